@@ -1,0 +1,101 @@
+// The errors that daxkind throws, shaped like Node's own: a failed system call carries errno, code, syscall and path;
+// misuse carries one of Node's ERR_* codes; what Node has no code for begins ERR_DAXKIND_.
+import { getSystemErrorMap } from 'node:util';
+
+/** A failed system call, with the same own enumerable properties as the errors of `node:fs`. */
+export interface SystemError extends Error {
+	/** Negative, as libuv and Node have it: -2 for ENOENT. */
+	errno: number;
+	/** The name of the error: `ENOENT`, `ENOSPC`… Linux's EOPNOTSUPP is `ENOTSUP`, as everywhere in Node. */
+	code: string;
+	/** The system call that failed: `open`, `mmap`, `fallocate`, `ioctl`… */
+	syscall: string;
+	/** The path that the call was about, where there is one. */
+	path?: string;
+}
+
+// libuv's words for these are wrong here ("operation not supported on socket") or missing (it does not map them).
+const ownWords: ReadonlyMap<number, [code: string, message: string]> = new Map([
+	[-95, ['ENOTSUP', 'operation not supported']],
+	[-117, ['EUCLEAN', 'structure needs cleaning']],
+	[-122, ['EDQUOT', 'disk quota exceeded']],
+	[-133, ['EHWPOISON', 'memory page has hardware error']],
+]);
+
+/**
+ * Makes the error for a failed system call.
+ *
+ * @param errno Negative errno, as the native layer returns it.
+ * @param syscall Name of the call that failed.
+ * @param path The path it was about, where there is one.
+ * @param hint What went wrong and what to do next, in our words; takes the place of libuv's text.
+ */
+export function systemError(errno: number, syscall: string, path?: string, hint?: string): SystemError {
+	const [code, words] = ownWords.get(errno) ?? getSystemErrorMap().get(errno) ?? [`E${-errno}`, `errno ${-errno}`];
+	const where = path === undefined ? '' : ` '${path}'`;
+	const error = new Error(`${code}: ${hint ?? words}, ${syscall}${where}`) as SystemError;
+	error.errno = errno;
+	error.code = code;
+	error.syscall = syscall;
+	if (path !== undefined) error.path = path;
+	return error;
+}
+
+function coded<E extends Error>(error: E, code: string): E & { code: string } {
+	// As in Node: the code is part of the stack's first line, but not of the name.
+	const { name } = error;
+	error.name = `${name} [${code}]`;
+	void error.stack;
+	Object.defineProperty(error, 'name', { value: name, enumerable: false, configurable: true, writable: true });
+	return Object.assign(error, { code });
+}
+
+/** A short description of a value for an error message, as Node words it. */
+function received(value: unknown): string {
+	if (value === null || value === undefined) return `${value}`;
+	if (typeof value === 'function') return `function ${value.name}`;
+	if (typeof value === 'object') {
+		const name = value.constructor?.name;
+		return name ? `an instance of ${name}` : 'an object';
+	}
+	const shown = typeof value === 'string' ? `'${value.slice(0, 28)}${value.length > 28 ? '…' : ''}'` : String(value);
+	return `type ${typeof value} (${shown}${typeof value === 'bigint' ? 'n' : ''})`;
+}
+
+/** TypeError ERR_INVALID_ARG_TYPE: an argument or option has the wrong type. */
+export function invalidArgType(name: string, expected: string, value: unknown): TypeError & { code: string } {
+	const what = name.includes('.') ? 'property' : 'argument';
+	return coded(
+		new TypeError(`The "${name}" ${what} must be ${expected}. Received ${received(value)}`),
+		'ERR_INVALID_ARG_TYPE',
+	);
+}
+
+/** RangeError ERR_OUT_OF_RANGE: a number is outside what the call takes. */
+export function outOfRange(name: string, expected: string, value: unknown): RangeError & { code: string } {
+	const shown = typeof value === 'string' ? `'${value}'` : String(value);
+	return coded(
+		new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${shown}`),
+		'ERR_OUT_OF_RANGE',
+	);
+}
+
+/** TypeError ERR_INVALID_ARG_VALUE: the right type, but not one of the values the call knows. */
+export function invalidArgValue(name: string, expected: string, value: unknown): TypeError & { code: string } {
+	const what = name.includes('.') ? 'property' : 'argument';
+	const shown = typeof value === 'string' ? `'${value}'` : String(value);
+	return coded(
+		new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`),
+		'ERR_INVALID_ARG_VALUE',
+	);
+}
+
+/** Error ERR_INVALID_STATE: the object is closed, or not yet where the call needs it to be. */
+export function invalidState(message: string): Error & { code: string } {
+	return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');
+}
+
+/** An error with a code of daxkind's own; the code begins ERR_DAXKIND_. */
+export function daxkindError(code: `ERR_DAXKIND_${string}`, message: string): Error & { code: string } {
+	return coded(new Error(message), code);
+}
