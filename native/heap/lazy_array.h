@@ -1,0 +1,42 @@
+// An array in DRAM whose pages exist only once they are touched: the heap reserves metadata for its whole capacity at
+// create and pays for what it uses. Zero-filled; never moves; not thread-safe.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstddef>
+
+namespace daxkind {
+
+template <typename T>
+class LazyArray {
+ public:
+    LazyArray() = default;
+    LazyArray(const LazyArray&) = delete;
+    LazyArray& operator=(const LazyArray&) = delete;
+    ~LazyArray() {
+        if (data_ != nullptr) munmap(data_, bytes_);
+    }
+
+    // Reserves room for `count` elements. 0 or -errno (ENOMEM).
+    int reserve(size_t count) {
+        bytes_ = count * sizeof(T);
+        void* const at =
+            mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (at == MAP_FAILED) return -errno;
+        // A transparent huge page would make 2 MiB of DRAM out of the first touch.
+        madvise(at, bytes_, MADV_NOHUGEPAGE);
+        data_ = static_cast<T*>(at);
+        return 0;
+    }
+
+    T& operator[](size_t index) { return data_[index]; }
+    const T& operator[](size_t index) const { return data_[index]; }
+
+ private:
+    T* data_ = nullptr;
+    size_t bytes_ = 0;
+};
+
+}  // namespace daxkind

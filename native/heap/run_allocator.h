@@ -1,0 +1,125 @@
+// The lower half of the heap: runs of consecutive units, cut out of the region, coalesced when they are freed, and
+// committed only when they are first used. Slabs and large blocks are both runs.
+//
+// Who may call: anybody who holds the heap's lock. What it never does: it never reads or writes the region's memory,
+// and never keeps a byte of its own there.
+//
+// The unit map holds four bytes for each unit:
+//   free run    its first and last unit: kFree and the index of its FreeRun
+//   large run   its first unit: kLarge and its length
+//   slab        every unit: kSlab and the index of the slab
+//   all others  0. Every change of state clears what it had set, so that a stray offset is recognised as such.
+#pragma once
+
+#include <cstdint>
+
+#include "heap/lazy_array.h"
+#include "region/region.h"
+
+namespace daxkind {
+
+// A region's memory is committed and decays in chunks of the x86-64 and arm64 (4 KiB pages) huge page size.
+constexpr uint64_t kChunkSize = 2 * 1024 * 1024;
+// A Buffer is a view of a segment's ArrayBuffer: no run that fits into a segment crosses the border of one, so that an
+// offset inside it is a small integer to V8.
+constexpr uint32_t kSegmentShift = 30;
+
+class RunAllocator {
+ public:
+    static constexpr uint32_t kNone = UINT32_MAX;
+
+    // Takes the whole region. `decommitAtOnce` gives whole free chunks back as they appear (the conservative policy).
+    // 0 or -errno.
+    int open(Region* region, uint32_t unitShift, bool decommitAtOnce);
+
+    // Finds, commits and takes a run. `alignment` is a power of two in bytes; of the address, not of the offset.
+    // 0, -ENOMEM (no run is long enough) or the region's error (no room in the file system).
+    int allocate(uint32_t units, uint64_t alignment, uint32_t* start);
+    // Gives a run back. The caller has taken its tag out of the unit map.
+    void release(uint32_t start, uint32_t units);
+
+    // A large run is tagged with its length; 0 when no large run begins at `unit`.
+    void tagLarge(uint32_t unit, uint32_t units) { map_[unit] = kLarge | units; }
+    uint32_t largeUnits(uint32_t unit) const;
+    // Takes the tag out and gives the run back. False when no large run begins there.
+    bool releaseLarge(uint32_t unit);
+    // Makes a large run shorter, or longer if its neighbour is free. 0 or -ENOMEM or the region's error.
+    int resizeLarge(uint32_t unit, uint32_t units);
+
+    void tagSlab(uint32_t unit, uint32_t units, uint32_t slab);
+    void clearTags(uint32_t unit, uint32_t units);
+    // Index of the slab that `unit` belongs to, or kNone.
+    uint32_t slabAt(uint32_t unit) const;
+
+    // Gives back the storage of whole chunks that have been free for at least `ageMs`. Returns bytes.
+    uint64_t decay(uint32_t ageMs);
+    // Gives back the storage of everything that is free, to the commit granule. Returns bytes.
+    uint64_t purge();
+    // Backs the whole region. 0 or the region's error.
+    int commitAll();
+
+    uint32_t unitShift() const { return unitShift_; }
+    uint32_t totalUnits() const { return totalUnits_; }
+    uint64_t freeUnits() const { return freeUnits_; }
+    uint64_t committedBytes() const { return committedGranules_ * kCommitGranule; }
+    // Whether some whole chunk is free and still committed, so that decay() will have work.
+    bool hasDirtyChunks() const { return dirtyChunks_ > 0; }
+    // Length in units of the longest run that can be taken now, not counting what the file system may refuse.
+    uint32_t longestFree() const;
+
+ private:
+    static constexpr uint32_t kTagMask = 3u << 30;
+    static constexpr uint32_t kFree = 1u << 30;
+    static constexpr uint32_t kLarge = 2u << 30;
+    static constexpr uint32_t kSlab = 3u << 30;
+    static constexpr uint32_t kExactBins = 64;
+    // Exact bins for 1 to 64 units, then eight to each doubling up to 2^30 units.
+    static constexpr uint32_t kBins = kExactBins + 8 * 24;
+    static_assert(kBins % 64 == 0);
+
+    struct FreeRun {
+        uint32_t start;
+        uint32_t units;
+        uint32_t previous;  // In the bin's list, or kNone.
+        uint32_t next;      // In the bin's list, or in the list of unused FreeRuns.
+    };
+    struct Chunk {
+        uint32_t committed;  // One bit for each granule.
+        uint32_t freeSince;  // Coarse clock in ms, never 0, when the whole chunk became free; 0: it is not, or is clean.
+    };
+
+    static uint32_t binOf(uint32_t units);
+    bool place(const FreeRun& run, uint32_t units, uint64_t alignment, uint32_t* start) const;
+    uint32_t find(uint32_t units, uint64_t alignment, uint32_t* start) const;
+    uint32_t findCommitted(uint32_t units, uint64_t alignment, uint32_t* start) const;
+    void take(uint32_t index, uint32_t start, uint32_t units);
+    uint32_t addFree(uint32_t start, uint32_t units);
+    void removeFree(uint32_t index);
+    int commit(uint32_t start, uint32_t units);
+    int commitGranules(uint64_t first, uint64_t last);
+    bool isCommitted(uint64_t granule) const;
+    void markFreed(uint32_t start, uint32_t units, const FreeRun& whole);
+    void markUsed(uint32_t start, uint32_t units);
+    uint64_t decommitChunks(uint64_t first, uint64_t last);
+    uint64_t decommitGranules(uint64_t first, uint64_t last);
+
+    Region* region_ = nullptr;
+    uint32_t unitShift_ = 0;
+    uint32_t unitsPerChunk_ = 0;
+    uint32_t totalUnits_ = 0;
+    uint64_t freeUnits_ = 0;
+    uint64_t committedGranules_ = 0;
+    uint64_t dirtyChunks_ = 0;
+    uint32_t usedChunks_ = 0;  // Chunks at and above this index have never been committed.
+    bool decommitAtOnce_ = false;
+
+    LazyArray<uint32_t> map_;
+    LazyArray<FreeRun> runs_;
+    uint32_t runsMade_ = 0;
+    uint32_t unusedRuns_ = kNone;
+    LazyArray<Chunk> chunks_;
+    uint32_t bins_[kBins];
+    uint64_t binsInUse_[kBins / 64];
+};
+
+}  // namespace daxkind

@@ -1,0 +1,65 @@
+// The thread cache: free blocks that one thread of one kind may take and give back without a native call.
+//
+// It is a piece of native memory that JavaScript sees as one Int32Array and pops and pushes itself; native code fills
+// it, empties it in batches, and empties it for good when the thread ends. It belongs to the heap's side of the fence:
+// a block in a cache is taken as far as the slabs and runs know, and free as far as the statistics and the user do.
+//
+// A block's code says what it is: below kRunCode the index of its size class, else kRunCode + its length in units.
+// Each code has one magazine. Classes have one each; runs share kRunMagazines by the low bits of their length, and the
+// magazine's code says for which length it holds blocks now.
+//
+// Who may write: the owning thread from JavaScript; native code called by that thread, under the heap's lock; native
+// code at the thread's end. Other threads only read the counts, for statistics.
+#pragma once
+
+#include <cstdint>
+
+#include "heap/lazy_array.h"
+#include "heap/size_classes.h"
+
+namespace daxkind {
+
+// The first code of a run: a run of n units has the code kRunCode + n.
+constexpr uint32_t kRunCode = 64;
+constexpr uint32_t kRunMagazines = 64;
+static_assert(kSlabClasses <= kRunCode);
+
+// A magazine is kMagazineWords words: count, limit, code, one unused, then (segment, offset) for each block.
+constexpr uint32_t kMagazineShift = 8;
+constexpr uint32_t kMagazineWords = 1u << kMagazineShift;
+constexpr uint32_t kMagazineCount = 0;
+constexpr uint32_t kMagazineLimit = 1;
+constexpr uint32_t kMagazineCode = 2;
+constexpr uint32_t kMagazineEntries = 4;
+constexpr uint32_t kMostEntries = (kMagazineWords - kMagazineEntries) / 2;
+
+// Words behind the last magazine.
+constexpr uint32_t kHeaderWord = (kRunCode + kRunMagazines) << kMagazineShift;
+constexpr uint32_t kCachedUnitsWord = kHeaderWord;         // Units of all runs in the cache.
+constexpr uint32_t kCachedUnitsLimitWord = kHeaderWord + 1;  // The cache is emptied of runs before it holds more.
+constexpr uint32_t kResultSegmentWord = kHeaderWord + 2;   // Where a native call puts the block that it returns.
+constexpr uint32_t kResultOffsetWord = kHeaderWord + 3;
+constexpr uint32_t kDirtyWord = kHeaderWord + 4;  // 1 when the heap has free chunks that decay, as of the last free.
+constexpr uint32_t kCacheWords = kHeaderWord + 16;
+
+constexpr uint32_t magazineOf(uint32_t code) {
+    return code < kRunCode ? code : kRunCode + (code & (kRunMagazines - 1));
+}
+
+class ThreadCache {
+ public:
+    // 0 or -errno. `capacity` is the kind's, in bytes: the cache of a small kind holds less.
+    int open(uint64_t capacity, uint32_t unitShift);
+
+    int32_t* words() { return &words_[0]; }
+    int32_t* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
+    int32_t& word(uint32_t index) { return words_[index]; }
+
+    // The heap's list of all caches.
+    ThreadCache* next = nullptr;
+
+ private:
+    LazyArray<int32_t> words_;
+};
+
+}  // namespace daxkind

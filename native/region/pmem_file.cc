@@ -1,0 +1,121 @@
+#include "region/pmem_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "syscalls/allocation.h"
+#include "syscalls/mapping.h"
+#include "syscalls/statfs.h"
+#include "syscalls/temporary.h"
+
+namespace daxkind {
+
+namespace {
+
+// Blocks for a range of a file system without fallocate (ext2): written zeros. The range holds nothing.
+int writeZeros(int fd, uint64_t offset, uint64_t length) {
+    static const char zeros[64 * 1024] = {};
+    while (length > 0) {
+        const size_t part = static_cast<size_t>(std::min<uint64_t>(length, sizeof zeros));
+        const ssize_t wrote = pwrite(fd, zeros, part, static_cast<off_t>(offset));
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote < 0) return -errno;
+        offset += static_cast<uint64_t>(wrote);
+        length -= static_cast<uint64_t>(wrote);
+    }
+    return 0;
+}
+
+}  // namespace
+
+PmemFileRegion::~PmemFileRegion() {
+    if (base_ != nullptr) syscalls::unmap(base_, capacity_);
+    if (fd_ >= 0) close(fd_);
+}
+
+int PmemFileRegion::open(const PmemFileOptions& options, const char** failedCall) {
+    int error = syscalls::openTemporary(options.directory, &fd_, failedCall);
+    if (error != 0) return error;
+    error = map(options, failedCall);
+    if (error != 0) {
+        close(fd_);
+        fd_ = -1;
+    }
+    return error;
+}
+
+int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall) {
+    *failedCall = "statx";
+    int error = syscalls::statxDescriptor(fd_, &status_);
+    if (error != 0) return error;
+
+    uint64_t capacity = options.capacity;
+    if (capacity == 0) {
+        *failedCall = "fstatfs";
+        syscalls::FileSystemStatus fileSystem;
+        error = syscalls::statfsDescriptor(fd_, &fileSystem);
+        if (error != 0) return error;
+        capacity = fileSystem.blocks * fileSystem.blockSize / syscalls::hugePageSize * syscalls::hugePageSize;
+        if (capacity == 0) return -ENOSPC;
+    }
+
+    // The file is as long as the mapping from the start: a stray read of a part that is not committed (a clone of a
+    // whole ArrayBuffer, say) finds a hole, not the end of the file and SIGBUS.
+    void* at = nullptr;
+    for (;;) {
+        *failedCall = "ftruncate";
+        error = syscalls::truncate(fd_, capacity);
+        if (error == 0) {
+            *failedCall = "mmap";
+            syscalls::MapOptions map;
+            map.sync = options.sync;
+            error = syscalls::mapFileAligned(fd_, 0, capacity, map, syscalls::hugePageSize, &at);
+        }
+        // A file system can be larger than its largest file (ext4: 16 TiB) or than the address space that is free.
+        const bool tooLong = error == -EFBIG || error == -ENOMEM || error == -EOVERFLOW;
+        if (options.capacity != 0 || !tooLong || capacity <= syscalls::hugePageSize) break;
+        capacity = capacity / 2 / syscalls::hugePageSize * syscalls::hugePageSize;
+    }
+    if (error != 0) return error;
+
+    *failedCall = "madvise";
+    error = syscalls::adviseDontFork(at, capacity);
+    if (error != 0) {
+        syscalls::unmap(at, capacity);
+        return error;
+    }
+    base_ = static_cast<char*>(at);
+    capacity_ = capacity;
+    return 0;
+}
+
+void PmemFileRegion::retire() {
+    if (fd_ < 0) return;
+    // While the file is mapped its blocks stay taken, so the mapping goes first. Where there is no memory for an empty
+    // one (strict overcommit), no memory at all takes its place.
+    if (syscalls::replaceWithAnonymous(base_, capacity_) != 0) syscalls::replaceWithReservation(base_, capacity_);
+    close(fd_);
+    fd_ = -1;
+}
+
+int PmemFileRegion::prefault() { return syscalls::populateWrite(base_, capacity_); }
+
+int PmemFileRegion::commit(uint64_t offset, uint64_t length) {
+    int error = syscalls::allocate(fd_, offset, length, true);
+    if (error == -EOPNOTSUPP) error = writeZeros(fd_, offset, length);
+    // A failed fallocate may have taken part of the range (ext4); that part would be lost until close.
+    if (error != 0) syscalls::punchHole(fd_, offset, length);
+    return error;
+}
+
+int PmemFileRegion::decommit(uint64_t offset, uint64_t length) { return syscalls::punchHole(fd_, offset, length); }
+
+int64_t PmemFileRegion::resident() const {
+    syscalls::FileStatus now;
+    const int error = syscalls::statxDescriptor(fd_, &now);
+    return error != 0 ? error : static_cast<int64_t>(now.blocks) * 512;
+}
+
+}  // namespace daxkind

@@ -1,0 +1,55 @@
+// A region in a nameless file of a directory: the memory of a pmem kind. One shared mapping, made once, 2 MiB aligned;
+// growth is fallocate inside it, shrinking is hole punching, so that a full file system is an error and never SIGBUS.
+//
+// open() and retire() belong to one thread; between them the heap's lock guards all calls.
+#pragma once
+
+#include <cstdint>
+
+#include "region/region.h"
+#include "syscalls/statx.h"
+
+namespace daxkind {
+
+struct PmemFileOptions {
+    const char* directory = nullptr;
+    // Bytes, a multiple of 2 MiB; 0: all that the file system has, used or not, as memkind's unlimited kinds.
+    uint64_t capacity = 0;
+    // MAP_SHARED_VALIDATE|MAP_SYNC instead of MAP_SHARED.
+    bool sync = false;
+};
+
+class PmemFileRegion final : public Region {
+ public:
+    PmemFileRegion() = default;
+    PmemFileRegion(const PmemFileRegion&) = delete;
+    PmemFileRegion& operator=(const PmemFileRegion&) = delete;
+    // Unmaps. Whoever can still reach the memory keeps the region alive.
+    ~PmemFileRegion() override;
+
+    // 0, or -errno with the system call that failed; nothing is left behind then.
+    int open(const PmemFileOptions& options, const char** failedCall);
+    // Gives the storage back and closes the file. The range stays mapped, to empty memory, until destruction.
+    void retire();
+    // Faults the whole range in; all of it must be committed. 0 or -errno.
+    int prefault();
+
+    char* base() const override { return base_; }
+    uint64_t capacity() const override { return capacity_; }
+    int commit(uint64_t offset, uint64_t length) override;
+    int decommit(uint64_t offset, uint64_t length) override;
+    int64_t resident() const override;
+
+    // The file as statx saw it when it was made: whether it is on DAX, which device and mount.
+    const syscalls::FileStatus& status() const { return status_; }
+
+ private:
+    int map(const PmemFileOptions& options, const char** failedCall);
+
+    int fd_ = -1;
+    char* base_ = nullptr;
+    uint64_t capacity_ = 0;
+    syscalls::FileStatus status_{};
+};
+
+}  // namespace daxkind

@@ -1,0 +1,33 @@
+// Where a heap's memory comes from: one reserved address range whose parts are committed (backed by real storage) and
+// decommitted. A heap knows only this interface; it knows no file, no device and no NUMA node.
+//
+// Calls are made under the heap's lock, from any thread. Offsets and lengths are bytes from base(), multiples of
+// kCommitGranule except that a length may end at capacity().
+#pragma once
+
+#include <cstdint>
+
+namespace daxkind {
+
+// The smallest part of a region that is committed or given back: 64 KiB is a multiple of the page size of every
+// x86-64 and arm64 kernel (4, 16 or 64 KiB).
+constexpr uint64_t kCommitGranule = 64 * 1024;
+
+class Region {
+ public:
+    virtual ~Region() = default;
+
+    // First byte of the reserved range; aligned to 2 MiB, so that the kernel can map huge pages.
+    virtual char* base() const = 0;
+    // Length of the range in bytes.
+    virtual uint64_t capacity() const = 0;
+    // Backs [offset, offset + length) with storage, so that touching it cannot fail. The range is not committed yet.
+    // 0, or -errno with the range as it was: -ENOSPC and -EDQUOT when the file system has no room.
+    virtual int commit(uint64_t offset, uint64_t length) = 0;
+    // Gives the storage of a committed range back; its bytes read as zeros afterwards. 0 or -errno.
+    virtual int decommit(uint64_t offset, uint64_t length) = 0;
+    // Bytes of storage that the region really occupies now; -errno when it cannot tell.
+    virtual int64_t resident() const = 0;
+};
+
+}  // namespace daxkind

@@ -1,0 +1,21 @@
+// A file's blocks: fallocate, hole punching and ftruncate. Each returns 0 or a negative errno, and starts again when a
+// signal interrupts it. Offsets and lengths are bytes; beyond what off_t holds they give -EFBIG.
+#pragma once
+
+#include <cstdint>
+
+namespace daxkind::syscalls {
+
+/// fallocate: gives the range blocks, so that a later store into its mapping cannot find the file system full. Grows
+/// the file to the range's end unless `keepSize`. -ENOSPC when the file system is full, with the range possibly
+/// allocated in part; -EOPNOTSUPP on file systems without it (ext2 without extents, NFS before 4.2).
+int allocate(int fd, std::uint64_t offset, std::uint64_t length, bool keepSize);
+
+/// fallocate(PUNCH_HOLE|KEEP_SIZE): gives the whole blocks in the range back and zeroes the rest of it. The failed call
+/// is fallocate.
+int punchHole(int fd, std::uint64_t offset, std::uint64_t length);
+
+/// ftruncate. The failed call is ftruncate.
+int truncate(int fd, std::uint64_t size);
+
+}  // namespace daxkind::syscalls

@@ -1,0 +1,72 @@
+// Mappings: mmap, munmap, madvise and msync, and the few combinations of them that a region of memory is made of.
+//
+// Every function returns 0, or the negative errno of the call that failed, which has the function's own name unless its
+// comment says otherwise. None throws, allocates or keeps state; all may be called from any thread. Lengths are bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace daxkind::syscalls {
+
+/// The alignment at which the kernel can map DAX pages by 2 MiB entries (PMD faults): for addresses, offsets and
+/// lengths.
+inline constexpr std::size_t hugePageSize = std::size_t{2} << 20;
+
+/// Bytes per page of this machine.
+std::size_t pageSize();
+
+struct MapOptions {
+    /// PROT_READ|PROT_WRITE instead of PROT_READ.
+    bool writable = true;
+    /// MAP_SHARED_VALIDATE|MAP_SYNC instead of MAP_SHARED: a written page's block is on the medium before the store is
+    /// possible. Refused with -EOPNOTSUPP where the file is not on DAX. Never plain MAP_SHARED|MAP_SYNC, which some
+    /// file systems ignore.
+    bool sync = false;
+    /// MAP_PRIVATE: the file is never written. Excludes `sync`.
+    bool copyOnWrite = false;
+};
+
+/// mmap of `length` bytes of `fd` from `offset` (a multiple of the page size). With `fixedAddress` the mapping replaces
+/// whatever is there (MAP_FIXED), so the caller must own that range; without, the kernel chooses.
+int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* fixedAddress,
+            void** out);
+
+/// mapFile at an address that is a multiple of `alignment` (a power of two, at least a page). The failed call is always
+/// an mmap.
+int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,
+                   void** out);
+
+/// Reserves address space, aligned to `alignment` (a power of two, at least a page), with no memory behind it:
+/// PROT_NONE, private, no swap reserved. What was reserved beyond the range to find an aligned start is given back. The
+/// failed call is mmap.
+int reserveAligned(std::size_t length, std::size_t alignment, void** out);
+
+/// Puts empty private memory in place of what is mapped at the range (MAP_FIXED): reads give zeros, writes go nowhere,
+/// the file is let go. What a stale pointer meets after this cannot fault. The failed call is mmap.
+int replaceWithAnonymous(void* address, std::size_t length);
+
+/// Replaces the range by a PROT_NONE reservation (MAP_FIXED): lets go of a file but keeps the addresses. The failed
+/// call is mmap.
+int replaceWithReservation(void* address, std::size_t length);
+
+/// munmap.
+int unmap(void* address, std::size_t length);
+
+/// madvise. `advice` is one of the kernel's MADV_ constants (syscalls/kernel.h).
+int advise(void* address, std::size_t length, int advice);
+
+/// madvise(MADV_DONTFORK): a child process does not inherit the range. The failed call is madvise.
+int adviseDontFork(void* address, std::size_t length);
+
+/// Faults the whole range in for writing without changing a byte: madvise(MADV_POPULATE_WRITE), and on kernels
+/// before 5.14, which lack it, one atomic "or 0" per page. `address` must be page-aligned, and the file must already
+/// have blocks for the range: the madvise answers -EFAULT where it has not, the loop would raise SIGBUS. The failed
+/// call is madvise.
+int populateWrite(void* address, std::size_t length);
+
+/// msync(MS_SYNC) of the pages that hold the range, started again when a signal interrupts it. The failed call is
+/// msync.
+int syncPages(const void* address, std::size_t length);
+
+}  // namespace daxkind::syscalls

@@ -1,0 +1,39 @@
+// statfs and fstatfs: see statfs.h.
+#include "syscalls/statfs.h"
+
+#include <sys/vfs.h>
+#include <cerrno>
+
+namespace daxkind::syscalls {
+
+namespace {
+
+int take(int result, const struct statfs& raw, FileSystemStatus* out) {
+    if (result != 0) return -errno;
+    FileSystemStatus status = {};
+    // The type is a signed word whose upper half means nothing: magic numbers have 32 bits.
+    status.type = static_cast<std::uint32_t>(raw.f_type);
+    status.blockSize = static_cast<std::uint64_t>(raw.f_bsize);
+    status.blocks = raw.f_blocks;
+    status.blocksFree = raw.f_bfree;
+    status.blocksAvailable = raw.f_bavail;
+    status.files = raw.f_files;
+    status.filesFree = raw.f_ffree;
+    status.mountFlags = static_cast<std::uint64_t>(raw.f_flags);
+    *out = status;
+    return 0;
+}
+
+}  // namespace
+
+int statfsDescriptor(int fd, FileSystemStatus* out) {
+    struct statfs raw = {};
+    return take(fstatfs(fd, &raw), raw, out);
+}
+
+int statfsPath(const char* path, FileSystemStatus* out) {
+    struct statfs raw = {};
+    return take(statfs(path, &raw), raw, out);
+}
+
+}  // namespace daxkind::syscalls

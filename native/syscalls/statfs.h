@@ -1,0 +1,29 @@
+// statfs and fstatfs: which file system it is, and how much room it has.
+#pragma once
+
+#include <cstdint>
+
+namespace daxkind::syscalls {
+
+struct FileSystemStatus {
+    /// One of the _MAGIC numbers of linux/magic.h.
+    std::uint64_t type;
+    /// Bytes per block; the three counts below are in this unit.
+    std::uint64_t blockSize;
+    std::uint64_t blocks;
+    std::uint64_t blocksFree;
+    /// What is left for an ordinary user.
+    std::uint64_t blocksAvailable;
+    std::uint64_t files;
+    std::uint64_t filesFree;
+    /// ST_RDONLY, ST_NOSUID… of the mount.
+    std::uint64_t mountFlags;
+};
+
+/// fstatfs. Returns 0 or a negative errno.
+int statfsDescriptor(int fd, FileSystemStatus* out);
+
+/// statfs. Returns 0 or a negative errno.
+int statfsPath(const char* path, FileSystemStatus* out);
+
+}  // namespace daxkind::syscalls

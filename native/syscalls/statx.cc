@@ -1,0 +1,89 @@
+// statx: see statx.h. The call is made directly: glibc's wrapper would answer for kernels without it by a plain stat,
+// and musl has none before 1.2.3; and linux/stat.h is newer than either's copy of the structure.
+#include "syscalls/statx.h"
+
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cerrno>
+#include <cstring>
+
+// linux/stat.h: 5.8, for older headers (see kernel.h, which cannot include this header beside sys/stat.h).
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX 0x00200000
+#endif
+// fcntl.h has it only with _GNU_SOURCE.
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000
+#endif
+
+namespace daxkind::syscalls {
+
+namespace {
+
+Timestamp timestamp(const struct statx_timestamp& from) {
+    return {from.tv_sec, from.tv_nsec};
+}
+
+}  // namespace
+
+bool FileStatus::isDax() const {
+    return (attributes & STATX_ATTR_DAX) != 0;
+}
+
+bool FileStatus::reportsDax() const {
+    return (attributesMask & STATX_ATTR_DAX) != 0;
+}
+
+std::uint32_t statxEverything() {
+    std::uint32_t mask = STATX_BASIC_STATS | STATX_BTIME;
+#ifdef STATX_MNT_ID
+    mask |= STATX_MNT_ID;
+#endif
+#ifdef STATX_DIOALIGN
+    mask |= STATX_DIOALIGN;
+#endif
+    return mask;
+}
+
+int statxPath(int directoryFd, const char* path, int flags, std::uint32_t mask, FileStatus* out) {
+    struct statx raw;
+    std::memset(&raw, 0, sizeof raw);
+    if (syscall(SYS_statx, directoryFd, path, flags, mask, &raw) != 0) return -errno;
+    FileStatus status = {};
+    status.mask = raw.stx_mask;
+    status.attributes = raw.stx_attributes;
+    status.attributesMask = raw.stx_attributes_mask;
+    status.blockSize = raw.stx_blksize;
+    status.links = raw.stx_nlink;
+    status.uid = raw.stx_uid;
+    status.gid = raw.stx_gid;
+    status.mode = raw.stx_mode;
+    status.inode = raw.stx_ino;
+    status.size = raw.stx_size;
+    status.blocks = raw.stx_blocks;
+    status.accessed = timestamp(raw.stx_atime);
+    status.created = timestamp(raw.stx_btime);
+    status.changed = timestamp(raw.stx_ctime);
+    status.modified = timestamp(raw.stx_mtime);
+    status.deviceMajor = raw.stx_dev_major;
+    status.deviceMinor = raw.stx_dev_minor;
+    status.representsMajor = raw.stx_rdev_major;
+    status.representsMinor = raw.stx_rdev_minor;
+#ifdef STATX_MNT_ID
+    status.mountId = raw.stx_mnt_id;
+#endif
+#ifdef STATX_DIOALIGN
+    status.directIoMemoryAlignment = raw.stx_dio_mem_align;
+    status.directIoOffsetAlignment = raw.stx_dio_offset_align;
+#endif
+    *out = status;
+    return 0;
+}
+
+int statxDescriptor(int fd, FileStatus* out) {
+    return statxPath(fd, "", AT_EMPTY_PATH, statxEverything(), out);
+}
+
+}  // namespace daxkind::syscalls
