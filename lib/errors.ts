@@ -84,10 +84,7 @@ export function outOfRange(name: string, expected: string, value: unknown): Rang
 export function invalidArgValue(name: string, expected: string, value: unknown): TypeError & { code: string } {
 	const what = name.includes('.') ? 'property' : 'argument';
 	const shown = typeof value === 'string' ? `'${value}'` : String(value);
-	return coded(
-		new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`),
-		'ERR_INVALID_ARG_VALUE',
-	);
+	return coded(new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`), 'ERR_INVALID_ARG_VALUE');
 }
 
 /** Error ERR_INVALID_STATE: the object is closed, or not yet where the call needs it to be. */

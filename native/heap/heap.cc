@@ -331,8 +331,8 @@ HeapStats Heap::stats() {
             if (count == 0) continue;
             const uint32_t code = static_cast<uint32_t>(load(magazine + kMagazineCode));
             cachedBlocks += count;
-            cachedBytes += count * (code < kRunCode ? classSize(code)
-                                                    : static_cast<uint64_t>(code - kRunCode) << shift);
+            cachedBytes +=
+                count * (code < kRunCode ? classSize(code) : static_cast<uint64_t>(code - kRunCode) << shift);
         }
     }
     HeapStats stats{};

@@ -33,7 +33,7 @@ struct HeapStats {
 };
 
 class Heap {
- public:
+  public:
     // 0 or -errno.
     int open(Region* region, const HeapOptions& options);
 
@@ -64,7 +64,7 @@ class Heap {
     bool hasDirtyChunks();
     uint32_t unitShift() const { return runs_.unitShift(); }
 
- private:
+  private:
     struct Slab {
         uint32_t start;  // First unit.
         uint32_t previous;

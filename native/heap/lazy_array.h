@@ -11,7 +11,7 @@ namespace daxkind {
 
 template <typename T>
 class LazyArray {
- public:
+  public:
     LazyArray() = default;
     LazyArray(const LazyArray&) = delete;
     LazyArray& operator=(const LazyArray&) = delete;
@@ -34,7 +34,7 @@ class LazyArray {
     T& operator[](size_t index) { return data_[index]; }
     const T& operator[](size_t index) const { return data_[index]; }
 
- private:
+  private:
     T* data_ = nullptr;
     size_t bytes_ = 0;
 };

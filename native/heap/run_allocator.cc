@@ -324,7 +324,8 @@ void RunAllocator::markUsed(uint32_t start, uint32_t units) {
 void RunAllocator::markFreed(uint32_t start, uint32_t units, const FreeRun& whole) {
     // Only a chunk that the freed part touches can have become free; it has, if it lies in the coalesced run.
     const uint32_t first = std::max(start / unitsPerChunk_, (whole.start + unitsPerChunk_ - 1) / unitsPerChunk_);
-    const uint32_t end = std::min((start + units - 1) / unitsPerChunk_ + 1, (whole.start + whole.units) / unitsPerChunk_);
+    const uint32_t end =
+        std::min((start + units - 1) / unitsPerChunk_ + 1, (whole.start + whole.units) / unitsPerChunk_);
     if (first >= end) return;
     if (decommitAtOnce_) {
         decommitChunks(first, end);

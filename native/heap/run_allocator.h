@@ -25,7 +25,7 @@ constexpr uint64_t kChunkSize = 2 * 1024 * 1024;
 constexpr uint32_t kSegmentShift = 30;
 
 class RunAllocator {
- public:
+  public:
     static constexpr uint32_t kNone = UINT32_MAX;
 
     // Takes the whole region. `decommitAtOnce` gives whole free chunks back as they appear (the conservative policy).
@@ -67,7 +67,7 @@ class RunAllocator {
     // Length in units of the longest run that can be taken now, not counting what the file system may refuse.
     uint32_t longestFree() const;
 
- private:
+  private:
     static constexpr uint32_t kTagMask = 3u << 30;
     static constexpr uint32_t kFree = 1u << 30;
     static constexpr uint32_t kLarge = 2u << 30;
@@ -85,7 +85,8 @@ class RunAllocator {
     };
     struct Chunk {
         uint32_t committed;  // One bit for each granule.
-        uint32_t freeSince;  // Coarse clock in ms, never 0, when the whole chunk became free; 0: it is not, or is clean.
+        uint32_t
+            freeSince;  // Coarse clock in ms, never 0, when the whole chunk became free; 0: it is not, or is clean.
     };
 
     static uint32_t binOf(uint32_t units);

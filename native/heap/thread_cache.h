@@ -35,9 +35,9 @@ constexpr uint32_t kMostEntries = (kMagazineWords - kMagazineEntries) / 2;
 
 // Words behind the last magazine.
 constexpr uint32_t kHeaderWord = (kRunCode + kRunMagazines) << kMagazineShift;
-constexpr uint32_t kCachedUnitsWord = kHeaderWord;         // Units of all runs in the cache.
+constexpr uint32_t kCachedUnitsWord = kHeaderWord;           // Units of all runs in the cache.
 constexpr uint32_t kCachedUnitsLimitWord = kHeaderWord + 1;  // The cache is emptied of runs before it holds more.
-constexpr uint32_t kResultSegmentWord = kHeaderWord + 2;   // Where a native call puts the block that it returns.
+constexpr uint32_t kResultSegmentWord = kHeaderWord + 2;     // Where a native call puts the block that it returns.
 constexpr uint32_t kResultOffsetWord = kHeaderWord + 3;
 constexpr uint32_t kDirtyWord = kHeaderWord + 4;  // 1 when the heap has free chunks that decay, as of the last free.
 constexpr uint32_t kCacheWords = kHeaderWord + 16;
@@ -47,7 +47,7 @@ constexpr uint32_t magazineOf(uint32_t code) {
 }
 
 class ThreadCache {
- public:
+  public:
     // 0 or -errno. `capacity` is the kind's, in bytes: the cache of a small kind holds less.
     int open(uint64_t capacity, uint32_t unitShift);
 
@@ -58,7 +58,7 @@ class ThreadCache {
     // The heap's list of all caches.
     ThreadCache* next = nullptr;
 
- private:
+  private:
     LazyArray<int32_t> words_;
 };
 

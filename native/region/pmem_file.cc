@@ -100,7 +100,9 @@ void PmemFileRegion::retire() {
     fd_ = -1;
 }
 
-int PmemFileRegion::prefault() { return syscalls::populateWrite(base_, capacity_); }
+int PmemFileRegion::prefault() {
+    return syscalls::populateWrite(base_, capacity_);
+}
 
 int PmemFileRegion::commit(uint64_t offset, uint64_t length) {
     int error = syscalls::allocate(fd_, offset, length, true);
@@ -110,7 +112,9 @@ int PmemFileRegion::commit(uint64_t offset, uint64_t length) {
     return error;
 }
 
-int PmemFileRegion::decommit(uint64_t offset, uint64_t length) { return syscalls::punchHole(fd_, offset, length); }
+int PmemFileRegion::decommit(uint64_t offset, uint64_t length) {
+    return syscalls::punchHole(fd_, offset, length);
+}
 
 int64_t PmemFileRegion::resident() const {
     syscalls::FileStatus now;

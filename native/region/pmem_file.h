@@ -20,7 +20,7 @@ struct PmemFileOptions {
 };
 
 class PmemFileRegion final : public Region {
- public:
+  public:
     PmemFileRegion() = default;
     PmemFileRegion(const PmemFileRegion&) = delete;
     PmemFileRegion& operator=(const PmemFileRegion&) = delete;
@@ -43,7 +43,7 @@ class PmemFileRegion final : public Region {
     // The file as statx saw it when it was made: whether it is on DAX, which device and mount.
     const syscalls::FileStatus& status() const { return status_; }
 
- private:
+  private:
     int map(const PmemFileOptions& options, const char** failedCall);
 
     int fd_ = -1;

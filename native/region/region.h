@@ -14,7 +14,7 @@ namespace daxkind {
 constexpr uint64_t kCommitGranule = 64 * 1024;
 
 class Region {
- public:
+  public:
     virtual ~Region() = default;
 
     // First byte of the reserved range; aligned to 2 MiB, so that the kernel can map huge pages.

@@ -3,16 +3,14 @@
 #include "syscalls/statx.h"
 
 #include <fcntl.h>
-#include <linux/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 
-// linux/stat.h: 5.8, for older headers (see kernel.h, which cannot include this header beside sys/stat.h).
-#ifndef STATX_ATTR_DAX
-#define STATX_ATTR_DAX 0x00200000
-#endif
+#include "syscalls/statx_constants.h"
+
 // fcntl.h has it only with _GNU_SOURCE.
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
@@ -37,14 +35,7 @@ bool FileStatus::reportsDax() const {
 }
 
 std::uint32_t statxEverything() {
-    std::uint32_t mask = STATX_BASIC_STATS | STATX_BTIME;
-#ifdef STATX_MNT_ID
-    mask |= STATX_MNT_ID;
-#endif
-#ifdef STATX_DIOALIGN
-    mask |= STATX_DIOALIGN;
-#endif
-    return mask;
+    return STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID | STATX_DIOALIGN;
 }
 
 int statxPath(int directoryFd, const char* path, int flags, std::uint32_t mask, FileStatus* out) {
@@ -71,10 +62,10 @@ int statxPath(int directoryFd, const char* path, int flags, std::uint32_t mask, 
     status.deviceMinor = raw.stx_dev_minor;
     status.representsMajor = raw.stx_rdev_major;
     status.representsMinor = raw.stx_rdev_minor;
-#ifdef STATX_MNT_ID
+#ifdef DAXKIND_STATX_HAS_MOUNT_ID
     status.mountId = raw.stx_mnt_id;
 #endif
-#ifdef STATX_DIOALIGN
+#ifdef DAXKIND_STATX_HAS_DIRECT_IO
     status.directIoMemoryAlignment = raw.stx_dio_mem_align;
     status.directIoOffsetAlignment = raw.stx_dio_offset_align;
 #endif

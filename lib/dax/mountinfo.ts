@@ -1,0 +1,75 @@
+// Parses mountinfo, the kernel's table of mounts: text in, typed values out. See proc_pid_mountinfo(5). Reading it is in mounts.ts.
+
+/** A mount, as a line of mountinfo describes it. */
+export interface Mount {
+	/** The mount's number; `mountId` of statx. */
+	id: number;
+	parentId: number;
+	/** The device of its files. */
+	deviceMajor: number;
+	deviceMinor: number;
+	/** Which directory of the file system is mounted; not / for bind mounts and subvolumes. */
+	root: string;
+	mountPoint: string;
+	/** Options of this mount: rw, noatime… */
+	options: string[];
+	fsType: string;
+	/** What was mounted: a device, or a name. */
+	source: string;
+	/** Options of the file system, the same in all its mounts: dax=always… */
+	superOptions: string[];
+}
+
+/** The kernel writes space, tab, newline, backslash and number sign as three octal digits. */
+function unescaped(field: string): string {
+	return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+function parseLine(line: string): Mount | undefined {
+	const fields = line.split(' ');
+	// A dash ends the optional fields, of which there may be none.
+	const dash = fields.indexOf('-', 6);
+	const [id, parentId, device, root, mountPoint, options] = fields;
+	const [fsType, source, superOptions] = fields.slice(dash + 1);
+	const numbers = device?.match(/^(\d+):(\d+)$/);
+	if (dash < 0 || !numbers || options === undefined || fsType === undefined || source === undefined) return undefined;
+	return {
+		id: Number(id),
+		parentId: Number(parentId),
+		deviceMajor: Number(numbers[1]),
+		deviceMinor: Number(numbers[2]),
+		root: unescaped(root!),
+		mountPoint: unescaped(mountPoint!),
+		options: options.split(','),
+		fsType: unescaped(fsType),
+		source: unescaped(source),
+		superOptions: superOptions ? superOptions.split(',') : [],
+	};
+}
+
+/** All mounts of the text, in the order of the kernel; a later one covers an earlier one of the same mount point. */
+export function parseMountinfo(text: string): Mount[] {
+	return text
+		.split('\n')
+		.map(parseLine)
+		.filter((mount) => mount !== undefined);
+}
+
+/** How a file system decides about DAX. */
+export type DaxMode = 'always' | 'inode' | 'never';
+
+/**
+ * The effective mode by file system and options: XFS and ext4 decide by each file's flag if no option is there, other file systems have
+ * DAX only when an option says so. The plain `dax` of older kernels, ext2 and erofs means always.
+ */
+export function daxMode(mount: Mount): DaxMode {
+	let mode: DaxMode =
+		mount.fsType === 'xfs' || mount.fsType === 'ext4' || mount.fsType === 'virtiofs' ? 'inode' : 'never';
+	// The last option wins.
+	for (const option of mount.superOptions) {
+		if (option === 'dax' || option === 'dax=always') mode = 'always';
+		else if (option === 'dax=inode') mode = 'inode';
+		else if (option === 'dax=never') mode = 'never';
+	}
+	return mode;
+}

@@ -1,0 +1,17 @@
+// Reads the table of mounts, and finds the one that a file is in.
+import { readFileSync } from 'node:fs';
+import type { FileStatus } from '../native.ts';
+import { type Mount, parseMountinfo } from './mountinfo.ts';
+
+/** The mounts that this process sees, of its own mount namespace and root. */
+export function readMounts(): Mount[] {
+	return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+}
+
+/** The mount of a file by its status: by the mount's number, and on kernels before 5.8 by its device. */
+export function mountOf(status: FileStatus, mounts: readonly Mount[]): Mount | undefined {
+	return (
+		mounts.find(({ id }) => id === status.mountId) ??
+		mounts.findLast((m) => m.deviceMajor === status.deviceMajor && m.deviceMinor === status.deviceMinor)
+	);
+}

@@ -1,0 +1,19 @@
+// statx for callers.
+import { requirePath } from '../arguments.ts';
+import { type FileStatus, native } from '../native.ts';
+
+/**
+ * Asks the kernel for all it says of a file, following symbolic links: as `fs.statSync`, with the attributes, their mask, the mount's
+ * number and the alignments for direct I/O.
+ *
+ * `dax` is true or false as the file is in the DAX state now or not, and undefined where the kernel does not say (before 5.8). A
+ * directory is never in that state; see {@link isDax}.
+ *
+ * @param path A path, or a file: URL.
+ * @throws SystemError ENOENT, EACCES… of `statx`.
+ * @example
+ * const { dax, attributes, attributesMask } = statx('/mnt/pmem/data');
+ */
+export function statx(path: string | URL): FileStatus {
+	return native.statx(requirePath('path', path));
+}

@@ -1,0 +1,157 @@
+// Maps a file: checks what would fail later or fault, opens, allocates, maps, and finds out the granularity.
+import { constants as bufferConstants } from 'node:buffer';
+import { constants } from 'node:fs';
+import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
+import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
+import { native } from '../native.ts';
+import { granularityOf } from './granularity.ts';
+import { PmemMapping } from './pmem-mapping.ts';
+
+/** Options of {@link mapFile}. */
+export interface MapFileOptions {
+	/** Where in the file the mapping starts, in bytes: a multiple of the page size. Default 0. */
+	offset?: number;
+	/** Bytes: a multiple of the page size, or up to the file's end exactly. Default: from `offset` to the end. */
+	length?: number;
+	/** Whether stores reach the file; if not, they stay private to the mapping (copy-on-write). Default true. */
+	writable?: boolean;
+	/**
+	 * Whether the mapping is made with MAP_SYNC, so that flushing the processor's caches is enough to persist. True demands it (ENOTSUP
+	 * of `mmap` if the file is not on DAX), false declines it, and by default it is made so where that is possible, as libpmem2 does.
+	 */
+	sync?: boolean;
+	/**
+	 * Whether the file's holes in the range get blocks first (fallocate), so that a full file system is an error here (ENOSPC) rather
+	 * than SIGBUS at a later store. File systems without fallocate are left as they are. Default: as `writable`.
+	 */
+	allocate?: boolean;
+}
+
+interface Request {
+	fd: number;
+	path: string | undefined;
+	writable: boolean;
+	sync: boolean | undefined;
+	allocate: boolean;
+	offset: number;
+	length: number | undefined;
+}
+
+/** The bytes to map, checked against the file's size: beyond its end a load would raise SIGBUS. */
+function checkedLength({ offset, length }: Request, size: number): number {
+	const { PAGE_SIZE } = native.constants;
+	const { MAX_LENGTH } = bufferConstants;
+	if (offset % PAGE_SIZE !== 0) {
+		throw outOfRange('options.offset', `a multiple of the page size, ${PAGE_SIZE}`, offset);
+	}
+	if (offset >= size) throw outOfRange('options.offset', `less than the file's size, ${size} bytes`, offset);
+	const rest = size - offset;
+	const bytes = length ?? rest;
+	if (bytes > rest) {
+		throw outOfRange(
+			'options.length',
+			`<= ${rest}, what the file of ${size} bytes has from offset ${offset} on`,
+			bytes,
+		);
+	}
+	if (bytes !== rest && bytes % PAGE_SIZE !== 0) {
+		const expected = `a multiple of the page size, ${PAGE_SIZE}, or reach the file's end exactly (${rest})`;
+		throw outOfRange('options.length', expected, bytes);
+	}
+	if (bytes > MAX_LENGTH) {
+		const expected = `<= ${MAX_LENGTH}, what one Buffer of Node ${process.versions.node} holds; map the file in parts, or use Node 22`;
+		throw outOfRange('options.length', expected, bytes);
+	}
+	return bytes;
+}
+
+function allocate({ fd, path }: Request, offset: number, bytes: number): void {
+	try {
+		native.allocate(fd, offset, bytes, true, path);
+	} catch (error) {
+		// EBADF: the descriptor is read-only, which mmap says better.
+		const { code } = error as SystemError;
+		if (code !== 'ENOTSUP' && code !== 'EBADF') throw error;
+	}
+}
+
+function mapRange(request: Request, bytes: number, sync: boolean) {
+	const { fd, offset, writable, path } = request;
+	return { ...native.mapDescriptor(fd, offset, bytes, writable, sync, path), sync };
+}
+
+/** MAP_SYNC as demanded, declined or, by default, where possible. */
+function map(request: Request, bytes: number) {
+	if (request.sync === false || !request.writable) return mapRange(request, bytes, false);
+	try {
+		return mapRange(request, bytes, true);
+	} catch (error) {
+		const { code, errno, syscall, path } = error as SystemError;
+		// Kernels before 4.15 do not know MAP_SHARED_VALIDATE.
+		if (syscall !== 'mmap' || (code !== 'ENOTSUP' && code !== 'EINVAL')) throw error;
+		if (request.sync === undefined) return mapRange(request, bytes, false);
+		const hint =
+			'not on a DAX mapping: the file is not on DAX, or its device cannot promise persistence (MAP_SYNC refused)';
+		throw systemError(errno, syscall, path, hint);
+	}
+}
+
+function mapDescriptor(request: Request): PmemMapping {
+	const status = native.statxDescriptor(request.fd);
+	if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) {
+		throw daxkindError('ERR_DAXKIND_FILE_TYPE', `Only a regular file can be mapped; ${request.path ?? 'this'} is none`);
+	}
+	const bytes = checkedLength(request, status.size);
+	if (request.allocate) allocate(request, request.offset, bytes);
+	const mapped = map(request, bytes);
+	// As in libpmem2: nothing has to be done for what is private.
+	const granularity = request.writable ? granularityOf(mapped.sync, status.deviceMajor, status.deviceMinor) : 'byte';
+	return new PmemMapping({ ...mapped, granularity, writable: request.writable, path: request.path });
+}
+
+/**
+ * Maps a file, or part of one, into memory: its bytes as a Buffer over the mapping itself, with nothing copied.
+ *
+ * Another process that truncates the file while it is mapped makes later accesses raise SIGBUS, which ends this process; that is how
+ * mmap is. A child process does not inherit the mapping.
+ *
+ * @param file A path, a file: URL, or the descriptor of an open file, which stays open and may be closed at once.
+ * @param options What to map, and how.
+ * @throws TypeError ERR_INVALID_ARG_TYPE; RangeError ERR_OUT_OF_RANGE for an unaligned or too long range, an empty file, and more than
+ *   4 GiB on Node 20; Error ERR_DAXKIND_FILE_TYPE for what is not a regular file; SystemError of `open`, `statx`, `fallocate` (ENOSPC)
+ *   or `mmap` (ENOTSUP if `sync` is demanded and the file is not on DAX, EACCES if a descriptor is read-only).
+ * @example
+ * const mapping = mapFile('/mnt/pmem/log', { sync: true });
+ * mapping.buffer.write('hello', 0);
+ * mapping.persist(0, 5);
+ * mapping.unmap();
+ */
+export function mapFile(file: string | URL | number, options?: MapFileOptions): PmemMapping {
+	const given = requireOptions('options', options);
+	const writable = given.writable === undefined || requireBoolean('options.writable', given.writable);
+	const sync = given.sync === undefined ? undefined : requireBoolean('options.sync', given.sync);
+	const shared = {
+		writable,
+		sync,
+		allocate: given.allocate === undefined ? writable : requireBoolean('options.allocate', given.allocate),
+		offset: given.offset === undefined ? 0 : requireInteger('options.offset', given.offset),
+		length: given.length === undefined ? undefined : requireInteger('options.length', given.length, 1),
+	};
+	if (sync && !writable) throw invalidArgValue('options.sync', 'false or absent if options.writable is false', sync);
+	if (shared.allocate && !writable) {
+		throw invalidArgValue('options.allocate', 'false or absent if options.writable is false', true);
+	}
+	if (typeof file === 'number') {
+		return mapDescriptor({ ...shared, fd: requireInteger('file', file, 0, 0x7fffffff), path: undefined });
+	}
+	if (typeof file !== 'string' && !(file instanceof URL)) {
+		throw invalidArgType('file', 'of type string or number, or an instance of URL', file);
+	}
+	const path = requirePath('file', file);
+	const fd = native.openFile(path, writable);
+	try {
+		return mapDescriptor({ ...shared, fd, path });
+	} finally {
+		native.closeDescriptor(fd);
+	}
+}

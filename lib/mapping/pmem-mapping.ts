@@ -1,0 +1,116 @@
+// A file mapped into memory: its bytes as a Buffer, and the calls that make them persistent.
+import { requireInteger } from '../arguments.ts';
+import { invalidState } from '../errors.ts';
+import { native } from '../native.ts';
+import type { Granularity } from './granularity.ts';
+
+/** What `mapFile` has found out and hands over. */
+export interface Mapped {
+	id: number;
+	arrayBuffer: ArrayBuffer;
+	granularity: Granularity;
+	sync: boolean;
+	writable: boolean;
+	path: string | undefined;
+}
+
+/**
+ * A part of a file in memory, made by {@link mapFile}. A store into {@link PmemMapping.buffer} is a store into the file; it survives a
+ * power failure once {@link PmemMapping.persist} has returned for its range.
+ *
+ * The file stays mapped until `unmap()`, or until neither the mapping nor a view of it can be reached any more.
+ */
+export class PmemMapping implements Disposable {
+	/** The bytes of the file. Has length 0 after {@link PmemMapping.unmap}. */
+	readonly buffer: Buffer;
+	/** What it takes to make a store persistent. */
+	readonly granularity: Granularity;
+	/** Whether the mapping was made with MAP_SYNC. */
+	readonly sync: boolean;
+	/** Whether stores reach the file. If not, they stay private to this mapping. */
+	readonly writable: boolean;
+	readonly #id: number;
+	readonly #arrayBuffer: ArrayBuffer;
+	readonly #path: string | undefined;
+	#isMapped = true;
+
+	/** @internal Use {@link mapFile}. */
+	constructor({ id, arrayBuffer, granularity, sync, writable, path }: Mapped) {
+		this.#id = id;
+		this.#arrayBuffer = arrayBuffer;
+		this.#path = path;
+		this.buffer = Buffer.from(arrayBuffer);
+		this.granularity = granularity;
+		this.sync = sync;
+		this.writable = writable;
+	}
+
+	/** Bytes; 0 after {@link PmemMapping.unmap}. */
+	get length(): number {
+		return this.buffer.length;
+	}
+
+	/**
+	 * Makes a range persistent: {@link PmemMapping.flush} and {@link PmemMapping.drain}.
+	 *
+	 * @param offset Where the range starts, in bytes. Default 0.
+	 * @param length Bytes. Default: to the end.
+	 * @throws RangeError ERR_OUT_OF_RANGE, Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of `msync`.
+	 * @example
+	 * mapping.buffer.write('hello', 64);
+	 * mapping.persist(64, 5);
+	 */
+	persist(offset = 0, length?: number): void {
+		this.flush(offset, length);
+		this.drain();
+	}
+
+	/**
+	 * Starts to make a range persistent. With `cache-line` granularity it writes back the range's cache lines without waiting; with
+	 * `page` granularity it is msync of the range's pages, which waits; with `byte` nothing is left to do. Several flushes may share
+	 * one {@link PmemMapping.drain}.
+	 *
+	 * @param offset Where the range starts, in bytes. Default 0.
+	 * @param length Bytes. Default: to the end.
+	 * @throws As {@link PmemMapping.persist}.
+	 */
+	flush(offset = 0, length?: number): void {
+		this.#checkUsable();
+		const size = this.buffer.length;
+		requireInteger('offset', offset, 0, size);
+		const bytes = length === undefined ? size - offset : requireInteger('length', length, 0, size - offset);
+		if (this.granularity === 'page') native.syncPages(this.buffer, offset, bytes, this.#path);
+		else if (this.granularity === 'cache-line') native.flush(this.buffer, offset, bytes);
+	}
+
+	/**
+	 * Waits until what this thread has flushed is persistent (sfence, or DSB on arm64). With `page` granularity there is nothing to
+	 * wait for.
+	 *
+	 * @throws Error ERR_INVALID_STATE after `unmap()` or if not `writable`.
+	 */
+	drain(): void {
+		this.#checkUsable();
+		if (this.granularity !== 'page') native.drain();
+	}
+
+	/**
+	 * Lets go of the file. {@link PmemMapping.buffer} and all views of its memory have length 0 from then on; nothing faults. Does not
+	 * persist. Calling it again does nothing.
+	 */
+	unmap(): void {
+		if (!this.#isMapped) return;
+		native.releaseMapping(this.#id, this.#arrayBuffer);
+		this.#isMapped = false;
+	}
+
+	/** {@link PmemMapping.unmap}, for `using`. */
+	[Symbol.dispose](): void {
+		this.unmap();
+	}
+
+	#checkUsable(): void {
+		if (!this.#isMapped) throw invalidState('the mapping is unmapped');
+		if (!this.writable) throw invalidState('the mapping is not writable, so there is nothing to persist');
+	}
+}

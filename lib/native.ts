@@ -1,0 +1,308 @@
+// The only file that loads the native addon; every export of it is declared and documented here, once.
+// Importing this file never fails: where the addon cannot be loaded, the first use of it throws, saying why and what to do.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { daxkindError, systemError } from './errors.ts';
+
+/** What the kernel says of a file: the result of statx, in plain values. */
+export interface FileStatus {
+	/** Which fields the kernel filled in (STATX_ bits). */
+	mask: number;
+	/** STATX_ATTR_ bits that are set; only those in {@link attributesMask} mean anything. */
+	attributes: bigint;
+	/** STATX_ATTR_ bits that this file system reports. */
+	attributesMask: bigint;
+	/** Whether the file is in the DAX state now. Never true of a directory; undefined where the kernel does not say. */
+	dax: boolean | undefined;
+	/** The preferred size of reads and writes, in bytes. */
+	blockSize: number;
+	/** How many names the file has. */
+	links: number;
+	uid: number;
+	gid: number;
+	/** Type and permission bits. */
+	mode: number;
+	inode: bigint;
+	/** Bytes. */
+	size: number;
+	/** Blocks in use, of 512 bytes each. */
+	blocks: number;
+	/** Nanoseconds since 1970, as are the other times. */
+	accessTimeNs: bigint;
+	/** 0 where the file system keeps none. */
+	birthTimeNs: bigint;
+	changeTimeNs: bigint;
+	modifyTimeNs: bigint;
+	/** The device that the file is on. */
+	deviceMajor: number;
+	deviceMinor: number;
+	/** The device that the file stands for, if it is a device node. */
+	representsMajor: number;
+	representsMinor: number;
+	/** The number of the mount in mountinfo; 0 on kernels before 5.8. */
+	mountId: number;
+	/** Alignment of memory for direct I/O, in bytes; 0 where not reported. */
+	directIoMemoryAlignment: number;
+	/** Alignment of offsets for direct I/O, in bytes; 0 where not reported. */
+	directIoOffsetAlignment: number;
+}
+
+/** A file's extended flags and what travels with them: the kernel's struct fsxattr. */
+export interface Fsxattr {
+	/** FS_XFLAG_ bits. */
+	flags: number;
+	/** The extent size hint in bytes, if FS_XFLAG_EXTSIZE is set. */
+	extentSize: number;
+	/** How many extents the file has. */
+	extents: number;
+	projectId: number;
+	/** The extent size hint for copied blocks in bytes, if FS_XFLAG_COWEXTSIZE is set. */
+	copyExtentSize: number;
+}
+
+/** A file system's kind and room: the result of statfs. */
+export interface FileSystemStatus {
+	/** One of the magic numbers in {@link Constants}, or another. */
+	type: number;
+	/** Bytes per block; the block counts are in this unit. */
+	blockSize: number;
+	blocks: number;
+	blocksFree: number;
+	/** What is left for an ordinary user. */
+	blocksAvailable: number;
+	/** How many files there can be, and how many more. */
+	files: number;
+	filesFree: number;
+	/** ST_RDONLY, ST_NOSUID… */
+	mountFlags: number;
+}
+
+type AttributeBits =
+	`STATX_ATTR_${'COMPRESSED' | 'IMMUTABLE' | 'APPEND' | 'NODUMP' | 'ENCRYPTED' | 'AUTOMOUNT' | 'MOUNT_ROOT' | 'VERITY' | 'DAX'}`;
+type FieldBits = `STATX_${'BASIC_STATS' | 'BTIME' | 'MNT_ID' | 'DIOALIGN'}`;
+type FlagBits =
+	`FS_XFLAG_${'REALTIME' | 'PREALLOC' | 'IMMUTABLE' | 'APPEND' | 'SYNC' | 'NOATIME' | 'NODUMP' | 'RTINHERIT' | 'PROJINHERIT' | 'NOSYMLINKS' | 'EXTSIZE' | 'EXTSZINHERIT' | 'NODEFRAG' | 'FILESTREAM' | 'DAX' | 'COWEXTSIZE' | 'HASATTR'}`;
+type MagicNumbers =
+	| `${'EXT4' | 'XFS' | 'FUSE' | 'OVERLAYFS' | 'BTRFS'}_SUPER_MAGIC`
+	| 'EROFS_SUPER_MAGIC_V1'
+	| 'TMPFS_MAGIC';
+
+/**
+ * The kernel's constants, by their names in its headers, and this machine's sizes: bytes per page, bytes that one PMD entry maps,
+ * bytes per cache line. The STATX_ATTR_ bits are BigInts, for they belong to a 64-bit mask.
+ */
+export type Constants = Readonly<
+	Record<AttributeBits, bigint> &
+		Record<FieldBits | FlagBits | MagicNumbers | 'PAGE_SIZE' | 'HUGE_PAGE_SIZE' | 'CACHE_LINE_SIZE', number>
+>;
+
+/** An instruction that writes a cache line back to memory. */
+export type FlushInstruction = 'clflush' | 'clflushopt' | 'clwb' | 'dc cvac' | 'dc cvap';
+
+/** Files, flags and file systems. All throw a {@link SystemError} that names the call. */
+interface Syscalls {
+	/** The kernel's constants. */
+	constants: Constants;
+	/** statx of a path, following symbolic links. */
+	statx(path: string): FileStatus;
+	/** statx of an open file. */
+	statxDescriptor(fd: number): FileStatus;
+	/** What a file would be that is made in this directory: makes a nameless one, asks statx, lets it go. */
+	statxTemporary(directory: string): FileStatus;
+	/** statfs of the file system that the path is on. */
+	statfs(path: string): FileSystemStatus;
+	/** FS_IOC_FSGETXATTR. ELOOP for a symbolic link, ENOTTY for anything but a file or directory, which is not opened. */
+	getFsxattr(path: string): Fsxattr;
+	/** FS_IOC_FSSETXATTR after FS_IOC_FSGETXATTR: sets, then clears these bits and keeps all others. Gives the new state. */
+	changeFsxattrFlags(path: string, set: number, clear: number): Fsxattr;
+	/** open, O_CLOEXEC and never blocking; O_RDWR if `writable`, else O_RDONLY. Close it with {@link closeDescriptor}. */
+	openFile(path: string, writable: boolean): number;
+	/** A nameless file of mode 0600 in this directory: O_TMPFILE, or created and unlinked where that is not known. */
+	openTemporary(directory: string): number;
+	/** close. */
+	closeDescriptor(fd: number): void;
+	/** fallocate: gives a range blocks, and grows the file to its end unless `keepSize`. `path` is for the error only. */
+	allocate(fd: number, offset: number, length: number, keepSize: boolean, path?: string): void;
+	/** fallocate(PUNCH_HOLE|KEEP_SIZE): gives the blocks in a range back; it reads zeros from then on. */
+	punchHole(fd: number, offset: number, length: number, path?: string): void;
+	/** ftruncate. */
+	truncate(fd: number, size: number, path?: string): void;
+}
+
+/** Mappings of files as ArrayBuffers. */
+interface Mappings {
+	/**
+	 * mmap: MAP_SHARED, or with `sync` MAP_SHARED_VALIDATE|MAP_SYNC, or if not `writable` copy-on-write (MAP_PRIVATE), so that a store
+	 * by a script can neither kill the process nor reach the file. MADV_DONTFORK. At a multiple of 2 MiB if that long. The addresses
+	 * are unmapped when the ArrayBuffer's memory is garbage, never before. The file must be as long as the mapping. `path` is for the
+	 * error only.
+	 */
+	mapDescriptor(
+		fd: number,
+		offset: number,
+		length: number,
+		writable: boolean,
+		sync: boolean,
+		path?: string,
+	): { id: number; arrayBuffer: ArrayBuffer };
+	/**
+	 * Lets go of the file: puts empty private memory in its place, then detaches the ArrayBuffer. What `transfer()` moved away reads
+	 * zeros. False if that was done already.
+	 */
+	releaseMapping(id: number, arrayBuffer: ArrayBuffer): boolean;
+}
+
+/** Bringing stores out of the processor's caches. Ranges are checked against the view. */
+interface Persistence {
+	/** The instructions that this processor has, the best first. Empty on architectures that daxkind knows none of. */
+	flushInstructions: readonly FlushInstruction[];
+	/** Writes back the cache lines of a range, without waiting, by the best instruction or the one named. */
+	flush(view: Uint8Array, offset: number, length: number, instruction?: FlushInstruction): void;
+	/** Waits for what this thread has flushed: sfence, DSB. */
+	drain(): void;
+	/** msync(MS_SYNC) of the pages of a range; the view must be of a mapped file to mean anything. */
+	syncPages(view: Uint8Array, offset: number, length: number, path?: string): void;
+}
+
+/** A kind as native code hands it over. */
+export interface KindHandle {
+	/** What the calls below know it by, in this thread, until kindClose. */
+	id: number;
+	/** This thread's cache of free blocks: an Int32Array's memory, laid out as native/heap/thread_cache.h says. */
+	cache: ArrayBuffer;
+	/** Bytes that the kind can hold. */
+	capacity: number;
+	/** log2 of the unit of blocks that are longer than a slab's, in bytes. */
+	unitShift: number;
+	/** STATX_ATTR_DAX of the kind's file. */
+	dax: boolean;
+	/** The device that the file is on. */
+	deviceMajor: number;
+	deviceMinor: number;
+}
+
+/** What the fast path of lib/kind shares with native/heap: tables, and places in the thread cache, in words. */
+export interface KindLayout {
+	/** The size class of each multiple of `sizeQuantum` up to `maxSlabSize`. */
+	classOfQuantum: Uint8Array;
+	/** Bytes of a block of each size class. */
+	classSizes: Uint32Array;
+	sizeQuantum: number;
+	/** Blocks above this many bytes are runs of units. */
+	maxSlabSize: number;
+	/** The code of a run of n units is this + n; a smaller code is a size class. */
+	runCode: number;
+	/** How many magazines runs share, by the low bits of their length; they follow the classes' magazines. */
+	runMagazines: number;
+	/** log2 of a magazine's length. Its first word is the count of its blocks. */
+	magazineShift: number;
+	magazineLimit: number;
+	magazineCode: number;
+	/** The first of a magazine's blocks, each a pair of segment and offset. */
+	magazineEntries: number;
+	/** Units of all runs in the cache, and behind it the most there may be. */
+	cachedUnitsWord: number;
+	cachedUnitsLimitWord: number;
+	/** Where kindAllocateRun puts the block. */
+	resultSegmentWord: number;
+	resultOffsetWord: number;
+	/** Not 0 if there is free memory that decays. */
+	dirtyWord: number;
+	/** Bytes of a segment. */
+	segmentSize: number;
+	/** Kinds are created, committed and decay in multiples of this many bytes. */
+	chunkSize: number;
+}
+
+/**
+ * The slow paths of kinds. Statuses are 0 or a negative errno: -ENOMEM when no free memory is long enough, what
+ * fallocate answered when the file system refused (see isOutOfRoom).
+ */
+interface Kinds {
+	kindLayout: KindLayout;
+	/**
+	 * open(O_TMPFILE), statx, ftruncate, mmap, madvise(MADV_DONTFORK); with `prefault` fallocate and
+	 * madvise(MADV_POPULATE_WRITE) of all. Throws a {@link SystemError}.
+	 *
+	 * @param maxSize Bytes, a multiple of `chunkSize`; 0: the size of the file system.
+	 * @param sync MAP_SHARED_VALIDATE|MAP_SYNC.
+	 */
+	kindCreate(directory: string, maxSize: number, conservative: boolean, sync: boolean, prefault: boolean): KindHandle;
+	/** Puts at least one block of the class into its empty magazine. */
+	kindRefill(id: number, code: number): number;
+	/** Makes room for a block of the code in its magazine, if the cache holds such blocks at all. */
+	kindFlush(id: number, code: number): number;
+	/** Takes a run of so many units; its place is in the cache's result words. */
+	kindAllocateRun(id: number, units: number, alignment: number): number;
+	kindFreeRun(id: number, segment: number, offset: number): number;
+	/** Makes a run shorter or longer where it is. */
+	kindResizeRun(id: number, segment: number, offset: number, units: number): number;
+	/** An ArrayBuffer over a part of the kind's memory, cut at its end. */
+	kindWindow(id: number, segment: number, offset: number, length: number): ArrayBuffer;
+	/** Empties the thread's cache and punches out what is free; bytes. */
+	kindPurge(id: number): number;
+	/** Punches out chunks that have been free for `ageMs`; whether there are others that will be. */
+	kindDecay(id: number, ageMs: number): boolean;
+	kindStats(
+		id: number,
+	): Record<
+		'capacity' | 'resident' | 'committed' | 'active' | 'allocated' | 'blocks' | 'cached' | 'free' | 'largestFree',
+		number
+	>;
+	/** Lets go of the kind. ArrayBuffers over it that were not detached read zeros from then on. */
+	kindClose(id: number): void;
+	/** napi_detach_arraybuffer: every view of it has length 0 from then on. */
+	detachArrayBuffer(buffer: ArrayBuffer): void;
+}
+
+/** The addon's exports. */
+export interface Native extends Syscalls, Mappings, Persistence, Kinds {
+	/** Registers what makes the errors of failed system calls; done here, once for each thread. */
+	init(options: { systemError: typeof systemError }): void;
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** What to do about a failure to load, by what Node or the dynamic linker said. */
+function remedyFor({ message, code }: NodeJS.ErrnoException): string {
+	if (code === 'ERR_DLOPEN_DISABLED') {
+		return 'Node was told to load no addons. Run it without --no-addons, and with --allow-addons if you use --permission.';
+	}
+	if (/wrong ELF class|invalid ELF header|cannot open shared object file/.test(message)) {
+		return `The addon was built for another architecture or C library than this one (${process.arch}). Build it here: npm run build`;
+	}
+	if (/version `GLIBC|undefined symbol|symbol not found/.test(message)) {
+		return 'The addon was built for a newer system than this one. Build it here: npm run build';
+	}
+	return `There is no addon for ${process.platform} ${process.arch} in ${root}. Build it there: npm run build`;
+}
+
+/** In the addon's place: throws the reason for its absence, whatever is asked of it. */
+function absent(explanation: string, cause?: unknown): Native {
+	const error = daxkindError('ERR_DAXKIND_NATIVE', `Cannot load daxkind's native addon. ${explanation}`);
+	if (cause !== undefined) error.cause = cause;
+	return new Proxy({} as Native, {
+		get() {
+			throw error;
+		},
+	});
+}
+
+function load(): Native {
+	const { platform } = process;
+	if (platform !== 'linux') {
+		return absent(`It makes Linux system calls; this is ${platform}. Run it on Linux, or in a Linux VM or container.`);
+	}
+	try {
+		const require = createRequire(import.meta.url);
+		// Looks for build/Release, what `npm run build` makes, and then for a prebuilt binary of this platform and C library.
+		const native = (require('node-gyp-build') as (directory: string) => Native)(root);
+		native.init({ systemError });
+		return native;
+	} catch (error) {
+		return absent(`${remedyFor(error as Error)}\n${(error as Error).message}`, error);
+	}
+}
+
+/** The addon. Using it throws ERR_DAXKIND_NATIVE where it could not be loaded. */
+export const native: Native = load();

@@ -1,0 +1,133 @@
+// The exports for mappings: mapDescriptor makes one and its ArrayBuffer, releaseMapping lets the file go at once. See
+// mapping.h for when the addresses themselves are given back.
+#include "binding/mapping.h"
+
+#include "binding/addon.h"
+#include "binding/arguments.h"
+#include "binding/errors.h"
+#include "syscalls/mapping.h"
+
+namespace daxkind {
+
+std::uint32_t MappingTable::add(void* address, std::size_t length) {
+    do lastId += 1;
+    while (entries.count(lastId) != 0);
+    entries.emplace(lastId, Entry{address, length});
+    return lastId;
+}
+
+MappingTable::Entry* MappingTable::find(std::uint32_t id) {
+    const auto found = entries.find(id);
+    return found == entries.end() ? nullptr : &found->second;
+}
+
+void MappingTable::remove(std::uint32_t id) {
+    const Entry* entry = find(id);
+    if (entry == nullptr) return;
+    syscalls::unmap(entry->address, entry->length);
+    entries.erase(id);
+}
+
+namespace {
+
+/// What the finalizer of an ArrayBuffer needs; keeps the table alive for it.
+struct Ownership {
+    std::shared_ptr<MappingTable> table;
+    std::uint32_t id;
+};
+
+constexpr const char* unsupportedRuntime =
+    "This JavaScript runtime allows no ArrayBuffers over memory of an addon (Electron's memory cage, for one); use "
+    "Node.";
+
+void onBackingStoreFinalized(napi_env, void*, void* hint) {
+    auto* ownership = static_cast<Ownership*>(hint);
+    ownership->table->remove(ownership->id);
+    delete ownership;
+}
+
+/// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer }
+Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto fd = takeDescriptor(info, 0);
+    if (!fd) return env.Undefined();
+    const auto offset = takeInteger(info, 1, "offset");
+    if (!offset) return env.Undefined();
+    const auto length = takeInteger(info, 2, "length");
+    if (!length) return env.Undefined();
+    const auto writable = takeBoolean(info, 3, "writable");
+    if (!writable) return env.Undefined();
+    const auto sync = takeBoolean(info, 4, "sync");
+    if (!sync) return env.Undefined();
+    const auto path = takeOptionalPath(info, 5);
+    const char* shownPath = path ? path->c_str() : nullptr;
+
+    // JavaScript cannot be kept from storing into an ArrayBuffer, and a store into a read-only page kills the process.
+    // So what may not be written is mapped copy-on-write: such a store stays private to this mapping.
+    syscalls::MapOptions options;
+    options.copyOnWrite = !*writable;
+    options.sync = *writable && *sync;
+    void* address = nullptr;
+    const std::size_t alignment = *length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
+    int result = syscalls::mapFileAligned(*fd, *offset, *length, options, alignment, &address);
+    if (result != 0) {
+        throwSystemError(env, result, "mmap", shownPath);
+        return env.Undefined();
+    }
+    result = syscalls::adviseDontFork(address, *length);
+    if (result != 0) {
+        syscalls::unmap(address, *length);
+        throwSystemError(env, result, "madvise", shownPath);
+        return env.Undefined();
+    }
+
+    const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
+    auto* ownership = new Ownership{table, table->add(address, *length)};
+    napi_value arrayBuffer = nullptr;
+    const napi_status status =
+        napi_create_external_arraybuffer(env, address, *length, onBackingStoreFinalized, ownership, &arrayBuffer);
+    if (status != napi_ok) {
+        // No script has seen the memory. `ownership` is leaked on purpose: where Node refuses after taking the
+        // finalizer (a length above what its Buffers hold), it still calls it later.
+        table->remove(ownership->id);
+        if (status == napi_no_external_buffers_allowed) {
+            throwCoded(env, Napi::Error::New(env, unsupportedRuntime), "ERR_DAXKIND_UNSUPPORTED_RUNTIME");
+        } else if (!env.IsExceptionPending()) {
+            Napi::Error::New(env).ThrowAsJavaScriptException();
+        }
+        return env.Undefined();
+    }
+    Napi::Object made = Napi::Object::New(env);
+    made.Set("id", Napi::Number::New(env, ownership->id));
+    made.Set("arrayBuffer", Napi::Value(env, arrayBuffer));
+    return made;
+}
+
+/// releaseMapping(id, arrayBuffer) -> boolean
+Napi::Value releaseMapping(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto id = takeUint32(info, 0, "id");
+    if (!id) return env.Undefined();
+    if (!info[1].IsArrayBuffer()) return invalidArgType(env, "arrayBuffer", "an instance of ArrayBuffer");
+    MappingTable::Entry* entry = AddonState::of(env).mappings->find(*id);
+    if (entry == nullptr || entry->released) return Napi::Boolean::New(env, false);
+    const int result = syscalls::replaceWithAnonymous(entry->address, entry->length);
+    if (result != 0) {
+        throwSystemError(env, result, "mmap");
+        return env.Undefined();
+    }
+    entry->released = true;
+    Napi::ArrayBuffer arrayBuffer = info[1].As<Napi::ArrayBuffer>();
+    // After ArrayBuffer.prototype.transfer the memory belongs to another ArrayBuffer; it reads zeros from now on.
+    if (arrayBuffer.Data() == entry->address && !arrayBuffer.IsDetached()) arrayBuffer.Detach();
+    return Napi::Boolean::New(env, true);
+}
+
+}  // namespace
+
+void exportMapping(Napi::Env env, Napi::Object exports) {
+    exports.Set("mapDescriptor", Napi::Function::New(env, mapDescriptor, "mapDescriptor"));
+    exports.Set("releaseMapping", Napi::Function::New(env, releaseMapping, "releaseMapping"));
+}
+
+}  // namespace daxkind

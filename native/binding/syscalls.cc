@@ -1,0 +1,250 @@
+// The exports for files: statx, fsxattr, statfs, open, fallocate. Each unpacks its arguments, makes one call of
+// native/syscalls, and gives the result or throws; there is no logic here.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "binding/addon.h"
+#include "binding/arguments.h"
+#include "binding/constants.h"
+#include "binding/errors.h"
+#include "syscalls/allocation.h"
+#include "syscalls/fsxattr.h"
+#include "syscalls/statfs.h"
+#include "syscalls/statx.h"
+#include "syscalls/temporary.h"
+
+namespace daxkind {
+
+namespace {
+
+constexpr std::int64_t nanosecondsPerSecond = 1000000000;
+
+Napi::Value fail(Napi::Env env, int result, const char* call, const char* path = nullptr) {
+    throwSystemError(env, result, call, path);
+    return env.Undefined();
+}
+
+/// undefined, or the error thrown if `result` is one.
+Napi::Value done(Napi::Env env, int result, const char* call, const std::optional<std::string>& path) {
+    if (result != 0) throwSystemError(env, result, call, path ? path->c_str() : nullptr);
+    return env.Undefined();
+}
+
+Napi::Object objectOf(Napi::Env env, const syscalls::FileStatus& status) {
+    Napi::Object object = Napi::Object::New(env);
+    const auto number = [&](const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };
+    const auto bits = [&](const char* name, std::uint64_t value) { object.Set(name, Napi::BigInt::New(env, value)); };
+    const auto time = [&](const char* name, const syscalls::Timestamp& value) {
+        object.Set(name, Napi::BigInt::New(env, value.seconds * nanosecondsPerSecond + value.nanoseconds));
+    };
+    number("mask", status.mask);
+    bits("attributes", status.attributes);
+    bits("attributesMask", status.attributesMask);
+    object.Set("dax", status.reportsDax() ? Napi::Value(Napi::Boolean::New(env, status.isDax())) : env.Undefined());
+    number("blockSize", status.blockSize);
+    number("links", status.links);
+    number("uid", status.uid);
+    number("gid", status.gid);
+    number("mode", status.mode);
+    bits("inode", status.inode);
+    number("size", static_cast<double>(status.size));
+    number("blocks", static_cast<double>(status.blocks));
+    time("accessTimeNs", status.accessed);
+    time("birthTimeNs", status.created);
+    time("changeTimeNs", status.changed);
+    time("modifyTimeNs", status.modified);
+    number("deviceMajor", status.deviceMajor);
+    number("deviceMinor", status.deviceMinor);
+    number("representsMajor", status.representsMajor);
+    number("representsMinor", status.representsMinor);
+    number("mountId", static_cast<double>(status.mountId));
+    number("directIoMemoryAlignment", status.directIoMemoryAlignment);
+    number("directIoOffsetAlignment", status.directIoOffsetAlignment);
+    return object;
+}
+
+Napi::Object objectOf(Napi::Env env, const syscalls::Fsxattr& attributes) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("flags", Napi::Number::New(env, attributes.flags));
+    object.Set("extentSize", Napi::Number::New(env, attributes.extentSize));
+    object.Set("extents", Napi::Number::New(env, attributes.extents));
+    object.Set("projectId", Napi::Number::New(env, attributes.projectId));
+    object.Set("copyExtentSize", Napi::Number::New(env, attributes.copyExtentSize));
+    return object;
+}
+
+Napi::Value statx(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    syscalls::FileStatus status;
+    const int result = syscalls::statxPath(AT_FDCWD, path->c_str(), 0, syscalls::statxEverything(), &status);
+    return result == 0 ? objectOf(env, status) : fail(env, result, "statx", path->c_str());
+}
+
+Napi::Value statxDescriptor(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto fd = takeDescriptor(info, 0);
+    if (!fd) return env.Undefined();
+    syscalls::FileStatus status;
+    const int result = syscalls::statxDescriptor(*fd, &status);
+    return result == 0 ? objectOf(env, status) : fail(env, result, "statx");
+}
+
+Napi::Value statxTemporary(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto directory = takePath(info, 0, "directory");
+    if (!directory) return env.Undefined();
+    int fd = -1;
+    const char* call = nullptr;
+    int result = syscalls::openTemporary(directory->c_str(), &fd, &call);
+    if (result != 0) return fail(env, result, call, directory->c_str());
+    syscalls::FileStatus status;
+    result = syscalls::statxDescriptor(fd, &status);
+    close(fd);
+    return result == 0 ? objectOf(env, status) : fail(env, result, "statx", directory->c_str());
+}
+
+Napi::Value statfs(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    syscalls::FileSystemStatus status;
+    const int result = syscalls::statfsPath(path->c_str(), &status);
+    if (result != 0) return fail(env, result, "statfs", path->c_str());
+    Napi::Object object = Napi::Object::New(env);
+    const auto number = [&](const char* name, std::uint64_t value) {
+        object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+    };
+    number("type", status.type);
+    number("blockSize", status.blockSize);
+    number("blocks", status.blocks);
+    number("blocksFree", status.blocksFree);
+    number("blocksAvailable", status.blocksAvailable);
+    number("files", status.files);
+    number("filesFree", status.filesFree);
+    number("mountFlags", status.mountFlags);
+    return object;
+}
+
+Napi::Value getFsxattr(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    int fd = -1;
+    const char* call = nullptr;
+    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    if (result != 0) return fail(env, result, call, path->c_str());
+    syscalls::Fsxattr attributes;
+    result = syscalls::getFsxattr(fd, &attributes);
+    close(fd);
+    return result == 0 ? objectOf(env, attributes) : fail(env, result, "ioctl", path->c_str());
+}
+
+Napi::Value changeFsxattrFlags(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    const auto set = takeUint32(info, 1, "set");
+    if (!set) return env.Undefined();
+    const auto clear = takeUint32(info, 2, "clear");
+    if (!clear) return env.Undefined();
+    int fd = -1;
+    const char* call = nullptr;
+    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    if (result != 0) return fail(env, result, call, path->c_str());
+    syscalls::Fsxattr after;
+    result = syscalls::changeFsxattrFlags(fd, *set, *clear, &after);
+    close(fd);
+    return result == 0 ? objectOf(env, after) : fail(env, result, "ioctl", path->c_str());
+}
+
+Napi::Value openFile(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    const auto writable = takeBoolean(info, 1, "writable");
+    if (!writable) return env.Undefined();
+    // O_NONBLOCK: a FIFO or a device must not hold the thread before the caller has seen that it is not a file.
+    const int flags = (*writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int fd;
+    do fd = open(path->c_str(), flags);
+    while (fd < 0 && errno == EINTR);
+    return fd >= 0 ? Napi::Value(Napi::Number::New(env, fd)) : fail(env, -errno, "open", path->c_str());
+}
+
+Napi::Value openTemporary(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto directory = takePath(info, 0, "directory");
+    if (!directory) return env.Undefined();
+    int fd = -1;
+    const char* call = nullptr;
+    const int result = syscalls::openTemporary(directory->c_str(), &fd, &call);
+    return result == 0 ? Napi::Value(Napi::Number::New(env, fd)) : fail(env, result, call, directory->c_str());
+}
+
+Napi::Value closeDescriptor(const Napi::CallbackInfo& info) {
+    const auto fd = takeDescriptor(info, 0);
+    if (!fd) return info.Env().Undefined();
+    // Linux has let go of the descriptor even when close reports EINTR.
+    const int result = close(*fd) == 0 || errno == EINTR ? 0 : -errno;
+    return done(info.Env(), result, "close", std::nullopt);
+}
+
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto fd = takeDescriptor(info, 0);
+    if (!fd) return env.Undefined();
+    const auto offset = takeInteger(info, 1, "offset");
+    if (!offset) return env.Undefined();
+    const auto length = takeInteger(info, 2, "length");
+    if (!length) return env.Undefined();
+    const auto keepSize = takeBoolean(info, 3, "keepSize");
+    if (!keepSize) return env.Undefined();
+    return done(env, syscalls::allocate(*fd, *offset, *length, *keepSize), "fallocate", takeOptionalPath(info, 4));
+}
+
+Napi::Value punchHole(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto fd = takeDescriptor(info, 0);
+    if (!fd) return env.Undefined();
+    const auto offset = takeInteger(info, 1, "offset");
+    if (!offset) return env.Undefined();
+    const auto length = takeInteger(info, 2, "length");
+    if (!length) return env.Undefined();
+    return done(env, syscalls::punchHole(*fd, *offset, *length), "fallocate", takeOptionalPath(info, 3));
+}
+
+Napi::Value truncate(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto fd = takeDescriptor(info, 0);
+    if (!fd) return env.Undefined();
+    const auto size = takeInteger(info, 1, "size");
+    if (!size) return env.Undefined();
+    return done(env, syscalls::truncate(*fd, *size), "ftruncate", takeOptionalPath(info, 2));
+}
+
+}  // namespace
+
+void exportSyscalls(Napi::Env env, Napi::Object exports) {
+    const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+        exports.Set(name, Napi::Function::New(env, function, name));
+    };
+    exports.Set("constants", kernelConstants(env));
+    add("statx", statx);
+    add("statxDescriptor", statxDescriptor);
+    add("statxTemporary", statxTemporary);
+    add("statfs", statfs);
+    add("getFsxattr", getFsxattr);
+    add("changeFsxattrFlags", changeFsxattrFlags);
+    add("openFile", openFile);
+    add("openTemporary", openTemporary);
+    add("closeDescriptor", closeDescriptor);
+    add("allocate", allocate);
+    add("punchHole", punchHole);
+    add("truncate", truncate);
+}
+
+}  // namespace daxkind

@@ -1,0 +1,115 @@
+// Processor features: see cpu.h.
+#include "persist/cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+namespace daxkind::persist {
+
+namespace {
+
+struct Features {
+    bool has[flushInstructionCount] = {};
+    std::size_t cacheLine = 64;
+
+    void add(FlushInstruction instruction) { has[static_cast<std::size_t>(instruction)] = true; }
+};
+
+#if defined(__x86_64__)
+
+// Intel SDM volume 2A, CPUID: leaf 1 EDX[19] CLFSH, EBX[15:8] CLFLUSH line size in units of 8 bytes; leaf 7.0 EBX[23]
+// CLFLUSHOPT, EBX[24] CLWB.
+constexpr unsigned leaf1EdxClflush = 1u << 19;
+constexpr unsigned leaf7EbxClflushopt = 1u << 23;
+constexpr unsigned leaf7EbxClwb = 1u << 24;
+constexpr std::size_t lineSizeUnit = 8;
+
+Features detect() {
+    Features features;
+    features.add(FlushInstruction::none);
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (edx & leaf1EdxClflush) != 0) {
+        features.add(FlushInstruction::clflush);
+        const std::size_t line = ((ebx >> 8) & 0xff) * lineSizeUnit;
+        if (line != 0) features.cacheLine = line;
+    }
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
+        if ((ebx & leaf7EbxClflushopt) != 0) features.add(FlushInstruction::clflushopt);
+        if ((ebx & leaf7EbxClwb) != 0) features.add(FlushInstruction::clwb);
+    }
+    return features;
+}
+
+#elif defined(__aarch64__)
+
+// Arm ARM D19, CTR_EL0: DminLine, bits [19:16], log2 of the words of 4 bytes in the smallest data cache line. Linux
+// lets user space read it (or emulates the read).
+std::size_t smallestDataLine() {
+    unsigned long cacheType = 0;
+    asm("mrs %0, ctr_el0" : "=r"(cacheType));
+    return std::size_t{4} << ((cacheType >> 16) & 0xf);
+}
+
+Features detect() {
+    Features features;
+    features.add(FlushInstruction::none);
+    features.add(FlushInstruction::dccvac);
+    if ((getauxval(AT_HWCAP) & HWCAP_DCPOP) != 0) features.add(FlushInstruction::dccvap);
+    features.cacheLine = smallestDataLine();
+    return features;
+}
+
+#else
+
+Features detect() {
+    Features features;
+    features.add(FlushInstruction::none);
+    return features;
+}
+
+#endif
+
+const Features& features() {
+    static const Features detected = detect();
+    return detected;
+}
+
+}  // namespace
+
+const char* nameOf(FlushInstruction instruction) {
+    switch (instruction) {
+        case FlushInstruction::none:
+            return "none";
+        case FlushInstruction::clflush:
+            return "clflush";
+        case FlushInstruction::clflushopt:
+            return "clflushopt";
+        case FlushInstruction::clwb:
+            return "clwb";
+        case FlushInstruction::dccvac:
+            return "dc cvac";
+        case FlushInstruction::dccvap:
+            return "dc cvap";
+    }
+    return "none";
+}
+
+bool hasInstruction(FlushInstruction instruction) {
+    return features().has[static_cast<std::size_t>(instruction)];
+}
+
+FlushInstruction bestFlushInstruction() {
+    std::size_t best = flushInstructionCount - 1;
+    while (!features().has[best]) best -= 1;
+    return static_cast<FlushInstruction>(best);
+}
+
+std::size_t cacheLineSize() {
+    return features().cacheLine;
+}
+
+}  // namespace daxkind::persist

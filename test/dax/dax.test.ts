@@ -1,0 +1,132 @@
+// The public calls of lib/dax off DAX; test/vm/dax.test.ts has them on it.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { findDaxMounts, getFsxattr, isDax, setDaxFlag, statx, whyNotDax } from '#lib/dax/index.js';
+import { native } from '#lib/native.js';
+import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
+
+test('tmpfs is not on DAX, because tmpfs has none', () => {
+	const directory = temporaryDirectory(tmpfs);
+	const file = join(directory, 'file');
+	writeFileSync(file, '');
+	for (const path of [directory, file]) {
+		expect(isDax(path)).toBe(false);
+		expect(whyNotDax(path)).toEqual({
+			dax: false,
+			reason: 'the file system is tmpfs, which has no DAX',
+			remedy: expect.stringContaining('ext4 or XFS'),
+		});
+	}
+	expect(readdirSync(directory)).toEqual(['file']);
+});
+
+test('an ordinary directory is not on DAX, and the reason names its file system or its device', () => {
+	const directory = temporaryDirectory();
+	const { dax, reason, remedy } = whyNotDax(directory);
+	expect(dax).toBe(false);
+	const { mountId } = native.statx(directory);
+	const line = readFileSync('/proc/self/mountinfo', 'utf8')
+		.split('\n')
+		.find((text) => text.startsWith(`${mountId} `))!;
+	const [type, source] = line.slice(line.indexOf(' - ') + 3).split(' ');
+	expect(reason).toMatch(new RegExp(`is ${type}, which has no DAX|queue/dax is 0|${source}`));
+	expect(remedy).toContain('persistent-memory');
+});
+
+test('what is neither a file nor a directory is told apart', () => {
+	const fifo = join(temporaryDirectory(), 'fifo');
+	execFileSync('mkfifo', [fifo]);
+	for (const path of ['/dev/null', fifo]) {
+		expect(isDax(path)).toBe(false);
+		expect(whyNotDax(path)).toEqual({ dax: false, reason: 'it is neither a file nor a directory' });
+	}
+});
+
+test('a directory in which nothing can be made still gets a reason', () => {
+	expect(() => isDax('/proc')).toThrow(expect.objectContaining({ syscall: 'open', path: '/proc' }));
+	expect(whyNotDax('/proc').reason).toBe('the file system is proc, which has no DAX');
+});
+
+test('no DAX mount of this machine is one that whyNotDax objects to', () => {
+	for (const { mountPoint } of findDaxMounts()) expect(whyNotDax(mountPoint)).toEqual({ dax: true });
+});
+
+test.each([
+	['statx', statx],
+	['isDax', isDax],
+	['whyNotDax', whyNotDax],
+])('%s of a missing path is ENOENT of statx', (_, call) => {
+	expect(() => call('/missing')).toThrow(
+		expect.objectContaining({ code: 'ENOENT', errno: -2, syscall: 'statx', path: '/missing' }),
+	);
+});
+
+test.each([
+	['statx', statx],
+	['isDax', isDax],
+	['whyNotDax', whyNotDax],
+	['getFsxattr', getFsxattr],
+	['setDaxFlag', (path: string) => setDaxFlag(path, true)],
+])('%s takes a string or a URL, and nothing else', (_, call) => {
+	for (const value of [undefined, null, 1, {}, Buffer.from('/')]) {
+		expect(() => call(value as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+	}
+	expect(() => call('/tmp\0')).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }));
+	expect(() => call(new URL('https://example.org/') as never)).toThrow(
+		expect.objectContaining({ code: 'ERR_INVALID_URL_SCHEME' }),
+	);
+});
+
+test('a URL names the same file', () => {
+	const directory = temporaryDirectory();
+	expect(statx(pathToFileURL(directory)).inode).toBe(statx(directory).inode);
+});
+
+test('the DAX flag takes a boolean', () => {
+	expect(() => setDaxFlag('/dev/null', 1 as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+});
+
+test('where there are no flags, the error says which file systems have them', () => {
+	const expected = { code: 'ENOTTY', errno: -25, syscall: 'ioctl', path: '/dev/null' };
+	for (const call of [() => getFsxattr('/dev/null'), () => setDaxFlag('/dev/null', true)]) {
+		expect(call).toThrow(expect.objectContaining(expected));
+		expect(call).toThrow(/^ENOTTY: .*ext4 and XFS.*, ioctl '\/dev\/null'$/);
+	}
+});
+
+test('a flag that another user may set is EPERM', ({ skip }) => {
+	const directory = temporaryDirectory();
+	const user = process.geteuid!();
+	const types = [native.constants.EXT4_SUPER_MAGIC, native.constants.XFS_SUPER_MAGIC];
+	skip(user !== 0, 'needs root, to become another user');
+	skip(
+		!types.includes(native.statfs(directory).type),
+		'the directory for temporary files is neither on ext4 nor on XFS',
+	);
+	const file = join(directory, 'file');
+	writeFileSync(file, '');
+	chmodSync(directory, 0o755);
+	chmodSync(file, 0o666);
+	process.seteuid!(65534);
+	try {
+		expect(() => setDaxFlag(file, true)).toThrow(
+			expect.objectContaining({ code: 'EPERM', syscall: 'ioctl', path: file }),
+		);
+	} finally {
+		process.seteuid!(user);
+	}
+	expect(getFsxattr(file).flags & native.constants.FS_XFLAG_DAX).toBe(0);
+});
+
+test('the last component of a path to flags may not be a symbolic link, those before may', () => {
+	const directory = temporaryDirectory();
+	mkdirSync(join(directory, 'real'));
+	symlinkSync('real', join(directory, 'link'));
+	expect(() => getFsxattr(join(directory, 'link'))).toThrow(
+		expect.objectContaining({ code: 'ELOOP', syscall: 'open' }),
+	);
+	expect(() => getFsxattr(join(directory, 'link/missing'))).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+});

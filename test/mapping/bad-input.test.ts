@@ -1,0 +1,129 @@
+// What mapFile refuses, and that a refusal leaves no descriptor and no mapping behind.
+
+import { constants } from 'node:buffer';
+import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { type MapFileOptions, mapFile } from '#lib/mapping/index.js';
+import { native } from '#lib/native.js';
+import { holdings } from '../helpers/process.ts';
+
+const { PAGE_SIZE } = native.constants;
+const directory = mkdtempSync(join(tmpdir(), 'daxkind-test-'));
+const path = join(directory, 'file');
+const empty = join(directory, 'empty');
+const huge = join(directory, 'huge');
+writeFileSync(path, Buffer.alloc(4 * PAGE_SIZE + 100));
+writeFileSync(empty, '');
+writeFileSync(huge, '');
+truncateSync(huge, 2 ** 42);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+let before: ReturnType<typeof holdings>['descriptors'];
+beforeEach(() => {
+	before = holdings().descriptors;
+});
+afterEach(() => {
+	expect(holdings().descriptors).toBe(before);
+});
+
+const type = 'ERR_INVALID_ARG_TYPE';
+const range = 'ERR_OUT_OF_RANGE';
+const value = 'ERR_INVALID_ARG_VALUE';
+
+test.each<[what: string, options: unknown, code: string]>([
+	['an offset that is not on a page', { offset: 100 }, range],
+	['a negative offset', { offset: -PAGE_SIZE }, range],
+	['a fractional offset', { offset: 0.5 }, range],
+	['NaN for an offset', { offset: Number.NaN }, range],
+	['an offset at the end', { offset: 5 * PAGE_SIZE }, range],
+	['an offset of 2^53', { offset: 2 ** 53 }, range],
+	['a text for an offset', { offset: '0' }, type],
+	['a bigint for a length', { length: 4096n }, type],
+	['length 0', { length: 0 }, range],
+	['a length of half a page', { length: PAGE_SIZE / 2 }, range],
+	['a length past the end', { length: 5 * PAGE_SIZE }, range],
+	['a length past the end from the offset', { offset: PAGE_SIZE, length: 4 * PAGE_SIZE }, range],
+	['an infinite length', { length: Infinity }, range],
+	['a number for a boolean', { sync: 1 }, type],
+	['a text for a boolean', { writable: 'yes' }, type],
+	['null for a boolean', { allocate: null }, type],
+	['MAP_SYNC for a mapping that is not writable', { sync: true, writable: false }, value],
+	['blocks for a mapping that is not writable', { allocate: true, writable: false }, value],
+	['null for options', null, type],
+	['a number for options', 7, type],
+])('%s is refused', (_, options, code) => {
+	expect(() => mapFile(path, options as MapFileOptions)).toThrow(expect.objectContaining({ code }));
+});
+
+test.each([undefined, null, {}, [], true, 1n, Buffer.from('/tmp')])('%s is no file', (file) => {
+	expect(() => mapFile(file as never)).toThrow(expect.objectContaining({ code: type }));
+});
+
+test.each([-1, 0.5, Number.NaN, 2 ** 31])('%s is no descriptor', (fd) => {
+	expect(() => mapFile(fd)).toThrow(expect.objectContaining({ code: range }));
+});
+
+test('an empty file has nothing to map', () => {
+	expect(() => mapFile(empty)).toThrow(expect.objectContaining({ code: range }));
+});
+
+test.each([
+	['a missing file', '/missing', 'ENOENT', 'open'],
+	['a path through a file', `${path}/x`, 'ENOTDIR', 'open'],
+	['a directory to be written', '/', 'EISDIR', 'open'],
+	['a name too long', `/${'x'.repeat(300)}`, 'ENAMETOOLONG', 'open'],
+])('%s is a system error with code, syscall and path', (_, file, code, syscall) => {
+	expect(() => mapFile(file)).toThrow(expect.objectContaining({ code, syscall, path: file }));
+});
+
+test.each([
+	['a directory', '/'],
+	['a device', '/dev/zero'],
+])('%s cannot be mapped', (_, file) => {
+	expect(() => mapFile(file, { writable: false })).toThrow(
+		expect.objectContaining({ code: 'ERR_DAXKIND_FILE_TYPE', message: expect.stringContaining(file) }),
+	);
+});
+
+test('a descriptor that is not open is EBADF', () => {
+	expect(() => mapFile(1_000_000)).toThrow(expect.objectContaining({ code: 'EBADF', syscall: 'statx' }));
+});
+
+test('a read-only descriptor for a writable mapping is EACCES of mmap', () => {
+	const fd = openSync(path, 'r');
+	try {
+		expect(() => mapFile(fd)).toThrow(expect.objectContaining({ code: 'EACCES', syscall: 'mmap' }));
+	} finally {
+		closeSync(fd);
+	}
+});
+
+test('more than one Buffer holds is refused on Node 20, and mapped on others', () => {
+	if (constants.MAX_LENGTH < 2 ** 42) {
+		const message = expect.stringContaining('one Buffer of Node');
+		expect(() => mapFile(huge, { allocate: false })).toThrow(expect.objectContaining({ code: range, message }));
+	} else {
+		const mapping = mapFile(huge, { allocate: false });
+		expect(mapping.buffer[2 ** 41]).toBe(0);
+		mapping.unmap();
+	}
+});
+
+test('the native function refuses what the facade would have', () => {
+	const fd = openSync(path, 'r+');
+	try {
+		expect(() => native.mapDescriptor(fd, 0, 0, true, false)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+		expect(() => native.mapDescriptor(fd, 1, PAGE_SIZE, true, false)).toThrow(
+			expect.objectContaining({ code: 'EINVAL' }),
+		);
+		expect(() => native.mapDescriptor(fd, 0, Number.MAX_SAFE_INTEGER, true, false, path)).toThrow(
+			expect.objectContaining({ code: 'ENOMEM', syscall: 'mmap', path }),
+		);
+		expect(native.releaseMapping(12345, new ArrayBuffer(8))).toBe(false);
+		expect(() => native.releaseMapping(1, {} as ArrayBuffer)).toThrow(expect.objectContaining({ code: type }));
+	} finally {
+		closeSync(fd);
+	}
+});

@@ -1,0 +1,236 @@
+// The native layer and lib/dax on real DAX. The runner gives the mounts in DAXKIND_MOUNTS: ext4 with dax=always, XFS with dax=always,
+// ext4 with dax=never.
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readSync,
+	rmSync,
+	truncateSync,
+	writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { findDaxMounts, getFsxattr, isDax, setDaxFlag, statx, whyNotDax } from '#lib/dax/index.js';
+import { mapFile } from '#lib/mapping/index.js';
+import { native } from '#lib/native.js';
+
+const mebibyte = 1024 * 1024;
+const mounts = (process.env.DAXKIND_MOUNTS ?? '').split(':');
+const directories = mounts.map((mount) => mkdtempSync(join(mount, 'native-')));
+const [ext4, xfs, never] = directories as [string, string, string];
+afterAll(() => {
+	for (const directory of directories) rmSync(directory, { recursive: true });
+});
+
+const onDax: [string, string][] = [
+	['ext4 with dax=always', ext4],
+	['XFS with dax=always', xfs],
+];
+const everywhere: [string, string][] = [...onDax, ['ext4 with dax=never', never]];
+
+let files = 0;
+
+function newFile(directory: string, size = 0): string {
+	files += 1;
+	const path = join(directory, `file-${files}`);
+	writeFileSync(path, Buffer.alloc(size));
+	return path;
+}
+
+function map(...parameters: Parameters<typeof mapFile>) {
+	const mapping = mapFile(...parameters);
+	onTestFinished(() => mapping.unmap());
+	return mapping;
+}
+
+/** The flags of the mapping that holds this file, from smaps. */
+function mappingFlags(path: string): string[] {
+	const text = readFileSync('/proc/self/smaps', 'utf8');
+	return text
+		.slice(text.indexOf(path))
+		.match(/^VmFlags: (.*)$/m)![1]!
+		.trim()
+		.split(' ');
+}
+
+const xfsIo = (path: string, command: string) =>
+	execFileSync('xfs_io', ['-r', '-c', command, path], { encoding: 'utf8' });
+const hasXfsIo = spawnSync('xfs_io', ['-V']).status === 0;
+
+test('the guest has the mounts that these tests are about', () => {
+	expect(mounts).toHaveLength(3);
+	const { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC } = native.constants;
+	expect(mounts.map((mount) => native.statfs(mount).type)).toEqual([
+		EXT4_SUPER_MAGIC,
+		XFS_SUPER_MAGIC,
+		EXT4_SUPER_MAGIC,
+	]);
+});
+
+test.each(onDax)('a file on %s has STATX_ATTR_DAX, its directory has not', (_, directory) => {
+	const { STATX_ATTR_DAX } = native.constants;
+	const file = statx(newFile(directory));
+	expect(file.attributesMask & STATX_ATTR_DAX).toBe(STATX_ATTR_DAX);
+	expect(file.attributes & STATX_ATTR_DAX).toBe(STATX_ATTR_DAX);
+	expect(file.dax).toBe(true);
+	expect(statx(directory).dax).toBe(false);
+	expect(native.statxTemporary(directory).dax).toBe(true);
+	expect(isDax(directory)).toBe(true);
+	expect(whyNotDax(directory)).toEqual({ dax: true });
+});
+
+test('with dax=never it is off, and whyNotDax names the option and the mount that mends it', () => {
+	const path = newFile(never);
+	expect(statx(path).dax).toBe(false);
+	expect(isDax(never)).toBe(false);
+	for (const seen of [path, never]) {
+		expect(whyNotDax(seen)).toEqual({
+			dax: false,
+			reason: `${mounts[2]} is mounted with dax=never`,
+			remedy: expect.stringContaining(`mount -o dax=always /dev/pmem2 ${mounts[2]}`),
+		});
+	}
+});
+
+test('the DAX mounts are found, and only they', () => {
+	expect(
+		findDaxMounts()
+			.map(({ mountPoint }) => mountPoint)
+			.sort(),
+	).toEqual([mounts[0], mounts[1]].sort());
+});
+
+test.skipIf(!hasXfsIo).each(everywhere)('statx agrees with xfs_io on %s', (_, directory) => {
+	const path = newFile(directory);
+	const { attributes, attributesMask } = statx(path);
+	const raw = xfsIo(path, 'statx -r');
+	const field = (name: string) => BigInt(raw.match(new RegExp(`^stat\\.${name} = (\\S+)$`, 'm'))![1]!);
+	expect([attributes, attributesMask]).toEqual([field('attributes'), field('attributes_mask')]);
+});
+
+test.each(onDax)('on %s MAP_SYNC is accepted, and the kernel marks the mapping so', (_, directory) => {
+	const path = newFile(directory, 4 * mebibyte);
+	const mapping = map(path, { sync: true });
+	expect(mapping).toMatchObject({ sync: true, granularity: 'cache-line' });
+	expect(mappingFlags(path)).toContain('sf');
+	expect(mappingFlags(path)).toContain('dc');
+	expect(map(path, { sync: false }).granularity).toBe('page');
+});
+
+test('by default a mapping is made with MAP_SYNC where that is possible', () => {
+	expect(map(newFile(xfs, mebibyte)).sync).toBe(true);
+	expect(map(newFile(never, mebibyte)).sync).toBe(false);
+});
+
+test('off DAX MAP_SYNC is refused with ENOTSUP of mmap', () => {
+	const path = newFile(never, mebibyte);
+	expect(() => mapFile(path, { sync: true })).toThrow(
+		expect.objectContaining({ code: 'ENOTSUP', errno: -95, syscall: 'mmap', path }),
+	);
+});
+
+test.each(onDax.flatMap(([name, directory]) => native.flushInstructions.map((by) => [by, name, directory] as const)))(
+	'what %s flushes on %s is what the kernel reads',
+	(instruction, _, directory) => {
+		const path = newFile(directory, 4 * mebibyte);
+		const { buffer } = map(path, { sync: true });
+		for (let at = 0; at < buffer.length; at += 4) buffer.writeUInt32LE((at * 2654435761) >>> 0, at);
+		native.flush(buffer, 0, buffer.length, instruction);
+		native.drain();
+		const read = Buffer.alloc(buffer.length);
+		const fd = openSync(path, 'r');
+		readSync(fd, read, 0, read.length, 0);
+		native.closeDescriptor(fd);
+		expect(read.equals(buffer)).toBe(true);
+	},
+);
+
+test.each(everywhere)('what is persisted on %s, by whatever granularity, is in the file', (_, directory) => {
+	const path = newFile(directory, 3 * mebibyte + 5);
+	const mapping = map(path);
+	mapping.buffer.write('persisted', 3 * mebibyte - 4);
+	mapping.persist(3 * mebibyte - 4, 9);
+	expect(readFileSync(path).toString('latin1', 3 * mebibyte - 4)).toBe('persisted');
+});
+
+test('after unmap the file is let go: its storage comes back when it is deleted', () => {
+	const path = newFile(ext4, 64 * mebibyte);
+	const mapping = mapFile(path);
+	const view = mapping.buffer.subarray(100);
+	const free = () => {
+		const { blocksFree, blockSize } = native.statfs(ext4);
+		return blocksFree * blockSize;
+	};
+	const before = free();
+	rmSync(path);
+	expect(free() - before).toBeLessThan(mebibyte);
+	mapping.unmap();
+	expect(free() - before).toBeGreaterThan(60 * mebibyte);
+	expect(view.length).toBe(0);
+});
+
+test.each(everywhere)('a sparse file that %s has no room for is ENOSPC of fallocate, never SIGBUS', (_, directory) => {
+	const path = newFile(directory);
+	truncateSync(path, 2 ** 31);
+	expect(() => mapFile(path)).toThrow(expect.objectContaining({ code: 'ENOSPC', syscall: 'fallocate', path }));
+	expect(readFileSync('/proc/self/maps', 'utf8')).not.toContain(path);
+	rmSync(path);
+});
+
+test.each(everywhere)('the DAX flag on %s is set and cleared, and the other flags stay', (_, directory) => {
+	const { FS_XFLAG_DAX, FS_XFLAG_NODUMP, FS_XFLAG_NOATIME } = native.constants;
+	const others = FS_XFLAG_NODUMP | FS_XFLAG_NOATIME;
+	const child = join(directory, 'child');
+	mkdirSync(child);
+	for (const path of [newFile(directory), child]) {
+		native.changeFsxattrFlags(path, others, FS_XFLAG_DAX);
+		expect(setDaxFlag(path, true).flags & (others | FS_XFLAG_DAX)).toBe(others | FS_XFLAG_DAX);
+		expect(getFsxattr(path).flags & (others | FS_XFLAG_DAX)).toBe(others | FS_XFLAG_DAX);
+		if (hasXfsIo) expect(xfsIo(path, 'lsattr').split(' ')[0]).toMatch(/d.*x|x.*d/);
+		expect(setDaxFlag(path, false).flags & (others | FS_XFLAG_DAX)).toBe(others);
+		if (hasXfsIo) expect(xfsIo(path, 'lsattr').split(' ')[0]).not.toContain('x');
+	}
+	rmSync(child, { recursive: true });
+});
+
+test.skipIf(!hasXfsIo)('a flag that xfs_io has set is seen, and what is made in the directory inherits it', () => {
+	const { FS_XFLAG_DAX } = native.constants;
+	const directory = join(xfs, 'inheriting');
+	mkdirSync(directory);
+	execFileSync('xfs_io', ['-c', 'chattr +x', directory]);
+	expect(getFsxattr(directory).flags & FS_XFLAG_DAX).toBe(FS_XFLAG_DAX);
+	expect(getFsxattr(newFile(directory)).flags & FS_XFLAG_DAX).toBe(FS_XFLAG_DAX);
+	rmSync(directory, { recursive: true });
+});
+
+test.each(everywhere)('fallocate and hole punching on %s are seen in the blocks', (_, directory) => {
+	const fd = native.openTemporary(directory);
+	try {
+		const inUse = () => native.statxDescriptor(fd).blocks * 512;
+		native.truncate(fd, 16 * mebibyte);
+		native.allocate(fd, 0, 8 * mebibyte, true);
+		expect(inUse()).toBeGreaterThanOrEqual(8 * mebibyte);
+		native.punchHole(fd, 2 * mebibyte, 4 * mebibyte);
+		expect(inUse()).toBeLessThan(5 * mebibyte);
+	} finally {
+		native.closeDescriptor(fd);
+	}
+});
+
+test("on the guest's overlay too a temporary file leaves no name", () => {
+	const directory = mkdtempSync('/tmp/native-');
+	onTestFinished(() => rmSync(directory, { recursive: true }));
+	const fd = native.openTemporary(directory);
+	try {
+		expect(native.statxDescriptor(fd)).toMatchObject({ links: 0, size: 0 });
+		expect(native.statxDescriptor(fd).mode & 0o777).toBe(0o600);
+		expect(readdirSync(directory)).toEqual([]);
+	} finally {
+		native.closeDescriptor(fd);
+	}
+	expect(whyNotDax(directory)).toMatchObject({ dax: false, reason: expect.stringContaining('overlay') });
+});
