@@ -1,0 +1,51 @@
+// The error of an allocation that found no memory, and its reasons in words.
+import { constants } from 'node:buffer';
+
+/**
+ * Why an allocation failed:
+ * - `limit`: what is free does not suffice; the kind's `maxSize` is the limit.
+ * - `file-system-full`: the kind may grow, but its file system has no room (ENOSPC, or EDQUOT).
+ * - `fragmented`: enough is free, but not in one piece.
+ * - `buffer-limit`: no Buffer of this Node can be that long (4 GiB before Node 22).
+ */
+export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'fragmented' | 'buffer-limit';
+
+const words: Record<OutOfMemoryReason, string> = {
+	limit: "it would pass the kind's capacity; free blocks, or create the kind with a larger maxSize",
+	'file-system-full': 'the file system is full; free blocks, or make room in it',
+	fragmented: 'enough is free, but not in one piece; free neighbouring blocks, or ask for less at once',
+	'buffer-limit': `no Buffer of this Node can be longer than ${constants.MAX_LENGTH} bytes`,
+};
+
+/** Thrown by `malloc`, `calloc`, `realloc` and `memalign` when there is no memory. Nothing has changed then. */
+export class OutOfMemoryError extends Error {
+	readonly code = 'ERR_DAXKIND_OUT_OF_MEMORY';
+	/** Bytes that were asked for. */
+	readonly requested: number;
+	/** Bytes that the kind can hold. */
+	readonly capacity: number;
+	/** Bytes of all blocks that callers hold. */
+	readonly allocated: number;
+	readonly reason: OutOfMemoryReason;
+
+	constructor(what: {
+		requested: number;
+		capacity: number;
+		allocated: number;
+		reason: OutOfMemoryReason;
+		path: string;
+	}) {
+		super(
+			`Out of memory: cannot allocate ${what.requested} bytes of the kind on '${what.path}' ` +
+				`(${what.allocated} of ${what.capacity} bytes are allocated): ${words[what.reason]}`,
+		);
+		this.requested = what.requested;
+		this.capacity = what.capacity;
+		this.allocated = what.allocated;
+		this.reason = what.reason;
+	}
+
+	static {
+		OutOfMemoryError.prototype.name = 'OutOfMemoryError';
+	}
+}

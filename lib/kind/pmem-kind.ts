@@ -1,0 +1,108 @@
+// The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
+import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
+import { whyNotDax } from '../dax/index.ts';
+import { daxkindError, invalidArgType, invalidArgValue } from '../errors.ts';
+import { type Granularity, granularityOf } from '../mapping/index.ts';
+import { type KindHandle, native } from '../native.ts';
+import { Kind } from './kind.ts';
+
+const { chunkSize } = native.kindLayout;
+
+/** The smallest `maxSize` of a pmem kind in bytes: 16 MiB, memkind's MEMKIND_PMEM_MIN_SIZE. */
+export const minPmemSize = 16 * 1024 * 1024;
+
+export interface PmemKindOptions {
+	/**
+	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
+	 * allocated, never more than this. Default 0: what the file system has.
+	 */
+	maxSize?: number;
+	/**
+	 * What becomes of freed memory. 'default' keeps its storage for reuse and gives it back after ten seconds;
+	 * 'conservative' gives each free 2 MiB back at once, which costs time and keeps the file small.
+	 */
+	policy?: 'default' | 'conservative';
+	/** Throw ERR_DAXKIND_NOT_DAX, saying why, if the memory would not be on DAX. Default false. */
+	requireDax?: boolean;
+	/**
+	 * Map with MAP_SHARED_VALIDATE|MAP_SYNC; fails with ENOTSUP where there is no DAX. Volatile memory needs no MAP_SYNC,
+	 * which makes the first touch of a page wait for the file system's journal. Default false.
+	 */
+	mapSync?: boolean;
+	/**
+	 * Reserve the storage of all of `maxSize` now and fault its pages in, so that no later allocation waits for either.
+	 * Takes long for much memory. Default false.
+	 */
+	prefault?: boolean;
+}
+
+function checkOptions(options: unknown): Required<PmemKindOptions> {
+	const given = requireOptions<PmemKindOptions>('options', options as PmemKindOptions);
+	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
+	if (maxSize !== 0) requireInteger('options.maxSize', maxSize, minPmemSize);
+	if (typeof policy !== 'string') throw invalidArgType('options.policy', 'of type string', policy);
+	if (policy !== 'default' && policy !== 'conservative') {
+		throw invalidArgValue('options.policy', "'default' or 'conservative'", policy);
+	}
+	requireBoolean('options.requireDax', requireDax);
+	requireBoolean('options.mapSync', mapSync);
+	requireBoolean('options.prefault', prefault);
+	return { maxSize: Math.ceil(maxSize / chunkSize) * chunkSize, policy, requireDax, mapSync, prefault };
+}
+
+/**
+ * Volatile memory from a directory on persistent-memory hardware; memkind's pmem kind.
+ *
+ * The memory is a file without a name: nothing else can open it, and its storage is free again when the kind is closed
+ * or the process ends, however it ends. Growth reserves storage first (fallocate), so that a full file system is an
+ * OutOfMemoryError and never a crash.
+ *
+ * ```js
+ * import { PmemKind } from 'daxkind';
+ *
+ * const kind = PmemKind.create('/dev/shm', { maxSize: 64 * 1024 * 1024 });
+ * const block = kind.malloc(5);
+ * block.write('hello');
+ * console.log(block.toString(), kind.dax);
+ * kind.free(block);
+ * kind.close();
+ * ```
+ */
+export class PmemKind extends Kind {
+	/** Whether the memory is on DAX: loads and stores go to the medium, not to the page cache (STATX_ATTR_DAX). */
+	readonly dax: boolean;
+	/** How the file is mapped: 'shared' (MAP_SHARED) or 'sync' (MAP_SHARED_VALIDATE|MAP_SYNC). */
+	readonly mapping: 'shared' | 'sync';
+	/** What has to be flushed for a store to be persistent; see {@link Granularity}. */
+	readonly granularity: Granularity;
+
+	private constructor(handle: KindHandle, path: string, mapSync: boolean) {
+		super(handle, path);
+		this.dax = handle.dax;
+		this.mapping = mapSync ? 'sync' : 'shared';
+		this.granularity = granularityOf(mapSync, handle.deviceMajor, handle.deviceMinor);
+	}
+
+	/**
+	 * Creates a kind in a directory: open(O_TMPFILE), ftruncate, mmap. Any file system will do; one that is mounted with
+	 * DAX makes it persistent memory.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
+	 * @throws A system error with code, syscall and path: ENOENT, ENOTDIR, EACCES, EROFS (open); EMFILE; ENOSPC
+	 *   (fallocate, with `prefault`); ENOMEM (mmap); EFBIG (ftruncate); ENOTSUP (mmap, with `mapSync`).
+	 * @throws Error ERR_DAXKIND_NOT_DAX with `requireDax`.
+	 */
+	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
+		const path = requirePath('directory', directory);
+		const { maxSize, policy, requireDax, mapSync, prefault } = checkOptions(options);
+		const handle = native.kindCreate(path, maxSize, policy === 'conservative', mapSync, prefault);
+		const kind = new PmemKind(handle, path, mapSync);
+		if (requireDax && !kind.dax) {
+			kind.close();
+			const { reason, remedy } = whyNotDax(path);
+			const next = remedy === undefined ? '' : ` To mend it: ${remedy}`;
+			throw daxkindError('ERR_DAXKIND_NOT_DAX', `'${path}' is not on DAX: ${reason}.${next}`);
+		}
+		return kind;
+	}
+}

@@ -1,0 +1,15 @@
+// Directories for tests of system calls: one where the system keeps temporary files, and one on tmpfs.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** A new directory, gone after the test; below `parent`, or the system's directory for temporary files. */
+export function temporaryDirectory(parent = tmpdir()): string {
+	const directory = mkdtempSync(join(parent, 'daxkind-test-'));
+	onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+	return directory;
+}
+
+/** Where Linux keeps POSIX shared memory: a tmpfs on every distribution. */
+export const tmpfs = '/dev/shm';

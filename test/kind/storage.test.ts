@@ -1,0 +1,149 @@
+// What a kind takes from its file system, and when it gives it back; and kinds and blocks beyond one segment.
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { PmemKind } from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const directory = testDirectory();
+
+function withKind(options: Parameters<typeof PmemKind.create>[1], run: (kind: PmemKind) => void): void {
+	const kind = PmemKind.create(directory, options);
+	try {
+		run(kind);
+	} finally {
+		kind.close();
+	}
+}
+
+/** Fills the kind, frees all, and gives the storage that it had at its height. */
+function fillAndFree(kind: PmemKind, size: number): number {
+	const blocks: Buffer[] = [];
+	for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) blocks.push(block);
+	const { resident } = kind.stats();
+	for (const block of blocks) kind.free(block);
+	return resident;
+}
+
+test('an empty kind takes no storage, and the first block 2 MiB', () => {
+	withKind({ maxSize: 64 * MiB }, (kind) => {
+		expect(kind.stats().resident).toBe(0);
+		kind.malloc(1);
+		expect(kind.stats().resident).toBe(2 * MiB);
+	});
+});
+
+test('the default policy keeps storage for reuse, and purge gives it back', () => {
+	withKind({ maxSize: 32 * MiB }, (kind) => {
+		expect(fillAndFree(kind, 10_000)).toBe(32 * MiB);
+		expect(kind.stats().resident).toBe(32 * MiB);
+		expect(kind.purge()).toBe(32 * MiB);
+		expect(kind.stats().resident).toBe(0);
+		expect(kind.purge()).toBe(0);
+	});
+});
+
+test('the default policy gives storage back after ten seconds, by itself', { timeout: 30_000 }, async () => {
+	const kind = PmemKind.create(directory, { maxSize: 32 * MiB });
+	fillAndFree(kind, MiB);
+	const held = kind.malloc(100).fill('h');
+	await new Promise((resolve) => setTimeout(resolve, 5000));
+	expect(kind.stats().resident).toBe(32 * MiB);
+	await new Promise((resolve) => setTimeout(resolve, 16_000));
+	// What stays: the chunk of the block, and what the thread cache holds of freed blocks (at most 1/32).
+	expect(kind.stats().resident).toBeLessThanOrEqual(4 * MiB);
+	expect(held.toString()).toBe('h'.repeat(100));
+	kind.close();
+});
+
+test('the conservative policy gives each free 2 MiB back at once, but for what the cache holds', () => {
+	withKind({ maxSize: 32 * MiB, policy: 'conservative' }, (kind) => {
+		for (const size of [100, 10_000, MiB]) {
+			expect(fillAndFree(kind, size)).toBe(32 * MiB);
+			expect(kind.stats().resident).toBeLessThanOrEqual(4 * MiB);
+		}
+	});
+});
+
+test('storage stays within maxSize, and mappings few, whatever the pattern', () => {
+	withKind({ maxSize: 32 * MiB, policy: 'conservative' }, (kind) => {
+		const blocks: Buffer[] = [];
+		let most = 0;
+		for (let round = 0; round < 20_000; round++) {
+			const block = kind.tryMalloc(((round * 7919) % 100_000) + 1);
+			if (block !== undefined) blocks.push(block);
+			if (block === undefined || round % 3 === 0) kind.free(blocks.splice((round * 31) % blocks.length, 1)[0]);
+			if (round % 1000 === 0) most = Math.max(most, kind.stats().resident);
+		}
+		expect(most).toBeGreaterThan(16 * MiB);
+		expect(most).toBeLessThanOrEqual(32 * MiB);
+	});
+});
+
+test('what was purged is used again', () => {
+	withKind({ maxSize: 16 * MiB }, (kind) => {
+		for (let round = 0; round < 5; round++) {
+			const block = kind.malloc(16 * MiB);
+			block.fill(round);
+			expect(block[MiB * round]).toBe(round);
+			kind.free(block);
+			kind.purge();
+			const clean = kind.calloc(1, 100);
+			expect(clean.equals(Buffer.alloc(100))).toBe(true);
+			kind.free(clean);
+			kind.purge();
+		}
+	});
+});
+
+// These take more than a gigabyte for a moment: where there is most room.
+const [roomy] = [tmpdir(), '/dev/shm'].sort((a, b) => room(b) - room(a)) as [string];
+function room(path: string): number {
+	const { bavail, bsize } = statfsSync(path);
+	return bavail * bsize;
+}
+
+test('a kind beyond 4 GiB has blocks in all its segments, and none across two', () => {
+	const GiB = 1024 * MiB;
+	const place = mkdtempSync(`${roomy}/daxkind-test-`);
+	const kind = PmemKind.create(place, { maxSize: 5 * GiB, policy: 'conservative' });
+	try {
+		expect(kind.capacity).toBe(5 * GiB);
+		const first = kind.malloc(900 * MiB);
+		const second = kind.malloc(200 * MiB);
+		// A matcher would compare the gigabytes.
+		expect(second.buffer === first.buffer).toBe(false);
+		expect(second.byteOffset).toBe(0);
+		const between = kind.malloc(100 * MiB);
+		expect(between.buffer === first.buffer).toBe(true);
+		for (const block of [first, second, between]) {
+			block[0] = 1;
+			block[block.length - 1] = 2;
+		}
+		kind.free(first);
+		kind.free(between);
+
+		const long = kind.malloc(GiB + 100 * MiB);
+		expect(long.length).toBe(GiB + 100 * MiB);
+		expect(long.byteOffset).toBe(0);
+		long[0] = 3;
+		long[long.length - 1] = 4;
+		expect([second[0], second[second.length - 1]]).toEqual([1, 2]);
+		expect(kind.usableSize(long)).toBe(GiB + 100 * MiB);
+		const shorter = kind.realloc(long, 50 * MiB);
+		expect(shorter[0]).toBe(3);
+		kind.free(shorter);
+		kind.free(second);
+		kind.purge();
+		expect(kind.stats()).toMatchObject({ allocated: 0, resident: 0, largestFree: 5 * GiB });
+
+		const closed = kind.malloc(GiB + 2 * MiB);
+		kind.close();
+		expect(closed.length).toBe(0);
+	} finally {
+		kind.close();
+		rmSync(place, { recursive: true });
+	}
+});

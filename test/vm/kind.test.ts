@@ -1,0 +1,231 @@
+// Kinds on real DAX: a file system per mount that `npm test` asks the VM for, ext4 and xfs with dax=always, then ext4
+// with dax=never; and a small tmpfs. What the kind says is held against the kernel.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { OutOfMemoryError, PmemKind } from 'daxkind';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, freeBytes, namelessFiles, settledFreeBytes, startChild } from '../helpers/process.ts';
+
+const MiB = 1024 * 1024;
+const [ext4, xfs, never] = (process.env.DAXKIND_MOUNTS ?? '').split(':') as [string, string, string];
+
+const open: PmemKind[] = [];
+afterEach(() => {
+	for (const kind of open.splice(0)) kind.close();
+});
+function create(...args: Parameters<typeof PmemKind.create>): PmemKind {
+	const kind = PmemKind.create(...args);
+	open.push(kind);
+	return kind;
+}
+
+/** Reads a kind's file through the kernel, not through the kind's mapping. */
+function readThroughKernel(directory: string, offset: number, length: number): Buffer {
+	const [file] = namelessFiles(directory);
+	const fd = openSync(`/proc/self/fd/${file!.fd}`, 'r');
+	const content = Buffer.alloc(length);
+	readSync(fd, content, 0, length, offset);
+	closeSync(fd);
+	return content;
+}
+
+/** Whether a mapping of a kind's file has the flag that the kernel gives to MAP_SYNC mappings. */
+function mappedSync(directory: string): boolean {
+	const smaps = readFileSync('/proc/self/smaps', 'utf8');
+	const entry = smaps.split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/).find((text) => text.includes(` ${directory}/`));
+	return / sf( |$)/m.test(/^VmFlags:(.*)$/m.exec(entry ?? '')?.[1] ?? '');
+}
+
+test('the VM has the mounts that these tests are about', () => {
+	const types = [ext4, xfs, never].map((path) =>
+		execFileSync('findmnt', ['-no', 'FSTYPE,OPTIONS', path], { encoding: 'utf8' }),
+	);
+	expect(types[0]).toMatch(/^ext4 .*dax=always/);
+	expect(types[1]).toMatch(/^xfs .*dax=always/);
+	expect(types[2]).toMatch(/^ext4 .*dax=never/);
+});
+
+for (const [name, directory] of [
+	['ext4', ext4],
+	['xfs', xfs],
+] as const) {
+	describe(`on ${name} with DAX`, () => {
+		test('a kind is on DAX, with requireDax too', () => {
+			const kind = create(directory, { maxSize: 16 * MiB, requireDax: true });
+			expect(kind).toMatchObject({ dax: true, mapping: 'shared', granularity: 'page' });
+			kind.malloc(1);
+			expect(mappedSync(directory)).toBe(false);
+			kind.close();
+		});
+
+		test('mapSync is accepted, and the kernel says so', () => {
+			const kind = create(directory, { maxSize: 16 * MiB, mapSync: true });
+			// Memory made by memmap= has no persistence domain that would let the caches be.
+			expect(kind).toMatchObject({ dax: true, mapping: 'sync', granularity: 'cache-line' });
+			expect(mappedSync(directory)).toBe(true);
+			kind.malloc(100_000).fill(1);
+			kind.close();
+		});
+	});
+}
+
+describe('on ext4 with dax=never', () => {
+	test('a kind works, and is not on DAX', () => {
+		const kind = create(never, { maxSize: 16 * MiB });
+		expect(kind).toMatchObject({ dax: false, mapping: 'shared', granularity: 'page' });
+		kind.free(kind.malloc(MiB).fill(1));
+		kind.close();
+	});
+
+	test('requireDax says that the mount is the reason, and what would help', () => {
+		expect(() => create(never, { requireDax: true })).toThrow(
+			expect.objectContaining({ code: 'ERR_DAXKIND_NOT_DAX', message: expect.stringMatching(/dax=never.*mount/s) }),
+		);
+	});
+
+	test('mapSync is refused', () => {
+		expect(() => create(never, { mapSync: true })).toThrow(
+			expect.objectContaining({ code: 'ENOTSUP', syscall: 'mmap', path: never }),
+		);
+	});
+});
+
+const small = '/run/daxkind-small';
+beforeAll(() => {
+	mkdirSync(small, { recursive: true });
+	execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', small]);
+});
+afterAll(() => {
+	execFileSync('umount', [small]);
+});
+
+for (const [name, directory] of [
+	['ext4 with DAX', ext4],
+	['xfs with DAX', xfs],
+	['ext4 with dax=never', never],
+	['a small tmpfs', small],
+] as const) {
+	describe(`on ${name}`, () => {
+		test('bytes written through a block are what the kernel reads from the file', () => {
+			const kind = create(directory, { maxSize: 32 * MiB });
+			for (const size of [100, 5000, 70_000, 3 * MiB]) {
+				const block = kind.malloc(size);
+				for (let i = 0; i < size; i++) block[i] = (i * 13 + size) & 255;
+				expect(readThroughKernel(directory, block.byteOffset, size).equals(block)).toBe(true);
+			}
+			kind.close();
+		});
+
+		test('the file and its storage are gone after close', async () => {
+			const free = await settledFreeBytes(directory);
+			const kind = create(directory, { maxSize: 32 * MiB });
+			kind.malloc(20 * MiB).fill(1);
+			expect(freeBytes(directory)).toBeLessThanOrEqual(free - 20 * MiB);
+			expect(namelessFiles(directory)).toHaveLength(1);
+			kind.close();
+			expect(namelessFiles(directory)).toHaveLength(0);
+			expect(await eventually(() => freeBytes(directory) > free - MiB)).toBe(true);
+		});
+
+		test('and after SIGKILL', async () => {
+			const free = await settledFreeBytes(directory);
+			const child = await startChild(
+				`globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${32 * MiB} });
+				globalThis.block = kind.malloc(${20 * MiB}).fill(1);
+				console.log('ready'); setInterval(() => {}, 1000);`,
+				directory,
+			);
+			expect(namelessFiles(directory, child.pid)).toHaveLength(1);
+			expect(freeBytes(directory)).toBeLessThanOrEqual(free - 20 * MiB);
+			expect(await child.end('SIGKILL')).toEqual([null, 'SIGKILL']);
+			expect(await eventually(() => freeBytes(directory) > free - MiB)).toBe(true);
+		});
+
+		test('storage comes back after free and purge, and after free alone with the conservative policy', async () => {
+			for (const policy of ['default', 'conservative'] as const) {
+				const kind = create(directory, { maxSize: 32 * MiB, policy });
+				const kept = kind.malloc(100).fill('k');
+				const free = await settledFreeBytes(directory);
+				const blocks = Array.from({ length: 20 }, () => kind.malloc(MiB).fill(2));
+				expect(freeBytes(directory)).toBeLessThanOrEqual(free - 18 * MiB);
+				for (const block of blocks) kind.free(block);
+				if (policy === 'default') expect(kind.purge()).toBeGreaterThanOrEqual(18 * MiB);
+				// The conservative kind's thread cache may hold 1/32 of it.
+				expect(freeBytes(directory)).toBeGreaterThanOrEqual(free - 4 * MiB);
+				expect(kept.toString()).toBe('k'.repeat(100));
+				kind.close();
+			}
+		});
+
+		test('a full file system is an OutOfMemoryError, every byte stays usable, and room made is used', () => {
+			const filler = `${directory}/filler`;
+			const spare = 30 * MiB + 123 * 1024;
+			const kind = create(directory);
+			fill(filler, directory, spare);
+			try {
+				for (const size of [MiB, 20_000, 500]) {
+					const blocks: Buffer[] = [];
+					let failure: unknown;
+					try {
+						for (;;) blocks.push(kind.malloc(size).fill(blocks.length));
+					} catch (error) {
+						failure = error;
+					}
+					expect(failure).toBeInstanceOf(OutOfMemoryError);
+					expect(failure).toMatchObject({ reason: 'file-system-full', requested: size });
+					expect(kind.tryMalloc(size)).toBeUndefined();
+					// The file system gives nobody else more either.
+					expect(fallocate(`${directory}/other`, 2 * MiB)).toContain('No space left on device');
+					expect(blocks.length * size).toBeGreaterThan(spare / 2);
+					blocks.forEach((block, i) => {
+						if (!block.every((byte) => byte === (i & 255))) expect.fail(`block ${i} of ${size} bytes`);
+					});
+					for (const block of blocks) kind.free(block);
+				}
+				kind.purge();
+			} finally {
+				unlinkSync(filler);
+			}
+			const room = Math.min(freeBytes(directory) - 8 * MiB, 100 * MiB);
+			kind.malloc(room).fill(7);
+			kind.close();
+		});
+
+		test('prefault takes everything at once, or says that there is no room', async () => {
+			const kind = create(directory, { maxSize: 16 * MiB, prefault: true });
+			expect(kind.stats().resident).toBeGreaterThanOrEqual(16 * MiB);
+			kind.close();
+			const free = await settledFreeBytes(directory);
+			expect(() => create(directory, { maxSize: 1024 * MiB, prefault: true })).toThrow(
+				expect.objectContaining({ code: 'ENOSPC', syscall: 'fallocate', path: directory }),
+			);
+			expect(await eventually(() => freeBytes(directory) > free - MiB)).toBe(true);
+		});
+	});
+}
+
+/** Leaves about `spare` bytes of a file system free. */
+function fill(file: string, directory: string, spare: number): void {
+	writeFileSync(file, '');
+	const length = Math.floor((freeBytes(directory) - spare) / 4096) * 4096;
+	expect(fallocate(file, length)).toBe('');
+}
+
+/** What fallocate(1) says. */
+function fallocate(file: string, length: number): string {
+	const { stderr } = spawnSync('fallocate', ['-l', String(length), file], { encoding: 'utf8' });
+	if (stderr !== '') rmSync(file, { force: true });
+	return stderr;
+}
+
+test('a kind on a read-only mount: EROFS', () => {
+	const readonly = `${small}/readonly`;
+	mkdirSync(readonly);
+	execFileSync('mount', ['--bind', readonly, readonly]);
+	execFileSync('mount', ['-o', 'remount,bind,ro', readonly]);
+	try {
+		expect(() => create(readonly)).toThrow(expect.objectContaining({ code: 'EROFS', syscall: 'open', path: readonly }));
+	} finally {
+		execFileSync('umount', [readonly]);
+	}
+});
