@@ -381,3 +381,26 @@ describe('close', () => {
 		expect(disposed.closed).toBe(true);
 	});
 });
+
+describe('what users do to Buffers', () => {
+	test('structuredClone copies the whole segment, and nothing crashes', () => {
+		const small = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const block = small.malloc(100).fill('s');
+		const clone = structuredClone(block);
+		expect(Buffer.from(clone).toString()).toBe('s'.repeat(100));
+		clone.fill(0);
+		expect(block.toString()).toBe('s'.repeat(100));
+		small.close();
+	});
+
+	test('a stale Buffer reads and writes without a crash, and free refuses it', () => {
+		const small = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const block = small.malloc(4 * MiB);
+		small.free(block);
+		small.purge();
+		block.fill(1);
+		expect(() => small.free(block)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
+		small.close();
+		expect(block.length).toBe(0);
+	});
+});

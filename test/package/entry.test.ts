@@ -1,0 +1,49 @@
+// The package as its users load it.
+
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { runInNewContext } from 'node:vm';
+import * as daxkind from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+
+const directory = testDirectory();
+
+test('the public names are these', () => {
+	expect(Object.keys(daxkind).sort()).toEqual([
+		'Kind',
+		'OutOfMemoryError',
+		'PmemKind',
+		'PmemMapping',
+		'findDaxMounts',
+		'getFsxattr',
+		'isDax',
+		'mapFile',
+		'minPmemSize',
+		'setDaxFlag',
+		'statx',
+		'whyNotDax',
+	]);
+});
+
+test('require gives the same as import', () => {
+	const code = `
+		const { PmemKind } = require('daxkind');
+		import('daxkind').then((imported) => console.log(imported.PmemKind === PmemKind, PmemKind.create(process.argv[1], { maxSize: 2 ** 24 }).malloc(3).length));`;
+	const flags = ['--no-warnings', '--input-type=commonjs', '-e', code, directory];
+	expect(execFileSync(process.execPath, flags, { encoding: 'utf8' })).toBe('true 3\n');
+});
+
+test('package.json can be read by tools', () => {
+	expect(createRequire(import.meta.url)('daxkind/package.json')).toMatchObject({ name: 'daxkind' });
+});
+
+test('a kind cannot be made but by its create, and methods need one', () => {
+	const { PmemKind } = daxkind;
+	expect(() => PmemKind.prototype.malloc.call({}, 10)).toThrow(TypeError);
+	expect(() => PmemKind.prototype.free.call({}, null)).toThrow(TypeError);
+	const foreign = runInNewContext('new Uint8Array(8)');
+	const kind = PmemKind.create(directory, { maxSize: 2 ** 24 });
+	expect(() => kind.free(foreign)).toThrow(expect.objectContaining({ code: 'ERR_DAXKIND_NOT_A_BLOCK' }));
+	kind.close();
+});
