@@ -1,5 +1,6 @@
 // The only file that loads the native addon; every export of it is declared and documented here, once.
 // Importing this file never fails: where the addon cannot be loaded, the first use of it throws, saying why and what to do.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { daxkindError, systemError } from './errors.ts';
@@ -268,11 +269,15 @@ function remedyFor({ message, code }: NodeJS.ErrnoException): string {
 	if (code === 'ERR_DLOPEN_DISABLED') {
 		return 'Node was told to load no addons. Run it without --no-addons, and with --allow-addons if you use --permission.';
 	}
+	// A package from npm has binaries, but not what makes one.
+	const build = existsSync(`${root}scripts/build.mjs`)
+		? `Build it, in ${root}: npm run build`
+		: 'Install daxkind from a clone of its repository in which you ran: npm run build';
 	if (/wrong ELF class|invalid ELF header|cannot open shared object file/.test(message)) {
-		return `The addon was built for another architecture or C library than this one (${process.arch}). Build it here: npm run build`;
+		return `The addon was built for another architecture or C library than this one (${process.arch}). ${build}`;
 	}
 	if (/version `GLIBC|undefined symbol|symbol not found/.test(message)) {
-		return 'The addon was built for a newer system than this one. Build it here: npm run build';
+		return `The addon was built for a newer system than this one. ${build}`;
 	}
 	return `There is no addon for ${process.platform} ${process.arch} in ${root}. Build it there: npm run build`;
 }

@@ -1,0 +1,125 @@
+// The demo: a small HTTP service that keeps its values in a pmem kind. It loads itself with real traffic, verifies every
+// byte and says what happened; or it stays up for a person to try.
+import { statfsSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { PmemKind } from '../kind/index.ts';
+import { maxValueBytes, meanValueBytes } from './content.ts';
+import type { LoadOptions, LoadResult } from './load.ts';
+import { GcClock, measurePairs } from './measure.ts';
+import { choosePlace, type Place } from './place.ts';
+import { describeKind, describeLoad, formatBytes, formatCount, formatTable } from './report.ts';
+import { ValueService } from './service.ts';
+
+export interface DemoOptions {
+	/** Stay up instead of running the load. */
+	readonly serve?: boolean;
+	/** The port on 127.0.0.1; absent or 0: any free one. */
+	readonly port?: number;
+	/** The directory of the kind; absent: the first DAX mount, else tmpfs. */
+	readonly dir?: string;
+	/** The kind's maxSize in bytes; absent or 0: what the file system has. */
+	readonly maxSize?: number;
+	/** The most requests of the load. Default 20,000. */
+	readonly requests?: number;
+}
+
+/** A machine without KVM takes the VM's guest past this; the load then ends early. */
+const maxLoadSeconds = 15;
+
+/** Bytes of values that the load aims at, where the kind has room for four times as many and for uploads under way. */
+const aimedBytes = 32 * 2 ** 20;
+const spareBytes = 16 * maxValueBytes;
+
+/** Runs the demo. @returns The exit status: 1 when an answer was wrong or a block was left. */
+export async function runDemo(options: DemoOptions): Promise<number> {
+	const place = choosePlace(options.dir);
+	const kind = PmemKind.create(place.directory, { maxSize: options.maxSize ?? 0 });
+	const service = new ValueService(kind);
+	try {
+		const port = await service.listen(options.port);
+		return options.serve ? await serve(kind, service, place, port) : await load(kind, service, place, port, options);
+	} finally {
+		await service.close();
+		kind.close();
+	}
+}
+
+async function serve(kind: PmemKind, service: ValueService, place: Place, port: number): Promise<number> {
+	const url = `http://127.0.0.1:${port}`;
+	console.log(formatTable(describeKind(kind, place)));
+	if (place.note) console.log(`\n${place.note}`);
+	console.log(
+		`\nserving on ${url}; try this in another terminal:\n` +
+			`  curl -X PUT --data-binary 'hello' ${url}/values/greeting\n` +
+			`  curl ${url}/values/greeting\n` +
+			`  curl ${url}/stats\n` +
+			`  curl -X DELETE ${url}/values/greeting\n` +
+			'Ctrl-C ends it and gives the space back.',
+	);
+	await new Promise<void>((resolve) => {
+		process.once('SIGINT', resolve).once('SIGTERM', resolve);
+	});
+	const { values, bytes } = service.counts;
+	console.log(`\nclosing: ${formatCount(values)} values (${formatBytes(bytes)}) are freed`);
+	return 0;
+}
+
+function runLoadInWorker(options: LoadOptions): Promise<LoadResult> {
+	return new Promise((resolve, reject) => {
+		const worker = new Worker(new URL('./load-worker.js', import.meta.url), { workerData: options, execArgv: [] });
+		const end = () => void worker.terminate();
+		process.once('SIGINT', end).once('SIGTERM', end);
+		worker.once('message', resolve).once('error', reject);
+		worker.once('exit', () => {
+			process.off('SIGINT', end).off('SIGTERM', end);
+			reject(new Error('the load was interrupted'));
+		});
+	});
+}
+
+async function load(
+	kind: PmemKind,
+	service: ValueService,
+	place: Place,
+	port: number,
+	options: DemoOptions,
+): Promise<number> {
+	// The kind may be as large as the file system, and that partly full.
+	const { bavail, bsize } = statfsSync(kind.path);
+	const room = Math.max(0, Math.min(kind.capacity, bavail * bsize) - spareBytes);
+	const keys = Math.max(16, Math.floor(Math.min(aimedBytes, room / 4) / meanValueBytes));
+	const requests = options.requests ?? 20_000;
+	console.log(`${formatCount(requests)} requests over ${formatCount(keys)} keys, values of 16 B to 256 KiB …`);
+	const clock = new GcClock();
+	const blocks = watchBlocks(kind);
+	const result = await runLoadInWorker({ port, requests, maxSeconds: maxLoadSeconds, keys });
+	// The load deletes what it has stored, and the last answers end with their connections.
+	const valuesLeft = service.counts.values;
+	await service.close();
+	const measured = {
+		load: result,
+		gc: await clock.stop(),
+		peakBlocks: blocks.stop(),
+		blocksLeft: kind.stats().blocks + valuesLeft,
+		peakBytes: service.counts.peakBytes,
+		heapUsed: process.memoryUsage().heapUsed,
+		pairs: measurePairs(kind),
+	};
+	console.log(formatTable([...describeKind(kind, place), ...describeLoad(measured)]));
+	if (place.note) console.log(`\n${place.note}`);
+	return result.failed === 0 && result.get > 0 && measured.blocksLeft === 0 ? 0 : 1;
+}
+
+/** Looks at the number of blocks from time to time. `stop` gives the most that was seen. */
+function watchBlocks(kind: PmemKind): { stop(): number } {
+	let most = 0;
+	const timer = setInterval(() => {
+		most = Math.max(most, kind.stats().blocks);
+	}, 20);
+	return {
+		stop() {
+			clearInterval(timer);
+			return most;
+		},
+	};
+}

@@ -1,0 +1,63 @@
+// What a malloc and a free cost here and now, and how long the garbage collector has run.
+import { PerformanceObserver, performance } from 'node:perf_hooks';
+import type { PmemKind } from '../kind/index.ts';
+
+const measuredSizes = [64, 1024, 16 * 1024, 256 * 1024] as const;
+
+/** Nanoseconds that one call takes: the median of batches, which neither the compiler at work nor another process moves. */
+function nanoseconds(body: () => void, roundMs: number): number {
+	const batch = 1000;
+	const times: number[] = [];
+	const end = performance.now() + roundMs;
+	do {
+		const started = performance.now();
+		for (let i = 0; i < batch; i++) body();
+		times.push(performance.now() - started);
+	} while (performance.now() < end);
+	return (times.sort((a, b) => a - b)[times.length >> 1]! * 1e6) / batch;
+}
+
+/** What one malloc and one free cost together, and what Buffer.allocUnsafeSlow does. */
+export interface Pair {
+	readonly size: number;
+	readonly kindNs: number;
+	readonly bufferNs: number;
+}
+
+export function measurePairs(kind: PmemKind): Pair[] {
+	const roundMs = 60;
+	// In a guest without KVM the compiler takes this long to get to it.
+	nanoseconds(() => kind.free(kind.malloc(64)), 5 * roundMs);
+	return measuredSizes.map((size) => ({
+		size,
+		kindNs: nanoseconds(() => kind.free(kind.malloc(size)), roundMs),
+		bufferNs: nanoseconds(() => void Buffer.allocUnsafeSlow(size), roundMs),
+	}));
+}
+
+/** Adds up the time that this thread's garbage collector takes. */
+export class GcClock {
+	#ms = 0;
+	#runs = 0;
+	readonly #observer = new PerformanceObserver((list) => this.#add(list.getEntries()));
+
+	constructor() {
+		this.#observer.observe({ entryTypes: ['gc'] });
+	}
+
+	#add(entries: ReadonlyArray<{ duration: number }>): void {
+		for (const { duration } of entries) {
+			this.#ms += duration;
+			this.#runs++;
+		}
+	}
+
+	/** Ends the measurement. */
+	async stop(): Promise<{ ms: number; runs: number }> {
+		// Entries are queued to the observer some turns after the collection.
+		await new Promise((resolve) => setTimeout(resolve, 10));
+		this.#add(this.#observer.takeRecords());
+		this.#observer.disconnect();
+		return { ms: this.#ms, runs: this.#runs };
+	}
+}

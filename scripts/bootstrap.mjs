@@ -1,0 +1,169 @@
+// Makes what a command needs and what is missing or older than its sources: dependencies, the compiled TypeScript, the
+// packages of the system, the native addon. With everything fresh it costs some milliseconds and prints nothing.
+import {
+	closeSync,
+	existsSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	utimesSync,
+	writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { nodeDirectory } from './headers.mjs';
+import { canInstall, install, installCommand, missingBuildPackages } from './packages.mjs';
+import { root, StepError, step, tool } from './steps.mjs';
+
+const at = (...path) => join(root, ...path);
+const addon = at('build/Release/daxkind.node');
+const compiled = at('build/.typescript');
+const installed = at('node_modules/.package-lock.json');
+
+/** The time of the last change below a path; a directory counts, so that a deleted file is a change. */
+function newest(path) {
+	const stats = statSync(path, { throwIfNoEntry: false });
+	if (!stats) return 0;
+	if (!stats.isDirectory()) return stats.mtimeMs;
+	return readdirSync(path).reduce((latest, name) => Math.max(latest, newest(join(path, name))), stats.mtimeMs);
+}
+
+const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+const isOlder = (product, ...sources) => modified(product) < Math.max(...sources.map((source) => newest(at(source))));
+
+const isStale = {
+	dependencies: () => isOlder(installed, 'package-lock.json'),
+	typescript: () => !existsSync(at('dist/index.js')) || isOlder(compiled, 'lib', 'tsconfig.json'),
+	native: () => isOlder(addon, 'native', 'binding.gyp'),
+};
+
+async function installDependencies() {
+	const started = new Date();
+	const npm = process.env.npm_execpath;
+	// Exactly the versions of the lock file, as npm ci would install; but npm ci refuses a lock file without the optional
+	// packages of foreign platforms, and those are not in it when it was made from a registry that lacks them.
+	// NODE_ENV=production would leave the compiler out.
+	const args = ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund'];
+	const [program, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
+	await step('dependencies (npm install)', program, [...first, ...args]);
+	// npm leaves it alone when everything was there.
+	utimesSync(installed, started, started);
+}
+
+/** Deletes compiled files whose source is gone, so that nothing imports them by mistake. */
+function removeOrphans() {
+	if (!existsSync(at('dist'))) return;
+	for (const name of readdirSync(at('dist'), { recursive: true })) {
+		const source = String(name).replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
+		if (source !== name && !existsSync(at('lib', source))) rmSync(at('dist', String(name)));
+	}
+}
+
+async function compileTypeScript() {
+	const started = new Date();
+	removeOrphans();
+	await step('TypeScript (tsc)', process.execPath, [tool.tsc, '-p', root]);
+	mkdirSync(at('build'), { recursive: true });
+	writeFileSync(compiled, '');
+	// What was edited while the compiler ran is newer than this.
+	utimesSync(compiled, started, started);
+}
+
+async function buildAddon() {
+	const started = new Date();
+	const nodedir = `--nodedir=${nodeDirectory()}`;
+	await step('native addon (node-gyp)', process.execPath, [tool.nodeGyp, 'configure', 'build', nodedir]);
+	// As above; and make leaves a binary alone that a change does not concern.
+	utimesSync(addon, started, started);
+}
+
+/** Asks the runner of the VM, which knows its own needs, what this machine lacks. */
+async function askVm() {
+	const { missingVmPackages } = await import('#lib/vm/index.js');
+	return missingVmPackages();
+}
+
+async function withLock(body) {
+	const lock = at('build/.bootstrap.lock');
+	mkdirSync(at('build'), { recursive: true });
+	for (let waited = false; ; ) {
+		try {
+			const descriptor = openSync(lock, 'wx');
+			writeFileSync(descriptor, String(process.pid));
+			closeSync(descriptor);
+			break;
+		} catch (error) {
+			if (error.code !== 'EEXIST') throw error;
+		}
+		if (isAbandoned(lock)) rmSync(lock, { force: true });
+		else if (!waited) console.log('waiting for another build of this project to end');
+		waited = true;
+		await sleep(200);
+	}
+	try {
+		return await body();
+	} finally {
+		rmSync(lock, { force: true });
+	}
+}
+
+function isAbandoned(lock) {
+	try {
+		const owner = Number(readFileSync(lock, 'utf8'));
+		// Empty for the instant between creating and writing.
+		if (owner === 0) return Date.now() - modified(lock) > 10_000;
+		process.kill(owner, 0);
+		return false;
+	} catch (error) {
+		return error.code === 'ESRCH';
+	}
+}
+
+function checkMachine() {
+	if (process.platform !== 'linux') throw new StepError(`daxkind needs Linux; this is ${process.platform}.`);
+	const [major, minor] = process.versions.node.split('.').map(Number);
+	if (major > 20 || (major === 20 && minor >= 19)) return;
+	throw new StepError(`daxkind needs Node 20.19 or newer; this is ${process.version}.`);
+}
+
+/**
+ * Makes what is missing.
+ *
+ * @param options `vm`: also what the VM needs. `native: false`: without the addon (to check sources).
+ * @returns Why the VM cannot run on this machine and the command that mends it, or undefined when it can (or was not
+ * asked for).
+ * @throws StepError when something needed cannot be made; the message says what to do.
+ */
+export async function bootstrap({ vm = false, native = true } = {}) {
+	checkMachine();
+	const isFresh = () => !isStale.dependencies() && !isStale.typescript() && !(native && isStale.native());
+	if (!isFresh()) {
+		await withLock(async () => {
+			if (isStale.dependencies()) await installDependencies();
+			if (isStale.typescript()) await compileTypeScript();
+			if (!native || !isStale.native()) return;
+			const missing = missingBuildPackages();
+			// With a second apt-get saved where the VM's packages are missing, too.
+			if (missing.length > 0) await install(vm && canInstall() ? [...missing, ...(await askVm())] : missing);
+			await buildAddon();
+		});
+	}
+	return vm ? vmObstacle() : undefined;
+}
+
+async function vmObstacle() {
+	if (process.arch !== 'x64')
+		return { reason: `the VM needs an x86-64 machine; this is ${process.arch}`, command: undefined };
+	const missing = await askVm();
+	if (missing.length === 0) return undefined;
+	if (!canInstall())
+		return {
+			reason: `the VM needs packages that are missing: ${missing.join(', ')}`,
+			command: installCommand(missing),
+		};
+	await install(missing);
+	return undefined;
+}

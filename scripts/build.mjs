@@ -1,0 +1,7 @@
+// npm run build: dependencies, TypeScript and the native addon, as far as they are missing or old.
+import { bootstrap } from './bootstrap.mjs';
+import { main } from './steps.mjs';
+
+await main(async () => {
+	await bootstrap();
+});

@@ -1,0 +1,44 @@
+// npm run check: format, lint, types and unused code, for TypeScript and C++. `--fix` (npm run format) writes what can
+// be mended by a program. Every step runs, so that one look shows everything.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { bootstrap } from './bootstrap.mjs';
+import { main, root, step, tool } from './steps.mjs';
+
+function sources(directory, pattern) {
+	return readdirSync(join(root, directory), { recursive: true })
+		.map(String)
+		.filter((name) => pattern.test(name))
+		.map((name) => join(directory, name));
+}
+
+await main(async (args) => {
+	const fix = args.includes('--fix');
+	// Types of the tests come from dist/.
+	await bootstrap({ native: false });
+	const colors = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`;
+	const cpp = sources('native', /\.(cc|h)$/);
+	const steps = [
+		[
+			'format and lint (biome)',
+			tool.biome,
+			[...(fix ? ['check', '--write'] : ['ci', '--error-on-warnings']), colors, '.'],
+		],
+		['format of C++ (clang-format)', tool.clangFormat, [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cpp]],
+		['types of lib', tool.tsc, ['-p', root, '--noEmit']],
+		['types of test', tool.tsc, ['-p', join(root, 'test')]],
+		['unused code (knip)', tool.knip, fix ? ['--no-exit-code'] : []],
+	];
+	const failed = [];
+	for (const [label, program, options] of steps) {
+		if (program === tool.clangFormat && cpp.length === 0) continue;
+		try {
+			await step(label, process.execPath, [program, ...options]);
+		} catch {
+			failed.push(label);
+		}
+	}
+	if (failed.length === 0) return 0;
+	console.error(`\nfailed: ${failed.join(', ')}${fix ? '' : '; `npm run format` mends formatting and some lint'}`);
+	return 1;
+});

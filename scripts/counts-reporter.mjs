@@ -1,0 +1,22 @@
+// A vitest reporter that ends a run with one line for scripts/test.mjs: what was counted, as JSON behind a marker. A file
+// would be lost with the guest; a line comes through every pipe and console.
+import { marker } from './counts.mjs';
+
+export default class CountsReporter {
+	onTestRunEnd(modules, unhandledErrors) {
+		const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
+		for (const module of modules) {
+			let tests = 0;
+			for (const test of module.children.allTests()) {
+				tests++;
+				// A test that never came to its end (the run was cancelled) is `pending`.
+				const { state } = test.result();
+				counts[state === 'pending' ? 'failed' : state]++;
+			}
+			// A file that could not be loaded, or a hook around all its tests, fails without a test of its own.
+			const errors = module.errors().length;
+			if (errors > 0 || (tests === 0 && module.state() === 'failed')) counts.failed += Math.max(errors, 1);
+		}
+		console.log(`${marker}${JSON.stringify(counts)}`);
+	}
+}

@@ -1,0 +1,19 @@
+// npm start: makes what is missing, then runs the demo on this machine or, with --vm, on real DAX in the VM. The other
+// arguments are the demo's.
+import { bootstrap } from './bootstrap.mjs';
+import { main, run, StepError } from './steps.mjs';
+
+await main(async (args) => {
+	const vm = args.includes('--vm');
+	if (vm && args.includes('--serve')) {
+		throw new StepError(
+			'--serve needs this machine: the guest has no network that anything outside can reach. Leave out --vm.',
+		);
+	}
+	const obstacle = await bootstrap({ vm });
+	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Run:\n  ${obstacle.command}` : ''}`);
+	const demo = ['dist/cli/main.js', 'demo', ...args.filter((argument) => argument !== '--vm')];
+	const command = vm ? ['dist/cli/main.js', 'vm', '--', process.execPath, ...demo] : demo;
+	const { status } = await run(process.execPath, command);
+	return status;
+});

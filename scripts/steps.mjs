@@ -1,0 +1,115 @@
+// What the scripts share: run a program, report it as one line, show its output only when it fails. No dependency: these
+// scripts run on a fresh clone, before anything is installed.
+import { spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The directory of the project. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** A failure whose message is all that a person needs to read: no stack. */
+export class StepError extends Error {
+	name = 'StepError';
+}
+
+/** The path of a JavaScript program of a dependency, to be run with `process.execPath` (npx costs a second). */
+export const tool = {
+	biome: join(root, 'node_modules/@biomejs/biome/bin/biome'),
+	clangFormat: join(root, 'node_modules/clang-format-node/build/cli.js'),
+	knip: join(root, 'node_modules/knip/bin/knip.js'),
+	nodeGyp: join(root, 'node_modules/node-gyp/bin/node-gyp.js'),
+	prebuildify: join(root, 'node_modules/prebuildify/bin.js'),
+	tsc: join(root, 'node_modules/typescript/bin/tsc'),
+	vitest: join(root, 'node_modules/vitest/vitest.mjs'),
+};
+
+/** Whether a program is in the PATH. */
+export function hasProgram(name) {
+	return (process.env.PATH ?? '').split(delimiter).some((directory) => {
+		try {
+			accessSync(join(directory || '.', name), constants.X_OK);
+			return true;
+		} catch {
+			return false;
+		}
+	});
+}
+
+/**
+ * Runs a program in the project's directory to its end.
+ *
+ * @param options `capture`: collect standard output and error instead of showing them. `env`: additions to the
+ * environment. `onLine`: show standard output line by line, except the lines for which this returns true.
+ * @returns Exit status (128 + signal number for a signal, 127 when the program is missing) and what was captured.
+ */
+export function run(program, args, { capture = false, env = {}, onLine } = {}) {
+	return new Promise((resolve) => {
+		const stdio = ['ignore', capture || onLine ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'];
+		const child = spawn(program, args, { cwd: root, env: { ...process.env, ...env }, stdio });
+		let output = '';
+		const collect = (chunk) => {
+			output += chunk;
+		};
+		const lines = onLine && splitLines(onLine);
+		child.stdout?.setEncoding('utf8').on('data', lines ? lines.write : collect);
+		child.stderr?.setEncoding('utf8').on('data', collect);
+		// Ctrl-C reaches the whole group by itself; a signal sent to this process alone is passed on.
+		const pass = (signal) => child.kill(signal);
+		process.on('SIGTERM', pass).on('SIGINT', ignore);
+		const end = (status, error) => {
+			process.off('SIGTERM', pass).off('SIGINT', ignore);
+			lines?.end();
+			resolve({ status, output: error ? `${output}${error}\n` : output });
+		};
+		child.on('error', (error) => end(error.code === 'ENOENT' ? 127 : 126, error.message));
+		child.on('close', (code, signal) => end(code ?? 128 + (signalNumbers[signal] ?? 0)));
+	});
+}
+
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
+const ignore = () => {};
+
+function splitLines(swallow) {
+	let rest = '';
+	const show = (line, end) => swallow(line.replace(/\r$/, '')) || process.stdout.write(line + end);
+	return {
+		write(chunk) {
+			const lines = (rest + chunk).split('\n');
+			rest = lines.pop() ?? '';
+			for (const line of lines) show(line, '\n');
+		},
+		end() {
+			if (rest !== '') show(rest, '');
+		},
+	};
+}
+
+/**
+ * Runs a program as a named step: one line with the time it took, and its output when it fails.
+ *
+ * @throws StepError when the program fails.
+ */
+export async function step(label, program, args, options = {}) {
+	const started = performance.now();
+	const waiting = process.stdout.isTTY ? `${label} …` : '';
+	process.stdout.write(waiting);
+	const { status, output } = await run(program, args, { ...options, capture: true });
+	const seconds = ((performance.now() - started) / 1000).toFixed(1);
+	if (waiting) process.stdout.write('\r\x1b[K');
+	console.log(`${label.padEnd(36)} ${status === 0 ? 'done  ' : 'FAILED'} ${seconds.padStart(6)} s`);
+	if (status === 0) return output;
+	console.error(output.trimEnd());
+	const command = [program === process.execPath ? 'node' : program, ...args].join(' ');
+	throw new StepError(`${label} failed with status ${status}: ${command}`);
+}
+
+/** Runs a script's main function; a StepError becomes its message and status 1. */
+export async function main(body) {
+	try {
+		process.exitCode = (await body(process.argv.slice(2))) ?? 0;
+	} catch (error) {
+		console.error(error instanceof StepError ? `\n${error.message}` : error);
+		process.exitCode = 1;
+	}
+}

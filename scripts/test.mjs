@@ -1,0 +1,103 @@
+// npm test: the unit tests on this machine, then the VM suite on real DAX in one guest, then the sum of both. Arguments
+// go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`); `--project unit` or `vm` runs only that one.
+import { bootstrap } from './bootstrap.mjs';
+import { parseCounts } from './counts.mjs';
+import { main, run, StepError, tool } from './steps.mjs';
+
+// ext4 and xfs with DAX, and a mount without: what test/vm expects.
+const guestOptions = [
+	['--timeout', '1800'],
+	['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
+	['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
+	['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
+].flat();
+
+/** Separates `--project NAME` from what vitest gets. */
+function parse(args) {
+	const projects = new Set();
+	const rest = [];
+	for (let i = 0; i < args.length; i++) {
+		const match = /^--project(?:=(.*))?$/.exec(args[i]);
+		if (match) projects.add(match[1] ?? args[++i]);
+		else rest.push(args[i]);
+	}
+	for (const name of projects) {
+		if (name !== 'unit' && name !== 'vm') throw new StepError(`--project is unit or vm, not ${name}`);
+	}
+	return { projects: projects.size > 0 ? projects : new Set(['unit', 'vm']), isChosen: projects.size > 0, rest };
+}
+
+const vitest = (project, args) => [
+	tool.vitest,
+	'run',
+	`--project=${project}`,
+	'--reporter=default',
+	'--reporter=./scripts/counts-reporter.mjs',
+	...(args.length > 0 ? ['--passWithNoTests'] : []),
+	...args,
+];
+
+/** Runs one project and counts it; a runner that fails without a failed test is itself a failure. */
+async function runProject(name, command) {
+	let counts;
+	// Its output goes through a pipe; it has to be told what is at the end of that.
+	const env = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1', FORCE_COLOR: undefined };
+	const { status } = await run(process.execPath, command, {
+		env,
+		onLine: (line) => {
+			const found = parseCounts(line);
+			counts = found ?? counts;
+			return found !== undefined;
+		},
+	});
+	if (!counts) console.error(`${name}: the run ended with status ${status} before it had counted its tests`);
+	counts ??= { passed: 0, failed: 1, skipped: 0 };
+	if (status !== 0 && counts.failed === 0) {
+		console.error(`${name}: no test failed, but the run ended with status ${status}`);
+		counts.failed = 1;
+	}
+	return counts;
+}
+
+/** Whether the arguments select any file of a project; asked before a VM is booted for nothing. */
+async function selectsFiles(project, args) {
+	const list = [tool.vitest, 'list', `--project=${project}`, '--filesOnly', ...args];
+	const { output } = await run(process.execPath, list, { capture: true });
+	// It says what is wrong with the arguments as well; then the run itself shall say it.
+	return output.trim() !== '';
+}
+
+/** Prints a skip with its reason; where skips are forbidden (CI), counts it as a failure. */
+function skipVm({ reason, command }) {
+	const isForbidden = /^(1|true)$/.test(process.env.CI ?? '');
+	console.log(
+		`\nVM suite ${isForbidden ? 'FAILED' : 'skipped'}: ${reason}.${command ? ` To mend it:\n  ${command}` : ''}`,
+	);
+	return { passed: 0, failed: isForbidden ? 1 : 0, skipped: 0 };
+}
+
+await main(async (args) => {
+	const { projects, isChosen, rest } = parse(args);
+	const obstacle = await bootstrap({ vm: projects.has('vm') });
+	const results = [];
+	const isFiltered = rest.length > 0;
+	const counted = (name, counts) => {
+		if (!isFiltered && counts.passed + counts.failed === 0) {
+			console.error(`${name}: not one test was run`);
+			counts.failed = 1;
+		}
+		results.push(counts);
+	};
+	if (projects.has('unit')) counted('unit', await runProject('unit', vitest('unit', rest)));
+	if (projects.has('vm') && (isChosen || !isFiltered || (await selectsFiles('vm', rest)))) {
+		const guest = ['dist/cli/main.js', 'vm', ...guestOptions, '--', process.execPath, ...vitest('vm', rest)];
+		if (obstacle) results.push(skipVm(obstacle));
+		else counted('vm', await runProject('vm', guest));
+	}
+	const sum = { passed: 0, failed: 0, skipped: 0 };
+	for (const counts of results) for (const key of Object.keys(sum)) sum[key] += counts[key];
+	if (isFiltered && !obstacle && sum.passed + sum.failed === 0)
+		console.error('nothing that the arguments select was run');
+	console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
+	return sum.failed === 0 && (sum.passed > 0 || obstacle) ? 0 : 1;
+});
