@@ -1,0 +1,165 @@
+// `daxkind vm`: runs a command in a VM with emulated pmem.
+import { fstatSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+	type Accelerator,
+	asDaxMode,
+	asFileSystem,
+	type DaxMode,
+	type FileSystem,
+	parseSize,
+	processArguments,
+	runVm,
+	type VmOptions,
+} from '../vm/index.ts';
+
+/** Exit statuses that are not the command's own, as timeout(1), env(1) and sysexits.h have them. */
+const exitStatus = { usage: 2, missingPrograms: 69, timeout: 124, failed: 125 };
+
+interface Flags {
+	pmem?: number[];
+	fs?: FileSystem[];
+	mount?: DaxMode[];
+	erofsSource?: string;
+	memory?: number;
+	cpus?: number;
+	kernel?: string;
+	modules?: string;
+	timeout?: number;
+	accel: Accelerator | 'auto';
+	verbose?: boolean;
+}
+
+/** Makes commander report what a parser throws as a fault of the option. */
+function parsed<T>(parse: (text: string) => T): (text: string) => T {
+	return (text) => {
+		try {
+			return parse(text);
+		} catch (error) {
+			throw new InvalidArgumentError((error as Error).message);
+		}
+	};
+}
+
+/** The same for an option that may be repeated. */
+function repeated<T>(parse: (text: string) => T): (text: string, previous: T[] | undefined) => T[] {
+	const one = parsed(parse);
+	return (text, previous) => [...(previous ?? []), one(text)];
+}
+
+function positive(text: string): number {
+	const value = Number(text);
+	if (!(value > 0)) throw new Error('It must be a number above 0.');
+	return value;
+}
+
+const sameFile = (one: number, other: number): boolean => {
+	try {
+		const [a, b] = [fstatSync(one), fstatSync(other)];
+		return a.dev === b.dev && a.ino === b.ino && a.rdev === b.rdev;
+	} catch {
+		return false;
+	}
+};
+
+/** Adds the subcommand. */
+export function addVmCommand(program: Command): void {
+	program
+		.command('vm')
+		.summary('run a command on emulated pmem with real DAX, in a VM')
+		.description(
+			`Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX, in this directory and with this environment. The guest sees this machine's files, copy on write: nothing comes back but the output and the exit status. Needs no root; the command runs as the guest's root, without a network.`,
+		)
+		.usage('[options] -- command…')
+		.passThroughOptions()
+		.argument('<command...>')
+		.option(
+			'--pmem <size>',
+			'size of a pmem device, repeatable (default: 512M)',
+			repeated((text) => parseSize(text, 'pmem')),
+		)
+		.option(
+			'--fs <type>',
+			'ext4, xfs, ext2, erofs or none for the n-th device; the last repeats (default: ext4)',
+			repeated(asFileSystem),
+		)
+		.option(
+			'--mount <mode>',
+			'dax=always, dax=inode or dax=never for the n-th device; the last repeats (default: dax=always)',
+			repeated(asDaxMode),
+		)
+		.option('--erofs-source <dir>', 'directory whose contents an erofs gets (default: a small sample)')
+		.option(
+			'--memory <size>',
+			'memory beside the pmem (default: 4G)',
+			parsed((text) => parseSize(text, 'memory')),
+		)
+		.option('--cpus <n>', 'processors (default: 2)', parsed(positive))
+		.option('--kernel <file>', "one's own kernel, a bzImage (default: the distribution's, downloaded once)")
+		.option('--modules <dir>', 'its modules: a tree with lib/modules/<release>, or that directory')
+		.option('--timeout <seconds>', 'kill the guest after this time, exit status 124 (default: 900)', parsed(positive))
+		.addOption(
+			new Option('--accel <name>', 'auto is KVM if a probe boot works, else TCG')
+				.choices(['auto', 'kvm', 'tcg'])
+				.default('auto'),
+		)
+		.option('--verbose', "show the guest's console on stderr")
+		.addHelpText(
+			'after',
+			`
+The command's environment gets:
+  DAXKIND_VM                     1
+  DAXKIND_MOUNT, DAXKIND_MOUNTS  the first mount point; all, as in /mnt/pmem0:/mnt/pmem1
+  DAXKIND_PMEM, DAXKIND_PMEMS    the first device; all, as in /dev/pmem0:/dev/pmem1
+
+Exit status: the command's own, or
+  2         wrong usage
+  69        programs that the VM needs are missing
+  124       killed after --timeout
+  125       the VM failed
+  126, 127  the command could not be executed, or found
+  128+n     signal n ended the command, or this process
+
+Example: daxkind vm --fs xfs --pmem 1G -- node --test`,
+		)
+		.action(async (command: string[], flags: Flags) => {
+			process.exit(await run(command, flags));
+		});
+}
+
+async function run(command: string[], { accel, verbose, ...rest }: Flags): Promise<number> {
+	const stop = new AbortController();
+	for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort(name));
+	// A reader that goes away ends the guest, as SIGPIPE would end the command.
+	for (const stream of [process.stdout, process.stderr]) {
+		stream.on('error', (error: NodeJS.ErrnoException) => stop.abort(error.code === 'EPIPE' ? 'SIGPIPE' : error));
+	}
+	const options: VmOptions = {
+		...rest,
+		command: processArguments(command),
+		accelerator: accel,
+		stdin: process.stdin,
+		stdout: process.stdout,
+		stderr: process.stderr,
+		// One file for both, as on a terminal or after 2>&1: then the order of what the command writes matters.
+		mergeOutput: sameFile(1, 2),
+		signal: stop.signal,
+		...(verbose && { console: process.stderr }),
+		onWarning: (what) => process.stderr.write(`daxkind vm: ${what}\n`),
+		onProgress: (what) => process.stderr.isTTY && process.stderr.write(`daxkind vm: ${what}…\n`),
+	};
+	try {
+		const status = await runVm(options);
+		await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
+		return status;
+	} catch (error) {
+		const { reason } = stop.signal;
+		if (typeof reason === 'string') return 128 + constants.signals[reason as NodeJS.Signals];
+		const { code = '', message, stack } = error as NodeJS.ErrnoException;
+		process.stderr.write(`daxkind vm: ${code === '' ? stack : message}\n`);
+		if (code === 'ERR_DAXKIND_VM_MISSING_PROGRAMS') return exitStatus.missingPrograms;
+		if (code === 'ERR_DAXKIND_VM_TIMEOUT') return exitStatus.timeout;
+		return /^ERR_(?:INVALID_ARG|OUT_OF_RANGE)/.test(code) ? exitStatus.usage : exitStatus.failed;
+	}
+}

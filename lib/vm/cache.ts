@@ -1,0 +1,65 @@
+// The cache of kernels and initramfs images, outside every project. Entries are made aside and renamed into place, so that a half-made one
+// is never seen and two VMs that start side by side on an empty cache only do the same work twice.
+import { createHash, randomBytes } from 'node:crypto';
+import { accessSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+
+/** `$XDG_CACHE_HOME/daxkind`, or `~/.cache/daxkind` where that is unset or relative (XDG Base Directory Specification). */
+export function cacheDirectory(env: NodeJS.ProcessEnv = process.env, home: string = homedir()): string {
+	const base = env.XDG_CACHE_HOME;
+	return join(base !== undefined && isAbsolute(base) ? base : join(home, '.cache'), 'daxkind');
+}
+
+/** A short name for what an entry was made from. */
+export function cacheKey(...inputs: readonly (string | Uint8Array)[]): string {
+	const hash = createHash('sha256');
+	for (const input of inputs) hash.update(`${input.length}:`).update(input);
+	return hash.digest('hex').slice(0, 24);
+}
+
+const exists = (path: string): boolean => {
+	try {
+		accessSync(path);
+		return true;
+	} catch {
+		return false;
+	}
+};
+
+/** What a killed process left half-made. Nothing takes this long to make. */
+const STALE_MS = 3600 * 1000;
+
+function removeStaleDrafts(directory: string): void {
+	for (const name of readdirSync(directory)) {
+		if (!name.startsWith('.')) continue;
+		const path = join(directory, name);
+		const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
+		if (Date.now() - mtimeMs > STALE_MS) rmSync(path, { recursive: true, force: true });
+	}
+}
+
+/**
+ * The path of a cache entry, made first if it is not there.
+ *
+ * @param name The entry's path below the cache directory.
+ * @param make Makes the entry, a file or a directory, at the path it is given, in the same directory.
+ */
+export async function cached(name: string, make: (path: string) => Promise<void> | void): Promise<string> {
+	const path = join(cacheDirectory(), name);
+	if (exists(path)) return path;
+	mkdirSync(dirname(path), { recursive: true });
+	removeStaleDrafts(dirname(path));
+	const draft = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}`);
+	try {
+		await make(draft);
+		renameSync(draft, path);
+	} catch (error) {
+		rmSync(draft, { recursive: true, force: true });
+		// Somebody else was quicker: a directory cannot be renamed onto a full one. Theirs is as good.
+		const { code } = error as NodeJS.ErrnoException;
+		if ((code === 'ENOTEMPTY' || code === 'EEXIST') && exists(path)) return path;
+		throw error;
+	}
+	return path;
+}

@@ -1,0 +1,141 @@
+// What each file system needs to be made and mounted with a given DAX mode, and which combinations the kernel refuses.
+import { invalidArgValue, outOfRange } from '../errors.ts';
+import { formatSize, MIB } from './size.ts';
+
+export const fileSystems = ['ext4', 'xfs', 'ext2', 'erofs', 'none'] as const;
+/** A file system for a pmem device; `none` leaves the device raw. */
+export type FileSystem = (typeof fileSystems)[number];
+
+export const daxModes = ['always', 'inode', 'never'] as const;
+/** The kernel's `dax=` mount option: for every file, for files with the DAX flag, for no file. */
+export type DaxMode = (typeof daxModes)[number];
+
+/** One pmem device of the guest and what becomes of it. */
+export interface PmemDevice {
+	/** `/dev/pmem0`, `/dev/pmem1`… */
+	device: string;
+	/** Bytes. */
+	size: number;
+	fileSystem: FileSystem;
+	/** Absent where there is nothing to mount. */
+	mount?: {
+		/** `/mnt/pmem0`, `/mnt/pmem1`… */
+		point: string;
+		mode: DaxMode;
+		/** For `mount -o`; empty means none. */
+		options: string;
+	};
+}
+
+/** mkfs.xfs refuses less. */
+const MIN_XFS = 300 * MIB;
+/** Each is one `memmap=`; the kernel's command line has 2048 bytes. */
+const MAX_DEVICES = 16;
+
+/** Narrows text to a file system's name. @throws ERR_INVALID_ARG_VALUE */
+export function asFileSystem(text: string): FileSystem {
+	const found = fileSystems.find((name) => name === text);
+	if (found === undefined) throw invalidArgValue('fs', `one of ${fileSystems.join(', ')}`, text);
+	return found;
+}
+
+/** Narrows `always`, `dax=always` and so on to a mode. @throws ERR_INVALID_ARG_VALUE */
+export function asDaxMode(text: string): DaxMode {
+	const found = daxModes.find((mode) => mode === text || `dax=${mode}` === text);
+	if (found === undefined) throw invalidArgValue('mount', `one of ${daxModes.map((m) => `dax=${m}`).join(', ')}`, text);
+	return found;
+}
+
+/**
+ * The mount options that give a file system a DAX mode.
+ *
+ * @throws ERR_INVALID_ARG_VALUE for what no kernel can do, with the nearest thing that it can.
+ */
+export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxMode): string {
+	switch (fileSystem) {
+		case 'ext4':
+		case 'xfs':
+			return `dax=${mode}`;
+		case 'ext2':
+			// The kernel knows only `dax` or nothing here ("dax=always: incompatible with ext2"); nothing means per inode.
+			if (mode === 'never') {
+				throw invalidArgValue(
+					'mount',
+					"dax=always or dax=inode on ext2, which has no 'never' (dax=inode is off for new files)",
+					mode,
+				);
+			}
+			return mode === 'always' ? 'dax' : '';
+		case 'erofs':
+			if (mode === 'inode') {
+				throw invalidArgValue('mount', 'dax=always or dax=never on erofs, which has no DAX flag on inodes', mode);
+			}
+			return `dax=${mode}`;
+	}
+}
+
+/**
+ * The command that makes a file system on a device, so that DAX works and large files get 2 MiB extents at 2 MiB addresses.
+ *
+ * @param device The block device.
+ * @param kernelMajor Major version of the guest's kernel, where it is known.
+ * @param source The directory whose contents an erofs gets.
+ */
+export function makeCommand(
+	fileSystem: Exclude<FileSystem, 'none'>,
+	device: string,
+	{ kernelMajor = 6, source = '' }: { kernelMajor?: number; source?: string | Buffer } = {},
+): [program: string, ...args: (string | Buffer)[]] {
+	switch (fileSystem) {
+		case 'ext4':
+		case 'ext2':
+			// mke2fs takes 1 KiB blocks for small devices, and DAX wants pages. stride and stripe_width are in blocks: 2 MiB.
+			return [`mkfs.${fileSystem}`, '-q', '-F', '-b', '4096', '-E', 'stride=512,stripe_width=512', device];
+		case 'xfs':
+			return [
+				'mkfs.xfs',
+				'-q',
+				'-f',
+				'-b',
+				'size=4096',
+				'-d',
+				'su=2m,sw=1,agcount=2',
+				// "DAX and reflink cannot be used together!" before Linux 6.0.
+				...(kernelMajor < 6 ? ['-m', 'reflink=0'] : []),
+				device,
+			];
+		case 'erofs':
+			// Files whose tail is inlined in the inode cannot be DAX.
+			return ['mkfs.erofs', '--quiet', '-Enoinline_data', device, source];
+	}
+}
+
+/** The n-th of a list whose last element repeats. */
+const nth = <T>(list: readonly T[], n: number): T => list[Math.min(n, list.length - 1)]!;
+
+/**
+ * Matches sizes, file systems and mount modes with one another: the n-th of each belongs to /dev/pmemN, the last of each repeats, and the
+ * longest list says how many devices there are.
+ *
+ * @throws ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE for a combination that cannot work.
+ */
+export function planDevices(
+	sizes: readonly number[],
+	kinds: readonly FileSystem[],
+	modes: readonly DaxMode[],
+): PmemDevice[] {
+	const count = Math.max(sizes.length, kinds.length, modes.length);
+	if (count > MAX_DEVICES) throw outOfRange('pmem', `at most ${MAX_DEVICES} devices`, count);
+	return Array.from({ length: count }, (_, n): PmemDevice => {
+		const device = `/dev/pmem${n}`;
+		const size = nth(sizes, n);
+		const fileSystem = nth(kinds, n);
+		if (fileSystem === 'none') return { device, size, fileSystem };
+		if (fileSystem === 'xfs' && size < MIN_XFS) {
+			throw outOfRange('pmem', `at least ${formatSize(MIN_XFS)} for xfs`, formatSize(size));
+		}
+		const mode = nth(modes, n);
+		const options = mountOptions(fileSystem, mode);
+		return { device, size, fileSystem, mount: { point: `/mnt/pmem${n}`, mode, options } };
+	});
+}

@@ -1,0 +1,152 @@
+// Runs one QEMU process and talks to the guest in it: gives it the job and its input, passes its output on, and learns how it ended.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { deathInConsole } from './console.ts';
+import { type PortName, portDescriptor, portNames } from './ports.ts';
+import { TrailerFilter } from './trailer.ts';
+
+/** How a guest's run ended. */
+export type Ending =
+	/** The command's exit status, and whether the kernel killed a process for want of memory. */
+	| { kind: 'exit'; status: number; outOfMemory: boolean }
+	/** KVM works: the probe's answer. */
+	| { kind: 'probe' }
+	/** The guest could not do its job and says why. */
+	| { kind: 'failure'; reason: string }
+	/** QEMU ended, or the guest with it, before the command did. `alive` says whether the guest's /init ever ran. */
+	| { kind: 'death'; alive: boolean; reason: string }
+	/** Killed from outside. */
+	| { kind: 'stopped' };
+
+export interface GuestOptions {
+	qemu: string;
+	args: readonly string[];
+	setpriv: string;
+	/** The script that the guest runs; see job.ts. */
+	job: Uint8Array;
+	trailer: string;
+	stdin?: Readable | undefined;
+	stdout?: Writable | undefined;
+	stderr?: Writable | undefined;
+	/** Gets the guest's console as it comes. */
+	console?: Writable | undefined;
+	/** Ends the guest at once. */
+	signal?: AbortSignal | undefined;
+	/** How long the guest's /init may take to answer; absent: for ever. */
+	aliveWithinMs?: number | undefined;
+}
+
+/** Bytes of the console kept for an error message. */
+const CONSOLE_TAIL = 16 * 1024;
+
+// setpriv has the kernel kill QEMU when this process dies, whatever kills it. Had it died before that took hold, QEMU would have another
+// parent by now and does not start.
+const guard = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+
+function startQemu({ qemu, args, setpriv }: GuestOptions): ChildProcess {
+	return spawn(setpriv, ['--pdeathsig', 'KILL', '/bin/sh', '-c', guard, 'sh', String(process.pid), qemu, ...args], {
+		// A session of its own: Ctrl-C is for this process, which then ends the guest.
+		detached: true,
+		// Node's pipes are socket pairs, so the ports need no socket in the file system.
+		stdio: ['ignore', 'pipe', 'pipe', ...portNames.map(() => 'pipe' as const)],
+	});
+}
+
+/** Passes a guest's output on until its trailer; returns whether all of it came. */
+async function relay(port: Socket, destination: Writable | undefined, trailer: string): Promise<boolean> {
+	const filter = new TrailerFilter(trailer);
+	port.pipe(filter);
+	port.once('close', () => filter.end()); // pipe() does not when a port breaks
+	for await (const chunk of filter) {
+		if (destination && !destination.write(chunk)) await once(destination, 'drain');
+	}
+	return filter.complete;
+}
+
+/** Boots a guest, and ends it as soon as it has said how its job ended. No QEMU process is left when this settles. */
+export async function runGuest(options: GuestOptions): Promise<Ending> {
+	const { job, trailer, stdin, stdout, stderr, signal } = options;
+	if (signal?.aborted) return { kind: 'stopped' };
+	const child = startQemu(options);
+	const port = (name: PortName): Socket => child.stdio[portDescriptor(name) as 3] as Socket;
+	for (const name of portNames) port(name).on('error', () => {}); // QEMU's end says it all
+	const closed = new Promise<string>((resolve) => {
+		child.once('error', (error) => resolve(error.message));
+		child.once('close', (code, killer) => resolve(`QEMU ended with ${killer ?? `status ${code}`}`));
+	});
+
+	let log = '';
+	const keep = (chunk: Buffer) => {
+		log = (log + chunk.toString('latin1')).slice(-CONSOLE_TAIL);
+		options.console?.write(chunk);
+	};
+	child.stdout!.on('data', keep);
+	child.stderr!.on('data', keep);
+
+	// Not before the guest lives: what a guest that never did had taken would be lost to the next.
+	const feed = () => {
+		if (stdin) stdin.on('error', () => port('stdin').end()).pipe(port('stdin'));
+		else port('stdin').end();
+	};
+	let alive = false;
+	const answer = new Promise<Ending>((resolve) => {
+		const decoder = new StringDecoder();
+		let pending = '';
+		port('status').on('data', (chunk: Buffer) => {
+			const records = (pending + decoder.write(chunk)).split('\0');
+			pending = records.pop()!;
+			for (const record of records) {
+				if (record === 'hello') {
+					alive = true;
+					feed();
+				} else if (record === 'probe') resolve({ kind: 'probe' });
+				else if (record.startsWith('fail ')) resolve({ kind: 'failure', reason: record.slice(5).trim() });
+				else if (record.startsWith('exit ')) {
+					resolve({
+						kind: 'exit',
+						status: Number(record.slice(5)),
+						outOfMemory: log.includes('Out of memory: Killed'),
+					});
+				}
+			}
+		});
+	});
+	const death = closed.then(
+		(reason): Ending => ({ kind: 'death', alive, reason: `${reason}\n  ${deathInConsole(log)}`.trim() }),
+	);
+	const stopped = new Promise<Ending>((resolve) => {
+		signal?.addEventListener('abort', () => resolve({ kind: 'stopped' }), { once: true });
+	});
+	let watchdog: NodeJS.Timeout | undefined;
+	const mute = new Promise<Ending>((resolve) => {
+		if (options.aliveWithinMs === undefined) return;
+		const say = () =>
+			alive || resolve({ kind: 'death', alive, reason: `no answer within ${options.aliveWithinMs} ms` });
+		watchdog = setTimeout(say, options.aliveWithinMs);
+	});
+
+	port('job').end(job);
+	const output = Promise.all([relay(port('stdout'), stdout, trailer), relay(port('stderr'), stderr, trailer)]);
+	const broken = output.then(
+		() => new Promise<never>(() => {}),
+		(error: unknown) => Promise.reject(error),
+	);
+	broken.catch(() => {});
+
+	try {
+		const ending = await Promise.race([answer, death, stopped, mute, broken]);
+		// The status comes after all output; what is on its way through the sockets is still to be waited for.
+		if (ending.kind === 'exit') await Promise.race([output, stopped, closed]);
+		return signal?.aborted ? { kind: 'stopped' } : ending;
+	} finally {
+		clearTimeout(watchdog);
+		stdin?.unpipe(port('stdin'));
+		child.kill('SIGKILL');
+		await closed;
+		// Not for ever: whoever should read the output may be what hangs.
+		await Promise.race([output.catch(() => {}), stopped]);
+	}
+}

@@ -1,0 +1,102 @@
+// Reads kernel images: which release, and the uncompressed kernel inside a bzImage, which starts seconds sooner under TCG.
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { cached, cacheKey } from './cache.ts';
+import { execute } from './process.ts';
+import { findProgram } from './programs.ts';
+
+/** Where a bzImage keeps things (Documentation/arch/x86/boot.rst). */
+const setup = {
+	sectors: 0x1f1,
+	magic: 0x202,
+	releasePointer: 0x20e,
+	payloadOffset: 0x248,
+	payloadLength: 0x24c,
+} as const;
+const SECTOR = 512;
+
+const isBzImage = (image: Buffer): boolean =>
+	image.length > 0x260 && image.toString('latin1', setup.magic, setup.magic + 4) === 'HdrS';
+
+const isElf = (image: Buffer): boolean => image.length >= 64 && image.readUInt32BE(0) === 0x7f454c46;
+
+/** Whether this looks like a kernel at all. */
+export const isKernel = (image: Buffer): boolean => isBzImage(image) || isElf(image);
+
+/** The release that a bzImage or an uncompressed kernel says it is, as `uname -r` prints it. */
+export function kernelRelease(image: Buffer): string | undefined {
+	if (isBzImage(image)) {
+		const start = image.readUInt16LE(setup.releasePointer) + SECTOR;
+		return /^[^\s\0]+/.exec(image.toString('latin1', start, start + 128))?.[0];
+	}
+	const banner = image.indexOf('Linux version ');
+	return banner < 0 ? undefined : /^Linux version ([^\s\0]+)/.exec(image.toString('latin1', banner, banner + 128))?.[1];
+}
+
+/** The compressed kernel in a bzImage, without the length that the kernel's build appends to it. */
+export function kernelPayload(image: Buffer): Buffer | undefined {
+	if (!isBzImage(image)) return undefined;
+	const start = (image[setup.sectors]! + 1) * SECTOR + image.readUInt32LE(setup.payloadOffset);
+	const length = image.readUInt32LE(setup.payloadLength);
+	return start + length <= image.length ? image.subarray(start, start + length - 4) : undefined;
+}
+
+/** ELF: a table entry that points to notes; Xen: the note that holds the PVH entry point, without which QEMU starts no ELF kernel. */
+const ELFCLASS64 = 2;
+const PT_NOTE = 4;
+const XEN_ELFNOTE_PHYS32_ENTRY = 18;
+
+/** Whether QEMU can start this uncompressed kernel directly. */
+export function hasPvhEntry(elf: Buffer): boolean {
+	if (!isElf(elf) || elf[4] !== ELFCLASS64) return false;
+	const table = Number(elf.readBigUInt64LE(32));
+	const align = (bytes: number) => Math.ceil(bytes / 4) * 4;
+	for (let n = 0; n < elf.readUInt16LE(56); n++) {
+		const entry = table + n * elf.readUInt16LE(54);
+		if (entry + 56 > elf.length || elf.readUInt32LE(entry) !== PT_NOTE) continue;
+		let at = Number(elf.readBigUInt64LE(entry + 8));
+		const end = Math.min(at + Number(elf.readBigUInt64LE(entry + 32)), elf.length);
+		while (at + 12 <= end) {
+			const nameSize = elf.readUInt32LE(at);
+			const type = elf.readUInt32LE(at + 8);
+			if (type === XEN_ELFNOTE_PHYS32_ENTRY && elf.toString('latin1', at + 12, at + 15) === 'Xen') return true;
+			at += 12 + align(nameSize) + align(elf.readUInt32LE(at + 4));
+		}
+	}
+	return false;
+}
+
+/** Decompresses by the magic number of the format; undefined where the format is unknown or its program is missing. */
+export async function decompress(data: Buffer): Promise<Buffer | undefined> {
+	const starts = (...bytes: number[]) => bytes.every((byte, n) => data[n] === byte);
+	if (starts(0x1f, 0x8b)) return gunzipSync(data);
+	let program: string | undefined;
+	// Not busybox's xz: it lacks the x86 filter that kernels are compressed with.
+	if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a)) program = findProgram('xz');
+	if (starts(0x28, 0xb5, 0x2f, 0xfd)) program = findProgram('zstd');
+	if (program === undefined) return undefined;
+	const { status, stdout } = await execute(program, ['-dcq'], { input: data });
+	return status === 0 ? stdout : undefined;
+}
+
+/**
+ * The image to give to QEMU: the uncompressed kernel (cached) where it can be had and started, otherwise the given file.
+ *
+ * @param file A bzImage or an uncompressed kernel.
+ */
+export async function startableImage(file: string): Promise<string> {
+	const { mtimeMs, size } = statSync(file);
+	const name = `vm/images/${cacheKey(file, String(mtimeMs), String(size))}`;
+	try {
+		const image = await cached(name, async (path) => {
+			const payload = kernelPayload(readFileSync(file));
+			const elf = payload && (await decompress(payload));
+			if (!elf) throw new Error('not a compressed kernel that this machine can read');
+			// An empty entry remembers that it is not worth another try.
+			writeFileSync(path, hasPvhEntry(elf) ? elf : '');
+		});
+		return statSync(image).size > 0 ? image : file;
+	} catch {
+		return file; // QEMU decompresses it, later
+	}
+}

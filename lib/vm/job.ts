@@ -1,0 +1,128 @@
+// Writes the shell script that tells the guest what to do in one run: which devices to prepare, and the command with its environment,
+// arguments and directory, byte for byte.
+import type { Environment } from './environment.ts';
+import { type FileSystem, makeCommand, type PmemDevice } from './filesystem.ts';
+
+/** One run in the guest. */
+export interface Job {
+	/** What ends the command's stdout and stderr; see TrailerFilter. */
+	trailer: string;
+	devices: readonly PmemDevice[];
+	command: readonly (string | Buffer)[];
+	directory: string | Buffer;
+	environment: Environment;
+	/** stdout and stderr are one stream, in the order in which the command writes. */
+	mergeOutput: boolean;
+	/** Directory whose lib/modules/<release> the guest sees as its own; absent with a kernel that has everything built in. */
+	modules?: { directory: string; release: string };
+	/** Contents for erofs; absent: a small sample. */
+	erofsSource?: string | Buffer;
+	/** Absolute paths of programs on the host, by name: the mkfs of each file system, env and setsid. */
+	programs: ReadonlyMap<string, string>;
+	/** Major version of the kernel, where known. */
+	kernelMajor?: number;
+}
+
+/** The last line of a job; the guest reads until it comes. */
+export const jobEnd = '#end of job';
+
+/** Where the guest makes the sample tree for an erofs without a source of its own. */
+const erofsSample = '/run/daxkind/erofs';
+
+/**
+ * Quotes bytes for a POSIX shell.
+ *
+ * @example shellQuote("it's") // 'it'\''s'
+ */
+export function shellQuote(text: string | Buffer): Buffer {
+	const parts: Buffer[] = [Buffer.from("'")];
+	for (const byte of Buffer.from(text as Buffer)) parts.push(byte === 0x27 ? quotedQuote : singleBytes[byte]!);
+	parts.push(parts[0]!);
+	return Buffer.concat(parts);
+}
+
+const quotedQuote = Buffer.from("'\\''");
+const singleBytes = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte));
+
+function words(...list: (string | Buffer)[]): Buffer {
+	return Buffer.concat(
+		list.flatMap((word, n) => (n === 0 ? [shellQuote(word)] : [Buffer.from(' '), shellQuote(word)])),
+	);
+}
+
+/** The variables that tell a command where its pmem is. */
+export function pmemVariables(devices: readonly PmemDevice[]): Record<string, string> {
+	const points = devices.flatMap(({ mount }) => (mount ? [mount.point] : []));
+	return {
+		DAXKIND_VM: '1',
+		...(points.length > 0 && { DAXKIND_MOUNT: points[0]!, DAXKIND_MOUNTS: points.join(':') }),
+		...(devices.length > 0 && {
+			DAXKIND_PMEM: devices[0]!.device,
+			DAXKIND_PMEMS: devices.map(({ device }) => device).join(':'),
+		}),
+	};
+}
+
+/** Names of the module sets (see modules.ts) that the file systems of a job need. */
+const moduleSets = (devices: readonly PmemDevice[]): FileSystem[] => [
+	...new Set(devices.map(({ fileSystem }) => (fileSystem === 'ext2' ? 'ext4' : fileSystem))),
+];
+
+function prepare(job: Job, { device, fileSystem, mount }: PmemDevice): (string | Buffer)[] {
+	if (!mount || fileSystem === 'none') return [`await_device ${device}`];
+	const [name, ...make] = makeCommand(fileSystem, device, {
+		...(job.kernelMajor !== undefined && { kernelMajor: job.kernelMajor }),
+		source: job.erofsSource ?? erofsSample,
+	});
+	const options = mount.options === '' ? [] : ['-o', mount.options];
+	return [
+		`await_device ${device} &&`,
+		...(fileSystem === 'erofs' && job.erofsSource === undefined ? [`make_sample ${erofsSample} &&`] : []),
+		Buffer.concat([Buffer.from('run '), words(job.programs.get(name) ?? name, ...make), Buffer.from(' &&')]),
+		Buffer.concat([
+			Buffer.from('run mount '),
+			words('-t', fileSystem, ...options, device, mount.point),
+			Buffer.from(' &&'),
+		]),
+		`check_dax ${mount.mode} ${mount.point}`,
+	];
+}
+
+/** The script of a job. */
+export function jobScript(job: Job): Buffer {
+	const environment = { ...job.environment, ...pmemVariables(job.devices) };
+	const variables = Object.entries(environment).flatMap(([name, value]) =>
+		// env(1) cannot set a variable without a name, and one with a NUL or "=" cannot exist.
+		value === undefined || name === '' || name.includes('=')
+			? []
+			: [Buffer.concat([Buffer.from(`${name}=`), Buffer.from(value as Buffer)])],
+	);
+	const lines: (string | Buffer)[] = [
+		`trailer=${job.trailer}`,
+		`sets='${moduleSets(job.devices).join(' ')}'`,
+		`merge=${job.mergeOutput ? 1 : ''}`,
+		`mounts='${job.devices.flatMap(({ mount }) => (mount ? [mount.point] : [])).join(' ')}'`,
+		Buffer.concat([Buffer.from('modules='), shellQuote(job.modules?.directory ?? '')]),
+		Buffer.concat([Buffer.from('release='), shellQuote(job.modules?.release ?? '')]),
+		Buffer.concat([Buffer.from('directory='), shellQuote(job.directory)]),
+		`devices='${job.devices.map((_, n) => n).join(' ')}'`,
+	];
+	job.devices.forEach((device, n) => {
+		lines.push(`prepare_${n}() {`, ...prepare(job, device), '}');
+	});
+	// Not the shell's own exec of a bare name: busybox would run its applet of that name instead of the caller's program.
+	const start = [job.programs.get('setsid') ?? '/usr/bin/setsid', job.programs.get('env') ?? '/usr/bin/env', '-i'];
+	lines.push(
+		'start_command() {',
+		Buffer.concat([Buffer.from('exec '), words(...start, ...variables, ...job.command)]),
+		'}',
+		jobEnd,
+		'',
+	);
+	return Buffer.concat(
+		lines.flatMap((line, n) => (n === 0 ? [Buffer.from(line)] : [Buffer.from('\n'), Buffer.from(line)])),
+	);
+}
+
+/** The script of a probe: the guest only says that it lives. */
+export const probeScript = (): Buffer => Buffer.from(`probe=1\n${jobEnd}\n`);

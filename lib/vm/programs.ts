@@ -1,0 +1,121 @@
+// Which programs of the host the VM needs, and where they are.
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { daxkindError } from '../errors.ts';
+import type { FileSystem } from './filesystem.ts';
+
+/** A program and the Debian or Ubuntu package that has it. */
+export interface VmRequirement {
+	program: string;
+	package: string;
+	/** The file systems that need it; absent: every VM does. */
+	fileSystem?: FileSystem;
+}
+
+const requirements: readonly VmRequirement[] = [
+	{ program: 'qemu-system-x86_64', package: 'qemu-system-x86' },
+	{ program: 'busybox', package: 'busybox-static' },
+	{ program: 'modprobe', package: 'kmod' },
+	{ program: 'depmod', package: 'kmod' },
+	{ program: 'xz', package: 'xz-utils' },
+	{ program: 'setpriv', package: 'util-linux' },
+	{ program: 'setsid', package: 'util-linux' },
+	{ program: 'env', package: 'coreutils' },
+	{ program: 'mkfs.ext4', package: 'e2fsprogs', fileSystem: 'ext4' },
+	{ program: 'mkfs.ext2', package: 'e2fsprogs', fileSystem: 'ext2' },
+	{ program: 'mkfs.xfs', package: 'xfsprogs', fileSystem: 'xfs' },
+	{ program: 'mkfs.erofs', package: 'erofs-utils', fileSystem: 'erofs' },
+];
+
+/** Administrators' programs are often not in a user's PATH. */
+const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+
+/** The absolute path of a program in PATH or the system's directories. */
+export function findProgram(name: string, accept: (path: string) => boolean = () => true): string | undefined {
+	for (const directory of [...(process.env.PATH ?? '').split(delimiter), ...systemDirectories]) {
+		if (!directory.startsWith('/')) continue;
+		const path = join(directory, name);
+		try {
+			accessSync(path, constants.X_OK);
+			if (statSync(path).isFile() && accept(path)) return path;
+		} catch {
+			// not here
+		}
+	}
+	return undefined;
+}
+
+/** ELF program header type of the request for a dynamic loader. */
+const PT_INTERP = 3;
+
+/** Whether an ELF program of a 64-bit little-endian machine runs without shared libraries, as one in an initramfs must. */
+export function isStaticElf(head: Buffer): boolean {
+	if (head.length < 64 || head.readUInt32BE(0) !== 0x7f454c46) return false;
+	const table = Number(head.readBigUInt64LE(32));
+	const size = head.readUInt16LE(54);
+	const count = head.readUInt16LE(56);
+	for (let n = 0; n < count; n++) {
+		const at = table + n * size;
+		if (at + 4 > head.length || head.readUInt32LE(at) === PT_INTERP) return false;
+	}
+	return true;
+}
+
+function isStatic(path: string): boolean {
+	const head = Buffer.alloc(4096);
+	const fd = openSync(path, 'r');
+	try {
+		return isStaticElf(head.subarray(0, readSync(fd, head, 0, head.length, 0)));
+	} finally {
+		closeSync(fd);
+	}
+}
+
+const locate = ({ program }: VmRequirement) => findProgram(program, program === 'busybox' ? isStatic : undefined);
+
+/**
+ * The programs that a VM needs, each with the Debian or Ubuntu package that has it.
+ *
+ * @param kinds Only for these file systems; absent: for all of them.
+ */
+export function vmRequirements(kinds?: readonly FileSystem[]): VmRequirement[] {
+	return requirements.filter(({ fileSystem }) => !fileSystem || !kinds || kinds.includes(fileSystem));
+}
+
+/**
+ * The packages that `apt-get install` must bring before a VM can start; empty if nothing is missing.
+ *
+ * @param kinds Only for these file systems; absent: for all of them.
+ */
+export function missingVmPackages(kinds?: readonly FileSystem[]): string[] {
+	return [...new Set(vmRequirements(kinds).flatMap((need) => (locate(need) ? [] : [need.package])))];
+}
+
+/** The command that installs packages, as this user would have to type it. */
+const installCommand = (packages: readonly string[]) =>
+	`${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+
+/**
+ * Finds every program that a VM with these file systems needs.
+ *
+ * @returns Absolute paths by program name.
+ * @throws ERR_DAXKIND_VM_MISSING_PROGRAMS, one error that names all missing programs and the one command that installs them.
+ */
+export function requirePrograms(kinds: readonly FileSystem[]): Map<string, string> {
+	const found = new Map<string, string>();
+	const missing: VmRequirement[] = [];
+	for (const need of vmRequirements(kinds)) {
+		const path = locate(need);
+		if (path) found.set(need.program, path);
+		else missing.push(need);
+	}
+	if (missing.length > 0) {
+		const names = missing.map(({ program }) => (program === 'busybox' ? 'busybox (static)' : program)).join(', ');
+		const packages = [...new Set(missing.map((need) => need.package))];
+		const how = findProgram('apt-get')
+			? `install them with\n  ${installCommand(packages)}`
+			: `install what has them; on Debian and Ubuntu that is ${packages.join(', ')}`;
+		throw daxkindError('ERR_DAXKIND_VM_MISSING_PROGRAMS', `missing programs: ${names}; ${how}`);
+	}
+	return found;
+}

@@ -1,0 +1,230 @@
+// runVm: from a person's options to the command's exit status.
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { arch, platform } from 'node:os';
+import { resolve } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { daxkindError, invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
+import { chooseAccelerator, forgetVerdict } from './accelerator.ts';
+import { deadline } from './deadline.ts';
+import { type Environment, processDirectory, processEnvironment } from './environment.ts';
+import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice, planDevices } from './filesystem.ts';
+import { type Ending, runGuest } from './guest.ts';
+import { startableImage } from './image.ts';
+import { initramfs } from './initramfs.ts';
+import { jobScript } from './job.ts';
+import { ownKernel, packagedKernel } from './kernel.ts';
+import { planLayout } from './layout.ts';
+import { requirePrograms } from './programs.ts';
+import { type Accelerator, qemuArguments } from './qemu.ts';
+import { parseSize, type Size } from './size.ts';
+
+/** Options of {@link runVm}. */
+export interface VmOptions {
+	/** The program to run and its arguments; the program is found in the PATH of `env`. */
+	command: readonly (string | Buffer)[];
+	/** Sizes of the emulated pmem devices, multiples of 2 MiB. Default: one of 512 MiB. */
+	pmem?: readonly Size[];
+	/** File systems of the devices, in their order; the last repeats. Default: ext4. */
+	fs?: readonly FileSystem[];
+	/** DAX modes of the mounts, in the devices' order; the last repeats. Default: always. */
+	mount?: readonly DaxMode[];
+	/** Memory that the guest can use beside the pmem, at least 512 MiB. Default: 4 GiB. */
+	memory?: Size;
+	/** Virtual processors, 1 to 64. Default: 2. */
+	cpus?: number;
+	/** One's own kernel, a bzImage. Default: the distribution's, downloaded once. */
+	kernel?: string;
+	/** The modules of one's own kernel: a tree with lib/modules/<release>, or that directory. */
+	modules?: string;
+	/** A directory whose contents an erofs gets. Default: a small sample. */
+	erofsSource?: string;
+	/** The guest is killed after so many seconds. Default: 900. */
+	timeout?: number;
+	/** `auto` (default) is KVM where a probe boot has proved that it works, else TCG. */
+	accelerator?: Accelerator | 'auto';
+	/** The command's environment; DAXKIND_* variables are added. Default: this process's. */
+	env?: Environment;
+	/** The command's directory. Default: this process's. */
+	cwd?: string | Buffer;
+	/** The command's stdin. Default: empty. */
+	stdin?: Readable | undefined;
+	/** Gets the command's stdout. Default: dropped. */
+	stdout?: Writable | undefined;
+	/** Gets the command's stderr. Default: dropped. */
+	stderr?: Writable | undefined;
+	/** Send the command's stderr to `stdout`, in the order of its writes. Default: false. */
+	mergeOutput?: boolean;
+	/** Gets the guest's console, with all that the kernel says. */
+	console?: Writable | undefined;
+	/** Ends the guest. */
+	signal?: AbortSignal | undefined;
+	/** Hears what is going on, for a person who waits: `downloading the kernel`, `booting (TCG)`. */
+	onProgress?: (what: string) => void;
+	/** Hears what a person should know about a run that looks like any other, such as a process killed for want of memory. */
+	onWarning?: (what: string) => void;
+}
+
+const DEFAULT_TIMEOUT_S = 900;
+const MAX_CPUS = 64;
+/** setTimeout's limit. */
+const MAX_TIMEOUT_S = Math.floor((2 ** 31 - 1) / 1000);
+/** How long a guest on KVM that once worked may take before it is given up for TCG. */
+const KVM_ALIVE_MS = 30_000;
+/** These are the guest's own; it has no sight of the host's. */
+const guestOwn = /^\/(?:dev|proc|run|sys)(?:\/|$)/;
+
+const invalidTime = (value: unknown) => outOfRange('timeout', `> 0 and <= ${MAX_TIMEOUT_S} seconds`, value);
+
+function checkDirectory(directory: string | Buffer, devices: readonly PmemDevice[]): void {
+	const text = directory.toString();
+	const hidden = devices.some(({ mount }) => mount && `${text}/`.startsWith(`${mount.point}/`));
+	if (guestOwn.test(text) || hidden) {
+		throw daxkindError(
+			'ERR_DAXKIND_VM_DIRECTORY',
+			`the guest has a ${text} of its own; start from a directory elsewhere`,
+		);
+	}
+}
+
+function plan(options: VmOptions) {
+	if (!Array.isArray(options.command) || options.command.length === 0) {
+		throw invalidArgType('options.command', 'a non-empty array of strings', options.command);
+	}
+	const { cpus = 2, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto' } = options;
+	if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
+		throw outOfRange('cpus', `an integer from 1 to ${MAX_CPUS}`, cpus);
+	if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= MAX_TIMEOUT_S)) throw invalidTime(timeout);
+	if (!['auto', 'kvm', 'tcg'].includes(accelerator))
+		throw invalidArgValue('accelerator', 'auto, kvm or tcg', accelerator);
+	if (options.modules !== undefined && options.kernel === undefined) {
+		throw invalidArgValue('modules', 'given together with kernel', options.modules);
+	}
+	const orDefault = <T>(list: readonly T[] | undefined, fallback: T) => (list?.length ? list : [fallback]);
+	const devices = planDevices(
+		orDefault<Size>(options.pmem, '512M').map((size) => parseSize(size, 'pmem')),
+		orDefault<FileSystem>(options.fs, 'ext4').map((name) => asFileSystem(name)),
+		orDefault<DaxMode>(options.mount, 'always').map((mode) => asDaxMode(mode)),
+	);
+	const layout = planLayout(
+		parseSize(options.memory ?? '4G', 'memory'),
+		devices.map(({ size }) => size),
+	);
+	const directory = options.cwd ?? processDirectory();
+	checkDirectory(directory, devices);
+	const erofsSource = options.erofsSource === undefined ? undefined : resolve(options.erofsSource);
+	if (erofsSource !== undefined && !statSync(erofsSource, { throwIfNoEntry: false })?.isDirectory()) {
+		throw invalidArgValue('erofsSource', 'a directory', options.erofsSource);
+	}
+	return {
+		erofsSource,
+		cpus,
+		timeout,
+		accelerator,
+		devices,
+		layout,
+		directory,
+		kinds: devices.map(({ fileSystem }) => fileSystem),
+	};
+}
+
+function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefined): number {
+	switch (ending.kind) {
+		case 'exit':
+			return ending.status;
+		case 'failure':
+			throw daxkindError('ERR_DAXKIND_VM_FAILED', ending.reason);
+		case 'stopped':
+			signal?.throwIfAborted();
+			throw daxkindError('ERR_DAXKIND_VM_TIMEOUT', `the guest did not end within ${timeout} s and was killed`);
+		default:
+			throw daxkindError(
+				'ERR_DAXKIND_VM_FAILED',
+				`the guest ended before the command did: ${ending.kind === 'death' ? ending.reason : 'probe'}`,
+			);
+	}
+}
+
+/**
+ * Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX. The guest sees this machine's file
+ * system, copy on write; nothing that the command writes comes back but its output. It needs no root. The command runs as the guest's root,
+ * with DAXKIND_VM, DAXKIND_MOUNT, DAXKIND_MOUNTS, DAXKIND_PMEM and DAXKIND_PMEMS in its environment.
+ *
+ * @returns The command's exit status, 128+n if signal n ended it, 126 or 127 if it could not be started.
+ * @throws ERR_DAXKIND_VM_UNSUPPORTED on another machine than x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS, ERR_DAXKIND_VM_NO_KERNEL,
+ * ERR_DAXKIND_VM_DIRECTORY, ERR_DAXKIND_VM_FAILED if the guest could not get as far as the command's end, ERR_DAXKIND_VM_TIMEOUT, the
+ * signal's reason, an error of `stdout` or `stderr`, and ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for an option.
+ * @example await runVm({ command: ['df', '-h'], fs: ['xfs'], stdout: process.stdout })
+ */
+export async function runVm(options: VmOptions): Promise<number> {
+	if (platform() !== 'linux' || arch() !== 'x64') {
+		throw daxkindError(
+			'ERR_DAXKIND_VM_UNSUPPORTED',
+			`the VM with emulated pmem runs on x86-64 Linux only; this is ${platform()} on ${arch()}`,
+		);
+	}
+	const { erofsSource, cpus, timeout, accelerator: wanted, devices, layout, directory, kinds } = plan(options);
+	const { signal, onProgress = () => {} } = options;
+	const programs = requirePrograms(kinds);
+	const kernel =
+		options.kernel === undefined
+			? await packagedKernel(() => onProgress('downloading a kernel'), signal)
+			: ownKernel(options.kernel, options.modules);
+	const [image, initrd] = await Promise.all([startableImage(kernel.image), initramfs(kernel, kinds, programs)]);
+	const probe = { kernel: image, initramfs: initrd, programs, signal };
+	const trailer = randomBytes(16).toString('hex');
+	const kernelMajor = Number.parseInt(kernel.release ?? '', 10);
+	const job = jobScript({
+		trailer,
+		devices,
+		directory,
+		programs,
+		command: options.command,
+		environment: options.env ?? processEnvironment(),
+		mergeOutput: options.mergeOutput ?? false,
+		...(kernel.modules !== undefined &&
+			kernel.release !== undefined && { modules: { directory: kernel.modules, release: kernel.release } }),
+		...(erofsSource !== undefined && { erofsSource }),
+		...(Number.isInteger(kernelMajor) && { kernelMajor }),
+	});
+	const boot = (accelerator: Accelerator) => {
+		onProgress(`booting (${accelerator.toUpperCase()})`);
+		return runGuest({
+			qemu: programs.get('qemu-system-x86_64')!,
+			setpriv: programs.get('setpriv')!,
+			args: qemuArguments({
+				accelerator,
+				cpus,
+				layout,
+				kernel: image,
+				initramfs: initrd,
+				verbose: options.console !== undefined,
+			}),
+			job,
+			trailer,
+			stdin: options.stdin,
+			stdout: options.stdout,
+			stderr: options.stderr,
+			console: options.console,
+			signal: limit.signal,
+			aliveWithinMs: accelerator === 'kvm' && wanted === 'auto' ? KVM_ALIVE_MS : undefined,
+		});
+	};
+	const accelerator = wanted === 'auto' ? await chooseAccelerator(probe) : wanted;
+	signal?.throwIfAborted();
+	const limit = deadline(timeout * 1000, signal);
+	let ending: Ending;
+	try {
+		ending = await boot(accelerator);
+		if (wanted === 'auto' && accelerator === 'kvm' && ending.kind === 'death' && !ending.alive) {
+			await forgetVerdict(probe);
+			ending = await boot('tcg');
+		}
+	} finally {
+		limit.clear();
+	}
+	if (ending.kind === 'exit' && ending.outOfMemory) {
+		options.onWarning?.('the guest ran out of memory and its kernel killed a process; give it more (memory)');
+	}
+	return statusOf(ending, timeout, signal);
+}

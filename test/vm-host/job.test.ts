@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { originalArguments, withOriginalBytes } from '#lib/vm/environment.js';
+import { planDevices } from '#lib/vm/filesystem.js';
+import { jobEnd, jobScript, pmemVariables, shellQuote } from '#lib/vm/job.js';
+import { MIB } from '#lib/vm/size.js';
+
+const shell = (script: Buffer): Buffer => execFileSync('/bin/sh', { input: script });
+const bytes = fc.uint8Array({ maxLength: 40 }).map((list) => Buffer.from(list.filter((byte) => byte !== 0)));
+
+test('a shell reads quoted bytes back, whatever they are', () => {
+	const every = Buffer.from(Array.from({ length: 255 }, (_, n) => n + 1));
+	fc.assert(
+		fc.property(bytes, (text) => shell(Buffer.concat([Buffer.from('printf %s '), shellQuote(text)])).equals(text)),
+		{ numRuns: 50, examples: [[every], [Buffer.from("it's '' \\ $x `y`\n")]] },
+	);
+});
+
+describe('jobScript', () => {
+	const devices = planDevices([64 * MIB], ['ext4', 'ext2', 'none'], ['always']);
+	const job = {
+		trailer: 'feed',
+		devices,
+		command: ['printf', '<%s>', "a'b", '', 'new\nline', jobEnd, '-x'],
+		directory: '/tmp',
+		environment: { 'odd.name': 'it is "odd"', PATH: '/usr/bin:/bin', LAST: `\n${jobEnd}\n`, GONE: undefined },
+		mergeOutput: false,
+		programs: new Map([['mkfs.ext4', '/sbin/mkfs.ext4']]),
+	};
+
+	test('ends with the line that the guest waits for', () => {
+		expect(jobScript(job).toString().endsWith(`\n${jobEnd}\n`)).toBe(true);
+	});
+
+	test('starts the command with exactly its arguments', () => {
+		const script = Buffer.concat([jobScript(job), Buffer.from('start_command\n')]);
+		expect(shell(script).toString()).toBe(`<a'b><><new\nline><${jobEnd}><-x>`);
+	});
+
+	test('starts the command with exactly its environment and the variables of the VM', () => {
+		const script = Buffer.concat([jobScript({ ...job, command: ['env', '-0'] }), Buffer.from('start_command\n')]);
+		const variables = shell(script).toString().split('\0').filter(Boolean);
+		expect(variables.sort()).toEqual(
+			[
+				'DAXKIND_MOUNT=/mnt/pmem0',
+				'DAXKIND_MOUNTS=/mnt/pmem0:/mnt/pmem1',
+				'DAXKIND_PMEM=/dev/pmem0',
+				'DAXKIND_PMEMS=/dev/pmem0:/dev/pmem1:/dev/pmem2',
+				'DAXKIND_VM=1',
+				`LAST=\n${jobEnd}\n`,
+				'PATH=/usr/bin:/bin',
+				'odd.name=it is "odd"',
+			].sort(),
+		);
+	});
+
+	test('tells no mount point where there is none', () => {
+		expect(pmemVariables(planDevices([64 * MIB], ['none'], ['always']))).toEqual({
+			DAXKIND_VM: '1',
+			DAXKIND_PMEM: '/dev/pmem0',
+			DAXKIND_PMEMS: '/dev/pmem0',
+		});
+	});
+});
+
+describe('withOriginalBytes', () => {
+	const initial = Buffer.concat([Buffer.from('A=\xff', 'latin1'), Buffer.from('\0B=plain\0C=\xfe\0=x=y\0', 'latin1')]);
+
+	test('restores values that are not UTF-8 and have not been changed since', () => {
+		const env = { A: '\ufffd', B: 'plain', C: 'changed', D: 'new' };
+		expect(withOriginalBytes(env, initial)).toEqual({ ...env, A: Buffer.of(0xff) });
+	});
+});
+
+describe('originalArguments', () => {
+	const commandLine = Buffer.from('node\0main.js\0vm\0--\0cat\0\xff\0\0', 'latin1');
+
+	test('takes the bytes of what is not UTF-8 from the end of the command line', () => {
+		expect(originalArguments(['cat', '\ufffd', ''], commandLine)).toEqual(['cat', Buffer.of(0xff), '']);
+	});
+
+	test('keeps what it cannot find there', () => {
+		expect(originalArguments(['other\ufffd'], commandLine)).toEqual(['other\ufffd']);
+	});
+});

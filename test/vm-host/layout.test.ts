@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { memmapArguments, planLayout } from '#lib/vm/layout.js';
+import { GIB, MIB } from '#lib/vm/size.js';
+
+describe('planLayout', () => {
+	test('puts the default device at 4 GiB, beside 4 GiB for the guest and the page structs of the pmem', () => {
+		expect(planLayout(4 * GIB, [512 * MIB])).toEqual({
+			total: 4 * GIB + 512 * MIB + 8 * MIB,
+			below4G: 3 * GIB,
+			regions: [{ start: 4 * GIB, size: 512 * MIB }],
+		});
+	});
+
+	test('keeps every region aligned, apart from the others and inside RAM above 4 GiB, and leaves the guest its memory', () => {
+		const sizes = fc.array(
+			fc.integer({ min: 8, max: 4096 }).map((n) => n * 2 * MIB),
+			{ maxLength: 16 },
+		);
+		fc.assert(
+			fc.property(fc.integer({ min: 512, max: 65536 }), sizes, (mib, pmem) => {
+				const { total, below4G, regions } = planLayout(mib * MIB, pmem);
+				expect(below4G).toBeLessThanOrEqual(3 * GIB);
+				expect(total % MIB).toBe(0);
+				expect(regions.map(({ size }) => size)).toEqual(pmem);
+				let end = 4 * GIB;
+				for (const { start, size } of regions) {
+					expect(start).toBeGreaterThanOrEqual(end);
+					expect(start % (16 * MIB)).toBe(0);
+					end = start + size;
+				}
+				expect(end).toBeLessThanOrEqual(4 * GIB + total - below4G);
+				const all = pmem.reduce((sum, size) => sum + size, 0);
+				expect(total - all).toBeGreaterThanOrEqual(mib * MIB + all / 64);
+			}),
+		);
+	});
+
+	test.each([
+		['too little memory', 256 * MIB, [512 * MIB]],
+		['a device that is too small', GIB, [8 * MIB]],
+		['a device that is no multiple of 2 MiB', GIB, [17 * MIB]],
+		['more than the address space of a guest', GIB, [1024 * GIB]],
+	])('refuses %s', (_, memory, pmem) => {
+		expect(() => planLayout(memory, pmem)).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+	});
+
+	test('is written in the syntax of memmap=', () => {
+		expect(memmapArguments(planLayout(GIB, [512 * MIB, GIB]))).toEqual(['memmap=512M!4G', 'memmap=1G!4608M']);
+	});
+});

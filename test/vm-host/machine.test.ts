@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { readVerdict } from '#lib/vm/accelerator.js';
+import { cacheDirectory } from '#lib/vm/cache.js';
+import { cpioArchive } from '#lib/vm/cpio.js';
+import { missingVmPackages, vmRequirements } from '#lib/vm/index.js';
+import { planLayout } from '#lib/vm/layout.js';
+import { isStaticElf } from '#lib/vm/programs.js';
+import { qemuArguments } from '#lib/vm/qemu.js';
+import { GIB, MIB } from '#lib/vm/size.js';
+
+describe('qemuArguments', () => {
+	const machine = {
+		cpus: 2,
+		layout: planLayout(4 * GIB, [512 * MIB]),
+		kernel: '/k',
+		initramfs: '/i',
+		verbose: false,
+	};
+	const value = (args: string[], name: string) => args[args.indexOf(name) + 1];
+
+	test('gives the guest the planned memory and tells the kernel which of it is pmem', () => {
+		const args = qemuArguments({ ...machine, accelerator: 'tcg' });
+		expect(value(args, '-m')).toBe('4616M');
+		expect(value(args, '-machine')).toBe(`pc,max-ram-below-4g=${3 * GIB}`);
+		expect(value(args, '-append')).toContain('memmap=512M!4G');
+	});
+
+	test('cannot write to the host', () => {
+		expect(value(qemuArguments({ ...machine, accelerator: 'tcg' }), '-virtfs')).toContain('readonly=on');
+	});
+
+	test('uses the accelerator that it is told to', () => {
+		expect(value(qemuArguments({ ...machine, accelerator: 'kvm' }), '-accel')).toBe('kvm');
+		expect(value(qemuArguments({ ...machine, accelerator: 'tcg' }), '-accel')).toBe('tcg,thread=multi');
+	});
+});
+
+describe('cpioArchive', () => {
+	/** Reads a newc archive, as the kernel does. */
+	function read(archive: Buffer): [path: string, mode: string, data: string][] {
+		const entries: [string, string, string][] = [];
+		for (let at = 0; ; ) {
+			expect(archive.toString('latin1', at, at + 6)).toBe('070701');
+			const field = (n: number) => Number.parseInt(archive.toString('latin1', at + 6 + n * 8, at + 14 + n * 8), 16);
+			const [mode, size, nameSize] = [field(1), field(6), field(11)];
+			const path = archive.toString('utf8', at + 110, at + 110 + nameSize - 1);
+			const data = Math.ceil((at + 110 + nameSize) / 4) * 4;
+			if (path === 'TRAILER!!!') return entries;
+			entries.push([path, mode.toString(8), archive.toString('utf8', data, data + size)]);
+			at = Math.ceil((data + size) / 4) * 4;
+		}
+	}
+
+	test('holds files, directories and links of any length', () => {
+		const archive = cpioArchive([
+			{ path: 'bin', type: 'directory' },
+			{ path: 'bin/sh', type: 'symlink', target: 'busybox' },
+			{ path: 'init', type: 'file', data: Buffer.from('12345'), mode: 0o755 },
+			{ path: 'a-longer-name', type: 'file', data: Buffer.alloc(0) },
+		]);
+		expect(read(archive)).toEqual([
+			['bin', '40755', ''],
+			['bin/sh', '120777', 'busybox'],
+			['init', '100755', '12345'],
+			['a-longer-name', '100644', ''],
+		]);
+	});
+});
+
+describe('the verdict on KVM', () => {
+	const day = 24 * 3600 * 1000;
+
+	test('is asked for again after a week when it was no, and never when it was yes', () => {
+		expect(readVerdict('{"works":false,"at":0}', 6 * day)).toEqual({ works: false, at: 0 });
+		expect(readVerdict('{"works":false,"at":0}', 8 * day)).toBeUndefined();
+		expect(readVerdict('{"works":true,"at":0}', 800 * day)).toEqual({ works: true, at: 0 });
+	});
+
+	test.each(['', '{', 'null', '{}', '{"works":1,"at":0}', '{"works":true,"at":5}'])('is none in %j', (text) => {
+		expect(readVerdict(text, 1)).toBeUndefined();
+	});
+});
+
+test('the cache is where XDG says, and never relative', () => {
+	expect(cacheDirectory({ XDG_CACHE_HOME: '/x' }, '/home/u')).toBe('/x/daxkind');
+	expect(cacheDirectory({ XDG_CACHE_HOME: 'x' }, '/home/u')).toBe('/home/u/.cache/daxkind');
+	expect(cacheDirectory({}, '/home/u')).toBe('/home/u/.cache/daxkind');
+});
+
+test('only the programs of wanted file systems are required', () => {
+	const programs = vmRequirements(['xfs']).map(({ program }) => program);
+	expect(programs).toContain('mkfs.xfs');
+	expect(programs).toContain('qemu-system-x86_64');
+	expect(programs).not.toContain('mkfs.erofs');
+	expect(new Set(missingVmPackages()).size).toBe(missingVmPackages().length);
+});
+
+test('a program that asks for a loader, or is none, is not static', () => {
+	const elf = Buffer.alloc(64 + 56);
+	elf.writeUInt32BE(0x7f454c46, 0);
+	elf.writeBigUInt64LE(64n, 32);
+	elf.writeUInt16LE(56, 54);
+	elf.writeUInt16LE(1, 56);
+	elf.writeUInt32LE(1, 64);
+	expect(isStaticElf(elf)).toBe(true);
+	elf.writeUInt32LE(3, 64);
+	expect(isStaticElf(elf)).toBe(false);
+	expect(isStaticElf(Buffer.from('#!/bin/sh\n'))).toBe(false);
+});
