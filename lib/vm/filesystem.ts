@@ -78,13 +78,13 @@ export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxM
  * The command that makes a file system on a device, so that DAX works and large files get 2 MiB extents at 2 MiB addresses.
  *
  * @param device The block device.
- * @param kernelMajor Major version of the guest's kernel, where it is known.
+ * @param reflink Whether an xfs may share blocks between files; older kernels mount such a one, but not with DAX.
  * @param source The directory whose contents an erofs gets.
  */
 export function makeCommand(
 	fileSystem: Exclude<FileSystem, 'none'>,
 	device: string,
-	{ kernelMajor = 6, source = '' }: { kernelMajor?: number; source?: string | Buffer } = {},
+	{ reflink = true, source = '' }: { reflink?: boolean; source?: string | Buffer } = {},
 ): [program: string, ...args: (string | Buffer)[]] {
 	switch (fileSystem) {
 		case 'ext4':
@@ -100,8 +100,7 @@ export function makeCommand(
 				'size=4096',
 				'-d',
 				'su=2m,sw=1,agcount=2',
-				// "DAX and reflink cannot be used together!" before Linux 6.0.
-				...(kernelMajor < 6 ? ['-m', 'reflink=0'] : []),
+				...(reflink ? [] : ['-m', 'reflink=0']),
 				device,
 			];
 		case 'erofs':

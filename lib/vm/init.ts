@@ -68,7 +68,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 ${common}
 dir=/run/daxkind
-for applet in ${['cat', 'dmesg', 'grep', 'head', 'hostname', 'ip', 'mkdir', 'mkfifo', 'mount', 'sed', 'sleep', 'tail', 'usleep', 'yes'].join(' ')}; do
+for applet in ${['cat', 'dmesg', 'grep', 'head', 'hostname', 'ip', 'mkdir', 'mkfifo', 'mount', 'sed', 'sleep', 'tail', 'umount', 'usleep', 'yes'].join(' ')}; do
 	eval "$applet() { $dir/busybox $applet \\"\\$@\\"; }"
 done
 

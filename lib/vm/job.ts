@@ -19,8 +19,6 @@ export interface Job {
 	erofsSource?: string | Buffer;
 	/** Absolute paths of programs on the host, by name: the mkfs of each file system, env and setsid. */
 	programs: ReadonlyMap<string, string>;
-	/** Major version of the kernel, where known. */
-	kernelMajor?: number;
 }
 
 /** The last line of a job; the guest reads until it comes. */
@@ -68,24 +66,34 @@ const moduleSets = (devices: readonly PmemDevice[]): FileSystem[] => [
 	...new Set(devices.map(({ fileSystem }) => (fileSystem === 'ext2' ? 'ext4' : fileSystem))),
 ];
 
-function prepare(job: Job, { device, fileSystem, mount }: PmemDevice): (string | Buffer)[] {
-	if (!mount || fileSystem === 'none') return [`await_device ${device}`];
-	const [name, ...make] = makeCommand(fileSystem, device, {
-		...(job.kernelMajor !== undefined && { kernelMajor: job.kernelMajor }),
-		source: job.erofsSource ?? erofsSample,
-	});
+/** Shell commands, joined by &&, that make and mount a device's file system. */
+function makeAndMount(job: Job, { device, fileSystem, mount }: PmemDevice, reflink: boolean): Buffer {
+	if (!mount || fileSystem === 'none') return Buffer.from('true');
+	const [name, ...make] = makeCommand(fileSystem, device, { reflink, source: job.erofsSource ?? erofsSample });
 	const options = mount.options === '' ? [] : ['-o', mount.options];
-	return [
-		`await_device ${device} &&`,
-		...(fileSystem === 'erofs' && job.erofsSource === undefined ? [`make_sample ${erofsSample} &&`] : []),
-		Buffer.concat([Buffer.from('run '), words(job.programs.get(name) ?? name, ...make), Buffer.from(' &&')]),
-		Buffer.concat([
-			Buffer.from('run mount '),
-			words('-t', fileSystem, ...options, device, mount.point),
-			Buffer.from(' &&'),
-		]),
-		`check_dax ${mount.mode} ${mount.point}`,
-	];
+	return Buffer.concat([
+		Buffer.from('run '),
+		words(job.programs.get(name) ?? name, ...make),
+		Buffer.from(' && run mount '),
+		words('-t', fileSystem, ...options, device, mount.point),
+		Buffer.from(` && check_dax ${mount.mode} ${mount.point}`),
+	]);
+}
+
+function prepare(job: Job, device: PmemDevice): (string | Buffer)[] {
+	const lines: (string | Buffer)[] = [`await_device ${device.device} || return`];
+	if (device.fileSystem === 'erofs' && job.erofsSource === undefined) {
+		lines.push(`make_sample ${erofsSample} || return`);
+	}
+	if (device.fileSystem === 'xfs' && device.mount?.mode === 'always') {
+		// "DAX and reflink cannot be used together!", say some kernels: not an error unless it fails without reflink, too.
+		lines.push(
+			Buffer.concat([Buffer.from('first=$('), makeAndMount(job, device, true), Buffer.from(') && return')]),
+			`umount ${device.mount.point} 2>/dev/null`,
+			'echo "$first"',
+		);
+	}
+	return [...lines, makeAndMount(job, device, device.fileSystem !== 'xfs' || device.mount?.mode !== 'always')];
 }
 
 /** The script of a job. */

@@ -173,7 +173,6 @@ export async function runVm(options: VmOptions): Promise<number> {
 	const [image, initrd] = await Promise.all([startableImage(kernel.image), initramfs(kernel, kinds, programs)]);
 	const probe = { kernel: image, initramfs: initrd, programs, signal };
 	const trailer = randomBytes(16).toString('hex');
-	const kernelMajor = Number.parseInt(kernel.release ?? '', 10);
 	const job = jobScript({
 		trailer,
 		devices,
@@ -185,7 +184,6 @@ export async function runVm(options: VmOptions): Promise<number> {
 		...(kernel.modules !== undefined &&
 			kernel.release !== undefined && { modules: { directory: kernel.modules, release: kernel.release } }),
 		...(erofsSource !== undefined && { erofsSource }),
-		...(Number.isInteger(kernelMajor) && { kernelMajor }),
 	});
 	const boot = (accelerator: Accelerator) => {
 		onProgress(`booting (${accelerator.toUpperCase()})`);
