@@ -191,16 +191,19 @@ export interface KindLayout {
 	sizeQuantum: number;
 	/** Blocks above this many bytes are runs of units. */
 	maxSlabSize: number;
-	/** The code of a run of n units is this + n; a smaller code is a size class. */
+	/** A smaller code is a size class. The code of a run of n units is n << unitsShift | runCode | n % runMagazines. */
 	runCode: number;
 	/** How many magazines runs share, by the low bits of their length; they follow the classes' magazines. */
 	runMagazines: number;
-	/** log2 of a magazine's length. Its first word is the count of its blocks. */
+	/** The code without its low `unitsShift` bits is a length in units; those bits are the number of the magazine. */
+	unitsShift: number;
+	/**
+	 * log2 of a magazine's length in words. Word 0 is the top: the newest block is at words top (segment) and top + 1
+	 * (offset), the one before at top - 2, and with a top of 0 there is none. Word 1 is the most that top may be.
+	 */
 	magazineShift: number;
-	magazineLimit: number;
+	/** The word that says for blocks of which code a magazine is. */
 	magazineCode: number;
-	/** The first of a magazine's blocks, each a pair of segment and offset. */
-	magazineEntries: number;
 	/** Units of all runs in the cache, and behind it the most there may be. */
 	cachedUnitsWord: number;
 	cachedUnitsLimitWord: number;

@@ -3,8 +3,8 @@
 import { Buffer } from 'node:buffer';
 import { native } from '../native.ts';
 
-const { runCode, runMagazines, magazineShift, magazineLimit, magazineCode, magazineEntries, cachedUnitsWord } =
-	native.kindLayout;
+const { runCode, unitsShift, magazineShift, magazineCode, cachedUnitsWord, cachedUnitsLimitWord } = native.kindLayout;
+const magazineMask = 2 ** unitsShift - 1;
 
 // Node's own FastBuffer: a Uint8Array with Buffer's prototype, whose constructor costs no more than Uint8Array's.
 const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => Buffer })[
@@ -17,7 +17,7 @@ const freed = -1;
 
 /** Index of the magazine's first word in the thread cache, for the blocks of a code. */
 export function magazineOf(code: number): number {
-	return (code < runCode ? code : runCode + (code & (runMagazines - 1))) << magazineShift;
+	return (code & magazineMask) << magazineShift;
 }
 
 /**
@@ -39,13 +39,12 @@ export class Block extends FastBuffer {
 		cache: Int32Array,
 		code: number,
 		segment: number,
-		offset: number,
 	) {
 		super(buffer, byteOffset, length);
 		this.#cache = cache;
 		this.#code = code;
 		this.#segment = segment;
-		this.#offset = offset;
+		this.#offset = byteOffset;
 	}
 
 	static get [Symbol.species](): typeof FastBuffer {
@@ -56,23 +55,27 @@ export class Block extends FastBuffer {
 	static push(block: unknown, cache: Int32Array): boolean {
 		if (typeof block !== 'object' || block === null || !(#cache in block)) return false;
 		const offset = block.#offset;
-		if (block.#cache !== cache || offset === freed) return false;
+		if (block.#cache !== cache || offset < 0) return false;
 		const code = block.#code;
-		const magazine = magazineOf(code);
-		if (cache[magazine + magazineCode] !== code) return false;
-		const count = cache[magazine]!;
-		if (count >= cache[magazine + magazineLimit]!) return false;
-		if (code >= runCode) {
-			const cached = cache[cachedUnitsWord]! + (code - runCode);
-			if (cached > cache[cachedUnitsWord + 1]!) return false;
+		const magazine = (code & magazineMask) << magazineShift;
+		const top = cache[magazine]! + 2;
+		if (top > cache[magazine + 1]! || cache[magazine + magazineCode] !== code) return false;
+		if (code > runCode) {
+			const cached = cache[cachedUnitsWord]! + (code >> unitsShift);
+			if (cached > cache[cachedUnitsLimitWord]!) return false;
 			cache[cachedUnitsWord] = cached;
 		}
-		const entry = magazine + magazineEntries + (count << 1);
-		cache[entry] = block.#segment;
-		cache[entry + 1] = offset;
-		cache[magazine] = count + 1;
+		cache[magazine + top] = block.#segment;
+		cache[magazine + top + 1] = offset;
+		cache[magazine] = top;
 		block.#offset = freed;
 		return true;
+	}
+
+	/** Says where in its segment a block is, for one whose ArrayBuffer does not begin where the segment does. */
+	static place(block: Block, offset: number): Block {
+		block.#offset = offset;
+		return block;
 	}
 
 	/** Takes the handle out of a block: it is none from now on. */

@@ -15,8 +15,9 @@ const {
 	sizeQuantum,
 	maxSlabSize,
 	runCode,
+	runMagazines,
+	unitsShift,
 	magazineCode,
-	magazineEntries,
 	cachedUnitsWord,
 	cachedUnitsLimitWord,
 	resultSegmentWord,
@@ -25,15 +26,15 @@ const {
 	segmentSize,
 } = native.kindLayout;
 
-/** Blocks up to this size may come from the thread cache. */
-const mostCached = segmentSize;
 /** Alignment that every block has without asking. */
 const unitAlignment = sizeQuantum;
 const quantumShift = Math.log2(sizeQuantum);
+const quantumMask = sizeQuantum - 1;
+const runMask = runMagazines - 1;
 /** The smallest alignment that memalign takes: that of a pointer, as posix_memalign has it. */
 const leastAlignment = 8;
 /** The code of an empty block: it has no memory and no magazine. */
-const emptyCode = -1;
+const emptyCode = runCode;
 /** What a closed kind has for a thread cache: every fast path ends up on the slow one, which throws. */
 const noCache = new Int32Array(0);
 const noBuffer = new ArrayBuffer(0);
@@ -42,6 +43,16 @@ const noBuffer = new ArrayBuffer(0);
 const decayMs = 10_000;
 
 const { ENOMEM, ENOSPC, EDQUOT } = osConstants.errno;
+
+/** The code of a run of so many units, of a size that is a small integer. */
+function runCodeOf(units: number): number {
+	return (units << unitsShift) | (units & runMask) | runCode;
+}
+
+/** The length of a block in units; 0 for a block of a class. */
+function unitsOf(code: number): number {
+	return Math.floor(code / 2 ** unitsShift);
+}
 
 function isOutOfRoom(status: number): boolean {
 	return status === -ENOSPC || status === -EDQUOT;
@@ -125,34 +136,30 @@ export abstract class Kind {
 	 */
 	malloc(size: number): Buffer {
 		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
-		if (typeof size === 'number' && size > 0 && size <= mostCached && (size | 0) === size) {
+		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
 			const code =
 				size <= maxSlabSize
-					? classOfQuantum[(size + (sizeQuantum - 1)) >> quantumShift]!
-					: runCode + ((size + this.#unitMask) >>> this.#unitShift);
+					? classOfQuantum[(size + quantumMask) >> quantumShift]!
+					: runCodeOf((size + this.#unitMask) >>> this.#unitShift);
 			const cache = this.#cache;
 			const magazine = magazineOf(code);
-			const count = cache[magazine]! - 1;
-			if (count >= 0 && cache[magazine + magazineCode] === code) {
-				cache[magazine] = count;
-				if (code >= runCode) cache[cachedUnitsWord]! -= code - runCode;
-				const entry = magazine + magazineEntries + (count << 1);
-				const segment = cache[entry]!;
-				const offset = cache[entry + 1]!;
-				const buffer = this.#segments[segment] ?? this.#openSegment(segment);
-				return new Block(buffer, offset, size, cache, code, segment, offset);
+			const top = cache[magazine]!;
+			if (top > 0 && cache[magazine + magazineCode] === code) {
+				const segment = cache[magazine + top]!;
+				const buffer = this.#segments[segment];
+				if (buffer !== undefined) {
+					cache[magazine] = top - 2;
+					if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
+					return new Block(buffer, cache[magazine + top + 1]!, size, cache, code, segment);
+				}
 			}
 		}
-		return this.#allocate(size) ?? this.#outOfMemory(size);
+		return this.#mallocSlowly(size);
 	}
 
 	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
 	tryMalloc(size: number): Buffer | undefined {
-		if (typeof size === 'number' && size > 0 && size <= maxSlabSize && (size | 0) === size) {
-			const magazine = magazineOf(classOfQuantum[(size + (sizeQuantum - 1)) >> quantumShift]!);
-			if (this.#cache[magazine]! > 0) return this.malloc(size);
-		}
-		return this.#allocate(size);
+		return this.#isCached(size) ? this.malloc(size) : this.#allocate(size);
 	}
 
 	/**
@@ -189,7 +196,7 @@ export abstract class Kind {
 		const offset = Block.offsetOf(held);
 		if (code === had) return this.#rename(held, code, size);
 		if (code >= runCode && had >= runCode && size <= this.capacity) {
-			if (native.kindResizeRun(this.#id, segment, offset, code - runCode) === 0) return this.#rename(held, code, size);
+			if (native.kindResizeRun(this.#id, segment, offset, unitsOf(code)) === 0) return this.#rename(held, code, size);
 		}
 		const moved = this.#allocate(size);
 		if (moved === undefined) {
@@ -249,7 +256,7 @@ export abstract class Kind {
 		if (block === null || block === undefined) return 0;
 		const code = Block.codeOf(this.#held(block));
 		if (code === emptyCode) return 0;
-		return code < runCode ? classSizes[code]! : (code - runCode) * (this.#unitMask + 1);
+		return code < runCode ? classSizes[code]! : unitsOf(code) * (this.#unitMask + 1);
 	}
 
 	/**
@@ -305,6 +312,14 @@ export abstract class Kind {
 		this.close();
 	}
 
+	/** Whether malloc will find a block in the thread cache, and so cannot fail. */
+	#isCached(size: number): boolean {
+		if (typeof size !== 'number' || !(size > 0 && (size | 0) === size)) return false;
+		const code = this.#codeFor(size);
+		const magazine = magazineOf(code);
+		return this.#cache[magazine]! > 0 && this.#cache[magazine + magazineCode] === code;
+	}
+
 	#checkOpen(): void {
 		if (this.closed) throw invalidState('the kind is closed');
 	}
@@ -313,17 +328,22 @@ export abstract class Kind {
 	#allocate(size: number): Block | undefined {
 		checkSize('size', size);
 		this.#checkOpen();
-		if (size === 0) return new Block(noBuffer, 0, 0, this.#cache, emptyCode, 0, 0);
+		if (size === 0) return new Block(noBuffer, 0, 0, this.#cache, emptyCode, 0);
 		const code = this.#codeFor(size);
 		return code < runCode ? this.#allocateSlot(code, size) : this.#allocateRun(code, size, 1);
 	}
 
+	#mallocSlowly(size: number): Block {
+		return this.#allocate(size) ?? this.#outOfMemory(size);
+	}
+
 	#codeFor(size: number): number {
-		return size <= maxSlabSize ? classOfQuantum[(size + (sizeQuantum - 1)) >> quantumShift]! : this.#runCodeFor(size);
+		return size <= maxSlabSize ? classOfQuantum[(size + quantumMask) >> quantumShift]! : this.#runCodeFor(size);
 	}
 
 	#runCodeFor(size: number): number {
-		return runCode + Math.ceil(size / (this.#unitMask + 1));
+		const units = Math.ceil(size / (this.#unitMask + 1));
+		return units * 2 ** unitsShift + runCode + (units % runMagazines);
 	}
 
 	#allocateSlot(code: number, size: number): Block | undefined {
@@ -337,17 +357,16 @@ export abstract class Kind {
 	#pop(code: number, size: number): Block {
 		const cache = this.#cache;
 		const magazine = magazineOf(code);
-		const count = cache[magazine]! - 1;
-		cache[magazine] = count;
-		const entry = magazine + magazineEntries + (count << 1);
-		return this.#view(code, size, cache[entry]!, cache[entry + 1]!);
+		const top = cache[magazine]!;
+		cache[magazine] = top - 2;
+		return this.#view(code, size, cache[magazine + top]!, cache[magazine + top + 1]!);
 	}
 
 	#allocateRun(code: number, size: number, alignment: number): Block | undefined {
 		this.#checkOpen();
 		this.#lastStatus = -ENOMEM;
 		if (size > this.capacity || size > constants.MAX_LENGTH) return undefined;
-		if (!this.#succeeded(native.kindAllocateRun(this.#id, code - runCode, alignment))) return undefined;
+		if (!this.#succeeded(native.kindAllocateRun(this.#id, unitsOf(code), alignment))) return undefined;
 		return this.#view(code, size, this.#cache[resultSegmentWord]!, this.#cache[resultOffsetWord]!);
 	}
 
@@ -362,12 +381,12 @@ export abstract class Kind {
 	#view(code: number, size: number, segment: number, offset: number): Block {
 		if (offset + size <= segmentSize) {
 			const buffer = this.#segments[segment] ?? this.#openSegment(segment);
-			return new Block(buffer, offset, size, this.#cache, code, segment, offset);
+			return new Block(buffer, offset, size, this.#cache, code, segment);
 		}
 		const buffer = native.kindWindow(this.#id, segment, offset, size);
 		for (const window of this.#windows) if (window.deref() === undefined) this.#windows.delete(window);
 		this.#windows.add(new WeakRef(buffer));
-		return new Block(buffer, 0, size, this.#cache, code, segment, offset);
+		return Block.place(new Block(buffer, 0, size, this.#cache, code, segment), offset);
 	}
 
 	#openSegment(segment: number): ArrayBuffer {
@@ -410,7 +429,7 @@ export abstract class Kind {
 		let status = 0;
 		if (code !== emptyCode) {
 			// Room is made for it if the cache will hold such blocks at all.
-			const cacheable = code < runCode || code - runCode <= cache[cachedUnitsLimitWord]! / 2;
+			const cacheable = code < runCode || unitsOf(code) <= cache[cachedUnitsLimitWord]! / 2;
 			if (cacheable) status = native.kindFlush(this.#id, code);
 			if (!Block.push(block, cache)) {
 				status = native.kindFreeRun(this.#id, Block.segmentOf(block), Block.offsetOf(block)) || status;

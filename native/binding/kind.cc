@@ -302,9 +302,8 @@ Napi::Object layout(Napi::Env env) {
     set("runCode", kRunCode);
     set("runMagazines", kRunMagazines);
     set("magazineShift", kMagazineShift);
-    set("magazineLimit", kMagazineLimit);
+    set("unitsShift", kUnitsShift);
     set("magazineCode", kMagazineCode);
-    set("magazineEntries", kMagazineEntries);
     set("cachedUnitsWord", kCachedUnitsWord);
     set("cachedUnitsLimitWord", kCachedUnitsLimitWord);
     set("resultSegmentWord", kResultSegmentWord);

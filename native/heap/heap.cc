@@ -42,6 +42,7 @@ int Heap::open(Region* region, const HeapOptions& options) {
         shapes_[index] = slabShape(index, shift);
         least = std::min(least, shapes_[index].units);
         available_[index] = kNone;
+        kept_[index] = kNone;
     }
     return slabs_.reserve(runs_.totalUnits() / least + 1);
 }
@@ -113,6 +114,7 @@ void Heap::releaseSlab(uint32_t index) {
     Slab& slab = slabs_[index];
     const uint32_t units = shapes_[slab.sizeClass].units;
     if (slab.listed) unlink(index);
+    if (kept_[slab.sizeClass] == index) kept_[slab.sizeClass] = kNone;
     runs_.clearTags(slab.start, units);
     runs_.release(slab.start, units);
     slab.next = unusedSlabs_;
@@ -135,9 +137,12 @@ int Heap::freeSlot(uint64_t offset) {
     takenBytes_ -= size;
     takenBlocks_--;
     if (!slab.listed) link(index);
-    // One empty slab stays with its class, so that a block at the border does not make and break a slab each time.
-    const bool others = slab.previous != kNone || slab.next != kNone;
-    if (slab.freeSlots == shape.slots && (others || conservative_)) releaseSlab(index);
+    if (slab.freeSlots < shape.slots) return 0;
+    if (conservative_ || kept_[slab.sizeClass] != kNone) {
+        releaseSlab(index);
+    } else {
+        kept_[slab.sizeClass] = index;
+    }
     return 0;
 }
 
@@ -145,7 +150,7 @@ int Heap::freeSlot(uint64_t offset) {
 
 int Heap::refillLocked(ThreadCache* cache, uint32_t sizeClass) {
     int32_t* const magazine = cache->magazine(sizeClass);
-    const int32_t want = std::max(1, magazine[kMagazineLimit] / 2);
+    const int32_t want = std::max(1, magazine[kMagazineLimit] / 4);
     const uint64_t size = classSize(sizeClass);
     int32_t count = 0;
     while (count < want) {
@@ -156,6 +161,7 @@ int Heap::refillLocked(ThreadCache* cache, uint32_t sizeClass) {
         }
         const uint32_t index = available_[sizeClass];
         Slab& slab = slabs_[index];
+        if (kept_[sizeClass] == index) kept_[sizeClass] = kNone;
         const uint64_t base = static_cast<uint64_t>(slab.start) << runs_.unitShift();
         for (uint32_t word = 0; word * 64 < shapes_[sizeClass].slots && count < want; word++) {
             while (slab.freeBits[word] != 0 && count < want) {
@@ -170,7 +176,7 @@ int Heap::refillLocked(ThreadCache* cache, uint32_t sizeClass) {
     }
     takenBytes_ += static_cast<uint64_t>(count) * size;
     takenBlocks_ += static_cast<uint64_t>(count);
-    magazine[kMagazineCount] = count;
+    magazine[kMagazineTop] = 2 * count;
     return 0;
 }
 
@@ -193,12 +199,12 @@ int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
         const int error = runs ? freeRunLocked(offset) : freeSlot(offset);
         if (error != 0) status = error;
     }
-    const uint32_t left = static_cast<uint32_t>(magazine[kMagazineCount]) - count;
+    const uint32_t left = blocksIn(magazine) - count;
     std::memmove(magazine + kMagazineEntries, magazine + kMagazineEntries + 2 * count, left * 2 * sizeof(int32_t));
-    magazine[kMagazineCount] = static_cast<int32_t>(left);
+    magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
     noteDirty(cache);
     if (runs) {
-        const uint32_t units = static_cast<uint32_t>(magazine[kMagazineCode]) - kRunCode;
+        const uint32_t units = unitsOf(static_cast<uint32_t>(magazine[kMagazineCode]));
         cache->word(kCachedUnitsWord) -= static_cast<int32_t>(units * count);
     }
     return status;
@@ -208,38 +214,34 @@ int Heap::flush(ThreadCache* cache, uint32_t code) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint32_t index = magazineOf(code);
     int32_t* const magazine = cache->magazine(index);
-    const uint32_t count = static_cast<uint32_t>(magazine[kMagazineCount]);
+    const uint32_t count = blocksIn(magazine);
     if (code < kRunCode) return flushLocked(cache, index, (count + 1) / 2);
 
     int status = flushLocked(cache, index, count);
-    const uint32_t units = code - kRunCode;
+    const uint32_t units = unitsOf(code);
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
     if (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
         for (uint32_t other = kRunCode; other < kRunCode + kRunMagazines; other++) {
-            const int error = flushLocked(cache, other, static_cast<uint32_t>(cache->magazine(other)[kMagazineCount]));
+            const int error = flushLocked(cache, other, blocksIn(cache->magazine(other)));
             if (error != 0) status = error;
         }
     }
     // A length of which the cache can hold less than two is not worth holding.
     magazine[kMagazineCode] = static_cast<int32_t>(code);
-    magazine[kMagazineLimit] = static_cast<int32_t>(std::min(most / units / 2, kMostEntries));
+    magazine[kMagazineLimit] = static_cast<int32_t>(2 * std::min(most / units / 2, kMostEntries));
     return status;
 }
 
 int Heap::flushAllLocked(ThreadCache* cache) {
     int status = 0;
     for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
-        const uint32_t count = static_cast<uint32_t>(cache->magazine(index)[kMagazineCount]);
+        const uint32_t count = blocksIn(cache->magazine(index));
         if (count == 0) continue;
         const int error = flushLocked(cache, index, count);
         if (error != 0) status = error;
     }
-    for (uint32_t sizeClass = 0; sizeClass < kSlabClasses; sizeClass++) {
-        for (uint32_t index = available_[sizeClass]; index != kNone;) {
-            const uint32_t next = slabs_[index].next;
-            if (slabs_[index].freeSlots == shapes_[sizeClass].slots) releaseSlab(index);
-            index = next;
-        }
+    for (const uint32_t slab : kept_) {
+        if (slab != kNone) releaseSlab(slab);
     }
     return status;
 }
@@ -327,12 +329,11 @@ HeapStats Heap::stats() {
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
         for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
             const int32_t* const magazine = cache->magazine(index);
-            const uint64_t count = static_cast<uint32_t>(load(magazine + kMagazineCount));
+            const uint64_t count = blocksIn(magazine);
             if (count == 0) continue;
             const uint32_t code = static_cast<uint32_t>(load(magazine + kMagazineCode));
             cachedBlocks += count;
-            cachedBytes +=
-                count * (code < kRunCode ? classSize(code) : static_cast<uint64_t>(code - kRunCode) << shift);
+            cachedBytes += count * (code < kRunCode ? classSize(code) : static_cast<uint64_t>(unitsOf(code)) << shift);
         }
     }
     HeapStats stats{};

@@ -95,6 +95,9 @@ class Heap {
     uint32_t slabsMade_ = 0;
     uint32_t unusedSlabs_ = kNone;
     uint32_t available_[kSlabClasses];  // Slabs with free slots, by class.
+    // The one slab of each class that is empty and kept all the same, or kNone: so that a block at the border of two
+    // slabs does not make and break one each time.
+    uint32_t kept_[kSlabClasses];
     SlabShape shapes_[kSlabClasses];
     ThreadCache* caches_ = nullptr;
     // What has been taken out of slabs and runs: by callers, or by thread caches.

@@ -12,7 +12,7 @@ int ThreadCache::open(uint64_t capacity, uint32_t unitShift) {
     for (uint32_t index = 0; index < kSlabClasses; index++) {
         int32_t* const head = magazine(index);
         const uint64_t blocks = std::clamp<uint64_t>(classBytes / classSize(index), 1, kMostEntries);
-        head[kMagazineLimit] = static_cast<int32_t>(blocks);
+        head[kMagazineLimit] = static_cast<int32_t>(2 * blocks);
         head[kMagazineCode] = static_cast<int32_t>(index);
     }
     // Runs of all lengths together: 1/32 of the kind, at most 64 MiB.

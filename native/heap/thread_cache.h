@@ -4,9 +4,10 @@
 // it, empties it in batches, and empties it for good when the thread ends. It belongs to the heap's side of the fence:
 // a block in a cache is taken as far as the slabs and runs know, and free as far as the statistics and the user do.
 //
-// A block's code says what it is: below kRunCode the index of its size class, else kRunCode + its length in units.
-// Each code has one magazine. Classes have one each; runs share kRunMagazines by the low bits of their length, and the
-// magazine's code says for which length it holds blocks now.
+// A block's code says what it is and where it goes: its low bits are the number of its magazine, the others its length
+// in units, or 0 for a block of a size class. Classes have a magazine each, and their code is the index of the class;
+// runs share kRunMagazines by the low bits of their length, and the magazine's code says for which length it holds
+// blocks now.
 //
 // Who may write: the owning thread from JavaScript; native code called by that thread, under the heap's lock; native
 // code at the thread's end. Other threads only read the counts, for statistics.
@@ -19,19 +20,21 @@
 
 namespace daxkind {
 
-// The first code of a run: a run of n units has the code kRunCode + n.
+// The number of the first magazine of runs; every code of a run is greater.
 constexpr uint32_t kRunCode = 64;
 constexpr uint32_t kRunMagazines = 64;
-static_assert(kSlabClasses <= kRunCode);
+constexpr uint32_t kUnitsShift = 7;
+static_assert(kSlabClasses <= kRunCode && kRunCode + kRunMagazines == 1u << kUnitsShift);
 
-// A magazine is kMagazineWords words: count, limit, code, one unused, then (segment, offset) for each block.
+// A magazine is kMagazineWords words: top, limit, then (segment, offset) for each block, and in the last word the code.
+// Top is twice the number of blocks: the newest is at word `top` of the magazine. Limit is the most that top may be.
 constexpr uint32_t kMagazineShift = 8;
 constexpr uint32_t kMagazineWords = 1u << kMagazineShift;
-constexpr uint32_t kMagazineCount = 0;
+constexpr uint32_t kMagazineTop = 0;
 constexpr uint32_t kMagazineLimit = 1;
-constexpr uint32_t kMagazineCode = 2;
-constexpr uint32_t kMagazineEntries = 4;
-constexpr uint32_t kMostEntries = (kMagazineWords - kMagazineEntries) / 2;
+constexpr uint32_t kMagazineEntries = 2;
+constexpr uint32_t kMagazineCode = kMagazineWords - 1;
+constexpr uint32_t kMostEntries = (kMagazineCode - kMagazineEntries) / 2;
 
 // Words behind the last magazine.
 constexpr uint32_t kHeaderWord = (kRunCode + kRunMagazines) << kMagazineShift;
@@ -43,7 +46,14 @@ constexpr uint32_t kDirtyWord = kHeaderWord + 4;  // 1 when the heap has free ch
 constexpr uint32_t kCacheWords = kHeaderWord + 16;
 
 constexpr uint32_t magazineOf(uint32_t code) {
-    return code < kRunCode ? code : kRunCode + (code & (kRunMagazines - 1));
+    return code & ((1u << kUnitsShift) - 1);
+}
+constexpr uint32_t unitsOf(uint32_t code) {
+    return code >> kUnitsShift;
+}
+// Other threads may ask while the owner works.
+inline uint32_t blocksIn(const int32_t* magazine) {
+    return static_cast<uint32_t>(__atomic_load_n(magazine + kMagazineTop, __ATOMIC_RELAXED)) / 2;
 }
 
 class ThreadCache {

@@ -1,0 +1,37 @@
+// How much of a kind can be used: requested bytes of the live blocks over the kind's capacity, each time that an
+// allocation fails: after the first filling, and after each round of freeing a random half and filling again.
+import { randomNumbers, sizeTable } from './sequence.mjs';
+
+const refills = 10;
+
+export function fill({ tryMalloc, free, capacity }, { seed }) {
+	const next = randomNumbers(seed);
+	const sizes = sizeTable(next);
+	let at = 0;
+	let blocks = [];
+	let requested = 0;
+	const fillUp = () => {
+		for (;;) {
+			const size = sizes[at++ & 0xffff];
+			const block = tryMalloc(size);
+			if (block === undefined) return requested / capacity;
+			blocks.push(block);
+			requested += size;
+		}
+	};
+	const freeHalf = () => {
+		blocks = blocks.filter((block) => {
+			if ((next() & 0x10000) !== 0) return true;
+			requested -= block.length;
+			free(block);
+			return false;
+		});
+	};
+	const filled = [fillUp()];
+	while (filled.length <= refills) {
+		freeHalf();
+		filled.push(fillUp());
+	}
+	for (const block of blocks) free(block);
+	return { filled };
+}

@@ -1,0 +1,70 @@
+// The command line of the benchmark.
+import { parseArgs } from 'node:util';
+
+export const usage = `Usage: npm run bench -- [options]
+
+Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same directory, and with Buffers.
+
+  --dir DIR        where the kinds keep their memory (default: $DAXKIND_MOUNT, else /dev/shm)
+  --size BYTES     size of each kind, with k, m or g (default: 1g, or what fits)
+  --rounds N       how often each figure is measured; the median counts (default: 5)
+  --quick          one short round: a first impression
+  --only PATTERN   only the workloads whose name matches the regular expression: pair-64B, hold-4MiB, random, util…
+  --touch          write one byte into each block
+  --json           print one object with every round, instead of tables (npm run --silent bench -- --json)
+  --help           print this`;
+
+/** What is wrong with the command line; printed with the usage, and the exit status is 2. */
+export class UsageError extends Error {
+	name = 'UsageError';
+}
+
+const leastKind = 16 * 2 ** 20;
+
+function parseSize(text) {
+	const match = /^(\d+)([kmg]?)(i?b)?$/i.exec(text);
+	const size = match ? Number(match[1]) * 2 ** (10 * ' kmg'.indexOf(match[2].toLowerCase() || ' ')) : 0;
+	if (!(size >= leastKind && Number.isSafeInteger(size))) throw new UsageError(`--size is 16m or more, not ${text}`);
+	return size;
+}
+
+function parseRounds(text) {
+	const rounds = Number(text);
+	if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError(`--rounds is an integer >= 1, not ${text}`);
+	return rounds;
+}
+
+function parsePattern(text) {
+	try {
+		return new RegExp(text, 'i');
+	} catch (error) {
+		throw new UsageError(`--only: ${error.message}`);
+	}
+}
+
+function parse(args) {
+	const flag = { type: 'boolean', default: false };
+	const text = { type: 'string' };
+	const options = { dir: text, size: text, rounds: text, quick: flag, only: text, touch: flag, json: flag, help: flag };
+	try {
+		return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+	} catch (error) {
+		if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error;
+		throw new UsageError(error.message);
+	}
+}
+
+/** @throws UsageError */
+export function parseOptions(args) {
+	const values = parse(args);
+	return {
+		directory: values.dir ?? (process.env.DAXKIND_MOUNT || '/dev/shm'),
+		size: values.size === undefined ? undefined : parseSize(values.size),
+		rounds: values.rounds === undefined ? (values.quick ? 1 : 5) : parseRounds(values.rounds),
+		quick: values.quick,
+		only: parsePattern(values.only ?? ''),
+		touch: values.touch,
+		json: values.json,
+		help: values.help,
+	};
+}

@@ -1,0 +1,43 @@
+// Measures: in each round every workload, and for each workload one contestant after the other, each in a process of
+// its own, so that what disturbs the machine disturbs all of them.
+import { run, StepError } from '../steps.mjs';
+
+const pace = {
+	full: { warmUpMs: 200, samples: 5, sampleMs: 60 },
+	quick: { warmUpMs: 100, samples: 3, sampleMs: 25 },
+};
+
+const seedOf = (round) => 0x9e3779b1 ^ (round * 0x85ebca6b);
+
+async function measureCell({ program, args, name }, workload, options, round) {
+	const { pattern, size, live } = workload;
+	const { warmUpMs, samples, sampleMs } = options.quick ? pace.quick : pace.full;
+	const touch = options.touch ? 1 : 0;
+	const numbers = [options.kindSize, size, live, seedOf(round) | 0, touch, warmUpMs, samples, sampleMs];
+	const all = [...args, options.directory, pattern, ...numbers.map(String)];
+	const { status, output } = await run(program, all, { capture: true });
+	if (status === 0) return JSON.parse(output);
+	throw new StepError(`${workload.name} of ${name} failed with status ${status}:\n${output.trim()}`);
+}
+
+/**
+ * @param takesPart Whether a contestant has anything to show in a workload.
+ * @param progress Called before each measurement.
+ * @returns For each workload the results of each contestant, round by round.
+ */
+export async function measureRounds(workloads, contestants, options, { takesPart, progress }) {
+	const results = workloads.map((workload) => ({ ...workload, rounds: {} }));
+	for (let round = 0; round < options.rounds; round++) {
+		for (const [index, workload] of workloads.entries()) {
+			for (const contestant of contestants) {
+				if (!takesPart(workload, contestant)) continue;
+				progress(round, workload, contestant);
+				const result = await measureCell(contestant, workload, options, round);
+				const { rounds } = results[index];
+				rounds[contestant.name] ??= [];
+				rounds[contestant.name].push(result);
+			}
+		}
+	}
+	return results;
+}

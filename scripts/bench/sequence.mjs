@@ -1,0 +1,20 @@
+// The random numbers and sizes of the benchmark; memkind.c has the same, so that all contestants get the same requests.
+import { randomSizes } from './workloads.mjs';
+
+/** xorshift32: the next number, from 0 to 2^31 - 1. */
+export function randomNumbers(seed) {
+	let state = seed | 0;
+	return () => {
+		state ^= state << 13;
+		state ^= state >>> 17;
+		state ^= state << 5;
+		return state & 0x7fffffff;
+	};
+}
+
+/** 2^16 log-uniform sizes, used round and round. */
+export function sizeTable(next) {
+	return Int32Array.from({ length: 2 ** 16 }, () =>
+		Math.floor(randomSizes.least * 2 ** ((randomSizes.doublings * next()) / 2 ** 31)),
+	);
+}
