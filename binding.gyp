@@ -8,7 +8,7 @@
             "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter"],
             "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
             "cflags_cc": ["-std=c++17"],
-            "ldflags": ["-Wl,-z,nodelete", "-static-libstdc++", "-static-libgcc"],
+            "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,now", "-static-libstdc++", "-static-libgcc"],
             "conditions": [["OS!='linux'", {"type": "none", "sources=": []}]]
         }
     ]

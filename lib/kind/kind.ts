@@ -4,9 +4,11 @@
 // the thread cache without a native call. All else (an empty or full magazine, long blocks, errors) is slow path.
 import { constants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
+import { requireInteger } from '../arguments.ts';
 import { daxkindError, invalidArgType, invalidState, outOfRange, systemError } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, magazineOf } from './block.ts';
+import type { KindStats } from './kind-stats.ts';
 import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 
 const {
@@ -56,41 +58,6 @@ function unitsOf(code: number): number {
 
 function isOutOfRoom(status: number): boolean {
 	return status === -ENOSPC || status === -EDQUOT;
-}
-
-/** What a kind holds and has; in bytes, exact at the time of the call. */
-export interface KindStats {
-	/** What the kind can hold: `maxSize` rounded up to 2 MiB, or the size of the file system. */
-	capacity: number;
-	/** Storage that the kind's file occupies now, as the file system counts it. */
-	resident: number;
-	/** Storage that is reserved for the kind, so that touching it cannot fail. */
-	committed: number;
-	/** Memory in slabs and runs that hold at least one block. */
-	active: number;
-	/** Memory of the blocks that callers hold, each counted with its usable size. */
-	allocated: number;
-	/** How many blocks callers hold; empty blocks are not counted. */
-	blocks: number;
-	/** Memory of free blocks in the thread caches. */
-	cached: number;
-	/** Memory that belongs to no slab and no run. */
-	free: number;
-	/** The longest piece of free memory. */
-	largestFree: number;
-}
-
-/**
- * Checks a size.
- *
- * @throws TypeError ERR_INVALID_ARG_TYPE when it is not a number.
- * @throws RangeError ERR_OUT_OF_RANGE when it is not an integer from 0 to 2^53 - 1.
- */
-function checkSize(name: string, size: unknown): asserts size is number {
-	if (typeof size !== 'number') throw invalidArgType(name, 'of type number', size);
-	if (!Number.isSafeInteger(size) || size < 0) {
-		throw outOfRange(name, `an integer >= 0 && <= ${Number.MAX_SAFE_INTEGER}`, size);
-	}
 }
 
 /**
@@ -168,8 +135,8 @@ export abstract class Kind {
 	 * @throws As `malloc`; a product that no number can hold exactly is out of memory.
 	 */
 	calloc(count: number, size: number): Buffer {
-		checkSize('count', count);
-		checkSize('size', size);
+		requireInteger('count', count);
+		requireInteger('size', size);
 		return this.malloc(this.#product(count, size)).fill(0);
 	}
 
@@ -184,7 +151,7 @@ export abstract class Kind {
 	realloc(block: Buffer | null | undefined, size: number): Buffer {
 		if (block === null || block === undefined) return this.malloc(size);
 		const held = this.#held(block);
-		checkSize('size', size);
+		requireInteger('size', size);
 		if (size === 0) {
 			this.free(held);
 			return this.malloc(0);
@@ -216,11 +183,9 @@ export abstract class Kind {
 	 * @throws As `malloc`; RangeError ERR_OUT_OF_RANGE for an alignment that is no power of two or below 8.
 	 */
 	memalign(alignment: number, size: number): Buffer {
-		if (typeof alignment !== 'number') throw invalidArgType('alignment', 'of type number', alignment);
-		if (!Number.isSafeInteger(alignment) || alignment < leastAlignment || !Number.isInteger(Math.log2(alignment))) {
-			throw outOfRange('alignment', `a power of two >= ${leastAlignment}`, alignment);
-		}
-		checkSize('size', size);
+		requireInteger('alignment', alignment, leastAlignment);
+		if (!Number.isInteger(Math.log2(alignment))) throw outOfRange('alignment', 'a power of two', alignment);
+		requireInteger('size', size);
 		if (size === 0 || alignment <= unitAlignment) return this.malloc(size);
 		// A class whose size is a multiple of the alignment has aligned blocks only: slabs begin at a unit.
 		const rounded = Math.ceil(size / alignment) * alignment;
@@ -326,7 +291,7 @@ export abstract class Kind {
 
 	/** The slow half of malloc: checks everything, asks the heap. */
 	#allocate(size: number): Block | undefined {
-		checkSize('size', size);
+		requireInteger('size', size);
 		this.#checkOpen();
 		if (size === 0) return new Block(noBuffer, 0, 0, this.#cache, emptyCode, 0);
 		const code = this.#codeFor(size);

@@ -1,7 +1,7 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
 import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
 import { whyNotDax } from '../dax/index.ts';
-import { daxkindError, invalidArgType, invalidArgValue } from '../errors.ts';
+import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { type Granularity, granularityOf } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Kind } from './kind.ts';
@@ -50,6 +50,18 @@ function checkOptions(options: unknown): Required<PmemKindOptions> {
 	return { maxSize: Math.ceil(maxSize / chunkSize) * chunkSize, policy, requireDax, mapSync, prefault };
 }
 
+/** Gives a refused MAP_SYNC its reason: the kernel says no more than ENOTSUP. */
+function createOrExplain(path: string, mapSync: boolean, create: () => KindHandle): KindHandle {
+	try {
+		return create();
+	} catch (error) {
+		const { code, errno, syscall } = error as SystemError;
+		if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') throw error;
+		const { reason = 'its device cannot promise persistence' } = whyNotDax(path);
+		throw systemError(errno, syscall, path, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
+	}
+}
+
 /**
  * Volatile memory from a directory on persistent-memory hardware; memkind's pmem kind.
  *
@@ -95,7 +107,9 @@ export class PmemKind extends Kind {
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
 		const path = requirePath('directory', directory);
 		const { maxSize, policy, requireDax, mapSync, prefault } = checkOptions(options);
-		const handle = native.kindCreate(path, maxSize, policy === 'conservative', mapSync, prefault);
+		const handle = createOrExplain(path, mapSync, () =>
+			native.kindCreate(path, maxSize, policy === 'conservative', mapSync, prefault),
+		);
 		const kind = new PmemKind(handle, path, mapSync);
 		if (requireDax && !kind.dax) {
 			kind.close();

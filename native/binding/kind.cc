@@ -106,8 +106,9 @@ napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::sha
     napi_value buffer = nullptr;
     const napi_status status = napi_create_external_arraybuffer(env, data, length, finalize, hold, &buffer);
     if (status == napi_ok) return buffer;
-    delete hold;
+    // On other errors Node may call the finalizer all the same, later: then `hold` is its to delete.
     if (status == napi_no_external_buffers_allowed) {
+        delete hold;
         napi_throw_error(env, "ERR_DAXKIND_UNSUPPORTED_RUNTIME",
                          "This JavaScript runtime does not allow ArrayBuffers over memory that it did not allocate "
                          "(V8's memory cage, as in Electron); daxkind cannot work in it");

@@ -1,45 +1,27 @@
 #include "heap/run_allocator.h"
 
-#include <time.h>
-
 #include <algorithm>
 
 namespace daxkind {
 
 namespace {
 
-constexpr uint32_t kGranulesPerChunk = kChunkSize / kCommitGranule;
-static_assert(kGranulesPerChunk == 32, "Chunk::committed has one bit for each granule");
-
 // How many free runs of one bin are compared for the best fit before the search goes on to longer ones.
 constexpr int kBestOf = 32;
-
-// Milliseconds of a clock that costs a few nanoseconds to read; wraps after 49 days; never 0.
-uint32_t coarseMs() {
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return static_cast<uint32_t>(now.tv_sec * 1000 + now.tv_nsec / 1000000) | 1;
-}
-
-bool isOutOfRoom(int error) {
-    return error == -ENOSPC || error == -EDQUOT;
-}
 
 }  // namespace
 
 int RunAllocator::open(Region* region, uint32_t unitShift, bool decommitAtOnce) {
     region_ = region;
     unitShift_ = unitShift;
-    unitsPerChunk_ = kChunkSize >> unitShift;
     totalUnits_ = static_cast<uint32_t>(region->capacity() >> unitShift);
-    decommitAtOnce_ = decommitAtOnce;
     std::fill_n(bins_, kBins, kNone);
     std::fill_n(binsInUse_, kBins / 64, 0);
 
     int error = map_.reserve(totalUnits_);
     // Two free runs are never neighbours, so there are at most half as many as units.
     if (error == 0) error = runs_.reserve(totalUnits_ / 2 + 1);
-    if (error == 0) error = chunks_.reserve((totalUnits_ + unitsPerChunk_ - 1) / unitsPerChunk_);
+    if (error == 0) error = storage_.open(region, decommitAtOnce);
     if (error != 0) return error;
     addFree(0, totalUnits_);
     freeUnits_ = totalUnits_;
@@ -55,7 +37,7 @@ uint32_t RunAllocator::binOf(uint32_t units) {
     return std::min(kExactBins + doubling * 8 + (units - base) / (base / 8), kBins - 1);
 }
 
-uint32_t RunAllocator::addFree(uint32_t start, uint32_t units) {
+void RunAllocator::addFree(uint32_t start, uint32_t units) {
     uint32_t index = unusedRuns_;
     if (index == kNone) {
         index = runsMade_++;
@@ -70,7 +52,6 @@ uint32_t RunAllocator::addFree(uint32_t start, uint32_t units) {
     binsInUse_[bin / 64] |= 1ull << (bin % 64);
     map_[start] = kFree | index;
     map_[start + units - 1] = kFree | index;
-    return index;
 }
 
 void RunAllocator::removeFree(uint32_t index) {
@@ -146,21 +127,19 @@ uint32_t RunAllocator::find(uint32_t units, uint64_t alignment, uint32_t* start)
 
 // The same among memory that is committed already, for the time when the file system has no room: slow and exact.
 uint32_t RunAllocator::findCommitted(uint32_t units, uint64_t alignment, uint32_t* start) const {
-    const uint32_t granuleShift = static_cast<uint32_t>(__builtin_ctzll(kCommitGranule)) - unitShift_;
     for (uint32_t bin = binOf(units); bin < kBins; bin++) {
         for (uint32_t index = bins_[bin]; index != kNone; index = runs_[index].next) {
             FreeRun rest = runs_[index];
             const uint32_t end = rest.start + rest.units;
             uint32_t at;
             while (place(rest, units, alignment, &at)) {
-                uint64_t granule = at >> granuleShift;
-                const uint64_t last = (static_cast<uint64_t>(at) + units - 1) >> granuleShift;
-                while (granule <= last && isCommitted(granule)) granule++;
-                if (granule > last) {
+                const ByteRange wanted = bytes(at, units);
+                const uint64_t missing = storage_.firstMissing(wanted);
+                if (missing == wanted.to) {
                     *start = at;
                     return index;
                 }
-                const uint64_t next = (granule + 1) << granuleShift;
+                const uint64_t next = (missing + kCommitGranule) >> unitShift_;
                 if (next >= end) break;
                 rest.start = static_cast<uint32_t>(next);
                 rest.units = end - rest.start;
@@ -177,14 +156,14 @@ void RunAllocator::take(uint32_t index, uint32_t start, uint32_t units) {
     const uint32_t end = run.start + run.units;
     if (start + units < end) addFree(start + units, end - start - units);
     freeUnits_ -= units;
-    markUsed(start, units);
+    storage_.markUsed(bytes(start, units));
 }
 
 int RunAllocator::allocate(uint32_t units, uint64_t alignment, uint32_t* start) {
     if (units == 0 || units > freeUnits_) return -ENOMEM;
     uint32_t index = find(units, alignment, start);
     if (index == kNone) return -ENOMEM;
-    const int error = commit(*start, units);
+    const int error = storage_.commit(bytes(*start, units));
     if (error != 0) {
         if (!isOutOfRoom(error)) return error;
         index = findCommitted(units, alignment, start);
@@ -209,9 +188,9 @@ void RunAllocator::release(uint32_t start, uint32_t units) {
         length += runs_[right].units;
         removeFree(right);
     }
-    const uint32_t whole = addFree(from, length);
+    addFree(from, length);
     freeUnits_ += units;
-    markFreed(start, units, runs_[whole]);
+    storage_.markFreed(bytes(start, units), bytes(from, length));
 }
 
 // ---- Tags -----------------------------------------------------------------------------------------------------------
@@ -243,7 +222,7 @@ int RunAllocator::resizeLarge(uint32_t unit, uint32_t units) {
         if (!oneSegment || end >= totalUnits_ || (map_[end] & kTagMask) != kFree) return -ENOMEM;
         const uint32_t right = map_[end] & ~kTagMask;
         if (runs_[right].units < more) return -ENOMEM;
-        const int error = commit(end, more);
+        const int error = storage_.commit(bytes(end, more));
         if (error != 0) return error;
         take(right, end, more);
         tagLarge(unit, units);
@@ -264,136 +243,16 @@ uint32_t RunAllocator::slabAt(uint32_t unit) const {
     return (entry & kTagMask) == kSlab ? entry & ~kTagMask : kNone;
 }
 
-// ---- Commit, decommit, decay ----------------------------------------------------------------------------------------
-
-bool RunAllocator::isCommitted(uint64_t granule) const {
-    return (chunks_[granule / kGranulesPerChunk].committed >> (granule % kGranulesPerChunk)) & 1;
-}
-
-// Backs what of the granules [first, last) is not yet. On failure the part before the failing stretch stays committed.
-int RunAllocator::commitGranules(uint64_t first, uint64_t last) {
-    for (uint64_t from = first; from < last;) {
-        if (isCommitted(from)) {
-            from++;
-            continue;
-        }
-        uint64_t to = from + 1;
-        while (to < last && !isCommitted(to)) to++;
-        const int error = region_->commit(from * kCommitGranule, (to - from) * kCommitGranule);
-        if (error != 0) return error;
-        for (uint64_t granule = from; granule < to; granule++) {
-            chunks_[granule / kGranulesPerChunk].committed |= 1u << (granule % kGranulesPerChunk);
-        }
-        committedGranules_ += to - from;
-        usedChunks_ = std::max(usedChunks_, static_cast<uint32_t>((to - 1) / kGranulesPerChunk) + 1);
-        from = to;
-    }
-    return 0;
-}
-
-// Whole chunks while the file system has room for them; the last bit of a full one is taken by granules.
-int RunAllocator::commit(uint32_t start, uint32_t units) {
-    const uint64_t from = static_cast<uint64_t>(start) << unitShift_;
-    const uint64_t to = from + (static_cast<uint64_t>(units) << unitShift_);
-    const uint64_t firstChunk = from / kChunkSize;
-    const uint64_t lastChunk = (to - 1) / kChunkSize;
-    bool missing = false;
-    for (uint64_t chunk = firstChunk; chunk <= lastChunk && !missing; chunk++) {
-        missing = chunks_[chunk].committed != UINT32_MAX;
-    }
-    if (!missing) return 0;
-    const int error = commitGranules(firstChunk * kGranulesPerChunk, (lastChunk + 1) * kGranulesPerChunk);
-    if (!isOutOfRoom(error)) return error;
-    return commitGranules(from / kCommitGranule, (to + kCommitGranule - 1) / kCommitGranule);
-}
-
-int RunAllocator::commitAll() {
-    return commitGranules(0, static_cast<uint64_t>(totalUnits_ / unitsPerChunk_) * kGranulesPerChunk);
-}
-
-void RunAllocator::markUsed(uint32_t start, uint32_t units) {
-    const uint32_t last = (start + units - 1) / unitsPerChunk_;
-    for (uint32_t chunk = start / unitsPerChunk_; chunk <= last; chunk++) {
-        if (chunks_[chunk].freeSince != 0) {
-            chunks_[chunk].freeSince = 0;
-            dirtyChunks_--;
-        }
-    }
-}
-
-void RunAllocator::markFreed(uint32_t start, uint32_t units, const FreeRun& whole) {
-    // Only a chunk that the freed part touches can have become free; it has, if it lies in the coalesced run.
-    const uint32_t first = std::max(start / unitsPerChunk_, (whole.start + unitsPerChunk_ - 1) / unitsPerChunk_);
-    const uint32_t end =
-        std::min((start + units - 1) / unitsPerChunk_ + 1, (whole.start + whole.units) / unitsPerChunk_);
-    if (first >= end) return;
-    if (decommitAtOnce_) {
-        decommitChunks(first, end);
-        return;
-    }
-    const uint32_t now = coarseMs();
-    for (uint32_t chunk = first; chunk < end; chunk++) {
-        if (chunks_[chunk].committed == 0 || chunks_[chunk].freeSince != 0) continue;
-        chunks_[chunk].freeSince = now;
-        dirtyChunks_++;
-    }
-}
-
-// Gives granules back whose memory is free. What the region refuses to take back stays committed.
-uint64_t RunAllocator::decommitGranules(uint64_t first, uint64_t last) {
-    uint64_t bytes = 0;
-    for (uint64_t from = first; from < last;) {
-        if (!isCommitted(from)) {
-            from++;
-            continue;
-        }
-        uint64_t to = from + 1;
-        while (to < last && isCommitted(to)) to++;
-        if (region_->decommit(from * kCommitGranule, (to - from) * kCommitGranule) != 0) return bytes;
-        for (uint64_t granule = from; granule < to; granule++) {
-            Chunk& chunk = chunks_[granule / kGranulesPerChunk];
-            chunk.committed &= ~(1u << (granule % kGranulesPerChunk));
-            if (chunk.committed == 0 && chunk.freeSince != 0) {
-                chunk.freeSince = 0;
-                dirtyChunks_--;
-            }
-        }
-        committedGranules_ -= to - from;
-        bytes += (to - from) * kCommitGranule;
-        from = to;
-    }
-    return bytes;
-}
-
-uint64_t RunAllocator::decommitChunks(uint64_t first, uint64_t last) {
-    return decommitGranules(first * kGranulesPerChunk, last * kGranulesPerChunk);
-}
-
-uint64_t RunAllocator::decay(uint32_t ageMs) {
-    uint64_t bytes = 0;
-    const uint32_t now = coarseMs();
-    for (uint32_t chunk = 0; chunk < usedChunks_ && dirtyChunks_ > 0;) {
-        uint32_t end = chunk;
-        while (end < usedChunks_ && chunks_[end].freeSince != 0 && now - chunks_[end].freeSince >= ageMs) end++;
-        if (end > chunk) bytes += decommitChunks(chunk, end);
-        chunk = end + 1;
-    }
-    return bytes;
-}
+// ---- Storage --------------------------------------------------------------------------------------------------------
 
 uint64_t RunAllocator::purge() {
-    uint64_t bytes = 0;
-    const uint64_t unitsPerGranule = kCommitGranule >> unitShift_;
-    const uint64_t used = static_cast<uint64_t>(usedChunks_) * kGranulesPerChunk;
-    for (uint32_t head : bins_) {
+    uint64_t given = 0;
+    for (const uint32_t head : bins_) {
         for (uint32_t index = head; index != kNone; index = runs_[index].next) {
-            const FreeRun& run = runs_[index];
-            const uint64_t first = (run.start + unitsPerGranule - 1) / unitsPerGranule;
-            const uint64_t end = (static_cast<uint64_t>(run.start) + run.units) / unitsPerGranule;
-            bytes += decommitGranules(first, std::min(end, used));
+            given += storage_.decommit(bytes(runs_[index].start, runs_[index].units));
         }
     }
-    return bytes;
+    return given;
 }
 
 uint32_t RunAllocator::longestFree() const {

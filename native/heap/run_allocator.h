@@ -13,13 +13,12 @@
 
 #include <cstdint>
 
+#include "heap/commit_map.h"
 #include "heap/lazy_array.h"
 #include "region/region.h"
 
 namespace daxkind {
 
-// A region's memory is committed and decays in chunks of the x86-64 and arm64 (4 KiB pages) huge page size.
-constexpr uint64_t kChunkSize = 2 * 1024 * 1024;
 // A Buffer is a view of a segment's ArrayBuffer: no run that fits into a segment crosses the border of one, so that an
 // offset inside it is a small integer to V8.
 constexpr uint32_t kSegmentShift = 30;
@@ -52,18 +51,18 @@ class RunAllocator {
     uint32_t slabAt(uint32_t unit) const;
 
     // Gives back the storage of whole chunks that have been free for at least `ageMs`. Returns bytes.
-    uint64_t decay(uint32_t ageMs);
+    uint64_t decay(uint32_t ageMs) { return storage_.decay(ageMs); }
     // Gives back the storage of everything that is free, to the commit granule. Returns bytes.
     uint64_t purge();
     // Backs the whole region. 0 or the region's error.
-    int commitAll();
+    int commitAll() { return storage_.commit(bytes(0, totalUnits_)); }
 
     uint32_t unitShift() const { return unitShift_; }
     uint32_t totalUnits() const { return totalUnits_; }
     uint64_t freeUnits() const { return freeUnits_; }
-    uint64_t committedBytes() const { return committedGranules_ * kCommitGranule; }
+    uint64_t committedBytes() const { return storage_.committedBytes(); }
     // Whether some whole chunk is free and still committed, so that decay() will have work.
-    bool hasDirtyChunks() const { return dirtyChunks_ > 0; }
+    bool hasDirtyChunks() const { return storage_.hasDirtyChunks(); }
     // Length in units of the longest run that can be taken now, not counting what the file system may refuse.
     uint32_t longestFree() const;
 
@@ -83,42 +82,27 @@ class RunAllocator {
         uint32_t previous;  // In the bin's list, or kNone.
         uint32_t next;      // In the bin's list, or in the list of unused FreeRuns.
     };
-    struct Chunk {
-        uint32_t committed;  // One bit for each granule.
-        uint32_t
-            freeSince;  // Coarse clock in ms, never 0, when the whole chunk became free; 0: it is not, or is clean.
-    };
-
     static uint32_t binOf(uint32_t units);
     bool place(const FreeRun& run, uint32_t units, uint64_t alignment, uint32_t* start) const;
     uint32_t find(uint32_t units, uint64_t alignment, uint32_t* start) const;
     uint32_t findCommitted(uint32_t units, uint64_t alignment, uint32_t* start) const;
     void take(uint32_t index, uint32_t start, uint32_t units);
-    uint32_t addFree(uint32_t start, uint32_t units);
+    ByteRange bytes(uint64_t start, uint64_t units) const {
+        return {start << unitShift_, (start + units) << unitShift_};
+    }
+    void addFree(uint32_t start, uint32_t units);
     void removeFree(uint32_t index);
-    int commit(uint32_t start, uint32_t units);
-    int commitGranules(uint64_t first, uint64_t last);
-    bool isCommitted(uint64_t granule) const;
-    void markFreed(uint32_t start, uint32_t units, const FreeRun& whole);
-    void markUsed(uint32_t start, uint32_t units);
-    uint64_t decommitChunks(uint64_t first, uint64_t last);
-    uint64_t decommitGranules(uint64_t first, uint64_t last);
 
     Region* region_ = nullptr;
     uint32_t unitShift_ = 0;
-    uint32_t unitsPerChunk_ = 0;
     uint32_t totalUnits_ = 0;
     uint64_t freeUnits_ = 0;
-    uint64_t committedGranules_ = 0;
-    uint64_t dirtyChunks_ = 0;
-    uint32_t usedChunks_ = 0;  // Chunks at and above this index have never been committed.
-    bool decommitAtOnce_ = false;
 
+    CommitMap storage_;
     LazyArray<uint32_t> map_;
     LazyArray<FreeRun> runs_;
     uint32_t runsMade_ = 0;
     uint32_t unusedRuns_ = kNone;
-    LazyArray<Chunk> chunks_;
     uint32_t bins_[kBins];
     uint64_t binsInUse_[kBins / 64];
 };

@@ -5,6 +5,7 @@
 // kCommitGranule except that a length may end at capacity().
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 
 namespace daxkind {
@@ -12,6 +13,11 @@ namespace daxkind {
 // The smallest part of a region that is committed or given back: 64 KiB is a multiple of the page size of every
 // x86-64 and arm64 kernel (4, 16 or 64 KiB).
 constexpr uint64_t kCommitGranule = 64 * 1024;
+
+// Whether an error of commit() says that the file system has no room.
+inline bool isOutOfRoom(int error) {
+    return error == -ENOSPC || error == -EDQUOT;
+}
 
 class Region {
   public:
