@@ -4,12 +4,14 @@ import { bootstrap } from './bootstrap.mjs';
 import { parseCounts } from './counts.mjs';
 import { main, run, StepError, tool } from './steps.mjs';
 
-// ext4 and xfs with DAX, and a mount without: what test/vm expects.
+// Every file system that has DAX, and a mount without it: what test/helpers/guest.ts names.
 const guestOptions = [
 	['--timeout', '1800'],
 	['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
 	['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
 	['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
+	['--pmem', '128M', '--fs', 'ext2', '--mount', 'dax=always'],
+	['--pmem', '64M', '--fs', 'erofs', '--mount', 'dax=always'],
 ].flat();
 
 /** Separates `--project NAME` from what vitest gets. */

@@ -1,5 +1,4 @@
-// The native layer and lib/dax on real DAX. The runner gives the mounts in DAXKIND_MOUNTS: ext4 with dax=always, XFS with dax=always,
-// ext4 with dax=never.
+// The native layer and lib/dax on real DAX.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
 	mkdirSync,
@@ -17,10 +16,10 @@ import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { findDaxMounts, getFsxattr, isDax, setDaxFlag, statx, whyNotDax } from '#lib/dax/index.js';
 import { mapFile } from '#lib/mapping/index.js';
 import { native } from '#lib/native.js';
+import * as guest from '../helpers/guest.ts';
 
 const mebibyte = 1024 * 1024;
-const mounts = (process.env.DAXKIND_MOUNTS ?? '').split(':');
-const directories = mounts.map((mount) => mkdtempSync(join(mount, 'native-')));
+const directories = [guest.ext4, guest.xfs, guest.never].map((mount) => mkdtempSync(join(mount, 'native-')));
 const [ext4, xfs, never] = directories as [string, string, string];
 afterAll(() => {
 	for (const directory of directories) rmSync(directory, { recursive: true });
@@ -61,14 +60,10 @@ const xfsIo = (path: string, command: string) =>
 	execFileSync('xfs_io', ['-r', '-c', command, path], { encoding: 'utf8' });
 const hasXfsIo = spawnSync('xfs_io', ['-V']).status === 0;
 
-test('the guest has the mounts that these tests are about', () => {
-	expect(mounts).toHaveLength(3);
-	const { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC } = native.constants;
-	expect(mounts.map((mount) => native.statfs(mount).type)).toEqual([
-		EXT4_SUPER_MAGIC,
-		XFS_SUPER_MAGIC,
-		EXT4_SUPER_MAGIC,
-	]);
+test('statfs knows the file systems', () => {
+	const { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, EROFS_SUPER_MAGIC_V1 } = native.constants;
+	const types = [guest.ext4, guest.xfs, guest.erofs].map((mount) => native.statfs(mount).type);
+	expect(types).toEqual([EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, EROFS_SUPER_MAGIC_V1]);
 });
 
 test.each(onDax)('a file on %s has STATX_ATTR_DAX, its directory has not', (_, directory) => {
@@ -90,8 +85,8 @@ test('with dax=never it is off, and whyNotDax names the option and the mount tha
 	for (const seen of [path, never]) {
 		expect(whyNotDax(seen)).toEqual({
 			dax: false,
-			reason: `${mounts[2]} is mounted with dax=never`,
-			remedy: expect.stringContaining(`mount -o dax=always /dev/pmem2 ${mounts[2]}`),
+			reason: `${guest.never} is mounted with dax=never`,
+			remedy: expect.stringContaining(`mount -o dax=always /dev/pmem2 ${guest.never}`),
 		});
 	}
 });
@@ -101,7 +96,7 @@ test('the DAX mounts are found, and only they', () => {
 		findDaxMounts()
 			.map(({ mountPoint }) => mountPoint)
 			.sort(),
-	).toEqual([mounts[0], mounts[1]].sort());
+	).toEqual([guest.ext2, guest.ext4, guest.xfs].sort());
 });
 
 test.skipIf(!hasXfsIo).each(everywhere)('statx agrees with xfs_io on %s', (_, directory) => {

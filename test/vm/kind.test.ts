@@ -1,13 +1,12 @@
-// Kinds on real DAX: a file system per mount that `npm test` asks the VM for, ext4 and xfs with dax=always, then ext4
-// with dax=never; and a small tmpfs. What the kind says is held against the kernel.
+// Kinds on real DAX, on a mount without it, and on a small tmpfs. What the kind says is held against the kernel.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { OutOfMemoryError, PmemKind } from 'daxkind';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync } from 'node:fs';
+import { isDax, OutOfMemoryError, PmemKind } from 'daxkind';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
 import { eventually, freeBytes, namelessFiles, settledFreeBytes, startChild } from '../helpers/process.ts';
 
 const MiB = 1024 * 1024;
-const [ext4, xfs, never] = (process.env.DAXKIND_MOUNTS ?? '').split(':') as [string, string, string];
 
 const open: PmemKind[] = [];
 afterEach(() => {
@@ -37,17 +36,20 @@ function mappedSync(directory: string): boolean {
 }
 
 test('the VM has the mounts that these tests are about', () => {
-	const types = [ext4, xfs, never].map((path) =>
+	const types = [ext4, xfs, never, ext2, erofs].map((path) =>
 		execFileSync('findmnt', ['-no', 'FSTYPE,OPTIONS', path], { encoding: 'utf8' }),
 	);
 	expect(types[0]).toMatch(/^ext4 .*dax=always/);
 	expect(types[1]).toMatch(/^xfs .*dax=always/);
 	expect(types[2]).toMatch(/^ext4 .*dax=never/);
+	expect(types[3]).toMatch(/^ext2 .*dax/);
+	expect(types[4]).toMatch(/^erofs .*dax=always/);
 });
 
 for (const [name, directory] of [
 	['ext4', ext4],
 	['xfs', xfs],
+	['ext2', ext2],
 ] as const) {
 	describe(`on ${name} with DAX`, () => {
 		test('a kind is on DAX, with requireDax too', () => {
@@ -108,6 +110,7 @@ for (const [name, directory] of [
 	['ext4 with DAX', ext4],
 	['xfs with DAX', xfs],
 	['ext4 with dax=never', never],
+	['ext2 with DAX, which has no fallocate', ext2],
 	['a small tmpfs', small],
 ] as const) {
 	describe(`on ${name}`, () => {
@@ -180,7 +183,7 @@ for (const [name, directory] of [
 					expect(failure).toMatchObject({ reason: 'file-system-full', requested: size });
 					expect(kind.tryMalloc(size)).toBeUndefined();
 					// The file system gives nobody else more either.
-					expect(fallocate(`${directory}/other`, 2 * MiB)).toContain('No space left on device');
+					expect(write(`${directory}/other`, 2 * MiB)).toContain('No space left on device');
 					expect(blocks.length * size).toBeGreaterThan(spare / 2);
 					blocks.forEach((block, i) => {
 						if (!block.equals(Buffer.alloc(size, i & 255))) expect.fail(`block ${i} of ${size} bytes`);
@@ -211,17 +214,26 @@ for (const [name, directory] of [
 
 /** Leaves about `spare` bytes of a file system free. */
 function fill(file: string, directory: string, spare: number): void {
-	writeFileSync(file, '');
-	const length = Math.floor((freeBytes(directory) - spare) / 4096) * 4096;
-	expect(fallocate(file, length)).toBe('');
+	expect(write(file, Math.floor((freeBytes(directory) - spare) / 4096) * 4096)).toBe('');
 }
 
-/** What fallocate(1) says. */
-function fallocate(file: string, length: number): string {
-	const { stderr } = spawnSync('fallocate', ['-l', String(length), file], { encoding: 'utf8' });
+/** Writes a file of so many bytes, and gives what dd(1) says of it. */
+function write(file: string, length: number): string {
+	const { stderr } = spawnSync(
+		'dd',
+		['if=/dev/zero', `of=${file}`, 'bs=1M', `count=${length}`, 'iflag=count_bytes', 'status=none'],
+		{
+			encoding: 'utf8',
+		},
+	);
 	if (stderr !== '') rmSync(file, { force: true });
 	return stderr;
 }
+
+test('erofs has files on DAX, and no room for a kind', () => {
+	expect(isDax(`${erofs}/directory/data.bin`)).toBe(true);
+	expect(() => create(erofs)).toThrow(expect.objectContaining({ code: 'EROFS', syscall: 'open', path: erofs }));
+});
 
 test('a kind on a read-only mount: EROFS', () => {
 	const readonly = `${small}/readonly`;

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { findDaxMounts, isDax, setDaxFlag, whyNotDax } from '#lib/dax/index.js';
 import { readMounts } from '#lib/dax/mounts.js';
+import { never } from '../helpers/guest.ts';
 
-const mountPoint = (process.env.DAXKIND_MOUNTS ?? '').split(':')[2]!;
+const mountPoint = never;
 const device = readMounts().find((mount) => mount.mountPoint === mountPoint)!.source;
 const directory = join(mountPoint, 'directory');
 const file = join(directory, 'file');
