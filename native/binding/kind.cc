@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "binding/errors.h"
+#include "binding/external.h"
 #include "heap/heap.h"
 #include "region/pmem_file.h"
 
@@ -96,24 +97,6 @@ napi_value number(napi_env env, double value) {
     napi_value result;
     napi_create_double(env, value, &result);
     return result;
-}
-
-// An ArrayBuffer over memory of `owner`, which lives until the ArrayBuffer's backing store is finalised.
-template <typename Owner>
-napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::shared_ptr<Owner> owner) {
-    auto* const hold = new std::shared_ptr<Owner>(std::move(owner));
-    const auto finalize = [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Owner>*>(hint); };
-    napi_value buffer = nullptr;
-    const napi_status status = napi_create_external_arraybuffer(env, data, length, finalize, hold, &buffer);
-    if (status == napi_ok) return buffer;
-    // On other errors Node may call the finalizer all the same, later: then `hold` is its to delete.
-    if (status == napi_no_external_buffers_allowed) {
-        delete hold;
-        napi_throw_error(env, "ERR_DAXKIND_UNSUPPORTED_RUNTIME",
-                         "This JavaScript runtime does not allow ArrayBuffers over memory that it did not allocate "
-                         "(V8's memory cage, as in Electron); daxkind cannot work in it");
-    }
-    return nullptr;
 }
 
 // kindCreate(directory, maxSize, conservative, sync, prefault)

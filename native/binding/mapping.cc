@@ -5,6 +5,7 @@
 #include "binding/addon.h"
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/external.h"
 #include "syscalls/mapping.h"
 
 namespace daxkind {
@@ -30,21 +31,13 @@ void MappingTable::remove(std::uint32_t id) {
 
 namespace {
 
-/// What the finalizer of an ArrayBuffer needs; keeps the table alive for it.
+/// An ArrayBuffer's claim to a mapping; keeps the table alive for it.
 struct Ownership {
     std::shared_ptr<MappingTable> table;
     std::uint32_t id;
+
+    ~Ownership() { table->remove(id); }
 };
-
-constexpr const char* unsupportedRuntime =
-    "This JavaScript runtime allows no ArrayBuffers over memory of an addon (Electron's memory cage, for one); use "
-    "Node.";
-
-void onBackingStoreFinalized(napi_env, void*, void* hint) {
-    auto* ownership = static_cast<Ownership*>(hint);
-    ownership->table->remove(ownership->id);
-    delete ownership;
-}
 
 /// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer }
 Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
@@ -82,21 +75,11 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     }
 
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
-    auto* ownership = new Ownership{table, table->add(address, *length)};
-    napi_value arrayBuffer = nullptr;
-    const napi_status status =
-        napi_create_external_arraybuffer(env, address, *length, onBackingStoreFinalized, ownership, &arrayBuffer);
-    if (status != napi_ok) {
-        // No script has seen the memory. `ownership` is leaked on purpose: where Node refuses after taking the
-        // finalizer (a length above what its Buffers hold), it still calls it later.
-        table->remove(ownership->id);
-        if (status == napi_no_external_buffers_allowed) {
-            throwCoded(env, Napi::Error::New(env, unsupportedRuntime), "ERR_DAXKIND_UNSUPPORTED_RUNTIME");
-        } else if (!env.IsExceptionPending()) {
-            Napi::Error::New(env).ThrowAsJavaScriptException();
-        }
-        return env.Undefined();
-    }
+    auto ownership = std::make_shared<Ownership>();
+    ownership->table = table;
+    ownership->id = table->add(address, *length);
+    const napi_value arrayBuffer = externalArrayBuffer<Ownership>(env, address, *length, ownership);
+    if (arrayBuffer == nullptr) return env.Undefined();
     Napi::Object made = Napi::Object::New(env);
     made.Set("id", Napi::Number::New(env, ownership->id));
     made.Set("arrayBuffer", Napi::Value(env, arrayBuffer));

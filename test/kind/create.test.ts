@@ -2,21 +2,14 @@
 import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { PmemKind } from 'daxkind';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { holdings, namelessFiles, runChild } from '../helpers/process.ts';
 
 const MiB = 1024 * 1024;
 const directory = testDirectory();
-const open: PmemKind[] = [];
-afterEach(() => {
-	for (const kind of open.splice(0)) kind.close();
-});
-function create(...args: Parameters<typeof PmemKind.create>): PmemKind {
-	const kind = PmemKind.create(...args);
-	open.push(kind);
-	return kind;
-}
+closeAfterEach();
 
 test('a kind is one nameless file, of the mode and size that it says', () => {
 	const kind = create(directory, { maxSize: 16 * MiB });

@@ -1,22 +1,15 @@
 // Kinds on real DAX, on a mount without it, and on a small tmpfs. What the kind says is held against the kernel.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync } from 'node:fs';
-import { isDax, OutOfMemoryError, PmemKind } from 'daxkind';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { isDax, OutOfMemoryError } from 'daxkind';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { eventually, freeBytes, namelessFiles, settledFreeBytes, startChild } from '../helpers/process.ts';
 
 const MiB = 1024 * 1024;
 
-const open: PmemKind[] = [];
-afterEach(() => {
-	for (const kind of open.splice(0)) kind.close();
-});
-function create(...args: Parameters<typeof PmemKind.create>): PmemKind {
-	const kind = PmemKind.create(...args);
-	open.push(kind);
-	return kind;
-}
+closeAfterEach();
 
 /** Reads a kind's file through the kernel, not through the kind's mapping. */
 function readThroughKernel(directory: string, offset: number, length: number): Buffer {

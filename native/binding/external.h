@@ -1,0 +1,34 @@
+// ArrayBuffers over memory that is not V8's.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+namespace daxkind {
+
+/// An ArrayBuffer over memory of `owner`, which lives until the ArrayBuffer's backing store is finalised: later than
+/// any script can reach it. Null with an exception pending where the runtime allows none.
+template <typename Owner>
+napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::shared_ptr<Owner> owner) {
+    auto* const hold = new std::shared_ptr<Owner>(std::move(owner));
+    const auto finalize = [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Owner>*>(hint); };
+    napi_value buffer = nullptr;
+    const napi_status status = napi_create_external_arraybuffer(env, data, length, finalize, hold, &buffer);
+    if (status == napi_ok) return buffer;
+    if (status == napi_no_external_buffers_allowed) {
+        delete hold;
+        napi_throw_error(env, "ERR_DAXKIND_UNSUPPORTED_RUNTIME",
+                         "This JavaScript runtime allows no ArrayBuffers over memory of an addon (Electron's memory "
+                         "cage, for one); use Node");
+        return nullptr;
+    }
+    // Where Node refuses after taking the finalizer (a length above what its Buffers hold), it still calls it later.
+    bool pending = false;
+    if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
+        napi_throw_error(env, nullptr, "Node cannot make an ArrayBuffer over this memory");
+    }
+    return nullptr;
+}
+
+}  // namespace daxkind
