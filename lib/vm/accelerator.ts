@@ -1,8 +1,8 @@
 // Decides whether the guest runs on KVM: only if a probe boot has proved that it works here. /dev/kvm may exist and still not boot a kernel.
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { dirname, join } from 'node:path';
-import { cacheDirectory, cacheKey } from './cache.ts';
+import { cacheDirectory, cacheKey, makeDirectories } from './cache.ts';
 import { deadline } from './deadline.ts';
 import { runGuest } from './guest.ts';
 import { probeScript } from './job.ts';
@@ -71,7 +71,7 @@ export async function chooseAccelerator(inputs: ProbeInputs): Promise<Accelerato
 	if (!known) {
 		known = { works: await probe(inputs), at: Date.now() };
 		if (inputs.signal?.aborted) return 'tcg';
-		mkdirSync(dirname(file), { recursive: true });
+		makeDirectories(dirname(file));
 		writeFileSync(file, JSON.stringify(known));
 	}
 	return known.works ? 'kvm' : 'tcg';

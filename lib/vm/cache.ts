@@ -27,6 +27,17 @@ const exists = (path: string): boolean => {
 	}
 };
 
+/** mkdir -p. That of node:fs tries for ever below a directory that can have no other, such as /proc. */
+export function makeDirectories(path: string): void {
+	if (exists(path)) return;
+	makeDirectories(dirname(path));
+	try {
+		mkdirSync(path);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+	}
+}
+
 /** What a killed process left half-made. Nothing takes this long to make. */
 const STALE_MS = 3600 * 1000;
 
@@ -48,7 +59,7 @@ function removeStaleDrafts(directory: string): void {
 export async function cached(name: string, make: (path: string) => Promise<void> | void): Promise<string> {
 	const path = join(cacheDirectory(), name);
 	if (exists(path)) return path;
-	mkdirSync(dirname(path), { recursive: true });
+	makeDirectories(dirname(path));
 	removeStaleDrafts(dirname(path));
 	const draft = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}`);
 	try {

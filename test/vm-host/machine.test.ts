@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readVerdict } from '#lib/vm/accelerator.js';
-import { cacheDirectory } from '#lib/vm/cache.js';
+import { cacheDirectory, makeDirectories } from '#lib/vm/cache.js';
 import { cpioArchive } from '#lib/vm/cpio.js';
 import { missingVmPackages, vmRequirements } from '#lib/vm/index.js';
 import { planLayout } from '#lib/vm/layout.js';
@@ -106,4 +106,10 @@ test('a program that asks for a loader, or is none, is not static', () => {
 	elf.writeUInt32LE(3, 64);
 	expect(isStaticElf(elf)).toBe(false);
 	expect(isStaticElf(Buffer.from('#!/bin/sh\n'))).toBe(false);
+});
+
+test('a cache that cannot be made is an error, not an endless try', () => {
+	expect(() => makeDirectories('/proc/nope/daxkind')).toThrow(
+		expect.objectContaining({ code: 'ENOENT', syscall: 'mkdir', path: '/proc/nope' }),
+	);
 });
