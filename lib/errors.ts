@@ -87,6 +87,11 @@ export function invalidArgValue(name: string, expected: string, value: unknown):
 	return coded(new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`), 'ERR_INVALID_ARG_VALUE');
 }
 
+/** TypeError ERR_ILLEGAL_CONSTRUCTOR: the class has a method that makes its objects. */
+export function illegalConstructor(): TypeError & { code: string } {
+	return coded(new TypeError('Illegal constructor'), 'ERR_ILLEGAL_CONSTRUCTOR');
+}
+
 /** Error ERR_INVALID_STATE: the object is closed, or not yet where the call needs it to be. */
 export function invalidState(message: string): Error & { code: string } {
 	return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');

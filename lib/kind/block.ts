@@ -102,3 +102,6 @@ export class Block extends FastBuffer {
 		return block.#offset;
 	}
 }
+
+// As in Node's own Buffers; and nobody reaches the statics above through a block.
+Object.defineProperty(Block.prototype, 'constructor', { value: Buffer, writable: true, configurable: true });

@@ -5,7 +5,7 @@
 import { constants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import { requireInteger } from '../arguments.ts';
-import { daxkindError, invalidArgType, invalidState, outOfRange, systemError } from '../errors.ts';
+import { daxkindError, illegalConstructor, invalidArgType, invalidState, outOfRange, systemError } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, magazineOf } from './block.ts';
 import type { KindStats } from './kind-stats.ts';
@@ -39,7 +39,6 @@ const leastAlignment = 8;
 const emptyCode = runCode;
 /** What a closed kind has for a thread cache: every fast path ends up on the slow one, which throws. */
 const noCache = new Int32Array(0);
-const noBuffer = new ArrayBuffer(0);
 
 /** How long freed memory stays committed for reuse, in milliseconds: memkind's dirty_decay_ms for its default policy. */
 const decayMs = 10_000;
@@ -60,6 +59,15 @@ function isOutOfRoom(status: number): boolean {
 	return status === -ENOSPC || status === -EDQUOT;
 }
 
+/** Handles that native code has made and no Kind has taken yet. */
+const made = new WeakSet<KindHandle>();
+
+/** Lets a handle from native code become a Kind; no other can. */
+export function adopt(handle: KindHandle): KindHandle {
+	made.add(handle);
+	return handle;
+}
+
 /**
  * A kind of memory that blocks are allocated from. Blocks are ordinary Buffers; their memory is not in V8's heap, and
  * the garbage collector neither scans nor frees it: what is allocated is freed with `free`, or all at once by `close`.
@@ -71,6 +79,8 @@ export abstract class Kind {
 	readonly path: string;
 	/** What the kind can hold in bytes. */
 	readonly capacity: number;
+	/** The same, which nobody can change. */
+	#capacity: number;
 	#id: number;
 	#cache: Int32Array;
 	#unitShift: number;
@@ -79,13 +89,18 @@ export abstract class Kind {
 	#segments: (ArrayBuffer | undefined)[] = [];
 	/** ArrayBuffers of blocks that are longer than a segment. */
 	#windows = new Set<WeakRef<ArrayBuffer>>();
+	/** Nothing decays: the kind was prefaulted. */
+	#keepsStorage: boolean;
 	#decayTimer: NodeJS.Timeout | undefined;
 	/** What the heap answered when it was last asked for memory. */
 	#lastStatus = 0;
 
-	protected constructor(handle: KindHandle, path: string) {
+	protected constructor(handle: KindHandle, path: string, keepsStorage: boolean) {
+		if (!made.delete(handle)) throw illegalConstructor();
 		this.path = path;
 		this.capacity = handle.capacity;
+		this.#capacity = handle.capacity;
+		this.#keepsStorage = keepsStorage;
 		this.#id = handle.id;
 		this.#cache = new Int32Array(handle.cache);
 		this.#unitShift = handle.unitShift;
@@ -115,9 +130,10 @@ export abstract class Kind {
 				const segment = cache[magazine + top]!;
 				const buffer = this.#segments[segment];
 				if (buffer !== undefined) {
+					const block = new Block(buffer, cache[magazine + top + 1]!, size, cache, code, segment);
 					cache[magazine] = top - 2;
 					if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
-					return new Block(buffer, cache[magazine + top + 1]!, size, cache, code, segment);
+					return block;
 				}
 			}
 		}
@@ -162,8 +178,11 @@ export abstract class Kind {
 		const segment = Block.segmentOf(held);
 		const offset = Block.offsetOf(held);
 		if (code === had) return this.#rename(held, code, size);
-		if (code >= runCode && had >= runCode && size <= this.capacity) {
-			if (native.kindResizeRun(this.#id, segment, offset, unitsOf(code)) === 0) return this.#rename(held, code, size);
+		if (code > runCode && had > runCode && size <= this.#capacity) {
+			if (native.kindResizeRun(this.#id, segment, offset, unitsOf(code)) === 0) {
+				this.#startDecay();
+				return this.#rename(held, code, size);
+			}
 		}
 		const moved = this.#allocate(size);
 		if (moved === undefined) {
@@ -184,7 +203,7 @@ export abstract class Kind {
 	 */
 	memalign(alignment: number, size: number): Buffer {
 		requireInteger('alignment', alignment, leastAlignment);
-		if (!Number.isInteger(Math.log2(alignment))) throw outOfRange('alignment', 'a power of two', alignment);
+		if (2 ** Math.floor(Math.log2(alignment)) !== alignment) throw outOfRange('alignment', 'a power of two', alignment);
 		requireInteger('size', size);
 		if (size === 0 || alignment <= unitAlignment) return this.malloc(size);
 		// A class whose size is a multiple of the alignment has aligned blocks only: slabs begin at a unit.
@@ -293,7 +312,7 @@ export abstract class Kind {
 	#allocate(size: number): Block | undefined {
 		requireInteger('size', size);
 		this.#checkOpen();
-		if (size === 0) return new Block(noBuffer, 0, 0, this.#cache, emptyCode, 0);
+		if (size === 0) return new Block(new ArrayBuffer(0), 0, 0, this.#cache, emptyCode, 0);
 		const code = this.#codeFor(size);
 		return code < runCode ? this.#allocateSlot(code, size) : this.#allocateRun(code, size, 1);
 	}
@@ -323,29 +342,41 @@ export abstract class Kind {
 		const cache = this.#cache;
 		const magazine = magazineOf(code);
 		const top = cache[magazine]!;
+		const block = this.#view(code, size, cache[magazine + top]!, cache[magazine + top + 1]!);
 		cache[magazine] = top - 2;
-		return this.#view(code, size, cache[magazine + top]!, cache[magazine + top + 1]!);
+		return block;
 	}
 
 	#allocateRun(code: number, size: number, alignment: number): Block | undefined {
 		this.#checkOpen();
 		this.#lastStatus = -ENOMEM;
-		if (size > this.capacity || size > constants.MAX_LENGTH) return undefined;
+		if (size > this.#capacity || size > constants.MAX_LENGTH) return undefined;
 		if (!this.#succeeded(native.kindAllocateRun(this.#id, unitsOf(code), alignment))) return undefined;
-		return this.#view(code, size, this.#cache[resultSegmentWord]!, this.#cache[resultOffsetWord]!);
+		const segment = this.#cache[resultSegmentWord]!;
+		const offset = this.#cache[resultOffsetWord]!;
+		try {
+			return this.#view(code, size, segment, offset);
+		} catch (error) {
+			native.kindFreeRun(this.#id, segment, offset);
+			throw error;
+		}
 	}
 
 	/** Whether the heap found memory; an error that is not about memory is thrown. */
 	#succeeded(status: number): boolean {
 		this.#lastStatus = status;
 		if (status === 0) return true;
+		// It has emptied the thread cache.
+		this.#startDecay();
 		if (status === -ENOMEM || isOutOfRoom(status)) return false;
 		throw systemError(status, 'fallocate', this.path);
 	}
 
 	#view(code: number, size: number, segment: number, offset: number): Block {
 		if (offset + size <= segmentSize) {
-			const buffer = this.#segments[segment] ?? this.#openSegment(segment);
+			let buffer = this.#segments[segment];
+			// Not open yet, or moved away by ArrayBuffer.prototype.transfer().
+			if (buffer === undefined || buffer.byteLength === 0) buffer = this.#openSegment(segment);
 			return new Block(buffer, offset, size, this.#cache, code, segment);
 		}
 		const buffer = native.kindWindow(this.#id, segment, offset, size);
@@ -399,7 +430,7 @@ export abstract class Kind {
 			if (!Block.push(block, cache)) {
 				status = native.kindFreeRun(this.#id, Block.segmentOf(block), Block.offsetOf(block)) || status;
 			}
-			if (cache[dirtyWord] !== 0) this.#startDecay();
+			this.#startDecay();
 		}
 		Block.release(block);
 		if (status !== 0) {
@@ -408,10 +439,12 @@ export abstract class Kind {
 	}
 
 	#startDecay(): void {
-		if (this.#decayTimer !== undefined) return;
+		if (this.#decayTimer !== undefined || this.#keepsStorage || this.#cache[dirtyWord] === 0) return;
 		this.#decayTimer = setTimeout(() => {
 			this.#decayTimer = undefined;
-			if (!this.closed && native.kindDecay(this.#id, decayMs)) this.#startDecay();
+			if (this.closed) return;
+			this.#cache[dirtyWord] = native.kindDecay(this.#id, decayMs) ? 1 : 0;
+			this.#startDecay();
 		}, decayMs);
 		this.#decayTimer.unref();
 	}

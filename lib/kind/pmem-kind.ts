@@ -4,7 +4,7 @@ import { whyNotDax } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { type Granularity, granularityOf } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
-import { Kind } from './kind.ts';
+import { adopt, Kind } from './kind.ts';
 
 const { chunkSize } = native.kindLayout;
 
@@ -19,7 +19,8 @@ export interface PmemKindOptions {
 	maxSize?: number;
 	/**
 	 * What becomes of freed memory. 'default' keeps its storage for reuse and gives it back after ten seconds;
-	 * 'conservative' gives each free 2 MiB back at once, which costs time and keeps the file small.
+	 * 'conservative' gives each free 2 MiB back at once, but for what the thread cache holds (at most 1/32 of the kind and
+	 * 64 MiB), which costs time and keeps the file small.
 	 */
 	policy?: 'default' | 'conservative';
 	/** Throw ERR_DAXKIND_NOT_DAX, saying why, if the memory would not be on DAX. Default false. */
@@ -30,8 +31,8 @@ export interface PmemKindOptions {
 	 */
 	mapSync?: boolean;
 	/**
-	 * Reserve the storage of all of `maxSize` now and fault its pages in, so that no later allocation waits for either.
-	 * Takes long for much memory. Default false.
+	 * Reserve the storage of all of `maxSize` now and fault its pages in, so that no later allocation waits for either. It
+	 * is kept until `purge` or `close`, whatever the policy. Takes long for much memory. Default false.
 	 */
 	prefault?: boolean;
 }
@@ -56,6 +57,9 @@ function createOrExplain(path: string, mapSync: boolean, create: () => KindHandl
 		return create();
 	} catch (error) {
 		const { code, errno, syscall } = error as SystemError;
+		if (code === 'ENOSPC' && syscall === 'fstatfs') {
+			throw systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
+		}
 		if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') throw error;
 		const { reason = 'its device cannot promise persistence' } = whyNotDax(path);
 		throw systemError(errno, syscall, path, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
@@ -88,8 +92,8 @@ export class PmemKind extends Kind {
 	/** What has to be flushed for a store to be persistent; see {@link Granularity}. */
 	readonly granularity: Granularity;
 
-	private constructor(handle: KindHandle, path: string, mapSync: boolean) {
-		super(handle, path);
+	private constructor(handle: KindHandle, path: string, mapSync: boolean, keepsStorage: boolean) {
+		super(handle, path, keepsStorage);
 		this.dax = handle.dax;
 		this.mapping = mapSync ? 'sync' : 'shared';
 		this.granularity = granularityOf(mapSync, handle.deviceMajor, handle.deviceMinor);
@@ -110,7 +114,7 @@ export class PmemKind extends Kind {
 		const handle = createOrExplain(path, mapSync, () =>
 			native.kindCreate(path, maxSize, policy === 'conservative', mapSync, prefault),
 		);
-		const kind = new PmemKind(handle, path, mapSync);
+		const kind = new PmemKind(adopt(handle), path, mapSync, prefault);
 		if (requireDax && !kind.dax) {
 			kind.close();
 			const { reason, remedy } = whyNotDax(path);

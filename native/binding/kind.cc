@@ -109,7 +109,8 @@ Napi::Value create(const Napi::CallbackInfo& info) {
     options.sync = info[3].As<Napi::Boolean>();
     const bool prefault = info[4].As<Napi::Boolean>();
     HeapOptions heapOptions;
-    heapOptions.conservative = info[2].As<Napi::Boolean>();
+    // What was asked to be there from the start is not given back as blocks come and go.
+    heapOptions.conservative = info[2].As<Napi::Boolean>() && !prefault;
 
     auto attachment = std::make_unique<Attachment>();
     attachment->kind = std::make_shared<Kind>();
@@ -195,7 +196,8 @@ napi_value freeRun(napi_env env, napi_callback_info info) {
 napi_value resizeRun(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
     Attachment* const at = call.attachment();
-    return number(env, at == nullptr ? -EBADF : at->kind->heap.resizeRun(call.blockOffset(0), call.uint32(2)));
+    return number(
+        env, at == nullptr ? -EBADF : at->kind->heap.resizeRun(at->cache.get(), call.blockOffset(0), call.uint32(2)));
 }
 
 // kindWindow(id, segment, offset, length): an ArrayBuffer over that part of the region, cut at its end

@@ -42,6 +42,8 @@ class CommitMap {
     // Gives back all granules inside a range, which is free. Returns bytes.
     uint64_t decommit(ByteRange range);
 
+    // Nothing at and above this byte is backed.
+    uint64_t usedEnd() const { return usedChunks_ * kChunkSize; }
     uint64_t committedBytes() const { return committedGranules_ * kCommitGranule; }
     // Whether some whole chunk is free and still backed, so that decay() will have work.
     bool hasDirtyChunks() const { return dirtyChunks_ > 0; }

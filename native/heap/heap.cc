@@ -286,7 +286,7 @@ int Heap::freeRun(ThreadCache* cache, uint64_t offset) {
     return status;
 }
 
-int Heap::resizeRun(uint64_t offset, uint32_t units) {
+int Heap::resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint64_t unit = offset >> runs_.unitShift();
     if (unit >= runs_.totalUnits()) return -EINVAL;
@@ -295,6 +295,7 @@ int Heap::resizeRun(uint64_t offset, uint32_t units) {
     if (error != 0) return error;
     takenBytes_ += (static_cast<uint64_t>(units) << runs_.unitShift());
     takenBytes_ -= (static_cast<uint64_t>(had) << runs_.unitShift());
+    noteDirty(cache);
     return 0;
 }
 

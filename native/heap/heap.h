@@ -53,7 +53,7 @@ class Heap {
     int allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset);
     int freeRun(ThreadCache* cache, uint64_t offset);
     // Shrinks or grows a run where it is. 0, or -ENOMEM when its neighbour is taken, or the region's error.
-    int resizeRun(uint64_t offset, uint32_t units);
+    int resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units);
 
     // Storage back to the file system: whole chunks free for `ageMs` or longer, or everything free. Returns bytes.
     uint64_t decay(uint32_t ageMs);

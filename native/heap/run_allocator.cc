@@ -140,7 +140,7 @@ uint32_t RunAllocator::findCommitted(uint32_t units, uint64_t alignment, uint32_
                     return index;
                 }
                 const uint64_t next = (missing + kCommitGranule) >> unitShift_;
-                if (next >= end) break;
+                if (next >= end || missing >= storage_.usedEnd()) break;
                 rest.start = static_cast<uint32_t>(next);
                 rest.units = end - rest.start;
             }
@@ -163,11 +163,20 @@ int RunAllocator::allocate(uint32_t units, uint64_t alignment, uint32_t* start) 
     if (units == 0 || units > freeUnits_) return -ENOMEM;
     uint32_t index = find(units, alignment, start);
     if (index == kNone) return -ENOMEM;
-    const int error = storage_.commit(bytes(*start, units));
+    int error = storage_.commit(bytes(*start, units));
     if (error != 0) {
         if (!isOutOfRoom(error)) return error;
         index = findCommitted(units, alignment, start);
-        if (index == kNone) return error;
+        if (index == kNone) {
+            // What is free may hold the room that is missing; and what a failed commit took must not stay taken.
+            if (purge() == 0) return error;
+            index = find(units, alignment, start);
+            error = storage_.commit(bytes(*start, units));
+            if (error != 0) {
+                purge();
+                return error;
+            }
+        }
     }
     take(index, *start, units);
     return 0;
@@ -211,15 +220,16 @@ bool RunAllocator::releaseLarge(uint32_t unit) {
 int RunAllocator::resizeLarge(uint32_t unit, uint32_t units) {
     const uint32_t had = largeUnits(unit);
     if (had == 0 || units == 0) return -EINVAL;
+    // What is longer than a segment may lie across a border; what is not may not.
+    const uint32_t segment = 1u << (kSegmentShift - unitShift_);
+    if (units <= segment && unit / segment != (unit + units - 1) / segment) return -ENOMEM;
     if (units < had) {
         tagLarge(unit, units);
         release(unit + units, had - units);
     } else if (units > had) {
         const uint32_t end = unit + had;
         const uint32_t more = units - had;
-        const uint32_t segment = 1u << (kSegmentShift - unitShift_);
-        const bool oneSegment = unit / segment == (unit + units - 1) / segment;
-        if (!oneSegment || end >= totalUnits_ || (map_[end] & kTagMask) != kFree) return -ENOMEM;
+        if (end >= totalUnits_ || (map_[end] & kTagMask) != kFree) return -ENOMEM;
         const uint32_t right = map_[end] & ~kTagMask;
         if (runs_[right].units < more) return -ENOMEM;
         const int error = storage_.commit(bytes(end, more));

@@ -53,7 +53,8 @@ constexpr uint32_t unitsOf(uint32_t code) {
 }
 // Other threads may ask while the owner works.
 inline uint32_t blocksIn(const int32_t* magazine) {
-    return static_cast<uint32_t>(__atomic_load_n(magazine + kMagazineTop, __ATOMIC_RELAXED)) / 2;
+    const uint32_t blocks = static_cast<uint32_t>(__atomic_load_n(magazine + kMagazineTop, __ATOMIC_RELAXED)) / 2;
+    return blocks < kMostEntries ? blocks : kMostEntries;
 }
 
 class ThreadCache {

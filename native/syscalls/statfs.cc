@@ -13,7 +13,7 @@ int take(int result, const struct statfs& raw, FileSystemStatus* out) {
     FileSystemStatus status = {};
     // The type is a signed word whose upper half means nothing: magic numbers have 32 bits.
     status.type = static_cast<std::uint32_t>(raw.f_type);
-    status.blockSize = static_cast<std::uint64_t>(raw.f_bsize);
+    status.blockSize = static_cast<std::uint64_t>(raw.f_frsize != 0 ? raw.f_frsize : raw.f_bsize);
     status.blocks = raw.f_blocks;
     status.blocksFree = raw.f_bfree;
     status.blocksAvailable = raw.f_bavail;

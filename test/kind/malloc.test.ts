@@ -191,6 +191,18 @@ describe('realloc', () => {
 		fresh.close();
 	});
 
+	test("of an empty block takes nobody else's memory", () => {
+		const fresh = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const first = fresh.malloc(MiB).fill(1);
+		for (const size of [2 * MiB, 16_384, 100]) {
+			const grown = fresh.realloc(fresh.malloc(0), size).fill(2);
+			expect(grown.byteOffset).not.toBe(first.byteOffset);
+			expect(first.equals(Buffer.alloc(MiB, 1))).toBe(true);
+		}
+		expect(fresh.stats().blocks).toBe(4);
+		fresh.close();
+	});
+
 	test('that fails keeps the old block', () => {
 		const block = kind.malloc(1000).fill('k');
 		expect(() => kind.realloc(block, 65 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
@@ -234,7 +246,7 @@ describe('memalign', () => {
 		expect(() => kind.memalign(2 ** 50, 100)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 	});
 
-	for (const alignment of [0, 1, 4, 12, 48, -64, 64.5, Number.NaN, 2 ** 53]) {
+	for (const alignment of [0, 1, 4, 12, 48, -64, 64.5, 2 ** 49 + 1, Number.NaN, 2 ** 53]) {
 		test(`alignment ${alignment} is out of range`, () => {
 			expect(() => kind.memalign(alignment, 64)).toThrow(code('ERR_OUT_OF_RANGE'));
 		});
@@ -311,7 +323,7 @@ describe('a block', () => {
 		const block = kind.malloc(10).fill(1);
 		for (const part of [block.subarray(2, 4), block.slice(2, 4)]) {
 			expect(Buffer.isBuffer(part)).toBe(true);
-			expect(part.constructor).not.toBe(block.constructor);
+			expect(() => kind.free(part)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
 			part[0] = 9;
 			expect(block[2]).toBe(9);
 		}
@@ -391,6 +403,19 @@ describe('what users do to Buffers', () => {
 		clone.fill(0);
 		expect(block.toString()).toBe('s'.repeat(100));
 		small.close();
+	});
+
+	test('a block shows no way to its handle', () => {
+		const block = kind.malloc(10);
+		expect(block.constructor).toBe(Buffer);
+		expect(Object.getOwnPropertyNames(Object.getPrototypeOf(block))).toEqual(['constructor']);
+		kind.free(block);
+	});
+
+	test('an empty Buffer that was transferred away does not break the next', () => {
+		const empty = kind.malloc(0);
+		structuredClone(empty.buffer, { transfer: [empty.buffer as ArrayBuffer] });
+		expect(kind.malloc(0).length).toBe(0);
 	});
 
 	test('a stale Buffer reads and writes without a crash, and free refuses it', () => {

@@ -45,6 +45,10 @@ for (const [end, code] of [
 		'is terminated in the middle of malloc and free',
 		'for (;;) { const b = kind.malloc(Math.random() * 9000 | 0); kind.free(b); }',
 	],
+	[
+		'is terminated while it creates kinds and asks for statistics',
+		'for (;;) { const other = PmemKind.create(workerData); try { PmemKind.create("/missing"); } catch {} other.stats(); other.close(); }',
+	],
 ] as const) {
 	test(`a worker that ${end} leaves no descriptor and no mapping`, () => {
 		const child = runChild(inMain(code), directory);

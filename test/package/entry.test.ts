@@ -40,6 +40,9 @@ test('package.json can be read by tools', () => {
 
 test('a kind cannot be made but by its create, and methods need one', () => {
 	const { PmemKind } = daxkind;
+	const illegal = expect.objectContaining({ name: 'TypeError', code: 'ERR_ILLEGAL_CONSTRUCTOR' });
+	expect(() => Reflect.construct(PmemKind, [])).toThrow(illegal);
+	expect(() => Reflect.construct(PmemKind, [{ id: 0, cache: new ArrayBuffer(2 ** 18) }, '/'])).toThrow(illegal);
 	expect(() => PmemKind.prototype.malloc.call({}, 10)).toThrow(TypeError);
 	expect(() => PmemKind.prototype.free.call({}, null)).toThrow(TypeError);
 	const foreign = runInNewContext('new Uint8Array(8)');

@@ -223,6 +223,18 @@ function write(file: string, length: number): string {
 	return stderr;
 }
 
+test('on a full file system, free memory that is committed elsewhere in the kind is used', () => {
+	const kind = create(small, { maxSize: 1024 * MiB });
+	const blocks: Buffer[] = [];
+	for (let block = kind.tryMalloc(MiB); block !== undefined; block = kind.tryMalloc(MiB)) blocks.push(block);
+	for (const block of blocks.filter((_, i) => i % 2 === 0)) kind.free(block);
+	const { committed, allocated } = kind.stats();
+	kind.malloc(8 * MiB).fill(1);
+	expect(kind.tryMalloc(80 * MiB)).toBeUndefined();
+	expect(kind.stats().committed).toBeLessThanOrEqual(committed);
+	expect(kind.stats().allocated).toBe(allocated + 8 * MiB);
+});
+
 test('erofs has files on DAX, and no room for a kind', () => {
 	expect(isDax(`${erofs}/directory/data.bin`)).toBe(true);
 	expect(() => create(erofs)).toThrow(expect.objectContaining({ code: 'EROFS', syscall: 'open', path: erofs }));
