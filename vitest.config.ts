@@ -4,7 +4,12 @@
 import { defineConfig } from 'vitest/config';
 
 const built = { server: { deps: { external: [/\/dist\//, /\/build\//] } } };
-const shared = { ...built, pool: 'forks' as const, execArgv: ['--expose-gc'] };
+const shared = {
+	...built,
+	setupFiles: './test/helpers/no-color.ts',
+	pool: 'forks' as const,
+	execArgv: ['--expose-gc'],
+};
 
 export default defineConfig({
 	test: {

@@ -282,7 +282,7 @@ function remedyFor({ message, code }: NodeJS.ErrnoException): string {
 	if (/version `GLIBC|undefined symbol|symbol not found/.test(message)) {
 		return `The addon was built for a newer system than this one. ${build}`;
 	}
-	return `There is no addon for ${process.platform} ${process.arch} in ${root}. Build it there: npm run build`;
+	return `There is no addon for ${process.platform} ${process.arch} in ${root}. ${build}`;
 }
 
 /** In the addon's place: throws the reason for its absence, whatever is asked of it. */

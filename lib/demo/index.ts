@@ -72,7 +72,7 @@ function runLoadInWorker(options: LoadOptions): Promise<LoadResult> {
 		worker.once('message', resolve).once('error', reject);
 		worker.once('exit', () => {
 			process.off('SIGINT', end).off('SIGTERM', end);
-			reject(new Error('the load was interrupted'));
+			reject(Object.assign(new Error('interrupted'), { code: 'ERR_DAXKIND_INTERRUPTED' }));
 		});
 	});
 }
@@ -92,7 +92,8 @@ async function load(
 	console.log(`${formatCount(requests)} requests over ${formatCount(keys)} keys, values of 16 B to 256 KiB …`);
 	const clock = new GcClock();
 	const blocks = watchBlocks(kind);
-	const result = await runLoadInWorker({ port, requests, maxSeconds: maxLoadSeconds, keys });
+	const running = runLoadInWorker({ port, requests, maxSeconds: maxLoadSeconds, keys });
+	const result = await running.finally(() => blocks.stop());
 	// The load deletes what it has stored, and the last answers end with their connections.
 	const valuesLeft = service.counts.values;
 	await service.close();
