@@ -246,11 +246,6 @@ int Heap::flushAllLocked(ThreadCache* cache) {
     return status;
 }
 
-int Heap::flushAll(ThreadCache* cache) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return flushAllLocked(cache);
-}
-
 // ---- Runs -----------------------------------------------------------------------------------------------------------
 
 int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset) {

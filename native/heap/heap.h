@@ -46,8 +46,6 @@ class Heap {
     // Makes room in a full magazine for a block of `code`: gives half of a class's blocks back, or all runs of a
     // magazine (which from then on is for that code). 0, or -EINVAL when a block in it was not one.
     int flush(ThreadCache* cache, uint32_t code);
-    // Gives everything in the cache back, and slabs that are kept empty.
-    int flushAll(ThreadCache* cache);
 
     // Takes a run of `units` at an aligned address. 0, -ENOMEM or the region's error.
     int allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset);
@@ -78,6 +76,7 @@ class Heap {
 
     int refillLocked(ThreadCache* cache, uint32_t sizeClass);
     int flushLocked(ThreadCache* cache, uint32_t magazine, uint32_t count);
+    // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
     int newSlab(uint32_t sizeClass);
     void releaseSlab(uint32_t index);
