@@ -11,13 +11,25 @@ export {
 } from './dax/index.ts';
 export type { SystemError } from './errors.ts';
 export {
+	type BlockReference,
+	FixedKind,
+	type FixedKindOptions,
+	type JobOptions,
 	Kind,
 	type KindStats,
+	type LeakReport,
 	minPmemSize,
 	OutOfMemoryError,
 	type OutOfMemoryReason,
 	PmemKind,
 	type PmemKindOptions,
+	type Pressure,
+	type PressureOptions,
+	type Progress,
+	type ProgressOptions,
+	type SharedKind,
+	type SizeClass,
+	type SizeClasses,
 } from './kind/index.ts';
 export { type Granularity, type MapFileOptions, mapFile, PmemMapping } from './mapping/index.ts';
 export type { FileStatus, Fsxattr } from './native.ts';

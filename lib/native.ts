@@ -165,21 +165,49 @@ interface Persistence {
 	syncPages(view: Uint8Array, offset: number, length: number, path?: string): void;
 }
 
-/** A kind as native code hands it over. */
+/** A thread's hold on a kind, as native code hands it over. */
 export interface KindHandle {
 	/** What the calls below know it by, in this thread, until kindClose. */
 	id: number;
+	/** What the whole process knows the kind by; never used again for another. */
+	number: number;
 	/** This thread's cache of free blocks: an Int32Array's memory, laid out as native/heap/thread_cache.h says. */
 	cache: ArrayBuffer;
 	/** Bytes that the kind can hold. */
 	capacity: number;
 	/** log2 of the unit of blocks that are longer than a slab's, in bytes. */
 	unitShift: number;
+	type: 'pmem' | 'fixed';
+	path: string;
+	/** MAP_SYNC. */
+	sync: boolean;
+	debug: boolean;
 	/** STATX_ATTR_DAX of the kind's file. */
 	dax: boolean;
 	/** The device that the file is on. */
 	deviceMajor: number;
 	deviceMinor: number;
+}
+
+/** What kindCreate makes. */
+export interface KindRequest {
+	directory: string;
+	/** Bytes, a multiple of `chunkSize`; 0: the size of the file system. */
+	maxSize: number;
+	/** Give each whole free chunk back at once. */
+	conservative: boolean;
+	/** MAP_SHARED_VALIDATE|MAP_SYNC. */
+	sync: boolean;
+	/** fallocate and madvise(MADV_POPULATE_WRITE) of all. */
+	prefault: boolean;
+	debug: boolean;
+}
+
+/** A call that the thread pool makes. Rejects with a {@link SystemError}: ECANCELED if it was aborted. */
+export interface NativeJob<Result> {
+	promise: Promise<Result>;
+	/** Three doubles: set the first to 1 to abort; then the bytes done and the bytes in all. */
+	control: ArrayBuffer;
 }
 
 /** What the fast path of lib/kind shares with native/heap: tables, and places in the thread cache, in words. */
@@ -212,10 +240,35 @@ export interface KindLayout {
 	resultOffsetWord: number;
 	/** Not 0 if there is free memory that decays. */
 	dirtyWord: number;
+	/** What has failed for want of memory since memory last came back: a bit for each class, in two words… */
+	failedClassesWord: number;
+	/** …and the length in units from which on runs fail. */
+	failedUnitsWord: number;
+	/** Becomes 1 when as much is in use as kindWatch says. */
+	pressureWord: number;
 	/** Bytes of a segment. */
 	segmentSize: number;
 	/** Kinds are created, committed and decay in multiples of this many bytes. */
 	chunkSize: number;
+	/** Words of a slab's descriptor (native/heap/slab_allocator.h), and how long descriptors are in words. */
+	slabStart: number;
+	slabShape: number;
+	slabStateBase: number;
+	descriptorWords: number;
+	/** The lowest bits of the shape are the class. */
+	slabClassBits: number;
+	/** The bits from here on of an entry in the unit map (native/heap/run_allocator.h) are its tag. */
+	unitTagShift: number;
+	largeTag: number;
+	slabTag: number;
+}
+
+/** Bookkeeping of the heap for raw handles, see lib/kind/raw.ts; as much of it as is in use now, and more. */
+export interface RawTables {
+	unitMap: ArrayBuffer;
+	descriptors: ArrayBuffer;
+	slotStates: ArrayBuffer;
+	runStates: ArrayBuffer;
 }
 
 /**
@@ -224,37 +277,78 @@ export interface KindLayout {
  */
 interface Kinds {
 	kindLayout: KindLayout;
-	/**
-	 * open(O_TMPFILE), statx, ftruncate, mmap, madvise(MADV_DONTFORK); with `prefault` fallocate and
-	 * madvise(MADV_POPULATE_WRITE) of all. Throws a {@link SystemError}.
-	 *
-	 * @param maxSize Bytes, a multiple of `chunkSize`; 0: the size of the file system.
-	 * @param sync MAP_SHARED_VALIDATE|MAP_SYNC.
-	 */
-	kindCreate(directory: string, maxSize: number, conservative: boolean, sync: boolean, prefault: boolean): KindHandle;
+	/** open(O_TMPFILE), statx, ftruncate, mmap, madvise(MADV_DONTFORK). Throws a {@link SystemError}. */
+	kindCreate(request: KindRequest): KindHandle;
+	kindCreateAsync(request: KindRequest): NativeJob<KindHandle>;
+	/** A kind over the range of a mapping of this thread, which cannot be released until the kind is closed. */
+	kindCreateFixed(mappingId: number, path: string, debug: boolean): KindHandle;
 	/** Puts at least one block of the class into its empty magazine. */
 	kindRefill(id: number, code: number): number;
 	/** Makes room for a block of the code in its magazine, if the cache holds such blocks at all. */
 	kindFlush(id: number, code: number): number;
 	/** Takes a run of so many units; its place is in the cache's result words. */
 	kindAllocateRun(id: number, units: number, alignment: number): number;
-	kindFreeRun(id: number, segment: number, offset: number): number;
+	/** Frees a block that is in no cache. */
+	kindFree(id: number, segment: number, offset: number): number;
 	/** Makes a run shorter or longer where it is. */
 	kindResizeRun(id: number, segment: number, offset: number, units: number): number;
+	/** Takes a block of the same class in a fuller slab, if there is one. */
+	kindTakeBetter(id: number, segment: number, offset: number): number;
 	/** An ArrayBuffer over a part of the kind's memory, cut at its end. */
 	kindWindow(id: number, segment: number, offset: number, length: number): ArrayBuffer;
+	/** An ArrayBuffer over a block; the block of that generation is freed when it is garbage. */
+	kindCollectedWindow(id: number, segment: number, offset: number, length: number, generation: number): ArrayBuffer;
+
+	/** Lets other threads ask this one for what its cache holds. Gives the number that tells this process from others. */
+	kindShare(id: number): number;
+	/** Joins a kind of this process; undefined if nobody holds it any more. */
+	kindAttach(process: number, number: number): KindHandle | undefined;
+	/** How many holds on the kind there are in the process. */
+	kindHolders(id: number): number;
+	/** Gives a block a generation, or tells it, and sets its length. */
+	kindReference(id: number, segment: number, offset: number, length: number, zone: number): number;
+	/** What the block of that generation is; undefined if it has been freed. */
+	kindDereference(
+		id: number,
+		segment: number,
+		offset: number,
+		generation: number,
+	): [code: number, units: number, length: number, zone: number] | undefined;
+	/** Takes a block's generation away; it is still to be freed. -ESTALE if it has none, or another. */
+	kindUnreference(id: number, segment: number, offset: number, generation: number): number;
+	/** Frees the block of that generation. -ESTALE if that was done already. */
+	kindFreeReferenced(id: number, segment: number, offset: number, generation: number): number;
+	kindRawTables(id: number): RawTables;
+
 	/** Empties the thread's cache and punches out what is free; bytes. */
 	kindPurge(id: number): number;
+	kindPurgeAsync(id: number): NativeJob<number>;
+	/** Commits everything and faults it in. */
+	kindPrefaultAsync(id: number): NativeJob<undefined>;
 	/** Punches out chunks that have been free for `ageMs`; whether there are others that will be. */
 	kindDecay(id: number, ageMs: number): boolean;
+	/** From how many bytes in use on the cache's pressure word becomes 1. */
+	kindWatch(id: number, bytes: number): void;
 	kindStats(
 		id: number,
 	): Record<
-		'capacity' | 'resident' | 'committed' | 'active' | 'allocated' | 'blocks' | 'cached' | 'free' | 'largestFree',
+		| 'capacity'
+		| 'resident'
+		| 'committed'
+		| 'active'
+		| 'allocated'
+		| 'blocks'
+		| 'cached'
+		| 'free'
+		| 'largestFree'
+		| 'highWater',
 		number
 	>;
+	/** For each class, and then for all runs: slabs, slots, blocks, their bytes, cached blocks, their bytes. */
+	kindClassUse(id: number): Float64Array;
 	/** Lets go of the kind. ArrayBuffers over it that were not detached read zeros from then on. */
 	kindClose(id: number): void;
+	kindCloseAsync(id: number): NativeJob<undefined>;
 	/** napi_detach_arraybuffer: every view of it has length 0 from then on. */
 	detachArrayBuffer(buffer: ArrayBuffer): void;
 }

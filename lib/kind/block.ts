@@ -1,23 +1,56 @@
 // What a caller holds: a Buffer over a piece of a kind's memory, which knows in private fields which piece. `free`
 // needs no look-up, nobody can forge or change a handle, and a freed block knows that it is.
 import { Buffer } from 'node:buffer';
-import { native } from '../native.ts';
-
-const { runCode, unitsShift, magazineShift, magazineCode, cachedUnitsWord, cachedUnitsLimitWord } = native.kindLayout;
-const magazineMask = 2 ** unitsShift - 1;
+import type { Kind } from './kind.ts';
+import { push } from './thread-heap.ts';
 
 // Node's own FastBuffer: a Uint8Array with Buffer's prototype, whose constructor costs no more than Uint8Array's.
-const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => Buffer })[
+export const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => Buffer })[
 	Symbol.species
 ];
 type BufferArguments = [buffer: ArrayBuffer, byteOffset: number, length: number];
 
+/** What a segment of no thread cache has, and a closed kind: every fast path ends up on the slow one. */
+export const noCache = new Int32Array(0);
+
 /** The offset of a block that is not one any more. */
 const freed = -1;
 
-/** Index of the magazine's first word in the thread cache, for the blocks of a code. */
-export function magazineOf(code: number): number {
-	return (code & magazineMask) << magazineShift;
+/** What a block has to itself; see {@link Segment}. */
+type Own = Pick<Segment, 'generation' | 'isOwn' | 'isCollected' | 'zone'>;
+
+const shared: Own = { generation: 0, isOwn: false, isCollected: false, zone: 0 };
+
+/**
+ * The ArrayBuffer that a block is a view of, with all that its blocks have in common. Most blocks share one of a segment
+ * of the region; a block that is not to be popped and pushed like others has its own, with {@link noCache} for a cache.
+ */
+export class Segment {
+	readonly kind: Kind;
+	readonly buffer: ArrayBuffer;
+	/** The thread cache that blocks go back to. */
+	readonly cache: Int32Array;
+	/** Which segment of the region. */
+	readonly index: number;
+	/** Of a block that other threads may free as well, or the garbage collector: see native/heap/references.h. Else 0. */
+	readonly generation: number;
+	/** Whether the ArrayBuffer is the block's alone. */
+	readonly isOwn: boolean;
+	/** Whether the garbage collector frees it. */
+	readonly isCollected: boolean;
+	/** How many bytes before the Buffer the block begins: a red zone of debug mode. */
+	readonly zone: number;
+
+	constructor(kind: Kind, buffer: ArrayBuffer, cache: Int32Array, index: number, own: Own = shared) {
+		this.kind = kind;
+		this.buffer = buffer;
+		this.cache = cache;
+		this.index = index;
+		this.generation = own.generation;
+		this.isOwn = own.isOwn;
+		this.isCollected = own.isCollected;
+		this.zone = own.zone;
+	}
 }
 
 /**
@@ -25,25 +58,16 @@ export function magazineOf(code: number): number {
  * refuses those.
  */
 export class Block extends FastBuffer {
-	/** The thread cache of the kind that it came from, in the thread that took it: says whose it is. */
-	#cache: Int32Array;
+	#segment: Segment;
 	/** Its size class, or its length in units (see thread_cache.h). */
 	#code: number;
-	#segment: number;
+	/** Where it begins in its segment, in bytes. */
 	#offset: number;
 
-	constructor(
-		buffer: ArrayBuffer,
-		byteOffset: number,
-		length: number,
-		cache: Int32Array,
-		code: number,
-		segment: number,
-	) {
-		super(buffer, byteOffset, length);
-		this.#cache = cache;
-		this.#code = code;
+	constructor(segment: Segment, byteOffset: number, length: number, code: number) {
+		super(segment.buffer, byteOffset, length);
 		this.#segment = segment;
+		this.#code = code;
 		this.#offset = byteOffset;
 	}
 
@@ -53,29 +77,25 @@ export class Block extends FastBuffer {
 
 	/** Puts a block into its magazine; false if there is no room, or if anything about it is not as it should be. */
 	static push(block: unknown, cache: Int32Array): boolean {
-		if (typeof block !== 'object' || block === null || !(#cache in block)) return false;
+		if (typeof block !== 'object' || block === null || !(#segment in block)) return false;
+		const segment = block.#segment;
 		const offset = block.#offset;
-		if (block.#cache !== cache || offset < 0) return false;
-		const code = block.#code;
-		const magazine = (code & magazineMask) << magazineShift;
-		const top = cache[magazine]! + 2;
-		if (top > cache[magazine + 1]! || cache[magazine + magazineCode] !== code) return false;
-		if (code > runCode) {
-			const cached = cache[cachedUnitsWord]! + (code >> unitsShift);
-			if (cached > cache[cachedUnitsLimitWord]!) return false;
-			cache[cachedUnitsWord] = cached;
-		}
-		cache[magazine + top] = block.#segment;
-		cache[magazine + top + 1] = offset;
-		cache[magazine] = top;
+		if (segment.cache !== cache || offset < 0) return false;
+		if (!push(cache, block.#code, segment.index, offset)) return false;
 		block.#offset = freed;
 		return true;
 	}
 
-	/** Says where in its segment a block is, for one whose ArrayBuffer does not begin where the segment does. */
-	static place(block: Block, offset: number): Block {
+	/** A block whose ArrayBuffer does not begin where its segment does, at `offset` of that. */
+	static at(segment: Segment, offset: number, byteOffset: number, length: number, code: number): Block {
+		const block = new Block(segment, byteOffset, length, code);
 		block.#offset = offset;
 		return block;
+	}
+
+	/** Makes the block one of another segment object; its place is the same. */
+	static move(block: Block, segment: Segment): void {
+		block.#segment = segment;
 	}
 
 	/** Takes the handle out of a block: it is none from now on. */
@@ -84,19 +104,16 @@ export class Block extends FastBuffer {
 	}
 
 	static isBlock(value: unknown): value is Block {
-		return typeof value === 'object' && value !== null && #cache in value;
+		return typeof value === 'object' && value !== null && #segment in value;
 	}
 	static isFreed(block: Block): boolean {
 		return block.#offset === freed;
 	}
-	static cacheOf(block: Block): Int32Array {
-		return block.#cache;
+	static segmentOf(block: Block): Segment {
+		return block.#segment;
 	}
 	static codeOf(block: Block): number {
 		return block.#code;
-	}
-	static segmentOf(block: Block): number {
-		return block.#segment;
 	}
 	static offsetOf(block: Block): number {
 		return block.#offset;

@@ -1,5 +1,9 @@
 // The door of lib/kind.
+export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
+export type { JobOptions, Progress, ProgressOptions } from './jobs.ts';
 export { Kind } from './kind.ts';
-export type { KindStats } from './kind-stats.ts';
+export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats.ts';
 export { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 export { minPmemSize, PmemKind, type PmemKindOptions } from './pmem-kind.ts';
+export type { Pressure, PressureOptions } from './pressure.ts';
+export type { BlockReference, SharedKind } from './references.ts';

@@ -1,4 +1,5 @@
 // What a kind says of itself, in numbers.
+import { native } from '../native.ts';
 
 /** What a kind holds and has; in bytes, exact at the time of the call. */
 export interface KindStats {
@@ -20,4 +21,72 @@ export interface KindStats {
 	free: number;
 	/** The longest piece of free memory. */
 	largestFree: number;
+	/** The most that callers and thread caches together have held. */
+	highWater: number;
+}
+
+/** The blocks of one size class. */
+export interface SizeClass {
+	/** Bytes of a block. */
+	size: number;
+	slabs: number;
+	/** Blocks that callers hold. */
+	blocks: number;
+	/** Their memory: `blocks * size`. */
+	bytes: number;
+	/** Free blocks in the thread caches. */
+	cached: number;
+	/** Free blocks in the slabs. */
+	free: number;
+}
+
+/** All blocks by size. */
+export interface SizeClasses {
+	/** The classes from 16 bytes to 8 KiB, each of which has slabs of its own. */
+	classes: SizeClass[];
+	/** The longer blocks, which are whole KiB (more in kinds above 1 TiB). */
+	large: { blocks: number; bytes: number; cached: number };
+}
+
+/** What was not freed when the last thread let go of a kind. */
+export interface LeakReport {
+	blocks: number;
+	/** Usable sizes. */
+	bytes: number;
+	/** By size class; `size` is 0 for all blocks above 8 KiB together. */
+	classes: { size: number; blocks: number; bytes: number }[];
+	/** In debug mode: where the blocks were allocated, the most bytes first, as far as this thread did it. */
+	stacks?: { stack: string; blocks: number; bytes: number }[];
+}
+
+const { classSizes } = native.kindLayout;
+const columns = 6;
+
+/** Reads what kindClassUse gives. */
+export function sizeClassesOf(table: Float64Array): SizeClasses {
+	const row = (index: number) => {
+		const [slabs = 0, slots = 0, blocks = 0, bytes = 0, cached = 0, cachedBytes = 0] = table.subarray(
+			index * columns,
+			(index + 1) * columns,
+		);
+		return { slabs, slots, blocks, bytes, cached, cachedBytes };
+	};
+	const { blocks, bytes, cached } = row(classSizes.length);
+	return {
+		classes: Array.from(classSizes, (size, index) => {
+			const { slabs, slots, blocks, bytes, cached } = row(index);
+			return { size, slabs, blocks, bytes, cached, free: slots - blocks - cached };
+		}),
+		large: { blocks, bytes, cached },
+	};
+}
+
+/** What is still allocated, or undefined if nothing is. */
+export function leaksOf({ classes, large }: SizeClasses): LeakReport | undefined {
+	const leaks = [...classes, { size: 0, ...large }]
+		.filter(({ blocks }) => blocks > 0)
+		.map(({ size, blocks, bytes }) => ({ size, blocks, bytes }));
+	if (leaks.length === 0) return undefined;
+	const sum = (key: 'blocks' | 'bytes') => leaks.reduce((total, leak) => total + leak[key], 0);
+	return { blocks: sum('blocks'), bytes: sum('bytes'), classes: leaks };
 }

@@ -1,63 +1,30 @@
 // The contract of every kind: malloc and its family, on a heap in native code and this thread's cache of free blocks.
 //
 // The common path is here and in block.ts, in JavaScript: a free block is popped from, or pushed into, a magazine of
-// the thread cache without a native call. All else (an empty or full magazine, long blocks, errors) is slow path.
+// the thread cache without a native call. All else (an empty or full magazine, long blocks, errors) is slow path, which
+// is in thread-heap.ts.
 import { constants } from 'node:buffer';
-import { constants as osConstants } from 'node:os';
 import { requireInteger } from '../arguments.ts';
-import { daxkindError, illegalConstructor, invalidArgType, invalidState, outOfRange, systemError } from '../errors.ts';
+import { daxkindError, illegalConstructor, invalidArgType, invalidState, outOfRange } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
-import { Block, magazineOf } from './block.ts';
-import type { KindStats } from './kind-stats.ts';
+import { Block, FastBuffer, noCache, Segment } from './block.ts';
+import { classFor, codeFor, emptyCode, magazineOf, runCodeOf, smallRunCode } from './codes.ts';
+import { DebugLedger, fillFreed, redZone, warnOfLeaks } from './debug.ts';
+import { checkJobOptions, finish, type JobOptions, type ProgressOptions } from './jobs.ts';
+import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
 import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
+import { type PressureOptions, PressureWatch } from './pressure.ts';
+import { RawHandles } from './raw.ts';
+import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
+import { push, ThreadHeap } from './thread-heap.ts';
 
-const {
-	classOfQuantum,
-	classSizes,
-	sizeQuantum,
-	maxSlabSize,
-	runCode,
-	runMagazines,
-	unitsShift,
-	magazineCode,
-	cachedUnitsWord,
-	cachedUnitsLimitWord,
-	resultSegmentWord,
-	resultOffsetWord,
-	dirtyWord,
-	segmentSize,
-} = native.kindLayout;
+const { maxSlabSize, runCode, unitsShift, magazineCode, cachedUnitsWord, segmentSize } = native.kindLayout;
 
-/** Alignment that every block has without asking. */
-const unitAlignment = sizeQuantum;
-const quantumShift = Math.log2(sizeQuantum);
-const quantumMask = sizeQuantum - 1;
-const runMask = runMagazines - 1;
 /** The smallest alignment that memalign takes: that of a pointer, as posix_memalign has it. */
 const leastAlignment = 8;
-/** The code of an empty block: it has no memory and no magazine. */
-const emptyCode = runCode;
-/** What a closed kind has for a thread cache: every fast path ends up on the slow one, which throws. */
-const noCache = new Int32Array(0);
-
-/** How long freed memory stays committed for reuse, in milliseconds: memkind's dirty_decay_ms for its default policy. */
-const decayMs = 10_000;
-
-const { ENOMEM, ENOSPC, EDQUOT } = osConstants.errno;
-
-/** The code of a run of so many units, of a size that is a small integer. */
-function runCodeOf(units: number): number {
-	return (units << unitsShift) | (units & runMask) | runCode;
-}
-
-/** The length of a block in units; 0 for a block of a class. */
-function unitsOf(code: number): number {
-	return Math.floor(code / 2 ** unitsShift);
-}
-
-function isOutOfRoom(status: number): boolean {
-	return status === -ENOSPC || status === -EDQUOT;
-}
+/** What a closed kind has for a thread cache, and one in debug mode: no block of it takes the fast path. */
+const closedCache = new Int32Array(0);
+const debugCache = new Int32Array(0);
 
 /** Handles that native code has made and no Kind has taken yet. */
 const made = new WeakSet<KindHandle>();
@@ -68,43 +35,47 @@ export function adopt(handle: KindHandle): KindHandle {
 	return handle;
 }
 
+/** What makes the Kind of a handle, by the handle's type; the modules of the kinds add theirs. */
+export const makers = new Map<KindHandle['type'], (handle: KindHandle) => Kind>();
+
 /**
  * A kind of memory that blocks are allocated from. Blocks are ordinary Buffers; their memory is not in V8's heap, and
  * the garbage collector neither scans nor frees it: what is allocated is freed with `free`, or all at once by `close`.
  *
- * A kind belongs to the thread that made it.
+ * Other threads of the process join a kind by `share` and `attach`; each has a Kind of its own for it.
  */
 export abstract class Kind {
 	/** The directory, or what else the memory comes from: for messages. */
 	readonly path: string;
 	/** What the kind can hold in bytes. */
 	readonly capacity: number;
-	/** The same, which nobody can change. */
-	#capacity: number;
-	#id: number;
+	/** In debug mode mistakes with the memory are looked for, which costs time and memory. */
+	readonly debug: boolean;
+	#heap: ThreadHeap;
+	/** Which kind of the process. */
+	#number: number;
+	/** The heap's cache, for the fast path; of a closed kind and in debug mode one that has nothing. */
 	#cache: Int32Array;
 	#unitShift: number;
 	#unitMask: number;
-	/** ArrayBuffers over the segments, made when a segment's first block is. */
-	#segments: (ArrayBuffer | undefined)[] = [];
-	/** ArrayBuffers of blocks that are longer than a segment. */
-	#windows = new Set<WeakRef<ArrayBuffer>>();
-	/** Nothing decays: the kind was prefaulted. */
-	#keepsStorage: boolean;
-	#decayTimer: NodeJS.Timeout | undefined;
-	/** What the heap answered when it was last asked for memory. */
-	#lastStatus = 0;
+	/** Over the segments, made when a segment's first block is. */
+	#segments: (Segment | undefined)[] = [];
+	#raw: RawHandles | undefined;
+	#ledger: DebugLedger | undefined;
+	#pressure: PressureWatch | undefined;
 
-	protected constructor(handle: KindHandle, path: string, keepsStorage: boolean) {
+	protected constructor(handle: KindHandle, pressure: PressureOptions = {}) {
 		if (!made.delete(handle)) throw illegalConstructor();
-		this.path = path;
+		this.path = handle.path;
 		this.capacity = handle.capacity;
-		this.#capacity = handle.capacity;
-		this.#keepsStorage = keepsStorage;
-		this.#id = handle.id;
-		this.#cache = new Int32Array(handle.cache);
+		this.debug = handle.debug;
+		this.#heap = new ThreadHeap(handle);
+		this.#number = handle.number;
+		this.#cache = handle.debug ? debugCache : this.#heap.cache;
 		this.#unitShift = handle.unitShift;
 		this.#unitMask = 2 ** handle.unitShift - 1;
+		if (handle.debug) this.#ledger = new DebugLedger(handle.capacity);
+		if (pressure.onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, handle.capacity, pressure);
 	}
 
 	/**
@@ -119,30 +90,26 @@ export abstract class Kind {
 	malloc(size: number): Buffer {
 		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
 		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
-			const code =
-				size <= maxSlabSize
-					? classOfQuantum[(size + quantumMask) >> quantumShift]!
-					: runCodeOf((size + this.#unitMask) >>> this.#unitShift);
+			const code = size <= maxSlabSize ? classFor(size) : smallRunCode((size + this.#unitMask) >>> this.#unitShift);
 			const cache = this.#cache;
 			const magazine = magazineOf(code);
 			const top = cache[magazine]!;
 			if (top > 0 && cache[magazine + magazineCode] === code) {
-				const segment = cache[magazine + top]!;
-				const buffer = this.#segments[segment];
-				if (buffer !== undefined) {
-					const block = new Block(buffer, cache[magazine + top + 1]!, size, cache, code, segment);
+				const segment = this.#segments[cache[magazine + top]!];
+				if (segment !== undefined) {
+					const block = new Block(segment, cache[magazine + top + 1]!, size, code);
 					cache[magazine] = top - 2;
 					if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
 					return block;
 				}
 			}
 		}
-		return this.#mallocSlowly(size);
+		return this.#allocate(size, this.malloc) ?? this.#outOfMemory(size);
 	}
 
 	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
 	tryMalloc(size: number): Buffer | undefined {
-		return this.#isCached(size) ? this.malloc(size) : this.#allocate(size);
+		return this.#isCached(size) ? this.malloc(size) : this.#allocate(size, this.tryMalloc);
 	}
 
 	/**
@@ -153,7 +120,10 @@ export abstract class Kind {
 	calloc(count: number, size: number): Buffer {
 		requireInteger('count', count);
 		requireInteger('size', size);
-		return this.malloc(this.#product(count, size)).fill(0);
+		const product = count * size;
+		this.#checkOpen();
+		if (!Number.isSafeInteger(product)) return this.#outOfMemory(product);
+		return (this.#allocate(product, this.calloc) ?? this.#outOfMemory(product)).fill(0);
 	}
 
 	/**
@@ -173,25 +143,7 @@ export abstract class Kind {
 			return this.malloc(0);
 		}
 		if (size === held.length) return held;
-		const code = this.#codeFor(size);
-		const had = Block.codeOf(held);
-		const segment = Block.segmentOf(held);
-		const offset = Block.offsetOf(held);
-		if (code === had) return this.#rename(held, code, size);
-		if (code > runCode && had > runCode && size <= this.#capacity) {
-			if (native.kindResizeRun(this.#id, segment, offset, unitsOf(code)) === 0) {
-				this.#startDecay();
-				return this.#rename(held, code, size);
-			}
-		}
-		const moved = this.#allocate(size);
-		if (moved === undefined) {
-			// A block that only shrinks can stay where it is.
-			return size <= this.usableSize(held) ? this.#rename(held, had, size) : this.#outOfMemory(size);
-		}
-		moved.set(held.length > size ? held.subarray(0, size) : held);
-		this.free(held);
-		return moved;
+		return this.#resizeInPlace(held, size) ?? this.#resizeByMoving(held, size);
 	}
 
 	/**
@@ -204,16 +156,29 @@ export abstract class Kind {
 	memalign(alignment: number, size: number): Buffer {
 		requireInteger('alignment', alignment, leastAlignment);
 		if (2 ** Math.floor(Math.log2(alignment)) !== alignment) throw outOfRange('alignment', 'a power of two', alignment);
+		return this.#allocate(size, this.memalign, alignment) ?? this.#outOfMemory(size);
+	}
+
+	/**
+	 * Allocates a block that is freed when the garbage collector finds that neither it nor a view of it can be reached.
+	 * `free` still frees it at once, and then it has length 0. It has an ArrayBuffer of its own, which costs about a
+	 * microsecond and 300 bytes of V8's heap: for few, large blocks.
+	 *
+	 * A reference (`ref`) takes it out of the collector's hands: it has to be freed, then.
+	 *
+	 * @throws As `malloc`.
+	 */
+	buffer(size: number): Buffer {
 		requireInteger('size', size);
-		if (size === 0 || alignment <= unitAlignment) return this.malloc(size);
-		// A class whose size is a multiple of the alignment has aligned blocks only: slabs begin at a unit.
-		const rounded = Math.ceil(size / alignment) * alignment;
-		if (rounded <= maxSlabSize && alignment <= this.#unitMask + 1) {
-			let code = classOfQuantum[rounded / sizeQuantum]!;
-			while (code < classSizes.length && classSizes[code]! % alignment !== 0) code++;
-			if (code < classSizes.length) return this.#allocateSlot(code, size) ?? this.#outOfMemory(size);
-		}
-		return this.#allocateRun(this.#runCodeFor(size), size, alignment) ?? this.#outOfMemory(size);
+		this.#checkOpen();
+		if (size === 0) return this.#empty();
+		const code = this.#take(size, 1);
+		if (code < 0) return this.#outOfMemory(size);
+		const { segment, offset } = this.#heap;
+		const generation = native.kindReference(this.#heap.id, segment, offset, size, 0);
+		const buffer = this.#heap.collectedWindow(segment, offset, size, generation);
+		const own = { generation, isOwn: true, isCollected: true, zone: 0 };
+		return Block.at(new Segment(this, buffer, noCache, segment, own), offset, 0, size, code);
 	}
 
 	/**
@@ -223,7 +188,7 @@ export abstract class Kind {
 	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no Buffer.
 	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
 	 *   when it is a Buffer from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
-	 *   kind. Nothing has changed then.
+	 *   kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	free(block: Buffer | null | undefined): void {
@@ -232,16 +197,215 @@ export abstract class Kind {
 
 	/**
 	 * How many bytes a block could hold: its size rounded up to its size class, or to whole units. The Buffer itself has
-	 * the length that was asked for; `realloc` up to the usable size does not move it. 0 for null and undefined.
+	 * the length that was asked for; `realloc` up to the usable size does not move it. 0 for null and undefined. In debug
+	 * mode it is the block's length: a red zone follows.
 	 *
 	 * @throws As `free`.
 	 */
 	usableSize(block: Buffer | null | undefined): number {
 		if (block === null || block === undefined) return 0;
-		const code = Block.codeOf(this.#held(block));
+		const held = this.#held(block);
+		const code = Block.codeOf(held);
 		if (code === emptyCode) return 0;
-		return code < runCode ? classSizes[code]! : unitsOf(code) * (this.#unitMask + 1);
+		return this.#ledger === undefined ? this.#heap.usableSize(code) : held.length;
 	}
+
+	/**
+	 * Moves a small block to a slab that is fuller than its own, if there is one, so that its own may become free: for
+	 * defragmenting data that lives long. Use what is returned, and the old Buffer no more.
+	 *
+	 * @returns The block at its new place, or undefined: it was not moved and is still valid. Blocks above 8 KiB, blocks
+	 *   that other threads have references to, GC-managed blocks and those of debug mode are never moved.
+	 * @throws As `free`.
+	 */
+	defragReallocate(block: Buffer | null | undefined): Buffer | undefined {
+		if (block === null || block === undefined) return undefined;
+		const held = this.#held(block);
+		const code = Block.codeOf(held);
+		const from = Block.segmentOf(held);
+		const heap = this.#heap;
+		if (code >= runCode || from.generation !== 0 || !heap.takeBetter(from.index, Block.offsetOf(held)))
+			return undefined;
+		const moved = this.#view(code, held.length, heap.segment, heap.offset);
+		moved.set(held);
+		// Not to the cache, which would hand it out again: the slab is to become empty.
+		native.kindFree(heap.id, from.index, Block.offsetOf(held));
+		Block.release(held);
+		return moved;
+	}
+
+	/** The kind of a block that has not been freed; undefined for everything else. */
+	static of(value: unknown): Kind | undefined {
+		if (!Block.isBlock(value) || Block.isFreed(value)) return undefined;
+		const { kind, generation, index } = Block.segmentOf(value);
+		if (kind.closed) return undefined;
+		if (generation === 0) return kind;
+		const reference = native.kindDereference(kind.#heap.id, index, Block.offsetOf(value), generation);
+		return reference === undefined ? undefined : kind;
+	}
+
+	// ---- Raw handles ------------------------------------------------------------------------------------------------
+
+	/**
+	 * Allocates `size` bytes and gives a number for them, for indexes of millions of blocks: an array of numbers costs the
+	 * garbage collector nothing. The number is a safe integer and may be kept in a Float64Array, or sent to other threads.
+	 *
+	 * @param size In bytes. 0 gives 0, which stands for no block.
+	 * @throws As `malloc`.
+	 */
+	mallocRaw(size: number): number {
+		const handle = this.tryMallocRaw(size);
+		return handle === 0 && size > 0 ? this.#outOfMemory(size) : handle;
+	}
+
+	/** Like `mallocRaw`, but returns 0 when there is no memory. */
+	tryMallocRaw(size: number): number {
+		const raw = this.#raw;
+		if (raw !== undefined && typeof size === 'number' && size > 0 && (size | 0) === size) {
+			const code = size <= maxSlabSize ? classFor(size) : smallRunCode((size + this.#unitMask) >>> this.#unitShift);
+			const cache = this.#cache;
+			const magazine = magazineOf(code);
+			const top = cache[magazine]!;
+			if (top > 0 && cache[magazine + magazineCode] === code) {
+				const handle = raw.take(code, cache[magazine + top]!, cache[magazine + top + 1]!);
+				cache[magazine] = top - 2;
+				if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
+				return handle;
+			}
+		}
+		return this.#mallocRawSlowly(size);
+	}
+
+	/**
+	 * The memory of a raw handle as an ordinary Buffer, for a look; it keeps nothing alive.
+	 *
+	 * @param length In bytes, at most the usable size, which is the default.
+	 * @throws As `freeRaw`; RangeError ERR_OUT_OF_RANGE for a longer `length`.
+	 */
+	view(handle: number, length?: number): Buffer {
+		this.#checkOpen();
+		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
+		const usable = handle === 0 ? 0 : this.#heap.usableSize(this.#rawHandles().find(handle));
+		const bytes = length === undefined ? usable : requireInteger('length', length, 0, usable);
+		if (bytes === 0) return new FastBuffer(new ArrayBuffer(0), 0, 0);
+		const { segment, offset } = this.#rawHandles();
+		return this.#plainView(segment, offset, bytes);
+	}
+
+	/**
+	 * Frees the block of a raw handle. 0 is accepted and does nothing.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no number.
+	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed before, by any thread (a handle that is as old as 64
+	 *   blocks at its place is taken for the newest one's); ERR_DAXKIND_NOT_A_BLOCK when it is no handle;
+	 *   ERR_DAXKIND_WRONG_KIND when it is one of another kind. Nothing has changed then.
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	freeRaw(handle: number): void {
+		const raw = this.#raw;
+		if (raw === undefined || typeof handle !== 'number' || handle === 0) {
+			this.#freeRawSlowly(handle);
+			return;
+		}
+		const code = raw.release(handle);
+		if (!push(this.#cache, code, raw.segment, raw.offset)) this.#giveBackRaw(code, raw);
+	}
+
+	// ---- Threads ----------------------------------------------------------------------------------------------------
+
+	/**
+	 * What another thread of this process joins the kind by: a plain object for postMessage or workerData. It holds
+	 * nothing; the kind lives until every thread that holds it has closed its Kind or has ended.
+	 *
+	 * ```js
+	 * worker.postMessage(kind.share());
+	 * // in the worker
+	 * parentPort.on('message', (shared) => {
+	 *   const kind = Kind.attach(shared);
+	 * });
+	 * ```
+	 *
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	share(): SharedKind {
+		this.#checkOpen();
+		return { type: 'daxkind.Kind', process: native.kindShare(this.#heap.id), number: this.#number };
+	}
+
+	/**
+	 * Joins a kind that another thread has shared. The Kind is to be closed on its own.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `share` did not make.
+	 * @throws Error ERR_DAXKIND_KIND_GONE when nobody holds the kind any more, or it is another process's.
+	 */
+	static attach(shared: SharedKind): Kind {
+		const { process, number } = requireSharedKind(shared);
+		const handle = native.kindAttach(process, number);
+		if (handle === undefined) {
+			throw daxkindError(
+				'ERR_DAXKIND_KIND_GONE',
+				'There is no such kind in this process: it was closed by all that held it, or another process made it',
+			);
+		}
+		return makers.get(handle.type)!(adopt(handle));
+	}
+
+	/**
+	 * A reference to a block, for `deref` in any thread that holds the kind. Nothing is copied: all see the same memory.
+	 * From now on any of the threads may free the block, once; a `free` or `deref` after that is an error.
+	 *
+	 * @throws As `free`.
+	 */
+	ref(block: Buffer): BlockReference {
+		const held = this.#held(block);
+		const code = Block.codeOf(held);
+		if (code === emptyCode) return { type: 'daxkind.Block', kind: this.#number, offset: 0, length: 0, generation: 0 };
+		const { id } = this.#heap;
+		const segment = Block.segmentOf(held);
+		const { index, zone, isOwn } = segment;
+		const offset = Block.offsetOf(held);
+		// With a new generation, the block is not the one that the garbage collector frees.
+		if (segment.isCollected) native.kindUnreference(id, index, offset, segment.generation);
+		const generation = native.kindReference(id, index, offset, held.length, zone);
+		if (generation !== segment.generation) {
+			const own = { generation, isOwn, isCollected: false, zone };
+			Block.move(held, new Segment(this, segment.buffer, noCache, index, own));
+		}
+		const place = index * segmentSize + offset;
+		return { type: 'daxkind.Block', kind: this.#number, offset: place, length: held.length, generation };
+	}
+
+	/**
+	 * The block that a reference stands for: the same memory as a Buffer of this thread.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `ref` did not make.
+	 * @throws Error ERR_DAXKIND_STALE_REFERENCE when the block has been freed or reallocated; ERR_DAXKIND_WRONG_KIND when
+	 *   it belongs to another kind; ERR_INVALID_STATE after `close`.
+	 */
+	deref(reference: BlockReference): Buffer {
+		const { kind, offset: place, generation } = requireReference(reference);
+		this.#checkOpen();
+		if (kind !== this.#number) throw wrongKind('reference');
+		if (generation === 0) return this.#empty();
+		const index = Math.floor(place / segmentSize);
+		const offset = place - index * segmentSize;
+		const found = index < 2 ** 31 ? native.kindDereference(this.#heap.id, index, offset, generation) : undefined;
+		if (found === undefined) {
+			throw daxkindError('ERR_DAXKIND_STALE_REFERENCE', 'The block of this reference has been freed or reallocated');
+		}
+		const [classOrRun, units, length, zone] = found;
+		const code = classOrRun < runCode ? classOrRun : runCodeOf(units);
+		const isOwn = this.debug || offset + length > segmentSize;
+		const own = { generation, isOwn, isCollected: false, zone };
+		if (isOwn) {
+			const buffer = this.#heap.window(index, offset + zone, length);
+			return Block.at(new Segment(this, buffer, noCache, index, own), offset, 0, length, code);
+		}
+		const { buffer } = this.#segment(index);
+		return new Block(new Segment(this, buffer, noCache, index, own), offset, length, code);
+	}
+
+	// ---- The whole --------------------------------------------------------------------------------------------------
 
 	/**
 	 * What the kind holds, now.
@@ -250,7 +414,24 @@ export abstract class Kind {
 	 */
 	stats(): KindStats {
 		this.#checkOpen();
-		return native.kindStats(this.#id);
+		const stats = native.kindStats(this.#heap.id);
+		if (this.#ledger !== undefined) {
+			const { blocks, bytes } = this.#ledger.quarantined;
+			stats.blocks -= blocks;
+			stats.allocated -= bytes;
+			stats.cached += bytes;
+		}
+		return stats;
+	}
+
+	/**
+	 * The blocks by size class: how many are held, and how many are free in slabs and thread caches.
+	 *
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	sizeClasses(): SizeClasses {
+		this.#checkOpen();
+		return sizeClassesOf(native.kindClassUse(this.#heap.id));
 	}
 
 	/**
@@ -262,33 +443,64 @@ export abstract class Kind {
 	 */
 	purge(): number {
 		this.#checkOpen();
-		return native.kindPurge(this.#id);
+		this.#ledger?.drain();
+		return native.kindPurge(this.#heap.id);
+	}
+
+	/**
+	 * As `purge`, by another thread, a part at a time.
+	 *
+	 * @returns Bytes given back.
+	 * @throws As `purge`; the signal's reason.
+	 */
+	async purgeAsync(options?: JobOptions): Promise<number> {
+		const given = checkJobOptions(options);
+		this.#checkOpen();
+		this.#ledger?.drain();
+		return finish(native.kindPurgeAsync(this.#heap.id), given);
+	}
+
+	/**
+	 * Reserves the storage of the whole kind and faults its pages in (fallocate, madvise with MADV_POPULATE_WRITE), by
+	 * another thread, so that no later allocation or first touch waits for either. The storage is kept until `purge` or
+	 * `close`, whatever the policy. The kind may be used meanwhile.
+	 *
+	 * @throws A system error of `fallocate` (ENOSPC) or `madvise`; the signal's reason. What was reserved stays.
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	async prefault(options?: ProgressOptions): Promise<void> {
+		const given = checkJobOptions(options);
+		this.#checkOpen();
+		await finish(native.kindPrefaultAsync(this.#heap.id), given);
 	}
 
 	/** True after `close`. */
 	get closed(): boolean {
-		return this.#cache === noCache;
+		return this.#cache === closedCache;
 	}
 
 	/**
-	 * Frees all blocks and gives all storage back. Every Buffer of this kind has length 0 from then on. Closing twice is
-	 * no error.
+	 * Frees all blocks and gives all storage back, unless other threads hold the kind, too: then the last of them does.
+	 * Every Buffer of this Kind has length 0 from then on. Closing twice is no error.
+	 *
+	 * @returns What had not been freed; undefined if there was nothing, or if other threads still hold the kind.
 	 */
-	close(): void {
-		if (this.closed) return;
-		// The cache is given back with its memory now, not when its ArrayBuffer is garbage.
-		const buffers = [this.#cache.buffer as ArrayBuffer];
-		this.#cache = noCache;
-		clearTimeout(this.#decayTimer);
-		for (const segment of this.#segments) if (segment !== undefined) buffers.push(segment);
-		for (const window of this.#windows) {
-			const buffer = window.deref();
-			if (buffer !== undefined) buffers.push(buffer);
-		}
-		this.#segments = [];
-		this.#windows.clear();
-		native.kindClose(this.#id);
-		for (const buffer of buffers) native.detachArrayBuffer(buffer);
+	close(): LeakReport | undefined {
+		if (this.closed) return undefined;
+		const leaks = this.#leaks();
+		this.#letGo(() => native.kindClose(this.#heap.id));
+		return leaks;
+	}
+
+	/** As `close`; the storage is given back by another thread. The Kind is closed at once. */
+	async closeAsync(): Promise<LeakReport | undefined> {
+		if (this.closed) return undefined;
+		const leaks = this.#leaks();
+		await finish(
+			this.#letGo(() => native.kindCloseAsync(this.#heap.id)),
+			{},
+		);
+		return leaks;
 	}
 
 	/** `close`, for `using` and its downlevelled forms. */
@@ -296,105 +508,146 @@ export abstract class Kind {
 		this.close();
 	}
 
+	/** `closeAsync`, for `await using`. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.closeAsync();
+	}
+
+	// ---- Slow paths -------------------------------------------------------------------------------------------------
+
 	/** Whether malloc will find a block in the thread cache, and so cannot fail. */
 	#isCached(size: number): boolean {
 		if (typeof size !== 'number' || !(size > 0 && (size | 0) === size)) return false;
-		const code = this.#codeFor(size);
+		const code = codeFor(size, this.#unitShift);
+		const cache = this.#cache;
 		const magazine = magazineOf(code);
-		return this.#cache[magazine]! > 0 && this.#cache[magazine + magazineCode] === code;
+		return cache[magazine]! > 0 && cache[magazine + magazineCode] === code;
 	}
 
 	#checkOpen(): void {
 		if (this.closed) throw invalidState('the kind is closed');
 	}
 
-	/** The slow half of malloc: checks everything, asks the heap. */
-	#allocate(size: number): Block | undefined {
+	#empty(): Block {
+		return new Block(new Segment(this, new ArrayBuffer(0), noCache, 0), 0, 0, emptyCode);
+	}
+
+	/** The slow half of malloc: checks everything, asks the heap. `caller` is the method whose callers are remembered. */
+	#allocate(size: number, caller: (...args: never[]) => unknown, alignment = 1): Block | undefined {
 		requireInteger('size', size);
 		this.#checkOpen();
-		if (size === 0) return new Block(new ArrayBuffer(0), 0, 0, this.#cache, emptyCode, 0);
-		const code = this.#codeFor(size);
-		return code < runCode ? this.#allocateSlot(code, size) : this.#allocateRun(code, size, 1);
-	}
-
-	#mallocSlowly(size: number): Block {
-		return this.#allocate(size) ?? this.#outOfMemory(size);
-	}
-
-	#codeFor(size: number): number {
-		return size <= maxSlabSize ? classOfQuantum[(size + quantumMask) >> quantumShift]! : this.#runCodeFor(size);
-	}
-
-	#runCodeFor(size: number): number {
-		const units = Math.ceil(size / (this.#unitMask + 1));
-		return units * 2 ** unitsShift + runCode + (units % runMagazines);
-	}
-
-	#allocateSlot(code: number, size: number): Block | undefined {
-		this.#checkOpen();
-		const cache = this.#cache;
-		const magazine = magazineOf(code);
-		if (cache[magazine] === 0 && !this.#succeeded(native.kindRefill(this.#id, code))) return undefined;
-		return this.#pop(code, size);
-	}
-
-	#pop(code: number, size: number): Block {
-		const cache = this.#cache;
-		const magazine = magazineOf(code);
-		const top = cache[magazine]!;
-		const block = this.#view(code, size, cache[magazine + top]!, cache[magazine + top + 1]!);
-		cache[magazine] = top - 2;
-		return block;
-	}
-
-	#allocateRun(code: number, size: number, alignment: number): Block | undefined {
-		this.#checkOpen();
-		this.#lastStatus = -ENOMEM;
-		if (size > this.#capacity || size > constants.MAX_LENGTH) return undefined;
-		if (!this.#succeeded(native.kindAllocateRun(this.#id, unitsOf(code), alignment))) return undefined;
-		const segment = this.#cache[resultSegmentWord]!;
-		const offset = this.#cache[resultOffsetWord]!;
+		if (size === 0) return this.#empty();
+		if (this.#ledger !== undefined) return this.#allocateGuarded(this.#ledger, size, alignment, caller);
+		const code = this.#take(size, alignment);
+		if (code < 0) return undefined;
+		const { segment, offset } = this.#heap;
 		try {
 			return this.#view(code, size, segment, offset);
 		} catch (error) {
-			native.kindFreeRun(this.#id, segment, offset);
+			this.#heap.giveBack(code, segment, offset);
 			throw error;
 		}
 	}
 
-	/** Whether the heap found memory; an error that is not about memory is thrown. */
-	#succeeded(status: number): boolean {
-		this.#lastStatus = status;
-		if (status === 0) return true;
-		// It has emptied the thread cache.
-		this.#startDecay();
-		if (status === -ENOMEM || isOutOfRoom(status)) return false;
-		throw systemError(status, 'fallocate', this.path);
-	}
-
-	#view(code: number, size: number, segment: number, offset: number): Block {
-		if (offset + size <= segmentSize) {
-			let buffer = this.#segments[segment];
-			// Not open yet, or moved away by ArrayBuffer.prototype.transfer().
-			if (buffer === undefined || buffer.byteLength === 0) buffer = this.#openSegment(segment);
-			return new Block(buffer, offset, size, this.#cache, code, segment);
+	/** Takes memory from the heap; where there is none, the owner may make some. */
+	#take(size: number, alignment: number): number {
+		const heap = this.#heap;
+		if (size > constants.MAX_LENGTH) return -1;
+		let code = heap.take(size, alignment);
+		if (code < 0 && this.#ledger?.drain()) code = heap.take(size, alignment);
+		if (this.#pressure === undefined) return code;
+		if (code >= 0) {
+			this.#pressure.check(heap.cache, () => this.stats());
+			return code;
 		}
-		const buffer = native.kindWindow(this.#id, segment, offset, size);
-		for (const window of this.#windows) if (window.deref() === undefined) this.#windows.delete(window);
-		this.#windows.add(new WeakRef(buffer));
-		return Block.place(new Block(buffer, 0, size, this.#cache, code, segment), offset);
+		if (!this.#pressure.outOfMemory(size, () => this.stats())) return -1;
+		this.#checkOpen();
+		return heap.take(size, alignment);
 	}
 
-	#openSegment(segment: number): ArrayBuffer {
-		const buffer = native.kindWindow(this.#id, segment, 0, segmentSize);
-		this.#segments[segment] = buffer;
-		return buffer;
+	#segment(index: number): Segment {
+		let segment = this.#segments[index];
+		// Not open yet, or moved away by ArrayBuffer.prototype.transfer().
+		if (segment === undefined || segment.buffer.byteLength === 0) {
+			segment = new Segment(this, this.#heap.openSegment(index), this.#heap.cache, index);
+			this.#segments[index] = segment;
+		}
+		return segment;
+	}
+
+	/** A block at a place that was taken for it. */
+	#view(code: number, size: number, index: number, offset: number): Block {
+		if (offset + size <= segmentSize) return new Block(this.#segment(index), offset, size, code);
+		const segment = new Segment(this, this.#heap.window(index, offset, size), this.#heap.cache, index);
+		return Block.at(segment, offset, 0, size, code);
+	}
+
+	#plainView(index: number, offset: number, length: number): Buffer {
+		if (offset + length <= segmentSize) return new FastBuffer(this.#segment(index).buffer, offset, length);
+		return new FastBuffer(this.#heap.window(index, offset, length), 0, length);
+	}
+
+	/** A block of debug mode: its own ArrayBuffer between two red zones. */
+	#allocateGuarded(
+		ledger: DebugLedger,
+		size: number,
+		alignment: number,
+		caller: (...args: never[]) => unknown,
+	): Block | undefined {
+		const zone = Math.max(redZone, alignment);
+		const whole = zone + size + redZone;
+		const code = this.#take(whole, alignment);
+		if (code < 0) return undefined;
+		const heap = this.#heap;
+		const { segment, offset } = heap;
+		const generation = native.kindReference(heap.id, segment, offset, size, zone);
+		const memory = this.#plainView(segment, offset, whole);
+		ledger.allocated(generation, memory, zone, size, heap.usableSize(code), caller);
+		const own = { generation, isOwn: true, isCollected: false, zone };
+		const buffer = heap.window(segment, offset + zone, size);
+		return Block.at(new Segment(this, buffer, noCache, segment, own), offset, 0, size, code);
+	}
+
+	/** The same block with another length, where its memory is; undefined if that cannot be. */
+	#resizeInPlace(held: Block, size: number): Block | undefined {
+		const segment = Block.segmentOf(held);
+		if (this.#ledger !== undefined || segment.isOwn || size > this.capacity) return undefined;
+		const had = Block.codeOf(held);
+		if (had === emptyCode) return undefined;
+		const offset = Block.offsetOf(held);
+		const code = codeFor(size, this.#unitShift);
+		if (code !== had) {
+			if (segment.generation !== 0 || code < runCode || had < runCode) return undefined;
+			if (!this.#heap.resize(code, segment.index, offset)) return undefined;
+		}
+		return this.#rename(held, code, size);
+	}
+
+	#resizeByMoving(held: Block, size: number): Block {
+		const segment = Block.segmentOf(held);
+		const moved = segment.isCollected ? (this.buffer(size) as Block) : this.#allocate(size, this.realloc);
+		if (moved === undefined) {
+			// A block that only shrinks can stay where it is.
+			const stays = size < held.length && !segment.isOwn;
+			return stays ? this.#rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
+		}
+		moved.set(held.length > size ? held.subarray(0, size) : held);
+		this.free(held);
+		return moved;
 	}
 
 	/** The same piece of memory as a Buffer of another length; the old Buffer is a block no more. */
-	#rename(block: Block, code: number, size: number): Block {
-		const renamed = this.#view(code, size, Block.segmentOf(block), Block.offsetOf(block));
-		Block.release(block);
+	#rename(held: Block, code: number, size: number): Block {
+		const { generation, index, zone } = Block.segmentOf(held);
+		const offset = Block.offsetOf(held);
+		const renamed = this.#view(code, size, index, offset);
+		if (generation !== 0) {
+			native.kindReference(this.#heap.id, index, offset, size, zone);
+			const { buffer } = Block.segmentOf(renamed);
+			const own = { generation, isOwn: false, isCollected: false, zone };
+			Block.move(renamed, new Segment(this, buffer, noCache, index, own));
+		}
+		Block.release(held);
 		return renamed;
 	}
 
@@ -408,11 +661,13 @@ export abstract class Kind {
 			);
 		}
 		this.#checkOpen();
-		if (Block.cacheOf(block) !== this.#cache) {
-			throw daxkindError('ERR_DAXKIND_WRONG_KIND', 'This block belongs to another kind; free it there');
-		}
-		if (Block.isFreed(block)) {
-			throw daxkindError('ERR_DAXKIND_DOUBLE_FREE', 'This block has been freed or reallocated already');
+		const { kind, generation, index } = Block.segmentOf(block);
+		if (kind !== this) throw wrongKind('block');
+		if (Block.isFreed(block)) throw freedAlready('');
+		if (generation !== 0) {
+			const offset = Block.offsetOf(block);
+			if (native.kindDereference(this.#heap.id, index, offset, generation) === undefined)
+				throw freedAlready(' elsewhere');
 		}
 		return block;
 	}
@@ -421,46 +676,106 @@ export abstract class Kind {
 		if (value === null || value === undefined) return;
 		const block = this.#held(value);
 		const code = Block.codeOf(block);
-		const cache = this.#cache;
-		let status = 0;
+		const { generation, index } = Block.segmentOf(block);
 		if (code !== emptyCode) {
-			// Room is made for it if the cache will hold such blocks at all.
-			const cacheable = code < runCode || unitsOf(code) <= cache[cachedUnitsLimitWord]! / 2;
-			if (cacheable) status = native.kindFlush(this.#id, code);
-			if (!Block.push(block, cache)) {
-				status = native.kindFreeRun(this.#id, Block.segmentOf(block), Block.offsetOf(block)) || status;
-			}
-			this.#startDecay();
+			if (generation !== 0) this.#freeReferenced(block);
+			else if (!this.#heap.giveBack(code, index, Block.offsetOf(block))) this.#corrupted();
 		}
 		Block.release(block);
-		if (status !== 0) {
-			throw daxkindError('ERR_DAXKIND_CORRUPTED', `The heap's books do not know a freed block of '${this.path}'`);
+	}
+
+	/** Frees a block with a generation: one that others may have freed a moment ago. */
+	#freeReferenced(block: Block): void {
+		const { id } = this.#heap;
+		const { generation, index, isOwn, buffer, zone } = Block.segmentOf(block);
+		const offset = Block.offsetOf(block);
+		if (isOwn && buffer.byteLength === 0) {
+			throw invalidState("the block's ArrayBuffer has been transferred, and is not its own any more");
 		}
+		if (this.#ledger !== undefined && zone > 0) {
+			const ledger = this.#ledger;
+			const memory = this.#plainView(index, offset, zone + block.length + redZone);
+			ledger.checkZones(generation, memory, zone, block.length);
+			if (native.kindUnreference(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
+			native.detachArrayBuffer(buffer);
+			ledger.freed(generation, memory, this.#heap.usableSize(Block.codeOf(block)), () => {
+				if (native.kindFree(id, index, offset) !== 0) this.#corrupted();
+			});
+		} else {
+			if (native.kindFreeReferenced(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
+			if (isOwn) native.detachArrayBuffer(buffer);
+		}
+		this.#heap.startDecay();
 	}
 
-	#startDecay(): void {
-		if (this.#decayTimer !== undefined || this.#keepsStorage || this.#cache[dirtyWord] === 0) return;
-		this.#decayTimer = setTimeout(() => {
-			this.#decayTimer = undefined;
-			if (this.closed) return;
-			this.#cache[dirtyWord] = native.kindDecay(this.#id, decayMs) ? 1 : 0;
-			this.#startDecay();
-		}, decayMs);
-		this.#decayTimer.unref();
+	#corrupted(): never {
+		throw daxkindError('ERR_DAXKIND_CORRUPTED', `The heap's books do not know a freed block of '${this.path}'`);
 	}
 
-	#product(count: number, size: number): number {
-		const product = count * size;
-		if (Number.isSafeInteger(product)) return product;
+	#rawHandles(): RawHandles {
 		this.#checkOpen();
-		return this.#outOfMemory(product);
+		this.#raw ??= new RawHandles(this.#number, this.#unitShift, () => {
+			const tables = native.kindRawTables(this.#heap.id);
+			for (const table of Object.values(tables)) this.#heap.keep(table);
+			return tables;
+		});
+		return this.#raw;
+	}
+
+	#mallocRawSlowly(size: number): number {
+		requireInteger('size', size);
+		const raw = this.#rawHandles();
+		if (size === 0) return 0;
+		const code = this.#take(size, 1);
+		return code < 0 ? 0 : raw.take(code, this.#heap.segment, this.#heap.offset);
+	}
+
+	#freeRawSlowly(handle: unknown): void {
+		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
+		const raw = this.#rawHandles();
+		if (handle === 0) return;
+		const code = raw.release(handle);
+		this.#giveBackRaw(code, raw);
+	}
+
+	#giveBackRaw(code: number, { segment, offset }: RawHandles): void {
+		this.#checkOpen();
+		if (this.debug) fillFreed(this.#plainView(segment, offset, this.#heap.usableSize(code)));
+		if (!this.#heap.giveBack(code, segment, offset)) this.#corrupted();
+	}
+
+	#leaks(): LeakReport | undefined {
+		this.#ledger?.drain();
+		if (native.kindHolders(this.#heap.id) > 1) return undefined;
+		const leaks = leaksOf(this.sizeClasses());
+		if (leaks === undefined || this.#ledger === undefined) return leaks;
+		const explained = this.#ledger.explain(leaks);
+		warnOfLeaks(explained, this.path);
+		return explained;
+	}
+
+	#letGo<Result>(letGo: () => Result): Result {
+		this.#cache = closedCache;
+		const segments: ArrayBuffer[] = [];
+		for (const segment of this.#segments) if (segment !== undefined) segments.push(segment.buffer);
+		this.#segments = [];
+		this.#raw = undefined;
+		return this.#heap.close(segments, letGo);
 	}
 
 	#outOfMemory(requested: number): never {
 		const { capacity, allocated, free } = this.stats();
 		let reason: OutOfMemoryReason = free >= requested ? 'fragmented' : 'limit';
 		if (requested <= capacity && requested > constants.MAX_LENGTH) reason = 'buffer-limit';
-		else if (isOutOfRoom(this.#lastStatus)) reason = 'file-system-full';
+		else if (this.#heap.isOutOfRoom && requested <= capacity) reason = 'file-system-full';
 		throw new OutOfMemoryError({ requested, capacity, allocated, reason, path: this.path });
 	}
+}
+
+function wrongKind(what: string): Error {
+	return daxkindError('ERR_DAXKIND_WRONG_KIND', `This ${what} belongs to another kind; free it there`);
+}
+
+function freedAlready(where: string): Error {
+	return daxkindError('ERR_DAXKIND_DOUBLE_FREE', `This block has been freed or reallocated already${where}`);
 }

@@ -3,15 +3,17 @@ import { requireBoolean, requireInteger, requireOptions, requirePath } from '../
 import { whyNotDax } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { type Granularity, granularityOf } from '../mapping/index.ts';
-import { type KindHandle, native } from '../native.ts';
-import { adopt, Kind } from './kind.ts';
+import { type KindHandle, type KindRequest, native } from '../native.ts';
+import { checkJobOptions, finish, type ProgressOptions } from './jobs.ts';
+import { adopt, Kind, makers } from './kind.ts';
+import { checkPressureOptions, type PressureOptions } from './pressure.ts';
 
 const { chunkSize } = native.kindLayout;
 
 /** The smallest `maxSize` of a pmem kind in bytes: 16 MiB, memkind's MEMKIND_PMEM_MIN_SIZE. */
 export const minPmemSize = 16 * 1024 * 1024;
 
-export interface PmemKindOptions {
+export interface PmemKindOptions extends PressureOptions {
 	/**
 	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
 	 * allocated, never more than this. Default 0: what the file system has.
@@ -35,11 +37,31 @@ export interface PmemKindOptions {
 	 * is kept until `purge` or `close`, whatever the policy. Takes long for much memory. Default false.
 	 */
 	prefault?: boolean;
+	/**
+	 * Look for mistakes with the memory: each block has an ArrayBuffer of its own, which `free` detaches, so that a use
+	 * after it finds length 0; red zones around blocks are checked by `free`; freed memory is filled with a pattern and
+	 * kept out of use for a while; leak reports say where blocks were allocated. Slow. Default: whether the environment
+	 * variable DAXKIND_DEBUG is set to something else than 0.
+	 */
+	debug?: boolean;
 }
 
-function checkOptions(options: unknown): Required<PmemKindOptions> {
+/** The default of the option `debug`. */
+export function isDebugging(): boolean {
+	return !['', '0', undefined].includes(process.env.DAXKIND_DEBUG);
+}
+
+interface Checked {
+	request: KindRequest;
+	requireDax: boolean;
+	pressure: PressureOptions;
+}
+
+function checkOptions(directory: string | URL, options: unknown): Checked {
+	const path = requirePath('directory', directory);
 	const given = requireOptions<PmemKindOptions>('options', options as PmemKindOptions);
 	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
+	const { debug = isDebugging() } = given;
 	if (maxSize !== 0) requireInteger('options.maxSize', maxSize, minPmemSize);
 	if (typeof policy !== 'string') throw invalidArgType('options.policy', 'of type string', policy);
 	if (policy !== 'default' && policy !== 'conservative') {
@@ -48,22 +70,36 @@ function checkOptions(options: unknown): Required<PmemKindOptions> {
 	requireBoolean('options.requireDax', requireDax);
 	requireBoolean('options.mapSync', mapSync);
 	requireBoolean('options.prefault', prefault);
-	return { maxSize: Math.ceil(maxSize / chunkSize) * chunkSize, policy, requireDax, mapSync, prefault };
+	requireBoolean('options.debug', debug);
+	return {
+		request: {
+			directory: path,
+			maxSize: Math.ceil(maxSize / chunkSize) * chunkSize,
+			conservative: policy === 'conservative',
+			sync: mapSync,
+			prefault,
+			debug,
+		},
+		requireDax,
+		pressure: checkPressureOptions(given),
+	};
 }
 
 /** Gives a refused MAP_SYNC its reason: the kernel says no more than ENOTSUP. */
-function createOrExplain(path: string, mapSync: boolean, create: () => KindHandle): KindHandle {
-	try {
-		return create();
-	} catch (error) {
-		const { code, errno, syscall } = error as SystemError;
-		if (code === 'ENOSPC' && syscall === 'fstatfs') {
-			throw systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
-		}
-		if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') throw error;
-		const { reason = 'its device cannot promise persistence' } = whyNotDax(path);
-		throw systemError(errno, syscall, path, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
+function explained(error: unknown, { directory, sync }: KindRequest): unknown {
+	const { code, errno, syscall } = error as SystemError;
+	if (code === 'ENOSPC' && syscall === 'fstatfs') {
+		return systemError(errno, syscall, directory, 'the file system does not say how large it is; give maxSize');
 	}
+	if (!sync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
+	const { reason = 'its device cannot promise persistence' } = whyNotDax(directory);
+	return systemError(errno, syscall, directory, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
+}
+
+function notDax(path: string): Error {
+	const { reason, remedy } = whyNotDax(path);
+	const next = remedy === undefined ? '' : ` To mend it: ${remedy}`;
+	return daxkindError('ERR_DAXKIND_NOT_DAX', `'${path}' is not on DAX: ${reason}.${next}`);
 }
 
 /**
@@ -92,11 +128,15 @@ export class PmemKind extends Kind {
 	/** What has to be flushed for a store to be persistent; see {@link Granularity}. */
 	readonly granularity: Granularity;
 
-	private constructor(handle: KindHandle, path: string, mapSync: boolean, keepsStorage: boolean) {
-		super(handle, path, keepsStorage);
+	static {
+		makers.set('pmem', (handle) => new PmemKind(handle));
+	}
+
+	private constructor(handle: KindHandle, pressure?: PressureOptions) {
+		super(handle, pressure);
 		this.dax = handle.dax;
-		this.mapping = mapSync ? 'sync' : 'shared';
-		this.granularity = granularityOf(mapSync, handle.deviceMajor, handle.deviceMinor);
+		this.mapping = handle.sync ? 'sync' : 'shared';
+		this.granularity = granularityOf(handle.sync, handle.deviceMajor, handle.deviceMinor);
 	}
 
 	/**
@@ -109,17 +149,53 @@ export class PmemKind extends Kind {
 	 * @throws Error ERR_DAXKIND_NOT_DAX with `requireDax`.
 	 */
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
-		const path = requirePath('directory', directory);
-		const { maxSize, policy, requireDax, mapSync, prefault } = checkOptions(options);
-		const handle = createOrExplain(path, mapSync, () =>
-			native.kindCreate(path, maxSize, policy === 'conservative', mapSync, prefault),
-		);
-		const kind = new PmemKind(adopt(handle), path, mapSync, prefault);
+		const { request, requireDax, pressure } = checkOptions(directory, options);
+		let handle: KindHandle;
+		try {
+			handle = native.kindCreate(request);
+		} catch (error) {
+			throw explained(error, request);
+		}
+		const kind = new PmemKind(adopt(handle), pressure);
 		if (requireDax && !kind.dax) {
 			kind.close();
-			const { reason, remedy } = whyNotDax(path);
-			const next = remedy === undefined ? '' : ` To mend it: ${remedy}`;
-			throw daxkindError('ERR_DAXKIND_NOT_DAX', `'${path}' is not on DAX: ${reason}.${next}`);
+			throw notDax(request.directory);
+		}
+		return kind;
+	}
+
+	/**
+	 * As `create`, by another thread: with `prefault` it can take seconds.
+	 *
+	 * ```js
+	 * const kind = await PmemKind.createAsync('/dev/shm', {
+	 *   maxSize: 64 * 1024 * 1024,
+	 *   prefault: true,
+	 *   signal: AbortSignal.timeout(10_000),
+	 *   onProgress: ({ done, total }) => console.log(`${done} of ${total} bytes`),
+	 * });
+	 * kind.close();
+	 * ```
+	 *
+	 * @throws As `create`; the signal's reason. Nothing stays behind then.
+	 */
+	static async createAsync(
+		directory: string | URL,
+		options: PmemKindOptions & ProgressOptions = {},
+	): Promise<PmemKind> {
+		const { request, requireDax, pressure } = checkOptions(directory, options);
+		const given = checkJobOptions(options);
+		let handle: KindHandle;
+		try {
+			handle = await finish(native.kindCreateAsync(request), given);
+		} catch (error) {
+			throw explained(error, request);
+		}
+		const kind = new PmemKind(adopt(handle), pressure);
+		if (given.signal?.aborted || (requireDax && !kind.dax)) {
+			await kind.closeAsync();
+			given.signal?.throwIfAborted();
+			throw notDax(request.directory);
 		}
 		return kind;
 	}

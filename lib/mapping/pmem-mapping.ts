@@ -4,6 +4,9 @@ import { invalidState } from '../errors.ts';
 import { native } from '../native.ts';
 import type { Granularity } from './granularity.ts';
 
+/** What native code knows a mapping by. */
+export let idOf: (mapping: PmemMapping) => number;
+
 /** What `mapFile` has found out and hands over. */
 export interface Mapped {
 	id: number;
@@ -31,14 +34,19 @@ export class PmemMapping implements Disposable {
 	readonly writable: boolean;
 	readonly #id: number;
 	readonly #arrayBuffer: ArrayBuffer;
-	readonly #path: string | undefined;
+	/** The file's path, as it was given; undefined of a descriptor. */
+	readonly path: string | undefined;
 	#isMapped = true;
+
+	static {
+		idOf = (mapping) => mapping.#id;
+	}
 
 	/** @internal Use {@link mapFile}. */
 	constructor({ id, arrayBuffer, granularity, sync, writable, path }: Mapped) {
 		this.#id = id;
 		this.#arrayBuffer = arrayBuffer;
-		this.#path = path;
+		this.path = path;
 		this.buffer = Buffer.from(arrayBuffer);
 		this.granularity = granularity;
 		this.sync = sync;
@@ -79,7 +87,7 @@ export class PmemMapping implements Disposable {
 		const size = this.buffer.length;
 		requireInteger('offset', offset, 0, size);
 		const bytes = length === undefined ? size - offset : requireInteger('length', length, 0, size - offset);
-		if (this.granularity === 'page') native.syncPages(this.buffer, offset, bytes, this.#path);
+		if (this.granularity === 'page') native.syncPages(this.buffer, offset, bytes, this.path);
 		else if (this.granularity === 'cache-line') native.flush(this.buffer, offset, bytes);
 	}
 
@@ -97,6 +105,8 @@ export class PmemMapping implements Disposable {
 	/**
 	 * Lets go of the file. {@link PmemMapping.buffer} and all views of its memory have length 0 from then on; nothing faults. Does not
 	 * persist. Calling it again does nothing.
+	 *
+	 * @throws Error ERR_INVALID_STATE while a fixed kind is open over it.
 	 */
 	unmap(): void {
 		if (!this.#isMapped) return;

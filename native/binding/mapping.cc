@@ -10,23 +10,20 @@
 
 namespace daxkind {
 
-std::uint32_t MappingTable::add(void* address, std::size_t length) {
+MappedRange::~MappedRange() {
+    syscalls::unmap(address, length);
+}
+
+std::uint32_t MappingTable::add(std::shared_ptr<MappedRange> range) {
     do lastId += 1;
     while (entries.count(lastId) != 0);
-    entries.emplace(lastId, Entry{address, length});
+    entries.emplace(lastId, std::move(range));
     return lastId;
 }
 
-MappingTable::Entry* MappingTable::find(std::uint32_t id) {
+std::shared_ptr<MappedRange> MappingTable::find(std::uint32_t id) const {
     const auto found = entries.find(id);
-    return found == entries.end() ? nullptr : &found->second;
-}
-
-void MappingTable::remove(std::uint32_t id) {
-    const Entry* entry = find(id);
-    if (entry == nullptr) return;
-    syscalls::unmap(entry->address, entry->length);
-    entries.erase(id);
+    return found == entries.end() ? nullptr : found->second;
 }
 
 namespace {
@@ -77,7 +74,7 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
     auto ownership = std::make_shared<Ownership>();
     ownership->table = table;
-    ownership->id = table->add(address, *length);
+    ownership->id = table->add(std::make_shared<MappedRange>(address, *length));
     const napi_value arrayBuffer = externalArrayBuffer<Ownership>(env, address, *length, ownership);
     if (arrayBuffer == nullptr) return env.Undefined();
     Napi::Object made = Napi::Object::New(env);
@@ -92,8 +89,13 @@ Napi::Value releaseMapping(const Napi::CallbackInfo& info) {
     const auto id = takeUint32(info, 0, "id");
     if (!id) return env.Undefined();
     if (!info[1].IsArrayBuffer()) return invalidArgType(env, "arrayBuffer", "an instance of ArrayBuffer");
-    MappingTable::Entry* entry = AddonState::of(env).mappings->find(*id);
+    const std::shared_ptr<MappedRange> entry = AddonState::of(env).mappings->find(*id);
     if (entry == nullptr || entry->released) return Napi::Boolean::New(env, false);
+    if (entry->users > 0) {
+        throwCoded(env, Napi::Error::New(env, "Invalid state: a fixed kind is open over the mapping; close it first"),
+                   "ERR_INVALID_STATE");
+        return env.Undefined();
+    }
     const int result = syscalls::replaceWithAnonymous(entry->address, entry->length);
     if (result != 0) {
         throwSystemError(env, result, "mmap");

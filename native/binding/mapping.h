@@ -1,30 +1,40 @@
-// The mappings of one environment that JavaScript sees as ArrayBuffers. An entry lives from mmap until the
-// ArrayBuffer's backing store is finalised, so that no address a script can still reach is ever unmapped.
+// The mappings of one environment that JavaScript sees as ArrayBuffers. A mapped range lives from mmap until the
+// ArrayBuffer's backing store is finalised, and nobody else uses it: no address a script can still reach is ever
+// unmapped.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <unordered_map>
 
 namespace daxkind {
 
+/// One mmap. May be destroyed, which unmaps it, by any thread.
+struct MappedRange {
+    char* address;
+    std::size_t length;
+    /// releaseMapping has put anonymous memory in the file's place.
+    bool released = false;
+    /// Kinds that are open over it.
+    std::atomic<int> users{0};
+
+    MappedRange(void* at, std::size_t bytes) : address(static_cast<char*>(at)), length(bytes) {}
+    MappedRange(const MappedRange&) = delete;
+    MappedRange& operator=(const MappedRange&) = delete;
+    ~MappedRange();
+};
+
 class MappingTable {
   public:
-    struct Entry {
-        void* address;
-        std::size_t length;
-        /// releaseMapping has put anonymous memory in the file's place.
-        bool released = false;
-    };
-
-    std::uint32_t add(void* address, std::size_t length);
+    std::uint32_t add(std::shared_ptr<MappedRange> range);
     /// null if there is no such mapping (any more).
-    Entry* find(std::uint32_t id);
-    /// Unmaps and forgets it.
-    void remove(std::uint32_t id);
+    std::shared_ptr<MappedRange> find(std::uint32_t id) const;
+    void remove(std::uint32_t id) { entries.erase(id); }
 
   private:
-    std::unordered_map<std::uint32_t, Entry> entries;
+    std::unordered_map<std::uint32_t, std::shared_ptr<MappedRange>> entries;
     std::uint32_t lastId = 0;
 };
 

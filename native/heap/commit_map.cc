@@ -27,7 +27,9 @@ uint64_t up(uint64_t bytes, uint64_t size) {
 
 int CommitMap::open(Region* region, bool decommitAtOnce) {
     region_ = region;
+    isElastic_ = region->isElastic();
     decommitAtOnce_ = decommitAtOnce;
+    if (!isElastic_) return 0;
     return chunks_.reserve(up(region->capacity(), kChunkSize));
 }
 
@@ -36,6 +38,7 @@ bool CommitMap::isCommitted(uint64_t granule) const {
 }
 
 uint64_t CommitMap::firstMissing(ByteRange range) const {
+    if (!isElastic_) return range.to;
     const uint64_t last = up(range.to, kCommitGranule);
     for (uint64_t granule = range.from / kCommitGranule; granule < last; granule++) {
         if (!isCommitted(granule)) return granule * kCommitGranule;
@@ -65,6 +68,7 @@ int CommitMap::commitGranules(uint64_t first, uint64_t last) {
 }
 
 int CommitMap::commit(ByteRange range) {
+    if (!isElastic_) return 0;
     const uint64_t first = range.from / kChunkSize;
     const uint64_t end = up(range.to, kChunkSize);
     bool missing = false;
@@ -76,6 +80,7 @@ int CommitMap::commit(ByteRange range) {
 }
 
 void CommitMap::markUsed(ByteRange range) {
+    if (!isElastic_) return;
     for (uint64_t chunk = range.from / kChunkSize; chunk < up(range.to, kChunkSize); chunk++) {
         if (chunks_[chunk].freeSince == 0) continue;
         chunks_[chunk].freeSince = 0;
@@ -84,6 +89,7 @@ void CommitMap::markUsed(ByteRange range) {
 }
 
 void CommitMap::markFreed(ByteRange range, ByteRange whole) {
+    if (!isElastic_) return;
     // Only a chunk that the freed part touches can have become free; it has, if it lies in the whole.
     const uint64_t first = std::max(range.from / kChunkSize, up(whole.from, kChunkSize));
     const uint64_t end = std::min(up(range.to, kChunkSize), whole.to / kChunkSize);
@@ -132,6 +138,7 @@ uint64_t CommitMap::decommit(ByteRange range) {
 }
 
 uint64_t CommitMap::decay(uint32_t ageMs) {
+    if (keeps_) return 0;
     uint64_t bytes = 0;
     const uint32_t now = coarseMs();
     for (uint64_t chunk = 0; chunk < usedChunks_ && dirtyChunks_ > 0;) {

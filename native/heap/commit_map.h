@@ -43,10 +43,15 @@ class CommitMap {
     uint64_t decommit(ByteRange range);
 
     // Nothing at and above this byte is backed.
-    uint64_t usedEnd() const { return usedChunks_ * kChunkSize; }
-    uint64_t committedBytes() const { return committedGranules_ * kCommitGranule; }
+    uint64_t usedEnd() const { return isElastic_ ? usedChunks_ * kChunkSize : region_->capacity(); }
+    uint64_t committedBytes() const { return isElastic_ ? committedGranules_ * kCommitGranule : region_->capacity(); }
+    // From now on storage goes back by decommit() alone.
+    void keep() {
+        decommitAtOnce_ = false;
+        keeps_ = true;
+    }
     // Whether some whole chunk is free and still backed, so that decay() will have work.
-    bool hasDirtyChunks() const { return dirtyChunks_ > 0; }
+    bool hasDirtyChunks() const { return dirtyChunks_ > 0 && !keeps_; }
 
   private:
     struct Chunk {
@@ -60,7 +65,9 @@ class CommitMap {
     uint64_t decommitGranules(uint64_t first, uint64_t last);
 
     Region* region_ = nullptr;
+    bool isElastic_ = true;
     bool decommitAtOnce_ = false;
+    bool keeps_ = false;
     LazyArray<Chunk> chunks_;
     uint64_t committedGranules_ = 0;
     uint64_t dirtyChunks_ = 0;

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 namespace daxkind {
 
 namespace {
+
+// How long a thread that has no memory waits for other threads to give back what their caches hold. A thread that
+// runs its event loop answers in less than one; one that is busy for longer is not waited for again.
+constexpr std::chrono::milliseconds kPatience{20};
 
 // 1 KiB loses 512 bytes of a block above kMaxSlabSize on average. The unit map has room for 2^30 units, so that a
 // region above 1 TiB has a larger unit.
@@ -29,28 +34,37 @@ void setEntry(int32_t* entry, uint64_t offset) {
     entry[1] = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
 }
 
+// The length of a window over a table of `reserved` bytes of which `used` are in use.
+uint64_t withRoom(uint64_t used, uint64_t reserved) {
+    uint64_t length = 64 * 1024;
+    while (length < 2 * used) length *= 2;
+    return std::min(length, reserved);
+}
+
+bool isEmpty(ThreadCache* cache) {
+    for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
+        if (blocksIn(cache->magazine(index)) > 0) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 int Heap::open(Region* region, const HeapOptions& options) {
     capacity_ = region->capacity();
-    conservative_ = options.conservative;
     const uint32_t shift = options.unitShift != 0 ? options.unitShift : unitShiftFor(capacity_);
-    int error = runs_.open(region, shift, options.conservative);
-    if (error != 0) return error;
-    uint32_t least = UINT32_MAX;
-    for (uint32_t index = 0; index < kSlabClasses; index++) {
-        shapes_[index] = slabShape(index, shift);
-        least = std::min(least, shapes_[index].units);
-        available_[index] = kNone;
-        kept_[index] = kNone;
-    }
-    return slabs_.reserve(runs_.totalUnits() / least + 1);
+    const int error = runs_.open(region, shift, options.conservative);
+    return error != 0 ? error : slabs_.open(&runs_, !options.conservative);
 }
+
+// ---- Thread caches --------------------------------------------------------------------------------------------------
 
 void Heap::attach(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     cache->next = caches_;
     caches_ = cache;
+    cacheCount_++;
+    adjust(cache, kRunCode);
 }
 
 void Heap::detach(ThreadCache* cache) {
@@ -61,157 +75,139 @@ void Heap::detach(ThreadCache* cache) {
         *at = cache->next;
         break;
     }
+    cacheCount_--;
+    answered_.notify_all();
 }
 
-// ---- Slabs ----------------------------------------------------------------------------------------------------------
-
-void Heap::link(uint32_t index) {
-    Slab& slab = slabs_[index];
-    uint32_t& head = available_[slab.sizeClass];
-    slab.previous = kNone;
-    slab.next = head;
-    slab.listed = true;
-    if (head != kNone) slabs_[head].previous = index;
-    head = index;
+void Heap::setWake(ThreadCache* cache, void (*wake)(void*), void* data) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cache->wake = wake;
+    cache->wakeData = data;
 }
 
-void Heap::unlink(uint32_t index) {
-    Slab& slab = slabs_[index];
-    if (slab.previous == kNone) {
-        available_[slab.sizeClass] = slab.next;
-    } else {
-        slabs_[slab.previous].next = slab.next;
+void Heap::watch(ThreadCache* cache, uint64_t bytes) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cache->pressureBytes = bytes;
+    cache->isPressed = false;
+}
+
+void Heap::adjust(ThreadCache* cache, uint32_t code) {
+    if (cache->isAsked) {
+        cache->isAsked = false;
+        flushAllLocked(cache);
+        answered_.notify_all();
     }
-    if (slab.next != kNone) slabs_[slab.next].previous = slab.previous;
-    slab.listed = false;
-}
-
-int Heap::newSlab(uint32_t sizeClass) {
-    const SlabShape shape = shapes_[sizeClass];
-    uint32_t start;
-    const int error = runs_.allocate(shape.units, 1, &start);
-    if (error != 0) return error;
-    uint32_t index = unusedSlabs_;
-    if (index == kNone) {
-        index = slabsMade_++;
-    } else {
-        unusedSlabs_ = slabs_[index].next;
+    if (cache->isPressed && takenBytes_ < cache->pressureBytes / 16 * 15) cache->isPressed = false;
+    if (cache->isStarved) {
+        // Enough is free again for what caches hold, of everything or of this class.
+        const bool hasUnits = runs_.freeUnits() > runs_.totalUnits() / 64;
+        const ClassStats* const stats = code < kSlabClasses ? &slabs_.stats(code) : nullptr;
+        const bool hasSlots =
+            stats != nullptr && (stats->slots - stats->taken) * uint64_t{classSize(code)} > capacity_ / 64;
+        if (!hasUnits && !hasSlots) return;
+        cache->isStarved = false;
+        cache->tunedFor = 0;
+        noteFreed();
     }
-    Slab& slab = slabs_[index];
-    slab.start = start;
-    slab.sizeClass = static_cast<uint8_t>(sizeClass);
-    slab.freeSlots = static_cast<uint16_t>(shape.slots);
-    for (uint32_t word = 0; word * 64 < shape.slots; word++) {
-        const uint32_t slots = shape.slots - word * 64;
-        slab.freeBits[word] = slots >= 64 ? ~0ull : (1ull << slots) - 1;
+    if (cache->tunedFor == cacheCount_) return;
+    cache->tunedFor = cacheCount_;
+    cache->tune(capacity_ / cacheCount_, runs_.unitShift());
+}
+
+void Heap::starve(ThreadCache* cache, uint32_t code) {
+    // What is freed from now on goes to the heap itself, in every thread, so that none of it goes unnoticed.
+    for (ThreadCache* each = caches_; each != nullptr; each = each->next) {
+        if (!each->isStarved) each->tune(0, runs_.unitShift());
+        each->isStarved = true;
     }
-    runs_.tagSlab(start, shape.units, index);
-    link(index);
-    return 0;
+    cache->fail(code);
+    failing_ = true;
 }
 
-void Heap::releaseSlab(uint32_t index) {
-    Slab& slab = slabs_[index];
-    const uint32_t units = shapes_[slab.sizeClass].units;
-    if (slab.listed) unlink(index);
-    if (kept_[slab.sizeClass] == index) kept_[slab.sizeClass] = kNone;
-    runs_.clearTags(slab.start, units);
-    runs_.release(slab.start, units);
-    slab.next = unusedSlabs_;
-    unusedSlabs_ = index;
+void Heap::noteFreed() {
+    if (!failing_) return;
+    failing_ = false;
+    for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) cache->forgetFailures();
 }
 
-int Heap::freeSlot(uint64_t offset) {
-    const uint64_t unit = offset >> runs_.unitShift();
-    const uint32_t index = unit < runs_.totalUnits() ? runs_.slabAt(static_cast<uint32_t>(unit)) : kNone;
-    if (index == kNone) return -EINVAL;
-    Slab& slab = slabs_[index];
-    const uint32_t size = classSize(slab.sizeClass);
-    const uint64_t inSlab = offset - (static_cast<uint64_t>(slab.start) << runs_.unitShift());
-    const uint32_t slot = static_cast<uint32_t>(inSlab / size);
-    const uint64_t bit = 1ull << (slot % 64);
-    const SlabShape shape = shapes_[slab.sizeClass];
-    if (slot >= shape.slots || inSlab % size != 0 || (slab.freeBits[slot / 64] & bit) != 0) return -EINVAL;
-    slab.freeBits[slot / 64] |= bit;
-    slab.freeSlots++;
-    takenBytes_ -= size;
-    takenBlocks_--;
-    if (!slab.listed) link(index);
-    if (slab.freeSlots < shape.slots) return 0;
-    if (conservative_ || kept_[slab.sizeClass] != kNone) {
-        releaseSlab(index);
-    } else {
-        kept_[slab.sizeClass] = index;
-    }
-    return 0;
+void Heap::took(ThreadCache* cache, uint64_t bytes) {
+    takenBytes_ += bytes;
+    highWater_ = std::max(highWater_, takenBytes_);
+    if (takenBytes_ < cache->pressureBytes || cache->isPressed) return;
+    cache->isPressed = true;
+    cache->word(kPressureWord) = 1;
 }
-
-// ---- Thread caches --------------------------------------------------------------------------------------------------
 
 int Heap::refillLocked(ThreadCache* cache, uint32_t sizeClass) {
     int32_t* const magazine = cache->magazine(sizeClass);
-    const int32_t want = std::max(1, magazine[kMagazineLimit] / 4);
-    const uint64_t size = classSize(sizeClass);
-    int32_t count = 0;
-    while (count < want) {
-        if (available_[sizeClass] == kNone) {
-            const int error = newSlab(sizeClass);
-            if (error != 0 && count == 0) return error;
-            if (error != 0) break;
-        }
-        const uint32_t index = available_[sizeClass];
-        Slab& slab = slabs_[index];
-        if (kept_[sizeClass] == index) kept_[sizeClass] = kNone;
-        const uint64_t base = static_cast<uint64_t>(slab.start) << runs_.unitShift();
-        for (uint32_t word = 0; word * 64 < shapes_[sizeClass].slots && count < want; word++) {
-            while (slab.freeBits[word] != 0 && count < want) {
-                const uint32_t slot = word * 64 + static_cast<uint32_t>(__builtin_ctzll(slab.freeBits[word]));
-                slab.freeBits[word] &= slab.freeBits[word] - 1;
-                slab.freeSlots--;
-                setEntry(magazine + kMagazineEntries + 2 * count, base + slot * size);
-                count++;
-            }
-        }
-        if (slab.freeSlots == 0) unlink(index);
-    }
-    takenBytes_ += static_cast<uint64_t>(count) * size;
-    takenBlocks_ += static_cast<uint64_t>(count);
-    magazine[kMagazineTop] = 2 * count;
+    const uint32_t want = static_cast<uint32_t>(std::max(1, magazine[kMagazineLimit] / 4));
+    uint64_t offsets[kMostEntries];
+    uint32_t count;
+    const int error = slabs_.take(sizeClass, want, offsets, &count);
+    if (error != 0) return error;
+    // The one at the lowest address is taken first.
+    for (uint32_t i = 0; i < count; i++) setEntry(magazine + kMagazineEntries + 2 * i, offsets[i]);
+    took(cache, uint64_t{count} * classSize(sizeClass));
+    magazine[kMagazineTop] = static_cast<int32_t>(2 * count);
     return 0;
 }
 
 int Heap::refill(ThreadCache* cache, uint32_t code) {
     if (code >= kSlabClasses) return -EINVAL;
-    const std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
+    adjust(cache, code);
     int error = refillLocked(cache, code);
-    if (error == 0) return 0;
-    flushAllLocked(cache);
-    return refillLocked(cache, code);
+    if (error != 0) {
+        reclaim(lock, cache, error);
+        error = refillLocked(cache, code);
+    }
+    if (error == -ENOMEM) starve(cache, code);
+    return error;
 }
 
 // Gives the `count` blocks back that have been in the magazine for longest.
 int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
     int32_t* const magazine = cache->magazine(index);
-    const bool runs = index >= kRunCode;
     int status = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const uint64_t offset = entryOffset(magazine + kMagazineEntries + 2 * i);
-        const int error = runs ? freeRunLocked(offset) : freeSlot(offset);
+        const int error = freeLocked(entryOffset(magazine + kMagazineEntries + 2 * i));
         if (error != 0) status = error;
     }
     const uint32_t left = blocksIn(magazine) - count;
     std::memmove(magazine + kMagazineEntries, magazine + kMagazineEntries + 2 * count, left * 2 * sizeof(int32_t));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
     noteDirty(cache);
-    if (runs) {
+    if (index >= kRunCode) {
         const uint32_t units = unitsOf(static_cast<uint32_t>(magazine[kMagazineCode]));
         cache->word(kCachedUnitsWord) -= static_cast<int32_t>(units * count);
     }
     return status;
 }
 
+int Heap::flushRunsLocked(ThreadCache* cache) {
+    int status = 0;
+    for (uint32_t index = kRunCode; index < kRunCode + kRunMagazines; index++) {
+        const uint32_t count = blocksIn(cache->magazine(index));
+        const int error = count == 0 ? 0 : flushLocked(cache, index, count);
+        if (error != 0) status = error;
+    }
+    return status;
+}
+
+int Heap::flushAllLocked(ThreadCache* cache) {
+    int status = flushRunsLocked(cache);
+    for (uint32_t index = 0; index < kSlabClasses; index++) {
+        const uint32_t count = blocksIn(cache->magazine(index));
+        const int error = count == 0 ? 0 : flushLocked(cache, index, count);
+        if (error != 0) status = error;
+    }
+    slabs_.releaseEmpty();
+    return status;
+}
+
 int Heap::flush(ThreadCache* cache, uint32_t code) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    adjust(cache, code);
     const uint32_t index = magazineOf(code);
     int32_t* const magazine = cache->magazine(index);
     const uint32_t count = blocksIn(magazine);
@@ -221,10 +217,8 @@ int Heap::flush(ThreadCache* cache, uint32_t code) {
     const uint32_t units = unitsOf(code);
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
     if (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
-        for (uint32_t other = kRunCode; other < kRunCode + kRunMagazines; other++) {
-            const int error = flushLocked(cache, other, blocksIn(cache->magazine(other)));
-            if (error != 0) status = error;
-        }
+        const int error = flushRunsLocked(cache);
+        if (error != 0) status = error;
     }
     // A length of which the cache can hold less than two is not worth holding.
     magazine[kMagazineCode] = static_cast<int32_t>(code);
@@ -232,51 +226,78 @@ int Heap::flush(ThreadCache* cache, uint32_t code) {
     return status;
 }
 
-int Heap::flushAllLocked(ThreadCache* cache) {
-    int status = 0;
-    for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
-        const uint32_t count = blocksIn(cache->magazine(index));
-        if (count == 0) continue;
-        const int error = flushLocked(cache, index, count);
-        if (error != 0) status = error;
+void Heap::reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error) {
+    flushAllLocked(cache);
+    if (error != -ENOMEM) return;
+    bool isAsking = false;
+    for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
+        // Who has not answered yet is busy; it will, and is not waited for a second time.
+        if (other == cache || other->isAsked || other->wake == nullptr || isEmpty(other)) continue;
+        other->isAsked = true;
+        other->wake(other->wakeData);
+        isAsking = true;
     }
-    for (const uint32_t slab : kept_) {
-        if (slab != kNone) releaseSlab(slab);
-    }
-    return status;
+    if (!isAsking) return;
+    answered_.wait_for(lock, kPatience, [this, cache] {
+        for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
+            if (other != cache && other->isAsked) return false;
+        }
+        return true;
+    });
 }
 
-// ---- Runs -----------------------------------------------------------------------------------------------------------
+void Heap::answer(ThreadCache* cache) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    adjust(cache, kRunCode);
+}
+
+// ---- Blocks ---------------------------------------------------------------------------------------------------------
 
 int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
+    adjust(cache, kRunCode);
     uint32_t start;
     int error = runs_.allocate(units, alignment, &start);
     if (error != 0) {
-        flushAllLocked(cache);
+        reclaim(lock, cache, error);
         error = runs_.allocate(units, alignment, &start);
-        if (error != 0) return error;
+    }
+    if (error != 0) {
+        const bool isCode = units < 1u << (31 - kUnitsShift) && alignment <= 1ull << runs_.unitShift();
+        if (error == -ENOMEM && isCode) starve(cache, units << kUnitsShift | kRunCode);
+        return error;
     }
     runs_.tagLarge(start, units);
-    takenBytes_ += static_cast<uint64_t>(units) << runs_.unitShift();
-    takenBlocks_++;
+    const uint64_t bytes = static_cast<uint64_t>(units) << runs_.unitShift();
+    takenRuns_++;
+    takenRunBytes_ += bytes;
+    took(cache, bytes);
     *offset = static_cast<uint64_t>(start) << runs_.unitShift();
     return 0;
 }
 
-int Heap::freeRunLocked(uint64_t offset) {
+int Heap::freeLocked(uint64_t offset) {
+    uint32_t sizeClass;
+    if (slabs_.free(offset, &sizeClass) == 0) {
+        takenBytes_ -= classSize(sizeClass);
+        noteFreed();
+        return 0;
+    }
     const uint64_t unit = offset >> runs_.unitShift();
     if (unit >= runs_.totalUnits() || offset != unit << runs_.unitShift()) return -EINVAL;
-    const uint32_t units = runs_.largeUnits(static_cast<uint32_t>(unit));
+    const uint64_t bytes = uint64_t{runs_.largeUnits(static_cast<uint32_t>(unit))} << runs_.unitShift();
     if (!runs_.releaseLarge(static_cast<uint32_t>(unit))) return -EINVAL;
-    takenBytes_ -= static_cast<uint64_t>(units) << runs_.unitShift();
-    takenBlocks_--;
+    takenBytes_ -= bytes;
+    takenRunBytes_ -= bytes;
+    takenRuns_--;
+    noteFreed();
     return 0;
 }
 
-int Heap::freeRun(ThreadCache* cache, uint64_t offset) {
+int Heap::free(ThreadCache* cache, uint64_t offset) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const int status = freeRunLocked(offset);
+    const int status = freeLocked(offset);
+    adjust(cache, kRunCode);
     noteDirty(cache);
     return status;
 }
@@ -288,28 +309,100 @@ int Heap::resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units) {
     const uint32_t had = runs_.largeUnits(static_cast<uint32_t>(unit));
     const int error = runs_.resizeLarge(static_cast<uint32_t>(unit), units);
     if (error != 0) return error;
-    takenBytes_ += (static_cast<uint64_t>(units) << runs_.unitShift());
-    takenBytes_ -= (static_cast<uint64_t>(had) << runs_.unitShift());
+    if (units > had) {
+        const uint64_t more = static_cast<uint64_t>(units - had) << runs_.unitShift();
+        takenRunBytes_ += more;
+        took(cache, more);
+    } else {
+        const uint64_t less = static_cast<uint64_t>(had - units) << runs_.unitShift();
+        takenRunBytes_ -= less;
+        takenBytes_ -= less;
+        noteFreed();
+    }
     noteDirty(cache);
     return 0;
 }
 
+int Heap::takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const uint32_t sizeClass = slabs_.classAt(offset);
+    if (sizeClass == SlabAllocator::kNone) return -ENOENT;
+    const int error = slabs_.takeBetter(offset, better);
+    if (error == 0) took(cache, classSize(sizeClass));
+    return error;
+}
+
+// ---- References -----------------------------------------------------------------------------------------------------
+
+uint64_t Heap::reference(uint64_t offset, uint64_t length, uint32_t zone) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return references_.add(offset, length, zone).generation;
+}
+
+int Heap::dereference(uint64_t offset, uint64_t generation, Reference* reference, uint32_t* code, uint32_t* units) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const Reference* const found = references_.find(offset, generation);
+    if (found == nullptr) return -ESTALE;
+    *reference = *found;
+    *code = slabs_.classAt(offset);
+    *units = 0;
+    if (*code != SlabAllocator::kNone) return 0;
+    *units = runs_.largeUnits(static_cast<uint32_t>(offset >> runs_.unitShift()));
+    *code = kRunCode;
+    return 0;
+}
+
+int Heap::unreference(uint64_t offset, uint64_t generation) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (references_.find(offset, generation) == nullptr) return -ESTALE;
+    references_.remove(offset);
+    return 0;
+}
+
+int Heap::freeReferenced(ThreadCache* cache, uint64_t offset, uint64_t generation) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (references_.find(offset, generation) == nullptr) return -ESTALE;
+    references_.remove(offset);
+    const int status = freeLocked(offset);
+    if (cache == nullptr) return status;
+    adjust(cache, kRunCode);
+    noteDirty(cache);
+    return status;
+}
+
 // ---- Storage and statistics -----------------------------------------------------------------------------------------
 
-uint64_t Heap::decay(uint32_t ageMs) {
+uint64_t Heap::decay(ThreadCache* cache, uint32_t ageMs) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    // Free runs in the cache are free memory too; they decay from now on.
+    flushRunsLocked(cache);
     return runs_.decay(ageMs);
 }
 
 uint64_t Heap::purge(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     flushAllLocked(cache);
-    return runs_.purge();
+    return runs_.purge(UINT64_MAX);
 }
 
-int Heap::commitAll() {
+void Heap::empty(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return runs_.commitAll();
+    flushAllLocked(cache);
+}
+
+uint64_t Heap::purgeSome(uint64_t most) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return runs_.purge(most);
+}
+
+void Heap::keepStorage() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    runs_.keepStorage();
+}
+
+int Heap::commit(uint64_t offset, uint64_t length) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return runs_.commit(offset, length);
 }
 
 bool Heap::hasDirtyChunks() {
@@ -317,31 +410,73 @@ bool Heap::hasDirtyChunks() {
     return runs_.hasDirtyChunks();
 }
 
-HeapStats Heap::stats() {
+int Heap::rawTables(RawTables* tables) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const uint32_t shift = runs_.unitShift();
-    uint64_t cachedBytes = 0;
-    uint64_t cachedBlocks = 0;
+    int error = slabs_.openStates();
+    if (error == 0 && !runStates_.isOpen()) error = runStates_.reserve(runs_.totalUnits());
+    if (error != 0) return error;
+    *tables = {{runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
+               {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
+               {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
+               {runStates_.data(), runs_.totalUnits()}};
+    return 0;
+}
+
+uint32_t Heap::cacheCount() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return cacheCount_;
+}
+
+ClassUse Heap::classUse(uint32_t code) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return classUseLocked(code);
+}
+
+ClassUse Heap::classUseLocked(uint32_t code) {
+    const bool isRun = code >= kRunCode;
+    ClassUse use{};
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
-        for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
+        const uint32_t first = isRun ? kRunCode : code;
+        const uint32_t last = isRun ? kRunCode + kRunMagazines : code + 1;
+        for (uint32_t index = first; index < last; index++) {
             const int32_t* const magazine = cache->magazine(index);
             const uint64_t count = blocksIn(magazine);
-            if (count == 0) continue;
-            const uint32_t code = static_cast<uint32_t>(load(magazine + kMagazineCode));
-            cachedBlocks += count;
-            cachedBytes += count * (code < kRunCode ? classSize(code) : static_cast<uint64_t>(unitsOf(code)) << shift);
+            const uint64_t units = unitsOf(static_cast<uint32_t>(load(magazine + kMagazineCode)));
+            use.cachedBlocks += count;
+            use.cachedBytes += count * (isRun ? units << runs_.unitShift() : classSize(code));
         }
     }
+    uint64_t taken = takenRuns_;
+    uint64_t bytes = takenRunBytes_;
+    if (!isRun) {
+        const ClassStats& stats = slabs_.stats(code);
+        use.slabs = stats.slabs;
+        use.slots = stats.slots;
+        taken = stats.taken;
+        bytes = taken * classSize(code);
+    }
+    // Another thread's counts are read while it works: never let a moment's inconsistency wrap around.
+    use.blocks = taken - std::min(taken, use.cachedBlocks);
+    use.bytes = bytes - std::min(bytes, use.cachedBytes);
+    return use;
+}
+
+HeapStats Heap::stats() {
+    const std::lock_guard<std::mutex> lock(mutex_);
     HeapStats stats{};
+    for (uint32_t code = 0; code <= kRunCode; code = code + 1 == kSlabClasses ? kRunCode : code + 1) {
+        const ClassUse use = classUseLocked(code);
+        stats.blocks += use.blocks;
+        stats.allocated += use.bytes;
+        stats.cached += use.cachedBytes;
+    }
+    const uint32_t shift = runs_.unitShift();
     stats.capacity = capacity_;
     stats.committed = runs_.committedBytes();
     stats.free = runs_.freeUnits() << shift;
     stats.active = (static_cast<uint64_t>(runs_.totalUnits()) << shift) - stats.free;
-    stats.cached = cachedBytes;
-    // Another thread's counts are read while it works: never let a moment's inconsistency wrap around.
-    stats.allocated = takenBytes_ - std::min(takenBytes_, cachedBytes);
-    stats.blocks = takenBlocks_ - std::min(takenBlocks_, cachedBlocks);
     stats.largestFree = static_cast<uint64_t>(runs_.longestFree()) << shift;
+    stats.highWater = highWater_;
     return stats;
 }
 

@@ -1,15 +1,18 @@
-// The allocator: blocks of any size out of a region. Small blocks are slots of slabs, one bitmap each; large blocks are
-// runs of units. Thread-safe: one lock, taken once for a batch of blocks; threads keep what they use often in thread
-// caches. All bookkeeping is in DRAM beside the region (see run_allocator.h), none in the memory that it hands out.
+// The allocator: blocks of any size out of a region. Small blocks are slots of slabs, large blocks are runs of units.
+// Thread-safe: one lock, taken once for a batch of blocks; threads keep what they use often in thread caches. All
+// bookkeeping is in DRAM beside the region (see run_allocator.h), none in the memory that it hands out.
 //
 // A block is known by its byte offset in the region; to JavaScript by segment (offset >> 30) and the offset in it.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 
+#include "heap/references.h"
 #include "heap/run_allocator.h"
 #include "heap/size_classes.h"
+#include "heap/slab_allocator.h"
 #include "heap/thread_cache.h"
 
 namespace daxkind {
@@ -30,6 +33,30 @@ struct HeapStats {
     uint64_t cached;       // Bytes of free blocks in thread caches.
     uint64_t free;         // Bytes in no slab and no run.
     uint64_t largestFree;  // Bytes of the longest free run.
+    uint64_t highWater;    // The most bytes that callers and thread caches ever held together.
+};
+
+// One size class, or all runs together.
+struct ClassUse {
+    uint64_t slabs;
+    uint64_t slots;         // Blocks that the slabs have room for.
+    uint64_t blocks;        // Blocks that callers hold.
+    uint64_t bytes;         // Their usable sizes.
+    uint64_t cachedBlocks;  // Free blocks in thread caches.
+    uint64_t cachedBytes;
+};
+
+// What JavaScript's raw handles look at: see slab_allocator.h and run_allocator.h for the layouts.
+struct RawTables {
+    // As much of it as is in use, and room to grow.
+    struct Table {
+        void* data;
+        uint64_t bytes;
+    };
+    Table unitMap;
+    Table descriptors;
+    Table slotStates;
+    Table runStates;  // One for each unit: of the run that begins there.
 };
 
 class Heap {
@@ -40,68 +67,97 @@ class Heap {
     // A thread cache joins and leaves; leaving gives its blocks back.
     void attach(ThreadCache* cache);
     void detach(ThreadCache* cache);
+    // How other threads make the owner of the cache call answer(): `wake`, under the heap's lock.
+    void setWake(ThreadCache* cache, void (*wake)(void*), void* data);
+    // The owner's pressure word is set when callers and caches hold so many bytes.
+    void watch(ThreadCache* cache, uint64_t bytes);
 
     // Puts blocks of the class `code` into its empty magazine; at least one, or -ENOMEM or the region's error.
     int refill(ThreadCache* cache, uint32_t code);
     // Makes room in a full magazine for a block of `code`: gives half of a class's blocks back, or all runs of a
     // magazine (which from then on is for that code). 0, or -EINVAL when a block in it was not one.
     int flush(ThreadCache* cache, uint32_t code);
+    // Another thread needs what the cache holds; called by the cache's own thread.
+    void answer(ThreadCache* cache);
 
     // Takes a run of `units` at an aligned address. 0, -ENOMEM or the region's error.
     int allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset);
-    int freeRun(ThreadCache* cache, uint64_t offset);
     // Shrinks or grows a run where it is. 0, or -ENOMEM when its neighbour is taken, or the region's error.
     int resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units);
+    // Gives a block back that is in no cache. -EINVAL when there is none.
+    int free(ThreadCache* cache, uint64_t offset);
+    // Takes a block of the same class in a fuller slab; the content is the caller's to move. -ENOENT when the block is
+    // in its best place already, or is a run.
+    int takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better);
+
+    // Gives a block a generation, or tells that of a block that has one.
+    uint64_t reference(uint64_t offset, uint64_t length, uint32_t zone);
+    // What the block of that generation is, and its code, whose units may be more than a code has room for.
+    // -ESTALE if it has been freed.
+    int dereference(uint64_t offset, uint64_t generation, Reference* reference, uint32_t* code, uint32_t* units);
+    // The block of that generation has none any more. -ESTALE if it had not.
+    int unreference(uint64_t offset, uint64_t generation);
+    // Frees the block of that generation. -ESTALE if that was done already.
+    int freeReferenced(ThreadCache* cache, uint64_t offset, uint64_t generation);
 
     // Storage back to the file system: whole chunks free for `ageMs` or longer, or everything free. Returns bytes.
-    uint64_t decay(uint32_t ageMs);
+    uint64_t decay(ThreadCache* cache, uint32_t ageMs);
     uint64_t purge(ThreadCache* cache);
-    int commitAll();
+    // Gives back to the heap what the cache holds.
+    void empty(ThreadCache* cache);
+    // As purge, once the cache is empty, but of about `most` bytes, so that nobody waits for long. Returns bytes; 0:
+    // that was all.
+    uint64_t purgeSome(uint64_t most);
+    // Backs a part of the region. 0 or the region's error.
+    int commit(uint64_t offset, uint64_t length);
+    // From now on storage goes back by purge() alone, whatever the policy.
+    void keepStorage();
 
     HeapStats stats();
+    // `code` is a class, or kRunCode for all runs.
+    ClassUse classUse(uint32_t code);
+    // 0 or -errno (ENOMEM).
+    int rawTables(RawTables* tables);
+    // Whether decay() will have work some day.
     bool hasDirtyChunks();
+    // How many thread caches there are.
+    uint32_t cacheCount();
     uint32_t unitShift() const { return runs_.unitShift(); }
 
   private:
-    struct Slab {
-        uint32_t start;  // First unit.
-        uint32_t previous;
-        uint32_t next;
-        uint16_t freeSlots;
-        uint8_t sizeClass;
-        bool listed;  // In its class's list of slabs with free slots.
-        uint64_t freeBits[kMaxSlots / 64];
-    };
-    static constexpr uint32_t kNone = RunAllocator::kNone;
-
     int refillLocked(ThreadCache* cache, uint32_t sizeClass);
     int flushLocked(ThreadCache* cache, uint32_t magazine, uint32_t count);
+    int flushRunsLocked(ThreadCache* cache);
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
-    int newSlab(uint32_t sizeClass);
-    void releaseSlab(uint32_t index);
-    void link(uint32_t index);
-    void unlink(uint32_t index);
-    int freeSlot(uint64_t offset);
-    int freeRunLocked(uint64_t offset);
+    int freeLocked(uint64_t offset);
+    // Brings memory back for what has just failed: from this cache, and where no run was long enough also from those of
+    // other threads, which are asked and waited for a moment.
+    void reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error);
+    // Books bytes that have been taken out of slabs and runs.
+    void took(ThreadCache* cache, uint64_t bytes);
+    void noteFreed();
     void noteDirty(ThreadCache* cache) { cache->word(kDirtyWord) = runs_.hasDirtyChunks(); }
+    ClassUse classUseLocked(uint32_t code);
+    // Brings a cache's limits up to date: they depend on how many caches there are and on whether memory is short.
+    void adjust(ThreadCache* cache, uint32_t code);
+    void starve(ThreadCache* cache, uint32_t code);
 
     std::mutex mutex_;
+    std::condition_variable answered_;
     RunAllocator runs_;
+    SlabAllocator slabs_;
+    References references_;
+    LazyArray<uint8_t> runStates_;
     uint64_t capacity_ = 0;
-    bool conservative_ = false;
-    LazyArray<Slab> slabs_;
-    uint32_t slabsMade_ = 0;
-    uint32_t unusedSlabs_ = kNone;
-    uint32_t available_[kSlabClasses];  // Slabs with free slots, by class.
-    // The one slab of each class that is empty and kept all the same, or kNone: so that a block at the border of two
-    // slabs does not make and break one each time.
-    uint32_t kept_[kSlabClasses];
-    SlabShape shapes_[kSlabClasses];
     ThreadCache* caches_ = nullptr;
+    uint32_t cacheCount_ = 0;
+    bool failing_ = false;  // Some cache has something marked as failed.
     // What has been taken out of slabs and runs: by callers, or by thread caches.
     uint64_t takenBytes_ = 0;
-    uint64_t takenBlocks_ = 0;
+    uint64_t takenRuns_ = 0;
+    uint64_t takenRunBytes_ = 0;
+    uint64_t highWater_ = 0;
 };
 
 }  // namespace daxkind

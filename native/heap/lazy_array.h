@@ -19,9 +19,11 @@ class LazyArray {
         if (data_ != nullptr) munmap(data_, bytes_);
     }
 
+    bool isOpen() const { return data_ != nullptr; }
+
     // Reserves room for `count` elements. 0 or -errno (ENOMEM).
     int reserve(size_t count) {
-        bytes_ = count * sizeof(T);
+        bytes_ = (count == 0 ? 1 : count) * sizeof(T);
         void* const at =
             mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED) return -errno;
@@ -33,6 +35,9 @@ class LazyArray {
 
     T& operator[](size_t index) { return data_[index]; }
     const T& operator[](size_t index) const { return data_[index]; }
+
+    T* data() { return data_; }
+    size_t bytes() const { return bytes_; }
 
   private:
     T* data_ = nullptr;

@@ -23,7 +23,8 @@ int RunAllocator::open(Region* region, uint32_t unitShift, bool decommitAtOnce) 
     if (error == 0) error = runs_.reserve(totalUnits_ / 2 + 1);
     if (error == 0) error = storage_.open(region, decommitAtOnce);
     if (error != 0) return error;
-    addFree(0, totalUnits_);
+    // A range that somebody else owns may be shorter than a unit.
+    if (totalUnits_ > 0) addFree(0, totalUnits_);
     freeUnits_ = totalUnits_;
     return 0;
 }
@@ -169,11 +170,11 @@ int RunAllocator::allocate(uint32_t units, uint64_t alignment, uint32_t* start) 
         index = findCommitted(units, alignment, start);
         if (index == kNone) {
             // What is free may hold the room that is missing; and what a failed commit took must not stay taken.
-            if (purge() == 0) return error;
+            if (purge(UINT64_MAX) == 0) return error;
             index = find(units, alignment, start);
             error = storage_.commit(bytes(*start, units));
             if (error != 0) {
-                purge();
+                purge(UINT64_MAX);
                 return error;
             }
         }
@@ -255,11 +256,20 @@ uint32_t RunAllocator::slabAt(uint32_t unit) const {
 
 // ---- Storage --------------------------------------------------------------------------------------------------------
 
-uint64_t RunAllocator::purge() {
+uint64_t RunAllocator::purge(uint64_t most) {
     uint64_t given = 0;
     for (const uint32_t head : bins_) {
         for (uint32_t index = head; index != kNone; index = runs_[index].next) {
-            given += storage_.decommit(bytes(runs_[index].start, runs_[index].units));
+            const ByteRange range = bytes(runs_[index].start, runs_[index].units);
+            for (uint64_t from = range.from; from < range.to;) {
+                // What is cut off here ends at a granule.
+                uint64_t to = range.to;
+                if (most - given < to - from)
+                    to = std::max(from, (from + (most - given)) / kCommitGranule * kCommitGranule);
+                given += storage_.decommit({from, to});
+                if (given >= most || to <= from) return given;
+                from = to;
+            }
         }
     }
     return given;

@@ -26,6 +26,10 @@ constexpr uint32_t kSegmentShift = 30;
 class RunAllocator {
   public:
     static constexpr uint32_t kNone = UINT32_MAX;
+    // The tags of the unit map that others know, too.
+    static constexpr uint32_t kTagShift = 30;
+    static constexpr uint32_t kLarge = 2u << kTagShift;
+    static constexpr uint32_t kSlab = 3u << kTagShift;
 
     // Takes the whole region. `decommitAtOnce` gives whole free chunks back as they appear (the conservative policy).
     // 0 or -errno.
@@ -52,10 +56,13 @@ class RunAllocator {
 
     // Gives back the storage of whole chunks that have been free for at least `ageMs`. Returns bytes.
     uint64_t decay(uint32_t ageMs) { return storage_.decay(ageMs); }
-    // Gives back the storage of everything that is free, to the commit granule. Returns bytes.
-    uint64_t purge();
-    // Backs the whole region. 0 or the region's error.
-    int commitAll() { return storage_.commit(bytes(0, totalUnits_)); }
+    // Gives back the storage of what is free, to the commit granule: of everything, or of about `most` bytes. Returns
+    // bytes.
+    uint64_t purge(uint64_t most);
+    void keepStorage() { storage_.keep(); }
+    // Backs a part of the region. 0 or the region's error.
+    int commit(uint64_t offset, uint64_t length) { return storage_.commit({offset, offset + length}); }
+    uint32_t* unitMap() { return map_.data(); }
 
     uint32_t unitShift() const { return unitShift_; }
     uint32_t totalUnits() const { return totalUnits_; }
@@ -67,10 +74,8 @@ class RunAllocator {
     uint32_t longestFree() const;
 
   private:
-    static constexpr uint32_t kTagMask = 3u << 30;
-    static constexpr uint32_t kFree = 1u << 30;
-    static constexpr uint32_t kLarge = 2u << 30;
-    static constexpr uint32_t kSlab = 3u << 30;
+    static constexpr uint32_t kTagMask = 3u << kTagShift;
+    static constexpr uint32_t kFree = 1u << kTagShift;
     static constexpr uint32_t kExactBins = 64;
     // Exact bins for 1 to 64 units, then eight to each doubling up to 2^30 units.
     static constexpr uint32_t kBins = kExactBins + 8 * 24;

@@ -10,7 +10,7 @@
 // blocks now.
 //
 // Who may write: the owning thread from JavaScript; native code called by that thread, under the heap's lock; native
-// code at the thread's end. Other threads only read the counts, for statistics.
+// code at the thread's end. Other threads only read the counts, for statistics, and clear what is marked as failed.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +43,11 @@ constexpr uint32_t kCachedUnitsLimitWord = kHeaderWord + 1;  // The cache is emp
 constexpr uint32_t kResultSegmentWord = kHeaderWord + 2;     // Where a native call puts the block that it returns.
 constexpr uint32_t kResultOffsetWord = kHeaderWord + 3;
 constexpr uint32_t kDirtyWord = kHeaderWord + 4;  // 1 when the heap has free chunks that decay, as of the last free.
+// What has failed for want of memory since memory last came back, so that it need not be asked for again: one bit for
+// each class in two words, and the length in units from which on runs fail.
+constexpr uint32_t kFailedClassesWord = kHeaderWord + 5;
+constexpr uint32_t kFailedUnitsWord = kHeaderWord + 7;
+constexpr uint32_t kPressureWord = kHeaderWord + 8;  // Set to 1 when the heap's fill passes the cache's threshold.
 constexpr uint32_t kCacheWords = kHeaderWord + 16;
 
 constexpr uint32_t magazineOf(uint32_t code) {
@@ -59,15 +64,31 @@ inline uint32_t blocksIn(const int32_t* magazine) {
 
 class ThreadCache {
   public:
-    // 0 or -errno. `capacity` is the kind's, in bytes: the cache of a small kind holds less.
-    int open(uint64_t capacity, uint32_t unitShift);
+    // 0 or -errno.
+    int open();
+
+    // Sets how much it may hold: a share of the kind, in bytes. 0: nothing.
+    void tune(uint64_t share, uint32_t unitShift);
 
     int32_t* words() { return &words_[0]; }
     int32_t* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
     int32_t& word(uint32_t index) { return words_[index]; }
 
-    // The heap's list of all caches.
-    ThreadCache* next = nullptr;
+    // Marks a code as failed; forgets all that are marked.
+    void fail(uint32_t code);
+    void forgetFailures();
+
+    // Below: the heap's, under its lock.
+    ThreadCache* next = nullptr;  // Of the heap's list of all caches.
+    uint32_t tunedFor = 0;        // The number of caches that the limits are for.
+    bool isStarved = false;       // Its limits are 0, because the heap ran out of memory.
+    // Other threads may ask the owner to give back what the cache holds: `wake` makes it call Heap::answer() soon.
+    void (*wake)(void*) = nullptr;
+    void* wakeData = nullptr;
+    bool isAsked = false;
+    // Bytes taken out of the heap from which on the owner wants to know, and whether it has been told.
+    uint64_t pressureBytes = UINT64_MAX;
+    bool isPressed = false;
 
   private:
     LazyArray<int32_t> words_;

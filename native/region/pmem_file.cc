@@ -100,8 +100,8 @@ void PmemFileRegion::retire() {
     fd_ = -1;
 }
 
-int PmemFileRegion::prefault() {
-    return syscalls::populateWrite(base_, capacity_);
+int PmemFileRegion::populate(uint64_t offset, uint64_t length) {
+    return syscalls::populateWrite(base_ + offset, length);
 }
 
 int PmemFileRegion::commit(uint64_t offset, uint64_t length) {

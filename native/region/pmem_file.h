@@ -29,16 +29,15 @@ class PmemFileRegion final : public Region {
 
     // 0, or -errno with the system call that failed; nothing is left behind then.
     int open(const PmemFileOptions& options, const char** failedCall);
-    // Gives the storage back and closes the file. The range stays mapped, to empty memory, until destruction.
-    void retire();
-    // Faults the whole range in; all of it must be committed. 0 or -errno.
-    int prefault();
 
     char* base() const override { return base_; }
     uint64_t capacity() const override { return capacity_; }
     int commit(uint64_t offset, uint64_t length) override;
     int decommit(uint64_t offset, uint64_t length) override;
+    int populate(uint64_t offset, uint64_t length) override;
     int64_t resident() const override;
+    // Closes the file too.
+    void retire() override;
 
     // The file as statx saw it when it was made: whether it is on DAX, which device and mount.
     const syscalls::FileStatus& status() const { return status_; }

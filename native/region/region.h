@@ -27,13 +27,21 @@ class Region {
     virtual char* base() const = 0;
     // Length of the range in bytes.
     virtual uint64_t capacity() const = 0;
+    // Whether the range has to be committed at all. If not, all of it is there from the start and for good, and the
+    // three calls below are not made.
+    virtual bool isElastic() const { return true; }
     // Backs [offset, offset + length) with storage, so that touching it cannot fail. The range is not committed yet.
     // 0, or -errno with the range as it was: -ENOSPC and -EDQUOT when the file system has no room.
     virtual int commit(uint64_t offset, uint64_t length) = 0;
     // Gives the storage of a committed range back; its bytes read as zeros afterwards. 0 or -errno.
     virtual int decommit(uint64_t offset, uint64_t length) = 0;
+    // Faults a committed range in, so that no first touch waits for a page. 0 or -errno.
+    virtual int populate(uint64_t offset, uint64_t length) = 0;
     // Bytes of storage that the region really occupies now; -errno when it cannot tell.
     virtual int64_t resident() const = 0;
+    // Gives everything back. The range stays readable and writable, holding nothing of use, until destruction. Called
+    // when nobody allocates from it any more.
+    virtual void retire() = 0;
 };
 
 }  // namespace daxkind

@@ -1,0 +1,43 @@
+// The codes of blocks: what a block is and in which magazine of the thread cache it goes (native/heap/thread_cache.h).
+import { native } from '../native.ts';
+
+const { classOfQuantum, sizeQuantum, maxSlabSize, runCode, runMagazines, unitsShift, magazineShift } =
+	native.kindLayout;
+
+const quantumShift = Math.log2(sizeQuantum);
+const quantumMask = sizeQuantum - 1;
+const runMask = runMagazines - 1;
+const magazineMask = 2 ** unitsShift - 1;
+
+/** Index of the magazine's first word in the thread cache, for the blocks of a code. */
+export function magazineOf(code: number): number {
+	return (code & magazineMask) << magazineShift;
+}
+
+/** The size class of at most `maxSlabSize` bytes, more than 0. */
+export function classFor(size: number): number {
+	return classOfQuantum[(size + quantumMask) >> quantumShift]!;
+}
+
+/** The code of a run of so many units, for a size that is a small integer. */
+export function smallRunCode(units: number): number {
+	return (units << unitsShift) | (units & runMask) | runCode;
+}
+
+/** The code of a run of so many units. */
+export function runCodeOf(units: number): number {
+	return units * 2 ** unitsShift + runCode + (units % runMagazines);
+}
+
+/** The length of a block in units; 0 for a block of a class. */
+export function unitsOf(code: number): number {
+	return Math.floor(code / 2 ** unitsShift);
+}
+
+/** The code of a block of `size` bytes, more than 0, in a kind with units of 2 ** unitShift bytes. */
+export function codeFor(size: number, unitShift: number): number {
+	return size <= maxSlabSize ? classFor(size) : runCodeOf(Math.ceil(size / 2 ** unitShift));
+}
+
+/** The code of an empty block: it has no memory and no magazine. */
+export const emptyCode = runCode;

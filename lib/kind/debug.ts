@@ -1,0 +1,146 @@
+// Debug mode: what a kind does more so that mistakes with its memory are found. A block lies between two red zones,
+// which are checked when it is freed; freed memory is filled with a pattern and kept out of use for a while; where a
+// block was allocated is remembered.
+import { daxkindError } from '../errors.ts';
+import type { LeakReport } from './kind-stats.ts';
+
+/** Bytes behind a block, and before it at least. */
+export const redZone = 16;
+
+/** The patterns: of red zones, of memory that was never written, of freed memory. */
+const zoneByte = 0xfd;
+const freshByte = 0xcd;
+const freedByte = 0xdd;
+
+/** How much freed memory is kept out of use: this share of the kind, but no more than so many bytes or blocks. */
+const quarantineShare = 1 / 16;
+const mostQuarantined = 16 * 1024 * 1024;
+const mostQuarantinedBlocks = 4096;
+
+interface Freed {
+	/** The block with its red zones. */
+	memory: Uint8Array;
+	bytes: number;
+	stack: string;
+	giveBack: () => void;
+}
+
+function stackOf(callers: (...args: never[]) => unknown): string {
+	const at = { stack: '' };
+	Error.captureStackTrace(at, callers);
+	return at.stack.slice(at.stack.indexOf('\n') + 1);
+}
+
+/** Where a value is not `byte`; -1 if it is nowhere. */
+function firstOther(memory: Uint8Array, byte: number): number {
+	return memory.findIndex((value) => value !== byte);
+}
+
+/** What one thread knows of a kind in debug mode. */
+export class DebugLedger {
+	#allocations = new Map<number, { stack: string; bytes: number }>();
+	#quarantine: Freed[] = [];
+	#quarantined = 0;
+	#limit: number;
+
+	constructor(capacity: number) {
+		this.#limit = Math.min(capacity * quarantineShare, mostQuarantined);
+	}
+
+	/** Freed blocks that are not given back yet, and their bytes. */
+	get quarantined(): { blocks: number; bytes: number } {
+		return { blocks: this.#quarantine.length, bytes: this.#quarantined };
+	}
+
+	/**
+	 * Prepares the memory of a new block.
+	 *
+	 * @param memory The block with its red zones.
+	 * @param zone Bytes of the first red zone.
+	 * @param caller What called for it, and is not shown in the stack.
+	 */
+	allocated(
+		generation: number,
+		memory: Uint8Array,
+		zone: number,
+		length: number,
+		bytes: number,
+		caller: (...args: never[]) => unknown,
+	): void {
+		memory.fill(zoneByte, 0, zone);
+		memory.fill(freshByte, zone, zone + length);
+		memory.fill(zoneByte, zone + length);
+		this.#allocations.set(generation, { stack: stackOf(caller), bytes });
+	}
+
+	/** Throws if something was written beside the block. */
+	checkZones(generation: number, memory: Uint8Array, zone: number, length: number): void {
+		const before = firstOther(memory.subarray(0, zone), zoneByte);
+		const behind = firstOther(memory.subarray(zone + length), zoneByte);
+		if (before < 0 && behind < 0) return;
+		const where = before < 0 ? `${behind} bytes behind its end` : `${zone - before} bytes before its start`;
+		const { stack } = this.#allocations.get(generation) ?? { stack: '    (another thread)' };
+		throw daxkindError(
+			'ERR_DAXKIND_OVERRUN',
+			`Somebody wrote beside this block of ${length} bytes, ${where}. It was allocated here:\n${stack}`,
+		);
+	}
+
+	/** Puts a freed block in quarantine, and gives back those that have been there for longest. */
+	freed(generation: number, memory: Uint8Array, bytes: number, giveBack: () => void): void {
+		const { stack } = this.#allocations.get(generation) ?? { stack: '    (another thread)' };
+		this.#allocations.delete(generation);
+		memory.fill(freedByte);
+		this.#quarantine.push({ memory, bytes, stack, giveBack });
+		this.#quarantined += bytes;
+		while (this.#quarantined > this.#limit || this.#quarantine.length > mostQuarantinedBlocks) this.#release();
+	}
+
+	/** Gives everything in quarantine back. Whether there was anything. */
+	drain(): boolean {
+		const hadAny = this.#quarantine.length > 0;
+		while (this.#quarantine.length > 0) this.#release();
+		return hadAny;
+	}
+
+	/** Adds to a leak report where the blocks were allocated. */
+	explain(report: LeakReport): LeakReport {
+		const stacks = new Map<string, { stack: string; blocks: number; bytes: number }>();
+		for (const { stack, bytes } of this.#allocations.values()) {
+			const sum = stacks.get(stack) ?? { stack, blocks: 0, bytes: 0 };
+			sum.blocks += 1;
+			sum.bytes += bytes;
+			stacks.set(stack, sum);
+		}
+		return { ...report, stacks: [...stacks.values()].sort((a, b) => b.bytes - a.bytes) };
+	}
+
+	#release(): void {
+		const { memory, bytes, stack, giveBack } = this.#quarantine.shift()!;
+		this.#quarantined -= bytes;
+		const at = firstOther(memory, freedByte);
+		if (at >= 0) {
+			process.emitWarning('Somebody wrote into memory of a kind after it was freed', {
+				code: 'DAXKIND_USE_AFTER_FREE',
+				detail: `Byte ${at} of ${memory.length}. The block was allocated here:\n${stack}`,
+			});
+		}
+		giveBack();
+	}
+}
+
+/** Fills memory that is freed without a quarantine. */
+export function fillFreed(memory: Uint8Array): void {
+	memory.fill(freedByte);
+}
+
+/** Tells what was not freed. */
+export function warnOfLeaks(report: LeakReport, path: string): void {
+	const detail = (report.stacks ?? []).map(
+		({ stack, blocks, bytes }) => `${blocks} blocks of ${bytes} bytes together, allocated here:\n${stack}`,
+	);
+	process.emitWarning(
+		`${report.blocks} blocks (${report.bytes} bytes) of the kind on '${path}' were not freed before it was closed`,
+		{ code: 'DAXKIND_LEAK', detail: detail.join('\n') },
+	);
+}

@@ -1,0 +1,59 @@
+// The fixed kind: memory in a range that the caller owns, a mapping of a file of his.
+import { requireBoolean, requireOptions } from '../arguments.ts';
+import { invalidArgType, invalidState } from '../errors.ts';
+import { idOf, PmemMapping } from '../mapping/index.ts';
+import { type KindHandle, native } from '../native.ts';
+import { adopt, Kind, makers } from './kind.ts';
+import { isDebugging } from './pmem-kind.ts';
+import { checkPressureOptions, type PressureOptions } from './pressure.ts';
+
+export interface FixedKindOptions extends PressureOptions {
+	/** As of a {@link PmemKind}. */
+	debug?: boolean;
+}
+
+/**
+ * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
+ * written there. Closing the kind leaves the mapping and its content as they are; the mapping cannot be unmapped before.
+ *
+ * ```js
+ * import { FixedKind, mapFile } from 'daxkind';
+ * import { rmSync, writeFileSync } from 'node:fs';
+ *
+ * writeFileSync('/dev/shm/daxkind-fixed', Buffer.alloc(1024 * 1024));
+ * const mapping = mapFile('/dev/shm/daxkind-fixed');
+ * const kind = FixedKind.create(mapping);
+ * kind.malloc(100).fill(1);
+ * kind.close();
+ * mapping.unmap();
+ * rmSync('/dev/shm/daxkind-fixed');
+ * ```
+ */
+export class FixedKind extends Kind {
+	static {
+		makers.set('fixed', (handle) => new FixedKind(handle));
+	}
+
+	private constructor(handle: KindHandle, pressure?: PressureOptions) {
+		super(handle, pressure);
+	}
+
+	/**
+	 * Creates a kind over the whole of a mapping. There is no smallest size; memory is handed out in whole KiB, of which a
+	 * block of up to 8 KiB takes a share.
+	 *
+	 * @param mapping What `mapFile` made; writable.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE; Error ERR_INVALID_STATE if the mapping is unmapped, or not writable.
+	 */
+	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
+		if (!(mapping instanceof PmemMapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
+		const given = requireOptions<FixedKindOptions>('options', options);
+		const { debug = isDebugging() } = given;
+		requireBoolean('options.debug', debug);
+		const pressure = checkPressureOptions(given);
+		if (mapping.length === 0) throw invalidState('the mapping is unmapped');
+		if (!mapping.writable) throw invalidState('the mapping is not writable');
+		const handle = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
+		return new FixedKind(adopt(handle), pressure);
+	}
+}

@@ -1,0 +1,244 @@
+// One thread's side of a kind's heap: the slow half of taking and giving back memory. It keeps the thread cache filled,
+// asks native code for the rest, makes the ArrayBuffers through which the memory is seen, and lets freed memory decay.
+// It knows places (segment and offset) and codes; what callers hold is kind.ts's business.
+import { constants as osConstants } from 'node:os';
+import { systemError } from '../errors.ts';
+import { type KindHandle, native } from '../native.ts';
+import { codeFor, magazineOf, runCodeOf, unitsOf } from './codes.ts';
+
+const {
+	classOfQuantum,
+	classSizes,
+	sizeQuantum,
+	maxSlabSize,
+	runCode,
+	unitsShift,
+	magazineCode,
+	cachedUnitsWord,
+	cachedUnitsLimitWord,
+	resultSegmentWord,
+	resultOffsetWord,
+	dirtyWord,
+	failedClassesWord,
+	failedUnitsWord,
+	segmentSize,
+} = native.kindLayout;
+
+/** How long freed memory stays committed for reuse, in milliseconds: memkind's dirty_decay_ms for its default policy. */
+const decayMs = 10_000;
+
+const { ENOMEM, ENOSPC, EDQUOT } = osConstants.errno;
+
+/** Puts a block into its magazine, if that is for its code and has room. */
+export function push(cache: Int32Array, code: number, segment: number, offset: number): boolean {
+	const magazine = magazineOf(code);
+	const top = cache[magazine]! + 2;
+	if (!(top <= cache[magazine + 1]!) || cache[magazine + magazineCode] !== code) return false;
+	if (code > runCode) {
+		const cached = cache[cachedUnitsWord]! + (code >> unitsShift);
+		if (cached > cache[cachedUnitsLimitWord]!) return false;
+		cache[cachedUnitsWord] = cached;
+	}
+	cache[magazine + top] = segment;
+	cache[magazine + top + 1] = offset;
+	cache[magazine] = top;
+	return true;
+}
+
+export class ThreadHeap {
+	readonly id: number;
+	readonly capacity: number;
+	readonly cache: Int32Array;
+	readonly unitShift: number;
+	/** What the heap answered when it was last asked for memory. */
+	lastStatus = 0;
+	/** Where the memory is that was taken last. */
+	segment = 0;
+	offset = 0;
+	readonly #path: string;
+	/** ArrayBuffers of blocks, and of tables, that are no segments. */
+	#windows = new Set<WeakRef<ArrayBuffer>>();
+	/** Windows to be made before those that are garbage are looked for. */
+	#untilSweep = 64;
+	#decayTimer: NodeJS.Timeout | undefined;
+	#isOpen = true;
+
+	constructor(handle: KindHandle) {
+		this.id = handle.id;
+		this.capacity = handle.capacity;
+		this.unitShift = handle.unitShift;
+		this.cache = new Int32Array(handle.cache);
+		this.#path = handle.path;
+	}
+
+	/** Whether the last failure was the file system's. */
+	get isOutOfRoom(): boolean {
+		return this.lastStatus === -ENOSPC || this.lastStatus === -EDQUOT;
+	}
+
+	/** Whether the thread cache has a block of this code. */
+	has(code: number): boolean {
+		const magazine = magazineOf(code);
+		return this.cache[magazine]! > 0 && this.cache[magazine + magazineCode] === code;
+	}
+
+	/**
+	 * Takes memory for `size` bytes, more than 0; its place is in `segment` and `offset`.
+	 *
+	 * @param alignment A power of two.
+	 * @returns The block's code, or -1 if there is no memory.
+	 * @throws SystemError of `fallocate` for an error that is not about memory.
+	 */
+	take(size: number, alignment: number): number {
+		const code = this.#codeOf(size, alignment);
+		if (code < runCode || alignment <= sizeQuantum) {
+			if (this.has(code)) return this.#pop(code);
+			if (this.#isKnownToFail(code)) return -1;
+		}
+		this.lastStatus = -ENOMEM;
+		if (size > this.capacity) return -1;
+		if (code < runCode) return this.#succeeded(native.kindRefill(this.id, code)) ? this.#pop(code) : -1;
+		if (!this.#succeeded(native.kindAllocateRun(this.id, unitsOf(code), alignment))) return -1;
+		this.#readResult();
+		return code;
+	}
+
+	/** Gives memory back: to the cache if it will have it, else to the heap. Whether the heap knew it. */
+	giveBack(code: number, segment: number, offset: number): boolean {
+		if (push(this.cache, code, segment, offset)) return true;
+		const { cache } = this;
+		// Room is made for it if the cache will hold such blocks at all.
+		const isCacheable =
+			code < runCode ? cache[magazineOf(code) + 1]! > 0 : unitsOf(code) <= cache[cachedUnitsLimitWord]! / 2;
+		let status = isCacheable ? native.kindFlush(this.id, code) : 0;
+		if (!isCacheable || !push(cache, code, segment, offset)) {
+			status = native.kindFree(this.id, segment, offset) || status;
+		}
+		this.startDecay();
+		return status === 0;
+	}
+
+	/** Makes a run longer or shorter where it is. */
+	resize(code: number, segment: number, offset: number): boolean {
+		if (native.kindResizeRun(this.id, segment, offset, unitsOf(code)) !== 0) return false;
+		this.startDecay();
+		return true;
+	}
+
+	/** Takes a better place for a block, if there is one. */
+	takeBetter(segment: number, offset: number): boolean {
+		if (native.kindTakeBetter(this.id, segment, offset) !== 0) return false;
+		this.#readResult();
+		return true;
+	}
+
+	/** The usable size of a block. */
+	usableSize(code: number): number {
+		return code < runCode ? classSizes[code]! : unitsOf(code) * 2 ** this.unitShift;
+	}
+
+	/** An ArrayBuffer over a whole segment, which the caller keeps. */
+	openSegment(segment: number): ArrayBuffer {
+		return native.kindWindow(this.id, segment, 0, segmentSize);
+	}
+
+	/** An ArrayBuffer over a part of the memory; `close` detaches it. */
+	window(segment: number, offset: number, length: number): ArrayBuffer {
+		return this.keep(native.kindWindow(this.id, segment, offset, length));
+	}
+
+	/** The same; the block there, of that generation, is freed when the ArrayBuffer is garbage. */
+	collectedWindow(segment: number, offset: number, length: number, generation: number): ArrayBuffer {
+		return this.keep(native.kindCollectedWindow(this.id, segment, offset, length, generation));
+	}
+
+	/** Has `close` detach the ArrayBuffer. */
+	keep(buffer: ArrayBuffer): ArrayBuffer {
+		this.#untilSweep -= 1;
+		if (this.#untilSweep <= 0) {
+			for (const window of this.#windows) if (window.deref() === undefined) this.#windows.delete(window);
+			this.#untilSweep = 64 + this.#windows.size;
+		}
+		this.#windows.add(new WeakRef(buffer));
+		return buffer;
+	}
+
+	/** Sees to it that what has been freed goes back to the file system after a while. */
+	startDecay(): void {
+		const { cache } = this;
+		if (this.#decayTimer !== undefined || (cache[dirtyWord] === 0 && cache[cachedUnitsWord] === 0)) return;
+		this.#decayTimer = setTimeout(() => {
+			this.#decayTimer = undefined;
+			if (!this.#isOpen) return;
+			cache[dirtyWord] = native.kindDecay(this.id, decayMs) ? 1 : 0;
+			this.startDecay();
+		}, decayMs);
+		this.#decayTimer.unref();
+	}
+
+	/** Lets go of the heap by `letGo`, then detaches all ArrayBuffers over it, and `segments`. */
+	close<Result>(segments: ArrayBuffer[], letGo: () => Result): Result {
+		this.#isOpen = false;
+		clearTimeout(this.#decayTimer);
+		// The cache is given back with its memory now, not when its ArrayBuffer is garbage.
+		const buffers = [this.cache.buffer as ArrayBuffer, ...segments];
+		for (const window of this.#windows) {
+			const buffer = window.deref();
+			if (buffer !== undefined) buffers.push(buffer);
+		}
+		this.#windows.clear();
+		const result = letGo();
+		for (const buffer of buffers) native.detachArrayBuffer(buffer);
+		return result;
+	}
+
+	#codeOf(size: number, alignment: number): number {
+		const code = codeFor(size, this.unitShift);
+		if (alignment <= sizeQuantum) return code;
+		// A class whose size is a multiple of the alignment has aligned blocks only: slabs begin at a unit.
+		const rounded = Math.ceil(size / alignment) * alignment;
+		if (rounded <= maxSlabSize && alignment <= 2 ** this.unitShift) {
+			let aligned = classOfQuantum[rounded / sizeQuantum]!;
+			while (aligned < classSizes.length && classSizes[aligned]! % alignment !== 0) aligned++;
+			if (aligned < classSizes.length) return aligned;
+		}
+		return code > runCode ? code : runCodeOf(Math.ceil(size / 2 ** this.unitShift));
+	}
+
+	/** Whether this code has failed for want of memory, and none has come back since. */
+	#isKnownToFail(code: number): boolean {
+		const { cache } = this;
+		const fails =
+			code < runCode
+				? (cache[failedClassesWord + (code >> 5)]! & (1 << (code & 31))) !== 0
+				: unitsOf(code) >= cache[failedUnitsWord]!;
+		if (fails) this.lastStatus = -ENOMEM;
+		return fails;
+	}
+
+	#pop(code: number): number {
+		const { cache } = this;
+		const magazine = magazineOf(code);
+		const top = cache[magazine]!;
+		this.segment = cache[magazine + top]!;
+		this.offset = cache[magazine + top + 1]!;
+		cache[magazine] = top - 2;
+		if (code > runCode) cache[cachedUnitsWord]! -= unitsOf(code);
+		return code;
+	}
+
+	#readResult(): void {
+		this.segment = this.cache[resultSegmentWord]!;
+		this.offset = this.cache[resultOffsetWord]!;
+	}
+
+	/** Whether the heap found memory; an error that is not about memory is thrown. */
+	#succeeded(status: number): boolean {
+		this.lastStatus = status;
+		if (status === 0) return true;
+		// It has emptied the thread cache.
+		this.startDecay();
+		if (status === -ENOMEM || this.isOutOfRoom) return false;
+		throw systemError(status, 'fallocate', this.#path);
+	}
+}

@@ -1,0 +1,117 @@
+// The slow paths of malloc and free. Every call is made with small integers and answers 0 or a negative errno; a place
+// that it finds goes into the result words of the thread cache.
+#include <cerrno>
+
+#include "binding/external.h"
+#include "binding/kind_table.h"
+
+namespace daxkind {
+
+namespace {
+
+void putResult(Attachment* at, uint64_t offset) {
+    at->cache->word(kResultSegmentWord) = static_cast<int32_t>(offset >> kSegmentShift);
+    at->cache->word(kResultOffsetWord) = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
+}
+
+// kindRefill(id, code)
+napi_value refill(napi_env env, napi_callback_info info) {
+    const Call<1> call(env, info);
+    Attachment* const at = call.attachment();
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.refill(at->cache.get(), call.uint32(0)));
+}
+
+// kindFlush(id, code)
+napi_value flush(napi_env env, napi_callback_info info) {
+    const Call<1> call(env, info);
+    Attachment* const at = call.attachment();
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.flush(at->cache.get(), call.uint32(0)));
+}
+
+// kindAllocateRun(id, units, alignment)
+napi_value allocateRun(napi_env env, napi_callback_info info) {
+    const Call<2> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    uint64_t offset;
+    const int error = at->kind->heap.allocateRun(at->cache.get(), call.uint32(0), call.uint64(1), &offset);
+    if (error == 0) putResult(at, offset);
+    return number(env, error);
+}
+
+// kindFree(id, segment, offset)
+napi_value freeBlock(napi_env env, napi_callback_info info) {
+    const Call<2> call(env, info);
+    Attachment* const at = call.attachment();
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.free(at->cache.get(), call.blockOffset(0)));
+}
+
+// kindResizeRun(id, segment, offset, units)
+napi_value resizeRun(napi_env env, napi_callback_info info) {
+    const Call<3> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    return number(env, at->kind->heap.resizeRun(at->cache.get(), call.blockOffset(0), call.uint32(2)));
+}
+
+// kindTakeBetter(id, segment, offset)
+napi_value takeBetter(napi_env env, napi_callback_info info) {
+    const Call<2> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    uint64_t better;
+    const int error = at->kind->heap.takeBetter(at->cache.get(), call.blockOffset(0), &better);
+    if (error == 0) putResult(at, better);
+    return number(env, error);
+}
+
+// kindWindow(id, segment, offset, length): an ArrayBuffer over that part of the region, cut at its end
+napi_value window(napi_env env, napi_callback_info info) {
+    const Call<3> call(env, info);
+    Attachment* const at = call.attachment();
+    const uint64_t from = call.blockOffset(0);
+    if (at == nullptr || from >= at->kind->region->capacity()) return nullptr;
+    const uint64_t length = std::min(call.uint64(2), at->kind->region->capacity() - from);
+    return externalArrayBuffer<Region>(env, at->kind->region->base() + from, length, at->kind->region);
+}
+
+// A block whose memory is freed when its ArrayBuffer is garbage, unless that was done by hand before.
+struct CollectedBlock {
+    std::weak_ptr<Kind> kind;
+    std::shared_ptr<Region> region;
+    uint64_t offset;
+    uint64_t generation;
+    ~CollectedBlock() {
+        if (const std::shared_ptr<Kind> open = kind.lock()) open->heap.freeReferenced(nullptr, offset, generation);
+    }
+};
+
+// kindCollectedWindow(id, segment, offset, length, generation): an ArrayBuffer over a block of that generation
+napi_value collectedWindow(napi_env env, napi_callback_info info) {
+    const Call<4> call(env, info);
+    Attachment* const at = call.attachment();
+    const uint64_t from = call.blockOffset(0);
+    const uint64_t length = call.uint64(2);
+    if (at == nullptr || from + length > at->kind->region->capacity()) return nullptr;
+    auto block = std::make_shared<CollectedBlock>();
+    block->kind = at->kind;
+    block->region = at->kind->region;
+    block->offset = from;
+    block->generation = call.uint64(3);
+    return externalArrayBuffer<CollectedBlock>(env, at->kind->region->base() + from, length, std::move(block));
+}
+
+}  // namespace
+
+void exportKindBlocks(Napi::Env env, Napi::Object exports, KindTable* table) {
+    addFunction(env, exports, "kindRefill", refill, table);
+    addFunction(env, exports, "kindFlush", flush, table);
+    addFunction(env, exports, "kindAllocateRun", allocateRun, table);
+    addFunction(env, exports, "kindFree", freeBlock, table);
+    addFunction(env, exports, "kindResizeRun", resizeRun, table);
+    addFunction(env, exports, "kindTakeBetter", takeBetter, table);
+    addFunction(env, exports, "kindWindow", window, table);
+    addFunction(env, exports, "kindCollectedWindow", collectedWindow, table);
+}
+
+}  // namespace daxkind

@@ -1,0 +1,45 @@
+// The tables and constants that JavaScript's fast paths share with the heap.
+#include "binding/kind_table.h"
+
+namespace daxkind {
+
+Napi::Object kindLayout(Napi::Env env) {
+    Napi::Object result = Napi::Object::New(env);
+    Napi::Uint8Array classOfQuantum = Napi::Uint8Array::New(env, kMaxSlabSize / kSizeQuantum + 1);
+    for (uint32_t i = 0; i <= kMaxSlabSize / kSizeQuantum; i++) {
+        classOfQuantum[i] = static_cast<uint8_t>(classOf(i * kSizeQuantum));
+    }
+    Napi::Uint32Array classSizes = Napi::Uint32Array::New(env, kSlabClasses);
+    for (uint32_t i = 0; i < kSlabClasses; i++) classSizes[i] = classSize(i);
+    result["classOfQuantum"] = classOfQuantum;
+    result["classSizes"] = classSizes;
+    const auto set = [&result](const char* name, uint32_t value) { result[name] = value; };
+    set("sizeQuantum", kSizeQuantum);
+    set("maxSlabSize", kMaxSlabSize);
+    set("runCode", kRunCode);
+    set("runMagazines", kRunMagazines);
+    set("magazineShift", kMagazineShift);
+    set("unitsShift", kUnitsShift);
+    set("magazineCode", kMagazineCode);
+    set("cachedUnitsWord", kCachedUnitsWord);
+    set("cachedUnitsLimitWord", kCachedUnitsLimitWord);
+    set("resultSegmentWord", kResultSegmentWord);
+    set("resultOffsetWord", kResultOffsetWord);
+    set("dirtyWord", kDirtyWord);
+    set("failedClassesWord", kFailedClassesWord);
+    set("failedUnitsWord", kFailedUnitsWord);
+    set("pressureWord", kPressureWord);
+    set("segmentSize", 1u << kSegmentShift);
+    set("chunkSize", kChunkSize);
+    set("slabStart", kSlabStart);
+    set("slabShape", kSlabShape);
+    set("slabStateBase", kSlabStateBase);
+    set("slabClassBits", kSlabClassBits);
+    set("descriptorWords", kDescriptorWords);
+    set("unitTagShift", RunAllocator::kTagShift);
+    set("largeTag", RunAllocator::kLarge >> RunAllocator::kTagShift);
+    set("slabTag", RunAllocator::kSlab >> RunAllocator::kTagShift);
+    return result;
+}
+
+}  // namespace daxkind

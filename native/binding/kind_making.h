@@ -1,0 +1,40 @@
+// What creating and prefaulting a kind consist of, made by this thread or by a job of the thread pool.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "binding/kind_table.h"
+
+namespace daxkind {
+
+struct PmemKindRequest {
+    std::string directory;
+    uint64_t maxSize = 0;
+    bool conservative = false;
+    bool sync = false;
+    bool prefault = false;
+    bool debug = false;
+};
+
+// The request as lib/native.ts declares it.
+PmemKindRequest takeKindRequest(const Napi::Object& options);
+
+// What a job and JavaScript tell each other while it runs; JavaScript sees it as a Float64Array. Aligned doubles are
+// read and written whole on all our architectures.
+struct JobControl {
+    volatile double isAborted = 0;
+    volatile double done = 0;   // Bytes.
+    volatile double total = 0;  // Bytes.
+};
+
+// 0 or -errno with the system call that failed; -ECANCELED when it was aborted.
+int makePmemKind(const PmemKindRequest& request, JobControl& control, std::shared_ptr<Kind>* made,
+                 const char** failedCall);
+// Commits all of the kind and faults it in, in steps. The storage is kept from then on.
+int prefaultKind(Kind& kind, JobControl& control, const char** failedCall);
+
+}  // namespace daxkind

@@ -1,0 +1,122 @@
+// Kinds and blocks across threads: joining a kind by its number, references to blocks by their generation, and the
+// tables behind raw handles.
+#include <cerrno>
+
+#include "binding/arguments.h"
+#include "binding/external.h"
+#include "binding/kind_table.h"
+
+namespace daxkind {
+
+namespace {
+
+// Other threads can ask this one for what its cache holds, from now on.
+void makeWaker(napi_env env, Attachment* at) {
+    if (at->waker != nullptr) return;
+    at->waker = Waker::create(env, at);
+    if (at->waker == nullptr) return;
+    at->kind->heap.setWake(at->cache.get(), [](void* data) { static_cast<Waker*>(data)->wake(); }, at->waker.get());
+}
+
+// kindShare(id): this process's nonce
+napi_value share(napi_env env, napi_callback_info info) {
+    const Call<0> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at != nullptr) makeWaker(env, at);
+    return number(env, processNonce());
+}
+
+// kindAttach(nonce, number): a KindHandle, or undefined if the process has no such kind
+Napi::Value attach(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto number = takeUint32(info, 1, "number");
+    if (!number) return env.Undefined();
+    if (info[0].As<Napi::Number>().DoubleValue() != processNonce()) return env.Undefined();
+    std::shared_ptr<Kind> kind = findKind(*number);
+    if (kind == nullptr) return env.Undefined();
+    auto* const table = static_cast<KindTable*>(info.Data());
+    const Napi::Value handle = attachKind(env, table, std::move(kind));
+    if (!handle.IsObject()) return handle;
+    makeWaker(env, table->find(handle.As<Napi::Object>().Get("id").As<Napi::Number>()));
+    return handle;
+}
+
+// kindReference(id, segment, offset, length, zone): the block's generation
+napi_value reference(napi_env env, napi_callback_info info) {
+    const Call<4> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    return number(env,
+                  static_cast<double>(at->kind->heap.reference(call.blockOffset(0), call.uint64(2), call.uint32(3))));
+}
+
+// kindDereference(id, segment, offset, generation): [code, units, length, zone], or undefined if it is stale
+napi_value dereference(napi_env env, napi_callback_info info) {
+    const Call<3> call(env, info);
+    Attachment* const at = call.attachment();
+    Reference reference;
+    uint32_t code;
+    uint32_t units;
+    if (at == nullptr ||
+        at->kind->heap.dereference(call.blockOffset(0), call.uint64(2), &reference, &code, &units) != 0) {
+        return nullptr;
+    }
+    napi_value result;
+    napi_create_array_with_length(env, 4, &result);
+    const double values[] = {static_cast<double>(code), static_cast<double>(units),
+                             static_cast<double>(reference.length), static_cast<double>(reference.zone)};
+    for (uint32_t i = 0; i < 4; i++) napi_set_element(env, result, i, number(env, values[i]));
+    return result;
+}
+
+// kindUnreference(id, segment, offset, generation): 0, or -ESTALE; the block itself stays
+napi_value unreference(napi_env env, napi_callback_info info) {
+    const Call<3> call(env, info);
+    Attachment* const at = call.attachment();
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.unreference(call.blockOffset(0), call.uint64(2)));
+}
+
+// kindFreeReferenced(id, segment, offset, generation): 0, or -ESTALE if that was done already
+napi_value freeReferenced(napi_env env, napi_callback_info info) {
+    const Call<3> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    return number(env, at->kind->heap.freeReferenced(at->cache.get(), call.blockOffset(0), call.uint64(2)));
+}
+
+Napi::Value tableWindow(Napi::Env env, const std::shared_ptr<Kind>& kind, const RawTables::Table& table) {
+    return Napi::Value(env, externalArrayBuffer<Heap>(env, table.data, table.bytes, kind->heapOwner));
+}
+
+// kindRawTables(id): { unitMap, descriptors, slotStates, runStates }, as much of them as is in use, and more
+Napi::Value rawTables(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>());
+    RawTables tables;
+    if (at == nullptr) return env.Undefined();
+    const int error = at->kind->heap.rawTables(&tables);
+    if (error != 0) {
+        throwSystemError(env, error, "mmap", at->kind->description.path.c_str());
+        return env.Undefined();
+    }
+    Napi::Object result = Napi::Object::New(env);
+    result["unitMap"] = tableWindow(env, at->kind, tables.unitMap);
+    result["descriptors"] = tableWindow(env, at->kind, tables.descriptors);
+    result["slotStates"] = tableWindow(env, at->kind, tables.slotStates);
+    result["runStates"] = tableWindow(env, at->kind, tables.runStates);
+    return result;
+}
+
+}  // namespace
+
+void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table) {
+    addFunction(env, exports, "kindShare", share, table);
+    exports["kindAttach"] = Napi::Function::New(env, attach, "kindAttach", table);
+    addFunction(env, exports, "kindReference", reference, table);
+    addFunction(env, exports, "kindDereference", dereference, table);
+    addFunction(env, exports, "kindUnreference", unreference, table);
+    addFunction(env, exports, "kindFreeReferenced", freeReferenced, table);
+    exports["kindRawTables"] = Napi::Function::New(env, rawTables, "kindRawTables", table);
+}
+
+}  // namespace daxkind

@@ -1,0 +1,91 @@
+// What a kind says of itself, and what gives storage back on this thread.
+#include "binding/kind_table.h"
+
+namespace daxkind {
+
+namespace {
+
+// kindStats(id)
+Napi::Value stats(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>());
+    if (at == nullptr) return env.Undefined();
+    const HeapStats stats = at->kind->heap.stats();
+    const int64_t resident = at->kind->region->resident();
+    Napi::Object result = Napi::Object::New(env);
+    const auto set = [&result](const char* name, uint64_t value) { result[name] = static_cast<double>(value); };
+    set("capacity", stats.capacity);
+    set("resident", resident < 0 ? stats.committed : static_cast<uint64_t>(resident));
+    set("committed", stats.committed);
+    set("active", stats.active);
+    set("allocated", stats.allocated);
+    set("blocks", stats.blocks);
+    set("cached", stats.cached);
+    set("free", stats.free);
+    set("largestFree", stats.largestFree);
+    set("highWater", stats.highWater);
+    return result;
+}
+
+// kindClassUse(id): for each class, and then for all runs: slabs, slots, blocks, bytes, cachedBlocks, cachedBytes
+Napi::Value classUse(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>());
+    if (at == nullptr) return env.Undefined();
+    constexpr uint32_t kColumns = 6;
+    Napi::Float64Array table = Napi::Float64Array::New(env, (kSlabClasses + 1) * kColumns);
+    for (uint32_t row = 0; row <= kSlabClasses; row++) {
+        const ClassUse use = at->kind->heap.classUse(row < kSlabClasses ? row : kRunCode);
+        const uint64_t values[kColumns] = {use.slabs, use.slots,        use.blocks,
+                                           use.bytes, use.cachedBlocks, use.cachedBytes};
+        for (uint32_t column = 0; column < kColumns; column++) {
+            table[row * kColumns + column] = static_cast<double>(values[column]);
+        }
+    }
+    return table;
+}
+
+// kindHolders(id): how many threads hold the kind, counting one for each time that it did
+napi_value holders(napi_env env, napi_callback_info info) {
+    const Call<0> call(env, info);
+    Attachment* const at = call.attachment();
+    return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.cacheCount()));
+}
+
+// kindPurge(id): bytes given back
+napi_value purge(napi_env env, napi_callback_info info) {
+    const Call<0> call(env, info);
+    Attachment* const at = call.attachment();
+    return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
+}
+
+// kindDecay(id, ageMs): whether there is still something that decays
+napi_value decay(napi_env env, napi_callback_info info) {
+    const Call<1> call(env, info);
+    Attachment* const at = call.attachment();
+    napi_value dirty;
+    if (at != nullptr) at->kind->heap.decay(at->cache.get(), call.uint32(0));
+    napi_get_boolean(env, at != nullptr && at->kind->heap.hasDirtyChunks(), &dirty);
+    return dirty;
+}
+
+// kindWatch(id, bytes): the cache's pressure word becomes 1 when so much is in use
+napi_value watch(napi_env env, napi_callback_info info) {
+    const Call<1> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at != nullptr) at->kind->heap.watch(at->cache.get(), call.uint64(0));
+    return nullptr;
+}
+
+}  // namespace
+
+void exportKindStatistics(Napi::Env env, Napi::Object exports, KindTable* table) {
+    exports["kindStats"] = Napi::Function::New(env, stats, "kindStats", table);
+    exports["kindClassUse"] = Napi::Function::New(env, classUse, "kindClassUse", table);
+    addFunction(env, exports, "kindHolders", holders, table);
+    addFunction(env, exports, "kindPurge", purge, table);
+    addFunction(env, exports, "kindDecay", decay, table);
+    addFunction(env, exports, "kindWatch", watch, table);
+}
+
+}  // namespace daxkind

@@ -1,0 +1,130 @@
+#include "binding/kind_table.h"
+
+#include <sys/random.h>
+
+#include <unordered_map>
+
+namespace daxkind {
+
+namespace {
+
+struct Registry {
+    std::mutex mutex;
+    std::unordered_map<uint32_t, std::weak_ptr<Kind>> kinds;
+    uint32_t last = 0;
+};
+
+// Never destroyed: threads may still run while the process ends.
+Registry& registry() {
+    static Registry* const only = new Registry();
+    return *only;
+}
+
+}  // namespace
+
+Kind::~Kind() {
+    if (number != 0) {
+        Registry& all = registry();
+        const std::lock_guard<std::mutex> lock(all.mutex);
+        all.kinds.erase(number);
+    }
+    if (region != nullptr) region->retire();
+}
+
+void registerKind(const std::shared_ptr<Kind>& kind) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    kind->number = ++all.last;
+    all.kinds[kind->number] = kind;
+}
+
+std::shared_ptr<Kind> findKind(uint32_t number) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    const auto at = all.kinds.find(number);
+    return at == all.kinds.end() ? nullptr : at->second.lock();
+}
+
+double processNonce() {
+    static const double nonce = [] {
+        uint64_t bits = 0;
+        if (getrandom(&bits, sizeof bits, 0) != sizeof bits) bits = reinterpret_cast<uintptr_t>(&registry());
+        return static_cast<double>(bits >> 12);
+    }();
+    return nonce;
+}
+
+// ---- Holds ----------------------------------------------------------------------------------------------------------
+
+Attachment::~Attachment() {
+    if (kind == nullptr || cache == nullptr) return;
+    kind->heap.detach(cache.get());
+    if (waker != nullptr) waker->stop();
+}
+
+uint32_t KindTable::add(std::unique_ptr<Attachment> attachment) {
+    if (unused.empty()) {
+        attachments.push_back(std::move(attachment));
+        return static_cast<uint32_t>(attachments.size() - 1);
+    }
+    const uint32_t id = unused.back();
+    unused.pop_back();
+    attachments[id] = std::move(attachment);
+    return id;
+}
+
+std::unique_ptr<Attachment> KindTable::take(uint32_t id) {
+    if (find(id) == nullptr) return nullptr;
+    unused.push_back(id);
+    return std::move(attachments[id]);
+}
+
+// ---- Waker ----------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<Waker> Waker::create(napi_env env, Attachment* attachment) {
+    auto waker = std::make_shared<Waker>();
+    waker->attachment_ = attachment;
+    napi_value name;
+    napi_create_string_utf8(env, "daxkind", NAPI_AUTO_LENGTH, &name);
+    // Node frees the function after this has run, whoever still knows it.
+    const auto finalize = [](napi_env, void*, void* context) {
+        auto* const hold = static_cast<std::shared_ptr<Waker>*>(context);
+        {
+            const std::lock_guard<std::mutex> lock((*hold)->mutex_);
+            (*hold)->function_ = nullptr;
+        }
+        delete hold;
+    };
+    const auto call = [](napi_env env, napi_value, void* context, void*) {
+        Waker& self = **static_cast<std::shared_ptr<Waker>*>(context);
+        // Only this thread ends the attachment.
+        if (env != nullptr && self.attachment_ != nullptr) {
+            self.attachment_->kind->heap.answer(self.attachment_->cache.get());
+        }
+    };
+    auto* const hold = new std::shared_ptr<Waker>(waker);
+    napi_threadsafe_function function;
+    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, finalize, hold, call, &function) !=
+        napi_ok) {
+        delete hold;
+        return nullptr;
+    }
+    // It keeps no thread alive.
+    napi_unref_threadsafe_function(env, function);
+    waker->function_ = function;
+    return waker;
+}
+
+void Waker::wake() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (function_ != nullptr) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Waker::stop() {
+    attachment_ = nullptr;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (function_ != nullptr) napi_release_threadsafe_function(function_, napi_tsfn_abort);
+    function_ = nullptr;
+}
+
+}  // namespace daxkind

@@ -1,0 +1,163 @@
+// What native code keeps of kinds: the kind itself, which all threads of the process share, and each environment's
+// holds on kinds.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "heap/heap.h"
+#include "region/region.h"
+
+namespace daxkind {
+
+// What the facade of every thread has to know of a kind.
+struct KindDescription {
+    const char* type = "";  // 'pmem' or 'fixed'
+    std::string path;
+    bool sync = false;
+    bool debug = false;
+    bool dax = false;
+    uint32_t deviceMajor = 0;
+    uint32_t deviceMinor = 0;
+};
+
+// A heap with its region. The addresses of both outlive it: ArrayBuffers that JavaScript still holds keep them mapped.
+struct Kind {
+    // In this process, never used again. 0 until it is registered.
+    uint32_t number = 0;
+    KindDescription description;
+    std::shared_ptr<Region> region;
+    const std::shared_ptr<Heap> heapOwner = std::make_shared<Heap>();
+    Heap& heap = *heapOwner;
+
+    Kind() = default;
+    Kind(const Kind&) = delete;
+    Kind& operator=(const Kind&) = delete;
+    ~Kind();
+};
+
+// The process-wide registry: who has a kind's number can join it while somebody holds it.
+void registerKind(const std::shared_ptr<Kind>& kind);
+std::shared_ptr<Kind> findKind(uint32_t number);
+// Tells this process's handles from another's: 52 random bits.
+double processNonce();
+
+class Waker;
+
+// One environment's (one thread's) hold on a kind.
+struct Attachment {
+    std::shared_ptr<Kind> kind;
+    std::shared_ptr<ThreadCache> cache;
+    std::shared_ptr<Waker> waker;  // Only of a kind that has been shared.
+
+    Attachment() = default;
+    Attachment(const Attachment&) = delete;
+    Attachment& operator=(const Attachment&) = delete;
+    ~Attachment();
+};
+
+// How other threads make this one answer for its cache: by a call on its event loop. Threads that never shared a kind
+// have none.
+class Waker : public std::enable_shared_from_this<Waker> {
+  public:
+    // Null if the environment can make no such call any more.
+    static std::shared_ptr<Waker> create(napi_env env, Attachment* attachment);
+    // From any thread.
+    void wake();
+    // By the environment's own thread: nothing is called from now on.
+    void stop();
+
+  private:
+    std::mutex mutex_;
+    napi_threadsafe_function function_ = nullptr;
+    Attachment* attachment_ = nullptr;
+};
+
+// The holds of one environment by the small number that JavaScript knows them by. Numbers of closed kinds are used
+// again: the facade forgets a number when it closes the kind.
+struct KindTable {
+    std::vector<std::unique_ptr<Attachment>> attachments;
+    std::vector<uint32_t> unused;
+
+    uint32_t add(std::unique_ptr<Attachment> attachment);
+    Attachment* find(uint32_t id) const { return id < attachments.size() ? attachments[id].get() : nullptr; }
+    std::unique_ptr<Attachment> take(uint32_t id);
+};
+
+// The arguments of a hot call, all numbers, and the hold that the first one names.
+template <size_t N>
+struct Call {
+    napi_value values[N + 1];
+    KindTable* table = nullptr;
+
+    Call(napi_env env, napi_callback_info info) : env_(env) {
+        size_t count = N + 1;
+        void* data = nullptr;
+        napi_get_cb_info(env, info, &count, values, nullptr, &data);
+        table = static_cast<KindTable*>(data);
+    }
+
+    uint32_t id() const {
+        uint32_t id = UINT32_MAX;
+        napi_get_value_uint32(env_, values[0], &id);
+        return id;
+    }
+
+    Attachment* attachment() const { return table->find(id()); }
+
+    uint32_t uint32(size_t index) const {
+        uint32_t value = 0;
+        napi_get_value_uint32(env_, values[index + 1], &value);
+        return value;
+    }
+
+    uint64_t uint64(size_t index) const {
+        double value = 0;
+        napi_get_value_double(env_, values[index + 1], &value);
+        return value > 0 && value < 18446744073709551616.0 ? static_cast<uint64_t>(value) : 0;
+    }
+
+    uint64_t blockOffset(size_t index) const {
+        return (static_cast<uint64_t>(uint32(index)) << kSegmentShift) + uint32(index + 1);
+    }
+
+  private:
+    napi_env env_;
+};
+
+inline napi_value number(napi_env env, int value) {
+    napi_value result;
+    napi_create_int32(env, value, &result);
+    return result;
+}
+
+inline napi_value number(napi_env env, double value) {
+    napi_value result;
+    napi_create_double(env, value, &result);
+    return result;
+}
+
+// Joins a kind: a new hold of this environment as a KindHandle (lib/native.ts). Undefined with an exception pending
+// where that fails.
+Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind);
+
+// The groups of exports; `table` is the data of their functions.
+void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table);      // kind.cc
+void exportKindBlocks(Napi::Env env, Napi::Object exports, KindTable* table);      // kind_blocks.cc
+void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table);     // kind_sharing.cc
+void exportKindStatistics(Napi::Env env, Napi::Object exports, KindTable* table);  // kind_statistics.cc
+void exportKindJobs(Napi::Env env, Napi::Object exports, KindTable* table);        // kind_jobs.cc
+Napi::Object kindLayout(Napi::Env env);                                            // kind_layout.cc
+
+inline void addFunction(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback, void* data) {
+    napi_value function;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function);
+    exports.Set(name, Napi::Value(env, function));
+}
+
+}  // namespace daxkind

@@ -1,0 +1,233 @@
+#include "heap/slab_allocator.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace daxkind {
+
+namespace {
+
+// How many slabs of a class are looked at for one that is fuller.
+constexpr int kBestOf = 256;
+// The most state bytes for each unit of a slab: two units of 65 slots and more have a descriptor for 320.
+constexpr size_t kStatesPerUnit = 160;
+
+constexpr uint32_t granulesFor(uint32_t slots) {
+    const uint32_t words = kSlabBits + (slots + 63) / 64 * 2;
+    return (words + kDescriptorWords - 1) / kDescriptorWords;
+}
+// The most slots that a descriptor of so many granules has bits for.
+constexpr uint32_t mostSlots(uint32_t granules) {
+    return std::min((granules * kDescriptorWords - kSlabBits) / 2 * 64, kMaxSlots);
+}
+static_assert(granulesFor(kMaxSlots) == 5 && granulesFor(64) == 1);
+
+}  // namespace
+
+int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
+    runs_ = runs;
+    keepsEmpty_ = keepsEmpty;
+    std::fill_n(unused_, kSizes, kNone);
+    for (uint32_t index = 0; index < kSlabClasses; index++) {
+        shapes_[index] = slabShape(index, runs->unitShift());
+        available_[index] = kNone;
+        kept_[index] = kNone;
+    }
+    // Every unit a slab of its own is the most there can be; the longest descriptors belong to the longest slabs.
+    return words_.reserve((static_cast<size_t>(runs->totalUnits()) + kSizes) * kDescriptorWords);
+}
+
+int SlabAllocator::openStates() {
+    if (states_.isOpen()) return 0;
+    return states_.reserve((static_cast<size_t>(runs_->totalUnits()) + kSizes) * kStatesPerUnit);
+}
+
+// ---- Descriptors and lists ------------------------------------------------------------------------------------------
+
+uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
+    const uint32_t granules = granulesFor(slots);
+    uint32_t index = unused_[granules];
+    if (index != kNone) {
+        unused_[granules] = at(index)[kSlabNext];
+        return index;
+    }
+    index = static_cast<uint32_t>(wordsMade_ / kDescriptorWords);
+    wordsMade_ += granules * kDescriptorWords;
+    // They stay with the descriptor, so that generations go on when it becomes another slab's.
+    at(index)[kSlabStateBase] = static_cast<uint32_t>(statesMade_);
+    statesMade_ += mostSlots(granules) / 8;
+    return index;
+}
+
+void SlabAllocator::link(uint32_t index) {
+    uint32_t* const slab = at(index);
+    uint32_t& head = available_[classOfSlab(slab)];
+    slab[kSlabPrevious] = kNone;
+    slab[kSlabNext] = head;
+    slab[kSlabFree] |= kListed;
+    if (head != kNone) at(head)[kSlabPrevious] = index;
+    head = index;
+}
+
+void SlabAllocator::unlink(uint32_t index) {
+    uint32_t* const slab = at(index);
+    if (slab[kSlabPrevious] == kNone) {
+        available_[classOfSlab(slab)] = slab[kSlabNext];
+    } else {
+        at(slab[kSlabPrevious])[kSlabNext] = slab[kSlabNext];
+    }
+    if (slab[kSlabNext] != kNone) at(slab[kSlabNext])[kSlabPrevious] = slab[kSlabPrevious];
+    slab[kSlabFree] &= ~kListed;
+}
+
+int SlabAllocator::newSlab(uint32_t sizeClass) {
+    const uint64_t size = classSize(sizeClass);
+    const uint32_t shift = runs_->unitShift();
+    uint32_t units = shapes_[sizeClass].units;
+    uint32_t start;
+    int error = runs_->allocate(units, 1, &start);
+    // Where no run is long enough, a shorter slab is better than none.
+    while (error == -ENOMEM && units > 1 && (static_cast<uint64_t>(units / 2) << shift) >= size) {
+        units /= 2;
+        error = runs_->allocate(units, 1, &start);
+    }
+    if (error != 0) return error;
+    const uint32_t slots =
+        std::min<uint32_t>(static_cast<uint32_t>((static_cast<uint64_t>(units) << shift) / size), kMaxSlots);
+    const uint32_t index = newDescriptor(slots);
+    uint32_t* const slab = at(index);
+    slab[kSlabStart] = start;
+    slab[kSlabShape] = sizeClass | slots << kSlabClassBits | units << (kSlabClassBits + kSlabSlotsBits);
+    slab[kSlabFree] = slots;
+    for (uint32_t word = 0; word * 64 < slots; word++) {
+        const uint32_t rest = slots - word * 64;
+        bits(slab)[word] = rest >= 64 ? ~0ull : (1ull << rest) - 1;
+    }
+    runs_->tagSlab(start, units, index);
+    link(index);
+    stats_[sizeClass].slabs++;
+    stats_[sizeClass].slots += slots;
+    return 0;
+}
+
+void SlabAllocator::release(uint32_t index) {
+    uint32_t* const slab = at(index);
+    const uint32_t sizeClass = classOfSlab(slab);
+    const uint32_t slots = slotsOf(slab);
+    if (isListed(slab)) unlink(index);
+    if (kept_[sizeClass] == index) kept_[sizeClass] = kNone;
+    runs_->clearTags(slab[kSlabStart], unitsOfSlab(slab));
+    runs_->release(slab[kSlabStart], unitsOfSlab(slab));
+    stats_[sizeClass].slabs--;
+    stats_[sizeClass].slots -= slots;
+    const uint32_t granules = granulesFor(slots);
+    slab[kSlabNext] = unused_[granules];
+    unused_[granules] = index;
+}
+
+void SlabAllocator::releaseEmpty() {
+    for (const uint32_t slab : kept_) {
+        if (slab != kNone) release(slab);
+    }
+}
+
+// ---- Slots ----------------------------------------------------------------------------------------------------------
+
+uint64_t SlabAllocator::offsetOf(const uint32_t* slab, uint32_t slot) const {
+    const uint64_t base = static_cast<uint64_t>(slab[kSlabStart]) << runs_->unitShift();
+    return base + static_cast<uint64_t>(slot) * classSize(classOfSlab(slab));
+}
+
+uint32_t SlabAllocator::find(uint64_t offset, uint32_t* slot) const {
+    const uint64_t unit = offset >> runs_->unitShift();
+    const uint32_t index = unit < runs_->totalUnits() ? runs_->slabAt(static_cast<uint32_t>(unit)) : kNone;
+    if (index == kNone) return kNone;
+    const uint32_t* const slab = at(index);
+    const uint32_t size = classSize(classOfSlab(slab));
+    const uint64_t inSlab = offset - (static_cast<uint64_t>(slab[kSlabStart]) << runs_->unitShift());
+    *slot = static_cast<uint32_t>(inSlab / size);
+    return *slot < slotsOf(slab) && inSlab % size == 0 ? index : kNone;
+}
+
+// The first free slot in a word of the bitmap that has one.
+uint64_t SlabAllocator::takeSlot(uint32_t index, uint32_t word) {
+    uint32_t* const slab = at(index);
+    uint64_t& free = bits(slab)[word];
+    const uint32_t slot = word * 64 + static_cast<uint32_t>(__builtin_ctzll(free));
+    free &= free - 1;
+    slab[kSlabFree]--;
+    stats_[classOfSlab(slab)].taken++;
+    if (freeIn(slab) == 0) unlink(index);
+    return offsetOf(slab, slot);
+}
+
+int SlabAllocator::take(uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count) {
+    *count = 0;
+    while (*count < want) {
+        if (available_[sizeClass] == kNone) {
+            const int error = newSlab(sizeClass);
+            if (error != 0) return *count == 0 ? error : 0;
+        }
+        const uint32_t index = available_[sizeClass];
+        if (kept_[sizeClass] == index) kept_[sizeClass] = kNone;
+        const uint32_t* const slab = at(index);
+        for (uint32_t word = 0; *count < want && freeIn(slab) > 0; word++) {
+            while (bits(slab)[word] != 0 && *count < want) offsets[(*count)++] = takeSlot(index, word);
+        }
+    }
+    return 0;
+}
+
+int SlabAllocator::free(uint64_t offset, uint32_t* freedClass) {
+    uint32_t slot;
+    const uint32_t index = find(offset, &slot);
+    if (index == kNone) return -EINVAL;
+    uint32_t* const slab = at(index);
+    const uint64_t bit = 1ull << (slot % 64);
+    if ((bits(slab)[slot / 64] & bit) != 0) return -EINVAL;
+    const uint32_t sizeClass = classOfSlab(slab);
+    *freedClass = sizeClass;
+    bits(slab)[slot / 64] |= bit;
+    slab[kSlabFree]++;
+    stats_[sizeClass].taken--;
+    if (!isListed(slab)) link(index);
+    if (freeIn(slab) < slotsOf(slab)) return 0;
+    if (!keepsEmpty_ || kept_[sizeClass] != kNone) {
+        release(index);
+    } else {
+        kept_[sizeClass] = index;
+    }
+    return 0;
+}
+
+uint32_t SlabAllocator::classAt(uint64_t offset) const {
+    uint32_t slot;
+    const uint32_t index = find(offset, &slot);
+    if (index == kNone || (bits(at(index))[slot / 64] >> (slot % 64) & 1) != 0) return kNone;
+    return classOfSlab(at(index));
+}
+
+int SlabAllocator::takeBetter(uint64_t offset, uint64_t* better) {
+    uint32_t slot;
+    const uint32_t from = find(offset, &slot);
+    if (from == kNone) return -EINVAL;
+    // A full slab is where a block should be.
+    uint32_t least = freeIn(at(from));
+    if (least == 0) return -ENOENT;
+    uint32_t best = kNone;
+    int looked = 0;
+    for (uint32_t index = available_[classOfSlab(at(from))]; index != kNone; index = at(index)[kSlabNext]) {
+        if (freeIn(at(index)) < least) {
+            least = freeIn(at(index));
+            best = index;
+        }
+        if (++looked >= kBestOf) break;
+    }
+    if (best == kNone) return -ENOENT;
+    uint32_t word = 0;
+    while (bits(at(best))[word] == 0) word++;
+    *better = takeSlot(best, word);
+    return 0;
+}
+
+}  // namespace daxkind
