@@ -7,7 +7,8 @@ const { classOfQuantum, sizeQuantum, maxSlabSize, runCode, runMagazines, unitsSh
 const quantumShift = Math.log2(sizeQuantum);
 const quantumMask = sizeQuantum - 1;
 const runMask = runMagazines - 1;
-const magazineMask = 2 ** unitsShift - 1;
+const unitsSpan = 2 ** unitsShift;
+const magazineMask = unitsSpan - 1;
 
 /** Index of the magazine's first word in the thread cache, for the blocks of a code. */
 export function magazineOf(code: number): number {
@@ -26,17 +27,17 @@ export function smallRunCode(units: number): number {
 
 /** The code of a run of so many units. */
 export function runCodeOf(units: number): number {
-	return units * 2 ** unitsShift + runCode + (units % runMagazines);
+	return units * unitsSpan + runCode + (units % runMagazines);
 }
 
 /** The length of a block in units; 0 for a block of a class. */
 export function unitsOf(code: number): number {
-	return Math.floor(code / 2 ** unitsShift);
+	return Math.floor(code / unitsSpan);
 }
 
-/** The code of a block of `size` bytes, more than 0, in a kind with units of 2 ** unitShift bytes. */
-export function codeFor(size: number, unitShift: number): number {
-	return size <= maxSlabSize ? classFor(size) : runCodeOf(Math.ceil(size / 2 ** unitShift));
+/** The code of a block of `size` bytes, more than 0, in a kind whose units have `unitSize` bytes. */
+export function codeFor(size: number, unitSize: number): number {
+	return size <= maxSlabSize ? classFor(size) : runCodeOf(Math.ceil(size / unitSize));
 }
 
 /** The code of an empty block: it has no memory and no magazine. */

@@ -518,7 +518,7 @@ export abstract class Kind {
 	/** Whether malloc will find a block in the thread cache, and so cannot fail. */
 	#isCached(size: number): boolean {
 		if (typeof size !== 'number' || !(size > 0 && (size | 0) === size)) return false;
-		const code = codeFor(size, this.#unitShift);
+		const code = codeFor(size, this.#unitMask + 1);
 		const cache = this.#cache;
 		const magazine = magazineOf(code);
 		return cache[magazine]! > 0 && cache[magazine + magazineCode] === code;
@@ -615,7 +615,7 @@ export abstract class Kind {
 		const had = Block.codeOf(held);
 		if (had === emptyCode) return undefined;
 		const offset = Block.offsetOf(held);
-		const code = codeFor(size, this.#unitShift);
+		const code = codeFor(size, this.#unitMask + 1);
 		if (code !== had) {
 			if (segment.generation !== 0 || code < runCode || had < runCode) return undefined;
 			if (!this.#heap.resize(code, segment.index, offset)) return undefined;

@@ -49,7 +49,8 @@ export class ThreadHeap {
 	readonly id: number;
 	readonly capacity: number;
 	readonly cache: Int32Array;
-	readonly unitShift: number;
+	/** Bytes of a unit, of which long blocks have a whole number. */
+	readonly unitSize: number;
 	/** What the heap answered when it was last asked for memory. */
 	lastStatus = 0;
 	/** Where the memory is that was taken last. */
@@ -66,7 +67,7 @@ export class ThreadHeap {
 	constructor(handle: KindHandle) {
 		this.id = handle.id;
 		this.capacity = handle.capacity;
-		this.unitShift = handle.unitShift;
+		this.unitSize = 2 ** handle.unitShift;
 		this.cache = new Int32Array(handle.cache);
 		this.#path = handle.path;
 	}
@@ -134,7 +135,7 @@ export class ThreadHeap {
 
 	/** The usable size of a block. */
 	usableSize(code: number): number {
-		return code < runCode ? classSizes[code]! : unitsOf(code) * 2 ** this.unitShift;
+		return code < runCode ? classSizes[code]! : unitsOf(code) * this.unitSize;
 	}
 
 	/** An ArrayBuffer over a whole segment, which the caller keeps. */
@@ -193,16 +194,16 @@ export class ThreadHeap {
 	}
 
 	#codeOf(size: number, alignment: number): number {
-		const code = codeFor(size, this.unitShift);
+		const code = codeFor(size, this.unitSize);
 		if (alignment <= sizeQuantum) return code;
 		// A class whose size is a multiple of the alignment has aligned blocks only: slabs begin at a unit.
 		const rounded = Math.ceil(size / alignment) * alignment;
-		if (rounded <= maxSlabSize && alignment <= 2 ** this.unitShift) {
+		if (rounded <= maxSlabSize && alignment <= this.unitSize) {
 			let aligned = classOfQuantum[rounded / sizeQuantum]!;
 			while (aligned < classSizes.length && classSizes[aligned]! % alignment !== 0) aligned++;
 			if (aligned < classSizes.length) return aligned;
 		}
-		return code > runCode ? code : runCodeOf(Math.ceil(size / 2 ** this.unitShift));
+		return code > runCode ? code : runCodeOf(Math.ceil(size / this.unitSize));
 	}
 
 	/** Whether this code has failed for want of memory, and none has come back since. */
