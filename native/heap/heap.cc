@@ -157,10 +157,7 @@ int Heap::refill(ThreadCache* cache, uint32_t code) {
     std::unique_lock<std::mutex> lock(mutex_);
     adjust(cache, code);
     int error = refillLocked(cache, code);
-    if (error != 0) {
-        reclaim(lock, cache, error);
-        error = refillLocked(cache, code);
-    }
+    if (error != 0 && reclaim(lock, cache, error)) error = refillLocked(cache, code);
     if (error == -ENOMEM) starve(cache, code);
     return error;
 }
@@ -226,9 +223,12 @@ int Heap::flush(ThreadCache* cache, uint32_t code) {
     return status;
 }
 
-void Heap::reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error) {
+bool Heap::reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error) {
+    const uint64_t taken = takenBytes_;
+    const uint64_t free = runs_.freeUnits();
     flushAllLocked(cache);
-    if (error != -ENOMEM) return;
+    const bool hasGiven = takenBytes_ != taken || runs_.freeUnits() != free;
+    if (error != -ENOMEM && !isOutOfRoom(error)) return hasGiven;
     bool isAsking = false;
     for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
         // Who has not answered yet is busy; it will, and is not waited for a second time.
@@ -237,13 +237,14 @@ void Heap::reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int e
         other->wake(other->wakeData);
         isAsking = true;
     }
-    if (!isAsking) return;
+    if (!isAsking) return hasGiven;
     answered_.wait_for(lock, kPatience, [this, cache] {
         for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
             if (other != cache && other->isAsked) return false;
         }
         return true;
     });
+    return true;
 }
 
 void Heap::answer(ThreadCache* cache) {
@@ -258,10 +259,7 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
     adjust(cache, kRunCode);
     uint32_t start;
     int error = runs_.allocate(units, alignment, &start);
-    if (error != 0) {
-        reclaim(lock, cache, error);
-        error = runs_.allocate(units, alignment, &start);
-    }
+    if (error != 0 && reclaim(lock, cache, error)) error = runs_.allocate(units, alignment, &start);
     if (error != 0) {
         const bool isCode = units < 1u << (31 - kUnitsShift) && alignment <= 1ull << runs_.unitShift();
         if (error == -ENOMEM && isCode) starve(cache, units << kUnitsShift | kRunCode);

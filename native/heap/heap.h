@@ -131,9 +131,9 @@ class Heap {
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
     int freeLocked(uint64_t offset);
-    // Brings memory back for what has just failed: from this cache, and where no run was long enough also from those of
-    // other threads, which are asked and waited for a moment.
-    void reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error);
+    // Brings memory back for what has just failed: from this cache and from those of other threads, which are asked and
+    // waited for a moment. False if nothing can have come back.
+    bool reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error);
     // Books bytes that have been taken out of slabs and runs.
     void took(ThreadCache* cache, uint64_t bytes);
     void noteFreed();
