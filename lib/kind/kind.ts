@@ -632,7 +632,13 @@ export abstract class Kind {
 			return stays ? this.#rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
 		}
 		moved.set(held.length > size ? held.subarray(0, size) : held);
-		this.free(held);
+		try {
+			this.free(held);
+		} catch (error) {
+			// Another thread was faster, or debug mode found that something was written beside it.
+			this.free(moved);
+			throw error;
+		}
 		return moved;
 	}
 
