@@ -2,23 +2,24 @@
 //
 // The common path is here and in block.ts, in JavaScript: a free block is popped from, or pushed into, a magazine of
 // the thread cache without a native call. All else (an empty or full magazine, long blocks, errors) is slow path, which
-// is in thread-heap.ts.
+// is in blocks.ts and thread-heap.ts.
 import { constants } from 'node:buffer';
 import { requireInteger } from '../arguments.ts';
-import { daxkindError, illegalConstructor, invalidArgType, invalidState, outOfRange } from '../errors.ts';
+import { daxkindError, illegalConstructor, invalidArgType, outOfRange } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
-import { Block, FastBuffer, noCache, Segment } from './block.ts';
-import { classFor, codeFor, emptyCode, magazineOf, runCodeOf, smallRunCode } from './codes.ts';
-import { DebugLedger, fillFreed, redZone, warnOfLeaks } from './debug.ts';
+import { Block, FastBuffer, type Segment } from './block.ts';
+import { Blocks, wrongKind } from './blocks.ts';
+import { classFor, codeFor, emptyCode, magazineOf, smallRunCode } from './codes.ts';
+import { warnOfLeaks } from './debug.ts';
 import { checkJobOptions, finish, type JobOptions, type ProgressOptions } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
 import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
-import { type PressureOptions, PressureWatch } from './pressure.ts';
+import type { PressureOptions } from './pressure.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
-import { push, ThreadHeap } from './thread-heap.ts';
+import { push, type ThreadHeap } from './thread-heap.ts';
 
-const { maxSlabSize, runCode, unitsShift, magazineCode, cachedUnitsWord, segmentSize } = native.kindLayout;
+const { maxSlabSize, runCode, unitsShift, magazineCode, cachedUnitsWord } = native.kindLayout;
 
 /** The smallest alignment that memalign takes: that of a pointer, as posix_memalign has it. */
 const leastAlignment = 8;
@@ -51,6 +52,7 @@ export abstract class Kind {
 	readonly capacity: number;
 	/** In debug mode mistakes with the memory are looked for, which costs time and memory. */
 	readonly debug: boolean;
+	#blocks: Blocks;
 	#heap: ThreadHeap;
 	/** Which kind of the process. */
 	#number: number;
@@ -58,24 +60,22 @@ export abstract class Kind {
 	#cache: Int32Array;
 	#unitShift: number;
 	#unitMask: number;
-	/** Over the segments, made when a segment's first block is. */
-	#segments: (Segment | undefined)[] = [];
+	/** The same as the blocks'. */
+	#segments: (Segment | undefined)[];
 	#raw: RawHandles | undefined;
-	#ledger: DebugLedger | undefined;
-	#pressure: PressureWatch | undefined;
 
 	protected constructor(handle: KindHandle, pressure: PressureOptions = {}) {
 		if (!made.delete(handle)) throw illegalConstructor();
 		this.path = handle.path;
 		this.capacity = handle.capacity;
 		this.debug = handle.debug;
-		this.#heap = new ThreadHeap(handle);
+		this.#blocks = new Blocks(this, handle, pressure);
+		this.#heap = this.#blocks.heap;
+		this.#segments = this.#blocks.segments;
 		this.#number = handle.number;
 		this.#cache = handle.debug ? debugCache : this.#heap.cache;
 		this.#unitShift = handle.unitShift;
 		this.#unitMask = 2 ** handle.unitShift - 1;
-		if (handle.debug) this.#ledger = new DebugLedger(handle.capacity);
-		if (pressure.onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, handle.capacity, pressure);
 	}
 
 	/**
@@ -104,12 +104,12 @@ export abstract class Kind {
 				}
 			}
 		}
-		return this.#allocate(size, this.malloc) ?? this.#outOfMemory(size);
+		return this.#blocks.allocate(size, this.malloc) ?? this.#outOfMemory(size);
 	}
 
 	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
 	tryMalloc(size: number): Buffer | undefined {
-		return this.#isCached(size) ? this.malloc(size) : this.#allocate(size, this.tryMalloc);
+		return this.#isCached(size) ? this.malloc(size) : this.#blocks.allocate(size, this.tryMalloc);
 	}
 
 	/**
@@ -121,9 +121,9 @@ export abstract class Kind {
 		requireInteger('count', count);
 		requireInteger('size', size);
 		const product = count * size;
-		this.#checkOpen();
+		this.#blocks.checkOpen();
 		if (!Number.isSafeInteger(product)) return this.#outOfMemory(product);
-		return (this.#allocate(product, this.calloc) ?? this.#outOfMemory(product)).fill(0);
+		return (this.#blocks.allocate(product, this.calloc) ?? this.#outOfMemory(product)).fill(0);
 	}
 
 	/**
@@ -136,14 +136,31 @@ export abstract class Kind {
 	 */
 	realloc(block: Buffer | null | undefined, size: number): Buffer {
 		if (block === null || block === undefined) return this.malloc(size);
-		const held = this.#held(block);
+		const held = this.#blocks.held(block);
 		requireInteger('size', size);
 		if (size === 0) {
 			this.free(held);
 			return this.malloc(0);
 		}
 		if (size === held.length) return held;
-		return this.#resizeInPlace(held, size) ?? this.#resizeByMoving(held, size);
+		const resized = this.#blocks.resize(held, size);
+		if (resized !== undefined) return resized;
+		const { isOwn, isCollected } = Block.segmentOf(held);
+		const moved = isCollected ? this.#blocks.collected(size) : this.#blocks.allocate(size, this.realloc);
+		if (moved === undefined) {
+			// A block that only shrinks can stay where it is.
+			const stays = size < held.length && !isOwn;
+			return stays ? this.#blocks.rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
+		}
+		moved.set(held.length > size ? held.subarray(0, size) : held);
+		try {
+			this.free(held);
+		} catch (error) {
+			// Another thread was faster, or debug mode found that something was written beside it.
+			this.free(moved);
+			throw error;
+		}
+		return moved;
 	}
 
 	/**
@@ -156,7 +173,7 @@ export abstract class Kind {
 	memalign(alignment: number, size: number): Buffer {
 		requireInteger('alignment', alignment, leastAlignment);
 		if (2 ** Math.floor(Math.log2(alignment)) !== alignment) throw outOfRange('alignment', 'a power of two', alignment);
-		return this.#allocate(size, this.memalign, alignment) ?? this.#outOfMemory(size);
+		return this.#blocks.allocate(size, this.memalign, alignment) ?? this.#outOfMemory(size);
 	}
 
 	/**
@@ -169,16 +186,7 @@ export abstract class Kind {
 	 * @throws As `malloc`.
 	 */
 	buffer(size: number): Buffer {
-		requireInteger('size', size);
-		this.#checkOpen();
-		if (size === 0) return this.#empty();
-		const code = this.#take(size, 1);
-		if (code < 0) return this.#outOfMemory(size);
-		const { segment, offset } = this.#heap;
-		const generation = native.kindReference(this.#heap.id, segment, offset, size, 0);
-		const buffer = this.#heap.collectedWindow(segment, offset, size, generation);
-		const own = { generation, isOwn: true, isCollected: true, zone: 0 };
-		return Block.at(new Segment(this, buffer, noCache, segment, own), offset, 0, size, code);
+		return this.#blocks.collected(size) ?? this.#outOfMemory(size);
 	}
 
 	/**
@@ -192,7 +200,7 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	free(block: Buffer | null | undefined): void {
-		if (!Block.push(block, this.#cache)) this.#freeSlowly(block);
+		if (!Block.push(block, this.#cache)) this.#blocks.free(block);
 	}
 
 	/**
@@ -204,10 +212,10 @@ export abstract class Kind {
 	 */
 	usableSize(block: Buffer | null | undefined): number {
 		if (block === null || block === undefined) return 0;
-		const held = this.#held(block);
+		const held = this.#blocks.held(block);
 		const code = Block.codeOf(held);
 		if (code === emptyCode) return 0;
-		return this.#ledger === undefined ? this.#heap.usableSize(code) : held.length;
+		return this.#blocks.ledger === undefined ? this.#heap.usableSize(code) : held.length;
 	}
 
 	/**
@@ -220,28 +228,14 @@ export abstract class Kind {
 	 */
 	defragReallocate(block: Buffer | null | undefined): Buffer | undefined {
 		if (block === null || block === undefined) return undefined;
-		const held = this.#held(block);
-		const code = Block.codeOf(held);
-		const from = Block.segmentOf(held);
-		const heap = this.#heap;
-		if (code >= runCode || from.generation !== 0 || !heap.takeBetter(from.index, Block.offsetOf(held)))
-			return undefined;
-		const moved = this.#view(code, held.length, heap.segment, heap.offset);
-		moved.set(held);
-		// Not to the cache, which would hand it out again: the slab is to become empty.
-		native.kindFree(heap.id, from.index, Block.offsetOf(held));
-		Block.release(held);
-		return moved;
+		return this.#blocks.moveBetter(this.#blocks.held(block));
 	}
 
 	/** The kind of a block that has not been freed; undefined for everything else. */
 	static of(value: unknown): Kind | undefined {
-		if (!Block.isBlock(value) || Block.isFreed(value)) return undefined;
-		const { kind, generation, index } = Block.segmentOf(value);
-		if (kind.closed) return undefined;
-		if (generation === 0) return kind;
-		const reference = native.kindDereference(kind.#heap.id, index, Block.offsetOf(value), generation);
-		return reference === undefined ? undefined : kind;
+		if (!Block.isBlock(value)) return undefined;
+		const { kind } = Block.segmentOf(value);
+		return !kind.closed && kind.#blocks.isLive(value) ? kind : undefined;
 	}
 
 	// ---- Raw handles ------------------------------------------------------------------------------------------------
@@ -283,13 +277,13 @@ export abstract class Kind {
 	 * @throws As `freeRaw`; RangeError ERR_OUT_OF_RANGE for a longer `length`.
 	 */
 	view(handle: number, length?: number): Buffer {
-		this.#checkOpen();
+		this.#blocks.checkOpen();
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
 		const usable = handle === 0 ? 0 : this.#heap.usableSize(this.#rawHandles().find(handle));
 		const bytes = length === undefined ? usable : requireInteger('length', length, 0, usable);
 		if (bytes === 0) return new FastBuffer(new ArrayBuffer(0), 0, 0);
 		const { segment, offset } = this.#rawHandles();
-		return this.#plainView(segment, offset, bytes);
+		return this.#blocks.plainView(segment, offset, bytes);
 	}
 
 	/**
@@ -308,7 +302,7 @@ export abstract class Kind {
 			return;
 		}
 		const code = raw.release(handle);
-		if (!push(this.#cache, code, raw.segment, raw.offset)) this.#giveBackRaw(code, raw);
+		if (!push(this.#cache, code, raw.segment, raw.offset)) this.#blocks.freeRaw(code, raw.segment, raw.offset);
 	}
 
 	// ---- Threads ----------------------------------------------------------------------------------------------------
@@ -328,7 +322,7 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	share(): SharedKind {
-		this.#checkOpen();
+		this.#blocks.checkOpen();
 		return { type: 'daxkind.Kind', process: native.kindShare(this.#heap.id), number: this.#number };
 	}
 
@@ -357,22 +351,8 @@ export abstract class Kind {
 	 * @throws As `free`.
 	 */
 	ref(block: Buffer): BlockReference {
-		const held = this.#held(block);
-		const code = Block.codeOf(held);
-		if (code === emptyCode) return { type: 'daxkind.Block', kind: this.#number, offset: 0, length: 0, generation: 0 };
-		const { id } = this.#heap;
-		const segment = Block.segmentOf(held);
-		const { index, zone, isOwn } = segment;
-		const offset = Block.offsetOf(held);
-		// With a new generation, the block is not the one that the garbage collector frees.
-		if (segment.isCollected) native.kindUnreference(id, index, offset, segment.generation);
-		const generation = native.kindReference(id, index, offset, held.length, zone);
-		if (generation !== segment.generation) {
-			const own = { generation, isOwn, isCollected: false, zone };
-			Block.move(held, new Segment(this, segment.buffer, noCache, index, own));
-		}
-		const place = index * segmentSize + offset;
-		return { type: 'daxkind.Block', kind: this.#number, offset: place, length: held.length, generation };
+		const held = this.#blocks.held(block);
+		return { type: 'daxkind.Block', kind: this.#number, length: held.length, ...this.#blocks.reference(held) };
 	}
 
 	/**
@@ -383,26 +363,12 @@ export abstract class Kind {
 	 *   it belongs to another kind; ERR_INVALID_STATE after `close`.
 	 */
 	deref(reference: BlockReference): Buffer {
-		const { kind, offset: place, generation } = requireReference(reference);
-		this.#checkOpen();
+		const { kind, offset, generation } = requireReference(reference);
+		this.#blocks.checkOpen();
 		if (kind !== this.#number) throw wrongKind('reference');
-		if (generation === 0) return this.#empty();
-		const index = Math.floor(place / segmentSize);
-		const offset = place - index * segmentSize;
-		const found = index < 2 ** 31 ? native.kindDereference(this.#heap.id, index, offset, generation) : undefined;
-		if (found === undefined) {
-			throw daxkindError('ERR_DAXKIND_STALE_REFERENCE', 'The block of this reference has been freed or reallocated');
-		}
-		const [classOrRun, units, length, zone] = found;
-		const code = classOrRun < runCode ? classOrRun : runCodeOf(units);
-		const isOwn = this.debug || offset + length > segmentSize;
-		const own = { generation, isOwn, isCollected: false, zone };
-		if (isOwn) {
-			const buffer = this.#heap.window(index, offset + zone, length);
-			return Block.at(new Segment(this, buffer, noCache, index, own), offset, 0, length, code);
-		}
-		const { buffer } = this.#segment(index);
-		return new Block(new Segment(this, buffer, noCache, index, own), offset, length, code);
+		const block = this.#blocks.dereference(offset, generation);
+		if (block !== undefined) return block;
+		throw daxkindError('ERR_DAXKIND_STALE_REFERENCE', 'The block of this reference has been freed or reallocated');
 	}
 
 	// ---- The whole --------------------------------------------------------------------------------------------------
@@ -413,10 +379,10 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	stats(): KindStats {
-		this.#checkOpen();
+		this.#blocks.checkOpen();
 		const stats = native.kindStats(this.#heap.id);
-		if (this.#ledger !== undefined) {
-			const { blocks, bytes } = this.#ledger.quarantined;
+		if (this.#blocks.ledger !== undefined) {
+			const { blocks, bytes } = this.#blocks.ledger.quarantined;
 			stats.blocks -= blocks;
 			stats.allocated -= bytes;
 			stats.cached += bytes;
@@ -430,7 +396,7 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	sizeClasses(): SizeClasses {
-		this.#checkOpen();
+		this.#blocks.checkOpen();
 		return sizeClassesOf(native.kindClassUse(this.#heap.id));
 	}
 
@@ -442,8 +408,8 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	purge(): number {
-		this.#checkOpen();
-		this.#ledger?.drain();
+		this.#blocks.checkOpen();
+		this.#blocks.ledger?.drain();
 		return native.kindPurge(this.#heap.id);
 	}
 
@@ -455,8 +421,8 @@ export abstract class Kind {
 	 */
 	async purgeAsync(options?: JobOptions): Promise<number> {
 		const given = checkJobOptions(options);
-		this.#checkOpen();
-		this.#ledger?.drain();
+		this.#blocks.checkOpen();
+		this.#blocks.ledger?.drain();
 		return finish(native.kindPurgeAsync(this.#heap.id), given);
 	}
 
@@ -470,7 +436,7 @@ export abstract class Kind {
 	 */
 	async prefault(options?: ProgressOptions): Promise<void> {
 		const given = checkJobOptions(options);
-		this.#checkOpen();
+		this.#blocks.checkOpen();
 		await finish(native.kindPrefaultAsync(this.#heap.id), given);
 	}
 
@@ -524,202 +490,8 @@ export abstract class Kind {
 		return cache[magazine]! > 0 && cache[magazine + magazineCode] === code;
 	}
 
-	#checkOpen(): void {
-		if (this.closed) throw invalidState('the kind is closed');
-	}
-
-	#empty(): Block {
-		return new Block(new Segment(this, new ArrayBuffer(0), noCache, 0), 0, 0, emptyCode);
-	}
-
-	/** The slow half of malloc: checks everything, asks the heap. `caller` is the method whose callers are remembered. */
-	#allocate(size: number, caller: (...args: never[]) => unknown, alignment = 1): Block | undefined {
-		requireInteger('size', size);
-		this.#checkOpen();
-		if (size === 0) return this.#empty();
-		if (this.#ledger !== undefined) return this.#allocateGuarded(this.#ledger, size, alignment, caller);
-		const code = this.#take(size, alignment);
-		if (code < 0) return undefined;
-		const { segment, offset } = this.#heap;
-		try {
-			return this.#view(code, size, segment, offset);
-		} catch (error) {
-			this.#heap.giveBack(code, segment, offset);
-			throw error;
-		}
-	}
-
-	/** Takes memory from the heap; where there is none, the owner may make some. */
-	#take(size: number, alignment: number): number {
-		const heap = this.#heap;
-		if (size > constants.MAX_LENGTH) return -1;
-		let code = heap.take(size, alignment);
-		if (code < 0 && this.#ledger?.drain()) code = heap.take(size, alignment);
-		if (this.#pressure === undefined) return code;
-		if (code >= 0) {
-			this.#pressure.check(heap.cache, () => this.stats());
-			return code;
-		}
-		if (!this.#pressure.outOfMemory(size, () => this.stats())) return -1;
-		this.#checkOpen();
-		return heap.take(size, alignment);
-	}
-
-	#segment(index: number): Segment {
-		let segment = this.#segments[index];
-		// Not open yet, or moved away by ArrayBuffer.prototype.transfer().
-		if (segment === undefined || segment.buffer.byteLength === 0) {
-			segment = new Segment(this, this.#heap.openSegment(index), this.#heap.cache, index);
-			this.#segments[index] = segment;
-		}
-		return segment;
-	}
-
-	/** A block at a place that was taken for it. */
-	#view(code: number, size: number, index: number, offset: number): Block {
-		if (offset + size <= segmentSize) return new Block(this.#segment(index), offset, size, code);
-		const segment = new Segment(this, this.#heap.window(index, offset, size), this.#heap.cache, index);
-		return Block.at(segment, offset, 0, size, code);
-	}
-
-	#plainView(index: number, offset: number, length: number): Buffer {
-		if (offset + length <= segmentSize) return new FastBuffer(this.#segment(index).buffer, offset, length);
-		return new FastBuffer(this.#heap.window(index, offset, length), 0, length);
-	}
-
-	/** A block of debug mode: its own ArrayBuffer between two red zones. */
-	#allocateGuarded(
-		ledger: DebugLedger,
-		size: number,
-		alignment: number,
-		caller: (...args: never[]) => unknown,
-	): Block | undefined {
-		const zone = Math.max(redZone, alignment);
-		const whole = zone + size + redZone;
-		const code = this.#take(whole, alignment);
-		if (code < 0) return undefined;
-		const heap = this.#heap;
-		const { segment, offset } = heap;
-		const generation = native.kindReference(heap.id, segment, offset, size, zone);
-		const memory = this.#plainView(segment, offset, whole);
-		ledger.allocated(generation, memory, zone, size, heap.usableSize(code), caller);
-		const own = { generation, isOwn: true, isCollected: false, zone };
-		const buffer = heap.window(segment, offset + zone, size);
-		return Block.at(new Segment(this, buffer, noCache, segment, own), offset, 0, size, code);
-	}
-
-	/** The same block with another length, where its memory is; undefined if that cannot be. */
-	#resizeInPlace(held: Block, size: number): Block | undefined {
-		const segment = Block.segmentOf(held);
-		if (this.#ledger !== undefined || segment.isOwn || size > this.capacity) return undefined;
-		const had = Block.codeOf(held);
-		if (had === emptyCode) return undefined;
-		const offset = Block.offsetOf(held);
-		const code = codeFor(size, this.#unitMask + 1);
-		if (code !== had) {
-			if (segment.generation !== 0 || code < runCode || had < runCode) return undefined;
-			if (!this.#heap.resize(code, segment.index, offset)) return undefined;
-		}
-		return this.#rename(held, code, size);
-	}
-
-	#resizeByMoving(held: Block, size: number): Block {
-		const segment = Block.segmentOf(held);
-		const moved = segment.isCollected ? (this.buffer(size) as Block) : this.#allocate(size, this.realloc);
-		if (moved === undefined) {
-			// A block that only shrinks can stay where it is.
-			const stays = size < held.length && !segment.isOwn;
-			return stays ? this.#rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
-		}
-		moved.set(held.length > size ? held.subarray(0, size) : held);
-		try {
-			this.free(held);
-		} catch (error) {
-			// Another thread was faster, or debug mode found that something was written beside it.
-			this.free(moved);
-			throw error;
-		}
-		return moved;
-	}
-
-	/** The same piece of memory as a Buffer of another length; the old Buffer is a block no more. */
-	#rename(held: Block, code: number, size: number): Block {
-		const { generation, index, zone } = Block.segmentOf(held);
-		const offset = Block.offsetOf(held);
-		const renamed = this.#view(code, size, index, offset);
-		if (generation !== 0) {
-			native.kindReference(this.#heap.id, index, offset, size, zone);
-			const { buffer } = Block.segmentOf(renamed);
-			const own = { generation, isOwn: false, isCollected: false, zone };
-			Block.move(renamed, new Segment(this, buffer, noCache, index, own));
-		}
-		Block.release(held);
-		return renamed;
-	}
-
-	/** Checks that a value is a block of this kind that has not been freed. */
-	#held(block: unknown): Block {
-		if (!Block.isBlock(block)) {
-			if (!ArrayBuffer.isView(block)) throw invalidArgType('block', 'a Buffer that this kind allocated', block);
-			throw daxkindError(
-				'ERR_DAXKIND_NOT_A_BLOCK',
-				'This Buffer is not a block of a kind. Pass the Buffer that malloc returned, not a slice or subarray of it',
-			);
-		}
-		this.#checkOpen();
-		const { kind, generation, index } = Block.segmentOf(block);
-		if (kind !== this) throw wrongKind('block');
-		if (Block.isFreed(block)) throw freedAlready('');
-		if (generation !== 0) {
-			const offset = Block.offsetOf(block);
-			if (native.kindDereference(this.#heap.id, index, offset, generation) === undefined)
-				throw freedAlready(' elsewhere');
-		}
-		return block;
-	}
-
-	#freeSlowly(value: unknown): void {
-		if (value === null || value === undefined) return;
-		const block = this.#held(value);
-		const code = Block.codeOf(block);
-		const { generation, index } = Block.segmentOf(block);
-		if (code !== emptyCode) {
-			if (generation !== 0) this.#freeReferenced(block);
-			else if (!this.#heap.giveBack(code, index, Block.offsetOf(block))) this.#corrupted();
-		}
-		Block.release(block);
-	}
-
-	/** Frees a block with a generation: one that others may have freed a moment ago. */
-	#freeReferenced(block: Block): void {
-		const { id } = this.#heap;
-		const { generation, index, isOwn, buffer, zone } = Block.segmentOf(block);
-		const offset = Block.offsetOf(block);
-		if (isOwn && buffer.byteLength === 0) {
-			throw invalidState("the block's ArrayBuffer has been transferred, and is not its own any more");
-		}
-		if (this.#ledger !== undefined && zone > 0) {
-			const ledger = this.#ledger;
-			const memory = this.#plainView(index, offset, zone + block.length + redZone);
-			ledger.checkZones(generation, memory, zone, block.length);
-			if (native.kindUnreference(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
-			native.detachArrayBuffer(buffer);
-			ledger.freed(generation, memory, this.#heap.usableSize(Block.codeOf(block)), () => {
-				if (native.kindFree(id, index, offset) !== 0) this.#corrupted();
-			});
-		} else {
-			if (native.kindFreeReferenced(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
-			if (isOwn) native.detachArrayBuffer(buffer);
-		}
-		this.#heap.startDecay();
-	}
-
-	#corrupted(): never {
-		throw daxkindError('ERR_DAXKIND_CORRUPTED', `The heap's books do not know a freed block of '${this.path}'`);
-	}
-
 	#rawHandles(): RawHandles {
-		this.#checkOpen();
+		this.#blocks.checkOpen();
 		this.#raw ??= new RawHandles(this.#number, this.#unitShift, () => {
 			const tables = native.kindRawTables(this.#heap.id);
 			for (const table of Object.values(tables)) this.#heap.keep(table);
@@ -732,7 +504,7 @@ export abstract class Kind {
 		requireInteger('size', size);
 		const raw = this.#rawHandles();
 		if (size === 0) return 0;
-		const code = this.#take(size, 1);
+		const code = this.#blocks.take(size, 1);
 		return code < 0 ? 0 : raw.take(code, this.#heap.segment, this.#heap.offset);
 	}
 
@@ -740,33 +512,24 @@ export abstract class Kind {
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
 		const raw = this.#rawHandles();
 		if (handle === 0) return;
-		const code = raw.release(handle);
-		this.#giveBackRaw(code, raw);
-	}
-
-	#giveBackRaw(code: number, { segment, offset }: RawHandles): void {
-		this.#checkOpen();
-		if (this.debug) fillFreed(this.#plainView(segment, offset, this.#heap.usableSize(code)));
-		if (!this.#heap.giveBack(code, segment, offset)) this.#corrupted();
+		this.#blocks.freeRaw(raw.release(handle), raw.segment, raw.offset);
 	}
 
 	#leaks(): LeakReport | undefined {
-		this.#ledger?.drain();
+		this.#blocks.ledger?.drain();
 		if (native.kindHolders(this.#heap.id) > 1) return undefined;
 		const leaks = leaksOf(this.sizeClasses());
-		if (leaks === undefined || this.#ledger === undefined) return leaks;
-		const explained = this.#ledger.explain(leaks);
+		if (leaks === undefined || this.#blocks.ledger === undefined) return leaks;
+		const explained = this.#blocks.ledger.explain(leaks);
 		warnOfLeaks(explained, this.path);
 		return explained;
 	}
 
 	#letGo<Result>(letGo: () => Result): Result {
 		this.#cache = closedCache;
-		const segments: ArrayBuffer[] = [];
-		for (const segment of this.#segments) if (segment !== undefined) segments.push(segment.buffer);
 		this.#segments = [];
 		this.#raw = undefined;
-		return this.#heap.close(segments, letGo);
+		return this.#blocks.close(letGo);
 	}
 
 	#outOfMemory(requested: number): never {
@@ -776,12 +539,4 @@ export abstract class Kind {
 		else if (this.#heap.isOutOfRoom && requested <= capacity) reason = 'file-system-full';
 		throw new OutOfMemoryError({ requested, capacity, allocated, reason, path: this.path });
 	}
-}
-
-function wrongKind(what: string): Error {
-	return daxkindError('ERR_DAXKIND_WRONG_KIND', `This ${what} belongs to another kind; free it there`);
-}
-
-function freedAlready(where: string): Error {
-	return daxkindError('ERR_DAXKIND_DOUBLE_FREE', `This block has been freed or reallocated already${where}`);
 }

@@ -2,16 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <cstring>
 
 namespace daxkind {
 
 namespace {
-
-// How long a thread that has no memory waits for other threads to give back what their caches hold. A thread that
-// runs its event loop answers in less than one; one that is busy for longer is not waited for again.
-constexpr std::chrono::milliseconds kPatience{20};
 
 // 1 KiB loses 512 bytes of a block above kMaxSlabSize on average. The unit map has room for 2^30 units, so that a
 // region above 1 TiB has a larger unit.
@@ -25,27 +19,11 @@ int32_t load(const int32_t* word) {
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-uint64_t entryOffset(const int32_t* entry) {
-    return (static_cast<uint64_t>(static_cast<uint32_t>(entry[0])) << kSegmentShift) + static_cast<uint32_t>(entry[1]);
-}
-
-void setEntry(int32_t* entry, uint64_t offset) {
-    entry[0] = static_cast<int32_t>(offset >> kSegmentShift);
-    entry[1] = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
-}
-
 // The length of a window over a table of `reserved` bytes of which `used` are in use.
 uint64_t withRoom(uint64_t used, uint64_t reserved) {
     uint64_t length = 64 * 1024;
     while (length < 2 * used) length *= 2;
     return std::min(length, reserved);
-}
-
-bool isEmpty(ThreadCache* cache) {
-    for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
-        if (blocksIn(cache->magazine(index)) > 0) return false;
-    }
-    return true;
 }
 
 }  // namespace
@@ -55,201 +33,6 @@ int Heap::open(Region* region, const HeapOptions& options) {
     const uint32_t shift = options.unitShift != 0 ? options.unitShift : unitShiftFor(capacity_);
     const int error = runs_.open(region, shift, options.conservative);
     return error != 0 ? error : slabs_.open(&runs_, !options.conservative);
-}
-
-// ---- Thread caches --------------------------------------------------------------------------------------------------
-
-void Heap::attach(ThreadCache* cache) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    cache->next = caches_;
-    caches_ = cache;
-    cacheCount_++;
-    adjust(cache, kRunCode);
-}
-
-void Heap::detach(ThreadCache* cache) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    flushAllLocked(cache);
-    for (ThreadCache** at = &caches_; *at != nullptr; at = &(*at)->next) {
-        if (*at != cache) continue;
-        *at = cache->next;
-        break;
-    }
-    cacheCount_--;
-    answered_.notify_all();
-}
-
-void Heap::setWake(ThreadCache* cache, void (*wake)(void*), void* data) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    cache->wake = wake;
-    cache->wakeData = data;
-}
-
-void Heap::watch(ThreadCache* cache, uint64_t bytes) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    cache->pressureBytes = bytes;
-    cache->isPressed = false;
-}
-
-void Heap::adjust(ThreadCache* cache, uint32_t code) {
-    if (cache->isAsked) {
-        cache->isAsked = false;
-        flushAllLocked(cache);
-        answered_.notify_all();
-    }
-    if (cache->isPressed && takenBytes_ < cache->pressureBytes / 16 * 15) cache->isPressed = false;
-    if (cache->isStarved) {
-        // Enough is free again for what caches hold, of everything or of this class.
-        const bool hasUnits = runs_.freeUnits() > runs_.totalUnits() / 64;
-        const ClassStats* const stats = code < kSlabClasses ? &slabs_.stats(code) : nullptr;
-        const bool hasSlots =
-            stats != nullptr && (stats->slots - stats->taken) * uint64_t{classSize(code)} > capacity_ / 64;
-        if (!hasUnits && !hasSlots) return;
-        cache->isStarved = false;
-        cache->tunedFor = 0;
-        noteFreed();
-    }
-    if (cache->tunedFor == cacheCount_) return;
-    cache->tunedFor = cacheCount_;
-    cache->tune(capacity_ / cacheCount_, runs_.unitShift());
-}
-
-void Heap::starve(ThreadCache* cache, uint32_t code) {
-    // What is freed from now on goes to the heap itself, in every thread, so that none of it goes unnoticed.
-    for (ThreadCache* each = caches_; each != nullptr; each = each->next) {
-        if (!each->isStarved) each->tune(0, runs_.unitShift());
-        each->isStarved = true;
-    }
-    cache->fail(code);
-    failing_ = true;
-}
-
-void Heap::noteFreed() {
-    if (!failing_) return;
-    failing_ = false;
-    for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) cache->forgetFailures();
-}
-
-void Heap::took(ThreadCache* cache, uint64_t bytes) {
-    takenBytes_ += bytes;
-    highWater_ = std::max(highWater_, takenBytes_);
-    if (takenBytes_ < cache->pressureBytes || cache->isPressed) return;
-    cache->isPressed = true;
-    cache->word(kPressureWord) = 1;
-}
-
-int Heap::refillLocked(ThreadCache* cache, uint32_t sizeClass) {
-    int32_t* const magazine = cache->magazine(sizeClass);
-    const uint32_t want = static_cast<uint32_t>(std::max(1, magazine[kMagazineLimit] / 4));
-    uint64_t offsets[kMostEntries];
-    uint32_t count;
-    const int error = slabs_.take(sizeClass, want, offsets, &count);
-    if (error != 0) return error;
-    // The one at the lowest address is taken first.
-    for (uint32_t i = 0; i < count; i++) setEntry(magazine + kMagazineEntries + 2 * i, offsets[i]);
-    took(cache, uint64_t{count} * classSize(sizeClass));
-    magazine[kMagazineTop] = static_cast<int32_t>(2 * count);
-    return 0;
-}
-
-int Heap::refill(ThreadCache* cache, uint32_t code) {
-    if (code >= kSlabClasses) return -EINVAL;
-    std::unique_lock<std::mutex> lock(mutex_);
-    adjust(cache, code);
-    int error = refillLocked(cache, code);
-    if (error != 0 && reclaim(lock, cache, error)) error = refillLocked(cache, code);
-    if (error == -ENOMEM) starve(cache, code);
-    return error;
-}
-
-// Gives the `count` blocks back that have been in the magazine for longest.
-int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
-    int32_t* const magazine = cache->magazine(index);
-    int status = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const int error = freeLocked(entryOffset(magazine + kMagazineEntries + 2 * i));
-        if (error != 0) status = error;
-    }
-    const uint32_t left = blocksIn(magazine) - count;
-    std::memmove(magazine + kMagazineEntries, magazine + kMagazineEntries + 2 * count, left * 2 * sizeof(int32_t));
-    magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
-    noteDirty(cache);
-    if (index >= kRunCode) {
-        const uint32_t units = unitsOf(static_cast<uint32_t>(magazine[kMagazineCode]));
-        cache->word(kCachedUnitsWord) -= static_cast<int32_t>(units * count);
-    }
-    return status;
-}
-
-int Heap::flushRunsLocked(ThreadCache* cache) {
-    int status = 0;
-    for (uint32_t index = kRunCode; index < kRunCode + kRunMagazines; index++) {
-        const uint32_t count = blocksIn(cache->magazine(index));
-        const int error = count == 0 ? 0 : flushLocked(cache, index, count);
-        if (error != 0) status = error;
-    }
-    return status;
-}
-
-int Heap::flushAllLocked(ThreadCache* cache) {
-    int status = flushRunsLocked(cache);
-    for (uint32_t index = 0; index < kSlabClasses; index++) {
-        const uint32_t count = blocksIn(cache->magazine(index));
-        const int error = count == 0 ? 0 : flushLocked(cache, index, count);
-        if (error != 0) status = error;
-    }
-    slabs_.releaseEmpty();
-    return status;
-}
-
-int Heap::flush(ThreadCache* cache, uint32_t code) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    adjust(cache, code);
-    const uint32_t index = magazineOf(code);
-    int32_t* const magazine = cache->magazine(index);
-    const uint32_t count = blocksIn(magazine);
-    if (code < kRunCode) return flushLocked(cache, index, (count + 1) / 2);
-
-    int status = flushLocked(cache, index, count);
-    const uint32_t units = unitsOf(code);
-    const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
-    if (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
-        const int error = flushRunsLocked(cache);
-        if (error != 0) status = error;
-    }
-    // A length of which the cache can hold less than two is not worth holding.
-    magazine[kMagazineCode] = static_cast<int32_t>(code);
-    magazine[kMagazineLimit] = static_cast<int32_t>(2 * std::min(most / units / 2, kMostEntries));
-    return status;
-}
-
-bool Heap::reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error) {
-    const uint64_t taken = takenBytes_;
-    const uint64_t free = runs_.freeUnits();
-    flushAllLocked(cache);
-    const bool hasGiven = takenBytes_ != taken || runs_.freeUnits() != free;
-    if (error != -ENOMEM && !isOutOfRoom(error)) return hasGiven;
-    bool isAsking = false;
-    for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
-        // Who has not answered yet is busy; it will, and is not waited for a second time.
-        if (other == cache || other->isAsked || other->wake == nullptr || isEmpty(other)) continue;
-        other->isAsked = true;
-        other->wake(other->wakeData);
-        isAsking = true;
-    }
-    if (!isAsking) return hasGiven;
-    answered_.wait_for(lock, kPatience, [this, cache] {
-        for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
-            if (other != cache && other->isAsked) return false;
-        }
-        return true;
-    });
-    return true;
-}
-
-void Heap::answer(ThreadCache* cache) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    adjust(cache, kRunCode);
 }
 
 // ---- Blocks ---------------------------------------------------------------------------------------------------------

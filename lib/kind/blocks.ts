@@ -1,0 +1,306 @@
+// The blocks of a kind in one thread: how they are made and ended, all but the fast path, which is in kind.ts.
+//
+// Most blocks are views of a segment's ArrayBuffer and go back to the thread cache. Those that have a generation do not:
+// blocks that other threads have references to, blocks that the garbage collector frees, and all blocks of debug mode.
+import { constants } from 'node:buffer';
+import { requireInteger } from '../arguments.ts';
+import { daxkindError, invalidArgType, invalidState } from '../errors.ts';
+import { type KindHandle, native } from '../native.ts';
+import { Block, FastBuffer, noCache, Segment } from './block.ts';
+import { codeFor, emptyCode, runCodeOf } from './codes.ts';
+import { DebugLedger, fillFreed, redZone } from './debug.ts';
+import type { Kind } from './kind.ts';
+import { type PressureOptions, PressureWatch } from './pressure.ts';
+import { ThreadHeap } from './thread-heap.ts';
+
+const { runCode, segmentSize } = native.kindLayout;
+
+/** The method that a block is allocated by: its callers are remembered in debug mode. */
+type Caller = (...args: never[]) => unknown;
+
+export class Blocks {
+	readonly kind: Kind;
+	readonly heap: ThreadHeap;
+	/** Over the segments, made when a segment's first block is. */
+	readonly segments: (Segment | undefined)[] = [];
+	/** Of a kind in debug mode. */
+	readonly ledger: DebugLedger | undefined;
+	isOpen = true;
+	#pressure: PressureWatch | undefined;
+
+	constructor(kind: Kind, handle: KindHandle, pressure: PressureOptions) {
+		this.kind = kind;
+		this.heap = new ThreadHeap(handle);
+		if (handle.debug) this.ledger = new DebugLedger(handle.capacity);
+		if (pressure.onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, handle.capacity, pressure);
+	}
+
+	checkOpen(): void {
+		if (!this.isOpen) throw invalidState('the kind is closed');
+	}
+
+	/** A block without memory. */
+	empty(): Block {
+		return new Block(new Segment(this.kind, new ArrayBuffer(0), noCache, 0), 0, 0, emptyCode);
+	}
+
+	/** The slow half of malloc: checks everything, asks the heap. `caller` is the method whose callers are remembered. */
+	allocate(size: number, caller: Caller, alignment = 1): Block | undefined {
+		requireInteger('size', size);
+		this.checkOpen();
+		if (size === 0) return this.empty();
+		if (this.ledger !== undefined) return this.#allocateGuarded(this.ledger, size, alignment, caller);
+		const code = this.take(size, alignment);
+		if (code < 0) return undefined;
+		const { segment, offset } = this.heap;
+		try {
+			return this.#view(code, size, segment, offset);
+		} catch (error) {
+			this.heap.giveBack(code, segment, offset);
+			throw error;
+		}
+	}
+
+	/**
+	 * Takes memory from the heap; where there is none, the owner may make some. Its place is in the heap then.
+	 *
+	 * @returns The code, or -1.
+	 */
+	take(size: number, alignment: number): number {
+		const heap = this.heap;
+		if (size > constants.MAX_LENGTH) return -1;
+		let code = heap.take(size, alignment);
+		if (code < 0 && this.ledger?.drain()) code = heap.take(size, alignment);
+		if (this.#pressure === undefined) return code;
+		if (code >= 0) {
+			this.#pressure.check(heap.cache, () => this.kind.stats());
+			return code;
+		}
+		if (!this.#pressure.outOfMemory(size, () => this.kind.stats())) return -1;
+		this.checkOpen();
+		return heap.take(size, alignment);
+	}
+
+	#segment(index: number): Segment {
+		let segment = this.segments[index];
+		// Not open yet, or moved away by ArrayBuffer.prototype.transfer().
+		if (segment === undefined || segment.buffer.byteLength === 0) {
+			segment = new Segment(this.kind, this.heap.openSegment(index), this.heap.cache, index);
+			this.segments[index] = segment;
+		}
+		return segment;
+	}
+
+	/** A block at a place that was taken for it. */
+	#view(code: number, size: number, index: number, offset: number): Block {
+		if (offset + size <= segmentSize) return new Block(this.#segment(index), offset, size, code);
+		const segment = new Segment(this.kind, this.heap.window(index, offset, size), this.heap.cache, index);
+		return Block.at(segment, offset, 0, size, code);
+	}
+
+	/** Memory as an ordinary Buffer. */
+	plainView(index: number, offset: number, length: number): Buffer {
+		if (offset + length <= segmentSize) return new FastBuffer(this.#segment(index).buffer, offset, length);
+		return new FastBuffer(this.heap.window(index, offset, length), 0, length);
+	}
+
+	/** A block of debug mode: its own ArrayBuffer between two red zones. */
+	#allocateGuarded(ledger: DebugLedger, size: number, alignment: number, caller: Caller): Block | undefined {
+		const zone = Math.max(redZone, alignment);
+		const whole = zone + size + redZone;
+		const code = this.take(whole, alignment);
+		if (code < 0) return undefined;
+		const heap = this.heap;
+		const { segment, offset } = heap;
+		const generation = native.kindReference(heap.id, segment, offset, size, zone);
+		const memory = this.plainView(segment, offset, whole);
+		ledger.allocated(generation, memory, zone, size, heap.usableSize(code), caller);
+		const own = { generation, isOwn: true, isCollected: false, zone };
+		const buffer = heap.window(segment, offset + zone, size);
+		return Block.at(new Segment(this.kind, buffer, noCache, segment, own), offset, 0, size, code);
+	}
+
+	/** A block that the garbage collector frees. */
+	collected(size: number): Block | undefined {
+		requireInteger('size', size);
+		this.checkOpen();
+		if (size === 0) return this.empty();
+		const code = this.take(size, 1);
+		if (code < 0) return undefined;
+		const { heap } = this;
+		const { segment, offset } = heap;
+		const generation = native.kindReference(heap.id, segment, offset, size, 0);
+		const buffer = heap.collectedWindow(segment, offset, size, generation);
+		const own = { generation, isOwn: true, isCollected: true, zone: 0 };
+		return Block.at(new Segment(this.kind, buffer, noCache, segment, own), offset, 0, size, code);
+	}
+
+	/** The same block with another length, where its memory is; undefined if that cannot be. */
+	resize(held: Block, size: number): Block | undefined {
+		const segment = Block.segmentOf(held);
+		if (this.ledger !== undefined || segment.isOwn || size > this.heap.capacity) return undefined;
+		const had = Block.codeOf(held);
+		if (had === emptyCode) return undefined;
+		const offset = Block.offsetOf(held);
+		const code = codeFor(size, this.heap.unitSize);
+		if (code !== had) {
+			if (segment.generation !== 0 || code < runCode || had < runCode) return undefined;
+			if (!this.heap.resize(code, segment.index, offset)) return undefined;
+		}
+		return this.rename(held, code, size);
+	}
+
+	/** The same piece of memory as a Buffer of another length; the old Buffer is a block no more. */
+	rename(held: Block, code: number, size: number): Block {
+		const { generation, index, zone } = Block.segmentOf(held);
+		const offset = Block.offsetOf(held);
+		const renamed = this.#view(code, size, index, offset);
+		if (generation !== 0) {
+			native.kindReference(this.heap.id, index, offset, size, zone);
+			const { buffer } = Block.segmentOf(renamed);
+			const own = { generation, isOwn: false, isCollected: false, zone };
+			Block.move(renamed, new Segment(this.kind, buffer, noCache, index, own));
+		}
+		Block.release(held);
+		return renamed;
+	}
+
+	/** The same block in a fuller slab; undefined if there is none. */
+	moveBetter(held: Block): Block | undefined {
+		const { heap } = this;
+		const code = Block.codeOf(held);
+		const offset = Block.offsetOf(held);
+		const { generation, index } = Block.segmentOf(held);
+		if (code >= runCode || generation !== 0 || !heap.takeBetter(index, offset)) return undefined;
+		const moved = this.#view(code, held.length, heap.segment, heap.offset);
+		moved.set(held);
+		// Not to the cache, which would hand it out again: the slab is to become empty.
+		native.kindFree(heap.id, index, offset);
+		Block.release(held);
+		return moved;
+	}
+
+	/** Gives a block a generation, so that all threads may free it. Its place in bytes, and the generation. */
+	reference(held: Block): { offset: number; generation: number } {
+		if (Block.codeOf(held) === emptyCode) return { offset: 0, generation: 0 };
+		const { id } = this.heap;
+		const segment = Block.segmentOf(held);
+		const { index, zone, isOwn } = segment;
+		const offset = Block.offsetOf(held);
+		// With a new generation, the block is not the one that the garbage collector frees.
+		if (segment.isCollected) native.kindUnreference(id, index, offset, segment.generation);
+		const generation = native.kindReference(id, index, offset, held.length, zone);
+		if (generation !== segment.generation) {
+			const own = { generation, isOwn, isCollected: false, zone };
+			Block.move(held, new Segment(this.kind, segment.buffer, noCache, index, own));
+		}
+		return { offset: index * segmentSize + offset, generation };
+	}
+
+	/** The block of that generation as a Buffer of this thread; undefined if it has been freed. */
+	dereference(place: number, generation: number): Block | undefined {
+		if (generation === 0) return this.empty();
+		const index = Math.floor(place / segmentSize);
+		const offset = place - index * segmentSize;
+		const found = index < 2 ** 31 ? native.kindDereference(this.heap.id, index, offset, generation) : undefined;
+		if (found === undefined) return undefined;
+		const [classOrRun, units, length, zone] = found;
+		const code = classOrRun < runCode ? classOrRun : runCodeOf(units);
+		const isOwn = this.ledger !== undefined || offset + length > segmentSize;
+		const own = { generation, isOwn, isCollected: false, zone };
+		if (isOwn) {
+			const buffer = this.heap.window(index, offset + zone, length);
+			return Block.at(new Segment(this.kind, buffer, noCache, index, own), offset, 0, length, code);
+		}
+		const { buffer } = this.#segment(index);
+		return new Block(new Segment(this.kind, buffer, noCache, index, own), offset, length, code);
+	}
+
+	/** Whether a block of this kind is still one. */
+	isLive(block: Block): boolean {
+		const { generation, index } = Block.segmentOf(block);
+		if (Block.isFreed(block)) return false;
+		if (generation === 0) return true;
+		return native.kindDereference(this.heap.id, index, Block.offsetOf(block), generation) !== undefined;
+	}
+
+	/** Gives the memory of a raw handle back. */
+	freeRaw(code: number, segment: number, offset: number): void {
+		if (this.ledger !== undefined) fillFreed(this.plainView(segment, offset, this.heap.usableSize(code)));
+		if (!this.heap.giveBack(code, segment, offset)) this.#corrupted();
+	}
+
+	/** Lets go of the heap; all Buffers over it have length 0 then. */
+	close<Result>(letGo: () => Result): Result {
+		this.isOpen = false;
+		const buffers: ArrayBuffer[] = [];
+		for (const segment of this.segments) if (segment !== undefined) buffers.push(segment.buffer);
+		return this.heap.close(buffers, letGo);
+	}
+
+	/** Checks that a value is a block of this kind that has not been freed. */
+	held(block: unknown): Block {
+		if (!Block.isBlock(block)) {
+			if (!ArrayBuffer.isView(block)) throw invalidArgType('block', 'a Buffer that this kind allocated', block);
+			throw daxkindError(
+				'ERR_DAXKIND_NOT_A_BLOCK',
+				'This Buffer is not a block of a kind. Pass the Buffer that malloc returned, not a slice or subarray of it',
+			);
+		}
+		this.checkOpen();
+		if (Block.segmentOf(block).kind !== this.kind) throw wrongKind('block');
+		if (Block.isFreed(block)) throw freedAlready('');
+		if (!this.isLive(block)) throw freedAlready(' elsewhere');
+		return block;
+	}
+
+	/** The slow half of free: checks everything. */
+	free(value: unknown): void {
+		if (value === null || value === undefined) return;
+		const block = this.held(value);
+		const code = Block.codeOf(block);
+		const { generation, index } = Block.segmentOf(block);
+		if (code !== emptyCode) {
+			if (generation !== 0) this.#freeReferenced(block);
+			else if (!this.heap.giveBack(code, index, Block.offsetOf(block))) this.#corrupted();
+		}
+		Block.release(block);
+	}
+
+	/** Frees a block with a generation: one that others may have freed a moment ago. */
+	#freeReferenced(block: Block): void {
+		const { id } = this.heap;
+		const { generation, index, isOwn, buffer, zone } = Block.segmentOf(block);
+		const offset = Block.offsetOf(block);
+		if (isOwn && buffer.byteLength === 0) {
+			throw invalidState("the block's ArrayBuffer has been transferred, and is not its own any more");
+		}
+		if (this.ledger !== undefined && zone > 0) {
+			const ledger = this.ledger;
+			const memory = this.plainView(index, offset, zone + block.length + redZone);
+			ledger.checkZones(generation, memory, zone, block.length);
+			if (native.kindUnreference(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
+			native.detachArrayBuffer(buffer);
+			ledger.freed(generation, memory, this.heap.usableSize(Block.codeOf(block)), () => {
+				if (native.kindFree(id, index, offset) !== 0) this.#corrupted();
+			});
+		} else {
+			if (native.kindFreeReferenced(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
+			if (isOwn) native.detachArrayBuffer(buffer);
+		}
+		this.heap.startDecay();
+	}
+
+	#corrupted(): never {
+		throw daxkindError('ERR_DAXKIND_CORRUPTED', `The heap's books do not know a freed block of '${this.kind.path}'`);
+	}
+}
+
+/** ERR_DAXKIND_WRONG_KIND. */
+export function wrongKind(what: string): Error {
+	return daxkindError('ERR_DAXKIND_WRONG_KIND', `This ${what} belongs to another kind; free it there`);
+}
+
+function freedAlready(where: string): Error {
+	return daxkindError('ERR_DAXKIND_DOUBLE_FREE', `This block has been freed or reallocated already${where}`);
+}
