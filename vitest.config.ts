@@ -20,6 +20,8 @@ export default defineConfig({
 					name: 'unit',
 					include: ['test/**/*.test.ts'],
 					exclude: ['test/vm/**'],
+					// The guest's files are gone with it.
+					globalSetup: './test/helpers/global-setup.ts',
 					testTimeout: 30_000,
 					hookTimeout: 30_000,
 				},

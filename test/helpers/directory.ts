@@ -1,4 +1,4 @@
-// A directory for a test's kinds. DAXKIND_TEST_DIR moves it; by default it is on tmpfs.
+// A directory for a test's kinds, gone after the file's tests. DAXKIND_TEST_DIR moves it; by default it is on tmpfs.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll } from 'vitest';
 

@@ -6,7 +6,9 @@ import { onTestFinished } from 'vitest';
 
 /** A new directory, gone after the test; below `parent`, or the system's directory for temporary files. */
 export function temporaryDirectory(parent = tmpdir()): string {
-	const directory = mkdtempSync(join(parent, 'daxkind-test-'));
+	// What an interrupted test leaves on tmpfs is below the run's directory there (see global-setup.ts).
+	const place = parent === tmpfs ? (process.env.DAXKIND_TEST_TMPFS ?? tmpfs) : parent;
+	const directory = mkdtempSync(join(place, 'daxkind-test-'));
 	onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
 	return directory;
 }

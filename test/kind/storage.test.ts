@@ -1,9 +1,10 @@
 // What a kind takes from its file system, and when it gives it back; and kinds and blocks beyond one segment.
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
+import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -99,7 +100,7 @@ test('what was purged is used again', () => {
 });
 
 // These take more than a gigabyte for a moment: where there is most room.
-const [roomy] = [tmpdir(), '/dev/shm'].sort((a, b) => room(b) - room(a)) as [string];
+const [roomy] = [tmpdir(), tmpfs].sort((a, b) => room(b) - room(a)) as [string];
 function room(path: string): number {
 	const { bavail, bsize } = statfsSync(path);
 	return bavail * bsize;
@@ -107,7 +108,7 @@ function room(path: string): number {
 
 test('a kind beyond 4 GiB has blocks in all its segments, and none across two', () => {
 	const GiB = 1024 * MiB;
-	const place = mkdtempSync(`${roomy}/daxkind-test-`);
+	const place = temporaryDirectory(roomy);
 	const kind = PmemKind.create(place, { maxSize: 5 * GiB, policy: 'conservative' });
 	try {
 		expect(kind.capacity).toBe(5 * GiB);
@@ -144,6 +145,5 @@ test('a kind beyond 4 GiB has blocks in all its segments, and none across two', 
 		expect(closed.length).toBe(0);
 	} finally {
 		kind.close();
-		rmSync(place, { recursive: true });
 	}
 });
