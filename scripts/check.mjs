@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
-import { main, root, step, tool } from './steps.mjs';
+import { main, root, StepError, step, tool } from './steps.mjs';
 
 function sources(directory, pattern) {
 	return readdirSync(join(root, directory), { recursive: true })
@@ -34,7 +34,8 @@ await main(async (args) => {
 		if (program === tool.clangFormat && cpp.length === 0) continue;
 		try {
 			await step(label, process.execPath, [program, ...options]);
-		} catch {
+		} catch (error) {
+			if (!(error instanceof StepError)) throw error;
 			failed.push(label);
 		}
 	}

@@ -13,6 +13,16 @@ export class StepError extends Error {
 	name = 'StepError';
 }
 
+/** A person's Ctrl-C, or a SIGTERM: the script ends with the signal's status and says nothing more. */
+export class Interrupted extends Error {
+	name = 'Interrupted';
+
+	constructor(signal) {
+		super(signal);
+		this.status = 128 + signalNumbers[signal];
+	}
+}
+
 /** The path of a JavaScript program of a dependency, to be run with `process.execPath` (npx costs a second). */
 export const tool = {
 	biome: join(root, 'node_modules/@biomejs/biome/bin/biome'),
@@ -42,9 +52,18 @@ export function hasProgram(name) {
  * @param options `capture`: collect standard output and error instead of showing them. `env`: additions to the
  * environment. `onLine`: show standard output line by line, except the lines for which this returns true.
  * @returns Exit status (128 + signal number for a signal, 127 when the program is missing) and what was captured.
+ * @throws Interrupted when the program was to be captured and this process has got SIGINT or SIGTERM meanwhile. A program
+ * that is shown decides by itself what they mean.
  */
 export function run(program, args, { capture = false, env = {}, onLine } = {}) {
-	return new Promise((resolve) => {
+	return new Promise((resolve, reject) => {
+		let received;
+		const pass = (signal) => {
+			received = signal;
+			// Ctrl-C reaches the whole group by itself; a signal sent to this process alone is passed on.
+			if (signal !== 'SIGINT') child.kill(signal);
+		};
+		process.on('SIGTERM', pass).on('SIGINT', pass);
 		const stdio = ['ignore', capture || onLine ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'];
 		const child = spawn(program, args, { cwd: root, env: { ...process.env, ...env }, stdio });
 		let output = '';
@@ -54,13 +73,11 @@ export function run(program, args, { capture = false, env = {}, onLine } = {}) {
 		const lines = onLine && splitLines(onLine);
 		child.stdout?.setEncoding('utf8').on('data', lines ? lines.write : collect);
 		child.stderr?.setEncoding('utf8').on('data', collect);
-		// Ctrl-C reaches the whole group by itself; a signal sent to this process alone is passed on.
-		const pass = (signal) => child.kill(signal);
-		process.on('SIGTERM', pass).on('SIGINT', ignore);
 		const end = (status, error) => {
-			process.off('SIGTERM', pass).off('SIGINT', ignore);
+			process.off('SIGTERM', pass).off('SIGINT', pass);
 			lines?.end();
-			resolve({ status, output: error ? `${output}${error}\n` : output });
+			if (capture && received) reject(new Interrupted(received));
+			else resolve({ status, output: error ? `${output}${error}\n` : output });
 		};
 		child.on('error', (error) => end(error.code === 'ENOENT' ? 127 : 126, error.message));
 		child.on('close', (code, signal) => end(code ?? 128 + (signalNumbers[signal] ?? 0)));
@@ -68,7 +85,6 @@ export function run(program, args, { capture = false, env = {}, onLine } = {}) {
 }
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
-const ignore = () => {};
 
 function splitLines(swallow) {
 	let rest = '';
@@ -94,9 +110,10 @@ export async function step(label, program, args, options = {}) {
 	const started = performance.now();
 	const waiting = process.stdout.isTTY ? `${label} …` : '';
 	process.stdout.write(waiting);
-	const { status, output } = await run(program, args, { ...options, capture: true });
+	const { status, output } = await run(program, args, { ...options, capture: true }).finally(() => {
+		if (waiting) process.stdout.write('\r\x1b[K');
+	});
 	const seconds = ((performance.now() - started) / 1000).toFixed(1);
-	if (waiting) process.stdout.write('\r\x1b[K');
 	console.log(`${label.padEnd(36)} ${status === 0 ? 'done  ' : 'FAILED'} ${seconds.padStart(6)} s`);
 	if (status === 0) return output;
 	console.error(output.trimEnd());
@@ -104,12 +121,13 @@ export async function step(label, program, args, options = {}) {
 	throw new StepError(`${label} failed with status ${status}: ${command}`);
 }
 
-/** Runs a script's main function; a StepError becomes its message and status 1. */
+/** Runs a script's main function; a StepError becomes its message and status 1, an Interrupted its status. */
 export async function main(body) {
 	try {
 		process.exitCode = (await body(process.argv.slice(2))) ?? 0;
 	} catch (error) {
-		console.error(error instanceof StepError ? `\n${error.message}` : error);
-		process.exitCode = 1;
+		const isInterrupted = error instanceof Interrupted;
+		if (!isInterrupted) console.error(error instanceof StepError ? `\n${error.message}` : error);
+		process.exitCode = isInterrupted ? error.status : 1;
 	}
 }

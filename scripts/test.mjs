@@ -2,7 +2,7 @@
 // go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`); `--project unit` or `vm` runs only that one.
 import { bootstrap } from './bootstrap.mjs';
 import { parseCounts } from './counts.mjs';
-import { main, run, StepError, tool } from './steps.mjs';
+import { Interrupted, main, run, StepError, tool } from './steps.mjs';
 
 // Every file system that has DAX, and a mount without it: what test/helpers/guest.ts names.
 const guestOptions = [
@@ -53,7 +53,8 @@ async function runProject(name, command) {
 		},
 	});
 	// Ctrl-C, or a signal that was passed on: the person wants the end, not the next suite.
-	if (status === 130 || status === 143) throw new StepError('interrupted');
+	if (status === 130) throw new Interrupted('SIGINT');
+	if (status === 143) throw new Interrupted('SIGTERM');
 	if (!counts) console.error(`${name}: the run ended with status ${status} before it had counted its tests`);
 	counts ??= { passed: 0, failed: 1, skipped: 0 };
 	if (status !== 0 && counts.failed === 0) {
