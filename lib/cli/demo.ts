@@ -1,9 +1,17 @@
 // `daxkind demo`: arguments and exit status; what it does is in lib/demo.
+import { constants } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
+import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
 function parseCount(text: string): number {
 	if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
 	return Number(text);
+}
+
+function parseRequests(text: string): number {
+	const count = parseCount(text);
+	if (count < 1) throw new InvalidArgumentError('It must be at least 1.');
+	return count;
 }
 
 function parsePort(text: string): number {
@@ -27,17 +35,19 @@ export function addDemoCommand(program: Command): void {
 		.option('--port <number>', 'port on 127.0.0.1 (default: any free one)', parsePort)
 		.option('--dir <directory>', 'where to keep the values (default: the first DAX mount, else tmpfs)')
 		.option('--max-size <size>', 'capacity of the kind, at least 16M (default: what the file system has)', parseSize)
-		.option('--requests <count>', 'requests of the load', parseCount, 20_000)
+		.option('--requests <count>', 'requests of the load', parseRequests, 20_000)
 		.action(async (options) => {
 			// Only here is the native addon needed; the other commands do without it.
 			const { runDemo } = await import('../demo/index.ts');
+			// As SIGPIPE would: nobody reads what it finds out, or how to reach it.
+			process.stdout.on('error', () => process.exit(128 + constants.signals.SIGPIPE));
 			try {
 				process.exitCode = await runDemo(options);
 			} catch (error) {
 				// With a code it is about the machine or the arguments, and its message says all.
 				if (!(error instanceof Error && 'code' in error)) throw error;
-				console.error(`daxkind demo: ${error.message}`);
-				process.exitCode = 1;
+				console.error(`daxkind demo: ${flagMessage(error)}`);
+				process.exitCode = isUsageError(error) ? usageStatus : 1;
 			}
 		});
 }

@@ -3,9 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDemoCommand } from './demo.ts';
+import { usageStatus } from './usage.ts';
 import { addVmCommand } from './vm.ts';
-
-const USAGE_ERROR = 2;
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
 	version: string;
@@ -19,10 +18,17 @@ const program = new Command('daxkind')
 addVmCommand(program);
 addDemoCommand(program);
 
+// A reader that goes away (`| head -1`) is no error; a command that has more to do than print listens for itself.
+for (const stream of [process.stdout, process.stderr]) {
+	stream.on('error', (error: NodeJS.ErrnoException) => {
+		if (error.code !== 'EPIPE') throw error;
+	});
+}
+
 try {
 	await program.parseAsync();
 } catch (error) {
 	if (!(error instanceof CommanderError)) throw error;
 	// commander has said what is wrong; help and version are no errors.
-	process.exitCode = error.exitCode === 0 ? 0 : USAGE_ERROR;
+	process.exitCode = error.exitCode === 0 ? 0 : usageStatus;
 }

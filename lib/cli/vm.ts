@@ -13,9 +13,10 @@ import {
 	runVm,
 	type VmOptions,
 } from '../vm/index.ts';
+import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
 /** Exit statuses that are not the command's own, as timeout(1), env(1) and sysexits.h have them. */
-const exitStatus = { usage: 2, missingPrograms: 69, timeout: 124, failed: 125 };
+const exitStatus = { usage: usageStatus, missingPrograms: 69, timeout: 124, failed: 125 };
 
 interface Flags {
 	pmem?: number[];
@@ -37,7 +38,7 @@ function parsed<T>(parse: (text: string) => T): (text: string) => T {
 		try {
 			return parse(text);
 		} catch (error) {
-			throw new InvalidArgumentError((error as Error).message);
+			throw new InvalidArgumentError(flagMessage(error));
 		}
 	};
 }
@@ -156,10 +157,11 @@ async function run(command: string[], { accel, verbose, ...rest }: Flags): Promi
 	} catch (error) {
 		const { reason } = stop.signal;
 		if (typeof reason === 'string') return 128 + constants.signals[reason as NodeJS.Signals];
-		const { code = '', message, stack } = error as NodeJS.ErrnoException;
-		process.stderr.write(`daxkind vm: ${code === '' ? stack : message}\n`);
+		const { code = '', stack } = error as NodeJS.ErrnoException;
+		process.stderr.write(`daxkind vm: ${code === '' ? stack : flagMessage(error)}\n`);
+		if (isUsageError(error)) return exitStatus.usage;
 		if (code === 'ERR_DAXKIND_VM_MISSING_PROGRAMS') return exitStatus.missingPrograms;
 		if (code === 'ERR_DAXKIND_VM_TIMEOUT') return exitStatus.timeout;
-		return /^ERR_(?:INVALID_ARG|OUT_OF_RANGE)/.test(code) ? exitStatus.usage : exitStatus.failed;
+		return exitStatus.failed;
 	}
 }

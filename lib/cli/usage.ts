@@ -1,0 +1,23 @@
+// What is wrong with an option, in the words of the command line: the API's errors name its own options.
+
+/** The exit status of wrong usage, as bash and getopt have it. */
+export const usageStatus = 2;
+
+/** Whether the API refused an option, and not the machine. */
+export function isUsageError(error: unknown): boolean {
+	return /^ERR_(?:INVALID_ARG|OUT_OF_RANGE)/.test((error as NodeJS.ErrnoException)?.code ?? '');
+}
+
+/**
+ * An error's message, with the flag where it names an option of the API, as Node words it.
+ *
+ * @example flagMessage(invalidArgValue('options.erofsSource', 'a directory', '/x')) // '--erofs-source must be a directory. Received '/x''
+ */
+export function flagMessage(error: unknown): string {
+	const { message } = error as Error;
+	if (!isUsageError(error)) return message;
+	return message.replace(
+		/^The (?:value of |argument |property )?["'](?:options\.)?(\w+)["'](?: argument| property)?/,
+		(_, name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+	);
+}

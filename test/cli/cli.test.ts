@@ -1,0 +1,61 @@
+// The command line as a person meets it: what it says of wrong options, its exit status, and a reader that goes away.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+function daxkind(...args: string[]) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
+	return { status, stdout, stderr };
+}
+
+test.each([
+	[['vm', '--fs', 'ext9', '--', 'true'], '--fs must be one of ext4, xfs, '],
+	[['vm', '--pmem', 'much', '--', 'true'], '--pmem must be a size in whole bytes'],
+	[['demo', '--requests', '0'], 'It must be at least 1.'],
+	[['demo', '--port', '65536'], 'It must be at most 65535.'],
+	[['demo', '--max-size', '1M'], 'daxkind demo: --max-size is out of range. It must be >= 16777216 '],
+])('daxkind %j is wrong usage: status 2, and the flag by its name', (args, message) => {
+	const { status, stdout, stderr } = daxkind(...args);
+	expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+	expect(stderr).toContain(message);
+	expect(stderr).toMatch(/^.*\n$/);
+});
+
+describe.skipIf(process.arch !== 'x64')('what only all options together show', () => {
+	test.each([
+		[['--erofs-source', '/missing'], "daxkind vm: --erofs-source must be a directory. Received '/missing'\n"],
+		[['--cpus', '1.5'], 'daxkind vm: --cpus is out of range. It must be an integer from 1 to 64. Received 1.5\n'],
+		[['--fs', 'erofs', '--mount', 'dax=inode'], 'daxkind vm: --mount must be dax=always or dax=never on erofs, '],
+		[['--modules', '/'], 'daxkind vm: --modules must be given together with kernel. '],
+	])('daxkind vm %j is wrong usage, too', (args, message) => {
+		const { status, stderr } = daxkind('vm', ...args, '--', 'true');
+		expect(status).toBe(2);
+		expect(stderr).toContain(message);
+	});
+});
+
+test('what the machine refuses is no wrong usage', () => {
+	expect(daxkind('demo', '--dir', '/missing')).toMatchObject({
+		status: 1,
+		stderr: "daxkind demo: ENOENT: no such file or directory, open '/missing'\n",
+	});
+});
+
+test.each([
+	[['--help'], 0],
+	[['vm', '--help'], 0],
+	[['demo'], 141],
+	[['demo', '--serve'], 141],
+])('daxkind %j ends quietly when nobody reads its output', async (args, status) => {
+	const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+	child.stdout.destroy();
+	let stderr = '';
+	child.stderr.setEncoding('utf8').on('data', (text) => {
+		stderr += text;
+	});
+	expect(await once(child, 'close')).toEqual([status, null]);
+	expect(stderr).toBe('');
+});
