@@ -22,7 +22,7 @@ export interface PmemDevice {
 		/** `/mnt/pmem0`, `/mnt/pmem1`… */
 		point: string;
 		mode: DaxMode;
-		/** For `mount -o`; empty means none. */
+		/** For `mount -o`. */
 		options: string;
 	};
 }
@@ -57,15 +57,16 @@ export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxM
 		case 'xfs':
 			return `dax=${mode}`;
 		case 'ext2':
-			// The kernel knows only `dax` or nothing here ("dax=always: incompatible with ext2"); nothing means per inode.
-			if (mode === 'never') {
+			// The kernel knows only `dax` or nothing here ("dax=always: incompatible with ext2"). Nothing is neither of the other
+			// modes: whether a file's DAX flag counts then depends on the driver, and nothing in /proc/mounts says so.
+			if (mode !== 'always') {
 				throw invalidArgValue(
 					'mount',
-					"dax=always or dax=inode on ext2, which has no 'never' (dax=inode is off for new files)",
+					"dax=always on ext2, whose only option is 'dax' (or fs none, and a mount of your own)",
 					mode,
 				);
 			}
-			return mode === 'always' ? 'dax' : '';
+			return 'dax';
 		case 'erofs':
 			if (mode === 'inode') {
 				throw invalidArgValue('mount', 'dax=always or dax=never on erofs, which has no DAX flag on inodes', mode);

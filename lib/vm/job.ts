@@ -70,12 +70,11 @@ const moduleSets = (devices: readonly PmemDevice[]): FileSystem[] => [
 function makeAndMount(job: Job, { device, fileSystem, mount }: PmemDevice, reflink: boolean): Buffer {
 	if (!mount || fileSystem === 'none') return Buffer.from('true');
 	const [name, ...make] = makeCommand(fileSystem, device, { reflink, source: job.erofsSource ?? erofsSample });
-	const options = mount.options === '' ? [] : ['-o', mount.options];
 	return Buffer.concat([
 		Buffer.from('run '),
 		words(job.programs.get(name) ?? name, ...make),
 		Buffer.from(' && run mount '),
-		words('-t', fileSystem, ...options, device, mount.point),
+		words('-t', fileSystem, '-o', mount.options, device, mount.point),
 		Buffer.from(` && check_dax ${mount.mode} ${mount.point}`),
 	]);
 }
