@@ -32,7 +32,9 @@ function newest(path) {
 }
 
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const isOlder = (product, ...sources) => modified(product) < Math.max(...sources.map((source) => newest(at(source))));
+/** Whether a product is missing, or older than a source below the root. */
+export const isOlder = (product, ...sources) =>
+	modified(product) < Math.max(...sources.map((source) => newest(at(source))));
 
 const isStale = {
 	dependencies: () => isOlder(installed, 'package-lock.json'),
