@@ -22,6 +22,8 @@ export default defineConfig({
 					exclude: ['test/vm/**'],
 					// The guest's files are gone with it.
 					globalSetup: './test/helpers/global-setup.ts',
+					// What runs concurrently in a file is child processes; another file runs beside it.
+					maxConcurrency: 3,
 					testTimeout: 30_000,
 					hookTimeout: 30_000,
 				},

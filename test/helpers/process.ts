@@ -1,6 +1,5 @@
 // What a process holds, as the kernel sees it, and child processes that are taken somewhere and watched.
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
 
 /** The open descriptors of a process that are files of a directory's file system without a name, as number and link. */
@@ -68,18 +67,76 @@ export function runChild(
 	return spawnSync(command!, [...rest, directory], { encoding: 'utf8' });
 }
 
-/** Starts such a process and waits until it prints "ready". */
+/** How a child process ended, and what it had to say. */
+export interface Ending {
+	status: number | null;
+	signal: NodeJS.Signals | null;
+	stdout: string;
+	stderr: string;
+}
+
+/**
+ * Starts such a process and waits until it prints "ready". Then it waits for `go` if it reads its standard input.
+ *
+ * @throws What it said, when it ended before.
+ */
 export async function startChild(code: string, directory: string) {
-	const child = spawn(process.execPath, ['--input-type=module', '-e', prelude + code, directory], {
-		stdio: ['pipe', 'pipe', 'inherit'],
+	const child = spawn(process.execPath, ['--input-type=module', '-e', prelude + code, directory]);
+	const said = { stdout: '', stderr: '' };
+	child.stderr.setEncoding('utf8').on('data', (text) => {
+		said.stderr += text;
 	});
-	for await (const chunk of child.stdout!) if (String(chunk).includes('ready')) break;
+	const ended = new Promise<Ending>((resolve) => {
+		child.once('close', (status, signal) => resolve({ status, signal, ...said }));
+	});
+	await new Promise<void>((resolve, reject) => {
+		child.stdout.setEncoding('utf8').on('data', (text) => {
+			said.stdout += text;
+			if (said.stdout.includes('ready')) resolve();
+		});
+		void ended.then((ending) => reject(new Error(`it ended before it was ready: ${JSON.stringify(ending)}`)));
+	});
 	return {
 		pid: child.pid!,
-		async end(signal: NodeJS.Signals) {
-			const exit = once(child, 'exit');
-			child.kill(signal);
-			return (await exit) as [number | null, NodeJS.Signals | null];
+		ended,
+		/** Ends its standard input. */
+		go(): void {
+			child.stdin.on('error', () => {}).end();
 		},
+		async end(signal: NodeJS.Signals): Promise<[number | null, NodeJS.Signals | null]> {
+			child.kill(signal);
+			const { status, signal: by } = await ended;
+			return [status, by];
+		},
+	};
+}
+
+/**
+ * Which processes hold a file below a directory: how many descriptors, and how many mappings. Where this process may not
+ * look it sees nothing; its own descendants it sees.
+ */
+export function holders(directory: string): { pid: number; descriptors: number; mappings: number }[] {
+	return readdirSync('/proc')
+		.filter((name) => /^\d+$/.test(name))
+		.map((pid) => ({ pid: Number(pid), ...held(pid, directory) }))
+		.filter(({ descriptors, mappings }) => descriptors + mappings > 0);
+}
+
+function held(pid: string, directory: string): { descriptors: number; mappings: number } {
+	const place = `${directory}/`;
+	const attempt = <T>(read: () => T, otherwise: T): T => {
+		try {
+			return read();
+		} catch {
+			return otherwise;
+		}
+	};
+	const links = attempt(() => readdirSync(`/proc/${pid}/fd`), []).map((fd) =>
+		attempt(() => readlinkSync(`/proc/${pid}/fd/${fd}`), ''),
+	);
+	const maps = attempt(() => readFileSync(`/proc/${pid}/maps`, 'utf8'), '').split('\n');
+	return {
+		descriptors: links.filter((link) => link.startsWith(place)).length,
+		mappings: maps.filter((line) => line.includes(` ${place}`)).length,
 	};
 }

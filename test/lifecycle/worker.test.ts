@@ -1,59 +1,141 @@
-// A kind made in a worker thread: it goes with the worker, however the worker ends.
+// A kind made in a worker thread goes with the worker, at whatever stage and however it ends: nothing of it stays in the
+// process, the process goes on, and its other kinds are as they were.
+import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
-import { runChild } from '../helpers/process.ts';
+import { eventually, holders, startChild } from '../helpers/process.ts';
 
-const directory = testDirectory();
+const root = testDirectory();
+const MiB = 1024 * 1024;
+const create = `const kind = PmemKind.create(workerData, { maxSize: ${64 * MiB} });`;
+const live = `${create}
+	const held = Array.from({ length: 2000 }, (_, i) => kind.malloc(i * 7).fill(i));
+	held.push(kind.malloc(${5 * MiB}).fill(1));
+	for (let i = 0; i < 2000; i += 2) kind.free(held[i]);`;
 
-const inWorker = (ending: string) => `
+const stages = {
+	'before it creates a kind': '',
+	'with an empty kind': create,
+	'with live blocks': live,
+	'after it has closed its kind': `${live} kind.close();`,
+};
+
+/** What the worker does itself, and its exit code. */
+const ends: Record<string, [code: string, exitCode: number]> = {
+	'ends by itself': ['', 0],
+	'calls process.exit': ['process.exit(3);', 3],
+	'throws an uncaught error': ["throw new Error('on purpose');", 1],
+	'leaves a rejected promise': ["Promise.reject(new Error('on purpose'));", 1],
+	'is terminated while it waits': ['setInterval(() => {}, 1000);', 1],
+};
+
+/** What it is in the middle of when it is terminated, or its process ends. */
+const loops = {
+	'malloc and free': 'for (;;) { const block = kind.malloc(Math.random() * 9000 | 0); kind.free(block); }',
+	'long blocks and realloc':
+		'for (;;) { let b = kind.malloc(100_000); b = kind.realloc(b, 20_000 + Math.random() * 3e6 | 0); kind.free(b); }',
+	'filling its kind until it is full':
+		'for (;;) { const full = []; for (let b; (b = kind.tryMalloc(300_000)); ) full.push(b); for (const b of full) kind.free(b); }',
+	'purge and stats': 'for (;;) { kind.free(kind.malloc(3e6)); kind.purge(); kind.stats(); }',
+	'making kinds, some in vain': `for (;;) {
+		const other = PmemKind.create(workerData);
+		try { PmemKind.create('/missing'); } catch {}
+		other.malloc(1e6);
+		other.close();
+	}`,
+};
+
+/** A worker that comes to a stage, and then goes on. */
+const worker = (stage: string, ending: string) => `
 	import { parentPort, workerData } from 'node:worker_threads';
 	import { PmemKind } from 'daxkind';
-	const kind = PmemKind.create(workerData, { maxSize: 64 * 1024 * 1024 });
-	const held = [];
-	for (let i = 0; i < 2000; i++) held.push(kind.malloc(i * 7).fill(i));
-	for (let i = 0; i < 2000; i += 2) kind.free(held[i]);
+	${stage}
 	parentPort.postMessage('ready');
 	${ending}`;
 
-const inMain = (ending: string) => `
-	import { once } from 'node:events';
+/** A process with a kind of its own that starts workers and looks at what they leave. It prints what it sees. */
+const main = (code: string) => `
 	import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+	import { setTimeout as sleep } from 'node:timers/promises';
 	import { Worker } from 'node:worker_threads';
 	const directory = process.argv[1];
+	const kind = PmemKind.create(directory, { maxSize: ${16 * MiB} });
+	const block = kind.malloc(100_000).fill('mine');
+	const mine = Buffer.from(block);
 	const link = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
-	const left = () => {
+	const look = () => {
 		const maps = readFileSync('/proc/self/maps', 'utf8').split('\\n');
-		return [readdirSync('/proc/self/fd').map(link), maps].map((lines) => lines.filter((line) => line.includes(directory + '/')).length);
+		const [files, mappings] = [readdirSync('/proc/self/fd').map(link), maps].map(
+			(lines) => lines.filter((line) => line.includes(directory + '/')).length);
+		kind.free(kind.malloc(50_000));
+		return [files, mappings, kind.stats().blocks, block.equals(mine)].join(' ');
 	};
-	for (let round = 0; round < 3; round++) {
-		const worker = new Worker(${JSON.stringify(inWorker(ending))}, { eval: true, workerData: directory });
-		const exit = once(worker, 'exit');
-		await once(worker, 'message');
-		if (${ending.includes('for (;;)')}) {
-			await new Promise((resolve) => setTimeout(resolve, 50));
-			await worker.terminate();
-		}
-		await exit;
-		console.log(...left());
-	}`;
+	/** Starts a worker and waits until it is where it should be. Its errors are expected. */
+	const start = async (code) => {
+		const worker = new Worker(code, { eval: true, workerData: directory, execArgv: [] });
+		const errors = [];
+		worker.on('error', (error) => errors.push(error.message));
+		const exit = new Promise((resolve) => worker.once('exit', (status) => resolve([status, ...errors].join(' '))));
+		// Not events.once, which an error ends, and that may be here before the message.
+		const ready = new Promise((resolve) => worker.once('message', resolve));
+		await Promise.race([ready, exit.then((status) => { throw new Error('it ended early: ' + status); })]);
+		return { worker, exit };
+	};
+	${code}`;
 
-for (const [end, code] of [
-	['ends by itself', ''],
-	['calls process.exit', 'process.exit(0);'],
-	['closes its kind', 'kind.close();'],
-	[
-		'is terminated in the middle of malloc and free',
-		'for (;;) { const b = kind.malloc(Math.random() * 9000 | 0); kind.free(b); }',
-	],
-	[
-		'is terminated while it creates kinds and asks for statistics',
-		'for (;;) { const other = PmemKind.create(workerData); try { PmemKind.create("/missing"); } catch {} other.stats(); other.close(); }',
-	],
-] as const) {
-	test(`a worker that ${end} leaves no descriptor and no mapping`, () => {
-		const child = runChild(inMain(code), directory);
-		expect(child.stderr).toBe('');
-		expect(child.stdout).toBe('0 0\n'.repeat(3));
-		expect({ status: child.status, signal: child.signal }).toEqual({ status: 0, signal: null });
+/** What the process prints when only its own kind is there, and whole. */
+const onlyMine = '1 1 1 true';
+
+const run = (code: string) => startChild(main(code), mkdtempSync(`${root}/`));
+
+for (const [stage, before] of Object.entries(stages)) {
+	for (const [end, [code, exitCode]] of Object.entries(ends)) {
+		test.concurrent(`a worker that ${end} ${stage} leaves nothing`, async () => {
+			const child = await run(`console.log('ready');
+				for (let round = 0; round < 2; round++) {
+					const { worker, exit } = await start(${JSON.stringify(worker(before, code))});
+					if (${end.includes('terminated')}) await worker.terminate();
+					console.log(await exit, look());
+				}`);
+			const error = code.includes('on purpose') ? ' on purpose' : '';
+			const round = `${exitCode}${error} ${onlyMine}\n`;
+			expect(await child.ended).toEqual({ status: 0, signal: null, stdout: `ready\n${round}${round}`, stderr: '' });
+		});
+	}
+}
+
+for (const [what, loop] of Object.entries(loops)) {
+	const code = JSON.stringify(worker(create, loop));
+	test.concurrent(`workers that are terminated in the middle of ${what} leave nothing`, async () => {
+		const child = await run(`console.log('ready');
+			for (const delay of [0, 3, 20, 60]) {
+				const started = await Promise.all([1, 2, 3].map(() => start(${code})));
+				await sleep(delay);
+				await Promise.all(started.map(({ worker }) => worker.terminate()));
+				console.log(...(await Promise.all(started.map(({ exit }) => exit))), look());
+			}`);
+		const stdout = `ready\n${`1 1 1 ${onlyMine}\n`.repeat(4)}`;
+		expect(await child.ended).toEqual({ status: 0, signal: null, stdout, stderr: '' });
 	});
+
+	for (const [end, last, status, signal] of [
+		['process.exit', 'process.exit(7);', 7, null],
+		['an uncaught exception', "throw new Error('on purpose');", 1, null],
+		['SIGTERM', '', null, 'SIGTERM'],
+		['SIGKILL', '', null, 'SIGKILL'],
+	] as const) {
+		test.concurrent(`a process that ends by ${end} while workers are in the middle of ${what} leaves nothing`, async () => {
+			const directory = mkdtempSync(`${root}/`);
+			const child = await startChild(
+				main(`await Promise.all([1, 2].map(() => start(${code}))); console.log('ready'); ${last}`),
+				directory,
+			);
+			if (signal !== null) await child.end(signal);
+			const ending = await child.ended;
+			expect(ending).toMatchObject({ status, signal });
+			expect(ending.stderr.match(/^\w*Error.*$/gm) ?? []).toEqual(status === 1 ? ['Error: on purpose'] : []);
+			expect(readdirSync(directory)).toEqual([]);
+			expect(await eventually(() => holders(directory).length === 0)).toBe(true);
+		});
+	}
 }
