@@ -1,0 +1,39 @@
+// Filling a kind up to its first failure, which is how memkind's tests measure what a kind holds.
+import type { Kind } from 'daxkind';
+
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+/** memkind's tests use kinds a page larger than the smallest: 18 MiB once it is rounded up. */
+export const partSize = 16 * MiB + 4 * KiB;
+/** memkind's small size classes, each once. */
+export const smallSizes = [
+	...[8, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640],
+	...[768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192],
+	...[10 * KiB, 12 * KiB, 14 * KiB],
+];
+
+/** Allocates until there is no memory, the sizes in turn; `each` sees every block as it comes. */
+export function fill(kind: Kind, sizes: number | readonly number[], each?: (block: Buffer, index: number) => void) {
+	const cycle = typeof sizes === 'number' ? [sizes] : sizes;
+	const blocks: Buffer[] = [];
+	for (;;) {
+		const block = kind.tryMalloc(cycle[blocks.length % cycle.length]!);
+		if (block === undefined) return blocks;
+		each?.(block, blocks.length);
+		blocks.push(block);
+	}
+}
+
+/** Frees blocks in the order they were allocated in. */
+export function freeAll(kind: Kind, blocks: readonly Buffer[]): void {
+	for (const block of blocks) kind.free(block);
+}
+
+/** Small random numbers, the same in each run. */
+export function seededRandom(seed: number): (below: number) => number {
+	let state = seed;
+	return (below) => {
+		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+		return Math.floor((state / 2 ** 32) * below);
+	};
+}
