@@ -25,6 +25,14 @@ export function holdings(): { descriptors: number; mappings: number } {
 	};
 }
 
+/** Where this process has mapped a directory's one file without a name. */
+export function mappedAt(directory: string): bigint {
+	const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
+	const found = maps.filter((line) => line.includes(` ${directory}/`) && line.endsWith(' (deleted)'));
+	if (found.length !== 1) throw new Error(`${found.length} mappings of nameless files below ${directory}, not 1`);
+	return BigInt(`0x${found[0]!.split('-')[0]}`);
+}
+
 /** Free bytes of a file system. */
 export function freeBytes(directory: string): number {
 	const { bfree, bsize } = statfsSync(directory);

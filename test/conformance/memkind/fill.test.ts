@@ -1,0 +1,139 @@
+// Filling, draining and refilling: what a kind could hold once it can hold again, whatever the size, the round and the policy.
+// memkind asks for 75 % (one size at a time) and 98 % (sizes in turn) of the first round, and of its conservative policy only.
+import type { Kind } from 'daxkind';
+import { describe, expect, test } from 'vitest';
+import { testDirectory } from '../../helpers/directory.ts';
+import { fill, freeAll, KiB, MiB, partSize, seededRandom, smallSizes } from '../../helpers/fill.ts';
+import { closeAfterEach, create } from '../../helpers/kinds.ts';
+
+const directory = testDirectory();
+closeAfterEach();
+
+/** Bytes of the blocks, as they were asked for. */
+const bytesOf = (blocks: Buffer[]) => blocks.reduce((sum, { length }) => sum + length, 0);
+
+/** Fills and drains so many times and gives the number of blocks of each round. */
+function rounds(kind: Kind, sizes: number | readonly number[], count: number): number[] {
+	return Array.from({ length: count }, () => {
+		const blocks = fill(kind, sizes);
+		freeAll(kind, blocks);
+		return blocks.length;
+	});
+}
+
+for (const policy of ['default', 'conservative'] as const) {
+	describe(`with the ${policy} policy`, () => {
+		for (const size of [
+			...[32, 60, 80, 100, 128, 150, 160, 250, 256, 300, 320, 500, 512, 800, 896, 3000, 4 * KiB, 6000],
+			...[10_000, 60_000, 96 * KiB, 112 * KiB, 128 * KiB, 160 * KiB, 192 * KiB, 500_000, 2 * MiB, 5 * MiB],
+		]) {
+			// memkind's kind is five times the part; a Buffer for each small block of that would take gigabytes of V8's heap.
+			const [maxSize, times] = size < 500 ? [partSize, 4] : [5 * partSize, 11];
+			test(`test_TC_MEMKIND_PmemMallocSizeConservative: ${size} bytes at a time, each of ${times} rounds holds as many blocks`, () => {
+				const kind = create(directory, { maxSize, policy });
+				const counts = rounds(kind, size, times);
+				expect(counts).toEqual(counts.map(() => counts[0]));
+				// memkind has 0.69 to 1 in kinds of such size; a slab that does not divide evenly is the most that is lost here.
+				expect((counts[0]! * size) / kind.capacity).toBeGreaterThan(0.85);
+				expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
+			});
+		}
+
+		test('test_TC_MEMKIND_PmemMallocSmallSizeFillConservative: 36 sizes in turn, each of a hundred rounds holds 98 % of the first', () => {
+			const kind = create(directory, { maxSize: partSize, policy });
+			const counts = rounds(kind, smallSizes, 101);
+			expect(counts[0]).toBeGreaterThan(5000);
+			// What the thread cache keeps of a drained kind changes where the next round's blocks come to lie, by less than 1 %...
+			expect(counts.filter((count) => count < counts[0]! * 0.98)).toEqual([]);
+			// ... but nothing is ever lost: without what is cached each round is as the first.
+			for (let round = 0; round < 10; round++) {
+				kind.purge();
+				expect(rounds(kind, smallSizes, 1)).toEqual([counts[0]]);
+			}
+		});
+
+		test('memkind: a kind that was full of one size can be full of any other at once', () => {
+			const sizes = [16, 512, 4 * KiB, 16 * KiB, 64 * KiB, MiB, 8 * MiB];
+			const counts = (kind: Kind) => sizes.slice(1).map((size) => rounds(kind, size, 1)[0]!);
+			const fresh = sizes.map((size) => rounds(create(directory, { maxSize: 32 * MiB, policy }), size, 1)[0]!);
+			expect(fresh).toEqual(sizes.map((size) => (32 * MiB) / size));
+			const kind = create(directory, { maxSize: 32 * MiB, policy });
+			for (const first of sizes) {
+				rounds(kind, first, 1);
+				// memkind's default policy gives nothing of 16 KiB or more after 512 bytes, and its conservative one 62 to 94 %.
+				counts(kind).forEach((count, i) => {
+					expect(count).toBeGreaterThanOrEqual(Math.floor(fresh[i + 1]! * 0.97));
+				});
+				kind.free(kind.malloc(32 * MiB));
+				kind.purge();
+				expect(rounds(kind, sizes.at(-1)!, 1)).toEqual([4]);
+			}
+		});
+	});
+}
+
+test('test_TC_MEMKIND_PmemMaxFill: the longest block is all that is free, and then there is nothing for a single byte', () => {
+	const kind = create(directory, { maxSize: partSize });
+	const whole = kind.malloc(kind.capacity);
+	expect(kind.tryMalloc(1)).toBeUndefined();
+	kind.free(whole);
+
+	// As memkind's test: something is held, and then the longest that there is, four times.
+	const held = [kind.malloc(1), kind.malloc(5 * MiB), kind.malloc(300_000)];
+	kind.free(held[1]);
+	for (let i = 0; i < 4; i++) {
+		const { largestFree } = kind.stats();
+		if (largestFree === 0) break;
+		expect(kind.tryMalloc(largestFree + 1)).toBeUndefined();
+		held.push(kind.malloc(largestFree));
+	}
+	expect(kind.stats().largestFree).toBe(0);
+	// The slab of the one byte has more slots; once they are taken, there is no memory at all.
+	held.push(...fill(kind, 1));
+	expect(smallSizes.map((size) => kind.tryMalloc(size))).toEqual(smallSizes.map(() => undefined));
+});
+
+test('issue 216: 20 MiB, then 1 KiB, then 20 MiB again fit one after the other into 32 MiB', () => {
+	const kind = create(directory, { maxSize: 32 * MiB });
+	kind.free(kind.malloc(20 * MiB));
+	const small = kind.malloc(KiB);
+	kind.free(kind.malloc(20 * MiB));
+	kind.free(small);
+});
+
+test('issue 825: 2196 bytes at a time, a kind holds 97 % of its capacity, where memkind holds 85', () => {
+	const kind = create(directory, { maxSize: 64 * MiB });
+	expect(bytesOf(fill(kind, 2196)) / kind.capacity).toBeGreaterThan(0.94);
+});
+
+for (const [policy, steps] of [
+	['default', 5000],
+	['conservative', 800],
+] as const) {
+	test(`fragmentation_benchmark_pmem: long blocks replaced at random leave the ${policy} kind nine tenths full`, () => {
+		const sizes = [8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 432517, 608478];
+		const kind = create(directory, { maxSize: 256 * MiB, policy });
+		const random = seededRandom(46);
+		const blocks: Buffer[] = [];
+		const used: number[] = [];
+		let held = 0;
+		for (let step = 0; step < steps; step++) {
+			const size = sizes[random(sizes.length)]!;
+			let block = kind.tryMalloc(size);
+			while (block === undefined) {
+				// One of the older half.
+				const [evicted] = blocks.splice(random(Math.floor(blocks.length / 2)), 1);
+				held -= evicted!.length;
+				kind.free(evicted);
+				block = kind.tryMalloc(size);
+			}
+			held += size;
+			blocks.push(block);
+			if (step > 200) used.push(held / kind.capacity);
+		}
+		expect(bytesOf(blocks)).toBe(held);
+		// In bytes that were asked for. memkind's benchmark counts usable sizes, 10 MiB for 8.1, and calls that 0.6 to 0.99.
+		expect(used.reduce((sum, each) => sum + each, 0) / used.length).toBeGreaterThan(0.88);
+		expect(Math.min(...used)).toBeGreaterThan(0.7);
+	});
+}
