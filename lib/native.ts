@@ -190,18 +190,18 @@ export interface KindHandle {
 }
 
 /** What kindCreate makes. */
-export interface KindRequest {
-	directory: string;
+export type KindRequest = [
+	directory: string,
 	/** Bytes, a multiple of `chunkSize`; 0: the size of the file system. */
-	maxSize: number;
+	maxSize: number,
 	/** Give each whole free chunk back at once. */
-	conservative: boolean;
+	conservative: boolean,
 	/** MAP_SHARED_VALIDATE|MAP_SYNC. */
-	sync: boolean;
+	sync: boolean,
 	/** fallocate and madvise(MADV_POPULATE_WRITE) of all. */
-	prefault: boolean;
-	debug: boolean;
-}
+	prefault: boolean,
+	debug: boolean,
+];
 
 /** A call that the thread pool makes. Rejects with a {@link SystemError}: ECANCELED if it was aborted. */
 export interface NativeJob<Result> {
@@ -278,8 +278,8 @@ export interface RawTables {
 interface Kinds {
 	kindLayout: KindLayout;
 	/** open(O_TMPFILE), statx, ftruncate, mmap, madvise(MADV_DONTFORK). Throws a {@link SystemError}. */
-	kindCreate(request: KindRequest): KindHandle;
-	kindCreateAsync(request: KindRequest): NativeJob<KindHandle>;
+	kindCreate(...request: KindRequest): KindHandle;
+	kindCreateAsync(...request: KindRequest): NativeJob<KindHandle>;
 	/** A kind over the range of a mapping of this thread, which cannot be released until the kind is closed. */
 	kindCreateFixed(mappingId: number, path: string, debug: boolean): KindHandle;
 	/** Puts at least one block of the class into its empty magazine. */

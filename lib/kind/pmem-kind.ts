@@ -52,6 +52,8 @@ export function isDebugging(): boolean {
 }
 
 interface Checked {
+	path: string;
+	mapSync: boolean;
 	request: KindRequest;
 	requireDax: boolean;
 	pressure: PressureOptions;
@@ -72,28 +74,23 @@ function checkOptions(directory: string | URL, options: unknown): Checked {
 	requireBoolean('options.prefault', prefault);
 	requireBoolean('options.debug', debug);
 	return {
-		request: {
-			directory: path,
-			maxSize: Math.ceil(maxSize / chunkSize) * chunkSize,
-			conservative: policy === 'conservative',
-			sync: mapSync,
-			prefault,
-			debug,
-		},
+		path,
+		mapSync,
+		request: [path, Math.ceil(maxSize / chunkSize) * chunkSize, policy === 'conservative', mapSync, prefault, debug],
 		requireDax,
 		pressure: checkPressureOptions(given),
 	};
 }
 
 /** Gives a refused MAP_SYNC its reason: the kernel says no more than ENOTSUP. */
-function explained(error: unknown, { directory, sync }: KindRequest): unknown {
+function explained(error: unknown, { path, mapSync }: Checked): unknown {
 	const { code, errno, syscall } = error as SystemError;
 	if (code === 'ENOSPC' && syscall === 'fstatfs') {
-		return systemError(errno, syscall, directory, 'the file system does not say how large it is; give maxSize');
+		return systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
 	}
-	if (!sync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
-	const { reason = 'its device cannot promise persistence' } = whyNotDax(directory);
-	return systemError(errno, syscall, directory, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
+	if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
+	const { reason = 'its device cannot promise persistence' } = whyNotDax(path);
+	return systemError(errno, syscall, path, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
 }
 
 function notDax(path: string): Error {
@@ -149,17 +146,18 @@ export class PmemKind extends Kind {
 	 * @throws Error ERR_DAXKIND_NOT_DAX with `requireDax`.
 	 */
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
-		const { request, requireDax, pressure } = checkOptions(directory, options);
+		const checked = checkOptions(directory, options);
+		const { path, request, requireDax, pressure } = checked;
 		let handle: KindHandle;
 		try {
-			handle = native.kindCreate(request);
+			handle = native.kindCreate(...request);
 		} catch (error) {
-			throw explained(error, request);
+			throw explained(error, checked);
 		}
 		const kind = new PmemKind(adopt(handle), pressure);
 		if (requireDax && !kind.dax) {
 			kind.close();
-			throw notDax(request.directory);
+			throw notDax(path);
 		}
 		return kind;
 	}
@@ -183,19 +181,20 @@ export class PmemKind extends Kind {
 		directory: string | URL,
 		options: PmemKindOptions & ProgressOptions = {},
 	): Promise<PmemKind> {
-		const { request, requireDax, pressure } = checkOptions(directory, options);
+		const checked = checkOptions(directory, options);
+		const { path, request, requireDax, pressure } = checked;
 		const given = checkJobOptions(options);
 		let handle: KindHandle;
 		try {
-			handle = await finish(native.kindCreateAsync(request), given);
+			handle = await finish(native.kindCreateAsync(...request), given);
 		} catch (error) {
-			throw explained(error, request);
+			throw explained(error, checked);
 		}
 		const kind = new PmemKind(adopt(handle), pressure);
 		if (given.signal?.aborted || (requireDax && !kind.dax)) {
 			await kind.closeAsync();
 			given.signal?.throwIfAborted();
-			throw notDax(request.directory);
+			throw notDax(path);
 		}
 		return kind;
 	}

@@ -16,7 +16,7 @@
 
 namespace daxkind {
 
-Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind) {
+Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind, Attachment** made) {
     auto attachment = std::make_unique<Attachment>();
     auto cache = std::make_shared<ThreadCache>();
     const int error = cache->open();
@@ -44,16 +44,17 @@ Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> ki
     kind->heap.attach(cache.get());
     attachment->kind = std::move(kind);
     attachment->cache = std::move(cache);
+    if (made != nullptr) *made = attachment.get();
     handle["id"] = table->add(std::move(attachment));
     return handle;
 }
 
 namespace {
 
-// kindCreate({ directory, maxSize, conservative, sync, prefault, debug })
+// kindCreate(directory, maxSize, conservative, sync, prefault, debug)
 Napi::Value create(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const PmemKindRequest request = takeKindRequest(info[0].As<Napi::Object>());
+    const PmemKindRequest request = takeKindRequest(info);
     JobControl control;
     const char* failedCall = "";
     std::shared_ptr<Kind> kind;
@@ -108,14 +109,14 @@ napi_value detach(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-PmemKindRequest takeKindRequest(const Napi::Object& options) {
+PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info) {
     PmemKindRequest request;
-    request.directory = options.Get("directory").As<Napi::String>();
-    request.maxSize = static_cast<uint64_t>(options.Get("maxSize").As<Napi::Number>().DoubleValue());
-    request.conservative = options.Get("conservative").As<Napi::Boolean>();
-    request.sync = options.Get("sync").As<Napi::Boolean>();
-    request.prefault = options.Get("prefault").As<Napi::Boolean>();
-    request.debug = options.Get("debug").As<Napi::Boolean>();
+    request.directory = info[0].As<Napi::String>();
+    request.maxSize = static_cast<uint64_t>(info[1].As<Napi::Number>().DoubleValue());
+    request.conservative = info[2].As<Napi::Boolean>();
+    request.sync = info[3].As<Napi::Boolean>();
+    request.prefault = info[4].As<Napi::Boolean>();
+    request.debug = info[5].As<Napi::Boolean>();
     return request;
 }
 

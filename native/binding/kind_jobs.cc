@@ -78,10 +78,10 @@ Attachment* attachmentOf(const Napi::CallbackInfo& info) {
     return tableOf(info)->find(info[0].As<Napi::Number>());
 }
 
-// kindCreateAsync(request): the promise of a KindHandle
+// kindCreateAsync(directory, maxSize, conservative, sync, prefault, debug): the promise of a KindHandle
 Napi::Value create(const Napi::CallbackInfo& info) {
     auto job = std::make_unique<Job>();
-    const PmemKindRequest request = takeKindRequest(info[0].As<Napi::Object>());
+    const PmemKindRequest request = takeKindRequest(info);
     job->path = request.directory;
     auto made = std::make_shared<std::shared_ptr<Kind>>();
     job->run = [request, made](JobControl& control, const char** failedCall) {

@@ -6,10 +6,12 @@ namespace daxkind {
 Napi::Object kindLayout(Napi::Env env) {
     Napi::Object result = Napi::Object::New(env);
     Napi::Uint8Array classOfQuantum = Napi::Uint8Array::New(env, kMaxSlabSize / kSizeQuantum + 1);
+    Napi::Uint32Array classSizes = Napi::Uint32Array::New(env, kSlabClasses);
+    // Nothing can be made in a worker that is being terminated.
+    if (classOfQuantum.IsEmpty() || classSizes.IsEmpty()) return result;
     for (uint32_t i = 0; i <= kMaxSlabSize / kSizeQuantum; i++) {
         classOfQuantum[i] = static_cast<uint8_t>(classOf(i * kSizeQuantum));
     }
-    Napi::Uint32Array classSizes = Napi::Uint32Array::New(env, kSlabClasses);
     for (uint32_t i = 0; i < kSlabClasses; i++) classSizes[i] = classSize(i);
     result["classOfQuantum"] = classOfQuantum;
     result["classSizes"] = classSizes;

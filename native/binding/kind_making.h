@@ -20,8 +20,9 @@ struct PmemKindRequest {
     bool debug = false;
 };
 
-// The request as lib/native.ts declares it.
-PmemKindRequest takeKindRequest(const Napi::Object& options);
+// The arguments (directory, maxSize, conservative, sync, prefault, debug). Not an object: to read its properties fails
+// in a worker that is being terminated.
+PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info);
 
 // What a job and JavaScript tell each other while it runs; JavaScript sees it as a Float64Array. Aligned doubles are
 // read and written whole on all our architectures.

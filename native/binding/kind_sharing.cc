@@ -35,9 +35,9 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
     std::shared_ptr<Kind> kind = findKind(*number);
     if (kind == nullptr) return env.Undefined();
     auto* const table = static_cast<KindTable*>(info.Data());
-    const Napi::Value handle = attachKind(env, table, std::move(kind));
-    if (!handle.IsObject()) return handle;
-    makeWaker(env, table->find(handle.As<Napi::Object>().Get("id").As<Napi::Number>()));
+    Attachment* made = nullptr;
+    const Napi::Value handle = attachKind(env, table, std::move(kind), &made);
+    if (made != nullptr) makeWaker(env, made);
     return handle;
 }
 

@@ -34,6 +34,8 @@ Napi::Value classUse(const Napi::CallbackInfo& info) {
     if (at == nullptr) return env.Undefined();
     constexpr uint32_t kColumns = 6;
     Napi::Float64Array table = Napi::Float64Array::New(env, (kSlabClasses + 1) * kColumns);
+    // Nothing can be made in a worker that is being terminated.
+    if (table.IsEmpty()) return env.Undefined();
     for (uint32_t row = 0; row <= kSlabClasses; row++) {
         const ClassUse use = at->kind->heap.classUse(row < kSlabClasses ? row : kRunCode);
         const uint64_t values[kColumns] = {use.slabs, use.slots,        use.blocks,

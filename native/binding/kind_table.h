@@ -144,7 +144,7 @@ inline napi_value number(napi_env env, double value) {
 
 // Joins a kind: a new hold of this environment as a KindHandle (lib/native.ts). Undefined with an exception pending
 // where that fails.
-Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind);
+Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind, Attachment** made = nullptr);
 
 // The groups of exports; `table` is the data of their functions.
 void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table);      // kind.cc
@@ -155,9 +155,9 @@ void exportKindJobs(Napi::Env env, Napi::Object exports, KindTable* table);     
 Napi::Object kindLayout(Napi::Env env);                                            // kind_layout.cc
 
 inline void addFunction(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback, void* data) {
-    napi_value function;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function);
-    exports.Set(name, Napi::Value(env, function));
+    napi_value function = nullptr;
+    const napi_status status = napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function);
+    if (status == napi_ok) exports.Set(name, Napi::Value(env, function));
 }
 
 }  // namespace daxkind

@@ -11,6 +11,7 @@ const directory = testDirectory();
 
 test('the public names are these', () => {
 	expect(Object.keys(daxkind).sort()).toEqual([
+		'FixedKind',
 		'Kind',
 		'OutOfMemoryError',
 		'PmemKind',
