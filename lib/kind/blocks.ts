@@ -141,6 +141,8 @@ export class Blocks {
 		if (this.ledger !== undefined || segment.isOwn || size > this.heap.capacity) return undefined;
 		const had = Block.codeOf(held);
 		if (had === emptyCode) return undefined;
+		// An aligned block, and one that shrank in a full kind, has more than its size would take.
+		if (size > held.length && size <= this.heap.usableSize(had)) return this.rename(held, had, size);
 		const offset = Block.offsetOf(held);
 		const code = codeFor(size, this.heap.unitSize);
 		if (code !== had) {
@@ -278,7 +280,13 @@ export class Blocks {
 		if (this.ledger !== undefined && zone > 0) {
 			const ledger = this.ledger;
 			const memory = this.plainView(index, offset, zone + block.length + redZone);
-			ledger.checkZones(generation, memory, zone, block.length);
+			try {
+				ledger.checkZones(generation, memory, zone, block.length);
+			} catch (error) {
+				// It is one if nobody has freed the block, and filled its memory, meanwhile.
+				if (!this.isLive(block)) throw freedAlready(' elsewhere');
+				throw error;
+			}
 			if (native.kindUnreference(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
 			native.detachArrayBuffer(buffer);
 			ledger.freed(generation, memory, this.heap.usableSize(Block.codeOf(block)), () => {

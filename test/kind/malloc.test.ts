@@ -191,6 +191,24 @@ describe('realloc', () => {
 		fresh.close();
 	});
 
+	test('up to the usable size moves no block, whatever its alignment', () => {
+		for (const [alignment, size] of [
+			[16, 20],
+			[64, 10],
+			[4096, 1],
+			[4096, 9000],
+			[MiB, 1],
+		] as const) {
+			const block = kind.memalign(alignment, size);
+			const usable = kind.usableSize(block);
+			const grown = kind.realloc(kind.realloc(block, Math.ceil((size + usable) / 2)), usable);
+			expect(grown.byteOffset).toBe(block.byteOffset);
+			expect(grown.length).toBe(usable);
+			expect(kind.usableSize(grown)).toBe(usable);
+			kind.free(grown);
+		}
+	});
+
 	test("of an empty block takes nobody else's memory", () => {
 		const fresh = PmemKind.create(directory, { maxSize: 16 * MiB });
 		const first = fresh.malloc(MiB).fill(1);
