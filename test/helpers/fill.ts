@@ -24,6 +24,14 @@ export function fill(kind: Kind, sizes: number | readonly number[], each?: (bloc
 	}
 }
 
+/** The same with raw handles, for more blocks than there should be Buffers. */
+export function fillRaw(kind: Kind, size: number): Float64Array {
+	const handles = new Float64Array(Math.ceil(kind.capacity / size));
+	let count = 0;
+	for (let handle = kind.tryMallocRaw(size); handle !== 0; handle = kind.tryMallocRaw(size)) handles[count++] = handle;
+	return handles.subarray(0, count);
+}
+
 /** Frees blocks in the order they were allocated in. */
 export function freeAll(kind: Kind, blocks: readonly Buffer[]): void {
 	for (const block of blocks) kind.free(block);

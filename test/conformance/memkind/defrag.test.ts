@@ -1,0 +1,103 @@
+// memkind_defrag_reallocate.
+import { minPmemSize } from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../../helpers/directory.ts';
+import { fill, KiB, MiB, seededRandom } from '../../helpers/fill.ts';
+import { closeAfterEach, create } from '../../helpers/kinds.ts';
+
+const directory = testDirectory();
+closeAfterEach();
+
+const freedBefore = expect.objectContaining({ code: 'ERR_DAXKIND_DOUBLE_FREE' });
+
+type TestKind = ReturnType<typeof create>;
+
+/** Moves what can be moved, and says how many blocks were. */
+function defragment(kind: TestKind, blocks: (Buffer | undefined)[]): number {
+	let moved = 0;
+	for (const [i, block] of blocks.entries()) {
+		const better = kind.defragReallocate(block);
+		if (better === undefined) continue;
+		blocks[i] = better;
+		moved++;
+	}
+	return moved;
+}
+
+test('test_TC_MEMKIND_NULLTransfer: nothing is not moved', () => {
+	const kind = create(directory, { maxSize: minPmemSize });
+	expect([kind.defragReallocate(null), kind.defragReallocate(undefined)]).toEqual([undefined, undefined]);
+});
+
+test('test_TC_MEMKIND_Negative_test: a block with nowhere better to go is not moved, and stays valid', () => {
+	const kind = create(directory, { maxSize: minPmemSize });
+	const block = kind.malloc(512).fill(1);
+	expect(kind.defragReallocate(block)).toBeUndefined();
+	expect(block.equals(Buffer.alloc(512, 1))).toBe(true);
+	kind.free(block);
+});
+
+test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than others, and keep what is in them', () => {
+	const kind = create(directory, { maxSize: 64 * MiB });
+	const random = seededRandom(1);
+	const blocks: (Buffer | undefined)[] = Array.from({ length: 50_000 }, (_, i) => kind.malloc(KiB).fill(i));
+	for (let i = 0; i < blocks.length; i++) {
+		// Stretches of which much is freed between others of which little is.
+		if (random(10) >= (Math.floor(i / 1000) % 2 === 0 ? 2 : 8)) continue;
+		kind.free(blocks[i]);
+		blocks[i] = undefined;
+	}
+	kind.purge();
+	const before = kind.stats();
+	const held = [...blocks];
+	expect(defragment(kind, blocks)).toBeGreaterThan(1000);
+	kind.purge();
+	const after = kind.stats();
+	expect(after).toMatchObject({ blocks: before.blocks, allocated: before.allocated });
+	expect(after.active).toBeLessThan(before.active);
+	expect(after.resident).toBeLessThan(before.resident);
+	for (const [i, block] of blocks.entries()) {
+		if (block === undefined) continue;
+		if (!block.equals(Buffer.alloc(KiB, i))) expect.fail(`block ${i}`);
+		// The old block is freed when it moves, and only then.
+		const old = held[i]!;
+		if (old === block) expect(kind.usableSize(block)).toBe(KiB);
+		else expect(() => kind.free(old)).toThrow(freedBefore);
+		kind.free(block);
+	}
+	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
+});
+
+test('memkind_defrag_reallocate: blocks that are long, or that a reference stands for, are not moved', () => {
+	const kind = create(directory, { maxSize: minPmemSize });
+	const small = Array.from({ length: 1000 }, () => kind.malloc(512));
+	for (const [i, block] of small.entries()) if (i % 8 !== 0) kind.free(block);
+	kind.purge();
+	const referenced = small.filter((_, i) => i % 8 === 0).map((block) => ({ block, reference: kind.ref(block) }));
+	for (const { block, reference } of referenced) {
+		expect(kind.defragReallocate(block)).toBeUndefined();
+		expect(kind.deref(reference).byteOffset).toBe(block.byteOffset);
+	}
+	expect(kind.defragReallocate(kind.malloc(10_000))).toBeUndefined();
+	expect(kind.defragReallocate(kind.malloc(0))).toBeUndefined();
+});
+
+test('memkind_defrag_reallocate: in a full kind nothing moves and nothing fails', () => {
+	const kind = create(directory, { maxSize: minPmemSize });
+	const blocks = fill(kind, 512);
+	expect(defragment(kind, blocks)).toBe(0);
+	expect(kind.stats().blocks).toBe(blocks.length);
+});
+
+test('memkind_defrag_reallocate: what is no block of the kind is an error', () => {
+	const [kind, other] = [create(directory, { maxSize: minPmemSize }), create(directory, { maxSize: minPmemSize })];
+	const freed = kind.malloc(100);
+	kind.free(freed);
+	for (const [block, code] of [
+		[Buffer.alloc(10), 'ERR_DAXKIND_NOT_A_BLOCK'],
+		[other.malloc(10), 'ERR_DAXKIND_WRONG_KIND'],
+		[freed, 'ERR_DAXKIND_DOUBLE_FREE'],
+	] as const) {
+		expect(() => kind.defragReallocate(block)).toThrow(expect.objectContaining({ code }));
+	}
+});

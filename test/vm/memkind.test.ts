@@ -1,0 +1,69 @@
+// The cases of test/conformance/memkind that need real DAX, or a file system that only they use.
+import { statfsSync } from 'node:fs';
+import { isDax, minPmemSize, whyNotDax } from 'daxkind';
+import { describe, expect, test } from 'vitest';
+import { fill, freeAll, KiB, MiB, partSize } from '../helpers/fill.ts';
+import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { settledFreeBytes } from '../helpers/process.ts';
+
+closeAfterEach();
+
+for (const [name, directory] of [
+	['ext4', ext4],
+	['xfs', xfs],
+	['ext2', ext2],
+] as const) {
+	describe(`on ${name} with DAX`, () => {
+		test('test_TC_MEMKIND_PmemCheckDaxSuccess: the directory is on DAX, and a kind there can demand it', () => {
+			expect(isDax(directory)).toBe(true);
+			expect(whyNotDax(directory)).toEqual({ dax: true });
+			const kind = create(directory, { maxSize: minPmemSize, requireDax: true, mapSync: true });
+			expect(kind).toMatchObject({ dax: true, mapping: 'sync' });
+		});
+
+		test('test_tc_memkind_verify_capacity_fsdax: a kind without limit has the total of the file system', () => {
+			const { blocks, bsize } = statfsSync(directory);
+			expect(create(directory).capacity).toBe(Math.floor((blocks * bsize) / (2 * MiB)) * 2 * MiB);
+		});
+
+		test('test_TC_MEMKIND_PmemFreeMemoryAfterDestroyLargeClass: the storage of long blocks is free again', async () => {
+			const before = await settledFreeBytes(directory);
+			const kind = create(directory, { maxSize: partSize });
+			fill(kind, 16 * KiB);
+			expect(await settledFreeBytes(directory)).toBeLessThanOrEqual(before - 18 * MiB);
+			kind.close();
+			expect(await settledFreeBytes(directory)).toBe(before);
+		});
+
+		test('test_TC_MEMKIND_PmemMallocFragmentation: eleven sizes up to 4 MiB, a hundred times, in 16 MiB', () => {
+			const kind = create(directory, { maxSize: minPmemSize });
+			for (let round = 0; round < 100; round++) {
+				for (const size of [10, 100, 200, 500, 1000, 2000, 3000, MiB, 2 * MiB, 3 * MiB, 4 * MiB]) {
+					kind.free(kind.malloc(size));
+				}
+			}
+			kind.free(kind.malloc(minPmemSize));
+		});
+
+		for (const policy of ['default', 'conservative'] as const) {
+			test(`test_TC_MEMKIND_PmemMallocSizeConservative: with the ${policy} policy each round holds as many blocks`, () => {
+				const kind = create(directory, { maxSize: partSize, policy });
+				for (const size of [800, 4 * KiB, 60_000, 2 * MiB]) {
+					const counts = [0, 1, 2].map(() => {
+						const blocks = fill(kind, size);
+						freeAll(kind, blocks);
+						return blocks.length;
+					});
+					expect(counts).toEqual(counts.map(() => counts[0]));
+				}
+			});
+		}
+	});
+}
+
+test('test_TC_MEMKIND_PmemCheckDaxFailNonDaxPath: a mount without DAX and a read-only one say why not', () => {
+	expect(whyNotDax(never)).toMatchObject({ dax: false, reason: expect.stringContaining('dax=never') });
+	expect(isDax(never)).toBe(false);
+	expect(() => create(erofs)).toThrow(expect.objectContaining({ code: 'EROFS' }));
+});
