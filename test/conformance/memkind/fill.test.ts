@@ -33,7 +33,7 @@ for (const policy of ['default', 'conservative'] as const) {
 			...[32, 60, 80, 100, 128, 150, 160, 250, 256, 300, 320, 500, 512, 800, 896, 3000, 4 * KiB, 6000],
 			...[10_000, 60_000, 96 * KiB, 112 * KiB, 128 * KiB, 160 * KiB, 192 * KiB, 500_000, 2 * MiB, 5 * MiB],
 		]) {
-			const times = size < 500 ? 4 : 8;
+			const times = size < 500 ? 3 : 5;
 			test(`test_TC_MEMKIND_PmemMallocSizeConservative: ${size} bytes at a time, each of ${times} rounds holds as many blocks`, () => {
 				const kind = create(directory, { maxSize: 5 * partSize, policy });
 				const counts = rounds(kind, size, times);
