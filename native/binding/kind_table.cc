@@ -96,9 +96,12 @@ std::shared_ptr<Waker> Waker::create(napi_env env, Attachment* attachment) {
         delete hold;
     };
     const auto call = [](napi_env env, napi_value, void* context, void*) {
+        // What is still queued when the function has been finalised comes without an environment, and without a
+        // context.
+        if (env == nullptr) return;
         Waker& self = **static_cast<std::shared_ptr<Waker>*>(context);
         // Only this thread ends the attachment.
-        if (env != nullptr && self.attachment_ != nullptr) {
+        if (self.attachment_ != nullptr) {
             self.attachment_->kind->heap.answer(self.attachment_->cache.get());
         }
     };

@@ -9,8 +9,6 @@ namespace {
 
 // How many slabs of a class are looked at for one that is fuller.
 constexpr int kBestOf = 256;
-// The most state bytes for each unit of a slab: two units of 65 slots and more have a descriptor for 320.
-constexpr size_t kStatesPerUnit = 160;
 
 constexpr uint32_t granulesFor(uint32_t slots) {
     const uint32_t words = kSlabBits + (slots + 63) / 64 * 2;
@@ -33,13 +31,19 @@ int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
         available_[index] = kNone;
         kept_[index] = kNone;
     }
-    // Every unit a slab of its own is the most there can be; the longest descriptors belong to the longest slabs.
-    return words_.reserve((static_cast<size_t>(runs->totalUnits()) + kSizes) * kDescriptorWords);
+    // Every unit a slab of its own, of the smallest blocks, is the most there can be.
+    return words_.reserve((static_cast<size_t>(runs->totalUnits()) + 1) * granulesPerUnit() * kDescriptorWords);
+}
+
+uint32_t SlabAllocator::granulesPerUnit() const {
+    return granulesFor(std::min((1u << runs_->unitShift()) / kSizeQuantum, kMaxSlots));
 }
 
 int SlabAllocator::openStates() {
     if (states_.isOpen()) return 0;
-    return states_.reserve((static_cast<size_t>(runs_->totalUnits()) + kSizes) * kStatesPerUnit);
+    // A slab of two units may have a descriptor that has room for more slots than the two have.
+    const size_t perUnit = std::max(mostSlots(granulesPerUnit()), mostSlots(2) / 2);
+    return states_.reserve((static_cast<size_t>(runs_->totalUnits()) + 1) * perUnit);
 }
 
 // ---- Descriptors and lists ------------------------------------------------------------------------------------------

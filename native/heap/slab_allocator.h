@@ -84,6 +84,7 @@ class SlabAllocator {
     uint64_t offsetOf(const uint32_t* slab, uint32_t slot) const;
     uint64_t takeSlot(uint32_t index, uint32_t word);
 
+    uint32_t granulesPerUnit() const;
     int newSlab(uint32_t sizeClass);
     uint32_t newDescriptor(uint32_t slots);
     void release(uint32_t index);

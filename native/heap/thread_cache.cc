@@ -29,13 +29,15 @@ void ThreadCache::tune(uint64_t share, uint32_t unitShift) {
     for (uint32_t index = 0; index < kSlabClasses; index++) {
         uint64_t blocks = std::min<uint64_t>(classBytes / classSize(index), kMostEntries);
         if (blocks == 0 && classSize(index) <= share / 1024) blocks = 1;
-        magazine(index)[kMagazineLimit] = static_cast<int32_t>(2 * blocks);
+        store(magazine(index)[kMagazineLimit], static_cast<int32_t>(2 * blocks));
     }
     // Runs of all lengths together: 1/32 of the share, at most 64 MiB. Their magazines get their limits when they are
     // next used.
     const uint64_t runBytes = std::min<uint64_t>(share / 32, 64 * 1024 * 1024);
-    word(kCachedUnitsLimitWord) = static_cast<int32_t>(runBytes >> unitShift);
-    for (uint32_t index = kRunCode; index < kRunCode + kRunMagazines; index++) magazine(index)[kMagazineLimit] = 0;
+    store(word(kCachedUnitsLimitWord), static_cast<int32_t>(runBytes >> unitShift));
+    for (uint32_t index = kRunCode; index < kRunCode + kRunMagazines; index++) {
+        store(magazine(index)[kMagazineLimit], 0);
+    }
 }
 
 void ThreadCache::fail(uint32_t code) {
