@@ -37,6 +37,86 @@ test('test_TC_MEMKIND_Negative_test: a block with nowhere better to go is not mo
 	kind.free(block);
 });
 
+test('test_TC_MEMKINDPmemDefragreallocate_success: 50,000 blocks with irregular gaps move together, and keep what is in them', () => {
+	const kind = create(directory, { maxSize: 64 * MiB });
+	const blocks: (Buffer | undefined)[] = Array.from({ length: 50_000 }, (_, i) => {
+		const block = kind.malloc(KiB).fill('a');
+		block.writeUInt32LE(i);
+		return block;
+	});
+	for (let i = 1; i < blocks.length; i += i % 2 === 0 ? 3 : 5) {
+		kind.free(blocks[i]);
+		blocks[i] = undefined;
+	}
+	const held = blocks.filter((block) => block !== undefined).length;
+	kind.purge();
+	const before = kind.stats();
+	expect(defragment(kind, blocks)).toBeGreaterThan(0);
+	kind.purge();
+	const after = kind.stats();
+	expect(after).toMatchObject({ blocks: held, allocated: before.allocated });
+	// That is what it is for: memory that no block needs belongs to no slab.
+	expect(after.active).toBeLessThan(before.active);
+	expect(after.active / after.allocated).toBeLessThan(1.05);
+	expect(after.resident).toBeLessThanOrEqual(before.resident);
+	const tail = Buffer.alloc(KiB - 4, 'a');
+	blocks.forEach((block, i) => {
+		if (block === undefined) return;
+		if (block.readUInt32LE() !== i || !block.subarray(4).equals(tail)) expect.fail(`block ${i}`);
+		kind.free(block);
+	});
+	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
+});
+
+for (const name of ['Default', 'REGULAR']) {
+	// With a thread cache, as memkind's static kinds have one and its pmem kinds not.
+	test(`test_TC_MEMKIND_TCACHE_${name}_kind_success: every second of 100,000 blocks is freed between others of twice the size`, () => {
+		const kind = create(directory, { maxSize: 64 * MiB, policy: name === 'Default' ? 'default' : 'conservative' });
+		const blocks: (Buffer | undefined)[] = Array.from({ length: 100_000 }, () => kind.malloc(150).fill('a'));
+		for (let i = 0; i < 100_000; i++) {
+			if (i % 2 === 0) {
+				kind.free(blocks[i]);
+				blocks[i] = undefined;
+			}
+			blocks.push(kind.malloc(300).fill('b'));
+		}
+		kind.purge();
+		const before = kind.stats();
+		expect(defragment(kind, blocks)).toBeGreaterThan(10_000);
+		kind.purge();
+		expect(kind.stats().active).toBeLessThan(before.active);
+		const contents = [Buffer.alloc(150, 'a'), Buffer.alloc(300, 'b')];
+		for (const [i, block] of blocks.entries()) {
+			if (block !== undefined && !block.equals(contents[i < 100_000 ? 0 : 1]!)) expect.fail(`block ${i}`);
+			kind.free(block);
+		}
+		expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
+	});
+}
+
+test('memkind_defrag_reallocate: the old block is freed when it moves, and only then', () => {
+	const kind = create(directory, { maxSize: minPmemSize });
+	const blocks = fill(kind, 512);
+	const kept = blocks.filter((block, i) => {
+		if (i % 8 !== 0) kind.free(block);
+		return i % 8 === 0;
+	});
+	kind.purge();
+	let moved = 0;
+	for (const block of kept) {
+		const better = kind.defragReallocate(block);
+		if (better === undefined) {
+			expect(kind.usableSize(block)).toBe(512);
+			continue;
+		}
+		moved++;
+		expect(() => kind.free(block)).toThrow(freedBefore);
+		expect(kind.usableSize(better)).toBe(512);
+	}
+	expect(moved).toBeGreaterThan(kept.length / 2);
+	expect(kind.stats().blocks).toBe(kept.length);
+});
+
 test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than others, and keep what is in them', () => {
 	const kind = create(directory, { maxSize: 64 * MiB });
 	const random = seededRandom(1);

@@ -98,6 +98,19 @@ test('test_TC_MEMKIND_PmemMaxFill: the longest block is all that is free, and th
 	expect(smallSizes.map((size) => kind.tryMalloc(size))).toEqual(smallSizes.map(() => undefined));
 });
 
+test('memkind: a kind that is drained in any order holds as many long blocks as a fresh one, at once', () => {
+	for (const size of [KiB, 16 * KiB, 64 * KiB]) {
+		const kind = create(directory, { maxSize: 32 * MiB });
+		const blocks = fill(kind, size);
+		// Those in the middle come last, and what comes last stays in the thread cache.
+		const last = blocks.splice(Math.floor(blocks.length / 2), 16);
+		freeAll(kind, blocks);
+		freeAll(kind, last);
+		expect(kind.stats().blocks).toBe(0);
+		expect(fill(kind, 8 * MiB).length).toBe(4);
+	}
+});
+
 test('issue 216: 20 MiB, then 1 KiB, then 20 MiB again fit one after the other into 32 MiB', () => {
 	const kind = create(directory, { maxSize: 32 * MiB });
 	kind.free(kind.malloc(20 * MiB));

@@ -127,6 +127,12 @@ test('test_TC_MEMKIND_MultipleAllocatorUsage_Test: one kind after the other over
 	}
 });
 
+test('memkind_create_fixed: two kinds over one mapping at the same time, which would hand out the same memory, are refused', () => {
+	const mapping = mapped(MiB);
+	over(mapping);
+	expect(() => over(mapping)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_STATE' }));
+});
+
 for (const name of ['SingleAllocationDeallocation', 'ConstructDestroy']) {
 	test(`test_TC_MEMKIND_Allocator_${name}_Test: one number comes, is written, and goes`, () => {
 		const kind = over(mapped(MiB));
