@@ -292,7 +292,7 @@ interface Kinds {
 	kindFree(id: number, segment: number, offset: number): number;
 	/** Makes a run shorter or longer where it is. */
 	kindResizeRun(id: number, segment: number, offset: number, units: number): number;
-	/** Takes a block of the same class in a fuller slab, if there is one. */
+	/** Takes a block of the same class in a slab that is as full or fuller, if there is one. */
 	kindTakeBetter(id: number, segment: number, offset: number): number;
 	/** An ArrayBuffer over a part of the kind's memory, cut at its end. */
 	kindWindow(id: number, segment: number, offset: number, length: number): ArrayBuffer;

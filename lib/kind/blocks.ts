@@ -167,7 +167,7 @@ export class Blocks {
 		return renamed;
 	}
 
-	/** The same block in a fuller slab; undefined if there is none. */
+	/** The same block in a slab that is as full or fuller; undefined if there is none. */
 	moveBetter(held: Block): Block | undefined {
 		const { heap } = this;
 		const code = Block.codeOf(held);

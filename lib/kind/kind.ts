@@ -219,7 +219,7 @@ export abstract class Kind {
 	}
 
 	/**
-	 * Moves a small block to a slab that is fuller than its own, if there is one, so that its own may become free: for
+	 * Moves a small block to a slab that is as full as its own or fuller, if there is one, so that its own may become free: for
 	 * defragmenting data that lives long. Use what is returned, and the old Buffer no more.
 	 *
 	 * @returns The block at its new place, or undefined: it was not moved and is still valid. Blocks above 8 KiB, blocks

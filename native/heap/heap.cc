@@ -19,6 +19,11 @@ int32_t load(const int32_t* word) {
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+// From class to class, and then to the code for all runs.
+uint32_t nextCode(uint32_t code) {
+    return code + 1 == kSlabClasses ? kRunCode : code + 1;
+}
+
 // The length of a window over a table of `reserved` bytes of which `used` are in use.
 uint64_t withRoom(uint64_t used, uint64_t reserved) {
     uint64_t length = 64 * 1024;
@@ -40,6 +45,8 @@ int Heap::open(Region* region, const HeapOptions& options) {
 int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset) {
     std::unique_lock<std::mutex> lock(mutex_);
     adjust(cache, kRunCode);
+    // In a kind that callers hold nothing of, what is cached shall not stand in the way of long blocks.
+    if (units > runs_.totalUnits() / 64 && takenBytes_ < capacity_ / 16 && isDrained()) flushAllLocked(cache);
     uint32_t start;
     int error = runs_.allocate(units, alignment, &start);
     if (error != 0 && reclaim(lock, cache, error)) error = runs_.allocate(units, alignment, &start);
@@ -55,6 +62,13 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
     took(cache, bytes);
     *offset = static_cast<uint64_t>(start) << runs_.unitShift();
     return 0;
+}
+
+bool Heap::isDrained() {
+    for (uint32_t code = 0; code <= kRunCode; code = nextCode(code)) {
+        if (classUseLocked(code).blocks > 0) return false;
+    }
+    return true;
 }
 
 int Heap::freeLocked(uint64_t offset) {
@@ -245,7 +259,7 @@ ClassUse Heap::classUseLocked(uint32_t code) {
 HeapStats Heap::stats() {
     const std::lock_guard<std::mutex> lock(mutex_);
     HeapStats stats{};
-    for (uint32_t code = 0; code <= kRunCode; code = code + 1 == kSlabClasses ? kRunCode : code + 1) {
+    for (uint32_t code = 0; code <= kRunCode; code = nextCode(code)) {
         const ClassUse use = classUseLocked(code);
         stats.blocks += use.blocks;
         stats.allocated += use.bytes;

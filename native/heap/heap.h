@@ -86,8 +86,8 @@ class Heap {
     int resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units);
     // Gives a block back that is in no cache. -EINVAL when there is none.
     int free(ThreadCache* cache, uint64_t offset);
-    // Takes a block of the same class in a fuller slab; the content is the caller's to move. -ENOENT when the block is
-    // in its best place already, or is a run.
+    // Takes a block of the same class in another slab that is as full, or fuller; the content is the caller's to move.
+    // -ENOENT when the block is in its best place already, or is a run.
     int takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better);
 
     // Gives a block a generation, or tells that of a block that has one.
@@ -139,6 +139,8 @@ class Heap {
     void noteFreed();
     void noteDirty(ThreadCache* cache) { cache->word(kDirtyWord) = runs_.hasDirtyChunks(); }
     ClassUse classUseLocked(uint32_t code);
+    // Whether callers hold nothing; what is taken is in thread caches.
+    bool isDrained();
     // Brings a cache's limits up to date: they depend on how many caches there are and on whether memory is short.
     void adjust(ThreadCache* cache, uint32_t code);
     void starve(ThreadCache* cache, uint32_t code);

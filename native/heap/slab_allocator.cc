@@ -221,7 +221,8 @@ int SlabAllocator::takeBetter(uint64_t offset, uint64_t* better) {
     uint32_t best = kNone;
     int looked = 0;
     for (uint32_t index = available_[classOfSlab(at(from))]; index != kNone; index = at(index)[kSlabNext]) {
-        if (freeIn(at(index)) < least) {
+        // One that is as full will do: it is fuller afterwards, so that no block goes back and forth for ever.
+        if (freeIn(at(index)) < least || (best == kNone && freeIn(at(index)) == least && index != from)) {
             least = freeIn(at(index));
             best = index;
         }

@@ -50,7 +50,8 @@ class SlabAllocator {
     int free(uint64_t offset, uint32_t* sizeClass);
     // The class of the taken slot that begins at the offset, or kNone.
     uint32_t classAt(uint64_t offset) const;
-    // Takes a slot for the content of the one at `offset` in a fuller slab of its class; -ENOENT if there is none.
+    // Takes a slot for the content of the one at `offset` in another slab of its class that is as full, or fuller;
+    // -ENOENT if there is none.
     int takeBetter(uint64_t offset, uint64_t* better);
     // Gives back the slabs that are kept empty.
     void releaseEmpty();
