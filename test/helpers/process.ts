@@ -88,8 +88,8 @@ export interface Ending {
  *
  * @throws What it said, when it ended before.
  */
-export async function startChild(code: string, directory: string) {
-	const child = spawn(process.execPath, ['--input-type=module', '-e', prelude + code, directory]);
+export async function startChild(code: string, directory: string, flags: string[] = []) {
+	const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', prelude + code, directory]);
 	const said = { stdout: '', stderr: '' };
 	child.stderr.setEncoding('utf8').on('data', (text) => {
 		said.stderr += text;

@@ -4,10 +4,11 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { eventually, holders, startChild } from '../helpers/process.ts';
+import { processWithWorkers, worker } from '../helpers/workers.ts';
 
 const root = testDirectory();
 const MiB = 1024 * 1024;
-const create = `const kind = PmemKind.create(workerData, { maxSize: ${64 * MiB} });`;
+const create = `const kind = PmemKind.create(workerData.directory, { maxSize: ${64 * MiB} });`;
 const live = `${create}
 	const held = Array.from({ length: 2000 }, (_, i) => kind.malloc(i * 7).fill(i));
 	held.push(kind.malloc(${5 * MiB}).fill(1));
@@ -38,55 +39,32 @@ const loops = {
 		'for (;;) { const full = []; for (let b; (b = kind.tryMalloc(300_000)); ) full.push(b); for (const b of full) kind.free(b); }',
 	'purge and stats': 'for (;;) { kind.free(kind.malloc(3e6)); kind.purge(); kind.stats(); }',
 	'making kinds, some in vain': `for (;;) {
-		const other = PmemKind.create(workerData);
+		const other = PmemKind.create(workerData.directory);
 		try { PmemKind.create('/missing'); } catch {}
 		other.malloc(1e6);
 		other.close();
 	}`,
+	'raw, collected and debugged blocks': `
+		const debugged = PmemKind.create(workerData.directory, { maxSize: ${16 * MiB}, debug: true });
+		for (;;) {
+			const handle = kind.mallocRaw(5000);
+			kind.view(handle).fill(1);
+			kind.freeRaw(handle);
+			kind.free(kind.buffer(3000));
+			debugged.free(debugged.malloc(1000));
+		}`,
+	'asynchronous calls': `for (;;) {
+		const other = await PmemKind.createAsync(workerData.directory, { maxSize: ${32 * MiB}, prefault: true });
+		other.free(other.malloc(5e6));
+		await Promise.all([other.purgeAsync(), other.prefault()]);
+		await other.closeAsync();
+	}`,
 };
-
-/** A worker that comes to a stage, and then goes on. */
-const worker = (stage: string, ending: string) => `
-	import { parentPort, workerData } from 'node:worker_threads';
-	import { PmemKind } from 'daxkind';
-	${stage}
-	parentPort.postMessage('ready');
-	${ending}`;
-
-/** A process with a kind of its own that starts workers and looks at what they leave. It prints what it sees. */
-const main = (code: string) => `
-	import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-	import { setTimeout as sleep } from 'node:timers/promises';
-	import { Worker } from 'node:worker_threads';
-	const directory = process.argv[1];
-	const kind = PmemKind.create(directory, { maxSize: ${16 * MiB} });
-	const block = kind.malloc(100_000).fill('mine');
-	const mine = Buffer.from(block);
-	const link = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
-	const look = () => {
-		const maps = readFileSync('/proc/self/maps', 'utf8').split('\\n');
-		const [files, mappings] = [readdirSync('/proc/self/fd').map(link), maps].map(
-			(lines) => lines.filter((line) => line.includes(directory + '/')).length);
-		kind.free(kind.malloc(50_000));
-		return [files, mappings, kind.stats().blocks, block.equals(mine)].join(' ');
-	};
-	/** Starts a worker and waits until it is where it should be. Its errors are expected. */
-	const start = async (code) => {
-		const worker = new Worker(code, { eval: true, workerData: directory, execArgv: [] });
-		const errors = [];
-		worker.on('error', (error) => errors.push(error.message));
-		const exit = new Promise((resolve) => worker.once('exit', (status) => resolve([status, ...errors].join(' '))));
-		// Not events.once, which an error ends, and that may be here before the message.
-		const ready = new Promise((resolve) => worker.once('message', resolve));
-		await Promise.race([ready, exit.then((status) => { throw new Error('it ended early: ' + status); })]);
-		return { worker, exit };
-	};
-	${code}`;
 
 /** What the process prints when only its own kind is there, and whole. */
 const onlyMine = '1 1 1 true';
 
-const run = (code: string) => startChild(main(code), mkdtempSync(`${root}/`));
+const run = (code: string) => startChild(processWithWorkers(code), mkdtempSync(`${root}/`));
 
 for (const [stage, before] of Object.entries(stages)) {
 	for (const [end, [code, exitCode]] of Object.entries(ends)) {
@@ -95,7 +73,7 @@ for (const [stage, before] of Object.entries(stages)) {
 				for (let round = 0; round < 2; round++) {
 					const { worker, exit } = await start(${JSON.stringify(worker(before, code))});
 					if (${end.includes('terminated')}) await worker.terminate();
-					console.log(await exit, look());
+					console.log(await exit, files(), kind.stats().blocks, isWhole());
 				}`);
 			const error = code.includes('on purpose') ? ' on purpose' : '';
 			const round = `${exitCode}${error} ${onlyMine}\n`;
@@ -112,7 +90,7 @@ for (const [what, loop] of Object.entries(loops)) {
 				const started = await Promise.all([1, 2, 3].map(() => start(${code})));
 				await sleep(delay);
 				await Promise.all(started.map(({ worker }) => worker.terminate()));
-				console.log(...(await Promise.all(started.map(({ exit }) => exit))), look());
+				console.log(...(await Promise.all(started.map(({ exit }) => exit))), files(), kind.stats().blocks, isWhole());
 			}`);
 		const stdout = `ready\n${`1 1 1 ${onlyMine}\n`.repeat(4)}`;
 		expect(await child.ended).toEqual({ status: 0, signal: null, stdout, stderr: '' });
@@ -127,7 +105,7 @@ for (const [what, loop] of Object.entries(loops)) {
 		test.concurrent(`a process that ends by ${end} while workers are in the middle of ${what} leaves nothing`, async () => {
 			const directory = mkdtempSync(`${root}/`);
 			const child = await startChild(
-				main(`await Promise.all([1, 2].map(() => start(${code}))); console.log('ready'); ${last}`),
+				processWithWorkers(`await Promise.all([1, 2].map(() => start(${code}))); console.log('ready'); ${last}`),
 				directory,
 			);
 			if (signal !== null) await child.end(signal);
@@ -139,3 +117,15 @@ for (const [what, loop] of Object.entries(loops)) {
 		});
 	}
 }
+
+test('workers that are terminated while they load daxkind leave nothing', async () => {
+	const child = await run(`console.log('ready');
+		for (let delay = 0; delay < 60; delay += 3) {
+			const options = { eval: true, workerData: { directory }, execArgv: [] };
+			const loading = [1, 2].map(() => new Worker(${JSON.stringify(worker(create, 'for (;;);'))}, options));
+			await sleep(delay);
+			await Promise.all(loading.map((worker) => worker.terminate()));
+		}
+		console.log(files(), kind.stats().blocks, isWhole());`);
+	expect(await child.ended).toEqual({ status: 0, signal: null, stdout: `ready\n${onlyMine}\n`, stderr: '' });
+});
