@@ -1,12 +1,12 @@
 // The Node child of children.mjs: shows what it holds, then uses a kind of its own.
-import { execSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { PmemKind } from 'daxkind';
+import { held } from './held.mjs';
 
-const inherited = execSync(`ls -l /proc/${process.pid}/fd; cat /proc/${process.pid}/maps`, { encoding: 'utf8' });
+const inherited = held();
 const own = `${process.argv[2]}-${process.pid}`;
 mkdirSync(own);
 const kind = PmemKind.create(own, { maxSize: 16 * 1024 * 1024 });
 const block = kind.malloc(100_000).fill(1);
 kind.free(block);
-process.send(inherited, () => process.disconnect());
+process.send(inherited.join('\n'), () => process.disconnect());

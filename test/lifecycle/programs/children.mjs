@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { PmemKind } from 'daxkind';
+import { held } from './held.mjs';
 
 const directory = process.argv[2];
 const kind = PmemKind.create(directory, { maxSize: 64 * 1024 * 1024 });
@@ -30,7 +31,7 @@ async function reportOf(child) {
 	const ended = once(child, 'exit');
 	const [report] = await once(child, 'message');
 	const [status] = await ended;
-	return `${report}${status}\n`;
+	return `${report}\n${status}\n`;
 }
 
 const ways = {
@@ -61,7 +62,7 @@ const note = (way, text) => {
 	const lines = text.split('\n');
 	seen[way] = [lines.filter((line) => line.includes(`${directory}/`)).length, lines.at(-2)];
 };
-note('this process itself', execSync(look.replaceAll('self', process.pid), { encoding: 'utf8' }));
+note('this process itself', `${held().join('\n')}\n0\n`);
 for (const [way, run] of Object.entries(ways)) note(way, await run());
 const isIntact = blocks.every((block) => block.equals(Buffer.alloc(block.length, 'block')));
 for (const block of blocks) kind.free(block);

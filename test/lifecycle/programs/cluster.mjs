@@ -2,25 +2,18 @@
 // another way; the primary prints that as JSON, and what became of its own kind. Argument: the directory.
 import cluster from 'node:cluster';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { PmemKind } from 'daxkind';
+import { held } from './held.mjs';
 
 const MiB = 1024 * 1024;
 const directory = process.argv[2];
 
 /** Which kinds' directories the descriptors and mappings of this process are in. */
-function held() {
-	const links = readdirSync('/proc/self/fd').map((fd) => {
-		try {
-			return readlinkSync(`/proc/self/fd/${fd}`);
-		} catch {
-			return '';
-		}
-	});
-	const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
-	const place = (line) => line.split(`${directory}/`)[1]?.split('/')[0] ?? [];
-	return [...links, ...maps].flatMap(place).sort();
-}
+const places = () =>
+	held()
+		.flatMap((line) => line.split(`${directory}/`)[1]?.split('/')[0] ?? [])
+		.sort();
 
 function makeKind(name) {
 	mkdirSync(`${directory}/${name}`);
@@ -36,7 +29,7 @@ async function lead() {
 	const { kind, isIntact } = makeKind('primary');
 	const names = ['ends', 'exits', 'throws', 'is killed', 'is disconnected'];
 	const workers = await Promise.all(names.map((name) => start(name)));
-	const whileAllLive = held();
+	const whileAllLive = places();
 	for (const [i, { worker }] of workers.entries()) {
 		if (names[i] === 'is killed') worker.process.kill('SIGKILL');
 		else if (names[i] === 'is disconnected') worker.disconnect();
@@ -57,12 +50,12 @@ async function start(name) {
 
 function work(name) {
 	// Before it has a kind of its own.
-	const inherited = held();
+	const inherited = places();
 	const { isIntact } = makeKind(name);
 	process.once('message', () => {
 		if (name === 'exits') process.exit(7);
 		if (name === 'throws') throw new Error('on purpose');
 		process.disconnect();
 	});
-	process.send([inherited, held(), isIntact()]);
+	process.send([inherited, places(), isIntact()]);
 }
