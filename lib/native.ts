@@ -303,8 +303,8 @@ interface Kinds {
 	kindShare(id: number): number;
 	/** Joins a kind of this process; undefined if nobody holds it any more. */
 	kindAttach(process: number, number: number): KindHandle | undefined;
-	/** How many holds on the kind there are in the process. */
-	kindHolders(id: number): number;
+	/** Says that this hold is about to be closed. Whether it is the last one that has not left. */
+	kindLeave(id: number): boolean;
 	/** Gives a block a generation, or tells it, and sets its length. */
 	kindReference(id: number, segment: number, offset: number, length: number, zone: number): number;
 	/** What the block of that generation is; undefined if it has been freed. */

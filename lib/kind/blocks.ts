@@ -114,7 +114,8 @@ export class Blocks {
 		const { segment, offset } = heap;
 		const generation = native.kindReference(heap.id, segment, offset, size, zone);
 		const memory = this.plainView(segment, offset, whole);
-		ledger.allocated(generation, memory, zone, size, heap.usableSize(code), caller);
+		const isHeld = () => native.kindDereference(heap.id, segment, offset, generation) !== undefined;
+		ledger.allocated(generation, memory, zone, size, heap.usableSize(code), isHeld, caller);
 		const own = { generation, isOwn: true, isCollected: false, zone };
 		const buffer = heap.window(segment, offset + zone, size);
 		return Block.at(new Segment(this.kind, buffer, noCache, segment, own), offset, 0, size, code);

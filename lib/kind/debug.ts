@@ -17,6 +17,16 @@ const quarantineShare = 1 / 16;
 const mostQuarantined = 16 * 1024 * 1024;
 const mostQuarantinedBlocks = 4096;
 
+interface Allocation {
+	stack: string;
+	bytes: number;
+	/** Whether nobody has freed it; other threads tell only the heap. */
+	isHeld: () => boolean;
+}
+
+/** Allocations that are remembered before those are looked for that other threads have freed. */
+const leastSweep = 1024;
+
 interface Freed {
 	/** The block with its red zones. */
 	memory: Uint8Array;
@@ -38,7 +48,8 @@ function firstOther(memory: Uint8Array, byte: number): number {
 
 /** What one thread knows of a kind in debug mode. */
 export class DebugLedger {
-	#allocations = new Map<number, { stack: string; bytes: number }>();
+	#allocations = new Map<number, Allocation>();
+	#sweepAt = leastSweep;
 	#quarantine: Freed[] = [];
 	#quarantined = 0;
 	#limit: number;
@@ -57,6 +68,7 @@ export class DebugLedger {
 	 *
 	 * @param memory The block with its red zones.
 	 * @param zone Bytes of the first red zone.
+	 * @param isHeld Whether it has not been freed, asked later.
 	 * @param caller What called for it, and is not shown in the stack.
 	 */
 	allocated(
@@ -65,12 +77,14 @@ export class DebugLedger {
 		zone: number,
 		length: number,
 		bytes: number,
+		isHeld: () => boolean,
 		caller: (...args: never[]) => unknown,
 	): void {
 		memory.fill(zoneByte, 0, zone);
 		memory.fill(freshByte, zone, zone + length);
 		memory.fill(zoneByte, zone + length);
-		this.#allocations.set(generation, { stack: stackOf(caller), bytes });
+		if (this.#allocations.size >= this.#sweepAt) this.#forgetFreed();
+		this.#allocations.set(generation, { stack: stackOf(caller), bytes, isHeld });
 	}
 
 	/** Throws if something was written beside the block. */
@@ -105,6 +119,7 @@ export class DebugLedger {
 
 	/** Adds to a leak report where the blocks were allocated. */
 	explain(report: LeakReport): LeakReport {
+		this.#forgetFreed();
 		const stacks = new Map<string, { stack: string; blocks: number; bytes: number }>();
 		for (const { stack, bytes } of this.#allocations.values()) {
 			const sum = stacks.get(stack) ?? { stack, blocks: 0, bytes: 0 };
@@ -113,6 +128,11 @@ export class DebugLedger {
 			stacks.set(stack, sum);
 		}
 		return { ...report, stacks: [...stacks.values()].sort((a, b) => b.bytes - a.bytes) };
+	}
+
+	#forgetFreed(): void {
+		for (const [generation, { isHeld }] of this.#allocations) if (!isHeld()) this.#allocations.delete(generation);
+		this.#sweepAt = Math.max(leastSweep, 2 * this.#allocations.size);
 	}
 
 	#release(): void {

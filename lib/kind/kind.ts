@@ -517,7 +517,7 @@ export abstract class Kind {
 
 	#leaks(): LeakReport | undefined {
 		this.#blocks.ledger?.drain();
-		if (native.kindHolders(this.#heap.id) > 1) return undefined;
+		if (!native.kindLeave(this.#heap.id)) return undefined;
 		const leaks = leaksOf(this.sizeClasses());
 		if (leaks === undefined || this.#blocks.ledger === undefined) return leaks;
 		const explained = this.#blocks.ledger.explain(leaks);

@@ -47,11 +47,13 @@ Napi::Value classUse(const Napi::CallbackInfo& info) {
     return table;
 }
 
-// kindHolders(id): how many threads hold the kind, counting one for each time that it did
-napi_value holders(napi_env env, napi_callback_info info) {
+// kindLeave(id): whether this hold on the kind is the last, for all others have left, too
+napi_value leave(napi_env env, napi_callback_info info) {
     const Call<0> call(env, info);
     Attachment* const at = call.attachment();
-    return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.cacheCount()));
+    napi_value isLast;
+    napi_get_boolean(env, at != nullptr && at->kind->heap.leave(at->cache.get()), &isLast);
+    return isLast;
 }
 
 // kindPurge(id): bytes given back
@@ -84,7 +86,7 @@ napi_value watch(napi_env env, napi_callback_info info) {
 void exportKindStatistics(Napi::Env env, Napi::Object exports, KindTable* table) {
     exports["kindStats"] = Napi::Function::New(env, stats, "kindStats", table);
     exports["kindClassUse"] = Napi::Function::New(env, classUse, "kindClassUse", table);
-    addFunction(env, exports, "kindHolders", holders, table);
+    addFunction(env, exports, "kindLeave", leave, table);
     addFunction(env, exports, "kindPurge", purge, table);
     addFunction(env, exports, "kindDecay", decay, table);
     addFunction(env, exports, "kindWatch", watch, table);

@@ -217,11 +217,6 @@ int Heap::rawTables(RawTables* tables) {
     return 0;
 }
 
-uint32_t Heap::cacheCount() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return cacheCount_;
-}
-
 ClassUse Heap::classUse(uint32_t code) {
     const std::lock_guard<std::mutex> lock(mutex_);
     return classUseLocked(code);

@@ -120,8 +120,8 @@ class Heap {
     int rawTables(RawTables* tables);
     // Whether decay() will have work some day.
     bool hasDirtyChunks();
-    // How many thread caches there are.
-    uint32_t cacheCount();
+    // The cache's owner is about to let go. Whether it is the last: of several who let go at once, one is.
+    bool leave(ThreadCache* cache);
     uint32_t unitShift() const { return runs_.unitShift(); }
 
   private:

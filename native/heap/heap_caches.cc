@@ -53,6 +53,15 @@ void Heap::detach(ThreadCache* cache) {
     answered_.notify_all();
 }
 
+bool Heap::leave(ThreadCache* cache) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cache->isLeaving = true;
+    for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
+        if (!other->isLeaving) return false;
+    }
+    return true;
+}
+
 void Heap::setWake(ThreadCache* cache, void (*wake)(void*), void* data) {
     const std::lock_guard<std::mutex> lock(mutex_);
     cache->wake = wake;

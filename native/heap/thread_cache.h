@@ -86,6 +86,7 @@ class ThreadCache {
     void (*wake)(void*) = nullptr;
     void* wakeData = nullptr;
     bool isAsked = false;
+    bool isLeaving = false;  // Its owner has said that it lets go.
     // Bytes taken out of the heap from which on the owner wants to know, and whether it has been told.
     uint64_t pressureBytes = UINT64_MAX;
     bool isPressed = false;
