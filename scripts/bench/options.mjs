@@ -1,5 +1,6 @@
 // The command line of the benchmark.
 import { parseArgs } from 'node:util';
+import { parseSize, UsageError } from '../arguments.mjs';
 
 export const usage = `Usage: npm run bench -- [options]
 
@@ -13,20 +14,6 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
   --touch          write one byte into each block
   --json           print one object with every round, instead of tables (npm run --silent bench -- --json)
   --help           print this`;
-
-/** What is wrong with the command line; printed with the usage, and the exit status is 2. */
-export class UsageError extends Error {
-	name = 'UsageError';
-}
-
-const leastKind = 16 * 2 ** 20;
-
-function parseSize(text) {
-	const match = /^(\d+)([kmg]?)(i?b)?$/i.exec(text);
-	const size = match ? Number(match[1]) * 2 ** (10 * ' kmg'.indexOf(match[2].toLowerCase() || ' ')) : 0;
-	if (!(size >= leastKind && Number.isSafeInteger(size))) throw new UsageError(`--size is 16m or more, not ${text}`);
-	return size;
-}
 
 function parseRounds(text) {
 	const rounds = Number(text);

@@ -1,7 +1,8 @@
 // npm run bench: makes what is missing, then measures daxkind, memkind and Buffers, and prints tables or JSON.
+import { UsageError } from '../arguments.mjs';
 import { bootstrap } from '../bootstrap.mjs';
 import { main } from '../steps.mjs';
-import { parseOptions, UsageError, usage } from './options.mjs';
+import { parseOptions, usage } from './options.mjs';
 import { measureRounds } from './rounds.mjs';
 import { summarise, summariseFill } from './summary.mjs';
 import { timedWorkloads, utilisation } from './workloads.mjs';

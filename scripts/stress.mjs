@@ -1,0 +1,53 @@
+// npm run stress: makes what is missing, then has threads work on shared kinds in all ways, on this machine or, with
+// --vm, on real DAX in the VM. In a process of its own, so that a crash is reported, too.
+import { UsageError } from './arguments.mjs';
+import { bootstrap } from './bootstrap.mjs';
+import { main, run, StepError } from './steps.mjs';
+import { argumentsOf, parseOptions, usage } from './stress/options.mjs';
+
+const program = 'scripts/stress/main.mjs';
+/** What a guest takes beside the run itself: its boot and its end, without KVM. */
+const guestSeconds = 600;
+
+/** The devices hold the kinds, the workers' own kinds, and the file systems' own. */
+function guestOptions({ seconds, size, workers }) {
+	const device = size * 1.25 + (workers + 4) * 16 * 2 ** 20;
+	const pmem = `${Math.max(4, Math.ceil(device / 2 ** 27)) * 128}M`;
+	const mounts = ['ext4', 'xfs'].flatMap((fs) => ['--pmem', pmem, '--fs', fs, '--mount', 'dax=always']);
+	return [...mounts, '--timeout', String(seconds + guestSeconds)];
+}
+
+await main(async (args) => {
+	let options;
+	try {
+		options = parseOptions(args);
+	} catch (error) {
+		if (!(error instanceof UsageError)) throw error;
+		console.error(`${error.message}\n\n${usage}`);
+		return 2;
+	}
+	if (options.help) {
+		console.log(usage);
+		return 0;
+	}
+	const obstacle = await bootstrap({ vm: options.vm });
+	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Run:\n  ${obstacle.command}` : ''}`);
+	const { patience, spoil, json } = options;
+	const more = ['--patience', String(patience), ...(spoil ? ['--spoil'] : []), ...(json ? ['--json'] : [])];
+	const directories = options.vm ? [] : options.directories;
+	const command = [
+		program,
+		...argumentsOf({ ...options, directories, requireDax: options.vm || options.requireDax }),
+		...more,
+	];
+	const guest = ['dist/cli/main.js', 'vm', ...guestOptions(options), '--', process.execPath, ...command];
+	const { status } = await run(process.execPath, options.vm ? guest : command);
+	if (status > 1) {
+		const again = argumentsOf({ ...options, directories }).join(' ');
+		console.error(
+			`FAILED: the run ended with status ${status}. Again: npm run stress -- ${again}${options.vm ? ' --vm' : ''}`,
+		);
+		return 1;
+	}
+	return status;
+});

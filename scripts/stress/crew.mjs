@@ -1,0 +1,166 @@
+// The workers of a run: hires them, passes on what they hand each other, terminates and replaces some, and sees to it
+// that none hangs.
+import { Worker } from 'node:worker_threads';
+import { Random } from './random.mjs';
+import { sum, Tally } from './tally.mjs';
+
+const program = new URL('worker.mjs', import.meta.url);
+
+/** Why a run has failed. */
+export class StressFailure extends Error {
+	name = 'StressFailure';
+
+	constructor(what, report = {}) {
+		super(what);
+		this.report = report;
+	}
+}
+
+export class Crew {
+	members = [];
+	/** Of all workers there ever were, and of those that were terminated while they held blocks of the kind. */
+	tallies = [];
+	lost = [];
+	/** Rejected when something fails; makes it fail. */
+	failure;
+	fail;
+	#options;
+	#random;
+	#hired = 0;
+	#watch;
+	#isRunning = false;
+	#setting;
+
+	constructor(options) {
+		this.#options = options;
+		this.#random = new Random(options.seed, 0xc0ffee);
+		this.failure = new Promise((_, reject) => {
+			this.fail = reject;
+		});
+		// It is awaited in a race with everything else.
+		this.failure.catch(() => {});
+		this.#watch = setInterval(() => this.#lookAtAll(), 1000);
+		for (let i = 0; i < options.workers; i++) this.#hire();
+	}
+
+	count(name) {
+		return sum(this.tallies, name);
+	}
+
+	/** Has every worker do something and waits until all have. */
+	async ask(type, message = {}) {
+		const all = this.members.map((member) => this.#ask(member, { ...message, type }));
+		return this.#orFailure(Promise.all(all));
+	}
+
+	/** Joins all to a kind. */
+	async open(setting) {
+		this.#setting = setting;
+		this.lost = [];
+		await this.ask('open', setting);
+	}
+
+	/** Lets all work for a while; kills one now and then if it is told to. */
+	async run(milliseconds, kills) {
+		this.#isRunning = true;
+		for (const member of this.members) this.#start(member);
+		const end = performance.now() + milliseconds;
+		for (let kill = 0; performance.now() < end; kill++) {
+			const rest = end - performance.now();
+			const pause =
+				kills === 0 ? rest : Math.min(rest, (milliseconds / (kills + 1)) * (0.5 + this.#random.below(1000) / 1000));
+			await this.#orFailure(new Promise((resolve) => setTimeout(resolve, pause)));
+			if (kill < kills && performance.now() < end) await this.#replaceOne();
+		}
+		this.#isRunning = false;
+		await this.ask('stop');
+	}
+
+	/** Changes a byte of some block. */
+	spoil() {
+		this.#random.pick(this.members).worker.postMessage({ type: 'spoil' });
+	}
+
+	async end() {
+		clearInterval(this.#watch);
+		const workers = this.members.map(({ worker }) => worker);
+		this.members = [];
+		await Promise.all(workers.map((worker) => worker.terminate()));
+	}
+
+	#hire() {
+		const { seed, debug } = this.#options;
+		const number = ++this.#hired;
+		const tally = new Tally();
+		const worker = new Worker(program, { workerData: { seed, number, debug, tally: tally.memory } });
+		const member = { number, worker, tally, answers: new Map(), done: -1, since: performance.now() };
+		worker.on('message', (message) => this.#hear(member, message));
+		worker.on('error', (error) => this.fail(new StressFailure('a worker ended by an error', { error: error.stack })));
+		worker.on('exit', (status) => {
+			if (this.members.includes(member)) this.fail(new StressFailure('a worker has ended', { status, worker: number }));
+		});
+		this.members.push(member);
+		this.tallies.push(tally);
+		return member;
+	}
+
+	#start(member) {
+		member.since = performance.now();
+		member.worker.postMessage({ type: 'run' });
+	}
+
+	async #replaceOne() {
+		const gone = this.#random.pick(this.members);
+		this.members.splice(this.members.indexOf(gone), 1);
+		await this.#orFailure(gone.worker.terminate());
+		this.lost.push(gone.tally);
+		const member = this.#hire();
+		await this.#orFailure(this.#ask(member, { ...this.#setting, type: 'open' }));
+		this.#start(member);
+	}
+
+	#ask(member, message) {
+		member.since = performance.now();
+		return new Promise((resolve) => {
+			member.answers.set(message.type, resolve);
+			member.worker.postMessage(message);
+		});
+	}
+
+	#hear(member, message) {
+		if (message.type === 'failure') this.fail(new StressFailure(message.what, message.report));
+		else if (message.type === 'answer') {
+			member.answers.get(message.to)?.(message.value);
+			member.answers.delete(message.to);
+		} else this.#passOn(message.item);
+	}
+
+	/** To any worker; a race to two. */
+	#passOn(item) {
+		const all = [...this.members];
+		for (let i = item.type === 'race' ? 2 : 1; i > 0; i--) {
+			const at = this.#random.below(all.length);
+			all[at]?.worker.postMessage(item);
+			if (all.length > 1) all.splice(at, 1);
+		}
+	}
+
+	#lookAtAll() {
+		for (const member of this.members) {
+			const { tally, answers, number } = member;
+			const done = tally.get('done') + tally.get('free');
+			if (done !== member.done || !(this.#isRunning || answers.size > 0)) {
+				member.done = done;
+				member.since = performance.now();
+			} else if (performance.now() - member.since > this.#options.patience * 1000) {
+				const waitedFor = [...answers.keys()].join(', ');
+				const what = `a worker has done nothing for ${this.#options.patience} s`;
+				this.fail(new StressFailure(what, { worker: number, operation: tally.running, waitedFor, operations: done }));
+			}
+		}
+	}
+
+	#orFailure(promise) {
+		return Promise.race([promise, this.failure]);
+	}
+}

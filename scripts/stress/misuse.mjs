@@ -1,0 +1,118 @@
+// Misuse: calls that have to throw, each with its code, and that may change nothing. On the shared kind, where the
+// contents of all blocks show it if something changed, and on the worker's own, where the statistics have to stay.
+import { Kind } from 'daxkind';
+
+const notABlock = 'ERR_DAXKIND_NOT_A_BLOCK';
+const doubleFree = 'ERR_DAXKIND_DOUBLE_FREE';
+const wrongKind = 'ERR_DAXKIND_WRONG_KIND';
+const stale = 'ERR_DAXKIND_STALE_REFERENCE';
+const type = 'ERR_INVALID_ARG_TYPE';
+const range = 'ERR_OUT_OF_RANGE';
+const noMemory = 'ERR_DAXKIND_OUT_OF_MEMORY';
+
+/** Code, what is done, the call; `needs` is what has to be there for it. */
+const misuses = [
+	[range, 'malloc(-1)', ({ kind }) => kind.malloc(-1)],
+	[range, 'malloc(1.5)', ({ kind }) => kind.malloc(1.5)],
+	[range, 'malloc(NaN)', ({ kind }) => kind.malloc(Number.NaN)],
+	[type, "malloc('1')", ({ kind }) => kind.malloc('1')],
+	[type, 'tryMalloc()', ({ kind }) => kind.tryMalloc()],
+	[type, 'mallocRaw(1n)', ({ kind }) => kind.mallocRaw(1n)],
+	[noMemory, 'malloc of more than the kind has', ({ kind }) => kind.malloc(kind.capacity + 1)],
+	[noMemory, 'mallocRaw of more than the kind has', ({ kind }) => kind.mallocRaw(kind.capacity + 1)],
+	[noMemory, 'buffer of more than the kind has', ({ kind }) => kind.buffer(kind.capacity + 1)],
+	[noMemory, 'calloc whose product is no number', ({ kind }) => kind.calloc(2 ** 40, 2 ** 40)],
+	[range, 'memalign(24, 1)', ({ kind }) => kind.memalign(24, 1)],
+	[range, 'memalign(4, 1)', ({ kind }) => kind.memalign(4, 1)],
+	[type, 'free(1)', ({ kind }) => kind.free(1)],
+	[type, 'free({})', ({ kind }) => kind.free({})],
+	[notABlock, 'free of a Buffer from elsewhere', ({ kind }) => kind.free(Buffer.alloc(16))],
+	[notABlock, 'freeRaw of half a handle', ({ kind }) => kind.freeRaw(0.5)],
+	[notABlock, 'freeRaw(-1)', ({ kind }) => kind.freeRaw(-1)],
+	[notABlock, 'freeRaw of a small number', ({ kind, random }) => kind.freeRaw(1 + random.below(2 ** 31))],
+	[type, "freeRaw('1')", ({ kind }) => kind.freeRaw('1')],
+	[type, 'deref({})', ({ kind }) => kind.deref({})],
+	[type, 'Kind.attach({})', () => Kind.attach({})],
+	['ERR_DAXKIND_KIND_GONE', 'attach to no kind', ({ kind }) => Kind.attach({ ...kind.share(), number: 2 ** 31 })],
+	[notABlock, 'free of a part', ({ kind, block }) => kind.free(block.subarray(block.length >> 1)), 'block'],
+	[notABlock, 'realloc of a part', ({ kind, block }) => kind.realloc(block.subarray(0), 10), 'block'],
+	[notABlock, 'usableSize of a part', ({ kind, block }) => kind.usableSize(block.subarray(0)), 'block'],
+	[noMemory, 'realloc to too much', ({ kind, block }) => kind.realloc(block, kind.capacity * 2), 'block'],
+	[range, 'realloc to -1', ({ kind, block }) => kind.realloc(block, -1), 'block'],
+	[wrongKind, 'free in another kind', ({ other, block }) => other.free(block), 'block'],
+	[wrongKind, 'realloc in another kind', ({ other, block }) => other.realloc(block, 1), 'block'],
+	[wrongKind, 'ref in another kind', ({ other, block }) => other.ref(block), 'block'],
+	[wrongKind, 'deref in another kind', ({ other, stale }) => other.deref(stale), 'stale'],
+	[doubleFree, 'free again', ({ kind, freed }) => kind.free(freed), 'freed'],
+	[doubleFree, 'realloc after free', ({ kind, freed }) => kind.realloc(freed, 10), 'freed'],
+	[doubleFree, 'usableSize after free', ({ kind, freed }) => kind.usableSize(freed), 'freed'],
+	[doubleFree, 'ref after free', ({ kind, freed }) => kind.ref(freed), 'freed'],
+	[doubleFree, 'defragReallocate after free', ({ kind, freed }) => kind.defragReallocate(freed), 'freed'],
+	[stale, 'deref after free', ({ kind, stale }) => kind.deref(stale), 'stale'],
+	[range, 'view beyond the usable size', ({ kind, raw }) => kind.view(raw, kind.view(raw).length + 1), 'raw'],
+	[wrongKind, 'freeRaw in another kind', ({ other, raw }) => other.freeRaw(raw), 'raw'],
+	[notABlock, 'freeRaw inside a block', ({ kind, large }) => kind.freeRaw(large + 1), 'large'],
+];
+
+/** What the statistics of the worker's own kind have to keep; in debug mode a failed malloc empties the quarantine. */
+function books({ own, isDebugging }) {
+	const { blocks, allocated, free, active } = own.stats();
+	return isDebugging ? { blocks, allocated } : { blocks, allocated, free, active };
+}
+
+/** A scene on the shared kind, of what the player happens to hold. */
+function sharedScene(player) {
+	const raw = player.choose('raw');
+	const { random, freed, staleReferences } = player;
+	return {
+		kind: player.kind,
+		other: player.own,
+		random,
+		entry: player.choose('block'),
+		raw: raw?.memory,
+		large: raw !== undefined && raw.size > 16 * 1024 ? raw.memory : undefined,
+		freed: freed.length > 0 ? random.pick(freed) : undefined,
+		stale: staleReferences.length > 0 ? random.pick(staleReferences) : undefined,
+	};
+}
+
+/** The same on the worker's own kind, made for it. */
+function ownScene(player) {
+	const { own, kind, random, isDebugging } = player;
+	const entry = { form: 'block', memory: own.malloc(random.logUniform(1, 100_000)), id: random.next(), alignment: 16 };
+	const freed = own.malloc(100);
+	const stale = own.ref(freed);
+	own.free(freed);
+	const raw = own.mallocRaw(random.logUniform(1, 100_000));
+	const freedRaw = own.mallocRaw(100);
+	own.freeRaw(freedRaw);
+	if (!isDebugging) player.expectCode(doubleFree, 'freeRaw again', () => own.freeRaw(freedRaw));
+	return { kind: own, other: kind, random, entry, raw, freed, stale };
+}
+
+function misuse(player) {
+	const { own, random } = player;
+	const isOwn = random.chance(0.3);
+	const scene = isOwn ? ownScene(player) : sharedScene(player);
+	scene.block = scene.entry?.memory;
+	const before = isOwn ? books(player) : undefined;
+	for (let i = 0; i < 5; i++) {
+		const [code, what, call, needs] = random.pick(misuses);
+		if (needs !== undefined && scene[needs] === undefined) continue;
+		player.operation = `misuse: ${what}`;
+		player.expectCode(code, what, () => call(scene));
+		if (!isOwn && scene.entry !== undefined) player.verify(scene.entry);
+	}
+	if (!isOwn) return true;
+	const after = books(player);
+	for (const key of Object.keys(before)) {
+		if (before[key] !== after[key]) player.fail('misuse changed the statistics', undefined, { before, after });
+	}
+	own.free(scene.block);
+	own.freeRaw(scene.raw);
+	const { blocks } = own.stats();
+	player.expect(blocks === 0, 'the own kind still holds blocks', undefined, { blocks });
+	return true;
+}
+
+export const misusing = [{ name: 'misuse', weight: 10, run: misuse }];

@@ -1,0 +1,55 @@
+// Short stress runs: what `npm run stress` does for ten minutes.
+import { describe, expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { type StressSummary, stress } from '../helpers/stress.ts';
+
+const directory = testDirectory();
+const limit = 180_000;
+
+/** What needs luck: a slab to move to, a job that is still running. */
+const rare = ['moved by it', 'purgeAsync aborted'];
+
+describe('threads that share kinds and do everything at random', { concurrent: true, timeout: limit }, () => {
+	test('find every byte where it belongs and leave an empty kind', async () => {
+		const args = ['--seconds', 8, '--workers', 3, '--size', '64M', '--directory', directory];
+		const { status, stdout, stderr } = await stress(...args);
+		expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+		const summary = JSON.parse(stdout) as StressSummary;
+		expect(summary.kinds.map(({ sort }) => sort)).toEqual(['default', 'conservative', 'fixed']);
+		const missing = Object.entries(summary.operations).filter(([name, count]) => count === 0 && !rare.includes(name));
+		expect(missing).toEqual([]);
+		expect(summary.outOfMemory).toBeGreaterThan(0);
+		expect(summary.killed).toBeGreaterThanOrEqual(3);
+		expect(summary.checked).toBeGreaterThan(summary.done / 3);
+	});
+
+	test('and so they do in debug mode', async () => {
+		const args = ['--seconds', 4, '--workers', 2, '--size', '64M', '--directory', directory, '--debug'];
+		const { status, stderr } = await stress(...args);
+		expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+	});
+
+	test('and a wrong byte is found and reported with the seed that shows it again', async () => {
+		const { status, stderr } = await stress(
+			'--seconds',
+			4,
+			'--workers',
+			2,
+			'--seed',
+			5,
+			'--directory',
+			directory,
+			'--spoil',
+		);
+		expect(status).toBe(1);
+		expect(stderr).toMatch(/^FAILED: a wrong byte\n/);
+		expect(stderr).toMatch(/^ {2}wrong bytes: 1$/m);
+		expect(stderr).toMatch(/^Again: npm run stress -- .*--seed 5 /m);
+	});
+});
+
+test('a wrong option is told with the usage, and status 2', async () => {
+	const { status, stderr } = await stress('--size', '3');
+	expect(status).toBe(2);
+	expect(stderr).toMatch(/^--size is 16m or more, not 3\n\nUsage:/);
+});
