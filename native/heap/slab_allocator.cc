@@ -220,7 +220,10 @@ int SlabAllocator::takeBetter(uint64_t offset, uint64_t* better) {
     if (least == 0) return -ENOENT;
     uint32_t best = kNone;
     int looked = 0;
-    for (uint32_t index = available_[classOfSlab(at(from))]; index != kNone; index = at(index)[kSlabNext]) {
+    const uint32_t sizeClass = classOfSlab(at(from));
+    for (uint32_t index = available_[sizeClass]; index != kNone; index = at(index)[kSlabNext]) {
+        // An empty one that is short has less free than a long one with a block in it.
+        if (index == kept_[sizeClass]) continue;
         // One that is as full will do: it is fuller afterwards, so that no block goes back and forth for ever.
         if (freeIn(at(index)) < least || (best == kNone && freeIn(at(index)) == least && index != from)) {
             least = freeIn(at(index));

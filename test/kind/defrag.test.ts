@@ -1,0 +1,33 @@
+// defragReallocate where slabs are of different lengths: a kind that is nearly full makes short ones.
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const directory = testDirectory();
+
+closeAfterEach();
+
+test('a block is not moved to a short slab that is empty, and is still there after purge', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	// Room for a slab of eight blocks of 2 KiB and for half of one more.
+	const rest = kind.malloc(16 * MiB - 24 * KiB);
+	const blocks = Array.from({ length: 9 }, () => kind.malloc(2 * KiB));
+	// By reference, so that they go to the heap at once and not to the thread cache: first the one of the short slab.
+	for (const block of blocks.slice(1).reverse()) {
+		kind.ref(block);
+		kind.free(block);
+	}
+	const first = blocks[0]!.fill('f');
+	const block = kind.defragReallocate(first) ?? first;
+	kind.purge();
+	kind.free(rest);
+	const others = [];
+	for (let other = kind.tryMalloc(2 * KiB); other !== undefined; other = kind.tryMalloc(2 * KiB)) others.push(other);
+	for (const other of others) other.fill('o');
+	expect(block.equals(Buffer.alloc(2 * KiB, 'f'))).toBe(true);
+	kind.free(block);
+	for (const other of others) kind.free(other);
+	expect(kind.stats().blocks).toBe(0);
+});
