@@ -1,5 +1,5 @@
-// Who takes part, and how each is started: the JavaScript ones by cell.mjs, memkind as a C program, compiled here.
-import { mkdtempSync, rmSync } from 'node:fs';
+// Who takes part, and how each is started: the JavaScript ones by cells/cell.mjs, memkind as a C program, compiled here.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +10,10 @@ const at = (name) => fileURLToPath(new URL(name, import.meta.url));
 const compiler = process.env.CC ?? 'cc';
 const library = 'libmemkind-dev';
 
-/** What daxkind is compared with; its own row in the tables is the first. */
-const others = ['allocUnsafe', 'allocUnsafeSlow', 'alloc'];
+/** Those in JavaScript: kinds by Buffers and by raw handles, then Node's own. */
+const names = ['daxkind', 'raw', 'allocUnsafe', 'allocUnsafeSlow', 'alloc'];
 
-const inNode = (name) => ({ name, program: process.execPath, args: [at('cell.mjs'), name] });
+const inNode = (name) => ({ name, program: process.execPath, args: [at('cells/cell.mjs'), name] });
 
 /** The compiled program, in a directory that is gone when the benchmark ends; or why there is none. */
 async function compileMemkind() {
@@ -22,11 +22,12 @@ async function compileMemkind() {
 	const directory = mkdtempSync(join(tmpdir(), 'daxkind-bench-'));
 	process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 	const program = join(directory, 'memkind');
-	const args = ['-O2', '-o', program, at('memkind.c'), '-lmemkind', '-lm'];
+	const sources = readdirSync(at('memkind')).filter((name) => name.endsWith('.c'));
+	const args = ['-O2', '-o', program, ...sources.map((name) => at(`memkind/${name}`)), '-lmemkind', '-lm', '-lpthread'];
 	const { status, output } = await run(compiler, args, { capture: true });
 	if (status === 0) return { program };
 	if (/memkind\.h|cannot find -lmemkind/.test(output)) return { reason: `it is not installed; ${apt} ${library}` };
-	return { reason: `memkind.c does not compile: ${output.trim()}` };
+	return { reason: `the program in memkind/ does not compile: ${output.trim()}` };
 }
 
 /** @returns Who takes part, and a line about who does not. */
@@ -34,7 +35,7 @@ export async function findContestants() {
 	const { program, reason } = await compileMemkind();
 	const memkind = program ? [{ name: 'memkind', program, args: ['memkind'] }] : [];
 	return {
-		contestants: [inNode('daxkind'), ...memkind, ...others.map(inNode)],
+		contestants: [...names.map(inNode), ...memkind],
 		missing: reason && `memkind is left out: ${reason}`,
 	};
 }

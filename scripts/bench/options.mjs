@@ -10,10 +10,23 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
   --size BYTES     size of each kind, with k, m or g (default: 1g, or what fits)
   --rounds N       how often each figure is measured; the median counts (default: 5)
   --quick          one short round: a first impression
-  --only PATTERN   only the workloads whose name matches the regular expression: pair-64B, hold-4MiB, random, util…
+  --only PATTERN   the workloads whose name matches the regular expression (default: ^(pair|hold|random|util))
   --touch          write one byte into each block
   --json           print one object with every round, instead of tables (npm run --silent bench -- --json)
-  --help           print this`;
+  --help           print this
+
+Workloads:
+  pair-64B hold-64B … pair-4MiB hold-4MiB random   CPU time of malloc and free, with Buffers and with raw handles
+  fail-64B … fail-4MiB                             a tryMalloc that fails in a full kind, against one that succeeds
+  threads-pair-64B threads-hold-64B …              two threads on one kind against one: throughput, in wall time
+  util                                             how much of a kind can be used
+  refill-512B … refill-cycle refill-evict          whether a kind that was full and drained holds as much again
+  metadata create many                             DRAM for each byte in use; time and DRAM of a kind, and of 1,000
+  faults-4KiB … faults-512MiB                      page faults of the first touch (npx daxkind vm -- npm run bench …: on DAX)
+  gc                                               a major garbage collection while a full kind is live`;
+
+/** What is measured if nothing is asked for. */
+const usual = '^(pair|hold|random|util)';
 
 function parseRounds(text) {
 	const rounds = Number(text);
@@ -49,7 +62,7 @@ export function parseOptions(args) {
 		size: values.size === undefined ? undefined : parseSize(values.size),
 		rounds: values.rounds === undefined ? (values.quick ? 1 : 5) : parseRounds(values.rounds),
 		quick: values.quick,
-		only: parsePattern(values.only ?? ''),
+		only: parsePattern(values.only ?? usual),
 		touch: values.touch,
 		json: values.json,
 		help: values.help,

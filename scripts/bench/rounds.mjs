@@ -10,10 +10,10 @@ const pace = {
 const seedOf = (round) => 0x9e3779b1 ^ (round * 0x85ebca6b);
 
 async function measureCell({ program, args, name }, workload, options, round) {
-	const { pattern, size, live } = workload;
+	const { pattern, size, live, threads = 0, kindSize = options.kindSize } = workload;
 	const { warmUpMs, samples, sampleMs } = options.quick ? pace.quick : pace.full;
 	const touch = options.touch ? 1 : 0;
-	const numbers = [options.kindSize, size, live, seedOf(round) | 0, touch, warmUpMs, samples, sampleMs];
+	const numbers = [kindSize, size, live, threads, seedOf(round) | 0, touch, warmUpMs, samples, sampleMs];
 	const all = [...args, options.directory, pattern, ...numbers.map(String)];
 	const { status, output } = await run(program, all, { capture: true });
 	if (status === 0) return JSON.parse(output);
@@ -21,16 +21,15 @@ async function measureCell({ program, args, name }, workload, options, round) {
 }
 
 /**
- * @param takesPart Whether a contestant has anything to show in a workload.
+ * @param tasks Workloads, each with the contestants that take part in it.
  * @param progress Called before each measurement.
  * @returns For each workload the results of each contestant, round by round.
  */
-export async function measureRounds(workloads, contestants, options, { takesPart, progress }) {
-	const results = workloads.map((workload) => ({ ...workload, rounds: {} }));
+export async function measureRounds(tasks, options, progress) {
+	const results = tasks.map(({ workload }) => ({ ...workload, rounds: {} }));
 	for (let round = 0; round < options.rounds; round++) {
-		for (const [index, workload] of workloads.entries()) {
+		for (const [index, { workload, contestants }] of tasks.entries()) {
 			for (const contestant of contestants) {
-				if (!takesPart(workload, contestant)) continue;
 				progress(round, workload, contestant);
 				const result = await measureCell(contestant, workload, options, round);
 				const { rounds } = results[index];

@@ -4,10 +4,7 @@ import { bootstrap } from '../bootstrap.mjs';
 import { main } from '../steps.mjs';
 import { parseOptions, usage } from './options.mjs';
 import { measureRounds } from './rounds.mjs';
-import { summarise, summariseFill } from './summary.mjs';
-import { timedWorkloads, utilisation } from './workloads.mjs';
-
-const kinds = new Set(['daxkind', 'memkind']);
+import { suites } from './suites/index.mjs';
 
 /** Standard output is for the result alone: what is built first reports on standard error. */
 async function buildQuietly() {
@@ -36,23 +33,29 @@ async function bench(options) {
 	const { findContestants } = await import('./contestants.mjs');
 	const machine = describeMachine(options.directory);
 	const all = { ...options, kindSize: kindSize(options) };
-	const workloads = [...timedWorkloads(all.kindSize), utilisation].filter(({ name }) => options.only.test(name));
-	if (workloads.length === 0) throw new UsageError(`--only ${options.only.source} matches no workload`);
+	const selected = suites.flatMap((suite) =>
+		suite.workloads(all.kindSize).flatMap((workload) => (all.only.test(workload.name) ? [{ suite, workload }] : [])),
+	);
+	if (selected.length === 0) throw new UsageError(`--only ${options.only.source} matches no workload`);
 	const { contestants, missing } = await findContestants();
+	const tasks = selected.map(({ suite, workload }) => ({
+		workload,
+		contestants: suite.contestants
+			.filter((name) => suite.takesPart?.(workload, name) ?? true)
+			.flatMap((name) => contestants.find((contestant) => contestant.name === name) ?? []),
+	}));
 	const line = progressLine(options);
-	const results = await measureRounds(workloads, contestants, all, {
-		takesPart: ({ pattern }, { name }) => pattern !== 'fill' || kinds.has(name),
-		progress: line.show,
-	});
+	const results = await measureRounds(tasks, all, line.show);
 	line.clear();
-	const fill = results.find(({ pattern }) => pattern === 'fill');
-	return {
+	const report = {
 		machine,
 		options: { rounds: all.rounds, quick: all.quick, touch: all.touch, kindSize: all.kindSize },
-		times: results.filter((result) => result !== fill).map(summarise),
-		...(fill && { utilisation: summariseFill(fill) }),
-		...(missing && { missing }),
 	};
+	for (const suite of suites) {
+		const own = results.filter((_, index) => selected[index].suite === suite);
+		if (own.length > 0) report[suite.name] = suite.summarise(own);
+	}
+	return { ...report, ...(missing && { missing }) };
 }
 
 await main(async (args) => {

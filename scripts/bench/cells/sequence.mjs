@@ -1,5 +1,8 @@
-// The random numbers and sizes of the benchmark; memkind.c has the same, so that all contestants get the same requests.
-import { randomSizes } from './workloads.mjs';
+// The random numbers and sizes of the benchmark; memkind/sequence.c has the same, so that all contestants get the same
+// requests.
+
+/** Blocks of the random workload: log-uniform from 16 bytes to 64 KiB, 7.7 KiB on average. */
+export const randomSizes = { least: 16, doublings: 12, mean: 7877 };
 
 /** xorshift32: the next number, from 0 to 2^31 - 1. */
 export function randomNumbers(seed) {
@@ -18,3 +21,6 @@ export function sizeTable(next) {
 		Math.floor(randomSizes.least * 2 ** ((randomSizes.doublings * next()) / 2 ** 31)),
 	);
 }
+
+/** 16 to 8176 bytes, 4 KiB on average. */
+export const uniformSize = (next) => 16 + (next() % 8161);

@@ -10,8 +10,14 @@ function pair({ malloc, free }, { size }) {
 	};
 }
 
-function hold({ malloc, free }, { size, live }) {
-	const blocks = Array.from({ length: live }, () => malloc(size));
+/** As pair, by a function that may fail. */
+function attempt({ tryMalloc, free }, { size }) {
+	return pair({ malloc: tryMalloc, free }, { size });
+}
+
+function hold({ malloc, free, newList }, { size, live }) {
+	const blocks = newList(live);
+	for (let i = 0; i < live; i++) blocks[i] = malloc(size);
 	let oldest = 0;
 	return {
 		run(operations) {
@@ -27,11 +33,12 @@ function hold({ malloc, free }, { size, live }) {
 	};
 }
 
-function random({ malloc, free }, { live, seed }) {
+function random({ malloc, free, newList }, { live, seed }) {
 	const next = randomNumbers(seed);
 	const sizes = sizeTable(next);
 	let at = 0;
-	const blocks = Array.from({ length: live }, () => malloc(sizes[at++ & 0xffff]));
+	const blocks = newList(live);
+	for (let i = 0; i < live; i++) blocks[i] = malloc(sizes[at++ & 0xffff]);
 	return {
 		run(operations) {
 			for (let i = 0; i < operations; i++) {
@@ -48,4 +55,4 @@ function random({ malloc, free }, { live, seed }) {
 	};
 }
 
-export const patterns = { pair, hold, random };
+export const patterns = { pair, try: attempt, hold, random };

@@ -1,9 +1,9 @@
-// The clocks of a measurement, in nanoseconds: CPU time of the main thread (which is where malloc and free run; another
+// The clocks of a measurement, in nanoseconds: CPU time of this thread (which is where malloc and free run; another
 // program on the same core does not count), CPU time of the whole process (with V8's helper threads), wall time.
 import { openSync, readSync } from 'node:fs';
 
-// Its first number is the time that the thread has been on a CPU. The main thread's id is the process's.
-const schedstat = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');
+// Its first number is the time that the thread has been on a CPU.
+const schedstat = openSync('/proc/thread-self/schedstat', 'r');
 const text = Buffer.alloc(128);
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
@@ -22,17 +22,22 @@ function threadTime() {
 /** False where the kernel was built without scheduler information; the process's time has to do then. */
 const hasThreadTime = threadTime() > 0;
 
-/** Runs a function and returns the time that it took, per operation. */
+/** Since some moment that is the same for all threads. */
+const wallTime = () => Number(process.hrtime.bigint());
+
+/** Runs a function and returns the time that it took, per operation, and from when to when. */
 export function measure(operations, run) {
 	const process = processTime();
 	const thread = hasThreadTime ? threadTime() : process;
-	const wall = performance.now();
+	const from = wallTime();
 	run(operations);
-	const wallEnd = performance.now();
+	const to = wallTime();
 	const threadEnd = hasThreadTime ? threadTime() : processTime();
 	return {
 		cpu: (threadEnd - thread) / operations,
-		wall: ((wallEnd - wall) * 1e6) / operations,
+		wall: (to - from) / operations,
 		process: (processTime() - process) / operations,
+		from,
+		to,
 	};
 }

@@ -1,0 +1,31 @@
+// The child process of the benchmark: measures one workload of one contestant in a fresh V8, and prints the result as
+// one line of JSON. memkind/cell.c is its twin in C, with the same arguments.
+import { makeAllocator } from './allocators.mjs';
+import { fail } from './fail.mjs';
+import { touchAll } from './faults.mjs';
+import { fill } from './fill.mjs';
+import { collect } from './gc.mjs';
+import { createMany, createOne, metadata } from './memory.mjs';
+import { patterns } from './patterns.mjs';
+import { evict, refill } from './refill.mjs';
+import { runThreads } from './threads.mjs';
+import { time } from './timing.mjs';
+
+/** What opens its own kinds, or none; all others get an allocator. */
+const whole = { threads: runThreads, metadata, create: createOne, many: createMany };
+const single = { fail, fill, refill, evict, faults: touchAll, gc: collect };
+
+async function withAllocator(cell) {
+	const allocator = await makeAllocator(cell.contestant, cell);
+	const result = single[cell.pattern]?.(allocator, cell) ?? time(patterns[cell.pattern](allocator, cell), cell);
+	allocator.end();
+	return result;
+}
+
+const [contestant, directory, pattern, ...numbers] = process.argv.slice(2);
+const [kindSize, size, live, threads, seed, touch, warmUpMs, samples, sampleMs] = numbers.map(Number);
+const cell = { contestant, directory, kindSize, size, live, threads, seed, touch: touch === 1 };
+// threads-hold is the pattern hold, by threads.
+const [name, inner] = pattern.split('-');
+Object.assign(cell, { pattern: name, inner, warmUpMs, samples, sampleMs });
+console.log(JSON.stringify(await (whole[name] ?? withAllocator)(cell)));

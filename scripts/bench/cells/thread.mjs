@@ -1,0 +1,38 @@
+// One of the threads of threads.mjs.
+import { parentPort, workerData } from 'node:worker_threads';
+import { makeAllocator } from './allocators.mjs';
+import { measure } from './clock.mjs';
+import { patterns } from './patterns.mjs';
+import { operationsFor, warmUp } from './timing.mjs';
+
+const cell = workerData;
+const words = new Int32Array(cell.words);
+const [arrived, generation, rates] = [0, 1, 2];
+
+/** Waits until all threads are here. */
+function meet() {
+	const now = Atomics.load(words, generation);
+	if (Atomics.add(words, arrived, 1) + 1 === cell.threads) {
+		Atomics.store(words, arrived, 0);
+		Atomics.add(words, generation, 1);
+		Atomics.notify(words, generation);
+	} else {
+		Atomics.wait(words, generation, now);
+	}
+}
+
+const allocator = makeAllocator(cell.contestant, cell);
+const { run, end } = patterns[cell.pattern](allocator, cell);
+meet();
+Atomics.add(words, rates, Math.ceil(warmUp(run, cell)));
+meet();
+// The same for all, so that they end together.
+const operations = operationsFor(Atomics.load(words, rates) / cell.threads, cell);
+const samples = Array.from({ length: cell.samples }, () => {
+	meet();
+	return measure(operations, run);
+});
+meet();
+end();
+allocator.end();
+parentPort.postMessage({ operations, samples });

@@ -1,0 +1,42 @@
+// Several threads with the same work on one kind. They are started together, warmed up together, and begin each sample
+// together; a sample ends when the last of them has.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { PmemKind } from 'daxkind';
+
+/** What the threads have in common: words of a barrier, and the sum of their rates. */
+const sharedWords = 8;
+
+/** What all threads did in one sample, in operations for each microsecond of wall time, and their CPU time for each. */
+function together(samples, operations) {
+	const from = Math.min(...samples.map((sample) => sample.from));
+	const to = Math.max(...samples.map((sample) => sample.to));
+	const cpu = samples.reduce((sum, sample) => sum + sample.cpu, 0) / samples.length;
+	return { cpu, throughput: (samples.length * operations * 1000) / (to - from) };
+}
+
+export async function runThreads(cell) {
+	const { directory, kindSize, threads } = cell;
+	const kind = PmemKind.create(directory, { maxSize: kindSize });
+	const words = new SharedArrayBuffer(4 * sharedWords);
+	const results = await Promise.all(
+		Array.from({ length: threads }, async (_, index) => {
+			const workerData = { ...cell, pattern: cell.inner, seed: cell.seed + index, words, shared: kind.share() };
+			const worker = new Worker(new URL('thread.mjs', import.meta.url), { workerData });
+			const ended = once(worker, 'exit');
+			const [result] = await once(worker, 'message');
+			await ended;
+			return result;
+		}),
+	);
+	const leaks = kind.close();
+	if (leaks !== undefined) throw new Error(`${leaks.blocks} blocks are left after all were freed`);
+	const { operations } = results[0];
+	const samples = results[0].samples.map((_, index) =>
+		together(
+			results.map((result) => result.samples[index]),
+			operations,
+		),
+	);
+	return { operations, samples };
+}

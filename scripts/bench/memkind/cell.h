@@ -1,0 +1,60 @@
+// What the parts of the memkind contestant share: the cell, memory that must be there, clocks and random numbers.
+#pragma once
+
+#include <memkind.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// One workload, as in cells/cell.mjs.
+struct Cell {
+    const char* directory;
+    const char* pattern;
+    size_t kindSize, size;
+    long live;
+    int threads;
+    uint32_t seed;
+    int touch;
+    double warmUpMs, sampleMs;
+    long samples;
+};
+extern struct Cell cell;
+extern memkind_t kind;
+
+// sequence.c: cells/sequence.mjs.
+enum { kSizes = 1 << 16 };
+struct Sequence {
+    uint32_t state;
+    int32_t sizes[kSizes];
+    uint32_t at;
+};
+int32_t next(struct Sequence* sequence);
+void makeSizes(struct Sequence* sequence);
+int32_t nextSize(struct Sequence* sequence);
+
+// cell.c
+memkind_t openKind(void);
+void* tryAllocate(size_t size);
+void* allocate(size_t size);
+
+// patterns.c: cells/patterns.mjs, timing.mjs and fail.mjs.
+struct Pattern {
+    void (*run)(struct Pattern* pattern, long operations);
+    void** blocks;
+    long oldest;
+    struct Sequence sequence;
+};
+struct Pattern* newPattern(const char* name, uint32_t seed);
+void freePattern(struct Pattern* pattern);
+double nanoseconds(int clock);
+double warmUp(struct Pattern* pattern);
+void timePattern(void);
+
+// The rest of cells/: each prints a result.
+void runThreads(void);
+void fill(void);
+void refill(void);
+void evict(void);
+void metadata(void);
+void createOne(void);
+void createMany(void);
+void touchAll(void);

@@ -1,0 +1,34 @@
+// What a major garbage collection costs while a kind full of 4 KiB blocks is live.
+import { median, medianOf } from '../statistics.mjs';
+import { number, table } from '../tables.mjs';
+
+const titles = {
+	raw: 'raw handles in a Float64Array',
+	daxkind: 'Buffers of the kind',
+	allocUnsafeSlow: 'Buffer.allocUnsafeSlow',
+};
+
+export const gc = {
+	name: 'gc',
+	contestants: ['raw', 'daxkind', 'allocUnsafeSlow'],
+	workloads: () => [{ name: 'gc', pattern: 'gc', size: 2 ** 12, live: 0 }],
+	summarise: ([result]) => ({
+		...result,
+		empty: medianOf(result.rounds, ({ empty }) => median(empty)),
+		full: medianOf(result.rounds, ({ full }) => median(full)),
+		ratio: medianOf(result.rounds, ({ empty, full }) => median(full) / median(empty)),
+	}),
+	render({ rounds, empty, full, ratio }, { spread }) {
+		const rows = Object.keys(rounds).map((who) => [
+			titles[who],
+			number(empty[who]),
+			number(full[who]),
+			number(ratio[who]),
+		]);
+		const { bytes } = rounds.raw[0];
+		return [
+			`a major garbage collection in ms, while ${number(bytes / 2 ** 20)} MiB are live as blocks of 4 KiB, and while none is; ${spread}`,
+			table(['blocks', 'none live', 'all live', 'ratio'], 1, rows),
+		];
+	},
+};

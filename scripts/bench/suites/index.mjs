@@ -1,0 +1,14 @@
+// All tables of the benchmark, in the order in which they are printed.
+//
+// A suite is one table: `workloads(kindSize)` measured by the `contestants` (those for which `takesPart` holds),
+// `summarise(results)` what the rounds come to, `render(summary, options)` the lines that a person reads.
+import { fail } from './fail.mjs';
+import { faults } from './faults.mjs';
+import { gc } from './gc.mjs';
+import { memory } from './memory.mjs';
+import { refill } from './refill.mjs';
+import { threads } from './threads.mjs';
+import { times } from './times.mjs';
+import { utilisation } from './utilisation.mjs';
+
+export const suites = [times, fail, threads, utilisation, refill, memory, faults, gc];

@@ -1,0 +1,24 @@
+// How much of a kind can be used: fill until the first failure, then ten times free a random half and refill.
+import { medianOf } from '../statistics.mjs';
+import { percent, table } from '../tables.mjs';
+
+export const utilisation = {
+	name: 'utilisation',
+	contestants: ['daxkind', 'memkind'],
+	workloads: () => [{ name: 'util', pattern: 'fill', size: 0, live: 0 }],
+	summarise: ([result]) => ({
+		...result,
+		first: medianOf(result.rounds, ({ filled }) => filled[0]),
+		refilled: medianOf(result.rounds, ({ filled }) => filled.at(-1)),
+	}),
+	render({ first, refilled }) {
+		const names = Object.keys(first);
+		const row = (title, figures) => [title, ...names.map((name) => percent(figures[name]))];
+		return [
+			table(['used of the kind, requested bytes, 16 B-64 KiB', ...names], 1, [
+				row('filled until the first failure', first),
+				row('after ten times a random half freed and refilled', refilled),
+			]),
+		];
+	},
+};
