@@ -255,8 +255,9 @@ export interface KindLayout {
 	slabShape: number;
 	slabStateBase: number;
 	descriptorWords: number;
-	/** The lowest bits of the shape are the class. */
+	/** The lowest bits of the shape are the class, those above them the number of slots. */
 	slabClassBits: number;
+	slabSlotsBits: number;
 	/** The bits from here on of an entry in the unit map (native/heap/run_allocator.h) are its tag. */
 	unitTagShift: number;
 	largeTag: number;

@@ -17,7 +17,7 @@ import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 import type { PressureOptions } from './pressure.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
-import { push, type ThreadHeap } from './thread-heap.ts';
+import type { ThreadHeap } from './thread-heap.ts';
 
 const { maxSlabSize, runCode, unitsShift, magazineCode, cachedUnitsWord } = native.kindLayout;
 
@@ -63,6 +63,8 @@ export abstract class Kind {
 	/** The same as the blocks'. */
 	#segments: (Segment | undefined)[];
 	#raw: RawHandles | undefined;
+	/** Whether other threads may hold the kind, now or later. */
+	#isShared = false;
 
 	protected constructor(handle: KindHandle, pressure: PressureOptions = {}) {
 		if (!made.delete(handle)) throw illegalConstructor();
@@ -248,26 +250,13 @@ export abstract class Kind {
 	 * @throws As `malloc`.
 	 */
 	mallocRaw(size: number): number {
-		const handle = this.tryMallocRaw(size);
-		return handle === 0 && size > 0 ? this.#outOfMemory(size) : handle;
+		const handle = this.#mallocRaw(size);
+		return handle === 0 && size !== 0 ? this.#outOfMemory(size) : handle;
 	}
 
 	/** Like `mallocRaw`, but returns 0 when there is no memory. */
 	tryMallocRaw(size: number): number {
-		const raw = this.#raw;
-		if (raw !== undefined && typeof size === 'number' && size > 0 && (size | 0) === size) {
-			const code = size <= maxSlabSize ? classFor(size) : smallRunCode((size + this.#unitMask) >>> this.#unitShift);
-			const cache = this.#cache;
-			const magazine = magazineOf(code);
-			const top = cache[magazine]!;
-			if (top > 0 && cache[magazine + magazineCode] === code) {
-				const handle = raw.take(code, cache[magazine + top]!, cache[magazine + top + 1]!);
-				cache[magazine] = top - 2;
-				if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
-				return handle;
-			}
-		}
-		return this.#mallocRawSlowly(size);
+		return this.#mallocRaw(size);
 	}
 
 	/**
@@ -290,19 +279,14 @@ export abstract class Kind {
 	 * Frees the block of a raw handle. 0 is accepted and does nothing.
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no number.
-	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed before, by any thread (a handle that is as old as 64
-	 *   blocks at its place is taken for the newest one's); ERR_DAXKIND_NOT_A_BLOCK when it is no handle;
+	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed before, by any thread (a handle that is older
+	 *   than 62 others of its slot is taken for the newest one's); ERR_DAXKIND_NOT_A_BLOCK when it is no handle;
 	 *   ERR_DAXKIND_WRONG_KIND when it is one of another kind. Nothing has changed then.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	freeRaw(handle: number): void {
 		const raw = this.#raw;
-		if (raw === undefined || typeof handle !== 'number' || handle === 0) {
-			this.#freeRawSlowly(handle);
-			return;
-		}
-		const code = raw.release(handle);
-		if (!push(this.#cache, code, raw.segment, raw.offset)) this.#blocks.freeRaw(code, raw.segment, raw.offset);
+		if (raw === undefined || typeof handle !== 'number' || !raw.free(handle)) this.#freeRawSlowly(handle);
 	}
 
 	// ---- Threads ----------------------------------------------------------------------------------------------------
@@ -323,6 +307,7 @@ export abstract class Kind {
 	 */
 	share(): SharedKind {
 		this.#blocks.checkOpen();
+		this.#share();
 		return { type: 'daxkind.Kind', process: native.kindShare(this.#heap.id), number: this.#number };
 	}
 
@@ -341,7 +326,9 @@ export abstract class Kind {
 				'There is no such kind in this process: it was closed by all that held it, or another process made it',
 			);
 		}
-		return makers.get(handle.type)!(adopt(handle));
+		const kind = makers.get(handle.type)!(adopt(handle));
+		kind.#share();
+		return kind;
 	}
 
 	/**
@@ -490,14 +477,34 @@ export abstract class Kind {
 		return cache[magazine]! > 0 && cache[magazine + magazineCode] === code;
 	}
 
+	#share(): void {
+		this.#isShared = true;
+		if (this.#raw !== undefined) this.#raw.isShared = true;
+	}
+
 	#rawHandles(): RawHandles {
 		this.#blocks.checkOpen();
-		this.#raw ??= new RawHandles(this.#number, this.#unitShift, () => {
-			const tables = native.kindRawTables(this.#heap.id);
-			for (const table of Object.values(tables)) this.#heap.keep(table);
-			return tables;
+		this.#raw ??= new RawHandles({
+			cache: this.#cache,
+			number: this.#number,
+			unitShift: this.#unitShift,
+			isShared: this.#isShared,
+			read: () => {
+				const tables = native.kindRawTables(this.#heap.id);
+				for (const table of Object.values(tables)) this.#heap.keep(table);
+				return tables;
+			},
+			giveBack: (code, segment, offset) => this.#blocks.freeRaw(code, segment, offset),
 		});
 		return this.#raw;
+	}
+
+	#mallocRaw(size: number): number {
+		if (typeof size === 'number' && size > 0 && (size | 0) === size && this.#raw !== undefined) {
+			const handle = this.#raw.malloc(size);
+			if (handle !== 0) return handle;
+		}
+		return this.#mallocRawSlowly(size);
 	}
 
 	#mallocRawSlowly(size: number): number {

@@ -37,6 +37,7 @@ Napi::Object kindLayout(Napi::Env env) {
     set("slabShape", kSlabShape);
     set("slabStateBase", kSlabStateBase);
     set("slabClassBits", kSlabClassBits);
+    set("slabSlotsBits", kSlabSlotsBits);
     set("descriptorWords", kDescriptorWords);
     set("unitTagShift", RunAllocator::kTagShift);
     set("largeTag", RunAllocator::kLarge >> RunAllocator::kTagShift);

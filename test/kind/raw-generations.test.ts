@@ -1,0 +1,120 @@
+// What tells one raw handle from another: each stands for one block only, whatever becomes of its place and whoever frees it.
+import { truncateSync, writeFileSync } from 'node:fs';
+import { FixedKind, mapFile } from 'daxkind';
+import { describe, expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { inThreads } from '../helpers/threads.ts';
+
+const MiB = 2 ** 20;
+const directory = testDirectory();
+closeAfterEach();
+
+const doubleFree = expect.objectContaining({ code: 'ERR_DAXKIND_DOUBLE_FREE' });
+const refusal = expect.objectContaining({ code: expect.stringMatching(/NOT_A_BLOCK|DOUBLE_FREE/) });
+const notABlock = expect.objectContaining({ code: 'ERR_DAXKIND_NOT_A_BLOCK' });
+
+test('a handle is never given out again when its place becomes another slab, or a run', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const stale = new Set<number>();
+	for (const size of [64, 16, 20_000, 8192, 512, 40_000, 64, 100]) {
+		const handles = Array.from({ length: 300 }, () => kind.mallocRaw(size));
+		for (const handle of stale) expect(() => kind.freeRaw(handle)).toThrow(doubleFree);
+		expect(handles.filter((handle) => stale.has(handle))).toEqual([]);
+		for (const handle of handles) {
+			kind.freeRaw(handle);
+			stale.add(handle);
+		}
+		kind.purge();
+	}
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('a handle stays refused while its slot is given out 62 times more', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	for (const size of [64, 20_000]) {
+		const first = kind.mallocRaw(size);
+		const place = kind.view(first).byteOffset;
+		kind.freeRaw(first);
+		for (let i = 0; i < 62; i++) {
+			const handle = kind.mallocRaw(size);
+			expect(kind.view(handle).byteOffset).toBe(place);
+			expect(() => kind.freeRaw(first)).toThrow(doubleFree);
+			expect(() => kind.view(first)).toThrow(doubleFree);
+			kind.freeRaw(handle);
+		}
+		expect(() => kind.freeRaw(first)).toThrow(doubleFree);
+	}
+});
+
+test('a slot or a unit that never had a handle is no block', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const [slot, run] = [kind.mallocRaw(8192), kind.mallocRaw(20_000)];
+	// Slots count in steps of 64, runs and slabs in steps of 65,536.
+	for (const wrong of [
+		slot + 64,
+		slot + 1023 * 64,
+		slot + 1000 * 65_536,
+		run + 64,
+		run + 65_536,
+		run + 2 ** 30,
+		run + 0.25,
+	]) {
+		expect(() => kind.freeRaw(wrong)).toThrow(refusal);
+	}
+	expect(() => kind.freeRaw(slot + 64)).toThrow(notABlock);
+	expect(() => kind.freeRaw(run + 65_536)).toThrow(notABlock);
+	kind.freeRaw(slot);
+	kind.freeRaw(run);
+});
+
+test('views of handles of all sizes are where the blocks are, in every segment of a large kind', () => {
+	const path = `${directory}/sparse`;
+	writeFileSync(path, '');
+	truncateSync(path, 4096 * MiB);
+	const kind = FixedKind.create(mapFile(path));
+	const handles = new Map<number, number>();
+	for (let segment = 0; segment < 4; segment++) {
+		const { buffer } = kind.view(kind.mallocRaw(8 * MiB));
+		for (let size = 1; size <= 40_000; size = Math.ceil(size * 1.13)) {
+			const handle = kind.mallocRaw(size);
+			kind.view(handle, size).fill(handles.size & 0xff);
+			handles.set(handle, handles.size & 0xff);
+		}
+		// The rest of the segment, so that the next blocks come to lie in another.
+		while (segment < 3 && kind.view(kind.mallocRaw(8 * MiB)).buffer === buffer);
+		if (segment < 3) for (let i = 0; i < 2000; i++) kind.mallocRaw(8192);
+	}
+	expect(new Set([...handles.keys()].map((handle) => kind.view(handle).buffer)).size).toBe(4);
+	for (const [handle, value] of handles) {
+		expect(kind.view(handle)[0]).toBe(value);
+		kind.freeRaw(handle);
+		expect(() => kind.freeRaw(handle)).toThrow(doubleFree);
+	}
+	kind.close();
+});
+
+describe('of a shared kind', () => {
+	const free = `
+		const kind = Kind.attach(data.kind);
+		let freed = 0;
+		for (const handle of data.handles) {
+			try {
+				kind.freeRaw(handle);
+				freed++;
+			} catch (error) {
+				if (error.code !== 'ERR_DAXKIND_DOUBLE_FREE') throw error;
+			}
+		}
+		kind.close();
+		return freed;`;
+
+	test('handles from before it was shared are freed by any thread, each once', async () => {
+		const kind = create(directory, { maxSize: 64 * MiB });
+		const handles = Array.from({ length: 20_000 }, (_, i) => kind.mallocRaw(i % 10 === 0 ? 9000 : 1 + (i % 2000)));
+		const freed = await inThreads(3, free, { kind: kind.share(), handles });
+		expect(freed.reduce((sum: number, each) => sum + (each as number), 0)).toBe(handles.length);
+		for (const handle of handles) expect(() => kind.freeRaw(handle)).toThrow(doubleFree);
+		expect(kind.stats().blocks).toBe(0);
+	});
+});
