@@ -27,13 +27,18 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null;
 }
 
-function isCount(value: unknown): boolean {
-	return Number.isSafeInteger(value) && (value as number) >= 0;
+function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): boolean {
+	return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }
 
 /** Checks what postMessage brought. */
 export function requireSharedKind(value: unknown): SharedKind {
-	if (isRecord(value) && value.type === 'daxkind.Kind' && isCount(value.process) && isCount(value.number)) {
+	if (
+		isRecord(value) &&
+		value.type === 'daxkind.Kind' &&
+		isCount(value.process) &&
+		isCount(value.number, 2 ** 32 - 1)
+	) {
 		return value as unknown as SharedKind;
 	}
 	throw invalidArgType('shared', 'what kind.share() returned', value);

@@ -11,7 +11,8 @@ namespace {
 struct Registry {
     std::mutex mutex;
     std::unordered_map<uint32_t, std::weak_ptr<Kind>> kinds;
-    uint32_t last = 0;
+    // References to blocks tell kinds by their numbers: those of another process are not to be taken for this one's.
+    uint32_t last = static_cast<uint32_t>(static_cast<uint64_t>(processNonce())) / 2;
 };
 
 // Never destroyed: threads may still run while the process ends.
@@ -48,7 +49,7 @@ std::shared_ptr<Kind> findKind(uint32_t number) {
 double processNonce() {
     static const double nonce = [] {
         uint64_t bits = 0;
-        if (getrandom(&bits, sizeof bits, 0) != sizeof bits) bits = reinterpret_cast<uintptr_t>(&registry());
+        if (getrandom(&bits, sizeof bits, 0) != sizeof bits) bits = reinterpret_cast<uintptr_t>(&bits);
         return static_cast<double>(bits >> 12);
     }();
     return nonce;

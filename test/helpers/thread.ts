@@ -1,0 +1,66 @@
+// Worker threads that do what a test tells them, one task after the other.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type * as daxkind from 'daxkind';
+import { onTestFinished } from 'vitest';
+
+/** What the tasks of a thread find there, and what they leave for the next. */
+export interface Scope {
+	daxkind: typeof daxkind;
+	kind: daxkind.Kind;
+	blocks: Buffer[];
+	handles: number[];
+}
+
+const source = `
+const { parentPort } = require('node:worker_threads');
+const scope = { daxkind: require('daxkind'), kind: undefined, blocks: [], handles: [] };
+parentPort.on('message', async ({ task, argument }) => {
+	if (task === undefined) return parentPort.close();
+	try {
+		parentPort.postMessage({ value: await new Function('return ' + task)()(scope, argument) });
+	} catch (error) {
+		parentPort.postMessage({ error: { name: error.name, message: error.message, code: error.code } });
+	}
+});`;
+
+export class Thread {
+	readonly #worker = new Worker(source, { eval: true });
+
+	/** Starts a thread, which ends with the test at the latest. With a shared kind, its `kind` is attached to that. */
+	static async start(shared?: daxkind.SharedKind): Promise<Thread> {
+		const thread = new Thread();
+		onTestFinished(() => thread.terminate());
+		await thread.run((scope, shared) => {
+			if (shared !== undefined) scope.kind = scope.daxkind.Kind.attach(shared);
+		}, shared);
+		return thread;
+	}
+
+	/** Has the thread call a function, which can use nothing but its two arguments. What it throws comes back with its code. */
+	async run<Argument, Result>(
+		task: (scope: Scope, argument: Argument) => Result | Promise<Result>,
+		argument: Argument,
+	): Promise<Result> {
+		this.start(task, argument);
+		const [{ value, error }] = await once(this.#worker, 'message');
+		if (error !== undefined) throw Object.assign(new Error(error.message), error);
+		return value;
+	}
+
+	/** The same for a task that does not end, or whose end nobody waits for. */
+	start<Argument>(task: (scope: Scope, argument: Argument) => unknown, argument: Argument): void {
+		this.#worker.postMessage({ task: String(task), argument });
+	}
+
+	/** Lets the thread end by itself, and waits for that. */
+	async end(): Promise<void> {
+		const exit = once(this.#worker, 'exit');
+		this.#worker.postMessage({});
+		await exit;
+	}
+
+	async terminate(): Promise<void> {
+		await this.#worker.terminate();
+	}
+}
