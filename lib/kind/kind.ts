@@ -210,10 +210,12 @@ export abstract class Kind {
 	 * the length that was asked for; `realloc` up to the usable size does not move it. 0 for null and undefined. In debug
 	 * mode it is the block's length: a red zone follows.
 	 *
-	 * @throws As `free`.
+	 * @param block A block, or a raw handle.
+	 * @throws As `free`, and `freeRaw`.
 	 */
-	usableSize(block: Buffer | null | undefined): number {
+	usableSize(block: Buffer | number | null | undefined): number {
 		if (block === null || block === undefined) return 0;
+		if (typeof block === 'number') return this.#usableRaw(block);
 		const held = this.#blocks.held(block);
 		const code = Block.codeOf(held);
 		if (code === emptyCode) return 0;
@@ -266,9 +268,8 @@ export abstract class Kind {
 	 * @throws As `freeRaw`; RangeError ERR_OUT_OF_RANGE for a longer `length`.
 	 */
 	view(handle: number, length?: number): Buffer {
-		this.#blocks.checkOpen();
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
-		const usable = handle === 0 ? 0 : this.#heap.usableSize(this.#rawHandles().find(handle));
+		const usable = this.#usableRaw(handle);
 		const bytes = length === undefined ? usable : requireInteger('length', length, 0, usable);
 		if (bytes === 0) return new FastBuffer(new ArrayBuffer(0), 0, 0);
 		const { segment, offset } = this.#rawHandles();
@@ -505,6 +506,11 @@ export abstract class Kind {
 			if (handle !== 0) return handle;
 		}
 		return this.#mallocRawSlowly(size);
+	}
+
+	#usableRaw(handle: number): number {
+		const raw = this.#rawHandles();
+		return handle === 0 ? 0 : this.#heap.usableSize(raw.find(handle));
 	}
 
 	#mallocRawSlowly(size: number): number {

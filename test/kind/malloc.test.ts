@@ -313,7 +313,9 @@ describe('free', () => {
 			}
 		}
 		expect(() => kind.free(foreign)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
-		for (const value of [5, 'x', {}, [], Symbol('s'), () => 1, 3n, true] as unknown as Buffer[]) {
+		// To usableSize a number is a raw handle.
+		expect(() => kind.free(5 as unknown as Buffer)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+		for (const value of ['x', {}, [], Symbol('s'), () => 1, 3n, true] as unknown as Buffer[]) {
 			expect(() => kind.free(value)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 			expect(() => kind.usableSize(value)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 			expect(() => kind.realloc(value, 10)).toThrow(code('ERR_INVALID_ARG_TYPE'));

@@ -1,0 +1,249 @@
+// Raw handles: numbers for blocks, looked up in the heap's own tables, so that a wrong one must lead nowhere.
+import { Kind, PmemKind } from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { Thread } from '../helpers/thread.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const directory = testDirectory();
+closeAfterEach();
+
+const code = (code: string) => expect.objectContaining({ code });
+const doubleFree = code('ERR_DAXKIND_DOUBLE_FREE');
+const notABlock = code('ERR_DAXKIND_NOT_A_BLOCK');
+const anyRefusal = code(expect.stringMatching(/^ERR_DAXKIND_(DOUBLE_FREE|NOT_A_BLOCK|WRONG_KIND)$/));
+
+for (const size of [1, 16, 100, 8192, 8193, 100_000, 5 * MiB]) {
+	test(`a handle of ${size} bytes is a safe integer, whose view is the memory until it is freed`, () => {
+		const kind = create(directory, { maxSize: 16 * MiB });
+		const handle = kind.mallocRaw(size);
+		expect(Number.isSafeInteger(handle) && handle > 0).toBe(true);
+		const view = kind.view(handle, size);
+		expect(Buffer.isBuffer(view)).toBe(true);
+		expect(view.length).toBe(size);
+		view.fill(0xab);
+		const usable = kind.usableSize(handle);
+		expect(usable).toBeGreaterThanOrEqual(size);
+		expect(kind.view(handle).length).toBe(usable);
+		expect(kind.view(handle, size).equals(Buffer.alloc(size, 0xab))).toBe(true);
+		expect(kind.view(handle, 0).length).toBe(0);
+		for (const length of [usable + 1, -1, 0.5, Number.NaN]) {
+			expect(() => kind.view(handle, length)).toThrow(code('ERR_OUT_OF_RANGE'));
+		}
+		expect(() => kind.free(view)).toThrow(notABlock);
+		expect(kind.stats()).toMatchObject({ blocks: 1, allocated: usable });
+		kind.freeRaw(handle);
+		expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
+		for (const call of [() => kind.freeRaw(handle), () => kind.view(handle), () => kind.usableSize(handle)]) {
+			expect(call).toThrow(doubleFree);
+		}
+	});
+}
+
+test('0 stands for no block, and is what there is for 0 bytes and without memory', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	expect(kind.mallocRaw(0)).toBe(0);
+	expect(kind.tryMallocRaw(0)).toBe(0);
+	expect(kind.tryMallocRaw(17 * MiB)).toBe(0);
+	expect(() => kind.mallocRaw(17 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+	expect(kind.view(0).length).toBe(0);
+	expect(kind.usableSize(0)).toBe(0);
+	kind.freeRaw(0);
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('numbers that are no handle are refused, however near to one they are', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	// The first is at the start of the kind, where what is above a handle's bits could be cut off without a trace.
+	const handles = [kind.mallocRaw(100_000), kind.mallocRaw(100), kind.mallocRaw(MiB)];
+	const before = kind.stats();
+	for (const handle of handles) {
+		for (const wrong of [
+			...[1, 7, -1, 2 ** -6, 0.5].map((step) => handle + step),
+			...[40, 46, 53, 63, 64, 72, 80, 100].flatMap((log) => [
+				handle + 2 ** log,
+				handle - 2 ** log,
+				2 ** log,
+				-(2 ** log),
+			]),
+			-handle,
+			handle * 2,
+			handle * 2 ** 32,
+			1,
+			0.5,
+			-1,
+			Number.NaN,
+			Infinity,
+			-Infinity,
+			Number.MAX_SAFE_INTEGER,
+			Number.MIN_VALUE,
+		]) {
+			if (handles.includes(wrong)) continue;
+			for (const call of [() => kind.freeRaw(wrong), () => kind.view(wrong), () => kind.usableSize(wrong)]) {
+				expect(call, `${handle} as ${wrong}`).toThrow(anyRefusal);
+			}
+		}
+	}
+	for (const wrong of ['1', 1n, null, undefined, {}, [handles[0]], Buffer.alloc(1)] as unknown as number[]) {
+		expect(() => kind.freeRaw(wrong)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+		expect(() => kind.view(wrong)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	}
+	expect(kind.stats()).toEqual(before);
+	for (const handle of handles) kind.freeRaw(handle);
+});
+
+test('the inside of a block is no handle, and neither is a Buffer', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	for (const size of [48, 1000, 8192, 50_000]) {
+		const handle = kind.mallocRaw(size);
+		// A handle counts in steps of 16 bytes.
+		for (let at = 16; at < kind.usableSize(handle); at += 16) {
+			expect(() => kind.freeRaw(handle + at / 16)).toThrow(anyRefusal);
+		}
+		const block = kind.malloc(size);
+		const forged = handle + (block.byteOffset - kind.view(handle).byteOffset) / 16;
+		expect(() => kind.freeRaw(forged)).toThrow(doubleFree);
+		kind.free(block);
+		kind.freeRaw(handle);
+	}
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('an old handle stays refused while its place is given out again and again', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	for (const size of [64, 20_000]) {
+		const first = kind.mallocRaw(size);
+		const place = kind.view(first).byteOffset;
+		kind.freeRaw(first);
+		for (let reuse = 1; reuse < 60; reuse++) {
+			const handle = kind.mallocRaw(size);
+			expect(kind.view(handle).byteOffset).toBe(place);
+			expect(handle).not.toBe(first);
+			expect(() => kind.freeRaw(first)).toThrow(doubleFree);
+			kind.freeRaw(handle);
+		}
+	}
+});
+
+test('handles are refused, all but few, when their places hold blocks of another size', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const stale: number[] = [];
+	for (const size of [9 * KiB, 512, 1024, 100, 18 * KiB, 16]) {
+		const handles = Array.from({ length: 300 }, () => kind.mallocRaw(size));
+		let taken = 0;
+		for (const handle of stale) {
+			try {
+				kind.view(handle);
+				taken++;
+			} catch (error) {
+				expect(error).toEqual(anyRefusal);
+			}
+		}
+		// One of 63, by chance.
+		expect(taken).toBeLessThanOrEqual(stale.length / 10);
+		for (const handle of handles) kind.freeRaw(handle);
+		kind.purge();
+		stale.push(...handles);
+	}
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('handles of another kind, of a closed one, and of none are refused', () => {
+	const [kind, other] = [create(directory, { maxSize: 16 * MiB }), create(directory, { maxSize: 16 * MiB })];
+	const [mine, theirs] = [kind.mallocRaw(100), other.mallocRaw(100)];
+	expect(() => kind.freeRaw(theirs)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
+	expect(() => other.view(mine)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
+	const view = kind.view(mine);
+	kind.close();
+	expect(view.length).toBe(0);
+	for (const call of [
+		() => kind.freeRaw(mine),
+		() => kind.freeRaw(0),
+		() => kind.view(mine),
+		() => kind.mallocRaw(1),
+		() => kind.mallocRaw(0),
+		() => kind.tryMallocRaw(1),
+		() => kind.usableSize(mine),
+	]) {
+		expect(call).toThrow(code('ERR_INVALID_STATE'));
+	}
+	// A kind of which nobody has asked for a handle yet.
+	expect(() => create(directory, { maxSize: 16 * MiB }).freeRaw(mine)).toThrow(anyRefusal);
+	other.freeRaw(theirs);
+});
+
+test('handles work in slabs that were made after the tables were read, in every thread', async () => {
+	const kind = create(directory, { maxSize: 64 * MiB });
+	const thread = await Thread.start(kind.share());
+	for (const each of [kind, thread]) {
+		if (each instanceof Kind) each.freeRaw(each.mallocRaw(1));
+		else await each.run(({ kind }) => kind.freeRaw(kind.mallocRaw(1)), undefined);
+	}
+	// Slabs of eight blocks: their descriptors and states pass the 64 KiB that the tables have at first.
+	const handles: number[] = [];
+	for (let i = 0; i < 25_000; i++) {
+		const handle = kind.mallocRaw(2048);
+		kind.view(handle).writeUInt32LE(i);
+		handles.push(handle);
+	}
+	for (let size = 16; size <= 8192; size += 16) handles.push(kind.mallocRaw(size));
+	expect(new Set(handles).size).toBe(handles.length);
+	const wrong = await thread.run(({ kind }, handles) => {
+		let wrong = 0;
+		for (let i = 0; i < 25_000; i++) if (kind.view(handles[i]!).readUInt32LE() !== i) wrong++;
+		for (const handle of handles) kind.freeRaw(handle);
+		return wrong;
+	}, handles);
+	expect(wrong).toBe(0);
+	for (let i = 0; i < handles.length; i += 97) expect(() => kind.freeRaw(handles[i]!)).toThrow(doubleFree);
+	expect(kind.stats().blocks).toBe(0);
+	kind.free(kind.malloc(64 * MiB));
+});
+
+test('of many threads that free the same handles at once, one succeeds for each', async () => {
+	const kind = create(directory, { maxSize: 32 * MiB });
+	const handles = Array.from({ length: 3000 }, (_, i) => kind.mallocRaw((i % 30) * 500 + 1));
+	const gate = new Int32Array(new SharedArrayBuffer(4));
+	const threads = await Promise.all([1, 2, 3].map(() => Thread.start(kind.share())));
+	const frees = threads.map((thread) =>
+		thread.run(
+			({ kind }, { handles, gate }) => {
+				kind.freeRaw(kind.mallocRaw(1));
+				Atomics.add(gate, 0, 1);
+				while (Atomics.load(gate, 0) < 3);
+				return handles.map((handle) => {
+					try {
+						kind.freeRaw(handle);
+						return 1;
+					} catch (error) {
+						if ((error as { code: string }).code !== 'ERR_DAXKIND_DOUBLE_FREE') throw error;
+						return 0;
+					}
+				});
+			},
+			{ handles, gate },
+		),
+	);
+	const results = await Promise.all(frees);
+	expect(handles.every((_, i) => results.reduce((sum, freed) => sum + freed[i]!, 0) === 1)).toBe(true);
+	expect(kind.stats().blocks).toBe(0);
+	await Promise.all(threads.map((thread) => thread.end()));
+	kind.free(kind.malloc(32 * MiB));
+});
+
+test('handles are kept by a Float64Array, and a block that is freed by its handle goes to the next malloc', () => {
+	const kind = PmemKind.create(directory, { maxSize: 64 * MiB });
+	const index = new Float64Array(200_000);
+	for (let i = 0; i < index.length; i++) index[i] = kind.mallocRaw(64);
+	for (let i = 0; i < index.length; i++) kind.view(index[i]!, 8).writeDoubleLE(i);
+	for (let i = 0; i < index.length; i++) if (kind.view(index[i]!, 8).readDoubleLE() !== i) expect.fail(`block ${i}`);
+	expect(kind.stats()).toMatchObject({ blocks: index.length, allocated: index.length * 64 });
+	for (const handle of index) kind.freeRaw(handle);
+	const handle = kind.mallocRaw(64);
+	const place = kind.view(handle).byteOffset;
+	kind.freeRaw(handle);
+	expect(kind.malloc(64).byteOffset).toBe(place);
+	expect(kind.close()).toMatchObject({ blocks: 1 });
+});
