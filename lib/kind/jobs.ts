@@ -42,8 +42,14 @@ export function checkJobOptions(options: ProgressOptions | undefined): ProgressO
 /**
  * The result of a job. An aborted one is rejected with the signal's reason once the pool has let go of it; one that was
  * done before it saw the signal is a success. An error that `onProgress` throws aborts the job, and is the rejection.
+ *
+ * @param discard Undoes what the job has done, if it is done and rejected all the same.
  */
-export async function finish<Result>(job: NativeJob<Result>, { signal, onProgress }: ProgressOptions): Promise<Result> {
+export async function finish<Result>(
+	job: NativeJob<Result>,
+	{ signal, onProgress }: ProgressOptions,
+	discard?: (result: Result) => Promise<unknown>,
+): Promise<Result> {
 	const control = new Float64Array(job.control);
 	let thrown: { error: unknown } | undefined;
 	const abort = () => {
@@ -63,7 +69,10 @@ export async function finish<Result>(job: NativeJob<Result>, { signal, onProgres
 		const result = await job.promise;
 		clearInterval(timer);
 		report();
-		if (thrown) throw thrown.error;
+		if (thrown) {
+			await discard?.(result);
+			throw thrown.error;
+		}
 		return result;
 	} catch (error) {
 		if (thrown) throw thrown.error;

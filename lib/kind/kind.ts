@@ -5,7 +5,14 @@
 // is in blocks.ts and thread-heap.ts.
 import { constants } from 'node:buffer';
 import { requireInteger } from '../arguments.ts';
-import { daxkindError, illegalConstructor, invalidArgType, outOfRange } from '../errors.ts';
+import {
+	daxkindError,
+	illegalConstructor,
+	invalidArgType,
+	invalidState,
+	outOfRange,
+	type SystemError,
+} from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer, type Segment } from './block.ts';
 import { Blocks, wrongKind } from './blocks.ts';
@@ -420,12 +427,17 @@ export abstract class Kind {
 	 * `close`, whatever the policy. The kind may be used meanwhile.
 	 *
 	 * @throws A system error of `fallocate` (ENOSPC) or `madvise`; the signal's reason. What was reserved stays.
-	 * @throws Error ERR_INVALID_STATE after `close`.
+	 * @throws Error ERR_INVALID_STATE after `close`, also when the last that held the kind closed it meanwhile.
 	 */
 	async prefault(options?: ProgressOptions): Promise<void> {
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();
-		await finish(native.kindPrefaultAsync(this.#heap.id), given);
+		try {
+			await finish(native.kindPrefaultAsync(this.#heap.id), given);
+		} catch (error) {
+			if (this.closed && (error as SystemError | null)?.code === 'ECANCELED') throw invalidState('the kind is closed');
+			throw error;
+		}
 	}
 
 	/** True after `close`. */

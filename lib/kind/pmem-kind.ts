@@ -84,6 +84,8 @@ function checkOptions(directory: string | URL, options: unknown): Checked {
 
 /** Gives a refused MAP_SYNC its reason: the kernel says no more than ENOTSUP. */
 function explained(error: unknown, { path, mapSync }: Checked): unknown {
+	// A signal's reason, and what onProgress throws, can be anything.
+	if (!(error instanceof Error)) return error;
 	const { code, errno, syscall } = error as SystemError;
 	if (code === 'ENOSPC' && syscall === 'fstatfs') {
 		return systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
@@ -186,7 +188,8 @@ export class PmemKind extends Kind {
 		const given = checkJobOptions(options);
 		let handle: KindHandle;
 		try {
-			handle = await finish(native.kindCreateAsync(...request), given);
+			const discard = (unwanted: KindHandle) => finish(native.kindCloseAsync(unwanted.id), {});
+			handle = await finish(native.kindCreateAsync(...request), given, discard);
 		} catch (error) {
 			throw explained(error, checked);
 		}

@@ -101,7 +101,7 @@ Napi::Value prefault(const Napi::CallbackInfo& info) {
     auto job = std::make_unique<Job>();
     job->path = at->kind->description.path;
     job->run = [kind = at->kind](JobControl& control, const char** failedCall) {
-        return prefaultKind(*kind, control, failedCall);
+        return prefaultKind(*kind, true, control, failedCall);
     };
     return start(info.Env(), std::move(job));
 }

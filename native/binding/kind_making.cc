@@ -14,19 +14,20 @@ constexpr uint64_t kPrefaultStep = 32 * 1024 * 1024;
 
 }  // namespace
 
-int prefaultKind(Kind& kind, JobControl& control, const char** failedCall) {
+int prefaultKind(Kind& kind, bool whileHeld, JobControl& control, const char** failedCall) {
     Region& region = *kind.region;
     const uint64_t capacity = region.capacity();
     kind.heap.keepStorage();
     control.total = static_cast<double>(capacity);
     for (uint64_t offset = 0; offset < capacity; offset += kPrefaultStep) {
-        if (control.isAborted != 0) return -ECANCELED;
+        if (control.isAborted != 0 || (whileHeld && !kind.heap.isHeld())) return -ECANCELED;
         const uint64_t length = std::min(kPrefaultStep, capacity - offset);
         *failedCall = "fallocate";
         int error = kind.heap.commit(offset, length);
         if (error != 0) return error;
         *failedCall = "madvise";
         error = region.populate(offset, length);
+        kind.heap.dropStray(offset, length);
         if (error != 0) return error;
         control.done = static_cast<double>(offset + length);
     }
@@ -50,7 +51,7 @@ int makePmemKind(const PmemKindRequest& request, JobControl& control, std::share
     kind->region = region;
     *failedCall = "mmap";
     error = kind->heap.open(region.get(), heapOptions);
-    if (error == 0 && request.prefault) error = prefaultKind(*kind, control, failedCall);
+    if (error == 0 && request.prefault) error = prefaultKind(*kind, false, control, failedCall);
     if (error != 0) return error;
 
     const syscalls::FileStatus& status = region->status();

@@ -35,7 +35,8 @@ struct JobControl {
 // 0 or -errno with the system call that failed; -ECANCELED when it was aborted.
 int makePmemKind(const PmemKindRequest& request, JobControl& control, std::shared_ptr<Kind>* made,
                  const char** failedCall);
-// Commits all of the kind and faults it in, in steps. The storage is kept from then on.
-int prefaultKind(Kind& kind, JobControl& control, const char** failedCall);
+// Commits all of the kind and faults it in, in steps. The storage is kept from then on. `whileHeld`: -ECANCELED also
+// when all that held it have let go.
+int prefaultKind(Kind& kind, bool whileHeld, JobControl& control, const char** failedCall);
 
 }  // namespace daxkind

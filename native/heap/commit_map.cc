@@ -132,6 +132,13 @@ uint64_t CommitMap::decommitGranules(uint64_t first, uint64_t last) {
     return bytes;
 }
 
+void CommitMap::dropStray(ByteRange range) {
+    if (!isElastic_) return;
+    for (uint64_t granule = range.from / kCommitGranule; granule < up(range.to, kCommitGranule); granule++) {
+        if (!isCommitted(granule)) region_->decommit(granule * kCommitGranule, kCommitGranule);
+    }
+}
+
 uint64_t CommitMap::decommit(ByteRange range) {
     const uint64_t end = std::min(range.to / kCommitGranule, usedChunks_ * kGranulesPerChunk);
     return decommitGranules(up(range.from, kCommitGranule), end);

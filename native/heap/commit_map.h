@@ -39,6 +39,8 @@ class CommitMap {
 
     // Gives back chunks that have been free for at least `ageMs`. Returns bytes.
     uint64_t decay(uint32_t ageMs);
+    // Gives back storage that got into parts of a range that are not backed as far as this knows.
+    void dropStray(ByteRange range);
     // Gives back all granules inside a range, which is free. Returns bytes.
     uint64_t decommit(ByteRange range);
 

@@ -200,6 +200,11 @@ int Heap::commit(uint64_t offset, uint64_t length) {
     return runs_.commit(offset, length);
 }
 
+void Heap::dropStray(uint64_t offset, uint64_t length) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    runs_.dropStray(offset, length);
+}
+
 bool Heap::hasDirtyChunks() {
     const std::lock_guard<std::mutex> lock(mutex_);
     return runs_.hasDirtyChunks();

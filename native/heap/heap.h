@@ -110,6 +110,9 @@ class Heap {
     uint64_t purgeSome(uint64_t most);
     // Backs a part of the region. 0 or the region's error.
     int commit(uint64_t offset, uint64_t length);
+    // A part of the region has been faulted in: gives back what was purged meanwhile, and has got storage again by
+    // that.
+    void dropStray(uint64_t offset, uint64_t length);
     // From now on storage goes back by purge() alone, whatever the policy.
     void keepStorage();
 
@@ -122,6 +125,8 @@ class Heap {
     bool hasDirtyChunks();
     // The cache's owner is about to let go. Whether it is the last: of several who let go at once, one is.
     bool leave(ThreadCache* cache);
+    // Whether anybody has a cache, and is not about to let go.
+    bool isHeld();
     uint32_t unitShift() const { return runs_.unitShift(); }
 
   private:
@@ -139,6 +144,7 @@ class Heap {
     void noteFreed();
     void noteDirty(ThreadCache* cache) { cache->word(kDirtyWord) = runs_.hasDirtyChunks(); }
     ClassUse classUseLocked(uint32_t code);
+    bool isHeldLocked() const;
     // Whether callers hold nothing; what is taken is in thread caches.
     bool isDrained();
     // Brings a cache's limits up to date: they depend on how many caches there are and on whether memory is short.

@@ -56,10 +56,19 @@ void Heap::detach(ThreadCache* cache) {
 bool Heap::leave(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     cache->isLeaving = true;
-    for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
-        if (!other->isLeaving) return false;
+    return !isHeldLocked();
+}
+
+bool Heap::isHeld() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return isHeldLocked();
+}
+
+bool Heap::isHeldLocked() const {
+    for (const ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
+        if (!cache->isLeaving) return true;
     }
-    return true;
+    return false;
 }
 
 void Heap::setWake(ThreadCache* cache, void (*wake)(void*), void* data) {

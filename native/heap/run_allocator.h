@@ -62,6 +62,7 @@ class RunAllocator {
     void keepStorage() { storage_.keep(); }
     // Backs a part of the region. 0 or the region's error.
     int commit(uint64_t offset, uint64_t length) { return storage_.commit({offset, offset + length}); }
+    void dropStray(uint64_t offset, uint64_t length) { storage_.dropStray({offset, offset + length}); }
     uint32_t* unitMap() { return map_.data(); }
 
     uint32_t unitShift() const { return unitShift_; }

@@ -1,0 +1,260 @@
+// The asynchronous calls: that they do what the others do, can be watched and aborted, and leave nothing behind.
+import { Kind, PmemKind, type Progress } from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { eventually, holdings, namelessFiles, runChild } from '../helpers/process.ts';
+import { Thread } from '../helpers/thread.ts';
+
+const MiB = 1024 * 1024;
+// Faulting so much in takes some hundred milliseconds.
+const much = 384 * MiB;
+const directory = testDirectory();
+closeAfterEach();
+
+const code = (code: string) => expect.objectContaining({ code });
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Runs it, then waits until this process has no more of the kinds' files and mappings than before. */
+async function leavesNothing(run: () => Promise<unknown>): Promise<void> {
+	const { mappings } = holdings();
+	const files = namelessFiles(directory).length;
+	await run();
+	globalThis.gc!();
+	expect(await eventually(() => holdings().mappings <= mappings)).toBe(true);
+	expect(namelessFiles(directory)).toHaveLength(files);
+}
+
+test('createAsync makes the kind that create makes', async () => {
+	await using kind = await PmemKind.createAsync(directory, { maxSize: 17 * MiB, policy: 'conservative' });
+	expect(kind).toBeInstanceOf(PmemKind);
+	expect(kind.capacity).toBe(18 * MiB);
+	expect(kind.path).toBe(directory);
+	const block = kind.malloc(5).fill(1);
+	expect(Kind.of(block)).toBe(kind);
+});
+
+test('createAsync rejects what create throws, never throws itself, and leaves nothing', async () => {
+	await leavesNothing(async () => {
+		for (const [args, expected] of [
+			[[`${directory}/missing`], 'ENOENT'],
+			[[directory, { maxSize: 1 }], 'ERR_OUT_OF_RANGE'],
+			[[7], 'ERR_INVALID_ARG_TYPE'],
+			[[directory, null], 'ERR_INVALID_ARG_TYPE'],
+			[[directory, { signal: {} }], 'ERR_INVALID_ARG_TYPE'],
+			[[directory, { onProgress: 1 }], 'ERR_INVALID_ARG_TYPE'],
+			[[directory, { requireDax: true }], 'ERR_DAXKIND_NOT_DAX'],
+			[[directory, { mapSync: true }], 'ENOTSUP'],
+		] as const) {
+			const made = (PmemKind.createAsync as (...args: unknown[]) => Promise<PmemKind>)(...args);
+			await expect(made).rejects.toEqual(code(expected));
+		}
+	});
+});
+
+test('prefault takes all storage, reports how far it is, and leaves the event loop free', async () => {
+	for (const start of [
+		(onProgress: (progress: Progress) => void) =>
+			PmemKind.createAsync(directory, { maxSize: much, prefault: true, onProgress }),
+		async (onProgress: (progress: Progress) => void) => {
+			const kind = create(directory, { maxSize: much });
+			await kind.prefault({ onProgress });
+			return kind;
+		},
+	]) {
+		const seen: Progress[] = [];
+		let turns = 0;
+		const timer = setInterval(() => turns++, 5);
+		const kind = await start((progress) => seen.push(progress));
+		clearInterval(timer);
+		expect(kind.stats().resident).toBe(much);
+		expect(turns).toBeGreaterThan(2);
+		const done = seen.map(({ done }) => done);
+		expect(done).toEqual(done.toSorted((a, b) => a - b));
+		expect(seen.at(-1)).toEqual({ done: much, total: much });
+		// What is freed stays reserved, until purge.
+		kind.free(kind.malloc(much));
+		expect(await kind.purgeAsync()).toBe(much);
+		expect(kind.stats().resident).toBe(0);
+		kind.close();
+	}
+});
+
+test('purgeAsync returns what purge would, and an abort leaves what is left for the next', async () => {
+	const kind = create(directory, { maxSize: 128 * MiB });
+	const held = kind.malloc(MiB).fill('h');
+	kind.free(kind.malloc(100 * MiB));
+	kind.free(kind.malloc(100));
+	const { committed } = kind.stats();
+	const abort = new AbortController();
+	const aborted = kind.purgeAsync({ signal: abort.signal });
+	abort.abort();
+	await aborted.catch((error) => expect(error).toBe(abort.signal.reason));
+	await kind.purgeAsync();
+	expect(kind.stats().committed).toBeLessThanOrEqual(2 * MiB);
+	expect(kind.stats().committed).toBeLessThan(committed);
+	expect(kind.purge()).toBe(0);
+	expect(held.toString()).toBe('h'.repeat(MiB));
+	kind.free(kind.malloc(100 * MiB).fill(1));
+});
+
+test('a signal that is aborted already rejects at once, with its reason, whatever that is', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	await leavesNothing(async () => {
+		for (const reason of [new Error('mine'), 'a word', null, 0]) {
+			const signal = AbortSignal.abort(reason);
+			const options = { maxSize: 16 * MiB, prefault: true, signal };
+			await expect(PmemKind.createAsync(directory, options)).rejects.toBe(reason);
+			await expect(kind.prefault({ signal })).rejects.toBe(reason);
+			await expect(kind.purgeAsync({ signal })).rejects.toBe(reason);
+		}
+		await expect(kind.prefault({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+	});
+	expect(kind.stats().resident).toBe(0);
+});
+
+test('an abort at any time rejects with the reason and leaves nothing, or comes too late', async () => {
+	await leavesNothing(async () => {
+		for (const wait of [0, 1, 3, 10, 30, 60, 100]) {
+			for (const reason of [new Error('mine'), null]) {
+				const abort = new AbortController();
+				const options = { maxSize: much, prefault: true, signal: abort.signal };
+				const making = PmemKind.createAsync(directory, options);
+				setTimeout(() => abort.abort(reason), wait);
+				const kind = await making.catch((error) => void expect(error).toBe(reason));
+				kind?.close();
+			}
+		}
+	});
+});
+
+test('an abort of prefault keeps the kind, and what it has reserved so far', async () => {
+	const kind = create(directory, { maxSize: much });
+	const held = kind.malloc(1000).fill('k');
+	const abort = new AbortController();
+	const job = kind.prefault({ signal: abort.signal, onProgress: () => abort.abort('enough') });
+	await job.catch((reason) => expect(reason).toBe('enough'));
+	expect(held.toString()).toBe('k'.repeat(1000));
+	const { resident, committed } = kind.stats();
+	expect(resident).toBe(committed);
+	kind.free(kind.malloc(16 * MiB));
+	kind.purge();
+	expect(kind.stats().resident).toBeLessThanOrEqual(2 * MiB);
+});
+
+test('what onProgress throws ends the call and is its rejection; no kind stays behind', async () => {
+	for (const maxSize of [16 * MiB, much]) {
+		for (const thrown of [new Error('mine'), undefined, 'a word']) {
+			const onProgress = () => {
+				throw thrown;
+			};
+			await leavesNothing(() =>
+				expect(PmemKind.createAsync(directory, { maxSize, prefault: true, onProgress })).rejects.toBe(thrown),
+			);
+			const kind = create(directory, { maxSize });
+			await expect(kind.prefault({ onProgress })).rejects.toBe(thrown);
+			kind.free(kind.malloc(1000));
+			kind.close();
+		}
+	}
+});
+
+test('close while a job runs does not wait for it, and the job ends soon', async () => {
+	for (const close of [(kind: Kind) => kind.close(), (kind: Kind) => kind.closeAsync()]) {
+		for (const wait of [0, 20]) {
+			await leavesNothing(async () => {
+				const kind = PmemKind.create(directory, { maxSize: 4 * much });
+				const job = kind.prefault().then(
+					() => expect.fail('prefaulted a kind that is closed'),
+					(error) => error,
+				);
+				if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+				const start = performance.now();
+				await close(kind);
+				expect(kind.closed).toBe(true);
+				expect(await job).toEqual(code('ERR_INVALID_STATE'));
+				// To its end it would take seconds.
+				expect(performance.now() - start).toBeLessThan(1000);
+			});
+		}
+	}
+});
+
+test('a job goes on while another thread holds the kind', async () => {
+	const kind = PmemKind.create(directory, { maxSize: 64 * MiB });
+	const other = Kind.attach(kind.share());
+	const job = kind.prefault();
+	kind.close();
+	await job;
+	expect(other.stats().resident).toBe(64 * MiB);
+	other.close();
+});
+
+test('storage stays what the books say when purge and prefault run at the same time', async () => {
+	const kind = create(directory, { maxSize: much });
+	const jobs = [kind.prefault(), kind.prefault()];
+	let isRunning = true;
+	void Promise.all(jobs).then(() => {
+		isRunning = false;
+	});
+	const blocks: Buffer[] = [];
+	while (isRunning) {
+		kind.purge();
+		await kind.purgeAsync();
+		blocks.push(kind.malloc(100_000).fill(blocks.length));
+		await turn();
+	}
+	await Promise.all(jobs);
+	for (const [i, block] of blocks.entries()) {
+		expect(block.equals(Buffer.alloc(block.length, i & 255))).toBe(true);
+		kind.free(block);
+	}
+	kind.purge();
+	expect(kind.stats()).toMatchObject({ committed: 0, resident: 0 });
+});
+
+test('closeAsync closes at once, gives the storage back later, and reports as close does', async () => {
+	const { mappings } = holdings();
+	const kind = PmemKind.create(directory, { maxSize: much, prefault: true });
+	const block = kind.malloc(100);
+	const closing = kind.closeAsync();
+	expect([kind.closed, block.length]).toEqual([true, 0]);
+	expect(() => kind.malloc(1)).toThrow(code('ERR_INVALID_STATE'));
+	expect(await kind.closeAsync()).toBeUndefined();
+	expect(await closing).toMatchObject({ blocks: 1, bytes: 112 });
+	expect(namelessFiles(directory)).toEqual([]);
+	expect(holdings().mappings).toBe(mappings);
+	await expect(kind.prefault()).rejects.toEqual(code('ERR_INVALID_STATE'));
+	await expect(kind.purgeAsync()).rejects.toEqual(code('ERR_INVALID_STATE'));
+});
+
+test('a worker that ends while its jobs run leaves nothing', async () => {
+	await leavesNothing(async () => {
+		for (const wait of [0, 5, 50]) {
+			const thread = await Thread.start();
+			thread.start(async ({ daxkind }, directory) => {
+				const kind = daxkind.PmemKind.create(directory, { maxSize: 2 ** 27 });
+				kind.free(kind.malloc(2 ** 26));
+				const making = daxkind.PmemKind.createAsync(directory, { maxSize: 2 ** 27, prefault: true });
+				await Promise.all([making, kind.prefault({ onProgress() {} }), kind.purgeAsync(), kind.prefault()]);
+			}, directory);
+			await new Promise((resolve) => setTimeout(resolve, wait));
+			await thread.terminate();
+		}
+	});
+});
+
+for (const ending of ['process.exit(0)', 'process.exitCode = 0', 'process.kill(process.pid, "SIGKILL")']) {
+	test(`a process that ends by ${ending} while its jobs run ends as it should`, () => {
+		const child = runChild(
+			`const kind = PmemKind.create(process.argv[1], { maxSize: ${much} });
+			kind.prefault();
+			kind.purgeAsync();
+			PmemKind.createAsync(process.argv[1], { maxSize: ${much}, prefault: true });
+			setTimeout(() => { ${ending}; }, 30);`,
+			directory,
+		);
+		expect([child.status, child.signal]).toEqual(ending.includes('SIGKILL') ? [null, 'SIGKILL'] : [0, null]);
+		expect(child.stderr).toBe('');
+	});
+}
