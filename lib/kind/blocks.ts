@@ -73,11 +73,12 @@ export class Blocks {
 		if (code < 0 && this.ledger?.drain()) code = heap.take(size, alignment);
 		if (this.#pressure === undefined) return code;
 		if (code >= 0) {
-			this.#pressure.check(heap.cache, () => this.kind.stats());
+			this.#pressure.check(heap.cache, this.kind);
 			return code;
 		}
-		if (!this.#pressure.outOfMemory(size, () => this.kind.stats())) return -1;
+		if (!this.#pressure.outOfMemory(size, this.kind)) return -1;
 		this.checkOpen();
+		this.ledger?.drain();
 		return heap.take(size, alignment);
 	}
 
@@ -149,6 +150,7 @@ export class Blocks {
 		if (code !== had) {
 			if (segment.generation !== 0 || code < runCode || had < runCode) return undefined;
 			if (!this.heap.resize(code, segment.index, offset)) return undefined;
+			this.#pressure?.check(this.heap.cache, this.kind);
 		}
 		return this.rename(held, code, size);
 	}

@@ -1,6 +1,7 @@
 // Telling the owner of a kind that its memory runs short.
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { native } from '../native.ts';
+import type { Kind } from './kind.ts';
 import type { KindStats } from './kind-stats.ts';
 
 const { pressureWord } = native.kindLayout;
@@ -52,20 +53,22 @@ export class PressureWatch {
 	}
 
 	/** After an allocation: whether the threshold has been passed. */
-	check(cache: Int32Array, stats: () => KindStats): void {
+	check(cache: Int32Array, kind: Kind): void {
 		if (cache[pressureWord] === 0) return;
 		cache[pressureWord] = 0;
-		const pressure: Pressure = { reason: 'threshold', requested: 0, stats: stats() };
-		setImmediate(() => this.#onPressure(pressure));
+		const pressure: Pressure = { reason: 'threshold', requested: 0, stats: kind.stats() };
+		setImmediate(() => {
+			if (!kind.closed) this.#onPressure(pressure);
+		});
 	}
 
 	/** Before an allocation fails. Whether it is worth another try. */
-	outOfMemory(requested: number, stats: () => KindStats): boolean {
+	outOfMemory(requested: number, kind: Kind): boolean {
 		// What the callback itself asks for in vain just fails.
 		if (this.#isCalling) return false;
 		this.#isCalling = true;
 		try {
-			this.#onPressure({ reason: 'out-of-memory', requested, stats: stats() });
+			this.#onPressure({ reason: 'out-of-memory', requested, stats: kind.stats() });
 			return true;
 		} finally {
 			this.#isCalling = false;

@@ -1,0 +1,227 @@
+// onPressure: told in time and once, and what it frees, throws, allocates or closes is taken as it comes.
+import { type Kind, PmemKind, type PmemKindOptions, type Pressure } from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { runChild } from '../helpers/process.ts';
+import { Thread } from '../helpers/thread.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const directory = testDirectory();
+closeAfterEach();
+
+const code = (code: string) => expect.objectContaining({ code });
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+interface Owned {
+	kind: PmemKind;
+	calls: Pressure[];
+	/** What the next calls do. */
+	onPressure: (pressure: Pressure) => void;
+}
+
+/** A kind of 16 MiB that writes down what it is told. */
+function owned(options: PmemKindOptions = {}): Owned {
+	const owned = { calls: [] as Pressure[], onPressure: () => {} } as unknown as Owned;
+	owned.kind = create(directory, {
+		maxSize: 16 * MiB,
+		onPressure(pressure) {
+			owned.calls.push(pressure);
+			owned.onPressure(pressure);
+		},
+		...options,
+	});
+	return owned;
+}
+
+/** All ways to allocate, each with the freeing of its result. */
+const ways: Record<string, (kind: Kind, size: number) => (() => void) | undefined> = {
+	malloc: (kind, size) => free(kind, kind.malloc(size)),
+	tryMalloc: (kind, size) => free(kind, kind.tryMalloc(size)),
+	calloc: (kind, size) => free(kind, kind.calloc(1, size)),
+	memalign: (kind, size) => free(kind, kind.memalign(64, size)),
+	buffer: (kind, size) => free(kind, kind.buffer(size)),
+	'realloc that moves': (kind, size) => free(kind, kind.realloc(kind.malloc(16), size)),
+	mallocRaw: (kind, size) => freeRaw(kind, kind.mallocRaw(size)),
+	tryMallocRaw: (kind, size) => freeRaw(kind, kind.tryMallocRaw(size)),
+};
+const free = (kind: Kind, block?: Buffer) => (block === undefined ? undefined : () => kind.free(block));
+const freeRaw = (kind: Kind, handle: number) => (handle === 0 ? undefined : () => kind.freeRaw(handle));
+
+for (const [name, allocate] of Object.entries({
+	...ways,
+	'realloc in its place': (kind: Kind, size: number) => free(kind, kind.realloc(kind.malloc(9 * KiB), size)),
+})) {
+	test(`the threshold is told once for each time that ${name} passes it, in a later turn`, async () => {
+		const { kind, calls } = owned({ pressureThreshold: 0.5 });
+		for (let crossing = 1; crossing <= 3; crossing++) {
+			const giveBack = allocate(kind, 6 * MiB)!;
+			await turn();
+			expect(calls).toHaveLength(crossing - 1);
+			const last = allocate(kind, 3 * MiB)!;
+			expect(calls).toHaveLength(crossing - 1);
+			await turn();
+			expect(calls).toHaveLength(crossing);
+			const { reason, requested, stats } = calls[crossing - 1]!;
+			expect({ reason, requested }).toEqual({ reason: 'threshold', requested: 0 });
+			expect(stats.allocated).toBeGreaterThanOrEqual(8 * MiB);
+			expect(stats.capacity).toBe(16 * MiB);
+			giveBack();
+			last();
+			// One more does not tell of the same.
+			allocate(kind, 1000)!();
+			await turn();
+			expect(calls).toHaveLength(crossing);
+			kind.purge();
+		}
+	});
+
+	test(`what onPressure frees is used by ${name}, which fails if it frees nothing`, () => {
+		const owner = owned();
+		const { kind, calls } = owner;
+		if (name === 'realloc in its place') return;
+		const held = [kind.malloc(8 * MiB), kind.malloc(6 * MiB)];
+		owner.onPressure = ({ reason }) => {
+			if (reason === 'out-of-memory') kind.free(held.shift());
+		};
+		const giveBack = allocate(kind, 7 * MiB);
+		expect(giveBack).toBeDefined();
+		expect(calls.map(({ reason }) => reason)).toEqual(['out-of-memory']);
+		expect(calls[0]!.requested).toBe(7 * MiB);
+		expect(calls[0]!.stats.allocated).toBeGreaterThanOrEqual(14 * MiB);
+
+		owner.onPressure = () => {};
+		for (let failure = 2; failure <= 4; failure++) {
+			const { blocks } = kind.stats();
+			if (name.startsWith('try')) expect(allocate(kind, 7 * MiB)).toBeUndefined();
+			else expect(() => allocate(kind, 7 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+			expect(calls).toHaveLength(failure);
+			// The block that realloc was about.
+			expect(kind.stats().blocks - blocks).toBe(name.startsWith('realloc') ? 1 : 0);
+		}
+	});
+}
+
+test('nothing is told below the threshold, which is nine tenths by default', async () => {
+	const { kind, calls } = owned();
+	const blocks = Array.from({ length: 14 }, () => kind.malloc(MiB));
+	await turn();
+	expect(calls).toEqual([]);
+	blocks.push(kind.malloc(MiB));
+	await turn();
+	expect(calls).toHaveLength(1);
+	// A little more and less does not tell again.
+	for (let i = 0; i < 20; i++) kind.free(kind.malloc(200 * KiB + i * 1000));
+	await turn();
+	expect(calls).toHaveLength(1);
+});
+
+test('small blocks pass the threshold, too', async () => {
+	const { kind, calls } = owned({ pressureThreshold: 0.25 });
+	for (let i = 0; i < 40_000; i++) kind.malloc(100);
+	await turn();
+	expect(calls).toHaveLength(1);
+});
+
+test('a callback that throws makes the allocation throw that, and the next is as if nothing had been', () => {
+	const owner = owned();
+	const held = owner.kind.malloc(14 * MiB);
+	owner.onPressure = () => {
+		throw new RangeError('mine');
+	};
+	for (const allocate of Object.values(ways)) expect(() => allocate(owner.kind, 4 * MiB)).toThrow('mine');
+	owner.onPressure = () => owner.kind.free(held);
+	owner.kind.free(owner.kind.malloc(13 * MiB));
+});
+
+test('a callback that closes the kind makes the allocation a misuse, whatever it was', () => {
+	for (const allocate of Object.values(ways)) {
+		const owner = owned();
+		const held = owner.kind.malloc(14 * MiB);
+		owner.onPressure = () => void owner.kind.close();
+		expect(() => allocate(owner.kind, 4 * MiB)).toThrow(code('ERR_INVALID_STATE'));
+		expect(held.length).toBe(0);
+	}
+});
+
+test('a callback may allocate: what there is, and in vain without being called again', () => {
+	const owner = owned();
+	const { kind, calls } = owner;
+	const held = [kind.malloc(14 * MiB)];
+	const made: Buffer[] = [];
+	owner.onPressure = () => {
+		expect(kind.tryMalloc(5 * MiB)).toBeUndefined();
+		expect(() => kind.malloc(6 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+		made.push(kind.malloc(MiB).fill(1));
+		kind.free(held.pop());
+		made.push(kind.malloc(50).fill(2));
+	};
+	const block = kind.malloc(4 * MiB).fill(3);
+	expect(calls).toHaveLength(1);
+	expect(made.map((block) => block.every((byte) => byte === block[0]))).toEqual([true, true]);
+	for (const each of [block, ...made]) kind.free(each);
+	kind.free(kind.malloc(16 * MiB));
+});
+
+test('a callback that frees the very block that is being reallocated makes that a double free, and nothing leaks', () => {
+	const owner = owned();
+	const { kind } = owner;
+	const [block, behind] = [kind.malloc(5 * MiB), kind.malloc(9 * MiB)];
+	owner.onPressure = () => {
+		kind.free(block);
+		kind.free(behind);
+	};
+	expect(() => kind.realloc(block, 6 * MiB)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('what onPressure frees in debug mode is used, although it would be kept out of use', () => {
+	const owner = owned({ debug: true });
+	const held = Array.from({ length: 30 }, () => owner.kind.malloc(500 * KiB));
+	owner.onPressure = () => {
+		for (const block of held.splice(0)) owner.kind.free(block);
+	};
+	owner.kind.free(owner.kind.malloc(15 * MiB));
+	expect(owner.calls).toHaveLength(1);
+});
+
+test('it is about the allocations of its own thread', async () => {
+	const { kind, calls } = owned();
+	const thread = await Thread.start(kind.share());
+	const failed = await thread.run(({ kind }) => {
+		while (kind.tryMalloc(2 ** 20) !== undefined);
+		return kind.tryMallocRaw(2 ** 20);
+	}, undefined);
+	expect(failed).toBe(0);
+	await turn();
+	expect(calls).toEqual([]);
+	expect(kind.tryMalloc(2 ** 20)).toBeUndefined();
+	expect(calls).toHaveLength(1);
+});
+
+test('an error in the callback for the threshold is uncaught, and a kind that is closed by then has no pressure', () => {
+	const run = (after: string) =>
+		runChild(
+			`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MiB}, onPressure() { throw new Error('mine'); } });
+			kind.malloc(${15 * MiB});
+			process.on('uncaughtException', (error) => console.log('uncaught', error.message));
+			${after}`,
+			directory,
+		);
+	expect(run('')).toMatchObject({ status: 0, stdout: 'uncaught mine\n' });
+	expect(run('kind.close();')).toMatchObject({ status: 0, stdout: '' });
+});
+
+for (const [options, expected] of [
+	[{ onPressure: 1 }, 'ERR_INVALID_ARG_TYPE'],
+	[{ onPressure: null }, 'ERR_INVALID_ARG_TYPE'],
+	[{ pressureThreshold: '0.5' }, 'ERR_INVALID_ARG_TYPE'],
+	[{ pressureThreshold: 0 }, 'ERR_OUT_OF_RANGE'],
+	[{ pressureThreshold: 1.1 }, 'ERR_OUT_OF_RANGE'],
+	[{ pressureThreshold: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+] as const) {
+	test(`${JSON.stringify(options)} is ${expected}`, () => {
+		expect(() => PmemKind.create(directory, options as unknown as PmemKindOptions)).toThrow(code(expected));
+	});
+}
