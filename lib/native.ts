@@ -317,6 +317,8 @@ interface Kinds {
 	): [code: number, units: number, length: number, zone: number] | undefined;
 	/** Takes a block's generation away; it is still to be freed. -ESTALE if it has none, or another. */
 	kindUnreference(id: number, segment: number, offset: number, generation: number): number;
+	/** The same, and it will be freed by kindFree, or at the end of this thread. */
+	kindQuarantine(id: number, segment: number, offset: number, generation: number): number;
 	/** Frees the block of that generation. -ESTALE if that was done already. */
 	kindFreeReferenced(id: number, segment: number, offset: number, generation: number): number;
 	kindRawTables(id: number): RawTables;

@@ -290,7 +290,7 @@ export class Blocks {
 				if (!this.isLive(block)) throw freedAlready(' elsewhere');
 				throw error;
 			}
-			if (native.kindUnreference(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
+			if (native.kindQuarantine(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
 			native.detachArrayBuffer(buffer);
 			ledger.freed(generation, memory, this.heap.usableSize(Block.codeOf(block)), () => {
 				if (native.kindFree(id, index, offset) !== 0) this.#corrupted();

@@ -43,7 +43,9 @@ napi_value allocateRun(napi_env env, napi_callback_info info) {
 napi_value freeBlock(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
     Attachment* const at = call.attachment();
-    return number(env, at == nullptr ? -EBADF : at->kind->heap.free(at->cache.get(), call.blockOffset(0)));
+    if (at == nullptr) return number(env, -EBADF);
+    at->quarantine.erase(call.blockOffset(0));
+    return number(env, at->kind->heap.free(at->cache.get(), call.blockOffset(0)));
 }
 
 // kindResizeRun(id, segment, offset, units)

@@ -76,6 +76,17 @@ napi_value unreference(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? -EBADF : at->kind->heap.unreference(call.blockOffset(0), call.uint64(2)));
 }
 
+// kindQuarantine(id, segment, offset, generation): as kindUnreference; and kindFree is called for the block later on,
+// or it is freed when this thread ends
+napi_value quarantine(napi_env env, napi_callback_info info) {
+    const Call<3> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    const int status = at->kind->heap.unreference(call.blockOffset(0), call.uint64(2));
+    if (status == 0) at->quarantine.insert(call.blockOffset(0));
+    return number(env, status);
+}
+
 // kindFreeReferenced(id, segment, offset, generation): 0, or -ESTALE if that was done already
 napi_value freeReferenced(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
@@ -115,6 +126,7 @@ void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table) {
     addFunction(env, exports, "kindReference", reference, table);
     addFunction(env, exports, "kindDereference", dereference, table);
     addFunction(env, exports, "kindUnreference", unreference, table);
+    addFunction(env, exports, "kindQuarantine", quarantine, table);
     addFunction(env, exports, "kindFreeReferenced", freeReferenced, table);
     exports["kindRawTables"] = Napi::Function::New(env, rawTables, "kindRawTables", table);
 }

@@ -59,6 +59,7 @@ double processNonce() {
 
 Attachment::~Attachment() {
     if (kind == nullptr || cache == nullptr) return;
+    for (const uint64_t offset : quarantine) kind->heap.free(cache.get(), offset);
     kind->heap.detach(cache.get());
     if (waker != nullptr) waker->stop();
 }

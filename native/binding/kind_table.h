@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "heap/heap.h"
@@ -54,6 +55,8 @@ struct Attachment {
     std::shared_ptr<Kind> kind;
     std::shared_ptr<ThreadCache> cache;
     std::shared_ptr<Waker> waker;  // Only of a kind that has been shared.
+    // Freed blocks that debug mode keeps out of use for a while. A thread may end before it gives them back.
+    std::unordered_set<uint64_t> quarantine;
 
     Attachment() = default;
     Attachment(const Attachment&) = delete;
