@@ -12,6 +12,7 @@ type BufferArguments = [buffer: ArrayBuffer, byteOffset: number, length: number]
 
 /** What a segment of no thread cache has, and a closed kind: every fast path ends up on the slow one. */
 export const noCache = new Int32Array(0);
+const noBytes = new Uint8Array(0);
 
 /** The offset of a block that is not one any more. */
 const freed = -1;
@@ -28,6 +29,8 @@ const shared: Own = { generation: 0, isOwn: false, isCollected: false, zone: 0 }
 export class Segment {
 	readonly kind: Kind;
 	readonly buffer: ArrayBuffer;
+	/** All of it, where it is shared: of length 0 once it has been transferred, which costs less to see than elsewhere. */
+	readonly bytes: Uint8Array;
 	/** The thread cache that blocks go back to. */
 	readonly cache: Int32Array;
 	/** Which segment of the region. */
@@ -44,6 +47,7 @@ export class Segment {
 	constructor(kind: Kind, buffer: ArrayBuffer, cache: Int32Array, index: number, own: Own = shared) {
 		this.kind = kind;
 		this.buffer = buffer;
+		this.bytes = cache === noCache ? noBytes : new Uint8Array(buffer);
 		this.cache = cache;
 		this.index = index;
 		this.generation = own.generation;

@@ -85,7 +85,7 @@ export class Blocks {
 	#segment(index: number): Segment {
 		let segment = this.segments[index];
 		// Not open yet, or moved away by ArrayBuffer.prototype.transfer().
-		if (segment === undefined || segment.buffer.byteLength === 0) {
+		if (segment === undefined || segment.bytes.length === 0) {
 			segment = new Segment(this.kind, this.heap.openSegment(index), this.heap.cache, index);
 			this.segments[index] = segment;
 		}
@@ -256,6 +256,10 @@ export class Blocks {
 		if (Block.segmentOf(block).kind !== this.kind) throw wrongKind('block');
 		if (Block.isFreed(block)) throw freedAlready('');
 		if (!this.isLive(block)) throw freedAlready(' elsewhere');
+		const { isOwn, buffer } = Block.segmentOf(block);
+		if (isOwn && buffer.byteLength === 0) {
+			throw invalidState("the block's ArrayBuffer has been transferred, and is not its own any more");
+		}
 		return block;
 	}
 
@@ -277,9 +281,6 @@ export class Blocks {
 		const { id } = this.heap;
 		const { generation, index, isOwn, buffer, zone } = Block.segmentOf(block);
 		const offset = Block.offsetOf(block);
-		if (isOwn && buffer.byteLength === 0) {
-			throw invalidState("the block's ArrayBuffer has been transferred, and is not its own any more");
-		}
 		if (this.ledger !== undefined && zone > 0) {
 			const ledger = this.ledger;
 			const memory = this.plainView(index, offset, zone + block.length + redZone);

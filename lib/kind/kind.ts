@@ -105,7 +105,8 @@ export abstract class Kind {
 			const top = cache[magazine]!;
 			if (top > 0 && cache[magazine + magazineCode] === code) {
 				const segment = this.#segments[cache[magazine + top]!];
-				if (segment !== undefined) {
+				// Its ArrayBuffer may have been moved away by transfer().
+				if (segment !== undefined && segment.bytes.length > 0) {
 					const block = new Block(segment, cache[magazine + top + 1]!, size, code);
 					cache[magazine] = top - 2;
 					if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;

@@ -62,6 +62,8 @@ export class ThreadHeap {
 	/** Windows to be made before those that are garbage are looked for. */
 	#untilSweep = 64;
 	#decayTimer: NodeJS.Timeout | undefined;
+	/** Whether memory may have been freed without our doing. */
+	#isCollecting = false;
 	#isOpen = true;
 
 	constructor(handle: KindHandle) {
@@ -150,6 +152,8 @@ export class ThreadHeap {
 
 	/** The same; the block there, of that generation, is freed when the ArrayBuffer is garbage. */
 	collectedWindow(segment: number, offset: number, length: number, generation: number): ArrayBuffer {
+		this.#isCollecting = true;
+		this.startDecay();
 		return this.keep(native.kindCollectedWindow(this.id, segment, offset, length, generation));
 	}
 
@@ -167,7 +171,8 @@ export class ThreadHeap {
 	/** Sees to it that what has been freed goes back to the file system after a while. */
 	startDecay(): void {
 		const { cache } = this;
-		if (this.#decayTimer !== undefined || (cache[dirtyWord] === 0 && cache[cachedUnitsWord] === 0)) return;
+		const mayHaveFreed = cache[dirtyWord] !== 0 || cache[cachedUnitsWord] !== 0 || this.#isCollecting;
+		if (this.#decayTimer !== undefined || !mayHaveFreed) return;
 		this.#decayTimer = setTimeout(() => {
 			this.#decayTimer = undefined;
 			if (!this.#isOpen) return;

@@ -46,7 +46,8 @@ test('the default policy keeps storage for reuse, and purge gives it back', () =
 	});
 });
 
-test('the default policy gives storage back after ten seconds, by itself', { timeout: 30_000 }, async () => {
+// The two that wait do so at the same time.
+test.concurrent('the default policy gives storage back after ten seconds, by itself', { timeout: 30_000 }, async () => {
 	const kind = PmemKind.create(directory, { maxSize: 32 * MiB });
 	fillAndFree(kind, MiB);
 	const held = kind.malloc(100).fill('h');
@@ -56,6 +57,22 @@ test('the default policy gives storage back after ten seconds, by itself', { tim
 	// What stays: the chunk of the block, and what the thread cache holds of freed blocks (at most 1/32).
 	expect(kind.stats().resident).toBeLessThanOrEqual(4 * MiB);
 	expect(held.toString()).toBe('h'.repeat(100));
+	kind.close();
+});
+
+test.concurrent('storage that the garbage collector freed goes back by itself, too', { timeout: 40_000 }, async () => {
+	const kind = PmemKind.create(directory, { maxSize: 32 * MiB });
+	(() => kind.buffer(20 * MiB).fill(1))();
+	for (let tries = 0; tries < 100 && kind.stats().blocks > 0; tries++) {
+		globalThis.gc!();
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+	expect(kind.stats()).toMatchObject({ blocks: 0, resident: 20 * MiB });
+	// Two rounds of ten seconds: in the first it has been free for less than that.
+	for (let waited = 0; waited < 25_000 && kind.stats().resident > 0; waited += 250) {
+		await new Promise((resolve) => setTimeout(resolve, 250));
+	}
+	expect(kind.stats().resident).toBe(0);
 	kind.close();
 });
 

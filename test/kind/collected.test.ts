@@ -1,0 +1,196 @@
+// Blocks that the garbage collector frees: when it does, and all that can happen to them before.
+import { Kind, PmemKind } from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { Thread } from '../helpers/thread.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const directory = testDirectory();
+closeAfterEach();
+
+const code = (code: string) => expect.objectContaining({ code });
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Collects garbage until it is so; the finalizers run in later turns of the event loop. */
+async function collectedUntil(condition: () => boolean): Promise<boolean> {
+	for (let tries = 0; tries < 100 && !condition(); tries++) {
+		globalThis.gc!();
+		await turn();
+	}
+	return condition();
+}
+
+/** Collects garbage a few times, for what shall not go with it. */
+async function collect(): Promise<void> {
+	for (let tries = 0; tries < 10; tries++) {
+		globalThis.gc!();
+		await turn();
+	}
+}
+
+for (const size of [10, 5000, 100_000, 3 * MiB]) {
+	test(`a block of ${size} bytes is freed when nothing of it can be reached, no sooner`, async () => {
+		const kind = create(directory, { maxSize: 16 * MiB });
+		const held: { part?: Buffer } = {};
+		(() => {
+			const block = kind.buffer(size).fill(7);
+			expect(block.length).toBe(size);
+			expect(block.buffer.byteLength).toBe(size);
+			expect(Kind.of(block)).toBe(kind);
+			expect(kind.usableSize(block)).toBeGreaterThanOrEqual(size);
+			held.part = block.subarray(size - 1);
+		})();
+		await collect();
+		expect(kind.stats().blocks).toBe(1);
+		expect(held.part![0]).toBe(7);
+		delete held.part;
+		expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+		kind.free(kind.malloc(16 * MiB));
+	});
+}
+
+test('memory that is dropped again and again never runs out', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	for (let i = 0; i < 200; i++) {
+		kind.buffer(MiB)[0] = i;
+		if (i % 10 === 9) expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+	}
+	expect(kind.stats().highWater).toBeLessThan(12 * MiB);
+});
+
+test('free does it at once, and then neither the block nor the collector can do it again', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const others: Buffer[] = [];
+	(() => {
+		const block = kind.buffer(5000);
+		const part = block.subarray(100);
+		kind.free(block);
+		expect([block.length, part.length]).toEqual([0, 0]);
+		expect(() => kind.free(block)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
+		expect(() => kind.usableSize(block)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
+		expect(Kind.of(block)).toBeUndefined();
+		// The same memory, as each sort of block.
+		for (let i = 0; i < 3; i++) others.push(kind.buffer(5000).fill(i), kind.malloc(5000).fill(i));
+	})();
+	await collect();
+	expect(kind.stats().blocks).toBe(6);
+	for (const [i, block] of others.entries()) {
+		expect(block.equals(Buffer.alloc(5000, i >> 1))).toBe(true);
+		kind.free(block);
+	}
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('realloc gives another block that is collected, and the old one is gone', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	(() => {
+		const block = kind.buffer(5000).fill(3);
+		const longer = kind.realloc(block, 50_000);
+		expect(block.length).toBe(0);
+		expect(longer.subarray(0, 5000).equals(Buffer.alloc(5000, 3))).toBe(true);
+		expect(longer.buffer.byteLength).toBe(50_000);
+		expect(kind.stats().blocks).toBe(1);
+		expect(() => kind.realloc(longer, 17 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+		expect(longer.length).toBe(50_000);
+	})();
+	expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+});
+
+test('0 bytes, and what is out of memory or no size', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	expect(kind.buffer(0).length).toBe(0);
+	kind.free(kind.buffer(0));
+	expect(() => kind.buffer(17 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+	for (const size of [-1, 0.5, Number.NaN]) expect(() => kind.buffer(size)).toThrow(code('ERR_OUT_OF_RANGE'));
+	expect(() => kind.buffer('1' as unknown as number)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('close empties the blocks that are left, and what the collector finds later harms nobody', async () => {
+	(() => {
+		const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const blocks = [kind.buffer(10), kind.buffer(20_000)];
+		kind.close();
+		expect(blocks.map(({ length }) => length)).toEqual([0, 0]);
+		expect(() => kind.free(blocks[0])).toThrow(code('ERR_INVALID_STATE'));
+		expect(() => kind.buffer(1)).toThrow(code('ERR_INVALID_STATE'));
+	})();
+	const next = create(directory, { maxSize: 16 * MiB });
+	const block = next.malloc(10).fill(1);
+	await collect();
+	expect(block.equals(Buffer.alloc(10, 1))).toBe(true);
+});
+
+test('a reference takes a block out of the hands of the collector', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const reference = (() => kind.ref(kind.buffer(20_000).fill(9)))();
+	await collect();
+	const block = kind.deref(reference);
+	expect(block.equals(Buffer.alloc(20_000, 9))).toBe(true);
+	kind.free(block);
+	expect(() => kind.deref(reference)).toThrow(code('ERR_DAXKIND_STALE_REFERENCE'));
+
+	const mine = kind.buffer(20_000);
+	const second = kind.ref(mine);
+	kind.free(mine);
+	expect(mine.length).toBe(0);
+	expect(() => kind.deref(second)).toThrow(code('ERR_DAXKIND_STALE_REFERENCE'));
+	expect(kind.stats().blocks).toBe(0);
+});
+
+test('the blocks of a thread live on when others close the kind, and go with the thread', async () => {
+	const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+	const thread = await Thread.start(kind.share());
+	const last = Kind.attach(kind.share());
+	await thread.run(
+		({ kind, blocks }) => void blocks.push(kind.buffer(100).fill(1), kind.buffer(2 ** 20).fill(2)),
+		undefined,
+	);
+	expect(kind.close()).toBeUndefined();
+	const seen = await thread.run(({ blocks }) => blocks.map((block) => [block.length, block[0]!]), undefined);
+	expect(seen).toEqual([
+		[100, 1],
+		[MiB, 2],
+	]);
+	expect(last.stats().blocks).toBe(2);
+	await thread.end();
+	expect(await collectedUntil(() => last.stats().blocks === 0)).toBe(true);
+	expect(last.close()).toBeUndefined();
+});
+
+test('structuredClone and postMessage copy the block alone, not what is around it', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const block = kind.buffer(1000).fill(5);
+	const clone = structuredClone(block);
+	expect(clone.buffer.byteLength).toBe(1000);
+	clone.fill(6);
+	expect(block[0]).toBe(5);
+	kind.free(block);
+});
+
+test('a block whose ArrayBuffer was transferred is freed with the new one, and refused until then', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const held: { moved?: ArrayBuffer } = {};
+	(() => {
+		const block = kind.buffer(5000).fill(8);
+		const buffer = block.buffer as ArrayBuffer & { transfer?(): ArrayBuffer };
+		// Before Node 22 there is no transfer() of memory that is not V8's: it is copied.
+		held.moved = buffer.transfer?.() ?? structuredClone(buffer, { transfer: [buffer] });
+		expect(new Uint8Array(held.moved)[4999]).toBe(8);
+		if (block.length > 0) return kind.free(block);
+		for (const call of [
+			() => kind.free(block),
+			() => kind.realloc(block, 10_000),
+			() => kind.ref(block),
+			() => kind.usableSize(block),
+		]) {
+			expect(call).toThrow(code('ERR_INVALID_STATE'));
+		}
+		expect(kind.stats().blocks).toBe(1);
+	})();
+	delete held.moved;
+	expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+});
