@@ -43,7 +43,8 @@ export class FixedKind extends Kind {
 	 * block of up to 8 KiB takes a share.
 	 *
 	 * @param mapping What `mapFile` made; writable.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE; Error ERR_INVALID_STATE if the mapping is unmapped, or not writable.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE; Error ERR_INVALID_STATE if the mapping is unmapped, or not writable, or if
+	 *   there is an open kind over it.
 	 */
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
 		if (!(mapping instanceof PmemMapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);

@@ -217,9 +217,16 @@ export class ThreadHeap {
 		const fails =
 			code < runCode
 				? (cache[failedClassesWord + (code >> 5)]! & (1 << (code & 31))) !== 0
-				: unitsOf(code) >= cache[failedUnitsWord]!;
+				: this.#isFailedLength(unitsOf(code));
 		if (fails) this.lastStatus = -ENOMEM;
 		return fails;
+	}
+
+	/** A longer run fails, too; but one that is longer than a segment may cross the borders of segments, others not. */
+	#isFailedLength(units: number): boolean {
+		const failed = this.cache[failedUnitsWord]!;
+		const segment = segmentSize / this.unitSize;
+		return units >= failed && (units <= segment || failed > segment);
 	}
 
 	#pop(code: number): number {

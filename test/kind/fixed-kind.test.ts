@@ -1,0 +1,233 @@
+// Kinds in memory that the caller owns: any size, any content, and nothing of theirs outside the blocks.
+import { closeSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { FixedKind, Kind, type MapFileOptions, mapFile, PmemKind, type PmemMapping } from 'daxkind';
+import { expect, onTestFinished, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { holdings } from '../helpers/process.ts';
+import { Thread } from '../helpers/thread.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+const directory = testDirectory();
+
+const code = (code: string) => expect.objectContaining({ code });
+const outOfMemory = code('ERR_DAXKIND_OUT_OF_MEMORY');
+
+let files = 0;
+function makeFile(content: Buffer): string {
+	const path = `${directory}/${files++}`;
+	writeFileSync(path, content);
+	return path;
+}
+
+/** A mapping of a file of holes, which takes no memory. */
+function mapSparse(size: number, options: MapFileOptions = {}): PmemMapping {
+	const path = makeFile(Buffer.alloc(0));
+	truncateSync(path, size);
+	return mapFile(path, { allocate: false, ...options });
+}
+
+/** A kind over it; after the test both are gone. */
+function fixedOn(mapping: PmemMapping, options = {}): FixedKind {
+	const kind = FixedKind.create(mapping, options);
+	onTestFinished(() => {
+		kind.close();
+		mapping.unmap();
+	});
+	return kind;
+}
+
+for (const size of [1, 100, 1023, 1024, 1025, 4096, 5000, 16 * KiB, 100_001, MiB, 3 * MiB + 17]) {
+	test(`${size} bytes are filled to the last whole KiB, freed, and filled again`, () => {
+		const kind = fixedOn(mapFile(makeFile(Buffer.alloc(size, 'c'))));
+		expect(kind.capacity).toBe(size);
+		const units = Math.floor(size / KiB);
+		expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0, largestFree: units * KiB });
+		for (const blockSize of [16, 200, 1024, 8192, 9000]) {
+			for (let round = 0; round < 2; round++) {
+				const blocks: Buffer[] = [];
+				for (let block = kind.tryMalloc(blockSize); block !== undefined; block = kind.tryMalloc(blockSize)) {
+					blocks.push(block.fill(blocks.length));
+				}
+				const rounded = Math.ceil(blockSize / 16) * 16;
+				const fit = Math.floor((units * KiB) / (blockSize > 8192 ? 9 * KiB : rounded));
+				// What is lost are the ends of slabs.
+				expect(blocks.length).toBeGreaterThanOrEqual(KiB % rounded === 0 ? fit : Math.floor(fit * 0.9));
+				expect(blocks.length).toBeLessThanOrEqual(fit);
+				expect(() => kind.malloc(blockSize)).toThrow(outOfMemory);
+				for (const [i, block] of blocks.entries()) {
+					if (block[0] !== (i & 255) || block[blockSize - 1] !== (i & 255)) expect.fail(`block ${i}`);
+					kind.free(block);
+				}
+			}
+		}
+		if (units > 0) kind.free(kind.malloc(units * KiB));
+		expect(() => kind.malloc(units * KiB + 1)).toThrow(outOfMemory);
+		expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
+	});
+}
+
+test('calloc gives zeros in memory that was full of something else; malloc gives what was there', () => {
+	const kind = fixedOn(mapFile(makeFile(Buffer.alloc(64 * KiB, 'x'))));
+	expect(kind.malloc(100).equals(Buffer.alloc(100, 'x'))).toBe(true);
+	expect(kind.calloc(10, 10).equals(Buffer.alloc(100))).toBe(true);
+	expect(kind.calloc(1, 20_000).equals(Buffer.alloc(20_000))).toBe(true);
+});
+
+test('nothing but the blocks is written, in the file as in memory, and closing leaves it', () => {
+	const content = Buffer.alloc(256 * KiB, 'content ');
+	const path = makeFile(content);
+	const mapping = mapFile(path);
+	const kind = FixedKind.create(mapping);
+	const held: Buffer[] = [];
+	for (let i = 0; i < 2000; i++) {
+		const block = kind.tryMalloc((i * 37) % 3000);
+		if (block !== undefined && i % 3 === 0) held.push(block);
+		else kind.free(block);
+		if (i % 50 === 0) for (const block of held.splice(10)) kind.free(block);
+	}
+	expect(kind.purge()).toBe(0);
+	expect(readFileSync(path).equals(content)).toBe(true);
+	const block = kind.malloc(500).fill('b');
+	content.fill('b', mapping.buffer.indexOf('bb'), mapping.buffer.indexOf('bb') + 500);
+	kind.close();
+	expect(block.length).toBe(0);
+	expect(mapping.buffer.equals(content)).toBe(true);
+	expect(readFileSync(path).equals(content)).toBe(true);
+	mapping.unmap();
+});
+
+test('blocks lie in the part of the file that was mapped', () => {
+	const content = Buffer.alloc(64 * KiB, '-');
+	const path = makeFile(content);
+	const kind = fixedOn(mapFile(path, { offset: 16 * KiB, length: 32 * KiB }));
+	expect(kind.capacity).toBe(32 * KiB);
+	kind.malloc(32 * KiB).fill('+');
+	content.fill('+', 16 * KiB, 48 * KiB);
+	expect(readFileSync(path).equals(content)).toBe(true);
+});
+
+test('alignment is that of the address, also when the mapping is not aligned', () => {
+	const kind = fixedOn(mapFile(makeFile(Buffer.alloc(256 * KiB)), { offset: 12 * KiB }));
+	for (const alignment of [8, 64, 1024, 4096]) {
+		// The mapping begins at a page.
+		expect(kind.memalign(alignment, 3000).byteOffset % alignment).toBe(0);
+	}
+});
+
+test('what is no mapping, unmapped, read-only, or in use is refused', () => {
+	const before = holdings();
+	for (const value of [undefined, null, 1, 'file', {}, Buffer.alloc(100), makeFile(Buffer.alloc(4096))]) {
+		expect(() => FixedKind.create(value as unknown as PmemMapping)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	}
+	const path = makeFile(Buffer.alloc(4096));
+	const readOnly = mapFile(path, { writable: false });
+	expect(() => FixedKind.create(readOnly)).toThrow(code('ERR_INVALID_STATE'));
+	readOnly.unmap();
+	const mapping = mapFile(path);
+	for (const options of [null, 1, { debug: 1 }, { onPressure: 1 }, { pressureThreshold: '1' }]) {
+		expect(() => FixedKind.create(mapping, options as object)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	}
+	// Two kinds would give the same memory to two owners.
+	const kind = FixedKind.create(mapping);
+	expect(() => FixedKind.create(mapping)).toThrow(code('ERR_INVALID_STATE'));
+	kind.close();
+	FixedKind.create(mapping).close();
+	mapping.unmap();
+	expect(() => FixedKind.create(mapping)).toThrow(code('ERR_INVALID_STATE'));
+	globalThis.gc!();
+	expect(holdings().descriptors).toBe(before.descriptors);
+});
+
+test('a mapping is not unmapped under a kind, but after it', async () => {
+	const mapping = mapSparse(16 * MiB);
+	const kind = FixedKind.create(mapping);
+	const block = kind.malloc(100).fill(1);
+	const collected = kind.buffer(100).fill(2);
+	expect(() => mapping.unmap()).toThrow(code('ERR_INVALID_STATE'));
+	expect([block[0], collected[0], mapping.length]).toEqual([1, 2, 16 * MiB]);
+	await kind.closeAsync();
+	expect([block.length, collected.length]).toEqual([0, 0]);
+	mapping.unmap();
+	expect(mapping.length).toBe(0);
+});
+
+test('a file that was opened by descriptor will do, and closing that changes nothing', () => {
+	const fd = openSync(makeFile(Buffer.alloc(64 * KiB)), 'r+');
+	const mapping = mapFile(fd);
+	closeSync(fd);
+	const kind = fixedOn(mapping);
+	expect(kind.malloc(1000).fill(3)[999]).toBe(3);
+	expect(kind).toBeInstanceOf(Kind);
+	expect(kind).not.toBeInstanceOf(PmemKind);
+});
+
+test('threads share it; it outlives the thread that made the mapping', async () => {
+	const maker = await Thread.start();
+	const path = makeFile(Buffer.alloc(MiB));
+	const { shared, reference } = await maker.run((scope, path) => {
+		scope.kind = scope.daxkind.FixedKind.create(scope.daxkind.mapFile(path));
+		const block = scope.kind.malloc(20_000).fill('f');
+		return { shared: scope.kind.share(), reference: scope.kind.ref(block) };
+	}, path);
+	const kind = Kind.attach(shared);
+	expect(kind).toBeInstanceOf(FixedKind);
+	await maker.terminate();
+	globalThis.gc!();
+	const block = kind.deref(reference);
+	expect(block.toString()).toBe('f'.repeat(20_000));
+	kind.free(block);
+	kind.free(kind.malloc(MiB));
+	expect(kind.close()).toBeUndefined();
+	expect(readFileSync(path).includes('f'.repeat(20_000))).toBe(true);
+});
+
+test('more than a segment: blocks of any length, none across a border that could be on one side of it', async () => {
+	const kind = fixedOn(mapSparse(3 * GiB));
+	const thread = await Thread.start(kind.share());
+	const first = kind.malloc(900 * MiB);
+	const second = kind.malloc(200 * MiB);
+	expect([first.byteOffset, second.byteOffset]).toEqual([0, 0]);
+	kind.free(first);
+	kind.free(second);
+
+	const long = kind.malloc(GiB + 5 * MiB);
+	long[0] = 1;
+	long[long.length - 1] = 2;
+	const ends = await thread.run(({ kind }, reference) => {
+		const block = kind.deref(reference);
+		const ends = [block.length, block[0], block[block.length - 1]];
+		kind.free(block);
+		return ends;
+	}, kind.ref(long));
+	expect(ends).toEqual([GiB + 5 * MiB, 1, 2]);
+	expect(() => kind.free(long)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
+
+	const handle = kind.mallocRaw(2 * GiB);
+	const view = kind.view(handle);
+	expect(view.length).toBe(2 * GiB);
+	view[2 * GiB - 1] = 3;
+	expect(kind.view(handle)[2 * GiB - 1]).toBe(3);
+	await thread.run(({ kind }, handle) => kind.freeRaw(handle), handle);
+	expect(() => kind.freeRaw(handle)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
+
+	const collected = kind.buffer(GiB + MiB);
+	kind.free(collected);
+	kind.free(kind.malloc(3 * GiB));
+});
+
+test('a block of two segments is found where one of less than a segment is not', () => {
+	const kind = fixedOn(mapSparse(2 * GiB));
+	const blocks = [300, 600, 700, 200].map((size) => kind.malloc(size * MiB));
+	const ends = blocks.splice(1, 2);
+	for (const block of ends) kind.free(block);
+	// From 300 MiB on; 900 MiB would lie across the border of the segments, 1424 MiB have to.
+	const { largestFree } = kind.stats();
+	expect(largestFree).toBeGreaterThan(GiB);
+	expect(kind.tryMalloc(900 * MiB)).toBeUndefined();
+	const long = kind.tryMalloc(largestFree);
+	expect(long?.length).toBe(largestFree);
+	kind.free(long);
+	expect(kind.tryMalloc(900 * MiB)).toBeUndefined();
+});
