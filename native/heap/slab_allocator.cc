@@ -9,6 +9,9 @@ namespace {
 
 // How many slabs of a class are looked at for one that is fuller.
 constexpr int kBestOf = 256;
+// The unit map has 30 bits for a descriptor's index, and descriptors 32 for where their state bytes begin.
+constexpr uint64_t kMostGranules = 1ull << RunAllocator::kTagShift;
+constexpr uint64_t kMostStates = 1ull << 32;
 
 constexpr uint32_t granulesFor(uint32_t slots) {
     const uint32_t words = kSlabBits + (slots + 63) / 64 * 2;
@@ -19,6 +22,13 @@ constexpr uint32_t mostSlots(uint32_t granules) {
     return std::min((granules * kDescriptorWords - kSlabBits) / 2 * 64, kMaxSlots);
 }
 static_assert(granulesFor(kMaxSlots) == 5 && granulesFor(64) == 1);
+
+// How many slabs with descriptors of so many granules there can be at a time: all memory in the shortest of them.
+uint64_t mostSlabs(const RunAllocator& runs, uint32_t granules) {
+    const uint64_t leastBytes = uint64_t{granules == 1 ? 1 : mostSlots(granules - 1) + 1} * kSizeQuantum;
+    const uint64_t leastUnits = ((leastBytes - 1) >> runs.unitShift()) + 1;
+    return runs.totalUnits() / leastUnits;
+}
 
 }  // namespace
 
@@ -31,19 +41,18 @@ int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
         available_[index] = kNone;
         kept_[index] = kNone;
     }
-    // Every unit a slab of its own, of the smallest blocks, is the most there can be.
-    return words_.reserve((static_cast<size_t>(runs->totalUnits()) + 1) * granulesPerUnit() * kDescriptorWords);
-}
-
-uint32_t SlabAllocator::granulesPerUnit() const {
-    return granulesFor(std::min((1u << runs_->unitShift()) / kSizeQuantum, kMaxSlots));
+    // A descriptor is used again only by slabs of its own length: all memory may be in each length once.
+    uint64_t most = 0;
+    for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs, granules) * granules;
+    return words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
 }
 
 int SlabAllocator::openStates() {
     if (states_.isOpen()) return 0;
-    // A slab of two units may have a descriptor that has room for more slots than the two have.
-    const size_t perUnit = std::max(mostSlots(granulesPerUnit()), mostSlots(2) / 2);
-    return states_.reserve((static_cast<size_t>(runs_->totalUnits()) + 1) * perUnit);
+    uint64_t most = 0;
+    for (uint32_t granules = 1; granules < kSizes; granules++)
+        most += mostSlabs(*runs_, granules) * mostSlots(granules);
+    return states_.reserve(std::min(most, kMostStates * 8));
 }
 
 // ---- Descriptors and lists ------------------------------------------------------------------------------------------
@@ -55,7 +64,9 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
         unused_[granules] = at(index)[kSlabNext];
         return index;
     }
-    index = static_cast<uint32_t>(wordsMade_ / kDescriptorWords);
+    const uint64_t made = wordsMade_ / kDescriptorWords;
+    if (made + granules > kMostGranules || statesMade_ + mostSlots(granules) / 8 > kMostStates) return kNone;
+    index = static_cast<uint32_t>(made);
     wordsMade_ += granules * kDescriptorWords;
     // They stay with the descriptor, so that generations go on when it becomes another slab's.
     at(index)[kSlabStateBase] = static_cast<uint32_t>(statesMade_);
@@ -90,15 +101,20 @@ int SlabAllocator::newSlab(uint32_t sizeClass) {
     uint32_t units = shapes_[sizeClass].units;
     uint32_t start;
     int error = runs_->allocate(units, 1, &start);
-    // Where no run is long enough, a shorter slab is better than none.
-    while (error == -ENOMEM && units > 1 && (static_cast<uint64_t>(units / 2) << shift) >= size) {
-        units /= 2;
+    // Where no run is long enough, or the file system has no room for one, a shorter slab is better than none.
+    const uint32_t least = static_cast<uint32_t>(((size - 1) >> shift) + 1);
+    while ((error == -ENOMEM || isOutOfRoom(error)) && units > least) {
+        units = std::max(units / 2, least);
         error = runs_->allocate(units, 1, &start);
     }
     if (error != 0) return error;
     const uint32_t slots =
         std::min<uint32_t>(static_cast<uint32_t>((static_cast<uint64_t>(units) << shift) / size), kMaxSlots);
     const uint32_t index = newDescriptor(slots);
+    if (index == kNone) {
+        runs_->release(start, units);
+        return -ENOMEM;
+    }
     uint32_t* const slab = at(index);
     slab[kSlabStart] = start;
     slab[kSlabShape] = sizeClass | slots << kSlabClassBits | units << (kSlabClassBits + kSlabSlotsBits);

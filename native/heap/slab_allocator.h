@@ -85,8 +85,8 @@ class SlabAllocator {
     uint64_t offsetOf(const uint32_t* slab, uint32_t slot) const;
     uint64_t takeSlot(uint32_t index, uint32_t word);
 
-    uint32_t granulesPerUnit() const;
     int newSlab(uint32_t sizeClass);
+    // For a slab of so many slots; kNone if there can be no more of them, in a region of some hundred GiB.
     uint32_t newDescriptor(uint32_t slots);
     void release(uint32_t index);
     void link(uint32_t index);

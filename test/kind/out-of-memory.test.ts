@@ -1,0 +1,242 @@
+// When memory has run out: what is freed, of any size and by any thread, is there for the very next attempt.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { type Kind, PmemKind, type PmemKindOptions } from 'daxkind';
+import { afterAll, describe, expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { runChild } from '../helpers/process.ts';
+import { Thread } from '../helpers/thread.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const directory = testDirectory();
+closeAfterEach();
+
+/** A generator of numbers that are the same in each run. */
+function randomFrom(seed: number): (below: number) => number {
+	let state = seed;
+	return (below) => {
+		state = (state * 48271) % 2147483647;
+		return state % below;
+	};
+}
+
+/** Whether a block would fit in what is free, by the books, once the thread's cache is empty. */
+function mustFit(kind: Kind, size: number): boolean {
+	kind.purge();
+	const { classes } = kind.sizeClasses();
+	const own = classes.find((each) => each.size >= size);
+	if (own !== undefined && own.free > 0) return true;
+	return kind.stats().largestFree >= Math.ceil((own?.size ?? size) / KiB) * KiB;
+}
+
+function fill(kind: Kind, size: number): Buffer[] {
+	const blocks: Buffer[] = [];
+	for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) blocks.push(block);
+	return blocks;
+}
+
+const regimes: Record<string, (random: (below: number) => number) => number> = {
+	'small blocks': (random) => 1 + random(2 * KiB),
+	'blocks about the longest small ones': (random) => 7 * KiB + random(3 * KiB),
+	'large blocks': (random) => 9 * KiB + random(700 * KiB),
+	'blocks of all sizes': (random) => 1 + random(2 ** (4 + random(18))),
+};
+
+for (const [name, sizeOf] of Object.entries(regimes)) {
+	for (const policy of ['default', 'conservative'] as const) {
+		test(`${name} fail only where none fits, and succeed again as soon as one does (${policy})`, () => {
+			const kind = create(directory, { maxSize: 16 * MiB, policy });
+			const random = randomFrom(name.length * (policy === 'default' ? 7 : 11));
+			const held: Buffer[] = [];
+			let failures = 0;
+			for (let step = 0; failures < 400 && step < 100_000; step++) {
+				const size = sizeOf(random);
+				let block = kind.tryMalloc(size);
+				// Until it fits, with failures again and again in between.
+				while (block === undefined && held.length > 0) {
+					failures++;
+					if (mustFit(kind, size)) expect.fail(`${size} bytes fit, but tryMalloc found none`);
+					expect(kind.tryMalloc(size)).toBeUndefined();
+					kind.free(held.splice(random(held.length), 1)[0]);
+					block = kind.tryMalloc(size);
+				}
+				expect(block?.length).toBe(size);
+				held.push(block!);
+				if (random(20) === 0) for (const block of held.splice(random(held.length), 5)) kind.free(block);
+			}
+			expect(failures).toBeGreaterThanOrEqual(400);
+			for (const block of held) kind.free(block);
+			kind.free(kind.malloc(16 * MiB));
+		});
+	}
+}
+
+test('after any block is freed, another of its size is there, whatever failed before', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const sizes = [16, 100, 1000, 8192, 8193, 50 * KiB, MiB];
+	for (const full of sizes) {
+		const blocks = fill(kind, full);
+		for (const failing of [...sizes, 16 * MiB]) expect(kind.tryMalloc(Math.max(failing, full))).toBeUndefined();
+		for (let i = 0; i < 100; i++) {
+			const at = (i * 7919) % blocks.length;
+			kind.free(blocks[at]);
+			const again = kind.tryMalloc(full);
+			if (again === undefined) expect.fail(`no ${full} bytes for those that were freed`);
+			blocks[at] = again;
+			expect(kind.tryMalloc(full)).toBeUndefined();
+		}
+		for (const block of blocks) kind.free(block);
+	}
+});
+
+test('what other threads free makes the very next attempt succeed', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const thread = await Thread.start(kind.share());
+	for (const size of [64, 3000, 20_000, MiB]) {
+		const mine = fill(kind, size);
+		const references = mine.splice(0, 12).map((block) => kind.ref(block));
+		await thread.run(
+			({ kind, blocks }, { references, size }) => {
+				blocks.push(...references.map((reference) => kind.deref(reference)));
+				// It fails here, too, and caches blocks when there is memory again.
+				kind.tryMalloc(size);
+			},
+			{ references, size },
+		);
+		for (let i = 0; i < references.length; i++) {
+			expect(kind.tryMalloc(size)).toBeUndefined();
+			await thread.run(({ kind, blocks }) => kind.free(blocks.pop()), undefined);
+			const block = kind.tryMalloc(size);
+			expect(block?.length).toBe(size);
+			mine.push(block!);
+		}
+		for (const block of mine) kind.free(block);
+		kind.free(kind.malloc(16 * MiB));
+	}
+});
+
+test('slabs of all lengths, each in all of the memory, one after the other', () => {
+	// A crash would be that of the child.
+	const child = runChild(
+		`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MiB} });
+		function aligned(alignment, length) {
+			const blocks = [];
+			try {
+				for (;;) blocks.push(kind.memalign(alignment, length));
+			} catch {
+				return blocks;
+			}
+		}
+		function small() {
+			const handles = [];
+			for (let handle = kind.tryMallocRaw(16); handle !== 0; handle = kind.tryMallocRaw(16)) handles.push(handle);
+			return handles;
+		}
+		for (const [alignment, length] of [[2048, 100], [4096, 2048], [8192, 3072], [16384, 6144], [16384, 10240]]) {
+			// Holes of one length, slabs of that length in them, and then such slabs in place of what was between.
+			const between = aligned(alignment, length);
+			const handles = [small()];
+			for (const block of between) kind.free(block);
+			handles.push(small());
+			console.log(handles[0].length + handles[1].length);
+			for (const handle of handles.flat()) kind.freeRaw(handle);
+			kind.free(kind.malloc(${16 * MiB}));
+		}
+		console.log(kind.close());`,
+		directory,
+	);
+	expect([child.status, child.signal, child.stderr]).toEqual([0, null, '']);
+	expect(child.stdout).toBe(`${`${MiB}\n`.repeat(5)}undefined\n`);
+});
+
+function mountSmall(): string | undefined {
+	const place = `${directory}/small`;
+	mkdirSync(place);
+	try {
+		execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', place], { stdio: 'ignore' });
+	} catch {
+		return undefined;
+	}
+	afterAll(() => execFileSync('umount', [place]));
+	return place;
+}
+const small = mountSmall();
+
+/** A kind that may be larger than its file system is. */
+function onSmall(options: PmemKindOptions = {}): PmemKind {
+	return create(small!, { maxSize: 64 * MiB, ...options });
+}
+
+describe.skipIf(small === undefined)('on a file system that is full (needs the right to mount one)', () => {
+	for (const [name, sizeOf] of Object.entries(regimes)) {
+		test(`${name} succeed again as soon as there is room for one`, () => {
+			const kind = onSmall();
+			const random = randomFrom(name.length);
+			const held: Buffer[] = [];
+			for (let failures = 0; failures < 100; ) {
+				const size = sizeOf(random);
+				let block = kind.tryMalloc(size);
+				while (block === undefined) {
+					failures++;
+					expect(() => kind.malloc(size)).toThrow(expect.objectContaining({ reason: 'file-system-full' }));
+					// A second, fresh attempt: with all that is free given back to the file system.
+					kind.purge();
+					expect(kind.tryMalloc(size)).toBeUndefined();
+					kind.free(held.splice(random(held.length), 1)[0]);
+					block = kind.tryMalloc(size);
+				}
+				held.push(block.fill(failures));
+				if (random(20) === 0) for (const block of held.splice(random(held.length), 5)) kind.free(block);
+			}
+			for (const block of held) kind.free(block);
+			kind.purge();
+			expect(kind.stats()).toMatchObject({ committed: 0, resident: 0 });
+			expect(fill(kind, MiB).length).toBe(12);
+		});
+	}
+
+	test('holes that are shorter than a slab hold small blocks', () => {
+		const kind = onSmall();
+		const runs = fill(kind, 12 * KiB);
+		const kept = runs.filter((_, i) => i % 2 === 0);
+		for (const run of runs) if (!kept.includes(run)) kind.free(run);
+		const { allocated } = kind.stats();
+		const blocks = [5000, 1000, 64].flatMap((size) => fill(kind, size));
+		// All the holes, but what is left at the end of a slab.
+		expect(kind.stats().allocated - allocated).toBeGreaterThan((runs.length - kept.length) * 11 * KiB);
+		for (const block of [...kept, ...blocks]) kind.free(block);
+	});
+
+	test('what another thread caches is there for a thread that needs it', async () => {
+		const kind = onSmall();
+		const thread = await Thread.start(kind.share());
+		await thread.run(({ kind }) => {
+			for (let i = 0; i < 2; i++) {
+				const blocks = [16, 900, 9000, 100_000].map((size) => kind.malloc(size));
+				for (const block of blocks) kind.free(block);
+			}
+		}, undefined);
+		expect(kind.stats().cached).toBeGreaterThan(0);
+		kind.free(kind.malloc(12 * MiB));
+		expect(kind.tryMalloc(12 * MiB + 1)).toBeUndefined();
+	});
+
+	test('realloc that fails keeps the block, prefault that fails keeps the kind', async () => {
+		const kind = onSmall();
+		const block = kind.malloc(7 * MiB).fill('k');
+		expect(() => kind.realloc(block, 13 * MiB)).toThrow(expect.objectContaining({ reason: 'file-system-full' }));
+		await expect(kind.prefault()).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'fallocate', path: small });
+		expect(block.every((byte) => byte === 0x6b)).toBe(true);
+		kind.purge();
+		kind.free(kind.malloc(5 * MiB));
+		for (const make of [
+			async () => PmemKind.create(small!, { maxSize: 64 * MiB, prefault: true }),
+			() => PmemKind.createAsync(small!, { maxSize: 64 * MiB, prefault: true }),
+		]) {
+			await expect(make()).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'fallocate', path: small });
+		}
+		kind.free(kind.realloc(block, 12 * MiB));
+	});
+});
