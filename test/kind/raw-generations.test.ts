@@ -60,7 +60,8 @@ test('a slot or a unit that never had a handle is no block', () => {
 		run + 2 ** 30,
 		run + 0.25,
 	]) {
-		expect(() => kind.freeRaw(wrong)).toThrow(refusal);
+		// The handles of some kinds are so large that a fraction makes no other number of them.
+		if (wrong !== run) expect(() => kind.freeRaw(wrong)).toThrow(refusal);
 	}
 	expect(() => kind.freeRaw(slot + 64)).toThrow(notABlock);
 	expect(() => kind.freeRaw(run + 65_536)).toThrow(notABlock);
