@@ -80,7 +80,11 @@ export function run(program, args, { capture = false, env = {}, onLine } = {}) {
 			else resolve({ status, output: error ? `${output}${error}\n` : output });
 		};
 		child.on('error', (error) => end(error.code === 'ENOENT' ? 127 : 126, error.message));
-		child.on('close', (code, signal) => end(code ?? 128 + (signalNumbers[signal] ?? 0)));
+		child.on('close', (code, signal) => {
+			// Ctrl-C may have reached the program a moment before it is seen here.
+			if (signal === 'SIGINT') received = signal;
+			end(code ?? 128 + (signalNumbers[signal] ?? 0));
+		});
 	});
 }
 

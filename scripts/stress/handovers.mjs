@@ -56,6 +56,7 @@ function beginRace(player) {
 	const reference = player.kind.ref(entry.memory);
 	player.drop(entry);
 	player.tally.add('sent');
+	player.tally.add('race begun');
 	player.send({ type: 'race', reference });
 	return true;
 }
@@ -97,6 +98,6 @@ function goStale(player) {
 export const handing = [
 	{ name: 'ref and hand over', weight: 10, run: handOver },
 	{ name: 'raw handed over', weight: 10, run: handOverRaw },
-	{ name: 'race begun', weight: 5, run: beginRace },
+	{ name: 'race begun', weight: 5, run: beginRace, counts: false },
 	{ name: 'stale reference', weight: 5, run: goStale },
 ];

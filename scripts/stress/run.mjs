@@ -110,7 +110,10 @@ export class Run {
 		const { crew } = this;
 		const alive = crew.members.filter(({ tally }) => tally.get('live') !== 0);
 		if (alive.length > 0) throw new StressFailure('a worker that has freed everything still holds blocks');
-		const { sent, received } = this.#since(before);
+		const { sent, received, ...races } = this.#since(before);
+		if (received > sent || races['race won'] > races['race begun']) {
+			throw new StressFailure('more blocks have arrived than were sent', { sent, received, ...races });
+		}
 		const expected = crew.lost.reduce((total, tally) => total + tally.get('live'), 0) + sent - received;
 		const range = slack * crew.lost.length;
 		const more = this.#options.debug ? quarantine * crew.lost.length : 0;
