@@ -17,7 +17,11 @@ await main(async (args) => {
 	// Types of the tests come from dist/.
 	await bootstrap({ native: false });
 	const colors = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`;
-	const cpp = [...sources('native', /\.(cc|h)$/), ...sources('scripts', /\.[ch]$/)];
+	const cpp = [
+		...sources('native', /\.(cc|h)$/),
+		...sources('test/native', /\.(cc|c|h)$/),
+		...sources('scripts', /\.[ch]$/),
+	];
 	const steps = [
 		[
 			'format and lint (biome)',

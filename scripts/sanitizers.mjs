@@ -1,0 +1,95 @@
+// The sanitizers of this machine's compiler: whether they are there, what a program under them needs, and which of
+// their findings are ours.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { installCommand } from './packages.mjs';
+import { hasProgram, root, run } from './steps.mjs';
+
+/** What cannot be done on this machine, and the command that mends it. */
+export class Obstacle extends Error {
+	constructor(reason, packages) {
+		super(`${reason}. To mend it:\n  ${installCommand(packages)}`);
+	}
+}
+
+/** The C++ compiler: $CXX, or what is there. */
+export const compiler = process.env.CXX ?? (['g++', 'clang++', 'c++'].find(hasProgram) || 'g++');
+
+const ask = (...args) => execFileSync(compiler, args, { encoding: 'utf8' }).trim();
+const isClang = () => ask('--version').includes('clang');
+
+function packagesOf() {
+	const major = ask('-dumpversion').split('.')[0];
+	return isClang() ? [`libclang-rt-${major}-dev`] : [`libgcc-${major}-dev`];
+}
+
+/**
+ * Finds out by a small program whether a sanitizer works here.
+ *
+ * @param sanitize A list for -fsanitize.
+ * @returns The command that programs have to be started by, in front of them: mostly none.
+ * @throws Obstacle
+ */
+export async function launcherFor(sanitize) {
+	const directory = join(root, 'build/native-test');
+	mkdirSync(directory, { recursive: true });
+	const program = join(directory, `probe-${sanitize}`);
+	writeFileSync(`${program}.cc`, 'int main() {}\n');
+	const built = await run(compiler, [`-fsanitize=${sanitize}`, '-o', program, `${program}.cc`], { capture: true });
+	if (built.status === 127) throw new Obstacle('There is no C++ compiler', ['g++']);
+	if (built.status !== 0) throw new Obstacle(`${compiler} has no library for -fsanitize=${sanitize}`, packagesOf());
+	// Where a kernel scatters mappings widely, the ThreadSanitizer of older compilers does not find room for its own.
+	const launchers = [
+		[],
+		...(hasProgram('setarch') ? [['setarch', process.arch === 'x64' ? 'x86_64' : 'aarch64', '-R']] : []),
+	];
+	let output = '';
+	for (const launcher of launchers) {
+		const [first, ...rest] = [...launcher, program];
+		const probe = await run(first, rest, { capture: true });
+		if (probe.status === 0) return launcher;
+		output ||= probe.output;
+	}
+	throw new Error(`A program with -fsanitize=${sanitize} does not run here: ${output.trim()}`);
+}
+
+/** The environment in which Node loads an addon that was built with -fsanitize=address, and how that is linked. */
+export function environmentOfAddon() {
+	const name = isClang() ? `libclang_rt.asan-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.so` : 'libasan.so';
+	const library = ask(`-print-file-name=${name}`);
+	// The C++ library as well: the sanitizer looks for its functions as soon as it is loaded.
+	return { LD_PRELOAD: `${library} ${ask('-print-file-name=libstdc++.so.6')}` };
+}
+
+/** What the compiler needs to link a shared library whose sanitizer comes from outside. */
+export const sharedFlags = () => (isClang() ? ['-shared-libasan'] : []);
+
+const ownSources = /\bnative\/(binding|guard|heap|persist|region|syscalls)\/|daxkind\.node/;
+
+/** The reports of leaks in a log of LeakSanitizer that have to do with the addon; Node's own are Node's. */
+export function ownLeaks(log) {
+	const reports = log.split(/\n\s*\n/).filter((report) => /^(Direct|Indirect) leak of /m.test(report));
+	return reports.filter((report) => ownSources.test(report));
+}
+
+/**
+ * The reports of valgrind that are about the addon: those in which its code is nearer to the fault than Node's. V8 scans
+ * its stack for pointers, and uses what is not initialised.
+ */
+export function ownErrors(path) {
+	const lines = readFileSync(path, 'utf8').split('\n');
+	const reports = lines
+		.map((line) => line.replace(/^==\d+== ?/, ''))
+		.join('\n')
+		.split(/\n\s*\n/);
+	const node = `(in ${process.execPath})`;
+	return reports.filter((report) => {
+		const frames = report.split('\n').filter((line) => /^ +(at|by) 0x/.test(line));
+		const ours = frames.findIndex((frame) => /daxkind/.test(frame));
+		const nodes = frames.findIndex(
+			(frame) => frame.endsWith(node) || frame.endsWith(`/${basename(process.execPath)})`),
+		);
+		return ours >= 0 && (nodes < 0 || ours < nodes);
+	});
+}

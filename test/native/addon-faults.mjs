@@ -1,0 +1,199 @@
+// Kinds and mappings through their whole lives, again and again: each time the next system call of one sort that the
+// addon makes fails (preload-faults.c, loaded by LD_PRELOAD). Whatever fails: an error with a code and the system call,
+// or an OutOfMemoryError; never a crash, and nothing is left behind. `node --expose-gc addon-faults.mjs DIRECTORY`.
+
+import assert from 'node:assert/strict';
+import { openSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { FixedKind, Kind, mapFile, PmemKind } from 'daxkind';
+
+const MiB = 1024 * 1024;
+const directory = process.argv[2];
+const mapped = join(directory, 'mapped');
+const { errno } = constants;
+
+// As in preload-faults.c.
+const calls = { fallocate: 1, ftruncate: 2, fstatfs: 3, madvise: 4, mmap: 5, open: 6, statx: 7 };
+const errors = {
+	fallocate: ['EINTR', 'ENOSPC', 'EIO'],
+	ftruncate: ['EFBIG'],
+	fstatfs: ['EIO'],
+	madvise: ['ENOMEM'],
+	mmap: ['ENOMEM'],
+	open: ['EMFILE'],
+	statx: ['EIO'],
+};
+
+const orders = openSync(process.env.DAXKIND_FAULTS, 'r+');
+const words = new Int32Array(6);
+
+/** Lets calls fail from now on; null: none. */
+function order(fault) {
+	words.fill(0);
+	if (fault) words.set([fault.nth, errno[fault.error], Number(fault.isForGood)], 1);
+	writeSync(orders, words, 0, words.byteLength, 0);
+	if (!fault) return;
+	// The call is the last word to be written: it makes the others count.
+	words[0] = calls[fault.call];
+	writeSync(orders, words, 0, 4, 0);
+}
+
+/** How many calls have failed since the last order. */
+function failures() {
+	readSync(orders, words, 0, words.byteLength, 0);
+	return words[5];
+}
+
+/** Runs one step of a life; its error, if it has one, must be as the fault explains it. */
+async function step(fault, body) {
+	try {
+		return await body();
+	} catch (error) {
+		assert(error instanceof Error, `${error}`);
+		if (error.code === 'ERR_DAXKIND_OUT_OF_MEMORY') {
+			assert(error.requested > 0 && error.capacity > 0, error.stack);
+			return undefined;
+		}
+		assert(fault, error.stack);
+		assert.deepEqual([error.code, error.syscall], [fault.error, fault.call], error.stack);
+		assert.equal(error.errno, -errno[fault.error]);
+		assert(error.path === undefined || error.path === directory || error.path === mapped, error.stack);
+		return undefined;
+	}
+}
+
+/** Marks the first and the last byte of a block. */
+function write(block, mark) {
+	block[0] = block[block.length - 1] = mark;
+	return block;
+}
+const isWritten = (block, mark) => block[0] === mark && block[block.length - 1] === mark;
+
+const sizes = [1, 100, 5000, 20_000, 300_000, 3 * MiB];
+
+/** Everything that takes and gives back memory; at the end nothing is held. */
+async function use(kind, fault) {
+	const held = [];
+	const keep = (block) => block !== undefined && held.push(write(block, held.length));
+	for (const size of sizes) keep(await step(fault, () => kind.malloc(size)));
+	keep(await step(fault, () => kind.calloc(10, 1000)));
+	keep(await step(fault, () => kind.memalign(65_536, 50_000)));
+	const collected = await step(fault, () => kind.buffer(10_000));
+	const raw = await step(fault, () => kind.mallocRaw(500));
+	for (const [i, block] of held.entries()) assert(isWritten(block, i));
+	for (let i = 0; i < held.length; i++) {
+		const longer = await step(fault, () => kind.realloc(held[i], held[i].length * 2));
+		// Without memory the old block stays.
+		if (longer === undefined) assert(isWritten(held[i], i));
+		else held[i] = write(longer, i);
+	}
+	for (let i = 0; i < 5; i++) keep(await step(fault, () => kind.malloc(3 * MiB)));
+	const other = await step(fault, () => Kind.attach(kind.share()));
+	for (const block of held.splice(0, 5)) kind.free(block);
+	await step(fault, () => kind.purge());
+	await step(fault, () => kind.purgeAsync());
+	for (const block of held) kind.free(block);
+	if (collected !== undefined) kind.free(collected);
+	if (raw !== undefined) kind.freeRaw(raw);
+	assert.equal(other?.close(), undefined);
+	const { blocks, allocated } = kind.stats();
+	assert.deepEqual({ blocks, allocated }, { blocks: 0, allocated: 0 });
+}
+
+const lives = {
+	async 'a kind'(fault) {
+		const kind = await step(fault, () => PmemKind.create(directory, { maxSize: 16 * MiB }));
+		if (kind === undefined) return;
+		await use(kind, fault);
+		assert.equal(kind.close(), undefined);
+	},
+	async 'a conservative kind, prefaulted'(fault) {
+		const options = { maxSize: 16 * MiB, policy: 'conservative' };
+		const kind = await step(fault, () => PmemKind.create(directory, options));
+		if (kind === undefined) return;
+		await step(fault, () => kind.prefault());
+		await use(kind, fault);
+		await step(fault, () => kind.closeAsync());
+	},
+	async 'a kind made by the thread pool, as large as the file system'(fault) {
+		const kind = await step(fault, () => PmemKind.createAsync(directory));
+		if (kind === undefined) return;
+		const block = await step(fault, () => kind.malloc(100));
+		// Closing gives back what is held, too.
+		const leaks = kind.close();
+		assert.equal(leaks?.blocks, block && 1);
+	},
+	async 'a fixed kind'(fault) {
+		const mapping = await step(fault, () => mapFile(mapped));
+		if (mapping === undefined) return;
+		const kind = await step(fault, () => FixedKind.create(mapping));
+		if (kind !== undefined) {
+			await use(kind, fault);
+			assert.equal(kind.close(), undefined);
+		}
+		// Where it fails, it can be tried again.
+		await step(fault, () => mapping.unmap());
+		order(null);
+		mapping.unmap();
+	},
+};
+
+/** What this process has of the directory, besides the orders. */
+function traces() {
+	const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
+	const links = readdirSync('/proc/self/fd').map((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`);
+		} catch {
+			return '';
+		}
+	});
+	return [...maps, ...links].filter((line) => line.includes(`${directory}/`) && !line.endsWith('/orders'));
+}
+
+/** Bytes of address space. */
+const addressSpace = () => Number(/VmSize:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
+
+async function collect() {
+	globalThis.gc();
+	await setImmediate();
+	await setImmediate();
+}
+
+let count = 0;
+writeFileSync(mapped, Buffer.alloc(16 * MiB));
+for (const [name, live] of Object.entries(lives)) {
+	await live(null);
+	await collect();
+	assert.deepEqual(traces(), [], name);
+	for (const [call, codes] of Object.entries(errors)) {
+		for (const error of codes) {
+			// A call that is interrupted for good is made for good.
+			for (const isForGood of error === 'EINTR' ? [false] : [false, true]) {
+				const before = addressSpace();
+				for (let nth = 1; ; nth++) {
+					const fault = { call, nth, error, isForGood };
+					const words = `${name}: ${call} number ${nth}${isForGood ? ' and all later ones' : ''} by ${error}`;
+					order(fault);
+					try {
+						await live(fault);
+					} catch (cause) {
+						throw new Error(words, { cause });
+					}
+					const failed = failures();
+					order(null);
+					await collect();
+					assert.deepEqual(traces(), [], words);
+					count++;
+					if (failed === 0) break;
+				}
+				const more = addressSpace() - before;
+				assert(more < 256 * MiB, `${name}: ${call} by ${error}: ${more} bytes of address space are gone`);
+			}
+		}
+	}
+}
+rmSync(mapped);
+console.log(`${count} lives, each with another failure`);

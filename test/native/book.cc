@@ -1,0 +1,186 @@
+#include "book.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <set>
+
+#include "check.h"
+#include "content.h"
+
+namespace test {
+
+using namespace daxkind;
+
+namespace {
+
+using Long = unsigned long long;
+
+uint64_t endOf(const Block& block) {
+    return block.offset + block.bytes;
+}
+
+void checkSame(const char* what, uint64_t is, uint64_t shouldBe) {
+    CHECK(is == shouldBe, "%s is %llu and should be %llu", what, (Long)is, (Long)shouldBe);
+}
+
+}  // namespace
+
+// ---- Blocks ---------------------------------------------------------------------------------------------------------
+
+void Book::checkPlace(const Block& block, uint64_t alignment) const {
+    const uint64_t segment = 1ull << kSegmentShift;
+    CHECK(block.bytes > 0 && block.offset <= region_->capacity() && block.bytes <= region_->capacity() - block.offset,
+          "[%llu, %llu) is not in the region", (Long)block.offset, (Long)endOf(block));
+    CHECK(reinterpret_cast<uint64_t>(region_->base() + block.offset) % alignment == 0,
+          "offset %llu is not aligned to %llu", (Long)block.offset, (Long)alignment);
+    CHECK(block.bytes > segment || block.offset / segment == (endOf(block) - 1) / segment,
+          "[%llu, %llu) lies across the border of two segments", (Long)block.offset, (Long)endOf(block));
+    const auto next = places_.lower_bound(block.offset);
+    CHECK(next == places_.end() || next->first >= endOf(block), "[%llu, %llu) overlaps the block at %llu",
+          (Long)block.offset, (Long)endOf(block), (Long)next->first);
+    CHECK(next == places_.begin() || endOf(held_[std::prev(next)->second].block) <= block.offset,
+          "[%llu, %llu) overlaps the block at %llu", (Long)block.offset, (Long)endOf(block),
+          (Long)std::prev(next)->first);
+    const auto* const fake = dynamic_cast<const FakeRegion*>(region_);
+    CHECK(fake == nullptr || fake->isBacked(block.offset, endOf(block)), "[%llu, %llu) is not committed",
+          (Long)block.offset, (Long)endOf(block));
+}
+
+void Book::add(const Held& held) {
+    places_[held.block.offset] = held_.size();
+    held_.push_back(held);
+    blocks_[held.block.sizeClass]++;
+    bytes_ += held.block.bytes;
+    if (held.block.isRun()) runBytes_ += held.block.bytes;
+}
+
+void Book::forget(size_t index) {
+    const Block block = held_[index].block;
+    blocks_[block.sizeClass]--;
+    bytes_ -= block.bytes;
+    if (block.isRun()) runBytes_ -= block.bytes;
+    places_.erase(block.offset);
+    if (index != held_.size() - 1) {
+        held_[index] = held_.back();
+        places_[held_[index].block.offset] = index;
+    }
+    held_.pop_back();
+}
+
+void Book::take(const Block& block, uint64_t alignment) {
+    checkPlace(block, alignment);
+    add({block, ++seeds_});
+    writeContent(region_->base() + block.offset, block.bytes, seeds_);
+}
+
+void Book::give(uint64_t offset) {
+    const size_t index = places_.at(offset);
+    check(held_[index], held_[index].block.bytes);
+    forget(index);
+}
+
+void Book::resize(const Block& block) {
+    const size_t index = places_.at(block.offset);
+    check(held_[index], std::min(held_[index].block.bytes, block.bytes));
+    forget(index);
+    take(block, 1);
+}
+
+void Book::move(uint64_t offset, uint64_t to) {
+    Held held = held_[places_.at(offset)];
+    held.block.offset = to;
+    checkPlace(held.block, 16);
+    std::memcpy(region_->base() + to, region_->base() + offset, held.block.bytes);
+    add(held);
+}
+
+void Book::check(const Held& held, uint64_t cut) const {
+    checkContent(region_->base() + held.block.offset, held.block.bytes, held.seed, cut);
+}
+
+void Book::checkContents() const {
+    for (const Held& held : held_) check(held, held.block.bytes);
+}
+
+// ---- Statistics -----------------------------------------------------------------------------------------------------
+
+void Book::checkStats(const std::vector<CacheUser*>& users) {
+    uint64_t cachedBytes = 0;
+    for (const CacheUser* user : users) cachedBytes += user->cachedBytes();
+    highWater_ = std::max(highWater_, bytes_ + cachedBytes);
+    const HeapStats stats = heap_->stats();
+    const uint64_t unit = 1ull << heap_->unitShift();
+    checkSame("capacity", stats.capacity, region_->capacity());
+    checkSame("blocks", stats.blocks, held_.size());
+    checkSame("allocated", stats.allocated, bytes_);
+    checkSame("cached", stats.cached, cachedBytes);
+    checkSame("highWater", stats.highWater, highWater_);
+    checkSame("free + active", stats.free + stats.active, region_->capacity() / unit * unit);
+    CHECK(stats.active >= stats.allocated + stats.cached);
+    CHECK(stats.largestFree <= stats.free && (stats.largestFree > 0) == (stats.free > 0));
+    const auto* const fake = dynamic_cast<const FakeRegion*>(region_);
+    if (!region_->isElastic()) {
+        checkSame("committed", stats.committed, region_->capacity());
+    } else if (fake != nullptr) {
+        checkSame("committed", stats.committed, fake->committed());
+    } else {
+        // A file system may count blocks of its own; tmpfs has none.
+        CHECK(stats.committed <= static_cast<uint64_t>(region_->resident()));
+    }
+    CHECK(heap_->isHeld() == !users.empty());
+    checkClasses(users);
+}
+
+void Book::checkClasses(const std::vector<CacheUser*>& users) const {
+    for (uint32_t code = 0; code <= kRunCode; code = code + 1 == kSlabClasses ? kRunCode : code + 1) {
+        const ClassUse use = heap_->classUse(code);
+        uint64_t cached = 0;
+        uint64_t cachedBytes = 0;
+        const uint32_t last = code == kRunCode ? kRunCode + kRunMagazines : code + 1;
+        for (const CacheUser* user : users) {
+            for (uint32_t magazine = code; magazine < last; magazine++) {
+                cached += user->cachedIn(magazine);
+                cachedBytes += user->cachedIn(magazine) * user->sizeIn(magazine);
+            }
+        }
+        checkSame("blocks of a class", use.blocks, blocks_[code]);
+        checkSame("bytes of a class", use.bytes, code == kRunCode ? runBytes_ : blocks_[code] * classSize(code));
+        checkSame("cached blocks of a class", use.cachedBlocks, cached);
+        checkSame("cached bytes of a class", use.cachedBytes, cachedBytes);
+        if (code == kRunCode) return;
+        CHECK(use.slots >= use.blocks + use.cachedBlocks && use.slots >= use.slabs);
+        CHECK((use.slots == 0) == (use.slabs == 0));
+    }
+}
+
+void Book::checkRawTables() const {
+    RawTables tables;
+    CHECK(heap_->rawTables(&tables) == 0);
+    const auto* const unitMap = static_cast<const uint32_t*>(tables.unitMap.data);
+    const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
+    std::set<uint64_t> states;
+    for (const Held& held : held_) {
+        const uint64_t unit = held.block.offset >> heap_->unitShift();
+        CHECK(unit < tables.unitMap.bytes / 4);
+        const uint32_t tag = unitMap[unit] >> RunAllocator::kTagShift;
+        const uint32_t value = unitMap[unit] & ((1u << RunAllocator::kTagShift) - 1);
+        if (held.block.isRun()) {
+            CHECK(tag == RunAllocator::kLarge >> RunAllocator::kTagShift && value == held.block.units);
+            CHECK(unit < tables.runStates.bytes);
+            continue;
+        }
+        CHECK(tag == RunAllocator::kSlab >> RunAllocator::kTagShift);
+        const uint64_t word = uint64_t{value} * kDescriptorWords;
+        CHECK((word + kSlabBits) * 4 <= tables.descriptors.bytes, "descriptor %u is not in the table", value);
+        const uint32_t* const slab = descriptors + word;
+        const uint64_t start = uint64_t{slab[kSlabStart]} << heap_->unitShift();
+        CHECK((slab[kSlabShape] & ((1u << kSlabClassBits) - 1)) == held.block.sizeClass);
+        const uint64_t state =
+            uint64_t{slab[kSlabStateBase]} * 8 + (held.block.offset - start) / classSize(held.block.sizeClass);
+        CHECK(state < tables.slotStates.bytes, "the state of a slot is not in the table");
+        CHECK(states.insert(state).second, "two slots share the byte of state %llu", (Long)state);
+    }
+}
+
+}  // namespace test

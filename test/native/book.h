@@ -1,0 +1,68 @@
+// The reference model: which blocks are held, where, and what is written in each. It knows nothing of slabs, bins or
+// chunks; whatever the heap does inside, these facts must hold.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "cache_user.h"
+#include "fake_region.h"
+#include "heap/heap.h"
+
+namespace test {
+
+class Book {
+  public:
+    struct Held {
+        Block block;
+        uint64_t seed;            // Of its content.
+        uint64_t generation = 0;  // Of its reference; 0: it has none.
+    };
+
+    Book(daxkind::Heap* heap, daxkind::Region* region) : heap_(heap), region_(region) {}
+
+    // A block was handed out: checks that it is where a block may be and overlaps no other, and writes into it.
+    void take(const Block& block, uint64_t alignment);
+    // It is about to be given back: checks its content and forgets it.
+    void give(uint64_t offset);
+    // It has another length now: checks that the content is the same as far as it goes.
+    void resize(const Block& block);
+    // It has a second place, to which its content is copied; the first one is to be given back.
+    void move(uint64_t offset, uint64_t to);
+    void setGeneration(uint64_t offset, uint64_t generation) { held_[places_.at(offset)].generation = generation; }
+
+    // The heap's statistics say exactly what is in this book and in the caches. To be called after each change: it
+    // remembers how much there was.
+    void checkStats(const std::vector<CacheUser*>& users);
+    // Everybody's content is as it was written.
+    void checkContents() const;
+    // No two slots share a byte of state, and all of those bytes are in the table.
+    void checkRawTables() const;
+
+    bool isEmpty() const { return held_.empty(); }
+    size_t count() const { return held_.size(); }
+    const Held& at(size_t index) const { return held_[index]; }
+    // Whether a held block begins there.
+    bool has(uint64_t offset) const { return places_.count(offset) != 0; }
+    daxkind::Region* region() const { return region_; }
+
+  private:
+    void checkPlace(const Block& block, uint64_t alignment) const;
+    void checkClasses(const std::vector<CacheUser*>& users) const;
+    void check(const Held& held, uint64_t cut) const;
+    void add(const Held& held);
+    void forget(size_t index);
+
+    daxkind::Heap* const heap_;
+    daxkind::Region* const region_;
+    std::vector<Held> held_;                       // In no order, so that any one can be picked.
+    std::map<uint64_t, size_t> places_;            // Index in held_, by offset.
+    uint64_t blocks_[daxkind::kRunCode + 1] = {};  // By size class; runs are the last.
+    uint64_t bytes_ = 0;
+    uint64_t runBytes_ = 0;
+    uint64_t highWater_ = 0;
+    uint64_t seeds_ = 0;
+};
+
+}  // namespace test

@@ -1,0 +1,84 @@
+// What lib/kind does to a thread cache, in C++: pops and pushes blocks by the layout of native/heap/thread_cache.h and
+// calls the heap only where JavaScript would. All knowledge of that layout is in here.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "heap/heap.h"
+
+namespace test {
+
+// A block as its holder knows it.
+struct Block {
+    uint64_t offset;
+    uint32_t sizeClass;  // Of a slot; kRunCode for a run.
+    uint64_t units;      // Of a run.
+    uint64_t bytes;      // Usable.
+
+    bool isRun() const { return sizeClass == daxkind::kRunCode; }
+};
+
+class CacheUser {
+  public:
+    // Leaves the heap at its end.
+    CacheUser(daxkind::Heap* heap, uint64_t capacity) : heap_(heap), capacity_(capacity) {}
+    CacheUser(const CacheUser&) = delete;
+    CacheUser& operator=(const CacheUser&) = delete;
+    ~CacheUser();
+
+    // Opens the thread cache and joins the heap: 0 or -errno. To be called first.
+    int join();
+
+    // malloc, memalign: 0 or -errno.
+    int take(uint64_t size, Block* block);
+    int takeAligned(uint64_t size, uint64_t alignment, Block* block);
+    // free: 0 or -errno.
+    int give(const Block& block);
+    // The part of realloc that does not move: 0 or -errno.
+    int resize(Block* block, uint64_t size);
+    // defragReallocate, but for the content: 0 or -errno, and the block's better place. The old one is to be given
+    // back directly.
+    int takeBetter(const Block& block, uint64_t* better);
+    uint64_t purge();
+    // Makes the heap look at one magazine, as if it were full.
+    int flush(uint32_t magazine);
+    // Puts an offset that is no block's into the magazine of a class, if it has room.
+    bool plant(uint32_t sizeClass, uint64_t offset);
+    // free without the cache; of any offset.
+    int giveDirectly(uint64_t offset);
+
+    // Bytes and blocks in the cache.
+    uint64_t cachedBytes() const;
+    uint64_t cachedBlocks() const;
+    // Blocks in one magazine.
+    uint32_t cachedIn(uint32_t magazine) const { return load(magazine << daxkind::kMagazineShift) / 2; }
+    // Bytes of each block in one magazine.
+    uint64_t sizeIn(uint32_t magazine) const;
+    // Where they begin.
+    std::vector<uint64_t> cachedOffsets() const;
+
+    // What is marked as failed is asked for all the same, and has to fail. Only for heaps without other threads.
+    void doubt() { isTrusting_ = false; }
+
+    daxkind::ThreadCache* cache() { return &cache_; }
+
+  private:
+    uint32_t load(uint32_t word) const;
+    void store(uint32_t word, uint32_t value);
+    bool pop(uint32_t code, uint64_t* offset);
+    bool push(uint32_t code, uint64_t units, uint64_t offset);
+    bool isKnownToFail(uint32_t code) const;
+    int takeSlot(uint32_t sizeClass, Block* block);
+    int takeRun(uint64_t units, uint64_t alignment, Block* block);
+    uint64_t unitsFor(uint64_t size) const;
+    Block run(uint64_t offset, uint64_t units) const;
+
+    daxkind::Heap* const heap_;
+    const uint64_t capacity_;
+    bool hasJoined_ = false;
+    bool isTrusting_ = true;
+    mutable daxkind::ThreadCache cache_;
+};
+
+}  // namespace test

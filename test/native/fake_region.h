@@ -1,0 +1,56 @@
+// A region in plain memory that holds the heap to the contract of native/region/region.h: what is not committed cannot
+// be touched, a range is committed once and given back once, and storage may run out or fail whenever a test likes.
+#pragma once
+
+#include <map>
+
+#include "check.h"
+#include "region/region.h"
+
+namespace test {
+
+class FakeRegion final : public daxkind::Region {
+  public:
+    struct Shape {
+        uint64_t capacity = 0;
+        // Whether it is committed in parts. If not, it is all there, and not aligned to a huge page.
+        bool elastic = true;
+    };
+
+    FakeRegion(Shape shape, uint64_t seed);
+    FakeRegion(const FakeRegion&) = delete;
+    FakeRegion& operator=(const FakeRegion&) = delete;
+    ~FakeRegion() override;
+
+    char* base() const override { return base_; }
+    uint64_t capacity() const override { return shape_.capacity; }
+    bool isElastic() const override { return shape_.elastic; }
+    int commit(uint64_t offset, uint64_t length) override;
+    int decommit(uint64_t offset, uint64_t length) override;
+    int populate(uint64_t offset, uint64_t length) override;
+    void retire() override {}
+    int64_t resident() const override { return static_cast<int64_t>(committed_); }
+
+    // Bytes that the file system has for it.
+    uint64_t room = UINT64_MAX;
+    // How many calls of a hundred fail whatever the room.
+    uint32_t commitFailures = 0;
+    uint32_t decommitFailures = 0;
+
+    uint64_t committed() const { return committed_; }
+    // Whether all of [from, to) can be touched.
+    bool isBacked(uint64_t from, uint64_t to) const;
+
+  private:
+    void checkRange(uint64_t offset, uint64_t length) const;
+
+    const Shape shape_;
+    char* reserved_ = nullptr;
+    uint64_t reservedBytes_ = 0;
+    char* base_ = nullptr;
+    uint64_t committed_ = 0;
+    std::map<uint64_t, uint64_t> ranges_;  // What is committed: from, to. No two touch.
+    Random random_;
+};
+
+}  // namespace test

@@ -1,0 +1,274 @@
+#include "faults.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <set>
+
+extern "C" void* __real_mmap64(void*, size_t, int, int, int, off64_t);
+extern "C" int __real_munmap(void*, size_t);
+
+namespace test::faults {
+
+namespace {
+
+struct State {
+    bool isArmed = false;
+    std::vector<Plan> plans;
+    std::vector<uint32_t> seen;
+    uint32_t failed = 0;
+
+    bool hasLedger = false;
+    std::map<uint64_t, uint64_t> mapped;  // From, to.
+    std::set<int> opened;
+};
+
+State& state() {
+    static State state;
+    return state;
+}
+
+// The plan by which this call fails, with errno set; or null.
+const Plan* failing(Call call) {
+    State& at = state();
+    if (!at.isArmed) return nullptr;
+    for (size_t i = 0; i < at.plans.size(); i++) {
+        const Plan& plan = at.plans[i];
+        if (plan.call != call) continue;
+        const uint32_t seen = ++at.seen[i];
+        if (seen != plan.nth && !(seen > plan.nth && plan.isForGood)) continue;
+        if (i == at.plans.size() - 1) at.failed++;
+        errno = plan.error;
+        return &plan;
+    }
+    return nullptr;
+}
+
+// The kernel maps and unmaps whole pages.
+uint64_t endOf(uint64_t from, size_t length) {
+    const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    return from + (length + page - 1) / page * page;
+}
+
+void bookUnmapped(void* address, size_t length) {
+    if (!state().hasLedger) return;
+    const uint64_t from = reinterpret_cast<uint64_t>(address);
+    const uint64_t to = from + length;
+    std::map<uint64_t, uint64_t>& mapped = state().mapped;
+    auto at = mapped.upper_bound(from);
+    if (at != mapped.begin()) at--;
+    while (at != mapped.end() && at->first < to) {
+        const auto [start, end] = *at;
+        at = std::next(at);
+        if (end <= from) continue;
+        mapped.erase(start);
+        if (start < from) mapped[start] = from;
+        if (end > to) mapped[to] = end;
+    }
+}
+
+void bookMapped(void* address, size_t length) {
+    if (!state().hasLedger || address == MAP_FAILED) return;
+    bookUnmapped(address, length);
+    const uint64_t from = reinterpret_cast<uint64_t>(address);
+    state().mapped[from] = from + length;
+}
+
+// ---- Guards: an array of the core ends where a page begins that cannot be touched. ASan knows nothing of mappings.
+
+struct Guarded {
+    void* start;
+    size_t length;
+};
+std::mutex guardedMutex;
+std::map<void*, Guarded>& guarded() {
+    static std::map<void*, Guarded> all;
+    return all;
+}
+
+bool isArray(void* address, int protection, int flags) {
+    const int sort = MAP_ANONYMOUS | MAP_NORESERVE;
+    return address == nullptr && (protection & PROT_WRITE) != 0 && (flags & sort) == sort;
+}
+
+void* mapGuarded(size_t length, int protection, int flags) {
+    const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    const uint64_t rounded = endOf(0, length);
+    void* const start = __real_mmap64(nullptr, rounded + page, protection, flags, -1, 0);
+    if (start == MAP_FAILED) return start;
+    char* const bytes = static_cast<char*>(start);
+    mprotect(bytes + rounded, page, PROT_NONE);
+    // As far to the end as the alignment of any element allows.
+    void* const array = bytes + (rounded - length) / 64 * 64;
+    const std::lock_guard<std::mutex> lock(guardedMutex);
+    guarded()[array] = {start, rounded + page};
+    return array;
+}
+
+// Whether the address is a guarded array's; then it is unmapped.
+bool unmapGuarded(void* address) {
+    const std::lock_guard<std::mutex> lock(guardedMutex);
+    const auto at = guarded().find(address);
+    if (at == guarded().end()) return false;
+    __real_munmap(at->second.start, at->second.length);
+    guarded().erase(at);
+    return true;
+}
+
+int bookOpened(int fd) {
+    if (state().hasLedger && fd >= 0) state().opened.insert(fd);
+    return fd;
+}
+
+}  // namespace
+
+const char* name(Call call) {
+    static const char* const names[] = {"fallocate", "ftruncate", "fstatfs", "madvise", "mkostemp",
+                                        "mmap",      "open",      "pwrite",  "statx",   "unlink"};
+    return names[static_cast<int>(call)];
+}
+
+void arm(const std::vector<Plan>& plans) {
+    State& at = state();
+    at.plans = plans;
+    at.seen.assign(plans.size(), 0);
+    at.failed = 0;
+    at.isArmed = true;
+}
+
+uint32_t disarm() {
+    state().isArmed = false;
+    return state().failed;
+}
+
+Truce::Truce() : wasArmed_(state().isArmed) {
+    state().isArmed = false;
+}
+
+Truce::~Truce() {
+    state().isArmed = wasArmed_;
+}
+
+void openLedger() {
+    state().mapped.clear();
+    state().opened.clear();
+    state().hasLedger = true;
+}
+
+std::string left() {
+    std::string words;
+    for (const auto& [from, to] : state().mapped) words += " a mapping of " + std::to_string(to - from) + " bytes;";
+    for (const int fd : state().opened) words += " descriptor " + std::to_string(fd) + ";";
+    return words;
+}
+
+void closeLedger() {
+    state().hasLedger = false;
+}
+
+}  // namespace test::faults
+
+// ---- The wrappers. glibc's names for calls with 64-bit offsets end in 64. ------------------------------------------
+
+using namespace test::faults;
+
+extern "C" {
+
+int __real_fallocate64(int, int, off64_t, off64_t);
+int __wrap_fallocate64(int fd, int mode, off64_t offset, off64_t length) {
+    const Plan* const plan = failing(Call::fallocate);
+    if (plan == nullptr) return __real_fallocate64(fd, mode, offset, length);
+    if (plan->isHalf && (mode & FALLOC_FL_PUNCH_HOLE) == 0) __real_fallocate64(fd, mode, offset, length / 2);
+    errno = plan->error;
+    return -1;
+}
+
+int __real_ftruncate64(int, off64_t);
+int __wrap_ftruncate64(int fd, off64_t size) {
+    return failing(Call::ftruncate) != nullptr ? -1 : __real_ftruncate64(fd, size);
+}
+
+int __real_fstatfs64(int, struct statfs*);
+int __wrap_fstatfs64(int fd, struct statfs* status) {
+    return failing(Call::fstatfs) != nullptr ? -1 : __real_fstatfs64(fd, status);
+}
+
+int __real_madvise(void*, size_t, int);
+int __wrap_madvise(void* address, size_t length, int advice) {
+    return failing(Call::madvise) != nullptr ? -1 : __real_madvise(address, length, advice);
+}
+
+int __real_mkostemp64(char*, int);
+int __wrap_mkostemp64(char* path, int flags) {
+    return failing(Call::mkostemp) != nullptr ? -1 : bookOpened(__real_mkostemp64(path, flags));
+}
+
+void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int fd, off64_t offset) {
+    if (const Plan* const plan = failing(Call::mmap)) {
+        // A MAP_FIXED that fails may have removed what was there (mmap(2)).
+        if (plan->isHalf && (flags & MAP_FIXED) != 0) {
+            __real_munmap(address, length);
+            bookUnmapped(address, length);
+            errno = plan->error;
+        }
+        return MAP_FAILED;
+    }
+    void* const mapped = isArray(address, protection, flags)
+                             ? mapGuarded(length, protection, flags)
+                             : __real_mmap64(address, length, protection, flags, fd, offset);
+    bookMapped(mapped, length);
+    return mapped;
+}
+
+int __wrap_munmap(void* address, size_t length) {
+    const int result = unmapGuarded(address) ? 0 : __real_munmap(address, length);
+    if (result == 0) bookUnmapped(address, length);
+    return result;
+}
+
+int __real_open64(const char*, int, ...);
+int __wrap_open64(const char* path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return failing(Call::open) != nullptr ? -1 : bookOpened(__real_open64(path, flags, mode));
+}
+
+int __real_close(int);
+int __wrap_close(int fd) {
+    if (state().hasLedger) state().opened.erase(fd);
+    return __real_close(fd);
+}
+
+ssize_t __real_pwrite64(int, const void*, size_t, off64_t);
+ssize_t __wrap_pwrite64(int fd, const void* bytes, size_t length, off64_t offset) {
+    return failing(Call::pwrite) != nullptr ? -1 : __real_pwrite64(fd, bytes, length, offset);
+}
+
+// statx is called by its number.
+long __real_syscall(long, ...);
+long __wrap_syscall(long number, ...) {
+    va_list rest;
+    va_start(rest, number);
+    long values[6];
+    for (long& value : values) value = va_arg(rest, long);
+    va_end(rest);
+    if (number == SYS_statx && failing(Call::statx) != nullptr) return -1;
+    return __real_syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]);
+}
+
+int __real_unlink(const char*);
+int __wrap_unlink(const char* path) {
+    return failing(Call::unlink) != nullptr ? -1 : __real_unlink(path);
+}
+
+}  // extern "C"

@@ -1,0 +1,144 @@
+// A kind's whole life, again and again: each time the next system call of one sort fails, until a life passes without a
+// failure. Whatever failed, the error is the call's, the heap's books are right, everything that was held can be given
+// back, and no descriptor, no mapping and no file is left at the end.
+#include "tests.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "faults.h"
+#include "life.h"
+
+namespace test {
+
+using faults::Call;
+using faults::Plan;
+
+namespace {
+
+constexpr uint64_t kMiB = 1024 * 1024;
+
+const Setting kSettings[] = {
+    {"a kind",
+     6 * kMiB,
+     false,
+     {},
+     {Call::fallocate, Call::ftruncate, Call::madvise, Call::mmap, Call::open, Call::statx}},
+    {"a conservative kind", 6 * kMiB, true, {}, {Call::fallocate}},
+    {"a kind as large as the file system", 0, false, {}, {Call::fstatfs, Call::ftruncate, Call::mmap}},
+    {"a kind without O_TMPFILE",
+     6 * kMiB,
+     false,
+     {{Call::open, 1, EOPNOTSUPP, true}},
+     {Call::mkostemp, Call::statx, Call::unlink}},
+    {"a kind without fallocate",
+     6 * kMiB,
+     false,
+     {{Call::fallocate, 1, EOPNOTSUPP, true}},
+     {Call::madvise, Call::pwrite}},
+};
+
+// Errors of a call that a kernel can give. Those that make code take another way come first.
+struct Errors {
+    Call call;
+    std::vector<int> errors;
+};
+const Errors kErrors[] = {
+    {Call::fallocate, {EINTR, ENOSPC, EIO}},
+    {Call::ftruncate, {EFBIG, EIO}},
+    {Call::fstatfs, {EIO}},
+    {Call::madvise, {ENOMEM, EFAULT}},
+    {Call::mkostemp, {EINTR, EMFILE, EACCES}},
+    {Call::mmap, {ENOMEM, EAGAIN}},
+    {Call::open, {EINTR, EMFILE, EROFS}},
+    {Call::pwrite, {EINTR, ENOSPC, EIO}},
+    {Call::statx, {EIO, ENOSYS}},
+    {Call::unlink, {EROFS}},
+};
+
+// What the process has of a directory, as the kernel says. A file that could not be unlinked is none of its faults, and
+// goes now.
+std::string traces(const std::string& directory, bool isUnlinked) {
+    std::string found;
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find(directory + "/") != std::string::npos) found += "\n" + line;
+    }
+    DIR* const files = opendir(directory.c_str());
+    CHECK(files != nullptr, "cannot read %s", directory.c_str());
+    while (const dirent* const entry = readdir(files)) {
+        if (entry->d_name == std::string(".") || entry->d_name == std::string("..")) continue;
+        if (isUnlinked) found += std::string("\n") + entry->d_name;
+        CHECK(unlink((directory + "/" + entry->d_name).c_str()) == 0);
+    }
+    closedir(files);
+    return found;
+}
+
+size_t countDescriptors() {
+    DIR* const directory = opendir("/proc/self/fd");
+    size_t count = 0;
+    while (readdir(directory) != nullptr) count++;
+    closedir(directory);
+    return count;
+}
+
+uint32_t failEach(const Setting& setting, const std::string& directory, bool isVerbose, const Plan& sort) {
+    const size_t descriptors = countDescriptors();
+    uint32_t lives = 0;
+    // Written zeros are hundreds of calls that do the same.
+    for (Plan plan = sort;; plan.nth += 1 + plan.nth / 16) {
+        context() = std::string("faults (") + setting.name + ": " + faults::name(plan.call) + " number " +
+                    std::to_string(plan.nth) + (plan.isForGood ? " and all later ones" : "") +
+                    (plan.isHalf ? ", half done," : "") + " by errno " + std::to_string(plan.error) + ")";
+        if (isVerbose) std::printf("%s\n", context().c_str());
+        const uint32_t failed = Life(setting, directory, &plan).live();
+        lives++;
+        const std::string left = traces(directory, plan.call != Call::unlink);
+        CHECK(left.empty(), "left behind:%s", left.c_str());
+        CHECK(countDescriptors() == descriptors, "there were %zu descriptors", descriptors);
+        if (failed == 0) return lives;
+        // Where everything fails from the first call on, nothing new happens later.
+        CHECK(plan.nth < 10000, "there is no end");
+    }
+}
+
+}  // namespace
+
+void testFaults(const Options& options) {
+    // One of its own, so that what is found there was left there.
+    std::string directory = options.directory + "/daxkind-native-XXXXXX";
+    CHECK(mkdtemp(directory.data()) != nullptr, "cannot make %s", directory.c_str());
+    uint32_t lives = 0;
+    for (const Setting& setting : kSettings) {
+        context() = std::string("faults (") + setting.name + ", nothing fails)";
+        Life(setting, directory, nullptr).live();
+        for (const Errors& sort : kErrors) {
+            const auto& calls = setting.calls;
+            if (std::find(calls.begin(), calls.end(), sort.call) == calls.end()) continue;
+            for (const int error : sort.errors) {
+                const bool canDoHalf = sort.call == Call::fallocate || sort.call == Call::mmap;
+                // A call that is interrupted for good is made for good.
+                for (const bool isForGood : {false, true}) {
+                    if (isForGood && error == EINTR) continue;
+                    for (const bool isHalf : {false, true}) {
+                        if (isHalf && !canDoHalf) continue;
+                        lives +=
+                            failEach(setting, directory, options.verbose, {sort.call, 1, error, isForGood, isHalf});
+                    }
+                }
+            }
+        }
+    }
+    rmdir(directory.c_str());
+    std::printf("faults: %u lives, each with another failure\n", lives);
+}
+
+}  // namespace test

@@ -1,0 +1,126 @@
+// The test program of the C++ core: no Node, no test framework. `native-test TEST… [options]`; scripts/native-test.mjs
+// builds it with sanitizers and runs it. Ends with status 0, or with a message that says how to repeat what failed.
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "tests.h"
+
+// There in a program with a sanitizer.
+extern "C" void __sanitizer_print_stack_trace() __attribute__((weak));
+extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));
+
+namespace test {
+
+std::string& context() {
+    static thread_local std::string text;
+    return text;
+}
+
+double elapsed() {
+    static const auto start = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+namespace {
+
+void sayHowToRepeat() {
+    std::fprintf(stderr, "To repeat it: native-test %s\n", context().c_str());
+}
+
+void onCrash(int signal) {
+    std::fprintf(stderr, "Killed by signal %d.\n", signal);
+    sayHowToRepeat();
+    _exit(1);
+}
+
+// So that a crash, too, says where it was.
+void installHandlers() {
+    if (__sanitizer_set_death_callback != nullptr) {
+        __sanitizer_set_death_callback(sayHowToRepeat);
+        return;
+    }
+    for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE}) std::signal(signal, onCrash);
+}
+
+}  // namespace
+
+void fail(const char* file, int line, const char* condition, const char* format, ...) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s:%d: not so: %s.", file, line, condition);
+    va_list arguments;
+    va_start(arguments, format);
+    std::vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    std::fprintf(stderr, "\n");
+    sayHowToRepeat();
+    if (__sanitizer_print_stack_trace != nullptr) __sanitizer_print_stack_trace();
+    std::fflush(stderr);
+    _exit(1);
+}
+
+namespace {
+
+struct Test {
+    const char* name;
+    const char* what;
+    void (*run)(const Options&);
+};
+
+const Test kTests[] = {
+    {"model", "random calls on regions in plain memory, against a reference model", testModel},
+    {"file", "the same on the file of a pmem kind", testFile},
+    {"tables", "the heap cut into as many slabs as can be", testTables},
+    {"threads", "several threads with a thread cache each on one heap", testThreads},
+    {"faults", "each system call of a kind fails in turn", testFaults},
+};
+
+int usage() {
+    std::fprintf(stderr,
+                 "usage: native-test TEST... [--seed N] [--seconds S] [--threads N] [--directory DIR] [--verbose]\n");
+    for (const Test& test : kTests) std::fprintf(stderr, "  %-8s %s\n", test.name, test.what);
+    return 2;
+}
+
+int run(int count, char** arguments) {
+    elapsed();
+    installHandlers();
+    Options options;
+    std::vector<const Test*> chosen;
+    for (int i = 1; i < count; i++) {
+        const std::string argument = arguments[i];
+        const char* const value = i + 1 < count ? arguments[i + 1] : "";
+        const bool takesValue =
+            argument == "--seed" || argument == "--seconds" || argument == "--threads" || argument == "--directory";
+        if (argument == "--seed") options.seed = std::strtoull(value, nullptr, 10);
+        if (argument == "--seconds") options.seconds = std::strtod(value, nullptr);
+        if (argument == "--threads") options.threads = static_cast<uint32_t>(std::strtoul(value, nullptr, 10));
+        if (argument == "--directory") options.directory = value;
+        if (argument == "--verbose") options.verbose = true;
+        if (takesValue) i++;
+        const size_t had = chosen.size();
+        for (const Test& test : kTests) {
+            if (argument == test.name) chosen.push_back(&test);
+        }
+        if (!takesValue && argument != "--verbose" && chosen.size() == had) return usage();
+    }
+    if (chosen.empty()) return usage();
+    for (const Test* test : chosen) test->run(options);
+    return 0;
+}
+
+}  // namespace
+
+}  // namespace test
+
+int main(int count, char** arguments) {
+    return test::run(count, arguments);
+}

@@ -1,0 +1,27 @@
+// Runs one mode of scripts/native-test.mjs in its short form, as a test.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect, type TestContext } from 'vitest';
+
+/** As automake has it: what this says cannot be tested here. */
+const obstacle = 77;
+
+/** The first run on a machine compiles everything. */
+export const timeout = 300_000;
+
+/** Fails with what the program printed; where the machine lacks something, skips with the reason, or fails in CI. */
+export async function runNativeTest(context: TestContext, mode: string): Promise<void> {
+	const script = fileURLToPath(new URL('../../scripts/native-test.mjs', import.meta.url));
+	const child = spawn(process.execPath, [script, mode, '--seconds', '2'], { stdio: ['ignore', 'pipe', 'pipe'] });
+	let output = '';
+	for (const stream of [child.stdout, child.stderr]) {
+		stream.setEncoding('utf8').on('data', (text: string) => {
+			output += text;
+		});
+	}
+	const [status] = (await once(child, 'close')) as [number | null];
+	const isForbidden = /^(1|true)$/.test(process.env.CI ?? '');
+	if (status === obstacle && !isForbidden) context.skip(output.trim().split('\n').slice(-2).join(' '));
+	expect(status, output).toBe(0);
+}

@@ -1,0 +1,93 @@
+// A round of the random test: one heap on one region, one thread, one to three thread caches in turn, random calls, and
+// after each of them the question whether the reference model can be true. A round is determined by its seed, but for
+// what decays by the clock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "book.h"
+#include "cache_user.h"
+#include "check.h"
+#include "fake_region.h"
+#include "heap/heap.h"
+
+namespace test {
+
+// What a round has to do with.
+struct Plan {
+    uint64_t capacity = 0;
+    bool isElastic = true;
+    uint32_t unitShift = 0;
+    bool isConservative = false;
+    uint32_t users = 1;
+    uint64_t room = UINT64_MAX;  // What the file system has, of the capacity.
+    uint32_t commitFailures = 0;
+    uint32_t decommitFailures = 0;
+    bool isRaw = false;  // Raw handles are used.
+    uint32_t operations = 1500;
+};
+
+class Round {
+  public:
+    Round(const Plan& plan, daxkind::Region* region, Random random, bool isVerbose);
+
+    // To its end, when everything is given back.
+    void run();
+
+  private:
+    // round.cc: what a caller does with blocks.
+    void operate();
+    void take();
+    void takeAligned();
+    void give();
+    void resize();
+    void defragment();
+    void refer();
+    void dereference();
+
+    // round_refusals.cc: mistakes, which must change nothing.
+    void refuseStray();
+    void refuseTwice();
+    void refuseStrayInMagazine();
+    void refuseStale();
+    void refuse(uint64_t offset);
+    bool isTaken(uint64_t offset) const;
+    uint64_t strayOffset();
+
+    // round_storage.cc: what becomes of free memory.
+    void decay();
+    void purge();
+    void purgeSome();
+    void prefault();
+    void drain();
+
+    void took(const char* what, uint64_t size, uint64_t alignment, int error, const Block& block);
+    void checkFailure(int error, uint64_t bytes);
+    void checkStats();
+    uint64_t anySize();
+    const Book::Held& anyHeld() { return book_.at(random_.below(book_.count())); }
+    uint64_t committed() { return heap_.stats().committed; }
+
+    const Plan plan_;
+    Random random_;
+    const bool isVerbose_;
+    FakeRegion* const fake_;  // Null if the region is none.
+    daxkind::Heap heap_;
+    Book book_;
+    std::vector<std::unique_ptr<CacheUser>> users_;
+    CacheUser* user_ = nullptr;  // Whose turn it is.
+    bool isFilling_ = true;
+    bool keepsStorage_ = false;
+    std::set<uint64_t> given_;  // Where blocks have begun that were given back, and none has begun since.
+    struct Stale {
+        uint64_t offset;
+        uint64_t generation;
+    };
+    std::vector<Stale> stale_;
+    uint64_t lastGeneration_ = 0;
+};
+
+}  // namespace test

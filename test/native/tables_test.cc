@@ -1,0 +1,94 @@
+// Whether the tables that a heap reserves at its start are long enough for the worst that can come: a heap that has
+// been full of slabs of every class, one after another, and then is cut into slabs of one unit, two, four... Tables end
+// at a page that cannot be touched (faults.cc), so that one entry too many is a crash.
+#include "tests.h"
+
+#include <vector>
+
+#include "book.h"
+#include "cache_user.h"
+#include "fake_region.h"
+
+namespace test {
+
+using namespace daxkind;
+
+namespace {
+
+class Crowd {
+  public:
+    Crowd(Heap* heap, Region* region) : book_(heap, region), user_(heap, region->capacity()) {
+        CHECK(user_.join() == 0);
+    }
+
+    void fill(uint64_t size) {
+        Block block;
+        while (user_.take(size, &block) == 0) book_.take(block, 16);
+    }
+
+    // Takes every second stretch of so many units.
+    void takeEverySecond(uint64_t bytes) {
+        Block block;
+        while (user_.takeAligned(bytes, 2 * bytes, &block) == 0) book_.take(block, 2 * bytes);
+    }
+
+    // Gives back what is a run, or everything.
+    void give(bool isEverything) {
+        for (size_t i = book_.count(); i-- > 0;) {
+            const Block block = book_.at(i).block;
+            if (!isEverything && !block.isRun()) continue;
+            book_.give(block.offset);
+            CHECK(user_.give(block) == 0);
+        }
+        user_.purge();
+    }
+
+    void check() {
+        book_.checkRawTables();
+        book_.checkStats({&user_});
+    }
+
+  private:
+    Book book_;
+    CacheUser user_;
+};
+
+void crowd(uint32_t unitShift) {
+    FakeRegion region({128ull << unitShift, false}, 1);
+    Heap heap;
+    HeapOptions options;
+    options.unitShift = unitShift;
+    CHECK(heap.open(&region, options) == 0);
+    Crowd crowd(&heap, &region);
+    for (uint32_t index = 0; index < kSlabClasses; index++) {
+        crowd.fill(classSize(index));
+        if (index % 8 == 0) crowd.check();
+        crowd.give(true);
+    }
+    // The heap is cut into pieces, and the pieces into slabs of a class that makes many or few slots of them.
+    for (uint32_t units = 16; units > 0; units /= 2) {
+        const uint64_t piece = uint64_t{units} << unitShift;
+        for (const uint64_t size : {16u, 32u, 48u, 64u, 128u, 512u, 1024u}) {
+            // Shorter pieces are runs for their alignment's sake only.
+            if (piece <= kMaxSlabSize && 2 * piece <= 1ull << unitShift) continue;
+            crowd.takeEverySecond(piece);
+            crowd.fill(size);
+            crowd.give(false);
+            crowd.fill(size);
+            crowd.check();
+            crowd.give(true);
+        }
+    }
+}
+
+}  // namespace
+
+void testTables(const Options&) {
+    for (uint32_t unitShift = 10; unitShift <= 14; unitShift++) {
+        context() = "tables";
+        crowd(unitShift);
+    }
+    std::printf("tables: long enough\n");
+}
+
+}  // namespace test

@@ -1,0 +1,19 @@
+// The tests of this program, by the names that main.cc gives them.
+#pragma once
+
+#include "check.h"
+
+namespace test {
+
+// Random calls against the reference model, over regions in plain memory, of every shape.
+void testModel(const Options& options);
+// The same over the file of a pmem kind.
+void testFile(const Options& options);
+// The heap's tables at their fullest.
+void testTables(const Options& options);
+// Several threads on one heap.
+void testThreads(const Options& options);
+// System calls that fail, each in turn.
+void testFaults(const Options& options);
+
+}  // namespace test

@@ -1,0 +1,243 @@
+// Several threads on one heap, each with a thread cache: they take, give, pass blocks on to one another, purge, ask for
+// statistics, leave and come back. Each block's content is checked by whoever gives it back; one that is referred to
+// twice is freed once. Meant for a program with -fsanitize=thread: two blocks that overlap are a data race.
+#include "tests.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "cache_user.h"
+#include "content.h"
+#include "fake_region.h"
+
+namespace test {
+
+using namespace daxkind;
+
+namespace {
+
+constexpr uint64_t kMiB = 1024 * 1024;
+
+struct Held {
+    Block block;
+    uint64_t seed;
+};
+
+// A reference, as two threads have it.
+struct Shared {
+    uint64_t offset;
+    uint64_t generation;
+};
+
+// What is on its way from one thread to another.
+template <typename Letter>
+class Mailbox {
+  public:
+    void put(const Letter& letter) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        letters_.push_back(letter);
+    }
+    bool get(Random* random, Letter* letter) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (letters_.empty()) return false;
+        std::swap(letters_[random->below(letters_.size())], letters_.back());
+        *letter = letters_.back();
+        letters_.pop_back();
+        return true;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<Letter> letters_;
+};
+
+// What all threads have in common.
+struct Common {
+    Heap heap;
+    Mailbox<Held> blocks;
+    Mailbox<Shared> references;
+    // Each reference that was made was made twice, and must be freed once.
+    std::atomic<int> referencesMade{0};
+    std::atomic<int> referencesFreed{0};
+};
+
+class Worker {
+  public:
+    Worker(Common* common, const Region& region, uint64_t seed) : common_(common), region_(region), random_(seed) {}
+
+    void run(uint32_t operations) {
+        join();
+        for (uint32_t i = 0; i < operations; i++) operate();
+        // The last blocks of some threads are given back by others.
+        for (; !held_.empty(); held_.pop_back()) common_->blocks.put(held_.back());
+        Held held;
+        while (common_->blocks.get(&random_, &held)) give(held);
+        while (freeShared()) continue;
+        user_.reset();
+    }
+
+  private:
+    void join() {
+        user_ = std::make_unique<CacheUser>(&common_->heap, region_.capacity());
+        CHECK(user_->join() == 0);
+        // As a thread that looks after its event loop now and then.
+        common_->heap.setWake(
+            user_->cache(), [](void* data) { static_cast<std::atomic<bool>*>(data)->store(true); }, &isAsked_);
+    }
+
+    void operate() {
+        if (isAsked_.exchange(false)) common_->heap.answer(user_->cache());
+        const uint64_t die = random_.below(2000);
+        if (die < 1000) return take();
+        if (die < 1700) return giveAny();
+        if (die < 1800) return pass();
+        if (die < 1850) return giveForeign();
+        if (die < 1880) return share();
+        if (die < 1910) return void(freeShared());
+        if (die < 1930) return defragment();
+        if (die < 1955) return resize();
+        if (die < 1980) return checkStats();
+        if (die < 1990) return void(common_->heap.decay(user_->cache(), 0));
+        if (die < 1997) return void(user_->purge());
+        // As a worker that ends, and another that begins.
+        user_.reset();
+        join();
+    }
+
+    void take() {
+        const uint64_t most = random_.percent(70) ? kMaxSlabSize : region_.capacity() / 16;
+        Block block;
+        const int error = random_.percent(95) ? user_->take(random_.magnitude(most), &block)
+                                              : user_->takeAligned(random_.magnitude(most), 4096, &block);
+        CHECK(error == 0 || error == -ENOMEM || error == -ENOSPC, "unexpected error %d", error);
+        if (error != 0) return giveAny();
+        const uint64_t seed = random_.next();
+        writeContent(region_.base() + block.offset, block.bytes, seed);
+        held_.push_back({block, seed});
+    }
+
+    void giveAny() {
+        if (held_.empty()) return;
+        std::swap(held_[random_.below(held_.size())], held_.back());
+        give(held_.back());
+        held_.pop_back();
+    }
+
+    void give(const Held& held) {
+        const Block& block = held.block;
+        checkContent(region_.base() + block.offset, block.bytes, held.seed, block.bytes);
+        const int error = user_->give(block);
+        CHECK(error == 0, "the block at %llu was refused: %d", (unsigned long long)block.offset, error);
+    }
+
+    void pass() {
+        if (held_.empty()) return;
+        common_->blocks.put(held_.back());
+        held_.pop_back();
+    }
+
+    void giveForeign() {
+        Held held;
+        if (common_->blocks.get(&random_, &held)) give(held);
+    }
+
+    void share() {
+        if (held_.empty()) return;
+        const Block block = held_.back().block;
+        held_.pop_back();
+        const uint64_t generation = common_->heap.reference(block.offset, block.bytes, 0);
+        common_->referencesMade++;
+        for (int i = 0; i < 2; i++) common_->references.put({block.offset, generation});
+    }
+
+    bool freeShared() {
+        Shared shared;
+        if (!common_->references.get(&random_, &shared)) return false;
+        Reference reference;
+        uint32_t code;
+        uint32_t units;
+        const int found = common_->heap.dereference(shared.offset, shared.generation, &reference, &code, &units);
+        const int error = common_->heap.freeReferenced(user_->cache(), shared.offset, shared.generation);
+        CHECK(error == 0 || error == -ESTALE, "unexpected error %d", error);
+        CHECK(error != 0 || found == 0, "a block that was stale has been freed");
+        if (error == 0) common_->referencesFreed++;
+        return true;
+    }
+
+    void defragment() {
+        if (held_.empty() || held_.back().block.isRun()) return;
+        Held& held = held_.back();
+        uint64_t better;
+        if (user_->takeBetter(held.block, &better) != 0) return;
+        std::memcpy(region_.base() + better, region_.base() + held.block.offset, held.block.bytes);
+        CHECK(user_->giveDirectly(held.block.offset) == 0);
+        held.block.offset = better;
+    }
+
+    void resize() {
+        if (held_.empty() || !held_.back().block.isRun()) return;
+        Held& held = held_.back();
+        const uint64_t had = held.block.bytes;
+        const int error = user_->resize(&held.block, random_.magnitude(2 * had));
+        CHECK(error == 0 || error == -ENOMEM || error == -ENOSPC, "unexpected error %d", error);
+        char* const content = region_.base() + held.block.offset;
+        checkContent(content, had, held.seed, std::min(had, held.block.bytes));
+        writeContent(content, held.block.bytes, held.seed);
+    }
+
+    // Others work meanwhile: what is counted in their caches may be a moment old, but no number is nonsense.
+    void checkStats() {
+        const HeapStats stats = common_->heap.stats();
+        CHECK(stats.free + stats.active == stats.capacity);
+        CHECK(stats.allocated <= stats.active && stats.committed <= stats.capacity);
+        CHECK(stats.cached <= 2 * stats.capacity);
+    }
+
+    Common* const common_;
+    const Region& region_;
+    Random random_;
+    std::unique_ptr<CacheUser> user_;
+    std::atomic<bool> isAsked_{false};
+    std::vector<Held> held_;
+};
+
+void runRound(uint64_t seed, const Options& options) {
+    Random random(seed);
+    FakeRegion region({(8 + random.below(24)) * 2 * kMiB, true}, random.next());
+    if (random.percent(30)) region.room = random.below(region.capacity());
+    Common common;
+    HeapOptions heapOptions;
+    heapOptions.conservative = random.percent(25);
+    CHECK(common.heap.open(&region, heapOptions) == 0);
+    std::vector<std::unique_ptr<Worker>> workers;
+    std::vector<std::thread> threads;
+    for (uint32_t i = 0; i < options.threads; i++) {
+        workers.push_back(std::make_unique<Worker>(&common, region, random.next()));
+    }
+    for (const auto& worker : workers) {
+        threads.emplace_back([&worker, words = context()] {
+            context() = words;
+            worker->run(3000);
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(common.referencesFreed == common.referencesMade);
+    const HeapStats stats = common.heap.stats();
+    CHECK(stats.blocks == 0 && stats.allocated == 0 && stats.cached == 0 && stats.active == 0);
+    CHECK(stats.free == region.capacity() && stats.largestFree == region.capacity());
+    CHECK(stats.committed == region.committed());
+}
+
+}  // namespace
+
+void testThreads(const Options& options) {
+    forRounds("threads", options, [&](uint64_t seed) { runRound(seed, options); });
+}
+
+}  // namespace test
