@@ -64,6 +64,34 @@ for (const [name, directory] of [
 	});
 }
 
+test.each([
+	['ext4', ext4],
+	['xfs', xfs],
+])(
+	'on %s with DAX, fresh memory is mapped by huge pages: its first touch is a fault for 2 MiB, not for each page',
+	(_, directory) => {
+		const touch = (block: Buffer) => {
+			for (let at = 0; at < block.length; at += 4096) block[at] = 1;
+		};
+		// Compiled before it counts.
+		touch(Buffer.alloc(64 * MiB));
+		const faults = () => process.resourceUsage().minorPageFault;
+		for (const sizes of [
+			[96 * MiB],
+			Array.from({ length: 48 }, () => 2 * MiB),
+			Array.from({ length: 1536 }, () => 65_536),
+		]) {
+			const kind = create(directory, { maxSize: 96 * MiB });
+			const blocks = sizes.map((size) => kind.malloc(size));
+			const before = faults();
+			for (const block of blocks) touch(block);
+			// 48 for the memory, and some for all else that the process does meanwhile. One chunk without a huge page is 512.
+			expect(faults() - before).toBeLessThan(400);
+			kind.close();
+		}
+	},
+);
+
 describe('on ext4 with dax=never', () => {
 	test('a kind works, and is not on DAX', () => {
 		const kind = create(never, { maxSize: 16 * MiB });
