@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdarg>
+#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -254,16 +255,17 @@ ssize_t __wrap_pwrite64(int fd, const void* bytes, size_t length, off64_t offset
     return failing(Call::pwrite) != nullptr ? -1 : __real_pwrite64(fd, bytes, length, offset);
 }
 
-// statx is called by its number.
+// statx is called by its number, and nothing else is.
 long __real_syscall(long, ...);
 long __wrap_syscall(long number, ...) {
+    if (number != SYS_statx) std::abort();
     va_list rest;
     va_start(rest, number);
-    long values[6];
+    long values[5];
     for (long& value : values) value = va_arg(rest, long);
     va_end(rest);
-    if (number == SYS_statx && failing(Call::statx) != nullptr) return -1;
-    return __real_syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]);
+    if (failing(Call::statx) != nullptr) return -1;
+    return __real_syscall(number, values[0], values[1], values[2], values[3], values[4]);
 }
 
 int __real_unlink(const char*);
