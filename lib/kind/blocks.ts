@@ -170,13 +170,24 @@ export class Blocks {
 		return renamed;
 	}
 
+	/** What a block holds, at most so many bytes of it; also when its ArrayBuffer has been transferred. */
+	content(held: Block, most: number): Uint8Array {
+		if (held.length > 0) return held.subarray(0, most);
+		const code = Block.codeOf(held);
+		if (code === emptyCode) return new Uint8Array(0);
+		const { index } = Block.segmentOf(held);
+		return this.plainView(index, Block.offsetOf(held), Math.min(most, this.heap.usableSize(code)));
+	}
+
 	/** The same block in a slab that is as full or fuller; undefined if there is none. */
 	moveBetter(held: Block): Block | undefined {
 		const { heap } = this;
 		const code = Block.codeOf(held);
 		const offset = Block.offsetOf(held);
 		const { generation, index } = Block.segmentOf(held);
-		if (code >= runCode || generation !== 0 || !heap.takeBetter(index, offset)) return undefined;
+		// Without a length, its ArrayBuffer has been transferred.
+		if (code >= runCode || generation !== 0 || held.length === 0) return undefined;
+		if (!heap.takeBetter(index, offset)) return undefined;
 		const moved = this.#view(code, held.length, heap.segment, heap.offset);
 		moved.set(held);
 		// Not to the cache, which would hand it out again: the slab is to become empty.

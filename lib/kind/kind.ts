@@ -162,7 +162,7 @@ export abstract class Kind {
 			const stays = size < held.length && !isOwn;
 			return stays ? this.#blocks.rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
 		}
-		moved.set(held.length > size ? held.subarray(0, size) : held);
+		moved.set(this.#blocks.content(held, size));
 		try {
 			this.free(held);
 		} catch (error) {
