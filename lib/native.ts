@@ -306,8 +306,10 @@ interface Kinds {
 	kindAttach(process: number, number: number): KindHandle | undefined;
 	/** Says that this hold is about to be closed. Whether it is the last one that has not left. */
 	kindLeave(id: number): boolean;
-	/** Gives a block a generation, or tells it, and sets its length. */
+	/** Gives a block that has none a generation. */
 	kindReference(id: number, segment: number, offset: number, length: number, zone: number): number;
+	/** Tells the new length of the block of that generation. -ESTALE if it has been freed. */
+	kindRelength(id: number, segment: number, offset: number, generation: number, length: number): number;
 	/** What the block of that generation is; undefined if it has been freed. */
 	kindDereference(
 		id: number,

@@ -159,9 +159,11 @@ export class Blocks {
 	rename(held: Block, code: number, size: number): Block {
 		const { generation, index, zone } = Block.segmentOf(held);
 		const offset = Block.offsetOf(held);
+		if (generation !== 0 && native.kindRelength(this.heap.id, index, offset, generation, size) !== 0) {
+			throw freedAlready(' elsewhere');
+		}
 		const renamed = this.#view(code, size, index, offset);
 		if (generation !== 0) {
-			native.kindReference(this.heap.id, index, offset, size, zone);
 			const { buffer } = Block.segmentOf(renamed);
 			const own = { generation, isOwn: false, isCollected: false, zone };
 			Block.move(renamed, new Segment(this.kind, buffer, noCache, index, own));
@@ -201,16 +203,17 @@ export class Blocks {
 		if (Block.codeOf(held) === emptyCode) return { offset: 0, generation: 0 };
 		const { id } = this.heap;
 		const segment = Block.segmentOf(held);
-		const { index, zone, isOwn } = segment;
+		const { index, zone, isOwn, isCollected } = segment;
 		const offset = Block.offsetOf(held);
+		const place = index * segmentSize + offset;
+		// Not asked for again: another thread may be freeing the block.
+		if (segment.generation !== 0 && !isCollected) return { offset: place, generation: segment.generation };
 		// With a new generation, the block is not the one that the garbage collector frees.
-		if (segment.isCollected) native.kindUnreference(id, index, offset, segment.generation);
+		if (isCollected) native.kindUnreference(id, index, offset, segment.generation);
 		const generation = native.kindReference(id, index, offset, held.length, zone);
-		if (generation !== segment.generation) {
-			const own = { generation, isOwn, isCollected: false, zone };
-			Block.move(held, new Segment(this.kind, segment.buffer, noCache, index, own));
-		}
-		return { offset: index * segmentSize + offset, generation };
+		const own = { generation, isOwn, isCollected: false, zone };
+		Block.move(held, new Segment(this.kind, segment.buffer, noCache, index, own));
+		return { offset: place, generation };
 	}
 
 	/** The block of that generation as a Buffer of this thread; undefined if it has been freed. */

@@ -41,13 +41,21 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
     return handle;
 }
 
-// kindReference(id, segment, offset, length, zone): the block's generation
+// kindReference(id, segment, offset, length, zone): the generation of a block that had none
 napi_value reference(napi_env env, napi_callback_info info) {
     const Call<4> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
     return number(env,
                   static_cast<double>(at->kind->heap.reference(call.blockOffset(0), call.uint64(2), call.uint32(3))));
+}
+
+// kindRelength(id, segment, offset, generation, length): 0, or -ESTALE
+napi_value relength(napi_env env, napi_callback_info info) {
+    const Call<4> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    return number(env, at->kind->heap.relength(call.blockOffset(0), call.uint64(2), call.uint64(3)));
 }
 
 // kindDereference(id, segment, offset, generation): [code, units, length, zone], or undefined if it is stale
@@ -124,6 +132,7 @@ void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table) {
     addFunction(env, exports, "kindShare", share, table);
     exports["kindAttach"] = Napi::Function::New(env, attach, "kindAttach", table);
     addFunction(env, exports, "kindReference", reference, table);
+    addFunction(env, exports, "kindRelength", relength, table);
     addFunction(env, exports, "kindDereference", dereference, table);
     addFunction(env, exports, "kindUnreference", unreference, table);
     addFunction(env, exports, "kindQuarantine", quarantine, table);

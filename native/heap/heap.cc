@@ -131,7 +131,15 @@ int Heap::takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better) {
 
 uint64_t Heap::reference(uint64_t offset, uint64_t length, uint32_t zone) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return references_.add(offset, length, zone).generation;
+    return references_.add(offset, length, zone);
+}
+
+int Heap::relength(uint64_t offset, uint64_t generation, uint64_t length) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    Reference* const found = references_.find(offset, generation);
+    if (found == nullptr) return -ESTALE;
+    found->length = length;
+    return 0;
 }
 
 int Heap::dereference(uint64_t offset, uint64_t generation, Reference* reference, uint32_t* code, uint32_t* units) {

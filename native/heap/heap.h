@@ -90,8 +90,10 @@ class Heap {
     // -ENOENT when the block is in its best place already, or is a run.
     int takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better);
 
-    // Gives a block a generation, or tells that of a block that has one.
+    // Gives a block that has none a generation.
     uint64_t reference(uint64_t offset, uint64_t length, uint32_t zone);
+    // The block of that generation has another length now. -ESTALE if it has been freed.
+    int relength(uint64_t offset, uint64_t generation, uint64_t length);
     // What the block of that generation is, and its code, whose units may be more than a code has room for.
     // -ESTALE if it has been freed.
     int dereference(uint64_t offset, uint64_t generation, Reference* reference, uint32_t* code, uint32_t* units);

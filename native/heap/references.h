@@ -19,18 +19,13 @@ struct Reference {
 
 class References {
   public:
-    // The block's reference, made if it has none. A new length replaces the old one.
-    const Reference& add(uint64_t offset, uint64_t length, uint32_t zone) {
-        const auto [at, isNew] = references_.try_emplace(offset, Reference{next_, length, zone});
-        if (isNew) {
-            next_++;
-        } else {
-            at->second.length = length;
-        }
-        return at->second;
+    // A new reference to a block that has none: its generation.
+    uint64_t add(uint64_t offset, uint64_t length, uint32_t zone) {
+        references_.insert_or_assign(offset, Reference{next_, length, zone});
+        return next_++;
     }
     // Null if the block has been freed, or was never referenced in that generation.
-    const Reference* find(uint64_t offset, uint64_t generation) const {
+    Reference* find(uint64_t offset, uint64_t generation) {
         const auto at = references_.find(offset);
         return at == references_.end() || at->second.generation != generation ? nullptr : &at->second;
     }

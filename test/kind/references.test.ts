@@ -1,6 +1,8 @@
 // Blocks that go from thread to thread by reference: the same memory, freed by any of them, once.
+
 import { type BlockReference, Kind, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { native } from '#lib/native.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { Thread } from '../helpers/thread.ts';
@@ -169,4 +171,77 @@ test('what is no handle and no reference is refused by its type', () => {
 	]) {
 		expect(() => kind.deref(value as unknown as BlockReference)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 	}
+});
+
+test('a block that another thread frees at the same moment is freed once, and gives no reference to what comes after it', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const thread = await Thread.start(kind.share());
+	// Which round it is, or -1 at the end; and the last round in which the block was freed.
+	const turns = new Int32Array(new SharedArrayBuffer(8));
+	const block = new Float64Array(new SharedArrayBuffer(16));
+	const { kind: number } = kind.ref(kind.malloc(1));
+	const freeing = thread.run(
+		({ kind }, { turns, block, number }) => {
+			for (let round = 1; ; round++) {
+				while (Atomics.load(turns, 0) === round - 1);
+				if (Atomics.load(turns, 0) < 0) return;
+				const [offset = 0, generation = 0] = block;
+				kind.free(kind.deref({ type: 'daxkind.Block', kind: number, offset, generation, length: 100 }));
+				Atomics.store(turns, 1, round);
+			}
+		},
+		{ turns, block, number },
+	);
+	let wrong = 0;
+	// The threads wait for each other by spinning: for a second, as long as that is in rounds.
+	const end = performance.now() + 1000;
+	for (let round = 1; performance.now() < end; round++) {
+		const mine = kind.malloc(100);
+		const { offset, generation } = kind.ref(mine);
+		block.set([offset, generation]);
+		Atomics.store(turns, 0, round);
+		for (let wait = (round * 7) % 60; wait > 0; wait--);
+		let reference: BlockReference | undefined;
+		let moved: Buffer | undefined;
+		try {
+			if (round % 2 === 0) reference = kind.ref(mine);
+			else moved = kind.realloc(mine, 105);
+		} catch (error) {
+			expect(error).toEqual(doubleFree);
+		}
+		while (Atomics.load(turns, 1) !== round);
+		// Most often it has the same memory.
+		const next = kind.malloc(100);
+		const uses = [() => kind.free(mine)];
+		if (reference !== undefined) uses.push(() => kind.free(kind.deref(reference)));
+		if (moved !== undefined) uses.push(() => kind.free(moved));
+		for (const use of uses) {
+			try {
+				use();
+				wrong++;
+			} catch {
+				// It has been freed, or reallocated.
+			}
+		}
+		kind.free(next);
+	}
+	Atomics.store(turns, 0, -1);
+	await freeing;
+	expect(wrong).toBe(0);
+	expect(kind.stats().blocks).toBe(1);
+});
+
+test('a block that is gone is given no new length, and no generation is given twice', () => {
+	const { id } = native.kindCreate(directory, 16 * MiB, false, false, false, false);
+	expect(native.kindReference(id, 0, 0, 100, 0)).toBe(1);
+	expect(native.kindRelength(id, 0, 0, 1, 90)).toBe(0);
+	expect(native.kindDereference(id, 0, 0, 1)?.[2]).toBe(90);
+	expect(native.kindUnreference(id, 0, 0, 1)).toBe(0);
+	const gone = -116;
+	expect(native.kindRelength(id, 0, 0, 1, 80)).toBe(gone);
+	expect(native.kindReference(id, 0, 0, 70, 0)).toBe(2);
+	expect(native.kindRelength(id, 0, 0, 1, 60)).toBe(gone);
+	expect(native.kindDereference(id, 0, 0, 1)).toBeUndefined();
+	expect(native.kindDereference(id, 0, 0, 2)?.[2]).toBe(70);
+	native.kindClose(id);
 });
