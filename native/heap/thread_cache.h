@@ -10,7 +10,8 @@
 // blocks now.
 //
 // Who may write: the owning thread from JavaScript; native code called by that thread, under the heap's lock; native
-// code at the thread's end. Other threads only read the counts, for statistics, and clear what is marked as failed.
+// code at the thread's end. Other threads only read the counts, for statistics, clear what is marked
+// as failed, and set limits to 0 when memory has run out.
 #pragma once
 
 #include <cstdint>

@@ -187,14 +187,15 @@ void Round::refer() {
     if (book_.isEmpty()) return;
     const Book::Held held = anyHeld();
     const uint64_t offset = held.block.offset;
-    const uint64_t generation = heap_.reference(offset, held.seed, static_cast<uint32_t>(held.seed % 64));
-    if (held.generation == 0) {
-        CHECK(generation > lastGeneration_, "generation %llu is not new", (Long)generation);
-        lastGeneration_ = generation;
-        book_.setGeneration(offset, generation);
-    } else {
-        CHECK(generation == held.generation, "a block has a second generation");
+    if (held.generation != 0) {
+        CHECK(heap_.relength(offset, held.generation, held.seed) == 0);
+        CHECK(heap_.relength(offset, held.generation + 1, 0) == -ESTALE);
+        return;
     }
+    const uint64_t generation = heap_.reference(offset, held.seed, static_cast<uint32_t>(held.seed % 64));
+    CHECK(generation > lastGeneration_, "generation %llu is not new", (Long)generation);
+    lastGeneration_ = generation;
+    book_.setGeneration(offset, generation);
 }
 
 void Round::dereference() {
