@@ -38,6 +38,8 @@ void Heap::attach(ThreadCache* cache) {
     cache->next = caches_;
     caches_ = cache;
     cacheCount_++;
+    // While others do not ask for what has failed, nothing may be freed without their noticing.
+    cache->isStarved = failing_;
     adjust(cache, kRunCode);
 }
 

@@ -117,6 +117,20 @@ test('what other threads free makes the very next attempt succeed', async () => 
 	}
 });
 
+test('so does what a thread frees that has joined after the failure', async () => {
+	for (const size of [64, 3000, 20_000]) {
+		const kind = create(directory, { maxSize: 16 * MiB });
+		const handles: number[] = [];
+		for (let handle = kind.tryMallocRaw(size); handle !== 0; handle = kind.tryMallocRaw(size)) handles.push(handle);
+		const late = await Thread.start(kind.share());
+		for (let i = 0; i < 5; i++) {
+			expect(kind.tryMallocRaw(size)).toBe(0);
+			await late.run(({ kind }, handle) => kind.freeRaw(handle), handles.pop()!);
+			handles.push(kind.mallocRaw(size));
+		}
+	}
+});
+
 test('slabs of all lengths, each in all of the memory, one after the other', () => {
 	// A crash would be that of the child.
 	const child = runChild(
