@@ -83,6 +83,7 @@ type AttributeBits =
 type FieldBits = `STATX_${'BASIC_STATS' | 'BTIME' | 'MNT_ID' | 'DIOALIGN'}`;
 type FlagBits =
 	`FS_XFLAG_${'REALTIME' | 'PREALLOC' | 'IMMUTABLE' | 'APPEND' | 'SYNC' | 'NOATIME' | 'NODUMP' | 'RTINHERIT' | 'PROJINHERIT' | 'NOSYMLINKS' | 'EXTSIZE' | 'EXTSZINHERIT' | 'NODEFRAG' | 'FILESTREAM' | 'DAX' | 'COWEXTSIZE' | 'HASATTR'}`;
+type ExtentBits = `FIEMAP_EXTENT_${'UNKNOWN' | 'ENCODED' | 'DATA_INLINE' | 'DATA_TAIL'}`;
 type MagicNumbers =
 	| `${'EXT4' | 'XFS' | 'FUSE' | 'OVERLAYFS' | 'BTRFS'}_SUPER_MAGIC`
 	| 'EROFS_SUPER_MAGIC_V1'
@@ -94,7 +95,7 @@ type MagicNumbers =
  */
 export type Constants = Readonly<
 	Record<AttributeBits, bigint> &
-		Record<FieldBits | FlagBits | MagicNumbers | 'PAGE_SIZE' | 'HUGE_PAGE_SIZE' | 'CACHE_LINE_SIZE', number>
+		Record<FieldBits | FlagBits | ExtentBits | MagicNumbers | 'PAGE_SIZE' | 'HUGE_PAGE_SIZE' | 'CACHE_LINE_SIZE', number>
 >;
 
 /** An instruction that writes a cache line back to memory. */
@@ -116,6 +117,16 @@ interface Syscalls {
 	getFsxattr(path: string): Fsxattr;
 	/** FS_IOC_FSSETXATTR after FS_IOC_FSGETXATTR: sets, then clears these bits and keeps all others. Gives the new state. */
 	changeFsxattrFlags(path: string, set: number, clear: number): Fsxattr;
+	/**
+	 * Whether mmap takes MAP_SHARED_VALIDATE|MAP_SYNC: 0 or its negative errno. Asked of the file at this path, or of a nameless
+	 * one made in the directory; throws if that cannot be opened.
+	 */
+	tryMapSync(path: string, temporary: boolean): number;
+	/**
+	 * FS_IOC_FIEMAP: the first `most` extents of a file or directory, four numbers each: offset in the file, offset on the
+	 * device, length, all in bytes, and FIEMAP_EXTENT_ bits. ENOTSUP where the file system does not tell.
+	 */
+	fileExtents(path: string, most: number): { extents: Float64Array; complete: boolean };
 	/** open, O_CLOEXEC and never blocking; O_RDWR if `writable`, else O_RDONLY. Close it with {@link closeDescriptor}. */
 	openFile(path: string, writable: boolean): number;
 	/** A nameless file of mode 0600 in this directory: O_TMPFILE, or created and unlinked where that is not known. */

@@ -2,6 +2,8 @@
 // everywhere.
 #include "binding/constants.h"
 
+#include <linux/fiemap.h>
+
 #include "persist/cpu.h"
 #include "syscalls/kernel.h"
 #include "syscalls/mapping.h"
@@ -47,6 +49,11 @@ Napi::Object kernelConstants(Napi::Env env) {
     number("FS_XFLAG_DAX", FS_XFLAG_DAX);
     number("FS_XFLAG_COWEXTSIZE", FS_XFLAG_COWEXTSIZE);
     number("FS_XFLAG_HASATTR", FS_XFLAG_HASATTR);
+
+    number("FIEMAP_EXTENT_UNKNOWN", FIEMAP_EXTENT_UNKNOWN);
+    number("FIEMAP_EXTENT_ENCODED", FIEMAP_EXTENT_ENCODED);
+    number("FIEMAP_EXTENT_DATA_INLINE", FIEMAP_EXTENT_DATA_INLINE);
+    number("FIEMAP_EXTENT_DATA_TAIL", FIEMAP_EXTENT_DATA_TAIL);
 
     number("EXT4_SUPER_MAGIC", EXT4_SUPER_MAGIC);
     number("XFS_SUPER_MAGIC", XFS_SUPER_MAGIC);

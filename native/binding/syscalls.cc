@@ -10,7 +10,9 @@
 #include "binding/constants.h"
 #include "binding/errors.h"
 #include "syscalls/allocation.h"
+#include "syscalls/fiemap.h"
 #include "syscalls/fsxattr.h"
+#include "syscalls/mapping.h"
 #include "syscalls/statfs.h"
 #include "syscalls/statx.h"
 #include "syscalls/temporary.h"
@@ -161,6 +163,51 @@ Napi::Value changeFsxattrFlags(const Napi::CallbackInfo& info) {
     return result == 0 ? objectOf(env, after) : fail(env, result, "ioctl", path->c_str());
 }
 
+Napi::Value tryMapSync(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    const auto temporary = takeBoolean(info, 1, "temporary");
+    if (!temporary) return env.Undefined();
+    int fd = -1;
+    const char* call = nullptr;
+    const int opened = *temporary ? syscalls::openTemporary(path->c_str(), &fd, &call)
+                                  : syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    if (opened != 0) return fail(env, opened, call, path->c_str());
+    const int result = syscalls::tryMapSync(fd);
+    close(fd);
+    return Napi::Number::New(env, result);
+}
+
+Napi::Value fileExtents(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    const auto most = takeUint32(info, 1, "most");
+    if (!most) return env.Undefined();
+    int fd = -1;
+    const char* call = nullptr;
+    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    if (result != 0) return fail(env, result, call, path->c_str());
+    std::vector<syscalls::Extent> extents;
+    bool complete = false;
+    result = syscalls::readExtents(fd, *most, &extents, &complete);
+    close(fd);
+    if (result != 0) return fail(env, result, "ioctl", path->c_str());
+    constexpr std::size_t fields = 4;
+    Napi::Float64Array list = Napi::Float64Array::New(env, extents.size() * fields);
+    for (std::size_t n = 0; n < extents.size(); ++n) {
+        list[n * fields] = static_cast<double>(extents[n].logical);
+        list[n * fields + 1] = static_cast<double>(extents[n].physical);
+        list[n * fields + 2] = static_cast<double>(extents[n].length);
+        list[n * fields + 3] = extents[n].flags;
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("extents", list);
+    object.Set("complete", complete);
+    return object;
+}
+
 Napi::Value openFile(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto path = takePath(info, 0, "path");
@@ -239,6 +286,8 @@ void exportSyscalls(Napi::Env env, Napi::Object exports) {
     add("statfs", statfs);
     add("getFsxattr", getFsxattr);
     add("changeFsxattrFlags", changeFsxattrFlags);
+    add("tryMapSync", tryMapSync);
+    add("fileExtents", fileExtents);
     add("openFile", openFile);
     add("openTemporary", openTemporary);
     add("closeDescriptor", closeDescriptor);

@@ -1,6 +1,7 @@
 // Mappings: see mapping.h.
 #include "syscalls/mapping.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <cerrno>
 
@@ -40,6 +41,17 @@ int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& 
     if (mapped == MAP_FAILED) return -errno;
     *out = mapped;
     return 0;
+}
+
+int tryMapSync(int fd) {
+    // mmap counts as an access; only the owner may ask that it does not, and then it is for the kernel to refuse.
+    if (const int flags = fcntl(fd, F_GETFL); flags >= 0) fcntl(fd, F_SETFL, flags | O_NOATIME);
+    MapOptions options;
+    options.writable = false;
+    options.sync = true;
+    void* address = nullptr;
+    if (const int result = mapFile(fd, 0, pageSize(), options, nullptr, &address); result != 0) return result;
+    return unmap(address, pageSize());
 }
 
 int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,

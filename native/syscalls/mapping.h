@@ -32,6 +32,11 @@ struct MapOptions {
 int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* fixedAddress,
             void** out);
 
+/// Whether MAP_SHARED_VALIDATE|MAP_SYNC is accepted for the file, which is not changed, not even its time of access
+/// where this process may leave that alone: maps a page for reading, without touching it. 0 if so; -EOPNOTSUPP where
+/// the file is not on DAX or its device promises nothing, -EINVAL on kernels before 4.15. The failed call is mmap.
+int tryMapSync(int fd);
+
 /// mapFile at an address that is a multiple of `alignment` (a power of two, at least a page). The failed call is always
 /// an mmap.
 int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,

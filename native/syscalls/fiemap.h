@@ -1,0 +1,26 @@
+// FS_IOC_FIEMAP: where on its device a file's blocks are. Huge pages need extents that are aligned there, and erofs and
+// ext4 show here what keeps a file off DAX: data inside the inode, packed tails, compression.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace daxkind::syscalls {
+
+/// A run of blocks of a file: offsets and length in bytes.
+struct Extent {
+    /// In the file.
+    std::uint64_t logical;
+    /// On the block device that the file system is on; 0 and meaningless with FIEMAP_EXTENT_UNKNOWN.
+    std::uint64_t physical;
+    std::uint64_t length;
+    /// FIEMAP_EXTENT_ bits.
+    std::uint32_t flags;
+};
+
+/// The first `most` extents of a file, in their order, and whether those are all. Asks for nothing to be written back.
+/// Returns 0, or a negative errno of ioctl: -EOPNOTSUPP or -ENOTTY where the file system does not tell.
+int readExtents(int fd, std::size_t most, std::vector<Extent>* out, bool* complete);
+
+}  // namespace daxkind::syscalls
