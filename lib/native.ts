@@ -83,6 +83,8 @@ type AttributeBits =
 type FieldBits = `STATX_${'BASIC_STATS' | 'BTIME' | 'MNT_ID' | 'DIOALIGN'}`;
 type FlagBits =
 	`FS_XFLAG_${'REALTIME' | 'PREALLOC' | 'IMMUTABLE' | 'APPEND' | 'SYNC' | 'NOATIME' | 'NODUMP' | 'RTINHERIT' | 'PROJINHERIT' | 'NOSYMLINKS' | 'EXTSIZE' | 'EXTSZINHERIT' | 'NODEFRAG' | 'FILESTREAM' | 'DAX' | 'COWEXTSIZE' | 'HASATTR'}`;
+type InodeFlagBits =
+	`FS_${'COMPR' | 'IMMUTABLE' | 'APPEND' | 'ENCRYPT' | 'JOURNAL_DATA' | 'VERITY' | 'DAX' | 'INLINE_DATA'}_FL`;
 type ExtentBits = `FIEMAP_EXTENT_${'UNKNOWN' | 'ENCODED' | 'DATA_INLINE' | 'DATA_TAIL'}`;
 type MagicNumbers =
 	| `${'EXT4' | 'XFS' | 'FUSE' | 'OVERLAYFS' | 'BTRFS'}_SUPER_MAGIC`
@@ -95,7 +97,17 @@ type MagicNumbers =
  */
 export type Constants = Readonly<
 	Record<AttributeBits, bigint> &
-		Record<FieldBits | FlagBits | ExtentBits | MagicNumbers | 'PAGE_SIZE' | 'HUGE_PAGE_SIZE' | 'CACHE_LINE_SIZE', number>
+		Record<
+			| FieldBits
+			| FlagBits
+			| InodeFlagBits
+			| ExtentBits
+			| MagicNumbers
+			| 'PAGE_SIZE'
+			| 'HUGE_PAGE_SIZE'
+			| 'CACHE_LINE_SIZE',
+			number
+		>
 >;
 
 /** An instruction that writes a cache line back to memory. */
@@ -117,6 +129,8 @@ interface Syscalls {
 	getFsxattr(path: string): Fsxattr;
 	/** FS_IOC_FSSETXATTR after FS_IOC_FSGETXATTR: sets, then clears these bits and keeps all others. Gives the new state. */
 	changeFsxattrFlags(path: string, set: number, clear: number): Fsxattr;
+	/** FS_IOC_GETFLAGS: FS_…_FL bits, what lsattr(1) shows. Errors as of getFsxattr. */
+	getInodeFlags(path: string): number;
 	/**
 	 * Whether mmap takes MAP_SHARED_VALIDATE|MAP_SYNC: 0 or its negative errno. Asked of the file at this path, or of a nameless
 	 * one made in the directory; throws if that cannot be opened.

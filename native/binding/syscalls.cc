@@ -12,6 +12,7 @@
 #include "syscalls/allocation.h"
 #include "syscalls/fiemap.h"
 #include "syscalls/fsxattr.h"
+#include "syscalls/inode_flags.h"
 #include "syscalls/mapping.h"
 #include "syscalls/statfs.h"
 #include "syscalls/statx.h"
@@ -163,6 +164,20 @@ Napi::Value changeFsxattrFlags(const Napi::CallbackInfo& info) {
     return result == 0 ? objectOf(env, after) : fail(env, result, "ioctl", path->c_str());
 }
 
+Napi::Value getInodeFlags(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto path = takePath(info, 0, "path");
+    if (!path) return env.Undefined();
+    int fd = -1;
+    const char* call = nullptr;
+    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    if (result != 0) return fail(env, result, call, path->c_str());
+    std::uint32_t flags = 0;
+    result = syscalls::getInodeFlags(fd, &flags);
+    close(fd);
+    return result == 0 ? Napi::Value(Napi::Number::New(env, flags)) : fail(env, result, "ioctl", path->c_str());
+}
+
 Napi::Value tryMapSync(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto path = takePath(info, 0, "path");
@@ -286,6 +301,7 @@ void exportSyscalls(Napi::Env env, Napi::Object exports) {
     add("statfs", statfs);
     add("getFsxattr", getFsxattr);
     add("changeFsxattrFlags", changeFsxattrFlags);
+    add("getInodeFlags", getInodeFlags);
     add("tryMapSync", tryMapSync);
     add("fileExtents", fileExtents);
     add("openFile", openFile);

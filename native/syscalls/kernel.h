@@ -30,6 +30,20 @@
 #define FS_XFLAG_HASATTR 0x80000000
 #endif
 
+// linux/fs.h: 4.5 to 5.8, 5.4 (the bit for verity; ext4 and f2fs have had those of the others for longer).
+#ifndef FS_ENCRYPT_FL
+#define FS_ENCRYPT_FL 0x00000800
+#endif
+#ifndef FS_VERITY_FL
+#define FS_VERITY_FL 0x00100000
+#endif
+#ifndef FS_DAX_FL
+#define FS_DAX_FL 0x02000000
+#endif
+#ifndef FS_INLINE_DATA_FL
+#define FS_INLINE_DATA_FL 0x10000000
+#endif
+
 // linux/magic.h of later kernels; XFS and FUSE publish theirs only in their own sources (fs/xfs/libxfs/xfs_format.h,
 // fs/fuse/inode.c), and statfs(2) lists them.
 #ifndef XFS_SUPER_MAGIC

@@ -1,0 +1,13 @@
+// FS_IOC_GETFLAGS: a file's older flags, the ones of lsattr(1). Some that exclude DAX are to be seen only here: data
+// inside the inode, a journal for data.
+#pragma once
+
+#include <cstdint>
+
+namespace daxkind::syscalls {
+
+/// The FS_..._FL bits of an open file or directory. Returns 0, or a negative errno of ioctl: -ENOTTY or -EOPNOTSUPP
+/// where the file system has no such flags.
+int getInodeFlags(int fd, std::uint32_t* out);
+
+}  // namespace daxkind::syscalls
