@@ -1,13 +1,21 @@
 // The public API of daxkind, nothing else.
 export {
-	type DaxVerdict,
+	type Check,
+	type DaxMount,
+	type DaxReport,
+	type Evidence,
+	type Explanation,
+	explain,
+	type FindDaxMountsOptions,
 	findDaxMounts,
 	getFsxattr,
+	inspect,
 	isDax,
+	type Link,
 	type Mount,
 	setDaxFlag,
 	statx,
-	whyNotDax,
+	type Verdict,
 } from './dax/index.ts';
 export type { SystemError } from './errors.ts';
 export {

@@ -1,46 +1,103 @@
-// What sysfs says of the block device under a file system. queue/dax answers whether the device can do DAX; a partition has no queue of
-// its own and shares its disk's.
-import { readFileSync, realpathSync } from 'node:fs';
+// What sysfs says of the block device under a file system (Documentation/ABI/stable/sysfs-block): whether it can do DAX, where its
+// partition begins, and what it is made of.
 import { basename, dirname } from 'node:path';
+import { listDirectory, readAttribute, readNumber, readSwitch, resolveLink } from './sysfs.ts';
 
-/** The units of `start` in sysfs, whatever the device's sectors are (Documentation/ABI/stable/sysfs-block). */
+/** The units of `start` and `size` in sysfs, whatever the device's sectors are. */
 const sysfsSector = 512;
+
+/** What a device is made of, where the kernel tells. */
+export type DeviceLayer =
+	| { type: 'loop'; name: string; dax: boolean | undefined; backingFile: string | undefined }
+	/** `mapping` is the device-mapper's name, `uuid` says who made it: CRYPT-…, LVM-…, mpath-…; often empty. */
+	| { type: 'device-mapper'; name: string; dax: boolean | undefined; mapping: string; uuid: string }
+	/** `level` is raid0, raid1, linear… */
+	| { type: 'md'; name: string; dax: boolean | undefined; level: string }
+	| { type: 'disk'; name: string; dax: boolean | undefined };
 
 /** A block device. */
 export interface BlockDevice {
 	/** The kernel's name: pmem0, pmem0p1, sda2, dm-0… */
 	name: string;
+	major: number;
+	minor: number;
 	/** The whole disk's name; the same if it is not a partition. */
 	disk: string;
-	/** Whether it can do DAX; undefined where the kernel does not say. */
+	/** Whether it can do DAX: queue/dax, of the disk if it is a partition; undefined where the kernel does not say. */
 	dax: boolean | undefined;
-	/** Where a partition starts on its disk, in bytes; 0 for a whole disk. */
-	start: number;
+	/** Bytes. */
+	size: number | undefined;
+	/** Its place on the disk, if it is a partition. */
+	partition: { number: number; start: number } | undefined;
+	/** queue/logical_block_size, queue/physical_block_size: bytes. */
+	logicalSector: number | undefined;
+	physicalSector: number | undefined;
+	/** The disk itself, then what it is made of, down to the last: the layers between a file system and the medium. */
+	layers: DeviceLayer[];
+	/** The disk's directory in sysfs. */
+	sysfs: string;
 }
 
-function read(path: string): string | undefined {
-	try {
-		return readFileSync(path, 'utf8').trim();
-	} catch {
-		return undefined;
+/** More layers than any sensible system has; a guard against a loop of names. */
+const maxLayers = 16;
+
+function layerOf(name: string): DeviceLayer {
+	const directory = `/sys/class/block/${name}`;
+	const dax = readSwitch(`${directory}/queue/dax`);
+	const mapping = readAttribute(`${directory}/dm/name`);
+	if (mapping !== undefined) {
+		return { type: 'device-mapper', name, dax, mapping, uuid: readAttribute(`${directory}/dm/uuid`) ?? '' };
 	}
+	const level = readAttribute(`${directory}/md/level`);
+	if (level !== undefined) return { type: 'md', name, dax, level };
+	if (/^loop\d/.test(name)) {
+		return { type: 'loop', name, dax, backingFile: readAttribute(`${directory}/loop/backing_file`) };
+	}
+	return { type: 'disk', name, dax };
+}
+
+/** A partition's disk, or the device itself. */
+function diskOf(name: string): string {
+	const directory = resolveLink(`/sys/class/block/${name}`);
+	return directory !== undefined && readAttribute(`${directory}/partition`) !== undefined
+		? basename(dirname(directory))
+		: name;
+}
+
+function layersOf(disk: string): DeviceLayer[] {
+	const layers: DeviceLayer[] = [];
+	const seen = new Set<string>();
+	const waiting = [disk];
+	while (waiting.length > 0 && layers.length < maxLayers) {
+		const name = waiting.shift()!;
+		if (seen.has(name)) continue;
+		seen.add(name);
+		layers.push(layerOf(name));
+		waiting.push(...listDirectory(`/sys/class/block/${name}/slaves`).map(diskOf));
+	}
+	return layers;
 }
 
 /** The block device of these numbers; undefined if there is none, as under tmpfs, btrfs or a network file system. */
 export function blockDevice(major: number, minor: number): BlockDevice | undefined {
-	let directory: string;
-	try {
-		directory = realpathSync(`/sys/dev/block/${major}:${minor}`);
-	} catch {
-		return undefined;
-	}
-	const isPartition = read(`${directory}/partition`) !== undefined;
-	const disk = isPartition ? dirname(directory) : directory;
-	const dax = read(`${disk}/queue/dax`);
+	const directory = resolveLink(`/sys/dev/block/${major}:${minor}`);
+	if (directory === undefined) return undefined;
+	const number = readNumber(`${directory}/partition`);
+	const sysfs = number === undefined ? directory : dirname(directory);
+	const size = readNumber(`${directory}/size`);
+	const layers = layersOf(basename(sysfs));
 	return {
 		name: basename(directory),
-		disk: basename(disk),
-		dax: dax === undefined ? undefined : dax === '1',
-		start: isPartition ? Number(read(`${directory}/start`) ?? 0) * sysfsSector : 0,
+		major,
+		minor,
+		disk: basename(sysfs),
+		dax: layers[0]!.dax,
+		size: size === undefined ? undefined : size * sysfsSector,
+		partition:
+			number === undefined ? undefined : { number, start: (readNumber(`${directory}/start`) ?? 0) * sysfsSector },
+		logicalSector: readNumber(`${sysfs}/queue/logical_block_size`),
+		physicalSector: readNumber(`${sysfs}/queue/physical_block_size`),
+		layers,
+		sysfs,
 	};
 }

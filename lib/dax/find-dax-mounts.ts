@@ -1,37 +1,46 @@
-// Which mounts of this machine are on DAX.
+// Which mounts of this machine have DAX.
 import { native } from '../native.ts';
-import { blockDevice } from './block-device.ts';
-import type { Mount } from './mountinfo.ts';
+import { attempt } from './file-report.ts';
+import { mountReport } from './mount-report.ts';
 import { readMounts } from './mounts.ts';
+import type { MountReport } from './report.ts';
 
-/** What the table of mounts and sysfs say, without touching the file system: whether to try at all. */
-function mayHaveDax(mount: Mount): boolean {
-	if (mount.superOptions.includes('dax=never')) return false;
-	if (mount.options.includes('ro') || mount.superOptions.includes('ro')) return false;
-	// virtiofs has no block device.
-	return mount.fsType === 'virtiofs' || blockDevice(mount.deviceMajor, mount.deviceMinor)?.dax === true;
+/** A mount of a file system that has DAX. */
+export interface DaxMount extends MountReport {
+	/** The kernel's name of its block device: pmem0, pmem0p1, dm-0; undefined for virtiofs. */
+	device: string | undefined;
+	/**
+	 * Whether a file that this process makes at its top is on DAX at once. Undefined if it can make none there: a read-only mount, no
+	 * permission.
+	 */
+	newFiles: boolean | undefined;
 }
 
-/** Makes a file there and looks. */
-function hasDax(mount: Mount): boolean {
-	try {
-		const { dax, mountId } = native.statxTemporary(mount.mountPoint);
-		// Another mount may cover this one at the same place, or this process may not reach it.
-		return dax === true && (mountId === 0 || mountId === mount.id);
-	} catch {
-		return false;
-	}
+export interface FindDaxMountsOptions {
+	/** Also those of file systems that have DAX, where it is off or cannot be: see `effectiveMode`. Default false. */
+	all?: boolean;
 }
 
 /**
- * Finds the mounts in which a file that this process makes is on DAX at once, in the order of mountinfo. Read-only mounts are not
- * among them, nor those where this process may make no file, nor those mounted with dax=inode whose top directory does not have the
- * DAX flag.
+ * Finds the mounts in which files can be on DAX: those whose effective mode is `always` or `inode`, in the order of mountinfo. A mount
+ * that another covers is not among them, nor is one that this process cannot reach.
+ *
+ * Asks mountinfo, sysfs, statx and statfs, and makes a nameless file at the top of each for a moment.
  *
  * @example
- * const [first] = findDaxMounts();
- * const directory = first?.mountPoint ?? os.tmpdir();
+ * const mount = findDaxMounts().find(({ newFiles }) => newFiles);
+ * const directory = mount?.mountPoint ?? os.tmpdir();
  */
-export function findDaxMounts(): Mount[] {
-	return readMounts().filter((mount) => mayHaveDax(mount) && hasDax(mount));
+export function findDaxMounts({ all = false }: FindDaxMountsOptions = {}): DaxMount[] {
+	const mounts = readMounts();
+	return mounts.flatMap((mount) => {
+		const { value: status } = attempt(() => native.statx(mount.mountPoint));
+		// Another mount may cover this one at the same place.
+		if (!status || (status.mountId !== 0 && status.mountId !== mount.id)) return [];
+		const { mount: report, device } = mountReport(mount, mount.mountPoint, status, mounts);
+		const has = all ? report.mode !== 'unsupported' : ['always', 'inode'].includes(report.effectiveMode);
+		if (!has) return [];
+		const newFiles = attempt(() => native.statxTemporary(mount.mountPoint)).value?.dax;
+		return [{ ...report, device: device?.name, newFiles }];
+	});
 }

@@ -1,10 +1,11 @@
 // The one-word answer.
+import { constants } from 'node:fs';
 import { requirePath } from '../arguments.ts';
-import { probe } from './probe.ts';
+import { native } from '../native.ts';
 
 /**
  * Whether a file is in the DAX state now, or for a directory, whether a file made in it is: makes a nameless file there to see. Ask
- * {@link whyNotDax} for the reason when it is not.
+ * {@link explain} for the reason when it is not.
  *
  * @param path A file or directory; symbolic links are followed.
  * @throws SystemError of `statx`, or for a directory of `open`: EACCES, EROFS if no file can be made in it.
@@ -12,7 +13,8 @@ import { probe } from './probe.ts';
  * if (!isDax('/mnt/pmem')) console.warn('not on DAX');
  */
 export function isDax(path: string | URL): boolean {
-	const { subject, refusal } = probe(requirePath('path', path));
-	if (refusal) throw refusal;
-	return subject?.dax === true;
+	const checked = requirePath('path', path);
+	const status = native.statx(checked);
+	const isDirectory = (status.mode & constants.S_IFMT) === constants.S_IFDIR;
+	return (isDirectory ? native.statxTemporary(checked) : status).dax === true;
 }

@@ -20,9 +20,14 @@ export interface Mount {
 	superOptions: string[];
 }
 
-/** The kernel writes space, tab, newline, backslash and number sign as three octal digits. */
+/** The kernel writes space, tab, newline, backslash and number sign as three octal digits; what they make is UTF-8. */
 function unescaped(field: string): string {
 	return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+/** Options are separated by commas; overlayfs puts a backslash, which the kernel then writes \134, before those within a path. */
+function optionsOf(field: string): string[] {
+	return field === '' ? [] : field.split(/(?<!\\134),/).map(unescaped);
 }
 
 function parseLine(line: string): Mount | undefined {
@@ -40,10 +45,10 @@ function parseLine(line: string): Mount | undefined {
 		deviceMinor: Number(numbers[2]),
 		root: unescaped(root!),
 		mountPoint: unescaped(mountPoint!),
-		options: options.split(','),
+		options: optionsOf(options),
 		fsType: unescaped(fsType),
 		source: unescaped(source),
-		superOptions: superOptions ? superOptions.split(',') : [],
+		superOptions: optionsOf(superOptions ?? ''),
 	};
 }
 
@@ -53,23 +58,4 @@ export function parseMountinfo(text: string): Mount[] {
 		.split('\n')
 		.map(parseLine)
 		.filter((mount) => mount !== undefined);
-}
-
-/** How a file system decides about DAX. */
-export type DaxMode = 'always' | 'inode' | 'never';
-
-/**
- * The effective mode by file system and options: XFS and ext4 decide by each file's flag if no option is there, other file systems have
- * DAX only when an option says so. The plain `dax` of older kernels, ext2 and erofs means always.
- */
-export function daxMode(mount: Mount): DaxMode {
-	let mode: DaxMode =
-		mount.fsType === 'xfs' || mount.fsType === 'ext4' || mount.fsType === 'virtiofs' ? 'inode' : 'never';
-	// The last option wins.
-	for (const option of mount.superOptions) {
-		if (option === 'dax' || option === 'dax=always') mode = 'always';
-		else if (option === 'dax=inode') mode = 'inode';
-		else if (option === 'dax=never') mode = 'never';
-	}
-	return mode;
 }

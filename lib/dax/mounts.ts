@@ -8,8 +8,14 @@ export function readMounts(): Mount[] {
 	return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
-/** The mount of a file by its status: by the mount's number, and on kernels before 5.8 by its device. */
-export function mountOf(status: FileStatus, mounts: readonly Mount[]): Mount | undefined {
+/**
+ * The mount that a file is really in, whatever is mounted over or beside it: by the mount's number in its status, and on kernels before
+ * 5.8, which do not give it, the last mount of its device.
+ */
+export function mountOf(
+	status: Pick<FileStatus, 'mountId' | 'deviceMajor' | 'deviceMinor'>,
+	mounts: readonly Mount[],
+): Mount | undefined {
 	return (
 		mounts.find(({ id }) => id === status.mountId) ??
 		mounts.findLast((m) => m.deviceMajor === status.deviceMajor && m.deviceMinor === status.deviceMinor)

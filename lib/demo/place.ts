@@ -27,7 +27,7 @@ function isUsable(directory: string): boolean {
 /** Chooses the place. @param chosen What the person chose; it is taken as it is. */
 export function choosePlace(chosen?: string): Place {
 	if (chosen !== undefined) return { directory: chosen, what: 'as chosen with --dir' };
-	const mount = findDaxMounts().find(({ mountPoint }) => isUsable(mountPoint));
+	const mount = findDaxMounts().find(({ mountPoint, newFiles }) => newFiles && isUsable(mountPoint));
 	if (mount) {
 		const what = `${mount.fsType} on ${mount.source}, the first DAX mount`;
 		// Set by `daxkind vm`.

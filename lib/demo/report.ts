@@ -1,6 +1,6 @@
 // What the demo has seen, as a table for a person.
 import Table from 'cli-table3';
-import { whyNotDax } from '../dax/index.ts';
+import { explain } from '../dax/index.ts';
 import type { PmemKind } from '../kind/index.ts';
 import type { LoadResult } from './load.ts';
 import type { Pair } from './measure.ts';
@@ -32,7 +32,7 @@ export function formatTable(rows: readonly Row[]): string {
 
 /** Where the values are, and whether that is DAX. */
 export function describeKind(kind: PmemKind, place: Place): Row[] {
-	const dax = kind.dax ? 'yes: loads and stores go to the medium' : `NO: ${whyNotDax(kind.path).reason}`;
+	const dax = kind.dax ? 'yes: loads and stores go to the medium' : `NO: ${explain(kind.path).reason}`;
 	return [
 		['where', `${kind.path} (${place.what})`],
 		['DAX', dax],

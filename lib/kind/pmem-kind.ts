@@ -1,6 +1,6 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
 import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
-import { whyNotDax } from '../dax/index.ts';
+import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { type Granularity, granularityOf } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
@@ -91,12 +91,12 @@ function explained(error: unknown, { path, mapSync }: Checked): unknown {
 		return systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
 	}
 	if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
-	const { reason = 'its device cannot promise persistence' } = whyNotDax(path);
+	const { reason = 'its device cannot promise persistence' } = explain(path);
 	return systemError(errno, syscall, path, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
 }
 
 function notDax(path: string): Error {
-	const { reason, remedy } = whyNotDax(path);
+	const { reason, remedy } = explain(path);
 	const next = remedy === undefined ? '' : ` To mend it: ${remedy}`;
 	return daxkindError('ERR_DAXKIND_NOT_DAX', `'${path}' is not on DAX: ${reason}.${next}`);
 }

@@ -7,7 +7,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { FixedKind, findDaxMounts, getFsxattr, isDax, Kind, mapFile, PmemKind, statx, whyNotDax } from 'daxkind';
+import { explain, FixedKind, findDaxMounts, getFsxattr, isDax, Kind, mapFile, PmemKind, statx } from 'daxkind';
 
 const MiB = 1024 * 1024;
 
@@ -188,7 +188,7 @@ async function useFiles(directory, pick) {
 	for (const file of [path, directory]) {
 		statx(file);
 		isDax(file);
-		whyNotDax(file);
+		explain(file);
 		try {
 			getFsxattr(file);
 		} catch (error) {

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { runInNewContext } from 'node:vm';
 import * as daxkind from 'daxkind';
+import * as dax from 'daxkind/dax';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 
@@ -16,15 +17,33 @@ test('the public names are these', () => {
 		'OutOfMemoryError',
 		'PmemKind',
 		'PmemMapping',
+		'explain',
 		'findDaxMounts',
 		'getFsxattr',
+		'inspect',
 		'isDax',
 		'mapFile',
 		'minPmemSize',
 		'setDaxFlag',
 		'statx',
-		'whyNotDax',
 	]);
+});
+
+test('what is about DAX is also an entry of its own, with the pure parts that it is made of', () => {
+	const own = Object.keys(dax).sort();
+	expect(own).toEqual([
+		'daxOption',
+		'effectiveMode',
+		'explain',
+		'findDaxMounts',
+		'getFsxattr',
+		'inspect',
+		'isDax',
+		'parseMountinfo',
+		'setDaxFlag',
+		'statx',
+	]);
+	expect(dax.explain).toBe(daxkind.explain);
 });
 
 test('require gives the same as import', () => {

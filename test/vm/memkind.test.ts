@@ -1,6 +1,6 @@
 // The cases of test/conformance/memkind that need real DAX, or a file system that only they use.
 import { statfsSync } from 'node:fs';
-import { isDax, minPmemSize, whyNotDax } from 'daxkind';
+import { explain, isDax, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { fill, freeAll, KiB, MiB, partSize } from '../helpers/fill.ts';
 import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
@@ -17,7 +17,7 @@ for (const [name, directory] of [
 	describe(`on ${name} with DAX`, () => {
 		test('test_TC_MEMKIND_PmemCheckDaxSuccess: the directory is on DAX, and a kind there can demand it', () => {
 			expect(isDax(directory)).toBe(true);
-			expect(whyNotDax(directory)).toEqual({ dax: true });
+			expect(explain(directory)).toEqual({ dax: true });
 			const kind = create(directory, { maxSize: minPmemSize, requireDax: true, mapSync: true });
 			expect(kind).toMatchObject({ dax: true, mapping: 'sync' });
 		});
@@ -63,7 +63,7 @@ for (const [name, directory] of [
 }
 
 test('test_TC_MEMKIND_PmemCheckDaxFailNonDaxPath: a mount without DAX and a read-only one say why not', () => {
-	expect(whyNotDax(never)).toMatchObject({ dax: false, reason: expect.stringContaining('dax=never') });
+	expect(explain(never)).toMatchObject({ dax: false, reason: expect.stringContaining('dax=never') });
 	expect(isDax(never)).toBe(false);
 	expect(() => create(erofs)).toThrow(expect.objectContaining({ code: 'EROFS' }));
 });

@@ -2,7 +2,7 @@
 // is DAX, in the VM: test/vm/memkind.test.ts.
 import { mkdirSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { isDax, minPmemSize, whyNotDax } from 'daxkind';
+import { explain, isDax, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { MiB, partSize } from '../../helpers/fill.ts';
@@ -39,7 +39,7 @@ test('test_tc_memkind_verify_capacity_fsdax: the capacity stays the same while t
 
 test('test_TC_MEMKIND_PmemCheckDaxNonExistingPath: a path that does not exist is an error, not an answer', () => {
 	const before = holdings();
-	for (const ask of [isDax, whyNotDax]) {
+	for (const ask of [isDax, explain]) {
 		expect(() => ask(`${directory}/non_existing`)).toThrow(
 			expect.objectContaining({ code: 'ENOENT', errno: -2, path: `${directory}/non_existing` }),
 		);
@@ -51,7 +51,7 @@ test('test_TC_MEMKIND_PmemCheckDaxFailNonDaxPath: a directory without DAX says s
 	for (const path of [directory, tmpdir()]) {
 		// On a machine where it is on DAX there is nothing to see.
 		if (isDax(path)) continue;
-		expect(whyNotDax(path)).toMatchObject({ dax: false, reason: expect.stringMatching(/.{10}/) });
+		expect(explain(path)).toMatchObject({ dax: false, reason: expect.stringMatching(/.{10}/) });
 		const before = holdings();
 		expect(() => create(path, { maxSize: minPmemSize, mapSync: true })).toThrow(
 			expect.objectContaining({ code: 'ENOTSUP', errno: -95, syscall: 'mmap' }),

@@ -1,0 +1,74 @@
+// Says why a path is on DAX or not: goes through a report link by link. judge() is pure.
+import { inspect } from './inspect.ts';
+import { type Check, type Judge, links } from './links/check.ts';
+import { contentsLink, flagLink, stateLink } from './links/file.ts';
+import { blockSizeLink, deviceLink, namespaceLink, partitionLink } from './links/medium.ts';
+import { fileSystemLink, mountLink, pathLink } from './links/mount.ts';
+import { hugePagesLink, mapSyncLink, persistenceLink } from './links/use.ts';
+import type { DaxReport } from './report.ts';
+
+/** Whether a path is on DAX, and why. */
+export interface Explanation {
+	/** As it was given. */
+	path: string;
+	/** Whether the file is on DAX now, or for a directory, whether a file made in it is. */
+	dax: boolean;
+	/** The first broken link, as a clause: "the block device /dev/sda cannot do DAX". Absent if `dax`. */
+	reason?: string;
+	/** What to do about it, often a command. Absent if `dax`, or if nothing known helps. */
+	remedy?: string;
+	/**
+	 * All links of the chain that the path has, in their order: path, file system, namespace, device, partition, block size, mount, file
+	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages. The first that is `broken` is the
+	 * one to mend first.
+	 */
+	checks: Check[];
+}
+
+const judges: Readonly<Record<(typeof links)[number], Judge>> = {
+	path: pathLink,
+	'file system': fileSystemLink,
+	namespace: namespaceLink,
+	device: deviceLink,
+	partition: partitionLink,
+	'block size': blockSizeLink,
+	mount: mountLink,
+	'file contents': contentsLink,
+	flag: flagLink,
+	state: stateLink,
+	MAP_SYNC: mapSyncLink,
+	persistence: persistenceLink,
+	'huge pages': hugePagesLink,
+};
+
+/** Goes through the chain of a report. */
+export function judge(report: DaxReport): Explanation {
+	const { path, dax } = report;
+	const checks: Check[] = [];
+	for (const link of links) {
+		const found = judges[link](
+			report,
+			checks.some(({ verdict }) => verdict === 'broken'),
+		);
+		// What the kernel has put on DAX is there, whatever a rule of ours says.
+		if (found) checks.push(dax && found.verdict === 'broken' ? { ...found, verdict: 'warning' } : found);
+	}
+	const broken = checks.find(({ verdict }) => verdict === 'broken');
+	if (dax || !broken) return { path, dax, checks };
+	const { finding: reason, remedy } = broken;
+	return { path, dax, reason, ...(remedy !== undefined && { remedy }), checks };
+}
+
+/**
+ * Says whether a file, or a file made in a directory, is on DAX, and goes through the chain on which that depends: each link with its
+ * verdict, the value that was read and where, and what mends it. It looks as {@link inspect} does, and changes nothing.
+ *
+ * @param path A file or directory; symbolic links are followed.
+ * @throws SystemError of `statx` if there is no such path, or it cannot be reached.
+ * @example
+ * const { dax, reason, remedy } = explain('/mnt/pmem');
+ * if (!dax) console.error(`Not on DAX: ${reason}. ${remedy ?? ''}`);
+ */
+export function explain(path: string | URL): Explanation {
+	return judge(inspect(path));
+}

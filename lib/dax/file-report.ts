@@ -1,0 +1,107 @@
+// What the kernel says of one file or directory: status, flags, and what in it excludes DAX.
+import { constants as fs, realpathSync } from 'node:fs';
+import type { SystemError } from '../errors.ts';
+import { type FileStatus, type Fsxattr, native } from '../native.ts';
+import { extentsOf, type FileExtent } from './huge-pages.ts';
+import type { Mount } from './mountinfo.ts';
+import type { Exclusion, FileReport, FileType } from './report.ts';
+
+const types: ReadonlyMap<number, FileType> = new Map([
+	[fs.S_IFREG, 'file'],
+	[fs.S_IFDIR, 'directory'],
+	[fs.S_IFBLK, 'block device'],
+	[fs.S_IFCHR, 'character device'],
+	[fs.S_IFIFO, 'FIFO'],
+	[fs.S_IFSOCK, 'socket'],
+]);
+
+/** The type in a file's mode. */
+const typeOf = ({ mode }: Pick<FileStatus, 'mode'>): FileType => types.get(mode & fs.S_IFMT) ?? 'unknown';
+
+/** What a call gives, or the code of the system error that it throws. */
+export function attempt<T>(call: () => T): { value: T; error?: undefined } | { value?: undefined; error: string } {
+	try {
+		return { value: call() };
+	} catch (error) {
+		const { code } = error as SystemError;
+		if (code === undefined) throw error;
+		return { error: code };
+	}
+}
+
+/** The path without symbolic links, for calls that refuse them. */
+const withoutLinks = (path: string): string => attempt(() => realpathSync(path)).value ?? path;
+
+/** Whether a file has the persistent DAX flag. */
+export const hasDaxFlag = ({ flags }: Pick<Fsxattr, 'flags'>): boolean => (flags & native.constants.FS_XFLAG_DAX) !== 0;
+
+/** Extents that are looked at: enough for any file that huge pages can be had of, and read in a fraction of a millisecond. */
+const maxExtents = 1024;
+
+/** The extents of a file that say where and how its data are kept. */
+export interface Extents {
+	list: FileExtent[];
+	/** Whether those are all. */
+	complete: boolean;
+}
+
+/** A file's extents; undefined where they cannot be read. */
+function readExtents(path: string): Extents | undefined {
+	const { value } = attempt(() => native.fileExtents(path, maxExtents));
+	return value && { list: extentsOf(value.extents), complete: value.complete };
+}
+
+/** What excludes DAX by what is known of the file; pure. */
+export function exclusionsOf(
+	{ fsType, superOptions }: Pick<Mount, 'fsType' | 'superOptions'>,
+	attributes: bigint,
+	inodeFlags: number,
+	extents: readonly Pick<FileExtent, 'flags'>[],
+): Exclusion[] {
+	const c = native.constants;
+	const isAnExtent = (bits: number) => extents.some(({ flags }) => (flags & bits) !== 0);
+	const has = (attribute: bigint, flag: number) => (attributes & attribute) !== 0n || (inodeFlags & flag) !== 0;
+	const isPacked = isAnExtent(c.FIEMAP_EXTENT_DATA_INLINE | c.FIEMAP_EXTENT_DATA_TAIL);
+	const checks: [Exclusion, boolean][] = [
+		['inline data', (inodeFlags & c.FS_INLINE_DATA_FL) !== 0 || (isPacked && fsType !== 'erofs')],
+		['packed tail', isPacked && fsType === 'erofs'],
+		['encryption', has(c.STATX_ATTR_ENCRYPTED, c.FS_ENCRYPT_FL)],
+		['verity', has(c.STATX_ATTR_VERITY, c.FS_VERITY_FL)],
+		['data journalling', (inodeFlags & c.FS_JOURNAL_DATA_FL) !== 0 || superOptions.includes('data=journal')],
+		['compression', has(c.STATX_ATTR_COMPRESSED, c.FS_COMPR_FL) || isAnExtent(c.FIEMAP_EXTENT_ENCODED)],
+	];
+	return checks.filter(([, is]) => is).map(([name]) => name);
+}
+
+/** Reports on the file that this status is of. */
+export function fileReport(
+	path: string,
+	status: FileStatus,
+	mount: Pick<Mount, 'fsType' | 'superOptions'>,
+): { file: FileReport; extents?: Extents } {
+	const type = typeOf(status);
+	const realPath = withoutLinks(path);
+	const hasFlags = type === 'file' || type === 'directory';
+	const { value: fsxattr, error: xflagsError } = attempt(() => native.getFsxattr(realPath));
+	const inodeFlags = hasFlags ? attempt(() => native.getInodeFlags(realPath)).value : undefined;
+	const extents = type === 'file' ? readExtents(realPath) : undefined;
+	const c = native.constants;
+	const hinting = c.FS_XFLAG_EXTSIZE | c.FS_XFLAG_EXTSZINHERIT;
+	return {
+		file: {
+			realPath,
+			type,
+			size: status.size,
+			dax: status.dax,
+			attributes: status.attributes,
+			attributesMask: status.attributesMask,
+			flag: fsxattr && hasDaxFlag(fsxattr),
+			xflags: fsxattr?.flags,
+			xflagsError,
+			extentSizeHint: fsxattr && (fsxattr.flags & hinting) !== 0 ? fsxattr.extentSize : 0,
+			inodeFlags,
+			exclusions: exclusionsOf(mount, status.attributes, inodeFlags ?? 0, extents?.list ?? []),
+		},
+		...(extents && { extents }),
+	};
+}

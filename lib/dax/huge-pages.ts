@@ -1,0 +1,129 @@
+// Whether the kernel can map a file by 2 MiB entries: where its blocks lie on the device, and where the device begins. Pure.
+import type { Constants } from '../native.ts';
+
+/** A run of blocks of a file, all in bytes. */
+export interface FileExtent {
+	/** Where it begins in the file. */
+	logical: number;
+	/** Where it begins on the block device. */
+	physical: number;
+	length: number;
+	/** FIEMAP_EXTENT_ bits. */
+	flags: number;
+}
+
+/** Whether huge pages are possible, and what is in their way. */
+export interface HugePages {
+	/**
+	 * Whether the file's blocks (for a directory: those of large files made in it) can be mapped by huge pages. For a file: at least one
+	 * can. Undefined where the kernel does not tell enough.
+	 */
+	possible: boolean | undefined;
+	/** Of a file: how many pieces of 2 MiB it has, and how many of those lie so that one entry can map them. */
+	pieces: number | undefined;
+	mappable: number | undefined;
+	/** Of a file: how many extents it has; undefined if they could not be read. */
+	extents: number | undefined;
+	/** What is in the way, in words; empty if nothing is. */
+	obstacles: string[];
+}
+
+/** FileExtents from the numbers of native.fileExtents. */
+export function extentsOf(numbers: Float64Array): FileExtent[] {
+	return Array.from({ length: numbers.length / 4 }, (_, n) => ({
+		logical: numbers[4 * n]!,
+		physical: numbers[4 * n + 1]!,
+		length: numbers[4 * n + 2]!,
+		flags: numbers[4 * n + 3]!,
+	}));
+}
+
+/** Extents that go on where the last one ended, in the file and on the device, as one. */
+function joined(extents: readonly FileExtent[]): FileExtent[] {
+	const result: FileExtent[] = [];
+	for (const extent of extents) {
+		const last = result.at(-1);
+		if (last && last.logical + last.length === extent.logical && last.physical + last.length === extent.physical) {
+			last.length += extent.length;
+		} else result.push({ ...extent });
+	}
+	return result;
+}
+
+/**
+ * How many pieces of a huge page's size one entry can map each: those within one run of blocks that lies on the device as it lies in the
+ * file, modulo the size.
+ *
+ * @param deviceStart Where the block device begins on its medium, in bytes: a partition's start.
+ */
+export function mappablePieces(extents: readonly FileExtent[], deviceStart: number, hugePageSize: number): number {
+	let pieces = 0;
+	for (const { logical, physical, length } of joined(extents)) {
+		if ((physical + deviceStart - logical) % hugePageSize !== 0) continue;
+		const first = Math.ceil(logical / hugePageSize);
+		const end = Math.floor((logical + length) / hugePageSize);
+		pieces += Math.max(0, end - first);
+	}
+	return pieces;
+}
+
+/** What there is to know about huge pages. */
+export interface HugePageFacts {
+	/** Bytes. */
+	hugePageSize: number;
+	/** Whether the mount and its device can do DAX at all. */
+	daxPossible: boolean;
+	/** Where the partition begins on its disk; 0 for a whole disk; undefined without a device. */
+	deviceStart: number | undefined;
+	/** What the file system aligns large files to; 0: not known. */
+	allocationUnit: number;
+	/** The file's; undefined for a directory, or if they could not be read. */
+	extents: readonly FileExtent[] | undefined;
+	/** Whether those are all. */
+	complete: boolean;
+	/** The file's length; undefined for a directory. */
+	size: number | undefined;
+}
+
+const MIB = 2 ** 20;
+
+/** Judges by the facts. */
+export function hugePages(facts: HugePageFacts): HugePages {
+	const { hugePageSize, daxPossible, deviceStart, allocationUnit, extents, complete, size } = facts;
+	const unit = `${hugePageSize / MIB} MiB`;
+	const obstacles: string[] = [];
+	if (!daxPossible) obstacles.push('there is no DAX here');
+	const isShifted = deviceStart !== undefined && deviceStart % hugePageSize !== 0;
+	if (isShifted) obstacles.push(`the partition begins at byte ${deviceStart}, which is not a multiple of ${unit}`);
+	const pieces = size === undefined ? undefined : Math.floor(size / hugePageSize);
+	if (pieces === 0) obstacles.push(`the file is shorter than ${unit}`);
+	const result = { pieces, mappable: undefined, extents: undefined, obstacles };
+	if (extents === undefined) {
+		// A directory, or nothing was to be read: what the geometry promises.
+		const isGeometryKnown = allocationUnit > 0;
+		if (isGeometryKnown && allocationUnit % hugePageSize !== 0) {
+			obstacles.push(`the file system aligns large files to ${allocationUnit} bytes, not to ${unit}`);
+		}
+		if (!isGeometryKnown && obstacles.length === 0) {
+			obstacles.push(`the file system was not told to align large files to ${unit}`);
+			return { ...result, possible: undefined };
+		}
+		return { ...result, possible: obstacles.length === 0 };
+	}
+	const mappable = mappablePieces(extents, deviceStart ?? 0, hugePageSize);
+	if (mappable === 0 && pieces !== 0) obstacles.push(`none of its blocks lie at a multiple of ${unit} of the device`);
+	const isKnown = mappable > 0 || complete;
+	return {
+		...result,
+		mappable,
+		extents: extents.length,
+		possible: isKnown ? daxPossible && mappable > 0 : undefined,
+	};
+}
+
+/** Extents whose place on the device means something. */
+export function placed(extents: readonly FileExtent[], constants: Constants): FileExtent[] {
+	const without =
+		constants.FIEMAP_EXTENT_UNKNOWN | constants.FIEMAP_EXTENT_ENCODED | constants.FIEMAP_EXTENT_DATA_INLINE;
+	return extents.filter(({ flags }) => (flags & without) === 0);
+}

@@ -1,0 +1,141 @@
+// Gathers all that has a say in whether a path is on DAX.
+import { dirname } from 'node:path';
+import { getSystemErrorName } from 'node:util';
+import { requirePath } from '../arguments.ts';
+import { type FileStatus, native } from '../native.ts';
+import { type BlockDevice, blockDevice } from './block-device.ts';
+import { attempt, type Extents, fileReport, hasDaxFlag } from './file-report.ts';
+import { type HugePages, hugePages, placed } from './huge-pages.ts';
+import { type MountFacts, mountReport } from './mount-report.ts';
+import { mountOf, readMounts } from './mounts.ts';
+import { nvdimmOf } from './nvdimm.ts';
+import type {
+	DaxReport,
+	DirectoryReport,
+	FileReport,
+	FileSystemReport,
+	KernelReport,
+	MapSyncReport,
+	NewFileReport,
+} from './report.ts';
+
+/** Negative errnos of mmap: the flag is known and refused, or not known. */
+const ENOTSUP = -95;
+const EINVAL = -22;
+
+function directoryReport(file: FileReport): DirectoryReport {
+	if (file.type === 'directory') return { path: file.realPath, flag: file.flag };
+	const path = dirname(file.realPath);
+	const { value } = attempt(() => native.getFsxattr(path));
+	return { path, flag: value && hasDaxFlag(value) };
+}
+
+function newFileReport(directory: string): NewFileReport {
+	const { value, error } = attempt(() => native.statxTemporary(directory));
+	return { dax: value?.dax, error };
+}
+
+/** Tries MAP_SYNC, on the file itself, or on a new one in a directory. */
+function tryMapSync({ type, realPath }: FileReport): { report: MapSyncReport; isKnown: boolean | undefined } {
+	if (type !== 'file' && type !== 'directory') {
+		return { report: { supported: undefined, tried: undefined, error: undefined }, isKnown: undefined };
+	}
+	const { value: result, error } = attempt(() => native.tryMapSync(realPath, type === 'directory'));
+	if (result === undefined) return { report: { supported: undefined, tried: undefined, error }, isKnown: undefined };
+	return {
+		report: {
+			supported: result === 0,
+			tried: type === 'directory' ? 'a temporary file' : 'the file',
+			// libuv's name for EOPNOTSUPP, as everywhere in Node, is ENOTSUP.
+			error: result === 0 ? undefined : getSystemErrorName(result),
+		},
+		isKnown: result === 0 || result === ENOTSUP ? true : result === EINVAL ? false : undefined,
+	};
+}
+
+interface Facts {
+	file: FileReport;
+	directory: DirectoryReport;
+	newFile: NewFileReport | undefined;
+	mount: MountFacts['mount'] | undefined;
+}
+
+/** Whether the path is on DAX: what was seen, and where nothing can be seen, what follows. */
+function isOnDax({ file, directory, newFile, mount }: Facts): boolean {
+	if (file.type !== 'directory') return file.dax === true;
+	if (newFile?.dax !== undefined) return newFile.dax;
+	if (file.exclusions.length > 0) return false;
+	return (
+		mount?.effectiveMode === 'always' || (mount?.effectiveMode === 'inode' && mount.byFlag && directory.flag === true)
+	);
+}
+
+function hugePageReport(
+	{ file, mount }: Facts,
+	fileSystem: FileSystemReport,
+	device: BlockDevice | undefined,
+	extents: Extents | undefined,
+): HugePages {
+	const { effectiveMode } = mount ?? {};
+	return hugePages({
+		hugePageSize: native.constants.HUGE_PAGE_SIZE,
+		daxPossible: file.dax === true || effectiveMode === 'always' || effectiveMode === 'inode',
+		deviceStart: device && (device.partition?.start ?? 0),
+		allocationUnit: fileSystem.allocationUnit,
+		extents: extents && placed(extents.list, native.constants),
+		complete: extents?.complete ?? false,
+		size: file.type === 'file' ? file.size : undefined,
+	});
+}
+
+/** The device that a node in /dev stands for. */
+function representedDevice(file: FileReport, { representsMajor, representsMinor }: FileStatus) {
+	return file.type === 'block device' ? blockDevice(representsMajor, representsMinor) : undefined;
+}
+
+/**
+ * Finds out all that has a say in whether a file is on DAX, or a file made in a directory: the file and its flags, its directory, the
+ * mount and the mode that it is really in, the file system, the block device with its partition and its layers, the persistent memory
+ * behind it, what the kernel knows, whether MAP_SYNC is possible, and whether huge pages are.
+ *
+ * It asks statx, statfs, FS_IOC_FSGETXATTR, FS_IOC_GETFLAGS, FS_IOC_FIEMAP, /proc/self/mountinfo and sysfs; in a directory it makes
+ * nameless files for a moment; it maps a page with MAP_SYNC without touching it. It starts no process, changes nothing, and needs no
+ * privileges: what this user may not read is undefined.
+ *
+ * @param path A file or directory; symbolic links are followed.
+ * @throws SystemError of `statx` if there is no such path, or it cannot be reached.
+ * @example
+ * const { dax, mount, device } = inspect('/mnt/pmem');
+ * console.log(dax, mount?.effectiveMode, device?.name);
+ */
+export function inspect(path: string | URL): DaxReport {
+	const checked = requirePath('path', path);
+	const status = native.statx(checked);
+	const mounts = readMounts();
+	const mount = mountOf(status, mounts);
+	const { file, extents } = fileReport(checked, status, mount ?? { fsType: '', superOptions: [] });
+	const facts = mount && mountReport(mount, checked, status, mounts);
+	const device = representedDevice(file, status) ?? facts?.device;
+	const nvdimm = device && nvdimmOf(device.sysfs, device.dax);
+	const isDirectory = file.type === 'directory';
+	const newFile = isDirectory ? newFileReport(file.realPath) : undefined;
+	const seen: Facts = { file, directory: directoryReport(file), newFile, mount: facts?.mount };
+	const fileSystem = facts?.fileSystem ?? { blockSize: status.blockSize, allocationUnit: 0 };
+	const { report: mapSync, isKnown } = tryMapSync(file);
+	const { PAGE_SIZE: pageSize, HUGE_PAGE_SIZE: hugePageSize } = native.constants;
+	const kernel: KernelReport = { pageSize, hugePageSize, perFileDax: status.dax !== undefined, mapSync: isKnown };
+	return {
+		path: checked,
+		dax: isOnDax(seen),
+		file,
+		directory: seen.directory,
+		...(newFile && { newFile }),
+		...(seen.mount && { mount: seen.mount }),
+		fileSystem,
+		...(device && { device }),
+		...nvdimm,
+		kernel,
+		mapSync,
+		hugePages: hugePageReport(seen, fileSystem, device, extents),
+	};
+}

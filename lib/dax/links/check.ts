@@ -1,0 +1,63 @@
+// What a check of the chain says: the type that all links share.
+import type { DaxReport } from '../report.ts';
+
+/** The links of the chain, in their order: what is under a file comes before the file. */
+export const links = [
+	'path',
+	'file system',
+	'namespace',
+	'device',
+	'partition',
+	'block size',
+	'mount',
+	'file contents',
+	'flag',
+	'state',
+	'MAP_SYNC',
+	'persistence',
+	'huge pages',
+] as const;
+export type Link = (typeof links)[number];
+
+/** `broken` keeps DAX off; `warning` is a limit of the DAX that there is; `unknown` could not be found out. */
+export type Verdict = 'ok' | 'broken' | 'warning' | 'unknown';
+
+/** A value, and where it was read. */
+export interface Evidence {
+	value: string;
+	source: string;
+}
+
+/** What one link of the chain was found to be. */
+export interface Check {
+	link: Link;
+	verdict: Verdict;
+	/** A clause: "the block device /dev/loop0 cannot do DAX". */
+	finding: string;
+	evidence: Evidence[];
+	/** What mends it, the command or option; absent if nothing is to be mended, or nothing known helps. */
+	remedy?: string;
+}
+
+/** Judges one link of a report; undefined where the path has no such link. */
+export type Judge = (report: DaxReport, brokenBefore: boolean) => Check | undefined;
+
+export const check = (link: Link, verdict: Verdict, finding: string, evidence: Evidence[], remedy?: string): Check => ({
+	link,
+	verdict,
+	finding,
+	evidence,
+	...(remedy !== undefined && { remedy }),
+});
+
+/** An argument for a POSIX shell. */
+export function quoted(argument: string): string {
+	return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}
+
+/** What helps where a medium or a file system has no DAX. */
+export const elsewhere =
+	'use a directory of an ext4 or XFS file system on a persistent-memory device, mounted with -o dax=always';
+
+/** Where mounts are read. */
+export const mountinfo = '/proc/self/mountinfo';

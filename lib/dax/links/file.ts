@@ -1,0 +1,111 @@
+// The links of the file itself: what is in it, its flag, the state that it is in.
+import type { DaxReport, Exclusion } from '../report.ts';
+import { type Check, check, type Judge, quoted } from './check.ts';
+import { flagDecides } from './mount.ts';
+
+const remedies: Readonly<Record<Exclusion, string>> = {
+	'inline data': 'copy the file within a file system that was made without inline data: mkfs.ext4 -O ^inline_data',
+	'packed tail': 'make the image again, with whole blocks: mkfs.erofs -Enoinline_data IMAGE DIRECTORY',
+	encryption: 'copy it to a directory that is not encrypted',
+	verity: 'copy it: the copy has no fs-verity',
+	'data journalling': 'take its data out of the journal: chattr -j FILE; or mount without data=journal',
+	compression: 'keep it without compression: mkfs.erofs without -z, chattr -c elsewhere',
+};
+
+/** What in the file excludes DAX. */
+export const contentsLink: Judge = ({ file, mount, dax }) => {
+	if (file.type !== 'file' && file.type !== 'directory') return undefined;
+	// tmpfs and the like have no DAX anyway.
+	if (!mount || mount.mode === 'unsupported') return undefined;
+	const evidence = [
+		{ value: `0x${file.attributes.toString(16)}`, source: 'statx, attributes' },
+		...(file.inodeFlags === undefined
+			? []
+			: [{ value: `0x${file.inodeFlags.toString(16)}`, source: 'FS_IOC_GETFLAGS' }]),
+	];
+	const [first] = file.exclusions;
+	if (first === undefined || dax) return check('file contents', 'ok', 'nothing in it excludes DAX', evidence);
+	const what = file.type === 'directory' ? 'what is made in it has' : 'it has';
+	return check(
+		'file contents',
+		'broken',
+		`${what} ${file.exclusions.join(' and ')}, which excludes DAX`,
+		evidence,
+		remedies[first],
+	);
+};
+
+const xflag = ({ file }: DaxReport) => ({
+	value: file.xflags === undefined ? (file.xflagsError ?? 'unreadable') : `0x${file.xflags.toString(16)}`,
+	source: `FS_IOC_FSGETXATTR of ${file.realPath}, xflags`,
+});
+
+/** FS_XFLAG_DAX, where it decides. */
+export const flagLink: Judge = (report) => {
+	const { file, dax, directory } = report;
+	if (!flagDecides(report) || (file.type !== 'file' && file.type !== 'directory')) return undefined;
+	const evidence = [xflag(report)];
+	if (file.flag === undefined) {
+		return check('flag', 'unknown', `the DAX flag of the ${file.type} cannot be read`, evidence);
+	}
+	if (file.flag) return check('flag', 'ok', `the ${file.type} has the DAX flag`, evidence);
+	if (dax) {
+		const finding = 'the DAX flag was cleared, and the file leaves DAX when nobody has it open any more';
+		return check('flag', 'warning', finding, evidence);
+	}
+	const remedy = `daxkind chattr +x ${quoted(file.realPath)} (or mount with -o dax=always)`;
+	if (file.type === 'directory') {
+		const finding = 'the directory does not have the DAX flag, so what is made in it does not get it';
+		return check('flag', 'broken', finding, evidence, remedy);
+	}
+	const late = directory.flag ? '; its directory has, but it was there before, or moved in' : '';
+	return check('flag', 'broken', `the file does not have the DAX flag${late}`, evidence, remedy);
+};
+
+const closing =
+	'close it everywhere (fuser -v lists who has it open) and open it again; if that does not help, free the cached inode: echo 2 > /proc/sys/vm/drop_caches';
+
+function fileState(report: DaxReport, brokenBefore: boolean): Check {
+	const { file } = report;
+	const evidence = [
+		{ value: `0x${file.attributes.toString(16)}`, source: 'statx, attributes (DAX is 0x200000)' },
+		{ value: `0x${file.attributesMask.toString(16)}`, source: 'statx, attributes_mask' },
+	];
+	if (file.dax) return check('state', 'ok', 'the file is on DAX now', evidence);
+	if (file.dax === undefined) {
+		const finding = 'the kernel does not report whether a file is on DAX; Linux 5.8 and later do';
+		return check('state', 'broken', finding, evidence, 'use a newer kernel');
+	}
+	if (brokenBefore) return check('state', 'broken', 'the file is not on DAX now', evidence);
+	if (flagDecides(report)) {
+		const finding =
+			'the DAX flag is set, but pending: somebody has had the file open since before, and it changes when that ends';
+		return check('state', 'broken', finding, evidence, closing);
+	}
+	if (report.mount?.fsType === 'virtiofs') {
+		const finding =
+			'the file is not on DAX: the virtiofs share has no DAX window, or its server does not turn DAX on for the file';
+		return check('state', 'broken', finding, evidence);
+	}
+	return check('state', 'broken', 'the file is not on DAX, and the kernel does not say why', evidence);
+}
+
+/** What the kernel says in the end. */
+export const stateLink: Judge = (report, brokenBefore) => {
+	const { file, newFile, dax } = report;
+	if (file.type === 'file') return fileState(report, brokenBefore);
+	if (!newFile) return undefined;
+	if (newFile.error !== undefined) {
+		const evidence = [{ value: newFile.error, source: 'open(O_TMPFILE)' }];
+		const finding = `no file can be made in the directory to see; by all the rest, files in it ${dax ? 'are' : 'are not'} on DAX`;
+		return check('state', brokenBefore ? 'broken' : 'unknown', finding, evidence);
+	}
+	const evidence = [{ value: dax ? 'on DAX' : 'not on DAX', source: 'statx of a nameless file made in it' }];
+	if (dax) return check('state', 'ok', 'a file made in the directory is on DAX', evidence);
+	if (newFile.dax === undefined) {
+		const finding = 'the kernel does not report whether a file is on DAX; Linux 5.8 and later do';
+		return check('state', 'broken', finding, evidence, 'use a newer kernel');
+	}
+	const why = brokenBefore ? '' : ', and the kernel does not say why';
+	return check('state', 'broken', `a file made in the directory is not on DAX${why}`, evidence);
+};

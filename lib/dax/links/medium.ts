@@ -1,0 +1,140 @@
+// The links below the mount: namespace, block device, partition, block size.
+import type { BlockDevice, DeviceLayer } from '../block-device.ts';
+import type { DaxReport } from '../report.ts';
+import { type Check, check, elsewhere, type Judge, quoted } from './check.ts';
+
+const MIB = 2 ** 20;
+
+/** The mode of the persistent-memory namespace: only fsdax has DAX. */
+export const namespaceLink: Judge = ({ namespace, region, device }) => {
+	if (!namespace || !device) return undefined;
+	const evidence = [
+		{ value: namespace.mode ?? 'unknown', source: `mode of ${namespace.name}, in /sys/bus/nd/devices` },
+		{ value: region?.provider ?? 'unknown', source: `provider of the bus of ${region?.name}` },
+	];
+	if (namespace.mode === undefined) {
+		return check('namespace', 'unknown', `the mode of ${namespace.name} is not known`, evidence);
+	}
+	if (namespace.mode !== 'fsdax') {
+		return check(
+			'namespace',
+			'broken',
+			`${namespace.name}, which /dev/${device.disk} is, is in ${namespace.mode} mode, which has no DAX`,
+			evidence,
+			`make it an fsdax namespace, which destroys its contents: ndctl create-namespace -f -e ${namespace.name} --mode=fsdax`,
+		);
+	}
+	return check('namespace', 'ok', `${namespace.name} is in fsdax mode`, evidence);
+};
+
+/** What a device is, for a person. */
+function described(layer: DeviceLayer): string {
+	switch (layer.type) {
+		case 'loop':
+			return `the loop device /dev/${layer.name}${layer.backingFile === undefined ? '' : ` (of ${layer.backingFile})`}`;
+		case 'device-mapper':
+			return `the device-mapper device /dev/mapper/${layer.mapping}${layer.uuid.startsWith('CRYPT-') ? ' (dm-crypt)' : ''}`;
+		case 'md':
+			return `the ${layer.level} array /dev/${layer.name}`;
+		case 'disk':
+			return `the block device /dev/${layer.name}`;
+	}
+}
+
+const queueDax = (name: string, dax: boolean | undefined) => ({
+	value: dax === undefined ? 'not there' : dax ? '1' : '0',
+	source: `/sys/block/${name}/queue/dax`,
+});
+
+/** What helps when a layer above a medium with DAX has none. */
+function layerRemedy(top: DeviceLayer, below: DeviceLayer): string {
+	if (top.type === 'loop') return elsewhere;
+	const passing = top.type === 'md' ? 'a raid0 or linear array' : 'a linear or striped volume';
+	return `/dev/${below.name} below it can do DAX: put the file system on that, or on ${passing}`;
+}
+
+function incapable({ layers }: BlockDevice): Check {
+	const [top, ...rest] = layers as [DeviceLayer, ...DeviceLayer[]];
+	const below = rest.find(({ dax }) => dax === true);
+	const evidence = layers.map(({ name, dax }) => queueDax(name, dax));
+	const backing =
+		top.type === 'loop' && top.backingFile !== undefined ? `; ${top.backingFile} has to be on DAX itself` : '';
+	const remedy = below ? layerRemedy(top, below) : `${elsewhere}${backing}`;
+	return check('device', 'broken', `${described(top)} cannot do DAX`, evidence, remedy);
+}
+
+function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): Check {
+	const source = `PCI configuration of the virtio-fs device ${mount?.source}`;
+	if (daxWindow === true) {
+		return check('device', 'ok', 'the virtiofs share has a DAX window', [{ value: 'shared memory', source }]);
+	}
+	if (daxWindow === false) {
+		return check(
+			'device',
+			'broken',
+			'the virtiofs share has no DAX window',
+			[{ value: 'no shared memory', source }],
+			'have the host give its vhost-user-fs device one (cache-size=…), with a virtual machine monitor that can: stock QEMU cannot. Or give the guest an nvdimm or virtio-pmem device',
+		);
+	}
+	return check('device', 'unknown', 'whether the virtiofs share has a DAX window could not be read', [
+		{ value: 'unreadable', source },
+	]);
+}
+
+/** Whether the block device, or the virtiofs share, can do DAX. */
+export const deviceLink: Judge = (report) => {
+	const { device, mount } = report;
+	if (mount?.fsType === 'virtiofs') return virtiofsWindow(report);
+	if (!device) return undefined;
+	if (device.dax === false) return incapable(device);
+	const evidence = [queueDax(device.disk, device.dax)];
+	if (device.dax === undefined) {
+		return check('device', 'unknown', `the kernel does not say whether /dev/${device.disk} can do DAX`, evidence);
+	}
+	return check('device', 'ok', `${described(device.layers[0]!)} can do DAX`, evidence);
+};
+
+/** Where the partition begins. */
+export const partitionLink: Judge = ({ device, kernel }) => {
+	if (!device?.partition) return undefined;
+	const { start } = device.partition;
+	const evidence = [{ value: `${start / 512} sectors of 512 bytes`, source: `/sys/class/block/${device.name}/start` }];
+	if (start % kernel.pageSize === 0) {
+		return check('partition', 'ok', `the partition /dev/${device.name} begins on a page`, evidence);
+	}
+	return check(
+		'partition',
+		'broken',
+		`the partition /dev/${device.name} begins at byte ${start} of its disk, not at a multiple of a page, ${kernel.pageSize} bytes`,
+		evidence,
+		`make the partition again, which destroys its contents, at a multiple of ${kernel.hugePageSize / MIB} MiB`,
+	);
+};
+
+/** How to make a file system with blocks of a given size. */
+const makers: Readonly<Record<string, string>> = {
+	ext2: 'mkfs.ext2 -b ',
+	ext3: 'mkfs.ext3 -b ',
+	ext4: 'mkfs.ext4 -b ',
+	xfs: 'mkfs.xfs -f -b size=',
+	erofs: 'mkfs.erofs -b',
+};
+
+/** The file system's blocks, which have to be pages. */
+export const blockSizeLink: Judge = ({ fileSystem: { blockSize }, mount, kernel: { pageSize } }) => {
+	const maker = mount && makers[mount.fsType];
+	if (maker === undefined || blockSize === 0) return undefined;
+	const evidence = [
+		{ value: `${blockSize}`, source: 'statfs, f_bsize' },
+		{ value: `${pageSize}`, source: 'page size' },
+	];
+	if (blockSize === pageSize) return check('block size', 'ok', `its blocks are pages, of ${pageSize} bytes`, evidence);
+	return check(
+		'block size',
+		'broken',
+		`the file system's blocks are ${blockSize} bytes, and DAX needs them as large as a page, ${pageSize} bytes`,
+		evidence,
+		`make the file system again, which destroys its contents: ${maker}${pageSize} ${quoted(mount!.source)}`,
+	);
+};

@@ -1,0 +1,96 @@
+// What the DAX that there is can be used for: MAP_SYNC, persistence, huge pages. None of these keeps it off.
+import { check, type Judge, quoted } from './check.ts';
+
+/** Whether MAP_SYNC is possible, which persistence from user space needs and volatile memory does not. */
+export const mapSyncLink: Judge = ({ dax, mapSync, region, mount }) => {
+	if (!dax) return undefined;
+	const evidence = [
+		{
+			value: mapSync.supported ? 'accepted' : (mapSync.error ?? 'not tried'),
+			source: `mmap(MAP_SYNC) of ${mapSync.tried ?? 'nothing'}`,
+		},
+	];
+	if (mapSync.supported) return check('MAP_SYNC', 'ok', 'MAP_SYNC is accepted', evidence);
+	if (mapSync.supported === undefined) return check('MAP_SYNC', 'unknown', 'MAP_SYNC could not be tried', evidence);
+	const who =
+		region?.provider === 'virtio-pmem'
+			? 'the host keeps what is written in its page cache (virtio-pmem)'
+			: mount && mount.driver !== 'ext4' && mount.driver !== 'xfs'
+				? `${mount.fsType} does not know it`
+				: 'the device is asynchronous';
+	return check(
+		'MAP_SYNC',
+		'warning',
+		`on DAX, but MAP_SYNC is refused: ${who}`,
+		evidence,
+		'none is needed for volatile memory; for persistence use msync or fsync',
+	);
+};
+
+const domains: Readonly<Record<string, string>> = {
+	cpu_cache: 'stores survive a power failure from the processor caches on; no flush is needed',
+	memory_controller: 'stores survive a power failure once they are flushed from the processor caches',
+};
+
+/** Until where stores have to come to survive a power failure. */
+export const persistenceLink: Judge = ({ region, dax }) => {
+	if (!region || !dax) return undefined;
+	const { persistenceDomain: domain, provider } = region;
+	const source = `persistence_domain of ${region.name}, in /sys/bus/nd/devices`;
+	if (domain !== undefined) {
+		return check('persistence', 'ok', domains[domain] ?? `the persistence domain is ${domain}`, [
+			{ value: domain, source },
+		]);
+	}
+	const evidence = [
+		{ value: 'not stated', source },
+		{ value: provider ?? 'unknown', source: `provider of the bus of ${region.name}` },
+	];
+	const finding =
+		provider === 'e820'
+			? 'the platform states no persistence domain: memory that a memmap= option or the firmware calls persistent may be ordinary memory'
+			: 'the platform states no persistence domain';
+	return check('persistence', 'unknown', finding, evidence);
+};
+
+/** How to make a file system whose large files lie at multiples of 2 MiB. */
+const aligned: Readonly<Record<string, string>> = {
+	ext4: 'mkfs.ext4 -b 4096 -E stride=512,stripe_width=512',
+	xfs: 'mkfs.xfs -f -d su=2m,sw=1',
+};
+
+/** Whether the kernel can map by huge pages. */
+export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem }) => {
+	if (!dax) return undefined;
+	const { possible, pieces, mappable, extents, obstacles } = hugePages;
+	const evidence =
+		mappable === undefined
+			? [
+					{
+						value: fileSystem.allocationUnit === 0 ? 'none shown' : `${fileSystem.allocationUnit} bytes`,
+						source: 'alignment of large files, by the mount options',
+					},
+				]
+			: [{ value: `${mappable} of ${pieces} pieces, ${extents} extents`, source: 'FS_IOC_FIEMAP' }];
+	if (possible) {
+		const finding =
+			mappable === undefined || pieces === mappable
+				? 'huge pages are possible'
+				: `huge pages are possible in ${mappable} of ${pieces} pieces of 2 MiB`;
+		return check('huge pages', 'ok', finding, evidence);
+	}
+	const finding = `huge pages are ${possible === undefined ? 'left to chance' : 'not possible'}: ${obstacles.join('; ')}`;
+	const maker = aligned[mount?.fsType ?? ''];
+	const isShort = file.type === 'file' && pieces === 0;
+	const remedy =
+		maker === undefined || isShort
+			? undefined
+			: `make the file system so, which destroys its contents: ${maker} ${quoted(mount!.source)}`;
+	return check(
+		'huge pages',
+		isShort ? 'ok' : possible === undefined ? 'unknown' : 'warning',
+		finding,
+		evidence,
+		remedy,
+	);
+};

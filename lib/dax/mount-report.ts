@@ -1,0 +1,90 @@
+// What there is to know about the mount and the file system that a file is in.
+import { existsSync } from 'node:fs';
+import { type FileStatus, native } from '../native.ts';
+import { type BlockDevice, blockDevice } from './block-device.ts';
+import { attempt } from './file-report.ts';
+import { daxOption, effectiveMode } from './modes.ts';
+import type { Mount } from './mountinfo.ts';
+import type { FileSystemReport, MountReport } from './report.ts';
+import { hasDaxWindow } from './virtiofs.ts';
+
+/** XFS shows its stripes in units of 512 bytes (xfs(5)). */
+const xfsUnit = 512;
+
+/** The number after `name=` in the options; 0 if it is not there. */
+function numberOption(options: readonly string[], name: string): number {
+	const text = options.findLast((option) => option.startsWith(`${name}=`));
+	return text === undefined ? 0 : Number(text.slice(name.length + 1)) || 0;
+}
+
+/**
+ * To what multiple of bytes the file system's allocator puts large files, by the options that it shows; 0 if it shows none. Pure.
+ *
+ * @param blockSize Of the file system, in bytes: ext4's unit.
+ */
+export function allocationUnit({ fsType, superOptions }: Mount, blockSize: number): number {
+	if (fsType === 'xfs') return numberOption(superOptions, 'sunit') * xfsUnit;
+	return numberOption(superOptions, 'stripe') * blockSize;
+}
+
+/** ext2 and ext3 are mounted by ext4's driver on kernels without their own; then the device is among ext4's in sysfs. */
+function driverOf({ fsType }: Mount, device: BlockDevice | undefined): string {
+	const isOlderExt = fsType === 'ext2' || fsType === 'ext3';
+	return isOlderExt && device !== undefined && existsSync(`/sys/fs/ext4/${device.name}`) ? 'ext4' : fsType;
+}
+
+/** All about a mount but its files. */
+export interface MountFacts {
+	mount: MountReport;
+	fileSystem: FileSystemReport;
+	device: BlockDevice | undefined;
+}
+
+const samePlace = (one: Mount, other: Mount) =>
+	one.deviceMajor === other.deviceMajor && one.deviceMinor === other.deviceMinor && one.fsType === other.fsType;
+
+/**
+ * Reports on a mount.
+ *
+ * @param path A path in it.
+ * @param status Of that path.
+ * @param mounts All mounts.
+ */
+export function mountReport(
+	mount: Mount,
+	path: string,
+	status: Pick<FileStatus, 'dax'>,
+	mounts: readonly Mount[],
+): MountFacts {
+	const { PAGE_SIZE: pageSize } = native.constants;
+	const device = blockDevice(mount.deviceMajor, mount.deviceMinor);
+	const driver = driverOf(mount, device);
+	const isVirtiofs = mount.fsType === 'virtiofs';
+	const blockSize = attempt(() => native.statfs(path)).value?.blockSize ?? 0;
+	const daxWindow = isVirtiofs ? hasDaxWindow() : undefined;
+	const { mode, option, byFlag } = daxOption(mount, { perFile: status.dax !== undefined, driver });
+	return {
+		mount: {
+			...mount,
+			driver,
+			daxOption: option,
+			mode,
+			effectiveMode: effectiveMode(mode, {
+				capable: isVirtiofs ? daxWindow : device?.dax,
+				aligned: (device?.partition?.start ?? 0) % pageSize === 0,
+				blockSize: isVirtiofs || blockSize === 0 ? undefined : blockSize,
+				pageSize,
+			}),
+			byFlag,
+			otherMountPoints: mounts
+				.filter((other) => other.id !== mount.id && samePlace(other, mount))
+				.map(({ mountPoint }) => mountPoint),
+			upperDirectory:
+				mount.fsType === 'overlay'
+					? mount.superOptions.find((text) => text.startsWith('upperdir='))?.slice('upperdir='.length)
+					: undefined,
+		},
+		fileSystem: { blockSize, allocationUnit: allocationUnit(mount, blockSize), ...(isVirtiofs && { daxWindow }) },
+		device,
+	};
+}

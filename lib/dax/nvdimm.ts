@@ -1,0 +1,83 @@
+// What sysfs says of the persistent memory behind a /dev/pmem device: its namespace, its region, its bus
+// (Documentation/driver-api/nvdimm/nvdimm.rst). The tree is bus / region / namespace / block device.
+import { basename, dirname } from 'node:path';
+import { readAttribute, readNumber, readSwitch, resolveLink } from './sysfs.ts';
+
+/** A namespace: a part of a region that is used in one way. */
+export interface Namespace {
+	/** namespace0.0, as ndctl names it. */
+	name: string;
+	/**
+	 * How it is used: `fsdax` and `raw` make /dev/pmemN, the one with a struct page for each page and so with DAX, the other
+	 * without; `sector` makes /dev/pmemNs, with atomic sectors and no DAX.
+	 */
+	mode: 'fsdax' | 'raw' | 'sector' | undefined;
+	/** Bytes. */
+	size: number | undefined;
+	/** The alignment of a namespace with an information block, in bytes. */
+	align: number | undefined;
+}
+
+/** A region: an interleave set of DIMMs, or a range of memory that the firmware calls persistent. */
+export interface Region {
+	/** region0. */
+	name: string;
+	/** Who found it: e820, ACPI.NFIT, virtio-pmem, of_pmem… */
+	provider: string | undefined;
+	/**
+	 * Until where stores have to come to survive a power failure: `cpu_cache`, `memory_controller`; undefined if the platform does
+	 * not say.
+	 */
+	persistenceDomain: string | undefined;
+	readOnly: boolean | undefined;
+	numaNode: number | undefined;
+	/** Bytes that namespaces begin at multiples of. */
+	align: number | undefined;
+	/** Bytes. */
+	size: number | undefined;
+}
+
+export interface Nvdimm {
+	namespace: Namespace;
+	region: Region;
+}
+
+/** ndctl's names for how a namespace is used: by what is between it and its block device, and by queue/dax. */
+function modeOf(owner: string, kernelMode: string | undefined, dax: boolean | undefined): Namespace['mode'] {
+	if (owner.startsWith('btt')) return 'sector';
+	if (owner.startsWith('pfn')) return 'fsdax';
+	// A namespace by itself: of the e820 table it has pages ("memory"); another that no one has set up has none ("raw").
+	if (kernelMode === 'memory' || dax) return 'fsdax';
+	return kernelMode === undefined ? undefined : 'raw';
+}
+
+/** The namespace and region behind a disk; undefined if it is not persistent memory of the kernel's nd subsystem. */
+export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdimm | undefined {
+	const owner = resolveLink(`${diskDirectory}/device`);
+	if (owner === undefined) return undefined;
+	// The block device is below the namespace, or below the pfn or btt that claimed it; then `namespace` names the claimed one.
+	const region = dirname(owner);
+	if (!/^region\d+$/.test(basename(region))) return undefined;
+	const holder = basename(owner);
+	const name = holder.startsWith('namespace') ? holder : (readAttribute(`${owner}/namespace`) ?? holder);
+	const directory = `${region}/${name}`;
+	const bus = dirname(region);
+	const domain = readAttribute(`${region}/persistence_domain`);
+	return {
+		namespace: {
+			name,
+			mode: modeOf(holder, readAttribute(`${directory}/mode`), dax),
+			size: readNumber(`${directory}/size`),
+			align: readNumber(`${owner}/align`),
+		},
+		region: {
+			name: basename(region),
+			provider: readAttribute(`${bus}/provider`),
+			persistenceDomain: domain === '' ? undefined : domain,
+			readOnly: readSwitch(`${region}/read_only`),
+			numaNode: readNumber(`${region}/numa_node`),
+			align: readNumber(`${region}/align`),
+			size: readNumber(`${region}/size`),
+		},
+	};
+}

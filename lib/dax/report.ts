@@ -1,0 +1,137 @@
+// What inspect() finds out about a path: the types of its report.
+import type { BlockDevice } from './block-device.ts';
+import type { HugePages } from './huge-pages.ts';
+import type { DaxMode } from './modes.ts';
+import type { Mount } from './mountinfo.ts';
+import type { Namespace, Region } from './nvdimm.ts';
+
+/** What of a file keeps it off DAX, whatever its flag, its mount and its device say. */
+export type Exclusion =
+	/** ext4: its data are in the inode. */
+	| 'inline data'
+	/** erofs: its last part shares a block with its inode. */
+	| 'packed tail'
+	/** fscrypt. */
+	| 'encryption'
+	/** fs-verity. */
+	| 'verity'
+	/** ext4: its data go through the journal, `chattr +j`. */
+	| 'data journalling'
+	/** erofs, btrfs. */
+	| 'compression';
+
+export type FileType = 'file' | 'directory' | 'block device' | 'character device' | 'FIFO' | 'socket' | 'unknown';
+
+/** The file, or directory, at the path. */
+export interface FileReport {
+	/** Its path without symbolic links; the path as given where that cannot be found out. */
+	realPath: string;
+	type: FileType;
+	/** Bytes. */
+	size: number;
+	/** STATX_ATTR_DAX: whether the file is on DAX now. Never true of a directory; undefined where the kernel does not say. */
+	dax: boolean | undefined;
+	/** STATX_ATTR_ bits, and those that the kernel reports of this file at all. */
+	attributes: bigint;
+	attributesMask: bigint;
+	/** FS_XFLAG_DAX, the persistent flag; undefined where there is none or it cannot be read. */
+	flag: boolean | undefined;
+	/** FS_XFLAG_ bits (FS_IOC_FSGETXATTR), or why they cannot be read: ENOTTY, EACCES… */
+	xflags: number | undefined;
+	xflagsError: string | undefined;
+	/** The extent size hint in bytes; 0: none. */
+	extentSizeHint: number;
+	/** FS_ bits of FS_IOC_GETFLAGS, as of lsattr(1). */
+	inodeFlags: number | undefined;
+	exclusions: Exclusion[];
+}
+
+/** The directory at the path, or the one that the file is in. */
+export interface DirectoryReport {
+	path: string;
+	/** FS_XFLAG_DAX of it, which what is made in it inherits; undefined where there is none or it cannot be read. */
+	flag: boolean | undefined;
+}
+
+/** A nameless file that was made in the directory at the path, and let go. Not there if the path is no directory. */
+export interface NewFileReport {
+	/** Whether it was on DAX; undefined if none could be made, or the kernel does not say. */
+	dax: boolean | undefined;
+	/** Why none could be made: EROFS, EACCES, EOPNOTSUPP… */
+	error: string | undefined;
+}
+
+/** The mount that the path is really in. */
+export interface MountReport extends Mount {
+	/** The driver behind fsType: ext4 for an ext2 that it serves. */
+	driver: string;
+	/** The option about DAX as the kernel shows it; undefined: none is shown. */
+	daxOption: string | undefined;
+	/** What that means on this file system and kernel. */
+	mode: DaxMode;
+	/** What is in effect: `unsupported` where the device, the partition or the block size exclude DAX. */
+	effectiveMode: DaxMode;
+	/** Whether FS_XFLAG_DAX decides in mode `inode`; on virtiofs the server does. */
+	byFlag: boolean;
+	/** Where else the same file system is mounted. */
+	otherMountPoints: string[];
+	/** overlayfs: the directory that files are written to. */
+	upperDirectory: string | undefined;
+}
+
+/** The file system. */
+export interface FileSystemReport {
+	/** Bytes. */
+	blockSize: number;
+	/** What its allocator aligns large files to, in bytes (ext4's stripe, XFS's swidth); 0: nothing is shown. */
+	allocationUnit: number;
+	/** virtiofs: whether the share has a DAX window. */
+	daxWindow?: boolean | undefined;
+}
+
+/** Whether MAP_SYNC is possible. */
+export interface MapSyncReport {
+	/** Undefined if it could not be tried. */
+	supported: boolean | undefined;
+	/** What was mapped. */
+	tried: 'the file' | 'a temporary file' | undefined;
+	/** How mmap refused, ENOTSUP as a rule, or why it could not be tried. */
+	error: string | undefined;
+}
+
+/** What this kernel was seen to have. */
+export interface KernelReport {
+	/** Bytes. */
+	pageSize: number;
+	/** What one PMD entry maps, in bytes. */
+	hugePageSize: number;
+	/** It reports STATX_ATTR_DAX and so has DAX by file: Linux 5.8 and later. */
+	perFileDax: boolean;
+	/** It knows MAP_SYNC: 4.15 and later; undefined if that could not be tried. */
+	mapSync: boolean | undefined;
+}
+
+/** All that has a say in whether a path is on DAX, as it was read. */
+export interface DaxReport {
+	/** As it was given. */
+	path: string;
+	/**
+	 * Whether the file is on DAX now, or for a directory, whether a file made in it is. Of a directory in which none can be made: what
+	 * follows from the rest.
+	 */
+	dax: boolean;
+	file: FileReport;
+	directory: DirectoryReport;
+	newFile?: NewFileReport;
+	/** Not there only if it is not in this process's table of mounts. */
+	mount?: MountReport;
+	fileSystem: FileSystemReport;
+	/** Not there if the file system is on none: tmpfs, overlayfs, virtiofs… */
+	device?: BlockDevice;
+	/** There if the device is persistent memory. */
+	namespace?: Namespace;
+	region?: Region;
+	kernel: KernelReport;
+	mapSync: MapSyncReport;
+	hugePages: HugePages;
+}

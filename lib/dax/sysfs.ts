@@ -1,0 +1,41 @@
+// Reads attributes of sysfs. What is not there, or not for this user, is undefined: kernels differ in what they show.
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+
+/** An attribute's text without the line's end. */
+export function readAttribute(path: string): string | undefined {
+	try {
+		return readFileSync(path, 'utf8').trim();
+	} catch {
+		return undefined;
+	}
+}
+
+/** An attribute that is a number, decimal or 0x. */
+export function readNumber(path: string): number | undefined {
+	const text = readAttribute(path);
+	return text === undefined || text === '' || Number.isNaN(Number(text)) ? undefined : Number(text);
+}
+
+/** An attribute that is 0 or 1. */
+export function readSwitch(path: string): boolean | undefined {
+	const text = readAttribute(path);
+	return text === '1' ? true : text === '0' ? false : undefined;
+}
+
+/** Where a link leads, all links resolved. */
+export function resolveLink(path: string): string | undefined {
+	try {
+		return realpathSync(path);
+	} catch {
+		return undefined;
+	}
+}
+
+/** What is in a directory. */
+export function listDirectory(path: string): string[] {
+	try {
+		return readdirSync(path);
+	} catch {
+		return [];
+	}
+}
