@@ -22,8 +22,8 @@ export interface FindDaxMountsOptions {
 }
 
 /**
- * Finds the mounts in which files can be on DAX: those whose effective mode is `always` or `inode`, in the order of mountinfo. A mount
- * that another covers is not among them, nor is one that this process cannot reach.
+ * Finds the mounts in which files can be on DAX: those whose effective mode is `always` or `inode`, and overlays over such a one, in the
+ * order of mountinfo. A mount that another covers is not among them, nor is one that this process cannot reach.
  *
  * Asks mountinfo, sysfs, statx and statfs, and makes a nameless file at the top of each for a moment.
  *
@@ -39,8 +39,9 @@ export function findDaxMounts({ all = false }: FindDaxMountsOptions = {}): DaxMo
 		if (!status || (status.mountId !== 0 && status.mountId !== mount.id)) return [];
 		const { mount: report, device } = mountReport(mount, mount.mountPoint, status, mounts);
 		const has = all ? report.mode !== 'unsupported' : ['always', 'inode'].includes(report.effectiveMode);
-		if (!has) return [];
+		if (!has && mount.fsType !== 'overlay') return [];
 		const newFiles = attempt(() => native.statxTemporary(mount.mountPoint)).value?.dax;
-		return [{ ...report, device: device?.name, newFiles }];
+		// What an overlay's upper directory has, it has.
+		return has || newFiles ? [{ ...report, device: device?.name, newFiles }] : [];
 	});
 }

@@ -72,6 +72,7 @@ function isOnDax({ file, directory, newFile, mount }: Facts): boolean {
 
 function hugePageReport(
 	{ file, mount }: Facts,
+	dax: boolean,
 	fileSystem: FileSystemReport,
 	device: BlockDevice | undefined,
 	extents: Extents | undefined,
@@ -79,7 +80,7 @@ function hugePageReport(
 	const { effectiveMode } = mount ?? {};
 	return hugePages({
 		hugePageSize: native.constants.HUGE_PAGE_SIZE,
-		daxPossible: file.dax === true || effectiveMode === 'always' || effectiveMode === 'inode',
+		daxPossible: dax || effectiveMode === 'always' || effectiveMode === 'inode',
 		deviceStart: device && (device.partition?.start ?? 0),
 		allocationUnit: fileSystem.allocationUnit,
 		extents: extents && placed(extents.list, native.constants),
@@ -124,9 +125,10 @@ export function inspect(path: string | URL): DaxReport {
 	const { report: mapSync, isKnown } = tryMapSync(file);
 	const { PAGE_SIZE: pageSize, HUGE_PAGE_SIZE: hugePageSize } = native.constants;
 	const kernel: KernelReport = { pageSize, hugePageSize, perFileDax: status.dax !== undefined, mapSync: isKnown };
+	const dax = isOnDax(seen);
 	return {
 		path: checked,
-		dax: isOnDax(seen),
+		dax,
 		file,
 		directory: seen.directory,
 		...(newFile && { newFile }),
@@ -136,6 +138,6 @@ export function inspect(path: string | URL): DaxReport {
 		...nvdimm,
 		kernel,
 		mapSync,
-		hugePages: hugePageReport(seen, fileSystem, device, extents),
+		hugePages: hugePageReport(seen, dax, fileSystem, device, extents),
 	};
 }

@@ -76,9 +76,7 @@ export function mountReport(
 				pageSize,
 			}),
 			byFlag,
-			otherMountPoints: mounts
-				.filter((other) => other.id !== mount.id && samePlace(other, mount))
-				.map(({ mountPoint }) => mountPoint),
+			mounts: mounts.filter((other) => samePlace(other, mount)).map(({ mountPoint, root }) => ({ mountPoint, root })),
 			upperDirectory:
 				mount.fsType === 'overlay'
 					? mount.superOptions.find((text) => text.startsWith('upperdir='))?.slice('upperdir='.length)

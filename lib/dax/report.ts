@@ -73,8 +73,8 @@ export interface MountReport extends Mount {
 	effectiveMode: DaxMode;
 	/** Whether FS_XFLAG_DAX decides in mode `inode`; on virtiofs the server does. */
 	byFlag: boolean;
-	/** Where else the same file system is mounted. */
-	otherMountPoints: string[];
+	/** Where the same file system is mounted, this mount among them, and which directory of it: not / for bind mounts. */
+	mounts: Pick<Mount, 'mountPoint' | 'root'>[];
 	/** overlayfs: the directory that files are written to. */
 	upperDirectory: string | undefined;
 }

@@ -3,6 +3,15 @@ import type { DaxReport, Exclusion } from '../report.ts';
 import { type Check, check, type Judge, quoted } from './check.ts';
 import { flagDecides } from './mount.ts';
 
+const phrases: Readonly<Record<Exclusion, string>> = {
+	'inline data': 'its data inside its inode (inline data)',
+	'packed tail': 'its tail packed beside its inode',
+	encryption: 'encryption',
+	verity: 'fs-verity',
+	'data journalling': 'its data written through the journal',
+	compression: 'compressed data',
+};
+
 const remedies: Readonly<Record<Exclusion, string>> = {
 	'inline data': 'copy the file within a file system that was made without inline data: mkfs.ext4 -O ^inline_data',
 	'packed tail': 'make the image again, with whole blocks: mkfs.erofs -Enoinline_data IMAGE DIRECTORY',
@@ -26,13 +35,8 @@ export const contentsLink: Judge = ({ file, mount, dax }) => {
 	const [first] = file.exclusions;
 	if (first === undefined || dax) return check('file contents', 'ok', 'nothing in it excludes DAX', evidence);
 	const what = file.type === 'directory' ? 'what is made in it has' : 'it has';
-	return check(
-		'file contents',
-		'broken',
-		`${what} ${file.exclusions.join(' and ')}, which excludes DAX`,
-		evidence,
-		remedies[first],
-	);
+	const finding = `${what} ${file.exclusions.map((name) => phrases[name]).join(' and ')}, which excludes DAX`;
+	return check('file contents', 'broken', finding, evidence, remedies[first]);
 };
 
 const xflag = ({ file }: DaxReport) => ({
@@ -77,9 +81,11 @@ function fileState(report: DaxReport, brokenBefore: boolean): Check {
 		return check('state', 'broken', finding, evidence, 'use a newer kernel');
 	}
 	if (brokenBefore) return check('state', 'broken', 'the file is not on DAX now', evidence);
-	if (flagDecides(report)) {
-		const finding =
-			'the DAX flag is set, but pending: somebody has had the file open since before, and it changes when that ends';
+	if (flagDecides(report) && file.flag !== false) {
+		const isSet = file.flag
+			? 'the DAX flag is set, but pending'
+			: 'the DAX flag cannot be read; if it is set, it is pending';
+		const finding = `${isSet}: somebody has had the file open since before, and it changes when that ends`;
 		return check('state', 'broken', finding, evidence, closing);
 	}
 	if (report.mount?.fsType === 'virtiofs') {
@@ -97,7 +103,8 @@ export const stateLink: Judge = (report, brokenBefore) => {
 	if (!newFile) return undefined;
 	if (newFile.error !== undefined) {
 		const evidence = [{ value: newFile.error, source: 'open(O_TMPFILE)' }];
-		const finding = `no file can be made in the directory to see; by all the rest, files in it ${dax ? 'are' : 'are not'} on DAX`;
+		const but = dax && report.mount?.fsType === 'erofs' ? ', but for compressed ones and those with packed tails' : '';
+		const finding = `no file can be made in the directory to see; by all the rest, files in it ${dax ? 'are' : 'are not'} on DAX${but}`;
 		return check('state', brokenBefore ? 'broken' : 'unknown', finding, evidence);
 	}
 	const evidence = [{ value: dax ? 'on DAX' : 'not on DAX', source: 'statx of a nameless file made in it' }];

@@ -30,13 +30,13 @@ export const pathLink: Judge = ({ file: { type, realPath } }) => {
 
 function overlayCheck(mount: MountReport, evidence: Evidence[]): Check {
 	const upper = mount.upperDirectory;
-	const where = upper === undefined ? 'its layers' : `${upper}, where what is written goes`;
+	const where = upper === undefined ? '' : `; what is written goes to ${upper}`;
 	return check(
 		'file system',
 		'broken',
-		`it is an overlay, which has no DAX of its own: its files are those of ${where}`,
+		`it is an overlay, which has no DAX of its own: its files are those of its layers${where}`,
 		evidence,
-		`use a directory of a DAX file system itself; in a container, bind-mount one as a volume`,
+		'use a directory of a DAX file system itself; in a container, bind-mount one as a volume',
 	);
 }
 
@@ -59,12 +59,14 @@ export const fileSystemLink: Judge = ({ mount, dax }) => {
 	return check('file system', 'ok', `the file system is ${fsType}${by}`, evidence);
 };
 
-/** The commands that mount a file system with another option; all that it is mounted on have to go first. */
-function remount({ source, mountPoint, otherMountPoints, root }: MountReport, option: string): string {
-	const all = [...otherMountPoints, mountPoint].map(quoted).join(' ');
-	const again = `umount ${all} && mount -o ${option} ${quoted(source)} ${quoted(mountPoint)}`;
-	const bind = root === '/' ? '' : `, and bind its directory ${quoted(root)} again`;
-	return `${again} (a remount cannot change it)${bind}`;
+/** The commands that mount a file system with another option. All its mounts have to go first, the last one made before the others. */
+function remount({ source, mounts, mountPoint }: MountReport, option: string): string {
+	const whole = mounts.find(({ root }) => root === '/')?.mountPoint ?? mountPoint;
+	const all = mounts.map((mount) => quoted(mount.mountPoint)).reverse();
+	const command = `umount ${all.join(' ')} && mount -o ${option} ${quoted(source)} ${quoted(whole)}`;
+	const bound = mounts.filter((mount) => mount.mountPoint !== whole).map((mount) => quoted(mount.mountPoint));
+	const again = bound.length === 0 ? '' : `, then mount ${bound.join(' and ')} again`;
+	return `${command}${again} (a remount cannot change it)`;
 }
 
 function neverCheck(mount: MountReport, evidence: Evidence[], brokenBefore: boolean): Check {
