@@ -1,10 +1,18 @@
-// The mounts of the guest that `npm test` boots, in the order of the options in scripts/test.mjs.
+// The mounts and devices of the guest that `npm test` boots, in the order of the options in scripts/test.mjs.
+
+const list = (variable: string): string[] => (process.env[variable] ?? '').split(':');
 
 /** ext4 and xfs with dax=always, ext4 with dax=never, ext2 with dax, and a read-only erofs with dax=always. */
-export const [ext4, xfs, never, ext2, erofs] = (process.env.DAXKIND_MOUNTS ?? '').split(':') as [
-	string,
-	string,
-	string,
-	string,
-	string,
-];
+export const [ext4, xfs, never, ext2, erofs] = list('DAXKIND_MOUNTS') as [string, string, string, string, string];
+
+/** A pmem device of 512 MiB without a file system, for a test to do with as it likes. */
+export const scratch = list('DAXKIND_PMEMS').at(-1)!;
+
+/** An nvdimm of 128 MiB, whose namespace is raw and has no DAX. */
+export const nvdimm = process.env.DAXKIND_NVDIMM;
+
+/** A virtio-pmem of 128 MiB, which has DAX but cannot be persisted by the processor alone. */
+export const virtioPmem = process.env.DAXKIND_VIRTIO_PMEM;
+
+/** A share without a DAX window. */
+export const virtiofs = process.env.DAXKIND_VIRTIOFS;
