@@ -17,6 +17,8 @@ export interface Explanation {
 	reason?: string;
 	/** What to do about it, often a command. Absent if `dax`, or if nothing known helps. */
 	remedy?: string;
+	/** Why MAP_SYNC is not to be had, as a clause: the `reason`, or what refuses it on DAX. Absent if mmap takes it. */
+	mapSyncRefusal?: string;
 	/**
 	 * All links of the chain that the path has, in their order: path, file system, namespace, device, partition, block size, mount, file
 	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages. The first that is `broken` is the
@@ -53,10 +55,17 @@ export function judge(report: DaxReport): Explanation {
 		// What the kernel has put on DAX is there, whatever a rule of ours says.
 		if (found) checks.push(dax && found.verdict === 'broken' ? { ...found, verdict: 'warning' } : found);
 	}
-	const broken = checks.find(({ verdict }) => verdict === 'broken');
-	if (dax || !broken) return { path, dax, checks };
-	const { finding: reason, remedy } = broken;
-	return { path, dax, reason, ...(remedy !== undefined && { remedy }), checks };
+	const { finding: reason, remedy } = (!dax && checks.find(({ verdict }) => verdict === 'broken')) || {};
+	const limit = checks.find(({ link, verdict }) => link === 'MAP_SYNC' && verdict === 'warning');
+	const mapSyncRefusal = reason ?? limit?.finding;
+	return {
+		path,
+		dax,
+		...(reason !== undefined && { reason }),
+		...(remedy !== undefined && { remedy }),
+		...(mapSyncRefusal !== undefined && { mapSyncRefusal }),
+		checks,
+	};
 }
 
 /**

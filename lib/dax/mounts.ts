@@ -1,11 +1,11 @@
 // Reads the table of mounts, and finds the one that a file is in.
-import { readFileSync } from 'node:fs';
 import type { FileStatus } from '../native.ts';
 import { type Mount, parseMountinfo } from './mountinfo.ts';
+import { readAttribute } from './sysfs.ts';
 
-/** The mounts that this process sees, of its own mount namespace and root. */
+/** The mounts that this process sees, of its own mount namespace and root; none where there is no /proc. */
 export function readMounts(): Mount[] {
-	return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+	return parseMountinfo(readAttribute('/proc/self/mountinfo') ?? '');
 }
 
 /**

@@ -25,7 +25,10 @@ export interface PmemKindOptions extends PressureOptions {
 	 * 64 MiB), which costs time and keeps the file small.
 	 */
 	policy?: 'default' | 'conservative';
-	/** Throw ERR_DAXKIND_NOT_DAX, saying why, if the memory would not be on DAX. Default false. */
+	/**
+	 * Throw ERR_DAXKIND_NOT_DAX if the memory would not be on DAX; the message says the first broken link and what mends it, and
+	 * the error's `explanation` all of them, see {@link explain}. Default false.
+	 */
 	requireDax?: boolean;
 	/**
 	 * Map with MAP_SHARED_VALIDATE|MAP_SYNC; fails with ENOTSUP where there is no DAX. Volatile memory needs no MAP_SYNC,
@@ -91,14 +94,18 @@ function explained(error: unknown, { path, mapSync }: Checked): unknown {
 		return systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
 	}
 	if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
-	const { reason = 'its device cannot promise persistence' } = explain(path);
-	return systemError(errno, syscall, path, `MAP_SYNC is refused, for this is not on a DAX mapping: ${reason}`);
+	const { mapSyncRefusal = 'the kernel does not say why' } = explain(path);
+	return systemError(errno, syscall, path, `not on a DAX mapping that has MAP_SYNC: ${mapSyncRefusal}`);
 }
 
+/** The error of `requireDax`: the first broken link and what mends it, and all of the chain for a program. */
 function notDax(path: string): Error {
-	const { reason, remedy } = explain(path);
+	const explanation = explain(path);
+	// A flag that changed in between: then nothing is wrong now.
+	const { reason = 'its state has just changed; try again', remedy } = explanation;
 	const next = remedy === undefined ? '' : ` To mend it: ${remedy}`;
-	return daxkindError('ERR_DAXKIND_NOT_DAX', `'${path}' is not on DAX: ${reason}.${next}`);
+	const error = daxkindError('ERR_DAXKIND_NOT_DAX', `'${path}' is not on DAX: ${reason}.${next}`);
+	return Object.assign(error, { explanation });
 }
 
 /**
@@ -120,7 +127,10 @@ function notDax(path: string): Error {
  * ```
  */
 export class PmemKind extends Kind {
-	/** Whether the memory is on DAX: loads and stores go to the medium, not to the page cache (STATX_ATTR_DAX). */
+	/**
+	 * Whether the memory is on DAX: loads and stores go to the medium, not to the page cache (STATX_ATTR_DAX of the kind's file).
+	 * If not, `explain(kind.path)` says why.
+	 */
 	readonly dax: boolean;
 	/** How the file is mapped: 'shared' (MAP_SHARED) or 'sync' (MAP_SHARED_VALIDATE|MAP_SYNC). */
 	readonly mapping: 'shared' | 'sync';

@@ -2,6 +2,7 @@
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
 import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
+import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
 import { native } from '../native.ts';
 import { granularityOf } from './granularity.ts';
@@ -90,9 +91,8 @@ function map(request: Request, bytes: number) {
 		// Kernels before 4.15 do not know MAP_SHARED_VALIDATE.
 		if (syscall !== 'mmap' || (code !== 'ENOTSUP' && code !== 'EINVAL')) throw error;
 		if (request.sync === undefined) return mapRange(request, bytes, false);
-		const hint =
-			'not on a DAX mapping: the file is not on DAX, or its device cannot promise persistence (MAP_SYNC refused)';
-		throw systemError(errno, syscall, path, hint);
+		const { mapSyncRefusal = 'the kernel does not say why' } = explain(path ?? `/proc/self/fd/${request.fd}`);
+		throw systemError(errno, syscall, path, `not on a DAX mapping that has MAP_SYNC: ${mapSyncRefusal}`);
 	}
 }
 

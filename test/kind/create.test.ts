@@ -1,7 +1,7 @@
 // PmemKind.create: what it takes, what it refuses, and that a refusal leaves nothing behind.
 import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { PmemKind } from 'daxkind';
+import { explain, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -47,12 +47,14 @@ test('an ordinary directory is not on DAX, and the kind says so', () => {
 	expect(kind.granularity).toBe('page');
 });
 
-test('requireDax says why there is none', () => {
+test('requireDax says the first broken link and what mends it, and has all of the chain', () => {
 	const before = holdings();
+	const { reason, remedy } = explain(directory);
 	expect(() => create(directory, { requireDax: true })).toThrow(
 		expect.objectContaining({
 			code: 'ERR_DAXKIND_NOT_DAX',
-			message: expect.stringMatching(/is not on DAX: .{10,}/),
+			message: expect.stringContaining(`is not on DAX: ${reason}. To mend it: ${remedy}`),
+			explanation: expect.objectContaining({ dax: false, reason, remedy }),
 		}),
 	);
 	expect(holdings()).toEqual(before);

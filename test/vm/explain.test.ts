@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { explain, findDaxMounts, inspect, isDax, type Link, setDaxFlag } from 'daxkind/dax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nvdimm, scratch, virtioPmem, virtiofs } from '../helpers/guest.ts';
+import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
 import { made, mkfs, mounted, sh } from '../helpers/scratch.ts';
 
 /** What explain is to say: undefined for DAX, or the first broken link, and words of the reason and of the remedy. */
@@ -21,11 +21,7 @@ function expectExplained(path: string, expected: Expected): void {
 	const [link, words, mending] = expected;
 	expect({ dax, said }).toEqual({
 		dax: false,
-		said: [
-			link,
-			expect.stringContaining(words),
-			mending === undefined ? undefined : expect.stringContaining(mending),
-		],
+		said: [link, expect.stringContaining(words), mending === undefined ? undefined : expect.stringContaining(mending)],
 	});
 	for (const { evidence } of checks) expect(evidence.length).toBeGreaterThan(0);
 }
@@ -133,7 +129,9 @@ test('XFS that turned DAX off by itself: the reason is why it did, not the optio
 test('ext4 with blocks of 1 KiB: the remedy makes one that can', () => {
 	const command = made(scratch, 'mkfs.ext4 -q -F -b 1024', 'dax=inode', (mountPoint) => {
 		expectBoth(mountPoint, ['block size', 'blocks are 1024 bytes', `mkfs.ext4 -b 4096 ${scratch}`]);
-		return explain(mountPoint).remedy!.replace(/^.*: mkfs.ext4/, 'mkfs.ext4 -q -F').replace(` ${scratch}`, '');
+		return explain(mountPoint)
+			.remedy!.replace(/^.*: mkfs.ext4/, 'mkfs.ext4 -q -F')
+			.replace(` ${scratch}`, '');
 	});
 	made(scratch, command, 'dax=always', (mountPoint) => expectExplained(mountPoint, undefined));
 });
@@ -240,7 +238,11 @@ test('a loop device, and the file that it is of', () => {
 	sh('truncate -s 32M /tmp/explain.img');
 	const loop = sh('losetup -f --show /tmp/explain.img');
 	made(loop, mkfs.ext4, 'dax=inode', (mountPoint) => {
-		expectBoth(mountPoint, ['device', `${loop} (of /tmp/explain.img) cannot do DAX`, '/tmp/explain.img has to be on DAX itself']);
+		expectBoth(mountPoint, [
+			'device',
+			`${loop} (of /tmp/explain.img) cannot do DAX`,
+			'/tmp/explain.img has to be on DAX itself',
+		]);
 		expect(inspect(mountPoint).device?.layers).toEqual([
 			{ type: 'loop', name: loop.slice('/dev/'.length), dax: false, backingFile: '/tmp/explain.img' },
 		]);
@@ -363,7 +365,11 @@ test('a directory in which nothing can be made is judged by the rest', () => {
 		expect(() => isDax(directory)).toThrow(expect.objectContaining({ code: 'EROFS', syscall: 'open' }));
 		expectExplained(directory, undefined);
 		expect(explain(directory).checks).toContainEqual(
-			expect.objectContaining({ link: 'state', verdict: 'unknown', finding: expect.stringContaining('no file can be made') }),
+			expect.objectContaining({
+				link: 'state',
+				verdict: 'unknown',
+				finding: expect.stringContaining('no file can be made'),
+			}),
 		);
 		expectExplained(file, undefined);
 	});
@@ -411,6 +417,9 @@ test('a user who may not read the file is told what can be told', () => {
 
 test('what is no file: a block device, a character device', () => {
 	expectExplained(scratch, ['path', 'it is a block device', 'a file or a directory']);
-	expect(inspect(scratch)).toMatchObject({ device: { name: scratch.slice('/dev/'.length), dax: true }, namespace: { mode: 'fsdax' } });
+	expect(inspect(scratch)).toMatchObject({
+		device: { name: scratch.slice('/dev/'.length), dax: true },
+		namespace: { mode: 'fsdax' },
+	});
 	expectExplained('/dev/null', ['path', 'neither a file nor a directory']);
 });

@@ -21,7 +21,7 @@ export const mapSyncLink: Judge = ({ dax, mapSync, region, mount }) => {
 	return check(
 		'MAP_SYNC',
 		'warning',
-		`on DAX, but MAP_SYNC is refused: ${who}`,
+		`MAP_SYNC is refused: ${who}`,
 		evidence,
 		'none is needed for volatile memory; for persistence use msync or fsync',
 	);

@@ -1,0 +1,69 @@
+// Where huge pages are possible, by the numbers alone; test/vm/explain.test.ts has real extents.
+import { expect, test } from 'vitest';
+import { type FileExtent, hugePages, mappablePieces } from '#lib/dax/huge-pages.js';
+
+const MiB = 2 ** 20;
+const huge = 2 * MiB;
+const extent = (logical: number, physical: number, length: number): FileExtent => ({
+	logical: logical * MiB,
+	physical: physical * MiB,
+	length: length * MiB,
+	flags: 0,
+});
+
+test.each<[string, FileExtent[], number, number]>([
+	['no extent', [], 0, 0],
+	['one that lies as in the file', [extent(0, 64, 8)], 0, 4],
+	['one that lies half a piece off', [extent(0, 65, 8)], 0, 0],
+	['one half a piece off in the file and on the device alike', [extent(1, 65, 8)], 0, 3],
+	['one on a partition that makes up for it', [extent(0, 65, 8)], MiB, 4],
+	['one on a partition that shifts it', [extent(0, 64, 8)], MiB, 0],
+	['two that join', [extent(0, 64, 1), extent(1, 65, 7)], 0, 4],
+	['two that do not', [extent(0, 64, 1), extent(1, 67, 7)], 0, 3],
+	['one behind a hole', [extent(100, 64, 3)], 0, 1],
+	['a short one', [extent(0, 64, 1)], 0, 0],
+])('%s', (_, extents, deviceStart, pieces) => {
+	expect(mappablePieces(extents, deviceStart, huge)).toBe(pieces);
+});
+
+const file = {
+	hugePageSize: huge,
+	daxPossible: true,
+	deviceStart: 0,
+	allocationUnit: 0,
+	extents: [extent(0, 64, 8)],
+	complete: true,
+	size: 8 * MiB,
+};
+const directory = { ...file, extents: undefined, complete: false, size: undefined, allocationUnit: huge };
+
+test('a file is judged by its extents', () => {
+	expect(hugePages(file)).toEqual({ possible: true, pieces: 4, mappable: 4, extents: 1, obstacles: [] });
+	expect(hugePages({ ...file, extents: [extent(0, 65, 8)] })).toMatchObject({
+		possible: false,
+		obstacles: [expect.stringContaining('none of its blocks')],
+	});
+	expect(hugePages({ ...file, size: MiB, extents: [extent(0, 64, 1)] })).toMatchObject({
+		possible: false,
+		obstacles: ['the file is shorter than 2 MiB'],
+	});
+	// More extents than were looked at.
+	expect(hugePages({ ...file, extents: [extent(0, 65, 8)], complete: false }).possible).toBeUndefined();
+});
+
+test('a directory is judged by what the file system aligns to', () => {
+	expect(hugePages(directory)).toMatchObject({ possible: true, obstacles: [] });
+	expect(hugePages({ ...directory, allocationUnit: 0 }).possible).toBeUndefined();
+	expect(hugePages({ ...directory, allocationUnit: MiB }).possible).toBe(false);
+	expect(hugePages({ ...directory, deviceStart: 4096 })).toMatchObject({
+		possible: false,
+		obstacles: [expect.stringContaining('begins at byte 4096')],
+	});
+});
+
+test('without DAX there are none', () => {
+	for (const facts of [file, directory]) {
+		const { possible, obstacles } = hugePages({ ...facts, daxPossible: false });
+		expect({ possible, obstacles }).toEqual({ possible: false, obstacles: ['there is no DAX here'] });
+	}
+});
