@@ -4,7 +4,7 @@ import { bootstrap } from './bootstrap.mjs';
 import { parseCounts } from './counts.mjs';
 import { Interrupted, main, run, StepError, tool } from './steps.mjs';
 
-// Every file system that has DAX, and a mount without it: what test/helpers/guest.ts names.
+// Every file system that has DAX, a mount without it, and raw devices of each sort: what test/helpers/guest.ts names.
 const guestOptions = [
 	['--timeout', '1800'],
 	['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
@@ -12,6 +12,9 @@ const guestOptions = [
 	['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
 	['--pmem', '128M', '--fs', 'ext2', '--mount', 'dax=always'],
 	['--pmem', '64M', '--fs', 'erofs', '--mount', 'dax=always'],
+	['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
+	['--nvdimm', '128M'],
+	['--virtio-pmem', '128M'],
 ].flat();
 
 /** Separates `--project NAME` from what vitest gets. */

@@ -22,6 +22,8 @@ interface Flags {
 	pmem?: number[];
 	fs?: FileSystem[];
 	mount?: DaxMode[];
+	nvdimm?: number[];
+	virtioPmem?: number[];
 	erofsSource?: string;
 	memory?: number;
 	cpus?: number;
@@ -90,6 +92,16 @@ export function addVmCommand(program: Command): void {
 			'dax=always, dax=inode or dax=never for the n-th device; the last repeats (default: dax=always)',
 			repeated(asDaxMode),
 		)
+		.option(
+			'--nvdimm <size>',
+			'an NFIT nvdimm beside them, repeatable; stays raw',
+			repeated((text) => parseSize(text, 'nvdimm')),
+		)
+		.option(
+			'--virtio-pmem <size>',
+			'a virtio-pmem device beside them, repeatable; stays raw',
+			repeated((text) => parseSize(text, 'virtioPmem')),
+		)
 		.option('--erofs-source <dir>', 'directory whose contents an erofs gets (default: a small sample)')
 		.option(
 			'--memory <size>',
@@ -110,9 +122,11 @@ export function addVmCommand(program: Command): void {
 			'after',
 			`
 The command's environment gets:
-  DAXKIND_VM                     1
-  DAXKIND_MOUNT, DAXKIND_MOUNTS  the first mount point; all, as in /mnt/pmem0:/mnt/pmem1
-  DAXKIND_PMEM, DAXKIND_PMEMS    the first device; all, as in /dev/pmem0:/dev/pmem1
+  DAXKIND_VM                                 1
+  DAXKIND_MOUNT, DAXKIND_MOUNTS              the first mount point; all, as in /mnt/pmem0:/mnt/pmem1
+  DAXKIND_PMEM, DAXKIND_PMEMS                the first device of --pmem; all, as in /dev/pmem0:/dev/pmem1
+  DAXKIND_NVDIMM, DAXKIND_NVDIMMS            the same of --nvdimm
+  DAXKIND_VIRTIO_PMEM, DAXKIND_VIRTIO_PMEMS  the same of --virtio-pmem
 
 Exit status: the command's own, or
   2         wrong usage

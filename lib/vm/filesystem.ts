@@ -12,8 +12,6 @@ export type DaxMode = (typeof daxModes)[number];
 
 /** One pmem device of the guest and what becomes of it. */
 export interface PmemDevice {
-	/** `/dev/pmem0`, `/dev/pmem1`… */
-	device: string;
 	/** Bytes. */
 	size: number;
 	fileSystem: FileSystem;
@@ -57,16 +55,16 @@ export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxM
 		case 'xfs':
 			return `dax=${mode}`;
 		case 'ext2':
-			// The kernel knows only `dax` or nothing here ("dax=always: incompatible with ext2"). Nothing is neither of the other
-			// modes: whether a file's DAX flag counts then depends on the driver, and nothing in /proc/mounts says so.
-			if (mode !== 'always') {
+			// The kernel knows only `dax` or nothing here ("dax=always: incompatible with ext2"). With nothing, the ext4 driver goes by
+			// each file's flag, and ext2's own knows no flag: the guest sees which one it is.
+			if (mode === 'never') {
 				throw invalidArgValue(
 					'mount',
-					"dax=always on ext2, whose only option is 'dax' (or fs none, and a mount of your own)",
+					"dax=always or dax=inode on ext2, whose only option is 'dax' (or fs none, and a mount of your own)",
 					mode,
 				);
 			}
-			return 'dax';
+			return mode === 'always' ? 'dax' : 'defaults';
 		case 'erofs':
 			if (mode === 'inode') {
 				throw invalidArgValue('mount', 'dax=always or dax=never on erofs, which has no DAX flag on inodes', mode);
@@ -84,7 +82,7 @@ export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxM
  */
 export function makeCommand(
 	fileSystem: Exclude<FileSystem, 'none'>,
-	device: string,
+	device: string | Buffer,
 	{ reflink = true, source = '' }: { reflink?: boolean; source?: string | Buffer } = {},
 ): [program: string, ...args: (string | Buffer)[]] {
 	switch (fileSystem) {
@@ -119,8 +117,8 @@ export function makeCommand(
 const nth = <T>(list: readonly T[], n: number): T => list[Math.min(n, list.length - 1)]!;
 
 /**
- * Matches sizes, file systems and mount modes with one another: the n-th of each belongs to /dev/pmemN, the last of each repeats, and the
- * longest list says how many devices there are.
+ * Matches sizes, file systems and mount modes with one another: the n-th of each belongs to the n-th device, the last of each repeats, and
+ * the longest list says how many devices there are.
  *
  * @throws ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE for a combination that cannot work.
  */
@@ -132,15 +130,14 @@ export function planDevices(
 	const count = Math.max(sizes.length, kinds.length, modes.length);
 	if (count > MAX_DEVICES) throw outOfRange('pmem', `at most ${MAX_DEVICES} devices`, count);
 	return Array.from({ length: count }, (_, n): PmemDevice => {
-		const device = `/dev/pmem${n}`;
 		const size = nth(sizes, n);
 		const fileSystem = nth(kinds, n);
-		if (fileSystem === 'none') return { device, size, fileSystem };
+		if (fileSystem === 'none') return { size, fileSystem };
 		if (fileSystem === 'xfs' && size < MIN_XFS) {
 			throw outOfRange('pmem', `at least ${formatSize(MIN_XFS)} for xfs`, formatSize(size));
 		}
 		const mode = nth(modes, n);
 		const options = mountOptions(fileSystem, mode);
-		return { device, size, fileSystem, mount: { point: `/mnt/pmem${n}`, mode, options } };
+		return { size, fileSystem, mount: { point: `/mnt/pmem${n}`, mode, options } };
 	});
 }

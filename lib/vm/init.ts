@@ -89,11 +89,22 @@ if [ -n "$modules" ]; then
 	mount --bind "$modules" "/lib/modules/$release"
 fi
 
-await_device() {
+# Prints the block devices of the regions that a bus provides, in the regions' order, once there are as many as wanted.
+# Which numbers they have is the kernel's choice: it counts the regions of all buses as their drivers come.
+devices_of() {
 	tries=0
-	until [ -b "$1" ]; do
+	while :; do
+		count=0
+		found=
+		for region in /sys/bus/nd/devices/region[0-9] /sys/bus/nd/devices/region[0-9][0-9]; do
+			device=/dev/pmem\${region##*/region}
+			[ -b "$device" ] && read -r provider <$region/../provider && [ "$provider" = "$1" ] || continue
+			count=$((count + 1))
+			found=\${found:+$found:}$device
+		done
+		[ $count -ge $2 ] && { echo $found; return; }
 		tries=$((tries + 1))
-		[ $tries -gt 500 ] && { echo "the kernel made no $1"; cat $dir/load.log; kernel_says; return 1; }
+		[ $tries -gt 500 ] && { echo "the kernel made $count devices of $1, not $2"; cat $dir/load.log; kernel_says; return 1; }
 		usleep 20000
 	done
 }
@@ -110,18 +121,31 @@ make_sample() {
 	yes 'daxkind sample' | head -c 4194304 >"$1/directory/data.bin"
 }
 # Some drivers mount all the same when they turn DAX off.
-check_dax() {
-	[ "$1" = always ] || return 0
-	grep -E "^[^ ]+ $2 [^ ]+ ([^ ]+,)?dax(=always)?[, ]" /proc/mounts >/dev/null && return
-	echo "the kernel turned DAX off on $2"
-	kernel_says
-	return 1
+check_dax() { # file system, mode, device, mount point
+	case $1.$2 in
+	*.always)
+		grep -E "^[^ ]+ $4 [^ ]+ ([^ ]+,)?dax(=always)?[, ]" /proc/mounts >/dev/null && return
+		echo "the kernel turned DAX off on $4"
+		kernel_says
+		return 1
+		;;
+	ext2.inode)
+		[ -d /sys/fs/ext4/\${3##*/} ] && return
+		echo "this kernel has a driver for ext2 alone, which knows no DAX flag of files: dax=inode on ext2 needs the ext4 driver"
+		return 1
+		;;
+	esac
 }
 for point in $mounts; do mkdir -p $point; done
+pmems=$(devices_of e820 $pmems) || fail "$pmems"
+nvdimms=$(devices_of ACPI.NFIT $nvdimms) || fail "$nvdimms"
+virtio_pmems=$(devices_of virtio-pmem $virtio_pmems) || fail "$virtio_pmems"
 pids=
+rest=$pmems
 for n in $devices; do
-	prepare_$n >$dir/prepare.$n 2>&1 &
+	prepare_$n \${rest%%:*} >$dir/prepare.$n 2>&1 &
 	pids="$pids $!"
+	rest=\${rest#*:}
 done
 failed=
 for pid in $pids; do wait $pid || failed=1; done

@@ -5,32 +5,12 @@ import { basename, join } from 'node:path';
 import { daxkindError } from '../errors.ts';
 import { cached, cacheKey } from './cache.ts';
 import { type CpioEntry, cpioArchive } from './cpio.ts';
-import type { FileSystem } from './filesystem.ts';
+import type { Feature } from './feature.ts';
 import { decompress } from './image.ts';
 import { initScript, stageTwoScript } from './init.ts';
 import type { Kernel } from './kernel.ts';
+import { type ModuleSet, moduleSets, neededSets } from './modules.ts';
 import { execute } from './process.ts';
-
-/** Modules by the moment at which /init loads them. */
-const moduleSets = {
-	ports: ['virtio_pci', 'virtio_console'],
-	root: ['9p', '9pnet_virtio', 'overlay'],
-	pmem: ['nd_e820', 'nd_pmem'],
-	ext4: ['ext4'],
-	xfs: ['xfs'],
-	erofs: ['erofs'],
-	// Device DAX and system RAM from pmem. Not every kernel has them, and not every command wants them.
-	extra: ['device_dax', 'dax_pmem', 'kmem'],
-} as const;
-type ModuleSet = keyof typeof moduleSets;
-
-/** The sets that a guest with these file systems loads. ext2 is served by the ext4 driver. */
-export function neededSets(kinds: readonly FileSystem[]): ModuleSet[] {
-	const wanted = new Set<string>(kinds.map((kind) => (kind === 'ext2' ? 'ext4' : kind)));
-	return (Object.keys(moduleSets) as ModuleSet[]).filter(
-		(set) => ['ports', 'root', 'pmem', 'extra'].includes(set) || wanted.has(set),
-	);
-}
 
 /** The files, in the order of loading, in what `modprobe --show-depends` printed. Built-in modules have none. */
 export function dependencyFiles(text: string): string[] {
@@ -118,14 +98,14 @@ async function pack(loadables: readonly Loadable[], { packaged = false }: Kernel
 /** What /init calls by name. */
 const initApplets = 'sh cat cp cut dmesg insmod mkdir mount sed sleep switch_root tail tr usleep'.split(' ');
 
-/** Path of the (cached) initramfs for a kernel and file systems. Not compressed: QEMU copies it faster than a guest under TCG unpacks it. */
+/** Path of the (cached) initramfs for a kernel and features. Not compressed: QEMU copies it faster than a guest under TCG unpacks it. */
 export async function initramfs(
 	kernel: Kernel,
-	kinds: readonly FileSystem[],
+	features: readonly Feature[],
 	programs: ReadonlyMap<string, string>,
 ): Promise<string> {
 	const busybox = programs.get('busybox')!;
-	const sets = neededSets(kinds);
+	const sets = neededSets(features);
 	const { modules } = kernel;
 	const index = modules === undefined ? undefined : statSync(join(modules, 'modules.dep'), { throwIfNoEntry: false });
 	if (modules !== undefined && !index) {

@@ -1,13 +1,17 @@
 // Writes the shell script that tells the guest what to do in one run: which devices to prepare, and the command with its environment,
 // arguments and directory, byte for byte.
 import type { Environment } from './environment.ts';
-import { type FileSystem, makeCommand, type PmemDevice } from './filesystem.ts';
+import type { Feature } from './feature.ts';
+import { makeCommand, type PmemDevice } from './filesystem.ts';
+import type { PluggedMemory } from './layout.ts';
+import { ownSets } from './modules.ts';
 
 /** One run in the guest. */
 export interface Job {
 	/** What ends the command's stdout and stderr; see TrailerFilter. */
 	trailer: string;
 	devices: readonly PmemDevice[];
+	plugged: PluggedMemory;
 	command: readonly (string | Buffer)[];
 	directory: string | Buffer;
 	environment: Environment;
@@ -42,45 +46,54 @@ export function shellQuote(text: string | Buffer): Buffer {
 const quotedQuote = Buffer.from("'\\''");
 const singleBytes = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte));
 
+/** The one word that is not quoted: the device of a prepare function, which only the guest knows. */
+const theDevice = Buffer.from('"$1"');
+
 function words(...list: (string | Buffer)[]): Buffer {
 	return Buffer.concat(
-		list.flatMap((word, n) => (n === 0 ? [shellQuote(word)] : [Buffer.from(' '), shellQuote(word)])),
+		list.flatMap((word, n) => [Buffer.from(n === 0 ? '' : ' '), word === theDevice ? word : shellQuote(word)]),
 	);
 }
 
-/** The variables that tell a command where its pmem is. */
-export function pmemVariables(devices: readonly PmemDevice[]): Record<string, string> {
-	const points = devices.flatMap(({ mount }) => (mount ? [mount.point] : []));
-	return {
-		DAXKIND_VM: '1',
-		...(points.length > 0 && { DAXKIND_MOUNT: points[0]!, DAXKIND_MOUNTS: points.join(':') }),
-		...(devices.length > 0 && {
-			DAXKIND_PMEM: devices[0]!.device,
-			DAXKIND_PMEMS: devices.map(({ device }) => device).join(':'),
-		}),
-	};
-}
+/** Variables with the first of a list and with all of it; undefined where it is empty, so that those of an outer VM do not come through. */
+const listVariables = (name: string, list: readonly string[]) => ({
+	[name]: list[0],
+	[`${name}S`]: list.length > 0 ? list.join(':') : undefined,
+});
 
-/** Names of the module sets (see modules.ts) that the file systems of a job need. */
-const moduleSets = (devices: readonly PmemDevice[]): FileSystem[] => [
-	...new Set(devices.map(({ fileSystem }) => (fileSystem === 'ext2' ? 'ext4' : fileSystem))),
+const mountPoints = (devices: readonly PmemDevice[]) => devices.flatMap(({ mount }) => (mount ? [mount.point] : []));
+
+/** The devices that the guest finds and names (see init.ts): how many, its shell variable with their names, and the command's. */
+const deviceLists = ({ devices, plugged }: Pick<Job, 'devices' | 'plugged'>) => [
+	{ count: devices.length, found: 'pmems', variable: 'DAXKIND_PMEM' },
+	{ count: plugged.nvdimm.length, found: 'nvdimms', variable: 'DAXKIND_NVDIMM' },
+	{ count: plugged.virtioPmem.length, found: 'virtio_pmems', variable: 'DAXKIND_VIRTIO_PMEM' },
 ];
 
-/** Shell commands, joined by &&, that make and mount a device's file system. */
-function makeAndMount(job: Job, { device, fileSystem, mount }: PmemDevice, reflink: boolean): Buffer {
+/** The features that a run with these devices wants. */
+export function wantedFeatures(devices: readonly PmemDevice[], { nvdimm, virtioPmem }: PluggedMemory): Feature[] {
+	return [
+		...devices.map(({ fileSystem }) => fileSystem),
+		...(nvdimm.length > 0 ? ['nvdimm' as const] : []),
+		...(virtioPmem.length > 0 ? ['virtio-pmem' as const] : []),
+	];
+}
+
+/** Shell commands, joined by &&, that make and mount the file system of the device $1. */
+function makeAndMount(job: Job, { fileSystem, mount }: PmemDevice, reflink: boolean): Buffer {
 	if (!mount || fileSystem === 'none') return Buffer.from('true');
-	const [name, ...make] = makeCommand(fileSystem, device, { reflink, source: job.erofsSource ?? erofsSample });
+	const [name, ...make] = makeCommand(fileSystem, theDevice, { reflink, source: job.erofsSource ?? erofsSample });
 	return Buffer.concat([
 		Buffer.from('run '),
 		words(job.programs.get(name) ?? name, ...make),
 		Buffer.from(' && run mount '),
-		words('-t', fileSystem, '-o', mount.options, device, mount.point),
-		Buffer.from(` && check_dax ${mount.mode} ${mount.point}`),
+		words('-t', fileSystem, '-o', mount.options, theDevice, mount.point),
+		Buffer.from(` && check_dax ${fileSystem} ${mount.mode} "$1" ${mount.point}`),
 	]);
 }
 
 function prepare(job: Job, device: PmemDevice): (string | Buffer)[] {
-	const lines: (string | Buffer)[] = [`await_device ${device.device} || return`];
+	const lines: (string | Buffer)[] = [];
 	if (device.fileSystem === 'erofs' && job.erofsSource === undefined) {
 		lines.push(`make_sample ${erofsSample} || return`);
 	}
@@ -97,7 +110,13 @@ function prepare(job: Job, device: PmemDevice): (string | Buffer)[] {
 
 /** The script of a job. */
 export function jobScript(job: Job): Buffer {
-	const environment = { ...job.environment, ...pmemVariables(job.devices) };
+	const lists = deviceLists(job);
+	const environment: Environment = {
+		...job.environment,
+		DAXKIND_VM: '1',
+		...listVariables('DAXKIND_MOUNT', mountPoints(job.devices)),
+		...Object.assign({}, ...lists.map(({ variable }) => listVariables(variable, []))),
+	};
 	const variables = Object.entries(environment).flatMap(([name, value]) =>
 		// env(1) cannot set a variable without a name, and one with a NUL or "=" cannot exist.
 		value === undefined || name === '' || name.includes('=')
@@ -106,22 +125,31 @@ export function jobScript(job: Job): Buffer {
 	);
 	const lines: (string | Buffer)[] = [
 		`trailer=${job.trailer}`,
-		`sets='${moduleSets(job.devices).join(' ')}'`,
+		`sets='${ownSets(wantedFeatures(job.devices, job.plugged)).join(' ')}'`,
 		`merge=${job.mergeOutput ? 1 : ''}`,
-		`mounts='${job.devices.flatMap(({ mount }) => (mount ? [mount.point] : [])).join(' ')}'`,
+		`mounts='${mountPoints(job.devices).join(' ')}'`,
 		Buffer.concat([Buffer.from('modules='), shellQuote(job.modules?.directory ?? '')]),
 		Buffer.concat([Buffer.from('release='), shellQuote(job.modules?.release ?? '')]),
 		Buffer.concat([Buffer.from('directory='), shellQuote(job.directory)]),
 		`devices='${job.devices.map((_, n) => n).join(' ')}'`,
+		...lists.map(({ count, found }) => `${found}=${count}`),
 	];
 	job.devices.forEach((device, n) => {
 		lines.push(`prepare_${n}() {`, ...prepare(job, device), '}');
 	});
 	// Not the shell's own exec of a bare name: busybox would run its applet of that name instead of the caller's program.
 	const start = [job.programs.get('setsid') ?? '/usr/bin/setsid', job.programs.get('env') ?? '/usr/bin/env', '-i'];
+	const found = lists
+		.filter(({ count }) => count > 0)
+		.map((list) => ` "${list.variable}=\${${list.found}%%:*}" "${list.variable}S=$${list.found}" `);
 	lines.push(
 		'start_command() {',
-		Buffer.concat([Buffer.from('exec '), words(...start, ...variables, ...job.command)]),
+		Buffer.concat([
+			Buffer.from('exec '),
+			words(...start),
+			Buffer.from(found.join('')),
+			words(...variables, ...job.command),
+		]),
 		'}',
 		jobEnd,
 		'',

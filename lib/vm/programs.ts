@@ -2,14 +2,14 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { daxkindError } from '../errors.ts';
-import type { FileSystem } from './filesystem.ts';
+import type { Feature } from './feature.ts';
 
 /** A program and the Debian or Ubuntu package that has it. */
 export interface VmRequirement {
 	program: string;
 	package: string;
-	/** The file systems that need it; absent: every VM does. */
-	fileSystem?: FileSystem;
+	/** What needs it; absent: every VM does. */
+	feature?: Feature;
 }
 
 const requirements: readonly VmRequirement[] = [
@@ -21,10 +21,10 @@ const requirements: readonly VmRequirement[] = [
 	{ program: 'setpriv', package: 'util-linux' },
 	{ program: 'setsid', package: 'util-linux' },
 	{ program: 'env', package: 'coreutils' },
-	{ program: 'mkfs.ext4', package: 'e2fsprogs', fileSystem: 'ext4' },
-	{ program: 'mkfs.ext2', package: 'e2fsprogs', fileSystem: 'ext2' },
-	{ program: 'mkfs.xfs', package: 'xfsprogs', fileSystem: 'xfs' },
-	{ program: 'mkfs.erofs', package: 'erofs-utils', fileSystem: 'erofs' },
+	{ program: 'mkfs.ext4', package: 'e2fsprogs', feature: 'ext4' },
+	{ program: 'mkfs.ext2', package: 'e2fsprogs', feature: 'ext2' },
+	{ program: 'mkfs.xfs', package: 'xfsprogs', feature: 'xfs' },
+	{ program: 'mkfs.erofs', package: 'erofs-utils', feature: 'erofs' },
 ];
 
 /** Administrators' programs are often not in a user's PATH. */
@@ -76,19 +76,19 @@ const locate = ({ program }: VmRequirement) => findProgram(program, program === 
 /**
  * The programs that a VM needs, each with the Debian or Ubuntu package that has it.
  *
- * @param kinds Only for these file systems; absent: for all of them.
+ * @param features Only what these need; absent: for all of them.
  */
-export function vmRequirements(kinds?: readonly FileSystem[]): VmRequirement[] {
-	return requirements.filter(({ fileSystem }) => !fileSystem || !kinds || kinds.includes(fileSystem));
+export function vmRequirements(features?: readonly Feature[]): VmRequirement[] {
+	return requirements.filter(({ feature }) => !feature || !features || features.includes(feature));
 }
 
 /**
  * The packages that `apt-get install` must bring before a VM can start; empty if nothing is missing.
  *
- * @param kinds Only for these file systems; absent: for all of them.
+ * @param features Only what these need; absent: for all of them.
  */
-export function missingVmPackages(kinds?: readonly FileSystem[]): string[] {
-	return [...new Set(vmRequirements(kinds).flatMap((need) => (locate(need) ? [] : [need.package])))];
+export function missingVmPackages(features?: readonly Feature[]): string[] {
+	return [...new Set(vmRequirements(features).flatMap((need) => (locate(need) ? [] : [need.package])))];
 }
 
 /** The command that installs packages, as this user would have to type it. */
@@ -101,10 +101,10 @@ const installCommand = (packages: readonly string[]) =>
  * @returns Absolute paths by program name.
  * @throws ERR_DAXKIND_VM_MISSING_PROGRAMS, one error that names all missing programs and the one command that installs them.
  */
-export function requirePrograms(kinds: readonly FileSystem[]): Map<string, string> {
+export function requirePrograms(features: readonly Feature[]): Map<string, string> {
 	const found = new Map<string, string>();
 	const missing: VmRequirement[] = [];
-	for (const need of vmRequirements(kinds)) {
+	for (const need of vmRequirements(features)) {
 		const path = locate(need);
 		if (path) found.set(need.program, path);
 		else missing.push(need);

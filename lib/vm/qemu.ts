@@ -1,7 +1,7 @@
 // Builds QEMU's command line for one guest.
-import { type MemoryLayout, memmapArguments } from './layout.ts';
+import { LABEL_SIZE, type MemoryLayout, memmapArguments } from './layout.ts';
 import { portDescriptor, portNames, portNumbers } from './ports.ts';
-import { MIB } from './size.ts';
+import { KIB, MIB } from './size.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -35,6 +35,31 @@ function kernelArguments({ layout, verbose }: Pick<Machine, 'layout' | 'verbose'
 	];
 }
 
+const MEMFD = 'memory-backend-memfd,share=on';
+
+/** The devices of plugged memory. Memory without a file, but with a descriptor: a flush of virtio-pmem is an fsync of it. */
+function pluggedArguments({ plugged: { nvdimm, virtioPmem } }: MemoryLayout): string[] {
+	return [
+		...nvdimm.flatMap((size, n) => [
+			...['-object', `${MEMFD},id=nvdimm${n}-memory,size=${size + LABEL_SIZE}`],
+			...['-device', `nvdimm,id=nvdimm${n},memdev=nvdimm${n}-memory,label-size=${LABEL_SIZE}`],
+		]),
+		...virtioPmem.flatMap((size, n) => [
+			...['-object', `${MEMFD},id=virtio-pmem${n}-memory,size=${size}`],
+			...['-device', `virtio-pmem-pci,id=virtio-pmem${n},memdev=virtio-pmem${n}-memory`],
+		]),
+	];
+}
+
+/** Real modules write out what has reached the memory controller when the power fails (ADR), so that is what the guest is told. */
+const machineType = ({ below4G, plugged }: MemoryLayout): string =>
+	`pc,max-ram-below-4g=${below4G}${plugged.nvdimm.length > 0 ? ',nvdimm=on,nvdimm-persistence=mem-ctrl' : ''}`;
+
+function memoryArguments({ total, maximum, plugged }: MemoryLayout): string[] {
+	const room = maximum > total ? `,slots=${plugged.nvdimm.length},maxmem=${maximum / KIB}K` : '';
+	return ['-m', `${total / MIB}M${room}`];
+}
+
 /** QEMU's arguments, without the program's name. Descriptors 3 and up are the ports' sockets (see ports.ts). */
 export function qemuArguments(machine: Machine): string[] {
 	const { accelerator, cpus, layout, kernel, initramfs } = machine;
@@ -44,13 +69,14 @@ export function qemuArguments(machine: Machine): string[] {
 		'-no-reboot',
 		...['-display', 'none'],
 		...['-nic', 'none'],
-		...['-machine', `pc,max-ram-below-4g=${layout.below4G}`],
+		...['-machine', machineType(layout)],
 		...(accelerator === 'kvm'
 			? ['-accel', 'kvm', '-cpu', 'host']
 			: // 5-level page tables only make TLB misses dearer.
 				['-accel', 'tcg,thread=multi', '-cpu', 'max,la57=off']),
 		...['-smp', String(cpus)],
-		...['-m', `${layout.total / MIB}M`],
+		...memoryArguments(layout),
+		...pluggedArguments(layout),
 		...['-rtc', 'base=utc'],
 		...['-serial', 'stdio'],
 		...['-kernel', kernel],

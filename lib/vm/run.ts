@@ -12,7 +12,7 @@ import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice
 import { type Ending, runGuest } from './guest.ts';
 import { startableImage } from './image.ts';
 import { initramfs } from './initramfs.ts';
-import { jobScript } from './job.ts';
+import { jobScript, wantedFeatures } from './job.ts';
 import { ownKernel, packagedKernel } from './kernel.ts';
 import { planLayout } from './layout.ts';
 import { requirePrograms } from './programs.ts';
@@ -29,6 +29,10 @@ export interface VmOptions {
 	fs?: readonly FileSystem[];
 	/** DAX modes of the mounts, in the devices' order; the last repeats. Default: always. */
 	mount?: readonly DaxMode[];
+	/** Sizes of NFIT nvdimms beside that, multiples of 16 MiB, each with a label area. Default: none. */
+	nvdimm?: readonly Size[];
+	/** Sizes of virtio-pmem devices beside that, multiples of 16 MiB. Default: none. */
+	virtioPmem?: readonly Size[];
 	/** Memory that the guest can use beside the pmem, at least 512 MiB. Default: 4 GiB. */
 	memory?: Size;
 	/** Virtual processors, 1 to 64. Default: 2. */
@@ -109,6 +113,10 @@ function plan(options: VmOptions) {
 	const layout = planLayout(
 		parseSize(options.memory ?? '4G', 'memory'),
 		devices.map(({ size }) => size),
+		{
+			nvdimm: (options.nvdimm ?? []).map((size) => parseSize(size, 'nvdimm')),
+			virtioPmem: (options.virtioPmem ?? []).map((size) => parseSize(size, 'virtioPmem')),
+		},
 	);
 	const directory = options.cwd ?? processDirectory();
 	checkDirectory(directory, devices);
@@ -124,7 +132,7 @@ function plan(options: VmOptions) {
 		devices,
 		layout,
 		directory,
-		kinds: devices.map(({ fileSystem }) => fileSystem),
+		features: wantedFeatures(devices, layout.plugged),
 	};
 }
 
@@ -148,7 +156,8 @@ function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefin
 /**
  * Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX. The guest sees this machine's file
  * system, copy on write; nothing that the command writes comes back but its output. It needs no root. The command runs as the guest's root,
- * with DAXKIND_VM, DAXKIND_MOUNT, DAXKIND_MOUNTS, DAXKIND_PMEM and DAXKIND_PMEMS in its environment.
+ * with DAXKIND_VM in its environment, and with DAXKIND_MOUNT, DAXKIND_PMEM, DAXKIND_NVDIMM and DAXKIND_VIRTIO_PMEM (the first mount point or
+ * device of each sort) and the same with an S at the end (all of them, separated by colons).
  *
  * @returns The command's exit status, 128+n if signal n ended it, 126 or 127 if it could not be started.
  * @throws ERR_DAXKIND_VM_UNSUPPORTED on another machine than x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS, ERR_DAXKIND_VM_NO_KERNEL,
@@ -163,19 +172,20 @@ export async function runVm(options: VmOptions): Promise<number> {
 			`the VM with emulated pmem runs on x86-64 Linux only; this is ${platform()} on ${arch()}`,
 		);
 	}
-	const { erofsSource, cpus, timeout, accelerator: wanted, devices, layout, directory, kinds } = plan(options);
+	const { erofsSource, cpus, timeout, accelerator: wanted, devices, layout, directory, features } = plan(options);
 	const { signal, onProgress = () => {} } = options;
-	const programs = requirePrograms(kinds);
+	const programs = requirePrograms(features);
 	const kernel =
 		options.kernel === undefined
 			? await packagedKernel(() => onProgress('downloading a kernel'), signal)
 			: ownKernel(options.kernel, options.modules);
-	const [image, initrd] = await Promise.all([startableImage(kernel.image), initramfs(kernel, kinds, programs)]);
+	const [image, initrd] = await Promise.all([startableImage(kernel.image), initramfs(kernel, features, programs)]);
 	const probe = { kernel: image, initramfs: initrd, programs, signal };
 	const trailer = randomBytes(16).toString('hex');
 	const job = jobScript({
 		trailer,
 		devices,
+		plugged: layout.plugged,
 		directory,
 		programs,
 		command: options.command,

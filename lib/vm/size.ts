@@ -4,7 +4,7 @@ import { invalidArgType, invalidArgValue } from '../errors.ts';
 /** A number of bytes, or text with a binary suffix: `'512M'`, `'1.5G'`, `'64MiB'`. */
 export type Size = number | string;
 
-const KIB = 2 ** 10;
+export const KIB = 2 ** 10;
 export const MIB = 2 ** 20;
 export const GIB = 2 ** 30;
 

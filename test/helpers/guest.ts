@@ -9,10 +9,10 @@ export const [ext4, xfs, never, ext2, erofs] = list('DAXKIND_MOUNTS') as [string
 export const scratch = list('DAXKIND_PMEMS').at(-1)!;
 
 /** An nvdimm of 128 MiB, whose namespace is raw and has no DAX. */
-export const nvdimm = process.env.DAXKIND_NVDIMM;
+export const nvdimm = list('DAXKIND_NVDIMMS')[0]!;
 
 /** A virtio-pmem of 128 MiB, which has DAX but cannot be persisted by the processor alone. */
-export const virtioPmem = process.env.DAXKIND_VIRTIO_PMEM;
+export const virtioPmem = list('DAXKIND_VIRTIO_PMEMS')[0]!;
 
-/** A share without a DAX window. */
+/** A directory of the host, shared over virtiofs without a DAX window; undefined where this machine cannot. */
 export const virtiofs = process.env.DAXKIND_VIRTIOFS;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { originalArguments, withOriginalBytes } from '#lib/vm/environment.js';
 import { planDevices } from '#lib/vm/filesystem.js';
-import { jobEnd, jobScript, pmemVariables, shellQuote } from '#lib/vm/job.js';
+import { type Job, jobEnd, jobScript, shellQuote, wantedFeatures } from '#lib/vm/job.js';
 import { MIB } from '#lib/vm/size.js';
 
 const shell = (script: Buffer): Buffer => execFileSync('/bin/sh', { input: script });
@@ -22,6 +22,7 @@ describe('jobScript', () => {
 	const job = {
 		trailer: 'feed',
 		devices,
+		plugged: { nvdimm: [16 * MIB, 16 * MIB], virtioPmem: [] },
 		command: ['printf', '<%s>', "a'b", '', 'new\nline', jobEnd, '-x'],
 		directory: '/tmp',
 		environment: { 'odd.name': 'it is "odd"', PATH: '/usr/bin:/bin', LAST: `\n${jobEnd}\n`, GONE: undefined },
@@ -38,15 +39,23 @@ describe('jobScript', () => {
 		expect(shell(script).toString()).toBe(`<a'b><><new\nline><${jobEnd}><-x>`);
 	});
 
+	/** The environment that a command gets after the guest has found these devices. */
+	function environmentOf(changes: Partial<Job>, found: string): string[] {
+		const script = jobScript({ ...job, ...changes, command: ['env', '-0'] });
+		const output = shell(Buffer.concat([script, Buffer.from(`${found}\nstart_command\n`)]));
+		return output.toString().split('\0').filter(Boolean).sort();
+	}
+
 	test('starts the command with exactly its environment and the variables of the VM', () => {
-		const script = Buffer.concat([jobScript({ ...job, command: ['env', '-0'] }), Buffer.from('start_command\n')]);
-		const variables = shell(script).toString().split('\0').filter(Boolean);
-		expect(variables.sort()).toEqual(
+		const found = 'pmems=/dev/pmem0:/dev/pmem3:/dev/pmem4 nvdimms=/dev/pmem1:/dev/pmem2';
+		expect(environmentOf({}, found)).toEqual(
 			[
 				'DAXKIND_MOUNT=/mnt/pmem0',
 				'DAXKIND_MOUNTS=/mnt/pmem0:/mnt/pmem1',
+				'DAXKIND_NVDIMM=/dev/pmem1',
+				'DAXKIND_NVDIMMS=/dev/pmem1:/dev/pmem2',
 				'DAXKIND_PMEM=/dev/pmem0',
-				'DAXKIND_PMEMS=/dev/pmem0:/dev/pmem1:/dev/pmem2',
+				'DAXKIND_PMEMS=/dev/pmem0:/dev/pmem3:/dev/pmem4',
 				'DAXKIND_VM=1',
 				`LAST=\n${jobEnd}\n`,
 				'PATH=/usr/bin:/bin',
@@ -55,12 +64,25 @@ describe('jobScript', () => {
 		);
 	});
 
-	test('tells no mount point where there is none', () => {
-		expect(pmemVariables(planDevices([64 * MIB], ['none'], ['always']))).toEqual({
-			DAXKIND_VM: '1',
-			DAXKIND_PMEM: '/dev/pmem0',
-			DAXKIND_PMEMS: '/dev/pmem0',
-		});
+	test('tells no mount point where there is none, nor devices of a VM around this one', () => {
+		const raw = {
+			devices: planDevices([64 * MIB], ['none'], ['always']),
+			plugged: { nvdimm: [], virtioPmem: [] },
+			environment: { DAXKIND_MOUNT: '/outer', DAXKIND_VIRTIO_PMEMS: '/dev/pmem9' },
+		};
+		expect(environmentOf(raw, 'pmems=/dev/pmem0')).toEqual([
+			'DAXKIND_PMEM=/dev/pmem0',
+			'DAXKIND_PMEMS=/dev/pmem0',
+			'DAXKIND_VM=1',
+		]);
+	});
+
+	test('wants the modules and programs of each sort of device that there is', () => {
+		expect(wantedFeatures(devices, { nvdimm: [16 * MIB], virtioPmem: [16 * MIB] })).toEqual([
+			...['ext4', 'ext2', 'none'],
+			...['nvdimm', 'virtio-pmem'],
+		]);
+		expect(jobScript(job).toString()).toContain("sets='ext4 nvdimm'");
 	});
 });
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { deathInConsole } from '#lib/vm/console.js';
 import { hasPvhEntry, isKernel, kernelPayload, kernelRelease } from '#lib/vm/image.js';
-import { dependencyFiles, neededSets, withoutSignature } from '#lib/vm/initramfs.js';
+import { dependencyFiles, withoutSignature } from '#lib/vm/initramfs.js';
 import { kernelDependencies } from '#lib/vm/kernel.js';
+import { neededSets } from '#lib/vm/modules.js';
 
 describe('kernelDependencies', () => {
 	test("finds Debian's kernel behind its metapackage", () => {
@@ -38,8 +39,12 @@ insmod /m/nd_pmem.ko.xz
 	expect(dependencyFiles(text)).toEqual(['/m/libnvdimm.ko', '/m/nd_e820.ko', '/m/nd_pmem.ko.xz']);
 });
 
-test('ext2 is served by the ext4 driver, and only wanted file systems are loaded', () => {
+test('ext2 is served by the ext4 driver, and only wanted file systems and devices are loaded, those of e820 first', () => {
 	expect(neededSets(['ext2', 'none'])).toEqual(['ports', 'root', 'pmem', 'ext4', 'extra']);
+	expect(neededSets(['virtio-pmem', 'nvdimm'])).toEqual([
+		...['ports', 'root', 'pmem'],
+		...['nvdimm', 'virtio-pmem', 'extra'],
+	]);
 });
 
 describe('withoutSignature', () => {

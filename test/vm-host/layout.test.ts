@@ -9,7 +9,28 @@ describe('planLayout', () => {
 			total: 4 * GIB + 512 * MIB + 8 * MIB,
 			below4G: 3 * GIB,
 			regions: [{ start: 4 * GIB, size: 512 * MIB }],
+			plugged: { nvdimm: [], virtioPmem: [] },
+			maximum: 4 * GIB + 512 * MIB + 8 * MIB,
 		});
+	});
+
+	test('leaves room above all memory for devices and the labels of nvdimms, and the guest the page structs of both', () => {
+		const plugged = { nvdimm: [128 * MIB, 64 * MIB], virtioPmem: [64 * MIB] };
+		const { total, maximum, regions } = planLayout(4 * GIB, [512 * MIB], plugged);
+		expect(total).toBe(4 * GIB + 512 * MIB + 8 * MIB + 4 * MIB);
+		expect(maximum).toBe(total + 256 * MIB + 2 * 128 * 1024);
+		expect(regions).toEqual([{ start: 4 * GIB, size: 512 * MIB }]);
+	});
+
+	test.each([
+		['an nvdimm that is no multiple of 16 MiB', { nvdimm: [24 * MIB], virtioPmem: [] }, /"nvdimm".* a multiple of 16M/],
+		['such a virtio-pmem', { nvdimm: [], virtioPmem: [2 * MIB] }, /"virtioPmem".* a multiple of 16M/],
+		['more of them than it has slots', { nvdimm: [], virtioPmem: Array(9).fill(16 * MIB) }, /"virtioPmem".* at most 8/],
+		['an nvdimm beyond the address space', { nvdimm: [1024 * GIB], virtioPmem: [] }, /1T of memory/],
+	])('refuses %s', (_, plugged, message) => {
+		const plan = () => planLayout(GIB, [64 * MIB], plugged);
+		expect(plan).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+		expect(plan).toThrow(message);
 	});
 
 	test('keeps every region aligned, apart from the others and inside RAM above 4 GiB, and leaves the guest its memory', () => {

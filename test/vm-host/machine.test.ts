@@ -25,6 +25,18 @@ describe('qemuArguments', () => {
 		expect(value(args, '-append')).toContain('memmap=512M!4G');
 	});
 
+	test('plugs in nvdimms with labels, and virtio-pmem whose memory has a descriptor to flush', () => {
+		const layout = planLayout(4 * GIB, [], { nvdimm: [64 * MIB], virtioPmem: [32 * MIB] });
+		const args = qemuArguments({ ...machine, layout, accelerator: 'tcg' });
+		expect(value(args, '-machine')).toContain(',nvdimm=on');
+		expect(value(args, '-m')).toBe(`${layout.total / MIB}M,slots=1,maxmem=${layout.maximum / 1024}K`);
+		const options = args.filter((_, n) => ['-object', '-device'].includes(args[n - 1]!));
+		expect(options).toContain(`memory-backend-memfd,share=on,id=nvdimm0-memory,size=${64 * MIB + 128 * 1024}`);
+		expect(options).toContain(`nvdimm,id=nvdimm0,memdev=nvdimm0-memory,label-size=${128 * 1024}`);
+		expect(options).toContain(`memory-backend-memfd,share=on,id=virtio-pmem0-memory,size=${32 * MIB}`);
+		expect(options).toContain('virtio-pmem-pci,id=virtio-pmem0,memdev=virtio-pmem0-memory');
+	});
+
 	test('cannot write to the host', () => {
 		expect(value(qemuArguments({ ...machine, accelerator: 'tcg' }), '-virtfs')).toContain('readonly=on');
 	});
