@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeDirectory } from './headers.mjs';
-import { canInstall, install, installCommand, missingBuildPackages } from './packages.mjs';
+import { canInstall, install, installCommand, missingBuildPackages, missingTestPackages } from './packages.mjs';
 import { root, StepError, step, tool } from './steps.mjs';
 
 const at = (...path) => join(root, ...path);
@@ -82,10 +82,10 @@ async function buildAddon() {
 	utimesSync(addon, started, started);
 }
 
-/** Asks the runner of the VM, which knows its own needs, what this machine lacks. */
+/** Asks the runner of the VM, which knows its own needs, what this machine lacks, and adds what tests use where it can be installed. */
 async function askVm() {
 	const { missingVmPackages } = await import('#lib/vm/index.js');
-	return missingVmPackages();
+	return [...missingVmPackages(), ...(canInstall() ? missingTestPackages() : [])];
 }
 
 async function withLock(body) {

@@ -11,6 +11,16 @@ export function missingBuildPackages() {
 	return missing;
 }
 
+/** Programs that tests in the VM use or compare with, and their packages; without one, its tests are skipped. */
+const testPrograms = { ndctl: 'ndctl', dmsetup: 'dmsetup' };
+
+/** Debian's names of what the tests in the VM would like to have. */
+export function missingTestPackages() {
+	return Object.keys(testPrograms)
+		.filter((name) => !hasProgram(name))
+		.map((name) => testPrograms[name]);
+}
+
 /** Whether this process may install packages: root, where apt-get is. */
 export const canInstall = () => process.getuid?.() === 0 && hasProgram('apt-get');
 

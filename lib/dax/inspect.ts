@@ -8,7 +8,7 @@ import { attempt, type Extents, fileReport, hasDaxFlag } from './file-report.ts'
 import { type HugePages, hugePages, placed } from './huge-pages.ts';
 import { type MountFacts, mountReport } from './mount-report.ts';
 import { mountOf, readMounts } from './mounts.ts';
-import { nvdimmOf } from './nvdimm.ts';
+import { type Nvdimm, nvdimmOf } from './nvdimm.ts';
 import type {
 	DaxReport,
 	DirectoryReport,
@@ -89,6 +89,14 @@ function hugePageReport(
 	});
 }
 
+/** Adds what MAP_SYNC tells of a region: of a file on DAX only an asynchronous one refuses it, if the file system knows it. */
+function withMapSync(nvdimm: Nvdimm, dax: boolean, { supported }: MapSyncReport, driver: string | undefined): Nvdimm {
+	const { asynchronous } = nvdimm.region;
+	if (asynchronous !== undefined || supported === undefined) return nvdimm;
+	if (!supported && (!dax || (driver !== 'ext4' && driver !== 'xfs'))) return nvdimm;
+	return { ...nvdimm, region: { ...nvdimm.region, asynchronous: !supported } };
+}
+
 /** The device that a node in /dev stands for. */
 function representedDevice(file: FileReport, { representsMajor, representsMinor }: FileStatus) {
 	return file.type === 'block device' ? blockDevice(representsMajor, representsMinor) : undefined;
@@ -135,7 +143,7 @@ export function inspect(path: string | URL): DaxReport {
 		...(seen.mount && { mount: seen.mount }),
 		fileSystem,
 		...(device && { device }),
-		...nvdimm,
+		...(nvdimm && withMapSync(nvdimm, dax, mapSync, facts?.mount.driver)),
 		kernel,
 		mapSync,
 		hugePages: hugePageReport(seen, dax, fileSystem, device, extents),

@@ -29,7 +29,13 @@ export interface Region {
 	 * not say.
 	 */
 	persistenceDomain: string | undefined;
+	/**
+	 * Whether what is flushed from the processor caches still has to be asked for, by fsync: as on virtio-pmem, where the host has it in
+	 * its page cache. Then MAP_SYNC is refused. Undefined where neither the provider nor a refusal of MAP_SYNC tells.
+	 */
+	asynchronous: boolean | undefined;
 	readOnly: boolean | undefined;
+	/** Undefined if it belongs to none. */
 	numaNode: number | undefined;
 	/** Bytes that namespaces begin at multiples of. */
 	align: number | undefined;
@@ -63,6 +69,8 @@ export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdim
 	const directory = `${region}/${name}`;
 	const bus = dirname(region);
 	const domain = readAttribute(`${region}/persistence_domain`);
+	const numaNode = readNumber(`${region}/numa_node`);
+	const provider = readAttribute(`${bus}/provider`);
 	return {
 		namespace: {
 			name,
@@ -72,10 +80,12 @@ export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdim
 		},
 		region: {
 			name: basename(region),
-			provider: readAttribute(`${bus}/provider`),
+			provider,
 			persistenceDomain: domain === '' ? undefined : domain,
+			// No attribute says so; its driver always makes such regions (drivers/nvdimm/virtio_pmem.c, ND_REGION_ASYNC).
+			asynchronous: provider === 'virtio-pmem' ? true : undefined,
 			readOnly: readSwitch(`${region}/read_only`),
-			numaNode: readNumber(`${region}/numa_node`),
+			numaNode: numaNode === -1 ? undefined : numaNode,
 			align: readNumber(`${region}/align`),
 			size: readNumber(`${region}/size`),
 		},

@@ -1,5 +1,6 @@
 // Every situation that keeps DAX off, or on, made for real: what explain says of it. The kernel is the judge of on and off; the reasons
 // are ours.
+import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain, findDaxMounts, inspect, isDax, type Link, setDaxFlag } from 'daxkind/dax';
@@ -191,19 +192,41 @@ describe('erofs', () => {
 	});
 });
 
-test.skipIf(nvdimm === undefined)('a raw nvdimm namespace: off, until it is made an fsdax one', () => {
-	made(nvdimm!, mkfs.ext4, 'dax=inode', (mountPoint) => {
-		expectBoth(mountPoint, ['namespace', 'is in raw mode', 'ndctl create-namespace -f -e namespace']);
-		expect(inspect(mountPoint)).toMatchObject({
-			device: { dax: false },
-			namespace: { mode: 'raw' },
-			region: { provider: 'ACPI.NFIT' },
+const has = (program: string) =>
+	spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`]).status === 0;
+
+describe('an nvdimm', () => {
+	test('whose namespace is raw is off', () => {
+		made(nvdimm, mkfs.ext4, 'dax=inode', (mountPoint) => {
+			expectBoth(mountPoint, ['namespace', 'is in raw mode', 'ndctl create-namespace -f -e namespace']);
+			expect(inspect(mountPoint)).toMatchObject({
+				device: { dax: false },
+				namespace: { mode: 'raw' },
+				region: { provider: 'ACPI.NFIT', persistenceDomain: 'memory_controller', asynchronous: undefined },
+			});
 		});
+	});
+
+	test.skipIf(!has('ndctl'))('that ndctl makes fsdax, as the remedy says, is on; in sector mode it is off', () => {
+		const { remedy } = made(nvdimm, mkfs.ext4, 'dax=inode', (mountPoint) => explain(mountPoint));
+		const command = remedy!.slice(remedy!.indexOf('ndctl'));
+		sh(command);
+		made(nvdimm, mkfs.ext4, 'dax=always', (mountPoint) => {
+			expectBoth(mountPoint, undefined);
+			const { namespace, region } = inspect(mountPoint);
+			expect(namespace).toMatchObject({ mode: 'fsdax', align: 2 ** 21 });
+			expect(region).toMatchObject({ asynchronous: false });
+		});
+		sh(command.replace('fsdax', 'sector'));
+		made(`${nvdimm}s`, mkfs.ext4, 'dax=inode', (mountPoint) => {
+			expectBoth(mountPoint, ['namespace', 'is in sector mode', command]);
+		});
+		sh(command.replace('fsdax', 'raw'));
 	});
 });
 
-test.skipIf(virtioPmem === undefined)('virtio-pmem: DAX without MAP_SYNC', () => {
-	made(virtioPmem!, mkfs.ext4, 'dax=always', (mountPoint) => {
+test('virtio-pmem: DAX without MAP_SYNC', () => {
+	made(virtioPmem, mkfs.ext4, 'dax=always', (mountPoint) => {
 		expectBoth(mountPoint, undefined);
 		expect(explain(mountPoint).checks).toContainEqual(
 			expect.objectContaining({
@@ -215,7 +238,7 @@ test.skipIf(virtioPmem === undefined)('virtio-pmem: DAX without MAP_SYNC', () =>
 		);
 		expect(inspect(mountPoint)).toMatchObject({
 			mapSync: { supported: false, tried: 'a temporary file', error: 'ENOTSUP' },
-			region: { provider: 'virtio-pmem' },
+			region: { provider: 'virtio-pmem', asynchronous: true },
 		});
 	});
 });
@@ -250,7 +273,7 @@ test('a loop device, and the file that it is of', () => {
 	sh(`losetup -d ${loop} && rm /tmp/explain.img`);
 });
 
-describe('device-mapper', () => {
+describe.skipIf(!has('dmsetup'))('device-mapper', () => {
 	const create = (name: string, table: string) => {
 		sh(`modprobe dm-mod && dmsetup create ${name} --table "${table}"`);
 		return `/dev/${sh(`dmsetup info -c --noheadings -o blkdevname ${name}`)}`;

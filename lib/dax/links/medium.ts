@@ -53,10 +53,13 @@ function layerRemedy(top: DeviceLayer, below: DeviceLayer): string {
 	return `/dev/${below.name} below it can do DAX: put the file system on that, or on ${passing}`;
 }
 
-function incapable({ layers }: BlockDevice): Check {
+function incapable({ layers }: BlockDevice, namespace: DaxReport['namespace']): Check {
 	const [top, ...rest] = layers as [DeviceLayer, ...DeviceLayer[]];
 	const below = rest.find(({ dax }) => dax === true);
 	const evidence = layers.map(({ name, dax }) => queueDax(name, dax));
+	if (namespace?.mode === 'raw' || namespace?.mode === 'sector') {
+		return check('device', 'broken', `${described(top)} cannot do DAX in that mode`, evidence);
+	}
 	const backing =
 		top.type === 'loop' && top.backingFile !== undefined ? `; ${top.backingFile} has to be on DAX itself` : '';
 	const remedy = below ? layerRemedy(top, below) : `${elsewhere}${backing}`;
@@ -84,10 +87,10 @@ function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): Check 
 
 /** Whether the block device, or the virtiofs share, can do DAX. */
 export const deviceLink: Judge = (report) => {
-	const { device, mount } = report;
+	const { device, mount, namespace } = report;
 	if (mount?.fsType === 'virtiofs') return virtiofsWindow(report);
 	if (!device) return undefined;
-	if (device.dax === false) return incapable(device);
+	if (device.dax === false) return incapable(device, namespace);
 	const evidence = [queueDax(device.disk, device.dax)];
 	if (device.dax === undefined) {
 		return check('device', 'unknown', `the kernel does not say whether /dev/${device.disk} can do DAX`, evidence);

@@ -12,12 +12,11 @@ export const mapSyncLink: Judge = ({ dax, mapSync, region, mount }) => {
 	];
 	if (mapSync.supported) return check('MAP_SYNC', 'ok', 'MAP_SYNC is accepted', evidence);
 	if (mapSync.supported === undefined) return check('MAP_SYNC', 'unknown', 'MAP_SYNC could not be tried', evidence);
-	const who =
-		region?.provider === 'virtio-pmem'
-			? 'the host keeps what is written in its page cache (virtio-pmem)'
-			: mount && mount.driver !== 'ext4' && mount.driver !== 'xfs'
-				? `${mount.fsType} does not know it`
-				: 'the device is asynchronous';
+	const who = !region?.asynchronous
+		? `${mount?.fsType} does not know it`
+		: region.provider === 'virtio-pmem'
+			? 'what is flushed is still in the page cache of the host (virtio-pmem)'
+			: `${region.name} is asynchronous`;
 	return check(
 		'MAP_SYNC',
 		'warning',
