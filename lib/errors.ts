@@ -19,6 +19,7 @@ const ownWords: ReadonlyMap<number, [code: string, message: string]> = new Map([
 	[-95, ['ENOTSUP', 'operation not supported']],
 	[-117, ['EUCLEAN', 'structure needs cleaning']],
 	[-122, ['EDQUOT', 'disk quota exceeded']],
+	[-126, ['ENOKEY', 'required key not available']],
 	[-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 

@@ -1,6 +1,9 @@
 // The public API of daxkind, nothing else.
 export {
 	type Check,
+	type DaxFlag,
+	type DaxFlagProgress,
+	type DaxFlagTree,
 	type DaxMount,
 	type DaxReport,
 	type Evidence,
@@ -8,21 +11,26 @@ export {
 	explain,
 	type FindDaxMountsOptions,
 	findDaxMounts,
+	getDaxFlag,
 	getFsxattr,
 	inspect,
 	isDax,
 	type Link,
 	type Mount,
+	type SetDaxFlagAsyncOptions,
+	type SetDaxFlagOptions,
 	setDaxFlag,
+	setDaxFlagAsync,
 	statx,
 	type Verdict,
+	whenEffective,
 } from './dax/index.ts';
 export type { SystemError } from './errors.ts';
+export type { JobOptions } from './jobs.ts';
 export {
 	type BlockReference,
 	FixedKind,
 	type FixedKindOptions,
-	type JobOptions,
 	Kind,
 	type KindStats,
 	type LeakReport,

@@ -61,6 +61,31 @@ export interface Fsxattr {
 	copyExtentSize: number;
 }
 
+/** A file or directory in a tree that could not be changed, and what the kernel says of it that may be why. */
+export interface TreeFailure {
+	/** From the top on, as bytes, for a name need not be UTF-8; empty for the top itself. */
+	path: Buffer;
+	/** Negative. */
+	errno: number;
+	syscall: string;
+	/** FS_…_FL bits; 0 where they could not be read, as are the others. */
+	inodeFlags: number;
+	/** STATX_ATTR_ bits. */
+	attributes: bigint;
+	/** The owner. */
+	uid: number;
+}
+
+/** What changing the flags of a tree came to. */
+export interface TreeChange {
+	/** How many were reached, the top included. */
+	files: number;
+	directories: number;
+	/** How many did not have the flags as wanted, and have now. */
+	changed: number;
+	failures: TreeFailure[];
+}
+
 /** A file system's kind and room: the result of statfs. */
 export interface FileSystemStatus {
 	/** One of the magic numbers in {@link Constants}, or another. */
@@ -129,6 +154,12 @@ interface Syscalls {
 	getFsxattr(path: string): Fsxattr;
 	/** FS_IOC_FSSETXATTR after FS_IOC_FSGETXATTR: sets, then clears these bits and keeps all others. Gives the new state. */
 	changeFsxattrFlags(path: string, set: number, clear: number): Fsxattr;
+	/**
+	 * changeFsxattrFlags of a file or directory, and if `recursive`, of all files and directories below it on the same mount, a
+	 * directory before its entries. Follows no symbolic links. Throws what keeps it from the top, or holds for the whole file system.
+	 */
+	changeFsxattrTree(top: string, set: number, clear: number, recursive: boolean): TreeChange;
+	changeFsxattrTreeAsync(top: string, set: number, clear: number, recursive: boolean): NativeJob<TreeChange>;
 	/** FS_IOC_GETFLAGS: FS_…_FL bits, what lsattr(1) shows. Errors as of getFsxattr. */
 	getInodeFlags(path: string): number;
 	/**
@@ -231,7 +262,10 @@ export type KindRequest = [
 /** A call that the thread pool makes. Rejects with a {@link SystemError}: ECANCELED if it was aborted. */
 export interface NativeJob<Result> {
 	promise: Promise<Result>;
-	/** Three doubles: set the first to 1 to abort; then the bytes done and the bytes in all. */
+	/**
+	 * Doubles: set the first to 1 to abort; the others say how far it is. For kinds: the bytes done, the bytes in all. For trees of
+	 * files: the files, the directories, those changed, those that failed.
+	 */
 	control: ArrayBuffer;
 }
 

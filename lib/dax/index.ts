@@ -4,7 +4,17 @@
 export type { BlockDevice, DeviceLayer } from './block-device.ts';
 export { type Explanation, explain } from './explain.ts';
 export { type DaxMount, type FindDaxMountsOptions, findDaxMounts } from './find-dax-mounts.ts';
-export { getFsxattr, setDaxFlag } from './fsxattr.ts';
+export {
+	type DaxFlag,
+	type DaxFlagProgress,
+	type DaxFlagTree,
+	getDaxFlag,
+	type SetDaxFlagAsyncOptions,
+	type SetDaxFlagOptions,
+	setDaxFlag,
+	setDaxFlagAsync,
+} from './flags.ts';
+export { getFsxattr } from './fsxattr.ts';
 export type { HugePages } from './huge-pages.ts';
 export { inspect } from './inspect.ts';
 export { isDax } from './is-dax.ts';
@@ -25,3 +35,4 @@ export type {
 	NewFileReport,
 } from './report.ts';
 export { statx } from './statx.ts';
+export { whenEffective } from './when-effective.ts';

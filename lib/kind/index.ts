@@ -1,6 +1,6 @@
 // The door of lib/kind.
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
-export type { JobOptions, Progress, ProgressOptions } from './jobs.ts';
+export type { Progress, ProgressOptions } from './jobs.ts';
 export { Kind } from './kind.ts';
 export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats.ts';
 export { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';

@@ -1,8 +1,5 @@
-// Waiting for what the thread pool does for a kind: with an AbortSignal, and with a report of how far it is.
-import { setInterval } from 'node:timers';
-import { requireOptions } from '../arguments.ts';
-import { invalidArgType, type SystemError } from '../errors.ts';
-import type { NativeJob } from '../native.ts';
+// How far the long calls of kinds are.
+import type { WatchedJobOptions } from '../jobs.ts';
 
 /** How far a long call is, in bytes. */
 export interface Progress {
@@ -10,76 +7,8 @@ export interface Progress {
 	total: number;
 }
 
-/** Options of the asynchronous calls. */
-export interface JobOptions {
-	/** Ends the call early: the promise is rejected with the signal's reason. */
-	signal?: AbortSignal;
-}
-
 /** Options of the asynchronous calls that fault memory in. */
-export interface ProgressOptions extends JobOptions {
-	/** Called about ten times a second, and at the end. */
-	onProgress?: (progress: Progress) => void;
-}
+export interface ProgressOptions extends WatchedJobOptions<Progress> {}
 
-const reportMs = 100;
-
-const [aborted, done, total] = [0, 1, 2];
-
-/** Checks the options of an asynchronous call; throws if they are none, and the reason of a signal that is aborted. */
-export function checkJobOptions(options: ProgressOptions | undefined): ProgressOptions {
-	const given = requireOptions<ProgressOptions>('options', options);
-	if (given.signal !== undefined && !(given.signal instanceof AbortSignal)) {
-		throw invalidArgType('options.signal', 'an instance of AbortSignal', given.signal);
-	}
-	if (given.onProgress !== undefined && typeof given.onProgress !== 'function') {
-		throw invalidArgType('options.onProgress', 'of type function', given.onProgress);
-	}
-	given.signal?.throwIfAborted();
-	return given;
-}
-
-/**
- * The result of a job. An aborted one is rejected with the signal's reason once the pool has let go of it; one that was
- * done before it saw the signal is a success. An error that `onProgress` throws aborts the job, and is the rejection.
- *
- * @param discard Undoes what the job has done, if it is done and rejected all the same.
- */
-export async function finish<Result>(
-	job: NativeJob<Result>,
-	{ signal, onProgress }: ProgressOptions,
-	discard?: (result: Result) => Promise<unknown>,
-): Promise<Result> {
-	const control = new Float64Array(job.control);
-	let thrown: { error: unknown } | undefined;
-	const abort = () => {
-		control[aborted] = 1;
-	};
-	const report = () => {
-		try {
-			onProgress?.({ done: control[done]!, total: control[total]! });
-		} catch (error) {
-			thrown ??= { error };
-			abort();
-		}
-	};
-	signal?.addEventListener('abort', abort, { once: true });
-	const timer = onProgress === undefined ? undefined : setInterval(report, reportMs);
-	try {
-		const result = await job.promise;
-		clearInterval(timer);
-		report();
-		if (thrown) {
-			await discard?.(result);
-			throw thrown.error;
-		}
-		return result;
-	} catch (error) {
-		if (thrown) throw thrown.error;
-		if ((error as SystemError).code === 'ECANCELED' && signal?.aborted) throw signal.reason;
-		throw error;
-	} finally {
-		clearInterval(timer);
-		signal?.removeEventListener('abort', abort);
-	}
-}
+/** Reads it from a job's control. */
+export const progressOf = ([, done, total]: Float64Array): Progress => ({ done: done!, total: total! });

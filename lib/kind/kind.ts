@@ -13,12 +13,13 @@ import {
 	outOfRange,
 	type SystemError,
 } from '../errors.ts';
+import { checkJobOptions, finish, type JobOptions } from '../jobs.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer, type Segment } from './block.ts';
 import { Blocks, wrongKind } from './blocks.ts';
 import { classFor, codeFor, emptyCode, magazineOf, smallRunCode } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
-import { checkJobOptions, finish, type JobOptions, type ProgressOptions } from './jobs.ts';
+import { type ProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
 import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 import type { PressureOptions } from './pressure.ts';
@@ -434,7 +435,7 @@ export abstract class Kind {
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();
 		try {
-			await finish(native.kindPrefaultAsync(this.#heap.id), given);
+			await finish(native.kindPrefaultAsync(this.#heap.id), given, { progressOf });
 		} catch (error) {
 			if (this.closed && (error as SystemError | null)?.code === 'ECANCELED') throw invalidState('the kind is closed');
 			throw error;

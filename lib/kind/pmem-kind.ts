@@ -2,9 +2,10 @@
 import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
 import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
+import { checkJobOptions, finish } from '../jobs.ts';
 import { type Granularity, granularityOf } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
-import { checkJobOptions, finish, type ProgressOptions } from './jobs.ts';
+import { type ProgressOptions, progressOf } from './jobs.ts';
 import { adopt, Kind, makers } from './kind.ts';
 import { checkPressureOptions, type PressureOptions } from './pressure.ts';
 
@@ -199,7 +200,7 @@ export class PmemKind extends Kind {
 		let handle: KindHandle;
 		try {
 			const discard = (unwanted: KindHandle) => finish(native.kindCloseAsync(unwanted.id), {});
-			handle = await finish(native.kindCreateAsync(...request), given, discard);
+			handle = await finish(native.kindCreateAsync(...request), given, { progressOf, discard });
 		} catch (error) {
 			throw explained(error, checked);
 		}

@@ -28,6 +28,7 @@ Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
     env.SetInstanceData(state);
     exports.Set("init", Napi::Function::New(env, init, "init"));
     exportSyscalls(env, exports);
+    exportFlags(env, exports);
     exportMapping(env, exports);
     exportPersist(env, exports);
     exportKind(env, exports);

@@ -21,8 +21,11 @@ struct AddonState {
     static AddonState& of(Napi::Env env) { return *env.GetInstanceData<AddonState>(); }
 };
 
-/// binding/syscalls.cc: files, flags, file systems, and the kernel's constants.
+/// binding/syscalls.cc: files, file systems, and the kernel's constants.
 void exportSyscalls(Napi::Env env, Napi::Object exports);
+
+/// binding/flags.cc: the flags of files and of trees of them.
+void exportFlags(Napi::Env env, Napi::Object exports);
 
 /// binding/mapping.cc: mappings as ArrayBuffers.
 void exportMapping(Napi::Env env, Napi::Object exports);

@@ -24,8 +24,7 @@ struct PmemKindRequest {
 // in a worker that is being terminated.
 PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info);
 
-// What a job and JavaScript tell each other while it runs; JavaScript sees it as a Float64Array. Aligned doubles are
-// read and written whole on all our architectures.
+// The control of a job (see job.h). Aligned doubles are read and written whole on all our architectures.
 struct JobControl {
     volatile double isAborted = 0;
     volatile double done = 0;   // Bytes.

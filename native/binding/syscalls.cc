@@ -1,4 +1,4 @@
-// The exports for files: statx, fsxattr, statfs, open, fallocate. Each unpacks its arguments, makes one call of
+// The exports for files: statx, statfs, open, fallocate. Each unpacks its arguments, makes one call of
 // native/syscalls, and gives the result or throws; there is no logic here.
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,7 +12,6 @@
 #include "syscalls/allocation.h"
 #include "syscalls/fiemap.h"
 #include "syscalls/fsxattr.h"
-#include "syscalls/inode_flags.h"
 #include "syscalls/mapping.h"
 #include "syscalls/statfs.h"
 #include "syscalls/statx.h"
@@ -68,16 +67,6 @@ Napi::Object objectOf(Napi::Env env, const syscalls::FileStatus& status) {
     return object;
 }
 
-Napi::Object objectOf(Napi::Env env, const syscalls::Fsxattr& attributes) {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("flags", Napi::Number::New(env, attributes.flags));
-    object.Set("extentSize", Napi::Number::New(env, attributes.extentSize));
-    object.Set("extents", Napi::Number::New(env, attributes.extents));
-    object.Set("projectId", Napi::Number::New(env, attributes.projectId));
-    object.Set("copyExtentSize", Napi::Number::New(env, attributes.copyExtentSize));
-    return object;
-}
-
 Napi::Value statx(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto path = takePath(info, 0, "path");
@@ -130,52 +119,6 @@ Napi::Value statfs(const Napi::CallbackInfo& info) {
     number("filesFree", status.filesFree);
     number("mountFlags", status.mountFlags);
     return object;
-}
-
-Napi::Value getFsxattr(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
-    int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
-    if (result != 0) return fail(env, result, call, path->c_str());
-    syscalls::Fsxattr attributes;
-    result = syscalls::getFsxattr(fd, &attributes);
-    close(fd);
-    return result == 0 ? objectOf(env, attributes) : fail(env, result, "ioctl", path->c_str());
-}
-
-Napi::Value changeFsxattrFlags(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
-    const auto set = takeUint32(info, 1, "set");
-    if (!set) return env.Undefined();
-    const auto clear = takeUint32(info, 2, "clear");
-    if (!clear) return env.Undefined();
-    int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
-    if (result != 0) return fail(env, result, call, path->c_str());
-    syscalls::Fsxattr after;
-    result = syscalls::changeFsxattrFlags(fd, *set, *clear, &after);
-    close(fd);
-    return result == 0 ? objectOf(env, after) : fail(env, result, "ioctl", path->c_str());
-}
-
-Napi::Value getInodeFlags(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
-    int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
-    if (result != 0) return fail(env, result, call, path->c_str());
-    std::uint32_t flags = 0;
-    result = syscalls::getInodeFlags(fd, &flags);
-    close(fd);
-    return result == 0 ? Napi::Value(Napi::Number::New(env, flags)) : fail(env, result, "ioctl", path->c_str());
 }
 
 Napi::Value tryMapSync(const Napi::CallbackInfo& info) {
@@ -299,9 +242,6 @@ void exportSyscalls(Napi::Env env, Napi::Object exports) {
     add("statxDescriptor", statxDescriptor);
     add("statxTemporary", statxTemporary);
     add("statfs", statfs);
-    add("getFsxattr", getFsxattr);
-    add("changeFsxattrFlags", changeFsxattrFlags);
-    add("getInodeFlags", getInodeFlags);
     add("tryMapSync", tryMapSync);
     add("fileExtents", fileExtents);
     add("openFile", openFile);

@@ -48,7 +48,7 @@ int getFsxattr(int fd, Fsxattr* out) {
     return 0;
 }
 
-int changeFsxattrFlags(int fd, std::uint32_t set, std::uint32_t clear, Fsxattr* after) {
+int changeFsxattrFlags(int fd, std::uint32_t set, std::uint32_t clear, Fsxattr* after, bool* changed) {
     struct fsxattr raw;
     if (const int result = readRaw(fd, &raw); result != 0) return result;
     const std::uint32_t before = raw.fsx_xflags;
@@ -59,6 +59,7 @@ int changeFsxattrFlags(int fd, std::uint32_t set, std::uint32_t clear, Fsxattr* 
         raw.fsx_xflags = wanted;
     }
     if (after != nullptr) *after = plain(raw);
+    if (changed != nullptr) *changed = wanted != before;
     return 0;
 }
 

@@ -29,8 +29,8 @@ int getFsxattr(int fd, Fsxattr* out);
 
 /// Sets and clears flags by reading them, changing those bits, and writing all back but the ones only the kernel may
 /// set (FS_XFLAG_HASATTR, which some kernels report and then refuse). Bits in both masks are cleared. No call is made
-/// to write what is so already. The caller must own the file. The failed call is ioctl. `after`, if not null, gets what
-/// was written.
-int changeFsxattrFlags(int fd, std::uint32_t set, std::uint32_t clear, Fsxattr* after);
+/// to write what is so already. The caller must own the file. The failed call is ioctl. `after` gets what
+/// was written, `changed` whether anything was; each may be null.
+int changeFsxattrFlags(int fd, std::uint32_t set, std::uint32_t clear, Fsxattr* after, bool* changed);
 
 }  // namespace daxkind::syscalls

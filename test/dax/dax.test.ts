@@ -1,10 +1,10 @@
 // The public calls of lib/dax off DAX; test/vm/dax.test.ts has them on it.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { explain, findDaxMounts, getFsxattr, isDax, setDaxFlag, statx } from '#lib/dax/index.js';
+import { explain, findDaxMounts, getDaxFlag, getFsxattr, isDax, setDaxFlag, statx } from '#lib/dax/index.js';
 import { native } from '#lib/native.js';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
@@ -72,6 +72,7 @@ test.each([
 	['isDax', isDax],
 	['explain', explain],
 	['getFsxattr', getFsxattr],
+	['getDaxFlag', getDaxFlag],
 	['setDaxFlag', (path: string) => setDaxFlag(path, true)],
 ])('%s takes a string or a URL, and nothing else', (_, call) => {
 	for (const value of [undefined, null, 1, {}, Buffer.from('/')]) {
@@ -86,42 +87,6 @@ test.each([
 test('a URL names the same file', () => {
 	const directory = temporaryDirectory();
 	expect(statx(pathToFileURL(directory)).inode).toBe(statx(directory).inode);
-});
-
-test('the DAX flag takes a boolean', () => {
-	expect(() => setDaxFlag('/dev/null', 1 as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
-});
-
-test('where there are no flags, the error says which file systems have them', () => {
-	const expected = { code: 'ENOTTY', errno: -25, syscall: 'ioctl', path: '/dev/null' };
-	for (const call of [() => getFsxattr('/dev/null'), () => setDaxFlag('/dev/null', true)]) {
-		expect(call).toThrow(expect.objectContaining(expected));
-		expect(call).toThrow(/^ENOTTY: .*ext4 and XFS.*, ioctl '\/dev\/null'$/);
-	}
-});
-
-test('a flag that another user may set is EPERM', ({ skip }) => {
-	const directory = temporaryDirectory();
-	const user = process.geteuid!();
-	const types = [native.constants.EXT4_SUPER_MAGIC, native.constants.XFS_SUPER_MAGIC];
-	skip(user !== 0, 'needs root, to become another user');
-	skip(
-		!types.includes(native.statfs(directory).type),
-		'the directory for temporary files is neither on ext4 nor on XFS',
-	);
-	const file = join(directory, 'file');
-	writeFileSync(file, '');
-	chmodSync(directory, 0o755);
-	chmodSync(file, 0o666);
-	process.seteuid!(65534);
-	try {
-		expect(() => setDaxFlag(file, true)).toThrow(
-			expect.objectContaining({ code: 'EPERM', syscall: 'ioctl', path: file }),
-		);
-	} finally {
-		process.seteuid!(user);
-	}
-	expect(getFsxattr(file).flags & native.constants.FS_XFLAG_DAX).toBe(0);
 });
 
 test('the last component of a path to flags may not be a symbolic link, those before may', () => {

@@ -19,13 +19,16 @@ test('the public names are these', () => {
 		'PmemMapping',
 		'explain',
 		'findDaxMounts',
+		'getDaxFlag',
 		'getFsxattr',
 		'inspect',
 		'isDax',
 		'mapFile',
 		'minPmemSize',
 		'setDaxFlag',
+		'setDaxFlagAsync',
 		'statx',
+		'whenEffective',
 	]);
 });
 
@@ -36,12 +39,15 @@ test('what is about DAX is also an entry of its own, with the pure parts that it
 		'effectiveMode',
 		'explain',
 		'findDaxMounts',
+		'getDaxFlag',
 		'getFsxattr',
 		'inspect',
 		'isDax',
 		'parseMountinfo',
 		'setDaxFlag',
+		'setDaxFlagAsync',
 		'statx',
+		'whenEffective',
 	]);
 	expect(dax.explain).toBe(daxkind.explain);
 });

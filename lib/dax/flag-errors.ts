@@ -1,0 +1,116 @@
+// Why a file's flags cannot be read or changed, in words: what an errno means here depends on the file.
+import { constants as fs, lstatSync } from 'node:fs';
+import { type SystemError, systemError } from '../errors.ts';
+import { native, type TreeFailure } from '../native.ts';
+import { attempt, exclusionsOf } from './file-report.ts';
+
+/** What is known of a file whose flags could not be read or changed. */
+interface Evidence {
+	inodeFlags: number;
+	/** STATX_ATTR_ bits. */
+	attributes: bigint;
+	/** The owner. */
+	uid: number;
+	/** Type and permission bits; undefined where nothing else than a file or directory can be meant. */
+	mode?: number;
+	/** Whether it is on an XFS without checksums, whose inodes have no place for the flag. */
+	isOldXfs?: boolean;
+}
+
+const noFlag = 'this file system has no per-file DAX flag; ext4 and XFS have one';
+
+function whyNotPermitted({ attributes, uid }: Evidence): string {
+	const { STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND } = native.constants;
+	const user = process.geteuid?.();
+	const foreign = `only its owner, user ${uid}, and a process with CAP_FOWNER may change the flags of a file`;
+	if (user !== uid && user !== 0) return foreign;
+	if ((attributes & STATX_ATTR_IMMUTABLE) !== 0n) return 'it is immutable, and so are its flags; chattr -i it first';
+	if ((attributes & STATX_ATTR_APPEND) !== 0n) return 'it is append-only; chattr -a it first';
+	return user === uid ? 'the kernel lets nobody change the flags of this file' : foreign;
+}
+
+function whyNotSupported({ attributes, inodeFlags }: Evidence): string {
+	const exclusions = exclusionsOf({ fsType: '', superOptions: [] }, attributes, inodeFlags, []);
+	return exclusions.length === 0
+		? noFlag
+		: `it has ${exclusions.join(' and ')}, which excludes DAX, so it cannot have the DAX flag`;
+}
+
+function whyNoFlags({ mode = fs.S_IFREG }: Evidence): string {
+	const type = mode & fs.S_IFMT;
+	return type === fs.S_IFREG || type === fs.S_IFDIR
+		? noFlag
+		: 'it is neither a file nor a directory, and only they have a DAX flag';
+}
+
+const reasons: Readonly<Record<string, (evidence: Evidence) => string>> = {
+	EACCES: () => 'a file has to be readable, and the directories on its path searchable, to get at its flags',
+	EBUSY: () => 'the file system keeps the flags of a file that is in use like this; close it everywhere first',
+	EINVAL: ({ isOldXfs }) =>
+		isOldXfs
+			? 'this XFS was made without checksums (crc=0), and its inodes have no place for the DAX flag; make it again: mkfs.xfs -f -m crc=1'
+			: 'the file system does not take this flag for this file',
+	ELOOP: () => 'a symbolic link has no flags; name the file it stands for',
+	ENOKEY: () => 'it is encrypted, and the key is not there; an encrypted file has no DAX anyway',
+	ENOTSUP: whyNotSupported,
+	ENOTTY: whyNoFlags,
+	EPERM: whyNotPermitted,
+	EROFS: () => 'the file system, or this mount of it, is read-only',
+};
+
+/** What the path says of itself; links are not followed, and what cannot be seen is as if it were not there. */
+function evidenceOf(path: string): Evidence {
+	const { value: link } = attempt(() => lstatSync(path));
+	const isReachable = link !== undefined && !link.isSymbolicLink();
+	const status = isReachable ? attempt(() => native.statx(path)).value : undefined;
+	const fileSystem = isReachable ? attempt(() => native.statfs(path)).value : undefined;
+	const c = native.constants;
+	return {
+		inodeFlags: attempt(() => native.getInodeFlags(path)).value ?? 0,
+		attributes: status?.attributes ?? 0n,
+		uid: status?.uid ?? 0,
+		...(link && { mode: link.mode }),
+		// Files have a time of birth with checksums only: it is in the part of the inode that these brought, beside the flag.
+		isOldXfs: fileSystem?.type === c.XFS_SUPER_MAGIC && status !== undefined && (status.mask & c.STATX_BTIME) === 0,
+	};
+}
+
+/** Calls what reads or changes a file's flags; gives its system error, if any, with the reason in words. */
+export function withReason<T>(path: string, call: () => T): T {
+	try {
+		return call();
+	} catch (error) {
+		throw reasoned(path, error);
+	}
+}
+
+/** The error with its reason, if it is a system error for which one is known. */
+export function reasoned(path: string, error: unknown): unknown {
+	const { errno, code, syscall } = (error ?? {}) as SystemError;
+	const reason = syscall === undefined ? undefined : reasons[code]?.(evidenceOf(path));
+	return reason === undefined ? error : systemError(errno, syscall, path, reason);
+}
+
+/** A path for people: bytes that are not UTF-8 as \xff, which a shell's $'…' takes. */
+export function readable(path: Buffer): string {
+	const text = path.toString();
+	if (Buffer.from(text).equals(path)) return text;
+	return path.toString('latin1').replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+}
+
+/** The errors of a tree's failures. They have no stacks: there may be a million of them, and all were made here. */
+export function treeErrors(top: string, failures: readonly TreeFailure[]): SystemError[] {
+	const { stackTraceLimit } = Error;
+	Error.stackTraceLimit = 0;
+	try {
+		return failures.map((failure) => {
+			const { path, errno, syscall } = failure;
+			const full = path.length === 0 ? top : `${top.replace(/\/+$/, '')}/${readable(path)}`;
+			const plain = systemError(errno, syscall, full);
+			const reason = reasons[plain.code]?.(failure);
+			return reason === undefined ? plain : systemError(errno, syscall, full, reason);
+		});
+	} finally {
+		Error.stackTraceLimit = stackTraceLimit;
+	}
+}

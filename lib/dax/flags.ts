@@ -1,0 +1,175 @@
+// The persistent DAX flag of files and directories, and whether it is in effect.
+import { constants as fs } from 'node:fs';
+import { requireBoolean, requireOptions, requirePath } from '../arguments.ts';
+import type { SystemError } from '../errors.ts';
+import { checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
+import { type FileStatus, native, type TreeChange } from '../native.ts';
+import { attempt, exclusionsOf, hasDaxFlag } from './file-report.ts';
+import { reasoned, treeErrors, withReason } from './flag-errors.ts';
+import { mountReport } from './mount-report.ts';
+import { mountOf, readMounts } from './mounts.ts';
+
+/** The persistent flag, and the state. */
+export interface DaxFlag {
+	/** FS_XFLAG_DAX. Of a directory: what is made in it gets the flag. */
+	flag: boolean;
+	/**
+	 * Whether the file is on DAX now (STATX_ATTR_DAX); of a directory, whether a file made in it is. Undefined where the kernel does not
+	 * say (before 5.8), and for a directory in which no file can be made.
+	 */
+	effective: boolean | undefined;
+	/**
+	 * Whether the state will follow the flag when nobody has the file open any more: they differ, and the flag decides here. False of
+	 * directories, whose flag is for the files to come.
+	 */
+	pending: boolean;
+}
+
+/** What setting the flag of a tree came to. */
+export interface DaxFlagTree extends DaxFlag {
+	/** How many were reached, the one at the path included. */
+	files: number;
+	directories: number;
+	/** How many did not have the flag as wanted, and have now. */
+	changed: number;
+	/** An error for each that could not be changed, or not be read; the rest was changed all the same. */
+	failures: SystemError[];
+}
+
+export interface SetDaxFlagOptions {
+	/**
+	 * Also all files and directories below a directory, on the same mount; a directory before its entries, so that what is made in it
+	 * meanwhile inherits the flag. Symbolic links are not followed; what is neither file nor directory is left alone. Default false.
+	 */
+	recursive?: boolean;
+}
+
+/** How far a change of a tree is. */
+export interface DaxFlagProgress {
+	files: number;
+	directories: number;
+	changed: number;
+	failed: number;
+}
+
+export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchedJobOptions<DaxFlagProgress> {}
+
+export const isDirectory = ({ mode }: FileStatus) => (mode & fs.S_IFMT) === fs.S_IFDIR;
+
+/** Whether the file's state follows its flag: the mount decides by it, and nothing in the medium or the file excludes DAX. */
+export function flagDecides(path: string, status: FileStatus): boolean {
+	const mounts = readMounts();
+	const mount = mountOf(status, mounts);
+	if (mount === undefined) return false;
+	const { effectiveMode, byFlag } = mountReport(mount, path, status, mounts).mount;
+	if (effectiveMode !== 'inode' || !byFlag) return false;
+	const inodeFlags = attempt(() => native.getInodeFlags(path)).value ?? 0;
+	return exclusionsOf(mount, status.attributes, inodeFlags, []).length === 0;
+}
+
+function stateOf(path: string, flag: boolean): DaxFlag {
+	const status = native.statx(path);
+	if (isDirectory(status)) {
+		return { flag, effective: attempt(() => native.statxTemporary(path)).value?.dax, pending: false };
+	}
+	const effective = status.dax;
+	return { flag, effective, pending: effective !== undefined && flag !== effective && flagDecides(path, status) };
+}
+
+/**
+ * Reads the persistent DAX flag of a file or directory (FS_IOC_FSGETXATTR), and whether it is in effect (statx). In a directory it
+ * makes a nameless file for a moment to see.
+ *
+ * @param path A file or directory; the last component may not be a symbolic link (ELOOP).
+ * @throws SystemError of `open` or `ioctl`: ENOTTY where there is no such flag, EACCES if the file cannot be read.
+ * @example
+ * const { flag, effective, pending } = getDaxFlag('/mnt/pmem/data');
+ */
+export function getDaxFlag(path: string | URL): DaxFlag {
+	const checked = requirePath('path', path);
+	return stateOf(checked, hasDaxFlag(withReason(checked, () => native.getFsxattr(checked))));
+}
+
+function maskOf(on: unknown): [set: number, clear: number] {
+	const { FS_XFLAG_DAX } = native.constants;
+	return requireBoolean('on', on) ? [FS_XFLAG_DAX, 0] : [0, FS_XFLAG_DAX];
+}
+
+function treeOf(path: string, { failures, ...counts }: TreeChange): DaxFlagTree {
+	return { ...getDaxFlag(path), ...counts, failures: treeErrors(path, failures) };
+}
+
+function requireRecursive({ recursive = false }: SetDaxFlagOptions): boolean {
+	return requireBoolean('options.recursive', recursive);
+}
+
+/**
+ * Sets or clears the persistent DAX flag of a file or directory (FS_IOC_FSSETXATTR with FS_XFLAG_DAX) and keeps all other flags, as
+ * `xfs_io -c 'chattr +x'` does.
+ *
+ * The flag decides only where files are on DAX by it: on ext4 and XFS mounted with dax=inode, their default, on a device that can do
+ * DAX. It can be set everywhere else on them, too. A file changes its state only when nobody has it open or mapped any more; see
+ * `pending` and {@link whenEffective}. No data are lost by that. On a directory it is for what is made there from now on.
+ *
+ * With `recursive` it blocks the thread until all is done; {@link setDaxFlagAsync} does not. A failure below the path is reported in
+ * `failures`, and the rest goes on; so is one at the path itself if it says nothing about what is below, as EPERM.
+ *
+ * @param path A file or directory that you own; the last component may not be a symbolic link (ELOOP).
+ * @param on Whether the flag is to be set.
+ * @throws SystemError of `open` or `ioctl`: EPERM for another's file and for an immutable one, EROFS, ENOTTY or ENOTSUP where there is
+ * no such flag, ENOTSUP where the file has what excludes DAX (ext4: inline data, data journalling, encryption, fs-verity), EINVAL on
+ * an XFS without checksums.
+ * @example
+ * const { pending } = setDaxFlag('/mnt/pmem/table', true);
+ * const { changed, failures } = setDaxFlag('/mnt/pmem/tables', true, { recursive: true });
+ */
+export function setDaxFlag(
+	path: string | URL,
+	on: boolean,
+	options: SetDaxFlagOptions & { recursive: true },
+): DaxFlagTree;
+export function setDaxFlag(path: string | URL, on: boolean, options?: SetDaxFlagOptions): DaxFlag;
+export function setDaxFlag(path: string | URL, on: boolean, options?: SetDaxFlagOptions): DaxFlag {
+	const checked = requirePath('path', path);
+	const mask = maskOf(on);
+	if (requireRecursive(requireOptions<SetDaxFlagOptions>('options', options))) {
+		return treeOf(
+			checked,
+			withReason(checked, () => native.changeFsxattrTree(checked, ...mask, true)),
+		);
+	}
+	return stateOf(checked, hasDaxFlag(withReason(checked, () => native.changeFsxattrFlags(checked, ...mask))));
+}
+
+const progressOf = ([, files, directories, changed, failed]: Float64Array): DaxFlagProgress => ({
+	files: files!,
+	directories: directories!,
+	changed: changed!,
+	failed: failed!,
+});
+
+/**
+ * As {@link setDaxFlag}, by another thread, with the same errors. It can be aborted by `signal`, between two files: then the promise is
+ * rejected with the signal's reason, and what was changed stays so.
+ *
+ * @example
+ * const { failures } = await setDaxFlagAsync('/mnt/pmem', true, {
+ *   recursive: true,
+ *   signal: AbortSignal.timeout(60_000),
+ *   onProgress: ({ files, changed }) => console.log(`${changed} of ${files} changed`),
+ * });
+ */
+export async function setDaxFlagAsync(
+	path: string | URL,
+	on: boolean,
+	options?: SetDaxFlagAsyncOptions,
+): Promise<DaxFlagTree> {
+	const checked = requirePath('path', path);
+	const mask = maskOf(on);
+	const given = checkJobOptions(options);
+	const job = native.changeFsxattrTreeAsync(checked, ...mask, requireRecursive(given));
+	const change = await finish(job, given, { progressOf }).catch((error) => {
+		throw reasoned(checked, error);
+	});
+	return treeOf(checked, change);
+}

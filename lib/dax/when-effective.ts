@@ -1,0 +1,59 @@
+// Waiting for a file's DAX state to follow its flag.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { requirePath } from '../arguments.ts';
+import { daxkindError } from '../errors.ts';
+import { checkJobOptions, type JobOptions } from '../jobs.ts';
+import { native } from '../native.ts';
+import { judge } from './explain.ts';
+import { type DaxFlag, getDaxFlag, isDirectory } from './flags.ts';
+import { inspect } from './inspect.ts';
+import type { Link } from './links/check.ts';
+
+const firstIntervalMs = 1;
+const lastIntervalMs = 250;
+
+/** What explain() says of the flag and the state is what is being asked here. */
+const symptoms: readonly Link[] = ['flag', 'state'];
+
+/** Why the state will not follow the flag: what it follows instead. */
+function ignored(path: string, { flag, effective }: DaxFlag): Error {
+	const { checks } = judge(inspect(path));
+	const cause =
+		checks.find(({ link, verdict }) => verdict === 'broken' && !symptoms.includes(link)) ??
+		checks.find(({ link }) => link === 'mount') ??
+		checks.find(({ link }) => link === 'state');
+	const state = effective === undefined ? 'unknown whether it is' : effective ? 'on DAX' : 'not on DAX';
+	return daxkindError(
+		'ERR_DAXKIND_FLAG_IGNORED',
+		`The DAX flag of '${path}' is ${flag ? 'set' : 'clear'}, but does not decide: ${cause?.finding ?? 'the kernel does not say why'} (it is ${state})`,
+	);
+}
+
+/**
+ * Waits until a file's state follows its DAX flag: after {@link setDaxFlag} that is when nobody, this process included, has the file
+ * open or mapped any more. At once if it does already, and for a directory, whose flag is in effect for the next file made in it.
+ *
+ * It asks again and again, at intervals that grow from a millisecond to a quarter of a second, for the kernel has no notice of it: an
+ * inotify watch, or a descriptor to wait with, would itself keep the file as it is. Waiting keeps the process alive; nobody else needs to
+ * close the file ever, so give it a `signal`.
+ *
+ * @param path A file or directory; the last component may not be a symbolic link (ELOOP).
+ * @returns The flag and the state; `flag` and `effective` are the same.
+ * @throws Error ERR_DAXKIND_FLAG_IGNORED, at once, if the flag does not decide here: dax=always or dax=never, a device without DAX,
+ * inline data…; the message says what. SystemError as of {@link getDaxFlag}. The signal's reason.
+ * @example
+ * setDaxFlag('/mnt/pmem/table', true);
+ * await whenEffective('/mnt/pmem/table', { signal: AbortSignal.timeout(5_000) });
+ */
+export async function whenEffective(path: string | URL, options?: JobOptions): Promise<DaxFlag> {
+	const checked = requirePath('path', path);
+	const { signal } = checkJobOptions(options);
+	for (let interval = firstIntervalMs; ; interval = Math.min(2 * interval, lastIntervalMs)) {
+		const seen = getDaxFlag(checked);
+		if (seen.flag === seen.effective) return seen;
+		// Throws why no file can be made in the directory to see.
+		if (seen.effective === undefined && isDirectory(native.statx(checked))) native.statxTemporary(checked);
+		if (!seen.pending) throw ignored(checked, seen);
+		await sleep(interval, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());
+	}
+}
