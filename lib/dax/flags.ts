@@ -57,7 +57,7 @@ export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchedJobOpt
 export const isDirectory = ({ mode }: FileStatus) => (mode & fs.S_IFMT) === fs.S_IFDIR;
 
 /** Whether the file's state follows its flag: the mount decides by it, and nothing in the medium or the file excludes DAX. */
-export function flagDecides(path: string, status: FileStatus): boolean {
+function flagDecides(path: string, status: FileStatus): boolean {
 	const mounts = readMounts();
 	const mount = mountOf(status, mounts);
 	if (mount === undefined) return false;
