@@ -54,7 +54,7 @@ function joined(extents: readonly FileExtent[]): FileExtent[] {
  * How many pieces of a huge page's size one entry can map each: those within one run of blocks that lies on the device as it lies in the
  * file, modulo the size.
  *
- * @param deviceStart Where the block device begins on its medium, in bytes: a partition's start.
+ * @param deviceStart Where the block device begins, in bytes: its physical address, or a partition's start.
  */
 export function mappablePieces(extents: readonly FileExtent[], deviceStart: number, hugePageSize: number): number {
 	let pieces = 0;
@@ -73,7 +73,7 @@ export interface HugePageFacts {
 	hugePageSize: number;
 	/** Whether the mount and its device can do DAX at all. */
 	daxPossible: boolean;
-	/** Where the partition begins on its disk; 0 for a whole disk; undefined without a device. */
+	/** The physical address at which the device begins, as far as it is known, or the place on its disk; undefined without a device. */
 	deviceStart: number | undefined;
 	/** What the file system aligns large files to; 0: not known. */
 	allocationUnit: number;
@@ -94,7 +94,7 @@ export function hugePages(facts: HugePageFacts): HugePages {
 	const obstacles: string[] = [];
 	if (!daxPossible) obstacles.push('there is no DAX here');
 	const isShifted = deviceStart !== undefined && deviceStart % hugePageSize !== 0;
-	if (isShifted) obstacles.push(`the partition begins at byte ${deviceStart}, which is not a multiple of ${unit}`);
+	if (isShifted) obstacles.push(`the device begins at byte ${deviceStart}, which is not a multiple of ${unit}`);
 	const pieces = size === undefined ? undefined : Math.floor(size / hugePageSize);
 	if (pieces === 0) obstacles.push(`the file is shorter than ${unit}`);
 	const result = { pieces, mappable: undefined, extents: undefined, obstacles };

@@ -75,13 +75,15 @@ function hugePageReport(
 	dax: boolean,
 	fileSystem: FileSystemReport,
 	device: BlockDevice | undefined,
+	nvdimm: Nvdimm | undefined,
 	extents: Extents | undefined,
 ): HugePages {
 	const { effectiveMode } = mount ?? {};
 	return hugePages({
 		hugePageSize: native.constants.HUGE_PAGE_SIZE,
 		daxPossible: dax || effectiveMode === 'always' || effectiveMode === 'inode',
-		deviceStart: device && (device.partition?.start ?? 0),
+		// What is not known of the memory's address is a multiple of 2 MiB: the kernel makes no fsdax namespace elsewhere.
+		deviceStart: device && (nvdimm?.namespace.start ?? 0) + (device.partition?.start ?? 0),
 		allocationUnit: fileSystem.allocationUnit,
 		extents: extents && placed(extents.list, native.constants),
 		complete: extents?.complete ?? false,
@@ -146,6 +148,6 @@ export function inspect(path: string | URL): DaxReport {
 		...(nvdimm && withMapSync(nvdimm, dax, mapSync, facts?.mount.driver)),
 		kernel,
 		mapSync,
-		hugePages: hugePageReport(seen, dax, fileSystem, device, extents),
+		hugePages: hugePageReport(seen, dax, fileSystem, device, nvdimm, extents),
 	};
 }

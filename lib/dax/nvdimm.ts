@@ -16,6 +16,8 @@ export interface Namespace {
 	size: number | undefined;
 	/** The alignment of a namespace with an information block, in bytes. */
 	align: number | undefined;
+	/** The physical address at which its data begin; undefined to all but root. */
+	start: number | undefined;
 }
 
 /** A region: an interleave set of DIMMs, or a range of memory that the firmware calls persistent. */
@@ -77,6 +79,7 @@ export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdim
 			mode: modeOf(holder, readAttribute(`${directory}/mode`), dax),
 			size: readNumber(`${directory}/size`),
 			align: readNumber(`${owner}/align`),
+			start: readNumber(`${owner}/resource`),
 		},
 		region: {
 			name: basename(region),

@@ -69,6 +69,12 @@ export const flagLink: Judge = (report) => {
 const closing =
 	'close it everywhere (fuser -v lists who has it open) and open it again; if that does not help, free the cached inode: echo 2 > /proc/sys/vm/drop_caches';
 
+/** What is left to say when all that is known is right. */
+const unexplained = ({ mount }: DaxReport) =>
+	mount?.fsType === 'virtiofs'
+		? 'for the virtiofs share has no DAX window, or its server does not turn DAX on for it'
+		: 'and the kernel does not say why';
+
 function fileState(report: DaxReport, brokenBefore: boolean): Check {
 	const { file } = report;
 	const evidence = [
@@ -88,12 +94,7 @@ function fileState(report: DaxReport, brokenBefore: boolean): Check {
 		const finding = `${isSet}: somebody has had the file open since before, and it changes when that ends`;
 		return check('state', 'broken', finding, evidence, closing);
 	}
-	if (report.mount?.fsType === 'virtiofs') {
-		const finding =
-			'the file is not on DAX: the virtiofs share has no DAX window, or its server does not turn DAX on for the file';
-		return check('state', 'broken', finding, evidence);
-	}
-	return check('state', 'broken', 'the file is not on DAX, and the kernel does not say why', evidence);
+	return check('state', 'broken', `the file is not on DAX, ${unexplained(report)}`, evidence);
 }
 
 /** What the kernel says in the end. */
@@ -113,6 +114,6 @@ export const stateLink: Judge = (report, brokenBefore) => {
 		const finding = 'the kernel does not report whether a file is on DAX; Linux 5.8 and later do';
 		return check('state', 'broken', finding, evidence, 'use a newer kernel');
 	}
-	const why = brokenBefore ? '' : ', and the kernel does not say why';
+	const why = brokenBefore ? '' : `, ${unexplained(report)}`;
 	return check('state', 'broken', `a file made in the directory is not on DAX${why}`, evidence);
 };

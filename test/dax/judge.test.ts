@@ -1,0 +1,160 @@
+// Links that this machine's kernel and devices do not have: reports of a real directory with one thing changed. The rest is made for real
+// in test/vm/explain.test.ts.
+import { type DaxReport, inspect } from 'daxkind/dax';
+import { expect, test } from 'vitest';
+import { judge } from '#lib/dax/explain.js';
+import { testDirectory } from '../helpers/directory.ts';
+
+/** As a directory of an ext4 on a pmem device with everything right. */
+function onDax(): DaxReport {
+	const report = inspect(testDirectory());
+	const mount = {
+		...report.mount!,
+		fsType: 'ext4',
+		driver: 'ext4',
+		source: '/dev/pmem0',
+		mountPoint: '/mnt/pmem0',
+		superOptions: ['rw', 'dax=always'],
+		daxOption: 'dax=always',
+		mode: 'always' as const,
+		effectiveMode: 'always' as const,
+		byFlag: true,
+		mounts: [{ mountPoint: '/mnt/pmem0', root: '/' }],
+	};
+	const layers = [{ type: 'disk' as const, name: 'pmem0', dax: true }];
+	return {
+		...report,
+		dax: true,
+		newFile: { dax: true, error: undefined },
+		mount,
+		fileSystem: { blockSize: report.kernel.pageSize, allocationUnit: 2 ** 21 },
+		device: {
+			name: 'pmem0',
+			major: 259,
+			minor: 0,
+			disk: 'pmem0',
+			dax: true,
+			size: 2 ** 30,
+			partition: undefined,
+			logicalSector: 512,
+			physicalSector: 4096,
+			layers,
+			sysfs: '/sys/devices/platform/e820_pmem/ndbus0/region0/namespace0.0/block/pmem0',
+		},
+		mapSync: { supported: true, tried: 'a temporary file', error: undefined },
+		hugePages: { possible: true, pieces: undefined, mappable: undefined, extents: undefined, obstacles: [] },
+	};
+}
+
+const broken = (report: DaxReport) => judge(report).checks.filter(({ verdict }) => verdict === 'broken');
+
+test('with everything right nothing is broken, and there is nothing to mend', () => {
+	const { dax, reason, remedy, mapSyncRefusal, checks } = judge(onDax());
+	expect({ dax, reason, remedy, mapSyncRefusal }).toEqual({ dax: true });
+	expect(new Set(checks.map(({ verdict }) => verdict))).toEqual(new Set(['ok']));
+});
+
+test('the links come in the order of the chain, and the first broken one is the reason', () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', effectiveMode: 'never' };
+	report.fileSystem.blockSize = 1024;
+	report.device!.partition = { number: 1, start: 512 };
+	const { reason, mapSyncRefusal } = judge(report);
+	expect(broken(report).map(({ link }) => link)).toEqual(['partition', 'block size', 'mount', 'state']);
+	expect(reason).toContain('begins at byte 512 of its disk');
+	expect(mapSyncRefusal).toBe(reason);
+});
+
+test('what the kernel has put on DAX is on DAX, whatever a rule says', () => {
+	const report = onDax();
+	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', effectiveMode: 'never' };
+	const { dax, reason, checks } = judge(report);
+	expect({ dax, reason }).toEqual({ dax: true, reason: undefined });
+	expect(checks).toContainEqual(expect.objectContaining({ link: 'mount', verdict: 'warning' }));
+});
+
+test('a kernel that does not report DAX of files is the reason', () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: undefined, error: undefined };
+	expect(broken(report)).toMatchObject([
+		{ link: 'state', finding: expect.stringContaining('Linux 5.8'), remedy: 'use a newer kernel' },
+	]);
+});
+
+test('what no rule explains is said to be so', () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	expect(judge(report).reason).toContain('the kernel does not say why');
+});
+
+test.each([
+	[
+		'md',
+		{ type: 'md', name: 'md0', dax: false, level: 'raid1' },
+		'the raid1 array /dev/md0 cannot do DAX',
+		'raid0 or linear array',
+	],
+	[
+		'dm',
+		{ type: 'device-mapper', name: 'dm-0', dax: false, mapping: 'vg-lv', uuid: 'LVM-x' },
+		'/dev/mapper/vg-lv cannot do DAX',
+		'linear or striped volume',
+	],
+] as const)('a layer (%s) over a medium with DAX is what is to be replaced', (_, layer, reason, remedy) => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	report.device = { ...report.device!, dax: false, layers: [layer, ...report.device!.layers] };
+	expect(judge(report)).toMatchObject({
+		reason: expect.stringContaining(reason),
+		remedy: expect.stringContaining(remedy),
+	});
+	expect(judge(report).remedy).toContain('/dev/pmem0 below it can do DAX');
+});
+
+test('a device of which the kernel says nothing is unknown, not broken', () => {
+	const report = onDax();
+	report.device = { ...report.device!, dax: undefined };
+	expect(judge(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
+});
+
+test("a share's window that cannot be seen leaves both causes open", () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	delete report.device;
+	report.mount = {
+		...report.mount!,
+		fsType: 'virtiofs',
+		driver: 'virtiofs',
+		daxOption: undefined,
+		mode: 'inode',
+		byFlag: false,
+	};
+	report.fileSystem = { blockSize: 4096, allocationUnit: 0, daxWindow: undefined };
+	expect(judge(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
+	expect(judge(report).reason).toMatch(/no DAX window, or its server/);
+	report.fileSystem.daxWindow = true;
+	expect(judge(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'ok' }));
+});
+
+test('names that a shell would take apart are quoted in remedies', () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	const mountPoint = "/mnt/it's mine";
+	report.mount = {
+		...report.mount!,
+		mountPoint,
+		daxOption: 'dax=never',
+		mode: 'never',
+		mounts: [{ mountPoint, root: '/' }],
+	};
+	expect(judge(report).remedy).toContain(
+		`umount '/mnt/it'\\''s mine' && mount -o dax=always /dev/pmem0 '/mnt/it'\\''s mine'`,
+	);
+});
