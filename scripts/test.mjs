@@ -2,6 +2,7 @@
 // go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`); `--project unit` or `vm` runs only that one.
 import { bootstrap } from './bootstrap.mjs';
 import { parseCounts } from './counts.mjs';
+import { shareDirectory } from './share.mjs';
 import { Interrupted, main, run, StepError, tool } from './steps.mjs';
 
 // Every file system that has DAX, a mount without it, and raw devices of each sort: what test/helpers/guest.ts names.
@@ -67,6 +68,16 @@ async function runProject(name, command) {
 	return counts;
 }
 
+async function runInGuest(command) {
+	const share = await shareDirectory();
+	const guest = ['dist/cli/main.js', 'vm', ...guestOptions, ...share.options, '--', process.execPath, ...command];
+	try {
+		return await runProject('vm', guest);
+	} finally {
+		share.remove();
+	}
+}
+
 /** Whether the arguments select any file of a project; asked before a VM is booted for nothing. */
 async function selectsFiles(project, args) {
 	const list = [tool.vitest, 'list', `--project=${project}`, '--filesOnly', ...args];
@@ -98,9 +109,8 @@ await main(async (args) => {
 	};
 	if (projects.has('unit')) counted('unit', await runProject('unit', vitest('unit', rest)));
 	if (projects.has('vm') && (isChosen || !isFiltered || (await selectsFiles('vm', rest)))) {
-		const guest = ['dist/cli/main.js', 'vm', ...guestOptions, '--', process.execPath, ...vitest('vm', rest)];
 		if (obstacle) results.push(skipVm(obstacle));
-		else counted('vm', await runProject('vm', guest));
+		else counted('vm', await runInGuest(vitest('vm', rest)));
 	}
 	const sum = { passed: 0, failed: 0, skipped: 0 };
 	for (const counts of results) for (const key of Object.keys(sum)) sum[key] += counts[key];

@@ -24,6 +24,7 @@ interface Flags {
 	mount?: DaxMode[];
 	nvdimm?: number[];
 	virtioPmem?: number[];
+	virtiofs?: string[];
 	erofsSource?: string;
 	memory?: number;
 	cpus?: number;
@@ -72,7 +73,7 @@ export function addVmCommand(program: Command): void {
 		.command('vm')
 		.summary('run a command on emulated pmem with real DAX, in a VM')
 		.description(
-			`Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX, in this directory and with this environment. The guest sees this machine's files, copy on write: nothing comes back but the output and the exit status. Needs no root; the command runs as the guest's root, without a network.`,
+			`Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX, in this directory and with this environment. The guest sees this machine's files, copy on write: nothing comes back but the output, the exit status and what is written below --virtiofs. Needs no root; the command runs as the guest's root, without a network.`,
 		)
 		.usage('[options] -- command…')
 		.passThroughOptions()
@@ -102,6 +103,11 @@ export function addVmCommand(program: Command): void {
 			'a virtio-pmem device beside them, repeatable; stays raw',
 			repeated((text) => parseSize(text, 'virtioPmem')),
 		)
+		.option(
+			'--virtiofs <dir>',
+			"the host's directory, shared at /mnt/virtiofs0…, repeatable; what is written there is written on the host",
+			repeated((path) => path),
+		)
 		.option('--erofs-source <dir>', 'directory whose contents an erofs gets (default: a small sample)')
 		.option(
 			'--memory <size>',
@@ -127,6 +133,7 @@ The command's environment gets:
   DAXKIND_PMEM, DAXKIND_PMEMS                the first device of --pmem; all, as in /dev/pmem0:/dev/pmem1
   DAXKIND_NVDIMM, DAXKIND_NVDIMMS            the same of --nvdimm
   DAXKIND_VIRTIO_PMEM, DAXKIND_VIRTIO_PMEMS  the same of --virtio-pmem
+  DAXKIND_VIRTIOFS, DAXKIND_VIRTIOFSS        the first mount point of --virtiofs; all
 
 Exit status: the command's own, or
   2         wrong usage

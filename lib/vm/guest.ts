@@ -1,10 +1,11 @@
 // Runs one QEMU process and talks to the guest in it: gives it the job and its input, passes its output on, and learns how it ended.
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { deathInConsole } from './console.ts';
+import { spawnGuarded } from './guarded.ts';
 import { type PortName, portDescriptor, portNames } from './ports.ts';
 import { TrailerFilter } from './trailer.ts';
 
@@ -35,6 +36,8 @@ export interface GuestOptions {
 	console?: Writable | undefined;
 	/** Ends the guest at once. */
 	signal?: AbortSignal | undefined;
+	/** Rejects when something that the guest stands on is gone. */
+	foundation?: Promise<never> | undefined;
 	/** How long the guest's /init may take to answer; absent: for ever. */
 	aliveWithinMs?: number | undefined;
 }
@@ -42,17 +45,9 @@ export interface GuestOptions {
 /** Bytes of the console kept for an error message. */
 const CONSOLE_TAIL = 16 * 1024;
 
-// setpriv has the kernel kill QEMU when this process dies, whatever kills it. Had it died before that took hold, QEMU would have another
-// parent by now and does not start.
-const guard = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
-
 function startQemu({ qemu, args, setpriv }: GuestOptions): ChildProcess {
-	return spawn(setpriv, ['--pdeathsig', 'KILL', '/bin/sh', '-c', guard, 'sh', String(process.pid), qemu, ...args], {
-		// A session of its own: Ctrl-C is for this process, which then ends the guest.
-		detached: true,
-		// Node's pipes are socket pairs, so the ports need no socket in the file system.
-		stdio: ['ignore', 'pipe', 'pipe', ...portNames.map(() => 'pipe' as const)],
-	});
+	// Node's pipes are socket pairs, so the ports need no socket in the file system.
+	return spawnGuarded(setpriv, qemu, args, ['ignore', 'pipe', 'pipe', ...portNames.map(() => 'pipe' as const)]);
 }
 
 /** Passes a guest's output on until its trailer; returns whether all of it came. */
@@ -130,14 +125,21 @@ export async function runGuest(options: GuestOptions): Promise<Ending> {
 
 	port('job').end(job);
 	const output = Promise.all([relay(port('stdout'), stdout, trailer), relay(port('stderr'), stderr, trailer)]);
-	const broken = output.then(
+	const unread = output.then(
 		() => new Promise<never>(() => {}),
 		(error: unknown) => Promise.reject(error),
 	);
-	broken.catch(() => {});
+	unread.catch(() => {});
 
 	try {
-		const ending = await Promise.race([answer, death, stopped, mute, broken]);
+		const ending = await Promise.race([
+			answer,
+			death,
+			stopped,
+			mute,
+			unread,
+			...(options.foundation ? [options.foundation] : []),
+		]);
 		// The status comes after all output; what is on its way through the sockets is still to be waited for.
 		if (ending.kind === 'exit') await Promise.race([output, stopped, closed]);
 		return signal?.aborted ? { kind: 'stopped' } : ending;

@@ -151,6 +151,11 @@ failed=
 for pid in $pids; do wait $pid || failed=1; done
 [ -z "$failed" ] || fail "$(for n in $devices; do cat $dir/prepare.$n; done)"
 
+for point in $shares; do
+	mkdir -p $point
+	output=$(run mount -t virtiofs \${point##*/} $point) || fail "$output"
+done
+
 mkfifo $dir/in $dir/out $dir/err
 cd -- "$directory" || fail "the guest has no directory $directory"
 # The command gets pipes, not ports: a port cannot be opened twice, as /dev/stdout or /dev/stderr would.
@@ -185,6 +190,8 @@ for pass in 1 2 3; do
 	done
 done
 wait $relay_out $relay_err
+# What was stored through mappings is to reach the host.
+for point in $shares; do umount $point || $dir/busybox sync; done
 printf %s $trailer >&5
 printf %s $trailer >&6
 say "exit $status"

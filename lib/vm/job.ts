@@ -12,6 +12,8 @@ export interface Job {
 	trailer: string;
 	devices: readonly PmemDevice[];
 	plugged: PluggedMemory;
+	/** How many directories of the host are shared, by the tags virtiofs0, virtiofs1… */
+	shares: number;
 	command: readonly (string | Buffer)[];
 	directory: string | Buffer;
 	environment: Environment;
@@ -61,6 +63,9 @@ const listVariables = (name: string, list: readonly string[]) => ({
 	[`${name}S`]: list.length > 0 ? list.join(':') : undefined,
 });
 
+/** Where the guest mounts what is shared. */
+export const sharePoints = (shares: number): string[] => Array.from({ length: shares }, (_, n) => `/mnt/virtiofs${n}`);
+
 const mountPoints = (devices: readonly PmemDevice[]) => devices.flatMap(({ mount }) => (mount ? [mount.point] : []));
 
 /** The devices that the guest finds and names (see init.ts): how many, its shell variable with their names, and the command's. */
@@ -71,11 +76,16 @@ const deviceLists = ({ devices, plugged }: Pick<Job, 'devices' | 'plugged'>) => 
 ];
 
 /** The features that a run with these devices wants. */
-export function wantedFeatures(devices: readonly PmemDevice[], { nvdimm, virtioPmem }: PluggedMemory): Feature[] {
+export function wantedFeatures({
+	devices,
+	plugged: { nvdimm, virtioPmem },
+	shares,
+}: Pick<Job, 'devices' | 'plugged' | 'shares'>): Feature[] {
 	return [
 		...devices.map(({ fileSystem }) => fileSystem),
 		...(nvdimm.length > 0 ? ['nvdimm' as const] : []),
 		...(virtioPmem.length > 0 ? ['virtio-pmem' as const] : []),
+		...(shares > 0 ? ['virtiofs' as const] : []),
 	];
 }
 
@@ -115,6 +125,7 @@ export function jobScript(job: Job): Buffer {
 		...job.environment,
 		DAXKIND_VM: '1',
 		...listVariables('DAXKIND_MOUNT', mountPoints(job.devices)),
+		...listVariables('DAXKIND_VIRTIOFS', sharePoints(job.shares)),
 		...Object.assign({}, ...lists.map(({ variable }) => listVariables(variable, []))),
 	};
 	const variables = Object.entries(environment).flatMap(([name, value]) =>
@@ -125,9 +136,10 @@ export function jobScript(job: Job): Buffer {
 	);
 	const lines: (string | Buffer)[] = [
 		`trailer=${job.trailer}`,
-		`sets='${ownSets(wantedFeatures(job.devices, job.plugged)).join(' ')}'`,
+		`sets='${ownSets(wantedFeatures(job)).join(' ')}'`,
 		`merge=${job.mergeOutput ? 1 : ''}`,
 		`mounts='${mountPoints(job.devices).join(' ')}'`,
+		`shares='${sharePoints(job.shares).join(' ')}'`,
 		Buffer.concat([Buffer.from('modules='), shellQuote(job.modules?.directory ?? '')]),
 		Buffer.concat([Buffer.from('release='), shellQuote(job.modules?.release ?? '')]),
 		Buffer.concat([Buffer.from('directory='), shellQuote(job.directory)]),

@@ -1,5 +1,5 @@
 // Which programs of the host the VM needs, and where they are.
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { daxkindError } from '../errors.ts';
 import type { Feature } from './feature.ts';
@@ -25,10 +25,19 @@ const requirements: readonly VmRequirement[] = [
 	{ program: 'mkfs.ext2', package: 'e2fsprogs', feature: 'ext2' },
 	{ program: 'mkfs.xfs', package: 'xfsprogs', feature: 'xfs' },
 	{ program: 'mkfs.erofs', package: 'erofs-utils', feature: 'erofs' },
+	{ program: 'virtiofsd', package: 'virtiofsd', feature: 'virtiofs' },
 ];
 
-/** Administrators' programs are often not in a user's PATH. */
-const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+/** Administrators' programs are often not in a user's PATH, and QEMU's helpers in nobody's. */
+const systemDirectories = [
+	'/usr/local/sbin',
+	'/usr/sbin',
+	'/sbin',
+	'/usr/bin',
+	'/bin',
+	'/usr/libexec',
+	'/usr/lib/qemu',
+];
 
 /** The absolute path of a program in PATH or the system's directories. */
 export function findProgram(name: string, accept: (path: string) => boolean = () => true): string | undefined {
@@ -71,6 +80,25 @@ function isStatic(path: string): boolean {
 	}
 }
 
+/** The last releases whose QEMU comes with a virtiofsd of its own. */
+const lastWithOwnVirtiofsd: Readonly<Record<string, number>> = { debian: 12, ubuntu: 23.04 };
+
+/** The package that has virtiofsd. @param osRelease Content of /etc/os-release. */
+export function virtiofsdPackage(osRelease: string): string {
+	const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
+	// Debian's unstable has no number yet.
+	const version = Number(field('VERSION_ID') || Number.POSITIVE_INFINITY);
+	return version <= (lastWithOwnVirtiofsd[field('ID')] ?? 0) ? 'qemu-system-common' : 'virtiofsd';
+}
+
+function osRelease(): string {
+	try {
+		return readFileSync('/etc/os-release', 'utf8');
+	} catch {
+		return '';
+	}
+}
+
 const locate = ({ program }: VmRequirement) => findProgram(program, program === 'busybox' ? isStatic : undefined);
 
 /**
@@ -79,7 +107,9 @@ const locate = ({ program }: VmRequirement) => findProgram(program, program === 
  * @param features Only what these need; absent: for all of them.
  */
 export function vmRequirements(features?: readonly Feature[]): VmRequirement[] {
-	return requirements.filter(({ feature }) => !feature || !features || features.includes(feature));
+	return requirements
+		.filter(({ feature }) => !feature || !features || features.includes(feature))
+		.map((need) => (need.program === 'virtiofsd' ? { ...need, package: virtiofsdPackage(osRelease()) } : need));
 }
 
 /**

@@ -11,6 +11,8 @@ export interface Machine {
 	/** Virtual processors. */
 	cpus: number;
 	layout: MemoryLayout;
+	/** Sockets of virtiofsd, for what the guest mounts by the tags virtiofs0, virtiofs1… */
+	sharing?: readonly string[];
 	/** A bzImage, or an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
 	kernel: string;
 	initramfs: string;
@@ -52,8 +54,20 @@ function pluggedArguments({ plugged: { nvdimm, virtioPmem } }: MemoryLayout): st
 }
 
 /** Real modules write out what has reached the memory controller when the power fails (ADR), so that is what the guest is told. */
-const machineType = ({ below4G, plugged }: MemoryLayout): string =>
-	`pc,max-ram-below-4g=${below4G}${plugged.nvdimm.length > 0 ? ',nvdimm=on,nvdimm-persistence=mem-ctrl' : ''}`;
+const machineType = ({ layout: { below4G, plugged }, sharing = [] }: Machine): string =>
+	`pc,max-ram-below-4g=${below4G}${plugged.nvdimm.length > 0 ? ',nvdimm=on,nvdimm-persistence=mem-ctrl' : ''}${sharing.length > 0 ? ',memory-backend=ram' : ''}`;
+
+/** virtiofsd reads and writes the guest's memory, which must be shared with it. */
+function sharingArguments({ layout, sharing = [] }: Machine): string[] {
+	if (sharing.length === 0) return [];
+	return [
+		...['-object', `${MEMFD},id=ram,size=${layout.total}`],
+		...sharing.flatMap((socket, n) => [
+			...['-chardev', `socket,id=virtiofs${n},path=${socket.replaceAll(',', ',,')}`],
+			...['-device', `vhost-user-fs-pci,chardev=virtiofs${n},tag=virtiofs${n}`],
+		]),
+	];
+}
 
 function memoryArguments({ total, maximum, plugged }: MemoryLayout): string[] {
 	const room = maximum > total ? `,slots=${plugged.nvdimm.length},maxmem=${maximum / KIB}K` : '';
@@ -69,7 +83,7 @@ export function qemuArguments(machine: Machine): string[] {
 		'-no-reboot',
 		...['-display', 'none'],
 		...['-nic', 'none'],
-		...['-machine', machineType(layout)],
+		...['-machine', machineType(machine)],
 		...(accelerator === 'kvm'
 			? ['-accel', 'kvm', '-cpu', 'host']
 			: // 5-level page tables only make TLB misses dearer.
@@ -77,6 +91,7 @@ export function qemuArguments(machine: Machine): string[] {
 		...['-smp', String(cpus)],
 		...memoryArguments(layout),
 		...pluggedArguments(layout),
+		...sharingArguments(machine),
 		...['-rtc', 'base=utc'],
 		...['-serial', 'stdio'],
 		...['-kernel', kernel],

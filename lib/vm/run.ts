@@ -12,12 +12,13 @@ import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice
 import { type Ending, runGuest } from './guest.ts';
 import { startableImage } from './image.ts';
 import { initramfs } from './initramfs.ts';
-import { jobScript, wantedFeatures } from './job.ts';
+import { jobScript, sharePoints, wantedFeatures } from './job.ts';
 import { ownKernel, packagedKernel } from './kernel.ts';
 import { planLayout } from './layout.ts';
 import { requirePrograms } from './programs.ts';
 import { type Accelerator, qemuArguments } from './qemu.ts';
 import { parseSize, type Size } from './size.ts';
+import { startSharing } from './virtiofs.ts';
 
 /** Options of {@link runVm}. */
 export interface VmOptions {
@@ -33,6 +34,11 @@ export interface VmOptions {
 	nvdimm?: readonly Size[];
 	/** Sizes of virtio-pmem devices beside that, multiples of 16 MiB. Default: none. */
 	virtioPmem?: readonly Size[];
+	/**
+	 * Directories of the host that the guest mounts at /mnt/virtiofs0, /mnt/virtiofs1… by virtiofsd, which may need root. Unlike everything
+	 * else in the guest, what is written there is written on the host. Default: none.
+	 */
+	virtiofs?: readonly string[];
 	/** Memory that the guest can use beside the pmem, at least 512 MiB. Default: 4 GiB. */
 	memory?: Size;
 	/** Virtual processors, 1 to 64. Default: 2. */
@@ -70,6 +76,8 @@ export interface VmOptions {
 }
 
 const DEFAULT_TIMEOUT_S = 900;
+/** The machine has PCI slots for so many beside as many virtio-pmem. */
+const MAX_SHARES = 8;
 const MAX_CPUS = 64;
 /** setTimeout's limit. */
 const MAX_TIMEOUT_S = Math.floor((2 ** 31 - 1) / 1000);
@@ -80,15 +88,21 @@ const guestOwn = /^\/(?:dev|proc|run|sys)(?:\/|$)/;
 
 const invalidTime = (value: unknown) => outOfRange('timeout', `> 0 and <= ${MAX_TIMEOUT_S} seconds`, value);
 
-function checkDirectory(directory: string | Buffer, devices: readonly PmemDevice[]): void {
+function checkDirectory(directory: string | Buffer, devices: readonly PmemDevice[], shares: number): void {
 	const text = directory.toString();
-	const hidden = devices.some(({ mount }) => mount && `${text}/`.startsWith(`${mount.point}/`));
+	const points = [...devices.flatMap(({ mount }) => mount?.point ?? []), ...sharePoints(shares)];
+	const hidden = points.some((point) => `${text}/`.startsWith(`${point}/`));
 	if (guestOwn.test(text) || hidden) {
 		throw daxkindError(
 			'ERR_DAXKIND_VM_DIRECTORY',
 			`the guest has a ${text} of its own; start from a directory elsewhere`,
 		);
 	}
+}
+
+function existingDirectory(name: string, path: string): string {
+	if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw invalidArgValue(name, 'a directory', path);
+	return resolve(path);
 }
 
 function plan(options: VmOptions) {
@@ -119,11 +133,11 @@ function plan(options: VmOptions) {
 		},
 	);
 	const directory = options.cwd ?? processDirectory();
-	checkDirectory(directory, devices);
-	const erofsSource = options.erofsSource === undefined ? undefined : resolve(options.erofsSource);
-	if (erofsSource !== undefined && !statSync(erofsSource, { throwIfNoEntry: false })?.isDirectory()) {
-		throw invalidArgValue('erofsSource', 'a directory', options.erofsSource);
-	}
+	const shared = (options.virtiofs ?? []).map((path) => existingDirectory('virtiofs', path));
+	if (shared.length > MAX_SHARES) throw outOfRange('virtiofs', `at most ${MAX_SHARES} directories`, shared.length);
+	checkDirectory(directory, devices, shared.length);
+	const erofsSource =
+		options.erofsSource === undefined ? undefined : existingDirectory('erofsSource', options.erofsSource);
 	return {
 		erofsSource,
 		cpus,
@@ -132,7 +146,8 @@ function plan(options: VmOptions) {
 		devices,
 		layout,
 		directory,
-		features: wantedFeatures(devices, layout.plugged),
+		shared,
+		features: wantedFeatures({ devices, plugged: layout.plugged, shares: shared.length }),
 	};
 }
 
@@ -155,9 +170,9 @@ function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefin
 
 /**
  * Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX. The guest sees this machine's file
- * system, copy on write; nothing that the command writes comes back but its output. It needs no root. The command runs as the guest's root,
- * with DAXKIND_VM in its environment, and with DAXKIND_MOUNT, DAXKIND_PMEM, DAXKIND_NVDIMM and DAXKIND_VIRTIO_PMEM (the first mount point or
- * device of each sort) and the same with an S at the end (all of them, separated by colons).
+ * system, copy on write; nothing that the command writes comes back but its output, and what it writes to `virtiofs`. It needs no root. The command runs as the guest's root,
+ * with DAXKIND_VM in its environment, and with DAXKIND_MOUNT, DAXKIND_PMEM, DAXKIND_NVDIMM, DAXKIND_VIRTIO_PMEM and DAXKIND_VIRTIOFS (the
+ * first mount point or device of each sort) and the same with an S at the end (all of them, separated by colons).
  *
  * @returns The command's exit status, 128+n if signal n ended it, 126 or 127 if it could not be started.
  * @throws ERR_DAXKIND_VM_UNSUPPORTED on another machine than x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS, ERR_DAXKIND_VM_NO_KERNEL,
@@ -172,7 +187,17 @@ export async function runVm(options: VmOptions): Promise<number> {
 			`the VM with emulated pmem runs on x86-64 Linux only; this is ${platform()} on ${arch()}`,
 		);
 	}
-	const { erofsSource, cpus, timeout, accelerator: wanted, devices, layout, directory, features } = plan(options);
+	const {
+		erofsSource,
+		cpus,
+		timeout,
+		accelerator: wanted,
+		devices,
+		layout,
+		directory,
+		shared,
+		features,
+	} = plan(options);
 	const { signal, onProgress = () => {} } = options;
 	const programs = requirePrograms(features);
 	const kernel =
@@ -186,6 +211,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		trailer,
 		devices,
 		plugged: layout.plugged,
+		shares: shared.length,
 		directory,
 		programs,
 		command: options.command,
@@ -195,28 +221,40 @@ export async function runVm(options: VmOptions): Promise<number> {
 			kernel.release !== undefined && { modules: { directory: kernel.modules, release: kernel.release } }),
 		...(erofsSource !== undefined && { erofsSource }),
 	});
-	const boot = (accelerator: Accelerator) => {
+	const boot = async (accelerator: Accelerator): Promise<Ending> => {
 		onProgress(`booting (${accelerator.toUpperCase()})`);
-		return runGuest({
-			qemu: programs.get('qemu-system-x86_64')!,
-			setpriv: programs.get('setpriv')!,
-			args: qemuArguments({
-				accelerator,
-				cpus,
-				layout,
-				kernel: image,
-				initramfs: initrd,
-				verbose: options.console !== undefined,
-			}),
-			job,
-			trailer,
-			stdin: options.stdin,
-			stdout: options.stdout,
-			stderr: options.stderr,
-			console: options.console,
-			signal: limit.signal,
-			aliveWithinMs: accelerator === 'kvm' && wanted === 'auto' ? KVM_ALIVE_MS : undefined,
-		});
+		const sharing = await startSharing(shared, programs, limit.signal);
+		let failure: Error | undefined;
+		let ending: Ending;
+		try {
+			ending = await runGuest({
+				qemu: programs.get('qemu-system-x86_64')!,
+				setpriv: programs.get('setpriv')!,
+				args: qemuArguments({
+					accelerator,
+					cpus,
+					layout,
+					sharing: sharing.sockets,
+					kernel: image,
+					initramfs: initrd,
+					verbose: options.console !== undefined,
+				}),
+				job,
+				trailer,
+				stdin: options.stdin,
+				stdout: options.stdout,
+				stderr: options.stderr,
+				console: options.console,
+				signal: limit.signal,
+				foundation: sharing.broken,
+				aliveWithinMs: accelerator === 'kvm' && wanted === 'auto' ? KVM_ALIVE_MS : undefined,
+			});
+		} finally {
+			failure = await sharing.stop();
+		}
+		// QEMU does not outlive a virtiofsd, and may be the first whose end is seen.
+		if (failure && ending.kind === 'death') throw failure;
+		return ending;
 	};
 	const accelerator = wanted === 'auto' ? await chooseAccelerator(probe) : wanted;
 	signal?.throwIfAborted();

@@ -27,6 +27,11 @@ test.each([
 describe.skipIf(process.arch !== 'x64')('what only all options together show', () => {
 	test.each([
 		[['--erofs-source', '/missing'], "daxkind vm: --erofs-source must be a directory. Received '/missing'\n"],
+		[['--virtiofs', '/missing'], "daxkind vm: --virtiofs must be a directory. Received '/missing'\n"],
+		[
+			['--virtio-pmem', '1M'],
+			"daxkind vm: --virtio-pmem is out of range. It must be a multiple of 16M. Received '1M'\n",
+		],
 		[['--cpus', '1.5'], 'daxkind vm: --cpus is out of range. It must be an integer from 1 to 64. Received 1.5\n'],
 		[['--fs', 'erofs', '--mount', 'dax=inode'], 'daxkind vm: --mount must be dax=always or dax=never on erofs, '],
 		[['--modules', '/'], 'daxkind vm: --modules must be given together with kernel. '],

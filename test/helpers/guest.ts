@@ -14,5 +14,5 @@ export const nvdimm = list('DAXKIND_NVDIMMS')[0]!;
 /** A virtio-pmem of 128 MiB, which has DAX but cannot be persisted by the processor alone. */
 export const virtioPmem = list('DAXKIND_VIRTIO_PMEMS')[0]!;
 
-/** A directory of the host, shared over virtiofs without a DAX window; undefined where this machine cannot. */
+/** A directory of the host, shared over virtiofs without a DAX window; undefined where the host cannot share one: see scripts/share.mjs. */
 export const virtiofs = process.env.DAXKIND_VIRTIOFS;

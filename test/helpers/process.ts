@@ -148,3 +148,31 @@ function held(pid: string, directory: string): { descriptors: number; mappings: 
 		mappings: maps.filter((line) => line.includes(` ${place}`)).length,
 	};
 }
+
+/** Processes whose parent is `pid`; a zombie is none. */
+export function childrenOf(pid: number): number[] {
+	return readdirSync('/proc').flatMap((name) => {
+		try {
+			const [state, parent] = readFileSync(`/proc/${Number(name)}/stat`, 'utf8')
+				.replace(/^.*\) /, '')
+				.split(' ');
+			return Number(parent) === pid && state !== 'Z' ? [Number(name)] : [];
+		} catch {
+			return [];
+		}
+	});
+}
+
+/** Whether a process runs; a zombie does not. */
+export function isAlive(pid: number): boolean {
+	try {
+		return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+	} catch {
+		return false;
+	}
+}
+
+/** Waits, for as long as a test may take. */
+export async function until(condition: () => boolean): Promise<void> {
+	while (!condition()) await new Promise((resolve) => setTimeout(resolve, 50));
+}

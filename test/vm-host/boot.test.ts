@@ -1,56 +1,8 @@
 // Boots real guests. What needs DAX itself is tested inside one, in test/vm.
-import { execFile, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { missingVmPackages } from '#lib/vm/index.js';
-
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const missing = process.arch === 'x64' ? missingVmPackages() : ['an x86-64 machine'];
-const BOOT_MS = 60_000;
-
-interface Outcome {
-	status: unknown;
-	stdout: string;
-	stderr: string;
-}
-
-function vm(args: string[], input = ''): Promise<Outcome> {
-	return new Promise((resolve) => {
-		const options = { encoding: 'latin1', maxBuffer: 64 * 2 ** 20 } as const;
-		const child = execFile(process.execPath, [cli, 'vm', ...args], options, (error, stdout, stderr) =>
-			resolve({ status: error ? error.code : 0, stdout, stderr }),
-		);
-		child.stdin!.end(input, 'latin1');
-	});
-}
-
-/** Processes whose parent is `pid`; a zombie is none. */
-function childrenOf(pid: number): number[] {
-	return readdirSync('/proc').flatMap((name) => {
-		try {
-			const [state, parent] = readFileSync(`/proc/${Number(name)}/stat`, 'utf8')
-				.replace(/^.*\) /, '')
-				.split(' ');
-			return Number(parent) === pid && state !== 'Z' ? [Number(name)] : [];
-		} catch {
-			return [];
-		}
-	});
-}
-
-function isAlive(pid: number): boolean {
-	try {
-		return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-	} catch {
-		return false;
-	}
-}
-
-async function until(condition: () => boolean): Promise<void> {
-	while (!condition()) await sleep(50);
-}
+import { childrenOf, isAlive, until } from '../helpers/process.ts';
+import { BOOT_MS, missing, startVm, vm } from '../helpers/vm.ts';
 
 describe.skipIf(missing.length > 0)(
 	`a guest (needs ${missing.join(', ') || 'nothing more'})`,
@@ -61,7 +13,7 @@ describe.skipIf(missing.length > 0)(
 			const input = every.repeat(4096);
 			const script =
 				'cat; echo "$DAXKIND_MOUNT $DAXKIND_PMEM" >&2; grep -c "$DAXKIND_MOUNT ext4 .*dax=always" /proc/mounts >&2; exit 7';
-			const { status, stdout, stderr } = await vm(['--pmem', '64M', '--', 'sh', '-c', script], input);
+			const { status, stdout, stderr } = await vm(['--pmem', '64M', '--', 'sh', '-c', script], { input });
 			expect(stderr).toBe('/mnt/pmem0 /dev/pmem0\n1\n');
 			expect(stdout === input).toBe(true);
 			expect(status).toBe(7);
@@ -76,10 +28,7 @@ describe.skipIf(missing.length > 0)(
 		test.each(['SIGKILL', 'SIGTERM'] as const)(
 			'leaves no QEMU behind when its host process gets %s',
 			async (signal) => {
-				const host = spawn(process.execPath, [cli, 'vm', '--', 'sleep', '1000'], {
-					stdio: ['ignore', 'ignore', 'inherit'],
-				});
-				const ended = new Promise((resolve) => host.once('exit', (code, killer) => resolve(killer ?? code)));
+				const { host, ended } = startVm(['--', 'sleep', '1000']);
 				const isGuest = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('memmap=512M');
 				let guests: number[] = [];
 				await until(() => {
@@ -87,7 +36,7 @@ describe.skipIf(missing.length > 0)(
 					return guests.length > 0 || host.exitCode !== null;
 				});
 				host.kill(signal);
-				expect(await ended).toBe(signal === 'SIGTERM' ? 143 : 'SIGKILL');
+				expect(await ended).toEqual({ status: signal === 'SIGTERM' ? 143 : 'SIGKILL', stderr: '' });
 				await until(() => !guests.some(isAlive));
 			},
 		);

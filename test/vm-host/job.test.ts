@@ -23,6 +23,7 @@ describe('jobScript', () => {
 		trailer: 'feed',
 		devices,
 		plugged: { nvdimm: [16 * MIB, 16 * MIB], virtioPmem: [] },
+		shares: 0,
 		command: ['printf', '<%s>', "a'b", '', 'new\nline', jobEnd, '-x'],
 		directory: '/tmp',
 		environment: { 'odd.name': 'it is "odd"', PATH: '/usr/bin:/bin', LAST: `\n${jobEnd}\n`, GONE: undefined },
@@ -32,6 +33,17 @@ describe('jobScript', () => {
 
 	test('ends with the line that the guest waits for', () => {
 		expect(jobScript(job).toString().endsWith(`\n${jobEnd}\n`)).toBe(true);
+	});
+
+	test('mounts each directory that is shared, and tells where', () => {
+		const script = jobScript({
+			...job,
+			shares: 2,
+			command: ['sh', '-c', 'echo "$DAXKIND_VIRTIOFS $DAXKIND_VIRTIOFSS"'],
+		});
+		expect(script.toString()).toContain("\nshares='/mnt/virtiofs0 /mnt/virtiofs1'\n");
+		const output = shell(Buffer.concat([script, Buffer.from('start_command\n')])).toString();
+		expect(output).toBe('/mnt/virtiofs0 /mnt/virtiofs0:/mnt/virtiofs1\n');
 	});
 
 	test('starts the command with exactly its arguments', () => {
@@ -78,9 +90,9 @@ describe('jobScript', () => {
 	});
 
 	test('wants the modules and programs of each sort of device that there is', () => {
-		expect(wantedFeatures(devices, { nvdimm: [16 * MIB], virtioPmem: [16 * MIB] })).toEqual([
+		expect(wantedFeatures({ ...job, plugged: { nvdimm: [16 * MIB], virtioPmem: [16 * MIB] }, shares: 1 })).toEqual([
 			...['ext4', 'ext2', 'none'],
-			...['nvdimm', 'virtio-pmem'],
+			...['nvdimm', 'virtio-pmem', 'virtiofs'],
 		]);
 		expect(jobScript(job).toString()).toContain("sets='ext4 nvdimm'");
 	});

@@ -4,7 +4,7 @@ import { cacheDirectory, makeDirectories } from '#lib/vm/cache.js';
 import { cpioArchive } from '#lib/vm/cpio.js';
 import { missingVmPackages, vmRequirements } from '#lib/vm/index.js';
 import { planLayout } from '#lib/vm/layout.js';
-import { isStaticElf } from '#lib/vm/programs.js';
+import { isStaticElf, virtiofsdPackage } from '#lib/vm/programs.js';
 import { qemuArguments } from '#lib/vm/qemu.js';
 import { GIB, MIB } from '#lib/vm/size.js';
 
@@ -39,6 +39,15 @@ describe('qemuArguments', () => {
 
 	test('cannot write to the host', () => {
 		expect(value(qemuArguments({ ...machine, accelerator: 'tcg' }), '-virtfs')).toContain('readonly=on');
+	});
+
+	test('shares its memory with virtiofsd only when there is one', () => {
+		const args = qemuArguments({ ...machine, accelerator: 'tcg', sharing: ['/tmp/a,b/0'] });
+		expect(value(args, '-machine')).toContain(',memory-backend=ram');
+		expect(value(args, '-object')).toBe(`memory-backend-memfd,share=on,id=ram,size=${machine.layout.total}`);
+		expect(args).toContain('socket,id=virtiofs0,path=/tmp/a,,b/0');
+		expect(args).toContain('vhost-user-fs-pci,chardev=virtiofs0,tag=virtiofs0');
+		expect(qemuArguments({ ...machine, accelerator: 'tcg' })).not.toContain('-object');
 	});
 
 	test('uses the accelerator that it is told to', () => {
@@ -105,6 +114,19 @@ test('only the programs of wanted file systems are required', () => {
 	expect(programs).toContain('qemu-system-x86_64');
 	expect(programs).not.toContain('mkfs.erofs');
 	expect(new Set(missingVmPackages()).size).toBe(missingVmPackages().length);
+});
+
+test.each([
+	['Debian 12', 'ID=debian\nVERSION_ID="12"\n', 'qemu-system-common'],
+	['Debian 13', 'VERSION_ID="13"\nID=debian\n', 'virtiofsd'],
+	['Debian unstable', 'ID=debian\nVERSION_CODENAME=sid\n', 'virtiofsd'],
+	['Ubuntu 22.04', 'NAME="Ubuntu"\nVERSION_ID="22.04"\nID=ubuntu\nID_LIKE=debian\n', 'qemu-system-common'],
+	['Ubuntu 24.04', 'ID=ubuntu\nVERSION_ID="24.04"\n', 'virtiofsd'],
+	['a system that does not say what it is', '', 'virtiofsd'],
+])('virtiofsd is in the package that %s has it in', (_, osRelease, name) => {
+	expect(virtiofsdPackage(osRelease)).toBe(name);
+	expect(vmRequirements(['nvdimm']).map(({ program }) => program)).not.toContain('virtiofsd');
+	expect(vmRequirements(['virtiofs']).map(({ program }) => program)).toContain('virtiofsd');
 });
 
 test('a program that asks for a loader, or is none, is not static', () => {

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isDax } from '#lib/dax/index.js';
 import { mapFile } from '#lib/mapping/index.js';
-import { nvdimm, scratch, virtioPmem } from '../helpers/guest.ts';
+import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
 
 const run = (command: string, ...parameters: string[]) =>
 	execFileSync(command, parameters, { stdio: 'pipe' }).toString();
@@ -87,6 +87,21 @@ test('a file on virtio-pmem is on DAX, but refuses MAP_SYNC: its flush is a requ
 	mounted(virtioPmem, 'ro', () => {
 		expect(readFileSync(join(point, 'file')).toString('latin1', 0, 18)).toBe('persisted by msync');
 	});
+});
+
+test("a virtiofs mount shows the host's files, without DAX", ({ skip }) => {
+	if (virtiofs === undefined)
+		return skip('the host cannot share a directory: that needs root, virtiofsd and namespaces');
+	expect(read(join(virtiofs, 'from-the-host'))).toBe('made on the host');
+	const file = join(virtiofs, 'from-the-guest');
+	writeFileSync(file, Buffer.alloc(65536));
+	expect(isDax(file)).toBe(false);
+	expect(() => mapFile(file, { sync: true })).toThrow(expect.objectContaining({ code: 'ENOTSUP', syscall: 'mmap' }));
+	const mapping = mapFile(file);
+	mapping.buffer.write('through a mapping');
+	mapping.persist(0, 17);
+	mapping.unmap();
+	expect(readFileSync(file).toString('latin1', 0, 17)).toBe('through a mapping');
 });
 
 test.each(['brd', 'loop', 'null_blk', 'dm-mod', 'dm-crypt', 'raid1', 'overlay'])('modprobe %s works', (module) => {

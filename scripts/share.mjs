@@ -1,0 +1,24 @@
+// A directory that the guest of `npm test` shares with this machine, where virtiofsd can work.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './steps.mjs';
+
+/** Why this machine cannot share directories by virtiofsd; undefined when it can. */
+export async function virtiofsObstacle() {
+	if (process.getuid?.() !== 0) return 'virtiofsd needs root';
+	const { missingVmPackages } = await import('#lib/vm/index.js');
+	const missing = missingVmPackages(['virtiofs']);
+	if (missing.length > 0) return `virtiofsd needs ${missing.join(', ')}`;
+	// virtiofsd shuts itself in; a container may not allow that.
+	const { status } = await run('unshare', ['--mount', '--pid', '--net', '--fork', 'true'], { capture: true });
+	return status === 0 ? undefined : 'virtiofsd needs to make namespaces, which this machine refuses';
+}
+
+/** Makes the directory. @returns The options of `daxkind vm`, none where it cannot work, and what removes the directory. */
+export async function shareDirectory() {
+	if (await virtiofsObstacle()) return { options: [], remove: () => {} };
+	const directory = mkdtempSync(join(tmpdir(), 'daxkind-share-'));
+	writeFileSync(join(directory, 'from-the-host'), 'made on the host\n');
+	return { options: ['--virtiofs', directory], remove: () => rmSync(directory, { recursive: true, force: true }) };
+}

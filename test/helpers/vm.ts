@@ -1,0 +1,42 @@
+// `daxkind vm` as a process of its own.
+import { execFile, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { missingVmPackages } from '#lib/vm/index.js';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** What this machine lacks to boot a guest. */
+export const missing = process.arch === 'x64' ? missingVmPackages() : ['an x86-64 machine'];
+
+/** More than a boot takes, in ms. */
+export const BOOT_MS = 60_000;
+
+/** Runs it to its end; its streams are bytes in the form of latin1. */
+export function vm(
+	args: string[],
+	{ input = '', env = {} }: { input?: string; env?: Record<string, string> } = {},
+): Promise<{ status: unknown; stdout: string; stderr: string }> {
+	return new Promise((resolve) => {
+		const options = { encoding: 'latin1', maxBuffer: 64 * 2 ** 20, env: { ...process.env, ...env } } as const;
+		const child = execFile(process.execPath, [cli, 'vm', ...args], options, (error, stdout, stderr) =>
+			resolve({ status: error ? error.code : 0, stdout, stderr }),
+		);
+		child.stdin!.end(input, 'latin1');
+	});
+}
+
+/** Starts it; `ended` becomes its exit status, or the signal that killed it, and what it said on stderr. */
+export function startVm(args: string[], env: Record<string, string> = {}) {
+	const host = spawn(process.execPath, [cli, 'vm', ...args], {
+		stdio: ['ignore', 'ignore', 'pipe'],
+		env: { ...process.env, ...env },
+	});
+	let stderr = '';
+	host.stderr.setEncoding('utf8').on('data', (text) => {
+		stderr += text;
+	});
+	const ended = new Promise<{ status: unknown; stderr: string }>((resolve) =>
+		host.once('close', (code, killer) => resolve({ status: killer ?? code, stderr })),
+	);
+	return { host, ended };
+}
