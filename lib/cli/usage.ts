@@ -3,6 +3,9 @@
 /** The exit status of wrong usage, as bash and getopt have it. */
 export const usageStatus = 2;
 
+/** The exit status of a question that could not be answered: 1 is an answer, as of grep and diff. */
+export const troubleStatus = 2;
+
 /** Whether the API refused an option, and not the machine. */
 export function isUsageError(error: unknown): boolean {
 	return /^ERR_(?:INVALID_ARG|OUT_OF_RANGE)/.test((error as NodeJS.ErrnoException)?.code ?? '');

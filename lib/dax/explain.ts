@@ -1,4 +1,4 @@
-// Says why a path is on DAX or not: goes through a report link by link. judge() is pure.
+// Says why a path is on DAX or not: goes through a report link by link. explainReport() is pure.
 import { inspect } from './inspect.ts';
 import { type Check, type Judge, links } from './links/check.ts';
 import { contentsLink, flagLink, stateLink } from './links/file.ts';
@@ -43,8 +43,8 @@ const judges: Readonly<Record<(typeof links)[number], Judge>> = {
 	'huge pages': hugePagesLink,
 };
 
-/** Goes through the chain of a report. */
-export function judge(report: DaxReport): Explanation {
+/** {@link explain} by a report of {@link inspect} that is there already: pure. */
+export function explainReport(report: DaxReport): Explanation {
 	const { path, dax } = report;
 	const checks: Check[] = [];
 	for (const link of links) {
@@ -79,5 +79,5 @@ export function judge(report: DaxReport): Explanation {
  * if (!dax) console.error(`Not on DAX: ${reason}. ${remedy ?? ''}`);
  */
 export function explain(path: string | URL): Explanation {
-	return judge(inspect(path));
+	return explainReport(inspect(path));
 }

@@ -2,7 +2,7 @@
 // entry `daxkind/dax`.
 
 export type { BlockDevice, DeviceLayer } from './block-device.ts';
-export { type Explanation, explain } from './explain.ts';
+export { type Explanation, explain, explainReport } from './explain.ts';
 export { type DaxMount, type FindDaxMountsOptions, findDaxMounts } from './find-dax-mounts.ts';
 export {
 	type DaxFlag,

@@ -4,7 +4,7 @@ import { requirePath } from '../arguments.ts';
 import { daxkindError } from '../errors.ts';
 import { checkJobOptions, type JobOptions } from '../jobs.ts';
 import { native } from '../native.ts';
-import { judge } from './explain.ts';
+import { explainReport } from './explain.ts';
 import { type DaxFlag, getDaxFlag, isDirectory } from './flags.ts';
 import { inspect } from './inspect.ts';
 import type { Link } from './links/check.ts';
@@ -17,7 +17,7 @@ const symptoms: readonly Link[] = ['flag', 'state'];
 
 /** Why the state will not follow the flag: what it follows instead. */
 function ignored(path: string, { flag, effective }: DaxFlag): Error {
-	const { checks } = judge(inspect(path));
+	const { checks } = explainReport(inspect(path));
 	const cause =
 		checks.find(({ link, verdict }) => verdict === 'broken' && !symptoms.includes(link)) ??
 		checks.find(({ link }) => link === 'mount') ??

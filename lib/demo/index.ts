@@ -2,12 +2,13 @@
 // byte and says what happened; or it stays up for a person to try.
 import { statfsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { formatBytes, formatCount } from '../format.ts';
 import { PmemKind } from '../kind/index.ts';
 import { maxValueBytes, meanValueBytes } from './content.ts';
 import type { LoadOptions, LoadResult } from './load.ts';
 import { GcClock, measurePairs } from './measure.ts';
 import { choosePlace, type Place } from './place.ts';
-import { describeKind, describeLoad, formatBytes, formatCount, formatTable } from './report.ts';
+import { describeKind, describeLoad, formatTable } from './report.ts';
 import { ValueService } from './service.ts';
 
 export interface DemoOptions {

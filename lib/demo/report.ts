@@ -1,27 +1,13 @@
 // What the demo has seen, as a table for a person.
 import Table from 'cli-table3';
 import { explain } from '../dax/index.ts';
+import { formatBytes, formatCount } from '../format.ts';
 import type { PmemKind } from '../kind/index.ts';
 import type { LoadResult } from './load.ts';
 import type { Pair } from './measure.ts';
 import type { Place } from './place.ts';
 
 type Row = [name: string, ...lines: string[]];
-
-/** Bytes in the largest unit that leaves a number of at least 1: `3.2 MiB`. */
-export function formatBytes(bytes: number): string {
-	const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-	let unit = 0;
-	let value = bytes;
-	while (value >= 1024 && unit < units.length - 1) {
-		value /= 1024;
-		unit++;
-	}
-	return `${unit > 0 && value < 10 ? value.toFixed(1).replace('.0', '') : Math.round(value)} ${units[unit]}`;
-}
-
-/** 12345.6 as `12,346`. */
-export const formatCount = (count: number): string => Math.round(count).toLocaleString('en-US');
 
 /** Lays rows of a name and its lines out as a table, without colours: this is read in logs, too. */
 export function formatTable(rows: readonly Row[]): string {

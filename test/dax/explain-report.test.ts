@@ -2,7 +2,7 @@
 // in test/vm/explain.test.ts.
 import { type DaxReport, inspect } from 'daxkind/dax';
 import { expect, test } from 'vitest';
-import { judge } from '#lib/dax/explain.js';
+import { explainReport } from '#lib/dax/explain.js';
 import { testDirectory } from '../helpers/directory.ts';
 
 /** As a directory of an ext4 on a pmem device with everything right. */
@@ -46,10 +46,10 @@ function onDax(): DaxReport {
 	};
 }
 
-const broken = (report: DaxReport) => judge(report).checks.filter(({ verdict }) => verdict === 'broken');
+const broken = (report: DaxReport) => explainReport(report).checks.filter(({ verdict }) => verdict === 'broken');
 
 test('with everything right nothing is broken, and there is nothing to mend', () => {
-	const { dax, reason, remedy, mapSyncRefusal, checks } = judge(onDax());
+	const { dax, reason, remedy, mapSyncRefusal, checks } = explainReport(onDax());
 	expect({ dax, reason, remedy, mapSyncRefusal }).toEqual({ dax: true });
 	expect(new Set(checks.map(({ verdict }) => verdict))).toEqual(new Set(['ok']));
 });
@@ -61,7 +61,7 @@ test('the links come in the order of the chain, and the first broken one is the 
 	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', effectiveMode: 'never' };
 	report.fileSystem.blockSize = 1024;
 	report.device!.partition = { number: 1, start: 512 };
-	const { reason, mapSyncRefusal } = judge(report);
+	const { reason, mapSyncRefusal } = explainReport(report);
 	expect(broken(report).map(({ link }) => link)).toEqual(['partition', 'block size', 'mount', 'state']);
 	expect(reason).toContain('begins at byte 512 of its disk');
 	expect(mapSyncRefusal).toBe(reason);
@@ -70,7 +70,7 @@ test('the links come in the order of the chain, and the first broken one is the 
 test('what the kernel has put on DAX is on DAX, whatever a rule says', () => {
 	const report = onDax();
 	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', effectiveMode: 'never' };
-	const { dax, reason, checks } = judge(report);
+	const { dax, reason, checks } = explainReport(report);
 	expect({ dax, reason }).toEqual({ dax: true, reason: undefined });
 	expect(checks).toContainEqual(expect.objectContaining({ link: 'mount', verdict: 'warning' }));
 });
@@ -88,7 +88,7 @@ test('what no rule explains is said to be so', () => {
 	const report = onDax();
 	report.dax = false;
 	report.newFile = { dax: false, error: undefined };
-	expect(judge(report).reason).toContain('the kernel does not say why');
+	expect(explainReport(report).reason).toContain('the kernel does not say why');
 });
 
 test.each([
@@ -109,17 +109,17 @@ test.each([
 	report.dax = false;
 	report.newFile = { dax: false, error: undefined };
 	report.device = { ...report.device!, dax: false, layers: [layer, ...report.device!.layers] };
-	expect(judge(report)).toMatchObject({
+	expect(explainReport(report)).toMatchObject({
 		reason: expect.stringContaining(reason),
 		remedy: expect.stringContaining(remedy),
 	});
-	expect(judge(report).remedy).toContain('/dev/pmem0 below it can do DAX');
+	expect(explainReport(report).remedy).toContain('/dev/pmem0 below it can do DAX');
 });
 
 test('a device of which the kernel says nothing is unknown, not broken', () => {
 	const report = onDax();
 	report.device = { ...report.device!, dax: undefined };
-	expect(judge(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
+	expect(explainReport(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
 });
 
 test("a share's window that cannot be seen leaves both causes open", () => {
@@ -136,10 +136,10 @@ test("a share's window that cannot be seen leaves both causes open", () => {
 		byFlag: false,
 	};
 	report.fileSystem = { blockSize: 4096, allocationUnit: 0, daxWindow: undefined };
-	expect(judge(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
-	expect(judge(report).reason).toMatch(/no DAX window, or its server/);
+	expect(explainReport(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
+	expect(explainReport(report).reason).toMatch(/no DAX window, or its server/);
 	report.fileSystem.daxWindow = true;
-	expect(judge(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'ok' }));
+	expect(explainReport(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'ok' }));
 });
 
 test('names that a shell would take apart are quoted in remedies', () => {
@@ -154,7 +154,7 @@ test('names that a shell would take apart are quoted in remedies', () => {
 		mode: 'never',
 		mounts: [{ mountPoint, root: '/' }],
 	};
-	expect(judge(report).remedy).toContain(
+	expect(explainReport(report).remedy).toContain(
 		`umount '/mnt/it'\\''s mine' && mount -o dax=always /dev/pmem0 '/mnt/it'\\''s mine'`,
 	);
 });

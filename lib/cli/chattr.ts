@@ -1,0 +1,128 @@
+// `daxkind chattr`: sets and clears the persistent DAX flag.
+import { constants } from 'node:os';
+import type { Command } from 'commander';
+import type { DaxFlag, DaxFlagTree, Explanation } from '../dax/index.ts';
+import { formatCount } from '../format.ts';
+import { machineTrouble, toJson } from './output.ts';
+import { progress } from './progress.ts';
+import { usageStatus } from './usage.ts';
+
+interface Options {
+	x?: boolean;
+	recursive?: boolean;
+	json?: boolean;
+}
+
+/** What became of one path, in words. */
+export function formatChange(path: string, state: DaxFlag, explain: () => Explanation): string {
+	const { flag, effective, pending } = state;
+	const done = `${path}: DAX flag ${flag ? 'set' : 'cleared'}`;
+	if (pending) return `${done}; pending, it takes effect when nobody has the file open any more`;
+	if (effective === undefined || effective === flag) return `${done}, and in effect`;
+	const { reason, checks } = explain();
+	const why = reason ?? checks.find(({ link }) => link === 'mount')?.finding;
+	return `${done}, but it does not decide here: ${why}`;
+}
+
+/** What became of a tree. */
+export function formatTree(path: string, on: boolean, { files, directories, changed, failures }: DaxFlagTree): string {
+	const all = `${formatCount(files)} files and ${formatCount(directories)} directories`;
+	const failed = failures.length === 0 ? '' : `, ${formatCount(failures.length)} failed`;
+	return `${path}: DAX flag ${on ? 'set' : 'cleared'} on ${formatCount(changed)} of ${all}${failed}`;
+}
+
+function usageError(message: string): void {
+	process.stderr.write(`error: ${message}\n`);
+	process.exitCode = usageStatus;
+}
+
+/** +x comes as the first argument, for to commander it is none of its options; -x as an option. */
+function parse(
+	given: readonly string[],
+	{ x = false }: Options,
+): { on: boolean; paths: readonly string[] } | undefined {
+	const isPlus = given[0] === '+x';
+	const paths = isPlus ? given.slice(1) : given;
+	if (isPlus && x) return void usageError('either +x or -x');
+	if (!isPlus && !x) return void usageError(`the first argument must be +x or -x, not '${given[0]}'`);
+	if (paths.length === 0) return void usageError("missing required argument 'path'");
+	return { on: isPlus, paths };
+}
+
+async function change(given: readonly string[], options: Options): Promise<void> {
+	const request = parse(given, options);
+	if (!request) return;
+	const { recursive = false, json = false } = options;
+	const { explain, setDaxFlagAsync } = await import('../dax/index.ts');
+	const stop = new AbortController();
+	const interrupt = () => stop.abort();
+	process.once('SIGINT', interrupt);
+	const line = progress(recursive);
+	const fail = (error: unknown) => {
+		process.stderr.write(`daxkind chattr: ${machineTrouble(error)}\n`);
+		process.exitCode = 1;
+	};
+	const records: unknown[] = [];
+	for (const path of request.paths) {
+		let counts = '';
+		try {
+			const tree = await setDaxFlagAsync(path, request.on, {
+				recursive,
+				signal: stop.signal,
+				onProgress: ({ files, directories, changed }) => {
+					counts = `${formatCount(files + directories)} seen, ${formatCount(changed)} changed`;
+					line.show(`${path}: ${counts}`);
+				},
+			});
+			line.clear();
+			tree.failures.forEach(fail);
+			const { failures, ...rest } = tree;
+			const causes = failures.map(({ code, errno, syscall, path: where, message }) => ({
+				...{ code, errno, syscall, path: where, message },
+			}));
+			if (json) records.push({ path, ...rest, failures: causes });
+			else if (recursive) process.stdout.write(`${formatTree(path, request.on, tree)}\n`);
+			else process.stdout.write(`${formatChange(path, tree, () => explain(path))}\n`);
+		} catch (error) {
+			line.clear();
+			if (!stop.signal.aborted) {
+				fail(error);
+				continue;
+			}
+			process.stderr.write(
+				`daxkind chattr: interrupted in ${path}; ${counts || 'nothing seen yet'}, and that stays so\n`,
+			);
+			process.exitCode = 128 + constants.signals.SIGINT;
+			break;
+		}
+	}
+	process.removeListener('SIGINT', interrupt);
+	if (json) process.stdout.write(toJson(records));
+}
+
+/** Adds the `chattr` subcommand. */
+export function addChattrCommand(program: Command): void {
+	program
+		.command('chattr')
+		.summary('set (+x) or clear (-x) the persistent DAX flag')
+		.description(
+			'Sets or clears the persistent DAX flag (FS_XFLAG_DAX) of files and directories on ext4 and XFS, and keeps all other flags. What is made in a directory gets its flag. A file follows its flag only where the mount says so (dax=inode, the default), and only when nobody has it open any more.',
+		)
+		.usage('[options] +x|-x <path...>')
+		.argument('<path...>', '+x, unless there is -x, and then files and directories')
+		.option('-x', 'clear the flag')
+		.option('-R, --recursive', 'also all that is below directories, on the same mount; links are not followed')
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`
+A file that cannot be changed is reported, and the rest goes on.
+
+Exit status: 0 if all were changed, 1 if some were not, 2 for wrong usage, 130 after Ctrl-C.
+
+Examples:
+  daxkind chattr +x /mnt/pmem/tables
+  daxkind chattr -R -x /mnt/pmem/tables`,
+		)
+		.action(change);
+}

@@ -1,0 +1,69 @@
+// `daxkind explain`: whether a path is on DAX, why or why not, and what to do.
+import type { Command } from 'commander';
+import type { Check, Explanation, Verdict } from '../dax/index.ts';
+import { aligned, answer, paint, questionStatus, toJson, wrapped } from './output.ts';
+
+const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
+	ok: ['✓', 'green'],
+	broken: ['✗', 'red'],
+	warning: ['!', 'yellow'],
+	unknown: ['?', 'cyan'],
+};
+
+/** The answer as the first line of what explain and inspect print. */
+export function answerLine({ path, dax, reason }: Explanation): string {
+	if (dax) return paint('green', `${path} is on DAX`);
+	return paint('red', wrapped(`${path} is not on DAX: ${reason}`, 0));
+}
+
+function checkLines(check: Check, column: number, isAnswer: boolean): string {
+	const [mark, style] = marks[check.verdict];
+	const indent = ' '.repeat(column);
+	const head = `  ${paint(style, mark)} ${check.link.padEnd(column - 4)}`;
+	const evidence = check.evidence.map(({ value, source }) => paint('dim', wrapped(`${value}  (${source})`, column)));
+	// The answer has said it.
+	const remedy = check.remedy === undefined || isAnswer ? [] : [wrapped(`To mend it: ${check.remedy}`, column)];
+	return `${head}${wrapped(check.finding, column)}\n${[...evidence, ...remedy].map((line) => `${indent}${line}\n`).join('')}`;
+}
+
+/** An explanation for a person. */
+export function formatExplanation(explanation: Explanation): string {
+	const { remedy, checks } = explanation;
+	const column = 4 + Math.max(...checks.map(({ link }) => link.length)) + 2;
+	const first = checks.find(({ verdict }) => verdict === 'broken');
+	const mending = remedy === undefined ? '' : aligned([['To mend it:', remedy]], 0);
+	const chain = checks.map((check) => checkLines(check, column, check === first));
+	return `${answerLine(explanation)}\n${mending}\n${chain.join('')}`;
+}
+
+/** Adds the `explain` subcommand. */
+export function addExplainCommand(program: Command): void {
+	program
+		.command('explain')
+		.summary('say whether a path is on DAX, why or why not, and what to do')
+		.description(
+			`Goes through the chain on which DAX depends, from the file system's device to the file: each link with its verdict, what was read and where, and what mends it. The first broken link is the answer. A directory is judged by a nameless file that is made in it for a moment. Changes nothing and needs no root.`,
+		)
+		.argument('<path>', 'a file or directory')
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`
+Marks: ✓ in order, ✗ broken: keeps DAX off, ! a limit of the DAX that there is, ? not known
+${questionStatus}
+
+Examples:
+  daxkind explain /mnt/pmem
+  daxkind explain --json /mnt/pmem/table | jq -r .remedy
+  daxkind explain /mnt/pmem >/dev/null || echo 'no DAX'`,
+		)
+		.action(async (path: string, { json }: { json?: boolean }) => {
+			// Only here is the native addon needed; the other commands do without it.
+			const { explain } = await import('../dax/index.ts');
+			answer('explain', () => {
+				const explanation = explain(path);
+				process.stdout.write(json ? toJson(explanation) : formatExplanation(explanation));
+				return explanation.dax;
+			});
+		});
+}

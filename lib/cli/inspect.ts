@@ -1,0 +1,167 @@
+// `daxkind inspect`: all that has a say in whether a path is on DAX, as it was read.
+import type { Command } from 'commander';
+import type { DaxReport, Explanation } from '../dax/index.ts';
+import { formatBytes } from '../format.ts';
+import type { Constants } from '../native.ts';
+import { answerLine } from './explain.ts';
+import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
+import { xflagWords } from './xflags.ts';
+
+type Row = readonly [name: string, value: string | undefined];
+type Section = readonly [title: string, rows: readonly Row[]];
+
+const unknown = 'not known';
+const yesNo = (value: boolean | undefined): string => (value === undefined ? unknown : value ? 'yes' : 'no');
+const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+
+/** Bytes as a person reads them, and to the last one. */
+function size(bytes: number | undefined): string {
+	if (bytes === undefined) return unknown;
+	return bytes < 1024 ? `${bytes} bytes` : `${formatBytes(bytes)} (${bytes} bytes)`;
+}
+
+function fileRows({ file }: DaxReport, constants: Constants): Row[] {
+	const words = file.xflags === undefined ? [] : xflagWords(file.xflags, constants);
+	const xflags =
+		file.xflags === undefined
+			? `cannot be read: ${file.xflagsError}`
+			: `${hex(file.xflags)}${words.length > 0 ? ` (${words.join(', ')})` : ''}`;
+	return [
+		['path', file.realPath],
+		['type', file.type],
+		['size', size(file.size)],
+		['in the DAX state', file.type === 'directory' ? 'directories never are' : yesNo(file.dax)],
+		['DAX flag', yesNo(file.flag)],
+		['xflags', xflags],
+		['inode flags', file.inodeFlags === undefined ? undefined : hex(file.inodeFlags)],
+		['statx attributes', `${hex(file.attributes)}, of ${hex(file.attributesMask)}`],
+		['extent size hint', file.extentSizeHint === 0 ? undefined : size(file.extentSizeHint)],
+		['excludes DAX', file.exclusions.length === 0 ? 'nothing in it' : file.exclusions.join(', ')],
+	];
+}
+
+function directoryRows({ file, directory, newFile }: DaxReport): Row[] {
+	const made = newFile?.error === undefined ? yesNo(newFile?.dax) : `none can be made: ${newFile.error}`;
+	return [
+		['path', file.type === 'directory' ? undefined : directory.path],
+		['new files get the DAX flag', yesNo(directory.flag)],
+		['a new file is on DAX', newFile && made],
+	];
+}
+
+function mountRows({ mount, fileSystem }: DaxReport): Row[] {
+	if (!mount) return [];
+	const { fsType, driver } = mount;
+	const others = mount.mounts.map(({ mountPoint }) => mountPoint).filter((point) => point !== mount.mountPoint);
+	return [
+		['mount point', mount.mountPoint],
+		['directory mounted', mount.root === '/' ? undefined : mount.root],
+		['also mounted at', others.length === 0 ? undefined : others.join(', ')],
+		['file system', driver === fsType ? fsType : `${fsType}, by the ${driver} driver`],
+		['source', mount.source],
+		['options', [...mount.options, ...mount.superOptions].join(',')],
+		['DAX option shown', mount.daxOption ?? 'none'],
+		['DAX mode', mount.mode],
+		['DAX mode in effect', mount.effectiveMode],
+		['block size', size(fileSystem.blockSize)],
+		['large files aligned to', fileSystem.allocationUnit === 0 ? 'nothing shown' : size(fileSystem.allocationUnit)],
+		['DAX window', fsType === 'virtiofs' ? yesNo(fileSystem.daxWindow) : undefined],
+		['upper directory', mount.upperDirectory],
+	];
+}
+
+function deviceRows({ device }: DaxReport): Row[] {
+	if (!device) return [];
+	const layers = device.layers.map((layer) => `${layer.name} (${layer.type}, DAX: ${yesNo(layer.dax)})`);
+	return [
+		['name', `/dev/${device.name}`],
+		['numbers', `${device.major}:${device.minor}`],
+		['size', size(device.size)],
+		['DAX', yesNo(device.dax)],
+		['partition', device.partition && `${device.partition.number}, from byte ${device.partition.start}`],
+		['logical sector', size(device.logicalSector)],
+		['physical sector', size(device.physicalSector)],
+		['made of', layers.join(', ')],
+	];
+}
+
+function memoryRows({ namespace, region }: DaxReport): Row[] {
+	if (!namespace || !region) return [];
+	return [
+		['namespace', namespace.name],
+		['mode', namespace.mode ?? unknown],
+		['size', size(namespace.size)],
+		['align', namespace.align === undefined ? undefined : size(namespace.align)],
+		['begins at', namespace.start === undefined ? undefined : hex(namespace.start)],
+		['region', region.name],
+		['provider', region.provider ?? unknown],
+		['persistence domain', region.persistenceDomain ?? 'not stated'],
+		['asynchronous', yesNo(region.asynchronous)],
+		['read-only', yesNo(region.readOnly)],
+		['NUMA node', region.numaNode === undefined ? 'none' : `${region.numaNode}`],
+	];
+}
+
+function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
+	const refused = mapSync.error === undefined ? '' : `: ${mapSync.error}`;
+	const tried = mapSync.tried === undefined ? 'not tried' : `tried on ${mapSync.tried}`;
+	const { pieces, mappable, extents, obstacles } = hugePages;
+	return [
+		['page', size(kernel.pageSize)],
+		['huge page', size(kernel.hugePageSize)],
+		['DAX by file', yesNo(kernel.perFileDax)],
+		['knows MAP_SYNC', yesNo(kernel.mapSync)],
+		['MAP_SYNC accepted', `${yesNo(mapSync.supported)} (${tried}${refused})`],
+		['huge pages possible', [yesNo(hugePages.possible), ...obstacles].join('; ')],
+		['extents', extents === undefined ? undefined : `${extents}, ${mappable} of ${pieces} huge pages mappable`],
+	];
+}
+
+/** A report for a person, after the answer. */
+export function formatReport(report: DaxReport, explanation: Explanation, constants: Constants): string {
+	const sections: Section[] = [
+		[report.file.type === 'directory' ? 'Directory' : 'File', fileRows(report, constants)],
+		['Inheritance', directoryRows(report)],
+		['Mount', mountRows(report)],
+		['Block device', deviceRows(report)],
+		['Persistent memory', memoryRows(report)],
+		['Kernel', kernelRows(report)],
+	];
+	const text = sections.flatMap(([title, rows]) => {
+		const known = rows.filter((row): row is readonly [string, string] => row[1] !== undefined);
+		return known.length === 0 ? [] : [`\n${paint('bold', title)}\n${aligned(known)}`];
+	});
+	return `${answerLine(explanation)}\n${text.join('')}`;
+}
+
+/** Adds the `inspect` subcommand. */
+export function addInspectCommand(program: Command): void {
+	program
+		.command('inspect')
+		.summary('show all that has a say in whether a path is on DAX')
+		.description(
+			'Shows what the kernel says of a file or directory, its mount and the mode that this is really in, its block device, the persistent memory behind that, and what mmap can do with it. Changes nothing and needs no root; what this user may not read is not shown.',
+		)
+		.argument('<path>', 'a file or directory')
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`${questionStatus}
+
+Examples:
+  daxkind inspect /mnt/pmem
+  daxkind inspect --json /mnt/pmem/table | jq .mount.effectiveMode`,
+		)
+		.action(async (path: string, { json }: { json?: boolean }) => {
+			const [{ explainReport, inspect }, { native }] = await Promise.all([
+				import('../dax/index.ts'),
+				import('../native.ts'),
+			]);
+			answer('inspect', () => {
+				const report = inspect(path);
+				const text = json ? toJson(report) : formatReport(report, explainReport(report), native.constants);
+				process.stdout.write(text);
+				return report.dax;
+			});
+		});
+}

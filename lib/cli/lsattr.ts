@@ -1,0 +1,103 @@
+// `daxkind lsattr`: the extended flags of files, as xfs_io's lsattr shows them.
+import { type Dirent, lstatSync, opendirSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Fsxattr } from '../native.ts';
+import { machineTrouble, toJson } from './output.ts';
+import { progress } from './progress.ts';
+import { xflagLetters, xflagWords } from './xflags.ts';
+
+/** A path, or the error that it ended in. */
+type Found = { path: string; error?: undefined } | { path: string; error: unknown };
+
+function* entriesOf(directory: string): Generator<Dirent> {
+	const handle = opendirSync(directory);
+	try {
+		for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) yield entry;
+	} finally {
+		handle.closeSync();
+	}
+}
+
+const joined = (directory: string, name: string) => `${directory.replace(/\/+$/, '')}/${name}`;
+
+/** What is below a directory, each directory after what is in it, as xfs_io has it. Links, devices and the like are left out. */
+function* below(directory: string, device: number): Generator<Found> {
+	try {
+		for (const entry of entriesOf(directory)) {
+			const path = joined(directory, entry.name);
+			if (entry.isFile()) yield { path };
+			// On this file system, as xfs_io has it.
+			if (entry.isDirectory() && lstatSync(path).dev === device) {
+				yield* below(path, device);
+				yield { path };
+			}
+		}
+	} catch (error) {
+		yield { path: directory, error };
+	}
+}
+
+function* paths(given: readonly string[], isRecursive: boolean): Generator<Found> {
+	for (const path of given) {
+		const status = isRecursive ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+		if (status?.isDirectory()) yield* below(path, status.dev);
+		yield { path };
+	}
+}
+
+interface Options {
+	recursive?: boolean;
+	json?: boolean;
+}
+
+async function list(given: readonly string[], { recursive = false, json = false }: Options): Promise<void> {
+	const [{ getFsxattr }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
+	const { constants } = native;
+	const records: ({ path: string; flags: string[] } & Omit<Fsxattr, 'flags'> & { xflags: number })[] = [];
+	// Lines on a terminal are progress enough.
+	const line = progress(recursive && !process.stdout.isTTY);
+	let count = 0;
+	for (const { path, error } of paths(given, recursive)) {
+		try {
+			if (error !== undefined) throw error;
+			const { flags, ...rest } = getFsxattr(path);
+			if (json) records.push({ path, xflags: flags, flags: xflagWords(flags, constants), ...rest });
+			// The blank at the end is xfs_io's, for diff.
+			else process.stdout.write(`${xflagLetters(flags, constants)} ${path} \n`);
+		} catch (failure) {
+			line.clear();
+			process.stderr.write(`daxkind lsattr: ${machineTrouble(failure)}\n`);
+			process.exitCode = 1;
+		}
+		line.show(`${++count} files and directories`);
+	}
+	line.clear();
+	if (json) process.stdout.write(toJson(records));
+}
+
+/** Adds the `lsattr` subcommand. */
+export function addLsattrCommand(program: Command): void {
+	program
+		.command('lsattr')
+		.summary('list extended flags; x is the persistent DAX flag')
+		.description(
+			'Lists the extended flags of files and directories (FS_IOC_FSGETXATTR) in the letters and lines of `xfs_io -r -c lsattr`. An x is the DAX flag: of a directory, what is made in it gets it; of a file, it decides where the mount says so (daxkind explain).',
+		)
+		.argument('<path...>', 'files and directories')
+		.option('-R, --recursive', 'also all that is below directories, on the same file system; links are not followed')
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`
+Letters, in this order: r realtime, p prealloc, i immutable, a append-only, s sync, A no-atime, d no-dump,
+  t rt-inherit, P proj-inherit, n nosymlinks, e extsize, E extsz-inherit, f no-defrag, S filestream, x dax,
+  C cow-extsize, X has-xattr
+
+Exit status: 0 if all were read, 1 if some were not, 2 for wrong usage.
+
+Examples:
+  daxkind lsattr /mnt/pmem/table
+  daxkind lsattr -R /mnt/pmem | grep '^[^ ]*x'`,
+		)
+		.action(list);
+}

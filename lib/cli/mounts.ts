@@ -1,0 +1,74 @@
+// `daxkind mounts`: where DAX is to be had.
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import type { DaxMount, Explanation } from '../dax/index.ts';
+import { answer, paint, toJson } from './output.ts';
+
+const newFiles = ({ newFiles: dax }: DaxMount): string => (dax === undefined ? 'none can be made' : dax ? 'yes' : 'no');
+
+const plain = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' };
+const noBorders = {
+	...plain,
+	...{ 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '' },
+	...{ right: '', 'right-mid': '', middle: '  ' },
+};
+
+/** Mounts as a table for a person. */
+export function formatMounts(
+	mounts: readonly DaxMount[],
+	explain: (path: string) => Explanation,
+	all: boolean,
+): string {
+	const having = mounts.filter(({ effectiveMode }) => effectiveMode === 'always' || effectiveMode === 'inode');
+	const count = having.length === 1 ? '1 mount has DAX' : `${having.length} mounts have DAX`;
+	const first = having.length === 0 ? paint('red', 'No mount has DAX') : paint('green', count);
+	if (mounts.length === 0) return `${first}\n`;
+	const table = new Table({
+		head: ['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX', ...(all ? ['WHY NOT'] : [])],
+		style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+		chars: noBorders,
+	});
+	for (const mount of mounts) {
+		const why = all ? [explain(mount.mountPoint).reason ?? ''] : [];
+		table.push([
+			mount.mountPoint,
+			mount.fsType,
+			mount.device ?? mount.source,
+			mount.daxOption ?? '-',
+			mount.effectiveMode,
+			newFiles(mount),
+			...why,
+		]);
+	}
+	const lines = table.toString().split('\n');
+	return `${first}\n\n${lines.map((line) => `${line.trimEnd()}\n`).join('')}`;
+}
+
+/** Adds the `mounts` subcommand. */
+export function addMountsCommand(program: Command): void {
+	program
+		.command('mounts')
+		.summary('list the mounts in which files can be on DAX')
+		.description(
+			'Lists the mounts in which files can be on DAX, with the mode that each is really in: always (all files), inode (those with the DAX flag), never, or unsupported where the device or the file system cannot. ext4 and XFS show no option for inode, their default.',
+		)
+		.option('-a, --all', 'also mounts of file systems that have DAX where it is off, and why')
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`
+Exit status: 0 if a mount has DAX, 1 if none has, 2 for wrong usage.
+
+Examples:
+  daxkind mounts --all
+  daxkind mounts --json | jq -r '.[] | select(.newFiles).mountPoint'`,
+		)
+		.action(async ({ all = false, json = false }: { all?: boolean; json?: boolean }) => {
+			const { explain, findDaxMounts } = await import('../dax/index.ts');
+			answer('mounts', () => {
+				const mounts = findDaxMounts({ all });
+				process.stdout.write(json ? toJson(mounts) : formatMounts(mounts, explain, all));
+				return mounts.some(({ effectiveMode, newFiles: dax }) => dax || ['always', 'inode'].includes(effectiveMode));
+			});
+		});
+}

@@ -1,0 +1,66 @@
+// What the commands about DAX print with: colours on a terminal only, lines no wider than it, JSON, and errors of the machine.
+import { styleText } from 'node:util';
+import { Help } from 'commander';
+import type { SystemError } from '../errors.ts';
+import { troubleStatus } from './usage.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Text in a colour, if standard output is a terminal that shows colours (NO_COLOR, FORCE_COLOR and the like have their say). */
+export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
+
+/** Columns of the terminal; elsewhere the usual width of one. */
+export const width = (): number => Math.min(process.stdout.columns ?? 80, 120);
+
+/**
+ * Breaks text into lines that fit beside an indent.
+ *
+ * @param indent Columns before each line but the first, which has as many before it already.
+ */
+export function wrapped(text: string, indent: number, columns = width()): string {
+	const lines = new Help().boxWrap(text, Math.max(columns - indent, 20)).split('\n');
+	return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(indent)}`);
+}
+
+/** Rows of a name and a value, the values below one another. */
+export function aligned(rows: readonly (readonly [name: string, value: string])[], indent = 2): string {
+	const column = indent + Math.max(...rows.map(([name]) => name.length)) + 2;
+	return rows
+		.map(([name, value]) => `${' '.repeat(indent)}${name.padEnd(column - indent)}${wrapped(value, column)}\n`)
+		.join('');
+}
+
+/** Masks, whose bits mean something, as the kernel's headers write them. */
+const masks = new Set(['attributes', 'attributesMask']);
+
+/** A value as one JSON document. What is not known is null, so that each field is always there; 64-bit numbers are strings. */
+export function toJson(value: unknown): string {
+	const replacer = (name: string, field: unknown) => {
+		if (field === undefined) return null;
+		if (typeof field !== 'bigint') return field;
+		return masks.has(name) ? `0x${field.toString(16)}` : `${field}`;
+	};
+	return `${JSON.stringify(value, replacer, '\t')}\n`;
+}
+
+/** The message of a failed system call, for standard error; anything else is a fault of ours and is thrown on. */
+export function machineTrouble(error: unknown): string {
+	if (!(error instanceof Error && 'syscall' in error)) throw error;
+	return (error as SystemError).message;
+}
+
+/**
+ * Runs the body of a command that answers a question, with its exit status: 0 for yes, 1 for no, 2 where it could not be asked.
+ */
+export function answer(command: string, body: () => boolean): void {
+	try {
+		process.exitCode = body() ? 0 : 1;
+	} catch (error) {
+		process.stderr.write(`daxkind ${command}: ${machineTrouble(error)}\n`);
+		process.exitCode = troubleStatus;
+	}
+}
+
+/** Exit statuses of commands that answer a question, for their help. */
+export const questionStatus = `
+Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and where it cannot be found out (no such path…).`;

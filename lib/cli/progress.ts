@@ -1,0 +1,30 @@
+// A line on the terminal for work that takes a while. Standard error, so that the output stays clean; no terminal, no line.
+import createSpinner from 'yocto-spinner';
+
+export interface Progress {
+	show(text: string): void;
+	/** Takes the line away, for what else is to be printed; the next `show` brings it back. */
+	clear(): void;
+}
+
+/** How often a count that changes all the time is worth a new text. */
+const intervalMs = 100;
+
+/** A spinner with a text, if it is wanted and standard error is a terminal. */
+export function progress(isWanted: boolean): Progress {
+	if (!isWanted || !process.stderr.isTTY) return { show() {}, clear() {} };
+	const spinner = createSpinner({ stream: process.stderr });
+	let shown = 0;
+	return {
+		show(text) {
+			const now = Date.now();
+			if (now - shown < intervalMs) return;
+			shown = now;
+			spinner.text = text;
+			if (!spinner.isSpinning) spinner.start();
+		},
+		clear() {
+			if (spinner.isSpinning) spinner.stop();
+		},
+	};
+}
