@@ -24,11 +24,13 @@ export function formatChange(path: string, state: DaxFlag, explain: () => Explan
 	return `${done}, but it does not decide here: ${why}`;
 }
 
+const counted = (count: number, one: string, many: string) => `${formatCount(count)} ${count === 1 ? one : many}`;
+
 /** What became of a tree. */
 export function formatTree(path: string, on: boolean, { files, directories, changed, failures }: DaxFlagTree): string {
-	const all = `${formatCount(files)} files and ${formatCount(directories)} directories`;
+	const all = `${counted(files, 'file', 'files')} and ${counted(directories, 'directory', 'directories')}`;
 	const failed = failures.length === 0 ? '' : `, ${formatCount(failures.length)} failed`;
-	return `${path}: DAX flag ${on ? 'set' : 'cleared'} on ${formatCount(changed)} of ${all}${failed}`;
+	return `${path}: DAX flag ${on ? 'set' : 'cleared'} in ${all}: ${formatCount(changed)} changed${failed}`;
 }
 
 function usageError(message: string): void {

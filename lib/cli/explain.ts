@@ -10,10 +10,10 @@ const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof pa
 	unknown: ['?', 'cyan'],
 };
 
-/** The answer as the first line of what explain and inspect print. */
+/** The answer: the first line of what explain and inspect print, and one line, so that `head -1` has all of it. */
 export function answerLine({ path, dax, reason }: Explanation): string {
 	if (dax) return paint('green', `${path} is on DAX`);
-	return paint('red', wrapped(`${path} is not on DAX: ${reason}`, 0));
+	return paint('red', `${path} is not on DAX: ${reason}`);
 }
 
 function checkLines(check: Check, column: number, isAnswer: boolean): string {

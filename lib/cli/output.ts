@@ -12,13 +12,15 @@ export const paint = (style: Style, text: string): string => styleText(style, te
 /** Columns of the terminal; elsewhere the usual width of one. */
 export const width = (): number => Math.min(process.stdout.columns ?? 80, 120);
 
+const wrapper = Object.assign(new Help(), { minWidthToWrap: 1 });
+
 /**
  * Breaks text into lines that fit beside an indent.
  *
  * @param indent Columns before each line but the first, which has as many before it already.
  */
 export function wrapped(text: string, indent: number, columns = width()): string {
-	const lines = new Help().boxWrap(text, Math.max(columns - indent, 20)).split('\n');
+	const lines = wrapper.boxWrap(text, Math.max(columns - indent, 20)).split('\n');
 	return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(indent)}`);
 }
 

@@ -38,6 +38,7 @@ test('what is about DAX is also an entry of its own, with the pure parts that it
 		'daxOption',
 		'effectiveMode',
 		'explain',
+		'explainReport',
 		'findDaxMounts',
 		'getDaxFlag',
 		'getFsxattr',

@@ -1,0 +1,204 @@
+// The commands about DAX, off DAX: what they print, their exit statuses, what is for a terminal only. test/vm/cli.test.ts has them on
+// DAX, beside the programs that they are to agree with.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type DaxMount, explain, findDaxMounts, inspect, statx } from 'daxkind/dax';
+import { describe, expect, test } from 'vitest';
+import { formatChange, formatTree } from '#lib/cli/chattr.js';
+import { formatExplanation } from '#lib/cli/explain.js';
+import { formatMounts } from '#lib/cli/mounts.js';
+import { toJson, wrapped } from '#lib/cli/output.js';
+import { formatStatus } from '#lib/cli/statx.js';
+import { xflagLetters, xflagWords } from '#lib/cli/xflags.js';
+import { native } from '#lib/native.js';
+import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+function daxkind(...args: string[]) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
+	return { status, stdout, stderr };
+}
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+/** What a command writes to a terminal, of any sort. */
+function onTerminal(...args: string[]): string {
+	const command = [process.execPath, cli, ...args].map((word) => `'${word}'`).join(' ');
+	const env = { ...process.env, TERM: 'xterm', NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined };
+	return spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env }).stdout;
+}
+
+test('explain answers in its first line, then the remedy, then each link with what was read; status 1 off DAX', () => {
+	const directory = temporaryDirectory(tmpfs);
+	const { status, stdout, stderr } = daxkind('explain', directory);
+	expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
+	const text = stdout.replace(/\n +/g, ' ');
+	expect(text).toMatch(
+		/^\S+ is not on DAX: the file system is tmpfs, which has no DAX\nTo mend it: {2}use a directory/,
+	);
+	expect(text).toContain('✓ path');
+	expect(text).toMatch(/✗ file system {2,}the file system is tmpfs.* tmpfs {2}\(\/proc\/self\/mountinfo, mount \d+\)/);
+	for (const line of stdout.split('\n').slice(1)) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test.each([
+	['explain', (path: string) => explain(path)],
+	['inspect', (path: string) => inspect(path)],
+	['statx', (path: string) => statx(path)],
+] as const)('%s --json is what the library says, and nothing else', (command, call) => {
+	const file = join(temporaryDirectory(), 'file');
+	writeFileSync(file, 'x');
+	const { status, stdout, stderr } = daxkind(command, '--json', file);
+	expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
+	expect(JSON.parse(stdout)).toEqual(JSON.parse(toJson(call(file))));
+});
+
+test('in JSON masks are hexadecimal, other long numbers decimal, and what is not known is null', () => {
+	expect(JSON.parse(toJson({ attributes: 0x200000n, inode: 12n, dax: undefined, list: [undefined] }))).toEqual({
+		attributes: '0x200000',
+		inode: '12',
+		dax: null,
+		list: [null],
+	});
+});
+
+test.each(['explain', 'inspect', 'statx'])('%s of a missing path is trouble, not an answer: status 2', (command) => {
+	const message = `daxkind ${command}: ENOENT: no such file or directory, statx '/missing'\n`;
+	expect(daxkind(command, '/missing')).toEqual({ status: 2, stdout: '', stderr: message });
+});
+
+test.each([
+	[['explain'], "missing required argument 'path'"],
+	[['explain', '/', '/'], 'too many arguments'],
+	[['statx', '--nonsense', '/'], "unknown option '--nonsense'"],
+	[['lsattr'], "missing required argument 'path'"],
+	[['chattr', '/tmp'], "the first argument must be +x or -x, not '/tmp'"],
+	[['chattr', '+x', '-x', '/tmp'], 'either +x or -x'],
+	[['chattr', '+x'], "missing required argument 'path'"],
+	[['chattr', '+i', '/tmp'], "the first argument must be +x or -x, not '+i'"],
+	[['mounts', 'surplus'], 'too many arguments'],
+])('daxkind %j is wrong usage: status 2', (args, message) => {
+	const { status, stdout, stderr } = daxkind(...args);
+	expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+	expect(stderr).toContain(message);
+});
+
+test.each(['explain', 'inspect', 'statx', 'lsattr', 'chattr', 'mounts'])(
+	'%s --help has examples and the exit status',
+	(command) => {
+		const { status, stdout } = daxkind(command, '--help');
+		expect(status).toBe(0);
+		expect(stdout).toMatch(/Exit status: 0 if/);
+		expect(stdout).toMatch(/Examples?:/);
+		expect(stdout).toContain(`daxkind ${command} `);
+	},
+);
+
+test('output that cannot be written is said in one line', () => {
+	const { status, stderr } = spawnSync('sh', ['-c', `'${process.execPath}' '${cli}' --help >/dev/full`], {
+		encoding: 'utf8',
+	});
+	expect({ status, stderr }).toEqual({ status: 1, stderr: 'daxkind: ENOSPC: no space left on device, write\n' });
+});
+
+test('lsattr and chattr report what cannot be read or changed, and go on: status 1', () => {
+	const directory = temporaryDirectory(tmpfs);
+	const list = daxkind('lsattr', join(directory, 'missing'), '/dev/null', directory);
+	expect(list.status).toBe(1);
+	expect(list.stderr.split('\n')).toHaveLength(3);
+	expect(list.stderr).toMatch(/^daxkind lsattr: ENOENT.*\ndaxkind lsattr: ENOTTY/);
+	expect(list.stdout).toBe(`${'-'.repeat(17)} ${directory} \n`);
+	const change = daxkind('chattr', '+x', directory);
+	expect(change).toEqual({
+		status: 1,
+		stdout: '',
+		stderr: `daxkind chattr: ENOTSUP: this file system has no per-file DAX flag; ext4 and XFS have one, ioctl '${directory}'\n`,
+	});
+});
+
+test('lsattr -R lists what is in a directory before it, and follows no links', () => {
+	const directory = temporaryDirectory();
+	mkdirSync(join(directory, 'a/b'), { recursive: true });
+	writeFileSync(join(directory, 'a/b/file'), '');
+	symlinkSync('/', join(directory, 'link'));
+	const paths = daxkind('lsattr', '-R', directory).stdout.match(/\/\S+/g);
+	expect(paths).toEqual(['a/b/file', 'a/b', 'a', ''].map((name) => join(directory, name)));
+	const records = JSON.parse(daxkind('lsattr', '-R', '--json', directory).stdout);
+	expect(records.map(({ path }: { path: string }) => path)).toEqual(paths);
+	expect(records[0]).toMatchObject({
+		xflags: expect.any(Number),
+		flags: expect.any(Array),
+		projectId: expect.any(Number),
+	});
+});
+
+test('letters are in the order of xfs_io', () => {
+	const { constants } = native;
+	expect(xflagLetters(0, constants)).toBe('-----------------');
+	expect(xflagLetters(constants.FS_XFLAG_DAX, constants)).toBe('--------------x--');
+	expect(xflagLetters(0xffffffff, constants)).toBe('rpiasAdtPneEfSxCX');
+	expect(xflagWords(constants.FS_XFLAG_DAX | constants.FS_XFLAG_NODUMP, constants)).toEqual(['no-dump', 'dax']);
+});
+
+test('times before 1970 have nanoseconds that count up, as in the kernel', () => {
+	const status = { ...statx('/'), modifyTimeNs: -1n };
+	expect(formatStatus(status, native.constants)).toContain('stat.mtime.tv_sec = -1\nstat.mtime.tv_nsec = 999999999\n');
+});
+
+test('chattr says what became of a flag', () => {
+	const explained = () => ({ path: '/f', dax: false, reason: '/mnt is mounted with dax=never', checks: [] });
+	expect(formatChange('/f', { flag: true, effective: true, pending: false }, explained)).toBe(
+		'/f: DAX flag set, and in effect',
+	);
+	expect(formatChange('/f', { flag: false, effective: true, pending: true }, explained)).toMatch(
+		/cleared; pending, .*nobody has/,
+	);
+	expect(formatChange('/f', { flag: true, effective: false, pending: false }, explained)).toBe(
+		'/f: DAX flag set, but it does not decide here: /mnt is mounted with dax=never',
+	);
+	const tree = { flag: true, effective: true, pending: false, files: 1, directories: 2000, changed: 12, failures: [] };
+	expect(formatTree('/d', true, tree)).toBe('/d: DAX flag set in 1 file and 2,000 directories: 12 changed');
+});
+
+test('mounts says how many there are, in columns', () => {
+	const mount = {
+		mountPoint: '/mnt/p',
+		fsType: 'xfs',
+		device: 'pmem0',
+		source: '/dev/pmem0',
+		daxOption: undefined,
+		effectiveMode: 'inode',
+	};
+	const text = formatMounts([{ ...mount, newFiles: false } as unknown as DaxMount], explain, false);
+	expect(text).toBe(`1 mount has DAX
+
+MOUNT POINT  TYPE  DEVICE  SHOWN  MODE   NEW FILES ON DAX
+/mnt/p       xfs   pmem0   -      inode  no
+`);
+	const here = findDaxMounts().length > 0;
+	const { status, stdout } = daxkind('mounts');
+	expect(status).toBe(here ? 0 : 1);
+	if (!here) expect(stdout).toBe('No mount has DAX\n');
+	expect(JSON.parse(daxkind('mounts', '--all', '--json').stdout)).toEqual(
+		JSON.parse(toJson(findDaxMounts({ all: true }))),
+	);
+});
+
+test('text is broken between words and goes on below itself', () => {
+	expect(wrapped('aaa bbb ccc ddd eee fff ggg', 4, 24)).toBe('aaa bbb ccc ddd eee\n    fff ggg');
+});
+
+describe.skipIf(!hasScript)('colours', () => {
+	test('are for a terminal', () => {
+		expect(onTerminal('explain', tmpfs)).toContain('\u001b[31m');
+	});
+
+	test('stay away from pipes, and from a person who wants none', () => {
+		expect(daxkind('explain', tmpfs).stdout).not.toContain('\u001b');
+		process.env.NO_COLOR = '1';
+		expect(formatExplanation(explain(tmpfs))).not.toContain('\u001b');
+	});
+});
