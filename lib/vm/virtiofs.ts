@@ -124,6 +124,7 @@ export async function startSharing(
 		detached: true,
 		stdio: ['pipe', 'ignore', 'ignore'],
 	});
+	remover.stdin.on('error', () => {});
 	const removed = new Promise((resolve) => remover.once('close', resolve).once('error', resolve));
 	const daemons = sockets.map((socket, n) =>
 		startDaemon(setpriv, virtiofsd, makeArguments(socket, directories[n]!), directories[n]!),
@@ -142,6 +143,7 @@ export async function startSharing(
 	try {
 		await Promise.all(daemons.map((daemon, n) => listening(daemon, sockets[n]!, signal)));
 	} catch (error) {
+		for (const daemon of daemons) daemon.kill();
 		await stop();
 		throw error;
 	}

@@ -19,6 +19,15 @@ describe.skipIf(missing.length > 0)(
 			expect(status).toBe(7);
 		});
 
+		test('mounts ext2 by the ext4 driver, without an option where the flag of a file is to decide', async () => {
+			const options = ['--pmem', '64M', '--fs', 'ext2', '--mount', 'dax=always', '--mount', 'dax=inode'];
+			const script =
+				'grep -c "^/dev/pmem1 /mnt/pmem1 ext2 [^ ]*" /proc/mounts; grep -c dax /proc/mounts; ls /sys/fs/ext4';
+			const { status, stdout, stderr } = await vm([...options, '--', 'sh', '-c', script]);
+			expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+			expect(stdout.split('\n')).toEqual(['1', '1', 'features', 'pmem0', 'pmem1', '']);
+		});
+
 		test('that hangs is killed after the timeout, with status 124', async () => {
 			const { status, stderr } = await vm(['--timeout', '1', '--', 'sleep', '1000']);
 			expect(status).toBe(124);

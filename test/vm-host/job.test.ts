@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { originalArguments, withOriginalBytes } from '#lib/vm/environment.js';
 import { planDevices } from '#lib/vm/filesystem.js';
+import { stageTwoScript } from '#lib/vm/init.js';
 import { type Job, jobEnd, jobScript, shellQuote, wantedFeatures } from '#lib/vm/job.js';
 import { MIB } from '#lib/vm/size.js';
 
@@ -96,6 +97,12 @@ describe('jobScript', () => {
 		]);
 		expect(jobScript(job).toString()).toContain("sets='ext4 nvdimm'");
 	});
+});
+
+test('an ext2 that another driver than ext4 has mounted cannot be dax=inode', () => {
+	const check = /^check_dax\(\) \{[\s\S]*?^\}$/m.exec(stageTwoScript)![0];
+	const output = shell(Buffer.from(`${check}\ncheck_dax ext2 inode /dev/pmem99 /mnt/pmem99; echo "$?"`)).toString();
+	expect(output).toMatch(/knows no DAX flag of files: dax=inode on ext2 needs the ext4 driver\n1\n$/);
 });
 
 describe('withOriginalBytes', () => {
