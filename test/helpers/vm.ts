@@ -1,12 +1,12 @@
 // `daxkind vm` as a process of its own.
 import { execFile, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { missingVmPackages } from '#lib/vm/index.js';
+import { fileSystems, missingVmPackages } from '#lib/vm/index.js';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** What this machine lacks to boot a guest. */
-export const missing = process.arch === 'x64' ? missingVmPackages() : ['an x86-64 machine'];
+/** What this machine lacks to boot a guest without virtiofs. */
+export const missing = process.arch === 'x64' ? missingVmPackages(fileSystems) : ['an x86-64 machine'];
 
 /** More than a boot takes, in ms. */
 export const BOOT_MS = 60_000;
