@@ -118,7 +118,7 @@ function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
 }
 
 /** A report for a person, after the answer. */
-export function formatReport(report: DaxReport, explanation: Explanation, constants: Constants): string {
+function formatReport(report: DaxReport, explanation: Explanation, constants: Constants): string {
 	const sections: Section[] = [
 		[report.file.type === 'directory' ? 'Directory' : 'File', fileRows(report, constants)],
 		['Inheritance', directoryRows(report)],

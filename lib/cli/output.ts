@@ -10,7 +10,7 @@ type Style = Parameters<typeof styleText>[0];
 export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
 
 /** Columns of the terminal; elsewhere the usual width of one. */
-export const width = (): number => Math.min(process.stdout.columns ?? 80, 120);
+const width = (): number => Math.min(process.stdout.columns ?? 80, 120);
 
 const wrapper = Object.assign(new Help(), { minWidthToWrap: 1 });
 

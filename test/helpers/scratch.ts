@@ -18,16 +18,20 @@ export const mkfs = {
 	xfs: 'mkfs.xfs -q -f',
 };
 
-/** Mounts a device at a new place while `body` runs. */
+/** Mounts a device at a new place while `body` runs; if that fails, even with files there left open, it is gone for the next. */
 export function mounted<T>(device: string, options: string, body: (mountPoint: string) => T): T {
 	const mountPoint = mkdtempSync('/mnt/test-');
 	try {
 		sh(`mount -o ${options} ${device} ${mountPoint}`);
+		let result: T;
 		try {
-			return body(mountPoint);
-		} finally {
-			sh(`umount ${mountPoint}`);
+			result = body(mountPoint);
+		} catch (error) {
+			sh(`umount --lazy ${mountPoint}`);
+			throw error;
 		}
+		sh(`umount ${mountPoint}`);
+		return result;
 	} finally {
 		rmdirSync(mountPoint);
 	}

@@ -1,0 +1,124 @@
+// The commands about DAX on DAX, beside the programs that they are to agree with: xfs_io, lsattr, chattr, findmnt.
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type DaxMount, getDaxFlag } from 'daxkind/dax';
+import { expect, test } from 'vitest';
+import * as guest from '../helpers/guest.ts';
+import { made, mkfs, mounted, sh } from '../helpers/scratch.ts';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+function daxkind(...args: string[]) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
+	return { status, stdout, stderr };
+}
+
+/** A tree with and without the flag, and with what has none. */
+function tree(mountPoint: string): string {
+	const top = join(mountPoint, 'top');
+	mkdirSync(join(top, 'plain/deep'), { recursive: true });
+	mkdirSync(join(top, 'flagged'));
+	sh(`chattr +x ${join(top, 'flagged')}`);
+	for (const name of ['file', 'plain/deep/file', 'flagged/file']) writeFileSync(join(top, name), 'contents');
+	sh(`chattr +dA ${join(top, 'file')}`);
+	return top;
+}
+
+const lines = (text: string) =>
+	text
+		.split('\n')
+		.filter((line) => line !== '')
+		.sort();
+
+test.each(['ext4', 'xfs'] as const)(
+	'on %s with dax=inode they show and do what the field’s own programs do',
+	(type) => {
+		made(guest.scratch, mkfs[type], 'dax=inode', (mountPoint) => {
+			const top = tree(mountPoint);
+			const flagged = join(top, 'flagged/file');
+
+			// statx: all but the first line, to the byte.
+			const shown = daxkind('statx', flagged);
+			expect(shown.status).toBe(0);
+			const [answer, ...status] = shown.stdout.split('\n');
+			expect(answer).toBe(`${flagged} is in the DAX state`);
+			expect(status.join('\n').trimEnd()).toBe(sh(`xfs_io -r -c 'statx -r' ${flagged}`));
+
+			// lsattr: the same lines in the same order.
+			const all = sh(`xfs_io -r -c 'lsattr -R' ${top}`);
+			expect(daxkind('lsattr', '-R', top).stdout.trimEnd()).toBe(all);
+			expect(all).toMatch(/^-{14}x-- \S+\/flagged\/file/m);
+			const byLsattr = sh(`lsattr -d ${flagged}`).split(' ')[0]!.includes('x');
+			expect(byLsattr).toBe(true);
+
+			// chattr, and what xfs_io and e2fsprogs then see.
+			symlinkSync('/dev/shm', join(top, 'link'));
+			const change = daxkind('chattr', '-R', '+x', top);
+			expect(change).toEqual({
+				status: 0,
+				stdout: `${top}: DAX flag set in 3 files and 4 directories: 5 changed\n`,
+				stderr: '',
+			});
+			rmSync(join(top, 'link'));
+			for (const line of lines(sh(`xfs_io -r -c 'lsattr -R' ${top}`))) expect(line).toMatch(/^[^ ]{14}x/);
+			expect(sh(`xfs_io -r -c lsattr ${join(top, 'file')}`)).toMatch(/^-----Ad-------x--/);
+			sh(`chattr -x ${flagged}`);
+			const file = openSync(flagged, 'r');
+			const { stdout } = daxkind('chattr', '+x', flagged);
+			closeSync(file);
+			expect(stdout).toBe(
+				`${flagged}: DAX flag set; pending, it takes effect when nobody has the file open any more\n`,
+			);
+			expect(getDaxFlag(flagged)).toEqual({ flag: true, effective: true, pending: false });
+		});
+	},
+);
+
+test('mounts agrees with findmnt, but for what the file systems hide', () => {
+	const { status, stdout } = daxkind('mounts', '--json');
+	expect(status).toBe(0);
+	const found = JSON.parse(stdout) as DaxMount[];
+	const dax = [guest.ext4, guest.xfs, guest.ext2, guest.erofs];
+	expect(found.map(({ mountPoint }) => mountPoint).sort()).toEqual([...dax].sort());
+	for (const { mountPoint, source, fsType, daxOption } of found) {
+		const [device, type, options] = sh(`findmnt -nro SOURCE,FSTYPE,OPTIONS ${mountPoint}`).split(' ') as [
+			string,
+			string,
+			string,
+		];
+		expect([source, fsType]).toEqual([device, type]);
+		expect(options.split(',')).toContain(daxOption);
+	}
+	const all = daxkind('mounts', '--all').stdout;
+	expect(all).toMatch(/^4 mounts have DAX\n/);
+	expect(all).toMatch(
+		new RegExp(`^${guest.never} +ext4 +pmem2 +dax=never +never +no +${guest.never} is mounted with dax=never$`, 'm'),
+	);
+});
+
+test('explain and inspect answer by their first line and their status', () => {
+	expect(daxkind('explain', guest.xfs)).toMatchObject({
+		status: 0,
+		stdout: expect.stringMatching(`^${guest.xfs} is on DAX\n`),
+	});
+	const off = daxkind('inspect', guest.never);
+	expect(off).toMatchObject({
+		status: 1,
+		stdout: expect.stringMatching(`^${guest.never} is not on DAX: ${guest.never} is mounted with dax=never\n`),
+	});
+	expect(off.stdout).toMatch(/DAX mode in effect +never\n/);
+	expect(off.stdout).toMatch(/provider +e820\n/);
+});
+
+test("a flag that is set by explain's own remedy is in effect", () => {
+	mounted(guest.scratch, 'dax=inode', (mountPoint) => {
+		const directory = join(mountPoint, 'mended');
+		mkdirSync(directory);
+		const { remedy } = JSON.parse(daxkind('explain', '--json', directory).stdout);
+		const command = remedy.split(' (')[0]!.replace(/^daxkind/, `${process.execPath} ${cli}`);
+		expect(sh(command)).toBe(`${directory}: DAX flag set, and in effect`);
+		expect(daxkind('explain', directory).status).toBe(0);
+	});
+});
