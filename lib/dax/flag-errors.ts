@@ -3,6 +3,7 @@ import { constants as fs, lstatSync } from 'node:fs';
 import { type SystemError, systemError } from '../errors.ts';
 import { native, type TreeFailure } from '../native.ts';
 import { attempt, exclusionsOf } from './file-report.ts';
+import { phrases } from './links/file.ts';
 
 /** What is known of a file whose flags could not be read or changed. */
 interface Evidence {
@@ -33,7 +34,7 @@ function whyNotSupported({ attributes, inodeFlags }: Evidence): string {
 	const exclusions = exclusionsOf({ fsType: '', superOptions: [] }, attributes, inodeFlags, []);
 	return exclusions.length === 0
 		? noFlag
-		: `it has ${exclusions.join(' and ')}, which excludes DAX, so it cannot have the DAX flag`;
+		: `it has ${exclusions.map((name) => phrases[name]).join(' and ')}, which excludes DAX and its flag`;
 }
 
 function whyNoFlags({ mode = fs.S_IFREG }: Evidence): string {

@@ -34,8 +34,9 @@ function ignored(path: string, { flag, effective }: DaxFlag): Error {
  * open or mapped any more. At once if it does already, and for a directory, whose flag is in effect for the next file made in it.
  *
  * It asks again and again, at intervals that grow from a millisecond to a quarter of a second, for the kernel has no notice of it: an
- * inotify watch, or a descriptor to wait with, would itself keep the file as it is. Waiting keeps the process alive; nobody else needs to
- * close the file ever, so give it a `signal`.
+ * inotify watch, or a descriptor to wait with, would itself keep the file as it is. It keeps the process alive, and others may keep the
+ * file open for ever: give it a `signal`. A file with several names can also stay as it is while the kernel has another of them in its
+ * cache; as root, `echo 2 > /proc/sys/vm/drop_caches` ends that.
  *
  * @param path A file or directory; the last component may not be a symbolic link (ELOOP).
  * @returns The flag and the state; `flag` and `effective` are the same.

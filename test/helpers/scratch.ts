@@ -1,6 +1,7 @@
 // File systems that a test makes on a device of the guest, mounts, and takes away again.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
+import { onTestFinished } from 'vitest';
 
 /** Runs a shell command; its output. Administrators' programs are found. */
 export const sh = (command: string): string =>
@@ -41,4 +42,14 @@ export function mounted<T>(device: string, options: string, body: (mountPoint: s
 export function made<T>(device: string, make: string, options: string, body: (mountPoint: string) => T): T {
 	sh(`${make} ${device}`);
 	return mounted(device, options, body);
+}
+
+/** Mounts a device at a new place for the rest of the test. */
+export function mountedForTest(device: string, options: string): string {
+	const mountPoint = mkdtempSync('/mnt/test-');
+	sh(`mount -o ${options} ${device} ${mountPoint}`);
+	onTestFinished(() => {
+		sh(`umount ${mountPoint} && rmdir ${mountPoint}`);
+	});
+	return mountPoint;
 }

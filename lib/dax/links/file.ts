@@ -3,7 +3,8 @@ import type { DaxReport, Exclusion } from '../report.ts';
 import { type Check, check, type Judge, quoted } from './check.ts';
 import { flagDecides } from './mount.ts';
 
-const phrases: Readonly<Record<Exclusion, string>> = {
+/** What a file has, in words. */
+export const phrases: Readonly<Record<Exclusion, string>> = {
 	'inline data': 'its data inside its inode (inline data)',
 	'packed tail': 'its tail packed beside its inode',
 	encryption: 'encryption',

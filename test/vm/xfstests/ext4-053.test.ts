@@ -1,0 +1,108 @@
+// After the rows on DAX of xfstests ext4/053: which options the driver takes when it mounts, what it shows of them and what they mean, and
+// what it refuses to change when it remounts. The mode that daxkind derives from what is shown is the one that files are in.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { explain, inspect, isDax, setDaxFlag } from 'daxkind/dax';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { scratch } from '../../helpers/guest.ts';
+import { mkfs, mounted, sh } from '../../helpers/scratch.ts';
+
+const shownOptions = () => readFileSync(`/proc/fs/ext4/${basename(scratch)}/options`, 'utf8').split('\n');
+
+/** Whether a new file is on DAX, without the flag and with it. */
+function states(mountPoint: string): { unflagged: boolean; flagged: boolean } {
+	const directory = mkdtempSync(join(mountPoint, 'states-'));
+	const unflagged = join(directory, 'unflagged');
+	writeFileSync(unflagged, '');
+	setDaxFlag(directory, true);
+	const flagged = join(directory, 'flagged');
+	writeFileSync(flagged, '');
+	const found = { unflagged: isDax(unflagged), flagged: isDax(flagged) };
+	rmSync(directory, { recursive: true });
+	return found;
+}
+
+const statesOf = {
+	always: { unflagged: true, flagged: true },
+	inode: { unflagged: false, flagged: true },
+	never: { unflagged: false, flagged: false },
+} as const;
+
+const refusal = (run: () => unknown): string => {
+	try {
+		run();
+	} catch (error) {
+		return (error as { stderr: string }).stderr;
+	}
+	throw new Error('it was not refused');
+};
+
+/** The same driver, by the name that it is mounted under: to the older ones it gives only the plain word. */
+const older = ['ext2', 'ext3'] as const;
+
+describe.each(['ext4', ...older] as const)('%s', (type) => {
+	const device = `-t ${type} ${scratch}`;
+	beforeAll(() => {
+		sh(`${mkfs[type]} ${scratch}`);
+	});
+
+	/** What it is mounted with, the mode that this gives, and options of other modes. */
+	const modes = [
+		['dax', 'always', ['dax=never']],
+		['defaults', 'inode', ['dax']],
+	] as const;
+	const modesOfExt4 = [
+		['dax=always', 'always', ['dax=inode']],
+		['dax=never', 'never', ['dax', 'dax=inode']],
+		['dax=inode', 'inode', ['dax=always', 'dax=never']],
+		['dax=never,dax=always', 'always', ['dax=never']],
+	] as const;
+	/** What /proc/fs/ext4 shows of them: nothing of what is so anyway. */
+	const shownOf = { always: type === 'ext2' ? 'dax' : 'dax=always', inode: 'dax=inode', never: 'dax=never' };
+
+	test.each(type === 'ext4' ? [...modes, ...modesOfExt4] : modes)(
+		'mounts with %s: the mode is %s, and stays so',
+		(options, mode, others) => {
+			mounted(device, options, (mountPoint) => {
+				const shown = shownOptions().filter((option) => option.startsWith('dax'));
+				expect(shown).toEqual(options === 'defaults' ? [] : [shownOf[mode]]);
+				expect(inspect(mountPoint).mount).toMatchObject({ driver: 'ext4', mode, effectiveMode: mode });
+				expect(states(mountPoint)).toEqual(statesOf[mode]);
+				sh(`mount -o remount ${mountPoint}`);
+				// To ext3 mount(8) also gives back what is shown, and that it does not take.
+				if (type === 'ext4') sh(`mount -o remount,${options} ${mountPoint}`);
+				for (const other of others) {
+					expect(
+						refusal(() => sh(`mount -o remount,${other} ${mountPoint}`)),
+						`to ${other}`,
+					).toContain('mount');
+				}
+				expect(states(mountPoint)).toEqual(statesOf[mode]);
+			});
+		},
+	);
+
+	test(`does not mount with options that ${type} does not know`, () => {
+		const refused = ['nodax', 'dax=bogus', 'dax='];
+		for (const options of type === 'ext4' ? refused : ['nodax', 'dax=always', 'dax=inode', 'dax=never']) {
+			expect(
+				refusal(() => mounted(device, options, () => {})),
+				options,
+			).toMatch(/wrong fs type, bad option/);
+		}
+	});
+
+	test.skipIf(type === 'ext2')('with data=journal has no DAX, and takes none in a remount', () => {
+		mounted(device, 'data=journal', (mountPoint) => {
+			for (const option of ['dax', 'dax=always', 'dax=never', 'dax=inode']) {
+				expect(
+					refusal(() => sh(`mount -o remount,${option} ${mountPoint}`)),
+					option,
+				).toContain('mount');
+			}
+			expect(states(mountPoint)).toEqual(statesOf.never);
+			expect(explain(mountPoint).reason).toContain('written through the journal');
+		});
+		expect(refusal(() => mounted(device, 'data=journal,dax', () => {}))).toContain('wrong fs type, bad option');
+	});
+});

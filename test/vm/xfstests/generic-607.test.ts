@@ -1,0 +1,109 @@
+// After xfstests generic/607: who inherits the flag, in all ways to come into a directory and whatever the mount option is. Set by the
+// library or by xfs_io, and seen by both.
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { getDaxFlag, setDaxFlag } from 'daxkind/dax';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { scratch } from '../../helpers/guest.ts';
+import { mkfs, mounted, sh } from '../../helpers/scratch.ts';
+import { flaggedByXfsIo, setFlagByXfsIo } from '../../helpers/xfs-io.ts';
+
+/** What to do in an empty directory, and which paths have the flag then. */
+interface Case {
+	title: string;
+	steps: (
+		set: (path: string, on: boolean) => void,
+		make: (...paths: string[]) => void,
+		sh: (by: string) => void,
+	) => void;
+	flagged: string[];
+}
+
+const cases: Case[] = [
+	{
+		title: 'a new subtree of a directory with the flag',
+		steps(set, make) {
+			make('a/');
+			set('a', true);
+			make('a/b/c/', 'a/b/c/d');
+		},
+		flagged: ['a', 'a/b', 'a/b/c', 'a/b/c/d'],
+	},
+	{
+		title: 'a directory that was there before its parent got the flag, and one that came after',
+		steps(set, make) {
+			make('a/b/');
+			set('a', true);
+			make('a/b/c/', 'a/d/', 'a/b/c/e', 'a/d/f');
+		},
+		flagged: ['a', 'a/d', 'a/d/f'],
+	},
+	{
+		title: 'a directory with the flag in one without',
+		steps(set, make) {
+			make('a/b/');
+			set('a/b', true);
+			make('a/b/c/', 'a/d/', 'a/b/c/e', 'a/d/f');
+		},
+		flagged: ['a/b', 'a/b/c', 'a/b/c/e'],
+	},
+	{
+		title: 'a directory that lost the flag between two that have it',
+		steps(set, make) {
+			make('a/');
+			set('a', true);
+			make('a/b/c/');
+			set('a/b', false);
+			make('a/b/c/d/', 'a/b/e/', 'a/b/c/d/f', 'a/b/e/g');
+		},
+		flagged: ['a', 'a/b/c', 'a/b/c/d', 'a/b/c/d/f'],
+	},
+	{
+		title: 'what is copied takes the flag of where it comes to, what is moved keeps its own',
+		steps(set, make, sh) {
+			make('a/', 'b/');
+			set('a', true);
+			make('a/c/', 'a/d/', 'b/e/', 'b/f/', 'a/g', 'b/h');
+			sh('cp -r a/c b/; cp -r b/e a/; cp a/g b/; mv a/d b/; mv b/f a/; mv b/h a/');
+		},
+		flagged: ['a', 'a/c', 'a/e', 'a/g', 'b/d'],
+	},
+];
+
+function flaggedByLibrary(directory: string): string[] {
+	const all = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name));
+	return all.filter((path) => getDaxFlag(path).flag).sort();
+}
+
+describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
+	beforeAll(() => {
+		sh(`${mkfs[type]} ${scratch}`);
+	});
+
+	test.each([
+		['defaults', 'xfs_io', setFlagByXfsIo],
+		['dax=always', 'daxkind', setDaxFlag],
+		['dax=inode', 'daxkind', setDaxFlag],
+		['dax=never', 'daxkind', setDaxFlag],
+	])('with %s the flag, set by %s, is inherited', (options, _, setter) => {
+		mounted(scratch, options, (mountPoint) => {
+			for (const { title, steps, flagged } of cases) {
+				const directory = mkdtempSync(join(mountPoint, 'case-'));
+				const at = (path: string) => join(directory, path);
+				steps(
+					(path, on) => setter(at(path), on),
+					(...paths) => {
+						for (const path of paths) {
+							if (path.endsWith('/')) mkdirSync(at(path), { recursive: true });
+							else writeFileSync(at(path), '');
+						}
+					},
+					(by) => sh(`cd ${directory}; ${by}`),
+				);
+				expect(flaggedByLibrary(directory), title).toEqual(flagged.map(at));
+				expect(flaggedByXfsIo(directory), title).toEqual(flagged.map(at));
+				rmSync(directory, { recursive: true });
+			}
+		});
+	});
+});
