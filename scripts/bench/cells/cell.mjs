@@ -4,6 +4,7 @@ import { makeAllocator } from './allocators.mjs';
 import { fail } from './fail.mjs';
 import { touchAll } from './faults.mjs';
 import { fill } from './fill.mjs';
+import { flags } from './flags.mjs';
 import { collect } from './gc.mjs';
 import { createMany, createOne, metadata } from './memory.mjs';
 import { patterns } from './patterns.mjs';
@@ -12,7 +13,7 @@ import { runThreads } from './threads.mjs';
 import { time } from './timing.mjs';
 
 /** What opens its own kinds, or none; all others get an allocator. */
-const whole = { threads: runThreads, metadata, create: createOne, many: createMany };
+const whole = { threads: runThreads, metadata, create: createOne, many: createMany, flags };
 const single = { fail, fill, refill, evict, faults: touchAll, gc: collect };
 
 async function withAllocator(cell) {

@@ -4,6 +4,7 @@
 // `summarise(results)` what the rounds come to, `render(summary, options)` the lines that a person reads.
 import { fail } from './fail.mjs';
 import { faults } from './faults.mjs';
+import { flags } from './flags.mjs';
 import { gc } from './gc.mjs';
 import { memory } from './memory.mjs';
 import { refill } from './refill.mjs';
@@ -11,4 +12,4 @@ import { threads } from './threads.mjs';
 import { times } from './times.mjs';
 import { utilisation } from './utilisation.mjs';
 
-export const suites = [times, fail, threads, utilisation, refill, memory, faults, gc];
+export const suites = [times, fail, threads, utilisation, refill, memory, faults, gc, flags];

@@ -61,7 +61,7 @@ function roundTrip(source: string, target: string, flags: number, size: number):
 
 describe.each([
 	['ext4', `${mkfs.ext4} ${aligned}`],
-	['xfs', `${mkfs.xfs} -d su=2m,sw=1 -l size=64m`],
+	['xfs', `${mkfs.xfs} -d su=2m,sw=1,agcount=2`],
 ])('%s', (_, make) => {
 	beforeAll(() => {
 		sh(`${make} ${scratch}`);
