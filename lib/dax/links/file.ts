@@ -13,17 +13,24 @@ export const phrases: Readonly<Record<Exclusion, string>> = {
 	compression: 'compressed data',
 };
 
-const remedies: Readonly<Record<Exclusion, string>> = {
-	'inline data': 'copy the file within a file system that was made without inline data: mkfs.ext4 -O ^inline_data',
-	'packed tail': 'make the image again, with whole blocks: mkfs.erofs -Enoinline_data IMAGE DIRECTORY',
-	encryption: 'copy it to a directory that is not encrypted',
-	verity: 'copy it: the copy has no fs-verity',
-	'data journalling': 'take its data out of the journal: chattr -j FILE; or mount without data=journal',
-	compression: 'keep it without compression: mkfs.erofs without -z, chattr -c elsewhere',
+const remedies: Readonly<Record<Exclusion, (report: DaxReport) => string>> = {
+	'inline data': () => 'copy the file to a file system that was made without inline data: mkfs.ext4 -O ^inline_data',
+	'packed tail': () => 'make the image again, with whole blocks: mkfs.erofs -Enoinline_data IMAGE DIRECTORY',
+	encryption: () => 'copy it to a directory that is not encrypted',
+	verity: () => 'copy it: the copy has no fs-verity',
+	'data journalling': ({ file, mount }) =>
+		mount?.superOptions.includes('data=journal')
+			? `mount ${quoted(mount.mountPoint)} without data=journal`
+			: `take its data out of the journal: chattr -j ${quoted(file.realPath)}`,
+	compression: ({ mount }) =>
+		mount?.fsType === 'erofs'
+			? 'make the image again, without compression: mkfs.erofs -Enoinline_data IMAGE DIRECTORY'
+			: 'keep it without compression: chattr -c',
 };
 
 /** What in the file excludes DAX. */
-export const contentsLink: Judge = ({ file, mount, dax }) => {
+export const contentsLink: Judge = (report) => {
+	const { file, mount, dax } = report;
 	if (file.type !== 'file' && file.type !== 'directory') return undefined;
 	// tmpfs and the like have no DAX anyway.
 	if (!mount || mount.mode === 'unsupported') return undefined;
@@ -37,7 +44,7 @@ export const contentsLink: Judge = ({ file, mount, dax }) => {
 	if (first === undefined || dax) return check('file contents', 'ok', 'nothing in it excludes DAX', evidence);
 	const what = file.type === 'directory' ? 'what is made in it has' : 'it has';
 	const finding = `${what} ${file.exclusions.map((name) => phrases[name]).join(' and ')}, which excludes DAX`;
-	return check('file contents', 'broken', finding, evidence, remedies[first]);
+	return check('file contents', 'broken', finding, evidence, remedies[first](report));
 };
 
 const xflag = ({ file }: DaxReport) => ({
