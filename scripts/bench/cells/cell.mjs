@@ -6,6 +6,7 @@ import { touchAll } from './faults.mjs';
 import { fill } from './fill.mjs';
 import { flags } from './flags.mjs';
 import { collect } from './gc.mjs';
+import { inspectPaths } from './inspect.mjs';
 import { createMany, createOne, metadata } from './memory.mjs';
 import { patterns } from './patterns.mjs';
 import { evict, refill } from './refill.mjs';
@@ -13,7 +14,7 @@ import { runThreads } from './threads.mjs';
 import { time } from './timing.mjs';
 
 /** What opens its own kinds, or none; all others get an allocator. */
-const whole = { threads: runThreads, metadata, create: createOne, many: createMany, flags };
+const whole = { threads: runThreads, metadata, create: createOne, many: createMany, flags, inspect: inspectPaths };
 const single = { fail, fill, refill, evict, faults: touchAll, gc: collect };
 
 async function withAllocator(cell) {

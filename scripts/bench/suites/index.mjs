@@ -6,10 +6,11 @@ import { fail } from './fail.mjs';
 import { faults } from './faults.mjs';
 import { flags } from './flags.mjs';
 import { gc } from './gc.mjs';
+import { inspect } from './inspect.mjs';
 import { memory } from './memory.mjs';
 import { refill } from './refill.mjs';
 import { threads } from './threads.mjs';
 import { times } from './times.mjs';
 import { utilisation } from './utilisation.mjs';
 
-export const suites = [times, fail, threads, utilisation, refill, memory, faults, gc, flags];
+export const suites = [times, fail, threads, utilisation, refill, memory, faults, gc, inspect, flags];
