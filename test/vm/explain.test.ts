@@ -303,8 +303,8 @@ describe.skipIf(!has('dmsetup'))('device-mapper', () => {
 
 describe('a partition', () => {
 	/** Adds a partition that starts at a sector of 512 bytes, of 64 MiB. */
-	function partition(start: number, body: (device: string) => void): void {
-		sh(`addpart ${scratch} 1 ${start} 131072`);
+	function partition(start: number, body: (device: string) => void, sectors = 131072): void {
+		sh(`addpart ${scratch} 1 ${start} ${sectors}`);
 		try {
 			body(`${scratch}p1`);
 		} finally {
@@ -319,6 +319,17 @@ describe('a partition', () => {
 				expect(inspect(mountPoint).mount?.effectiveMode).toBe('unsupported');
 			});
 		});
+	});
+
+	test('with an XFS that shares blocks refuses dax=always, and the remedy says so', () => {
+		const body = (device: string) => {
+			made(device, `${mkfs.xfs} -m reflink=1`, 'dax=never', (mountPoint) => {
+				expectExplained(mountPoint, ['mount', 'dax=never', 'made with -m reflink=0, and dax=inode always']);
+			});
+			expect(() => mounted(device, 'dax=always', () => {})).toThrow(/mount/);
+			made(device, `${mkfs.xfs} -m reflink=0`, 'dax=always', (mountPoint) => expectBoth(mountPoint, undefined));
+		};
+		partition(8192, body, 819_200);
 	});
 
 	test('that begins on a page has DAX, but huge pages only from a multiple of 2 MiB on', () => {

@@ -69,29 +69,23 @@ function remount({ source, mounts, mountPoint }: MountReport, option: string): s
 	return `${command}${again} (a remount cannot change it)`;
 }
 
-function neverCheck(mount: MountReport, evidence: Evidence[], brokenBefore: boolean): Check {
-	const { fsType, driver, daxOption, mountPoint } = mount;
+function neverCheck({ mount, device }: DaxReport, evidence: Evidence[], brokenBefore: boolean): Check {
+	const { fsType, driver, daxOption, mountPoint } = mount!;
 	// ext2 and ext3 take only the plain word.
 	const option = fsType === 'ext2' || fsType === 'ext3' ? 'dax' : 'dax=always';
+	// "DAX and reflink cannot work with multi-partitions!" (fs/xfs/xfs_super.c, 6.0 and later); before, reflink excluded DAX everywhere.
+	const isShared = fsType === 'xfs' && device?.partition !== undefined;
+	const but = isShared
+		? '; on a partition an XFS takes that only if it was made with -m reflink=0, and dax=inode always'
+		: '';
+	const remedy = `${remount(mount!, option)}${but}`;
 	if (daxOption === undefined) {
 		const experimental = fsType === 'ext2' && driver === 'ext2' ? ', and by this driver without MAP_SYNC' : '';
-		return check(
-			'mount',
-			'broken',
-			`${mountPoint} is mounted without the dax option${experimental}`,
-			evidence,
-			remount(mount, option),
-		);
+		return check('mount', 'broken', `${mountPoint} is mounted without the dax option${experimental}`, evidence, remedy);
 	}
 	// XFS mounts all the same where it cannot do DAX, and shows that it is off.
 	const itself = brokenBefore && fsType === 'xfs' ? ', which XFS shows when it has turned DAX off by itself, too' : '';
-	return check(
-		'mount',
-		'broken',
-		`${mountPoint} is mounted with ${daxOption}${itself}`,
-		evidence,
-		remount(mount, option),
-	);
+	return check('mount', 'broken', `${mountPoint} is mounted with ${daxOption}${itself}`, evidence, remedy);
 }
 
 const meanings = {
@@ -100,11 +94,12 @@ const meanings = {
 } as const;
 
 /** The mode in which it is mounted. */
-export const mountLink: Judge = ({ mount }, brokenBefore) => {
+export const mountLink: Judge = (report, brokenBefore) => {
+	const { mount } = report;
 	if (!mount || mount.mode === 'unsupported') return undefined;
 	const { daxOption, mountPoint, mode, fsType, byFlag } = mount;
 	const evidence = [{ value: daxOption ?? 'no dax option', source: `${mountinfo}, mount ${mount.id} (${mountPoint})` }];
-	if (mode === 'never') return neverCheck(mount, evidence, brokenBefore);
+	if (mode === 'never') return neverCheck(report, evidence, brokenBefore);
 	const meaning = mode === 'inode' && !byFlag ? 'a file is on DAX if the server says so' : meanings[mode];
 	const how =
 		daxOption === undefined ? `without a dax option, which on ${fsType} means dax=${mode}` : `with ${daxOption}`;
