@@ -77,8 +77,9 @@ export async function finish<Result, Progress>(
 		return result;
 	} catch (error) {
 		if (thrown) throw thrown.error;
-		if ((error as SystemError).code === 'ECANCELED' && signal?.aborted) throw signal.reason;
-		throw error;
+		if ((error as SystemError).code !== 'ECANCELED' || !signal?.aborted) throw error;
+		report();
+		throw signal.reason;
 	} finally {
 		clearInterval(timer);
 		signal?.removeEventListener('abort', abort);
