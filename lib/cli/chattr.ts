@@ -1,8 +1,9 @@
 // `daxkind chattr`: sets and clears the persistent DAX flag.
-import { constants } from 'node:os';
 import type { Command } from 'commander';
-import type { DaxFlag, DaxFlagTree, Explanation } from '../dax/index.ts';
+import type { DaxFlag, DaxFlagProgress, DaxFlagTree, Explanation } from '../dax/index.ts';
+import type { SystemError } from '../errors.ts';
 import { formatCount } from '../format.ts';
+import { interruptible } from './interrupt.ts';
 import { machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { usageStatus } from './usage.ts';
@@ -10,15 +11,21 @@ import { usageStatus } from './usage.ts';
 interface Options {
 	x?: boolean;
 	recursive?: boolean;
+	quiet?: boolean;
 	json?: boolean;
 }
 
 /** What became of one path, in words. */
-export function formatChange(path: string, state: DaxFlag, explain: () => Explanation): string {
-	const { flag, effective, pending } = state;
+export function formatChange(
+	path: string,
+	{ flag, effective, pending, directories }: DaxFlag & Pick<DaxFlagTree, 'directories'>,
+	explain: () => Explanation,
+): string {
 	const done = `${path}: DAX flag ${flag ? 'set' : 'cleared'}`;
 	if (pending) return `${done}; pending, it takes effect when nobody has the file open any more`;
-	if (effective === undefined || effective === flag) return `${done}, and in effect`;
+	if (effective === undefined) return `${done}; whether it is in effect cannot be seen`;
+	// Nothing below it has changed.
+	if (effective === flag) return `${done}, and in effect${directories > 0 ? ' for files made in it from now on' : ''}`;
 	const { reason, checks } = explain();
 	const why = reason ?? checks.find(({ link }) => link === 'mount')?.finding;
 	return `${done}, but it does not decide here: ${why}`;
@@ -51,54 +58,48 @@ function parse(
 	return { on: isPlus, paths };
 }
 
+/** What failed, without the stack. */
+const cause = ({ code, errno, syscall, path, message }: SystemError) => ({ code, errno, syscall, path, message });
+
 async function change(given: readonly string[], options: Options): Promise<void> {
 	const request = parse(given, options);
 	if (!request) return;
-	const { recursive = false, json = false } = options;
+	const { recursive = false, quiet = false, json = false } = options;
 	const { explain, setDaxFlagAsync } = await import('../dax/index.ts');
-	const stop = new AbortController();
-	const interrupt = () => stop.abort();
-	process.once('SIGINT', interrupt);
 	const line = progress(recursive);
 	const fail = (error: unknown) => {
 		process.stderr.write(`daxkind chattr: ${machineTrouble(error)}\n`);
 		process.exitCode = 1;
 	};
 	const records: unknown[] = [];
-	for (const path of request.paths) {
-		let counts = '';
-		try {
-			const tree = await setDaxFlagAsync(path, request.on, {
-				recursive,
-				signal: stop.signal,
-				onProgress: ({ files, directories, changed }) => {
-					counts = `${formatCount(files + directories)} seen, ${formatCount(changed)} changed`;
-					line.show(`${path}: ${counts}`);
-				},
-			});
-			line.clear();
-			tree.failures.forEach(fail);
-			const { failures, ...rest } = tree;
-			const causes = failures.map(({ code, errno, syscall, path: where, message }) => ({
-				...{ code, errno, syscall, path: where, message },
-			}));
-			if (json) records.push({ path, ...rest, failures: causes });
-			else if (recursive) process.stdout.write(`${formatTree(path, request.on, tree)}\n`);
-			else process.stdout.write(`${formatChange(path, tree, () => explain(path))}\n`);
-		} catch (error) {
-			line.clear();
-			if (!stop.signal.aborted) {
-				fail(error);
-				continue;
+	const say = (path: string, tree: DaxFlagTree) => {
+		const { failures, ...rest } = tree;
+		if (json) records.push({ path, ...rest, failures: failures.map(cause) });
+		else if (quiet) return;
+		else if (recursive) process.stdout.write(`${formatTree(path, request.on, tree)}\n`);
+		else process.stdout.write(`${formatChange(path, tree, () => explain(path))}\n`);
+	};
+	await interruptible(async (signal) => {
+		for (const path of request.paths) {
+			let counts = 'nothing seen yet';
+			const onProgress = ({ files, directories, changed }: DaxFlagProgress) => {
+				counts = `${formatCount(files + directories)} seen, ${formatCount(changed)} changed`;
+				line.show(`${path}: ${counts}`);
+			};
+			try {
+				const tree = await setDaxFlagAsync(path, request.on, { recursive, signal, onProgress });
+				line.clear();
+				tree.failures.forEach(fail);
+				say(path, tree);
+			} catch (error) {
+				line.clear();
+				if (!signal.aborted) fail(error);
 			}
-			process.stderr.write(
-				`daxkind chattr: interrupted in ${path}; ${counts || 'nothing seen yet'}, and that stays so\n`,
-			);
-			process.exitCode = 128 + constants.signals.SIGINT;
+			if (!signal.aborted) continue;
+			process.stderr.write(`daxkind chattr: interrupted in ${path}: ${counts}, and that stays so\n`);
 			break;
 		}
-	}
-	process.removeListener('SIGINT', interrupt);
+	});
 	if (json) process.stdout.write(toJson(records));
 }
 
@@ -114,11 +115,12 @@ export function addChattrCommand(program: Command): void {
 		.argument('<path...>', '+x, unless there is -x, and then files and directories')
 		.option('-x', 'clear the flag')
 		.option('-R, --recursive', 'also all that is below directories, on the same mount; links are not followed')
+		.option('-q, --quiet', 'say only what failed')
 		.option('--json', 'print one JSON document (docs/cli.md)')
 		.addHelpText(
 			'after',
 			`
-A file that cannot be changed is reported, and the rest goes on.
+A file that cannot be changed is reported, and the rest goes on. Ctrl-C ends it between two files.
 
 Exit status: 0 if all were changed, 1 if some were not, 2 for wrong usage, 130 after Ctrl-C.
 

@@ -1,7 +1,11 @@
 // `daxkind lsattr`: the extended flags of files, as xfs_io's lsattr shows them.
 import { type Dirent, lstatSync, opendirSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Fsxattr } from '../native.ts';
+import { formatCount } from '../format.ts';
+import type { Constants, Fsxattr } from '../native.ts';
+import { interruptible } from './interrupt.ts';
 import { machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { xflagLetters, xflagWords } from './xflags.ts';
@@ -45,33 +49,55 @@ function* paths(given: readonly string[], isRecursive: boolean): Generator<Found
 	}
 }
 
+/** A line of xfs_io's, with the blank at its end. */
+export function formatFlags(path: string, flags: number, verbose: boolean, constants: Constants): string {
+	const shown = verbose ? `[${xflagWords(flags, constants).join(', ')}]` : xflagLetters(flags, constants);
+	return `${shown} ${path} \n`;
+}
+
 interface Options {
 	recursive?: boolean;
+	verbose?: boolean;
 	json?: boolean;
 }
 
-async function list(given: readonly string[], { recursive = false, json = false }: Options): Promise<void> {
+/** How many files are read between two looks at signals. */
+const batch = 256;
+
+async function list(given: readonly string[], options: Options): Promise<void> {
+	const { recursive = false, verbose = false, json = false } = options;
 	const [{ getFsxattr }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
 	const { constants } = native;
 	const records: ({ path: string; flags: string[] } & Omit<Fsxattr, 'flags'> & { xflags: number })[] = [];
 	// Lines on a terminal are progress enough.
 	const line = progress(recursive && !process.stdout.isTTY);
+	const say = (path: string, { flags, ...rest }: Fsxattr) => {
+		if (json) records.push({ path, xflags: flags, flags: xflagWords(flags, constants), ...rest });
+		else process.stdout.write(formatFlags(path, flags, verbose, constants));
+	};
 	let count = 0;
-	for (const { path, error } of paths(given, recursive)) {
-		try {
-			if (error !== undefined) throw error;
-			const { flags, ...rest } = getFsxattr(path);
-			if (json) records.push({ path, xflags: flags, flags: xflagWords(flags, constants), ...rest });
-			// The blank at the end is xfs_io's, for diff.
-			else process.stdout.write(`${xflagLetters(flags, constants)} ${path} \n`);
-		} catch (failure) {
-			line.clear();
-			process.stderr.write(`daxkind lsattr: ${machineTrouble(failure)}\n`);
-			process.exitCode = 1;
+	let isRead = true;
+	process.stdout.once('error', ({ code }: NodeJS.ErrnoException) => {
+		isRead = false;
+		if (code === 'EPIPE') process.exitCode = 128 + osConstants.signals.SIGPIPE;
+	});
+	await interruptible(async (signal) => {
+		for (const { path, error } of paths(given, recursive)) {
+			try {
+				if (error !== undefined) throw error;
+				say(path, getFsxattr(path));
+			} catch (failure) {
+				line.clear();
+				process.stderr.write(`daxkind lsattr: ${machineTrouble(failure)}\n`);
+				process.exitCode = 1;
+			}
+			if (++count % batch !== 0) continue;
+			line.show(`${formatCount(count)} files and directories`);
+			await setImmediate();
+			if (signal.aborted || !isRead) break;
 		}
-		line.show(`${++count} files and directories`);
-	}
-	line.clear();
+		line.clear();
+	});
 	if (json) process.stdout.write(toJson(records));
 }
 
@@ -85,15 +111,16 @@ export function addLsattrCommand(program: Command): void {
 		)
 		.argument('<path...>', 'files and directories')
 		.option('-R, --recursive', 'also all that is below directories, on the same file system; links are not followed')
+		.option('-v, --verbose', 'the flags by their names: [dax]')
 		.option('--json', 'print one JSON document (docs/cli.md)')
 		.addHelpText(
 			'after',
 			`
 Letters, in this order: r realtime, p prealloc, i immutable, a append-only, s sync, A no-atime, d no-dump,
   t rt-inherit, P proj-inherit, n nosymlinks, e extsize, E extsz-inherit, f no-defrag, S filestream, x dax,
-  C cow-extsize, X has-xattr
+  C cowextsize, X has-xattr
 
-Exit status: 0 if all were read, 1 if some were not, 2 for wrong usage.
+Exit status: 0 if all were read, 1 if some were not, 2 for wrong usage, 130 after Ctrl-C.
 
 Examples:
   daxkind lsattr /mnt/pmem/table

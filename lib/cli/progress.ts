@@ -10,18 +10,21 @@ export interface Progress {
 /** How often a count that changes all the time is worth a new text. */
 const intervalMs = 100;
 
-/** A spinner with a text, if it is wanted and standard error is a terminal. */
+/** Whether a line on standard error can be taken away again. */
+const isErasable = () => process.stderr.isTTY && process.env.TERM !== 'dumb' && !('CI' in process.env);
+
+/** A spinner with a text, if it is wanted and standard error is a terminal. The caller sees to signals, and clears it then. */
 export function progress(isWanted: boolean): Progress {
-	if (!isWanted || !process.stderr.isTTY) return { show() {}, clear() {} };
-	const spinner = createSpinner({ stream: process.stderr });
+	if (!isWanted || !isErasable()) return { show() {}, clear() {} };
+	const spinner = createSpinner({ stream: process.stderr, handleSignals: false });
 	let shown = 0;
 	return {
 		show(text) {
 			const now = Date.now();
 			if (now - shown < intervalMs) return;
 			shown = now;
-			spinner.text = text;
-			if (!spinner.isSpinning) spinner.start();
+			if (spinner.isSpinning) spinner.text = text;
+			else spinner.start(text);
 		},
 		clear() {
 			if (spinner.isSpinning) spinner.stop();

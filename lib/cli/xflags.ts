@@ -20,7 +20,7 @@ const letters: readonly [letter: string, name: FlagName, word: string][] = [
 	['f', 'FS_XFLAG_NODEFRAG', 'no-defrag'],
 	['S', 'FS_XFLAG_FILESTREAM', 'filestream'],
 	['x', 'FS_XFLAG_DAX', 'dax'],
-	['C', 'FS_XFLAG_COWEXTSIZE', 'cow-extsize'],
+	['C', 'FS_XFLAG_COWEXTSIZE', 'cowextsize'],
 	['X', 'FS_XFLAG_HASATTR', 'has-xattr'],
 ];
 

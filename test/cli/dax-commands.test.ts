@@ -150,13 +150,13 @@ test('times before 1970 have nanoseconds that count up, as in the kernel', () =>
 
 test('chattr says what became of a flag', () => {
 	const explained = () => ({ path: '/f', dax: false, reason: '/mnt is mounted with dax=never', checks: [] });
-	expect(formatChange('/f', { flag: true, effective: true, pending: false }, explained)).toBe(
+	expect(formatChange('/f', { flag: true, effective: true, pending: false, directories: 0 }, explained)).toBe(
 		'/f: DAX flag set, and in effect',
 	);
-	expect(formatChange('/f', { flag: false, effective: true, pending: true }, explained)).toMatch(
+	expect(formatChange('/f', { flag: false, effective: true, pending: true, directories: 0 }, explained)).toMatch(
 		/cleared; pending, .*nobody has/,
 	);
-	expect(formatChange('/f', { flag: true, effective: false, pending: false }, explained)).toBe(
+	expect(formatChange('/f', { flag: true, effective: false, pending: false, directories: 0 }, explained)).toBe(
 		'/f: DAX flag set, but it does not decide here: /mnt is mounted with dax=never',
 	);
 	const tree = { flag: true, effective: true, pending: false, files: 1, directories: 2000, changed: 12, failures: [] };

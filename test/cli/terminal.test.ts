@@ -1,0 +1,73 @@
+// Commands about DAX that take a while: what a person at a terminal sees of them, and how they end early.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const directory = testDirectory();
+/** More than lsattr reads between two looks at signals. */
+const files = 3000;
+
+beforeAll(() => {
+	mkdirSync(join(directory, 'many'));
+	for (let n = 0; n < files; n++) writeFileSync(join(directory, 'many', `${n}`), '');
+});
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+/** What `lsattr -R` writes to a terminal as standard error, its output going to a file. */
+function standardError(environment: NodeJS.ProcessEnv): string {
+	const command = `'${process.execPath}' '${cli}' lsattr -R '${directory}' >'${directory}/out'`;
+	const env = { ...process.env, TERM: 'xterm', CI: undefined, ...environment };
+	return spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env }).stdout;
+}
+
+describe.skipIf(!hasScript)('a recursive command on a terminal', () => {
+	test('counts in a line that is gone at its end, and gives the cursor back', () => {
+		const text = standardError({});
+		expect(text).toMatch(/[\d,]+ files and directories/);
+		// The cursor is shown again; then, at the beginning of the line, all of it is erased.
+		expect(text.endsWith('\u001b[?25h\u001b[1G\u001b[0K')).toBe(true);
+	});
+
+	test.each([{ TERM: 'dumb' }, { CI: 'true' }])('counts nothing with %j, where no line can be taken away', (env) => {
+		expect(standardError(env)).toBe('');
+	});
+});
+
+test('a recursive command off a terminal writes no escape codes and counts nothing', () => {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'lsattr', '-R', directory], {
+		encoding: 'utf8',
+		maxBuffer: 2 ** 26,
+	});
+	expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+	expect(stdout).not.toContain('\u001b');
+	expect(stdout.trim().split('\n').length).toBeGreaterThanOrEqual(files + 2);
+});
+
+test.each([
+	['SIGINT', 130],
+	['SIGTERM', 143],
+] as const)('%s ends it between two files with status %i', async (signal, status) => {
+	const child = spawn(process.execPath, [cli, 'lsattr', '-R', '/'], { stdio: ['ignore', 'pipe', 'ignore'] });
+	await once(child.stdout, 'data');
+	child.kill(signal);
+	child.stdout.resume();
+	expect(await once(child, 'close')).toEqual([status, null]);
+});
+
+test('it reads no further when nobody reads what it lists, and ends quietly as by SIGPIPE', async () => {
+	const child = spawn(process.execPath, [cli, 'lsattr', '-R', '/usr'], { stdio: ['ignore', 'pipe', 'pipe'] });
+	let stderr = '';
+	child.stderr.setEncoding('utf8').on('data', (text) => {
+		stderr += text;
+	});
+	await once(child.stdout, 'data');
+	child.stdout.destroy();
+	expect(await once(child, 'close')).toEqual([141, null]);
+	expect(stderr).toBe('');
+});
