@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { DaxMount, Explanation } from '../dax/index.ts';
-import { answer, paint, toJson } from './output.ts';
+import { aligned, answer, paint, toJson } from './output.ts';
 
 const newFiles = ({ newFiles: dax }: DaxMount): string => (dax === undefined ? 'none can be made' : dax ? 'yes' : 'no');
 
@@ -24,12 +24,11 @@ export function formatMounts(
 	const first = having.length === 0 ? paint('red', 'No mount has DAX') : paint('green', count);
 	if (mounts.length === 0) return `${first}\n`;
 	const table = new Table({
-		head: ['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX', ...(all ? ['WHY NOT'] : [])],
+		head: ['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX'],
 		style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
 		chars: noBorders,
 	});
 	for (const mount of mounts) {
-		const why = all ? [explain(mount.mountPoint).reason ?? ''] : [];
 		table.push([
 			mount.mountPoint,
 			mount.fsType,
@@ -37,11 +36,15 @@ export function formatMounts(
 			mount.daxOption ?? '-',
 			mount.effectiveMode,
 			newFiles(mount),
-			...why,
 		]);
 	}
 	const lines = table.toString().split('\n');
-	return `${first}\n\n${lines.map((line) => `${line.trimEnd()}\n`).join('')}`;
+	const listed = `${first}\n\n${lines.map((line) => `${line.trimEnd()}\n`).join('')}`;
+	const reasons = (all ? mounts : []).flatMap(({ mountPoint }): [name: string, value: string][] => {
+		const { reason } = explain(mountPoint);
+		return reason === undefined ? [] : [[mountPoint, reason]];
+	});
+	return reasons.length === 0 ? listed : `${listed}\nWhy new files are not on DAX:\n${aligned(reasons)}`;
 }
 
 /** Adds the `mounts` subcommand. */
@@ -52,7 +55,7 @@ export function addMountsCommand(program: Command): void {
 		.description(
 			'Lists the mounts in which files can be on DAX, with the mode that each is really in: always (all files), inode (those with the DAX flag), never, or unsupported where the device or the file system cannot. ext4 and XFS show no option for inode, their default.',
 		)
-		.option('-a, --all', 'also mounts of file systems that have DAX where it is off, and why')
+		.option('-a, --all', 'also mounts of file systems that have DAX where it is off, and why new files are not on DAX')
 		.option('--json', 'print one JSON document (docs/cli.md)')
 		.addHelpText(
 			'after',

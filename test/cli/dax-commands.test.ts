@@ -178,6 +178,12 @@ test('mounts says how many there are, in columns', () => {
 MOUNT POINT  TYPE  DEVICE  SHOWN  MODE   NEW FILES ON DAX
 /mnt/p       xfs   pmem0   -      inode  no
 `);
+	const why = (path: string) => ({ path, dax: false, reason: `${'long '.repeat(20)}reason`, checks: [] });
+	const withReasons = formatMounts([{ ...mount, newFiles: false } as unknown as DaxMount], why, true);
+	expect(withReasons.startsWith(text)).toBe(true);
+	expect(withReasons.slice(text.length)).toMatch(
+		/^\nWhy new files are not on DAX:\n {2}\/mnt\/p {2}(long ){13}long\n {10}long /,
+	);
 	const here = findDaxMounts().length > 0;
 	const { status, stdout } = daxkind('mounts');
 	expect(status).toBe(here ? 0 : 1);
