@@ -8,10 +8,11 @@ import { type DaxMount, explain, findDaxMounts, inspect, statx } from 'daxkind/d
 import { describe, expect, test } from 'vitest';
 import { formatChange, formatTree } from '#lib/cli/chattr.js';
 import { formatExplanation } from '#lib/cli/explain.js';
+import { formatFlags } from '#lib/cli/lsattr.js';
 import { formatMounts } from '#lib/cli/mounts.js';
 import { toJson, wrapped } from '#lib/cli/output.js';
 import { formatStatus } from '#lib/cli/statx.js';
-import { xflagLetters, xflagWords } from '#lib/cli/xflags.js';
+import { xflagLetters } from '#lib/cli/xflags.js';
 import { native } from '#lib/native.js';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
@@ -140,7 +141,10 @@ test('letters are in the order of xfs_io', () => {
 	expect(xflagLetters(0, constants)).toBe('-----------------');
 	expect(xflagLetters(constants.FS_XFLAG_DAX, constants)).toBe('--------------x--');
 	expect(xflagLetters(0xffffffff, constants)).toBe('rpiasAdtPneEfSxCX');
-	expect(xflagWords(constants.FS_XFLAG_DAX | constants.FS_XFLAG_NODUMP, constants)).toEqual(['no-dump', 'dax']);
+	const both = constants.FS_XFLAG_DAX | constants.FS_XFLAG_NODUMP;
+	expect(formatFlags('/f', both, false, constants)).toBe('------d-------x-- /f \n');
+	expect(formatFlags('/f', both, true, constants)).toBe('[no-dump, dax] /f \n');
+	expect(formatFlags('/f', 0, true, constants)).toBe('[] /f \n');
 });
 
 test('times before 1970 have nanoseconds that count up, as in the kernel', () => {
@@ -158,6 +162,13 @@ test('chattr says what became of a flag', () => {
 	);
 	expect(formatChange('/f', { flag: true, effective: false, pending: false, directories: 0 }, explained)).toBe(
 		'/f: DAX flag set, but it does not decide here: /mnt is mounted with dax=never',
+	);
+	const inDirectory = { flag: true, effective: true, pending: false, directories: 1 };
+	expect(formatChange('/d', inDirectory, explained)).toBe(
+		'/d: DAX flag set, and in effect for files made in it from now on',
+	);
+	expect(formatChange('/d', { ...inDirectory, effective: undefined }, explained)).toBe(
+		'/d: DAX flag set; whether it is in effect cannot be seen',
 	);
 	const tree = { flag: true, effective: true, pending: false, files: 1, directories: 2000, changed: 12, failures: [] };
 	expect(formatTree('/d', true, tree)).toBe('/d: DAX flag set in 1 file and 2,000 directories: 12 changed');

@@ -1,0 +1,44 @@
+// docs/cli.md is a promise: it names every command, and every field that --json prints.
+import { readFileSync } from 'node:fs';
+import { type DaxFlagTree, explain, findDaxMounts, inspect, statx } from 'daxkind/dax';
+import { expect, test } from 'vitest';
+import { toJson } from '#lib/cli/output.js';
+import type { Fsxattr } from '#lib/native.js';
+
+const documentation = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+
+/** The part of one command. */
+const sectionOf = (command: string) => documentation.split(`\n### \`${command}\`\n`)[1]!.split('\n### ')[0]!;
+
+/** The names of a document's fields, at any depth. */
+function fieldsOf(value: unknown): string[] {
+	if (Array.isArray(value)) return value.flatMap(fieldsOf);
+	if (value === null || typeof value !== 'object') return [];
+	return Object.entries(value).flatMap(([name, field]) => [name, ...fieldsOf(field)]);
+}
+
+const documented = (section: string) =>
+	new Set([...section.matchAll(/`[^`]*`/g)].flatMap(([code]) => code.match(/\w+/g) ?? []));
+
+// Not every file system has flags to read.
+const fsxattr: Fsxattr = { flags: 0, extentSize: 0, extents: 0, projectId: 0, copyExtentSize: 0 };
+const counts = { files: 1, directories: 0, changed: 0 };
+const failures = [Object.assign(new Error(), { errno: -1, code: 'EPERM', syscall: 'ioctl' })];
+const tree: DaxFlagTree = { flag: true, effective: true, pending: false, ...counts, failures };
+
+test.each([
+	['explain', () => [explain('/'), explain('/dev/shm'), { mapSyncRefusal: '', remedy: '' }]],
+	['inspect', () => [inspect('/'), inspect(process.execPath)]],
+	['statx', () => statx('/')],
+	['lsattr', () => ({ path: '', xflags: 0, ...fsxattr })],
+	['chattr', () => ({ path: '', ...tree })],
+] as const)('every field of %s --json is in its section of docs/cli.md', (command, call) => {
+	const names = documented(sectionOf(command));
+	expect(fieldsOf(JSON.parse(toJson(call()))).filter((name) => !names.has(name))).toEqual([]);
+});
+
+test('every field of mounts --json is there, or in that of inspect, whose mount it has', () => {
+	const names = documented(`${sectionOf('mounts')}\n${sectionOf('inspect')}`);
+	const fields = fieldsOf(JSON.parse(toJson(findDaxMounts({ all: true }))));
+	expect(fields.filter((name) => !names.has(name))).toEqual([]);
+});
