@@ -19,10 +19,13 @@ export interface HugePages {
 	 * can. Undefined where the kernel does not tell enough.
 	 */
 	possible: boolean | undefined;
-	/** Of a file: how many pieces of 2 MiB it has, and how many of those lie so that one entry can map them. */
+	/**
+	 * Of a file: how many pieces of 2 MiB it has, and how many of those lie so that one entry can map them. `mappable` is undefined as
+	 * long as it has no blocks.
+	 */
 	pieces: number | undefined;
 	mappable: number | undefined;
-	/** Of a file: how many extents it has; undefined if they could not be read. */
+	/** Of a file: how many extents it has; undefined if it has none, or they could not be read. */
 	extents: number | undefined;
 	/** What is in the way, in words; empty if nothing is. */
 	obstacles: string[];
@@ -98,8 +101,9 @@ export function hugePages(facts: HugePageFacts): HugePages {
 	const pieces = size === undefined ? undefined : Math.floor(size / hugePageSize);
 	if (pieces === 0) obstacles.push(`the file is shorter than ${unit}`);
 	const result = { pieces, mappable: undefined, extents: undefined, obstacles };
-	if (extents === undefined) {
-		// A directory, or nothing was to be read: what the geometry promises.
+	const hasBlocks = extents !== undefined && (extents.length > 0 || !complete);
+	if (!hasBlocks) {
+		// A directory, a file without blocks as yet, or nothing was to be read: what the geometry promises.
 		const isGeometryKnown = allocationUnit > 0;
 		if (isGeometryKnown && allocationUnit % hugePageSize !== 0) {
 			obstacles.push(`the file system aligns large files to ${allocationUnit} bytes, not to ${unit}`);

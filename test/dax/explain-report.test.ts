@@ -122,6 +122,17 @@ test('a device of which the kernel says nothing is unknown, not broken', () => {
 	expect(explainReport(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
 });
 
+test('blocks in the wrong place are mended by mkfs only where the file system does not align already', () => {
+	const report = onDax();
+	report.file.type = 'file';
+	report.hugePages = { possible: false, pieces: 2, mappable: 0, extents: 1, obstacles: ['none of its blocks'] };
+	const remedy = () => explainReport(report).checks.find(({ link }) => link === 'huge pages')!.remedy;
+	report.fileSystem.allocationUnit = 2 ** 20;
+	expect(remedy()).toContain('mkfs.ext4');
+	report.fileSystem.allocationUnit = 2 ** 21;
+	expect(remedy()).toBeUndefined();
+});
+
 test("a share's window that cannot be seen leaves both causes open", () => {
 	const report = onDax();
 	report.dax = false;

@@ -61,6 +61,13 @@ test('a directory is judged by what the file system aligns to', () => {
 	});
 });
 
+test('a file without blocks is judged as a directory is, for it is in no wrong place yet', () => {
+	const sparse = { ...file, extents: [] };
+	expect(hugePages({ ...sparse, allocationUnit: huge })).toMatchObject({ possible: true, pieces: 4, obstacles: [] });
+	expect(hugePages({ ...sparse, allocationUnit: MiB }).possible).toBe(false);
+	expect(hugePages(sparse).possible).toBeUndefined();
+});
+
 test('without DAX there are none', () => {
 	for (const facts of [file, directory]) {
 		const { possible, obstacles } = hugePages({ ...facts, daxPossible: false });

@@ -59,7 +59,7 @@ const aligned: Readonly<Record<string, string>> = {
 };
 
 /** Whether the kernel can map by huge pages. */
-export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem }) => {
+export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem, kernel }) => {
 	if (!dax) return undefined;
 	const { possible, pieces, mappable, extents, obstacles } = hugePages;
 	const evidence =
@@ -70,7 +70,12 @@ export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem }
 						source: 'alignment of large files, by the mount options',
 					},
 				]
-			: [{ value: `${mappable} of ${pieces} pieces, ${extents} extents`, source: 'FS_IOC_FIEMAP' }];
+			: [
+					{
+						value: `${mappable} of ${pieces} pieces, ${extents} extent${extents === 1 ? '' : 's'}`,
+						source: 'FS_IOC_FIEMAP',
+					},
+				];
 	if (possible) {
 		const finding =
 			mappable === undefined || pieces === mappable
@@ -81,8 +86,10 @@ export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem }
 	const finding = `huge pages are ${possible === undefined ? 'left to chance' : 'not possible'}: ${obstacles.join('; ')}`;
 	const maker = aligned[mount?.fsType ?? ''];
 	const isShort = file.type === 'file' && pieces === 0;
+	const { allocationUnit } = fileSystem;
+	const isMade = allocationUnit > 0 && allocationUnit % kernel.hugePageSize === 0;
 	const remedy =
-		maker === undefined || isShort
+		maker === undefined || isShort || isMade
 			? undefined
 			: `make the file system so, which destroys its contents: ${maker} ${quoted(mount!.source)}`;
 	return check(
