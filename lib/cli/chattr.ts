@@ -120,9 +120,11 @@ export function addChattrCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-A file that cannot be changed is reported, and the rest goes on. Ctrl-C ends it between two files.
+A file that cannot be changed is reported, and the rest goes on. Ctrl-C ends it
+between two files.
 
-Exit status: 0 if all were changed, 1 if some were not, 2 for wrong usage, 130 after Ctrl-C.
+Exit status: 0 if all were changed, 1 if some were not, 2 for wrong usage,
+  130 after Ctrl-C.
 
 Examples:
   daxkind chattr +x /mnt/pmem/tables

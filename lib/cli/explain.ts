@@ -49,7 +49,8 @@ export function addExplainCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-Marks: ✓ in order, ✗ broken: keeps DAX off, ! a limit of the DAX that there is, ? not known
+Marks: ✓ in order, ✗ broken: keeps DAX off, ! a limit of the DAX that there is,
+  ? not known
 ${questionStatus}
 
 Examples:

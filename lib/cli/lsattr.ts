@@ -116,11 +116,13 @@ export function addLsattrCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-Letters, in this order: r realtime, p prealloc, i immutable, a append-only, s sync, A no-atime, d no-dump,
-  t rt-inherit, P proj-inherit, n nosymlinks, e extsize, E extsz-inherit, f no-defrag, S filestream, x dax,
-  C cowextsize, X has-xattr
+Letters, in this order: r realtime, p prealloc, i immutable, a append-only,
+  s sync, A no-atime, d no-dump, t rt-inherit, P proj-inherit, n nosymlinks,
+  e extsize, E extsz-inherit, f no-defrag, S filestream, x dax, C cowextsize,
+  X has-xattr
 
-Exit status: 0 if all were read, 1 if some were not, 2 for wrong usage, 130 after Ctrl-C.
+Exit status: 0 if all were read, 1 if some were not, 2 for wrong usage,
+  130 after Ctrl-C.
 
 Examples:
   daxkind lsattr /mnt/pmem/table

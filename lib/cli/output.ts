@@ -65,4 +65,5 @@ export function answer(command: string, body: () => boolean): void {
 
 /** Exit statuses of commands that answer a question, for their help. */
 export const questionStatus = `
-Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and where it cannot be found out (no such path…).`;
+Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and where it
+  cannot be found out (no such path…).`;

@@ -95,6 +95,7 @@ test.each(['explain', 'inspect', 'statx', 'lsattr', 'chattr', 'mounts'])(
 		expect(stdout).toMatch(/Exit status: 0 if/);
 		expect(stdout).toMatch(/Examples?:/);
 		expect(stdout).toContain(`daxkind ${command} `);
+		for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
 	},
 );
 
