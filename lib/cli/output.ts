@@ -9,8 +9,8 @@ type Style = Parameters<typeof styleText>[0];
 /** Text in a colour, if standard output is a terminal that shows colours (NO_COLOR, FORCE_COLOR and the like have their say). */
 export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
 
-/** Columns of the terminal; elsewhere the usual width of one. */
-const width = (): number => Math.min(process.stdout.columns ?? 80, 120);
+/** Columns of the terminal; elsewhere, and where a terminal says 0 as that of a container may, the usual width of one. */
+const width = (): number => Math.min(process.stdout.columns || 80, 120);
 
 const wrapper = Object.assign(new Help(), { minWidthToWrap: 1 });
 

@@ -39,6 +39,24 @@ describe.skipIf(!hasScript)('a recursive command on a terminal', () => {
 	});
 });
 
+test.skipIf(!hasScript).each([
+	[0, 80],
+	[60, 60],
+	[200, 120],
+])('on a terminal of %i columns lines are broken at %i', (columns, width) => {
+	const command = `stty cols ${columns} && '${process.execPath}' '${cli}' explain /dev/shm`;
+	const env = { ...process.env, TERM: 'xterm', NO_COLOR: '1', FORCE_COLOR: undefined };
+	const text = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env }).stdout;
+	const longest = Math.max(
+		...text
+			.split('\r\n')
+			.slice(1)
+			.map((line) => line.length),
+	);
+	expect(longest).toBeLessThanOrEqual(width);
+	expect(longest).toBeGreaterThan(Math.min(width, 90) - 20);
+});
+
 test('a recursive command off a terminal writes no escape codes and counts nothing', () => {
 	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'lsattr', '-R', directory], {
 		encoding: 'utf8',
