@@ -28,6 +28,12 @@ const statesOf = {
 	never: { unflagged: false, flagged: false },
 } as const;
 
+/** Those of the options that a remount takes. */
+const acceptedInRemount = (mountPoint: string, options: readonly string[]) =>
+	sh(
+		`for option in ${options.join(' ')}; do mount -o remount,$option ${mountPoint} 2> /dev/null && echo $option; done; true`,
+	);
+
 const refusal = (run: () => unknown): string => {
 	try {
 		run();
@@ -70,12 +76,7 @@ describe.each(['ext4', ...older] as const)('%s', (type) => {
 				expect(states(mountPoint)).toEqual(statesOf[mode]);
 				// Of ext3, mount(8) gives back what is shown, which ext3 does not take.
 				if (type !== 'ext3') sh(`mount -o remount ${mountPoint} && mount -o remount,${options} ${mountPoint}`);
-				for (const other of others) {
-					expect(
-						refusal(() => sh(`mount -o remount,${other} ${mountPoint}`)),
-						`to ${other}`,
-					).toContain('mount');
-				}
+				expect(acceptedInRemount(mountPoint, others)).toBe('');
 				expect(states(mountPoint)).toEqual(statesOf[mode]);
 			});
 		},
@@ -91,14 +92,12 @@ describe.each(['ext4', ...older] as const)('%s', (type) => {
 		}
 	});
 
-	test.skipIf(type === 'ext2')('with data=journal has no DAX, and takes none in a remount', () => {
+	// ext2 has no journal.
+	if (type === 'ext2') return;
+
+	test('with data=journal has no DAX, and takes none in a remount', () => {
 		mounted(device, 'data=journal', (mountPoint) => {
-			for (const option of ['dax', 'dax=always', 'dax=never', 'dax=inode']) {
-				expect(
-					refusal(() => sh(`mount -o remount,${option} ${mountPoint}`)),
-					option,
-				).toContain('mount');
-			}
+			expect(acceptedInRemount(mountPoint, ['dax', 'dax=always', 'dax=never', 'dax=inode'])).toBe('');
 			expect(states(mountPoint)).toEqual(statesOf.never);
 			expect(explain(mountPoint).reason).toContain('written through the journal');
 		});

@@ -10,7 +10,7 @@ import { flaggedByXfsIo, setFlagByXfsIo } from '../../helpers/xfs-io.ts';
 
 /** What to do in an empty directory, and which paths have the flag then. */
 interface Case {
-	title: string;
+	name: string;
 	steps: (
 		set: (path: string, on: boolean) => void,
 		make: (...paths: string[]) => void,
@@ -21,7 +21,7 @@ interface Case {
 
 const cases: Case[] = [
 	{
-		title: 'a new subtree of a directory with the flag',
+		name: 'new-subtree',
 		steps(set, make) {
 			make('a/');
 			set('a', true);
@@ -30,7 +30,7 @@ const cases: Case[] = [
 		flagged: ['a', 'a/b', 'a/b/c', 'a/b/c/d'],
 	},
 	{
-		title: 'a directory that was there before its parent got the flag, and one that came after',
+		name: 'older-and-newer-than-the-flag',
 		steps(set, make) {
 			make('a/b/');
 			set('a', true);
@@ -39,7 +39,7 @@ const cases: Case[] = [
 		flagged: ['a', 'a/d', 'a/d/f'],
 	},
 	{
-		title: 'a directory with the flag in one without',
+		name: 'flag-below',
 		steps(set, make) {
 			make('a/b/');
 			set('a/b', true);
@@ -48,7 +48,7 @@ const cases: Case[] = [
 		flagged: ['a/b', 'a/b/c', 'a/b/c/e'],
 	},
 	{
-		title: 'a directory that lost the flag between two that have it',
+		name: 'lost-in-between',
 		steps(set, make) {
 			make('a/');
 			set('a', true);
@@ -59,7 +59,7 @@ const cases: Case[] = [
 		flagged: ['a', 'a/b/c', 'a/b/c/d', 'a/b/c/d/f'],
 	},
 	{
-		title: 'what is copied takes the flag of where it comes to, what is moved keeps its own',
+		name: 'copied-and-moved',
 		steps(set, make, sh) {
 			make('a/', 'b/');
 			set('a', true);
@@ -87,23 +87,27 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 		['dax=never', 'daxkind', setDaxFlag],
 	])('with %s the flag, set by %s, is inherited', (options, _, setter) => {
 		mounted(scratch, options, (mountPoint) => {
-			for (const { title, steps, flagged } of cases) {
-				const directory = mkdtempSync(join(mountPoint, 'case-'));
+			const top = mkdtempSync(join(mountPoint, 'cases-'));
+			const expected = cases.flatMap(({ name, steps, flagged }) => {
+				const directory = join(top, name);
+				mkdirSync(directory);
 				const at = (path: string) => join(directory, path);
+				const make = (...paths: string[]) => {
+					for (const path of paths) {
+						if (path.endsWith('/')) mkdirSync(at(path), { recursive: true });
+						else writeFileSync(at(path), '');
+					}
+				};
 				steps(
 					(path, on) => setter(at(path), on),
-					(...paths) => {
-						for (const path of paths) {
-							if (path.endsWith('/')) mkdirSync(at(path), { recursive: true });
-							else writeFileSync(at(path), '');
-						}
-					},
-					(by) => sh(`cd ${directory}; ${by}`),
+					make,
+					(by) => sh(`cd '${directory}'; ${by}`),
 				);
-				expect(flaggedByLibrary(directory), title).toEqual(flagged.map(at));
-				expect(flaggedByXfsIo(directory), title).toEqual(flagged.map(at));
-				rmSync(directory, { recursive: true });
-			}
+				return flagged.map(at);
+			});
+			expect(flaggedByLibrary(top)).toEqual(expected.sort());
+			expect(flaggedByXfsIo(top)).toEqual(expected);
+			rmSync(top, { recursive: true });
 		});
 	});
 });
