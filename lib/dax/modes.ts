@@ -72,7 +72,7 @@ export function daxOption({ fsType, superOptions }: Mount, { perFile, driver = f
 export interface Medium {
 	/** queue/dax of the block device, or whether the virtiofs share has a DAX window; undefined where not known. */
 	capable: boolean | undefined;
-	/** Whether the partition, if it is one, begins on a page. */
+	/** Whether the device is whole pages: a partition has to begin on one, and each device to end with one (drivers/dax/super.c). */
 	aligned: boolean;
 	/** Bytes; undefined for virtiofs, whose blocks are the server's. */
 	blockSize: number | undefined;

@@ -71,7 +71,7 @@ export function mountReport(
 			mode,
 			effectiveMode: effectiveMode(mode, {
 				capable: isVirtiofs ? daxWindow : device?.dax,
-				aligned: (device?.partition?.start ?? 0) % pageSize === 0,
+				aligned: (device?.partition?.start ?? 0) % pageSize === 0 && (device?.size ?? 0) % pageSize === 0,
 				blockSize: isVirtiofs || blockSize === 0 ? undefined : blockSize,
 				pageSize,
 			}),

@@ -291,6 +291,15 @@ describe.skipIf(!has('dmsetup'))('device-mapper', () => {
 		sh('dmsetup remove plain');
 	});
 
+	test('a volume that ends within a page has none', () => {
+		const device = create('ragged', `0 524289 linear ${scratch} 4096`);
+		made(device, mkfs.ext4, 'dax=inode', (mountPoint) => {
+			setDaxFlag(mountPoint, true);
+			expectBoth(mountPoint, ['device', `${device} is ${524289 * 512} bytes long`, 'multiple of 8 sectors']);
+		});
+		sh('dmsetup remove ragged');
+	});
+
 	test('dm-crypt takes it away from the device that has it', () => {
 		sh('modprobe dm-crypt');
 		const device = create('secret', `0 524288 crypt aes-cbc-essiv:sha256 ${'0'.repeat(64)} 0 ${scratch} 0`);
@@ -330,6 +339,17 @@ describe('a partition', () => {
 			made(device, `${mkfs.xfs} -m reflink=0`, 'dax=always', (mountPoint) => expectBoth(mountPoint, undefined));
 		};
 		partition(8192, body, 819_200);
+	});
+
+	test('that ends within a page has no DAX, whatever the flag says', () => {
+		const body = (device: string) => {
+			made(device, mkfs.ext4, 'dax=inode', (mountPoint) => {
+				setDaxFlag(mountPoint, true);
+				expectBoth(mountPoint, ['partition', `${device} is ${131073 * 512} bytes long`, 'multiple of 8 sectors']);
+				expect(setDaxFlag(join(mountPoint, 'directory/file'), true)).toMatchObject({ pending: false });
+			});
+		};
+		partition(8192, body, 131073);
 	});
 
 	test('that begins on a page has DAX, but huge pages only from a multiple of 2 MiB on', () => {

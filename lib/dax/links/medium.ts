@@ -1,7 +1,7 @@
 // The links below the mount: namespace, block device, partition, block size.
 import type { BlockDevice, DeviceLayer } from '../block-device.ts';
 import type { DaxReport } from '../report.ts';
-import { type Check, check, elsewhere, type Judge, quoted } from './check.ts';
+import { type Check, check, type Evidence, elsewhere, type Judge, quoted } from './check.ts';
 
 const MIB = 2 ** 20;
 
@@ -49,8 +49,7 @@ const queueDax = (name: string, dax: boolean | undefined) => ({
 /** What helps when a layer above a medium with DAX has none. */
 function layerRemedy(top: DeviceLayer, below: DeviceLayer): string {
 	if (top.type === 'loop') return elsewhere;
-	const passing = top.type === 'md' ? 'a raid0 or linear array' : 'a linear or striped volume';
-	return `/dev/${below.name} below it can do DAX: put the file system on that, or on ${passing}`;
+	return `/dev/${below.name} below it can do DAX: put the file system on that, or on a linear or striped volume of LVM`;
 }
 
 function incapable({ layers }: BlockDevice, namespace: DaxReport['namespace']): Check {
@@ -85,9 +84,18 @@ function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): Check 
 	]);
 }
 
+/** The size of a device that is not whole pages, which excludes DAX (fs_dax_get_by_bdev of drivers/dax/super.c, 5.17). */
+function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: Evidence } | undefined {
+	if (!device?.size || device.size % kernel.pageSize === 0) return undefined;
+	return {
+		finding: `/dev/${device.name} is ${device.size} bytes long, not a multiple of a page, ${kernel.pageSize} bytes`,
+		evidence: { value: `${device.size / 512} sectors of 512 bytes`, source: `/sys/class/block/${device.name}/size` },
+	};
+}
+
 /** Whether the block device, or the virtiofs share, can do DAX. */
 export const deviceLink: Judge = (report) => {
-	const { device, mount, namespace } = report;
+	const { device, mount, namespace, kernel } = report;
 	if (mount?.fsType === 'virtiofs') return virtiofsWindow(report);
 	if (!device) return undefined;
 	if (device.dax === false) return incapable(device, namespace);
@@ -95,16 +103,27 @@ export const deviceLink: Judge = (report) => {
 	if (device.dax === undefined) {
 		return check('device', 'unknown', `the kernel does not say whether /dev/${device.disk} can do DAX`, evidence);
 	}
+	const ragged = device.partition ? undefined : raggedEnd(report);
+	if (ragged) {
+		const remedy = `make it a multiple of ${kernel.pageSize / 512} sectors`;
+		return check('device', 'broken', ragged.finding, [...evidence, ragged.evidence], remedy);
+	}
 	return check('device', 'ok', `${described(device.layers[0]!)} can do DAX`, evidence);
 };
 
-/** Where the partition begins. */
-export const partitionLink: Judge = ({ device, kernel }) => {
+/** Where the partition begins and ends. */
+export const partitionLink: Judge = (report) => {
+	const { device, kernel } = report;
 	if (!device?.partition) return undefined;
 	const { start } = device.partition;
 	const evidence = [{ value: `${start / 512} sectors of 512 bytes`, source: `/sys/class/block/${device.name}/start` }];
+	const ragged = raggedEnd(report);
+	if (start % kernel.pageSize === 0 && ragged) {
+		const remedy = `make the partition again, with a size that is a multiple of ${kernel.pageSize / 512} sectors of 512 bytes`;
+		return check('partition', 'broken', `the partition ${ragged.finding}`, [...evidence, ragged.evidence], remedy);
+	}
 	if (start % kernel.pageSize === 0) {
-		return check('partition', 'ok', `the partition /dev/${device.name} begins on a page`, evidence);
+		return check('partition', 'ok', `the partition /dev/${device.name} is whole pages`, evidence);
 	}
 	return check(
 		'partition',
@@ -138,6 +157,6 @@ export const blockSizeLink: Judge = ({ fileSystem: { blockSize }, mount, kernel:
 		'broken',
 		`the file system's blocks are ${blockSize} bytes, and DAX needs them as large as a page, ${pageSize} bytes`,
 		evidence,
-		`make the file system again, which destroys its contents: ${maker}${pageSize} ${quoted(mount!.source)}`,
+		`make the file system again, which destroys its contents: ${maker}${pageSize} ${quoted(mount!.source)}${mount!.fsType === 'erofs' ? ' DIRECTORY' : ''}`,
 	);
 };
