@@ -1,6 +1,6 @@
 // Says why a path is on DAX or not: goes through a report link by link. explainReport() is pure.
 import { inspect } from './inspect.ts';
-import { type Check, type Judge, links } from './links/check.ts';
+import { type Check, type Judge, links, type Verdict } from './links/check.ts';
 import { contentsLink, flagLink, stateLink } from './links/file.ts';
 import { blockSizeLink, deviceLink, namespaceLink, partitionLink } from './links/medium.ts';
 import { fileSystemLink, mountLink, pathLink } from './links/mount.ts';
@@ -13,7 +13,10 @@ export interface Explanation {
 	path: string;
 	/** Whether the file is on DAX now, or for a directory, whether a file made in it is. */
 	dax: boolean;
-	/** The first broken link, as a clause: "the block device /dev/sda cannot do DAX". Absent if `dax`. */
+	/**
+	 * The first broken link, as a clause: "the block device /dev/sda cannot do DAX"; where none is known to be broken, the first that is
+	 * not known. Absent if `dax`.
+	 */
 	reason?: string;
 	/** What to do about it, often a command. Absent if `dax`, or if nothing known helps. */
 	remedy?: string;
@@ -55,7 +58,9 @@ export function explainReport(report: DaxReport): Explanation {
 		// What the kernel has put on DAX is there, whatever a rule of ours says.
 		if (found) checks.push(dax && found.verdict === 'broken' ? { ...found, verdict: 'warning' } : found);
 	}
-	const { finding: reason, remedy } = (!dax && checks.find(({ verdict }) => verdict === 'broken')) || {};
+	// Where nothing is known to be broken, what is not known is the reason.
+	const first = (wanted: Verdict) => checks.find(({ verdict }) => verdict === wanted);
+	const { finding: reason, remedy } = (!dax && (first('broken') ?? first('unknown'))) || {};
 	const limit = checks.find(({ link, verdict }) => link === 'MAP_SYNC' && verdict === 'warning');
 	const mapSyncRefusal = reason ?? limit?.finding;
 	return {

@@ -170,3 +170,52 @@ test('names that a shell would take apart are quoted in remedies', () => {
 		`umount '/mnt/it'\\''s mine' && mount -o dax=always /dev/pmem0 '/mnt/it'\\''s mine'`,
 	);
 });
+
+test.each<[string, { fsType?: string; source?: string; superOptions?: string[]; root?: string; at?: string }, string]>([
+	['root file system by a boot option', { at: '/' }, 'give the kernel rootflags=dax=always'],
+	[
+		'part of a file system where the whole of it is mounted',
+		{ root: '/volumes/a' },
+		'only parts of it are mounted here',
+	],
+	[
+		'virtiofs share by its type',
+		{ fsType: 'virtiofs', source: 'share' },
+		'umount /mnt/a && mount -t virtiofs -o dax=always share /mnt/a',
+	],
+	[
+		'file system of several devices with all of them',
+		{ fsType: 'xfs', superOptions: ['rw', 'dax=never', 'rtdev=/dev/pmem1'] },
+		'mount -o dax=always,rtdev=/dev/pmem1 /dev/pmem0 /mnt/a',
+	],
+])('a remedy mounts a %s', (_, { root = '/', at = '/mnt/a', ...given }, remedy) => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	const mounts = [{ mountPoint: at, root }];
+	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', root, mountPoint: at, mounts, ...given };
+	report.fileSystem.daxWindow = true;
+	expect(explainReport(report).remedy).toContain(remedy);
+});
+
+test('where nothing is known to be broken, what is not known is the reason', () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: undefined, error: 'EACCES' };
+	report.file = { ...report.file, flag: undefined, xflags: undefined, xflagsError: 'EACCES' };
+	report.mount = { ...report.mount!, daxOption: 'dax=inode', mode: 'inode', effectiveMode: 'inode' };
+	expect(explainReport(report)).toMatchObject({
+		dax: false,
+		reason: 'the DAX flag of the directory, which decides, cannot be read',
+		remedy: 'ask as its owner, or as root',
+	});
+});
+
+test('a file of an ext2 that decides by the flag may as well be mounted with the one option that ext2 takes', () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	report.file = { ...report.file, flag: false, xflags: 0, xflagsError: undefined };
+	report.mount = { ...report.mount!, fsType: 'ext2', daxOption: undefined, mode: 'inode', effectiveMode: 'inode' };
+	expect(explainReport(report).remedy).toMatch(/^daxkind chattr \+x .* \(or mount with -o dax\)$/);
+});

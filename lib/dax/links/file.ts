@@ -1,7 +1,7 @@
 // The links of the file itself: what is in it, its flag, the state that it is in.
 import type { DaxReport, Exclusion } from '../report.ts';
 import { type Check, check, type Judge, quoted } from './check.ts';
-import { flagDecides } from './mount.ts';
+import { alwaysOption, flagDecides } from './mount.ts';
 
 /** What a file has, in words. */
 export const phrases: Readonly<Record<Exclusion, string>> = {
@@ -20,7 +20,7 @@ const remedies: Readonly<Record<Exclusion, (report: DaxReport) => string>> = {
 	verity: () => 'copy it: the copy has no fs-verity',
 	'data journalling': ({ file, mount }) =>
 		mount?.superOptions.includes('data=journal')
-			? `mount ${quoted(mount.mountPoint)} without data=journal`
+			? `mount ${quoted(mount.mountPoint)} without data=journal, which may be its default: with -o data=ordered`
 			: `take its data out of the journal: chattr -j ${quoted(file.realPath)}`,
 	compression: ({ mount }) =>
 		mount?.fsType === 'erofs'
@@ -52,20 +52,28 @@ const xflag = ({ file }: DaxReport) => ({
 	source: `FS_IOC_FSGETXATTR of ${file.realPath}, xflags`,
 });
 
+const asOwner = 'ask as its owner, or as root';
+
 /** FS_XFLAG_DAX, where it decides. */
 export const flagLink: Judge = (report) => {
 	const { file, dax, directory } = report;
 	if (!flagDecides(report) || (file.type !== 'file' && file.type !== 'directory')) return undefined;
 	const evidence = [xflag(report)];
 	if (file.flag === undefined) {
-		return check('flag', 'unknown', `the DAX flag of the ${file.type} cannot be read`, evidence);
+		return check(
+			'flag',
+			'unknown',
+			`the DAX flag of the ${file.type}, which decides, cannot be read`,
+			evidence,
+			asOwner,
+		);
 	}
 	if (file.flag) return check('flag', 'ok', `the ${file.type} has the DAX flag`, evidence);
 	if (dax) {
 		const finding = 'the DAX flag was cleared, and the file leaves DAX when nobody has it open any more';
 		return check('flag', 'warning', finding, evidence);
 	}
-	const remedy = `daxkind chattr +x ${quoted(file.realPath)} (or mount with -o dax=always)`;
+	const remedy = `daxkind chattr +x ${quoted(file.realPath)} (or mount with -o ${alwaysOption(report)})`;
 	if (file.type === 'directory') {
 		const finding = 'the directory does not have the DAX flag, so what is made in it does not get it';
 		return check('flag', 'broken', finding, evidence, remedy);
@@ -95,11 +103,13 @@ function fileState(report: DaxReport, brokenBefore: boolean): Check {
 		return check('state', 'broken', finding, evidence, 'use a newer kernel');
 	}
 	if (brokenBefore) return check('state', 'broken', 'the file is not on DAX now', evidence);
-	if (flagDecides(report) && file.flag !== false) {
-		const isSet = file.flag
-			? 'the DAX flag is set, but pending'
-			: 'the DAX flag cannot be read; if it is set, it is pending';
-		const finding = `${isSet}: somebody has had the file open since before, and it changes when that ends`;
+	if (flagDecides(report) && file.flag === undefined) {
+		const finding = 'the file is not on DAX, and its DAX flag, which decides, cannot be read by this user';
+		return check('state', 'broken', finding, evidence, asOwner);
+	}
+	if (flagDecides(report) && file.flag) {
+		const finding =
+			'the DAX flag is set, but pending: somebody has had the file open since before, and it changes when that ends';
 		return check('state', 'broken', finding, evidence, closing);
 	}
 	return check('state', 'broken', `the file is not on DAX, ${unexplained(report)}`, evidence);

@@ -59,26 +59,40 @@ export const fileSystemLink: Judge = ({ mount, dax }) => {
 	return check('file system', 'ok', `the file system is ${fsType}${by}`, evidence);
 };
 
+/** Options without which the file system cannot be mounted: the other devices of XFS and erofs. */
+const isNeeded = (option: string) => /^(?:logdev|rtdev|device)=/.test(option);
+
 /** The commands that mount a file system with another option. All its mounts have to go first, the last one made before the others. */
-function remount({ source, mounts, mountPoint }: MountReport, option: string): string {
-	const whole = mounts.find(({ root }) => root === '/')?.mountPoint ?? mountPoint;
+function remount({ source, mounts, fsType, superOptions }: MountReport, dax: string): string {
+	const option = [dax, ...superOptions.filter(isNeeded)].join(',');
+	const whole = mounts.find(({ root }) => root === '/')?.mountPoint;
+	if (whole === '/') {
+		return `it is the root file system: give the kernel rootflags=${option} and boot again (a remount cannot change it)`;
+	}
+	if (whole === undefined) {
+		return `unmount its file system everywhere and mount that with -o ${option}; only parts of it are mounted here, as in a container`;
+	}
 	const all = mounts.map((mount) => quoted(mount.mountPoint)).reverse();
-	const command = `umount ${all.join(' ')} && mount -o ${option} ${quoted(source)} ${quoted(whole)}`;
+	// A share has no device by which mount(8) could find out its type.
+	const type = fsType === 'virtiofs' ? '-t virtiofs ' : '';
+	const command = `umount ${all.join(' ')} && mount ${type}-o ${quoted(option)} ${quoted(source)} ${quoted(whole)}`;
 	const bound = mounts.filter((mount) => mount.mountPoint !== whole).map((mount) => quoted(mount.mountPoint));
 	const again = bound.length === 0 ? '' : `, then mount ${bound.join(' and ')} again`;
 	return `${command}${again} (a remount cannot change it)`;
 }
 
+/** The option that puts all files on DAX: ext2 and ext3 take only the plain word. */
+export const alwaysOption = ({ mount }: Pick<DaxReport, 'mount'>): string =>
+	mount?.fsType === 'ext2' || mount?.fsType === 'ext3' ? 'dax' : 'dax=always';
+
 function neverCheck({ mount, device }: DaxReport, evidence: Evidence[], brokenBefore: boolean): Check {
 	const { fsType, driver, daxOption, mountPoint } = mount!;
-	// ext2 and ext3 take only the plain word.
-	const option = fsType === 'ext2' || fsType === 'ext3' ? 'dax' : 'dax=always';
 	// "DAX and reflink cannot work with multi-partitions!" (fs/xfs/xfs_super.c, 6.0 and later); before, reflink excluded DAX everywhere.
 	const isShared = fsType === 'xfs' && device?.partition !== undefined;
 	const but = isShared
 		? '; on a partition an XFS takes that only if it was made with -m reflink=0, and dax=inode always'
 		: '';
-	const remedy = `${remount(mount!, option)}${but}`;
+	const remedy = `${remount(mount!, alwaysOption({ mount: mount! }))}${but}`;
 	if (daxOption === undefined) {
 		const experimental = fsType === 'ext2' && driver === 'ext2' ? ', and by this driver without MAP_SYNC' : '';
 		return check('mount', 'broken', `${mountPoint} is mounted without the dax option${experimental}`, evidence, remedy);
