@@ -150,8 +150,11 @@ interface Syscalls {
 	statxTemporary(directory: string): FileStatus;
 	/** statfs of the file system that the path is on. */
 	statfs(path: string): FileSystemStatus;
-	/** FS_IOC_FSGETXATTR. ELOOP for a symbolic link, ENOTTY for anything but a file or directory, which is not opened. */
-	getFsxattr(path: string): Fsxattr;
+	/**
+	 * FS_IOC_FSGETXATTR. ELOOP for a symbolic link, unless `followsLink`; ENOTTY for anything but a file or directory, which is not
+	 * opened.
+	 */
+	getFsxattr(path: string, followsLink?: boolean): Fsxattr;
 	/** FS_IOC_FSSETXATTR after FS_IOC_FSGETXATTR: sets, then clears these bits and keeps all others. Gives the new state. */
 	changeFsxattrFlags(path: string, set: number, clear: number): Fsxattr;
 	/**
@@ -161,15 +164,15 @@ interface Syscalls {
 	changeFsxattrTree(top: string, set: number, clear: number, recursive: boolean): TreeChange;
 	changeFsxattrTreeAsync(top: string, set: number, clear: number, recursive: boolean): NativeJob<TreeChange>;
 	/** FS_IOC_GETFLAGS: FS_…_FL bits, what lsattr(1) shows. Errors as of getFsxattr. */
-	getInodeFlags(path: string): number;
+	getInodeFlags(path: string, followsLink?: boolean): number;
 	/**
 	 * Whether mmap takes MAP_SHARED_VALIDATE|MAP_SYNC: 0 or its negative errno. Asked of the file at this path, or of a nameless
-	 * one made in the directory; throws if that cannot be opened.
+	 * one made in the directory; throws if that cannot be opened. Symbolic links are followed.
 	 */
 	tryMapSync(path: string, temporary: boolean): number;
 	/**
 	 * FS_IOC_FIEMAP: the first `most` extents of a file or directory, four numbers each: offset in the file, offset on the
-	 * device, length, all in bytes, and FIEMAP_EXTENT_ bits. ENOTSUP where the file system does not tell.
+	 * device, length, all in bytes, and FIEMAP_EXTENT_ bits. Symbolic links are followed. ENOTSUP where the file system does not tell.
 	 */
 	fileExtents(path: string, most: number): { extents: Float64Array; complete: boolean };
 	/** open, O_CLOEXEC and never blocking; O_RDWR if `writable`, else O_RDONLY. Close it with {@link closeDescriptor}. */

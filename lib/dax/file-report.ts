@@ -29,8 +29,16 @@ export function attempt<T>(call: () => T): { value: T; error?: undefined } | { v
 	}
 }
 
-/** The path without symbolic links, for calls that refuse them. */
-const withoutLinks = (path: string): string => attempt(() => realpathSync(path)).value ?? path;
+/**
+ * The path without symbolic links, for people; as given where that names nothing or another file: links of /proc lead to files that are
+ * deleted, covered, or in another mount namespace, and their text does not.
+ */
+function withoutLinks(path: string, { inode, deviceMajor, deviceMinor }: FileStatus): string {
+	const real = attempt(() => realpathSync(path)).value ?? path;
+	const { value: found } = attempt(() => native.statx(real));
+	const isSame = found?.inode === inode && found.deviceMajor === deviceMajor && found.deviceMinor === deviceMinor;
+	return isSame ? real : path;
+}
 
 /** Whether a file has the persistent DAX flag. */
 export const hasDaxFlag = ({ flags }: Pick<Fsxattr, 'flags'>): boolean => (flags & native.constants.FS_XFLAG_DAX) !== 0;
@@ -80,11 +88,12 @@ export function fileReport(
 	mount: Pick<Mount, 'fsType' | 'superOptions'>,
 ): { file: FileReport; extents?: Extents } {
 	const type = typeOf(status);
-	const realPath = withoutLinks(path);
+	const realPath = withoutLinks(path, status);
 	const hasFlags = type === 'file' || type === 'directory';
-	const { value: fsxattr, error: xflagsError } = attempt(() => native.getFsxattr(realPath));
-	const inodeFlags = hasFlags ? attempt(() => native.getInodeFlags(realPath)).value : undefined;
-	const extents = type === 'file' ? readExtents(realPath) : undefined;
+	const { value: fsxattr, error: xflagsError } = attempt(() => native.getFsxattr(path, true));
+	const inodeFlags = hasFlags ? attempt(() => native.getInodeFlags(path, true)).value : undefined;
+	const extents = type === 'file' ? readExtents(path) : undefined;
+	const exclusions = exclusionsOf(mount, status.attributes, inodeFlags ?? 0, extents?.list ?? []);
 	const c = native.constants;
 	const hinting = c.FS_XFLAG_EXTSIZE | c.FS_XFLAG_EXTSZINHERIT;
 	return {
@@ -100,7 +109,8 @@ export function fileReport(
 			xflagsError,
 			extentSizeHint: fsxattr && (fsxattr.flags & hinting) !== 0 ? fsxattr.extentSize : 0,
 			inodeFlags,
-			exclusions: exclusionsOf(mount, status.attributes, inodeFlags ?? 0, extents?.list ?? []),
+			// A directory's names are in its inode, which says nothing of the files made in it.
+			exclusions: type === 'directory' ? exclusions.filter((name) => name !== 'inline data') : exclusions,
 		},
 		...(extents && { extents }),
 	};

@@ -34,7 +34,7 @@ Napi::Value getFsxattr(const Napi::CallbackInfo& info) {
     if (!path) return env.Undefined();
     int fd = -1;
     const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    int result = syscalls::openForFsxattr(path->c_str(), info[1].ToBoolean(), &fd, &call);
     if (result != 0) return fail(env, result, call, *path);
     syscalls::Fsxattr attributes;
     result = syscalls::getFsxattr(fd, &attributes);
@@ -52,7 +52,7 @@ Napi::Value changeFsxattrFlags(const Napi::CallbackInfo& info) {
     if (!clear) return env.Undefined();
     int fd = -1;
     const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    int result = syscalls::openForFsxattr(path->c_str(), false, &fd, &call);
     if (result != 0) return fail(env, result, call, *path);
     syscalls::Fsxattr after;
     result = syscalls::changeFsxattrFlags(fd, *set, *clear, &after, nullptr);
@@ -66,7 +66,7 @@ Napi::Value getInodeFlags(const Napi::CallbackInfo& info) {
     if (!path) return env.Undefined();
     int fd = -1;
     const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    int result = syscalls::openForFsxattr(path->c_str(), info[1].ToBoolean(), &fd, &call);
     if (result != 0) return fail(env, result, call, *path);
     std::uint32_t flags = 0;
     result = syscalls::getInodeFlags(fd, &flags);

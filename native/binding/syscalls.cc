@@ -130,7 +130,7 @@ Napi::Value tryMapSync(const Napi::CallbackInfo& info) {
     int fd = -1;
     const char* call = nullptr;
     const int opened = *temporary ? syscalls::openTemporary(path->c_str(), &fd, &call)
-                                  : syscalls::openForFsxattr(path->c_str(), &fd, &call);
+                                  : syscalls::openForFsxattr(path->c_str(), true, &fd, &call);
     if (opened != 0) return fail(env, opened, call, path->c_str());
     const int result = syscalls::tryMapSync(fd);
     close(fd);
@@ -145,7 +145,7 @@ Napi::Value fileExtents(const Napi::CallbackInfo& info) {
     if (!most) return env.Undefined();
     int fd = -1;
     const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), &fd, &call);
+    int result = syscalls::openForFsxattr(path->c_str(), true, &fd, &call);
     if (result != 0) return fail(env, result, call, path->c_str());
     std::vector<syscalls::Extent> extents;
     bool complete = false;

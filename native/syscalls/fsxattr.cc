@@ -24,17 +24,17 @@ int readRaw(int fd, struct fsxattr* raw) {
 
 }  // namespace
 
-int openForFsxattr(const char* path, int* fd, const char** failedCall) {
+int openForFsxattr(const char* path, bool followsLink, int* fd, const char** failedCall) {
     *failedCall = "open";
     struct stat status;
-    if (lstat(path, &status) != 0) return -errno;
+    if ((followsLink ? stat(path, &status) : lstat(path, &status)) != 0) return -errno;
     if (S_ISLNK(status.st_mode)) return -ELOOP;
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
         *failedCall = "ioctl";
         return -ENOTTY;
     }
     int opened;
-    do opened = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    do opened = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | (followsLink ? 0 : O_NOFOLLOW));
     while (opened < 0 && errno == EINTR);
     if (opened < 0) return -errno;
     *fd = opened;

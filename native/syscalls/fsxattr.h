@@ -19,10 +19,10 @@ struct Fsxattr {
     std::uint32_t copyExtentSize;
 };
 
-/// Opens a file or directory to ask for or set its flags: read-only, never blocking, following no symbolic link at the
-/// end. Anything but a file or directory gives -ENOTTY without being opened, for opening a device can do things (arm a
-/// watchdog, rewind a tape). On failure `*failedCall` is "open" or "ioctl".
-int openForFsxattr(const char* path, int* fd, const char** failedCall);
+/// Opens a file or directory to ask for or set its flags: read-only, never blocking. A symbolic link at the end is
+/// followed or refused (-ELOOP). Anything but a file or directory gives -ENOTTY without being opened, for opening a
+/// device can do things (arm a watchdog, rewind a tape). On failure `*failedCall` is "open" or "ioctl".
+int openForFsxattr(const char* path, bool followsLink, int* fd, const char** failedCall);
 
 /// FS_IOC_FSGETXATTR. The failed call is ioctl: -ENOTTY or -EOPNOTSUPP where the file system has no such flags.
 int getFsxattr(int fd, Fsxattr* out);

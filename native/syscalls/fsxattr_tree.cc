@@ -258,7 +258,7 @@ bool isAboutOneFile(const TreeFailure& failure) {
 
 int Walk::run(const char* top, bool recursive, const char** failedCall) {
     int opened = -1;
-    if (const int error = openForFsxattr(top, &opened, failedCall); error != 0) return error;
+    if (const int error = openForFsxattr(top, false, &opened, failedCall); error != 0) return error;
     Descriptor fd(opened);
     *failedCall = "statx";
     if (const int error = statxDescriptor(fd.get(), &top_); error != 0) return error;

@@ -1,10 +1,19 @@
 // The public calls of lib/dax off DAX; test/vm/dax.test.ts has them on it.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+	closeSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	symlinkSync,
+	unlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { explain, findDaxMounts, getDaxFlag, getFsxattr, isDax, setDaxFlag, statx } from '#lib/dax/index.js';
+import { explain, findDaxMounts, getDaxFlag, getFsxattr, inspect, isDax, setDaxFlag, statx } from '#lib/dax/index.js';
 import { native } from '#lib/native.js';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
@@ -45,6 +54,26 @@ test('what is neither a file nor a directory is told apart', () => {
 			dax: false,
 			reason: expect.stringContaining('neither a file nor a directory'),
 		});
+	}
+});
+
+test('a link of /proc to a deleted file is followed to that file, not by its text', () => {
+	const directory = temporaryDirectory();
+	const file = join(directory, 'file');
+	writeFileSync(file, 'x'.repeat(8192), { flush: true });
+	const fd = openSync(file, 'r');
+	try {
+		unlinkSync(file);
+		// What the link says it leads to.
+		writeFileSync(`${file} (deleted)`, '');
+		const path = `/proc/self/fd/${fd}`;
+		const { file: seen, hugePages, mapSync } = inspect(path);
+		expect(seen).toMatchObject({ realPath: path, size: 8192 });
+		expect(seen.xflagsError).not.toBe('ELOOP');
+		expect(mapSync.tried).toBe('the file');
+		expect(hugePages.extents).not.toBe(0);
+	} finally {
+		closeSync(fd);
 	}
 });
 
