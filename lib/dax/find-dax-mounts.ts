@@ -1,6 +1,7 @@
 // Which mounts of this machine have DAX.
 import { native } from '../native.ts';
 import { attempt } from './file-report.ts';
+import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';
 import { readMounts } from './mounts.ts';
 import type { MountReport } from './report.ts';
@@ -21,6 +22,9 @@ export interface FindDaxMountsOptions {
 	all?: boolean;
 }
 
+/** Enough to tell the file systems that have DAX. */
+const anyKernel = { perFile: true, driver: undefined };
+
 /**
  * Finds the mounts in which files can be on DAX: those whose effective mode is `always` or `inode`, and overlays over such a one, in the
  * order of mountinfo. A mount that another covers is not among them, nor is one that this process cannot reach.
@@ -34,6 +38,9 @@ export interface FindDaxMountsOptions {
 export function findDaxMounts({ all = false }: FindDaxMountsOptions = {}): DaxMount[] {
 	const mounts = readMounts();
 	return mounts.flatMap((mount) => {
+		// Not even asked for their status: that would mount what is to be mounted on demand (autofs), and wait for a server that is away.
+		const isCandidate = mount.fsType === 'overlay' || daxOption(mount, anyKernel).mode !== 'unsupported';
+		if (!isCandidate) return [];
 		const { value: status } = attempt(() => native.statx(mount.mountPoint));
 		// Another mount may cover this one at the same place.
 		if (!status || (status.mountId !== 0 && status.mountId !== mount.id)) return [];
