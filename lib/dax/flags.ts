@@ -61,10 +61,11 @@ function flagDecides(path: string, status: FileStatus): boolean {
 	const mounts = readMounts();
 	const mount = mountOf(status, mounts);
 	if (mount === undefined) return false;
-	const { effectiveMode, byFlag } = mountReport(mount, path, status, mounts).mount;
+	const report = mountReport(mount, path, status, mounts).mount;
+	const { effectiveMode, byFlag } = report;
 	if (effectiveMode !== 'inode' || !byFlag) return false;
 	const inodeFlags = attempt(() => native.getInodeFlags(path)).value ?? 0;
-	return exclusionsOf(mount, status.attributes, inodeFlags, []).length === 0;
+	return exclusionsOf(report, status.attributes, inodeFlags, []).length === 0;
 }
 
 function stateOf(path: string, flag: boolean): DaxFlag {

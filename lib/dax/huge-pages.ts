@@ -78,6 +78,8 @@ export interface HugePageFacts {
 	daxPossible: boolean;
 	/** The physical address at which the device begins, as far as it is known, or the place on its disk; undefined without a device. */
 	deviceStart: number | undefined;
+	/** Whether the device is made of others, so that nothing tells where it lies on them: LVM begins 1 MiB in by default. */
+	stacked: boolean;
 	/** What the file system aligns large files to; 0: not known. */
 	allocationUnit: number;
 	/** The file's; undefined for a directory, or if they could not be read. */
@@ -90,9 +92,17 @@ export interface HugePageFacts {
 
 const MIB = 2 ** 20;
 
+/** The extents up to the file's end: blocks that are kept beyond it are never mapped. */
+function withinFile(extents: readonly FileExtent[], size = Number.MAX_SAFE_INTEGER): FileExtent[] {
+	return extents.map((extent) => ({
+		...extent,
+		length: Math.max(0, Math.min(extent.length, size - extent.logical)),
+	}));
+}
+
 /** Judges by the facts. */
 export function hugePages(facts: HugePageFacts): HugePages {
-	const { hugePageSize, daxPossible, deviceStart, allocationUnit, extents, complete, size } = facts;
+	const { hugePageSize, daxPossible, deviceStart, stacked, allocationUnit, extents, complete, size } = facts;
 	const unit = `${hugePageSize / MIB} MiB`;
 	const obstacles: string[] = [];
 	if (!daxPossible) obstacles.push('there is no DAX here');
@@ -100,6 +110,7 @@ export function hugePages(facts: HugePageFacts): HugePages {
 	if (isShifted) obstacles.push(`the device begins at byte ${deviceStart}, which is not a multiple of ${unit}`);
 	const pieces = size === undefined ? undefined : Math.floor(size / hugePageSize);
 	if (pieces === 0) obstacles.push(`the file is shorter than ${unit}`);
+	if (stacked) obstacles.push(`nothing tells whether the device lies at a multiple of ${unit} of those below it`);
 	const result = { pieces, mappable: undefined, extents: undefined, obstacles };
 	const hasBlocks = extents !== undefined && (extents.length > 0 || !complete);
 	if (!hasBlocks) {
@@ -112,16 +123,19 @@ export function hugePages(facts: HugePageFacts): HugePages {
 			obstacles.push(`the file system was not told to align large files to ${unit}`);
 			return { ...result, possible: undefined };
 		}
-		return { ...result, possible: obstacles.length === 0 };
+		return {
+			...result,
+			possible: obstacles.length === 0 ? true : stacked && obstacles.length === 1 ? undefined : false,
+		};
 	}
-	const mappable = mappablePieces(extents, deviceStart ?? 0, hugePageSize);
+	const mappable = mappablePieces(withinFile(extents, size), deviceStart ?? 0, hugePageSize);
 	if (mappable === 0 && pieces !== 0) obstacles.push(`none of its blocks lie at a multiple of ${unit} of the device`);
-	const isKnown = mappable > 0 || complete;
+	const isKnown = !stacked && (mappable > 0 || complete);
 	return {
 		...result,
 		mappable,
 		extents: extents.length,
-		possible: isKnown ? daxPossible && mappable > 0 : undefined,
+		possible: isKnown || !daxPossible ? daxPossible && mappable > 0 : undefined,
 	};
 }
 

@@ -14,6 +14,7 @@ import type {
 	DirectoryReport,
 	FileReport,
 	FileSystemReport,
+	FileType,
 	KernelReport,
 	MapSyncReport,
 	NewFileReport,
@@ -36,11 +37,11 @@ function newFileReport(directory: string): NewFileReport {
 }
 
 /** Tries MAP_SYNC, on the file itself, or on a new one in a directory. */
-function tryMapSync({ type, realPath }: FileReport): { report: MapSyncReport; isKnown: boolean | undefined } {
+function tryMapSync(path: string, type: FileType): { report: MapSyncReport; isKnown: boolean | undefined } {
 	if (type !== 'file' && type !== 'directory') {
 		return { report: { supported: undefined, tried: undefined, error: undefined }, isKnown: undefined };
 	}
-	const { value: result, error } = attempt(() => native.tryMapSync(realPath, type === 'directory'));
+	const { value: result, error } = attempt(() => native.tryMapSync(path, type === 'directory'));
 	if (result === undefined) return { report: { supported: undefined, tried: undefined, error }, isKnown: undefined };
 	return {
 		report: {
@@ -84,6 +85,7 @@ function hugePageReport(
 		daxPossible: dax || effectiveMode === 'always' || effectiveMode === 'inode',
 		// What is not known of the memory's address is a multiple of 2 MiB: the kernel makes no fsdax namespace elsewhere.
 		deviceStart: device && (nvdimm?.namespace.start ?? 0) + (device.partition?.start ?? 0),
+		stacked: (device?.layers.length ?? 0) > 1,
 		allocationUnit: fileSystem.allocationUnit,
 		extents: extents && placed(extents.list, native.constants),
 		complete: extents?.complete ?? false,
@@ -124,15 +126,15 @@ export function inspect(path: string | URL): DaxReport {
 	const status = native.statx(checked);
 	const mounts = readMounts();
 	const mount = mountOf(status, mounts);
-	const { file, extents } = fileReport(checked, status, mount ?? { fsType: '', superOptions: [] });
 	const facts = mount && mountReport(mount, checked, status, mounts);
+	const { file, extents } = fileReport(checked, status, facts?.mount ?? { fsType: '', superOptions: [] });
 	const device = representedDevice(file, status) ?? facts?.device;
 	const nvdimm = device && nvdimmOf(device.sysfs, device.dax);
 	const isDirectory = file.type === 'directory';
-	const newFile = isDirectory ? newFileReport(file.realPath) : undefined;
+	const newFile = isDirectory ? newFileReport(checked) : undefined;
 	const seen: Facts = { file, directory: directoryReport(file), newFile, mount: facts?.mount };
 	const fileSystem = facts?.fileSystem ?? { blockSize: status.blockSize, allocationUnit: 0 };
-	const { report: mapSync, isKnown } = tryMapSync(file);
+	const { report: mapSync, isKnown } = tryMapSync(checked, file.type);
 	const { PAGE_SIZE: pageSize, HUGE_PAGE_SIZE: hugePageSize } = native.constants;
 	const kernel: KernelReport = { pageSize, hugePageSize, perFileDax: status.dax !== undefined, mapSync: isKnown };
 	const dax = isOnDax(seen);

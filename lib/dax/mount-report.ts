@@ -6,6 +6,7 @@ import { attempt } from './file-report.ts';
 import { daxOption, effectiveMode } from './modes.ts';
 import type { Mount } from './mountinfo.ts';
 import type { FileSystemReport, MountReport } from './report.ts';
+import { readAttribute } from './sysfs.ts';
 import { hasDaxWindow } from './virtiofs.ts';
 
 /** XFS shows its stripes in units of 512 bytes (xfs(5)). */
@@ -31,6 +32,16 @@ export function allocationUnit({ fsType, superOptions }: Mount, blockSize: numbe
 function driverOf({ fsType }: Mount, device: BlockDevice | undefined): string {
 	const isOlderExt = fsType === 'ext2' || fsType === 'ext3';
 	return isOlderExt && device !== undefined && existsSync(`/sys/fs/ext4/${device.name}`) ? 'ext4' : fsType;
+}
+
+/** The one option that matters here and that mountinfo hides, where it is the file system's own default (tune2fs -o journal_data). */
+const journalled = 'data=journal';
+
+/** The options, with data=journal also where ext4 keeps it to itself. */
+function allOptions({ superOptions }: Mount, driver: string, device: BlockDevice | undefined): string[] {
+	if (driver !== 'ext4' || device === undefined || superOptions.includes(journalled)) return superOptions;
+	const inEffect = readAttribute(`/proc/fs/ext4/${device.name}/options`)?.split('\n') ?? [];
+	return inEffect.includes(journalled) ? [...superOptions, journalled] : superOptions;
 }
 
 /** All about a mount but its files. */
@@ -66,6 +77,7 @@ export function mountReport(
 	return {
 		mount: {
 			...mount,
+			superOptions: allOptions(mount, driver, device),
 			driver,
 			daxOption: option,
 			mode,

@@ -24,7 +24,10 @@ export type FileType = 'file' | 'directory' | 'block device' | 'character device
 
 /** The file, or directory, at the path. */
 export interface FileReport {
-	/** Its path without symbolic links; the path as given where that cannot be found out. */
+	/**
+	 * Its path without symbolic links; the path as given where that cannot be found out, or there is none: a deleted file by
+	 * /proc/self/fd, one of another mount namespace by /proc/PID/root.
+	 */
 	realPath: string;
 	type: FileType;
 	/** Bytes. */
@@ -63,6 +66,8 @@ export interface NewFileReport {
 
 /** The mount that the path is really in. */
 export interface MountReport extends Mount {
+	/** As mountinfo shows them, and data=journal also where it is ext4's default, which is not shown. */
+	superOptions: string[];
 	/** The driver behind fsType: ext4 for an ext2 that it serves. */
 	driver: string;
 	/** The option about DAX as the kernel shows it; undefined: none is shown. */

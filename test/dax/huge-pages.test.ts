@@ -30,6 +30,7 @@ const file = {
 	hugePageSize: huge,
 	daxPossible: true,
 	deviceStart: 0,
+	stacked: false,
 	allocationUnit: 0,
 	extents: [extent(0, 64, 8)],
 	complete: true,
@@ -49,6 +50,18 @@ test('a file is judged by its extents', () => {
 	});
 	// More extents than were looked at.
 	expect(hugePages({ ...file, extents: [extent(0, 65, 8)], complete: false }).possible).toBeUndefined();
+});
+
+test('blocks that are kept beyond the end of the file do not count', () => {
+	expect(hugePages({ ...file, size: 5 * MiB })).toMatchObject({ possible: true, pieces: 2, mappable: 2 });
+	expect(hugePages({ ...file, size: MiB })).toMatchObject({ possible: false, pieces: 0, mappable: 0 });
+});
+
+test('where a volume lies on the devices below it is not known, and so nothing is promised', () => {
+	const expected = { possible: undefined, obstacles: [expect.stringContaining('of those below it')] };
+	expect(hugePages({ ...file, stacked: true })).toMatchObject(expected);
+	expect(hugePages({ ...directory, stacked: true })).toMatchObject(expected);
+	expect(hugePages({ ...directory, stacked: true, allocationUnit: MiB }).possible).toBe(false);
 });
 
 test('a directory is judged by what the file system aligns to', () => {

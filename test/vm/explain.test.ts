@@ -1,6 +1,7 @@
 // Every situation that keeps DAX off, or on, made for real: what explain says of it. The kernel is the judge of on and off; the reasons
 // are ours.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain, findDaxMounts, inspect, isDax, type Link, setDaxFlag } from 'daxkind/dax';
@@ -283,6 +284,9 @@ describe.skipIf(!has('dmsetup'))('device-mapper', () => {
 		const device = create('plain', `0 524288 linear ${scratch} 4096`);
 		made(device, mkfs.ext4, 'dax=always', (mountPoint) => {
 			expectBoth(mountPoint, undefined);
+			writeFileSync(join(mountPoint, 'big'), Buffer.alloc(8 * 2 ** 20, 1));
+			// Nothing in sysfs says where it lies on the device below.
+			expect(inspect(join(mountPoint, 'big')).hugePages.possible).toBeUndefined();
 			expect(inspect(mountPoint).device?.layers).toMatchObject([
 				{ type: 'device-mapper', mapping: 'plain', dax: true },
 				{ type: 'disk', name: scratch.slice('/dev/'.length), dax: true },
@@ -308,6 +312,24 @@ describe.skipIf(!has('dmsetup'))('device-mapper', () => {
 		});
 		sh('dmsetup remove secret');
 	});
+});
+
+test('looking for mounts does not mount what is to be mounted on demand', async () => {
+	sh('modprobe autofs4 && mkdir -p /mnt/on-demand && mkfifo /tmp/automount');
+	// As automount(8) does, but nobody answers: whoever walks in waits for ever.
+	const script = `exec 3<>/tmp/automount
+		mount -t autofs -o fd=3,pgrp=$$,minproto=5,maxproto=5,direct nobody /mnt/on-demand && echo mounted && exec cat`;
+	const daemon = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+	try {
+		await once(daemon.stdout, 'data');
+		const look = `import { findDaxMounts } from 'daxkind/dax'; findDaxMounts({ all: true });`;
+		const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', look], { timeout: 30_000 });
+		expect(status).toBe(0);
+	} finally {
+		daemon.stdin.end();
+		await once(daemon, 'close');
+		sh('umount /mnt/on-demand; rm /tmp/automount; rmdir /mnt/on-demand');
+	}
 });
 
 describe('a partition', () => {
@@ -403,12 +425,24 @@ test('what in an ext4 file excludes DAX: inline data, a journal for its data', (
 		const small = join(mountPoint, 'small');
 		writeFileSync(small, 'tiny');
 		expectExplained(small, ['file contents', 'inline data', '^inline_data']);
+		// Its names are in its inode, too, but what is made in it with the flag is on DAX.
+		const inline = join(mountPoint, 'inline');
+		mkdirSync(inline);
+		expectExplained(inline, noFlag);
+		setDaxFlag(inline, true);
+		expectExplained(inline, undefined);
 		const { file } = populated(mountPoint);
 		sh(`chattr +j ${file}`);
 		expectExplained(file, ['file contents', 'written through the journal', 'chattr -j']);
 	});
 	made(scratch, mkfs.ext4, 'data=journal', (mountPoint) => {
 		expectBoth(mountPoint, ['file contents', 'written through the journal', 'without data=journal']);
+	});
+	// The file system's own default, which no option shows.
+	sh(`${mkfs.ext4} ${scratch} && tune2fs -o journal_data ${scratch}`);
+	mounted(scratch, 'dax=inode', (mountPoint) => {
+		setDaxFlag(mountPoint, true);
+		expectBoth(mountPoint, ['file contents', 'written through the journal', '-o data=ordered']);
 	});
 });
 
@@ -452,6 +486,29 @@ test('bind mounts and covered mounts: it is the mount that the path is really in
 	});
 });
 
+test('a path into another mount namespace is that file, though another has its name here', async () => {
+	sh(`${mkfs.ext4} ${scratch}`);
+	const mountPoint = mkdtempSync('/mnt/there-');
+	writeFileSync(join(mountPoint, 'file'), 'here');
+	const script = `mount -o dax=inode ${scratch} ${mountPoint} && echo x >${mountPoint}/file && echo mounted && exec cat`;
+	const there = spawn('unshare', ['-m', 'sh', '-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+	try {
+		await once(there.stdout, 'data');
+		const path = join(`/proc/${there.pid}/root`, mountPoint, 'file');
+		expect(setDaxFlag(path, true)).toMatchObject({ flag: true, effective: true });
+		expect(inspect(path)).toMatchObject({
+			dax: true,
+			file: { realPath: path, flag: true },
+			mapSync: { supported: true },
+		});
+		expectExplained(path, undefined);
+	} finally {
+		there.stdin.end();
+		await once(there, 'close');
+		rmSync(mountPoint, { recursive: true });
+	}
+});
+
 test('a user who may not read the file is told what can be told', () => {
 	made(scratch, mkfs.ext4, 'dax=inode', (mountPoint) => {
 		const { file, directory } = populated(mountPoint);
@@ -461,8 +518,19 @@ test('a user who may not read the file is told what can be told', () => {
 		process.seteuid!(65534);
 		try {
 			expect(inspect(file).file).toMatchObject({ flag: undefined, xflags: undefined, xflagsError: 'EACCES' });
-			expectExplained(file, ['state', 'the DAX flag cannot be read', 'close it']);
+			expectExplained(file, ['state', 'its DAX flag, which decides, cannot be read', 'ask as its owner']);
 			expect(inspect(directory)).toMatchObject({ dax: true, newFile: { dax: undefined, error: 'EACCES' } });
+		} finally {
+			process.seteuid!(user);
+		}
+		sh(`chmod 711 ${directory}`);
+		process.seteuid!(65534);
+		try {
+			expect(explain(directory)).toMatchObject({
+				dax: false,
+				reason: 'the DAX flag of the directory, which decides, cannot be read',
+				remedy: expect.stringContaining('as root'),
+			});
 		} finally {
 			process.seteuid!(user);
 		}

@@ -12,8 +12,11 @@ export const mapSyncLink: Judge = ({ dax, mapSync, region, mount }) => {
 	];
 	if (mapSync.supported) return check('MAP_SYNC', 'ok', 'MAP_SYNC is accepted', evidence);
 	if (mapSync.supported === undefined) return check('MAP_SYNC', 'unknown', 'MAP_SYNC could not be tried', evidence);
+	const knowsIt = mount?.driver === 'ext4' || mount?.fsType === 'xfs';
 	const who = !region?.asynchronous
-		? `${mount?.fsType} does not know it`
+		? knowsIt
+			? 'the memory below its device is asynchronous, as virtio-pmem is'
+			: `${mount?.fsType} does not know it`
 		: region.provider === 'virtio-pmem'
 			? 'what is flushed is still in the page cache of the host (virtio-pmem)'
 			: `${region.name} is asynchronous`;
@@ -59,7 +62,7 @@ const aligned: Readonly<Record<string, string>> = {
 };
 
 /** Whether the kernel can map by huge pages. */
-export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem, kernel }) => {
+export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem, kernel, device }) => {
 	if (!dax) return undefined;
 	const { possible, pieces, mappable, extents, obstacles } = hugePages;
 	const evidence =
@@ -88,8 +91,10 @@ export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem, 
 	const isShort = file.type === 'file' && pieces === 0;
 	const { allocationUnit } = fileSystem;
 	const isMade = allocationUnit > 0 && allocationUnit % kernel.hugePageSize === 0;
+	// Below a volume it is for the volume to be aligned.
+	const isStacked = (device?.layers.length ?? 0) > 1;
 	const remedy =
-		maker === undefined || isShort || isMade
+		maker === undefined || isShort || isMade || isStacked
 			? undefined
 			: `make the file system so, which destroys its contents: ${maker} ${quoted(mount!.source)}`;
 	return check(
