@@ -146,8 +146,11 @@ interface Syscalls {
 	statx(path: string): FileStatus;
 	/** statx of an open file. */
 	statxDescriptor(fd: number): FileStatus;
-	/** What a file would be that is made in this directory: makes a nameless one, asks statx, lets it go. */
-	statxTemporary(directory: string): FileStatus;
+	/**
+	 * What a file would be that is made in this directory: makes a nameless one, asks statx, lets it go. Where there are no nameless
+	 * files it has a name for a moment, or, with `onlyNameless`, the answer is ENOTSUP.
+	 */
+	statxTemporary(directory: string, onlyNameless?: boolean): FileStatus;
 	/** statfs of the file system that the path is on. */
 	statfs(path: string): FileSystemStatus;
 	/**
@@ -167,9 +170,9 @@ interface Syscalls {
 	getInodeFlags(path: string, followsLink?: boolean): number;
 	/**
 	 * Whether mmap takes MAP_SHARED_VALIDATE|MAP_SYNC: 0 or its negative errno. Asked of the file at this path, or of a nameless
-	 * one made in the directory; throws if that cannot be opened. Symbolic links are followed.
+	 * one made in the directory; throws if that cannot be opened. `onlyNameless` as of statxTemporary. Symbolic links are followed.
 	 */
-	tryMapSync(path: string, temporary: boolean): number;
+	tryMapSync(path: string, temporary: boolean, onlyNameless?: boolean): number;
 	/**
 	 * FS_IOC_FIEMAP: the first `most` extents of a file or directory, four numbers each: offset in the file, offset on the
 	 * device, length, all in bytes, and FIEMAP_EXTENT_ bits. Symbolic links are followed. ENOTSUP where the file system does not tell.

@@ -31,17 +31,28 @@ function directoryReport(file: FileReport): DirectoryReport {
 	return { path, flag: value && hasDaxFlag(value) };
 }
 
-function newFileReport(directory: string): NewFileReport {
-	const { value, error } = attempt(() => native.statxTemporary(directory));
+/**
+ * Whether a file with a name would be made in vain: where nothing can be on DAX, no directory is to be changed. Among the file systems
+ * that have DAX, virtiofs has no nameless files on older kernels, nor has an overlay.
+ */
+const isInVain = (mount: MountFacts['mount'] | undefined) =>
+	mount !== undefined && mount.mode === 'unsupported' && mount.fsType !== 'overlay';
+
+function newFileReport(directory: string, onlyNameless: boolean): NewFileReport {
+	const { value, error } = attempt(() => native.statxTemporary(directory, onlyNameless));
 	return { dax: value?.dax, error };
 }
 
 /** Tries MAP_SYNC, on the file itself, or on a new one in a directory. */
-function tryMapSync(path: string, type: FileType): { report: MapSyncReport; isKnown: boolean | undefined } {
+function tryMapSync(
+	path: string,
+	type: FileType,
+	onlyNameless: boolean,
+): { report: MapSyncReport; isKnown: boolean | undefined } {
 	if (type !== 'file' && type !== 'directory') {
 		return { report: { supported: undefined, tried: undefined, error: undefined }, isKnown: undefined };
 	}
-	const { value: result, error } = attempt(() => native.tryMapSync(path, type === 'directory'));
+	const { value: result, error } = attempt(() => native.tryMapSync(path, type === 'directory', onlyNameless));
 	if (result === undefined) return { report: { supported: undefined, tried: undefined, error }, isKnown: undefined };
 	return {
 		report: {
@@ -131,10 +142,11 @@ export function inspect(path: string | URL): DaxReport {
 	const device = representedDevice(file, status) ?? facts?.device;
 	const nvdimm = device && nvdimmOf(device.sysfs, device.dax);
 	const isDirectory = file.type === 'directory';
-	const newFile = isDirectory ? newFileReport(checked) : undefined;
+	const onlyNameless = isInVain(facts?.mount);
+	const newFile = isDirectory ? newFileReport(checked, onlyNameless) : undefined;
 	const seen: Facts = { file, directory: directoryReport(file), newFile, mount: facts?.mount };
 	const fileSystem = facts?.fileSystem ?? { blockSize: status.blockSize, allocationUnit: 0 };
-	const { report: mapSync, isKnown } = tryMapSync(checked, file.type);
+	const { report: mapSync, isKnown } = tryMapSync(checked, file.type, onlyNameless);
 	const { PAGE_SIZE: pageSize, HUGE_PAGE_SIZE: hugePageSize } = native.constants;
 	const kernel: KernelReport = { pageSize, hugePageSize, perFileDax: status.dax !== undefined, mapSync: isKnown };
 	const dax = isOnDax(seen);

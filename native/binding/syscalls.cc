@@ -91,7 +91,7 @@ Napi::Value statxTemporary(const Napi::CallbackInfo& info) {
     if (!directory) return env.Undefined();
     int fd = -1;
     const char* call = nullptr;
-    int result = syscalls::openTemporary(directory->c_str(), &fd, &call);
+    int result = syscalls::openTemporary(directory->c_str(), !info[1].ToBoolean(), &fd, &call);
     if (result != 0) return fail(env, result, call, directory->c_str());
     syscalls::FileStatus status;
     result = syscalls::statxDescriptor(fd, &status);
@@ -129,7 +129,7 @@ Napi::Value tryMapSync(const Napi::CallbackInfo& info) {
     if (!temporary) return env.Undefined();
     int fd = -1;
     const char* call = nullptr;
-    const int opened = *temporary ? syscalls::openTemporary(path->c_str(), &fd, &call)
+    const int opened = *temporary ? syscalls::openTemporary(path->c_str(), !info[2].ToBoolean(), &fd, &call)
                                   : syscalls::openForFsxattr(path->c_str(), true, &fd, &call);
     if (opened != 0) return fail(env, opened, call, path->c_str());
     const int result = syscalls::tryMapSync(fd);
@@ -186,7 +186,7 @@ Napi::Value openTemporary(const Napi::CallbackInfo& info) {
     if (!directory) return env.Undefined();
     int fd = -1;
     const char* call = nullptr;
-    const int result = syscalls::openTemporary(directory->c_str(), &fd, &call);
+    const int result = syscalls::openTemporary(directory->c_str(), true, &fd, &call);
     return result == 0 ? Napi::Value(Napi::Number::New(env, fd)) : fail(env, result, call, directory->c_str());
 }
 

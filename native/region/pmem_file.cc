@@ -36,7 +36,7 @@ PmemFileRegion::~PmemFileRegion() {
 }
 
 int PmemFileRegion::open(const PmemFileOptions& options, const char** failedCall) {
-    int error = syscalls::openTemporary(options.directory, &fd_, failedCall);
+    int error = syscalls::openTemporary(options.directory, true, &fd_, failedCall);
     if (error != 0) return error;
     error = map(options, failedCall);
     if (error != 0) {

@@ -42,7 +42,7 @@ int createAndUnlink(const char* directory, int* fd, const char** failedCall) {
 
 }  // namespace
 
-int openTemporary(const char* directory, int* fd, const char** failedCall) {
+int openTemporary(const char* directory, bool mayHaveName, int* fd, const char** failedCall) {
     int opened;
     do opened = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, ownerOnly);
     while (opened < 0 && errno == EINTR);
@@ -50,7 +50,7 @@ int openTemporary(const char* directory, int* fd, const char** failedCall) {
         *fd = opened;
         return 0;
     }
-    if (lacksTemporaryFiles(errno)) return createAndUnlink(directory, fd, failedCall);
+    if (mayHaveName && lacksTemporaryFiles(errno)) return createAndUnlink(directory, fd, failedCall);
     *failedCall = "open";
     return -errno;
 }
