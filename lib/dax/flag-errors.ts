@@ -50,7 +50,7 @@ const reasons: Readonly<Record<string, (evidence: Evidence) => string>> = {
 	EINVAL: ({ isOldXfs }) =>
 		isOldXfs
 			? 'this XFS was made without checksums (crc=0), and its inodes have no place for the DAX flag; make it again: mkfs.xfs -f -m crc=1'
-			: 'the file system does not take this flag for this file',
+			: 'the file system does not take this flag for this file; XFS does not for one that shares blocks with another: copy it with cp --reflink=never',
 	ELOOP: () => 'a symbolic link has no flags; name the file it stands for',
 	ENOKEY: () => 'it is encrypted, and the key is not there; an encrypted file has no DAX anyway',
 	ENOTSUP: whyNotSupported,

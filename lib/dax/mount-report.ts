@@ -54,6 +54,15 @@ export interface MountFacts {
 const samePlace = (one: Mount, other: Mount) =>
 	one.deviceMajor === other.deviceMajor && one.deviceMinor === other.deviceMinor && one.fsType === other.fsType;
 
+/** Where other XFS file systems on the same disk are mounted: since Linux 6.0 XFS keeps a disk's DAX to itself. */
+function rivalsOf(mount: Mount, device: BlockDevice | undefined, mounts: readonly Mount[]): string[] {
+	if (mount.fsType !== 'xfs' || !device?.partition) return [];
+	return mounts
+		.filter((other) => other.fsType === 'xfs' && !samePlace(other, mount))
+		.filter((other) => blockDevice(other.deviceMajor, other.deviceMinor)?.disk === device.disk)
+		.map(({ mountPoint }) => mountPoint);
+}
+
 /**
  * Reports on a mount.
  *
@@ -89,6 +98,7 @@ export function mountReport(
 			}),
 			byFlag,
 			mounts: mounts.filter((other) => samePlace(other, mount)).map(({ mountPoint, root }) => ({ mountPoint, root })),
+			rivals: rivalsOf(mount, device, mounts),
 			upperDirectory:
 				mount.fsType === 'overlay'
 					? mount.superOptions.find((text) => text.startsWith('upperdir='))?.slice('upperdir='.length)

@@ -80,6 +80,8 @@ export interface MountReport extends Mount {
 	byFlag: boolean;
 	/** Where the same file system is mounted, this mount among them, and which directory of it: not / for bind mounts. */
 	mounts: Pick<Mount, 'mountPoint' | 'root'>[];
+	/** XFS on a partition: where other XFS file systems on the same disk are mounted. Only the one mounted first has DAX. */
+	rivals: string[];
 	/** overlayfs: the directory that files are written to. */
 	upperDirectory: string | undefined;
 }

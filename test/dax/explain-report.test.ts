@@ -20,6 +20,7 @@ function onDax(): DaxReport {
 		effectiveMode: 'always' as const,
 		byFlag: true,
 		mounts: [{ mountPoint: '/mnt/pmem0', root: '/' }],
+		rivals: [],
 	};
 	const layers = [{ type: 'disk' as const, name: 'pmem0', dax: true }];
 	return {

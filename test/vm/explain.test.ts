@@ -2,7 +2,7 @@
 // are ours.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain, findDaxMounts, inspect, isDax, type Link, setDaxFlag } from 'daxkind/dax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -374,6 +374,25 @@ describe('a partition', () => {
 		partition(8192, body, 131073);
 	});
 
+	test('whose disk has another XFS that was mounted before has none for its own XFS', () => {
+		// XFS is of 300 MiB at least; the disk has 512.
+		const make = 'mkfs.xfs -q -f --unsupported -d agcount=1';
+		sh(`addpart ${scratch} 1 8192 409600 && addpart ${scratch} 2 417792 409600`);
+		try {
+			sh(`${make} ${scratch}p1 && ${make} ${scratch}p2`);
+			mounted(`${scratch}p1`, 'dax=inode', (first) => {
+				mounted(`${scratch}p2`, 'dax=inode', (second) => {
+					for (const mountPoint of [first, second]) setDaxFlag(mountPoint, true);
+					expectBoth(first, undefined);
+					const reason = `only the one mounted first has DAX, and there is another at ${first}`;
+					expectBoth(second, ['state', reason, `unmount ${first} and ${second}`]);
+				});
+			});
+		} finally {
+			sh(`delpart ${scratch} 1; delpart ${scratch} 2`);
+		}
+	});
+
 	test('that begins on a page has DAX, but huge pages only from a multiple of 2 MiB on', () => {
 		const big = Buffer.alloc(8 * 2 ** 20, 1);
 		partition(2056, (device) => {
@@ -393,6 +412,15 @@ describe('a partition', () => {
 			});
 		});
 	});
+});
+
+test('a directory without DAX and without nameless files is not changed to see', () => {
+	sh('mkdir /mnt/queues && mount -t mqueue queues /mnt/queues');
+	const before = statSync('/mnt/queues', { bigint: true });
+	expectExplained('/mnt/queues', ['file system', 'mqueue', 'ext4 or XFS']);
+	expect(inspect('/mnt/queues').newFile).toEqual({ dax: undefined, error: 'ENOTSUP' });
+	expect(statSync('/mnt/queues', { bigint: true }).mtimeNs).toBe(before.mtimeNs);
+	sh('umount /mnt/queues && rmdir /mnt/queues');
 });
 
 test('tmpfs, and an overlay without DAX below it', () => {

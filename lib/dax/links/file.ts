@@ -85,11 +85,23 @@ export const flagLink: Judge = (report) => {
 const closing =
 	'close it everywhere (fuser -v lists who has it open) and open it again; if that does not help, free the cached inode: echo 2 > /proc/sys/vm/drop_caches';
 
+const rivalry = 'of the XFS file systems on one disk only the one mounted first has DAX';
+
+/** What helps against that. */
+function rivalRemedy({ mount }: DaxReport): string | undefined {
+	const rivals = mount?.rivals ?? [];
+	return rivals.length === 0
+		? undefined
+		: `unmount ${[...rivals, mount!.mountPoint].map(quoted).join(' and ')}, and mount the one first that is to have DAX`;
+}
+
 /** What is left to say when all that is known is right. */
 const unexplained = ({ mount }: DaxReport) =>
-	mount?.fsType === 'virtiofs'
-		? 'for the virtiofs share has no DAX window, or its server does not turn DAX on for it'
-		: 'and the kernel does not say why';
+	mount && mount.rivals.length > 0
+		? `for ${rivalry}, and there is another at ${mount.rivals.join(' and ')}`
+		: mount?.fsType === 'virtiofs'
+			? 'for the virtiofs share has no DAX window, or its server does not turn DAX on for it'
+			: 'and the kernel does not say why';
 
 function fileState(report: DaxReport, brokenBefore: boolean): Check {
 	const { file } = report;
@@ -107,12 +119,12 @@ function fileState(report: DaxReport, brokenBefore: boolean): Check {
 		const finding = 'the file is not on DAX, and its DAX flag, which decides, cannot be read by this user';
 		return check('state', 'broken', finding, evidence, asOwner);
 	}
-	if (flagDecides(report) && file.flag) {
+	if (flagDecides(report) && file.flag && !rivalRemedy(report)) {
 		const finding =
 			'the DAX flag is set, but pending: somebody has had the file open since before, and it changes when that ends';
 		return check('state', 'broken', finding, evidence, closing);
 	}
-	return check('state', 'broken', `the file is not on DAX, ${unexplained(report)}`, evidence);
+	return check('state', 'broken', `the file is not on DAX, ${unexplained(report)}`, evidence, rivalRemedy(report));
 }
 
 /** What the kernel says in the end. */
@@ -133,5 +145,6 @@ export const stateLink: Judge = (report, brokenBefore) => {
 		return check('state', 'broken', finding, evidence, 'use a newer kernel');
 	}
 	const why = brokenBefore ? '' : `, ${unexplained(report)}`;
-	return check('state', 'broken', `a file made in the directory is not on DAX${why}`, evidence);
+	const remedy = brokenBefore ? undefined : rivalRemedy(report);
+	return check('state', 'broken', `a file made in the directory is not on DAX${why}`, evidence, remedy);
 };
