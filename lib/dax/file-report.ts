@@ -77,6 +77,7 @@ export function exclusionsOf(
 		['verity', has(c.STATX_ATTR_VERITY, c.FS_VERITY_FL)],
 		['data journalling', (inodeFlags & c.FS_JOURNAL_DATA_FL) !== 0 || superOptions.includes('data=journal')],
 		['compression', has(c.STATX_ATTR_COMPRESSED, c.FS_COMPR_FL) || isAnExtent(c.FIEMAP_EXTENT_ENCODED)],
+		['shared blocks', fsType === 'xfs' && isAnExtent(c.FIEMAP_EXTENT_SHARED)],
 	];
 	return checks.filter(([, is]) => is).map(([name]) => name);
 }

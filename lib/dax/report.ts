@@ -18,7 +18,9 @@ export type Exclusion =
 	/** ext4: its data go through the journal, `chattr +j`. */
 	| 'data journalling'
 	/** erofs, btrfs. */
-	| 'compression';
+	| 'compression'
+	/** XFS: blocks that another file has, too, as after `cp --reflink`. */
+	| 'shared blocks';
 
 export type FileType = 'file' | 'directory' | 'block device' | 'character device' | 'FIFO' | 'socket' | 'unknown';
 

@@ -48,6 +48,11 @@ test.each<[string, Parameters<typeof exclusionsOf>, string[]]>([
 		[{ fsType: 'erofs', superOptions: [] }, 0n, 0, [{ flags: c.FIEMAP_EXTENT_ENCODED }]],
 		['compression'],
 	],
+	[
+		'a file of XFS with a clone',
+		[{ fsType: 'xfs', superOptions: [] }, 0n, 0, [{ flags: 0 }, { flags: c.FIEMAP_EXTENT_SHARED }]],
+		['shared blocks'],
+	],
 ])('%s: what excludes DAX', (_, facts, exclusions) => {
 	expect(exclusionsOf(...facts)).toEqual(exclusions);
 });

@@ -128,6 +128,27 @@ test('XFS that turned DAX off by itself: the reason is why it did, not the optio
 	});
 });
 
+test('XFS files that share blocks, and those of its realtime device: off, whatever the flag says', () => {
+	made(scratch, mkfs.xfs, 'dax=always', (mountPoint) => {
+		const file = join(mountPoint, 'file');
+		writeFileSync(file, Buffer.alloc(2 ** 20, 1));
+		sh(`cp --reflink=always ${file} ${file}.clone`);
+	});
+	for (const options of ['dax=always', 'dax=inode']) {
+		mounted(scratch, options, (mountPoint) => {
+			expectExplained(join(mountPoint, 'file'), ['file contents', 'shares with another file', 'cp --reflink=never']);
+		});
+	}
+	sh(`mkfs.xfs -q -f -m reflink=0,rmapbt=0 -r rtdev=/dev/ram0 ${scratch}`);
+	mounted(scratch, 'dax=inode,rtdev=/dev/ram0', (mountPoint) => {
+		sh(`xfs_io -c 'chattr +t' ${mountPoint}`);
+		const file = join(mountPoint, 'file');
+		writeFileSync(file, 'x');
+		setDaxFlag(file, true);
+		expectExplained(file, ['state', 'its data are on the realtime device', 'copy it']);
+	});
+});
+
 test('ext4 with blocks of 1 KiB: the remedy makes one that can', () => {
 	const command = made(scratch, 'mkfs.ext4 -q -F -b 1024', 'dax=inode', (mountPoint) => {
 		expectBoth(mountPoint, ['block size', 'blocks are 1024 bytes', `mkfs.ext4 -b 4096 ${scratch}`]);
@@ -519,7 +540,7 @@ test('a path into another mount namespace is that file, though another has its n
 	const mountPoint = mkdtempSync('/mnt/there-');
 	writeFileSync(join(mountPoint, 'file'), 'here');
 	const script = `mount -o dax=inode ${scratch} ${mountPoint} && echo x >${mountPoint}/file && echo mounted && exec cat`;
-	const there = spawn('unshare', ['-m', 'sh', '-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+	const there = spawn('sh', ['-c', `exec unshare -m sh -c '${script}'`], { stdio: ['pipe', 'pipe', 'inherit'] });
 	try {
 		await once(there.stdout, 'data');
 		const path = join(`/proc/${there.pid}/root`, mountPoint, 'file');

@@ -1,4 +1,5 @@
 // The links of the file itself: what is in it, its flag, the state that it is in.
+import { native } from '../../native.ts';
 import type { DaxReport, Exclusion } from '../report.ts';
 import { type Check, check, type Judge, quoted } from './check.ts';
 import { alwaysOption, flagDecides } from './mount.ts';
@@ -11,6 +12,7 @@ export const phrases: Readonly<Record<Exclusion, string>> = {
 	verity: 'fs-verity',
 	'data journalling': 'its data written through the journal',
 	compression: 'compressed data',
+	'shared blocks': 'blocks that it shares with another file (reflink)',
 };
 
 const remedies: Readonly<Record<Exclusion, (report: DaxReport) => string>> = {
@@ -26,6 +28,7 @@ const remedies: Readonly<Record<Exclusion, (report: DaxReport) => string>> = {
 		mount?.fsType === 'erofs'
 			? 'make the image again, without compression: mkfs.erofs -Enoinline_data IMAGE DIRECTORY'
 			: 'keep it without compression: chattr -c',
+	'shared blocks': ({ file }) => `copy it with blocks of its own: cp --reflink=never ${quoted(file.realPath)} COPY`,
 };
 
 /** What in the file excludes DAX. */
@@ -96,12 +99,17 @@ function rivalRemedy({ mount }: DaxReport): string | undefined {
 }
 
 /** What is left to say when all that is known is right. */
-const unexplained = ({ mount }: DaxReport) =>
-	mount && mount.rivals.length > 0
-		? `for ${rivalry}, and there is another at ${mount.rivals.join(' and ')}`
-		: mount?.fsType === 'virtiofs'
-			? 'for the virtiofs share has no DAX window, or its server does not turn DAX on for it'
-			: 'and the kernel does not say why';
+function unexplained({ mount }: DaxReport): string {
+	if (!mount) return 'and nothing says why: its mount is not in the table of mounts';
+	if (mount.rivals.length > 0) return `for ${rivalry}, and there is another at ${mount.rivals.join(' and ')}`;
+	return mount.fsType === 'virtiofs'
+		? 'for the virtiofs share has no DAX window, or its server does not turn DAX on for it'
+		: 'and the kernel does not say why';
+}
+
+/** XFS can keep the data of a file on another device than the one that was looked at. */
+const isRealtime = ({ file, mount }: DaxReport) =>
+	mount?.fsType === 'xfs' && ((file.xflags ?? 0) & native.constants.FS_XFLAG_REALTIME) !== 0;
 
 function fileState(report: DaxReport, brokenBefore: boolean): Check {
 	const { file } = report;
@@ -118,6 +126,16 @@ function fileState(report: DaxReport, brokenBefore: boolean): Check {
 	if (flagDecides(report) && file.flag === undefined) {
 		const finding = 'the file is not on DAX, and its DAX flag, which decides, cannot be read by this user';
 		return check('state', 'broken', finding, evidence, asOwner);
+	}
+	if (isRealtime(report)) {
+		const finding = `the file is not on DAX, and its data are on the realtime device of the XFS, which may have none`;
+		return check(
+			'state',
+			'broken',
+			finding,
+			[...evidence, xflag(report)],
+			'copy it to a directory without realtime-inherit',
+		);
 	}
 	if (flagDecides(report) && file.flag && !rivalRemedy(report)) {
 		const finding =
