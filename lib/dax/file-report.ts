@@ -34,7 +34,7 @@ export function attempt<T>(call: () => T): { value: T; error?: undefined } | { v
  * deleted, covered, or in another mount namespace, and their text does not.
  */
 function withoutLinks(path: string, { inode, deviceMajor, deviceMinor }: FileStatus): string {
-	const real = attempt(() => realpathSync(path)).value ?? path;
+	const real = attempt(() => realpathSync.native(path)).value ?? path;
 	const { value: found } = attempt(() => native.statx(real));
 	const isSame = found?.inode === inode && found.deviceMajor === deviceMajor && found.deviceMinor === deviceMinor;
 	return isSame ? real : path;

@@ -25,7 +25,7 @@ export function readSwitch(path: string): boolean | undefined {
 /** Where a link leads, all links resolved. */
 export function resolveLink(path: string): string | undefined {
 	try {
-		return realpathSync(path);
+		return realpathSync.native(path);
 	} catch {
 		return undefined;
 	}
