@@ -4,7 +4,7 @@ import type { DaxFlag, DaxFlagProgress, DaxFlagTree, Explanation } from '../dax/
 import type { SystemError } from '../errors.ts';
 import { formatCount } from '../format.ts';
 import { interruptible } from './interrupt.ts';
-import { machineTrouble, toJson } from './output.ts';
+import { machineTrouble, shown, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { usageStatus } from './usage.ts';
 
@@ -76,8 +76,8 @@ async function change(given: readonly string[], options: Options): Promise<void>
 		const { failures, ...rest } = tree;
 		if (json) records.push({ path, ...rest, failures: failures.map(cause) });
 		else if (quiet) return;
-		else if (recursive) process.stdout.write(`${formatTree(path, request.on, tree)}\n`);
-		else process.stdout.write(`${formatChange(path, tree, () => explain(path))}\n`);
+		else if (recursive) process.stdout.write(`${shown(formatTree(path, request.on, tree))}\n`);
+		else process.stdout.write(`${shown(formatChange(path, tree, () => explain(path)))}\n`);
 	};
 	await interruptible(async (signal) => {
 		for (const path of request.paths) {

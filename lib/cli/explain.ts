@@ -1,7 +1,7 @@
 // `daxkind explain`: whether a path is on DAX, why or why not, and what to do.
 import type { Command } from 'commander';
 import type { Check, Explanation, Verdict } from '../dax/index.ts';
-import { aligned, answer, paint, questionStatus, toJson, wrapped } from './output.ts';
+import { aligned, answer, paint, questionStatus, shown, toJson, wrapped } from './output.ts';
 
 const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
 	ok: ['✓', 'green'],
@@ -12,8 +12,8 @@ const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof pa
 
 /** The answer: the first line of what explain and inspect print, and one line, so that `head -1` has all of it. */
 export function answerLine({ path, dax, reason }: Explanation): string {
-	if (dax) return paint('green', `${path} is on DAX`);
-	return paint('red', `${path} is not on DAX: ${reason}`);
+	if (dax) return paint('green', shown(`${path} is on DAX`));
+	return paint('red', shown(`${path} is not on DAX: ${reason}`));
 }
 
 function checkLines(check: Check, column: number, isAnswer: boolean): string {

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { formatCount } from '../format.ts';
 import type { Constants, Fsxattr } from '../native.ts';
 import { interruptible } from './interrupt.ts';
-import { machineTrouble, toJson } from './output.ts';
+import { machineTrouble, shown, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { xflagLetters, xflagWords } from './xflags.ts';
 
@@ -73,7 +73,7 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 	const line = progress(recursive && !process.stdout.isTTY);
 	const say = (path: string, { flags, ...rest }: Fsxattr) => {
 		if (json) records.push({ path, xflags: flags, flags: xflagWords(flags, constants), ...rest });
-		else process.stdout.write(formatFlags(path, flags, verbose, constants));
+		else process.stdout.write(formatFlags(shown(path), flags, verbose, constants));
 	};
 	let count = 0;
 	let isRead = true;

@@ -4,6 +4,10 @@ import type { Command } from 'commander';
 import type { DaxMount, Explanation } from '../dax/index.ts';
 import { aligned, answer, paint, toJson } from './output.ts';
 
+/** By its mode, or as an overlay over one that has. */
+const hasDax = ({ effectiveMode, newFiles: dax }: DaxMount): boolean =>
+	dax === true || effectiveMode === 'always' || effectiveMode === 'inode';
+
 const newFiles = ({ newFiles: dax }: DaxMount): string => (dax === undefined ? 'none can be made' : dax ? 'yes' : 'no');
 
 const plain = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' };
@@ -19,7 +23,7 @@ export function formatMounts(
 	explain: (path: string) => Explanation,
 	all: boolean,
 ): string {
-	const having = mounts.filter(({ effectiveMode }) => effectiveMode === 'always' || effectiveMode === 'inode');
+	const having = mounts.filter(hasDax);
 	const count = having.length === 1 ? '1 mount has DAX' : `${having.length} mounts have DAX`;
 	const first = having.length === 0 ? paint('red', 'No mount has DAX') : paint('green', count);
 	if (mounts.length === 0) return `${first}\n`;
@@ -71,7 +75,7 @@ Examples:
 			answer('mounts', () => {
 				const mounts = findDaxMounts({ all });
 				process.stdout.write(json ? toJson(mounts) : formatMounts(mounts, explain, all));
-				return mounts.some(({ effectiveMode, newFiles: dax }) => dax || ['always', 'inode'].includes(effectiveMode));
+				return mounts.some(hasDax);
 			});
 		});
 }

@@ -12,6 +12,15 @@ export const paint = (style: Style, text: string): string => styleText(style, te
 /** Columns of the terminal; elsewhere, and where a terminal says 0 as that of a container may, the usual width of one. */
 const width = (): number => Math.min(process.stdout.columns || 80, 120);
 
+/**
+ * A path, or what has one in it, for a terminal: a control character in a name would move the cursor, or worse. Elsewhere it stays as
+ * it is, for programs.
+ */
+export function shown(text: string): string {
+	if (!process.stdout.isTTY) return text;
+	return text.replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
 const wrapper = Object.assign(new Help(), { minWidthToWrap: 1 });
 
 /**

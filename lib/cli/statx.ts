@@ -1,7 +1,7 @@
 // `daxkind statx`: what the kernel says of a file, in the lines of xfs_io's `statx -r`, so that the two can be compared.
 import type { Command } from 'commander';
 import type { Constants, FileStatus } from '../native.ts';
-import { answer, paint, questionStatus, toJson } from './output.ts';
+import { answer, paint, questionStatus, shown, toJson } from './output.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;
 
@@ -64,7 +64,7 @@ Example: daxkind statx /mnt/pmem/table`,
 			const [{ statx }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
 			answer('statx', () => {
 				const status = statx(path);
-				const readable = () => `${stateLine(path, status)}\n${formatStatus(status, native.constants)}`;
+				const readable = () => `${stateLine(shown(path), status)}\n${formatStatus(status, native.constants)}`;
 				process.stdout.write(json ? toJson(status) : readable());
 				return status.dax === true;
 			});

@@ -102,6 +102,7 @@ export function fileReport(
 			realPath,
 			type,
 			size: status.size,
+			links: status.links,
 			dax: status.dax,
 			attributes: status.attributes,
 			attributesMask: status.attributesMask,

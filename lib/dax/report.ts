@@ -34,6 +34,8 @@ export interface FileReport {
 	type: FileType;
 	/** Bytes. */
 	size: number;
+	/** How many names it has. */
+	links: number;
 	/** STATX_ATTR_DAX: whether the file is on DAX now. Never true of a directory; undefined where the kernel does not say. */
 	dax: boolean | undefined;
 	/** STATX_ATTR_ bits, and those that the kernel reports of this file at all. */

@@ -214,6 +214,13 @@ describe.skipIf(!hasScript)('colours', () => {
 		expect(onTerminal('explain', tmpfs)).toContain('\u001b[31m');
 	});
 
+	test('of a name do nothing to a terminal, and reach a program as they are', () => {
+		const directory = temporaryDirectory();
+		writeFileSync(join(directory, 'red\u001b[31m'), '');
+		expect(onTerminal('lsattr', '-R', directory)).toContain('red\\x1b[31m');
+		expect(daxkind('lsattr', '-R', directory).stdout).toContain('red\u001b[31m');
+	});
+
 	test('stay away from pipes, and from a person who wants none', () => {
 		expect(daxkind('explain', tmpfs).stdout).not.toContain('\u001b');
 		process.env.NO_COLOR = '1';

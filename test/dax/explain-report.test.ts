@@ -196,6 +196,7 @@ test.each<[string, { fsType?: string; source?: string; superOptions?: string[]; 
 	const mounts = [{ mountPoint: at, root }];
 	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', root, mountPoint: at, mounts, ...given };
 	report.fileSystem.daxWindow = true;
+	if (report.mount.fsType === 'virtiofs') delete report.device;
 	expect(explainReport(report).remedy).toContain(remedy);
 });
 
@@ -219,4 +220,37 @@ test('a file of an ext2 that decides by the flag may as well be mounted with the
 	report.file = { ...report.file, flag: false, xflags: 0, xflagsError: undefined };
 	report.mount = { ...report.mount!, fsType: 'ext2', daxOption: undefined, mode: 'inode', effectiveMode: 'inode' };
 	expect(explainReport(report).remedy).toMatch(/^daxkind chattr \+x .* \(or mount with -o dax\)$/);
+});
+
+test('a device that was mounted under a name of the kernel only is named as it is', () => {
+	const report = onDax();
+	report.dax = false;
+	report.newFile = { dax: false, error: undefined };
+	report.fileSystem.blockSize = 1024;
+	report.mount = { ...report.mount!, source: '/dev/root' };
+	expect(explainReport(report).remedy).toMatch(/mkfs\.ext4 -b 4096 \/dev\/pmem0$/);
+});
+
+/** A file in the flag's hands. */
+function byFlag(flag: boolean): DaxReport {
+	const report = onDax();
+	delete report.newFile;
+	const file = { ...report.file, type: 'file' as const, realPath: '/mnt/pmem0/f', dax: false, flag, exclusions: [] };
+	const mount = { ...report.mount!, daxOption: undefined, mode: 'inode' as const, effectiveMode: 'inode' as const };
+	return { ...report, dax: false, file, mount };
+}
+
+test('on a read-only mount the flag cannot be set before that is changed', () => {
+	const report = byFlag(false);
+	expect(explainReport(report).remedy).toMatch(/^daxkind chattr \+x \/mnt\/pmem0\/f /);
+	report.mount!.options = ['ro'];
+	expect(explainReport(report).remedy).toMatch(/^mount -o remount,rw \/mnt\/pmem0 && daxkind chattr \+x /);
+});
+
+test('a pending file with several names may wait for the cache of another name', () => {
+	const report = byFlag(true);
+	report.file.links = 1;
+	expect(explainReport(report).reason).not.toContain('names');
+	report.file.links = 2;
+	expect(explainReport(report).reason).toContain('another of its 2 names cached');
 });

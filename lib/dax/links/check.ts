@@ -55,6 +55,13 @@ export function quoted(argument: string): string {
 	return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
+/** The device of the file system for a command: as it was mounted, unless the kernel only calls it the root or by another name. */
+export function sourceOf({ mount, device }: DaxReport): string {
+	const source = mount?.source ?? '';
+	const isNode = source.startsWith('/dev/') && source !== '/dev/root';
+	return quoted(device === undefined || isNode ? source : `/dev/${device.name}`);
+}
+
 /** What helps where a medium or a file system has no DAX. */
 export const elsewhere =
 	'use a directory of an ext4 or XFS file system on a persistent-memory device, mounted with -o dax=always';

@@ -57,6 +57,14 @@ const xflag = ({ file }: DaxReport) => ({
 
 const asOwner = 'ask as its owner, or as root';
 
+/** How to set the flag. */
+function flagRemedy(report: DaxReport): string {
+	const { file, mount } = report;
+	const isReadOnly = mount!.options.includes('ro') || mount!.superOptions.includes('ro');
+	const first = isReadOnly ? `mount -o remount,rw ${quoted(mount!.mountPoint)} && ` : '';
+	return `${first}daxkind chattr +x ${quoted(file.realPath)} (or mount with -o ${alwaysOption(report)})`;
+}
+
 /** FS_XFLAG_DAX, where it decides. */
 export const flagLink: Judge = (report) => {
 	const { file, dax, directory } = report;
@@ -76,7 +84,7 @@ export const flagLink: Judge = (report) => {
 		const finding = 'the DAX flag was cleared, and the file leaves DAX when nobody has it open any more';
 		return check('flag', 'warning', finding, evidence);
 	}
-	const remedy = `daxkind chattr +x ${quoted(file.realPath)} (or mount with -o ${alwaysOption(report)})`;
+	const remedy = flagRemedy(report);
 	if (file.type === 'directory') {
 		const finding = 'the directory does not have the DAX flag, so what is made in it does not get it';
 		return check('flag', 'broken', finding, evidence, remedy);
@@ -138,8 +146,9 @@ function fileState(report: DaxReport, brokenBefore: boolean): Check {
 		);
 	}
 	if (flagDecides(report) && file.flag && !rivalRemedy(report)) {
-		const finding =
-			'the DAX flag is set, but pending: somebody has had the file open since before, and it changes when that ends';
+		// A name that was looked up since then keeps the file cached, though nobody has it open.
+		const names = file.links > 1 ? `, or the kernel has another of its ${file.links} names cached` : '';
+		const finding = `the DAX flag is set, but pending: somebody has had the file open since before${names}, and it changes when that ends`;
 		return check('state', 'broken', finding, evidence, closing);
 	}
 	return check('state', 'broken', `the file is not on DAX, ${unexplained(report)}`, evidence, rivalRemedy(report));

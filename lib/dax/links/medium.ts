@@ -1,7 +1,7 @@
 // The links below the mount: namespace, block device, partition, block size.
 import type { BlockDevice, DeviceLayer } from '../block-device.ts';
 import type { DaxReport } from '../report.ts';
-import { type Check, check, type Evidence, elsewhere, type Judge, quoted } from './check.ts';
+import { type Check, check, type Evidence, elsewhere, type Judge, sourceOf } from './check.ts';
 
 const MIB = 2 ** 20;
 
@@ -144,7 +144,10 @@ const makers: Readonly<Record<string, string>> = {
 };
 
 /** The file system's blocks, which have to be pages. */
-export const blockSizeLink: Judge = ({ fileSystem: { blockSize }, mount, kernel: { pageSize } }) => {
+export const blockSizeLink: Judge = (report) => {
+	const { fileSystem, mount, kernel } = report;
+	const { blockSize } = fileSystem;
+	const { pageSize } = kernel;
 	const maker = mount && makers[mount.fsType];
 	if (maker === undefined || blockSize === 0) return undefined;
 	const evidence = [
@@ -157,6 +160,6 @@ export const blockSizeLink: Judge = ({ fileSystem: { blockSize }, mount, kernel:
 		'broken',
 		`the file system's blocks are ${blockSize} bytes, and DAX needs them as large as a page, ${pageSize} bytes`,
 		evidence,
-		`make the file system again, which destroys its contents: ${maker}${pageSize} ${quoted(mount!.source)}${mount!.fsType === 'erofs' ? ' DIRECTORY' : ''}`,
+		`make the file system again, which destroys its contents: ${maker}${pageSize} ${sourceOf(report)}${mount?.fsType === 'erofs' ? ' DIRECTORY' : ''}`,
 	);
 };

@@ -1,6 +1,6 @@
 // The links of the file system and how it is mounted.
 import type { DaxReport, MountReport } from '../report.ts';
-import { type Check, check, type Evidence, elsewhere, type Judge, mountinfo, quoted } from './check.ts';
+import { type Check, check, type Evidence, elsewhere, type Judge, mountinfo, quoted, sourceOf } from './check.ts';
 
 /** Whether the path is something that can be on DAX at all. */
 export const pathLink: Judge = ({ file: { type, realPath } }) => {
@@ -63,7 +63,8 @@ export const fileSystemLink: Judge = ({ mount, dax }) => {
 const isNeeded = (option: string) => /^(?:logdev|rtdev|device)=/.test(option);
 
 /** The commands that mount a file system with another option. All its mounts have to go first, the last one made before the others. */
-function remount({ source, mounts, fsType, superOptions }: MountReport, dax: string): string {
+function remount(report: DaxReport, dax: string): string {
+	const { mounts, fsType, superOptions } = report.mount!;
 	const option = [dax, ...superOptions.filter(isNeeded)].join(',');
 	const whole = mounts.find(({ root }) => root === '/')?.mountPoint;
 	if (whole === '/') {
@@ -75,7 +76,7 @@ function remount({ source, mounts, fsType, superOptions }: MountReport, dax: str
 	const all = mounts.map((mount) => quoted(mount.mountPoint)).reverse();
 	// A share has no device by which mount(8) could find out its type.
 	const type = fsType === 'virtiofs' ? '-t virtiofs ' : '';
-	const command = `umount ${all.join(' ')} && mount ${type}-o ${quoted(option)} ${quoted(source)} ${quoted(whole)}`;
+	const command = `umount ${all.join(' ')} && mount ${type}-o ${quoted(option)} ${sourceOf(report)} ${quoted(whole)}`;
 	const bound = mounts.filter((mount) => mount.mountPoint !== whole).map((mount) => quoted(mount.mountPoint));
 	const again = bound.length === 0 ? '' : `, then mount ${bound.join(' and ')} again`;
 	return `${command}${again} (a remount cannot change it)`;
@@ -85,14 +86,15 @@ function remount({ source, mounts, fsType, superOptions }: MountReport, dax: str
 export const alwaysOption = ({ mount }: Pick<DaxReport, 'mount'>): string =>
 	mount?.fsType === 'ext2' || mount?.fsType === 'ext3' ? 'dax' : 'dax=always';
 
-function neverCheck({ mount, device }: DaxReport, evidence: Evidence[], brokenBefore: boolean): Check {
+function neverCheck(report: DaxReport, evidence: Evidence[], brokenBefore: boolean): Check {
+	const { mount, device } = report;
 	const { fsType, driver, daxOption, mountPoint } = mount!;
 	// "DAX and reflink cannot work with multi-partitions!" (fs/xfs/xfs_super.c, 6.0 and later); before, reflink excluded DAX everywhere.
 	const isShared = fsType === 'xfs' && device?.partition !== undefined;
 	const but = isShared
 		? '; on a partition an XFS takes that only if it was made with -m reflink=0, and dax=inode always'
 		: '';
-	const remedy = `${remount(mount!, alwaysOption({ mount: mount! }))}${but}`;
+	const remedy = `${remount(report, alwaysOption(report))}${but}`;
 	if (daxOption === undefined) {
 		const experimental = fsType === 'ext2' && driver === 'ext2' ? ', and by this driver without MAP_SYNC' : '';
 		return check('mount', 'broken', `${mountPoint} is mounted without the dax option${experimental}`, evidence, remedy);

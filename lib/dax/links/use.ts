@@ -1,5 +1,5 @@
 // What the DAX that there is can be used for: MAP_SYNC, persistence, huge pages. None of these keeps it off.
-import { check, type Judge, quoted } from './check.ts';
+import { check, type Judge, sourceOf } from './check.ts';
 
 /** Whether MAP_SYNC is possible, which persistence from user space needs and volatile memory does not. */
 export const mapSyncLink: Judge = ({ dax, mapSync, region, mount }) => {
@@ -62,7 +62,8 @@ const aligned: Readonly<Record<string, string>> = {
 };
 
 /** Whether the kernel can map by huge pages. */
-export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem, kernel, device }) => {
+export const hugePagesLink: Judge = (report) => {
+	const { hugePages, dax, file, mount, fileSystem, kernel, device } = report;
 	if (!dax) return undefined;
 	const { possible, pieces, mappable, extents, obstacles } = hugePages;
 	const evidence =
@@ -96,7 +97,7 @@ export const hugePagesLink: Judge = ({ hugePages, dax, file, mount, fileSystem, 
 	const remedy =
 		maker === undefined || isShort || isMade || isStacked
 			? undefined
-			: `make the file system so, which destroys its contents: ${maker} ${quoted(mount!.source)}`;
+			: `make the file system so, which destroys its contents: ${maker} ${sourceOf(report)}`;
 	return check(
 		'huge pages',
 		isShort ? 'ok' : possible === undefined ? 'unknown' : 'warning',
