@@ -17,7 +17,7 @@ for (const [name, directory] of [
 	describe(`on ${name} with DAX`, () => {
 		test('test_TC_MEMKIND_PmemCheckDaxSuccess: the directory is on DAX, and a kind there can demand it', () => {
 			expect(isDax(directory)).toBe(true);
-			expect(explain(directory)).toEqual({ dax: true });
+			expect(explain(directory)).toMatchObject({ dax: true });
 			const kind = create(directory, { maxSize: minPmemSize, requireDax: true, mapSync: true });
 			expect(kind).toMatchObject({ dax: true, mapping: 'sync' });
 		});
