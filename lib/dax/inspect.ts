@@ -123,9 +123,8 @@ function representedDevice(file: FileReport, { representsMajor, representsMinor 
  * behind it, what the kernel knows, whether MAP_SYNC is possible, and whether huge pages are.
  *
  * It asks statx, statfs, FS_IOC_FSGETXATTR, FS_IOC_GETFLAGS, FS_IOC_FIEMAP, /proc/self/mountinfo and sysfs; in a directory it makes
- * nameless files for a moment; it maps a page with MAP_SYNC without touching it. It starts no process, changes nothing (but for the time of access of another user's file, as reading
- * it would), and needs no
- * privileges: what this user may not read is undefined.
+ * nameless files for a moment; it maps a page with MAP_SYNC without touching it. It starts no process, needs no privileges (what this
+ * user may not read is undefined), and changes nothing, but for the time of access of another user's file, as reading it would.
  *
  * @param path A file or directory; symbolic links are followed.
  * @throws SystemError of `statx` if there is no such path, or it cannot be reached.
