@@ -60,15 +60,6 @@ interface Daemon {
 	ended: Promise<void>;
 }
 
-/** Kills what is left of a process group. */
-function killGroup(leader: number): void {
-	try {
-		process.kill(-leader, 'SIGKILL');
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-	}
-}
-
 function startDaemon(setpriv: string, virtiofsd: string, args: readonly string[], directory: string): Daemon {
 	const child = spawnGuarded(setpriv, virtiofsd, args, ['ignore', 'ignore', 'pipe']);
 	let words = '';
@@ -82,8 +73,6 @@ function startDaemon(setpriv: string, virtiofsd: string, args: readonly string[]
 			child.once('error', (error) => {
 				words += error.message;
 			});
-			// What it has forked into a sandbox may not see its end in the first moments, would serve on, and hold its standard error.
-			child.once('exit', () => killGroup(child.pid!));
 			child.once('close', (code, killer) => {
 				if (code !== 0 && !child.killed) {
 					const who = process.getuid?.() === 0 ? 'virtiofsd' : 'virtiofsd (which may need root)';
