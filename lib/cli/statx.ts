@@ -1,4 +1,5 @@
 // `daxkind statx`: what the kernel says of a file, in the lines of xfs_io's `statx -r`, so that the two can be compared.
+import { constants } from 'node:fs';
 import type { Command } from 'commander';
 import type { Constants, FileStatus } from '../native.ts';
 import { answer, paint, questionStatus, shown, toJson } from './output.ts';
@@ -39,7 +40,7 @@ export function formatStatus(status: FileStatus, { STATX_DIOALIGN }: Pick<Consta
 function stateLine(path: string, { dax, mode }: FileStatus): string {
 	if (dax) return paint('green', `${path} is in the DAX state`);
 	if (dax === undefined) return paint('yellow', `the kernel does not say whether ${path} is in the DAX state`);
-	const isDirectory = (mode & 0o170000) === 0o040000;
+	const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
 	const hint = isDirectory ? ', as no directory is; daxkind explain says what a file made in it would be' : '';
 	return paint('red', `${path} is not in the DAX state${hint}`);
 }

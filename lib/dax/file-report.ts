@@ -1,7 +1,7 @@
 // What the kernel says of one file or directory: status, flags, and what in it excludes DAX.
 import { constants as fs, realpathSync } from 'node:fs';
-import type { SystemError } from '../errors.ts';
 import { type FileStatus, type Fsxattr, native } from '../native.ts';
+import { attempt } from './attempt.ts';
 import { extentsOf, type FileExtent } from './huge-pages.ts';
 import type { Mount } from './mountinfo.ts';
 import type { Exclusion, FileReport, FileType } from './report.ts';
@@ -16,18 +16,7 @@ const types: ReadonlyMap<number, FileType> = new Map([
 ]);
 
 /** The type in a file's mode. */
-const typeOf = ({ mode }: Pick<FileStatus, 'mode'>): FileType => types.get(mode & fs.S_IFMT) ?? 'unknown';
-
-/** What a call gives, or the code of the system error that it throws. */
-export function attempt<T>(call: () => T): { value: T; error?: undefined } | { value?: undefined; error: string } {
-	try {
-		return { value: call() };
-	} catch (error) {
-		const { code } = error as SystemError;
-		if (code === undefined) throw error;
-		return { error: code };
-	}
-}
+export const typeOf = ({ mode }: Pick<FileStatus, 'mode'>): FileType => types.get(mode & fs.S_IFMT) ?? 'unknown';
 
 /**
  * The path without symbolic links, for people; as given where that names nothing or another file: links of /proc lead to files that are

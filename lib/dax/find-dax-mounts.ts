@@ -1,6 +1,6 @@
 // Which mounts of this machine have DAX.
 import { native } from '../native.ts';
-import { attempt } from './file-report.ts';
+import { attempt } from './attempt.ts';
 import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';
 import { readMounts } from './mounts.ts';

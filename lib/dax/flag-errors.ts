@@ -2,7 +2,8 @@
 import { constants as fs, lstatSync } from 'node:fs';
 import { type SystemError, systemError } from '../errors.ts';
 import { native, type TreeFailure } from '../native.ts';
-import { attempt, exclusionsOf } from './file-report.ts';
+import { attempt } from './attempt.ts';
+import { exclusionsOf } from './file-report.ts';
 import { phrases } from './links/file.ts';
 
 /** What is known of a file whose flags could not be read or changed. */

@@ -1,10 +1,10 @@
 // The persistent DAX flag of files and directories, and whether it is in effect.
-import { constants as fs } from 'node:fs';
 import { requireBoolean, requireOptions, requirePath } from '../arguments.ts';
 import type { SystemError } from '../errors.ts';
 import { checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
 import { type FileStatus, native, type TreeChange } from '../native.ts';
-import { attempt, exclusionsOf, hasDaxFlag } from './file-report.ts';
+import { attempt } from './attempt.ts';
+import { exclusionsOf, hasDaxFlag, typeOf } from './file-report.ts';
 import { reasoned, treeErrors, withReason } from './flag-errors.ts';
 import { mountReport } from './mount-report.ts';
 import { mountOf, readMounts } from './mounts.ts';
@@ -54,8 +54,6 @@ export interface DaxFlagProgress {
 
 export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchedJobOptions<DaxFlagProgress> {}
 
-export const isDirectory = ({ mode }: FileStatus) => (mode & fs.S_IFMT) === fs.S_IFDIR;
-
 /** Whether the file's state follows its flag: the mount decides by it, and nothing in the medium or the file excludes DAX. */
 function flagDecides(path: string, status: FileStatus): boolean {
 	const mounts = readMounts();
@@ -70,7 +68,7 @@ function flagDecides(path: string, status: FileStatus): boolean {
 
 function stateOf(path: string, flag: boolean): DaxFlag {
 	const status = native.statx(path);
-	if (isDirectory(status)) {
+	if (typeOf(status) === 'directory') {
 		return { flag, effective: attempt(() => native.statxTemporary(path)).value?.dax, pending: false };
 	}
 	const effective = status.dax;

@@ -1,7 +1,7 @@
 // The one-word answer.
-import { constants } from 'node:fs';
 import { requirePath } from '../arguments.ts';
 import { native } from '../native.ts';
+import { typeOf } from './file-report.ts';
 
 /**
  * Whether a file is in the DAX state now, or for a directory, whether a file made in it is: makes a nameless file there to see. Ask
@@ -15,6 +15,5 @@ import { native } from '../native.ts';
 export function isDax(path: string | URL): boolean {
 	const checked = requirePath('path', path);
 	const status = native.statx(checked);
-	const isDirectory = (status.mode & constants.S_IFMT) === constants.S_IFDIR;
-	return (isDirectory ? native.statxTemporary(checked) : status).dax === true;
+	return (typeOf(status) === 'directory' ? native.statxTemporary(checked) : status).dax === true;
 }

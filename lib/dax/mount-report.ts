@@ -1,8 +1,8 @@
 // What there is to know about the mount and the file system that a file is in.
 import { existsSync } from 'node:fs';
 import { type FileStatus, native } from '../native.ts';
+import { attempt } from './attempt.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
-import { attempt } from './file-report.ts';
 import { daxOption, effectiveMode } from './modes.ts';
 import type { Mount } from './mountinfo.ts';
 import type { FileSystemReport, MountReport } from './report.ts';

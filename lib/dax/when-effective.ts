@@ -5,7 +5,8 @@ import { daxkindError } from '../errors.ts';
 import { checkJobOptions, type JobOptions } from '../jobs.ts';
 import { native } from '../native.ts';
 import { explainReport } from './explain.ts';
-import { type DaxFlag, getDaxFlag, isDirectory } from './flags.ts';
+import { typeOf } from './file-report.ts';
+import { type DaxFlag, getDaxFlag } from './flags.ts';
 import { inspect } from './inspect.ts';
 import type { Link } from './links/check.ts';
 
@@ -53,7 +54,7 @@ export async function whenEffective(path: string | URL, options?: JobOptions): P
 		const seen = getDaxFlag(checked);
 		if (seen.flag === seen.effective) return seen;
 		// Throws why no file can be made in the directory to see.
-		if (seen.effective === undefined && isDirectory(native.statx(checked))) native.statxTemporary(checked);
+		if (seen.effective === undefined && typeOf(native.statx(checked)) === 'directory') native.statxTemporary(checked);
 		if (!seen.pending) throw ignored(checked, seen);
 		await sleep(interval, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());
 	}

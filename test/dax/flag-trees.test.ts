@@ -15,18 +15,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type DaxFlagProgress, getDaxFlag, setDaxFlag, setDaxFlagAsync } from 'daxkind';
-import { expect, onTestFinished, type TestContext, test } from 'vitest';
-import { native } from '#lib/native.js';
-import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-
-/** A directory on a file system with the flag; the test is skipped if temporary files are kept on another. */
-function directoryWithFlag(skip: TestContext['skip']): string {
-	const { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC } = native.constants;
-	const directory = temporaryDirectory();
-	const has = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC].includes(native.statfs(directory).type);
-	skip(!has, 'the directory for temporary files is neither on ext4 nor on XFS');
-	return directory;
-}
+import { expect, onTestFinished, test } from 'vitest';
+import { directoryWithFlag } from '../helpers/temporary-directory.ts';
 
 /** All files and directories below a directory, that included, that have the flag; relative, sorted. */
 function flagged(directory: string): string[] {

@@ -3,18 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getDaxFlag, setDaxFlag, setDaxFlagAsync, whenEffective } from 'daxkind';
-import { expect, onTestFinished, type TestContext, test } from 'vitest';
-import { native } from '#lib/native.js';
-import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
-
-/** A directory on a file system with the flag; the test is skipped if temporary files are kept on another. */
-function directoryWithFlag(skip: TestContext['skip']): string {
-	const { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC } = native.constants;
-	const directory = temporaryDirectory();
-	const has = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC].includes(native.statfs(directory).type);
-	skip(!has, 'the directory for temporary files is neither on ext4 nor on XFS');
-	return directory;
-}
+import { expect, onTestFinished, test } from 'vitest';
+import { directoryWithFlag, temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 function newFile(directory: string): string {
 	const file = join(directory, 'file');
