@@ -27,6 +27,7 @@ Napi::Object kindLayout(Napi::Env env) {
     set("cachedUnitsLimitWord", kCachedUnitsLimitWord);
     set("resultSegmentWord", kResultSegmentWord);
     set("resultOffsetWord", kResultOffsetWord);
+    set("resultPendingWord", kResultPendingWord);
     set("dirtyWord", kDirtyWord);
     set("failedClassesWord", kFailedClassesWord);
     set("failedUnitsWord", kFailedUnitsWord);
@@ -39,6 +40,8 @@ Napi::Object kindLayout(Napi::Env env) {
     set("slabClassBits", kSlabClassBits);
     set("slabSlotsBits", kSlabSlotsBits);
     set("descriptorWords", kDescriptorWords);
+    set("ownerShift", kOwnerShift);
+    set("rawGenerationBits", kRawGenerationBits);
     set("unitTagShift", RunAllocator::kTagShift);
     set("largeTag", RunAllocator::kLarge >> RunAllocator::kTagShift);
     set("slabTag", RunAllocator::kSlab >> RunAllocator::kTagShift);
