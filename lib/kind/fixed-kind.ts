@@ -1,11 +1,16 @@
 // The fixed kind: memory in a range that the caller owns, a mapping of a file of his.
-import { requireBoolean, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
 import { adopt, attachAs, Kind, makers } from './kind.ts';
 import { isDebugging } from './pmem-kind.ts';
-import { type CheckedPressureOptions, checkPressureOptions, type PressureOptions } from './pressure.ts';
+import {
+	type CheckedPressureOptions,
+	checkPressureOptions,
+	type PressureOptions,
+	pressureOptions,
+} from './pressure.ts';
 import type { SharedKind } from './references.ts';
 
 export interface FixedKindOptions extends PressureOptions {
@@ -54,6 +59,7 @@ export class FixedKind extends Kind {
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
 		if (!(mapping instanceof PmemMapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options);
+		requireKnownOptions('options', given, ['debug', ...pressureOptions]);
 		const { debug = isDebugging() } = given;
 		requireBoolean('options.debug', debug);
 		const pressure = checkPressureOptions(given);
