@@ -88,19 +88,9 @@ export function invalidArgValue(name: string, expected: string, value: unknown):
 	return coded(new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`), 'ERR_INVALID_ARG_VALUE');
 }
 
-/** TypeError ERR_INVALID_ARG_VALUE: an option that the call does not know; `hint` says what the caller may have meant. */
-export function unknownOption(name: string, hint: string): TypeError & { code: string } {
-	return coded(new TypeError(`The property '${name}' is not an option. ${hint}`), 'ERR_INVALID_ARG_VALUE');
-}
-
 /** TypeError ERR_ILLEGAL_CONSTRUCTOR: the class has a method that makes its objects. */
 export function illegalConstructor(): TypeError & { code: string } {
 	return coded(new TypeError('Illegal constructor'), 'ERR_ILLEGAL_CONSTRUCTOR');
-}
-
-/** TypeError ERR_INVALID_THIS: a method was called on something else. */
-export function invalidThis(type: string): TypeError & { code: string } {
-	return coded(new TypeError(`Value of "this" must be of type ${type}`), 'ERR_INVALID_THIS');
 }
 
 /** Error ERR_INVALID_STATE: the object is closed, or not yet where the call needs it to be. */

@@ -1,17 +1,11 @@
 // The fixed kind: memory in a range that the caller owns, a mapping of a file of his.
-import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
-import { adopt, attachAs, Kind, makers } from './kind.ts';
+import { adopt, Kind, makers } from './kind.ts';
 import { isDebugging } from './pmem-kind.ts';
-import {
-	type CheckedPressureOptions,
-	checkPressureOptions,
-	type PressureOptions,
-	pressureOptions,
-} from './pressure.ts';
-import type { SharedKind } from './references.ts';
+import { checkPressureOptions, type PressureOptions } from './pressure.ts';
 
 export interface FixedKindOptions extends PressureOptions {
 	/** As of a {@link PmemKind}. */
@@ -40,12 +34,8 @@ export class FixedKind extends Kind {
 		makers.set('fixed', (handle) => new FixedKind(handle));
 	}
 
-	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
+	private constructor(handle: KindHandle, pressure?: PressureOptions) {
 		super(handle, pressure);
-	}
-
-	static override attach(shared: SharedKind): FixedKind {
-		return attachAs<FixedKind>(FixedKind, shared);
 	}
 
 	/**
@@ -59,13 +49,12 @@ export class FixedKind extends Kind {
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
 		if (!(mapping instanceof PmemMapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options);
-		requireKnownOptions('options', given, ['debug', ...pressureOptions]);
 		const { debug = isDebugging() } = given;
 		requireBoolean('options.debug', debug);
 		const pressure = checkPressureOptions(given);
 		if (mapping.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
 		const handle = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		return adopt(handle, () => new FixedKind(handle, pressure));
+		return new FixedKind(adopt(handle), pressure);
 	}
 }

@@ -1,19 +1,13 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
 import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { checkJobOptions, finish } from '../jobs.ts';
 import { type Granularity, granularityOf } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
-import { adopt, attachAs, Kind, makers } from './kind.ts';
-import {
-	type CheckedPressureOptions,
-	checkPressureOptions,
-	type PressureOptions,
-	pressureOptions,
-} from './pressure.ts';
-import type { SharedKind } from './references.ts';
+import { adopt, Kind, makers } from './kind.ts';
+import { checkPressureOptions, type PressureOptions } from './pressure.ts';
 
 const { chunkSize } = native.kindLayout;
 
@@ -61,21 +55,17 @@ export function isDebugging(): boolean {
 	return !['', '0', undefined].includes(process.env.DAXKIND_DEBUG);
 }
 
-const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', ...pressureOptions];
-const asyncNames = [...names, 'signal', 'onProgress'];
-
 interface Checked {
 	path: string;
 	mapSync: boolean;
 	request: KindRequest;
 	requireDax: boolean;
-	pressure: CheckedPressureOptions;
+	pressure: PressureOptions;
 }
 
-function checkOptions(directory: string | URL, options: unknown, known: string[]): Checked {
+function checkOptions(directory: string | URL, options: unknown): Checked {
 	const path = requirePath('directory', directory);
 	const given = requireOptions<PmemKindOptions>('options', options as PmemKindOptions);
-	requireKnownOptions('options', given, known);
 	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
 	const { debug = isDebugging() } = given;
 	if (maxSize !== 0) requireInteger('options.maxSize', maxSize, minPmemSize);
@@ -152,28 +142,24 @@ export class PmemKind extends Kind {
 		makers.set('pmem', (handle) => new PmemKind(handle));
 	}
 
-	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
+	private constructor(handle: KindHandle, pressure?: PressureOptions) {
 		super(handle, pressure);
 		this.dax = handle.dax;
 		this.mapping = handle.sync ? 'sync' : 'shared';
 		this.granularity = granularityOf(handle.sync, handle.deviceMajor, handle.deviceMinor);
 	}
 
-	static override attach(shared: SharedKind): PmemKind {
-		return attachAs<PmemKind>(PmemKind, shared);
-	}
-
 	/**
 	 * Creates a kind in a directory: open(O_TMPFILE), ftruncate, mmap. Any file system will do; one that is mounted with
 	 * DAX makes it persistent memory.
 	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, also for an option that there is not; RangeError ERR_OUT_OF_RANGE.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
 	 * @throws A system error with code, syscall and path: ENOENT, ENOTDIR, EACCES, EROFS (open); EMFILE; ENOSPC
 	 *   (fallocate, with `prefault`); ENOMEM (mmap); EFBIG (ftruncate); ENOTSUP (mmap, with `mapSync`).
 	 * @throws Error ERR_DAXKIND_NOT_DAX with `requireDax`.
 	 */
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
-		const checked = checkOptions(directory, options, names);
+		const checked = checkOptions(directory, options);
 		const { path, request, requireDax, pressure } = checked;
 		let handle: KindHandle;
 		try {
@@ -181,7 +167,7 @@ export class PmemKind extends Kind {
 		} catch (error) {
 			throw explained(error, checked);
 		}
-		const kind = adopt(handle, () => new PmemKind(handle, pressure));
+		const kind = new PmemKind(adopt(handle), pressure);
 		if (requireDax && !kind.dax) {
 			kind.close();
 			throw notDax(path);
@@ -208,7 +194,7 @@ export class PmemKind extends Kind {
 		directory: string | URL,
 		options: PmemKindOptions & ProgressOptions = {},
 	): Promise<PmemKind> {
-		const checked = checkOptions(directory, options, asyncNames);
+		const checked = checkOptions(directory, options);
 		const { path, request, requireDax, pressure } = checked;
 		const given = checkJobOptions(options);
 		let handle: KindHandle;
@@ -218,7 +204,7 @@ export class PmemKind extends Kind {
 		} catch (error) {
 			throw explained(error, checked);
 		}
-		const kind = adopt(handle, () => new PmemKind(handle, pressure));
+		const kind = new PmemKind(adopt(handle), pressure);
 		if (given.signal?.aborted || (requireDax && !kind.dax)) {
 			await kind.closeAsync();
 			given.signal?.throwIfAborted();

@@ -45,7 +45,7 @@ Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> ki
     attachment->kind = std::move(kind);
     attachment->cache = std::move(cache);
     if (made != nullptr) *made = attachment.get();
-    handle["id"] = static_cast<double>(table->add(std::move(attachment)));
+    handle["id"] = table->add(std::move(attachment));
     return handle;
 }
 
@@ -107,7 +107,8 @@ napi_value detach(napi_env env, napi_callback_info info) {
     size_t count = 1;
     napi_value buffer;
     napi_get_cb_info(env, info, &count, &buffer, nullptr, nullptr);
-    detachArrayBuffer(env, buffer);
+    bool is = false;
+    if (napi_is_arraybuffer(env, buffer, &is) == napi_ok && is) napi_detach_arraybuffer(env, buffer);
     return nullptr;
 }
 

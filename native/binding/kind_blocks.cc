@@ -12,7 +12,6 @@ namespace {
 void putResult(Attachment* at, uint64_t offset) {
     at->cache->word(kResultSegmentWord) = static_cast<int32_t>(offset >> kSegmentShift);
     at->cache->word(kResultOffsetWord) = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
-    at->cache->word(kResultPendingWord) = 1;
 }
 
 // kindRefill(id, code)
@@ -34,7 +33,6 @@ napi_value allocateRun(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
-    at->freePending();
     uint64_t offset;
     const int error = at->kind->heap.allocateRun(at->cache.get(), call.uint32(0), call.uint64(1), &offset);
     if (error == 0) putResult(at, offset);
@@ -63,7 +61,6 @@ napi_value takeBetter(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
-    at->freePending();
     uint64_t better;
     const int error = at->kind->heap.takeBetter(at->cache.get(), call.blockOffset(0), &better);
     if (error == 0) putResult(at, better);
@@ -103,7 +100,6 @@ napi_value collectedWindow(napi_env env, napi_callback_info info) {
     block->region = at->kind->region;
     block->offset = from;
     block->generation = call.uint64(3);
-    at->kind->heap.markCollected(block->offset, block->generation);
     return externalArrayBuffer<CollectedBlock>(env, at->kind->region->base() + from, length, std::move(block));
 }
 

@@ -27,7 +27,6 @@ Napi::Object kindLayout(Napi::Env env) {
     set("cachedUnitsLimitWord", kCachedUnitsLimitWord);
     set("resultSegmentWord", kResultSegmentWord);
     set("resultOffsetWord", kResultOffsetWord);
-    set("resultPendingWord", kResultPendingWord);
     set("dirtyWord", kDirtyWord);
     set("failedClassesWord", kFailedClassesWord);
     set("failedUnitsWord", kFailedUnitsWord);
@@ -40,8 +39,6 @@ Napi::Object kindLayout(Napi::Env env) {
     set("slabClassBits", kSlabClassBits);
     set("slabSlotsBits", kSlabSlotsBits);
     set("descriptorWords", kDescriptorWords);
-    set("ownerShift", kOwnerShift);
-    set("rawGenerationBits", kRawGenerationBits);
     set("unitTagShift", RunAllocator::kTagShift);
     set("largeTag", RunAllocator::kLarge >> RunAllocator::kTagShift);
     set("slabTag", RunAllocator::kSlab >> RunAllocator::kTagShift);

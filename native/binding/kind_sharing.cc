@@ -18,31 +18,21 @@ void makeWaker(napi_env env, Attachment* at) {
     at->kind->heap.setWake(at->cache.get(), [](void* data) { static_cast<Waker*>(data)->wake(); }, at->waker.get());
 }
 
-// kindShare(id): [process, secret]: this process's nonce, and what kindAttach asks for
-Napi::Value share(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
-    if (at == nullptr) return env.Undefined();
-    std::string secret;
-    const int error = secretOf(*at->kind, &secret);
-    if (error != 0) {
-        throwSystemError(env, error, "getrandom");
-        return env.Undefined();
-    }
-    makeWaker(env, at);
-    Napi::Array result = Napi::Array::New(env, 2);
-    result[0u] = processNonce();
-    result[1u] = secret;
-    return result;
+// kindShare(id): this process's nonce
+napi_value share(napi_env env, napi_callback_info info) {
+    const Call<0> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at != nullptr) makeWaker(env, at);
+    return number(env, processNonce());
 }
 
-// kindAttach(nonce, number, secret): a KindHandle, or undefined if the process has no such kind
+// kindAttach(nonce, number): a KindHandle, or undefined if the process has no such kind
 Napi::Value attach(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto number = takeUint32(info, 1, "number");
     if (!number) return env.Undefined();
     if (info[0].As<Napi::Number>().DoubleValue() != processNonce()) return env.Undefined();
-    std::shared_ptr<Kind> kind = findKind(*number, info[2].As<Napi::String>());
+    std::shared_ptr<Kind> kind = findKind(*number);
     if (kind == nullptr) return env.Undefined();
     auto* const table = static_cast<KindTable*>(info.Data());
     Attachment* made = nullptr;
@@ -94,41 +84,33 @@ napi_value unreference(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? -EBADF : at->kind->heap.unreference(call.blockOffset(0), call.uint64(2)));
 }
 
-// kindQuarantine(id, segment, offset, generation, arrayBuffer): as kindUnreference, and the ArrayBuffer is detached;
-// and kindFree is called for the block later on, or it is freed when this thread ends
+// kindQuarantine(id, segment, offset, generation): as kindUnreference; and kindFree is called for the block later on,
+// or it is freed when this thread ends
 napi_value quarantine(napi_env env, napi_callback_info info) {
-    const Call<4> call(env, info);
+    const Call<3> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
     const int status = at->kind->heap.unreference(call.blockOffset(0), call.uint64(2));
-    if (status == 0) {
-        call.detach(3);
-        at->quarantine.insert(call.blockOffset(0));
-    }
+    if (status == 0) at->quarantine.insert(call.blockOffset(0));
     return number(env, status);
 }
 
-// kindFreeReferenced(id, segment, offset, generation, arrayBuffer): 0, and the ArrayBuffer is detached if there is one;
-// or -ESTALE if that was done already. One call, because nothing may come in between: a Buffer that is not detached
-// would be over memory that is another block's.
+// kindFreeReferenced(id, segment, offset, generation): 0, or -ESTALE if that was done already
 napi_value freeReferenced(napi_env env, napi_callback_info info) {
-    const Call<4> call(env, info);
+    const Call<3> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
-    const int status = at->kind->heap.freeReferenced(at->cache.get(), call.blockOffset(0), call.uint64(2));
-    if (status == 0) call.detach(3);
-    return number(env, status);
+    return number(env, at->kind->heap.freeReferenced(at->cache.get(), call.blockOffset(0), call.uint64(2)));
 }
 
 Napi::Value tableWindow(Napi::Env env, const std::shared_ptr<Kind>& kind, const RawTables::Table& table) {
     return Napi::Value(env, externalArrayBuffer<Heap>(env, table.data, table.bytes, kind->heapOwner));
 }
 
-// kindRawTables(id): { unitMap, descriptors, owners, slotStates, runStates }, as much of them as is in use, and more;
-// and { firstHandle, mostHandles }
+// kindRawTables(id): { unitMap, descriptors, slotStates, runStates }, as much of them as is in use, and more
 Napi::Value rawTables(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
+    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>());
     RawTables tables;
     if (at == nullptr) return env.Undefined();
     const int error = at->kind->heap.rawTables(&tables);
@@ -136,41 +118,18 @@ Napi::Value rawTables(const Napi::CallbackInfo& info) {
         throwSystemError(env, error, "mmap", at->kind->description.path.c_str());
         return env.Undefined();
     }
-    const uint64_t firstHandle = firstHandleOf(*at->kind, tables.mostHandles);
-    if (firstHandle == 0) {
-        throwCoded(env,
-                   Napi::Error::New(env,
-                                    "The numbers for raw handles are used up by the kinds that are open: too many, "
-                                    "or too large; close some"),
-                   "ERR_DAXKIND_TOO_MANY_HANDLES");
-        return env.Undefined();
-    }
     Napi::Object result = Napi::Object::New(env);
-    result["firstHandle"] = static_cast<double>(firstHandle);
-    result["mostHandles"] = static_cast<double>(tables.mostHandles);
     result["unitMap"] = tableWindow(env, at->kind, tables.unitMap);
     result["descriptors"] = tableWindow(env, at->kind, tables.descriptors);
-    result["owners"] = tableWindow(env, at->kind, tables.owners);
     result["slotStates"] = tableWindow(env, at->kind, tables.slotStates);
     result["runStates"] = tableWindow(env, at->kind, tables.runStates);
-    return result;
-}
-
-// kindIsHandle(number): whether it is in what a kind of this process, maybe a closed one, has for its raw handles
-napi_value isHandle(napi_env env, napi_callback_info info) {
-    const Call<0> call(env, info);
-    double number = 0;
-    napi_get_value_double(env, call.values[0], &number);
-    napi_value result;
-    napi_get_boolean(
-        env, number > 0 && number <= largestExactInteger && isHandleOfSomeKind(static_cast<uint64_t>(number)), &result);
     return result;
 }
 
 }  // namespace
 
 void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table) {
-    exports["kindShare"] = Napi::Function::New(env, share, "kindShare", table);
+    addFunction(env, exports, "kindShare", share, table);
     exports["kindAttach"] = Napi::Function::New(env, attach, "kindAttach", table);
     addFunction(env, exports, "kindReference", reference, table);
     addFunction(env, exports, "kindRelength", relength, table);
@@ -178,7 +137,6 @@ void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table) {
     addFunction(env, exports, "kindUnreference", unreference, table);
     addFunction(env, exports, "kindQuarantine", quarantine, table);
     addFunction(env, exports, "kindFreeReferenced", freeReferenced, table);
-    addFunction(env, exports, "kindIsHandle", isHandle, table);
     exports["kindRawTables"] = Napi::Function::New(env, rawTables, "kindRawTables", table);
 }
 

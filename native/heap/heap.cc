@@ -155,14 +155,6 @@ int Heap::dereference(uint64_t offset, uint64_t generation, Reference* reference
     return 0;
 }
 
-int Heap::markCollected(uint64_t offset, uint64_t generation) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    Reference* const found = references_.find(offset, generation);
-    if (found == nullptr) return -ESTALE;
-    found->isCollected = true;
-    return 0;
-}
-
 int Heap::unreference(uint64_t offset, uint64_t generation) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (references_.find(offset, generation) == nullptr) return -ESTALE;
@@ -233,10 +225,8 @@ int Heap::rawTables(RawTables* tables) {
     if (error != 0) return error;
     *tables = {{runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
                {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
-               {slabs_.owners().data(), withRoom(slabs_.ownerBytes(), slabs_.owners().bytes())},
                {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
-               {runStates_.data(), uint64_t{runs_.totalUnits()} * 2},
-               (runs_.totalUnits() + slabs_.mostStates()) << kRawGenerationBits};
+               {runStates_.data(), runs_.totalUnits()}};
     return 0;
 }
 
@@ -272,20 +262,6 @@ ClassUse Heap::classUseLocked(uint32_t code) {
     use.blocks = taken - std::min(taken, use.cachedBlocks);
     use.bytes = bytes - std::min(bytes, use.cachedBytes);
     return use;
-}
-
-void Heap::subtractCollected(ClassUse* uses) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    references_.eachCollected([this, uses](uint64_t offset) {
-        const uint32_t sizeClass = slabs_.classAt(offset);
-        const bool isRun = sizeClass == SlabAllocator::kNone;
-        const uint64_t units = runs_.largeUnits(static_cast<uint32_t>(offset >> runs_.unitShift()));
-        ClassUse& use = uses[isRun ? kSlabClasses : sizeClass];
-        // The uses may have been read a moment before.
-        const uint64_t bytes = isRun ? units << runs_.unitShift() : classSize(sizeClass);
-        use.blocks -= std::min<uint64_t>(use.blocks, 1);
-        use.bytes -= std::min(use.bytes, bytes);
-    });
 }
 
 HeapStats Heap::stats() {

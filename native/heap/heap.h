@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <mutex>
 
-#include "heap/raw_numbers.h"
 #include "heap/references.h"
 #include "heap/run_allocator.h"
 #include "heap/size_classes.h"
@@ -56,10 +55,8 @@ struct RawTables {
     };
     Table unitMap;
     Table descriptors;
-    Table owners;
     Table slotStates;
-    Table runStates;       // One for each unit: of the run that begins there.
-    uint64_t mostHandles;  // How many numbers the kind's handles need: one for each generation of each state.
+    Table runStates;  // One for each unit: of the run that begins there.
 };
 
 class Heap {
@@ -100,9 +97,6 @@ class Heap {
     // What the block of that generation is, and its code, whose units may be more than a code has room for.
     // -ESTALE if it has been freed.
     int dereference(uint64_t offset, uint64_t generation, Reference* reference, uint32_t* code, uint32_t* units);
-    // The garbage collector frees the block of that generation: it is not to be called a leak. -ESTALE if it has been
-    // freed.
-    int markCollected(uint64_t offset, uint64_t generation);
     // The block of that generation has none any more. -ESTALE if it had not.
     int unreference(uint64_t offset, uint64_t generation);
     // Frees the block of that generation. -ESTALE if that was done already.
@@ -127,8 +121,6 @@ class Heap {
     HeapStats stats();
     // `code` is a class, or kRunCode for all runs.
     ClassUse classUse(uint32_t code);
-    // Takes the blocks that the garbage collector frees out of the uses of all classes, and of all runs behind them.
-    void subtractCollected(ClassUse* uses);
     // 0 or -errno (ENOMEM).
     int rawTables(RawTables* tables);
     // Whether decay() will have work some day.
@@ -166,7 +158,7 @@ class Heap {
     RunAllocator runs_;
     SlabAllocator slabs_;
     References references_;
-    LazyArray<uint16_t> runStates_;
+    LazyArray<uint8_t> runStates_;
     uint64_t capacity_ = 0;
     ThreadCache* caches_ = nullptr;
     uint32_t cacheCount_ = 0;

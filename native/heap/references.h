@@ -13,16 +13,15 @@ namespace daxkind {
 // A block as other threads know it.
 struct Reference {
     uint64_t generation;
-    uint64_t length;   // Bytes of the Buffer.
-    uint32_t zone;     // The Buffer begins this many bytes behind the block's start (a red zone of debug mode).
-    bool isCollected;  // The garbage collector frees it.
+    uint64_t length;  // Bytes of the Buffer.
+    uint32_t zone;    // The Buffer begins this many bytes behind the block's start (a red zone of debug mode).
 };
 
 class References {
   public:
     // A new reference to a block that has none: its generation.
     uint64_t add(uint64_t offset, uint64_t length, uint32_t zone) {
-        references_.insert_or_assign(offset, Reference{next_, length, zone, false});
+        references_.insert_or_assign(offset, Reference{next_, length, zone});
         return next_++;
     }
     // Null if the block has been freed, or was never referenced in that generation.
@@ -31,13 +30,6 @@ class References {
         return at == references_.end() || at->second.generation != generation ? nullptr : &at->second;
     }
     void remove(uint64_t offset) { references_.erase(offset); }
-    // Calls `visit` with the offset of each block that the garbage collector frees.
-    template <typename Visit>
-    void eachCollected(Visit visit) const {
-        for (const auto& [offset, reference] : references_) {
-            if (reference.isCollected) visit(offset);
-        }
-    }
 
   private:
     std::unordered_map<uint64_t, Reference> references_;

@@ -9,7 +9,7 @@ namespace {
 
 // How many slabs of a class are looked at for one that is fuller.
 constexpr int kBestOf = 256;
-// The unit map has 30 bits for a descriptor's index, and descriptors 32 for the number of their first state, in eights.
+// The unit map has 30 bits for a descriptor's index, and descriptors 32 for where their state bytes begin.
 constexpr uint64_t kMostGranules = 1ull << RunAllocator::kTagShift;
 constexpr uint64_t kMostStates = 1ull << 32;
 
@@ -22,9 +22,6 @@ constexpr uint32_t mostSlots(uint32_t granules) {
     return std::min((granules * kDescriptorWords - kSlabBits) / 2 * 64, kMaxSlots);
 }
 static_assert(granulesFor(kMaxSlots) == 5 && granulesFor(64) == 1);
-static_assert(mostSlots(1) % (1u << kOwnerShift) == 0 && mostSlots(2) % (1u << kOwnerShift) == 0 &&
-              mostSlots(3) % (1u << kOwnerShift) == 0 && mostSlots(4) % (1u << kOwnerShift) == 0 &&
-              mostSlots(5) % (1u << kOwnerShift) == 0);
 
 // How many slabs with descriptors of so many granules there can be at a time: all memory in the shortest of them.
 uint64_t mostSlabs(const RunAllocator& runs, uint32_t granules) {
@@ -47,19 +44,15 @@ int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
     // A descriptor is used again only by slabs of its own length: all memory may be in each length once.
     uint64_t most = 0;
     for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs, granules) * granules;
-    const int error = words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
-    return error != 0 ? error : owners_.reserve(mostStates() >> kOwnerShift);
-}
-
-uint64_t SlabAllocator::mostStates() const {
-    uint64_t most = 0;
-    for (uint32_t granules = 1; granules < kSizes; granules++)
-        most += mostSlabs(*runs_, granules) * mostSlots(granules);
-    return std::min(most, kMostStates * 8);
+    return words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
 }
 
 int SlabAllocator::openStates() {
-    return states_.isOpen() ? 0 : states_.reserve(mostStates());
+    if (states_.isOpen()) return 0;
+    uint64_t most = 0;
+    for (uint32_t granules = 1; granules < kSizes; granules++)
+        most += mostSlabs(*runs_, granules) * mostSlots(granules);
+    return states_.reserve(std::min(most, kMostStates * 8));
 }
 
 // ---- Descriptors and lists ------------------------------------------------------------------------------------------
@@ -77,8 +70,6 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
     wordsMade_ += granules * kDescriptorWords;
     // They stay with the descriptor, so that generations go on when it becomes another slab's.
     at(index)[kSlabStateBase] = static_cast<uint32_t>(statesMade_);
-    const uint64_t firstOwner = statesMade_ * 8 >> kOwnerShift;
-    for (uint32_t i = 0; i < mostSlots(granules) >> kOwnerShift; i++) owners_[firstOwner + i] = index;
     statesMade_ += mostSlots(granules) / 8;
     return index;
 }

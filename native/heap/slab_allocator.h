@@ -3,10 +3,9 @@
 //
 // Who may call: anybody who holds the heap's lock. What it never does: it never reads or writes the region's memory.
 //
-// Raw handles (numbers that JavaScript holds in place of Buffers) need a state for each slot, two bytes that say
-// whether a handle of the slot is out, and its generation. A handle names the state, and `owners` tells from the number
-// of a state whose it is. JavaScript reads descriptors and owners, and reads and writes states itself, see RawTables;
-// all are validated by whoever reads them, because a wrong handle may lead anywhere.
+// Raw handles (numbers that JavaScript holds in place of Buffers) need one byte for each slot, which says whether a
+// handle of the slot is out, and its generation. JavaScript reads descriptors and reads and writes these state bytes
+// itself, see RawTables; both are validated by whoever reads them, for a wrong handle may lead anywhere.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +24,10 @@ constexpr uint32_t kSlabShape = 1;      // Size class (6 bits), slots (11 bits),
 constexpr uint32_t kSlabFree = 2;       // Free slots; kSlabListed.
 constexpr uint32_t kSlabPrevious = 3;   // In its class's list of slabs with free slots.
 constexpr uint32_t kSlabNext = 4;       // In that list, or in the list of unused descriptors.
-constexpr uint32_t kSlabStateBase = 5;  // The number of its first slot's state, in eights.
+constexpr uint32_t kSlabStateBase = 5;  // Where its slots' state bytes begin, in units of eight bytes.
 constexpr uint32_t kSlabBits = 6;
 constexpr uint32_t kSlabClassBits = 6;
 constexpr uint32_t kSlabSlotsBits = 11;
-// A descriptor has states for a multiple of 1 << kOwnerShift slots, all in one piece.
-constexpr uint32_t kOwnerShift = 6;
 static_assert(kSlabClasses <= 1u << kSlabClassBits && kMaxSlots < 1u << kSlabSlotsBits);
 
 struct ClassStats {
@@ -61,16 +58,12 @@ class SlabAllocator {
 
     const ClassStats& stats(uint32_t sizeClass) const { return stats_[sizeClass]; }
 
-    // Room for the states of all slots there can be. 0 or -errno.
+    // Room for the state bytes of all slots there can be. 0 or -errno.
     int openStates();
-    // How many states there can be.
-    uint64_t mostStates() const;
     LazyArray<uint32_t>& descriptors() { return words_; }
-    LazyArray<uint32_t>& owners() { return owners_; }
-    LazyArray<uint16_t>& states() { return states_; }
+    LazyArray<uint8_t>& states() { return states_; }
     uint64_t descriptorBytes() const { return wordsMade_ * 4; }
-    uint64_t ownerBytes() const { return statesMade_ * 8 / (1u << kOwnerShift) * 4; }
-    uint64_t stateBytes() const { return statesMade_ * 8 * 2; }
+    uint64_t stateBytes() const { return statesMade_ * 8; }
 
   private:
     // Descriptors of one to five granules of kDescriptorWords; the longest is for kMaxSlots.
@@ -106,9 +99,8 @@ class SlabAllocator {
     LazyArray<uint32_t> words_;
     uint64_t wordsMade_ = 0;
     uint32_t unused_[kSizes];
-    LazyArray<uint16_t> states_;
-    LazyArray<uint32_t> owners_;        // The index of the descriptor whose the states are; one for 1 << kOwnerShift.
-    uint64_t statesMade_ = 0;           // In eights.
+    LazyArray<uint8_t> states_;
+    uint64_t statesMade_ = 0;           // In units of eight bytes.
     uint32_t available_[kSlabClasses];  // Slabs with free slots, by class.
     uint32_t kept_[kSlabClasses];       // The slab of each class that is empty and kept, or kNone.
     SlabShape shapes_[kSlabClasses];
