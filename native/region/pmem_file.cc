@@ -6,6 +6,8 @@
 #include <cerrno>
 
 #include "syscalls/allocation.h"
+#include "syscalls/inode_flags.h"
+#include "syscalls/kernel.h"
 #include "syscalls/mapping.h"
 #include "syscalls/statfs.h"
 #include "syscalls/temporary.h"
@@ -61,6 +63,11 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
         if (capacity == 0) return -ENOSPC;
     }
 
+    // A file system that writes to new blocks each time (btrfs) needs room for each store, whatever is reserved. Only
+    // an empty file can be told not to; the others know no such flag.
+    std::uint32_t flags = 0;
+    if (syscalls::getInodeFlags(fd_, &flags) == 0) syscalls::setInodeFlags(fd_, flags | FS_NOCOW_FL);
+
     // The file is as long as the mapping from the start: a stray read of a part that is not committed (a clone of a
     // whole ArrayBuffer, say) finds a hole, not the end of the file and SIGBUS.
     void* at = nullptr;
@@ -82,6 +89,10 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
 
     *failedCall = "madvise";
     error = syscalls::adviseDontFork(at, capacity);
+    // Read ahead, the page cache would hold the file in folios of up to 2 MiB, and a store into one needs blocks for
+    // all of it (Linux 6.18 without DAX): a hole beside what is committed would be SIGBUS on a full file system. Pages
+    // that are faulted in at random are single ones.
+    if (error == 0) error = syscalls::advise(at, capacity, MADV_RANDOM);
     if (error != 0) {
         syscalls::unmap(at, capacity);
         return error;

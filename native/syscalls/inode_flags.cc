@@ -1,4 +1,4 @@
-// FS_IOC_GETFLAGS: see inode_flags.h.
+// FS_IOC_GETFLAGS, FS_IOC_SETFLAGS: see inode_flags.h.
 #include "syscalls/inode_flags.h"
 
 #include <sys/ioctl.h>
@@ -14,6 +14,11 @@ int getInodeFlags(int fd, std::uint32_t* out) {
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return -errno;
     *out = flags;
     return 0;
+}
+
+int setInodeFlags(int fd, std::uint32_t flags) {
+    unsigned int wanted = flags;
+    return ioctl(fd, FS_IOC_SETFLAGS, &wanted) == 0 ? 0 : -errno;
 }
 
 }  // namespace daxkind::syscalls
