@@ -303,8 +303,6 @@ export interface KindLayout {
 	/** Where kindAllocateRun puts the block. */
 	resultSegmentWord: number;
 	resultOffsetWord: number;
-	/** Not 0 if there is free memory that decays. */
-	dirtyWord: number;
 	/** What has failed for want of memory since memory last came back: a bit for each class, in two words… */
 	failedClassesWord: number;
 	/** …and the length in units from which on runs fail. */
@@ -395,8 +393,6 @@ interface Kinds {
 	kindPurgeAsync(id: number): NativeJob<number>;
 	/** Commits everything and faults it in. */
 	kindPrefaultAsync(id: number): NativeJob<undefined>;
-	/** Punches out chunks that have been free for `ageMs`; whether there are others that will be. */
-	kindDecay(id: number, ageMs: number): boolean;
 	/** From how many bytes in use on the cache's pressure word becomes 1. */
 	kindWatch(id: number, bytes: number): void;
 	kindStats(

@@ -314,7 +314,6 @@ export class Blocks {
 			if (native.kindFreeReferenced(id, index, offset, generation) !== 0) throw freedAlready(' elsewhere');
 			if (isOwn) native.detachArrayBuffer(buffer);
 		}
-		this.heap.startDecay();
 	}
 
 	#corrupted(): never {

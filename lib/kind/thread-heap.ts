@@ -1,5 +1,5 @@
 // One thread's side of a kind's heap: the slow half of taking and giving back memory. It keeps the thread cache filled,
-// asks native code for the rest, makes the ArrayBuffers through which the memory is seen, and lets freed memory decay.
+// asks native code for the rest, and makes the ArrayBuffers through which the memory is seen.
 // It knows places (segment and offset) and codes; what callers hold is kind.ts's business.
 import { constants as osConstants } from 'node:os';
 import { systemError } from '../errors.ts';
@@ -18,14 +18,10 @@ const {
 	cachedUnitsLimitWord,
 	resultSegmentWord,
 	resultOffsetWord,
-	dirtyWord,
 	failedClassesWord,
 	failedUnitsWord,
 	segmentSize,
 } = native.kindLayout;
-
-/** How long freed memory stays committed for reuse, in milliseconds: memkind's dirty_decay_ms for its default policy. */
-const decayMs = 10_000;
 
 const { ENOMEM, ENOSPC, EDQUOT } = osConstants.errno;
 
@@ -61,10 +57,6 @@ export class ThreadHeap {
 	#windows = new Set<WeakRef<ArrayBuffer>>();
 	/** Windows to be made before those that are garbage are looked for. */
 	#untilSweep = 64;
-	#decayTimer: NodeJS.Timeout | undefined;
-	/** Whether memory may have been freed without our doing. */
-	#isCollecting = false;
-	#isOpen = true;
 
 	constructor(handle: KindHandle) {
 		this.id = handle.id;
@@ -117,15 +109,12 @@ export class ThreadHeap {
 		if (!isCacheable || !push(cache, code, segment, offset)) {
 			status = native.kindFree(this.id, segment, offset) || status;
 		}
-		this.startDecay();
 		return status === 0;
 	}
 
 	/** Makes a run longer or shorter where it is. */
 	resize(code: number, segment: number, offset: number): boolean {
-		if (native.kindResizeRun(this.id, segment, offset, unitsOf(code)) !== 0) return false;
-		this.startDecay();
-		return true;
+		return native.kindResizeRun(this.id, segment, offset, unitsOf(code)) === 0;
 	}
 
 	/** Takes a better place for a block, if there is one. */
@@ -152,8 +141,6 @@ export class ThreadHeap {
 
 	/** The same; the block there, of that generation, is freed when the ArrayBuffer is garbage. */
 	collectedWindow(segment: number, offset: number, length: number, generation: number): ArrayBuffer {
-		this.#isCollecting = true;
-		this.startDecay();
 		return this.keep(native.kindCollectedWindow(this.id, segment, offset, length, generation));
 	}
 
@@ -168,24 +155,8 @@ export class ThreadHeap {
 		return buffer;
 	}
 
-	/** Sees to it that what has been freed goes back to the file system after a while. */
-	startDecay(): void {
-		const { cache } = this;
-		const mayHaveFreed = cache[dirtyWord] !== 0 || cache[cachedUnitsWord] !== 0 || this.#isCollecting;
-		if (this.#decayTimer !== undefined || !mayHaveFreed) return;
-		this.#decayTimer = setTimeout(() => {
-			this.#decayTimer = undefined;
-			if (!this.#isOpen) return;
-			cache[dirtyWord] = native.kindDecay(this.id, decayMs) ? 1 : 0;
-			this.startDecay();
-		}, decayMs);
-		this.#decayTimer.unref();
-	}
-
 	/** Lets go of the heap by `letGo`, then detaches all ArrayBuffers over it, and `segments`. */
 	close<Result>(segments: ArrayBuffer[], letGo: () => Result): Result {
-		this.#isOpen = false;
-		clearTimeout(this.#decayTimer);
 		// The cache is given back with its memory now, not when its ArrayBuffer is garbage.
 		const buffers = [this.cache.buffer as ArrayBuffer, ...segments];
 		for (const window of this.#windows) {
@@ -249,8 +220,6 @@ export class ThreadHeap {
 	#succeeded(status: number): boolean {
 		this.lastStatus = status;
 		if (status === 0) return true;
-		// It has emptied the thread cache.
-		this.startDecay();
 		if (status === -ENOMEM || this.isOutOfRoom) return false;
 		throw systemError(status, 'fallocate', this.#path);
 	}

@@ -16,7 +16,7 @@
 
 namespace daxkind {
 
-Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind, Attachment** made) {
+Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind) {
     auto attachment = std::make_unique<Attachment>();
     auto cache = std::make_shared<ThreadCache>();
     const int error = cache->open();
@@ -44,7 +44,7 @@ Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> ki
     kind->heap.attach(cache.get());
     attachment->kind = std::move(kind);
     attachment->cache = std::move(cache);
-    if (made != nullptr) *made = attachment.get();
+    table->listen(env, attachment.get());
     handle["id"] = table->add(std::move(attachment));
     return handle;
 }

@@ -27,7 +27,6 @@ Napi::Object kindLayout(Napi::Env env) {
     set("cachedUnitsLimitWord", kCachedUnitsLimitWord);
     set("resultSegmentWord", kResultSegmentWord);
     set("resultOffsetWord", kResultOffsetWord);
-    set("dirtyWord", kDirtyWord);
     set("failedClassesWord", kFailedClassesWord);
     set("failedUnitsWord", kFailedUnitsWord);
     set("pressureWord", kPressureWord);

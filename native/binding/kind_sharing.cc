@@ -10,19 +10,8 @@ namespace daxkind {
 
 namespace {
 
-// Other threads can ask this one for what its cache holds, from now on.
-void makeWaker(napi_env env, Attachment* at) {
-    if (at->waker != nullptr) return;
-    at->waker = Waker::create(env, at);
-    if (at->waker == nullptr) return;
-    at->kind->heap.setWake(at->cache.get(), [](void* data) { static_cast<Waker*>(data)->wake(); }, at->waker.get());
-}
-
 // kindShare(id): this process's nonce
 napi_value share(napi_env env, napi_callback_info info) {
-    const Call<0> call(env, info);
-    Attachment* const at = call.attachment();
-    if (at != nullptr) makeWaker(env, at);
     return number(env, processNonce());
 }
 
@@ -35,10 +24,7 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
     std::shared_ptr<Kind> kind = findKind(*number);
     if (kind == nullptr) return env.Undefined();
     auto* const table = static_cast<KindTable*>(info.Data());
-    Attachment* made = nullptr;
-    const Napi::Value handle = attachKind(env, table, std::move(kind), &made);
-    if (made != nullptr) makeWaker(env, made);
-    return handle;
+    return attachKind(env, table, std::move(kind));
 }
 
 // kindReference(id, segment, offset, length, zone): the generation of a block that had none

@@ -63,16 +63,6 @@ napi_value purge(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
 }
 
-// kindDecay(id, ageMs): whether there is still something that decays
-napi_value decay(napi_env env, napi_callback_info info) {
-    const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
-    napi_value dirty;
-    if (at != nullptr) at->kind->heap.decay(at->cache.get(), call.uint32(0));
-    napi_get_boolean(env, at != nullptr && at->kind->heap.hasDirtyChunks(), &dirty);
-    return dirty;
-}
-
 // kindWatch(id, bytes): the cache's pressure word becomes 1 when so much is in use
 napi_value watch(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
@@ -88,7 +78,6 @@ void exportKindStatistics(Napi::Env env, Napi::Object exports, KindTable* table)
     exports["kindClassUse"] = Napi::Function::New(env, classUse, "kindClassUse", table);
     addFunction(env, exports, "kindLeave", leave, table);
     addFunction(env, exports, "kindPurge", purge, table);
-    addFunction(env, exports, "kindDecay", decay, table);
     addFunction(env, exports, "kindWatch", watch, table);
 }
 

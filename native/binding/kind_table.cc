@@ -4,6 +4,8 @@
 
 #include <unordered_map>
 
+#include "kind/decay.h"
+
 namespace daxkind {
 
 namespace {
@@ -29,6 +31,7 @@ Kind::~Kind() {
         const std::lock_guard<std::mutex> lock(all.mutex);
         all.kinds.erase(number);
     }
+    if (decay != 0) endDecay(decay, false);
     if (region != nullptr) region->retire();
 }
 
@@ -37,6 +40,7 @@ void registerKind(const std::shared_ptr<Kind>& kind) {
     const std::lock_guard<std::mutex> lock(all.mutex);
     kind->number = ++all.last;
     all.kinds[kind->number] = kind;
+    if (kind->region->isElastic()) kind->decay = startDecay(std::shared_ptr<Heap>(kind, &kind->heap));
 }
 
 std::shared_ptr<Kind> findKind(uint32_t number) {
@@ -60,8 +64,25 @@ double processNonce() {
 Attachment::~Attachment() {
     if (kind == nullptr || cache == nullptr) return;
     for (const uint64_t offset : quarantine) kind->heap.free(cache.get(), offset);
-    kind->heap.detach(cache.get());
+    // Whoever lets go last sees to it that the storage has gone back when that is done.
+    if (kind->heap.detach(cache.get()) && kind->decay != 0) endDecay(kind->decay, true);
+}
+
+KindTable::~KindTable() {
+    attachments.clear();
     if (waker != nullptr) waker->stop();
+}
+
+void KindTable::listen(napi_env env, Attachment* attachment) {
+    if (waker == nullptr) waker = Waker::create(env, this);
+    if (waker == nullptr) return;
+    attachment->waker = waker;
+    const auto wake = [](void* data) {
+        Attachment& at = *static_cast<Attachment*>(data);
+        at.isWoken = true;
+        at.waker->wake();
+    };
+    attachment->kind->heap.setWake(attachment->cache.get(), wake, attachment);
 }
 
 uint32_t KindTable::add(std::unique_ptr<Attachment> attachment) {
@@ -83,9 +104,9 @@ std::unique_ptr<Attachment> KindTable::take(uint32_t id) {
 
 // ---- Waker ----------------------------------------------------------------------------------------------------------
 
-std::shared_ptr<Waker> Waker::create(napi_env env, Attachment* attachment) {
+std::shared_ptr<Waker> Waker::create(napi_env env, KindTable* table) {
     auto waker = std::make_shared<Waker>();
-    waker->attachment_ = attachment;
+    waker->table_ = table;
     napi_value name;
     napi_create_string_utf8(env, "daxkind", NAPI_AUTO_LENGTH, &name);
     // Node frees the function after this has run, whoever still knows it.
@@ -101,10 +122,11 @@ std::shared_ptr<Waker> Waker::create(napi_env env, Attachment* attachment) {
         // What is still queued when the function has been finalised comes without an environment, and without a
         // context.
         if (env == nullptr) return;
-        Waker& self = **static_cast<std::shared_ptr<Waker>*>(context);
-        // Only this thread ends the attachment.
-        if (self.attachment_ != nullptr) {
-            self.attachment_->kind->heap.answer(self.attachment_->cache.get());
+        const Waker& self = **static_cast<std::shared_ptr<Waker>*>(context);
+        // Only this thread ends the table, and changes it.
+        if (self.table_ == nullptr) return;
+        for (const auto& at : self.table_->attachments) {
+            if (at != nullptr && at->isWoken.exchange(false)) at->kind->heap.answer(at->cache.get());
         }
     };
     auto* const hold = new std::shared_ptr<Waker>(waker);
@@ -126,7 +148,7 @@ void Waker::wake() {
 }
 
 void Waker::stop() {
-    attachment_ = nullptr;
+    table_ = nullptr;
     const std::lock_guard<std::mutex> lock(mutex_);
     if (function_ != nullptr) napi_release_threadsafe_function(function_, napi_tsfn_abort);
     function_ = nullptr;

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,7 @@ struct Kind {
     std::shared_ptr<Region> region;
     const std::shared_ptr<Heap> heapOwner = std::make_shared<Heap>();
     Heap& heap = *heapOwner;
+    uint64_t decay = 0;  // See kind/decay.h; 0: its storage does not decay.
 
     Kind() = default;
     Kind(const Kind&) = delete;
@@ -54,7 +56,9 @@ class Waker;
 struct Attachment {
     std::shared_ptr<Kind> kind;
     std::shared_ptr<ThreadCache> cache;
-    std::shared_ptr<Waker> waker;  // Only of a kind that has been shared.
+    std::shared_ptr<Waker> waker;
+    // The heap has something to ask of this thread; set under the heap's lock.
+    std::atomic<bool> isWoken{false};
     // Freed blocks that debug mode keeps out of use for a while. A thread may end before it gives them back.
     std::unordered_set<uint64_t> quarantine;
 
@@ -64,12 +68,14 @@ struct Attachment {
     ~Attachment();
 };
 
-// How other threads make this one answer for its cache: by a call on its event loop. Threads that never shared a kind
-// have none.
+struct KindTable;
+
+// How other threads make this one answer the heaps of its kinds: by a call on its event loop, which it does not keep
+// alive.
 class Waker : public std::enable_shared_from_this<Waker> {
   public:
     // Null if the environment can make no such call any more.
-    static std::shared_ptr<Waker> create(napi_env env, Attachment* attachment);
+    static std::shared_ptr<Waker> create(napi_env env, KindTable* table);
     // From any thread.
     void wake();
     // By the environment's own thread: nothing is called from now on.
@@ -78,7 +84,7 @@ class Waker : public std::enable_shared_from_this<Waker> {
   private:
     std::mutex mutex_;
     napi_threadsafe_function function_ = nullptr;
-    Attachment* attachment_ = nullptr;
+    KindTable* table_ = nullptr;
 };
 
 // The holds of one environment by the small number that JavaScript knows them by. Numbers of closed kinds are used
@@ -86,6 +92,14 @@ class Waker : public std::enable_shared_from_this<Waker> {
 struct KindTable {
     std::vector<std::unique_ptr<Attachment>> attachments;
     std::vector<uint32_t> unused;
+    std::shared_ptr<Waker> waker;  // Made with the first hold.
+
+    KindTable() = default;
+    KindTable(const KindTable&) = delete;
+    KindTable& operator=(const KindTable&) = delete;
+    ~KindTable();
+    // Lets other threads ask the hold's owner to answer.
+    void listen(napi_env env, Attachment* attachment);
 
     uint32_t add(std::unique_ptr<Attachment> attachment);
     Attachment* find(uint32_t id) const { return id < attachments.size() ? attachments[id].get() : nullptr; }
@@ -147,7 +161,7 @@ inline napi_value number(napi_env env, double value) {
 
 // Joins a kind: a new hold of this environment as a KindHandle (lib/native.ts). Undefined with an exception pending
 // where that fails.
-Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind, Attachment** made = nullptr);
+Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind);
 
 // The groups of exports; `table` is the data of their functions.
 void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table);      // kind.cc

@@ -1,8 +1,9 @@
 #include "heap/commit_map.h"
 
-#include <time.h>
-
 #include <algorithm>
+#include <chrono>
+
+#include "heap/clock.h"
 
 namespace daxkind {
 
@@ -11,12 +12,18 @@ namespace {
 constexpr uint32_t kGranulesPerChunk = kChunkSize / kCommitGranule;
 static_assert(kGranulesPerChunk == 32, "Chunk::committed has one bit for each granule");
 
-// Milliseconds of a clock that costs a few nanoseconds to read; wraps after 49 days; never 0.
-uint32_t coarseMs() {
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return static_cast<uint32_t>(now.tv_sec * 1000 + now.tv_nsec / 1000000) | 1;
-}
+// How much one system call backs or gives back: as much as takes some milliseconds, because others wait for a claim
+// and for the kernel's lock of the file meanwhile. tmpfs takes one for some MiB, a file system on DAX for a GiB.
+constexpr uint64_t kLeastStep = kGranulesPerChunk;
+constexpr uint64_t kMostStep = 512 * kGranulesPerChunk;
+constexpr std::chrono::milliseconds kShortCall{2};
+constexpr std::chrono::milliseconds kLongCall{6};
+// Chunks that decay() looks at before it lets go of the lock: some microseconds.
+constexpr uint64_t kScanChunks = 4096;
+// How long an allocation waits for a claim of somebody else before it looks for other memory.
+constexpr std::chrono::milliseconds kPatience{5};
+// How long no whole chunks are asked for after the file system had no room for one.
+constexpr uint32_t kTightMs = 1000;
 
 // The granules or chunks that a range touches, and those that lie inside it.
 uint64_t up(uint64_t bytes, uint64_t size) {
@@ -25,16 +32,20 @@ uint64_t up(uint64_t bytes, uint64_t size) {
 
 }  // namespace
 
-int CommitMap::open(Region* region, bool decommitAtOnce) {
+int CommitMap::open(Region* region) {
     region_ = region;
     isElastic_ = region->isElastic();
-    decommitAtOnce_ = decommitAtOnce;
     if (!isElastic_) return 0;
     return chunks_.reserve(up(region->capacity(), kChunkSize));
 }
 
 bool CommitMap::isCommitted(uint64_t granule) const {
     return (chunks_[granule / kGranulesPerChunk].committed >> (granule % kGranulesPerChunk)) & 1;
+}
+
+bool CommitMap::isClaimed(uint64_t granule) const {
+    if (granule >= claimedFrom_) return true;
+    return (chunks_[granule / kGranulesPerChunk].claimed >> (granule % kGranulesPerChunk)) & 1;
 }
 
 uint64_t CommitMap::firstMissing(ByteRange range) const {
@@ -46,38 +57,131 @@ uint64_t CommitMap::firstMissing(ByteRange range) const {
     return range.to;
 }
 
-// Backs what of the granules [first, last) is not yet. On failure the part before the failing stretch stays committed.
-int CommitMap::commitGranules(uint64_t first, uint64_t last) {
-    for (uint64_t from = first; from < last;) {
-        if (isCommitted(from)) {
-            from++;
+template <typename Has>
+CommitMap::Granules CommitMap::stretch(uint64_t first, uint64_t last, uint64_t most, Has has) const {
+    uint64_t from = first;
+    while (from < last && !has(from)) from++;
+    uint64_t to = from;
+    while (to < last && to - from < most && has(to)) to++;
+    return {from, to};
+}
+
+// Calls `change` for each chunk of a range with the bits of its granules in that.
+template <typename Change>
+void CommitMap::eachChunk(Granules range, Change change) {
+    for (uint64_t at = range.from; at < range.to;) {
+        const uint64_t end = std::min(range.to, (at / kGranulesPerChunk + 1) * kGranulesPerChunk);
+        const uint32_t bits = end - at == kGranulesPerChunk ? UINT32_MAX : (1u << (end - at)) - 1;
+        change(chunks_[at / kGranulesPerChunk], bits << (at % kGranulesPerChunk));
+        at = end;
+    }
+}
+
+// Makes a system call without the lock, and the next ones longer or shorter by the time that this one takes.
+template <typename Call>
+int CommitMap::withoutLock(HeapLock& lock, Granules range, uint64_t* step, Call call) {
+    lock.unlock();
+    const auto before = std::chrono::steady_clock::now();
+    const int error = call(range.from * kCommitGranule, (range.to - range.from) * kCommitGranule);
+    const auto took = std::chrono::steady_clock::now() - before;
+    lock.lock();
+    if (took >= kLongCall) {
+        *step = std::max(*step / 2, kLeastStep);
+    } else if (took < kShortCall && range.to - range.from >= *step) {
+        *step = std::min(*step * 2, kMostStep);
+    }
+    return error;
+}
+
+// ---- Claims ---------------------------------------------------------------------------------------------------------
+
+void CommitMap::claim(Granules range, bool isClaim) {
+    eachChunk(range, [isClaim](Chunk& chunk, uint32_t bits) {
+        chunk.claimed = isClaim ? chunk.claimed | bits : chunk.claimed & ~bits;
+    });
+    if (!isClaim) unclaimed_.notify_all();
+}
+
+void CommitMap::book(Granules range, bool isBacked) {
+    eachChunk(range, [this, isBacked](Chunk& chunk, uint32_t bits) {
+        chunk.committed = isBacked ? chunk.committed | bits : chunk.committed & ~bits;
+        if (chunk.committed != 0 || chunk.freeSince == 0) return;
+        chunk.freeSince = 0;
+        dirtyChunks_--;
+    });
+    committedGranules_ += isBacked ? range.to - range.from : range.from - range.to;
+    if (isBacked) usedChunks_ = std::max(usedChunks_, (range.to - 1) / kGranulesPerChunk + 1);
+}
+
+bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
+    return unclaimed_.wait_for(lock, kPatience, [this, granule] { return !isClaimed(granule); });
+}
+
+int CommitMap::commitClaimed(HeapLock& lock, Granules range) {
+    claim(range, true);
+    const int error = withoutLock(lock, range, &commitStep_,
+                                  [this](uint64_t offset, uint64_t length) { return region_->commit(offset, length); });
+    if (error == 0) book(range, true);
+    // A part of it may have got storage, and kept it.
+    if (error != 0) hasFailed_ = true;
+    claim(range, false);
+    return error;
+}
+
+// Where the region fails, some of the storage may have gone: as far as anybody is concerned all of it has, and is to be
+// committed again before it is used.
+uint64_t CommitMap::decommitClaimed(HeapLock& lock, Granules range) {
+    book(range, false);
+    claim(range, true);
+    giving_++;
+    const int error = punch(lock, range);
+    giving_--;
+    claim(range, false);
+    return error == 0 ? (range.to - range.from) * kCommitGranule : 0;
+}
+
+// ---- Backing --------------------------------------------------------------------------------------------------------
+
+int CommitMap::commit(HeapLock& lock, ByteRange range) {
+    if (!isElastic_) return 0;
+    const uint64_t first = range.from / kCommitGranule;
+    const uint64_t last = up(range.to, kCommitGranule);
+    for (uint64_t at = first; at < last;) {
+        if (isCommitted(at)) {
+            at++;
             continue;
         }
-        uint64_t to = from + 1;
-        while (to < last && !isCommitted(to)) to++;
-        const int error = region_->commit(from * kCommitGranule, (to - from) * kCommitGranule);
-        if (error != 0) return error;
-        for (uint64_t granule = from; granule < to; granule++) {
-            chunks_[granule / kGranulesPerChunk].committed |= 1u << (granule % kGranulesPerChunk);
+        if (isClaimed(at)) {
+            if (!awaitClaim(lock, at)) return -EBUSY;
+            continue;
         }
-        committedGranules_ += to - from;
-        usedChunks_ = std::max(usedChunks_, (to - 1) / kGranulesPerChunk + 1);
-        from = to;
+        const Granules exact = stretch(at, last, commitStep_, [this](uint64_t granule) { return isMissing(granule); });
+        const uint64_t needed = exact.to - exact.from;
+        if (isWithin(fullSince_, kFullMs) && needed >= fullGranules_) return fullError_;
+        // The rest of the chunks at both ends, for what comes next.
+        Granules whole = exact;
+        if (!isWithin(tightSince_, kTightMs)) {
+            while (whole.from % kGranulesPerChunk != 0 && isMissing(whole.from - 1)) whole.from--;
+            const uint64_t end = up(region_->capacity(), kCommitGranule);
+            while (whole.to % kGranulesPerChunk != 0 && whole.to < end && isMissing(whole.to)) whole.to++;
+        }
+        const int error = commitClaimed(lock, whole);
+        if (isOutOfRoom(error) && whole.to - whole.from > needed) {
+            tightSince_ = coarseMs();
+            // Others may have taken some of it meanwhile, or be about to.
+            continue;
+        }
+        if (isOutOfRoom(error)) {
+            fullSince_ = coarseMs();
+            fullError_ = error;
+            fullGranules_ = needed;
+        }
+        if (error != 0) return error;
     }
     return 0;
 }
 
-int CommitMap::commit(ByteRange range) {
-    if (!isElastic_) return 0;
-    const uint64_t first = range.from / kChunkSize;
-    const uint64_t end = up(range.to, kChunkSize);
-    bool missing = false;
-    for (uint64_t chunk = first; chunk < end && !missing; chunk++) missing = chunks_[chunk].committed != UINT32_MAX;
-    if (!missing) return 0;
-    const int error = commitGranules(first * kGranulesPerChunk, end * kGranulesPerChunk);
-    if (!isOutOfRoom(error)) return error;
-    return commitGranules(range.from / kCommitGranule, up(range.to, kCommitGranule));
-}
+// ---- Giving back ----------------------------------------------------------------------------------------------------
 
 void CommitMap::markUsed(ByteRange range) {
     if (!isElastic_) return;
@@ -88,73 +192,92 @@ void CommitMap::markUsed(ByteRange range) {
     }
 }
 
-void CommitMap::markFreed(ByteRange range, ByteRange whole) {
+void CommitMap::markFreed(ByteRange range, ByteRange whole, uint32_t idleMs) {
     if (!isElastic_) return;
     // Only a chunk that the freed part touches can have become free; it has, if it lies in the whole.
     const uint64_t first = std::max(range.from / kChunkSize, up(whole.from, kChunkSize));
     const uint64_t end = std::min(up(range.to, kChunkSize), whole.to / kChunkSize);
     if (first >= end) return;
-    if (decommitAtOnce_) {
-        decommitGranules(first * kGranulesPerChunk, end * kGranulesPerChunk);
-        return;
-    }
-    const uint32_t now = coarseMs();
+    const uint32_t since = (coarseMs() - idleMs) | 1;
     for (uint64_t chunk = first; chunk < end; chunk++) {
         if (chunks_[chunk].committed == 0 || chunks_[chunk].freeSince != 0) continue;
-        chunks_[chunk].freeSince = now;
+        chunks_[chunk].freeSince = since;
         dirtyChunks_++;
     }
 }
 
-// Gives granules back whose memory is free. What the region refuses to take back stays committed.
-uint64_t CommitMap::decommitGranules(uint64_t first, uint64_t last) {
-    uint64_t bytes = 0;
-    for (uint64_t from = first; from < last;) {
-        if (!isCommitted(from)) {
-            from++;
+uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
+    if (!isElastic_) return 0;
+    const uint64_t first = up(range.from, kCommitGranule);
+    const uint64_t last = std::min(range.to / kCommitGranule, usedChunks_ * kGranulesPerChunk);
+    const Granules found = stretch(first, last, std::min(punchStep_, std::max<uint64_t>(most / kCommitGranule, 1)),
+                                   [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); });
+    return found.from < found.to ? decommitClaimed(lock, found) : 0;
+}
+
+GivingStep CommitMap::decay(HeapLock& lock, uint32_t ageMs) {
+    if (!isElastic_ || !hasDirtyChunks()) return {0, GivingStep::kNever};
+    const uint32_t now = coarseMs();
+    const auto isDue = [this, now, ageMs](uint64_t chunk) {
+        const uint32_t since = chunks_[chunk].freeSince;
+        return since != 0 && static_cast<int32_t>(now - since) >= static_cast<int32_t>(ageMs);
+    };
+    const uint64_t end = std::min(usedChunks_, decayAt_ + kScanChunks);
+    for (; decayAt_ < end && dirtyChunks_ > 0; decayAt_++) {
+        const Chunk& chunk = chunks_[decayAt_];
+        if (chunk.freeSince == 0) continue;
+        if (!isDue(decayAt_)) {
+            soonestMs_ = std::min(soonestMs_, chunk.freeSince + ageMs - now);
             continue;
         }
-        uint64_t to = from + 1;
-        while (to < last && isCommitted(to)) to++;
-        if (region_->decommit(from * kCommitGranule, (to - from) * kCommitGranule) != 0) return bytes;
-        for (uint64_t granule = from; granule < to; granule++) {
-            Chunk& chunk = chunks_[granule / kGranulesPerChunk];
-            chunk.committed &= ~(1u << (granule % kGranulesPerChunk));
-            if (chunk.committed == 0 && chunk.freeSince != 0) {
-                chunk.freeSince = 0;
-                dirtyChunks_--;
-            }
-        }
-        committedGranules_ -= to - from;
-        bytes += (to - from) * kCommitGranule;
-        from = to;
+        const uint64_t most = std::min(usedChunks_, decayAt_ + punchStep_ / kGranulesPerChunk);
+        uint64_t to = decayAt_ + 1;
+        while (to < most && isDue(to)) to++;
+        const uint64_t bytes = decommit(lock, {decayAt_ * kChunkSize, to * kChunkSize}, UINT64_MAX);
+        if (bytes > 0) return {bytes, 0};
+        // Somebody else is at it; or the region does not take it back.
     }
-    return bytes;
+    if (decayAt_ < usedChunks_ && dirtyChunks_ > 0) return {0, 0};
+    decayAt_ = 0;
+    const uint32_t soonest = std::min(soonestMs_, ageMs);
+    soonestMs_ = GivingStep::kNever;
+    return {0, hasDirtyChunks() ? std::max(soonest, 1u) : GivingStep::kNever};
 }
 
-void CommitMap::dropStray(ByteRange range) {
+bool CommitMap::hasStray() const {
+    if (!isElastic_ || hasFailed_) return hasFailed_;
+    const int64_t resident = region_->resident();
+    return resident > 0 && static_cast<uint64_t>(resident) >= committedBytes() + kChunkSize;
+}
+
+int CommitMap::punch(HeapLock& lock, Granules range) {
+    const int error = withoutLock(lock, range, &punchStep_, [this](uint64_t offset, uint64_t length) {
+        return region_->decommit(offset, length);
+    });
+    fullSince_ = 0;
+    if (error != 0) hasFailed_ = true;
+    return error;
+}
+
+void CommitMap::sweep(HeapLock& lock, ByteRange range) {
     if (!isElastic_) return;
-    for (uint64_t granule = range.from / kCommitGranule; granule < up(range.to, kCommitGranule); granule++) {
-        if (!isCommitted(granule)) region_->decommit(granule * kCommitGranule, kCommitGranule);
+    hasFailed_ = false;
+    const uint64_t last = up(range.to, kCommitGranule);
+    uint64_t at = range.from / kCommitGranule;
+    while (at < std::min(last, usedChunks_ * kGranulesPerChunk)) {
+        const Granules found = stretch(at, last, punchStep_, [this](uint64_t granule) { return isMissing(granule); });
+        at = found.to;
+        if (found.from == found.to) break;
+        claim(found, true);
+        punch(lock, found);
+        claim(found, false);
     }
-}
-
-uint64_t CommitMap::decommit(ByteRange range) {
-    const uint64_t end = std::min(range.to / kCommitGranule, usedChunks_ * kGranulesPerChunk);
-    return decommitGranules(up(range.from, kCommitGranule), end);
-}
-
-uint64_t CommitMap::decay(uint32_t ageMs) {
-    if (keeps_) return 0;
-    uint64_t bytes = 0;
-    const uint32_t now = coarseMs();
-    for (uint64_t chunk = 0; chunk < usedChunks_ && dirtyChunks_ > 0;) {
-        uint64_t end = chunk;
-        while (end < usedChunks_ && chunks_[end].freeSince != 0 && now - chunks_[end].freeSince >= ageMs) end++;
-        if (end > chunk) bytes += decommitGranules(chunk * kGranulesPerChunk, end * kGranulesPerChunk);
-        chunk = end + 1;
-    }
-    return bytes;
+    // Where nothing has ever been backed, which may be a thousand times as much.
+    if (at >= last || claimedFrom_ != UINT64_MAX) return;
+    claimedFrom_ = std::max(at, usedChunks_ * kGranulesPerChunk);
+    if (claimedFrom_ < last) punch(lock, {claimedFrom_, last});
+    claimedFrom_ = UINT64_MAX;
+    unclaimed_.notify_all();
 }
 
 }  // namespace daxkind

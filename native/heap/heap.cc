@@ -2,10 +2,19 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+
+#include "heap/clock.h"
 
 namespace daxkind {
 
 namespace {
+
+// How long a free in a conservative heap waits until its storage has gone back: usually it has by then.
+constexpr std::chrono::milliseconds kSettling{10};
+// A commit that is made in the background is tried this often where others have a claim to the memory: for about a
+// second.
+constexpr int kCommitTries = 200;
 
 // 1 KiB loses 512 bytes of a block above kMaxSlabSize on average. The unit map has room for 2^30 units, so that a
 // region above 1 TiB has a larger unit.
@@ -36,20 +45,23 @@ uint64_t withRoom(uint64_t used, uint64_t reserved) {
 int Heap::open(Region* region, const HeapOptions& options) {
     capacity_ = region->capacity();
     const uint32_t shift = options.unitShift != 0 ? options.unitShift : unitShiftFor(capacity_);
-    const int error = runs_.open(region, shift, options.conservative);
+    isConservative_ = options.conservative;
+    decayMs_ = options.conservative ? 0 : options.decayMs;
+    const int error = runs_.open(region, shift);
     return error != 0 ? error : slabs_.open(&runs_, !options.conservative);
 }
 
 // ---- Blocks ---------------------------------------------------------------------------------------------------------
 
 int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset) {
-    std::unique_lock<std::mutex> lock(mutex_);
+    HeapLock lock(mutex_);
     adjust(cache, kRunCode);
     // In a kind that callers hold nothing of, what is cached shall not stand in the way of long blocks.
     if (units > runs_.totalUnits() / 64 && takenBytes_ < capacity_ / 16 && isDrained()) flushAllLocked(cache);
     uint32_t start;
-    int error = runs_.allocate(units, alignment, &start);
-    if (error != 0 && reclaim(lock, cache, error)) error = runs_.allocate(units, alignment, &start);
+    int error = runs_.allocate(lock, units, alignment, &start);
+    if (error != 0 && reclaim(lock, cache, error)) error = runs_.allocate(lock, units, alignment, &start);
+    if (error == -EBUSY) return -ENOMEM;
     if (error != 0) {
         const bool isCode = units < 1u << (31 - kUnitsShift) && alignment <= 1ull << runs_.unitShift();
         if (error == -ENOMEM && isCode) starve(cache, units << kUnitsShift | kRunCode);
@@ -90,20 +102,20 @@ int Heap::freeLocked(uint64_t offset) {
 }
 
 int Heap::free(ThreadCache* cache, uint64_t offset) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    HeapLock lock(mutex_);
     const int status = freeLocked(offset);
     adjust(cache, kRunCode);
-    noteDirty(cache);
+    settle(lock);
     return status;
 }
 
 int Heap::resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    HeapLock lock(mutex_);
     const uint64_t unit = offset >> runs_.unitShift();
     if (unit >= runs_.totalUnits()) return -EINVAL;
     const uint32_t had = runs_.largeUnits(static_cast<uint32_t>(unit));
-    const int error = runs_.resizeLarge(static_cast<uint32_t>(unit), units);
-    if (error != 0) return error;
+    const int error = runs_.resizeLarge(lock, static_cast<uint32_t>(unit), units);
+    if (error != 0) return error == -EBUSY ? -ENOMEM : error;
     if (units > had) {
         const uint64_t more = static_cast<uint64_t>(units - had) << runs_.unitShift();
         takenRunBytes_ += more;
@@ -114,7 +126,7 @@ int Heap::resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units) {
         takenBytes_ -= less;
         noteFreed();
     }
-    noteDirty(cache);
+    settle(lock);
     return 0;
 }
 
@@ -167,55 +179,103 @@ int Heap::freeReferenced(ThreadCache* cache, uint64_t offset, uint64_t generatio
     if (references_.find(offset, generation) == nullptr) return -ESTALE;
     references_.remove(offset);
     const int status = freeLocked(offset);
-    if (cache == nullptr) return status;
-    adjust(cache, kRunCode);
-    noteDirty(cache);
+    if (cache != nullptr) adjust(cache, kRunCode);
+    startDecay();
     return status;
 }
 
 // ---- Storage and statistics -----------------------------------------------------------------------------------------
 
-uint64_t Heap::decay(ThreadCache* cache, uint32_t ageMs) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    // Free runs in the cache are free memory too; they decay from now on.
-    flushRunsLocked(cache);
-    return runs_.decay(ageMs);
+void Heap::setDecay(void (*wake)(void*, uint32_t inMs), void* data) {
+    decayWake_ = wake;
+    decayData_ = data;
+}
+
+void Heap::startDecay() {
+    if (decayWake_ == nullptr) return;
+    const bool isUrgent = decayMs_ == 0 && runs_.storage().hasDirtyChunks();
+    if (isUrgent ? isDecayUrgent_ : isDecaying_) return;
+    isDecaying_ = true;
+    isDecayUrgent_ = isUrgent;
+    decayWake_(decayData_, isUrgent ? 0 : kRestMs);
+}
+
+void Heap::settle(HeapLock& lock) {
+    startDecay();
+    if (!isDecayUrgent_ || isBehind_) return;
+    const CommitMap& storage = runs_.storage();
+    isBehind_ =
+        !decayed_.wait_for(lock, kSettling, [&storage] { return !storage.hasDirtyChunks() && !storage.isGiving(); });
+}
+
+uint32_t Heap::restCaches() {
+    const uint32_t now = coarseMs();
+    uint32_t soonest = GivingStep::kNever;
+    for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
+        if (!cache->isAwake || cache->isToRest || cache->wake == nullptr) continue;
+        const uint32_t since = now - cache->awakeSince;
+        if (since < kRestMs) {
+            soonest = std::min(soonest, kRestMs - since);
+        } else {
+            cache->isToRest = true;
+            cache->wake(cache->wakeData);
+        }
+    }
+    return soonest;
+}
+
+GivingStep Heap::decay() {
+    HeapLock lock(mutex_);
+    GivingStep step = runs_.storage().decay(lock, decayMs_);
+    step.nextInMs = std::min(step.nextInMs, restCaches());
+    isDecaying_ = step.nextInMs != GivingStep::kNever;
+    isDecayUrgent_ = step.nextInMs == 0;
+    if (!isDecayUrgent_) {
+        isBehind_ = false;
+        decayed_.notify_all();
+    }
+    return step;
 }
 
 uint64_t Heap::purge(ThreadCache* cache) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    HeapLock lock(mutex_);
     flushAllLocked(cache);
-    return runs_.purge(UINT64_MAX);
+    uint64_t given = 0;
+    while (const uint64_t bytes = runs_.purge(lock, UINT64_MAX)) given += bytes;
+    if (runs_.storage().hasStray()) runs_.storage().sweep(lock, {0, capacity_});
+    return given;
 }
 
 void Heap::empty(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     flushAllLocked(cache);
+    startDecay();
 }
 
 uint64_t Heap::purgeSome(uint64_t most) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return runs_.purge(most);
+    HeapLock lock(mutex_);
+    const uint64_t given = runs_.purge(lock, most);
+    if (given == 0 && runs_.storage().hasStray()) runs_.storage().sweep(lock, {0, capacity_});
+    return given;
 }
 
 void Heap::keepStorage() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    runs_.keepStorage();
+    runs_.storage().keep();
 }
 
 int Heap::commit(uint64_t offset, uint64_t length) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return runs_.commit(offset, length);
+    HeapLock lock(mutex_);
+    int error = -EBUSY;
+    for (int tries = 0; tries < kCommitTries && error == -EBUSY; tries++) {
+        error = runs_.storage().commit(lock, {offset, offset + length});
+    }
+    return error;
 }
 
 void Heap::dropStray(uint64_t offset, uint64_t length) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    runs_.dropStray(offset, length);
-}
-
-bool Heap::hasDirtyChunks() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return runs_.hasDirtyChunks();
+    HeapLock lock(mutex_);
+    runs_.storage().sweep(lock, {offset, offset + length});
 }
 
 int Heap::rawTables(RawTables* tables) {
@@ -275,7 +335,7 @@ HeapStats Heap::stats() {
     }
     const uint32_t shift = runs_.unitShift();
     stats.capacity = capacity_;
-    stats.committed = runs_.committedBytes();
+    stats.committed = runs_.storage().committedBytes();
     stats.free = runs_.freeUnits() << shift;
     stats.active = (static_cast<uint64_t>(runs_.totalUnits()) << shift) - stats.free;
     stats.largestFree = static_cast<uint64_t>(runs_.longestFree()) << shift;

@@ -17,9 +17,16 @@
 
 namespace daxkind {
 
+// How long a thread cache is in use before it is asked to give everything back: what has not been used again since then
+// decays as if it had been free for so long.
+constexpr uint32_t kRestMs = 5000;
+
 struct HeapOptions {
-    // Whole free chunks are given back as they appear (memkind's MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE).
+    // Whole free chunks are given back at once (memkind's MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE).
     bool conservative = false;
+    // How long a chunk is free before it is given back, if not at once. memkind's dirty_decay_ms for its default
+    // policy.
+    uint32_t decayMs = 10'000;
     // log2 of the unit in bytes; 0 chooses it by the capacity.
     uint32_t unitShift = 0;
 };
@@ -64,10 +71,10 @@ class Heap {
     // 0 or -errno.
     int open(Region* region, const HeapOptions& options);
 
-    // A thread cache joins and leaves; leaving gives its blocks back.
+    // A thread cache joins and leaves; leaving gives its blocks back. Whether it was the last.
     void attach(ThreadCache* cache);
-    void detach(ThreadCache* cache);
-    // How other threads make the owner of the cache call answer(): `wake`, under the heap's lock.
+    bool detach(ThreadCache* cache);
+    // How others make the owner of the cache call answer(): `wake`, under the heap's lock.
     void setWake(ThreadCache* cache, void (*wake)(void*), void* data);
     // The owner's pressure word is set when callers and caches hold so many bytes.
     void watch(ThreadCache* cache, uint64_t bytes);
@@ -77,7 +84,7 @@ class Heap {
     // Makes room in a full magazine for a block of `code`: gives half of a class's blocks back, or all runs of a
     // magazine (which from then on is for that code). 0, or -EINVAL when a block in it was not one.
     int flush(ThreadCache* cache, uint32_t code);
-    // Another thread needs what the cache holds; called by the cache's own thread.
+    // Another thread needs what the cache holds, or it has held it for long; called by the cache's own thread.
     void answer(ThreadCache* cache);
 
     // Takes a run of `units` at an aligned address. 0, -ENOMEM or the region's error.
@@ -102,15 +109,18 @@ class Heap {
     // Frees the block of that generation. -ESTALE if that was done already.
     int freeReferenced(ThreadCache* cache, uint64_t offset, uint64_t generation);
 
-    // Storage back to the file system: whole chunks free for `ageMs` or longer, or everything free. Returns bytes.
-    uint64_t decay(ThreadCache* cache, uint32_t ageMs);
+    // Storage goes back to the file system by whoever calls decay(), which is no thread that allocates: `wake` asks for
+    // that, under the heap's lock, in so many milliseconds. Called once, before anybody has a cache.
+    void setDecay(void (*wake)(void*, uint32_t inMs), void* data);
+    // One step of giving back the chunks that have been free for long: one system call, without the lock.
+    GivingStep decay();
+    // Gives back all that is free. Returns bytes.
     uint64_t purge(ThreadCache* cache);
     // Gives back to the heap what the cache holds.
     void empty(ThreadCache* cache);
-    // As purge, once the cache is empty, but of about `most` bytes, so that nobody waits for long. Returns bytes; 0:
-    // that was all.
+    // As purge, once the cache is empty, by one system call for at most `most` bytes. Returns bytes; 0: that was all.
     uint64_t purgeSome(uint64_t most);
-    // Backs a part of the region. 0 or the region's error.
+    // Backs a part of the region. 0 or the region's error, or -EBUSY.
     int commit(uint64_t offset, uint64_t length);
     // A part of the region has been faulted in: gives back what was purged meanwhile, and has got storage again by
     // that.
@@ -123,8 +133,6 @@ class Heap {
     ClassUse classUse(uint32_t code);
     // 0 or -errno (ENOMEM).
     int rawTables(RawTables* tables);
-    // Whether decay() will have work some day.
-    bool hasDirtyChunks();
     // The cache's owner is about to let go. Whether it is the last: of several who let go at once, one is.
     bool leave(ThreadCache* cache);
     // Whether anybody has a cache, and is not about to let go.
@@ -132,19 +140,25 @@ class Heap {
     uint32_t unitShift() const { return runs_.unitShift(); }
 
   private:
-    int refillLocked(ThreadCache* cache, uint32_t sizeClass);
+    int refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass);
     int flushLocked(ThreadCache* cache, uint32_t magazine, uint32_t count);
     int flushRunsLocked(ThreadCache* cache);
+    int flushForRuns(ThreadCache* cache, uint32_t code);
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
     int freeLocked(uint64_t offset);
     // Brings memory back for what has just failed: from this cache and from those of other threads, which are asked and
     // waited for a moment. False if nothing can have come back.
-    bool reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error);
+    bool reclaim(HeapLock& lock, ThreadCache* cache, int error);
     // Books bytes that have been taken out of slabs and runs.
     void took(ThreadCache* cache, uint64_t bytes);
     void noteFreed();
-    void noteDirty(ThreadCache* cache) { cache->word(kDirtyWord) = runs_.hasDirtyChunks(); }
+    // Sees to it that decay() is called when there is something to do for it.
+    void startDecay();
+    // The same; in a conservative heap the caller waits for a moment until it is done.
+    void settle(HeapLock& lock);
+    // Asks the owners of the caches that have been in use for long to give everything back; when to come again.
+    uint32_t restCaches();
     ClassUse classUseLocked(uint32_t code);
     bool isHeldLocked() const;
     // Whether callers hold nothing; what is taken is in thread caches.
@@ -162,6 +176,14 @@ class Heap {
     uint64_t capacity_ = 0;
     ThreadCache* caches_ = nullptr;
     uint32_t cacheCount_ = 0;
+    bool isConservative_ = false;
+    uint32_t decayMs_ = 0;
+    void (*decayWake_)(void*, uint32_t inMs) = nullptr;
+    void* decayData_ = nullptr;
+    bool isDecaying_ = false;     // decay() will be called.
+    bool isDecayUrgent_ = false;  // And at once.
+    bool isBehind_ = false;       // It takes so long that nobody waits for it.
+    std::condition_variable decayed_;
     bool failing_ = false;  // Some cache has something marked as failed.
     // What has been taken out of slabs and runs: by callers, or by thread caches.
     uint64_t takenBytes_ = 0;

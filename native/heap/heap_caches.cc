@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "heap/clock.h"
 #include "heap/heap.h"
 
 namespace daxkind {
@@ -40,12 +41,12 @@ void Heap::attach(ThreadCache* cache) {
     cacheCount_++;
     // While others do not ask for what has failed, nothing may be freed without their noticing.
     cache->isStarved = failing_;
-    adjust(cache, kRunCode);
 }
 
-void Heap::detach(ThreadCache* cache) {
+bool Heap::detach(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     flushAllLocked(cache);
+    startDecay();
     for (ThreadCache** at = &caches_; *at != nullptr; at = &(*at)->next) {
         if (*at != cache) continue;
         *at = cache->next;
@@ -53,6 +54,7 @@ void Heap::detach(ThreadCache* cache) {
     }
     cacheCount_--;
     answered_.notify_all();
+    return caches_ == nullptr;
 }
 
 bool Heap::leave(ThreadCache* cache) {
@@ -103,6 +105,11 @@ void Heap::adjust(ThreadCache* cache, uint32_t code) {
         cache->tunedFor = 0;
         noteFreed();
     }
+    if (!cache->isAwake) {
+        cache->isAwake = true;
+        cache->awakeSince = coarseMs();
+        cache->tunedFor = 0;
+    }
     if (cache->tunedFor == cacheCount_) return;
     cache->tunedFor = cacheCount_;
     cache->tune(capacity_ / cacheCount_, runs_.unitShift());
@@ -132,12 +139,12 @@ void Heap::took(ThreadCache* cache, uint64_t bytes) {
     cache->word(kPressureWord) = 1;
 }
 
-int Heap::refillLocked(ThreadCache* cache, uint32_t sizeClass) {
+int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     int32_t* const magazine = cache->magazine(sizeClass);
     const uint32_t want = static_cast<uint32_t>(std::max(1, magazine[kMagazineLimit] / 4));
     uint64_t offsets[kMostEntries];
     uint32_t count;
-    const int error = slabs_.take(sizeClass, want, offsets, &count);
+    const int error = slabs_.take(lock, sizeClass, want, offsets, &count);
     if (error != 0) return error;
     // The one at the lowest address is taken first.
     for (uint32_t i = 0; i < count; i++) setEntry(magazine + kMagazineEntries + 2 * i, offsets[i]);
@@ -148,11 +155,13 @@ int Heap::refillLocked(ThreadCache* cache, uint32_t sizeClass) {
 
 int Heap::refill(ThreadCache* cache, uint32_t code) {
     if (code >= kSlabClasses) return -EINVAL;
-    std::unique_lock<std::mutex> lock(mutex_);
+    HeapLock lock(mutex_);
     adjust(cache, code);
-    int error = refillLocked(cache, code);
-    if (error != 0 && reclaim(lock, cache, error)) error = refillLocked(cache, code);
+    int error = refillLocked(lock, cache, code);
+    if (error != 0 && reclaim(lock, cache, error)) error = refillLocked(lock, cache, code);
+    if (error == -EBUSY) return -ENOMEM;
     if (error == -ENOMEM) starve(cache, code);
+    startDecay();
     return error;
 }
 
@@ -167,7 +176,6 @@ int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
     const uint32_t left = blocksIn(magazine) - count;
     std::memmove(magazine + kMagazineEntries, magazine + kMagazineEntries + 2 * count, left * 2 * sizeof(int32_t));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
-    noteDirty(cache);
     if (index >= kRunCode) {
         const uint32_t units = unitsOf(static_cast<uint32_t>(magazine[kMagazineCode]));
         cache->word(kCachedUnitsWord) -= static_cast<int32_t>(units * count);
@@ -196,15 +204,11 @@ int Heap::flushAllLocked(ThreadCache* cache) {
     return status;
 }
 
-int Heap::flush(ThreadCache* cache, uint32_t code) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    adjust(cache, code);
+// Empties a magazine of runs, and makes it the one for `code`.
+int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
     const uint32_t index = magazineOf(code);
     int32_t* const magazine = cache->magazine(index);
-    const uint32_t count = blocksIn(magazine);
-    if (code < kRunCode) return flushLocked(cache, index, (count + 1) / 2);
-
-    int status = flushLocked(cache, index, count);
+    int status = flushLocked(cache, index, blocksIn(magazine));
     const uint32_t units = unitsOf(code);
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
     if (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
@@ -217,12 +221,22 @@ int Heap::flush(ThreadCache* cache, uint32_t code) {
     return status;
 }
 
-bool Heap::reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int error) {
+int Heap::flush(ThreadCache* cache, uint32_t code) {
+    HeapLock lock(mutex_);
+    adjust(cache, code);
+    const int status = code < kRunCode ? flushLocked(cache, code, (blocksIn(cache->magazine(code)) + 1) / 2)
+                                       : flushForRuns(cache, code);
+    settle(lock);
+    return status;
+}
+
+bool Heap::reclaim(HeapLock& lock, ThreadCache* cache, int error) {
     const uint64_t taken = takenBytes_;
     const uint64_t free = runs_.freeUnits();
     flushAllLocked(cache);
     const bool hasGiven = takenBytes_ != taken || runs_.freeUnits() != free;
-    if (error != -ENOMEM && !isOutOfRoom(error)) return hasGiven;
+    // Where nothing has been freed since the last time, others have been asked then.
+    if (runs_.knewFailure() || (error != -ENOMEM && !isOutOfRoom(error))) return hasGiven;
     bool isAsking = false;
     for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
         // Who has not answered yet is busy; it will, and is not waited for a second time.
@@ -244,6 +258,16 @@ bool Heap::reclaim(std::unique_lock<std::mutex>& lock, ThreadCache* cache, int e
 void Heap::answer(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     adjust(cache, kRunCode);
+    if (cache->isToRest) {
+        cache->isToRest = false;
+        cache->isAwake = false;
+        runs_.setIdle(kRestMs);
+        flushAllLocked(cache);
+        runs_.setIdle(0);
+        // The next block that is freed, or asked for, comes to the heap, and wakes the cache.
+        cache->tune(0, runs_.unitShift());
+    }
+    startDecay();
 }
 
 }  // namespace daxkind

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 
+#include "heap/clock.h"
+
 namespace daxkind {
 
 namespace {
 
 // How many free runs of one bin are compared for the best fit before the search goes on to longer ones.
 constexpr int kBestOf = 32;
+// In how many places memory is looked for when others are just giving its storage back; each is waited for.
+constexpr uint32_t kMostPlaces = 3;
 
 }  // namespace
 
-int RunAllocator::open(Region* region, uint32_t unitShift, bool decommitAtOnce) {
+int RunAllocator::open(Region* region, uint32_t unitShift) {
     region_ = region;
     unitShift_ = unitShift;
     totalUnits_ = static_cast<uint32_t>(region->capacity() >> unitShift);
@@ -21,7 +25,7 @@ int RunAllocator::open(Region* region, uint32_t unitShift, bool decommitAtOnce) 
     int error = map_.reserve(totalUnits_);
     // Two free runs are never neighbours, so there are at most half as many as units.
     if (error == 0) error = runs_.reserve(totalUnits_ / 2 + 1);
-    if (error == 0) error = storage_.open(region, decommitAtOnce);
+    if (error == 0) error = storage_.open(region);
     if (error != 0) return error;
     // A range that somebody else owns may be shorter than a unit.
     if (totalUnits_ > 0) addFree(0, totalUnits_);
@@ -67,6 +71,7 @@ void RunAllocator::removeFree(uint32_t index) {
     if (run.next != kNone) runs_[run.next].previous = run.previous;
     map_[run.start] = 0;
     map_[run.start + run.units - 1] = 0;
+    run.units = 0;
     run.next = unusedRuns_;
     unusedRuns_ = index;
 }
@@ -160,27 +165,58 @@ void RunAllocator::take(uint32_t index, uint32_t start, uint32_t units) {
     storage_.markUsed(bytes(start, units));
 }
 
-int RunAllocator::allocate(uint32_t units, uint64_t alignment, uint32_t* start) {
-    if (units == 0 || units > freeUnits_) return -ENOMEM;
-    uint32_t index = find(units, alignment, start);
-    if (index == kNone) return -ENOMEM;
-    int error = storage_.commit(bytes(*start, units));
-    if (error != 0) {
-        if (!isOutOfRoom(error)) return error;
-        index = findCommitted(units, alignment, start);
+// Takes a run first, so that nobody else can while the lock is let go of. Where somebody is just giving the storage of
+// its memory back, which may take for ever, another run is looked for.
+int RunAllocator::takeAndCommit(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start) {
+    uint32_t busy[kMostPlaces];
+    uint32_t count = 0;
+    int error;
+    do {
+        const uint32_t index = units > freeUnits_ ? kNone : find(units, alignment, start);
         if (index == kNone) {
-            // What is free may hold the room that is missing; and what a failed commit took must not stay taken.
-            if (purge(UINT64_MAX) == 0) return error;
-            index = find(units, alignment, start);
-            error = storage_.commit(bytes(*start, units));
-            if (error != 0) {
-                purge(UINT64_MAX);
-                return error;
-            }
+            error = count > 0 ? -EBUSY : -ENOMEM;
+            break;
         }
-    }
+        take(index, *start, units);
+        error = storage_.commit(lock, bytes(*start, units));
+        if (error == -EBUSY) {
+            busy[count++] = *start;
+        } else if (error != 0) {
+            release(*start, units);
+        }
+    } while (error == -EBUSY && count < kMostPlaces);
+    while (count > 0) release(busy[--count], units);
+    return error;
+}
+
+bool RunAllocator::takeCommitted(uint32_t units, uint64_t alignment, uint32_t* start) {
+    const uint32_t index = findCommitted(units, alignment, start);
+    if (index == kNone) return false;
     take(index, *start, units);
-    return 0;
+    return true;
+}
+
+int RunAllocator::allocate(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start) {
+    knewFailure_ = units >= fullUnits_ && isWithin(fullSince_, kFullMs);
+    if (knewFailure_) return fullError_;
+    if (units == 0 || units > freeUnits_) return -ENOMEM;
+    int error = takeAndCommit(lock, units, alignment, start);
+    if (!isOutOfRoom(error)) return error;
+    if (takeCommitted(units, alignment, start)) return 0;
+    // What is free may hold the room that is missing; and what a failed commit took must not stay taken.
+    uint64_t given = 0;
+    while (const uint64_t bytes = purge(lock, UINT64_MAX)) given += bytes;
+    if (given > 0) {
+        error = takeAndCommit(lock, units, alignment, start);
+        if (!isOutOfRoom(error)) return error;
+        while (purge(lock, UINT64_MAX) > 0) continue;
+    }
+    if (alignment <= 1ull << unitShift_) {
+        fullUnits_ = units;
+        fullSince_ = coarseMs();
+        fullError_ = error;
+    }
+    return error;
 }
 
 void RunAllocator::release(uint32_t start, uint32_t units) {
@@ -200,7 +236,8 @@ void RunAllocator::release(uint32_t start, uint32_t units) {
     }
     addFree(from, length);
     freeUnits_ += units;
-    storage_.markFreed(bytes(start, units), bytes(from, length));
+    fullUnits_ = UINT32_MAX;
+    storage_.markFreed(bytes(start, units), bytes(from, length), idleMs_);
 }
 
 // ---- Tags -----------------------------------------------------------------------------------------------------------
@@ -218,7 +255,7 @@ bool RunAllocator::releaseLarge(uint32_t unit) {
     return true;
 }
 
-int RunAllocator::resizeLarge(uint32_t unit, uint32_t units) {
+int RunAllocator::resizeLarge(HeapLock& lock, uint32_t unit, uint32_t units) {
     const uint32_t had = largeUnits(unit);
     if (had == 0 || units == 0) return -EINVAL;
     // What is longer than a segment may lie across a border; what is not may not.
@@ -233,9 +270,12 @@ int RunAllocator::resizeLarge(uint32_t unit, uint32_t units) {
         if (end >= totalUnits_ || (map_[end] & kTagMask) != kFree) return -ENOMEM;
         const uint32_t right = map_[end] & ~kTagMask;
         if (runs_[right].units < more) return -ENOMEM;
-        const int error = storage_.commit(bytes(end, more));
-        if (error != 0) return error;
         take(right, end, more);
+        const int error = storage_.commit(lock, bytes(end, more));
+        if (error != 0) {
+            release(end, more);
+            return error;
+        }
         tagLarge(unit, units);
     }
     return 0;
@@ -256,23 +296,16 @@ uint32_t RunAllocator::slabAt(uint32_t unit) const {
 
 // ---- Storage --------------------------------------------------------------------------------------------------------
 
-uint64_t RunAllocator::purge(uint64_t most) {
-    uint64_t given = 0;
-    for (const uint32_t head : bins_) {
-        for (uint32_t index = head; index != kNone; index = runs_[index].next) {
-            const ByteRange range = bytes(runs_[index].start, runs_[index].units);
-            for (uint64_t from = range.from; from < range.to;) {
-                // What is cut off here ends at a granule.
-                uint64_t to = range.to;
-                if (most - given < to - from)
-                    to = std::max(from, (from + (most - given)) / kCommitGranule * kCommitGranule);
-                given += storage_.decommit({from, to});
-                if (given >= most || to <= from) return given;
-                from = to;
-            }
-        }
+uint64_t RunAllocator::purge(HeapLock& lock, uint64_t most) {
+    for (uint32_t looked = 0; looked < runsMade_; looked++) {
+        if (purgeAt_ >= runsMade_) purgeAt_ = 0;
+        const FreeRun run = runs_[purgeAt_];
+        const uint64_t given = run.units == 0 ? 0 : storage_.decommit(lock, bytes(run.start, run.units), most);
+        // There may be more in this one.
+        if (given > 0) return given;
+        purgeAt_++;
     }
-    return given;
+    return 0;
 }
 
 uint32_t RunAllocator::longestFree() const {

@@ -31,13 +31,14 @@ class RunAllocator {
     static constexpr uint32_t kLarge = 2u << kTagShift;
     static constexpr uint32_t kSlab = 3u << kTagShift;
 
-    // Takes the whole region. `decommitAtOnce` gives whole free chunks back as they appear (the conservative policy).
-    // 0 or -errno.
-    int open(Region* region, uint32_t unitShift, bool decommitAtOnce);
+    // Takes the whole region. 0 or -errno.
+    int open(Region* region, uint32_t unitShift);
 
-    // Finds, commits and takes a run. `alignment` is a power of two in bytes; of the address, not of the offset.
+    // Finds, takes and commits a run. `alignment` is a power of two in bytes; of the address, not of the offset.
     // 0, -ENOMEM (no run is long enough) or the region's error (no room in the file system).
-    int allocate(uint32_t units, uint64_t alignment, uint32_t* start);
+    int allocate(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start);
+    // Whether the last failure of allocate() was known before anything was tried: nothing has been freed since.
+    bool knewFailure() const { return knewFailure_; }
     // Gives a run back. The caller has taken its tag out of the unit map.
     void release(uint32_t start, uint32_t units);
 
@@ -47,30 +48,25 @@ class RunAllocator {
     // Takes the tag out and gives the run back. False when no large run begins there.
     bool releaseLarge(uint32_t unit);
     // Makes a large run shorter, or longer if its neighbour is free. 0 or -ENOMEM or the region's error.
-    int resizeLarge(uint32_t unit, uint32_t units);
+    int resizeLarge(HeapLock& lock, uint32_t unit, uint32_t units);
 
     void tagSlab(uint32_t unit, uint32_t units, uint32_t slab);
     void clearTags(uint32_t unit, uint32_t units);
     // Index of the slab that `unit` belongs to, or kNone.
     uint32_t slabAt(uint32_t unit) const;
 
-    // Gives back the storage of whole chunks that have been free for at least `ageMs`. Returns bytes.
-    uint64_t decay(uint32_t ageMs) { return storage_.decay(ageMs); }
-    // Gives back the storage of what is free, to the commit granule: of everything, or of about `most` bytes. Returns
-    // bytes.
-    uint64_t purge(uint64_t most);
-    void keepStorage() { storage_.keep(); }
-    // Backs a part of the region. 0 or the region's error.
-    int commit(uint64_t offset, uint64_t length) { return storage_.commit({offset, offset + length}); }
-    void dropStray(uint64_t offset, uint64_t length) { storage_.dropStray({offset, offset + length}); }
+    // Backs what is taken and free, and gives back what is free; see commit_map.h.
+    CommitMap& storage() { return storage_; }
+    // Gives back the storage of what is free, to the commit granule, by one system call of at most `most` bytes.
+    // Returns bytes; 0: nothing is left that could be given back.
+    uint64_t purge(HeapLock& lock, uint64_t most);
+    // What is freed from now on has not been used for so long already.
+    void setIdle(uint32_t ms) { idleMs_ = ms; }
     uint32_t* unitMap() { return map_.data(); }
 
     uint32_t unitShift() const { return unitShift_; }
     uint32_t totalUnits() const { return totalUnits_; }
     uint64_t freeUnits() const { return freeUnits_; }
-    uint64_t committedBytes() const { return storage_.committedBytes(); }
-    // Whether some whole chunk is free and still committed, so that decay() will have work.
-    bool hasDirtyChunks() const { return storage_.hasDirtyChunks(); }
     // Length in units of the longest run that can be taken now, not counting what the file system may refuse.
     uint32_t longestFree() const;
 
@@ -84,7 +80,7 @@ class RunAllocator {
 
     struct FreeRun {
         uint32_t start;
-        uint32_t units;
+        uint32_t units;     // 0: it is unused.
         uint32_t previous;  // In the bin's list, or kNone.
         uint32_t next;      // In the bin's list, or in the list of unused FreeRuns.
     };
@@ -93,6 +89,8 @@ class RunAllocator {
     uint32_t find(uint32_t units, uint64_t alignment, uint32_t* start) const;
     uint32_t findCommitted(uint32_t units, uint64_t alignment, uint32_t* start) const;
     void take(uint32_t index, uint32_t start, uint32_t units);
+    int takeAndCommit(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start);
+    bool takeCommitted(uint32_t units, uint64_t alignment, uint32_t* start);
     ByteRange bytes(uint64_t start, uint64_t units) const {
         return {start << unitShift_, (start + units) << unitShift_};
     }
@@ -103,6 +101,16 @@ class RunAllocator {
     uint32_t unitShift_ = 0;
     uint32_t totalUnits_ = 0;
     uint64_t freeUnits_ = 0;
+    uint32_t purgeAt_ = 0;  // The free run that purge() goes on from.
+    uint32_t idleMs_ = 0;
+
+    // The file system has no room for runs of so many units or more, and no free memory of that length is committed:
+    // true until something is freed, and no longer than
+    // kFullMs.
+    uint32_t fullUnits_ = UINT32_MAX;
+    uint32_t fullSince_ = 0;
+    int fullError_ = 0;
+    bool knewFailure_ = false;
 
     CommitMap storage_;
     LazyArray<uint32_t> map_;

@@ -95,17 +95,17 @@ void SlabAllocator::unlink(uint32_t index) {
     slab[kSlabFree] &= ~kListed;
 }
 
-int SlabAllocator::newSlab(uint32_t sizeClass) {
+int SlabAllocator::newSlab(HeapLock& lock, uint32_t sizeClass) {
     const uint64_t size = classSize(sizeClass);
     const uint32_t shift = runs_->unitShift();
     uint32_t units = shapes_[sizeClass].units;
     uint32_t start;
-    int error = runs_->allocate(units, 1, &start);
+    int error = runs_->allocate(lock, units, 1, &start);
     // Where no run is long enough, or the file system has no room for one, a shorter slab is better than none.
     const uint32_t least = static_cast<uint32_t>(((size - 1) >> shift) + 1);
     while ((error == -ENOMEM || isOutOfRoom(error)) && units > least) {
         units = std::max(units / 2, least);
-        error = runs_->allocate(units, 1, &start);
+        error = runs_->allocate(lock, units, 1, &start);
     }
     if (error != 0) return error;
     const uint32_t slots =
@@ -181,11 +181,11 @@ uint64_t SlabAllocator::takeSlot(uint32_t index, uint32_t word) {
     return offsetOf(slab, slot);
 }
 
-int SlabAllocator::take(uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count) {
+int SlabAllocator::take(HeapLock& lock, uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count) {
     *count = 0;
     while (*count < want) {
         if (available_[sizeClass] == kNone) {
-            const int error = newSlab(sizeClass);
+            const int error = newSlab(lock, sizeClass);
             if (error != 0) return *count == 0 ? error : 0;
         }
         const uint32_t index = available_[sizeClass];

@@ -45,7 +45,7 @@ class SlabAllocator {
     int open(RunAllocator* runs, bool keepsEmpty);
 
     // Takes up to `want` slots of a class; at least one, or -ENOMEM or the region's error.
-    int take(uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count);
+    int take(HeapLock& lock, uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count);
     // Gives a slot back and tells its class. -EINVAL if no taken slot begins at the offset.
     int free(uint64_t offset, uint32_t* sizeClass);
     // The class of the taken slot that begins at the offset, or kNone.
@@ -85,7 +85,7 @@ class SlabAllocator {
     uint64_t offsetOf(const uint32_t* slab, uint32_t slot) const;
     uint64_t takeSlot(uint32_t index, uint32_t word);
 
-    int newSlab(uint32_t sizeClass);
+    int newSlab(HeapLock& lock, uint32_t sizeClass);
     // For a slab of so many slots; kNone if there can be no more of them, in a region of some hundred GiB.
     uint32_t newDescriptor(uint32_t slots);
     void release(uint32_t index);

@@ -43,12 +43,11 @@ constexpr uint32_t kCachedUnitsWord = kHeaderWord;           // Units of all run
 constexpr uint32_t kCachedUnitsLimitWord = kHeaderWord + 1;  // The cache is emptied of runs before it holds more.
 constexpr uint32_t kResultSegmentWord = kHeaderWord + 2;     // Where a native call puts the block that it returns.
 constexpr uint32_t kResultOffsetWord = kHeaderWord + 3;
-constexpr uint32_t kDirtyWord = kHeaderWord + 4;  // 1 when the heap has free chunks that decay, as of the last free.
 // What has failed for want of memory since memory last came back, so that it need not be asked for again: one bit for
 // each class in two words, and the length in units from which on runs fail.
-constexpr uint32_t kFailedClassesWord = kHeaderWord + 5;
-constexpr uint32_t kFailedUnitsWord = kHeaderWord + 7;
-constexpr uint32_t kPressureWord = kHeaderWord + 8;  // Set to 1 when the heap's fill passes the cache's threshold.
+constexpr uint32_t kFailedClassesWord = kHeaderWord + 4;
+constexpr uint32_t kFailedUnitsWord = kHeaderWord + 6;
+constexpr uint32_t kPressureWord = kHeaderWord + 7;  // Set to 1 when the heap's fill passes the cache's threshold.
 constexpr uint32_t kCacheWords = kHeaderWord + 16;
 
 constexpr uint32_t magazineOf(uint32_t code) {
@@ -87,6 +86,10 @@ class ThreadCache {
     void (*wake)(void*) = nullptr;
     void* wakeData = nullptr;
     bool isAsked = false;
+    // Its limits are not 0, and it may hold something; since when.
+    bool isAwake = false;
+    uint32_t awakeSince = 0;
+    bool isToRest = false;   // The owner is asked to give everything back, because that has been so for long.
     bool isLeaving = false;  // Its owner has said that it lets go.
     // Bytes taken out of the heap from which on the owner wants to know, and whether it has been told.
     uint64_t pressureBytes = UINT64_MAX;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 
@@ -39,52 +40,72 @@ void FakeRegion::checkRange(uint64_t offset, uint64_t length) const {
     CHECK(length % daxkind::kCommitGranule == 0 || offset + length == shape_.capacity);
 }
 
+uint64_t FakeRegion::committed() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return committed_;
+}
+
 bool FakeRegion::isBacked(uint64_t from, uint64_t to) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (!shape_.elastic) return to <= shape_.capacity;
     auto at = ranges_.upper_bound(from);
     return at != ranges_.begin() && (--at)->second >= to;
 }
 
+uint64_t FakeRegion::backedIn(uint64_t from, uint64_t to) const {
+    uint64_t bytes = 0;
+    auto at = ranges_.upper_bound(from);
+    if (at != ranges_.begin()) at--;
+    for (; at != ranges_.end() && at->first < to; at++) {
+        if (at->second > from) bytes += std::min(to, at->second) - std::max(from, at->first);
+    }
+    return bytes;
+}
+
+void FakeRegion::setBacked(uint64_t from, uint64_t to, bool isBacked) {
+    CHECK(isBacked || madvise(base_ + from, to - from, MADV_DONTNEED) == 0, "errno %d", errno);
+    CHECK(mprotect(base_ + from, to - from, isBacked ? PROT_READ | PROT_WRITE : PROT_NONE) == 0, "errno %d", errno);
+    const uint64_t had = backedIn(from, to);
+    committed_ += isBacked ? to - from - had : -had;
+    // The ranges that overlap it, or touch it.
+    uint64_t first = from;
+    uint64_t last = to;
+    auto at = ranges_.lower_bound(from);
+    if (at != ranges_.begin() && std::prev(at)->second >= from) at--;
+    while (at != ranges_.end() && at->first <= to) {
+        first = std::min(first, at->first);
+        last = std::max(last, at->second);
+        at = ranges_.erase(at);
+    }
+    if (isBacked) {
+        ranges_[first] = last;
+        return;
+    }
+    if (first < from) ranges_[first] = from;
+    if (to < last) ranges_[to] = last;
+}
+
 int FakeRegion::commit(uint64_t offset, uint64_t length) {
+    const std::lock_guard<std::mutex> lock(mutex_);
     checkRange(offset, length);
-    const auto after = ranges_.lower_bound(offset);
-    CHECK(after == ranges_.end() || after->first >= offset + length, "a part of it is committed already");
-    CHECK(after == ranges_.begin() || std::prev(after)->second <= offset, "a part of it is committed already");
     if (random_.percent(commitFailures)) {
         static const int errors[] = {-ENOSPC, -ENOSPC, -ENOSPC, -EDQUOT, -EIO};
         return errors[random_.below(5)];
     }
-    if (committed_ + length > room) return -ENOSPC;
-    CHECK(mprotect(base_ + offset, length, PROT_READ | PROT_WRITE) == 0, "errno %d", errno);
-    committed_ += length;
-    uint64_t from = offset;
-    uint64_t to = offset + length;
-    if (after != ranges_.begin() && std::prev(after)->second == from) {
-        from = std::prev(after)->first;
-        ranges_.erase(std::prev(after));
-    }
-    if (after != ranges_.end() && after->first == to) {
-        to = after->second;
-        ranges_.erase(after);
-    }
-    ranges_[from] = to;
+    const uint64_t more = length - backedIn(offset, offset + length);
+    if (committed_ + more > room) return -ENOSPC;
+    setBacked(offset, offset + length, true);
     return 0;
 }
 
 int FakeRegion::decommit(uint64_t offset, uint64_t length) {
+    const std::lock_guard<std::mutex> lock(mutex_);
     checkRange(offset, length);
-    CHECK(isBacked(offset, offset + length), "a part of it is not committed");
-    if (random_.percent(decommitFailures)) return -EIO;
-    CHECK(madvise(base_ + offset, length, MADV_DONTNEED) == 0, "errno %d", errno);
-    CHECK(mprotect(base_ + offset, length, PROT_NONE) == 0, "errno %d", errno);
-    committed_ -= length;
-    const auto at = std::prev(ranges_.upper_bound(offset));
-    const uint64_t from = at->first;
-    const uint64_t to = at->second;
-    ranges_.erase(at);
-    if (from < offset) ranges_[from] = offset;
-    if (offset + length < to) ranges_[offset + length] = to;
-    return 0;
+    const bool isFailing = random_.percent(decommitFailures);
+    const uint64_t granules = length / daxkind::kCommitGranule;
+    const uint64_t gone = isFailing ? random_.below(granules + 1) * daxkind::kCommitGranule : length;
+    if (gone > 0) setBacked(offset, offset + gone, false);
+    return isFailing ? -EIO : 0;
 }
 
 int FakeRegion::populate(uint64_t offset, uint64_t length) {

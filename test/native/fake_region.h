@@ -1,8 +1,9 @@
 // A region in plain memory that holds the heap to the contract of native/region/region.h: what is not committed cannot
-// be touched, a range is committed once and given back once, and storage may run out or fail whenever a test likes.
+// be touched, and storage may run out or fail whenever a test likes. What fails to be given back has gone in part.
 #pragma once
 
 #include <map>
+#include <mutex>
 
 #include "check.h"
 #include "region/region.h"
@@ -29,7 +30,7 @@ class FakeRegion final : public daxkind::Region {
     int decommit(uint64_t offset, uint64_t length) override;
     int populate(uint64_t offset, uint64_t length) override;
     void retire() override {}
-    int64_t resident() const override { return static_cast<int64_t>(committed_); }
+    int64_t resident() const override { return static_cast<int64_t>(committed()); }
 
     // Bytes that the file system has for it.
     uint64_t room = UINT64_MAX;
@@ -37,11 +38,14 @@ class FakeRegion final : public daxkind::Region {
     uint32_t commitFailures = 0;
     uint32_t decommitFailures = 0;
 
-    uint64_t committed() const { return committed_; }
+    uint64_t committed() const;
     // Whether all of [from, to) can be touched.
     bool isBacked(uint64_t from, uint64_t to) const;
 
   private:
+    // Bytes of a range that are backed.
+    uint64_t backedIn(uint64_t from, uint64_t to) const;
+    void setBacked(uint64_t from, uint64_t to, bool isBacked);
     void checkRange(uint64_t offset, uint64_t length) const;
 
     const Shape shape_;
@@ -49,8 +53,9 @@ class FakeRegion final : public daxkind::Region {
     uint64_t reservedBytes_ = 0;
     char* base_ = nullptr;
     uint64_t committed_ = 0;
-    std::map<uint64_t, uint64_t> ranges_;  // What is committed: from, to. No two touch.
+    std::map<uint64_t, uint64_t> ranges_;  // What is backed: from, to. No two touch.
     Random random_;
+    mutable std::mutex mutex_;
 };
 
 }  // namespace test

@@ -40,6 +40,7 @@ Plan choosePlan(Random* random) {
         plan.capacity = random->magnitude(256 * kMiB);
     }
     plan.isConservative = random->percent(25);
+    plan.decayMs = random->percent(50) ? 0 : static_cast<uint32_t>(1 + random->below(100));
     plan.isRaw = random->percent(30);
     plan.users = random->percent(60) ? 1 : 2 + static_cast<uint32_t>(random->below(2));
     if (!plan.isElastic) return plan;
@@ -73,6 +74,7 @@ void testFile(const Options& options) {
         Random random(seed);
         Plan plan;
         plan.isConservative = random.percent(25);
+        plan.decayMs = random.percent(50) ? 0 : static_cast<uint32_t>(1 + random.below(100));
         plan.users = 2;
         plan.operations = 1000;
         PmemFileOptions file;

@@ -24,6 +24,7 @@ Round::Round(const Plan& plan, Region* region, Random random, bool isVerbose)
       book_(&heap_, region) {
     HeapOptions options;
     options.conservative = plan.isConservative;
+    options.decayMs = plan.decayMs;
     options.unitShift = plan.unitShift;
     CHECK(heap_.open(region, options) == 0);
     for (uint32_t i = 0; i < plan.users; i++) {

@@ -22,6 +22,7 @@ struct Plan {
     bool isElastic = true;
     uint32_t unitShift = 0;
     bool isConservative = false;
+    uint32_t decayMs = 0;
     uint32_t users = 1;
     uint64_t room = UINT64_MAX;  // What the file system has, of the capacity.
     uint32_t commitFailures = 0;
@@ -58,6 +59,7 @@ class Round {
     uint64_t strayOffset();
 
     // round_storage.cc: what becomes of free memory.
+    uint64_t decayAll();
     void decay();
     void purge();
     void purgeSome();

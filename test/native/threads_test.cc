@@ -102,8 +102,7 @@ class Worker {
         if (die < 1910) return void(freeShared());
         if (die < 1930) return defragment();
         if (die < 1955) return resize();
-        if (die < 1980) return checkStats();
-        if (die < 1990) return void(common_->heap.decay(user_->cache(), 0));
+        if (die < 1990) return checkStats();
         if (die < 1997) return void(user_->purge());
         // As a worker that ends, and another that begins.
         user_.reset();
@@ -214,6 +213,7 @@ void runRound(uint64_t seed, const Options& options) {
     Common common;
     HeapOptions heapOptions;
     heapOptions.conservative = random.percent(25);
+    heapOptions.decayMs = static_cast<uint32_t>(random.below(3));
     CHECK(common.heap.open(&region, heapOptions) == 0);
     std::vector<std::unique_ptr<Worker>> workers;
     std::vector<std::thread> threads;
@@ -226,7 +226,14 @@ void runRound(uint64_t seed, const Options& options) {
             worker->run(3000);
         });
     }
+    // Gives storage back all the time.
+    std::atomic<bool> isOver{false};
+    std::thread decayer([&] {
+        while (!isOver) common.heap.decay();
+    });
     for (std::thread& thread : threads) thread.join();
+    isOver = true;
+    decayer.join();
     CHECK(common.referencesFreed == common.referencesMade);
     const HeapStats stats = common.heap.stats();
     CHECK(stats.blocks == 0 && stats.allocated == 0 && stats.cached == 0 && stats.active == 0);
