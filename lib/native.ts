@@ -393,8 +393,8 @@ interface Kinds {
 	kindPurgeAsync(id: number): NativeJob<number>;
 	/** Commits everything and faults it in. */
 	kindPrefaultAsync(id: number): NativeJob<undefined>;
-	/** From how many bytes in use on the cache's pressure word becomes 1. */
-	kindWatch(id: number, bytes: number): void;
+	/** Which part of the capacity, or of what the file system has, is in use when the pressure word becomes 1. */
+	kindWatch(id: number, part: number): void;
 	kindStats(
 		id: number,
 	): Record<

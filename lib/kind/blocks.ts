@@ -32,7 +32,7 @@ export class Blocks {
 		this.kind = kind;
 		this.heap = new ThreadHeap(handle);
 		if (handle.debug) this.ledger = new DebugLedger(handle.capacity);
-		if (pressure.onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, handle.capacity, pressure);
+		if (pressure.onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, pressure);
 	}
 
 	checkOpen(): void {

@@ -17,7 +17,7 @@ export const minPmemSize = 16 * 1024 * 1024;
 export interface PmemKindOptions extends PressureOptions {
 	/**
 	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
-	 * allocated, never more than this. Default 0: what the file system has.
+	 * allocated, never more than this. Default 0: what the file system, or the quota of the directory, has.
 	 */
 	maxSize?: number;
 	/**

@@ -22,7 +22,10 @@ export interface Pressure {
 export interface PressureOptions {
 	/** Called when memory runs short, in the thread that created the kind, for its allocations. */
 	onPressure?: (pressure: Pressure) => void;
-	/** Which part of the capacity may be in use before `onPressure` is called: more than 0, at most 1. Default 0.9. */
+	/**
+	 * Which part of the capacity, or of what the directory's file system or quota has if that is less, may be in use before
+	 * `onPressure` is called: more than 0, at most 1. Default 0.9.
+	 */
 	pressureThreshold?: number;
 }
 
@@ -47,9 +50,9 @@ export class PressureWatch {
 	#onPressure: (pressure: Pressure) => void;
 	#isCalling = false;
 
-	constructor(id: number, capacity: number, { onPressure, pressureThreshold = 0.9 }: PressureOptions) {
+	constructor(id: number, { onPressure, pressureThreshold = 0.9 }: PressureOptions) {
 		this.#onPressure = onPressure!;
-		native.kindWatch(id, Math.floor(capacity * pressureThreshold));
+		native.kindWatch(id, pressureThreshold);
 	}
 
 	/** After an allocation: whether the threshold has been passed. */

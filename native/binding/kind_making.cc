@@ -56,7 +56,7 @@ int makePmemKind(const PmemKindRequest& request, JobControl& control, std::share
 
     const syscalls::FileStatus& status = region->status();
     kind->description = {"pmem",         request.directory,  request.sync,      request.debug,
-                         status.isDax(), status.deviceMajor, status.deviceMinor};
+                         status.isDax(), status.deviceMajor, status.deviceMinor, region->room()};
     *made = std::move(kind);
     return 0;
 }

@@ -1,4 +1,6 @@
 // What a kind says of itself, and what gives storage back on this thread.
+#include <algorithm>
+
 #include "binding/kind_table.h"
 
 namespace daxkind {
@@ -63,11 +65,17 @@ napi_value purge(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
 }
 
-// kindWatch(id, bytes): the cache's pressure word becomes 1 when so much is in use
+// kindWatch(id, part): the cache's pressure word becomes 1 when that part of the capacity, or of what the file system has,
+// is in use
 napi_value watch(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
     Attachment* const at = call.attachment();
-    if (at != nullptr) at->kind->heap.watch(at->cache.get(), call.uint64(0));
+    if (at == nullptr) return nullptr;
+    const uint64_t room = at->kind->description.room;
+    const uint64_t capacity = at->kind->region->capacity();
+    const double part = call.number(0);
+    const double all = static_cast<double>(room == 0 ? capacity : std::min(capacity, room));
+    at->kind->heap.watch(at->cache.get(), static_cast<uint64_t>(all * part));
     return nullptr;
 }
 

@@ -26,6 +26,7 @@ struct KindDescription {
     bool dax = false;
     uint32_t deviceMajor = 0;
     uint32_t deviceMinor = 0;
+    uint64_t room = 0;  // Bytes that its file system has, used or not; 0: that is no limit.
 };
 
 // A heap with its region. The addresses of both outlive it: ArrayBuffers that JavaScript still holds keep them mapped.
@@ -133,9 +134,14 @@ struct Call {
         return value;
     }
 
-    uint64_t uint64(size_t index) const {
+    double number(size_t index) const {
         double value = 0;
         napi_get_value_double(env_, values[index + 1], &value);
+        return value;
+    }
+
+    uint64_t uint64(size_t index) const {
+        const double value = number(index);
         return value > 0 && value < 18446744073709551616.0 ? static_cast<uint64_t>(value) : 0;
     }
 

@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds kShortCall{2};
 constexpr std::chrono::milliseconds kLongCall{6};
 // Chunks that decay() looks at before it lets go of the lock: some microseconds.
 constexpr uint64_t kScanChunks = 4096;
-// How long an allocation waits for a claim of somebody else before it looks for other memory.
+// How long an allocation waits for memory whose storage is being given back before it looks for other memory.
 constexpr std::chrono::milliseconds kPatience{5};
 // How long no whole chunks are asked for after the file system had no room for one.
 constexpr uint32_t kTightMs = 1000;
@@ -114,7 +114,11 @@ void CommitMap::book(Granules range, bool isBacked) {
 }
 
 bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
-    return unclaimed_.wait_for(lock, kPatience, [this, granule] { return !isClaimed(granule); });
+    // Who backs memory is done some time; who gives it back may not be, where a page is pinned.
+    bool isFree = false;
+    do isFree = unclaimed_.wait_for(lock, kPatience, [this, granule] { return !isClaimed(granule); });
+    while (!isFree && giving_ == 0);
+    return isFree;
 }
 
 int CommitMap::commitClaimed(HeapLock& lock, Granules range) {

@@ -46,7 +46,7 @@ class CommitMap {
     // 0 or -errno.
     int open(Region* region);
 
-    // Backs a range. 0; the region's error; or -EBUSY when others have had a claim to a part of it for some
+    // Backs a range. 0; the region's error; or -EBUSY when the storage of a part of it has been on its way back for some
     // milliseconds. On failure what was backed before stays so, and perhaps more is.
     int commit(HeapLock& lock, ByteRange range);
     // The first byte of the first part of the range that is not backed, a multiple of the granule; or range.to.

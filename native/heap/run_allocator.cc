@@ -12,6 +12,8 @@ namespace {
 constexpr int kBestOf = 32;
 // In how many places memory is looked for when others are just giving its storage back; each is waited for.
 constexpr uint32_t kMostPlaces = 3;
+// How often that is done where all free memory is on its way back: for about a second.
+constexpr int kMostTries = 60;
 
 }  // namespace
 
@@ -200,7 +202,10 @@ int RunAllocator::allocate(HeapLock& lock, uint32_t units, uint64_t alignment, u
     knewFailure_ = units >= fullUnits_ && isWithin(fullSince_, kFullMs);
     if (knewFailure_) return fullError_;
     if (units == 0 || units > freeUnits_) return -ENOMEM;
-    int error = takeAndCommit(lock, units, alignment, start);
+    int error = -EBUSY;
+    for (int tries = 0; error == -EBUSY && tries < kMostTries; tries++) {
+        error = takeAndCommit(lock, units, alignment, start);
+    }
     if (!isOutOfRoom(error)) return error;
     if (takeCommitted(units, alignment, start)) return 0;
     // What is free may hold the room that is missing; and what a failed commit took must not stay taken.

@@ -53,15 +53,15 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     int error = syscalls::statxDescriptor(fd_, &status_);
     if (error != 0) return error;
 
+    // Of the directory, not of the file: XFS tells the quota of a project only for directories.
+    *failedCall = "statfs";
+    syscalls::FileSystemStatus fileSystem;
+    error = syscalls::statfsPath(options.directory, &fileSystem);
+    if (error != 0) return error;
+    room_ = fileSystem.blocks * fileSystem.blockSize;
     uint64_t capacity = options.capacity;
-    if (capacity == 0) {
-        *failedCall = "fstatfs";
-        syscalls::FileSystemStatus fileSystem;
-        error = syscalls::statfsDescriptor(fd_, &fileSystem);
-        if (error != 0) return error;
-        capacity = fileSystem.blocks * fileSystem.blockSize / syscalls::hugePageSize * syscalls::hugePageSize;
-        if (capacity == 0) return -ENOSPC;
-    }
+    if (capacity == 0) capacity = room_ / syscalls::hugePageSize * syscalls::hugePageSize;
+    if (capacity == 0) return -ENOSPC;
 
     // A file system that writes to new blocks each time (btrfs) needs room for each store, whatever is reserved. Only
     // an empty file can be told not to; the others know no such flag.

@@ -13,7 +13,8 @@ namespace daxkind {
 
 struct PmemFileOptions {
     const char* directory = nullptr;
-    // Bytes, a multiple of 2 MiB; 0: all that the file system has, used or not, as memkind's unlimited kinds.
+    // Bytes, a multiple of 2 MiB; 0: all that the file system, or the quota of the directory, has, used or not, as
+    // memkind's unlimited kinds.
     uint64_t capacity = 0;
     // MAP_SHARED_VALIDATE|MAP_SYNC instead of MAP_SHARED.
     bool sync = false;
@@ -41,6 +42,8 @@ class PmemFileRegion final : public Region {
 
     // The file as statx saw it when it was made: whether it is on DAX, which device and mount.
     const syscalls::FileStatus& status() const { return status_; }
+    // Bytes that the file system, or the quota of the directory, had in all when it was made; 0 if it does not say.
+    uint64_t room() const { return room_; }
 
   private:
     int map(const PmemFileOptions& options, const char** failedCall);
@@ -48,6 +51,7 @@ class PmemFileRegion final : public Region {
     int fd_ = -1;
     char* base_ = nullptr;
     uint64_t capacity_ = 0;
+    uint64_t room_ = 0;
     syscalls::FileStatus status_{};
 };
 
