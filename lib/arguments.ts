@@ -1,7 +1,7 @@
 // Checks of what a caller passes to a public function: each returns the value in the type the code needs, or throws one of Node's
 // ERR_* errors that names the argument.
 import { fileURLToPath } from 'node:url';
-import { invalidArgType, invalidArgValue, outOfRange } from './errors.ts';
+import { invalidArgType, invalidArgValue, outOfRange, unknownOption } from './errors.ts';
 
 /** A path as a public function takes it: a string, or a file: URL. */
 export function requirePath(name: string, value: unknown): string {
@@ -30,4 +30,38 @@ export function requireOptions<T extends object>(name: string, value: T | undefi
 	if (value === undefined) return {};
 	if (typeof value !== 'object' || value === null) throw invalidArgType(name, 'of type object', value);
 	return value;
+}
+
+/** How many letters have to be added, removed or changed to turn one name into the other (Levenshtein); case does not count. */
+function distanceOf(one: string, other: string): number {
+	const [from, to] = [one.toLowerCase(), other.toLowerCase()];
+	let distances = Array.from({ length: to.length + 1 }, (_, column) => column);
+	for (let row = 1; row <= from.length; row += 1) {
+		const above = distances;
+		distances = [row];
+		for (let column = 1; column <= to.length; column += 1) {
+			const changed = above[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1);
+			distances.push(Math.min(changed, above[column]! + 1, distances[column - 1]! + 1));
+		}
+	}
+	return distances[to.length]!;
+}
+
+/** What the caller may have meant, for the end of a message. */
+function hintFor(option: string, known: readonly string[]): string {
+	const [nearest] = known
+		.map((name) => ({ name, distance: distanceOf(option, name) }))
+		.sort((one, other) => one.distance - other.distance);
+	// More edits than these turn any short word into any other.
+	if (nearest && nearest.distance <= Math.ceil(nearest.name.length / 3)) return `Did you mean '${nearest.name}'?`;
+	return `The options are ${known.map((name) => `'${name}'`).join(', ')}`;
+}
+
+/**
+ * Refuses an own option that is not among the known ones, because a misspelt option would do nothing, without a word. It reads no
+ * option's value, so it calls no getter. It leaves symbols alone, and what is inherited.
+ */
+export function requireKnownOptions(name: string, options: object, known: readonly string[]): void {
+	const unknown = Object.keys(options).find((option) => !known.includes(option));
+	if (unknown !== undefined) throw unknownOption(`${name}.${unknown}`, hintFor(unknown, known));
 }

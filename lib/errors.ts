@@ -88,6 +88,11 @@ export function invalidArgValue(name: string, expected: string, value: unknown):
 	return coded(new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`), 'ERR_INVALID_ARG_VALUE');
 }
 
+/** TypeError ERR_INVALID_ARG_VALUE: an option that the call does not know; `hint` says what the caller may have meant. */
+export function unknownOption(name: string, hint: string): TypeError & { code: string } {
+	return coded(new TypeError(`The property '${name}' is not an option. ${hint}`), 'ERR_INVALID_ARG_VALUE');
+}
+
 /** TypeError ERR_ILLEGAL_CONSTRUCTOR: the class has a method that makes its objects. */
 export function illegalConstructor(): TypeError & { code: string } {
 	return coded(new TypeError('Illegal constructor'), 'ERR_ILLEGAL_CONSTRUCTOR');
