@@ -196,7 +196,7 @@ interface Syscalls {
 interface Mappings {
 	/**
 	 * mmap: MAP_SHARED, or with `sync` MAP_SHARED_VALIDATE|MAP_SYNC, or if not `writable` copy-on-write (MAP_PRIVATE), so that a store
-	 * by a script can neither kill the process nor reach the file. MADV_DONTFORK. At a multiple of 2 MiB if that long. The addresses
+	 * by a script can neither kill the process nor reach the file. MADV_DONTFORK. Aligned to 2 MiB as the file is, if that long. The addresses
 	 * are unmapped when the ArrayBuffer's memory is garbage, never before. The file must be as long as the mapping. `path` is for the
 	 * error only.
 	 */

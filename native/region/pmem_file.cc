@@ -104,9 +104,9 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
 
 void PmemFileRegion::retire() {
     if (fd_ < 0) return;
-    // While the file is mapped its blocks stay taken, so the mapping goes first. Where there is no memory for an empty
-    // one (strict overcommit), no memory at all takes its place.
-    if (syscalls::replaceWithAnonymous(base_, capacity_) != 0) syscalls::replaceWithReservation(base_, capacity_);
+    // While the file is mapped its blocks stay taken. Where it cannot be replaced (a process at the limit of its
+    // mappings), they come back when the addresses do.
+    syscalls::replaceWithAnonymous(base_, capacity_);
     close(fd_);
     fd_ = -1;
 }

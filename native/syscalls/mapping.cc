@@ -11,11 +11,22 @@ namespace daxkind::syscalls {
 
 namespace {
 
-constexpr int reservationFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+constexpr int anonymousFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-int mapAnonymousAt(void* address, std::size_t length, int protection) {
-    void* mapped = mmap(address, length, protection, reservationFlags | MAP_FIXED, -1, 0);
-    return mapped == MAP_FAILED ? -errno : 0;
+/// How often mapFileAligned looks for an aligned place. Each look but the first takes a few microseconds, and is in
+/// vain only if another thread maps something into that very place between two system calls.
+constexpr int alignedAttempts = 64;
+
+/// Finds an address that is free now, with `length` bytes behind it, and as far from a multiple of `alignment` as
+/// `offset` is. Another thread may take it at any moment.
+int findFree(std::uint64_t offset, std::size_t length, std::size_t alignment, void** out) {
+    if (length > SIZE_MAX - alignment) return -ENOMEM;
+    const std::size_t total = length + alignment;
+    void* const found = mmap(nullptr, total, PROT_NONE, anonymousFlags, -1, 0);
+    if (found == MAP_FAILED) return -errno;
+    const auto start = reinterpret_cast<std::uintptr_t>(found);
+    *out = reinterpret_cast<void*>(start + ((offset - start) & (alignment - 1)));
+    return unmap(found, total);
 }
 
 /// The documented way to ask whether the kernel knows an advice: an empty range gives 0 or EINVAL (madvise(2),
@@ -32,12 +43,10 @@ std::size_t pageSize() {
     return size;
 }
 
-int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* fixedAddress,
-            void** out) {
+int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* hint, void** out) {
     const int protection = options.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int flags = options.copyOnWrite ? MAP_PRIVATE : options.sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
-    if (fixedAddress != nullptr) flags |= MAP_FIXED;
-    void* mapped = mmap(fixedAddress, length, protection, flags, fd, static_cast<off_t>(offset));
+    const int flags = options.copyOnWrite ? MAP_PRIVATE : options.sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+    void* mapped = mmap(hint, length, protection, flags, fd, static_cast<off_t>(offset));
     if (mapped == MAP_FAILED) return -errno;
     *out = mapped;
     return 0;
@@ -56,38 +65,39 @@ int tryMapSync(int fd) {
 
 int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,
                    void** out) {
-    void* reserved = nullptr;
-    if (const int result = reserveAligned(length, alignment, &reserved); result != 0) return result;
-    const int result = mapFile(fd, offset, length, options, reserved, out);
-    // A failed MAP_FIXED may already have removed what was there; munmap of a range without mappings is no error.
-    if (result != 0) unmap(reserved, length);
-    return result;
-}
-
-int reserveAligned(std::size_t length, std::size_t alignment, void** out) {
-    const std::size_t page = pageSize();
-    if (length == 0 || alignment < page || (alignment & (alignment - 1)) != 0) return -EINVAL;
-    if (length > SIZE_MAX - alignment - page) return -ENOMEM;
-    const std::size_t rounded = (length + page - 1) & ~(page - 1);
-    const std::size_t total = rounded + alignment - page;
-    void* mapped = mmap(nullptr, total, PROT_NONE, reservationFlags, -1, 0);
-    if (mapped == MAP_FAILED) return -errno;
-    const auto start = reinterpret_cast<std::uintptr_t>(mapped);
-    const std::uintptr_t aligned = (start + alignment - 1) & ~(static_cast<std::uintptr_t>(alignment) - 1);
-    const std::size_t before = aligned - start;
-    const std::size_t after = total - before - rounded;
-    if (before != 0) munmap(mapped, before);
-    if (after != 0) munmap(reinterpret_cast<void*>(aligned + rounded), after);
-    *out = reinterpret_cast<void*>(aligned);
-    return 0;
+    // Never MAP_FIXED over a reservation: where the file system refuses (ext4 refuses MAP_SYNC without DAX), the kernel
+    // has already removed the reservation, and what is there a moment later is another thread's. Nor mremap onto one:
+    // that can fail after the removal, too. So the kernel is only asked for a place, and what it gives is looked at.
+    void* hint = nullptr;
+    for (int attempt = 0; attempt < alignedAttempts; attempt += 1) {
+        void* mapped = nullptr;
+        int result = mapFile(fd, offset, length, options, hint, &mapped);
+        if (result != 0) return result;
+        // Most file systems with DAX choose an aligned place by themselves.
+        if (((reinterpret_cast<std::uintptr_t>(mapped) - offset) & (alignment - 1)) == 0) {
+            *out = mapped;
+            return 0;
+        }
+        unmap(mapped, length);
+        result = findFree(offset, length, alignment, &hint);
+        if (result != 0) return result;
+    }
+    return -EAGAIN;
 }
 
 int replaceWithAnonymous(void* address, std::size_t length) {
-    return mapAnonymousAt(address, length, PROT_READ | PROT_WRITE);
-}
-
-int replaceWithReservation(void* address, std::size_t length) {
-    return mapAnonymousAt(address, length, PROT_NONE);
+    // Under strict overcommit the kernel can refuse writable memory, and before 6.12 it did so after it had removed
+    // what was at the address. So the memory is made somewhere else, and moved, which is one step for whoever looks.
+    void* const zeros = mmap(nullptr, length, PROT_READ | PROT_WRITE, anonymousFlags, -1, 0);
+    if (zeros != MAP_FAILED) {
+        if (mremap(zeros, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, address) != MAP_FAILED) return 0;
+        munmap(zeros, length);
+    }
+    // No room for two, in the address space or in the number of mappings. Memory that cannot be written is not counted,
+    // so that all the reasons to refuse it are looked at before anything is removed.
+    if (mmap(address, length, PROT_READ, anonymousFlags | MAP_FIXED, -1, 0) == MAP_FAILED) return -errno;
+    mprotect(address, length, PROT_READ | PROT_WRITE);
+    return 0;
 }
 
 int unmap(void* address, std::size_t length) {

@@ -27,33 +27,25 @@ struct MapOptions {
     bool copyOnWrite = false;
 };
 
-/// mmap of `length` bytes of `fd` from `offset` (a multiple of the page size). With `fixedAddress` the mapping replaces
-/// whatever is there (MAP_FIXED), so the caller must own that range; without, the kernel chooses.
-int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* fixedAddress,
-            void** out);
+/// mmap of `length` bytes of `fd` from `offset` (a multiple of the page size), at `hint` if that is free, else where
+/// the kernel likes. There is no MAP_FIXED: one that fails has already removed what was there.
+int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* hint, void** out);
 
 /// Whether MAP_SHARED_VALIDATE|MAP_SYNC is accepted for the file, which is not changed, not even its time of access
 /// where this process may leave that alone: maps a page for reading, without touching it. 0 if so; -EOPNOTSUPP where
 /// the file is not on DAX or its device promises nothing, -EINVAL on kernels before 4.15. The failed call is mmap.
 int tryMapSync(int fd);
 
-/// mapFile at an address that is a multiple of `alignment` (a power of two, at least a page). The failed call is always
-/// an mmap.
+/// mapFile at an address that is as far from a multiple of `alignment` (a power of two, at least a page) as `offset`
+/// is: with 2 MiB, whatever the file has on a huge page can be mapped by one entry. Maps again elsewhere until it is
+/// so; -EAGAIN if other threads take each place that is found. The failed call is always an mmap.
 int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,
                    void** out);
 
-/// Reserves address space, aligned to `alignment` (a power of two, at least a page), with no memory behind it:
-/// PROT_NONE, private, no swap reserved. What was reserved beyond the range to find an aligned start is given back. The
-/// failed call is mmap.
-int reserveAligned(std::size_t length, std::size_t alignment, void** out);
-
-/// Puts empty private memory in place of what is mapped at the range (MAP_FIXED): reads give zeros, writes go nowhere,
-/// the file is let go. What a stale pointer meets after this cannot fault. The failed call is mmap.
+/// Puts empty private memory in place of what is mapped at the range, in one step for other threads: reads give zeros,
+/// the file is let go, and what a stale pointer meets after this cannot fault. Under strict overcommit without memory
+/// for it, it cannot be written. Where it fails, nothing has changed. The failed call is mmap.
 int replaceWithAnonymous(void* address, std::size_t length);
-
-/// Replaces the range by a PROT_NONE reservation (MAP_FIXED): lets go of a file but keeps the addresses. The failed
-/// call is mmap.
-int replaceWithReservation(void* address, std::size_t length);
 
 /// munmap.
 int unmap(void* address, std::size_t length);

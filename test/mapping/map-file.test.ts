@@ -85,17 +85,26 @@ test('a mapping that is not writable takes stores and keeps them from the file',
 	expect(() => mapping.persist()).toThrow(expect.objectContaining({ code: 'ERR_INVALID_STATE' }));
 });
 
-test('a long mapping starts at 2 MiB, so that the kernel can use huge pages, and children do not inherit it', () => {
-	const path = numberedFile(1);
-	truncateSync(path, 2 * HUGE_PAGE_SIZE);
-	map(path);
-	const line = readFileSync('/proc/self/maps', 'utf8')
-		.split('\n')
-		.find((text) => text.endsWith(path));
-	expect(Number.parseInt(line!, 16) % HUGE_PAGE_SIZE).toBe(0);
-	// dc is VM_DONTCOPY, see proc_pid_smaps(5).
-	expect(mappingFlags(path)).toContain('dc');
-});
+test.each([
+	['an ordinary directory', undefined],
+	['tmpfs', tmpfs],
+])(
+	'huge pages of a long mapping in %s begin where those of the file do, and children do not inherit it',
+	(_, parent) => {
+		const path = numberedFile(1, 0, parent);
+		truncateSync(path, 3 * HUGE_PAGE_SIZE);
+		for (const offset of [0, PAGE_SIZE, HUGE_PAGE_SIZE - PAGE_SIZE]) {
+			const mapping = mapFile(path, { offset, allocate: false });
+			const line = readFileSync('/proc/self/maps', 'utf8')
+				.split('\n')
+				.find((text) => text.endsWith(path));
+			expect((Number.parseInt(line!, 16) - offset) % HUGE_PAGE_SIZE).toBe(0);
+			// dc is VM_DONTCOPY, see proc_pid_smaps(5).
+			expect(mappingFlags(path)).toContain('dc');
+			mapping.unmap();
+		}
+	},
+);
 
 test('holes get blocks before a store can find the file system full', () => {
 	const path = numberedFile(0);

@@ -15,13 +15,14 @@ const mapped = join(directory, 'mapped');
 const { errno } = constants;
 
 // As in preload-faults.c.
-const calls = { fallocate: 1, ftruncate: 2, fstatfs: 3, madvise: 4, mmap: 5, open: 6, statx: 7 };
+const calls = { fallocate: 1, ftruncate: 2, fstatfs: 3, madvise: 4, mmap: 5, open: 6, statx: 7, mremap: 8 };
 const errors = {
 	fallocate: ['EINTR', 'ENOSPC', 'EIO'],
 	ftruncate: ['EFBIG'],
 	fstatfs: ['EIO'],
 	madvise: ['ENOMEM'],
 	mmap: ['ENOMEM'],
+	mremap: ['ENOMEM'],
 	open: ['EMFILE'],
 	statx: ['EIO'],
 };

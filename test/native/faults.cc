@@ -30,6 +30,9 @@ struct State {
     bool hasLedger = false;
     std::map<uint64_t, uint64_t> mapped;  // From, to.
     std::set<int> opened;
+    // What another thread has mapped meanwhile: from, to. Nobody but it may unmap or replace that.
+    std::map<uint64_t, uint64_t> strangers;
+    std::string trespasses;
 };
 
 State& state() {
@@ -83,6 +86,22 @@ void bookMapped(void* address, size_t length) {
     state().mapped[from] = from + length;
 }
 
+// Another thread's mapping into a place that has just become free, and that lasts.
+void mapStranger(void* address, size_t length) {
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    if (__real_mmap64(address, length, PROT_READ, flags, -1, 0) == MAP_FAILED) std::abort();
+    const uint64_t from = reinterpret_cast<uint64_t>(address);
+    state().strangers[from] = endOf(from, length);
+}
+
+// Before a call that removes what is at the range.
+void checkStrangers(const char* call, void* address, size_t length) {
+    const uint64_t at = reinterpret_cast<uint64_t>(address);
+    for (const auto& [from, to] : state().strangers) {
+        if (at < to && from < endOf(at, length)) state().trespasses += std::string(" ") + call;
+    }
+}
+
 // ---- Guards: an array of the core ends where a page begins that cannot be touched. ASan knows nothing of mappings.
 
 struct Guarded {
@@ -124,6 +143,16 @@ bool unmapGuarded(void* address) {
     return true;
 }
 
+// What was a guarded array is somewhere else now.
+void dropGuard(void* address) {
+    const std::lock_guard<std::mutex> lock(guardedMutex);
+    const auto at = guarded().find(address);
+    if (at == guarded().end()) return;
+    const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    __real_munmap(static_cast<char*>(at->second.start) + at->second.length - page, page);
+    guarded().erase(at);
+}
+
 int bookOpened(int fd) {
     if (state().hasLedger && fd >= 0) state().opened.insert(fd);
     return fd;
@@ -132,8 +161,8 @@ int bookOpened(int fd) {
 }  // namespace
 
 const char* name(Call call) {
-    static const char* const names[] = {"fallocate", "ftruncate", "fstatfs", "madvise", "mkostemp",
-                                        "mmap",      "open",      "pwrite",  "statx",   "unlink"};
+    static const char* const names[] = {"fallocate", "ftruncate", "fstatfs", "madvise", "mkostemp", "mmap",
+                                        "mremap",    "open",      "pwrite",  "statx",   "unlink"};
     return names[static_cast<int>(call)];
 }
 
@@ -159,6 +188,9 @@ Truce::~Truce() {
 }
 
 void openLedger() {
+    for (const auto& [from, to] : state().strangers) __real_munmap(reinterpret_cast<void*>(from), to - from);
+    state().strangers.clear();
+    state().trespasses.clear();
     state().mapped.clear();
     state().opened.clear();
     state().hasLedger = true;
@@ -169,6 +201,10 @@ std::string left() {
     for (const auto& [from, to] : state().mapped) words += " a mapping of " + std::to_string(to - from) + " bytes;";
     for (const int fd : state().opened) words += " descriptor " + std::to_string(fd) + ";";
     return words;
+}
+
+std::string trespasses() {
+    return state().trespasses;
 }
 
 void closeLedger() {
@@ -213,13 +249,17 @@ int __wrap_mkostemp64(char* path, int flags) {
 }
 
 void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int fd, off64_t offset) {
+    const bool isFixed = (flags & MAP_FIXED) != 0;
+    if (isFixed) checkStrangers("mmap", address, length);
     if (const Plan* const plan = failing(Call::mmap)) {
-        // A MAP_FIXED that fails may have removed what was there (mmap(2)).
-        if (plan->isHalf && (flags & MAP_FIXED) != 0) {
+        // The kernel removes what was there before it asks the file, or counts memory that can be written.
+        const bool isLate = fd >= 0 || (protection & PROT_WRITE) != 0;
+        if (plan->isHalf && isFixed && isLate) {
             __real_munmap(address, length);
             bookUnmapped(address, length);
-            errno = plan->error;
+            mapStranger(address, length);
         }
+        errno = plan->error;
         return MAP_FAILED;
     }
     void* const mapped = isArray(address, protection, flags)
@@ -229,7 +269,20 @@ void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int
     return mapped;
 }
 
+void* __real_mremap(void*, size_t, size_t, int, ...);
+void* __wrap_mremap(void* address, size_t length, size_t newLength, int flags, void* newAddress) {
+    checkStrangers("mremap", newAddress, newLength);
+    if (failing(Call::mremap) != nullptr) return MAP_FAILED;
+    void* const moved = __real_mremap(address, length, newLength, flags, newAddress);
+    if (moved == MAP_FAILED) return moved;
+    dropGuard(address);
+    bookUnmapped(address, length);
+    bookMapped(moved, newLength);
+    return moved;
+}
+
 int __wrap_munmap(void* address, size_t length) {
+    checkStrangers("munmap", address, length);
     const int result = unmapGuarded(address) ? 0 : __real_munmap(address, length);
     if (result == 0) bookUnmapped(address, length);
     return result;

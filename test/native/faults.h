@@ -9,7 +9,7 @@
 
 namespace test::faults {
 
-enum class Call { fallocate, ftruncate, fstatfs, madvise, mkostemp, mmap, open, pwrite, statx, unlink };
+enum class Call { fallocate, ftruncate, fstatfs, madvise, mkostemp, mmap, mremap, open, pwrite, statx, unlink };
 const char* name(Call call);
 
 struct Plan {
@@ -39,6 +39,9 @@ class Truce {
 void openLedger();
 // What has been mapped and not unmapped, opened and not closed since then, in words; empty if nothing is left.
 std::string left();
+// The calls that have unmapped or replaced what another thread had mapped into a place that a failed call had left
+// free; empty if there were none.
+std::string trespasses();
 void closeLedger();
 
 }  // namespace test::faults

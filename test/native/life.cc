@@ -37,6 +37,7 @@ uint32_t Life::live() {
     region_.reset();
     const uint32_t failed = faults::disarm();
     CHECK(faults::left().empty(), "left behind:%s", faults::left().c_str());
+    CHECK(faults::trespasses().empty(), "another thread's memory is removed by%s", faults::trespasses().c_str());
     faults::closeLedger();
     return plan_ == nullptr ? 0 : failed;
 }

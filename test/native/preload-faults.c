@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 // Calls by their numbers in addon-faults.mjs.
-enum Call { kNone, kFallocate, kFtruncate, kFstatfs, kMadvise, kMmap, kOpen, kStatx };
+enum Call { kNone, kFallocate, kFtruncate, kFstatfs, kMadvise, kMmap, kOpen, kStatx, kMremap };
 
 // The orders, in words of the file.
 struct Orders {
@@ -72,7 +72,8 @@ static void* real(void** known, const char* name) {
     return found;
 }
 
-static void *fallocate64Real, *ftruncate64Real, *fstatfs64Real, *madviseReal, *mmap64Real, *open64Real, *syscallReal;
+static void *fallocate64Real, *ftruncate64Real, *fstatfs64Real, *madviseReal, *mmap64Real, *mremapReal, *open64Real,
+    *syscallReal;
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t length) {
     return fails(kFallocate, CALLER) ? -1 : REAL(fallocate64)(fd, mode, offset, length);
@@ -92,6 +93,14 @@ int madvise(void* address, size_t length, int advice) {
 
 void* mmap64(void* address, size_t length, int protection, int flags, int fd, off64_t offset) {
     return fails(kMmap, CALLER) ? MAP_FAILED : REAL(mmap64)(address, length, protection, flags, fd, offset);
+}
+
+void* mremap(void* address, size_t length, size_t newLength, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    void* const newAddress = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void*) : NULL;
+    va_end(rest);
+    return fails(kMremap, CALLER) ? MAP_FAILED : REAL(mremap)(address, length, newLength, flags, newAddress);
 }
 
 int open64(const char* path, int flags, ...) {
