@@ -21,11 +21,14 @@ bool lacksTemporaryFiles(int error) {
 }
 
 int createAndUnlink(const char* directory, int* fd, const char** failedCall) {
-    std::string path = std::string(directory) + "/.daxkind-XXXXXX";
-    // mkostemp opens with O_EXCL and mode 0600.
+    std::string path;
     int opened;
-    do opened = mkostemp(path.data(), O_CLOEXEC);
-    while (opened < 0 && errno == EINTR);
+    do {
+        // A failed mkostemp has written over the X's.
+        path = std::string(directory) + "/.daxkind-XXXXXX";
+        // It opens with O_EXCL and mode 0600.
+        opened = mkostemp(path.data(), O_CLOEXEC);
+    } while (opened < 0 && errno == EINTR);
     if (opened < 0) {
         *failedCall = "open";
         return -errno;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdlib>
+#include <cstring>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -245,7 +246,12 @@ int __wrap_madvise(void* address, size_t length, int advice) {
 
 int __real_mkostemp64(char*, int);
 int __wrap_mkostemp64(char* path, int flags) {
-    return failing(Call::mkostemp) != nullptr ? -1 : bookOpened(__real_mkostemp64(path, flags));
+    const Plan* const plan = failing(Call::mkostemp);
+    if (plan == nullptr) return bookOpened(__real_mkostemp64(path, flags));
+    // glibc has put a name in before it opens the file.
+    std::memcpy(path + std::strlen(path) - 6, "failed", 6);
+    errno = plan->error;
+    return -1;
 }
 
 void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int fd, off64_t offset) {
