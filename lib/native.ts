@@ -187,6 +187,8 @@ interface Syscalls {
 	/** fallocate: gives a range blocks, and grows the file to its end unless `keepSize`. `path` is for the error only. */
 	allocate(fd: number, offset: number, length: number, keepSize: boolean, path?: string): void;
 	/** fallocate(PUNCH_HOLE|KEEP_SIZE): gives the blocks in a range back; it reads zeros from then on. */
+	/** `allocate` of holes, with `keepSize`: a failed one makes holes again of what it took. */
+	allocateOrNothing(fd: number, offset: number, length: number, path?: string): void;
 	punchHole(fd: number, offset: number, length: number, path?: string): void;
 	/** ftruncate. */
 	truncate(fd: number, size: number, path?: string): void;

@@ -23,7 +23,8 @@ export interface MapFileOptions {
 	sync?: boolean;
 	/**
 	 * Whether the file's holes in the range get blocks first (fallocate), so that a full file system is an error here (ENOSPC) rather
-	 * than SIGBUS at a later store. File systems without fallocate are left as they are. Default: as `writable`.
+	 * than SIGBUS at a later store; the blocks that it has got by then are given back. File systems without fallocate are left as they
+	 * are. Default: as `writable`.
 	 */
 	allocate?: boolean;
 }
@@ -68,7 +69,7 @@ function checkedLength({ offset, length }: Request, size: number): number {
 
 function allocate({ fd, path }: Request, offset: number, bytes: number): void {
 	try {
-		native.allocate(fd, offset, bytes, true, path);
+		native.allocateOrNothing(fd, offset, bytes, path);
 	} catch (error) {
 		// EBADF: the descriptor is read-only, which mmap says better.
 		const { code } = error as SystemError;

@@ -211,6 +211,17 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
     return done(env, syscalls::allocate(*fd, *offset, *length, *keepSize), "fallocate", takeOptionalPath(info, 4));
 }
 
+Napi::Value allocateOrNothing(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto fd = takeDescriptor(info, 0);
+    if (!fd) return env.Undefined();
+    const auto offset = takeInteger(info, 1, "offset");
+    if (!offset) return env.Undefined();
+    const auto length = takeInteger(info, 2, "length");
+    if (!length) return env.Undefined();
+    return done(env, syscalls::allocateOrNothing(*fd, *offset, *length), "fallocate", takeOptionalPath(info, 3));
+}
+
 Napi::Value punchHole(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto fd = takeDescriptor(info, 0);
@@ -248,6 +259,7 @@ void exportSyscalls(Napi::Env env, Napi::Object exports) {
     add("openTemporary", openTemporary);
     add("closeDescriptor", closeDescriptor);
     add("allocate", allocate);
+    add("allocateOrNothing", allocateOrNothing);
     add("punchHole", punchHole);
     add("truncate", truncate);
 }

@@ -2,12 +2,17 @@
 #include "syscalls/allocation.h"
 
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <signal.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <vector>
 
+#include "syscalls/fiemap.h"
 #include "syscalls/kernel.h"
+#include "syscalls/mapping.h"
 
 namespace daxkind::syscalls {
 
@@ -30,10 +35,46 @@ int fallocateRange(int fd, int mode, std::uint64_t offset, std::uint64_t length)
     return result;
 }
 
+/// All extents of a file; false where the file system does not tell.
+bool readAllExtents(int fd, std::vector<Extent>* out) {
+    bool complete = false;
+    return readExtents(fd, std::numeric_limits<std::size_t>::max(), out, &complete) == 0;
+}
+
+/// Punches what no extent of `before` has out of [from, to).
+void punchBetween(int fd, std::uint64_t from, std::uint64_t to, const std::vector<Extent>& before) {
+    for (const Extent& old : before) {
+        if (old.logical >= to) break;
+        if (old.logical > from) punchHole(fd, from, old.logical - from);
+        from = std::max(from, old.logical + old.length);
+    }
+    if (from < to) punchHole(fd, from, to - from);
+}
+
 }  // namespace
 
 int allocate(int fd, std::uint64_t offset, std::uint64_t length, bool keepSize) {
     return fallocateRange(fd, keepSize ? FALLOC_FL_KEEP_SIZE : 0, offset, length);
+}
+
+int allocateOrNothing(int fd, std::uint64_t offset, std::uint64_t length) {
+    std::vector<Extent> before;
+    const bool isKnown = readAllExtents(fd, &before);
+    const int error = allocate(fd, offset, length, true);
+    if (error == 0 || error == -EOPNOTSUPP || error == -EBADF || !isKnown) return error;
+    // What somebody has written into the range since then is his. Written back, it is told from what is only allocated.
+    fdatasync(fd);
+    std::vector<Extent> now;
+    if (!readAllExtents(fd, &now)) return error;
+    // The last block can reach beyond the file's end.
+    const std::uint64_t end = (offset + length + pageSize() - 1) / pageSize() * pageSize();
+    for (const Extent& extent : now) {
+        if ((extent.flags & FIEMAP_EXTENT_UNWRITTEN) == 0) continue;
+        const std::uint64_t from = std::max(extent.logical, offset);
+        const std::uint64_t to = std::min(extent.logical + extent.length, end);
+        if (from < to) punchBetween(fd, from, to, before);
+    }
+    return error;
 }
 
 int punchHole(int fd, std::uint64_t offset, std::uint64_t length) {

@@ -11,6 +11,11 @@ namespace daxkind::syscalls {
 /// allocated in part; -EOPNOTSUPP on file systems without it (ext2 without extents, NFS before 4.2).
 int allocate(int fd, std::uint64_t offset, std::uint64_t length, bool keepSize);
 
+/// allocate with `keepSize`, which gives back what it took when it fails: what had no blocks has none again, what had
+/// some keeps them, and no byte changes. Where the file system does not tell its extents (FS_IOC_FIEMAP), as tmpfs,
+/// which takes all or nothing anyway, it is allocate. The failed call is fallocate.
+int allocateOrNothing(int fd, std::uint64_t offset, std::uint64_t length);
+
 /// fallocate(PUNCH_HOLE|KEEP_SIZE): gives the whole blocks in the range back and zeroes the rest of it. The failed call
 /// is fallocate.
 int punchHole(int fd, std::uint64_t offset, std::uint64_t length);
