@@ -98,6 +98,11 @@ export function illegalConstructor(): TypeError & { code: string } {
 	return coded(new TypeError('Illegal constructor'), 'ERR_ILLEGAL_CONSTRUCTOR');
 }
 
+/** TypeError ERR_INVALID_THIS: a method or getter was called on something that is not an object of its class. */
+export function invalidThis(expected: string): TypeError & { code: string } {
+	return coded(new TypeError(`Value of "this" must be of type ${expected}`), 'ERR_INVALID_THIS');
+}
+
 /** Error ERR_INVALID_STATE: the object is closed, or not yet where the call needs it to be. */
 export function invalidState(message: string): Error & { code: string } {
 	return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');

@@ -2,4 +2,4 @@
 
 export { type Granularity, granularityOf } from './granularity.ts';
 export { type MapFileOptions, mapFile } from './map-file.ts';
-export { idOf, PmemMapping } from './pmem-mapping.ts';
+export { idOf, isMapping, PmemMapping } from './pmem-mapping.ts';

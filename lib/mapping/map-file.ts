@@ -6,7 +6,7 @@ import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
 import { native } from '../native.ts';
 import { granularityOf } from './granularity.ts';
-import { PmemMapping } from './pmem-mapping.ts';
+import { makeMapping, type PmemMapping } from './pmem-mapping.ts';
 
 /** Options of {@link mapFile}. */
 export interface MapFileOptions {
@@ -107,7 +107,7 @@ function mapDescriptor(request: Request): PmemMapping {
 	const mapped = map(request, bytes);
 	// As in libpmem2: nothing has to be done for what is private.
 	const granularity = request.writable ? granularityOf(mapped.sync, status.deviceMajor, status.deviceMinor) : 'byte';
-	return new PmemMapping({ ...mapped, granularity, writable: request.writable, path: request.path });
+	return makeMapping({ ...mapped, granularity, writable: request.writable, path: request.path });
 }
 
 /**

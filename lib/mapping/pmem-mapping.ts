@@ -1,11 +1,20 @@
 // A file mapped into memory: its bytes as a Buffer, and the calls that make them persistent.
 import { requireInteger } from '../arguments.ts';
-import { invalidState } from '../errors.ts';
+import { illegalConstructor, invalidState, invalidThis } from '../errors.ts';
 import { native } from '../native.ts';
 import type { Granularity } from './granularity.ts';
 
 /** What native code knows a mapping by. */
 export let idOf: (mapping: PmemMapping) => number;
+
+/** Whether it is a mapping that `mapFile` has made, and not only something with its prototype. */
+export let isMapping: (value: unknown) => value is PmemMapping;
+
+/** Makes the object of a mapping. */
+export let makeMapping: (mapped: Mapped) => PmemMapping;
+
+/** Known here alone: an object that others make could name any mapping as its own. */
+const makersKey = Symbol('mapFile');
 
 /** What `mapFile` has found out and hands over. */
 export interface Mapped {
@@ -40,10 +49,13 @@ export class PmemMapping implements Disposable {
 
 	static {
 		idOf = (mapping) => mapping.#id;
+		isMapping = (value): value is PmemMapping => typeof value === 'object' && value !== null && #id in value;
+		makeMapping = (mapped) => new PmemMapping(makersKey, mapped);
 	}
 
-	/** @internal Use {@link mapFile}. */
-	constructor({ id, arrayBuffer, granularity, sync, writable, path }: Mapped) {
+	private constructor(key: typeof makersKey, mapped: Mapped) {
+		if (key !== makersKey) throw illegalConstructor();
+		const { id, arrayBuffer, granularity, sync, writable, path } = mapped;
 		this.#id = id;
 		this.#arrayBuffer = arrayBuffer;
 		this.path = path;
@@ -51,10 +63,15 @@ export class PmemMapping implements Disposable {
 		this.granularity = granularity;
 		this.sync = sync;
 		this.writable = writable;
+		// By these the methods decide what there is to do: were they changed, `persist` would do nothing and say nothing.
+		for (const name of ['path', 'buffer', 'granularity', 'sync', 'writable']) {
+			Object.defineProperty(this, name, { writable: false, configurable: false });
+		}
 	}
 
 	/** Bytes; 0 after {@link PmemMapping.unmap}. */
 	get length(): number {
+		if (!isMapping(this)) throw invalidThis('PmemMapping');
 		return this.buffer.length;
 	}
 
@@ -69,6 +86,7 @@ export class PmemMapping implements Disposable {
 	 * mapping.persist(64, 5);
 	 */
 	persist(offset = 0, length?: number): void {
+		PmemMapping.#checkUsable(this);
 		this.flush(offset, length);
 		this.drain();
 	}
@@ -83,7 +101,7 @@ export class PmemMapping implements Disposable {
 	 * @throws As {@link PmemMapping.persist}.
 	 */
 	flush(offset = 0, length?: number): void {
-		this.#checkUsable();
+		PmemMapping.#checkUsable(this);
 		const size = this.buffer.length;
 		requireInteger('offset', offset, 0, size);
 		const bytes = length === undefined ? size - offset : requireInteger('length', length, 0, size - offset);
@@ -98,7 +116,7 @@ export class PmemMapping implements Disposable {
 	 * @throws Error ERR_INVALID_STATE after `unmap()` or if not `writable`.
 	 */
 	drain(): void {
-		this.#checkUsable();
+		PmemMapping.#checkUsable(this);
 		if (this.granularity !== 'page') native.drain();
 	}
 
@@ -109,6 +127,7 @@ export class PmemMapping implements Disposable {
 	 * @throws Error ERR_INVALID_STATE while a fixed kind is open over it.
 	 */
 	unmap(): void {
+		if (!isMapping(this)) throw invalidThis('PmemMapping');
 		if (!this.#isMapped) return;
 		native.releaseMapping(this.#id, this.#arrayBuffer);
 		this.#isMapped = false;
@@ -116,11 +135,15 @@ export class PmemMapping implements Disposable {
 
 	/** {@link PmemMapping.unmap}, for `using`. */
 	[Symbol.dispose](): void {
+		if (!isMapping(this)) throw invalidThis('PmemMapping');
 		this.unmap();
 	}
 
-	#checkUsable(): void {
-		if (!this.#isMapped) throw invalidState('the mapping is unmapped');
-		if (!this.writable) throw invalidState('the mapping is not writable, so there is nothing to persist');
+	static #checkUsable(mapping: PmemMapping): void {
+		if (!isMapping(mapping)) throw invalidThis('PmemMapping');
+		if (!mapping.#isMapped) throw invalidState('the mapping is unmapped');
+		if (!mapping.writable) throw invalidState('the mapping is not writable, so there is nothing to persist');
+		if (mapping.buffer.length === 0)
+			throw invalidState("the mapping's memory has been transferred to another ArrayBuffer");
 	}
 }
