@@ -1,5 +1,5 @@
 // The fixed kind: memory in a range that the caller owns, a mapping of a file of his.
-import { requireBoolean, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
@@ -11,6 +11,8 @@ export interface FixedKindOptions extends PressureOptions {
 	/** As of a {@link PmemKind}. */
 	debug?: boolean;
 }
+
+const optionNames: readonly (keyof FixedKindOptions)[] = ['debug', 'onPressure', 'pressureThreshold'];
 
 /**
  * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
@@ -50,6 +52,7 @@ export class FixedKind extends Kind {
 		if (!(mapping instanceof PmemMapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options);
 		const { debug = isDebugging() } = given;
+		requireKnownOptions('options', given, optionNames);
 		requireBoolean('options.debug', debug);
 		const pressure = checkPressureOptions(given);
 		if (mapping.length === 0) throw invalidState('the mapping is unmapped');

@@ -1,7 +1,7 @@
 // Maps a file: checks what would fail later or fault, opens, allocates, maps, and finds out the granularity.
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
-import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
 import { native } from '../native.ts';
@@ -28,6 +28,8 @@ export interface MapFileOptions {
 	 */
 	allocate?: boolean;
 }
+
+const optionNames: readonly (keyof MapFileOptions)[] = ['offset', 'length', 'writable', 'sync', 'allocate'];
 
 interface Request {
 	fd: number;
@@ -118,9 +120,10 @@ function mapDescriptor(request: Request): PmemMapping {
  *
  * @param file A path, a file: URL, or the descriptor of an open file, which stays open and may be closed at once.
  * @param options What to map, and how.
- * @throws TypeError ERR_INVALID_ARG_TYPE; RangeError ERR_OUT_OF_RANGE for an unaligned or too long range, an empty file, and more than
- *   4 GiB on Node 20; Error ERR_DAXKIND_FILE_TYPE for what is not a regular file; SystemError of `open`, `statx`, `fallocate` (ENOSPC)
- *   or `mmap` (ENOTSUP if `sync` is demanded and the file is not on DAX, EACCES if a descriptor is read-only).
+ * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; RangeError ERR_OUT_OF_RANGE for an unaligned or
+ *   too long range (hugetlbfs maps whole huge pages only), an empty file, and more than 4 GiB on Node 20; Error ERR_DAXKIND_FILE_TYPE
+ *   for what is not a regular file; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap` (ENOTSUP if `sync` is demanded and
+ *   the file is not on DAX, EACCES if a descriptor is read-only).
  * @example
  * const mapping = mapFile('/mnt/pmem/log', { sync: true });
  * mapping.buffer.write('hello', 0);
@@ -129,15 +132,14 @@ function mapDescriptor(request: Request): PmemMapping {
  */
 export function mapFile(file: string | URL | number, options?: MapFileOptions): PmemMapping {
 	const given = requireOptions('options', options);
-	const writable = given.writable === undefined || requireBoolean('options.writable', given.writable);
-	const sync = given.sync === undefined ? undefined : requireBoolean('options.sync', given.sync);
-	const shared = {
-		writable,
-		sync,
-		allocate: given.allocate === undefined ? writable : requireBoolean('options.allocate', given.allocate),
-		offset: given.offset === undefined ? 0 : requireInteger('options.offset', given.offset),
-		length: given.length === undefined ? undefined : requireInteger('options.length', given.length, 1),
-	};
+	requireKnownOptions('options', given, optionNames);
+	const { writable = true, sync, allocate = writable, offset = 0, length } = given;
+	requireBoolean('options.writable', writable);
+	if (sync !== undefined) requireBoolean('options.sync', sync);
+	requireBoolean('options.allocate', allocate);
+	requireInteger('options.offset', offset);
+	if (length !== undefined) requireInteger('options.length', length, 1);
+	const shared = { writable, sync, allocate, offset, length };
 	if (sync && !writable) throw invalidArgValue('options.sync', 'false or absent if options.writable is false', sync);
 	if (shared.allocate && !writable) {
 		throw invalidArgValue('options.allocate', 'false or absent if options.writable is false', true);

@@ -129,6 +129,10 @@ test('what is no mapping, unmapped, read-only, or in use is refused', () => {
 	for (const options of [null, 1, { debug: 1 }, { onPressure: 1 }, { pressureThreshold: '1' }]) {
 		expect(() => FixedKind.create(mapping, options as object)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 	}
+	expect(() => FixedKind.create(Object.create(mapping))).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	expect(() => FixedKind.create(mapping, { debugg: true } as object)).toThrow(
+		expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE', message: expect.stringContaining("'debug'") }),
+	);
 	// Two kinds would give the same memory to two owners.
 	const kind = FixedKind.create(mapping);
 	expect(() => FixedKind.create(mapping)).toThrow(code('ERR_INVALID_STATE'));

@@ -51,6 +51,8 @@ test.each<[what: string, options: unknown, code: string]>([
 	['null for a boolean', { allocate: null }, type],
 	['MAP_SYNC for a mapping that is not writable', { sync: true, writable: false }, value],
 	['blocks for a mapping that is not writable', { allocate: true, writable: false }, value],
+	['a misspelt option', { readonly: true }, value],
+	['an option in the wrong case', { Sync: true }, value],
 	['null for options', null, type],
 	['a number for options', 7, type],
 ])('%s is refused', (_, options, code) => {
