@@ -1,7 +1,7 @@
 // The fixed kind: memory in a range that the caller owns, a mapping of a file of his.
 import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
-import { idOf, PmemMapping } from '../mapping/index.ts';
+import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
 import { adopt, Kind, makers } from './kind.ts';
 import { isDebugging } from './pmem-kind.ts';
@@ -45,17 +45,18 @@ export class FixedKind extends Kind {
 	 * block of up to 8 KiB takes a share.
 	 *
 	 * @param mapping What `mapFile` made; writable.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE; Error ERR_INVALID_STATE if the mapping is unmapped, or not writable, or if
-	 *   there is an open kind over it.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; Error ERR_INVALID_STATE if the
+	 *   mapping is unmapped, or not writable, or if there is an open kind of this process over bytes of the same file,
+	 *   by this mapping or by another one. Kinds of other processes are not seen.
 	 */
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
-		if (!(mapping instanceof PmemMapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
+		if (!isMapping(mapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options);
-		const { debug = isDebugging() } = given;
 		requireKnownOptions('options', given, optionNames);
+		const { debug = isDebugging() } = given;
 		requireBoolean('options.debug', debug);
 		const pressure = checkPressureOptions(given);
-		if (mapping.length === 0) throw invalidState('the mapping is unmapped');
+		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
 		const handle = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
 		return new FixedKind(adopt(handle), pressure);

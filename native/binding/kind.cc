@@ -74,14 +74,17 @@ Napi::Value createFixed(const Napi::CallbackInfo& info) {
     if (!id) return env.Undefined();
     const std::shared_ptr<MappedRange> range = AddonState::of(env).mappings->find(*id);
     if (range == nullptr || range->released) return invalidArgType(env, "mapping", "a mapping that is not unmapped");
-    if (range->users > 0) {
-        throwCoded(env, Napi::Error::New(env, "Invalid state: a fixed kind is open over the mapping; close it first"),
+    auto kind = std::make_shared<Kind>();
+    kind->region =
+        FixedRegion::open(range->address, range->file, std::shared_ptr<std::atomic<int>>(range, &range->users));
+    if (kind->region == nullptr) {
+        throwCoded(env,
+                   Napi::Error::New(env,
+                                    "Invalid state: a fixed kind is open over bytes of the same file, by this mapping "
+                                    "or by another one; close it first"),
                    "ERR_INVALID_STATE");
         return env.Undefined();
     }
-    auto kind = std::make_shared<Kind>();
-    kind->region = std::make_shared<FixedRegion>(range->address, range->length,
-                                                 std::shared_ptr<std::atomic<int>>(range, &range->users));
     const int error = kind->heap.open(kind->region.get(), HeapOptions{});
     const std::string path = info[1].As<Napi::String>();
     if (error != 0) {

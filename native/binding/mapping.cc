@@ -7,6 +7,7 @@
 #include "binding/errors.h"
 #include "binding/external.h"
 #include "syscalls/mapping.h"
+#include "syscalls/statx.h"
 
 namespace daxkind {
 
@@ -52,6 +53,14 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     const auto path = takeOptionalPath(info, 5);
     const char* shownPath = path ? path->c_str() : nullptr;
 
+    syscalls::FileStatus status;
+    int result = syscalls::statxDescriptor(*fd, &status);
+    if (result != 0) {
+        throwSystemError(env, result, "statx", shownPath);
+        return env.Undefined();
+    }
+    const FileRange file{status.deviceMajor, status.deviceMinor, status.inode, *offset, *offset + *length};
+
     // JavaScript cannot be kept from storing into an ArrayBuffer, and a store into a read-only page kills the process.
     // So what may not be written is mapped copy-on-write: such a store stays private to this mapping.
     syscalls::MapOptions options;
@@ -59,7 +68,7 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     options.sync = *writable && *sync;
     void* address = nullptr;
     const std::size_t alignment = *length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
-    int result = syscalls::mapFileAligned(*fd, *offset, *length, options, alignment, &address);
+    result = syscalls::mapFileAligned(*fd, *offset, *length, options, alignment, &address);
     if (result != 0) {
         throwSystemError(env, result, "mmap", shownPath);
         return env.Undefined();
@@ -74,7 +83,7 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
     auto ownership = std::make_shared<Ownership>();
     ownership->table = table;
-    ownership->id = table->add(std::make_shared<MappedRange>(address, *length));
+    ownership->id = table->add(std::make_shared<MappedRange>(address, *length, file));
     const napi_value arrayBuffer = externalArrayBuffer<Ownership>(env, address, *length, ownership);
     if (arrayBuffer == nullptr) return env.Undefined();
     Napi::Object made = Napi::Object::New(env);

@@ -9,18 +9,23 @@
 #include <memory>
 #include <unordered_map>
 
+#include "region/fixed.h"
+
 namespace daxkind {
 
 /// One mmap. May be destroyed, which unmaps it, by any thread.
 struct MappedRange {
     char* address;
     std::size_t length;
+    /// What is mapped.
+    FileRange file;
     /// releaseMapping has put anonymous memory in the file's place.
     bool released = false;
     /// Kinds that are open over it.
     std::atomic<int> users{0};
 
-    MappedRange(void* at, std::size_t bytes) : address(static_cast<char*>(at)), length(bytes) {}
+    MappedRange(void* at, std::size_t bytes, const FileRange& mapped)
+        : address(static_cast<char*>(at)), length(bytes), file(mapped) {}
     MappedRange(const MappedRange&) = delete;
     MappedRange& operator=(const MappedRange&) = delete;
     ~MappedRange();

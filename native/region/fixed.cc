@@ -1,11 +1,57 @@
 #include "region/fixed.h"
 
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
 #include "syscalls/mapping.h"
 
 namespace daxkind {
 
+namespace {
+
+// The bytes of files that the open fixed kinds of this process have. A destructor at exit would be too early for a
+// thread that still runs.
+struct Claims {
+    std::mutex mutex;
+    std::vector<FileRange> all;
+};
+
+Claims& claims() {
+    static Claims& claims = *new Claims();
+    return claims;
+}
+
+}  // namespace
+
+bool FileRange::overlaps(const FileRange& other) const {
+    return deviceMajor == other.deviceMajor && deviceMinor == other.deviceMinor && inode == other.inode &&
+           from < other.to && other.from < to;
+}
+
+std::shared_ptr<FixedRegion> FixedRegion::open(char* base, const FileRange& file,
+                                               std::shared_ptr<std::atomic<int>> users) {
+    const std::lock_guard<std::mutex> lock(claims().mutex);
+    for (const FileRange& taken : claims().all) {
+        if (taken.overlaps(file)) return nullptr;
+    }
+    claims().all.push_back(file);
+    return std::shared_ptr<FixedRegion>(new FixedRegion(base, file, std::move(users)));
+}
+
 int FixedRegion::populate(uint64_t offset, uint64_t length) {
     return syscalls::populateWrite(base_ + offset, length);
+}
+
+void FixedRegion::retire() {
+    {
+        const std::lock_guard<std::mutex> lock(claims().mutex);
+        std::vector<FileRange>& all = claims().all;
+        // No two overlap, so that this is the only one.
+        all.erase(std::remove_if(all.begin(), all.end(), [&](const FileRange& at) { return at.overlaps(file_); }),
+                  all.end());
+    }
+    --*users_;
 }
 
 }  // namespace daxkind

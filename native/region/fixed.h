@@ -1,5 +1,6 @@
-// A region in a range that somebody else owns: the memory of a fixed kind. Nothing is committed, given back or cleared;
-// the owner is kept alive for as long as the region can be reached.
+// A region in a range that somebody else owns, a mapping of a file: the memory of a fixed kind. Nothing is committed,
+// given back or cleared; the owner is kept alive for as long as the region can be reached. No two open regions of the
+// process have the same bytes of a file, whichever mappings they are in: they would hand out the same memory.
 #pragma once
 
 #include <atomic>
@@ -11,26 +12,41 @@
 
 namespace daxkind {
 
+// Bytes of a file, whatever name it was opened by.
+struct FileRange {
+    uint32_t deviceMajor = 0;
+    uint32_t deviceMinor = 0;
+    uint64_t inode = 0;
+    uint64_t from = 0;
+    uint64_t to = 0;
+
+    bool overlaps(const FileRange& other) const;
+};
+
 class FixedRegion final : public Region {
   public:
-    // `base` is aligned to a page at least. `users` counts the open kinds in the range and keeps its owner alive.
-    FixedRegion(char* base, uint64_t capacity, std::shared_ptr<std::atomic<int>> users)
-        : base_(base), capacity_(capacity), users_(std::move(users)) {
-        ++*users_;
-    }
+    // The region where `file` is mapped, at `base`, aligned to a page at least; null if an open one has bytes of it.
+    // `users` counts the open kinds in the mapping and keeps its owner alive.
+    static std::shared_ptr<FixedRegion> open(char* base, const FileRange& file,
+                                             std::shared_ptr<std::atomic<int>> users);
 
     char* base() const override { return base_; }
-    uint64_t capacity() const override { return capacity_; }
+    uint64_t capacity() const override { return file_.to - file_.from; }
     bool isElastic() const override { return false; }
     int commit(uint64_t, uint64_t) override { return 0; }
     int decommit(uint64_t, uint64_t) override { return 0; }
     int populate(uint64_t offset, uint64_t length) override;
-    int64_t resident() const override { return static_cast<int64_t>(capacity_); }
-    void retire() override { --*users_; }
+    int64_t resident() const override { return static_cast<int64_t>(capacity()); }
+    void retire() override;
 
   private:
+    FixedRegion(char* base, const FileRange& file, std::shared_ptr<std::atomic<int>> users)
+        : base_(base), file_(file), users_(std::move(users)) {
+        ++*users_;
+    }
+
     char* base_;
-    uint64_t capacity_;
+    const FileRange file_;
     std::shared_ptr<std::atomic<int>> users_;
 };
 

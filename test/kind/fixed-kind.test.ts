@@ -1,5 +1,5 @@
 // Kinds in memory that the caller owns: any size, any content, and nothing of theirs outside the blocks.
-import { closeSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { FixedKind, Kind, type MapFileOptions, mapFile, PmemKind, type PmemMapping } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -142,6 +142,41 @@ test('what is no mapping, unmapped, read-only, or in use is refused', () => {
 	expect(() => FixedKind.create(mapping)).toThrow(code('ERR_INVALID_STATE'));
 	globalThis.gc!();
 	expect(holdings().descriptors).toBe(before.descriptors);
+});
+
+test('no two kinds have the same bytes of a file, whichever mappings and names lead there', async () => {
+	const path = makeFile(Buffer.alloc(64 * KiB));
+	linkSync(path, `${path}-link`);
+	const map = (name: string, offset: number, length: number) => {
+		const mapping = mapFile(name, { offset, length });
+		onTestFinished(() => mapping.unmap());
+		return mapping;
+	};
+	const kind = FixedKind.create(map(path, 16 * KiB, 16 * KiB));
+	const open = expect.objectContaining({ code: 'ERR_INVALID_STATE', message: expect.stringContaining('same file') });
+	const others = [
+		map(path, 0, 64 * KiB),
+		map(`${path}-link`, 16 * KiB, 16 * KiB),
+		map(path, 12 * KiB, 8 * KiB),
+		map(`${path}-link`, 28 * KiB, 8 * KiB),
+		map(path, 20 * KiB, 4 * KiB),
+	];
+	for (const mapping of others) expect(() => FixedKind.create(mapping)).toThrow(open);
+	const thread = await Thread.start();
+	const inThread = thread.run((scope, name) => scope.daxkind.FixedKind.create(scope.daxkind.mapFile(name)), path);
+	await expect(inThread).rejects.toMatchObject({ code: 'ERR_INVALID_STATE' });
+	// Beside it, and the same bytes of another file, there may be others.
+	const beside = [
+		map(path, 0, 16 * KiB),
+		map(`${path}-link`, 32 * KiB, 32 * KiB),
+		map(makeFile(Buffer.alloc(64 * KiB)), 16 * KiB, 16 * KiB),
+	];
+	for (const other of beside.map((mapping) => FixedKind.create(mapping))) other.close();
+	// A refused one leaves its mapping free, and a closed one its bytes.
+	for (const mapping of others) mapping.unmap();
+	kind.close();
+	FixedKind.create(map(path, 0, 64 * KiB)).close();
+	await thread.terminate();
 });
 
 test('a mapping is not unmapped under a kind, but after it', async () => {
