@@ -114,7 +114,8 @@ type ExtentBits = `FIEMAP_EXTENT_${'UNKNOWN' | 'ENCODED' | 'DATA_INLINE' | 'DATA
 type MagicNumbers =
 	| `${'EXT4' | 'XFS' | 'FUSE' | 'OVERLAYFS' | 'BTRFS'}_SUPER_MAGIC`
 	| 'EROFS_SUPER_MAGIC_V1'
-	| 'TMPFS_MAGIC';
+	| 'TMPFS_MAGIC'
+	| 'HUGETLBFS_MAGIC';
 
 /**
  * The kernel's constants, by their names in its headers, and this machine's sizes: bytes per page, bytes that one PMD entry maps,

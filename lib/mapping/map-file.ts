@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
-import { native } from '../native.ts';
+import { type FileStatus, native } from '../native.ts';
 import { granularityOf } from './granularity.ts';
 import { makeMapping, type PmemMapping } from './pmem-mapping.ts';
 
@@ -41,13 +41,27 @@ interface Request {
 	length: number | undefined;
 }
 
-/** The bytes to map, checked against the file's size: beyond its end a load would raise SIGBUS. */
-function checkedLength({ offset, length }: Request, size: number): number {
-	const { PAGE_SIZE } = native.constants;
-	const { MAX_LENGTH } = bufferConstants;
-	if (offset % PAGE_SIZE !== 0) {
-		throw outOfRange('options.offset', `a multiple of the page size, ${PAGE_SIZE}`, offset);
+/** What the ends of a mapping of this file are multiples of, in bytes, and its name. */
+function unitOf(fd: number, { blockSize }: FileStatus): { unit: number; name: string } {
+	const { PAGE_SIZE, HUGETLBFS_MAGIC } = native.constants;
+	const page = { unit: PAGE_SIZE, name: 'the page size' };
+	// Only hugetlbfs maps nothing smaller than its blocks; others may have large ones, too.
+	if (blockSize <= PAGE_SIZE) return page;
+	try {
+		const { type } = native.statfs(`/proc/self/fd/${fd}`);
+		return type === HUGETLBFS_MAGIC ? { unit: blockSize, name: "hugetlbfs's page size" } : page;
+	} catch {
+		// Without /proc, mmap says it.
+		return page;
 	}
+}
+
+/** The bytes to map, checked against the file's size: beyond its end a load would raise SIGBUS. */
+function checkedLength({ fd, offset, length }: Request, status: FileStatus): number {
+	const { MAX_LENGTH } = bufferConstants;
+	const { size } = status;
+	const { unit, name } = unitOf(fd, status);
+	if (offset % unit !== 0) throw outOfRange('options.offset', `a multiple of ${name}, ${unit}`, offset);
 	if (offset >= size) throw outOfRange('options.offset', `less than the file's size, ${size} bytes`, offset);
 	const rest = size - offset;
 	const bytes = length ?? rest;
@@ -58,8 +72,8 @@ function checkedLength({ offset, length }: Request, size: number): number {
 			bytes,
 		);
 	}
-	if (bytes !== rest && bytes % PAGE_SIZE !== 0) {
-		const expected = `a multiple of the page size, ${PAGE_SIZE}, or reach the file's end exactly (${rest})`;
+	if (bytes !== rest && bytes % unit !== 0) {
+		const expected = `a multiple of ${name}, ${unit}, or reach the file's end exactly (${rest})`;
 		throw outOfRange('options.length', expected, bytes);
 	}
 	if (bytes > MAX_LENGTH) {
@@ -104,7 +118,7 @@ function mapDescriptor(request: Request): PmemMapping {
 	if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) {
 		throw daxkindError('ERR_DAXKIND_FILE_TYPE', `Only a regular file can be mapped; ${request.path ?? 'this'} is none`);
 	}
-	const bytes = checkedLength(request, status.size);
+	const bytes = checkedLength(request, status);
 	if (request.allocate) allocate(request, request.offset, bytes);
 	const mapped = map(request, bytes);
 	// As in libpmem2: nothing has to be done for what is private.

@@ -70,6 +70,7 @@ Napi::Object kernelConstants(Napi::Env env) {
     number("EROFS_SUPER_MAGIC_V1", EROFS_SUPER_MAGIC_V1);
     number("FUSE_SUPER_MAGIC", FUSE_SUPER_MAGIC);
     number("TMPFS_MAGIC", TMPFS_MAGIC);
+    number("HUGETLBFS_MAGIC", HUGETLBFS_MAGIC);
     number("OVERLAYFS_SUPER_MAGIC", OVERLAYFS_SUPER_MAGIC);
     number("BTRFS_SUPER_MAGIC", BTRFS_SUPER_MAGIC);
 
