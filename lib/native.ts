@@ -187,9 +187,9 @@ interface Syscalls {
 	closeDescriptor(fd: number): void;
 	/** fallocate: gives a range blocks, and grows the file to its end unless `keepSize`. `path` is for the error only. */
 	allocate(fd: number, offset: number, length: number, keepSize: boolean, path?: string): void;
-	/** fallocate(PUNCH_HOLE|KEEP_SIZE): gives the blocks in a range back; it reads zeros from then on. */
 	/** `allocate` of holes, with `keepSize`: a failed one makes holes again of what it took. */
 	allocateOrNothing(fd: number, offset: number, length: number, path?: string): void;
+	/** fallocate(PUNCH_HOLE|KEEP_SIZE): gives the blocks in a range back; it reads zeros from then on. */
 	punchHole(fd: number, offset: number, length: number, path?: string): void;
 	/** ftruncate. */
 	truncate(fd: number, size: number, path?: string): void;
@@ -199,9 +199,9 @@ interface Syscalls {
 interface Mappings {
 	/**
 	 * mmap: MAP_SHARED, or with `sync` MAP_SHARED_VALIDATE|MAP_SYNC, or if not `writable` copy-on-write (MAP_PRIVATE), so that a store
-	 * by a script can neither kill the process nor reach the file. MADV_DONTFORK. Aligned to 2 MiB as the file is, if that long. The addresses
-	 * are unmapped when the ArrayBuffer's memory is garbage, never before. The file must be as long as the mapping. `path` is for the
-	 * error only.
+	 * by a script can neither kill the process nor reach the file. MADV_DONTFORK. Aligned to 2 MiB as the file is, if that long. The
+	 * addresses are unmapped when the ArrayBuffer's memory is garbage, never before. The file must be as long as the mapping. `path` is
+	 * for the error only.
 	 */
 	mapDescriptor(
 		fd: number,
@@ -226,7 +226,10 @@ interface Persistence {
 	flush(view: Uint8Array, offset: number, length: number, instruction?: FlushInstruction): void;
 	/** Waits for what this thread has flushed: sfence, DSB. */
 	drain(): void;
-	/** msync(MS_SYNC) of the pages of a range; the view must be of a mapped file to mean anything. */
+	/**
+	 * msync(MS_SYNC) of the pages of a range; the view must be of a mapped file to mean anything. EFAULT of madvise if the file has been
+	 * truncated and the last page is gone, which a kernel before 5.14 does not tell.
+	 */
 	syncPages(view: Uint8Array, offset: number, length: number, path?: string): void;
 }
 

@@ -1,6 +1,6 @@
 // A file mapped into memory: its bytes as a Buffer, and the calls that make them persistent.
 import { requireInteger } from '../arguments.ts';
-import { illegalConstructor, invalidState, invalidThis } from '../errors.ts';
+import { illegalConstructor, invalidState, invalidThis, type SystemError, systemError } from '../errors.ts';
 import { native } from '../native.ts';
 import type { Granularity } from './granularity.ts';
 
@@ -24,6 +24,18 @@ export interface Mapped {
 	sync: boolean;
 	writable: boolean;
 	path: string | undefined;
+}
+
+/** msync, which says nothing of pages that are gone; the error of those with its cause. */
+function syncPages({ buffer, path }: PmemMapping, offset: number, bytes: number): void {
+	try {
+		native.syncPages(buffer, offset, bytes, path);
+	} catch (error) {
+		const { code, errno, syscall } = error as SystemError;
+		if (code !== 'EFAULT') throw error;
+		const hint = 'the file has been truncated: the end of the range is not in it any more, and is lost';
+		throw systemError(errno, syscall, path, hint);
+	}
 }
 
 /**
@@ -80,7 +92,9 @@ export class PmemMapping implements Disposable {
 	 *
 	 * @param offset Where the range starts, in bytes. Default 0.
 	 * @param length Bytes. Default: to the end.
-	 * @throws RangeError ERR_OUT_OF_RANGE, Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of `msync`.
+	 * @throws RangeError ERR_OUT_OF_RANGE, Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of `msync`, and with
+	 *   `page` granularity EFAULT of `madvise` if another process has truncated the file, so that pages of the range are gone (Linux 5.14
+	 *   and later tell). With `cache-line` and `byte` granularity there is no system call, and nothing tells that.
 	 * @example
 	 * mapping.buffer.write('hello', 64);
 	 * mapping.persist(64, 5);
@@ -105,7 +119,7 @@ export class PmemMapping implements Disposable {
 		const size = this.buffer.length;
 		requireInteger('offset', offset, 0, size);
 		const bytes = length === undefined ? size - offset : requireInteger('length', length, 0, size - offset);
-		if (this.granularity === 'page') native.syncPages(this.buffer, offset, bytes, this.path);
+		if (this.granularity === 'page') syncPages(this, offset, bytes);
 		else if (this.granularity === 'cache-line') native.flush(this.buffer, offset, bytes);
 	}
 

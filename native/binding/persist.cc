@@ -75,15 +75,21 @@ Napi::Value drain(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
 }
 
-/// syncPages(view, offset, length, path?)
+/// syncPages(view, offset, length, path?). msync passes over pages that a truncated file has lost, without an error.
+/// They are lost from some page on, so that the last one tells; and afterwards, so that none is lost in between.
 Napi::Value syncPages(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto range = takeRange(info);
     if (!range || range->length == 0) return env.Undefined();
-    const int result = syscalls::syncPages(range->address, range->length);
+    const char* call = "msync";
+    int result = syscalls::syncPages(range->address, range->length);
+    if (result == 0) {
+        call = "madvise";
+        result = syscalls::checkPage(range->address + range->length - 1);
+    }
     if (result != 0) {
         const auto path = takeOptionalPath(info, 3);
-        throwSystemError(env, result, "msync", path ? path->c_str() : nullptr);
+        throwSystemError(env, result, call, path ? path->c_str() : nullptr);
     }
     return env.Undefined();
 }

@@ -15,6 +15,9 @@
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x080000
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif

@@ -136,4 +136,13 @@ int syncPages(const void* address, std::size_t length) {
     return result;
 }
 
+int checkPage(const void* address) {
+    const std::uintptr_t page = pageSize();
+    auto* const start = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) & ~(page - 1));
+    int result;
+    do result = advise(start, page, MADV_POPULATE_READ);
+    while (result == -EINTR);
+    return result == -EINVAL ? 0 : result;
+}
+
 }  // namespace daxkind::syscalls

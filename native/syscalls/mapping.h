@@ -66,4 +66,9 @@ int populateWrite(void* address, std::size_t length);
 /// msync.
 int syncPages(const void* address, std::size_t length);
 
+/// Whether the file still has the page that the address is on: madvise(MADV_POPULATE_READ), which faults it in. -EFAULT
+/// where an access would raise SIGBUS because the file has been truncated, -EHWPOISON where the memory is broken. On
+/// kernels before 5.14, which cannot tell, 0. The failed call is madvise.
+int checkPage(const void* address);
+
 }  // namespace daxkind::syscalls

@@ -1,16 +1,16 @@
 // The object that mapFile makes: it can be neither forged nor changed, and persist does what it says or throws.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mapFile, PmemMapping } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
-import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE } = native.constants;
 const code = (code: string) => expect.objectContaining({ code });
 
-function newFile(content: Buffer): string {
-	const path = join(temporaryDirectory(), 'file');
+function newFile(content: Buffer, parent?: string): string {
+	const path = join(temporaryDirectory(parent), 'file');
 	writeFileSync(path, content);
 	return path;
 }
@@ -64,6 +64,32 @@ test.each(['persist', 'flush', 'drain', 'unmap', Symbol.dispose, 'length'] as co
 		expect(mapping.length).toBe(4 * PAGE_SIZE);
 	},
 );
+
+test.each([
+	['an ordinary directory', undefined],
+	['tmpfs', tmpfs],
+])('in %s, what the file has lost by being truncated is not persisted without a word', (_, parent) => {
+	const path = newFile(Buffer.alloc(4 * PAGE_SIZE, 1), parent);
+	const mapping = mapFile(path);
+	onTestFinished(() => mapping.unmap());
+	mapping.buffer.fill(2);
+	truncateSync(path, PAGE_SIZE + 1);
+	const lost = expect.objectContaining({
+		code: 'EFAULT',
+		errno: -14,
+		syscall: 'madvise',
+		path,
+		message: expect.stringContaining('truncated'),
+	});
+	expect(() => mapping.persist()).toThrow(lost);
+	expect(() => mapping.flush(PAGE_SIZE, PAGE_SIZE + 1)).toThrow(lost);
+	expect(() => mapping.persist(3 * PAGE_SIZE, 1)).toThrow(lost);
+	mapping.persist(0, 2 * PAGE_SIZE);
+	mapping.persist(4 * PAGE_SIZE);
+	mapping.persist(3 * PAGE_SIZE, 0);
+	truncateSync(path, 4 * PAGE_SIZE);
+	mapping.persist();
+});
 
 test.runIf('transfer' in ArrayBuffer.prototype)(
 	'when its memory is transferred, persist does not pass for done',
