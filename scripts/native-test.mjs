@@ -65,11 +65,11 @@ async function runProgram(variant, tests, { seconds, seed, threads: count, direc
 }
 
 async function core(options) {
-	await runProgram('address,undefined', ['model', 'file', 'tables', 'faults'], options);
+	await runProgram('address,undefined', ['model', 'file', 'tables', 'jobs', 'faults'], options);
 }
 
 async function threads(options) {
-	await runProgram('thread', ['threads'], options);
+	await runProgram('thread', ['threads', 'jobs'], options);
 }
 
 /** A directory of its own for a run, below the one that was chosen. */
@@ -171,7 +171,7 @@ const modes = {
 		'the C++ core with AddressSanitizer and UndefinedBehaviorSanitizer: random calls, system calls that fail',
 		core,
 	],
-	threads: ['the C++ core with ThreadSanitizer: several threads on one heap', threads],
+	threads: ['the C++ core with ThreadSanitizer: several threads on one heap, and those for long tasks', threads],
 	faults: ['the addon, in Node, whose system calls fail one after another', faults],
 	addon: ['the addon, in Node, with AddressSanitizer and UndefinedBehaviorSanitizer', addon],
 	valgrind: ['the addon, in Node, under valgrind (a minute)', valgrind],

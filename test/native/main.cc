@@ -80,13 +80,15 @@ const Test kTests[] = {
     {"file", "the same on the file of a pmem kind", testFile},
     {"tables", "the heap cut into as many slabs as can be", testTables},
     {"threads", "several threads with a thread cache each on one heap", testThreads},
+    {"jobs", "the threads for long tasks", testJobs},
+    {"jobs-at-exit", "ends the program while they work", testJobsAtExit},
     {"faults", "each system call of a kind fails in turn", testFaults},
 };
 
 int usage() {
     std::fprintf(stderr,
                  "usage: native-test TEST... [--seed N] [--seconds S] [--threads N] [--directory DIR] [--verbose]\n");
-    for (const Test& test : kTests) std::fprintf(stderr, "  %-8s %s\n", test.name, test.what);
+    for (const Test& test : kTests) std::fprintf(stderr, "  %-12s %s\n", test.name, test.what);
     return 2;
 }
 

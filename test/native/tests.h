@@ -13,6 +13,9 @@ void testFile(const Options& options);
 void testTables(const Options& options);
 // Several threads on one heap.
 void testThreads(const Options& options);
+// The threads for long tasks, and, in a program of its own, how they end with the process.
+void testJobs(const Options& options);
+void testJobsAtExit(const Options& options);
 // System calls that fail, each in turn.
 void testFaults(const Options& options);
 

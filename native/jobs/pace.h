@@ -1,0 +1,36 @@
+// How much a step of a long job does: as much as takes some milliseconds, by what the last step took. A thread in a
+// system call that cannot be interrupted holds up the end of its process, and whoever waits for a lock that it holds.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+namespace daxkind {
+
+class Pace {
+  public:
+    // Bytes. `most` bounds what one step can do to the others when work becomes a hundred times slower from one to the
+    // next.
+    Pace(uint64_t least, uint64_t most) : least_(least), most_(most), size_(least) {}
+
+    // Does one step and measures it: `work` takes the number of bytes.
+    template <typename Work>
+    auto step(Work work) {
+        const auto start = std::chrono::steady_clock::now();
+        const auto result = work(size_);
+        const auto took = std::chrono::steady_clock::now() - start;
+        if (took > kTarget) size_ = std::max(least_, size_ / 2);
+        if (took < kTarget / 2) size_ = std::min(most_, size_ * 2);
+        return result;
+    }
+
+  private:
+    static constexpr std::chrono::milliseconds kTarget{8};
+
+    uint64_t least_;
+    uint64_t most_;
+    uint64_t size_;
+};
+
+}  // namespace daxkind
