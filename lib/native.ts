@@ -271,7 +271,10 @@ export type KindRequest = [
 	debug: boolean,
 ];
 
-/** A call that the thread pool makes. Rejects with a {@link SystemError}: ECANCELED if it was aborted. */
+/**
+ * A call that a thread of its own makes. Rejects with a {@link SystemError}: ECANCELED if it was aborted, EAGAIN of
+ * pthread_create if there is no thread to be had.
+ */
 export interface NativeJob<Result> {
 	promise: Promise<Result>;
 	/**

@@ -8,6 +8,7 @@
 
 namespace daxkind {
 
+class EnvironmentJobs;
 class MappingTable;
 
 /// All state of one environment, made when it loads the addon and destroyed with it.
@@ -17,6 +18,8 @@ struct AddonState {
     /// The mappings made by mapDescriptor, shared with the finalizers of their ArrayBuffers, which may outlive this
     /// struct.
     std::shared_ptr<MappingTable> mappings;
+    /// The calls that other threads make for it. Null until the first one.
+    std::shared_ptr<EnvironmentJobs> jobs;
 
     static AddonState& of(Napi::Env env) { return *env.GetInstanceData<AddonState>(); }
 };

@@ -74,36 +74,20 @@ Napi::Value getInodeFlags(const Napi::CallbackInfo& info) {
     return result == 0 ? Napi::Value(Napi::Number::New(env, flags)) : fail(env, result, "ioctl", *path);
 }
 
-struct TreeRequest {
-    std::string top;
-    std::uint32_t set = 0;
-    std::uint32_t clear = 0;
-    bool recursive = false;
-};
-
-struct TreeResult {
-    syscalls::TreeControl control;
-    std::vector<syscalls::TreeFailure> failures;
-};
-
-std::optional<TreeRequest> takeTreeRequest(const Napi::CallbackInfo& info) {
+/// The arguments (top, set, clear, recursive). Null with an exception pending if one does not fit.
+std::shared_ptr<syscalls::FsxattrTreeChange> takeTreeChange(const Napi::CallbackInfo& info) {
     const auto top = takePath(info, 0, "top");
-    if (!top) return std::nullopt;
+    if (!top) return nullptr;
     const auto set = takeUint32(info, 1, "set");
-    if (!set) return std::nullopt;
+    if (!set) return nullptr;
     const auto clear = takeUint32(info, 2, "clear");
-    if (!clear) return std::nullopt;
+    if (!clear) return nullptr;
     const auto recursive = takeBoolean(info, 3, "recursive");
-    if (!recursive) return std::nullopt;
-    return TreeRequest{*top, *set, *clear, *recursive};
+    if (!recursive) return nullptr;
+    return std::make_shared<syscalls::FsxattrTreeChange>(*top, *set, *clear, *recursive);
 }
 
-int changeTree(const TreeRequest& request, TreeResult& result, const char** failedCall) {
-    return syscalls::changeFsxattrTree(request.top.c_str(), request.set, request.clear, request.recursive,
-                                       result.control, &result.failures, failedCall);
-}
-
-Napi::Value valueOf(Napi::Env env, const TreeResult& result) {
+Napi::Value valueOf(Napi::Env env, const syscalls::FsxattrTreeChange& result) {
     Napi::Array failures = Napi::Array::New(env, result.failures.size());
     for (std::size_t n = 0; n < result.failures.size(); ++n) {
         const syscalls::TreeFailure& failure = result.failures[n];
@@ -127,26 +111,25 @@ Napi::Value valueOf(Napi::Env env, const TreeResult& result) {
 
 // changeFsxattrTree(top, set, clear, recursive)
 Napi::Value changeFsxattrTree(const Napi::CallbackInfo& info) {
-    const auto request = takeTreeRequest(info);
-    if (!request) return info.Env().Undefined();
-    TreeResult result;
+    const auto change = takeTreeChange(info);
+    if (change == nullptr) return info.Env().Undefined();
     const char* call = nullptr;
-    const int error = changeTree(*request, result, &call);
-    return error == 0 ? valueOf(info.Env(), result) : fail(info.Env(), error, call, request->top);
+    int result;
+    do result = change->step(&call);
+    while (result > 0);
+    const std::string top = info[0].As<Napi::String>();
+    return result == 0 ? valueOf(info.Env(), *change) : fail(info.Env(), result, call, top);
 }
 
 // changeFsxattrTreeAsync(top, set, clear, recursive)
 Napi::Value changeFsxattrTreeAsync(const Napi::CallbackInfo& info) {
-    const auto request = takeTreeRequest(info);
-    if (!request) return info.Env().Undefined();
-    const auto result = std::make_shared<TreeResult>();
+    const auto change = takeTreeChange(info);
+    if (change == nullptr) return info.Env().Undefined();
     auto job = std::make_unique<Job>();
-    job->path = request->top;
-    job->run = [request = *request, result](const char** failedCall) {
-        return changeTree(request, *result, failedCall);
-    };
-    job->value = [result](Napi::Env env) { return valueOf(env, *result); };
-    return startJob(info.Env(), std::move(job), std::shared_ptr<syscalls::TreeControl>(result, &result->control));
+    job->path = info[0].As<Napi::String>();
+    job->step = [change](const char** failedCall) { return change->step(failedCall); };
+    job->value = [change](Napi::Env env) { return valueOf(env, *change); };
+    return startJob(info.Env(), std::move(job), std::shared_ptr<syscalls::TreeControl>(change, &change->control));
 }
 
 }  // namespace

@@ -1,47 +1,216 @@
 // See job.h.
 #include "binding/job.h"
 
+#include <cerrno>
+#include <new>
+#include <optional>
+
+#include "binding/addon.h"
 #include "binding/errors.h"
+#include "jobs/background.h"
 
 namespace daxkind {
 
 namespace {
 
-void settle(napi_env rawEnv, napi_status status, void* data) {
-    const std::unique_ptr<Job> job(static_cast<Job*>(data));
-    napi_delete_async_work(rawEnv, job->work);
-    // The environment is ending and runs no script any more.
-    if (status == napi_cancelled) return;
-    const Napi::Env env(rawEnv);
+// A job does much in few allocations of its own: where they fail, there may well be memory for what follows.
+int outOfMemory(Job& job) {
+    job.failedCall = "malloc";
+    return job.error = -ENOMEM;
+}
+
+// One step of a job: its result, -ECANCELED when it is aborted.
+int stepOf(Job& job) {
+    if (job.isAborted != nullptr && job.isAborted->load(std::memory_order_relaxed) != 0) return -ECANCELED;
+    try {
+        return job.step(&job.failedCall);
+    } catch (const std::bad_alloc&) {
+        return outOfMemory(job);
+    }
+}
+
+class JobTask final : public Task {
+  public:
+    JobTask(std::unique_ptr<Job> job, std::shared_ptr<EnvironmentJobs> jobs)
+        : job_(std::move(job)), jobs_(std::move(jobs)) {}
+
+    std::optional<std::chrono::milliseconds> step() override {
+        job_->error = stepOf(*job_);
+        if (job_->error == kMore) return std::chrono::milliseconds(0);
+        // What it worked on may be a kind that nobody else holds: this thread gives its storage back, not the event
+        // loop.
+        job_->step = nullptr;
+        if (job_->error != 0) job_->value = nullptr;
+        jobs_->finish(std::move(job_));
+        return std::nullopt;
+    }
+
+    std::unique_ptr<Job> takeBack() { return std::move(job_); }
+
+  private:
+    std::unique_ptr<Job> job_;
+    const std::shared_ptr<EnvironmentJobs> jobs_;
+};
+
+// Lets go of what jobs have made for an environment that has ended: whole kinds, which takes the kernel long.
+class Discarding final : public Task {
+  public:
+    explicit Discarding(std::vector<std::unique_ptr<Job>> jobs) : jobs_(std::move(jobs)) {}
+
+    std::optional<std::chrono::milliseconds> step() override {
+        jobs_.clear();
+        return std::nullopt;
+    }
+
+  private:
+    std::vector<std::unique_ptr<Job>> jobs_;
+};
+
+void settle(Napi::Env env, Job& job) {
     const Napi::HandleScope scope(env);
     Napi::Value value = env.Undefined();
-    if (job->error == 0) value = job->value(env);
-    if (job->error != 0) throwSystemError(env, job->error, job->failedCall, job->path.c_str());
+    if (job.error == 0) {
+        try {
+            value = job.value(env);
+        } catch (const std::bad_alloc&) {
+            outOfMemory(job);
+        }
+    }
+    if (job.error != 0) throwSystemError(env, job.error, job.failedCall, job.path.c_str());
     napi_value exception;
     bool isPending = false;
-    napi_is_exception_pending(rawEnv, &isPending);
-    if (isPending && napi_get_and_clear_last_exception(rawEnv, &exception) == napi_ok) {
-        napi_reject_deferred(rawEnv, job->deferred, exception);
+    napi_is_exception_pending(env, &isPending);
+    if (isPending && napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
+        napi_reject_deferred(env, job.deferred, exception);
     } else {
-        napi_resolve_deferred(rawEnv, job->deferred, value);
+        napi_resolve_deferred(env, job.deferred, value);
     }
 }
 
 }  // namespace
 
+// ---- The jobs of an environment -------------------------------------------------------------------------------------
+
+std::shared_ptr<EnvironmentJobs> EnvironmentJobs::of(Napi::Env env) {
+    std::shared_ptr<EnvironmentJobs>& jobs = AddonState::of(env).jobs;
+    if (jobs != nullptr) return jobs;
+    const auto made = std::make_shared<EnvironmentJobs>();
+    if (!made->open(env)) {
+        // In a worker that is being terminated nothing can be made; no script sees this.
+        if (!env.IsExceptionPending())
+            Napi::Error::New(env, "Node cannot make a thread-safe function").ThrowAsJavaScriptException();
+        return nullptr;
+    }
+    jobs = made;
+    return jobs;
+}
+
+bool EnvironmentJobs::open(napi_env env) {
+    napi_value name;
+    if (napi_create_string_utf8(env, "daxkind", NAPI_AUTO_LENGTH, &name) != napi_ok) return false;
+    // Node frees the function after this has run, whoever still knows it.
+    const auto finalize = [](napi_env, void*, void* context) {
+        auto* const hold = static_cast<std::shared_ptr<EnvironmentJobs>*>(context);
+        {
+            const std::lock_guard<std::mutex> lock((*hold)->mutex_);
+            (*hold)->function_ = nullptr;
+        }
+        delete hold;
+    };
+    const auto call = [](napi_env env, napi_value, void* context, void*) {
+        // What is still queued when the function has been finalised comes without an environment, and without a
+        // context.
+        if (env != nullptr) (*static_cast<std::shared_ptr<EnvironmentJobs>*>(context))->settleFinished(env);
+    };
+    auto* const hold = new std::shared_ptr<EnvironmentJobs>(shared_from_this());
+    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, finalize, hold, call, &function_) !=
+        napi_ok) {
+        delete hold;
+        return false;
+    }
+    // It keeps the event loop alive only while a promise is pending.
+    napi_unref_threadsafe_function(env, function_);
+    // Not at process.exit() in the main thread: there, the process ends before anybody could miss the jobs.
+    auto* const ended = new std::shared_ptr<EnvironmentJobs>(shared_from_this());
+    const auto hook = [](void* data) {
+        auto* const ended = static_cast<std::shared_ptr<EnvironmentJobs>*>(data);
+        (*ended)->end();
+        delete ended;
+    };
+    napi_add_env_cleanup_hook(env, hook, ended);
+    return true;
+}
+
+void EnvironmentJobs::start(napi_env env, std::unique_ptr<Job> job) {
+    Job& started = *job;
+    auto work = std::make_unique<JobTask>(std::move(job), shared_from_this());
+    if (pending_.empty()) napi_ref_threadsafe_function(env, function_);
+    pending_.insert(&started);
+    {
+        // So that finish() allocates nothing.
+        const std::lock_guard<std::mutex> lock(mutex_);
+        finished_.reserve(pending_.size());
+    }
+    std::unique_ptr<Task> task = std::move(work);
+    const int error = doInBackground(task);
+    if (error == 0) return;
+    job = static_cast<JobTask&>(*task).takeBack();
+    if (job->mustBeDone) {
+        while ((job->error = stepOf(*job)) == kMore);
+    } else {
+        job->error = error;
+        job->failedCall = "pthread_create";
+    }
+    finish(std::move(job));
+}
+
+void EnvironmentJobs::finish(std::unique_ptr<Job> job) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (function_ == nullptr) return;
+    finished_.push_back(std::move(job));
+    // One call settles all that is there then.
+    if (finished_.size() == 1) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+}
+
+void EnvironmentJobs::settleFinished(napi_env env) {
+    std::vector<std::unique_ptr<Job>> finished;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        for (std::unique_ptr<Job>& job : finished_) finished.push_back(std::move(job));
+        finished_.clear();
+    }
+    for (const auto& job : finished) {
+        pending_.erase(job.get());
+        settle(env, *job);
+    }
+    if (pending_.empty()) napi_unref_threadsafe_function(env, function_);
+}
+
+void EnvironmentJobs::end() {
+    std::vector<std::unique_ptr<Job>> finished;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        for (Job* const job : pending_) {
+            if (job->isAborted != nullptr) job->isAborted->store(1, std::memory_order_relaxed);
+        }
+        if (function_ != nullptr) napi_release_threadsafe_function(function_, napi_tsfn_abort);
+        function_ = nullptr;
+        finished.swap(finished_);
+    }
+    if (finished.empty()) return;
+    std::unique_ptr<Task> task = std::make_unique<Discarding>(std::move(finished));
+    doInBackground(task);
+}
+
 Napi::Value queueJob(Napi::Env env, std::unique_ptr<Job> job, napi_value control) {
-    Napi::Object result = Napi::Object::New(env);
+    const auto jobs = EnvironmentJobs::of(env);
+    if (jobs == nullptr) return env.Undefined();
     napi_value promise;
     if (napi_create_promise(env, &job->deferred, &promise) != napi_ok) return env.Undefined();
+    Napi::Object result = Napi::Object::New(env);
     result["control"] = Napi::Value(env, control);
     result["promise"] = Napi::Value(env, promise);
-    const auto execute = [](napi_env, void* data) {
-        Job& job = *static_cast<Job*>(data);
-        job.error = job.run(&job.failedCall);
-    };
-    Job* const running = job.release();
-    napi_create_async_work(env, nullptr, Napi::String::New(env, "daxkind"), execute, settle, running, &running->work);
-    napi_queue_async_work(env, running->work);
+    jobs->start(env, std::move(job));
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include "binding/arguments.h"
 #include "binding/errors.h"
 #include "binding/external.h"
+#include "binding/job.h"
 #include "binding/kind_making.h"
 #include "binding/kind_table.h"
 #include "binding/mapping.h"
@@ -55,10 +56,15 @@ namespace {
 Napi::Value create(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const PmemKindRequest request = takeKindRequest(info);
-    JobControl control;
     const char* failedCall = "";
     std::shared_ptr<Kind> kind;
-    const int error = makePmemKind(request, control, &kind, &failedCall);
+    int error = makePmemKind(request, &kind, &failedCall);
+    if (error == 0 && request.prefault) {
+        Prefault prefault(kind);
+        JobControl control;
+        do error = prefault.step(control, &failedCall);
+        while (error == kMore);
+    }
     if (error != 0) {
         throwSystemError(env, error, failedCall, request.directory.c_str());
         return env.Undefined();

@@ -1,6 +1,7 @@
-// What kinds do by the thread pool. A job holds what it works on, so that closing in the meantime, or the end of the
-// environment, leaves it whole.
+// What kinds do by threads of their own. A job holds what it works on, so that closing in the meantime, or the end of
+// the environment, leaves it whole.
 #include <cerrno>
+#include <optional>
 
 #include "binding/job.h"
 #include "binding/kind.h"
@@ -10,9 +11,6 @@ namespace daxkind {
 
 namespace {
 
-// One step of an asynchronous purge: the heap is locked no longer than this takes.
-constexpr uint64_t kPurgeStep = 64 * 1024 * 1024;
-
 KindTable* tableOf(const Napi::CallbackInfo& info) {
     return static_cast<KindTable*>(info.Data());
 }
@@ -21,19 +19,32 @@ Attachment* attachmentOf(const Napi::CallbackInfo& info) {
     return tableOf(info)->find(info[0].As<Napi::Number>());
 }
 
+// A kind that is being made.
+struct Creation {
+    PmemKindRequest request;
+    std::shared_ptr<Kind> kind;
+    std::optional<Prefault> prefault;
+
+    int step(JobControl& control, const char** failedCall) {
+        if (prefault) return prefault->step(control, failedCall);
+        const int error = makePmemKind(request, &kind, failedCall);
+        if (error != 0 || !request.prefault) return error;
+        prefault.emplace(kind);
+        return kMore;
+    }
+};
+
 // kindCreateAsync(directory, maxSize, conservative, sync, prefault, debug): the promise of a KindHandle
 Napi::Value create(const Napi::CallbackInfo& info) {
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    const PmemKindRequest request = takeKindRequest(info);
-    job->path = request.directory;
-    auto made = std::make_shared<std::shared_ptr<Kind>>();
-    job->run = [request, made, control](const char** failedCall) {
-        return makePmemKind(request, *control, made.get(), failedCall);
-    };
-    job->value = [made, table = tableOf(info)](Napi::Env env) {
-        registerKind(*made);
-        return attachKind(env, table, std::move(*made));
+    const auto creation = std::make_shared<Creation>();
+    creation->request = takeKindRequest(info);
+    job->path = creation->request.directory;
+    job->step = [creation, control](const char** failedCall) { return creation->step(*control, failedCall); };
+    job->value = [creation, table = tableOf(info)](Napi::Env env) {
+        registerKind(creation->kind);
+        return attachKind(env, table, creation->kind);
     };
     return startJob(info.Env(), std::move(job), control);
 }
@@ -44,9 +55,11 @@ Napi::Value prefault(const Napi::CallbackInfo& info) {
     if (at == nullptr) return info.Env().Undefined();
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
+    const auto prefault = std::make_shared<Prefault>(at->kind);
     job->path = at->kind->description.path;
-    job->run = [kind = at->kind, control](const char** failedCall) {
-        return prefaultKind(*kind, true, *control, failedCall);
+    job->step = [kind = at->kind, prefault, control](const char** failedCall) {
+        // When all that held it have let go nobody needs its memory.
+        return kind->heap.isHeld() ? prefault->step(*control, failedCall) : -ECANCELED;
     };
     return startJob(info.Env(), std::move(job), control);
 }
@@ -57,16 +70,15 @@ Napi::Value purge(const Napi::CallbackInfo& info) {
     if (at == nullptr) return info.Env().Undefined();
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
+    // The heap is locked no longer than a step takes.
+    const auto pace = std::make_shared<Pace>(2 * 1024 * 1024, 64 * 1024 * 1024);
     job->path = at->kind->description.path;
     at->kind->heap.empty(at->cache.get());
-    job->run = [kind = at->kind, control](const char** failedCall) {
-        *failedCall = "fallocate";
-        for (;;) {
-            if (control->isAborted != 0) return -ECANCELED;
-            const uint64_t given = kind->heap.purgeSome(kPurgeStep);
-            if (given == 0) return 0;
-            control->done = control->done + static_cast<double>(given);
-        }
+    job->step = [kind = at->kind, pace, control](const char**) {
+        const uint64_t given = pace->step([&](uint64_t size) { return kind->heap.purgeSome(size); });
+        const double before = control->done.load(std::memory_order_relaxed);
+        control->done.store(before + static_cast<double>(given), std::memory_order_relaxed);
+        return given == 0 ? 0 : kMore;
     };
     job->value = [control](Napi::Env env) { return Napi::Number::New(env, control->done); };
     return startJob(info.Env(), std::move(job), control);
@@ -79,7 +91,8 @@ Napi::Value closeKind(const Napi::CallbackInfo& info) {
     const std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>());
     if (attachment == nullptr) return info.Env().Undefined();
     auto kind = std::make_shared<std::shared_ptr<Kind>>(attachment->kind);
-    job->run = [kind](const char**) {
+    job->mustBeDone = true;
+    job->step = [kind](const char**) {
         // The last hold: gives the storage back.
         kind->reset();
         return 0;

@@ -1,41 +1,35 @@
 #include "binding/kind_making.h"
 
 #include <algorithm>
-#include <cerrno>
 
+#include "binding/job.h"
 #include "region/pmem_file.h"
 
 namespace daxkind {
 
-namespace {
-
-// 16 huge pages: some milliseconds, between two looks at whether it is wanted any more.
-constexpr uint64_t kPrefaultStep = 32 * 1024 * 1024;
-
-}  // namespace
-
-int prefaultKind(Kind& kind, bool whileHeld, JobControl& control, const char** failedCall) {
-    Region& region = *kind.region;
+int Prefault::step(JobControl& control, const char** failedCall) {
+    Heap& heap = kind_->heap;
+    Region& region = *kind_->region;
     const uint64_t capacity = region.capacity();
-    kind.heap.keepStorage();
-    control.total = static_cast<double>(capacity);
-    for (uint64_t offset = 0; offset < capacity; offset += kPrefaultStep) {
-        if (control.isAborted != 0 || (whileHeld && !kind.heap.isHeld())) return -ECANCELED;
-        const uint64_t length = std::min(kPrefaultStep, capacity - offset);
+    if (offset_ == 0) heap.keepStorage();
+    control.total.store(static_cast<double>(capacity), std::memory_order_relaxed);
+    const int error = pace_.step([&](uint64_t size) {
+        const uint64_t length = std::min(size, capacity - offset_);
         *failedCall = "fallocate";
-        int error = kind.heap.commit(offset, length);
+        int error = heap.commit(offset_, length);
         if (error != 0) return error;
         *failedCall = "madvise";
-        error = region.populate(offset, length);
-        kind.heap.dropStray(offset, length);
-        if (error != 0) return error;
-        control.done = static_cast<double>(offset + length);
-    }
-    return 0;
+        error = region.populate(offset_, length);
+        heap.dropStray(offset_, length);
+        offset_ += length;
+        return error;
+    });
+    if (error != 0) return error;
+    control.done.store(static_cast<double>(offset_), std::memory_order_relaxed);
+    return offset_ < capacity ? kMore : 0;
 }
 
-int makePmemKind(const PmemKindRequest& request, JobControl& control, std::shared_ptr<Kind>* made,
-                 const char** failedCall) {
+int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall) {
     PmemFileOptions options;
     options.directory = request.directory.c_str();
     options.capacity = request.maxSize;
@@ -51,7 +45,6 @@ int makePmemKind(const PmemKindRequest& request, JobControl& control, std::share
     kind->region = region;
     *failedCall = "mmap";
     error = kind->heap.open(region.get(), heapOptions);
-    if (error == 0 && request.prefault) error = prefaultKind(*kind, false, control, failedCall);
     if (error != 0) return error;
 
     const syscalls::FileStatus& status = region->status();

@@ -1,13 +1,16 @@
-// What creating and prefaulting a kind consist of, made by this thread or by a job of the thread pool.
+// What creating and prefaulting a kind consist of, made by this thread or by a job.
 #pragma once
 
 #include <napi.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "binding/kind_table.h"
+#include "jobs/pace.h"
 
 namespace daxkind {
 
@@ -24,18 +27,29 @@ struct PmemKindRequest {
 // in a worker that is being terminated.
 PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info);
 
-// The control of a job (see job.h). Aligned doubles are read and written whole on all our architectures.
+// The control of a job (see job.h).
 struct JobControl {
-    volatile double isAborted = 0;
-    volatile double done = 0;   // Bytes.
-    volatile double total = 0;  // Bytes.
+    std::atomic<double> isAborted{0};
+    std::atomic<double> done{0};   // Bytes.
+    std::atomic<double> total{0};  // Bytes.
 };
 
-// 0 or -errno with the system call that failed; -ECANCELED when it was aborted.
-int makePmemKind(const PmemKindRequest& request, JobControl& control, std::shared_ptr<Kind>* made,
-                 const char** failedCall);
-// Commits all of the kind and faults it in, in steps. The storage is kept from then on. `whileHeld`: -ECANCELED also
-// when all that held it have let go.
-int prefaultKind(Kind& kind, bool whileHeld, JobControl& control, const char** failedCall);
+// Makes a kind, without faulting it in. 0 or -errno with the system call that failed.
+int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall);
+
+// Commits all of a kind and faults it in. The storage is kept from then on.
+class Prefault {
+  public:
+    explicit Prefault(std::shared_ptr<Kind> kind) : kind_(std::move(kind)) {}
+
+    // A step of some milliseconds: kMore, 0 when all is done, or -errno with the system call that failed.
+    int step(JobControl& control, const char** failedCall);
+
+  private:
+    const std::shared_ptr<Kind> kind_;
+    uint64_t offset_ = 0;
+    // From a huge page to as much as takes 5 ms where a page of 4 KiB takes 2.5 us, as on slow media.
+    Pace pace_{2 * 1024 * 1024, 8 * 1024 * 1024};
+};
 
 }  // namespace daxkind

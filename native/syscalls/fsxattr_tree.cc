@@ -28,8 +28,8 @@ namespace {
 
 /// Directories whose descriptors are held at once, besides the top's.
 constexpr std::size_t mostOpen = 32;
-/// What one getdents64 brings: some thousand names.
-constexpr std::size_t entriesSize = 64 * 1024;
+/// What one getdents64 brings: some hundred names, few enough for one step.
+constexpr std::size_t entriesSize = 16 * 1024;
 
 /// linux_dirent64, which no header has. The name is behind it.
 struct EntryHead {
@@ -87,19 +87,33 @@ struct Level {
     Identity identity;
     /// Where the path of the walk ends when it is here.
     std::size_t pathLength;
+    /// Whether it may have entries that were not read yet. Until then nothing below it is entered.
+    bool isReading;
     /// Its subdirectories that were not entered yet, the next one last.
     std::vector<std::string> pending;
 };
 
-class Walk {
-  public:
-    Walk(std::uint32_t set, std::uint32_t clear, TreeControl& control, std::vector<TreeFailure>* failures)
-        : set_(set), clear_(clear), control_(control), failures_(failures) {}
+/// Only the thread that makes the steps counts.
+void add(std::atomic<double>& count) {
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
 
-    int run(const char* top, bool recursive, const char** failedCall);
+}  // namespace
+
+class FsxattrTreeChange::Walk {
+  public:
+    Walk(FsxattrTreeChange& all, std::string top, std::uint32_t set, std::uint32_t clear, bool recursive)
+        : top_(std::move(top)),
+          set_(set),
+          clear_(clear),
+          recursive_(recursive),
+          control_(all.control),
+          failures_(all.failures) {}
+
+    int step(const char** failedCall);
 
   private:
-    bool isAborted() const { return control_.isAborted != 0; }
+    int begin(const char** failedCall);
     bool isOnMount(const FileStatus& status) const;
     void fail(int error, const char* call, int fd = -1, const FileStatus* status = nullptr);
     int change(int fd, const FileStatus& status);
@@ -110,11 +124,14 @@ class Walk {
     void leave();
     int reopenByNames(Level& level);
 
+    const std::string top_;
     const std::uint32_t set_;
     const std::uint32_t clear_;
+    const bool recursive_;
     TreeControl& control_;
-    std::vector<TreeFailure>* const failures_;
-    FileStatus top_ = {};
+    std::vector<TreeFailure>& failures_;
+    bool hasBegun_ = false;
+    FileStatus topStatus_ = {};
     /// Of the deepest level, or of what is being visited in it; relative to the top.
     std::string path_;
     /// From the top, whose descriptor is always open, to the deepest.
@@ -124,36 +141,35 @@ class Walk {
     alignas(EntryHead) unsigned char entries_[entriesSize];
 };
 
-bool Walk::isOnMount(const FileStatus& status) const {
-    if (top_.mountId != 0) return status.mountId == top_.mountId;
-    return status.deviceMajor == top_.deviceMajor && status.deviceMinor == top_.deviceMinor;
+bool FsxattrTreeChange::Walk::isOnMount(const FileStatus& status) const {
+    if (topStatus_.mountId != 0) return status.mountId == topStatus_.mountId;
+    return status.deviceMajor == topStatus_.deviceMajor && status.deviceMinor == topStatus_.deviceMinor;
 }
 
 /// Notes that what `path_` names could not be changed, or not be entered.
-void Walk::fail(int error, const char* call, int fd, const FileStatus* status) {
+void FsxattrTreeChange::Walk::fail(int error, const char* call, int fd, const FileStatus* status) {
     TreeFailure failure = {path_, error, call, 0, 0, 0};
     if (fd >= 0) getInodeFlags(fd, &failure.inodeFlags);
     if (status != nullptr) {
         failure.owner = status->uid;
         failure.attributes = status->attributes;
     }
-    failures_->push_back(std::move(failure));
-    control_.failed = control_.failed + 1;
+    failures_.push_back(std::move(failure));
+    add(control_.failed);
 }
 
-int Walk::change(int fd, const FileStatus& status) {
-    volatile double& count = S_ISDIR(status.mode) ? control_.directories : control_.files;
-    count = count + 1;
+int FsxattrTreeChange::Walk::change(int fd, const FileStatus& status) {
+    add(S_ISDIR(status.mode) ? control_.directories : control_.files);
     bool changed = false;
     const int result = changeFsxattrFlags(fd, set_, clear_, nullptr, &changed);
     if (result != 0) fail(result, "ioctl", fd, &status);
-    if (changed) control_.changed = control_.changed + 1;
+    if (changed) add(control_.changed);
     return result;
 }
 
 /// Opens an entry of the deepest level and changes it; enters it if it is a directory. While the level is being read
 /// that has to wait: an entry that was a file a moment ago can be a directory now.
-void Walk::visit(const char* name, bool isReading) {
+void FsxattrTreeChange::Walk::visit(const char* name, bool isReading) {
     const std::size_t length = path_.size();
     if (length != 0) path_ += '/';
     path_ += name;
@@ -174,32 +190,27 @@ void Walk::visit(const char* name, bool isReading) {
     path_.resize(length);
 }
 
-/// Makes a directory the deepest level, at `path_`: changes it, then what is in it.
-void Walk::enter(Descriptor fd, const FileStatus& status) {
+/// Makes a directory the deepest level, at `path_`, and changes it; what is in it comes next.
+void FsxattrTreeChange::Walk::enter(Descriptor fd, const FileStatus& status) {
     change(fd.get(), status);
-    levels_.push_back({std::move(fd), Identity(status), path_.size(), {}});
+    levels_.push_back({std::move(fd), Identity(status), path_.size(), true, {}});
     if (levels_.size() > firstOpen_ + mostOpen) levels_[firstOpen_++].fd.reset();
-    read();
 }
 
-/// Changes the files of the deepest level, and keeps the names of its subdirectories.
-void Walk::read() {
-    const int fd = levels_.back().fd.get();
-    for (;;) {
-        const long length = syscall(SYS_getdents64, fd, entries_, sizeof entries_);
-        if (length < 0) return fail(-errno, "getdents64");
-        if (length == 0) return;
-        for (long at = 0; at < length && !isAborted();) {
-            EntryHead head;
-            std::memcpy(&head, entries_ + at, sizeof head);
-            readEntry(reinterpret_cast<const char*>(entries_ + at + entryName), head.type);
-            at += head.length;
-        }
-        if (isAborted()) return;
+/// Reads the next entries of the deepest level: changes those that are files, and keeps the names of subdirectories.
+void FsxattrTreeChange::Walk::read() {
+    const long length = syscall(SYS_getdents64, levels_.back().fd.get(), entries_, sizeof entries_);
+    if (length < 0) fail(-errno, "getdents64");
+    if (length <= 0) levels_.back().isReading = false;
+    for (long at = 0; at < length;) {
+        EntryHead head;
+        std::memcpy(&head, entries_ + at, sizeof head);
+        readEntry(reinterpret_cast<const char*>(entries_ + at + entryName), head.type);
+        at += head.length;
     }
 }
 
-void Walk::readEntry(const char* name, unsigned char type) {
+void FsxattrTreeChange::Walk::readEntry(const char* name, unsigned char type) {
     if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0) return;
     if (type == DT_UNKNOWN) {
         struct stat status;
@@ -212,7 +223,7 @@ void Walk::readEntry(const char* name, unsigned char type) {
 }
 
 /// Goes back up one level, and opens it again if it was closed.
-void Walk::leave() {
+void FsxattrTreeChange::Walk::leave() {
     const Level left = std::move(levels_.back());
     levels_.pop_back();
     if (levels_.empty()) return;
@@ -232,7 +243,7 @@ void Walk::leave() {
 }
 
 /// Opens the deepest level by the way it was found on. -ENOENT if that leads elsewhere now.
-int Walk::reopenByNames(Level& level) {
+int FsxattrTreeChange::Walk::reopenByNames(Level& level) {
     Descriptor fd;
     for (std::size_t depth = 1; depth < levels_.size(); ++depth) {
         const std::size_t above = levels_[depth - 1].pathLength;
@@ -250,45 +261,54 @@ int Walk::reopenByNames(Level& level) {
     return 0;
 }
 
+namespace {
+
 /// Whether a failure at the top says nothing about what is below it.
 bool isAboutOneFile(const TreeFailure& failure) {
     constexpr std::uint32_t excluding = FS_ENCRYPT_FL | FS_JOURNAL_DATA_FL | FS_VERITY_FL | FS_INLINE_DATA_FL;
     return failure.error == -EPERM || (failure.error == -EOPNOTSUPP && (failure.inodeFlags & excluding) != 0);
 }
 
-int Walk::run(const char* top, bool recursive, const char** failedCall) {
+}  // namespace
+
+/// What enter() does, of the top, but for the failures that end it all.
+int FsxattrTreeChange::Walk::begin(const char** failedCall) {
+    hasBegun_ = true;
     int opened = -1;
-    if (const int error = openForFsxattr(top, false, &opened, failedCall); error != 0) return error;
+    if (const int error = openForFsxattr(top_.c_str(), false, &opened, failedCall); error != 0) return error;
     Descriptor fd(opened);
     *failedCall = "statx";
-    if (const int error = statxDescriptor(fd.get(), &top_); error != 0) return error;
+    if (const int error = statxDescriptor(fd.get(), &topStatus_); error != 0) return error;
     *failedCall = "ioctl";
-    // What enter() does, but for the failures that end it all.
-    const int error = change(fd.get(), top_);
-    const bool enters = recursive && S_ISDIR(top_.mode);
-    if (error != 0 && !(enters && isAboutOneFile(failures_->back()))) return error;
-    if (!enters) return 0;
-    levels_.push_back({std::move(fd), Identity(top_), 0, {}});
-    read();
-    while (!levels_.empty() && !isAborted()) {
-        if (levels_.back().pending.empty()) {
-            leave();
-            continue;
-        }
+    const int error = change(fd.get(), topStatus_);
+    const bool enters = recursive_ && S_ISDIR(topStatus_.mode);
+    if (error != 0 && !(enters && isAboutOneFile(failures_.back()))) return error;
+    if (enters) levels_.push_back({std::move(fd), Identity(topStatus_), 0, true, {}});
+    return 0;
+}
+
+int FsxattrTreeChange::Walk::step(const char** failedCall) {
+    if (!hasBegun_) {
+        if (const int error = begin(failedCall); error != 0) return error;
+    } else if (levels_.back().isReading) {
+        read();
+    } else if (levels_.back().pending.empty()) {
+        leave();
+    } else {
         const std::string name = std::move(levels_.back().pending.back());
         levels_.back().pending.pop_back();
         visit(name.c_str(), false);
     }
-    return isAborted() ? -ECANCELED : 0;
+    return levels_.empty() ? 0 : 1;
 }
 
-}  // namespace
+FsxattrTreeChange::FsxattrTreeChange(std::string top, std::uint32_t set, std::uint32_t clear, bool recursive)
+    : walk_(std::make_unique<Walk>(*this, std::move(top), set, clear, recursive)) {}
 
-int changeFsxattrTree(const char* top, std::uint32_t set, std::uint32_t clear, bool recursive, TreeControl& control,
-                      std::vector<TreeFailure>* failures, const char** failedCall) {
-    // Too large for the stacks of some threads.
-    const auto walk = std::make_unique<Walk>(set, clear, control, failures);
-    return walk->run(top, recursive, failedCall);
+FsxattrTreeChange::~FsxattrTreeChange() = default;
+
+int FsxattrTreeChange::step(const char** failedCall) {
+    return walk_->step(failedCall);
 }
 
 }  // namespace daxkind::syscalls

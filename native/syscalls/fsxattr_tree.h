@@ -1,22 +1,23 @@
 // FS_IOC_FSSETXATTR for a whole tree of files. Names are bytes here, whatever they mean in an encoding.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace daxkind::syscalls {
 
-/// What the walk and a watcher on another thread tell each other. Aligned doubles are read and written whole on all our
-/// architectures, and JavaScript sees the struct as a Float64Array.
+/// What the walk and a watcher on another thread tell each other; JavaScript sees the struct as a Float64Array.
 struct TreeControl {
-    /// Set to anything but 0 to end the walk soon.
-    volatile double isAborted = 0;
-    volatile double files = 0;
-    volatile double directories = 0;
+    /// Not looked at by the walk; whoever makes its steps ends it.
+    std::atomic<double> isAborted{0};
+    std::atomic<double> files{0};
+    std::atomic<double> directories{0};
     /// Of those, the ones that did not have the flags as wanted, and have now.
-    volatile double changed = 0;
-    volatile double failed = 0;
+    std::atomic<double> changed{0};
+    std::atomic<double> failed{0};
 };
 
 /// A file or directory that could not be changed, and what is known of it that may be the cause.
@@ -38,11 +39,23 @@ struct TreeFailure {
 ///
 /// Follows no symbolic link, opens nothing but files and directories, and stays on the mount of the top. What vanishes
 /// during the walk is no failure. Holds a bounded number of descriptors, however deep the tree is.
-///
-/// Gives 0 even if some could not be changed; those are in `failures`. Gives a negative errno, with the call in
-/// `*failedCall`, if the top cannot be opened, if it fails for a reason that holds for its whole file system (-ENOTTY,
-/// -EROFS…), and -ECANCELED when aborted; what was changed by then stays so.
-int changeFsxattrTree(const char* top, std::uint32_t set, std::uint32_t clear, bool recursive, TreeControl& control,
-                      std::vector<TreeFailure>* failures, const char** failedCall);
+class FsxattrTreeChange {
+  public:
+    FsxattrTreeChange(std::string top, std::uint32_t set, std::uint32_t clear, bool recursive);
+    ~FsxattrTreeChange();
+
+    TreeControl control;
+    /// What could not be changed, so far.
+    std::vector<TreeFailure> failures;
+
+    /// Goes on for some hundred files. 1 if there is more to do, 0 when all is done, even if some could not be changed.
+    /// A negative errno, with the call in `*failedCall`, if the top cannot be opened, or if it fails for a reason that
+    /// holds for its whole file system (-ENOTTY, -EROFS…). No more steps are made then.
+    int step(const char** failedCall);
+
+  private:
+    class Walk;
+    const std::unique_ptr<Walk> walk_;
+};
 
 }  // namespace daxkind::syscalls

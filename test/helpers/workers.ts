@@ -12,6 +12,8 @@ export const worker = (stage: string, ending: string) => `
  * A process with a kind that has one block; `code` may start workers and look at what they leave:
  * - `kind`, `block` and `isWhole()`: whether the block's bytes are what they were
  * - `files()`: how many descriptors and mappings of files in the directory there are
+ * - `settled()`: waits until there is one of each, the process's own kind's, and gives that; or gives what there is after ten
+ *   seconds: what jobs of a worker that has ended let go, they let go in a moment
  * - `start(code)`: starts a worker and waits for its first message: { worker, message, exit }, the last one a promise of its
  *   exit code and its errors, which are expected
  */
@@ -29,6 +31,10 @@ export const processWithWorkers = (code: string) => `
 		const maps = readFileSync('/proc/self/maps', 'utf8').split('\\n');
 		const own = (lines) => lines.filter((line) => line.includes(directory + '/')).length;
 		return [own(readdirSync('/proc/self/fd').map(link)), own(maps)].join(' ');
+	};
+	const settled = async () => {
+		for (let tries = 0; tries < 500 && files() !== '1 1'; tries++) await sleep(20);
+		return files();
 	};
 	const start = async (code) => {
 		const worker = new Worker(code, { eval: true, workerData: { directory, shared: kind.share() }, execArgv: [] });

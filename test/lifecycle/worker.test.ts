@@ -90,7 +90,8 @@ for (const [what, loop] of Object.entries(loops)) {
 				const started = await Promise.all([1, 2, 3].map(() => start(${code})));
 				await sleep(delay);
 				await Promise.all(started.map(({ worker }) => worker.terminate()));
-				console.log(...(await Promise.all(started.map(({ exit }) => exit))), files(), kind.stats().blocks, isWhole());
+				const exits = await Promise.all(started.map(({ exit }) => exit));
+				console.log(...exits, await settled(), kind.stats().blocks, isWhole());
 			}`);
 		const stdout = `ready\n${`1 1 1 ${onlyMine}\n`.repeat(4)}`;
 		expect(await child.ended).toEqual({ status: 0, signal: null, stdout, stderr: '' });

@@ -15,7 +15,18 @@ const mapped = join(directory, 'mapped');
 const { errno } = constants;
 
 // As in preload-faults.c.
-const calls = { fallocate: 1, ftruncate: 2, fstatfs: 3, madvise: 4, mmap: 5, open: 6, statx: 7, mremap: 8 };
+const calls = {
+	fallocate: 1,
+	ftruncate: 2,
+	fstatfs: 3,
+	madvise: 4,
+	mmap: 5,
+	open: 6,
+	statx: 7,
+	malloc: 8,
+	pthread_create: 9,
+	mremap: 10,
+};
 const errors = {
 	fallocate: ['EINTR', 'ENOSPC', 'EIO'],
 	ftruncate: ['EFBIG'],
@@ -25,6 +36,8 @@ const errors = {
 	mremap: ['ENOMEM'],
 	open: ['EMFILE'],
 	statx: ['EIO'],
+	malloc: ['ENOMEM'],
+	pthread_create: ['EAGAIN'],
 };
 
 const orders = openSync(process.env.DAXKIND_FAULTS, 'r+');
@@ -118,7 +131,12 @@ const lives = {
 		await use(kind, fault);
 		await step(fault, () => kind.closeAsync());
 	},
-	async 'a kind made by the thread pool, as large as the file system'(fault) {
+	async 'a kind made and prefaulted by another thread'(fault) {
+		const kind = await step(fault, () => PmemKind.createAsync(directory, { maxSize: 16 * MiB, prefault: true }));
+		// Closing waits for no thread that cannot be had.
+		assert.equal(await kind?.closeAsync(), undefined);
+	},
+	async 'a kind made by another thread, as large as the file system'(fault) {
 		const kind = await step(fault, () => PmemKind.createAsync(directory));
 		if (kind === undefined) return;
 		const block = await step(fault, () => kind.malloc(100));

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 // Calls by their numbers in addon-faults.mjs.
-enum Call { kNone, kFallocate, kFtruncate, kFstatfs, kMadvise, kMmap, kOpen, kStatx, kMremap };
+enum Call { kNone, kFallocate, kFtruncate, kFstatfs, kMadvise, kMmap, kOpen, kStatx, kMalloc, kPthreadCreate, kMremap };
 
 // The orders, in words of the file.
 struct Orders {
@@ -73,7 +74,7 @@ static void* real(void** known, const char* name) {
 }
 
 static void *fallocate64Real, *ftruncate64Real, *fstatfs64Real, *madviseReal, *mmap64Real, *mremapReal, *open64Real,
-    *syscallReal;
+    *pthread_createReal, *syscallReal;
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t length) {
     return fails(kFallocate, CALLER) ? -1 : REAL(fallocate64)(fd, mode, offset, length);
@@ -109,6 +110,22 @@ int open64(const char* path, int flags, ...) {
     const mode_t mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;
     va_end(rest);
     return fails(kOpen, CALLER) ? -1 : REAL(open64)(path, flags, mode);
+}
+
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*), void* argument) {
+    if (fails(kPthreadCreate, CALLER)) return errno;
+    return REAL(pthread_create)(thread, attributes, body, argument);
+}
+
+// The C library's own name for it: dlsym would allocate.
+extern void* __libc_malloc(size_t size);
+
+// Of the addon's threads alone: in the main thread Node itself ends when there is no memory.
+void* malloc(size_t size) {
+    if (orders != NULL && __atomic_load_n(&orders->call, __ATOMIC_ACQUIRE) == kMalloc && gettid() != getpid() &&
+        fails(kMalloc, CALLER))
+        return NULL;
+    return __libc_malloc(size);
 }
 
 // statx is called by its number.
