@@ -1,5 +1,5 @@
-// Waiting for what the thread pool does: with an AbortSignal, and with a report of how far it is.
-import { setInterval } from 'node:timers';
+// Waiting for what another thread does: with an AbortSignal, and with a report of how far it is.
+import { clearInterval, setInterval } from 'node:timers';
 import { requireOptions } from './arguments.ts';
 import { invalidArgType, type SystemError } from './errors.ts';
 import type { NativeJob } from './native.ts';
@@ -21,17 +21,54 @@ const reportMs = 100;
 /** Where in its control a job is told to end. */
 const aborted = 0;
 
-/** Checks the options of an asynchronous call; throws if they are none, and the reason of a signal that is aborted. */
-export function checkJobOptions<Options extends WatchedJobOptions<never>>(options: Options | undefined) {
-	const given = requireOptions<Options>('options', options);
-	if (given.signal !== undefined && !(given.signal instanceof AbortSignal)) {
-		throw invalidArgType('options.signal', 'an instance of AbortSignal', given.signal);
+// Taken once: what is put in their place later, on one signal or on all, could throw in the middle of a job.
+const { addEventListener, removeEventListener } = EventTarget.prototype;
+const isAbortedSignal = getterOf('aborted');
+const reasonOfSignal = getterOf('reason');
+const startTimer = setInterval;
+const stopTimer = clearInterval;
+
+function getterOf(name: 'aborted' | 'reason'): (this: unknown) => unknown {
+	return Object.getOwnPropertyDescriptor(AbortSignal.prototype, name)!.get!;
+}
+
+/** Whether it works as one, not only by its prototype. */
+function isSignal(value: unknown): value is AbortSignal {
+	try {
+		isAbortedSignal.call(value);
+		return true;
+	} catch {
+		return false;
 	}
-	if (given.onProgress !== undefined && typeof given.onProgress !== 'function') {
-		throw invalidArgType('options.onProgress', 'of type function', given.onProgress);
+}
+
+/** Throws the reason of a signal that is aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+	if (signal !== undefined && isAbortedSignal.call(signal)) throw reasonOfSignal.call(signal);
+}
+
+/** The options that all asynchronous calls have, checked and read once. */
+export interface CheckedJobOptions<Progress> {
+	signal?: AbortSignal | undefined;
+	onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * Checks the options that all asynchronous calls have, reading each once, and gives them; throws if they are none, and the
+ * reason of a signal that is aborted.
+ */
+export function checkJobOptions<Progress>(
+	options: WatchedJobOptions<Progress> | undefined,
+): CheckedJobOptions<Progress> {
+	const { signal, onProgress } = requireOptions<WatchedJobOptions<Progress>>('options', options);
+	if (signal !== undefined && !isSignal(signal)) {
+		throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
 	}
-	given.signal?.throwIfAborted();
-	return given;
+	if (onProgress !== undefined && typeof onProgress !== 'function') {
+		throw invalidArgType('options.onProgress', 'of type function', onProgress);
+	}
+	throwIfAborted(signal);
+	return { signal, onProgress };
 }
 
 /** What `finish` has to know of a job. */
@@ -43,32 +80,38 @@ interface JobNature<Result, Progress> {
 }
 
 /**
- * The result of a job. An aborted one is rejected with the signal's reason once the pool has let go of it; one that was
- * done before it saw the signal is a success. An error that `onProgress` throws aborts the job, and is the rejection.
+ * Starts a job and waits for its result. An aborted one is rejected with the signal's reason once its thread has let go of it;
+ * one that was done before it saw the signal is a success. An error that `onProgress` throws aborts the job, and is the
+ * rejection.
+ *
+ * @param options What `checkJobOptions` gave.
  */
 export async function finish<Result, Progress>(
-	job: NativeJob<Result>,
-	{ signal, onProgress }: WatchedJobOptions<Progress>,
+	start: () => NativeJob<Result>,
+	{ signal, onProgress }: CheckedJobOptions<Progress>,
 	{ progressOf, discard }: JobNature<Result, Progress> = {},
 ): Promise<Result> {
-	const control = new Float64Array(job.control);
+	let control: Float64Array | undefined;
 	let thrown: { error: unknown } | undefined;
 	const abort = () => {
-		control[aborted] = 1;
+		if (control) control[aborted] = 1;
 	};
 	const report = () => {
 		try {
-			if (progressOf) onProgress?.(progressOf(control));
+			if (control && progressOf) onProgress?.(progressOf(control));
 		} catch (error) {
 			thrown ??= { error };
 			abort();
 		}
 	};
-	signal?.addEventListener('abort', abort, { once: true });
-	const timer = onProgress === undefined ? undefined : setInterval(report, reportMs);
+	// What can throw comes before the job: nobody would wait for its promise then.
+	if (signal) addEventListener.call(signal, 'abort', abort);
+	const timer = onProgress === undefined ? undefined : startTimer(report, reportMs);
 	try {
+		const job = start();
+		control = new Float64Array(job.control);
 		const result = await job.promise;
-		clearInterval(timer);
+		stopTimer(timer);
 		report();
 		if (thrown) {
 			await discard?.(result);
@@ -77,11 +120,19 @@ export async function finish<Result, Progress>(
 		return result;
 	} catch (error) {
 		if (thrown) throw thrown.error;
-		if ((error as SystemError).code !== 'ECANCELED' || !signal?.aborted) throw error;
+		if ((error as SystemError).code !== 'ECANCELED' || !signal || !isAbortedSignal.call(signal)) throw error;
 		report();
-		throw signal.reason;
+		throw reasonOfSignal.call(signal);
 	} finally {
-		clearInterval(timer);
-		signal?.removeEventListener('abort', abort);
+		stopTimer(timer);
+		if (signal) forget(signal, abort);
+	}
+}
+
+function forget(signal: AbortSignal, listener: () => void): void {
+	try {
+		removeEventListener.call(signal, 'abort', listener);
+	} catch {
+		// A Proxy's handler can throw. The result counts, and nobody else would let go of it.
 	}
 }

@@ -148,8 +148,9 @@ const progressOf = ([, files, directories, changed, failed]: Float64Array): DaxF
 });
 
 /**
- * As {@link setDaxFlag}, by another thread, with the same errors. It can be aborted by `signal`, between two files: then the promise is
- * rejected with the signal's reason, and what was changed stays so.
+ * As {@link setDaxFlag}, by a thread of its own, with the same errors, and EAGAIN of `pthread_create` if there is none to be had. It
+ * can be aborted by `signal`, every few hundred files: then the promise is rejected with the signal's reason, and what was changed
+ * stays so. `process.exit()` and the end of a worker abort it, too, and do not wait for it.
  *
  * @example
  * const { failures } = await setDaxFlagAsync('/mnt/pmem', true, {
@@ -166,8 +167,9 @@ export async function setDaxFlagAsync(
 	const checked = requirePath('path', path);
 	const mask = maskOf(on);
 	const given = checkJobOptions(options);
-	const job = native.changeFsxattrTreeAsync(checked, ...mask, requireRecursive(given));
-	const change = await finish(job, given, { progressOf }).catch((error) => {
+	const recursive = requireRecursive(options ?? {});
+	const start = () => native.changeFsxattrTreeAsync(checked, ...mask, recursive);
+	const change = await finish(start, given, { progressOf }).catch((error) => {
 		throw reasoned(checked, error);
 	});
 	return treeOf(checked, change);

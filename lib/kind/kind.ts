@@ -411,31 +411,31 @@ export abstract class Kind {
 	}
 
 	/**
-	 * As `purge`, by another thread, a part at a time.
+	 * As `purge`, by a thread of its own, a part at a time.
 	 *
 	 * @returns Bytes given back.
-	 * @throws As `purge`; the signal's reason.
+	 * @throws As `purge`; EAGAIN (pthread_create) if there is no thread to be had; the signal's reason.
 	 */
 	async purgeAsync(options?: JobOptions): Promise<number> {
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();
 		this.#blocks.ledger?.drain();
-		return finish(native.kindPurgeAsync(this.#heap.id), given);
+		return finish(() => native.kindPurgeAsync(this.#heap.id), given);
 	}
 
 	/**
 	 * Reserves the storage of the whole kind and faults its pages in (fallocate, madvise with MADV_POPULATE_WRITE), by
-	 * another thread, so that no later allocation or first touch waits for either. The storage is kept until `purge` or
+	 * a thread of its own, so that no later allocation or first touch waits for either. The storage is kept until `purge` or
 	 * `close`, whatever the policy. The kind may be used meanwhile.
 	 *
-	 * @throws A system error of `fallocate` (ENOSPC) or `madvise`; the signal's reason. What was reserved stays.
+	 * @throws A system error of `fallocate` (ENOSPC), `madvise` or `pthread_create` (EAGAIN); the signal's reason. What was reserved stays.
 	 * @throws Error ERR_INVALID_STATE after `close`, also when the last that held the kind closed it meanwhile.
 	 */
 	async prefault(options?: ProgressOptions): Promise<void> {
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();
 		try {
-			await finish(native.kindPrefaultAsync(this.#heap.id), given, { progressOf });
+			await finish(() => native.kindPrefaultAsync(this.#heap.id), given, { progressOf });
 		} catch (error) {
 			if (this.closed && (error as SystemError | null)?.code === 'ECANCELED') throw invalidState('the kind is closed');
 			throw error;
@@ -460,14 +460,14 @@ export abstract class Kind {
 		return leaks;
 	}
 
-	/** As `close`; the storage is given back by another thread. The Kind is closed at once. */
+	/**
+	 * As `close`; the storage is given back by another thread, or by this one if no other can be had. The Kind is closed at
+	 * once.
+	 */
 	async closeAsync(): Promise<LeakReport | undefined> {
 		if (this.closed) return undefined;
 		const leaks = this.#leaks();
-		await finish(
-			this.#letGo(() => native.kindCloseAsync(this.#heap.id)),
-			{},
-		);
+		await finish(() => this.#letGo(() => native.kindCloseAsync(this.#heap.id)), {});
 		return leaks;
 	}
 

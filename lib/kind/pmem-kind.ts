@@ -2,7 +2,7 @@
 import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
 import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
-import { checkJobOptions, finish } from '../jobs.ts';
+import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type Granularity, granularityOf } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
@@ -176,7 +176,8 @@ export class PmemKind extends Kind {
 	}
 
 	/**
-	 * As `create`, by another thread: with `prefault` it can take seconds.
+	 * As `create`, by a thread of its own: with `prefault` it can take seconds. The promise keeps the event loop alive;
+	 * `process.exit()` and the end of a worker do not wait for it, and nothing stays behind.
 	 *
 	 * ```js
 	 * const kind = await PmemKind.createAsync('/dev/shm', {
@@ -188,7 +189,8 @@ export class PmemKind extends Kind {
 	 * kind.close();
 	 * ```
 	 *
-	 * @throws As `create`; the signal's reason. Nothing stays behind then.
+	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if there is no thread to be had; the signal's reason.
+	 *   Nothing stays behind then.
 	 */
 	static async createAsync(
 		directory: string | URL,
@@ -199,16 +201,18 @@ export class PmemKind extends Kind {
 		const given = checkJobOptions(options);
 		let handle: KindHandle;
 		try {
-			const discard = (unwanted: KindHandle) => finish(native.kindCloseAsync(unwanted.id), {});
-			handle = await finish(native.kindCreateAsync(...request), given, { progressOf, discard });
+			const discard = (unwanted: KindHandle) => finish(() => native.kindCloseAsync(unwanted.id), {});
+			handle = await finish(() => native.kindCreateAsync(...request), given, { progressOf, discard });
 		} catch (error) {
 			throw explained(error, checked);
 		}
 		const kind = new PmemKind(adopt(handle), pressure);
-		if (given.signal?.aborted || (requireDax && !kind.dax)) {
+		try {
+			throwIfAborted(given.signal);
+			if (requireDax && !kind.dax) throw notDax(path);
+		} catch (error) {
 			await kind.closeAsync();
-			given.signal?.throwIfAborted();
-			throw notDax(path);
+			throw error;
 		}
 		return kind;
 	}

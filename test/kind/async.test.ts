@@ -1,5 +1,5 @@
 // The asynchronous calls: that they do what the others do, can be watched and aborted, and leave nothing behind.
-import { Kind, PmemKind, type Progress } from 'daxkind';
+import { Kind, PmemKind, type Progress, setDaxFlagAsync } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -125,6 +125,88 @@ test('an abort at any time rejects with the reason and leaves nothing, or comes 
 				kind?.close();
 			}
 		}
+	});
+});
+
+test('a signal whose methods throw does no harm: the call ends as it would, and nothing stays behind', async () => {
+	const hostile = (names: string[]) => {
+		const { signal } = new AbortController();
+		for (const name of names) {
+			Object.defineProperty(signal, name, {
+				get() {
+					throw new Error('mine');
+				},
+			});
+		}
+		return signal;
+	};
+	const names = ['addEventListener', 'removeEventListener', 'aborted', 'reason', 'throwIfAborted'];
+	const unhandled: unknown[] = [];
+	const listener = (reason: unknown) => unhandled.push(reason);
+	process.on('unhandledRejection', listener);
+	await leavesNothing(async () => {
+		for (const hidden of [...names.map((name) => [name]), names]) {
+			const options = { maxSize: 16 * MiB, prefault: true, signal: hostile(hidden) };
+			const kind = await PmemKind.createAsync(directory, options);
+			await kind.prefault({ signal: hostile(hidden) });
+			expect(await kind.purgeAsync({ signal: hostile(hidden) })).toBe(16 * MiB);
+			kind.close();
+			const missing = PmemKind.createAsync(`${directory}/missing`, options);
+			await expect(missing).rejects.toEqual(code('ENOENT'));
+			const { message } = await setDaxFlagAsync(`${directory}/missing`, true, options).catch((error) => error);
+			expect(message).toContain('ENOENT');
+		}
+		// None is a signal, though its prototype says so.
+		const signal = Object.create(AbortSignal.prototype);
+		const making = PmemKind.createAsync(directory, { maxSize: 16 * MiB, signal });
+		await expect(making).rejects.toEqual(code('ERR_INVALID_ARG_TYPE'));
+		let throws = false;
+		const late = new Proxy(new AbortController().signal, {
+			get(target, name) {
+				if (throws) throw new Error('too late');
+				return Reflect.get(target, name);
+			},
+		});
+		const refused = PmemKind.createAsync(directory, { maxSize: 16 * MiB, signal: late });
+		throws = true;
+		await expect(refused).rejects.toThrow('too late');
+	});
+	await turn();
+	process.off('unhandledRejection', listener);
+	expect(unhandled).toEqual([]);
+});
+
+test('options are read once: what a getter says later counts for nothing', async () => {
+	const read: string[] = [];
+	const once = <Options extends object>(options: Options): Options =>
+		Object.defineProperties(
+			{},
+			Object.fromEntries(
+				Object.entries(options).map(([name, value]) => [
+					name,
+					{
+						enumerable: true,
+						get() {
+							if (read.includes(name)) throw new Error(`${name} is read twice`);
+							read.push(name);
+							return value;
+						},
+					},
+				]),
+			),
+		) as Options;
+	const job = () => once({ signal: new AbortController().signal, onProgress() {} });
+	await leavesNothing(async () => {
+		const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+		for (const call of [(options: object) => kind.prefault(options), (options: object) => kind.purgeAsync(options)]) {
+			read.length = 0;
+			await call(job());
+			expect(read.toSorted()).toEqual(['onProgress', 'signal']);
+		}
+		kind.close();
+		read.length = 0;
+		const options = once({ maxSize: 16 * MiB, prefault: true, signal: new AbortController().signal, onProgress() {} });
+		(await PmemKind.createAsync(directory, options)).close();
 	});
 });
 
