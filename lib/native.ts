@@ -239,6 +239,8 @@ export interface KindHandle {
 	id: number;
 	/** What the whole process knows the kind by; never used again for another. */
 	number: number;
+	/** By which number the heap knows whose this thread's blocks are. */
+	owner: number;
 	/** This thread's cache of free blocks: an Int32Array's memory, laid out as native/heap/thread_cache.h says. */
 	cache: ArrayBuffer;
 	/** Bytes that the kind can hold. */
@@ -325,11 +327,25 @@ export interface KindLayout {
 	/** Words of a slab's descriptor (native/heap/slab_allocator.h), and how long descriptors are in words. */
 	slabStart: number;
 	slabShape: number;
+	slabFree: number;
 	slabStateBase: number;
 	descriptorWords: number;
 	/** The lowest bits of the shape are the class, those above them the number of slots. */
 	slabClassBits: number;
 	slabSlotsBits: number;
+	/** In a slab's word `slabFree`, a number below `slabOwners` from this bit on says whose the slab is. */
+	slabOwnerShift: number;
+	slabOwners: number;
+	/** This owner stands for several; each slot has its own then. */
+	manyOwners: number;
+	/** In the state byte of a slot or a unit: a raw handle of it is out. */
+	handleOut: number;
+	/** For kindFreeRaw: the block is a run. */
+	noSlot: number;
+	/** For kindReference: who can reach the block, see native/heap/references.h. */
+	referenceShared: number;
+	referenceCollected: number;
+	referenceGuarded: number;
 	/** The bits from here on of an entry in the unit map (native/heap/run_allocator.h) are its tag. */
 	unitTagShift: number;
 	largeTag: number;
@@ -342,6 +358,9 @@ export interface RawTables {
 	descriptors: ArrayBuffer;
 	slotStates: ArrayBuffer;
 	runStates: ArrayBuffer;
+	/** Empty while no other thread has held the kind. */
+	slotOwners: ArrayBuffer;
+	runOwners: ArrayBuffer;
 }
 
 /**
@@ -363,11 +382,20 @@ interface Kinds {
 	kindAllocateRun(id: number, units: number, alignment: number): number;
 	/** Frees a block that is in no cache. */
 	kindFree(id: number, segment: number, offset: number): number;
+	/**
+	 * Frees a block of which a raw handle is out with the state `out`, also another thread's, after it has filled it with
+	 * the byte `fill` unless that is negative. `index` is that of a slab's descriptor, or a run's first unit with `noSlot`.
+	 * -EINVAL if the handle is not out.
+	 */
+	kindFreeRaw(id: number, index: number, slot: number, out: number, fill: number): number;
 	/** Makes a run shorter or longer where it is. */
 	kindResizeRun(id: number, segment: number, offset: number, units: number): number;
 	/** Takes a block of the same class in a slab that is as full or fuller, if there is one. */
 	kindTakeBetter(id: number, segment: number, offset: number): number;
-	/** An ArrayBuffer over a part of the kind's memory, cut at its end. */
+	/**
+	 * An ArrayBuffer over a part of the kind's memory, cut at its end. While it, or a view of it, can be reached, the blocks
+	 * that this hold leaves behind when it is closed are not freed.
+	 */
 	kindWindow(id: number, segment: number, offset: number, length: number): ArrayBuffer;
 	/** An ArrayBuffer over a block; the block of that generation is freed when it is garbage. */
 	kindCollectedWindow(id: number, segment: number, offset: number, length: number, generation: number): ArrayBuffer;
@@ -379,7 +407,9 @@ interface Kinds {
 	/** Says that this hold is about to be closed. Whether it is the last one that has not left. */
 	kindLeave(id: number): boolean;
 	/** Gives a block that has none a generation. */
-	kindReference(id: number, segment: number, offset: number, length: number, zone: number): number;
+	kindReference(id: number, segment: number, offset: number, length: number, zone: number, sort: number): number;
+	/** All threads may know the block of that generation from now on. -ESTALE if it has been freed. */
+	kindShareBlock(id: number, segment: number, offset: number, generation: number): number;
 	/** Tells the new length of the block of that generation. -ESTALE if it has been freed. */
 	kindRelength(id: number, segment: number, offset: number, generation: number, length: number): number;
 	/** What the block of that generation is; undefined if it has been freed. */

@@ -8,12 +8,12 @@ import { daxkindError, invalidArgType, invalidState } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer, noCache, Segment } from './block.ts';
 import { codeFor, emptyCode, runCodeOf } from './codes.ts';
-import { DebugLedger, fillFreed, redZone } from './debug.ts';
+import { DebugLedger, fillFreed, freedByte, redZone } from './debug.ts';
 import type { Kind } from './kind.ts';
 import { type PressureOptions, PressureWatch } from './pressure.ts';
 import { ThreadHeap } from './thread-heap.ts';
 
-const { runCode, segmentSize } = native.kindLayout;
+const { runCode, segmentSize, referenceShared, referenceCollected, referenceGuarded } = native.kindLayout;
 
 /** The method that a block is allocated by: its callers are remembered in debug mode. */
 type Caller = (...args: never[]) => unknown;
@@ -113,7 +113,7 @@ export class Blocks {
 		if (code < 0) return undefined;
 		const heap = this.heap;
 		const { segment, offset } = heap;
-		const generation = native.kindReference(heap.id, segment, offset, size, zone);
+		const generation = native.kindReference(heap.id, segment, offset, size, zone, referenceGuarded);
 		const memory = this.plainView(segment, offset, whole);
 		const isHeld = () => native.kindDereference(heap.id, segment, offset, generation) !== undefined;
 		ledger.allocated(generation, memory, zone, size, heap.usableSize(code), isHeld, caller);
@@ -131,7 +131,7 @@ export class Blocks {
 		if (code < 0) return undefined;
 		const { heap } = this;
 		const { segment, offset } = heap;
-		const generation = native.kindReference(heap.id, segment, offset, size, 0);
+		const generation = native.kindReference(heap.id, segment, offset, size, 0, referenceCollected);
 		const buffer = heap.collectedWindow(segment, offset, size, generation);
 		const own = { generation, isOwn: true, isCollected: true, zone: 0 };
 		return Block.at(new Segment(this.kind, buffer, noCache, segment, own), offset, 0, size, code);
@@ -207,10 +207,13 @@ export class Blocks {
 		const offset = Block.offsetOf(held);
 		const place = index * segmentSize + offset;
 		// Not asked for again: another thread may be freeing the block.
-		if (segment.generation !== 0 && !isCollected) return { offset: place, generation: segment.generation };
+		if (segment.generation !== 0 && !isCollected) {
+			if (this.ledger !== undefined) native.kindShareBlock(id, index, offset, segment.generation);
+			return { offset: place, generation: segment.generation };
+		}
 		// With a new generation, the block is not the one that the garbage collector frees.
 		if (isCollected) native.kindUnreference(id, index, offset, segment.generation);
-		const generation = native.kindReference(id, index, offset, held.length, zone);
+		const generation = native.kindReference(id, index, offset, held.length, zone, referenceShared);
 		const own = { generation, isOwn, isCollected: false, zone };
 		Block.move(held, new Segment(this.kind, segment.buffer, noCache, index, own));
 		return { offset: place, generation };
@@ -243,6 +246,14 @@ export class Blocks {
 		return native.kindDereference(this.heap.id, index, Block.offsetOf(block), generation) !== undefined;
 	}
 
+	/** Gives the memory of a raw handle back that is another thread's block, or may be. False if the handle is not out. */
+	freeForeign(index: number, slot: number, out: number): boolean {
+		const fill = this.ledger === undefined ? -1 : freedByte;
+		if (native.kindFreeRaw(this.heap.id, index, slot, out, fill) !== 0) return false;
+		this.heap.startDecay();
+		return true;
+	}
+
 	/** Gives the memory of a raw handle back. */
 	freeRaw(code: number, segment: number, offset: number): void {
 		if (this.ledger !== undefined) fillFreed(this.plainView(segment, offset, this.heap.usableSize(code)));
@@ -254,6 +265,8 @@ export class Blocks {
 		this.isOpen = false;
 		const buffers: ArrayBuffer[] = [];
 		for (const segment of this.segments) if (segment !== undefined) buffers.push(segment.buffer);
+		// Blocks that are left are freed when nothing knows these any more.
+		this.segments.length = 0;
 		return this.heap.close(buffers, letGo);
 	}
 

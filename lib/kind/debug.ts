@@ -10,7 +10,7 @@ export const redZone = 16;
 /** The patterns: of red zones, of memory that was never written, of freed memory. */
 const zoneByte = 0xfd;
 const freshByte = 0xcd;
-const freedByte = 0xdd;
+export const freedByte = 0xdd;
 
 /** How much freed memory is kept out of use: this share of the kind, but no more than so many bytes or blocks. */
 const quarantineShare = 1 / 16;

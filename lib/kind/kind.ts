@@ -317,8 +317,9 @@ export abstract class Kind {
 	 */
 	share(): SharedKind {
 		this.#blocks.checkOpen();
+		const process = native.kindShare(this.#heap.id);
 		this.#share();
-		return { type: 'daxkind.Kind', process: native.kindShare(this.#heap.id), number: this.#number };
+		return { type: 'daxkind.Kind', process, number: this.#number };
 	}
 
 	/**
@@ -494,7 +495,7 @@ export abstract class Kind {
 
 	#share(): void {
 		this.#isShared = true;
-		if (this.#raw !== undefined) this.#raw.isShared = true;
+		this.#raw?.share();
 	}
 
 	#rawHandles(): RawHandles {
@@ -502,6 +503,7 @@ export abstract class Kind {
 		this.#raw ??= new RawHandles({
 			cache: this.#cache,
 			number: this.#number,
+			owner: this.#heap.owner,
 			unitShift: this.#unitShift,
 			isShared: this.#isShared,
 			read: () => {
@@ -510,6 +512,7 @@ export abstract class Kind {
 				return tables;
 			},
 			giveBack: (code, segment, offset) => this.#blocks.freeRaw(code, segment, offset),
+			freeForeign: (index, slot, out) => this.#blocks.freeForeign(index, slot, out),
 		});
 		return this.#raw;
 	}
@@ -539,7 +542,8 @@ export abstract class Kind {
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
 		const raw = this.#rawHandles();
 		if (handle === 0) return;
-		this.#blocks.freeRaw(raw.release(handle), raw.segment, raw.offset);
+		const code = raw.release(handle);
+		if (code >= 0) this.#blocks.freeRaw(code, raw.segment, raw.offset);
 	}
 
 	#leaks(): LeakReport | undefined {

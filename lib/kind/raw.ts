@@ -22,9 +22,15 @@ const {
 	segmentSize,
 	slabStart,
 	slabShape,
+	slabFree,
 	slabStateBase,
 	slabClassBits,
 	slabSlotsBits,
+	slabOwnerShift,
+	slabOwners,
+	manyOwners,
+	handleOut: isOut,
+	noSlot,
 	descriptorWords,
 	unitTagShift,
 	largeTag,
@@ -45,12 +51,10 @@ const tagShift = 15;
 /** Tags are 1 to 63: a handle is never 0, and a small number never a handle. */
 const tags = 63;
 
-/** In a state byte: a handle of this generation is out. */
-const isOut = generationMask + 1;
-
 const classMask = 2 ** slabClassBits - 1;
 const slotsMask = 2 ** slabSlotsBits - 1;
 const entryMask = 2 ** unitTagShift - 1;
+const ownerMask = slabOwners - 1;
 const slabEntry = slabTag << unitTagShift;
 /** Of longer runs the code is no small integer. */
 const mostSmallUnits = 2 ** (30 - unitsShift) - 1;
@@ -66,23 +70,35 @@ interface Owner {
 	/** The thread cache, or one that has nothing. */
 	cache: Int32Array;
 	number: number;
+	/** As the heap knows whose this thread's blocks are. */
+	owner: number;
 	unitShift: number;
 	isShared: boolean;
 	/** Gives the heap's tables as they are now. */
 	read: () => RawTables;
 	/** Frees a block that is no handle's any more, and that the cache would not have. */
 	giveBack: (code: number, segment: number, offset: number) => void;
+	/**
+	 * Takes a handle back and frees its block, which may be another thread's: one that this cache handed out again would
+	 * be freed when that thread ends. False if the handle is not out.
+	 */
+	freeForeign: (index: number, slot: number, out: number) => boolean;
 }
+
+/** What `release` gives in place of a code. */
+const freedCode = -1;
 
 /** The raw handles of one thread's hold on a kind. */
 export class RawHandles {
 	/** Whether other threads may free handles, too. Once true it stays so. */
-	isShared: boolean;
+	#isShared: boolean;
 	/** Where the block is that `find` or `release` was last asked for. */
 	segment = 0;
 	offset = 0;
 	#cache: Int32Array;
 	#giveBack: Owner['giveBack'];
+	#freeForeign: Owner['freeForeign'];
+	#owner: number;
 	#tag: number;
 	#slabTag: number;
 	#unitShift: number;
@@ -95,10 +111,14 @@ export class RawHandles {
 	#descriptors = new Int32Array(0);
 	#slotStates = new Uint8Array(0);
 	#runStates = new Uint8Array(0);
+	#slotOwners = new Uint16Array(0);
+	#runOwners = new Uint16Array(0);
 
-	constructor({ cache, number, unitShift, isShared, read, giveBack }: Owner) {
+	constructor({ cache, number, owner, unitShift, isShared, read, giveBack, freeForeign }: Owner) {
 		this.#cache = cache;
-		this.isShared = isShared;
+		this.#owner = owner;
+		this.#freeForeign = freeForeign;
+		this.#isShared = isShared;
 		this.#tag = (1 + (number % tags)) << tagShift;
 		this.#slabTag = this.#tag | isSlab;
 		this.#giveBack = giveBack;
@@ -107,6 +127,13 @@ export class RawHandles {
 		this.#unitMask = 2 ** unitShift - 1;
 		this.#segmentShift = Math.log2(segmentSize) - unitShift;
 		this.#segmentMask = 2 ** this.#segmentShift - 1;
+		this.#readTables();
+	}
+
+	/** Other threads may free handles from now on. */
+	share(): void {
+		if (this.#isShared) return;
+		this.#isShared = true;
 		this.#readTables();
 	}
 
@@ -148,14 +175,19 @@ export class RawHandles {
 		const start = descriptors[slab + slabStart]!;
 		const shape = descriptors[slab + slabShape]!;
 		const slot = (low >>> slotShift) & slotMask;
+		const state = descriptors[slab + slabStateBase]! * 8 + slot;
+		const out = (low & generationMask) | isOut;
 		if (
 			high * wordSpan + low !== handle ||
 			slot >= ((shape >>> slabClassBits) & slotsMask) ||
-			this.#unitMap[start] !== (slabEntry | index) ||
-			!this.#change(this.#slotStates, descriptors[slab + slabStateBase]! * 8 + slot, (low & generationMask) | isOut)
+			this.#unitMap[start] !== (slabEntry | index)
 		) {
 			return false;
 		}
+		if (this.#isShared && !this.#ownsSlot(slab, state)) {
+			return this.#slotStates[state] === out && this.#freeForeign(index, slot, out);
+		}
+		if (!this.#change(this.#slotStates, state, out)) return false;
 		const code = shape & classMask;
 		const offset = ((start & this.#segmentMask) << this.#unitShift) + slot * classSizes[code]!;
 		const segment = start >>> this.#segmentShift;
@@ -171,7 +203,11 @@ export class RawHandles {
 		const units = entry & entryMask;
 		if (entry >>> unitTagShift !== largeTag || units > mostSmallUnits) return false;
 		// A run has no slot: with one, this is the number of no state.
-		if (!this.#change(this.#runStates, unit, (low & lowHalf) + isOut)) return false;
+		const out = (low & lowHalf) + isOut;
+		if (this.#isShared && !this.#ownsRun(unit)) {
+			return this.#runStates[unit] === out && this.#freeForeign(unit, noSlot, out);
+		}
+		if (!this.#change(this.#runStates, unit, out)) return false;
 		const code = smallRunCode(units);
 		const offset = (unit & this.#segmentMask) << this.#unitShift;
 		const segment = unit >>> this.#segmentShift;
@@ -179,10 +215,20 @@ export class RawHandles {
 		return true;
 	}
 
+	/** Whether a slot that is taken is surely this thread's; `slab` is the first word of its slab's descriptor. */
+	#ownsSlot(slab: number, state: number): boolean {
+		const owner = (this.#descriptors[slab + slabFree]! >>> slabOwnerShift) & ownerMask;
+		return owner === this.#owner || (owner === manyOwners && this.#slotOwners[state] === this.#owner);
+	}
+
+	#ownsRun(unit: number): boolean {
+		return this.#runOwners[unit] === this.#owner;
+	}
+
 	/** Takes a handle back. False if it is not out, or no longer: another thread has been faster. */
 	#change(states: Uint8Array, state: number, out: number): boolean {
 		if (states[state] !== out) return false;
-		if (this.isShared) return Atomics.compareExchange(states, state, out, out ^ isOut) === out;
+		if (this.#isShared) return Atomics.compareExchange(states, state, out, out ^ isOut) === out;
 		states[state] = out ^ isOut;
 		return true;
 	}
@@ -222,7 +268,7 @@ export class RawHandles {
 		return this.#look(handle, false);
 	}
 
-	/** As find, and the handle is one no longer. */
+	/** As find, and the handle is one no longer; -1 if its block has been freed, too. */
 	release(handle: number): number {
 		return this.#look(handle, true);
 	}
@@ -241,6 +287,12 @@ export class RawHandles {
 			(high & isSlab) !== 0 ? this.#lookForSlot(index, slot) : this.#lookForRun(index, slot);
 		const generation = low & generationMask;
 		const out = generation | isOut;
+		if (isReleased && this.#isShared && states[state] === out) {
+			const [isMine, which] =
+				(high & isSlab) === 0 ? [this.#ownsRun(index), noSlot] : [this.#ownsSlot(index * descriptorWords, state), slot];
+			if (!isMine && this.#freeForeign(index, which, out)) return freedCode;
+			if (!isMine) throw freedAlready();
+		}
 		const was = isReleased ? Atomics.compareExchange(states, state, out, generation) : states[state];
 		// Nobody has ever had a handle of it; or it was an older one.
 		if (was === 0) throw notABlock();
@@ -278,11 +330,13 @@ export class RawHandles {
 	}
 
 	#readTables(): void {
-		const { unitMap, descriptors, slotStates, runStates } = this.#read();
+		const { unitMap, descriptors, slotStates, runStates, slotOwners, runOwners } = this.#read();
 		this.#unitMap = new Int32Array(unitMap);
 		this.#descriptors = new Int32Array(descriptors);
 		this.#slotStates = new Uint8Array(slotStates);
 		this.#runStates = new Uint8Array(runStates);
+		this.#slotOwners = new Uint16Array(slotOwners);
+		this.#runOwners = new Uint16Array(runOwners);
 	}
 }
 

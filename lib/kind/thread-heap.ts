@@ -44,6 +44,7 @@ export function push(cache: Int32Array, code: number, segment: number, offset: n
 export class ThreadHeap {
 	readonly id: number;
 	readonly capacity: number;
+	readonly owner: number;
 	readonly cache: Int32Array;
 	/** Bytes of a unit, of which long blocks have a whole number. */
 	readonly unitSize: number;
@@ -61,6 +62,7 @@ export class ThreadHeap {
 	constructor(handle: KindHandle) {
 		this.id = handle.id;
 		this.capacity = handle.capacity;
+		this.owner = handle.owner;
 		this.unitSize = 2 ** handle.unitShift;
 		this.cache = new Int32Array(handle.cache);
 		this.#path = handle.path;

@@ -20,7 +20,7 @@ namespace daxkind {
 Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind) {
     auto attachment = std::make_unique<Attachment>();
     auto cache = std::make_shared<ThreadCache>();
-    const int error = cache->open();
+    int error = cache->open();
     if (error != 0) {
         throwSystemError(env, error, "mmap", kind->description.path.c_str());
         return env.Undefined();
@@ -42,7 +42,14 @@ Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> ki
     handle["deviceMajor"] = description.deviceMajor;
     handle["deviceMinor"] = description.deviceMinor;
 
-    kind->heap.attach(cache.get());
+    error = kind->heap.attach(cache.get());
+    if (error == -ENOENT) return env.Undefined();
+    if (error != 0) {
+        throwSystemError(env, error, "mmap", description.path.c_str());
+        return env.Undefined();
+    }
+    handle["owner"] = cache->owner;
+    attachment->blocks = std::make_shared<OwnedBlocks>(kind, cache->owner);
     attachment->kind = std::move(kind);
     attachment->cache = std::move(cache);
     table->listen(env, attachment.get());

@@ -44,8 +44,21 @@ napi_value freeBlock(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
-    at->quarantine.erase(call.blockOffset(0));
-    return number(env, at->kind->heap.free(at->cache.get(), call.blockOffset(0)));
+    Heap& heap = at->kind->heap;
+    const auto quarantined = at->quarantine.find(call.blockOffset(0));
+    if (quarantined == at->quarantine.end()) return number(env, heap.free(at->cache.get(), call.blockOffset(0)));
+    const int status = heap.freeReferenced(at->cache.get(), quarantined->first, quarantined->second);
+    at->quarantine.erase(quarantined);
+    return number(env, status);
+}
+
+// kindFreeRaw(id, index, slot, out, fill): 0, or -EINVAL if the handle is not out
+napi_value freeRaw(napi_env env, napi_callback_info info) {
+    const Call<4> call(env, info);
+    Attachment* const at = call.attachment();
+    if (at == nullptr) return number(env, -EBADF);
+    return number(env, at->kind->heap.freeRaw(at->cache.get(), call.uint32(0), call.uint32(1),
+                                              static_cast<uint8_t>(call.uint32(2)), static_cast<int>(call.uint32(3))));
 }
 
 // kindResizeRun(id, segment, offset, units)
@@ -67,6 +80,12 @@ napi_value takeBetter(napi_env env, napi_callback_info info) {
     return number(env, error);
 }
 
+// What an ArrayBuffer over a part of the region keeps.
+struct Window {
+    std::shared_ptr<Region> region;
+    std::shared_ptr<OwnedBlocks> blocks;
+};
+
 // kindWindow(id, segment, offset, length): an ArrayBuffer over that part of the region, cut at its end
 napi_value window(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
@@ -74,7 +93,14 @@ napi_value window(napi_env env, napi_callback_info info) {
     const uint64_t from = call.blockOffset(0);
     if (at == nullptr || from >= at->kind->region->capacity()) return nullptr;
     const uint64_t length = std::min(call.uint64(2), at->kind->region->capacity() - from);
-    return externalArrayBuffer<Region>(env, at->kind->region->base() + from, length, at->kind->region);
+    auto window = std::make_shared<Window>(Window{at->kind->region, at->blocks});
+    const napi_value buffer = externalArrayBuffer<Window>(env, at->kind->region->base() + from, length, window);
+    if (buffer == nullptr) return nullptr;
+    // Its backing store goes when it is detached, the object itself when no view of it is left.
+    auto* const hold = new std::shared_ptr<Window>(std::move(window));
+    const auto finalize = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Window>*>(data); };
+    if (napi_add_finalizer(env, buffer, hold, finalize, nullptr, nullptr) != napi_ok) delete hold;
+    return buffer;
 }
 
 // A block whose memory is freed when its ArrayBuffer is garbage, unless that was done by hand before.
@@ -110,6 +136,7 @@ void exportKindBlocks(Napi::Env env, Napi::Object exports, KindTable* table) {
     addFunction(env, exports, "kindFlush", flush, table);
     addFunction(env, exports, "kindAllocateRun", allocateRun, table);
     addFunction(env, exports, "kindFree", freeBlock, table);
+    addFunction(env, exports, "kindFreeRaw", freeRaw, table);
     addFunction(env, exports, "kindResizeRun", resizeRun, table);
     addFunction(env, exports, "kindTakeBetter", takeBetter, table);
     addFunction(env, exports, "kindWindow", window, table);

@@ -34,7 +34,16 @@ Napi::Object kindLayout(Napi::Env env) {
     set("chunkSize", kChunkSize);
     set("slabStart", kSlabStart);
     set("slabShape", kSlabShape);
+    set("slabFree", kSlabFree);
+    set("slabOwnerShift", kSlabOwnerShift);
+    set("slabOwners", kMostOwners);
+    set("manyOwners", kManyOwners);
     set("slabStateBase", kSlabStateBase);
+    set("handleOut", kHandleOut);
+    set("noSlot", Heap::kNoSlot);
+    set("referenceShared", static_cast<uint32_t>(ReferenceSort::kShared));
+    set("referenceCollected", static_cast<uint32_t>(ReferenceSort::kCollected));
+    set("referenceGuarded", static_cast<uint32_t>(ReferenceSort::kGuarded));
     set("slabClassBits", kSlabClassBits);
     set("slabSlotsBits", kSlabSlotsBits);
     set("descriptorWords", kDescriptorWords);

@@ -12,6 +12,10 @@ namespace {
 
 // kindShare(id): this process's nonce
 napi_value share(napi_env env, napi_callback_info info) {
+    const Call<0> call(env, info);
+    Attachment* const at = call.attachment();
+    // Without its tables raw handles are freed by native calls.
+    if (at != nullptr) at->kind->heap.expectOthers();
     return number(env, processNonce());
 }
 
@@ -27,13 +31,21 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
     return attachKind(env, table, std::move(kind));
 }
 
-// kindReference(id, segment, offset, length, zone): the generation of a block that had none
+// kindReference(id, segment, offset, length, zone, sort): the generation of a block that had none
 napi_value reference(napi_env env, napi_callback_info info) {
-    const Call<4> call(env, info);
+    const Call<5> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
-    return number(env,
-                  static_cast<double>(at->kind->heap.reference(call.blockOffset(0), call.uint64(2), call.uint32(3))));
+    const uint64_t generation = at->kind->heap.reference(call.blockOffset(0), call.uint64(2), call.uint32(3),
+                                                         static_cast<ReferenceSort>(call.uint32(4)));
+    return number(env, static_cast<double>(generation));
+}
+
+// kindShareBlock(id, segment, offset, generation): 0, or -ESTALE
+napi_value shareBlock(napi_env env, napi_callback_info info) {
+    const Call<3> call(env, info);
+    Attachment* const at = call.attachment();
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.share(call.blockOffset(0), call.uint64(2)));
 }
 
 // kindRelength(id, segment, offset, generation, length): 0, or -ESTALE
@@ -70,14 +82,15 @@ napi_value unreference(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? -EBADF : at->kind->heap.unreference(call.blockOffset(0), call.uint64(2)));
 }
 
-// kindQuarantine(id, segment, offset, generation): as kindUnreference; and kindFree is called for the block later on,
-// or it is freed when this thread ends
+// kindQuarantine(id, segment, offset, generation): as kindUnreference for all that know the generation; kindFree is
+// called for the block later on, or it is freed when this thread ends
 napi_value quarantine(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
-    const int status = at->kind->heap.unreference(call.blockOffset(0), call.uint64(2));
-    if (status == 0) at->quarantine.insert(call.blockOffset(0));
+    uint64_t concealed;
+    const int status = at->kind->heap.conceal(call.blockOffset(0), call.uint64(2), &concealed);
+    if (status == 0) at->quarantine[call.blockOffset(0)] = concealed;
     return number(env, status);
 }
 
@@ -90,10 +103,12 @@ napi_value freeReferenced(napi_env env, napi_callback_info info) {
 }
 
 Napi::Value tableWindow(Napi::Env env, const std::shared_ptr<Kind>& kind, const RawTables::Table& table) {
+    if (table.bytes == 0) return Napi::ArrayBuffer::New(env, 0);
     return Napi::Value(env, externalArrayBuffer<Heap>(env, table.data, table.bytes, kind->heapOwner));
 }
 
-// kindRawTables(id): { unitMap, descriptors, slotStates, runStates }, as much of them as is in use, and more
+// kindRawTables(id): { unitMap, descriptors, slotStates, runStates, slotOwners, runOwners }, as much of them as is in
+// use, and more
 Napi::Value rawTables(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>());
@@ -109,6 +124,8 @@ Napi::Value rawTables(const Napi::CallbackInfo& info) {
     result["descriptors"] = tableWindow(env, at->kind, tables.descriptors);
     result["slotStates"] = tableWindow(env, at->kind, tables.slotStates);
     result["runStates"] = tableWindow(env, at->kind, tables.runStates);
+    result["slotOwners"] = tableWindow(env, at->kind, tables.slotOwners);
+    result["runOwners"] = tableWindow(env, at->kind, tables.runOwners);
     return result;
 }
 
@@ -118,6 +135,7 @@ void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table) {
     addFunction(env, exports, "kindShare", share, table);
     exports["kindAttach"] = Napi::Function::New(env, attach, "kindAttach", table);
     addFunction(env, exports, "kindReference", reference, table);
+    addFunction(env, exports, "kindShareBlock", shareBlock, table);
     addFunction(env, exports, "kindRelength", relength, table);
     addFunction(env, exports, "kindDereference", dereference, table);
     addFunction(env, exports, "kindUnreference", unreference, table);

@@ -1,5 +1,7 @@
 #include "binding/kind_table.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <sys/random.h>
 
 #include <unordered_map>
@@ -63,13 +65,19 @@ double processNonce() {
 
 Attachment::~Attachment() {
     if (kind == nullptr || cache == nullptr) return;
-    for (const uint64_t offset : quarantine) kind->heap.free(cache.get(), offset);
+    for (const auto& [offset, generation] : quarantine) kind->heap.freeReferenced(cache.get(), offset, generation);
     // Whoever lets go last sees to it that the storage has gone back when that is done.
     if (kind->heap.detach(cache.get()) && kind->decay != 0) endDecay(kind->decay, true);
+    kind->heap.close();
 }
 
 KindTable::~KindTable() {
-    attachments.clear();
+    for (std::unique_ptr<Attachment>& attachment : attachments) {
+        if (attachment == nullptr) continue;
+        const std::shared_ptr<OwnedBlocks> blocks = attachment->blocks;
+        attachment.reset();
+        blocks->free();
+    }
     if (waker != nullptr) waker->stop();
 }
 
@@ -83,6 +91,42 @@ void KindTable::listen(napi_env env, Attachment* attachment) {
         at.waker->wake();
     };
     attachment->kind->heap.setWake(attachment->cache.get(), wake, attachment);
+}
+
+void OwnedBlocks::free() {
+    const std::shared_ptr<Kind> kind = kind_.lock();
+    if (kind != nullptr && !isFreed_) kind->heap.abandon(owner_);
+    isFreed_ = true;
+}
+
+OwnedBlocks::~OwnedBlocks() {
+    const std::shared_ptr<Kind> kind = kind_.lock();
+    uint32_t unit = 0;
+    if (kind == nullptr || isFreed_ || kind->heap.abandonSome(owner_, &unit)) return;
+    struct Rest {
+        std::shared_ptr<Kind> kind;
+        uint32_t owner;
+        uint32_t unit;
+    };
+    auto* const rest = new Rest{kind, owner_, unit};
+    const auto run = [](void* data) -> void* {
+        const std::unique_ptr<Rest> rest(static_cast<Rest*>(data));
+        rest->kind->heap.abandon(rest->owner, rest->unit);
+        return nullptr;
+    };
+    // Signals are for Node's threads.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    const bool isStarted = pthread_create(&thread, nullptr, run, rest) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (isStarted) {
+        pthread_detach(thread);
+    } else {
+        run(rest);
+    }
 }
 
 uint32_t KindTable::add(std::unique_ptr<Attachment> attachment) {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "heap/heap.h"
@@ -53,15 +53,38 @@ double processNonce();
 
 class Waker;
 
+// The blocks that a hold on a kind took and neither freed nor shared, once the hold is no more. They are free when no
+// script and no operation of Node's own can reach their memory: at the end of the environment, because Node waits for
+// its operations before; after a close in a thread that goes on, when all ArrayBuffers over the memory are garbage, for
+// an operation under way keeps its own. Those share in this object.
+class OwnedBlocks {
+  public:
+    OwnedBlocks(std::weak_ptr<Kind> kind, uint32_t owner) : kind_(std::move(kind)), owner_(owner) {}
+    OwnedBlocks(const OwnedBlocks&) = delete;
+    OwnedBlocks& operator=(const OwnedBlocks&) = delete;
+    // Frees them now if they are few. Else another thread does, so that no event loop waits for it.
+    ~OwnedBlocks();
+    // Frees them now, on this thread.
+    void free();
+
+  private:
+    std::weak_ptr<Kind> kind_;
+    const uint32_t owner_;
+    bool isFreed_ = false;
+};
+
 // One environment's (one thread's) hold on a kind.
 struct Attachment {
+    std::shared_ptr<OwnedBlocks> blocks;
+    // Goes before the blocks: those of the last hold go with the kind.
     std::shared_ptr<Kind> kind;
     std::shared_ptr<ThreadCache> cache;
     std::shared_ptr<Waker> waker;
     // The heap has something to ask of this thread; set under the heap's lock.
     std::atomic<bool> isWoken{false};
-    // Freed blocks that debug mode keeps out of use for a while. A thread may end before it gives them back.
-    std::unordered_set<uint64_t> quarantine;
+    // Freed blocks that debug mode keeps out of use for a while, with a generation that nobody else knows. A thread may
+    // end before it gives them back.
+    std::unordered_map<uint64_t, uint64_t> quarantine;
 
     Attachment() = default;
     Attachment(const Attachment&) = delete;
@@ -101,6 +124,12 @@ struct KindTable {
     ~KindTable();
     // Lets other threads ask the hold's owner to answer.
     void listen(napi_env env, Attachment* attachment);
+
+    KindTable() = default;
+    KindTable(const KindTable&) = delete;
+    KindTable& operator=(const KindTable&) = delete;
+    // At the end of the environment: no script runs any more, and no operation that Node knows of.
+    ~KindTable();
 
     uint32_t add(std::unique_ptr<Attachment> attachment);
     Attachment* find(uint32_t id) const { return id < attachments.size() ? attachments[id].get() : nullptr; }
@@ -168,6 +197,8 @@ inline napi_value number(napi_env env, double value) {
 // Joins a kind: a new hold of this environment as a KindHandle (lib/native.ts). Undefined with an exception pending
 // where that fails.
 Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind);
+// where that fails, and without one if the last hold has just ended.
+Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind, Attachment** made = nullptr);
 
 // The groups of exports; `table` is the data of their functions.
 void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table);      // kind.cc

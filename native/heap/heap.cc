@@ -43,6 +43,7 @@ uint64_t withRoom(uint64_t used, uint64_t reserved) {
 }  // namespace
 
 int Heap::open(Region* region, const HeapOptions& options) {
+    region_ = region;
     capacity_ = region->capacity();
     const uint32_t shift = options.unitShift != 0 ? options.unitShift : unitShiftFor(capacity_);
     isConservative_ = options.conservative;
@@ -68,6 +69,7 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
         return error;
     }
     runs_.tagLarge(start, units);
+    if (runOwners_.isOpen()) runOwners_[start] = static_cast<uint16_t>(cache->owner);
     const uint64_t bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     takenRuns_++;
     takenRunBytes_ += bytes;
@@ -134,16 +136,32 @@ int Heap::takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint32_t sizeClass = slabs_.classAt(offset);
     if (sizeClass == SlabAllocator::kNone) return -ENOENT;
-    const int error = slabs_.takeBetter(offset, better);
+    const int error = slabs_.takeBetter(cache->owner, offset, better);
     if (error == 0) took(cache, classSize(sizeClass));
     return error;
 }
 
 // ---- References -----------------------------------------------------------------------------------------------------
 
-uint64_t Heap::reference(uint64_t offset, uint64_t length, uint32_t zone) {
+uint64_t Heap::reference(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return references_.add(offset, length, zone);
+    return references_.add(offset, length, zone, sort);
+}
+
+int Heap::share(uint64_t offset, uint64_t generation) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    Reference* const found = references_.find(offset, generation);
+    if (found == nullptr) return -ESTALE;
+    found->sort = ReferenceSort::kShared;
+    return 0;
+}
+
+int Heap::conceal(uint64_t offset, uint64_t generation, uint64_t* concealed) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const Reference* const found = references_.find(offset, generation);
+    if (found == nullptr) return -ESTALE;
+    *concealed = references_.add(offset, found->length, found->zone, ReferenceSort::kShared);
+    return 0;
 }
 
 int Heap::relength(uint64_t offset, uint64_t generation, uint64_t length) {
@@ -280,13 +298,19 @@ void Heap::dropStray(uint64_t offset, uint64_t length) {
 
 int Heap::rawTables(RawTables* tables) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    // Whose a block is is a question only where there may be a second cache.
+    const bool hasOwners = runOwners_.isOpen();
     int error = slabs_.openStates();
+    if (error == 0 && hasOwners) error = slabs_.openOwners();
     if (error == 0 && !runStates_.isOpen()) error = runStates_.reserve(runs_.totalUnits());
     if (error != 0) return error;
-    *tables = {{runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
-               {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
-               {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
-               {runStates_.data(), runs_.totalUnits()}};
+    *tables = {
+        {runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
+        {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
+        {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
+        {runStates_.data(), runs_.totalUnits()},
+        {slabs_.slotOwners().data(), hasOwners ? withRoom(slabs_.stateBytes() * 2, slabs_.slotOwners().bytes()) : 0},
+        {runOwners_.data(), hasOwners ? uint64_t{runs_.totalUnits()} * 2 : 0}};
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "heap/owners.h"
 #include "heap/references.h"
 #include "heap/run_allocator.h"
 #include "heap/size_classes.h"
@@ -64,6 +65,9 @@ struct RawTables {
     Table descriptors;
     Table slotStates;
     Table runStates;  // One for each unit: of the run that begins there.
+    // Empty while other threads are not expected.
+    Table slotOwners;
+    Table runOwners;  // By unit as well.
 };
 
 class Heap {
@@ -71,9 +75,21 @@ class Heap {
     // 0 or -errno.
     int open(Region* region, const HeapOptions& options);
 
-    // A thread cache joins and leaves; leaving gives its blocks back. Whether it was the last.
-    void attach(ThreadCache* cache);
+    // A thread cache joins: 0, -ENOMEM, or -ENOENT if close() was before.
+    int attach(ThreadCache* cache);
+    // It leaves, and gives back what is free in it; whether it was the last. What its owner still holds stays until
+    // abandon() is called for the owner's number.
     bool detach(ThreadCache* cache);
+    // Nobody can reach the blocks any more that the owner, who has left, did not share: they are free. Blocks with a
+    // shared reference stay, and those of which a raw handle is out, or that a finalizer frees. The lock is held for a
+    // moment at a time only. abandonSome() does a part of it, moves `unit`, which is 0 at first, and says whether that
+    // was all.
+    void abandon(uint32_t owner, uint32_t unit = 0);
+    bool abandonSome(uint32_t owner, uint32_t* unit);
+    // If nobody has a cache any more, nobody may join.
+    void close();
+    // Other threads may join from now on: makes the tables that only then are needed. 0 or -ENOMEM.
+    int expectOthers();
     // How others make the owner of the cache call answer(): `wake`, under the heap's lock.
     void setWake(ThreadCache* cache, void (*wake)(void*), void* data);
     // The owner's pressure word is set when callers and caches hold so many bytes.
@@ -96,9 +112,19 @@ class Heap {
     // Takes a block of the same class in another slab that is as full, or fuller; the content is the caller's to move.
     // -ENOENT when the block is in its best place already, or is a run.
     int takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better);
+    // Takes back a raw handle, whose state is `out`, and frees its block, which may be another thread's. `index` is
+    // that of the slab's descriptor and `slot` that of the slot; of a run, `index` is its first unit and `slot`
+    // kNoSlot. The block is filled with the byte `fill` first, unless that is negative. -EINVAL if the handle is not
+    // out.
+    static constexpr uint32_t kNoSlot = UINT32_MAX;
+    int freeRaw(ThreadCache* cache, uint32_t index, uint32_t slot, uint8_t out, int fill);
 
     // Gives a block that has none a generation.
-    uint64_t reference(uint64_t offset, uint64_t length, uint32_t zone);
+    uint64_t reference(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort);
+    // All threads may know the block of that generation from now on. -ESTALE if it has been freed.
+    int share(uint64_t offset, uint64_t generation);
+    // Its generation is another one from now on, which nobody but the caller knows. -ESTALE if it has been freed.
+    int conceal(uint64_t offset, uint64_t generation, uint64_t* concealed);
     // The block of that generation has another length now. -ESTALE if it has been freed.
     int relength(uint64_t offset, uint64_t generation, uint64_t length);
     // What the block of that generation is, and its code, whose units may be more than a code has room for.
@@ -147,6 +173,13 @@ class Heap {
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
     int freeLocked(uint64_t offset);
+    int openOwners() { return runOwners_.isOpen() ? 0 : runOwners_.reserve(runs_.totalUnits()); }
+    uint32_t ownerOfRun(uint32_t unit) const { return runOwners_.isOpen() ? runOwners_[unit] : kFirstOwner; }
+    // Free what the owner holds there, and nobody else can reach. How many slots have been looked at.
+    uint32_t abandonSlab(uint32_t slab, uint32_t owner);
+    void abandonRun(uint32_t unit, uint32_t owner);
+    // Whether nobody knows a reference to the block there; then it has none any more.
+    bool forgetReference(uint64_t offset);
     // Brings memory back for what has just failed: from this cache and from those of other threads, which are asked and
     // waited for a moment. False if nothing can have come back.
     bool reclaim(HeapLock& lock, ThreadCache* cache, int error);
@@ -169,10 +202,13 @@ class Heap {
 
     std::mutex mutex_;
     std::condition_variable answered_;
+    Region* region_ = nullptr;
     RunAllocator runs_;
     SlabAllocator slabs_;
     References references_;
+    Owners owners_;
     LazyArray<uint8_t> runStates_;
+    LazyArray<uint16_t> runOwners_;  // By the unit where a run begins; open when there may be a second cache.
     uint64_t capacity_ = 0;
     ThreadCache* caches_ = nullptr;
     uint32_t cacheCount_ = 0;
@@ -184,6 +220,7 @@ class Heap {
     bool isDecayUrgent_ = false;  // And at once.
     bool isBehind_ = false;       // It takes so long that nobody waits for it.
     std::condition_variable decayed_;
+    bool isClosed_ = false;
     bool failing_ = false;  // Some cache has something marked as failed.
     // What has been taken out of slabs and runs: by callers, or by thread caches.
     uint64_t takenBytes_ = 0;

@@ -34,13 +34,25 @@ bool isEmpty(ThreadCache* cache) {
 
 }  // namespace
 
-void Heap::attach(ThreadCache* cache) {
+int Heap::attach(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (isClosed_) return -ENOENT;
+    const uint32_t owner = owners_.add();
+    if (owner == kNobody) return -ENOMEM;
+    // The runs of the first cache are its without a table.
+    const int error = owner == kFirstOwner ? 0 : openOwners();
+    if (error != 0) {
+        owners_.remove(owner);
+        return error;
+    }
+    cache->owner = owner;
+    slabs_.addOwner(owner);
     cache->next = caches_;
     caches_ = cache;
     cacheCount_++;
     // While others do not ask for what has failed, nothing may be freed without their noticing.
     cache->isStarved = failing_;
+    return 0;
 }
 
 bool Heap::detach(ThreadCache* cache) {
@@ -144,7 +156,7 @@ int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     const uint32_t want = static_cast<uint32_t>(std::max(1, magazine[kMagazineLimit] / 4));
     uint64_t offsets[kMostEntries];
     uint32_t count;
-    const int error = slabs_.take(lock, sizeClass, want, offsets, &count);
+    const int error = slabs_.take(lock, cache->owner, sizeClass, want, offsets, &count);
     if (error != 0) return error;
     // The one at the lowest address is taken first.
     for (uint32_t i = 0; i < count; i++) setEntry(magazine + kMagazineEntries + 2 * i, offsets[i]);

@@ -10,18 +10,26 @@
 
 namespace daxkind {
 
+// Who can reach the block, and so frees it when the thread that allocated it has ended.
+enum class ReferenceSort : uint32_t {
+    kShared,     // Any thread, by its reference: it stays. Quarantined blocks are the freeing thread's in the same way.
+    kCollected,  // The finalizer of its ArrayBuffer, which runs before the thread has ended.
+    kGuarded,    // Nobody: it has a generation only because all blocks of debug mode do.
+};
+
 // A block as other threads know it.
 struct Reference {
     uint64_t generation;
     uint64_t length;  // Bytes of the Buffer.
     uint32_t zone;    // The Buffer begins this many bytes behind the block's start (a red zone of debug mode).
+    ReferenceSort sort;
 };
 
 class References {
   public:
     // A new reference to a block that has none: its generation.
-    uint64_t add(uint64_t offset, uint64_t length, uint32_t zone) {
-        references_.insert_or_assign(offset, Reference{next_, length, zone});
+    uint64_t add(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort) {
+        references_.insert_or_assign(offset, Reference{next_, length, zone, sort});
         return next_++;
     }
     // Null if the block has been freed, or was never referenced in that generation.
@@ -30,6 +38,12 @@ class References {
         return at == references_.end() || at->second.generation != generation ? nullptr : &at->second;
     }
     void remove(uint64_t offset) { references_.erase(offset); }
+    // The reference to the block there, in whatever generation; null if it has none.
+    const Reference* at(uint64_t offset) const {
+        const auto at = references_.find(offset);
+        return at == references_.end() ? nullptr : &at->second;
+    }
+    bool isEmpty() const { return references_.empty(); }
 
   private:
     std::unordered_map<uint64_t, Reference> references_;

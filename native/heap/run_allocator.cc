@@ -299,6 +299,13 @@ uint32_t RunAllocator::slabAt(uint32_t unit) const {
     return (entry & kTagMask) == kSlab ? entry & ~kTagMask : kNone;
 }
 
+uint32_t RunAllocator::endOfFree(uint32_t unit) const {
+    const uint32_t entry = unit < totalUnits_ ? map_[unit] : 0;
+    if ((entry & kTagMask) != kFree) return unit;
+    const FreeRun& run = runs_[entry & ~kTagMask];
+    return run.start + run.units;
+}
+
 // ---- Storage --------------------------------------------------------------------------------------------------------
 
 uint64_t RunAllocator::purge(HeapLock& lock, uint64_t most) {

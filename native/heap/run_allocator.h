@@ -54,6 +54,8 @@ class RunAllocator {
     void clearTags(uint32_t unit, uint32_t units);
     // Index of the slab that `unit` belongs to, or kNone.
     uint32_t slabAt(uint32_t unit) const;
+    // The first unit behind the free run whose first or last one `unit` is; `unit` if there is none.
+    uint32_t endOfFree(uint32_t unit) const;
 
     // Backs what is taken and free, and gives back what is free; see commit_map.h.
     CommitMap& storage() { return storage_; }

@@ -38,21 +38,30 @@ int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
     std::fill_n(unused_, kSizes, kNone);
     for (uint32_t index = 0; index < kSlabClasses; index++) {
         shapes_[index] = slabShape(index, runs->unitShift());
-        available_[index] = kNone;
         kept_[index] = kNone;
     }
+    // Nobody's, and those of many.
+    available_.resize(kFirstFurtherOwner);
+    for (auto& heads : available_) heads.fill(kNone);
     // A descriptor is used again only by slabs of its own length: all memory may be in each length once.
     uint64_t most = 0;
     for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs, granules) * granules;
     return words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
 }
 
-int SlabAllocator::openStates() {
-    if (states_.isOpen()) return 0;
+uint64_t SlabAllocator::mostStates() const {
     uint64_t most = 0;
     for (uint32_t granules = 1; granules < kSizes; granules++)
         most += mostSlabs(*runs_, granules) * mostSlots(granules);
-    return states_.reserve(std::min(most, kMostStates * 8));
+    return std::min(most, kMostStates * 8);
+}
+
+int SlabAllocator::openStates() {
+    return states_.isOpen() ? 0 : states_.reserve(mostStates());
+}
+
+int SlabAllocator::openOwners() {
+    return slotOwners_.isOpen() ? 0 : slotOwners_.reserve(mostStates());
 }
 
 // ---- Descriptors and lists ------------------------------------------------------------------------------------------
@@ -76,7 +85,7 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
 
 void SlabAllocator::link(uint32_t index) {
     uint32_t* const slab = at(index);
-    uint32_t& head = available_[classOfSlab(slab)];
+    uint32_t& head = available_[ownerOf(slab)][classOfSlab(slab)];
     slab[kSlabPrevious] = kNone;
     slab[kSlabNext] = head;
     slab[kSlabFree] |= kListed;
@@ -87,7 +96,7 @@ void SlabAllocator::link(uint32_t index) {
 void SlabAllocator::unlink(uint32_t index) {
     uint32_t* const slab = at(index);
     if (slab[kSlabPrevious] == kNone) {
-        available_[classOfSlab(slab)] = slab[kSlabNext];
+        available_[ownerOf(slab)][classOfSlab(slab)] = slab[kSlabNext];
     } else {
         at(slab[kSlabPrevious])[kSlabNext] = slab[kSlabNext];
     }
@@ -95,7 +104,7 @@ void SlabAllocator::unlink(uint32_t index) {
     slab[kSlabFree] &= ~kListed;
 }
 
-int SlabAllocator::newSlab(HeapLock& lock, uint32_t sizeClass) {
+int SlabAllocator::newSlab(HeapLock& lock, uint32_t owner, uint32_t sizeClass) {
     const uint64_t size = classSize(sizeClass);
     const uint32_t shift = runs_->unitShift();
     uint32_t units = shapes_[sizeClass].units;
@@ -118,7 +127,7 @@ int SlabAllocator::newSlab(HeapLock& lock, uint32_t sizeClass) {
     uint32_t* const slab = at(index);
     slab[kSlabStart] = start;
     slab[kSlabShape] = sizeClass | slots << kSlabClassBits | units << (kSlabClassBits + kSlabSlotsBits);
-    slab[kSlabFree] = slots;
+    slab[kSlabFree] = slots | owner << kSlabOwnerShift;
     for (uint32_t word = 0; word * 64 < slots; word++) {
         const uint32_t rest = slots - word * 64;
         bits(slab)[word] = rest >= 64 ? ~0ull : (1ull << rest) - 1;
@@ -170,7 +179,7 @@ uint32_t SlabAllocator::find(uint64_t offset, uint32_t* slot) const {
 }
 
 // The first free slot in a word of the bitmap that has one.
-uint64_t SlabAllocator::takeSlot(uint32_t index, uint32_t word) {
+uint64_t SlabAllocator::takeSlot(uint32_t owner, uint32_t index, uint32_t word) {
     uint32_t* const slab = at(index);
     uint64_t& free = bits(slab)[word];
     const uint32_t slot = word * 64 + static_cast<uint32_t>(__builtin_ctzll(free));
@@ -178,21 +187,20 @@ uint64_t SlabAllocator::takeSlot(uint32_t index, uint32_t word) {
     slab[kSlabFree]--;
     stats_[classOfSlab(slab)].taken++;
     if (freeIn(slab) == 0) unlink(index);
+    if (ownerOf(slab) == kManyOwners) slotOwners_[firstState(slab) + slot] = static_cast<uint16_t>(owner);
     return offsetOf(slab, slot);
 }
 
-int SlabAllocator::take(HeapLock& lock, uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count) {
+int SlabAllocator::take(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count) {
     *count = 0;
     while (*count < want) {
-        if (available_[sizeClass] == kNone) {
-            const int error = newSlab(lock, sizeClass);
-            if (error != 0) return *count == 0 ? error : 0;
-        }
-        const uint32_t index = available_[sizeClass];
+        uint32_t index;
+        const int error = slabFor(lock, owner, sizeClass, &index);
+        if (error != 0) return *count == 0 ? error : 0;
         if (kept_[sizeClass] == index) kept_[sizeClass] = kNone;
         const uint32_t* const slab = at(index);
         for (uint32_t word = 0; *count < want && freeIn(slab) > 0; word++) {
-            while (bits(slab)[word] != 0 && *count < want) offsets[(*count)++] = takeSlot(index, word);
+            while (bits(slab)[word] != 0 && *count < want) offsets[(*count)++] = takeSlot(owner, index, word);
         }
     }
     return 0;
@@ -205,19 +213,25 @@ int SlabAllocator::free(uint64_t offset, uint32_t* freedClass) {
     uint32_t* const slab = at(index);
     const uint64_t bit = 1ull << (slot % 64);
     if ((bits(slab)[slot / 64] & bit) != 0) return -EINVAL;
-    const uint32_t sizeClass = classOfSlab(slab);
-    *freedClass = sizeClass;
+    *freedClass = classOfSlab(slab);
     bits(slab)[slot / 64] |= bit;
-    slab[kSlabFree]++;
-    stats_[sizeClass].taken--;
+    freed(index, 1);
+    return 0;
+}
+
+void SlabAllocator::freed(uint32_t index, uint32_t count) {
+    uint32_t* const slab = at(index);
+    const uint32_t sizeClass = classOfSlab(slab);
+    slab[kSlabFree] += count;
+    stats_[sizeClass].taken -= count;
     if (!isListed(slab)) link(index);
-    if (freeIn(slab) < slotsOf(slab)) return 0;
+    if (freeIn(slab) < slotsOf(slab)) return;
     if (!keepsEmpty_ || kept_[sizeClass] != kNone) {
         release(index);
     } else {
         kept_[sizeClass] = index;
+        setOwner(index, kNobody);
     }
-    return 0;
 }
 
 uint32_t SlabAllocator::classAt(uint64_t offset) const {
@@ -227,7 +241,7 @@ uint32_t SlabAllocator::classAt(uint64_t offset) const {
     return classOfSlab(at(index));
 }
 
-int SlabAllocator::takeBetter(uint64_t offset, uint64_t* better) {
+int SlabAllocator::takeBetter(uint32_t owner, uint64_t offset, uint64_t* better) {
     uint32_t slot;
     const uint32_t from = find(offset, &slot);
     if (from == kNone) return -EINVAL;
@@ -237,21 +251,121 @@ int SlabAllocator::takeBetter(uint64_t offset, uint64_t* better) {
     uint32_t best = kNone;
     int looked = 0;
     const uint32_t sizeClass = classOfSlab(at(from));
-    for (uint32_t index = available_[sizeClass]; index != kNone; index = at(index)[kSlabNext]) {
-        // An empty one that is short has less free than a long one with a block in it.
-        if (index == kept_[sizeClass]) continue;
-        // One that is as full will do: it is fuller afterwards, so that no block goes back and forth for ever.
-        if (freeIn(at(index)) < least || (best == kNone && freeIn(at(index)) == least && index != from)) {
-            least = freeIn(at(index));
-            best = index;
+    for (const uint32_t whose : {owner, kManyOwners, kNobody}) {
+        for (uint32_t index = available_[whose][sizeClass]; index != kNone; index = at(index)[kSlabNext]) {
+            // An empty one that is short has less free than a long one with a block in it.
+            if (index == kept_[sizeClass]) continue;
+            // One that is as full will do: it is fuller afterwards, so that no block goes back and forth for ever.
+            if (freeIn(at(index)) < least || (best == kNone && freeIn(at(index)) == least && index != from)) {
+                least = freeIn(at(index));
+                best = index;
+            }
+            if (++looked >= kBestOf) break;
         }
-        if (++looked >= kBestOf) break;
     }
     if (best == kNone) return -ENOENT;
     uint32_t word = 0;
     while (bits(at(best))[word] == 0) word++;
-    *better = takeSlot(best, word);
+    if (ownerOf(at(best)) == kNobody) setOwner(best, owner);
+    *better = takeSlot(owner, best, word);
     return 0;
+}
+
+// ---- Owners ---------------------------------------------------------------------------------------------------------
+
+void SlabAllocator::addOwner(uint32_t owner) {
+    owners_++;
+    if (owner < available_.size()) return;
+    available_.resize(owner + 1);
+    available_[owner].fill(kNone);
+}
+
+void SlabAllocator::setOwner(uint32_t index, uint32_t owner) {
+    uint32_t* const slab = at(index);
+    const bool wasListed = isListed(slab);
+    if (wasListed) unlink(index);
+    slab[kSlabFree] = freeIn(slab) | owner << kSlabOwnerShift;
+    if (wasListed) link(index);
+}
+
+int SlabAllocator::slabFor(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t* index) {
+    *index = available_[owner][sizeClass];
+    if (*index != kNone) return 0;
+    *index = available_[kNobody][sizeClass];
+    if (*index != kNone) {
+        // What is still taken in it can be reached by all threads, so that it does not matter whose it is.
+        setOwner(*index, owner);
+        return 0;
+    }
+    *index = available_[kManyOwners][sizeClass];
+    if (*index != kNone) return 0;
+    if (isScarce(sizeClass)) {
+        *index = borrow(sizeClass);
+        if (*index != kNone) return 0;
+    }
+    const int error = newSlab(lock, owner, sizeClass);
+    *index = error == 0 ? available_[owner][sizeClass] : borrow(sizeClass);
+    return *index != kNone ? 0 : error;
+}
+
+bool SlabAllocator::isScarce(uint32_t sizeClass) const {
+    const ClassStats& stats = stats_[sizeClass];
+    const uint64_t free = stats.slots - stats.taken;
+    // Each owner may have a slab that it has not used up.
+    return free > uint64_t{owners_} * shapes_[sizeClass].slots || runs_->freeUnits() < runs_->totalUnits() / 4;
+}
+
+uint32_t SlabAllocator::borrow(uint32_t sizeClass) {
+    // Whoever asks has found none of its own, of nobody's or of many's.
+    if (stats_[sizeClass].slots == stats_[sizeClass].taken || openOwners() != 0) return kNone;
+    for (const auto& heads : available_) {
+        const uint32_t index = heads[sizeClass];
+        if (index == kNone) continue;
+        const uint32_t* const slab = at(index);
+        std::fill_n(&slotOwners_[firstState(slab)], slotsOf(slab), static_cast<uint16_t>(ownerOf(slab)));
+        setOwner(index, kManyOwners);
+        return index;
+    }
+    return kNone;
+}
+
+SlotSet SlabAllocator::disown(uint32_t index, uint32_t owner) {
+    SlotSet owned{};
+    const uint32_t* const slab = at(index);
+    const bool isMixed = ownerOf(slab) == kManyOwners;
+    if (!isMixed && ownerOf(slab) != owner) return owned;
+    const uint32_t slots = slotsOf(slab);
+    const uint64_t first = firstState(slab);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        if ((bits(slab)[slot / 64] >> (slot % 64) & 1) != 0) continue;
+        if (isMixed && slotOwners_[first + slot] != owner) continue;
+        // Other threads free their handles without the lock; whoever frees one of another's asks the heap first.
+        if (states_.isOpen() && (__atomic_load_n(&states_[first + slot], __ATOMIC_RELAXED) & kHandleOut) != 0) continue;
+        owned[slot / 64] |= 1ull << (slot % 64);
+    }
+    if (!isMixed) setOwner(index, kNobody);
+    return owned;
+}
+
+uint32_t SlabAllocator::freeSlots(uint32_t index, const SlotSet& slots, uint32_t* sizeClass) {
+    uint32_t* const slab = at(index);
+    *sizeClass = classOfSlab(slab);
+    uint32_t count = 0;
+    for (uint32_t word = 0; word * 64 < slotsOf(slab); word++) {
+        count += static_cast<uint32_t>(__builtin_popcountll(slots[word]));
+        bits(slab)[word] |= slots[word];
+    }
+    if (count > 0) freed(index, count);
+    return count;
+}
+
+uint8_t* SlabAllocator::stateOf(uint32_t index, uint32_t slot) {
+    if (!states_.isOpen() || index >= wordsMade_ / kDescriptorWords) return nullptr;
+    const uint32_t* const slab = at(index);
+    // The index may be anything: what it leads to is a slab if the unit map says so.
+    if (runs_->slabAt(slab[kSlabStart]) != index || slot >= slotsOf(slab)) return nullptr;
+    if ((bits(slab)[slot / 64] >> (slot % 64) & 1) != 0) return nullptr;
+    return &states_[firstState(slab) + slot];
 }
 
 }  // namespace daxkind

@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "heap/lazy_array.h"
+#include "heap/owners.h"
 #include "heap/size_classes.h"
 
 namespace daxkind {
@@ -80,6 +81,7 @@ class ThreadCache {
 
     // Below: the heap's, under its lock.
     ThreadCache* next = nullptr;  // Of the heap's list of all caches.
+    uint32_t owner = kNobody;     // By which number the heap knows whose blocks are this thread's.
     uint32_t tunedFor = 0;        // The number of caches that the limits are for.
     bool isStarved = false;       // Its limits are 0, because the heap ran out of memory.
     // Other threads may ask the owner to give back what the cache holds: `wake` makes it call Heap::answer() soon.

@@ -233,13 +233,13 @@ test('a block that another thread frees at the same moment is freed once, and gi
 
 test('a block that is gone is given no new length, and no generation is given twice', () => {
 	const { id } = native.kindCreate(directory, 16 * MiB, false, false, false, false);
-	expect(native.kindReference(id, 0, 0, 100, 0)).toBe(1);
+	expect(native.kindReference(id, 0, 0, 100, 0, native.kindLayout.referenceShared)).toBe(1);
 	expect(native.kindRelength(id, 0, 0, 1, 90)).toBe(0);
 	expect(native.kindDereference(id, 0, 0, 1)?.[2]).toBe(90);
 	expect(native.kindUnreference(id, 0, 0, 1)).toBe(0);
 	const gone = -116;
 	expect(native.kindRelength(id, 0, 0, 1, 80)).toBe(gone);
-	expect(native.kindReference(id, 0, 0, 70, 0)).toBe(2);
+	expect(native.kindReference(id, 0, 0, 70, 0, native.kindLayout.referenceShared)).toBe(2);
 	expect(native.kindRelength(id, 0, 0, 1, 60)).toBe(gone);
 	expect(native.kindDereference(id, 0, 0, 1)).toBeUndefined();
 	expect(native.kindDereference(id, 0, 0, 2)?.[2]).toBe(70);

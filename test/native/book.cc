@@ -68,9 +68,9 @@ void Book::forget(size_t index) {
     held_.pop_back();
 }
 
-void Book::take(const Block& block, uint64_t alignment) {
+void Book::take(const Block& block, uint64_t alignment, uint64_t user) {
     checkPlace(block, alignment);
-    add({block, ++seeds_});
+    add({block, ++seeds_, user});
     writeContent(region_->base() + block.offset, block.bytes, seeds_);
 }
 
@@ -83,8 +83,9 @@ void Book::give(uint64_t offset) {
 void Book::resize(const Block& block) {
     const size_t index = places_.at(block.offset);
     check(held_[index], std::min(held_[index].block.bytes, block.bytes));
+    const uint64_t user = held_[index].user;
     forget(index);
-    take(block, 1);
+    take(block, 1, user);
 }
 
 void Book::move(uint64_t offset, uint64_t to) {

@@ -17,20 +17,36 @@ class Book {
     struct Held {
         Block block;
         uint64_t seed;            // Of its content.
+        uint64_t user;            // Who took it.
         uint64_t generation = 0;  // Of its reference; 0: it has none.
+        daxkind::ReferenceSort sort = daxkind::ReferenceSort::kShared;
+        bool isRaw = false;  // A raw handle of it is out.
+        Handle handle{};
+
+        // Whether only who took it can reach it.
+        bool isPrivate() const { return !isRaw && (generation == 0 || sort == daxkind::ReferenceSort::kGuarded); }
     };
 
     Book(daxkind::Heap* heap, daxkind::Region* region) : heap_(heap), region_(region) {}
 
     // A block was handed out: checks that it is where a block may be and overlaps no other, and writes into it.
-    void take(const Block& block, uint64_t alignment);
+    void take(const Block& block, uint64_t alignment, uint64_t user = 0);
     // It is about to be given back: checks its content and forgets it.
     void give(uint64_t offset);
+    // It was given back, and its content may be gone.
+    void drop(uint64_t offset) { forget(places_.at(offset)); }
     // It has another length now: checks that the content is the same as far as it goes.
     void resize(const Block& block);
     // It has a second place, to which its content is copied; the first one is to be given back.
     void move(uint64_t offset, uint64_t to);
-    void setGeneration(uint64_t offset, uint64_t generation) { held_[places_.at(offset)].generation = generation; }
+    void setReference(uint64_t offset, uint64_t generation, daxkind::ReferenceSort sort) {
+        held_[places_.at(offset)].generation = generation;
+        held_[places_.at(offset)].sort = sort;
+    }
+    void setHandle(uint64_t offset, const Handle& handle) {
+        held_[places_.at(offset)].handle = handle;
+        held_[places_.at(offset)].isRaw = true;
+    }
 
     // The heap's statistics say exactly what is in this book and in the caches. To be called after each change: it
     // remembers how much there was.

@@ -26,13 +26,20 @@ uint32_t firstWord(uint32_t code) {
 int CacheUser::join() {
     const int error = cache_.open();
     if (error != 0) return error;
-    heap_->attach(&cache_);
-    hasJoined_ = true;
-    return 0;
+    const int refused = heap_->attach(&cache_);
+    hasJoined_ = refused == 0;
+    return refused;
+}
+
+void CacheUser::leave() {
+    heap_->detach(&cache_);
+    hasJoined_ = false;
 }
 
 CacheUser::~CacheUser() {
-    if (hasJoined_) heap_->detach(&cache_);
+    if (!hasJoined_) return;
+    leave();
+    heap_->abandon(cache_.owner);
 }
 
 // JavaScript's loads and stores are plain ones; other threads look at the counts meanwhile, so here they have to be
@@ -143,6 +150,64 @@ bool CacheUser::plant(uint32_t sizeClass, uint64_t offset) {
 
 int CacheUser::giveDirectly(uint64_t offset) {
     return heap_->free(&cache_, offset);
+}
+
+// ---- Raw handles ----------------------------------------------------------------------------------------------------
+
+uint8_t* CacheUser::stateOf(const Handle& handle) {
+    RawTables tables;
+    CHECK(heap_->rawTables(&tables) == 0);
+    if (handle.slot == Heap::kNoSlot) return static_cast<uint8_t*>(tables.runStates.data) + handle.index;
+    const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
+    const uint64_t base = descriptors[uint64_t{handle.index} * kDescriptorWords + kSlabStateBase];
+    return static_cast<uint8_t*>(tables.slotStates.data) + base * 8 + handle.slot;
+}
+
+bool CacheUser::owns(const Handle& handle) {
+    RawTables tables;
+    CHECK(heap_->rawTables(&tables) == 0);
+    if (tables.runOwners.bytes == 0) return true;
+    const auto* const runOwners = static_cast<const uint16_t*>(tables.runOwners.data);
+    if (handle.slot == Heap::kNoSlot) return runOwners[handle.index] == cache_.owner;
+    const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
+    const uint32_t* const slab = descriptors + uint64_t{handle.index} * kDescriptorWords;
+    const uint32_t owner = (slab[kSlabFree] >> kSlabOwnerShift) % kMostOwners;
+    const auto* const slotOwners = static_cast<const uint16_t*>(tables.slotOwners.data);
+    if (owner == kManyOwners) return slotOwners[uint64_t{slab[kSlabStateBase]} * 8 + handle.slot] == cache_.owner;
+    return owner == cache_.owner;
+}
+
+Handle CacheUser::makeHandle(const Block& block) {
+    RawTables tables;
+    CHECK(heap_->rawTables(&tables) == 0);
+    const uint32_t unit = static_cast<uint32_t>(block.offset >> heap_->unitShift());
+    Handle handle{unit, Heap::kNoSlot, 0};
+    if (!block.isRun()) {
+        constexpr uint32_t kIndexMask = (1u << RunAllocator::kTagShift) - 1;
+        handle.index = static_cast<const uint32_t*>(tables.unitMap.data)[unit] & kIndexMask;
+        const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
+        const uint64_t start = descriptors[uint64_t{handle.index} * kDescriptorWords + kSlabStart];
+        handle.slot = static_cast<uint32_t>((block.offset - (start << heap_->unitShift())) / block.bytes);
+    }
+    uint8_t* const state = stateOf(handle);
+    const uint8_t was = __atomic_load_n(state, __ATOMIC_RELAXED);
+    CHECK((was & kHandleOut) == 0, "a handle of a block that was just taken is out");
+    handle.out = static_cast<uint8_t>((was + 1) % kHandleOut) | kHandleOut;
+    __atomic_store_n(state, handle.out, __ATOMIC_RELEASE);
+    return handle;
+}
+
+int CacheUser::freeHandle(const Block& block, const Handle& handle) {
+    return freeHandle(block, handle, owns(handle));
+}
+
+int CacheUser::freeHandle(const Block& block, const Handle& handle, bool isOwn) {
+    if (!isOwn) return heap_->freeRaw(&cache_, handle.index, handle.slot, handle.out, -1);
+    uint8_t out = handle.out;
+    const uint8_t freed = out & static_cast<uint8_t>(~kHandleOut);
+    const bool isFirst =
+        __atomic_compare_exchange_n(stateOf(handle), &out, freed, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return isFirst ? give(block) : -EINVAL;
 }
 
 int CacheUser::resize(Block* block, uint64_t size) {

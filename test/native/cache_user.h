@@ -19,9 +19,16 @@ struct Block {
     bool isRun() const { return sizeClass == daxkind::kRunCode; }
 };
 
+// A raw handle of a block, as lib/kind/raw.ts reads it.
+struct Handle {
+    uint32_t index;  // Of the slab's descriptor; of a run, its first unit.
+    uint32_t slot;   // Heap::kNoSlot of a run.
+    uint8_t out;     // The state byte while the handle is out.
+};
+
 class CacheUser {
   public:
-    // Leaves the heap at its end.
+    // Leaves the heap at its end, as a thread that ends: what it holds and nobody else can reach is free then.
     CacheUser(daxkind::Heap* heap, uint64_t capacity) : heap_(heap), capacity_(capacity) {}
     CacheUser(const CacheUser&) = delete;
     CacheUser& operator=(const CacheUser&) = delete;
@@ -29,6 +36,8 @@ class CacheUser {
 
     // Opens the thread cache and joins the heap: 0 or -errno. To be called first.
     int join();
+    // Leaves the heap; abandon() for the cache's owner is the caller's to call.
+    void leave();
 
     // malloc, memalign: 0 or -errno.
     int take(uint64_t size, Block* block);
@@ -47,6 +56,11 @@ class CacheUser {
     bool plant(uint32_t sizeClass, uint64_t offset);
     // free without the cache; of any offset.
     int giveDirectly(uint64_t offset);
+    // mallocRaw, of a block that this user has taken.
+    Handle makeHandle(const Block& block);
+    // freeRaw: 0 or -errno. Without a second argument the heap's tables tell whether the block is this user's.
+    int freeHandle(const Block& block, const Handle& handle);
+    int freeHandle(const Block& block, const Handle& handle, bool isOwn);
 
     // Bytes and blocks in the cache.
     uint64_t cachedBytes() const;
@@ -73,6 +87,8 @@ class CacheUser {
     int takeRun(uint64_t units, uint64_t alignment, Block* block);
     uint64_t unitsFor(uint64_t size) const;
     Block run(uint64_t offset, uint64_t units) const;
+    uint8_t* stateOf(const Handle& handle);
+    bool owns(const Handle& handle);
 
     daxkind::Heap* const heap_;
     const uint64_t capacity_;

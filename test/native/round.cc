@@ -27,11 +27,7 @@ Round::Round(const Plan& plan, Region* region, Random random, bool isVerbose)
     options.decayMs = plan.decayMs;
     options.unitShift = plan.unitShift;
     CHECK(heap_.open(region, options) == 0);
-    for (uint32_t i = 0; i < plan.users; i++) {
-        users_.push_back(std::make_unique<CacheUser>(&heap_, region->capacity()));
-        CHECK(users_.back()->join() == 0);
-        users_.back()->doubt();
-    }
+    for (uint32_t i = 0; i < plan.users; i++) join();
 }
 
 void Round::run() {
@@ -54,9 +50,12 @@ void Round::operate() {
     if (die < 720) return random_.percent(isFilling_ ? 62 : 38) ? take() : give();
     if (die < 790) return resize();
     if (die < 840) return takeAligned();
-    if (die < 870) return defragment();
-    if (die < 890) return refer();
-    if (die < 900) return dereference();
+    if (die < 860) return defragment();
+    if (die < 878) return refer();
+    if (die < 890) return dereference();
+    if (die < 897) return giveOut();
+    if (die < 898) return end();
+    if (die < 900) return abandonSome();
     if (die < 910) return refuseStale();
     if (die < 940) return refuseStray();
     if (die < 960) return refuseTwice();
@@ -105,10 +104,14 @@ void Round::checkFailure(int error, uint64_t bytes) {
 
 void Round::took(const char* what, uint64_t size, uint64_t alignment, int error, const Block& block) {
     if (isVerbose_) std::printf("%s %llu: %llu\n", what, (Long)size, error == 0 ? (Long)block.offset : 0);
+    if (error == -ENOMEM && !block.isRun()) {
+        const ClassUse use = heap_.classUse(block.sizeClass);
+        CHECK(use.slots == use.blocks + use.cachedBlocks, "no memory, but class %u has free slots", block.sizeClass);
+    }
     if (error != 0) return checkFailure(error, std::max(size, block.bytes));
     CHECK(block.bytes >= size);
     given_.erase(block.offset);
-    book_.take(block, alignment);
+    book_.take(block, alignment, user_->number);
 }
 
 void Round::take() {
@@ -132,6 +135,7 @@ void Round::give() {
     if (book_.isEmpty()) return;
     const Book::Held held = anyHeld();
     const uint64_t offset = held.block.offset;
+    if (held.isPrivate() && userOf(held) == nullptr) return abandonSome();
     if (isVerbose_) std::printf("give %llu\n", (Long)offset);
     book_.give(offset);
     int error;
@@ -140,8 +144,11 @@ void Round::give() {
         ThreadCache* const cache = random_.percent(30) ? nullptr : user_->cache();
         error = heap_.freeReferenced(cache, offset, held.generation);
         stale_.push_back({offset, held.generation});
+    } else if (held.isRaw) {
+        error = user_->freeHandle(held.block, held.handle);
+        CHECK(user_->freeHandle(held.block, held.handle) == -EINVAL, "a handle was freed twice");
     } else {
-        error = user_->give(held.block);
+        error = userOf(held)->give(held.block);
     }
     CHECK(error == 0, "the block at %llu was refused: %d", (Long)offset, error);
     given_.insert(offset);
@@ -152,9 +159,9 @@ void Round::resize() {
     const Book::Held held = anyHeld();
     Block block = held.block;
     const uint64_t size = random_.percent(50) ? random_.magnitude(2 * block.bytes) : anySize();
-    if (held.generation != 0 || size > book_.region()->capacity()) return;
+    if (held.generation != 0 || held.isRaw || size > book_.region()->capacity() || userOf(held) == nullptr) return;
     if (isVerbose_) std::printf("resize %llu to %llu\n", (Long)block.offset, (Long)size);
-    const int error = user_->resize(&block, size);
+    const int error = userOf(held)->resize(&block, size);
     CHECK(held.block.isRun() || error == -EINVAL, "a slot was resized: %d", error);
     if (error == 0) return book_.resize(block);
     CHECK(!held.block.isRun() || error == -ENOMEM || (plan_.isElastic && (isOutOfRoom(error) || error == -EIO)),
@@ -164,10 +171,10 @@ void Round::resize() {
 void Round::defragment() {
     if (book_.isEmpty()) return;
     const Book::Held held = anyHeld();
-    if (held.generation != 0) return;
+    if (held.generation != 0 || held.isRaw || userOf(held) == nullptr) return;
     const uint64_t offset = held.block.offset;
     uint64_t better = 0;
-    const int error = user_->takeBetter(held.block, &better);
+    const int error = userOf(held)->takeBetter(held.block, &better);
     if (error != 0) {
         CHECK(error == -ENOENT, "unexpected error %d", error);
         return;
@@ -188,33 +195,59 @@ void Round::refer() {
     if (book_.isEmpty()) return;
     const Book::Held held = anyHeld();
     const uint64_t offset = held.block.offset;
+    if (held.isRaw || (held.isPrivate() && userOf(held) == nullptr)) return;
     if (held.generation != 0) {
         CHECK(heap_.relength(offset, held.generation, held.seed) == 0);
         CHECK(heap_.relength(offset, held.generation + 1, 0) == -ESTALE);
-        return;
+        CHECK(heap_.share(offset, held.generation + 1) == -ESTALE);
+        if (!random_.percent(30)) return;
+        CHECK(heap_.share(offset, held.generation) == 0);
+        return book_.setReference(offset, held.generation, ReferenceSort::kShared);
     }
-    const uint64_t generation = heap_.reference(offset, held.seed, static_cast<uint32_t>(held.seed % 64));
+    const auto sort = static_cast<ReferenceSort>(random_.below(3));
+    lastGeneration_ = checkNew(heap_.reference(offset, held.seed, static_cast<uint32_t>(held.seed % 64), sort));
+    book_.setReference(offset, lastGeneration_, sort);
+}
+
+uint64_t Round::checkNew(uint64_t generation) const {
     CHECK(generation > lastGeneration_, "generation %llu is not new", (Long)generation);
-    lastGeneration_ = generation;
-    book_.setGeneration(offset, generation);
+    return generation;
 }
 
 void Round::dereference() {
     if (book_.isEmpty()) return;
     const Book::Held held = anyHeld();
-    if (held.generation == 0) return;
+    if (held.generation == 0 || (held.isPrivate() && userOf(held) == nullptr)) return;
     const uint64_t offset = held.block.offset;
     Reference reference;
     uint32_t code;
     uint32_t units;
     CHECK(heap_.dereference(offset, held.generation, &reference, &code, &units) == 0);
     CHECK(code == held.block.sizeClass && units == held.block.units);
-    CHECK(reference.length == held.seed && reference.zone == held.seed % 64);
+    CHECK(reference.length == held.seed && reference.zone == held.seed % 64 && reference.sort == held.sort);
     CHECK(heap_.dereference(offset, held.generation + 1, &reference, &code, &units) == -ESTALE);
-    if (!random_.percent(20)) return;
+    if (random_.percent(20)) {
+        uint64_t concealed;
+        CHECK(heap_.conceal(offset, held.generation, &concealed) == 0);
+        lastGeneration_ = checkNew(concealed);
+        stale_.push_back({offset, held.generation});
+        return book_.setReference(offset, concealed, ReferenceSort::kShared);
+    }
+    // Only the thread that has the block makes it its own again.
+    if (!random_.percent(20) || userOf(held) == nullptr) return;
     CHECK(heap_.unreference(offset, held.generation) == 0);
     stale_.push_back({offset, held.generation});
-    book_.setGeneration(offset, 0);
+    book_.setReference(offset, 0, ReferenceSort::kShared);
+}
+
+// ---- Raw handles ----------------------------------------------------------------------------------------------------
+
+void Round::giveOut() {
+    if (!plan_.isRaw || book_.isEmpty()) return;
+    const Book::Held held = anyHeld();
+    if (held.generation != 0 || held.isRaw || userOf(held) == nullptr) return;
+    if (isVerbose_) std::printf("handle of %llu\n", (Long)held.block.offset);
+    book_.setHandle(held.block.offset, userOf(held)->makeHandle(held.block));
 }
 
 }  // namespace test

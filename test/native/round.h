@@ -1,6 +1,6 @@
-// A round of the random test: one heap on one region, one thread, one to three thread caches in turn, random calls, and
-// after each of them the question whether the reference model can be true. A round is determined by its seed, but for
-// what decays by the clock.
+// A round of the random test: one heap on one region, one thread, one to three thread caches in turn, which end and
+// begin, random calls, and after each of them the question whether the reference model can be true. A round is
+// determined by its seed, but for what decays by the clock.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,12 @@ class Round {
     void defragment();
     void refer();
     void dereference();
+    void giveOut();
+
+    // round_ends.cc: users end, and what they held is free, or still somebody's.
+    void join();
+    void end();
+    void abandonSome();
 
     // round_refusals.cc: mistakes, which must change nothing.
     void refuseStray();
@@ -69,6 +75,7 @@ class Round {
     void took(const char* what, uint64_t size, uint64_t alignment, int error, const Block& block);
     void checkFailure(int error, uint64_t bytes);
     void checkStats();
+    uint64_t checkNew(uint64_t generation) const;
     uint64_t anySize();
     const Book::Held& anyHeld() { return book_.at(random_.below(book_.count())); }
     uint64_t committed() { return heap_.stats().committed; }
@@ -79,8 +86,23 @@ class Round {
     FakeRegion* const fake_;  // Null if the region is none.
     daxkind::Heap heap_;
     Book book_;
-    std::vector<std::unique_ptr<CacheUser>> users_;
-    CacheUser* user_ = nullptr;  // Whose turn it is.
+    // Each has a number of its own.
+    struct User : CacheUser {
+        User(daxkind::Heap* heap, uint64_t capacity, uint64_t number) : CacheUser(heap, capacity), number(number) {}
+        const uint64_t number;
+    };
+    // Who has left, and whose blocks below `unit` have been freed.
+    struct Left {
+        uint64_t number;
+        uint32_t owner;
+        uint32_t unit;
+    };
+    User* userOf(const Book::Held& held);
+
+    std::vector<std::unique_ptr<User>> users_;
+    User* user_ = nullptr;  // Whose turn it is.
+    uint64_t lastUser_ = 0;
+    std::vector<Left> left_;
     bool isFilling_ = true;
     bool keepsStorage_ = false;
     std::set<uint64_t> given_;  // Where blocks have begun that were given back, and none has begun since.

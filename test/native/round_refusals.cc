@@ -71,6 +71,7 @@ void Round::refuseStale() {
     CHECK(heap_.dereference(stale.offset, stale.generation, &reference, &code, &units) == -ESTALE);
     CHECK(heap_.freeReferenced(user_->cache(), stale.offset, stale.generation) == -ESTALE);
     CHECK(heap_.unreference(stale.offset, stale.generation) == -ESTALE);
+    CHECK(heap_.share(stale.offset, stale.generation) == -ESTALE);
 }
 
 }  // namespace test

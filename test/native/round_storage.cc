@@ -80,6 +80,7 @@ void Round::prefault() {
 
 // Gives everything back, one way or another; then the heap must be as new.
 void Round::drain() {
+    while (!left_.empty()) abandonSome();
     while (!book_.isEmpty()) {
         user_ = users_[random_.below(users_.size())].get();
         give();

@@ -1,6 +1,7 @@
 // Several threads on one heap, each with a thread cache: they take, give, pass blocks on to one another, purge, ask for
-// statistics, leave and come back. Each block's content is checked by whoever gives it back; one that is referred to
-// twice is freed once. Meant for a program with -fsanitize=thread: two blocks that overlap are a data race.
+// statistics, end with blocks in their hands, and begin anew. Each block's content is checked by whoever gives it back;
+// one that is referred to twice is freed once. Meant for a program with -fsanitize=thread: two blocks that overlap are
+// a data race.
 #include "tests.h"
 
 #include <algorithm>
@@ -27,6 +28,13 @@ constexpr uint64_t kMiB = 1024 * 1024;
 struct Held {
     Block block;
     uint64_t seed;
+};
+
+// A raw handle on its way to whoever frees it.
+struct Passed {
+    Held held;
+    Handle handle;
+    uint64_t taker;  // Which life of which thread.
 };
 
 // A reference, as two threads have it.
@@ -60,7 +68,8 @@ class Mailbox {
 // What all threads have in common.
 struct Common {
     Heap heap;
-    Mailbox<Held> blocks;
+    Mailbox<Passed> blocks;
+    std::atomic<uint64_t> lives{0};
     Mailbox<Shared> references;
     // Each reference that was made was made twice, and must be freed once.
     std::atomic<int> referencesMade{0};
@@ -74,21 +83,28 @@ class Worker {
     void run(uint32_t operations) {
         join();
         for (uint32_t i = 0; i < operations; i++) operate();
-        // The last blocks of some threads are given back by others.
-        for (; !held_.empty(); held_.pop_back()) common_->blocks.put(held_.back());
-        Held held;
-        while (common_->blocks.get(&random_, &held)) give(held);
+        // The last blocks of some threads are given back by others, or by nobody.
+        while (held_.size() > 10) pass();
+        while (giveForeign()) continue;
         while (freeShared()) continue;
-        user_.reset();
+        end();
     }
 
   private:
     void join() {
         user_ = std::make_unique<CacheUser>(&common_->heap, region_.capacity());
         CHECK(user_->join() == 0);
+        life_ = ++common_->lives;
         // As a thread that looks after its event loop now and then.
         common_->heap.setWake(
             user_->cache(), [](void* data) { static_cast<std::atomic<bool>*>(data)->store(true); }, &isAsked_);
+    }
+
+    // What it holds is free then.
+    void end() {
+        for (const Held& held : held_) check(held);
+        held_.clear();
+        user_.reset();
     }
 
     void operate() {
@@ -97,7 +113,7 @@ class Worker {
         if (die < 1000) return take();
         if (die < 1700) return giveAny();
         if (die < 1800) return pass();
-        if (die < 1850) return giveForeign();
+        if (die < 1850) return void(giveForeign());
         if (die < 1880) return share();
         if (die < 1910) return void(freeShared());
         if (die < 1930) return defragment();
@@ -105,7 +121,7 @@ class Worker {
         if (die < 1990) return checkStats();
         if (die < 1997) return void(user_->purge());
         // As a worker that ends, and another that begins.
-        user_.reset();
+        end();
         join();
     }
 
@@ -128,29 +144,36 @@ class Worker {
         held_.pop_back();
     }
 
+    void check(const Held& held) const {
+        checkContent(region_.base() + held.block.offset, held.block.bytes, held.seed, held.block.bytes);
+    }
+
     void give(const Held& held) {
-        const Block& block = held.block;
-        checkContent(region_.base() + block.offset, block.bytes, held.seed, block.bytes);
-        const int error = user_->give(block);
-        CHECK(error == 0, "the block at %llu was refused: %d", (unsigned long long)block.offset, error);
+        check(held);
+        const int error = user_->give(held.block);
+        CHECK(error == 0, "the block at %llu was refused: %d", (unsigned long long)held.block.offset, error);
     }
 
     void pass() {
         if (held_.empty()) return;
-        common_->blocks.put(held_.back());
+        common_->blocks.put({held_.back(), user_->makeHandle(held_.back().block), life_});
         held_.pop_back();
     }
 
-    void giveForeign() {
-        Held held;
-        if (common_->blocks.get(&random_, &held)) give(held);
+    bool giveForeign() {
+        Passed passed;
+        if (!common_->blocks.get(&random_, &passed)) return false;
+        check(passed.held);
+        const int error = user_->freeHandle(passed.held.block, passed.handle, passed.taker == life_);
+        CHECK(error == 0, "the handle of %llu was refused: %d", (unsigned long long)passed.held.block.offset, error);
+        return true;
     }
 
     void share() {
         if (held_.empty()) return;
         const Block block = held_.back().block;
         held_.pop_back();
-        const uint64_t generation = common_->heap.reference(block.offset, block.bytes, 0);
+        const uint64_t generation = common_->heap.reference(block.offset, block.bytes, 0, ReferenceSort::kShared);
         common_->referencesMade++;
         for (int i = 0; i < 2; i++) common_->references.put({block.offset, generation});
     }
@@ -202,6 +225,7 @@ class Worker {
     const Region& region_;
     Random random_;
     std::unique_ptr<CacheUser> user_;
+    uint64_t life_ = 0;
     std::atomic<bool> isAsked_{false};
     std::vector<Held> held_;
 };

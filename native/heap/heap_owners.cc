@@ -1,0 +1,126 @@
+// What becomes of a thread's blocks when the thread cannot reach them any more, and of blocks that another thread
+// frees.
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "heap/heap.h"
+
+namespace daxkind {
+
+namespace {
+
+// How many slots and entries of the unit map are looked at under the lock, at most: below a millisecond.
+constexpr uint32_t kAbandonStep = 8192;
+// Long enough for a thread that waits for the lock to wake up and get it.
+constexpr std::chrono::microseconds kBreath{50};
+
+}  // namespace
+
+int Heap::expectOthers() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return openOwners();
+}
+
+bool Heap::forgetReference(uint64_t offset) {
+    if (references_.isEmpty()) return true;
+    const Reference* const reference = references_.at(offset);
+    if (reference == nullptr) return true;
+    if (reference->sort != ReferenceSort::kGuarded) return false;
+    references_.remove(offset);
+    return true;
+}
+
+uint32_t Heap::abandonSlab(uint32_t slab, uint32_t owner) {
+    SlotSet slots = slabs_.disown(slab, owner);
+    const uint32_t looked = slabs_.slotsIn(slab);
+    for (size_t word = 0; word < slots.size() && !references_.isEmpty(); word++) {
+        for (uint64_t rest = slots[word]; rest != 0; rest &= rest - 1) {
+            const uint32_t bit = static_cast<uint32_t>(__builtin_ctzll(rest));
+            const uint64_t offset = slabs_.offsetOf(slab, static_cast<uint32_t>(word) * 64 + bit);
+            if (!forgetReference(offset)) slots[word] &= ~(1ull << bit);
+        }
+    }
+    uint32_t sizeClass;
+    const uint64_t count = slabs_.freeSlots(slab, slots, &sizeClass);
+    takenBytes_ -= count * classSize(sizeClass);
+    return looked;
+}
+
+void Heap::abandonRun(uint32_t unit, uint32_t owner) {
+    if (ownerOfRun(unit) != owner) return;
+    if (runStates_.isOpen() && (__atomic_load_n(&runStates_[unit], __ATOMIC_RELAXED) & kHandleOut) != 0) return;
+    const uint64_t offset = static_cast<uint64_t>(unit) << runs_.unitShift();
+    if (forgetReference(offset)) freeLocked(offset);
+}
+
+bool Heap::abandonSome(uint32_t owner, uint32_t* unit) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    // Everything goes with the heap.
+    if (isClosed_) return true;
+    for (uint32_t looked = 0; looked < kAbandonStep && *unit < runs_.totalUnits(); looked++) {
+        const uint32_t at = *unit;
+        const uint32_t slab = runs_.slabAt(at);
+        const uint32_t units = runs_.largeUnits(at);
+        if (slab != RunAllocator::kNone) {
+            *unit = slabs_.endOf(slab);
+            looked += abandonSlab(slab, owner);
+        } else if (units != 0) {
+            // A free run that follows is one with this run afterwards, and not to be seen from here.
+            *unit = runs_.endOfFree(at + units);
+            abandonRun(at, owner);
+        } else {
+            // Others may have changed what is here since the last step: then this may be in the midst of something.
+            *unit = std::max(at + 1, runs_.endOfFree(at));
+        }
+    }
+    noteFreed();
+    startDecay();
+    if (*unit < runs_.totalUnits()) return false;
+    slabs_.releaseEmpty();
+    slabs_.removeOwner();
+    owners_.remove(owner);
+    return true;
+}
+
+void Heap::abandon(uint32_t owner, uint32_t unit) {
+    while (!abandonSome(owner, &unit)) std::this_thread::sleep_for(kBreath);
+}
+
+void Heap::close() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    isClosed_ = caches_ == nullptr;
+}
+
+int Heap::freeRaw(ThreadCache* cache, uint32_t index, uint32_t slot, uint8_t out, int fill) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    uint8_t* state = nullptr;
+    uint64_t offset = 0;
+    uint64_t bytes = 0;
+    if (slot != kNoSlot) {
+        state = slabs_.stateOf(index, slot);
+        if (state == nullptr) return -EINVAL;
+        offset = slabs_.offsetOf(index, slot);
+        bytes = classSize(slabs_.classAt(offset));
+    } else if (runStates_.isOpen() && runs_.largeUnits(index) != 0) {
+        state = &runStates_[index];
+        offset = static_cast<uint64_t>(index) << runs_.unitShift();
+        bytes = static_cast<uint64_t>(runs_.largeUnits(index)) << runs_.unitShift();
+    } else {
+        return -EINVAL;
+    }
+    // The block's own thread frees it without the lock.
+    const uint8_t freed = out & static_cast<uint8_t>(~kHandleOut);
+    if (freed == out || !__atomic_compare_exchange_n(state, &out, freed, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        return -EINVAL;
+    }
+    if (fill >= 0) std::memset(region_->base() + offset, fill, bytes);
+    const int status = freeLocked(offset);
+    adjust(cache, kRunCode);
+    startDecay();
+    return status;
+}
+
+}  // namespace daxkind
