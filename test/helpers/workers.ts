@@ -14,8 +14,8 @@ export const worker = (stage: string, ending: string) => `
  * - `files()`: how many descriptors and mappings of files in the directory there are
  * - `settled()`: waits until there is one of each, the process's own kind's, and gives that; or gives what there is after ten
  *   seconds: what jobs of a worker that has ended let go, they let go in a moment
- * - `start(code)`: starts a worker and waits for its first message: { worker, message, exit }, the last one a promise of its
- *   exit code and its errors, which are expected
+ * - `start(code, shared)`: starts a worker and waits for its first message: { worker, message, exit }, the last one a promise
+ *   of its exit code and its errors, which are expected. `shared` is what it attaches to, by default `kind`
  */
 export const processWithWorkers = (code: string) => `
 	import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -36,8 +36,8 @@ export const processWithWorkers = (code: string) => `
 		for (let tries = 0; tries < 500 && files() !== '1 1'; tries++) await sleep(20);
 		return files();
 	};
-	const start = async (code) => {
-		const worker = new Worker(code, { eval: true, workerData: { directory, shared: kind.share() }, execArgv: [] });
+	const start = async (code, shared = kind.share()) => {
+		const worker = new Worker(code, { eval: true, workerData: { directory, shared }, execArgv: [] });
 		const errors = [];
 		worker.on('error', (error) => errors.push(error.message));
 		const exit = new Promise((resolve) => worker.once('exit', (status) => resolve([status, ...errors].join(' '))));
