@@ -303,7 +303,8 @@ export abstract class Kind {
 
 	/**
 	 * What another thread of this process joins the kind by: a plain object for postMessage or workerData. It holds
-	 * nothing; the kind lives until every thread that holds it has closed its Kind or has ended.
+	 * nothing; the kind lives until every thread that holds it has closed its Kind or has ended. When a thread has ended,
+	 * its blocks are free but for those that others can reach, by a reference or a raw handle.
 	 *
 	 * ```js
 	 * worker.postMessage(kind.share());
@@ -451,6 +452,10 @@ export abstract class Kind {
 	/**
 	 * Frees all blocks and gives all storage back, unless other threads hold the kind, too: then the last of them does.
 	 * Every Buffer of this Kind has length 0 from then on. Closing twice is no error.
+	 *
+	 * Where other threads go on holding the kind, the blocks of this Kind are free when the garbage collector has found that
+	 * no Buffer of it can be reached, or when the thread has ended. Blocks that were given a reference, and those of raw
+	 * handles, stay until somebody frees them.
 	 *
 	 * @returns What had not been freed; undefined if there was nothing, or if other threads still hold the kind.
 	 */
