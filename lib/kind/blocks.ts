@@ -250,7 +250,6 @@ export class Blocks {
 	freeForeign(index: number, slot: number, out: number): boolean {
 		const fill = this.ledger === undefined ? -1 : freedByte;
 		if (native.kindFreeRaw(this.heap.id, index, slot, out, fill) !== 0) return false;
-		this.heap.startDecay();
 		return true;
 	}
 

@@ -70,12 +70,10 @@ Napi::Value purge(const Napi::CallbackInfo& info) {
     if (at == nullptr) return info.Env().Undefined();
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    // The heap is locked no longer than a step takes.
-    const auto pace = std::make_shared<Pace>(2 * 1024 * 1024, 64 * 1024 * 1024);
     job->path = at->kind->description.path;
     at->kind->heap.empty(at->cache.get());
-    job->step = [kind = at->kind, pace, control](const char**) {
-        const uint64_t given = pace->step([&](uint64_t size) { return kind->heap.purgeSome(size); });
+    job->step = [kind = at->kind, control](const char**) {
+        const uint64_t given = kind->heap.purgeSome(UINT64_MAX);
         const double before = control->done.load(std::memory_order_relaxed);
         control->done.store(before + static_cast<double>(given), std::memory_order_relaxed);
         return given == 0 ? 0 : kMore;

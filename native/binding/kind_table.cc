@@ -1,12 +1,11 @@
 #include "binding/kind_table.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/random.h>
 
+#include <optional>
 #include <unordered_map>
 
-#include "kind/decay.h"
+#include "jobs/background.h"
 
 namespace daxkind {
 
@@ -33,7 +32,6 @@ Kind::~Kind() {
         const std::lock_guard<std::mutex> lock(all.mutex);
         all.kinds.erase(number);
     }
-    if (decay != 0) endDecay(decay, false);
     if (region != nullptr) region->retire();
 }
 
@@ -42,7 +40,7 @@ void registerKind(const std::shared_ptr<Kind>& kind) {
     const std::lock_guard<std::mutex> lock(all.mutex);
     kind->number = ++all.last;
     all.kinds[kind->number] = kind;
-    if (kind->region->isElastic()) kind->decay = startDecay(std::shared_ptr<Heap>(kind, &kind->heap));
+    if (kind->region->isElastic()) kind->decay = Decay::start(std::shared_ptr<Heap>(kind, &kind->heap));
 }
 
 std::shared_ptr<Kind> findKind(uint32_t number) {
@@ -67,7 +65,7 @@ Attachment::~Attachment() {
     if (kind == nullptr || cache == nullptr) return;
     for (const auto& [offset, generation] : quarantine) kind->heap.freeReferenced(cache.get(), offset, generation);
     // Whoever lets go last sees to it that the storage has gone back when that is done.
-    if (kind->heap.detach(cache.get()) && kind->decay != 0) endDecay(kind->decay, true);
+    if (kind->heap.detach(cache.get()) && kind->decay != nullptr) kind->decay->end();
     kind->heap.close();
 }
 
@@ -93,6 +91,27 @@ void KindTable::listen(napi_env env, Attachment* attachment) {
     attachment->kind->heap.setWake(attachment->cache.get(), wake, attachment);
 }
 
+namespace {
+
+// The rest of what a thread held, where that is much.
+class Abandoning final : public Task {
+  public:
+    Abandoning(std::shared_ptr<Kind> kind, uint32_t owner, uint32_t unit)
+        : kind_(std::move(kind)), owner_(owner), unit_(unit) {}
+
+    std::optional<std::chrono::milliseconds> step() override {
+        if (kind_->heap.abandonSome(owner_, &unit_)) return std::nullopt;
+        return std::chrono::milliseconds(0);
+    }
+
+  private:
+    const std::shared_ptr<Kind> kind_;
+    const uint32_t owner_;
+    uint32_t unit_;
+};
+
+}  // namespace
+
 void OwnedBlocks::free() {
     const std::shared_ptr<Kind> kind = kind_.lock();
     if (kind != nullptr && !isFreed_) kind->heap.abandon(owner_);
@@ -103,30 +122,8 @@ OwnedBlocks::~OwnedBlocks() {
     const std::shared_ptr<Kind> kind = kind_.lock();
     uint32_t unit = 0;
     if (kind == nullptr || isFreed_ || kind->heap.abandonSome(owner_, &unit)) return;
-    struct Rest {
-        std::shared_ptr<Kind> kind;
-        uint32_t owner;
-        uint32_t unit;
-    };
-    auto* const rest = new Rest{kind, owner_, unit};
-    const auto run = [](void* data) -> void* {
-        const std::unique_ptr<Rest> rest(static_cast<Rest*>(data));
-        rest->kind->heap.abandon(rest->owner, rest->unit);
-        return nullptr;
-    };
-    // Signals are for Node's threads.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    const bool isStarted = pthread_create(&thread, nullptr, run, rest) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (isStarted) {
-        pthread_detach(thread);
-    } else {
-        run(rest);
-    }
+    std::unique_ptr<Task> task = std::make_unique<Abandoning>(kind, owner_, unit);
+    if (doInBackground(task) != 0) kind->heap.abandon(owner_, unit);
 }
 
 uint32_t KindTable::add(std::unique_ptr<Attachment> attachment) {

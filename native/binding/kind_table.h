@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "heap/heap.h"
+#include "kind/decay.h"
 #include "region/region.h"
 
 namespace daxkind {
@@ -37,7 +38,7 @@ struct Kind {
     std::shared_ptr<Region> region;
     const std::shared_ptr<Heap> heapOwner = std::make_shared<Heap>();
     Heap& heap = *heapOwner;
-    uint64_t decay = 0;  // See kind/decay.h; 0: its storage does not decay.
+    std::shared_ptr<Decay> decay;  // Null if its storage does not.
 
     Kind() = default;
     Kind(const Kind&) = delete;
@@ -121,16 +122,11 @@ struct KindTable {
     KindTable() = default;
     KindTable(const KindTable&) = delete;
     KindTable& operator=(const KindTable&) = delete;
-    ~KindTable();
-    // Lets other threads ask the hold's owner to answer.
-    void listen(napi_env env, Attachment* attachment);
-
-    KindTable() = default;
-    KindTable(const KindTable&) = delete;
-    KindTable& operator=(const KindTable&) = delete;
     // At the end of the environment: no script runs any more, and no operation that Node knows of.
     ~KindTable();
 
+    // Lets other threads ask the hold's owner to answer.
+    void listen(napi_env env, Attachment* attachment);
     uint32_t add(std::unique_ptr<Attachment> attachment);
     Attachment* find(uint32_t id) const { return id < attachments.size() ? attachments[id].get() : nullptr; }
     std::unique_ptr<Attachment> take(uint32_t id);
@@ -195,10 +191,8 @@ inline napi_value number(napi_env env, double value) {
 }
 
 // Joins a kind: a new hold of this environment as a KindHandle (lib/native.ts). Undefined with an exception pending
-// where that fails.
-Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind);
 // where that fails, and without one if the last hold has just ended.
-Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind, Attachment** made = nullptr);
+Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind);
 
 // The groups of exports; `table` is the data of their functions.
 void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table);      // kind.cc

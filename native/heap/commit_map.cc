@@ -12,12 +12,6 @@ namespace {
 constexpr uint32_t kGranulesPerChunk = kChunkSize / kCommitGranule;
 static_assert(kGranulesPerChunk == 32, "Chunk::committed has one bit for each granule");
 
-// How much one system call backs or gives back: as much as takes some milliseconds, because others wait for a claim
-// and for the kernel's lock of the file meanwhile. tmpfs takes one for some MiB, a file system on DAX for a GiB.
-constexpr uint64_t kLeastStep = kGranulesPerChunk;
-constexpr uint64_t kMostStep = 512 * kGranulesPerChunk;
-constexpr std::chrono::milliseconds kShortCall{2};
-constexpr std::chrono::milliseconds kLongCall{6};
 // Chunks that decay() looks at before it lets go of the lock: some microseconds.
 constexpr uint64_t kScanChunks = 4096;
 // How long an allocation waits for memory whose storage is being given back before it looks for other memory.
@@ -77,19 +71,12 @@ void CommitMap::eachChunk(Granules range, Change change) {
     }
 }
 
-// Makes a system call without the lock, and the next ones longer or shorter by the time that this one takes.
 template <typename Call>
-int CommitMap::withoutLock(HeapLock& lock, Granules range, uint64_t* step, Call call) {
+int CommitMap::withoutLock(HeapLock& lock, Granules range, Pace* pace, Call call) {
+    const uint64_t length = (range.to - range.from) * kCommitGranule;
     lock.unlock();
-    const auto before = std::chrono::steady_clock::now();
-    const int error = call(range.from * kCommitGranule, (range.to - range.from) * kCommitGranule);
-    const auto took = std::chrono::steady_clock::now() - before;
+    const int error = pace->measure(length, [&] { return call(range.from * kCommitGranule, length); });
     lock.lock();
-    if (took >= kLongCall) {
-        *step = std::max(*step / 2, kLeastStep);
-    } else if (took < kShortCall && range.to - range.from >= *step) {
-        *step = std::min(*step * 2, kMostStep);
-    }
     return error;
 }
 
@@ -123,7 +110,7 @@ bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
 
 int CommitMap::commitClaimed(HeapLock& lock, Granules range) {
     claim(range, true);
-    const int error = withoutLock(lock, range, &commitStep_,
+    const int error = withoutLock(lock, range, &commitPace_,
                                   [this](uint64_t offset, uint64_t length) { return region_->commit(offset, length); });
     if (error == 0) book(range, true);
     // A part of it may have got storage, and kept it.
@@ -159,7 +146,7 @@ int CommitMap::commit(HeapLock& lock, ByteRange range) {
             if (!awaitClaim(lock, at)) return -EBUSY;
             continue;
         }
-        const Granules exact = stretch(at, last, commitStep_, [this](uint64_t granule) { return isMissing(granule); });
+        const Granules exact = stretch(at, last, commitPace_.size() / kCommitGranule, [this](uint64_t granule) { return isMissing(granule); });
         const uint64_t needed = exact.to - exact.from;
         if (isWithin(fullSince_, kFullMs) && needed >= fullGranules_) return fullError_;
         // The rest of the chunks at both ends, for what comes next.
@@ -214,7 +201,7 @@ uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
     if (!isElastic_) return 0;
     const uint64_t first = up(range.from, kCommitGranule);
     const uint64_t last = std::min(range.to / kCommitGranule, usedChunks_ * kGranulesPerChunk);
-    const Granules found = stretch(first, last, std::min(punchStep_, std::max<uint64_t>(most / kCommitGranule, 1)),
+    const Granules found = stretch(first, last, std::max<uint64_t>(std::min(punchPace_.size(), most) / kCommitGranule, 1),
                                    [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); });
     return found.from < found.to ? decommitClaimed(lock, found) : 0;
 }
@@ -234,7 +221,7 @@ GivingStep CommitMap::decay(HeapLock& lock, uint32_t ageMs) {
             soonestMs_ = std::min(soonestMs_, chunk.freeSince + ageMs - now);
             continue;
         }
-        const uint64_t most = std::min(usedChunks_, decayAt_ + punchStep_ / kGranulesPerChunk);
+        const uint64_t most = std::min(usedChunks_, decayAt_ + punchPace_.size() / kChunkSize);
         uint64_t to = decayAt_ + 1;
         while (to < most && isDue(to)) to++;
         const uint64_t bytes = decommit(lock, {decayAt_ * kChunkSize, to * kChunkSize}, UINT64_MAX);
@@ -255,7 +242,7 @@ bool CommitMap::hasStray() const {
 }
 
 int CommitMap::punch(HeapLock& lock, Granules range) {
-    const int error = withoutLock(lock, range, &punchStep_, [this](uint64_t offset, uint64_t length) {
+    const int error = withoutLock(lock, range, &punchPace_, [this](uint64_t offset, uint64_t length) {
         return region_->decommit(offset, length);
     });
     fullSince_ = 0;
@@ -269,7 +256,7 @@ void CommitMap::sweep(HeapLock& lock, ByteRange range) {
     const uint64_t last = up(range.to, kCommitGranule);
     uint64_t at = range.from / kCommitGranule;
     while (at < std::min(last, usedChunks_ * kGranulesPerChunk)) {
-        const Granules found = stretch(at, last, punchStep_, [this](uint64_t granule) { return isMissing(granule); });
+        const Granules found = stretch(at, last, punchPace_.size() / kCommitGranule, [this](uint64_t granule) { return isMissing(granule); });
         at = found.to;
         if (found.from == found.to) break;
         claim(found, true);

@@ -16,6 +16,7 @@
 #include <mutex>
 
 #include "heap/lazy_array.h"
+#include "jobs/pace.h"
 #include "region/region.h"
 
 namespace daxkind {
@@ -79,8 +80,6 @@ class CommitMap {
     bool isGiving() const { return giving_ > 0; }
 
   private:
-    static constexpr uint64_t kFirstStep = 4 * kChunkSize / kCommitGranule;
-
     struct Chunk {
         uint32_t committed;  // One bit for each granule.
         uint32_t claimed;    // Likewise: a system call for it is under way.
@@ -110,7 +109,7 @@ class CommitMap {
     template <typename Change>
     void eachChunk(Granules range, Change change);
     template <typename Call>
-    int withoutLock(HeapLock& lock, Granules range, uint64_t* step, Call call);
+    int withoutLock(HeapLock& lock, Granules range, Pace* pace, Call call);
 
     Region* region_ = nullptr;
     bool isElastic_ = true;
@@ -119,8 +118,9 @@ class CommitMap {
     uint64_t committedGranules_ = 0;
     uint64_t dirtyChunks_ = 0;
     uint64_t usedChunks_ = 0;           // Chunks at and above this index have never been committed.
-    uint64_t commitStep_ = kFirstStep;  // Granules of one system call.
-    uint64_t punchStep_ = kFirstStep;
+    // How much one system call backs or gives back: others wait for its claim, and for the kernel's lock of the file.
+    Pace commitPace_{kChunkSize, 512 * kChunkSize};
+    Pace punchPace_{kChunkSize, 512 * kChunkSize};
     uint64_t claimedFrom_ = UINT64_MAX;        // All granules from here on are claimed.
     uint64_t decayAt_ = 0;                     // The chunk that decay() goes on from.
     uint32_t soonestMs_ = GivingStep::kNever;  // When the first chunk is due of those that it has passed.

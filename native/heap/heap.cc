@@ -211,11 +211,13 @@ void Heap::setDecay(void (*wake)(void*, uint32_t inMs), void* data) {
 
 void Heap::startDecay() {
     if (decayWake_ == nullptr) return;
-    const bool isUrgent = decayMs_ == 0 && runs_.storage().hasDirtyChunks();
-    if (isUrgent ? isDecayUrgent_ : isDecaying_) return;
-    isDecaying_ = true;
-    isDecayUrgent_ = isUrgent;
-    decayWake_(decayData_, isUrgent ? 0 : kRestMs);
+    if (!isDecaying_) {
+        isDecaying_ = true;
+        decayWake_(decayData_, kRestMs);
+    }
+    if (decayMs_ > 0 || isDecayUrgent_ || !runs_.storage().hasDirtyChunks()) return;
+    isDecayUrgent_ = true;
+    decayWake_(decayData_, 0);
 }
 
 void Heap::settle(HeapLock& lock) {
@@ -242,16 +244,19 @@ uint32_t Heap::restCaches() {
     return soonest;
 }
 
-GivingStep Heap::decay() {
+GivingStep Heap::decay(bool isUrgent) {
     HeapLock lock(mutex_);
     GivingStep step = runs_.storage().decay(lock, decayMs_);
-    step.nextInMs = std::min(step.nextInMs, restCaches());
-    isDecaying_ = step.nextInMs != GivingStep::kNever;
-    isDecayUrgent_ = step.nextInMs == 0;
-    if (!isDecayUrgent_) {
-        isBehind_ = false;
-        decayed_.notify_all();
+    if (isUrgent) {
+        if (step.nextInMs != 0) step.nextInMs = GivingStep::kNever;
+        isDecayUrgent_ = step.nextInMs == 0;
+    } else {
+        step.nextInMs = std::min(step.nextInMs, restCaches());
+        isDecaying_ = step.nextInMs != GivingStep::kNever;
     }
+    if (isDecayUrgent_) return step;
+    isBehind_ = false;
+    decayed_.notify_all();
     return step;
 }
 

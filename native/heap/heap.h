@@ -136,10 +136,11 @@ class Heap {
     int freeReferenced(ThreadCache* cache, uint64_t offset, uint64_t generation);
 
     // Storage goes back to the file system by whoever calls decay(), which is no thread that allocates: `wake` asks for
-    // that, under the heap's lock, in so many milliseconds. Called once, before anybody has a cache.
+    // that, under the heap's lock, in so many milliseconds; 0: it is urgent. Called once, before anybody has a cache.
     void setDecay(void (*wake)(void*, uint32_t inMs), void* data);
-    // One step of giving back the chunks that have been free for long: one system call, without the lock.
-    GivingStep decay();
+    // One step of giving back the chunks that have been free for long: one system call, without the lock. To be called
+    // again in `nextInMs`; what is urgent, no more once nothing is left to do at once.
+    GivingStep decay(bool isUrgent = false);
     // Gives back all that is free. Returns bytes.
     uint64_t purge(ThreadCache* cache);
     // Gives back to the heap what the cache holds.

@@ -1,24 +1,36 @@
-// The threads that give the storage of freed memory back: fallocate takes milliseconds, and for ever where a page is
-// pinned, so that no thread which allocates makes such a call.
-//
-// Each of them waits for the first heap that is due, and calls it. One that calls leaves another one waiting, so that a
-// call which does not return holds up no other heap. Threads that nobody needs end by themselves. They hold a heap's
-// owner only while they call it, and nothing waits for them when the process ends.
+// Who gives the storage of freed memory back: threads of their own (jobs/background.h), because fallocate takes
+// milliseconds, and for ever where a page is pinned. No thread that allocates makes such a call.
 #pragma once
 
-#include <cstdint>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 
 #include "heap/heap.h"
 
 namespace daxkind {
 
-// Has decay() called for the heap whenever it has something to do. `heap` is an alias of what keeps the region, too.
-// Called before anybody allocates from it. Returns a number for the call below.
-uint64_t startDecay(const std::shared_ptr<Heap>& heap);
+// The decay of one heap.
+class Decay : public std::enable_shared_from_this<Decay> {
+  public:
+    // Has Heap::decay() called whenever there is something to do. `heap` is an alias of what keeps the region, too.
+    // Called before anybody allocates from it; the result lives as long as the heap.
+    static std::shared_ptr<Decay> start(const std::shared_ptr<Heap>& heap);
 
-// The heap is not called from now on. `isAwaited`: nor does any of the threads hold it, unless it is stuck in a call
-// for more than some milliseconds; it lets go of it afterwards, then.
-void endDecay(uint64_t number, bool isAwaited);
+    // Calls the heap once; what there is to do after that.
+    GivingStep step(bool isUrgent);
+    // The last holder of the heap is about to let go. From now on it is not called, and nobody holds it by this: a call
+    // under way is waited for, but not for long, since it may be stuck; it lets go afterwards, then.
+    void end();
+
+  private:
+    void wake(uint32_t inMs);
+
+    std::mutex mutex_;
+    std::condition_variable returned_;
+    std::weak_ptr<Heap> heap_;
+    int calls_ = 0;
+    bool isEnded_ = false;
+};
 
 }  // namespace daxkind
