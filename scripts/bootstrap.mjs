@@ -45,12 +45,10 @@ const isStale = {
 async function installDependencies() {
 	const started = new Date();
 	const npm = process.env.npm_execpath;
-	// Exactly the versions of the lock file, as npm ci would install; but npm ci refuses a lock file without the optional
-	// packages of foreign platforms, and those are not in it when it was made from a registry that lacks them.
-	// NODE_ENV=production would leave the compiler out.
-	const args = ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund'];
+	// The versions of the lock file and no others. NODE_ENV=production would leave the compiler out.
+	const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
 	const [program, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-	await step('dependencies (npm install)', program, [...first, ...args]);
+	await step('dependencies (npm ci)', program, [...first, ...args]);
 	// npm leaves it alone when everything was there.
 	utimesSync(installed, started, started);
 }
