@@ -1,4 +1,4 @@
-// Numbers for people.
+// Numbers and names for people.
 
 /** Bytes in the largest unit that leaves a number of at least 1: `3.2 MiB`. */
 export function formatBytes(bytes: number): string {
@@ -14,3 +14,23 @@ export function formatBytes(bytes: number): string {
 
 /** 12345.6 as `12,346`. */
 export const formatCount = (count: number): string => Math.round(count).toLocaleString('en-US');
+
+/** What a terminal obeys, and what changes how a person reads the text around it: controls, separators of lines, directions of writing. */
+const obeyed = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+const codeOf = (character: string, digits: number) => character.charCodeAt(0).toString(16).padStart(digits, '0');
+
+/**
+ * A name that is not ours, or a text with one in it, so that it fits in a line and does nothing to a terminal. Every text for people
+ * goes through this.
+ *
+ * @example shown('red\u001b[31m') // 'red\\x1b[31m'
+ */
+export function shown(text: string): string {
+	return text.replace(obeyed, (found) => (found < '\u0080' ? `\\x${codeOf(found, 2)}` : `\\u${codeOf(found, 4)}`));
+}
+
+/** A JSON document with the same of its strings as escapes of JSON's, which has them raw but for C0. Its layout, tabs and newlines, stays. */
+export function shownJson(json: string): string {
+	return json.replace(obeyed, (found) => (found < ' ' ? found : `\\u${codeOf(found, 4)}`));
+}

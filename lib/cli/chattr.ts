@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import type { DaxFlag, DaxFlagProgress, DaxFlagTree, Explanation } from '../dax/index.ts';
 import type { SystemError } from '../errors.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, shown } from '../format.ts';
 import { interruptible } from './interrupt.ts';
-import { machineTrouble, shown, toJson } from './output.ts';
+import { complain, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { usageStatus } from './usage.ts';
 
@@ -41,7 +41,7 @@ export function formatTree(path: string, on: boolean, { files, directories, chan
 }
 
 function usageError(message: string): void {
-	process.stderr.write(`error: ${message}\n`);
+	complain('error', message);
 	process.exitCode = usageStatus;
 }
 
@@ -68,7 +68,7 @@ async function change(given: readonly string[], options: Options): Promise<void>
 	const { explain, setDaxFlagAsync } = await import('../dax/index.ts');
 	const line = progress(recursive);
 	const fail = (error: unknown) => {
-		process.stderr.write(`daxkind chattr: ${machineTrouble(error)}\n`);
+		complain('daxkind chattr', machineTrouble(error));
 		process.exitCode = 1;
 	};
 	const records: unknown[] = [];
@@ -96,7 +96,7 @@ async function change(given: readonly string[], options: Options): Promise<void>
 				if (!signal.aborted) fail(error);
 			}
 			if (!signal.aborted) continue;
-			process.stderr.write(`daxkind chattr: interrupted in ${path}: ${counts}, and that stays so\n`);
+			complain('daxkind chattr', `interrupted in ${path}: ${counts}, and that stays so`);
 			break;
 		}
 	});

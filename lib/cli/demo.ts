@@ -1,6 +1,7 @@
 // `daxkind demo`: arguments and exit status; what it does is in lib/demo.
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
+import { complain } from './output.ts';
 import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
 function parseCount(text: string): number {
@@ -46,7 +47,7 @@ export function addDemoCommand(program: Command): void {
 			} catch (error) {
 				// With a code it is about the machine or the arguments, and its message says all.
 				if (!(error instanceof Error && 'code' in error)) throw error;
-				console.error(`daxkind demo: ${flagMessage(error)}`);
+				complain('daxkind demo', flagMessage(error));
 				process.exitCode = isUsageError(error) ? usageStatus : 1;
 			}
 		});

@@ -1,7 +1,8 @@
 // `daxkind explain`: whether a path is on DAX, why or why not, and what to do.
 import type { Command } from 'commander';
 import type { Check, Explanation, Verdict } from '../dax/index.ts';
-import { aligned, answer, paint, questionStatus, shown, toJson, wrapped } from './output.ts';
+import { shown } from '../format.ts';
+import { aligned, answer, paint, questionStatus, toJson, wrapped } from './output.ts';
 
 const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
 	ok: ['✓', 'green'],

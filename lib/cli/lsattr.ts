@@ -3,10 +3,10 @@ import { type Dirent, lstatSync, opendirSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { formatCount } from '../format.ts';
+import { formatCount, shown } from '../format.ts';
 import type { Constants, Fsxattr } from '../native.ts';
 import { interruptible } from './interrupt.ts';
-import { machineTrouble, shown, toJson } from './output.ts';
+import { complain, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { xflagLetters, xflagWords } from './xflags.ts';
 
@@ -71,9 +71,11 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 	const records: ({ path: string; flags: string[] } & Omit<Fsxattr, 'flags'> & { xflags: number })[] = [];
 	// Lines on a terminal are progress enough.
 	const line = progress(recursive && !process.stdout.isTTY);
+	// For programs these lines are those of xfs_io, name and all.
+	const name = process.stdout.isTTY ? shown : String;
 	const say = (path: string, { flags, ...rest }: Fsxattr) => {
 		if (json) records.push({ path, xflags: flags, flags: xflagWords(flags, constants), ...rest });
-		else process.stdout.write(formatFlags(shown(path), flags, verbose, constants));
+		else process.stdout.write(formatFlags(name(path), flags, verbose, constants));
 	};
 	let count = 0;
 	let isRead = true;
@@ -88,7 +90,7 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 				say(path, getFsxattr(path));
 			} catch (failure) {
 				line.clear();
-				process.stderr.write(`daxkind lsattr: ${machineTrouble(failure)}\n`);
+				complain('daxkind lsattr', machineTrouble(failure));
 				process.exitCode = 1;
 			}
 			if (++count % batch !== 0) continue;

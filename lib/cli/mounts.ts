@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { DaxMount, Explanation } from '../dax/index.ts';
+import { shown } from '../format.ts';
 import { aligned, answer, paint, toJson } from './output.ts';
 
 /** By its mode, or as an overlay over one that has. */
@@ -33,14 +34,8 @@ export function formatMounts(
 		chars: noBorders,
 	});
 	for (const mount of mounts) {
-		table.push([
-			mount.mountPoint,
-			mount.fsType,
-			mount.device ?? mount.source,
-			mount.daxOption ?? '-',
-			mount.effectiveMode,
-			newFiles(mount),
-		]);
+		const { mountPoint, fsType, device, source, daxOption = '-', effectiveMode } = mount;
+		table.push([mountPoint, fsType, device ?? source, daxOption, effectiveMode, newFiles(mount)].map(shown));
 	}
 	const lines = table.toString().split('\n');
 	const listed = `${first}\n\n${lines.map((line) => `${line.trimEnd()}\n`).join('')}`;

@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import { Help } from 'commander';
 import type { SystemError } from '../errors.ts';
+import { shown, shownJson } from '../format.ts';
 import { troubleStatus } from './usage.ts';
 
 type Style = Parameters<typeof styleText>[0];
@@ -12,31 +13,23 @@ export const paint = (style: Style, text: string): string => styleText(style, te
 /** Columns of the terminal; elsewhere, and where a terminal says 0 as that of a container may, the usual width of one. */
 const width = (): number => Math.min(process.stdout.columns || 80, 120);
 
-/**
- * A path, or what has one in it, for a terminal: a control character in a name would move the cursor, or worse. Elsewhere it stays as
- * it is, for programs.
- */
-export function shown(text: string): string {
-	if (!process.stdout.isTTY) return text;
-	return text.replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
-}
-
 const wrapper = Object.assign(new Help(), { minWidthToWrap: 1 });
 
 /**
- * Breaks text into lines that fit beside an indent.
+ * Breaks text into lines that fit beside an indent. Control characters in it are shown as escapes.
  *
  * @param indent Columns before each line but the first, which has as many before it already.
  */
 export function wrapped(text: string, indent: number, columns = width()): string {
-	const lines = wrapper.boxWrap(text, Math.max(columns - indent, 20)).split('\n');
+	const lines = wrapper.boxWrap(shown(text), Math.max(columns - indent, 20)).split('\n');
 	return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(indent)}`);
 }
 
 /** Rows of a name and a value, the values below one another. */
 export function aligned(rows: readonly (readonly [name: string, value: string])[], indent = 2): string {
-	const column = indent + Math.max(...rows.map(([name]) => name.length)) + 2;
-	return rows
+	const named = rows.map(([name, value]) => [shown(name), value] as const);
+	const column = indent + Math.max(...named.map(([name]) => name.length)) + 2;
+	return named
 		.map(([name, value]) => `${' '.repeat(indent)}${name.padEnd(column - indent)}${wrapped(value, column)}\n`)
 		.join('');
 }
@@ -51,8 +44,19 @@ export function toJson(value: unknown): string {
 		if (typeof field !== 'bigint') return field;
 		return masks.has(name) ? `0x${field.toString(16)}` : `${field}`;
 	};
-	return `${JSON.stringify(value, replacer, '\t')}\n`;
+	return `${shownJson(JSON.stringify(value, replacer, '\t'))}\n`;
 }
+
+/**
+ * Writes to standard error what is wrong, after who says so. It is one line, whatever names are in it, unless it is given as several:
+ * then those after the first are indented.
+ */
+export function complain(who: string, ...lines: string[]): void {
+	process.stderr.write(`${who}: ${lines.map(shown).join('\n  ')}\n`);
+}
+
+/** The lines of a message that we have laid out, some of which may be what another program said. */
+export const linesOf = (message: string): string[] => message.split(/\n {0,2}/);
 
 /** The message of a failed system call, for standard error; anything else is a fault of ours and is thrown on. */
 export function machineTrouble(error: unknown): string {
@@ -67,8 +71,8 @@ export function answer(command: string, body: () => boolean): void {
 	try {
 		process.exitCode = body() ? 0 : 1;
 	} catch (error) {
-		process.stderr.write(`daxkind ${command}: ${machineTrouble(error)}\n`);
 		process.exitCode = troubleStatus;
+		complain(`daxkind ${command}`, machineTrouble(error));
 	}
 }
 

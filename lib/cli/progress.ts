@@ -1,5 +1,6 @@
 // A line on the terminal for work that takes a while. Standard error, so that the output stays clean; no terminal, no line.
 import createSpinner from 'yocto-spinner';
+import { shown } from '../format.ts';
 
 export interface Progress {
 	show(text: string): void;
@@ -17,14 +18,14 @@ const isErasable = () => process.stderr.isTTY && process.env.TERM !== 'dumb' && 
 export function progress(isWanted: boolean): Progress {
 	if (!isWanted || !isErasable()) return { show() {}, clear() {} };
 	const spinner = createSpinner({ stream: process.stderr, handleSignals: false });
-	let shown = 0;
+	let last = 0;
 	return {
 		show(text) {
 			const now = Date.now();
-			if (now - shown < intervalMs) return;
-			shown = now;
-			if (spinner.isSpinning) spinner.text = text;
-			else spinner.start(text);
+			if (now - last < intervalMs) return;
+			last = now;
+			if (spinner.isSpinning) spinner.text = shown(text);
+			else spinner.start(shown(text));
 		},
 		clear() {
 			if (spinner.isSpinning) spinner.stop();

@@ -1,8 +1,9 @@
 // `daxkind statx`: what the kernel says of a file, in the lines of xfs_io's `statx -r`, so that the two can be compared.
 import { constants } from 'node:fs';
 import type { Command } from 'commander';
+import { shown } from '../format.ts';
 import type { Constants, FileStatus } from '../native.ts';
-import { answer, paint, questionStatus, shown, toJson } from './output.ts';
+import { answer, paint, questionStatus, toJson } from './output.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;
 

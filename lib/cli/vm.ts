@@ -13,6 +13,7 @@ import {
 	runVm,
 	type VmOptions,
 } from '../vm/index.ts';
+import { complain, linesOf } from './output.ts';
 import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
 /** Exit statuses that are not the command's own, as timeout(1), env(1) and sysexits.h have them. */
@@ -168,8 +169,8 @@ async function run(command: string[], { accel, verbose, ...rest }: Flags): Promi
 		mergeOutput: sameFile(1, 2),
 		signal: stop.signal,
 		...(verbose && { console: process.stderr }),
-		onWarning: (what) => process.stderr.write(`daxkind vm: ${what}\n`),
-		onProgress: (what) => process.stderr.isTTY && process.stderr.write(`daxkind vm: ${what}…\n`),
+		onWarning: (what) => complain('daxkind vm', what),
+		onProgress: (what) => process.stderr.isTTY && complain('daxkind vm', `${what}…`),
 	};
 	try {
 		const status = await runVm(options);
@@ -179,7 +180,9 @@ async function run(command: string[], { accel, verbose, ...rest }: Flags): Promi
 		const { reason } = stop.signal;
 		if (typeof reason === 'string') return 128 + constants.signals[reason as NodeJS.Signals];
 		const { code = '', stack } = error as NodeJS.ErrnoException;
-		process.stderr.write(`daxkind vm: ${code === '' ? stack : flagMessage(error)}\n`);
+		const isLaidOut = code === '' || code.startsWith('ERR_DAXKIND_');
+		const message = code === '' ? `${stack}` : flagMessage(error);
+		complain('daxkind vm', ...(isLaidOut ? linesOf(message) : [message]));
 		if (isUsageError(error)) return exitStatus.usage;
 		if (code === 'ERR_DAXKIND_VM_MISSING_PROGRAMS') return exitStatus.missingPrograms;
 		if (code === 'ERR_DAXKIND_VM_TIMEOUT') return exitStatus.timeout;

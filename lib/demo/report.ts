@@ -1,7 +1,7 @@
 // What the demo has seen, as a table for a person.
 import Table from 'cli-table3';
 import { explain } from '../dax/index.ts';
-import { formatBytes, formatCount } from '../format.ts';
+import { formatBytes, formatCount, shown } from '../format.ts';
 import type { PmemKind } from '../kind/index.ts';
 import type { LoadResult } from './load.ts';
 import type { Pair } from './measure.ts';
@@ -12,7 +12,7 @@ type Row = [name: string, ...lines: string[]];
 /** Lays rows of a name and its lines out as a table, without colours: this is read in logs, too. */
 export function formatTable(rows: readonly Row[]): string {
 	const table = new Table({ style: { head: [], border: [] } });
-	for (const [name, ...lines] of rows) table.push([name, lines.join('\n')]);
+	for (const [name, ...lines] of rows) table.push([name, lines.map(shown).join('\n')]);
 	return table.toString();
 }
 

@@ -64,3 +64,14 @@ test.each([
 	expect(await once(child, 'close')).toEqual([status, null]);
 	expect(stderr).toBe('');
 });
+
+test.each(['explain', 'inspect', 'statx'])(
+	'%s without the addon is trouble, said without a stack, and no answer',
+	(command) => {
+		const args = ['--no-addons', cli, command, '/'];
+		const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+		expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+		expect(stderr).toMatch(/^daxkind: Cannot load daxkind's native addon\..*--no-addons/);
+		expect(stderr).not.toContain('    at ');
+	},
+);

@@ -1,0 +1,110 @@
+// Names of files are anybody's: what the commands print of them does nothing to a terminal, and no line of theirs begins with one.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type DaxMount, explain } from 'daxkind/dax';
+import { describe, expect, test } from 'vitest';
+import { formatMounts } from '#lib/cli/mounts.js';
+import { toJson } from '#lib/cli/output.js';
+import { shown } from '#lib/format.js';
+import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+// A title and a colour; a C1 control; DEL; a line of its own; what turns the direction of writing; a separator of lines.
+const hostile = '\u001b]0;title\u0007\u001b[31m\u009b1m\u007f\nline\u202e\u2066\u200f\u061c\u2028';
+const escaped = String.raw`\x1b]0;title\x07\x1b[31m\u009b1m\x7f\x0aline\u202e\u2066\u200f\u061c\u2028`;
+
+function daxkind(args: readonly string[], cwd?: string) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', cwd });
+	return { status, stdout, stderr };
+}
+
+/** A directory of that name in which there is a file, and the name of another that is missing. */
+function hostilePlace() {
+	const directory = join(temporaryDirectory(tmpfs), hostile);
+	mkdirSync(directory);
+	writeFileSync(join(directory, 'file'), '');
+	return { directory, missing: join(directory, 'missing') };
+}
+
+/** Whatever is neither text nor the end of a line. */
+const harmful = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
+
+test('a name is shown with escapes for all that a terminal or a reader would obey, and letters of every script as they are', () => {
+	expect(shown(hostile)).toBe(escaped);
+	const names = 'Größe 大きさ حجم גודל 👩‍🚀 a\\b';
+	expect(shown(names)).toBe(names);
+});
+
+test.each([[['explain']], [['inspect']], [['statx']], [['chattr', '+x']], [['chattr', '-R', '+x']]])(
+	'%j: neither what it finds nor its errors',
+	(command) => {
+		const { directory, missing } = hostilePlace();
+		for (const path of [directory, missing]) {
+			const { stdout, stderr } = daxkind([...command, path]);
+			expect(stdout + stderr).toContain('title');
+			expect(stdout + stderr).not.toMatch(harmful);
+			expect(stderr.split('\n').length).toBeLessThanOrEqual(2);
+		}
+	},
+);
+
+test('lsattr: not its errors', () => {
+	expect(daxkind(['lsattr', hostilePlace().missing]).stderr).toMatch(/^daxkind lsattr: ENOENT: .*\\x1b.*\n$/);
+});
+
+test.each([
+	[[hostile], `error: unknown command '${escaped}'\n`],
+	[['explain', `--${hostile}`], `error: unknown option '--${escaped}'\n`],
+	[['explan'], "error: unknown command 'explan'\n(Did you mean explain?)\n"],
+	[['chattr', hostile], `error: the first argument must be +x or -x, not '${escaped}'\n`],
+	[['vm', '--fs', hostile, '--', 'true'], `Received '${escaped}'\n`],
+	[['vm', '--accel', hostile, '--', 'true'], `argument '${escaped}' is invalid. Allowed choices are auto, kvm, tcg.\n`],
+	[['demo', '--dir', `/missing/${hostile}`], `open '/missing/${escaped}'\n`],
+])('what was typed comes back with escapes (%#)', (args, end) => {
+	const { stderr } = daxkind(args);
+	expect(stderr.endsWith(end)).toBe(true);
+	expect(stderr).not.toMatch(harmful);
+});
+
+describe.skipIf(process.arch !== 'x64')('daxkind vm', () => {
+	test.each([
+		['--kernel', `/missing/${hostile}`, `daxkind vm: ENOENT: no such kernel, open '/missing/${escaped}'\n`],
+		['--virtiofs', `/${hostile}`, `daxkind vm: --virtiofs must be a directory. Received '/${escaped}'\n`],
+	])('%s: escapes its value', (option, value, message) => {
+		expect(daxkind(['vm', option, value, '--', 'true']).stderr.endsWith(message)).toBe(true);
+	});
+
+	test('a message that may have several lines lets nobody else begin one', () => {
+		const { directory } = hostilePlace();
+		const { stderr } = daxkind(['vm', '--', 'true'], directory);
+		const [first, second] = escaped.split('\\x0a');
+		const place = directory.slice(0, -hostile.length);
+		expect(stderr).toBe(
+			`daxkind vm: the guest has a ${place}${first}\n  ${second} of its own; start from a directory elsewhere\n`,
+		);
+	});
+});
+
+test('mounts: neither in the table nor in the reasons', () => {
+	const mount = {
+		mountPoint: hostile,
+		fsType: 'xfs',
+		source: hostile,
+		effectiveMode: 'never',
+	} as unknown as DaxMount;
+	const why = (path: string) => ({ path, dax: false, reason: hostile, checks: [] });
+	const text = formatMounts([mount], why, true);
+	expect(text.split(escaped)).toHaveLength(5);
+	expect(text.replaceAll('\u001b[31mNo mount', 'No mount')).not.toMatch(harmful);
+});
+
+test('JSON has them as escapes of its own, so that it is the same value and harmless, too', () => {
+	const text = toJson({ path: hostile, list: [hostile] });
+	expect(JSON.parse(text)).toEqual({ path: hostile, list: [hostile] });
+	expect(text.replaceAll('\t', '')).not.toMatch(harmful);
+	const { directory } = hostilePlace();
+	expect(JSON.parse(daxkind(['explain', '--json', directory]).stdout)).toEqual(JSON.parse(toJson(explain(directory))));
+});
