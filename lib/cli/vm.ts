@@ -14,6 +14,7 @@ import {
 	type VmOptions,
 } from '../vm/index.ts';
 import { complain, linesOf } from './output.ts';
+import { terminalInput } from './terminal-input.ts';
 import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
 /** Exit statuses that are not the command's own, as timeout(1), env(1) and sysexits.h have them. */
@@ -162,7 +163,7 @@ async function run(command: string[], { accel, verbose, ...rest }: Flags): Promi
 		...rest,
 		command: processArguments(command),
 		accelerator: accel,
-		stdin: process.stdin,
+		stdin: process.stdin.isTTY ? terminalInput(process.stdin) : process.stdin,
 		stdout: process.stdout,
 		stderr: process.stderr,
 		// One file for both, as on a terminal or after 2>&1: then the order of what the command writes matters.

@@ -163,6 +163,15 @@ export function childrenOf(pid: number): number[] {
 	});
 }
 
+/** A process's program and arguments, each ended by a NUL; empty if it has ended. */
+export function commandLine(pid: number): string {
+	try {
+		return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+	} catch {
+		return '';
+	}
+}
+
 /** Whether a process runs; a zombie does not. */
 export function isAlive(pid: number): boolean {
 	try {

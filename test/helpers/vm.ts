@@ -3,7 +3,8 @@ import { execFile, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { fileSystems, missingVmPackages } from '#lib/vm/index.js';
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** The program of `daxkind`. */
+export const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** What this machine lacks to boot a guest without virtiofs. */
 export const missing = process.arch === 'x64' ? missingVmPackages(fileSystems) : ['an x86-64 machine'];

@@ -1,8 +1,9 @@
 // Boots real guests. What needs DAX itself is tested inside one, in test/vm.
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { childrenOf, isAlive, until } from '../helpers/process.ts';
-import { BOOT_MS, missing, startVm, vm } from '../helpers/vm.ts';
+import { childrenOf, commandLine, isAlive, until } from '../helpers/process.ts';
+import { BOOT_MS, cli, missing, startVm, vm } from '../helpers/vm.ts';
 
 describe.skipIf(missing.length > 0)(
 	`a guest (needs ${missing.join(', ') || 'nothing more'})`,
@@ -38,7 +39,7 @@ describe.skipIf(missing.length > 0)(
 			'leaves no QEMU behind when its host process gets %s',
 			async (signal) => {
 				const { host, ended } = startVm(['--', 'sleep', '1000']);
-				const isGuest = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('memmap=512M');
+				const isGuest = (pid: number) => commandLine(pid).includes('memmap=512M');
 				let guests: number[] = [];
 				await until(() => {
 					guests = childrenOf(host.pid!).filter(isGuest);
@@ -47,6 +48,30 @@ describe.skipIf(missing.length > 0)(
 				host.kill(signal);
 				expect(await ended).toEqual({ status: signal === 'SIGTERM' ? 143 : 'SIGKILL', stderr: '' });
 				await until(() => !guests.some(isAlive));
+			},
+		);
+
+		test.skipIf(spawnSync('script', ['--version']).status !== 0)(
+			'on a terminal whose foreground it is not in, as under timeout(1), goes on and ends by a signal',
+			async () => {
+				const command = `timeout 1000 '${process.execPath}' '${cli}' vm --fs none -- sh -c 'echo started; sleep 1000'; echo status $?`;
+				const terminal = spawn('script', ['-qec', command, '/dev/null']);
+				let text = '';
+				terminal.stdout.setEncoding('utf8').on('data', (more) => {
+					text += more;
+				});
+				const below = (pid: number): number[] => childrenOf(pid).flatMap((child) => [child, ...below(child)]);
+				const named = (name: RegExp) => below(terminal.pid!).find((pid) => name.test(commandLine(pid)));
+				await until(() => text.includes('started\r\n'));
+				const timeout = named(/^timeout\0/)!;
+				const guest = named(/^[^\0]*qemu-system-x86_64\0/)!;
+				terminal.stdin.write('typed\n');
+				await until(() => text.includes('typed\r\n')); // the terminal's echo: it could be read now
+				await new Promise((resolve) => setTimeout(resolve, 1000));
+				process.kill(timeout, 'SIGTERM');
+				await once(terminal, 'close');
+				expect(text).toMatch(/status 143\r\n$/);
+				await until(() => !isAlive(guest));
 			},
 		);
 	},
