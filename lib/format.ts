@@ -34,3 +34,10 @@ export function shown(text: string): string {
 export function shownJson(json: string): string {
 	return json.replace(obeyed, (found) => (found < ' ' ? found : `\\u${codeOf(found, 4)}`));
 }
+
+/** A path for people: bytes that are not UTF-8 as \xff, which a shell's $'…' takes. */
+export function readable(path: Buffer): string {
+	const text = path.toString();
+	if (Buffer.from(text).equals(path)) return text;
+	return path.toString('latin1').replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+}

@@ -1,51 +1,76 @@
 // `daxkind lsattr`: the extended flags of files, as xfs_io's lsattr shows them.
-import { type Dirent, lstatSync, opendirSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import {
+	closeSync,
+	type Dirent,
+	constants as fsConstants,
+	lstatSync,
+	opendirSync,
+	openSync,
+	type Stats,
+} from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { formatCount, shown } from '../format.ts';
+import { type SystemError, systemError } from '../errors.ts';
+import { formatCount, readable, shown } from '../format.ts';
 import type { Constants, Fsxattr } from '../native.ts';
+import { processArguments } from '../vm/environment.ts';
 import { interruptible } from './interrupt.ts';
 import { complain, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { xflagLetters, xflagWords } from './xflags.ts';
 
-/** A path, or the error that it ended in. */
-type Found = { path: string; error?: undefined } | { path: string; error: unknown };
+/** A path as bytes, because a name need not be UTF-8, or the error that it ended in. */
+type Found = { path: Buffer; error?: undefined } | { path: Buffer; error: unknown };
 
-function* entriesOf(directory: string): Generator<Dirent> {
-	const handle = opendirSync(directory);
+function* entriesOf(directory: Buffer): Generator<Dirent<Buffer>> {
+	const handle = opendirSync(directory, { encoding: 'buffer' as BufferEncoding });
 	try {
-		for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) yield entry;
+		for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
+			yield entry as unknown as Dirent<Buffer>;
+		}
 	} finally {
 		handle.closeSync();
 	}
 }
 
-const joined = (directory: string, name: string) => `${directory.replace(/\/+$/, '')}/${name}`;
+const slash = Buffer.from('/');
+const joined = (directory: Buffer, name: Buffer) =>
+	Buffer.concat(directory.at(-1) === slash[0] ? [directory, name] : [directory, slash, name]);
 
 /** What is below a directory, each directory after what is in it, as xfs_io has it. Links, devices and the like are left out. */
-function* below(directory: string, device: number): Generator<Found> {
+function* below(directory: Buffer, device: number): Generator<Found> {
 	try {
 		for (const entry of entriesOf(directory)) {
 			const path = joined(directory, entry.name);
 			if (entry.isFile()) yield { path };
 			// On this file system, as xfs_io has it.
-			if (entry.isDirectory() && lstatSync(path).dev === device) {
-				yield* below(path, device);
-				yield { path };
-			}
+			if (entry.isDirectory()) yield* directoryAt(path, device);
 		}
 	} catch (error) {
 		yield { path: directory, error };
 	}
 }
 
-function* paths(given: readonly string[], isRecursive: boolean): Generator<Found> {
+/** A directory and what is below it, if it is on that device. One that cannot be looked at is an error of its own: the rest goes on. */
+function* directoryAt(path: Buffer, device?: number): Generator<Found> {
+	let status: Stats;
+	try {
+		status = lstatSync(path);
+	} catch (error) {
+		yield { path, error };
+		return;
+	}
+	if (device !== undefined && status.dev !== device) return;
+	if (status.isDirectory()) yield* below(path, status.dev);
+	yield { path };
+}
+
+function* paths(given: readonly Buffer[], isRecursive: boolean): Generator<Found> {
 	for (const path of given) {
-		const status = isRecursive ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
-		if (status?.isDirectory()) yield* below(path, status.dev);
-		yield { path };
+		if (isRecursive) yield* directoryAt(path);
+		else yield { path };
 	}
 }
 
@@ -61,6 +86,8 @@ interface Options {
 	json?: boolean;
 }
 
+const bytesOf = (path: string | Buffer) => Buffer.from(path as Buffer);
+
 /** How many files are read between two looks at signals. */
 const batch = 256;
 
@@ -68,14 +95,31 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 	const { recursive = false, verbose = false, json = false } = options;
 	const [{ getFsxattr }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
 	const { constants } = native;
+	const flagsOf = (path: Buffer) => {
+		if (isUtf8(path)) return getFsxattr(path.toString());
+		// The native layer takes text. An open file has a name that is text.
+		let fd = -1;
+		try {
+			fd = openSync(path, fsConstants.O_RDONLY | fsConstants.O_NOFOLLOW | fsConstants.O_NONBLOCK);
+			return native.getFsxattr(`/proc/self/fd/${fd}`, true);
+		} catch (error) {
+			const { errno, syscall } = error as SystemError;
+			throw systemError(errno, syscall, readable(path));
+		} finally {
+			if (fd >= 0) closeSync(fd);
+		}
+	};
 	const records: ({ path: string; flags: string[] } & Omit<Fsxattr, 'flags'> & { xflags: number })[] = [];
 	// Lines on a terminal are progress enough.
 	const line = progress(recursive && !process.stdout.isTTY);
-	// For programs these lines are those of xfs_io, name and all.
-	const name = process.stdout.isTTY ? shown : String;
-	const say = (path: string, { flags, ...rest }: Fsxattr) => {
-		if (json) records.push({ path, xflags: flags, flags: xflagWords(flags, constants), ...rest });
-		else process.stdout.write(formatFlags(name(path), flags, verbose, constants));
+	const say = (path: Buffer, { flags, ...rest }: Fsxattr) => {
+		if (json) records.push({ path: readable(path), xflags: flags, flags: xflagWords(flags, constants), ...rest });
+		else if (process.stdout.isTTY) {
+			process.stdout.write(formatFlags(shown(readable(path)), flags, verbose, constants));
+		} else {
+			// For programs these lines are those of xfs_io, the name byte for byte.
+			process.stdout.write(formatFlags(path.toString('latin1'), flags, verbose, constants), 'latin1');
+		}
 	};
 	let count = 0;
 	let isRead = true;
@@ -84,10 +128,10 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 		if (code === 'EPIPE') process.exitCode = 128 + osConstants.signals.SIGPIPE;
 	});
 	await interruptible(async (signal) => {
-		for (const { path, error } of paths(given, recursive)) {
+		for (const { path, error } of paths(processArguments(given).map(bytesOf), recursive)) {
 			try {
 				if (error !== undefined) throw error;
-				say(path, getFsxattr(path));
+				say(path, flagsOf(path));
 			} catch (failure) {
 				line.clear();
 				complain('daxkind lsattr', machineTrouble(failure));

@@ -1,6 +1,7 @@
 // Why a file's flags cannot be read or changed, in words: what an errno means here depends on the file.
 import { constants as fs, lstatSync } from 'node:fs';
 import { type SystemError, systemError } from '../errors.ts';
+import { readable } from '../format.ts';
 import { native, type TreeFailure } from '../native.ts';
 import { attempt } from './attempt.ts';
 import { exclusionsOf } from './file-report.ts';
@@ -91,13 +92,6 @@ export function reasoned(path: string, error: unknown): unknown {
 	const { errno, code, syscall } = (error ?? {}) as SystemError;
 	const reason = syscall === undefined ? undefined : reasons[code]?.(evidenceOf(path));
 	return reason === undefined ? error : systemError(errno, syscall, path, reason);
-}
-
-/** A path for people: bytes that are not UTF-8 as \xff, which a shell's $'…' takes. */
-function readable(path: Buffer): string {
-	const text = path.toString();
-	if (Buffer.from(text).equals(path)) return text;
-	return path.toString('latin1').replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 }
 
 /** The errors of a tree's failures. They have no stacks: there may be a million of them, and all were made here. */

@@ -1,6 +1,6 @@
 // Names of files are anybody's: what the commands print of them does nothing to a terminal, and no line of theirs begins with one.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DaxMount, explain } from 'daxkind/dax';
@@ -107,4 +107,79 @@ test('JSON has them as escapes of its own, so that it is the same value and harm
 	expect(text.replaceAll('\t', '')).not.toMatch(harmful);
 	const { directory } = hostilePlace();
 	expect(JSON.parse(daxkind(['explain', '--json', directory]).stdout)).toEqual(JSON.parse(toJson(explain(directory))));
+});
+
+describe('lsattr -R of names that are not UTF-8', () => {
+	/** A directory of such a name with a file of another, between others. */
+	function place() {
+		const directory = temporaryDirectory(tmpfs);
+		for (const name of ['a', 'z']) mkdirSync(join(directory, name));
+		const odd = Buffer.from(`${directory}/m\xff`, 'latin1');
+		mkdirSync(odd);
+		writeFileSync(Buffer.concat([odd, Buffer.from('/\xfe', 'latin1')]), '');
+		return { directory, odd };
+	}
+
+	/** Bytes as latin1, to be compared. */
+	const bytes = (args: readonly (string | Buffer)[]) => {
+		// Node's own arguments are text; printf makes the bytes.
+		const words = args.map(
+			(arg) =>
+				`"$(printf '${Buffer.from(arg as Buffer).reduce((all, byte) => `${all}\\${byte.toString(8).padStart(3, '0')}`, '')}')"`,
+		);
+		const command = `exec '${process.execPath}' '${cli}' lsattr ${words.join(' ')}`;
+		const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { encoding: 'latin1' });
+		return {
+			status,
+			stderr,
+			paths: stdout
+				.split('\n')
+				.flatMap((line) => line.split(' ').slice(1, 2))
+				.sort(),
+		};
+	};
+
+	test('lists all of them and what is below, byte for byte', () => {
+		const { directory } = place();
+		const expected = ['', '/a', '/m\xff', '/m\xff/\xfe', '/z'].map((name) => directory + name);
+		expect(bytes(['-R', directory])).toEqual({ status: 0, stderr: '', paths: expected });
+	});
+
+	test('takes such a name as its argument, too', () => {
+		const { directory, odd } = place();
+		const paths = ['/m\xff', '/m\xff/\xfe'].map((name) => directory + name);
+		expect(bytes(['-R', odd])).toEqual({ status: 0, stderr: '', paths });
+		const { status, stderr } = bytes([Buffer.from('/missing\xff', 'latin1')]);
+		expect({ status, stderr }).toEqual({
+			status: 1,
+			stderr: "daxkind lsattr: ENOENT: no such file or directory, open '/missing\\xff'\n",
+		});
+	});
+
+	test('JSON tells them apart', () => {
+		const { directory } = place();
+		const records: { path: string }[] = JSON.parse(daxkind(['lsattr', '-R', '--json', directory]).stdout);
+		expect(records.map(({ path }) => path)).toContain(`${directory}/m\\xff/\\xfe`);
+	});
+});
+
+const nobody = { uid: 65_534, gid: 65_534 };
+/** Root can have somebody run the program who may not look everywhere; not out of a directory of its own. */
+const hasNobody = process.getuid?.() === 0 && spawnSync('test', ['-r', cli], nobody).status === 0;
+
+test.skipIf(!hasNobody)('lsattr -R goes on after entries that cannot be looked at, and says each', () => {
+	const directory = temporaryDirectory(tmpfs);
+	chmodSync(directory, 0o755);
+	const closed = join(directory, 'closed');
+	for (const name of ['closed/a', 'closed/b', 'closed/c', 'last'])
+		mkdirSync(join(directory, name), { recursive: true });
+	// Its names can be read, and nothing else of them.
+	chmodSync(closed, 0o744);
+	const args = [cli, 'lsattr', '-R', closed, join(directory, 'last'), join(closed, 'a'), join(directory, 'last')];
+	const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...nobody });
+	expect(stderr.match(/^daxkind lsattr: EACCES: .*$/gm)).toHaveLength(4);
+	expect(stdout.match(/ \/\S+/g)).toEqual(
+		[closed, join(directory, 'last'), join(directory, 'last')].map((path) => ` ${path}`),
+	);
+	expect(status).toBe(1);
 });
