@@ -176,7 +176,7 @@ function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefin
  *
  * @returns The command's exit status, 128+n if signal n ended it, 126 or 127 if it could not be started.
  * @throws ERR_DAXKIND_VM_UNSUPPORTED on another machine than x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS, ERR_DAXKIND_VM_NO_KERNEL,
- * ERR_DAXKIND_VM_DIRECTORY, ERR_DAXKIND_VM_FAILED if the guest could not get as far as the command's end, ERR_DAXKIND_VM_TIMEOUT, the
+ * ERR_DAXKIND_VM_CACHE, ERR_DAXKIND_VM_DIRECTORY, ERR_DAXKIND_VM_FAILED if the guest could not get as far as the command's end, ERR_DAXKIND_VM_TIMEOUT, the
  * signal's reason, an error of `stdout` or `stderr`, and ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for an option.
  * @example await runVm({ command: ['df', '-h'], fs: ['xfs'], stdout: process.stdout })
  */
