@@ -327,7 +327,7 @@ export abstract class Kind {
 	 * Joins a kind that another thread has shared. The Kind is to be closed on its own.
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `share` did not make.
-	 * @throws Error ERR_DAXKIND_KIND_GONE when nobody holds the kind any more, or it is another process's.
+	 * @throws Error ERR_DAXKIND_KIND_GONE when nobody holds the kind any more, or another process or another copy of this package made it.
 	 */
 	static attach(shared: SharedKind): Kind {
 		const { process, number } = requireSharedKind(shared);
@@ -335,7 +335,7 @@ export abstract class Kind {
 		if (handle === undefined) {
 			throw daxkindError(
 				'ERR_DAXKIND_KIND_GONE',
-				'There is no such kind in this process: it was closed by all that held it, or another process made it',
+				'There is no such kind here: all that held it have closed it, or it was made by another process or by another copy of the package daxkind in this one',
 			);
 		}
 		const kind = makers.get(handle.type)!(adopt(handle));
