@@ -1,6 +1,6 @@
 // The only file that loads the native addon; every export of it is declared and documented here, once.
 // Importing this file never fails: where the addon cannot be loaded, the first use of it throws, saying why and what to do.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { daxkindError, systemError } from './errors.ts';
@@ -464,13 +464,32 @@ export interface Native extends Syscalls, Mappings, Persistence, Kinds {
 	init(options: { systemError: typeof systemError }): void;
 }
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+/** The folder of the package that this file is in; not so in a bundle, and none at all in one to CommonJS. */
+function packageFolder(): string | undefined {
+	const url = import.meta.url as string | undefined;
+	return url?.startsWith('file:') ? fileURLToPath(new URL('..', url)) : undefined;
+}
+
+function isPackage(folder: string): boolean {
+	try {
+		return JSON.parse(readFileSync(`${folder}package.json`, 'utf8')).name === 'daxkind';
+	} catch {
+		return false;
+	}
+}
+
+const bundled =
+	'daxkind was bundled, and in a bundle it cannot find its addon. Leave it out of the bundle (esbuild: --external:daxkind; elsewhere: the option `external` or `externals`) and install it beside that.';
 
 /** What to do about a failure to load, by what Node or the dynamic linker said. */
-function remedyFor({ message, code }: NodeJS.ErrnoException): string {
+function remedyFor(root: string, { name, message, code }: NodeJS.ErrnoException): string {
 	if (code === 'ERR_DLOPEN_DISABLED') {
 		return 'Node was told to load no addons. Run it without --no-addons, and with --allow-addons if you use --permission.';
 	}
+	if (name === 'NotCapable' || name === 'PermissionDenied') {
+		return 'Deno was not permitted what it takes. Run it with --allow-env --allow-read --allow-ffi.';
+	}
+	if (!isPackage(root)) return bundled;
 	// A package from npm has binaries, but not what makes one.
 	const build = existsSync(`${root}scripts/build.mjs`)
 		? `Build it, in ${root}: npm run build`
@@ -481,6 +500,8 @@ function remedyFor({ message, code }: NodeJS.ErrnoException): string {
 	if (/version `GLIBC|undefined symbol|symbol not found/.test(message)) {
 		return `The addon was built for a newer system than this one. ${build}`;
 	}
+	if (!message.startsWith('No native build was found'))
+		return `Loading it failed. If what follows does not help: ${build}`;
 	return `There is no addon for ${process.platform} ${process.arch} in ${root}. ${build}`;
 }
 
@@ -500,6 +521,8 @@ function load(): Native {
 	if (platform !== 'linux') {
 		return absent(`It makes Linux system calls; this is ${platform}. Run it on Linux, or in a Linux VM or container.`);
 	}
+	const root = packageFolder();
+	if (root === undefined) return absent(bundled);
 	try {
 		const require = createRequire(import.meta.url);
 		// Looks for build/Release, what `npm run build` makes, and then for a prebuilt binary of this platform and C library.
@@ -507,7 +530,7 @@ function load(): Native {
 		native.init({ systemError });
 		return native;
 	} catch (error) {
-		return absent(`${remedyFor(error as Error)}\n${(error as Error).message}`, error);
+		return absent(`${remedyFor(root, error as Error)}\n${(error as Error).message}`, error);
 	}
 }
 

@@ -1,8 +1,12 @@
 // Loading the addon: in several threads, again after a thread has ended, and not at all.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const nativeModule = import.meta.resolve('#lib/native.js');
 
@@ -59,4 +63,66 @@ test('without addons the import works, and the first use says what to do', () =>
 	const { status, stdout } = spawnSync(process.execPath, options, { encoding: 'utf8' });
 	expect(status).toBe(0);
 	expect(stdout).toMatch(/^ERR_DAXKIND_NATIVE Cannot load .*without --no-addons/);
+});
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+test.each([
+	['cjs', 'cjs'],
+	['esm', 'mjs'],
+])('bundled to %s, it says that it was bundled, and what to do', (format, extension) => {
+	const directory = temporaryDirectory();
+	const service = join(directory, 'service.mjs');
+	writeFileSync(
+		service,
+		`import(${JSON.stringify(join(root, 'dist/index.js'))}).catch(({ code, message }) => console.log(code, message));`,
+	);
+	const bundle = join(directory, 'out', `service.${extension}`);
+	const options = {
+		entryPoints: [service],
+		outfile: bundle,
+		format,
+		bundle: true,
+		platform: 'node',
+		logLevel: 'error',
+	};
+	// vite has it.
+	const script = `import { build } from 'esbuild'; await build(${JSON.stringify(options)});`;
+	const made = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root });
+	expect(made.status).toBe(0);
+	const { status, stdout } = spawnSync(process.execPath, [bundle], { encoding: 'utf8' });
+	expect(status).toBe(0);
+	expect(stdout).toMatch(/^ERR_DAXKIND_NATIVE .*was bundled.*--external:daxkind.*`external`/);
+	expect(stdout).not.toMatch(/Build it|Invalid URL/);
+});
+
+test('where the runtime does not permit it to look, as Deno, it says so, and not that there is no addon', () => {
+	const script = `
+		process.env = new Proxy(process.env, {
+			get(target, name) {
+				if (name !== 'PREBUILDS_ONLY') return target[name];
+				throw Object.assign(new Error('Requires env access to "PREBUILDS_ONLY"'), { name: 'NotCapable' });
+			},
+		});
+		const { native } = await import(${JSON.stringify(nativeModule)});
+		try { native.statx('/'); } catch ({ code, message }) { console.log(code, message); }
+	`;
+	const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+	expect(stdout).toMatch(/^ERR_DAXKIND_NATIVE .*not permitted.* --allow-env .*\nRequires env access/);
+	expect(stdout).not.toMatch(/There is no addon/);
+});
+
+test('a kind of another copy of the package is not to be had, and the error names that reason', () => {
+	const copy = join(temporaryDirectory(), 'daxkind');
+	for (const name of ['dist', 'package.json', 'build/Release/daxkind.node']) {
+		cpSync(join(root, name), join(copy, name), { recursive: true });
+	}
+	symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+	const script = `
+		const [one, other] = await Promise.all([import(${JSON.stringify(import.meta.resolve('daxkind'))}), import(${JSON.stringify(join(copy, 'dist/index.js'))})]);
+		const kind = one.PmemKind.create('/dev/shm', { maxSize: 2 ** 24 });
+		try { other.Kind.attach(kind.share()); } catch ({ code, message }) { console.log(code, message); }
+	`;
+	const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+	expect(stdout).toMatch(/^ERR_DAXKIND_KIND_GONE .*another copy of the package/);
 });
