@@ -97,8 +97,7 @@ std::shared_ptr<EnvironmentJobs> EnvironmentJobs::of(Napi::Env env) {
     const auto made = std::make_shared<EnvironmentJobs>();
     if (!made->open(env)) {
         // In a worker that is being terminated nothing can be made; no script sees this.
-        if (!env.IsExceptionPending())
-            Napi::Error::New(env, "Node cannot make a thread-safe function").ThrowAsJavaScriptException();
+        if (!env.IsExceptionPending()) napi_throw_error(env, nullptr, "Node cannot make a thread-safe function");
         return nullptr;
     }
     jobs = made;
