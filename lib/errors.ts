@@ -23,6 +23,24 @@ const ownWords: ReadonlyMap<number, [code: string, message: string]> = new Map([
 	[-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 
+/** Calls to which no kernel says EPERM of a file that it let this process open for writing, but a sandbox does. */
+const rarelyForbidden: ReadonlySet<string> = new Set([
+	'statfs',
+	'fstatfs',
+	'madvise',
+	'mmap',
+	'msync',
+	'ftruncate',
+	'fallocate',
+]);
+
+/** What more there is to say of a call that is refused as such. */
+function refusal(code: string, syscall: string): string {
+	return code === 'ENOSYS' || (code === 'EPERM' && rarelyForbidden.has(syscall))
+		? '; a sandbox may refuse this call, as the seccomp profile of a container runtime'
+		: '';
+}
+
 /**
  * Makes the error for a failed system call.
  *
@@ -34,7 +52,7 @@ const ownWords: ReadonlyMap<number, [code: string, message: string]> = new Map([
 export function systemError(errno: number, syscall: string, path?: string, hint?: string): SystemError {
 	const [code, words] = ownWords.get(errno) ?? getSystemErrorMap().get(errno) ?? [`E${-errno}`, `errno ${-errno}`];
 	const where = path === undefined ? '' : ` '${path}'`;
-	const error = new Error(`${code}: ${hint ?? words}, ${syscall}${where}`) as SystemError;
+	const error = new Error(`${code}: ${hint ?? words + refusal(code, syscall)}, ${syscall}${where}`) as SystemError;
 	error.errno = errno;
 	error.code = code;
 	error.syscall = syscall;

@@ -7,13 +7,21 @@ import { daxkindError, systemError } from './errors.ts';
 
 /** What the kernel says of a file: the result of statx, in plain values. */
 export interface FileStatus {
+	/**
+	 * The code with which statx itself is refused: EPERM or the like by a sandbox, such as the seccomp profile of a container runtime, or
+	 * ENOSYS, also of a kernel before 4.11. Then all this is what stat says, and the rest is 0 or undefined. Undefined if it is not.
+	 */
+	refusal: string | undefined;
 	/** Which fields the kernel filled in (STATX_ bits). */
 	mask: number;
 	/** STATX_ATTR_ bits that are set; only those in {@link attributesMask} mean anything. */
 	attributes: bigint;
 	/** STATX_ATTR_ bits that this file system reports. */
 	attributesMask: bigint;
-	/** Whether the file is in the DAX state now. Never true of a directory; undefined where the kernel does not say. */
+	/**
+	 * Whether the file is in the DAX state now (STATX_ATTR_DAX). Never true of a directory; undefined where the kernel does not say, as
+	 * before 5.8.
+	 */
 	dax: boolean | undefined;
 	/** The preferred size of reads and writes, in bytes. */
 	blockSize: number;
@@ -143,7 +151,7 @@ export type FlushInstruction = 'clflush' | 'clflushopt' | 'clwb' | 'dc cvac' | '
 interface Syscalls {
 	/** The kernel's constants. */
 	constants: Constants;
-	/** statx of a path, following symbolic links. */
+	/** statx of a path, following symbolic links; stat where statx itself is refused. So are the two below. */
 	statx(path: string): FileStatus;
 	/** statx of an open file. */
 	statxDescriptor(fd: number): FileStatus;
@@ -252,8 +260,8 @@ export interface KindHandle {
 	/** MAP_SYNC. */
 	sync: boolean;
 	debug: boolean;
-	/** STATX_ATTR_DAX of the kind's file. */
-	dax: boolean;
+	/** STATX_ATTR_DAX of the kind's file; where that is not reported, true if MAP_SYNC is accepted, and else undefined. */
+	dax: boolean | undefined;
 	/** The device that the file is on. */
 	deviceMajor: number;
 	deviceMinor: number;

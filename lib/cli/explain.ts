@@ -2,11 +2,13 @@
 import type { Command } from 'commander';
 import type { Check, Explanation, Verdict } from '../dax/index.ts';
 import { shown } from '../format.ts';
-import { aligned, answer, paint, questionStatus, toJson, wrapped } from './output.ts';
+import { aligned, paint, questionStatus, toJson, wrapped } from './output.ts';
+import { answerIfKnown } from './question.ts';
 
 const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
 	ok: ['✓', 'green'],
 	broken: ['✗', 'red'],
+	'not reached': ['-', 'dim'],
 	warning: ['!', 'yellow'],
 	unknown: ['?', 'cyan'],
 };
@@ -14,6 +16,7 @@ const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof pa
 /** The answer: the first line of what explain and inspect print, and one line, so that `head -1` has all of it. */
 export function answerLine({ path, dax, reason }: Explanation): string {
 	if (dax) return paint('green', shown(`${path} is on DAX`));
+	if (dax === undefined) return paint('yellow', shown(`It is not known whether ${path} is on DAX: ${reason}`));
 	return paint('red', shown(`${path} is not on DAX: ${reason}`));
 }
 
@@ -31,7 +34,7 @@ function checkLines(check: Check, column: number, isAnswer: boolean): string {
 export function formatExplanation(explanation: Explanation): string {
 	const { remedy, checks } = explanation;
 	const column = 4 + Math.max(...checks.map(({ link }) => link.length)) + 2;
-	const first = checks.find(({ verdict }) => verdict === 'broken');
+	const first = checks.find(({ verdict, finding }) => verdict !== 'ok' && finding === explanation.reason);
 	const mending = remedy === undefined ? '' : aligned([['To mend it:', remedy]], 0);
 	const chain = checks.map((check) => checkLines(check, column, check === first));
 	return `${answerLine(explanation)}\n${mending}\n${chain.join('')}`;
@@ -50,8 +53,8 @@ export function addExplainCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-Marks: ✓ in order, ✗ broken: keeps DAX off, ! a limit of the DAX that there is,
-  ? not known
+Marks: ✓ in order, ✗ broken: keeps DAX off, - would, if the one before did not,
+  ! a limit of the DAX that there is, ? not known
 ${questionStatus}
 
 Examples:
@@ -62,7 +65,7 @@ Examples:
 		.action(async (path: string, { json }: { json?: boolean }) => {
 			// Only here is the native addon needed; the other commands do without it.
 			const { explain } = await import('../dax/index.ts');
-			answer('explain', () => {
+			answerIfKnown('explain', () => {
 				const explanation = explain(path);
 				process.stdout.write(json ? toJson(explanation) : formatExplanation(explanation));
 				return explanation.dax;

@@ -4,7 +4,8 @@ import type { DaxReport, Explanation } from '../dax/index.ts';
 import { formatBytes } from '../format.ts';
 import type { Constants } from '../native.ts';
 import { answerLine } from './explain.ts';
-import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
+import { aligned, paint, questionStatus, toJson } from './output.ts';
+import { answerIfKnown } from './question.ts';
 import { xflagWords } from './xflags.ts';
 
 type Row = readonly [name: string, value: string | undefined];
@@ -34,7 +35,12 @@ function fileRows({ file }: DaxReport, constants: Constants): Row[] {
 		['DAX flag', yesNo(file.flag)],
 		['xflags', xflags],
 		['inode flags', file.inodeFlags === undefined ? undefined : hex(file.inodeFlags)],
-		['statx attributes', `${hex(file.attributes)}, of ${hex(file.attributesMask)}`],
+		[
+			'statx attributes',
+			file.refusal === undefined
+				? `${hex(file.attributes)}, of ${hex(file.attributesMask)}`
+				: `statx is refused: ${file.refusal}`,
+		],
 		['extent size hint', file.extentSizeHint === 0 ? undefined : size(file.extentSizeHint)],
 		['excludes DAX', file.exclusions.length === 0 ? 'nothing in it' : file.exclusions.join(', ')],
 	];
@@ -49,8 +55,8 @@ function directoryRows({ file, directory, newFile }: DaxReport): Row[] {
 	];
 }
 
-function mountRows({ mount, fileSystem }: DaxReport): Row[] {
-	if (!mount) return [];
+function mountRows({ mount, mountsError, fileSystem }: DaxReport): Row[] {
+	if (!mount) return [['table of mounts', mountsError && `cannot be read: ${mountsError}`]];
 	const { fsType, driver } = mount;
 	const others = mount.mounts.map(({ mountPoint }) => mountPoint).filter((point) => point !== mount.mountPoint);
 	return [
@@ -62,11 +68,24 @@ function mountRows({ mount, fileSystem }: DaxReport): Row[] {
 		['options', [...mount.options, ...mount.superOptions].join(',')],
 		['DAX option shown', mount.daxOption ?? 'none'],
 		['DAX mode', mount.mode],
-		['DAX mode in effect', mount.effectiveMode],
-		['block size', size(fileSystem.blockSize)],
+		['DAX mode in effect', mount.effectiveMode ?? unknown],
+		['block size', size(fileSystem.blockSize || undefined)],
 		['large files aligned to', fileSystem.allocationUnit === 0 ? 'nothing shown' : size(fileSystem.allocationUnit)],
 		['DAX window', fsType === 'virtiofs' ? yesNo(fileSystem.daxWindow) : undefined],
 		['upper directory', mount.upperDirectory],
+	];
+}
+
+function daxDeviceRows({ daxDevice: device }: DaxReport): Row[] {
+	if (!device) return [];
+	return [
+		['name', device.name],
+		['mode', device.mode ?? unknown],
+		['driver', device.driver ?? 'none'],
+		['namespace', device.namespace],
+		['NUMA node', device.targetNode === undefined ? 'none' : `${device.targetNode}`],
+		['size', size(device.size)],
+		['align', size(device.align)],
 	];
 }
 
@@ -124,6 +143,7 @@ function formatReport(report: DaxReport, explanation: Explanation, constants: Co
 		['Inheritance', directoryRows(report)],
 		['Mount', mountRows(report)],
 		['Block device', deviceRows(report)],
+		['Device DAX', daxDeviceRows(report)],
 		['Persistent memory', memoryRows(report)],
 		['Kernel', kernelRows(report)],
 	];
@@ -157,7 +177,7 @@ Examples:
 				import('../dax/index.ts'),
 				import('../native.ts'),
 			]);
-			answer('inspect', () => {
+			answerIfKnown('inspect', () => {
 				const report = inspect(path);
 				const text = json ? toJson(report) : formatReport(report, explainReport(report), native.constants);
 				process.stdout.write(text);

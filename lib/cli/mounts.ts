@@ -3,13 +3,34 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { DaxMount, Explanation } from '../dax/index.ts';
 import { shown } from '../format.ts';
-import { aligned, answer, paint, toJson } from './output.ts';
+import { aligned, paint, toJson } from './output.ts';
+import { answerIfKnown } from './question.ts';
 
 /** By its mode, or as an overlay over one that has. */
 const hasDax = ({ effectiveMode, newFiles: dax }: DaxMount): boolean =>
 	dax === true || effectiveMode === 'always' || effectiveMode === 'inode';
 
-const newFiles = ({ newFiles: dax }: DaxMount): string => (dax === undefined ? 'none can be made' : dax ? 'yes' : 'no');
+/** Whether a mount has DAX, or undefined where neither its mode nor a file made in it tells. */
+function isKnownToHaveDax(mount: DaxMount): boolean | undefined {
+	const { fsType, mode, effectiveMode, newFiles: dax, newFilesError } = mount;
+	if (hasDax(mount)) return true;
+	// In mode inode a file without the flag says nothing of others.
+	if (effectiveMode === undefined) return mode === 'always' && dax === false ? false : undefined;
+	return fsType === 'overlay' && dax === undefined && newFilesError === undefined ? undefined : false;
+}
+
+/** Whether any has. */
+function anyHasDax(mounts: readonly DaxMount[]): boolean | undefined {
+	const known = mounts.map(isKnownToHaveDax);
+	return known.includes(true) || (known.includes(undefined) ? undefined : false);
+}
+
+const notKnown = 'not known';
+
+function newFiles({ newFiles: dax, newFilesError }: DaxMount): string {
+	if (dax === undefined) return newFilesError === undefined ? notKnown : 'none can be made';
+	return dax ? 'yes' : 'no';
+}
 
 const plain = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' };
 const noBorders = {
@@ -26,7 +47,11 @@ export function formatMounts(
 ): string {
 	const having = mounts.filter(hasDax);
 	const count = having.length === 1 ? '1 mount has DAX' : `${having.length} mounts have DAX`;
-	const first = having.length === 0 ? paint('red', 'No mount has DAX') : paint('green', count);
+	const none =
+		anyHasDax(mounts) === undefined
+			? paint('yellow', 'It is not known whether a mount has DAX')
+			: paint('red', 'No mount has DAX');
+	const first = having.length === 0 ? none : paint('green', count);
 	if (mounts.length === 0) return `${first}\n`;
 	const table = new Table({
 		head: ['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX'],
@@ -34,7 +59,7 @@ export function formatMounts(
 		chars: noBorders,
 	});
 	for (const mount of mounts) {
-		const { mountPoint, fsType, device, source, daxOption = '-', effectiveMode } = mount;
+		const { mountPoint, fsType, device, source, daxOption = '-', effectiveMode = notKnown } = mount;
 		table.push([mountPoint, fsType, device ?? source, daxOption, effectiveMode, newFiles(mount)].map(shown));
 	}
 	const lines = table.toString().split('\n');
@@ -59,7 +84,8 @@ export function addMountsCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-Exit status: 0 if a mount has DAX, 1 if none has, 2 for wrong usage.
+Exit status: 0 if a mount has DAX, 1 if none has, 2 for wrong usage and where it
+  cannot be found out (no /proc, no /sys…).
 
 Examples:
   daxkind mounts --all
@@ -67,10 +93,10 @@ Examples:
 		)
 		.action(async ({ all = false, json = false }: { all?: boolean; json?: boolean }) => {
 			const { explain, findDaxMounts } = await import('../dax/index.ts');
-			answer('mounts', () => {
+			answerIfKnown('mounts', () => {
 				const mounts = findDaxMounts({ all });
 				process.stdout.write(json ? toJson(mounts) : formatMounts(mounts, explain, all));
-				return mounts.some(hasDax);
+				return anyHasDax(mounts);
 			});
 		});
 }

@@ -3,7 +3,8 @@ import { constants } from 'node:fs';
 import type { Command } from 'commander';
 import { shown } from '../format.ts';
 import type { Constants, FileStatus } from '../native.ts';
-import { answer, paint, questionStatus, toJson } from './output.ts';
+import { paint, questionStatus, toJson } from './output.ts';
+import { answerIfKnown } from './question.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;
 
@@ -38,9 +39,10 @@ export function formatStatus(status: FileStatus, { STATX_DIOALIGN }: Pick<Consta
 	return lines.map((line) => `${line}\n`).join('');
 }
 
-function stateLine(path: string, { dax, mode }: FileStatus): string {
+function stateLine(path: string, { dax, mode, refusal }: FileStatus): string {
 	if (dax) return paint('green', `${path} is in the DAX state`);
-	if (dax === undefined) return paint('yellow', `the kernel does not say whether ${path} is in the DAX state`);
+	const who = refusal === undefined ? 'the kernel does not say' : `statx is refused (${refusal}), which would say`;
+	if (dax === undefined) return paint('yellow', `${who} whether ${path} is in the DAX state`);
 	const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
 	const hint = isDirectory ? ', as no directory is; daxkind explain says what a file made in it would be' : '';
 	return paint('red', `${path} is not in the DAX state${hint}`);
@@ -64,11 +66,11 @@ Example: daxkind statx /mnt/pmem/table`,
 		)
 		.action(async (path: string, { json }: { json?: boolean }) => {
 			const [{ statx }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
-			answer('statx', () => {
+			answerIfKnown('statx', () => {
 				const status = statx(path);
 				const readable = () => `${stateLine(shown(path), status)}\n${formatStatus(status, native.constants)}`;
 				process.stdout.write(json ? toJson(status) : readable());
-				return status.dax === true;
+				return status.dax;
 			});
 		});
 }

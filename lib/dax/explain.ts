@@ -11,8 +11,8 @@ import type { DaxReport } from './report.ts';
 export interface Explanation {
 	/** As it was given. */
 	path: string;
-	/** Whether the file is on DAX now, or for a directory, whether a file made in it is. */
-	dax: boolean;
+	/** Whether the file is on DAX now, or for a directory, whether a file made in it is; undefined if it is not known. */
+	dax: boolean | undefined;
 	/**
 	 * The first broken link, as a clause: "the block device /dev/sda cannot do DAX"; where none is known to be broken, the first that is
 	 * not known. Absent if `dax`.
@@ -24,8 +24,8 @@ export interface Explanation {
 	mapSyncRefusal?: string;
 	/**
 	 * All links of the chain that the path has, in their order: path, file system, namespace, device, partition, block size, mount, file
-	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages. The first that is `broken` is the
-	 * one to mend first.
+	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages. At most one is `broken`, which
+	 * decides; what would keep DAX off behind it is `not reached`, and has no remedy, because none helps before that one's.
 	 */
 	checks: Check[];
 }
@@ -46,17 +46,25 @@ const judges: Readonly<Record<(typeof links)[number], Judge>> = {
 	'huge pages': hugePagesLink,
 };
 
+/** What a link comes to, after what is known of the path and of the links before it. */
+function settled(found: Check, dax: boolean | undefined, brokenBefore: boolean): Check {
+	const { remedy: _, ...bare } = found;
+	if (found.verdict === 'unknown' && brokenBefore) return bare;
+	if (found.verdict !== 'broken') return found;
+	// What the kernel has put on DAX is there, whatever a rule of ours says.
+	if (dax) return { ...found, verdict: 'warning' };
+	if (dax === undefined) return { ...found, verdict: 'unknown' };
+	return brokenBefore ? { ...bare, verdict: 'not reached' } : found;
+}
+
 /** {@link explain} by a report of {@link inspect} that is there already: pure. */
 export function explainReport(report: DaxReport): Explanation {
 	const { path, dax } = report;
 	const checks: Check[] = [];
 	for (const link of links) {
-		const found = judges[link](
-			report,
-			checks.some(({ verdict }) => verdict === 'broken'),
-		);
-		// What the kernel has put on DAX is there, whatever a rule of ours says.
-		if (found) checks.push(dax && found.verdict === 'broken' ? { ...found, verdict: 'warning' } : found);
+		const brokenBefore = checks.some(({ verdict }) => verdict === 'broken');
+		const found = judges[link](report, brokenBefore);
+		if (found) checks.push(settled(found, dax, brokenBefore));
 	}
 	// Where nothing is known to be broken, what is not known is the reason.
 	const first = (wanted: Verdict) => checks.find(({ verdict }) => verdict === wanted);

@@ -93,6 +93,7 @@ export function fileReport(
 			size: status.size,
 			links: status.links,
 			dax: status.dax,
+			refusal: status.refusal,
 			attributes: status.attributes,
 			attributesMask: status.attributesMask,
 			flag: fsxattr && hasDaxFlag(fsxattr),

@@ -1,8 +1,11 @@
 // Which mounts of this machine have DAX.
-import { native } from '../native.ts';
+import { requireBoolean, requireOptions } from '../arguments.ts';
+import { type FileStatus, native } from '../native.ts';
 import { attempt } from './attempt.ts';
+import { inspect } from './inspect.ts';
 import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';
+import type { Mount } from './mountinfo.ts';
 import { readMounts } from './mounts.ts';
 import type { MountReport } from './report.ts';
 
@@ -11,10 +14,12 @@ export interface DaxMount extends MountReport {
 	/** The kernel's name of its block device: pmem0, pmem0p1, dm-0; undefined for virtiofs. */
 	device: string | undefined;
 	/**
-	 * Whether a file that this process makes at its top is on DAX at once. Undefined if it can make none there: a read-only mount, no
-	 * permission.
+	 * Whether a file that this process makes at its top is on DAX at once. Undefined if it can make none there, and where that is not
+	 * known.
 	 */
 	newFiles: boolean | undefined;
+	/** Why it can make none there: EROFS, EACCES… */
+	newFilesError: string | undefined;
 }
 
 export interface FindDaxMountsOptions {
@@ -22,33 +27,52 @@ export interface FindDaxMountsOptions {
 	all?: boolean;
 }
 
+/** Whether the status at a mount's place is that of this mount: another may cover it. */
+const isOf = (status: FileStatus, mount: Mount): boolean =>
+	status.mountId === 0
+		? status.deviceMajor === mount.deviceMajor && status.deviceMinor === mount.deviceMinor
+		: status.mountId === mount.id;
+
 /** Enough to tell the file systems that have DAX. */
 const anyKernel = { perFile: true, driver: undefined };
 
+/** Whether a file made at the top of a mount is on DAX, or why none can be made. */
+function newFilesAt(mountPoint: string): Pick<DaxMount, 'newFiles' | 'newFilesError'> {
+	const { value, error } = attempt(() => native.statxTemporary(mountPoint));
+	const newFiles = value && (value.dax ?? inspect(mountPoint).dax);
+	return { newFiles, newFilesError: error };
+}
+
 /**
  * Finds the mounts in which files can be on DAX: those whose effective mode is `always` or `inode`, and overlays over such a one, in the
- * order of mountinfo. A mount that another covers is not among them, nor is one that this process cannot reach.
+ * order of mountinfo; also those of which that is not known (`effectiveMode` undefined, as without /sys; an overlay with `newFiles`
+ * undefined). A mount that another covers is not among them, nor is one that this process cannot reach.
  *
  * Asks mountinfo, sysfs, statx and statfs, and makes a nameless file at the top of each for a moment.
  *
+ * @throws TypeError ERR_INVALID_ARG_TYPE; SystemError of `open` or `read` if the table of mounts cannot be read, as without /proc; EMFILE
+ * or ENFILE if there is no descriptor left to look with.
  * @example
  * const mount = findDaxMounts().find(({ newFiles }) => newFiles);
  * const directory = mount?.mountPoint ?? os.tmpdir();
  */
-export function findDaxMounts({ all = false }: FindDaxMountsOptions = {}): DaxMount[] {
+export function findDaxMounts(options?: FindDaxMountsOptions): DaxMount[] {
+	const { all = false } = requireOptions('options', options);
+	requireBoolean('options.all', all);
 	const mounts = readMounts();
 	return mounts.flatMap((mount) => {
 		// Not even asked for their status: that would mount what is to be mounted on demand (autofs), and wait for a server that is away.
 		const isCandidate = mount.fsType === 'overlay' || daxOption(mount, anyKernel).mode !== 'unsupported';
 		if (!isCandidate) return [];
 		const { value: status } = attempt(() => native.statx(mount.mountPoint));
-		// Another mount may cover this one at the same place.
-		if (!status || (status.mountId !== 0 && status.mountId !== mount.id)) return [];
+		if (!status || !isOf(status, mount)) return [];
 		const { mount: report, device } = mountReport(mount, mount.mountPoint, status, mounts);
-		const has = all ? report.mode !== 'unsupported' : ['always', 'inode'].includes(report.effectiveMode);
+		const { mode, effectiveMode } = report;
+		const has = all ? mode !== 'unsupported' : effectiveMode !== 'never' && effectiveMode !== 'unsupported';
 		if (!has && mount.fsType !== 'overlay') return [];
-		const newFiles = attempt(() => native.statxTemporary(mount.mountPoint)).value?.dax;
+		const found = newFilesAt(mount.mountPoint);
 		// What an overlay's upper directory has, it has.
-		return has || newFiles ? [{ ...report, device: device?.name, newFiles }] : [];
+		const mayHave = found.newFiles ?? found.newFilesError === undefined;
+		return has || mayHave ? [{ ...report, device: device?.name, ...found }] : [];
 	});
 }

@@ -74,7 +74,11 @@ function evidenceOf(path: string): Evidence {
 		uid: status?.uid ?? 0,
 		...(link && { mode: link.mode }),
 		// Files have a time of birth with checksums only: it is in the part of the inode that these brought, beside the flag.
-		isOldXfs: fileSystem?.type === c.XFS_SUPER_MAGIC && status !== undefined && (status.mask & c.STATX_BTIME) === 0,
+		isOldXfs:
+			fileSystem?.type === c.XFS_SUPER_MAGIC &&
+			status?.refusal === undefined &&
+			status !== undefined &&
+			(status.mask & c.STATX_BTIME) === 0,
 	};
 }
 

@@ -6,6 +6,7 @@ import { type FileStatus, native, type TreeChange } from '../native.ts';
 import { attempt } from './attempt.ts';
 import { exclusionsOf, hasDaxFlag, typeOf } from './file-report.ts';
 import { reasoned, treeErrors, withReason } from './flag-errors.ts';
+import { inspect } from './inspect.ts';
 import { mountReport } from './mount-report.ts';
 import { mountOf, readMounts } from './mounts.ts';
 
@@ -14,8 +15,8 @@ export interface DaxFlag {
 	/** FS_XFLAG_DAX. Of a directory: what is made in it gets the flag. */
 	flag: boolean;
 	/**
-	 * Whether the file is on DAX now (STATX_ATTR_DAX); of a directory, whether a file made in it is. Undefined where the kernel does not
-	 * say (before 5.8), and for a directory in which no file can be made.
+	 * Whether the file is on DAX now; of a directory, whether a file made in it is. Undefined where that is not known, and for a directory
+	 * in which no file can be made.
 	 */
 	effective: boolean | undefined;
 	/**
@@ -56,12 +57,12 @@ export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchedJobOpt
 
 /** Whether the file's state follows its flag: the mount decides by it, and nothing in the medium or the file excludes DAX. */
 function flagDecides(path: string, status: FileStatus): boolean {
-	const mounts = readMounts();
+	const { value: mounts = [] } = attempt(readMounts);
 	const mount = mountOf(status, mounts);
 	if (mount === undefined) return false;
 	const report = mountReport(mount, path, status, mounts).mount;
-	const { effectiveMode, byFlag } = report;
-	if (effectiveMode !== 'inode' || !byFlag) return false;
+	const { mode, effectiveMode, byFlag } = report;
+	if (mode !== 'inode' || effectiveMode === 'unsupported' || !byFlag) return false;
 	const inodeFlags = attempt(() => native.getInodeFlags(path)).value ?? 0;
 	return exclusionsOf(report, status.attributes, inodeFlags, []).length === 0;
 }
@@ -69,9 +70,10 @@ function flagDecides(path: string, status: FileStatus): boolean {
 function stateOf(path: string, flag: boolean): DaxFlag {
 	const status = native.statx(path);
 	if (typeOf(status) === 'directory') {
-		return { flag, effective: attempt(() => native.statxTemporary(path)).value?.dax, pending: false };
+		const { value: made } = attempt(() => native.statxTemporary(path));
+		return { flag, effective: made && (made.dax ?? inspect(path).dax), pending: false };
 	}
-	const effective = status.dax;
+	const effective = status.dax ?? inspect(path).dax;
 	return { flag, effective, pending: effective !== undefined && flag !== effective && flagDecides(path, status) };
 }
 

@@ -2,6 +2,7 @@
 // entry `daxkind/dax`.
 
 export type { BlockDevice, DeviceLayer } from './block-device.ts';
+export type { DaxDevice } from './dax-device.ts';
 export { type Explanation, explain, explainReport } from './explain.ts';
 export { type DaxMount, type FindDaxMountsOptions, findDaxMounts } from './find-dax-mounts.ts';
 export {
@@ -30,6 +31,7 @@ export type {
 	FileSystemReport,
 	FileType,
 	KernelReport,
+	KnownBy,
 	MapSyncReport,
 	MountReport,
 	NewFileReport,

@@ -5,9 +5,10 @@ import { requirePath } from '../arguments.ts';
 import { type FileStatus, native } from '../native.ts';
 import { attempt } from './attempt.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
+import { daxDevice } from './dax-device.ts';
 import { type Extents, fileReport, hasDaxFlag } from './file-report.ts';
 import { type HugePages, hugePages, placed } from './huge-pages.ts';
-import { type MountFacts, mountReport } from './mount-report.ts';
+import { hasPerFileDax, type MountFacts, mountReport } from './mount-report.ts';
 import { mountOf, readMounts } from './mounts.ts';
 import { type Nvdimm, nvdimmOf } from './nvdimm.ts';
 import type {
@@ -20,10 +21,12 @@ import type {
 	MapSyncReport,
 	NewFileReport,
 } from './report.ts';
+import { stateOf } from './state.ts';
 
-/** Negative errnos of mmap: the flag is known and refused, or not known. */
+/** Negative errnos of mmap: the flag is known and refused, not known, or nothing can be mapped at all. Others are about something else. */
 const ENOTSUP = -95;
 const EINVAL = -22;
+const ENODEV = -19;
 
 function directoryReport(file: FileReport): DirectoryReport {
 	if (file.type === 'directory') return { path: file.realPath, flag: file.flag };
@@ -57,7 +60,7 @@ function tryMapSync(
 	if (result === undefined) return { report: { supported: undefined, tried: undefined, error }, isKnown: undefined };
 	return {
 		report: {
-			supported: result === 0,
+			supported: result === 0 ? true : [ENOTSUP, EINVAL, ENODEV].includes(result) ? false : undefined,
 			tried: type === 'directory' ? 'a temporary file' : 'the file',
 			// libuv's name for EOPNOTSUPP, as everywhere in Node, is ENOTSUP.
 			error: result === 0 ? undefined : getSystemErrorName(result),
@@ -66,25 +69,8 @@ function tryMapSync(
 	};
 }
 
-interface Facts {
-	file: FileReport;
-	directory: DirectoryReport;
-	newFile: NewFileReport | undefined;
-	mount: MountFacts['mount'] | undefined;
-}
-
-/** Whether the path is on DAX: what was seen, and where nothing can be seen, what follows. */
-function isOnDax({ file, directory, newFile, mount }: Facts): boolean {
-	if (file.type !== 'directory') return file.dax === true;
-	if (newFile?.dax !== undefined) return newFile.dax;
-	if (file.exclusions.length > 0) return false;
-	return (
-		mount?.effectiveMode === 'always' || (mount?.effectiveMode === 'inode' && mount.byFlag && directory.flag === true)
-	);
-}
-
 function hugePageReport(
-	{ file, mount }: Facts,
+	{ file, mount }: Pick<DaxReport, 'file' | 'mount'>,
 	dax: boolean,
 	fileSystem: FileSystemReport,
 	device: BlockDevice | undefined,
@@ -136,33 +122,40 @@ function representedDevice(file: FileReport, { representsMajor, representsMinor 
 export function inspect(path: string | URL): DaxReport {
 	const checked = requirePath('path', path);
 	const status = native.statx(checked);
-	const mounts = readMounts();
+	const { value: mounts = [], error: mountsError } = attempt(readMounts);
 	const mount = mountOf(status, mounts);
 	const facts = mount && mountReport(mount, checked, status, mounts);
 	const { file, extents } = fileReport(checked, status, facts?.mount ?? { fsType: '', superOptions: [] });
+	const node = file.type === 'character device' ? daxDevice(file.realPath, status) : undefined;
 	const device = representedDevice(file, status) ?? facts?.device;
 	const nvdimm = device && nvdimmOf(device.sysfs, device.dax);
 	const isDirectory = file.type === 'directory';
 	const onlyNameless = isInVain(facts?.mount);
 	const newFile = isDirectory ? newFileReport(checked, onlyNameless) : undefined;
-	const seen: Facts = { file, directory: directoryReport(file), newFile, mount: facts?.mount };
 	const fileSystem = facts?.fileSystem ?? { blockSize: status.blockSize, allocationUnit: 0 };
 	const { report: mapSync, isKnown } = tryMapSync(checked, file.type, onlyNameless);
 	const { PAGE_SIZE: pageSize, HUGE_PAGE_SIZE: hugePageSize } = native.constants;
-	const kernel: KernelReport = { pageSize, hugePageSize, perFileDax: status.dax !== undefined, mapSync: isKnown };
-	const dax = isOnDax(seen);
+	const kernel: KernelReport = { pageSize, hugePageSize, perFileDax: hasPerFileDax(status), mapSync: isKnown };
+	const seen = {
+		file,
+		directory: directoryReport(file),
+		...(newFile && { newFile }),
+		...(facts && { mount: facts.mount }),
+		...(mountsError !== undefined && { mountsError }),
+		fileSystem,
+		...(device && { device }),
+		...(node && { daxDevice: node }),
+		kernel,
+		mapSync,
+	};
+	const { dax, knownBy } = stateOf(seen);
+	const isOn = dax === true;
 	return {
 		path: checked,
 		dax,
-		file,
-		directory: seen.directory,
-		...(newFile && { newFile }),
-		...(seen.mount && { mount: seen.mount }),
-		fileSystem,
-		...(device && { device }),
-		...(nvdimm && withMapSync(nvdimm, dax, mapSync, facts?.mount.driver)),
-		kernel,
-		mapSync,
-		hugePages: hugePageReport(seen, dax, fileSystem, device, nvdimm, extents),
+		knownBy,
+		...seen,
+		...(nvdimm && withMapSync(nvdimm, isOn, mapSync, facts?.mount.driver)),
+		hugePages: hugePageReport(seen, isOn, fileSystem, device, nvdimm, extents),
 	};
 }

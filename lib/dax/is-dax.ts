@@ -2,18 +2,21 @@
 import { requirePath } from '../arguments.ts';
 import { native } from '../native.ts';
 import { typeOf } from './file-report.ts';
+import { inspect } from './inspect.ts';
 
 /**
- * Whether a file is in the DAX state now, or for a directory, whether a file made in it is: makes a nameless file there to see. Ask
- * {@link explain} for the reason when it is not.
+ * Whether a file is in the DAX state now, or for a directory, whether a file made in it is: makes a nameless file there to see. Undefined
+ * if that is not known; see `dax` of {@link inspect}. Ask {@link explain} for the reason when it is not on DAX, or not known.
  *
  * @param path A file or directory; symbolic links are followed.
  * @throws SystemError of `statx`, or for a directory of `open`: EACCES, EROFS if no file can be made in it.
  * @example
  * if (!isDax('/mnt/pmem')) console.warn('not on DAX');
  */
-export function isDax(path: string | URL): boolean {
+export function isDax(path: string | URL): boolean | undefined {
 	const checked = requirePath('path', path);
 	const status = native.statx(checked);
-	return (typeOf(status) === 'directory' ? native.statxTemporary(checked) : status).dax === true;
+	const type = typeOf(status);
+	const seen = type === 'directory' ? native.statxTemporary(checked).dax : type === 'file' ? status.dax : undefined;
+	return seen ?? inspect(checked).dax;
 }

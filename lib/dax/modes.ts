@@ -25,8 +25,8 @@ export interface DaxOption {
 
 /** What has a say beside the options. */
 export interface DaxRules {
-	/** Whether the kernel has DAX by file (5.8 and later), which is when it began to report STATX_ATTR_DAX. */
-	perFile: boolean;
+	/** Whether the kernel has DAX by file (5.8 and later), which is when it began to report STATX_ATTR_DAX; undefined where not known. */
+	perFile: boolean | undefined;
 	/** The driver behind the name of the file system: ext2 and ext3 may be ext4's. Undefined where not known. */
 	driver: string | undefined;
 }
@@ -62,7 +62,7 @@ export function daxOption({ fsType, superOptions }: Mount, { perFile, driver = f
 	const option = superOptions.findLast((text) => modeOfOption.has(text));
 	const mode = option === undefined ? inherent : modeOfOption.get(option)!;
 	return {
-		mode: mode === 'inode' && !perFile ? 'never' : mode,
+		mode: mode === 'inode' && perFile === false ? 'never' : mode,
 		option,
 		byFlag: fsType !== 'virtiofs',
 	};
@@ -79,9 +79,10 @@ export interface Medium {
 	pageSize: number;
 }
 
-/** The mode that is in effect: what the options say, if the medium can do DAX at all. */
-export function effectiveMode(mode: DaxMode, medium: Medium): DaxMode {
+/** The mode that is in effect: what the options say, if the medium can do DAX at all; undefined if that is not known. */
+export function effectiveMode(mode: DaxMode, medium: Medium): DaxMode | undefined {
+	if (mode === 'never' || mode === 'unsupported') return mode;
 	const { capable, aligned, blockSize, pageSize } = medium;
-	const canBe = capable !== false && aligned && (blockSize === undefined || blockSize === pageSize);
-	return mode === 'never' || canBe ? mode : 'unsupported';
+	if (capable === false || !aligned || (blockSize !== undefined && blockSize !== pageSize)) return 'unsupported';
+	return capable ? mode : undefined;
 }

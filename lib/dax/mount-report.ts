@@ -44,6 +44,10 @@ function allOptions({ superOptions }: Mount, driver: string, device: BlockDevice
 	return inEffect.includes(journalled) ? [...superOptions, journalled] : superOptions;
 }
 
+/** Whether the kernel has DAX by file, as far as the status of one tells; undefined where statx is refused. */
+export const hasPerFileDax = ({ dax, refusal }: Pick<FileStatus, 'dax' | 'refusal'>): boolean | undefined =>
+	refusal === undefined ? dax !== undefined : undefined;
+
 /** All about a mount but its files. */
 export interface MountFacts {
 	mount: MountReport;
@@ -73,7 +77,7 @@ function rivalsOf(mount: Mount, device: BlockDevice | undefined, mounts: readonl
 export function mountReport(
 	mount: Mount,
 	path: string,
-	status: Pick<FileStatus, 'dax'>,
+	status: Pick<FileStatus, 'dax' | 'refusal'>,
 	mounts: readonly Mount[],
 ): MountFacts {
 	const { PAGE_SIZE: pageSize } = native.constants;
@@ -82,7 +86,7 @@ export function mountReport(
 	const isVirtiofs = mount.fsType === 'virtiofs';
 	const blockSize = attempt(() => native.statfs(path)).value?.blockSize ?? 0;
 	const daxWindow = isVirtiofs ? hasDaxWindow() : undefined;
-	const { mode, option, byFlag } = daxOption(mount, { perFile: status.dax !== undefined, driver });
+	const { mode, option, byFlag } = daxOption(mount, { perFile: hasPerFileDax(status), driver });
 	return {
 		mount: {
 			...mount,

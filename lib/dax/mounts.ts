@@ -1,16 +1,36 @@
 // Reads the table of mounts, and finds the one that a file is in.
+import { readFileSync } from 'node:fs';
+import { type SystemError, systemError } from '../errors.ts';
 import type { FileStatus } from '../native.ts';
 import { type Mount, parseMountinfo } from './mountinfo.ts';
-import { readAttribute } from './sysfs.ts';
 
-/** The mounts that this process sees, of its own mount namespace and root; none where there is no /proc. */
+/** Where the table is. */
+export const mountinfo = '/proc/self/mountinfo';
+
+const ENODATA = -61;
+
+/**
+ * The mounts that this process sees, of its own mount namespace and root.
+ *
+ * @throws SystemError of `open` or `read` if the table cannot be read, as without /proc, or has nothing in it.
+ */
 export function readMounts(): Mount[] {
-	return parseMountinfo(readAttribute('/proc/self/mountinfo') ?? '');
+	let text: string;
+	try {
+		text = readFileSync(mountinfo, 'utf8');
+	} catch (error) {
+		const { code, errno, syscall } = error as SystemError;
+		if (code !== 'ENOENT') throw error;
+		throw systemError(errno, syscall, mountinfo, 'the table of mounts is not there; /proc has to be mounted');
+	}
+	const mounts = parseMountinfo(text);
+	if (mounts.length > 0) return mounts;
+	throw systemError(ENODATA, 'read', mountinfo, 'the table of mounts is empty, as in a chroot that is no mount');
 }
 
 /**
- * The mount that a file is really in, whatever is mounted over or beside it: by the mount's number in its status, and on kernels before
- * 5.8, which do not give it, the last mount of its device.
+ * The mount that a file is really in, whatever is mounted over or beside it: by the mount's number in its status, and where there is
+ * none (kernels before 5.8, or statx refused), the last mount of its device.
  */
 export function mountOf(
 	status: Pick<FileStatus, 'mountId' | 'deviceMajor' | 'deviceMinor'>,

@@ -1,5 +1,6 @@
 // What inspect() finds out about a path: the types of its report.
 import type { BlockDevice } from './block-device.ts';
+import type { DaxDevice } from './dax-device.ts';
 import type { HugePages } from './huge-pages.ts';
 import type { DaxMode } from './modes.ts';
 import type { Mount } from './mountinfo.ts';
@@ -38,6 +39,8 @@ export interface FileReport {
 	links: number;
 	/** STATX_ATTR_DAX: whether the file is on DAX now. Never true of a directory; undefined where the kernel does not say. */
 	dax: boolean | undefined;
+	/** The code with which statx is refused, as by a sandbox; undefined if it is not. */
+	refusal: string | undefined;
 	/** STATX_ATTR_ bits, and those that the kernel reports of this file at all. */
 	attributes: bigint;
 	attributesMask: bigint;
@@ -78,8 +81,11 @@ export interface MountReport extends Mount {
 	daxOption: string | undefined;
 	/** What that means on this file system and kernel. */
 	mode: DaxMode;
-	/** What is in effect: `unsupported` where the device, the partition or the block size exclude DAX. */
-	effectiveMode: DaxMode;
+	/**
+	 * What is in effect: `unsupported` where the device, the partition or the block size exclude DAX; undefined where it is not known
+	 * whether the device can do DAX.
+	 */
+	effectiveMode: DaxMode | undefined;
 	/** Whether FS_XFLAG_DAX decides in mode `inode`; on virtiofs the server does. */
 	byFlag: boolean;
 	/** Where the same file system is mounted, this mount among them, and which directory of it: not / for bind mounts. */
@@ -92,9 +98,9 @@ export interface MountReport extends Mount {
 
 /** The file system. */
 export interface FileSystemReport {
-	/** Bytes. */
+	/** Bytes; 0: statfs does not say. */
 	blockSize: number;
-	/** What its allocator aligns large files to, in bytes (ext4's stripe, XFS's swidth); 0: nothing is shown. */
+	/** What its allocator aligns large files to, in bytes (ext4's stripe, XFS's sunit); 0: nothing is shown. */
 	allocationUnit: number;
 	/** virtiofs: whether the share has a DAX window. */
 	daxWindow?: boolean | undefined;
@@ -116,29 +122,42 @@ export interface KernelReport {
 	pageSize: number;
 	/** What one PMD entry maps, in bytes. */
 	hugePageSize: number;
-	/** It reports STATX_ATTR_DAX and so has DAX by file: Linux 5.8 and later. */
-	perFileDax: boolean;
+	/** It reports STATX_ATTR_DAX and so has DAX by file: Linux 5.8 and later. Undefined where statx is refused. */
+	perFileDax: boolean | undefined;
 	/** It knows MAP_SYNC: 4.15 and later; undefined if that could not be tried. */
 	mapSync: boolean | undefined;
 }
+
+/**
+ * How it is known whether a path is on DAX: STATX_ATTR_DAX (`statx`); where that is not reported, that MAP_SYNC is accepted, which only
+ * DAX does; what the mount, the medium, the flag and the contents make of it (`rules`); of a device-DAX node, its `driver`.
+ */
+export type KnownBy = 'statx' | 'MAP_SYNC' | 'rules' | 'driver';
 
 /** All that has a say in whether a path is on DAX, as it was read. */
 export interface DaxReport {
 	/** As it was given. */
 	path: string;
 	/**
-	 * Whether the file is on DAX now, or for a directory, whether a file made in it is. Of a directory in which none can be made: what
-	 * follows from the rest.
+	 * Whether the file is on DAX now, or for a directory, whether a file made in it is. Of a directory in which none can be made, and
+	 * where the kernel does not say: what follows from the rest. Of a device-DAX node, whether it can be mapped. Undefined if it is not
+	 * known.
 	 */
-	dax: boolean;
+	dax: boolean | undefined;
+	/** How that is known; undefined if it is not. */
+	knownBy: KnownBy | undefined;
 	file: FileReport;
 	directory: DirectoryReport;
 	newFile?: NewFileReport;
 	/** Not there only if it is not in this process's table of mounts. */
 	mount?: MountReport;
+	/** Why the table of mounts cannot be read: ENOENT without /proc… Not there if it can. */
+	mountsError?: string;
 	fileSystem: FileSystemReport;
 	/** Not there if the file system is on none: tmpfs, overlayfs, virtiofs… */
 	device?: BlockDevice;
+	/** There if the path is a device-DAX node. */
+	daxDevice?: DaxDevice;
 	/** There if the device is persistent memory. */
 	namespace?: Namespace;
 	region?: Region;

@@ -1,13 +1,10 @@
 // Reads attributes of sysfs. What is not there, or not for this user, is undefined: kernels differ in what they show.
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { attempt } from './attempt.ts';
 
 /** An attribute's text without the line's end. */
 export function readAttribute(path: string): string | undefined {
-	try {
-		return readFileSync(path, 'utf8').trim();
-	} catch {
-		return undefined;
-	}
+	return attempt(() => readFileSync(path, 'utf8').trim()).value;
 }
 
 /** An attribute that is a number, decimal or 0x. */
@@ -24,18 +21,10 @@ export function readSwitch(path: string): boolean | undefined {
 
 /** Where a link leads, all links resolved. */
 export function resolveLink(path: string): string | undefined {
-	try {
-		return realpathSync.native(path);
-	} catch {
-		return undefined;
-	}
+	return attempt(() => realpathSync.native(path)).value;
 }
 
 /** What is in a directory. */
 export function listDirectory(path: string): string[] {
-	try {
-		return readdirSync(path);
-	} catch {
-		return [];
-	}
+	return attempt(() => readdirSync(path)).value ?? [];
 }

@@ -2,6 +2,7 @@
 // device with such memory has a capability for it (virtio 1.2, 4.1.4.7). Only root can read a device's capabilities.
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { attempt } from './attempt.ts';
 import { listDirectory, resolveLink } from './sysfs.ts';
 
 // PCI Local Bus Specification 3.0, 6.1 and 6.7: where the list of capabilities begins and how an entry starts.
@@ -32,11 +33,8 @@ export function hasSharedMemory(configuration: Uint8Array): boolean | undefined 
 }
 
 function windowOf(virtioDevice: string): boolean | undefined {
-	try {
-		return hasSharedMemory(readFileSync(`${dirname(virtioDevice)}/config`));
-	} catch {
-		return undefined;
-	}
+	const { value } = attempt(() => readFileSync(`${dirname(virtioDevice)}/config`));
+	return value && hasSharedMemory(value);
 }
 
 /** Whether the share has a DAX window; undefined where this cannot be told, as among several shares that differ. */

@@ -18,7 +18,8 @@ export function formatTable(rows: readonly Row[]): string {
 
 /** Where the values are, and whether that is DAX. */
 export function describeKind(kind: PmemKind, place: Place): Row[] {
-	const dax = kind.dax ? 'yes: loads and stores go to the medium' : `NO: ${explain(kind.path).reason}`;
+	const not = kind.dax === undefined ? 'not known' : 'NO';
+	const dax = kind.dax ? 'yes: loads and stores go to the medium' : `${not}: ${explain(kind.path).reason}`;
 	return [
 		['where', `${kind.path} (${place.what})`],
 		['DAX', dax],

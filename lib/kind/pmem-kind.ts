@@ -1,9 +1,9 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
 import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
-import { explain } from '../dax/index.ts';
+import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
-import { type Granularity, granularityOf } from '../mapping/index.ts';
+import { type Granularity, granularityOf, whyNoFile } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
 import { adopt, Kind, makers } from './kind.ts';
@@ -27,7 +27,7 @@ export interface PmemKindOptions extends PressureOptions {
 	 */
 	policy?: 'default' | 'conservative';
 	/**
-	 * Throw ERR_DAXKIND_NOT_DAX if the memory would not be on DAX; the message says the first broken link and what mends it, and
+	 * Throw ERR_DAXKIND_NOT_DAX if the memory would not be on DAX, or it is not known whether it would; the message says the first broken link and what mends it, and
 	 * the error's `explanation` all of them, see {@link explain}. Default false.
 	 */
 	requireDax?: boolean;
@@ -91,7 +91,11 @@ function explained(error: unknown, { path, mapSync }: Checked): unknown {
 	// A signal's reason, and what onProgress throws, can be anything.
 	if (!(error instanceof Error)) return error;
 	const { code, errno, syscall } = error as SystemError;
-	if (code === 'ENOSPC' && syscall === 'fstatfs') {
+	if (code === 'ENOTDIR') {
+		const why = whyNoFile(path);
+		return why === undefined ? error : systemError(errno, syscall, path, `not a directory, because ${why}`);
+	}
+	if (syscall === 'fstatfs' && ['ENOSPC', 'EPERM', 'ENOSYS'].includes(code)) {
 		return systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
 	}
 	if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
@@ -100,13 +104,26 @@ function explained(error: unknown, { path, mapSync }: Checked): unknown {
 }
 
 /** The error of `requireDax`: the first broken link and what mends it, and all of the chain for a program. */
-function notDax(path: string): Error {
+function notDax({ path, dax }: PmemKind): Error {
 	const explanation = explain(path);
 	// A flag that changed in between: then nothing is wrong now.
 	const { reason = 'its state has just changed; try again', remedy } = explanation;
 	const next = remedy === undefined ? '' : ` To mend it: ${remedy}`;
-	const error = daxkindError('ERR_DAXKIND_NOT_DAX', `'${path}' is not on DAX: ${reason}.${next}`);
-	return Object.assign(error, { explanation });
+	const what = dax === undefined ? `It is not known whether '${path}' is on DAX` : `'${path}' is not on DAX`;
+	return Object.assign(daxkindError('ERR_DAXKIND_NOT_DAX', `${what}: ${reason}.${next}`), { explanation });
+}
+
+/** Whether a kind's file is on DAX: where the kernel does not say it and MAP_SYNC does not prove it, as its directory is by the rest. */
+function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHandle): boolean | undefined {
+	if (dax !== undefined) return dax;
+	try {
+		const { mount, ...report } = inspect(path);
+		// The path may lead elsewhere by now.
+		const isThere = mount?.deviceMajor === deviceMajor && mount.deviceMinor === deviceMinor;
+		return isThere ? report.dax : undefined;
+	} catch {
+		return undefined;
+	}
 }
 
 /**
@@ -130,9 +147,11 @@ function notDax(path: string): Error {
 export class PmemKind extends Kind {
 	/**
 	 * Whether the memory is on DAX: loads and stores go to the medium, not to the page cache (STATX_ATTR_DAX of the kind's file).
-	 * If not, `explain(kind.path)` says why.
+	 * Where the kernel does not report that (before 5.8, or in a sandbox that refuses statx): true if MAP_SYNC is accepted for it, or if
+	 * the mount and its device put all files on DAX; false if they put none on it; undefined if that is not known. If it is not true,
+	 * `explain(kind.path)` says why.
 	 */
-	readonly dax: boolean;
+	readonly dax: boolean | undefined;
 	/** How the file is mapped: 'shared' (MAP_SHARED) or 'sync' (MAP_SHARED_VALIDATE|MAP_SYNC). */
 	readonly mapping: 'shared' | 'sync';
 	/** What has to be flushed for a store to be persistent; see {@link Granularity}. */
@@ -144,7 +163,7 @@ export class PmemKind extends Kind {
 
 	private constructor(handle: KindHandle, pressure?: PressureOptions) {
 		super(handle, pressure);
-		this.dax = handle.dax;
+		this.dax = isOnDax(handle);
 		this.mapping = handle.sync ? 'sync' : 'shared';
 		this.granularity = granularityOf(handle.sync, handle.deviceMajor, handle.deviceMinor);
 	}
@@ -160,7 +179,7 @@ export class PmemKind extends Kind {
 	 */
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
 		const checked = checkOptions(directory, options);
-		const { path, request, requireDax, pressure } = checked;
+		const { request, requireDax, pressure } = checked;
 		let handle: KindHandle;
 		try {
 			handle = native.kindCreate(...request);
@@ -170,7 +189,7 @@ export class PmemKind extends Kind {
 		const kind = new PmemKind(adopt(handle), pressure);
 		if (requireDax && !kind.dax) {
 			kind.close();
-			throw notDax(path);
+			throw notDax(kind);
 		}
 		return kind;
 	}
@@ -197,7 +216,7 @@ export class PmemKind extends Kind {
 		options: PmemKindOptions & ProgressOptions = {},
 	): Promise<PmemKind> {
 		const checked = checkOptions(directory, options);
-		const { path, request, requireDax, pressure } = checked;
+		const { request, requireDax, pressure } = checked;
 		const given = checkJobOptions(options);
 		let handle: KindHandle;
 		try {
@@ -209,7 +228,7 @@ export class PmemKind extends Kind {
 		const kind = new PmemKind(adopt(handle), pressure);
 		try {
 			throwIfAborted(given.signal);
-			if (requireDax && !kind.dax) throw notDax(path);
+			if (requireDax && !kind.dax) throw notDax(kind);
 		} catch (error) {
 			await kind.closeAsync();
 			throw error;

@@ -2,4 +2,5 @@
 
 export { type Granularity, granularityOf } from './granularity.ts';
 export { type MapFileOptions, mapFile } from './map-file.ts';
+export { whyNoFile } from './no-file.ts';
 export { idOf, isMapping, PmemMapping } from './pmem-mapping.ts';

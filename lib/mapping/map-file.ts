@@ -6,6 +6,7 @@ import { explain } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
 import { type FileStatus, native } from '../native.ts';
 import { granularityOf } from './granularity.ts';
+import { whyNoFile } from './no-file.ts';
 import { makeMapping, type PmemMapping } from './pmem-mapping.ts';
 
 /** Options of {@link mapFile}. */
@@ -113,10 +114,24 @@ function map(request: Request, bytes: number) {
 	}
 }
 
+function open(path: string, writable: boolean): number {
+	try {
+		return native.openFile(path, writable);
+	} catch (error) {
+		const { code, errno, syscall } = error as SystemError;
+		// A device without a driver, as a device-DAX node whose memory is system RAM.
+		const why = code === 'ENXIO' ? whyNoFile(path) : undefined;
+		throw why === undefined ? error : systemError(errno, syscall, path, why);
+	}
+}
+
 function mapDescriptor(request: Request): PmemMapping {
 	const status = native.statxDescriptor(request.fd);
 	if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) {
-		throw daxkindError('ERR_DAXKIND_FILE_TYPE', `Only a regular file can be mapped; ${request.path ?? 'this'} is none`);
+		const { path } = request;
+		const why = whyNoFile(path ?? `/proc/self/fd/${request.fd}`);
+		const what = `${path ?? 'this'} is none${why === undefined ? '' : `: ${why}`}`;
+		throw daxkindError('ERR_DAXKIND_FILE_TYPE', `Only a regular file can be mapped; ${what}`);
 	}
 	const bytes = checkedLength(request, status);
 	if (request.allocate) allocate(request, request.offset, bytes);
@@ -165,7 +180,7 @@ export function mapFile(file: string | URL | number, options?: MapFileOptions): 
 		throw invalidArgType('file', 'of type string or number, or an instance of URL', file);
 	}
 	const path = requirePath('file', file);
-	const fd = native.openFile(path, writable);
+	const fd = open(path, writable);
 	try {
 		return mapDescriptor({ ...shared, fd, path });
 	} finally {

@@ -13,6 +13,7 @@
 #include "binding/kind_making.h"
 #include "binding/kind_table.h"
 #include "binding/mapping.h"
+#include "binding/values.h"
 #include "region/fixed.h"
 
 namespace daxkind {
@@ -38,7 +39,7 @@ Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> ki
     handle["path"] = description.path;
     handle["sync"] = description.sync;
     handle["debug"] = description.debug;
-    handle["dax"] = description.dax;
+    handle["dax"] = optionalBoolean(env, description.dax);
     handle["deviceMajor"] = description.deviceMajor;
     handle["deviceMinor"] = description.deviceMinor;
 

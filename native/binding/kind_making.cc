@@ -49,7 +49,7 @@ int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, co
 
     const syscalls::FileStatus& status = region->status();
     kind->description = {"pmem",         request.directory,  request.sync,      request.debug,
-                         status.isDax(), status.deviceMajor, status.deviceMinor, region->room()};
+                         region->dax(),  status.deviceMajor, status.deviceMinor, region->room()};
     *made = std::move(kind);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,7 +25,8 @@ struct KindDescription {
     std::string path;
     bool sync = false;
     bool debug = false;
-    bool dax = false;
+    // Nothing where neither statx nor MAP_SYNC tells.
+    std::optional<bool> dax = false;
     uint32_t deviceMajor = 0;
     uint32_t deviceMinor = 0;
     uint64_t room = 0;  // Bytes that its file system has, used or not; 0: that is no limit.

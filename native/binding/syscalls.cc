@@ -9,6 +9,7 @@
 #include "binding/arguments.h"
 #include "binding/constants.h"
 #include "binding/errors.h"
+#include "binding/values.h"
 #include "syscalls/allocation.h"
 #include "syscalls/fiemap.h"
 #include "syscalls/fsxattr.h"
@@ -34,6 +35,11 @@ Napi::Value done(Napi::Env env, int result, const char* call, const std::optiona
     return env.Undefined();
 }
 
+/// The codes of the errors at which statxPath asks stat instead, as Node has them.
+const char* refusalCode(int refusal) {
+    return refusal == -ENOSYS ? "ENOSYS" : refusal == -EPERM ? "EPERM" : refusal == -EINVAL ? "EINVAL" : "ENOTSUP";
+}
+
 Napi::Object objectOf(Napi::Env env, const syscalls::FileStatus& status) {
     Napi::Object object = Napi::Object::New(env);
     const auto number = [&](const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };
@@ -44,7 +50,9 @@ Napi::Object objectOf(Napi::Env env, const syscalls::FileStatus& status) {
     number("mask", status.mask);
     bits("attributes", status.attributes);
     bits("attributesMask", status.attributesMask);
-    object.Set("dax", status.reportsDax() ? Napi::Value(Napi::Boolean::New(env, status.isDax())) : env.Undefined());
+    object.Set("refusal", status.refusal == 0 ? env.Undefined()
+                                              : Napi::Value(Napi::String::New(env, refusalCode(status.refusal))));
+    object.Set("dax", optionalBoolean(env, status.dax()));
     number("blockSize", status.blockSize);
     number("links", status.links);
     number("uid", status.uid);

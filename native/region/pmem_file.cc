@@ -52,6 +52,8 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     *failedCall = "statx";
     int error = syscalls::statxDescriptor(fd_, &status_);
     if (error != 0) return error;
+    dax_ = status_.dax();
+    if (!dax_ && syscalls::tryMapSync(fd_) == 0) dax_ = true;
 
     // Of the directory, not of the file: XFS tells the quota of a project only for directories.
     *failedCall = "statfs";

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "region/region.h"
 #include "syscalls/statx.h"
@@ -40,10 +41,13 @@ class PmemFileRegion final : public Region {
     // Closes the file too.
     void retire() override;
 
-    // The file as statx saw it when it was made: whether it is on DAX, which device and mount.
+    // The file as statx saw it when it was made: which device and mount it is on.
     const syscalls::FileStatus& status() const { return status_; }
     // Bytes that the file system, or the quota of the directory, had in all when it was made; 0 if it does not say.
     uint64_t room() const { return room_; }
+    // Whether the file is on DAX: as statx says, and where it does not say, true if MAP_SYNC is accepted, which proves
+    // it. A refusal proves nothing: then there is no answer.
+    std::optional<bool> dax() const { return dax_; }
 
   private:
     int map(const PmemFileOptions& options, const char** failedCall);
@@ -53,6 +57,7 @@ class PmemFileRegion final : public Region {
     uint64_t capacity_ = 0;
     uint64_t room_ = 0;
     syscalls::FileStatus status_{};
+    std::optional<bool> dax_;
 };
 
 }  // namespace daxkind

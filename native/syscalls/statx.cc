@@ -1,5 +1,5 @@
-// statx: see statx.h. The call is made directly: glibc's wrapper would answer for kernels without it by a plain stat,
-// and musl has none before 1.2.3; and linux/stat.h is newer than either's copy of the structure.
+// statx: see statx.h. The call is made directly: glibc's wrapper would answer for kernels without it by a plain stat
+// and not say so, and musl has none before 1.2.3; and linux/stat.h is newer than either's copy of the structure.
 #include "syscalls/statx.h"
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "syscalls/stat.h"
 #include "syscalls/statx_constants.h"
 
 // fcntl.h has it only with _GNU_SOURCE.
@@ -24,14 +25,19 @@ Timestamp timestamp(const struct statx_timestamp& from) {
     return {from.tv_sec, from.tv_nsec};
 }
 
-}  // namespace
-
-bool FileStatus::isDax() const {
-    return (attributes & STATX_ATTR_DAX) != 0;
+/// Whether it is the call that is refused, whatever the path: a kernel before 4.11 does not have it, and a sandbox
+/// answers in one of these ways. They are those at which libuv asks stat instead.
+bool isRefusal(int error) {
+    return error == ENOSYS || error == EPERM || error == EINVAL || error == EOPNOTSUPP;
 }
 
-bool FileStatus::reportsDax() const {
-    return (attributesMask & STATX_ATTR_DAX) != 0;
+}  // namespace
+
+std::optional<bool> FileStatus::dax() const {
+    // Linux 5.10 sets the attribute and does not yet list it in the mask.
+    if ((attributes & STATX_ATTR_DAX) != 0) return true;
+    if ((attributesMask & STATX_ATTR_DAX) != 0) return false;
+    return std::nullopt;
 }
 
 std::uint32_t statxEverything() {
@@ -41,7 +47,14 @@ std::uint32_t statxEverything() {
 int statxPath(int directoryFd, const char* path, int flags, std::uint32_t mask, FileStatus* out) {
     struct statx raw;
     std::memset(&raw, 0, sizeof raw);
-    if (syscall(SYS_statx, directoryFd, path, flags, mask, &raw) != 0) return -errno;
+    if (syscall(SYS_statx, directoryFd, path, flags, mask, &raw) != 0) {
+        const int error = errno;
+        if (!isRefusal(error)) return -error;
+        if (const int result = statPath(directoryFd, path, flags, out); result != 0) return result;
+        out->mask = STATX_BASIC_STATS;
+        out->refusal = -error;
+        return 0;
+    }
     FileStatus status = {};
     status.mask = raw.stx_mask;
     status.attributes = raw.stx_attributes;

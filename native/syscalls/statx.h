@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace daxkind::syscalls {
 
@@ -41,13 +42,16 @@ struct FileStatus {
     std::uint32_t directIoMemoryAlignment;
     std::uint32_t directIoOffsetAlignment;
 
-    /// The file is in the DAX state now (STATX_ATTR_DAX). Directories never are.
-    bool isDax() const;
-    /// The file system reports the DAX attribute, so that isDax() == false means off.
-    bool reportsDax() const;
+    /// 0, or the negative errno with which statx itself was refused: then all this is what stat says.
+    int refusal;
+
+    /// Whether the file is in the DAX state now (STATX_ATTR_DAX); nothing where the kernel does not report it.
+    /// Directories never are.
+    std::optional<bool> dax() const;
 };
 
-/// statx with the kernel's AT_ flags and STATX_ request mask. Returns 0 or a negative errno.
+/// statx with the kernel's AT_ flags and STATX_ request mask, and stat where the call itself is refused. Returns 0 or a
+/// negative errno.
 int statxPath(int directoryFd, const char* path, int flags, std::uint32_t mask, FileStatus* out);
 
 /// statx of an open file, all basic fields, birth time, mount number and direct I/O alignment.

@@ -14,10 +14,11 @@ namespace {
 constexpr mode_t ownerOnly = 0600;
 
 /// A file system without tmpfile support answers EOPNOTSUPP. A kernel before 3.11 does not know the flag, sees its
-/// O_DIRECTORY part and answers EISDIR. Every other error (ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC…) is about the
-/// directory, and stands.
+/// O_DIRECTORY part and answers EISDIR. A sandbox that knows of no such flag answers EPERM, ENOSYS or EINVAL; if it is
+/// the directory that forbids it (EPERM of an immutable one), it forbids a file with a name, too. Every other error
+/// (ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC…) is about the directory, and stands.
 bool lacksTemporaryFiles(int error) {
-    return error == EOPNOTSUPP || error == EISDIR;
+    return error == EOPNOTSUPP || error == EISDIR || error == EPERM || error == ENOSYS || error == EINVAL;
 }
 
 int createAndUnlink(const char* directory, int* fd, const char** failedCall) {

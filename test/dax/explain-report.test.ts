@@ -1,8 +1,9 @@
 // Links that this machine's kernel and devices do not have: reports of a real directory with one thing changed. The rest is made for real
 // in test/vm/explain.test.ts.
-import { type DaxReport, inspect } from 'daxkind/dax';
-import { expect, test } from 'vitest';
+import { type DaxDevice, type DaxMode, type DaxReport, inspect, type KnownBy, type MountReport } from 'daxkind/dax';
+import { describe, expect, test } from 'vitest';
 import { explainReport } from '#lib/dax/explain.js';
+import { stateOf } from '#lib/dax/state.js';
 import { testDirectory } from '../helpers/directory.ts';
 
 /** As a directory of an ext4 on a pmem device with everything right. */
@@ -26,6 +27,7 @@ function onDax(): DaxReport {
 	return {
 		...report,
 		dax: true,
+		knownBy: 'statx',
 		newFile: { dax: true, error: undefined },
 		mount,
 		fileSystem: { blockSize: report.kernel.pageSize, allocationUnit: 2 ** 21 },
@@ -55,15 +57,24 @@ test('with everything right nothing is broken, and there is nothing to mend', ()
 	expect(new Set(checks.map(({ verdict }) => verdict))).toEqual(new Set(['ok']));
 });
 
-test('the links come in the order of the chain, and the first broken one is the reason', () => {
+test('the links come in the order of the chain; the first broken one is the reason, and those behind it are not reached', () => {
 	const report = onDax();
 	report.dax = false;
 	report.newFile = { dax: false, error: undefined };
 	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', effectiveMode: 'never' };
 	report.fileSystem.blockSize = 1024;
 	report.device!.partition = { number: 1, start: 512 };
-	const { reason, mapSyncRefusal } = explainReport(report);
-	expect(broken(report).map(({ link }) => link)).toEqual(['partition', 'block size', 'mount', 'state']);
+	const { reason, mapSyncRefusal, checks } = explainReport(report);
+	expect(broken(report).map(({ link }) => link)).toEqual(['partition']);
+	const behind = checks.filter(({ verdict }) => verdict === 'not reached');
+	expect(behind.map(({ link }) => link)).toEqual(['block size', 'mount', 'state']);
+	// They still say what they found, but not what would help in vain.
+	expect(behind.map(({ finding }) => finding)).toEqual([
+		expect.stringContaining('blocks are 1024 bytes'),
+		expect.stringContaining('dax=never'),
+		expect.stringContaining('not on DAX'),
+	]);
+	expect(behind.filter((check) => 'remedy' in check)).toEqual([]);
 	expect(reason).toContain('begins at byte 512 of its disk');
 	expect(mapSyncRefusal).toBe(reason);
 });
@@ -76,13 +87,184 @@ test('what the kernel has put on DAX is on DAX, whatever a rule says', () => {
 	expect(checks).toContainEqual(expect.objectContaining({ link: 'mount', verdict: 'warning' }));
 });
 
-test('a kernel that does not report DAX of files is the reason', () => {
+test('on a disk without DAX the flag is not to be set', () => {
+	const report = byFlag(false);
+	report.device = { ...report.device!, dax: false, layers: [{ type: 'disk', name: 'sda', dax: false }] };
+	report.mount!.effectiveMode = 'unsupported';
+	expect(broken(report).map(({ link }) => link)).toEqual(['device']);
+	expect(JSON.stringify(explainReport(report))).not.toContain('chattr +x');
+});
+
+/** As on a kernel before 5.8, or where statx is refused. */
+function unreported(perFileDax: false | undefined, dax: boolean | undefined, knownBy?: KnownBy): DaxReport {
 	const report = onDax();
-	report.dax = false;
-	report.newFile = { dax: undefined, error: undefined };
-	expect(broken(report)).toMatchObject([
-		{ link: 'state', finding: expect.stringContaining('Linux 5.8'), remedy: 'use a newer kernel' },
-	]);
+	const refusal = perFileDax === undefined ? 'EPERM' : undefined;
+	report.file = { ...report.file, refusal };
+	report.kernel = { ...report.kernel, perFileDax };
+	return { ...report, dax, knownBy, newFile: { dax: undefined, error: undefined } };
+}
+
+test('a state that the kernel does not report is said to be known by MAP_SYNC, or by the mount', () => {
+	const stateBy = (knownBy: KnownBy) =>
+		explainReport(unreported(false, true, knownBy)).checks.find(({ link }) => link === 'state');
+	expect(stateBy('MAP_SYNC')).toMatchObject({
+		verdict: 'ok',
+		finding: expect.stringMatching(/is on DAX, which MAP_SYNC proves; this kernel does not report it/),
+		evidence: [
+			{ value: 'not reported', source: 'statx of a nameless file made in it' },
+			{ value: 'accepted', source: 'mmap(MAP_SYNC) of a temporary file' },
+		],
+	});
+	expect(stateBy('rules')).toMatchObject({ verdict: 'ok', finding: expect.stringContaining('by the mount') });
+});
+
+test.each([
+	['a kernel that does not report it', false, 'this kernel does not report it', 'Linux 5.8'],
+	['a sandbox that refuses statx', undefined, 'statx, which reports it, is refused', 'seccomp profile'],
+] as const)('by %s, and nothing else that tells, the state is not known', (_, perFileDax, reason, remedy) => {
+	const report = unreported(perFileDax, undefined);
+	report.mapSync = { supported: false, tried: 'a temporary file', error: 'ENOTSUP' };
+	expect(broken(report)).toEqual([]);
+	expect(explainReport(report)).toMatchObject({
+		dax: undefined,
+		reason: expect.stringContaining(reason),
+		remedy: expect.stringContaining(remedy),
+	});
+});
+
+test.each([false, undefined] as const)(
+	'remedies are of the kernel that there is, where perFileDax is %s',
+	(perFileDax) => {
+		for (const fsType of ['ext4', 'xfs']) {
+			const report = unreported(perFileDax, false, 'rules');
+			report.file = { ...report.file, flag: false, xflags: 0, xflagsError: undefined };
+			const mode = perFileDax === false ? 'never' : 'inode';
+			report.mount = { ...report.mount!, fsType, driver: fsType, daxOption: undefined, mode, effectiveMode: mode };
+			const { remedy } = explainReport(report);
+			expect(remedy).toContain('umount /mnt/pmem0 && mount -o dax /dev/pmem0 /mnt/pmem0');
+			expect(JSON.stringify(explainReport(report))).not.toMatch(/dax=always|chattr/);
+			if (fsType === 'xfs') expect(remedy).toContain('only if it was made with -m reflink=0');
+		}
+	},
+);
+
+test('on a partition an XFS is put on DAX by the flag; dax=always is refused if it shares blocks', () => {
+	const report = byFlag(false);
+	report.mount = { ...report.mount!, fsType: 'xfs', driver: 'xfs' };
+	report.device!.partition = { number: 1, start: 2 ** 22 };
+	expect(explainReport(report).remedy).toBe('daxkind chattr +x /mnt/pmem0/f');
+	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', effectiveMode: 'never' };
+	expect(explainReport(report).remedy).toMatch(
+		/^umount \S+ && mount -o dax=inode .*, then daxkind chattr \+x \/mnt\/pmem0\/f; or with dax=always, .* reflink=0$/,
+	);
+});
+
+test.each([
+	['fsdax, whose queue has no DAX', 'fsdax', 'ACPI.NFIT', 'in fsdax mode, and yet cannot do DAX'],
+	['e820, which the kernel calls raw', 'raw', 'e820', 'this kernel makes none'],
+] as const)(
+	'a namespace without page structures (%s) needs another kernel, not another device',
+	(_, mode, provider, reason) => {
+		const report = byFlag(true);
+		report.device = { ...report.device!, dax: false, layers: [{ type: 'disk', name: 'pmem0', dax: false }] };
+		report.namespace = { name: 'namespace0.0', mode, size: undefined, align: undefined, start: undefined };
+		const region = {
+			name: 'region0',
+			provider,
+			persistenceDomain: undefined,
+			asynchronous: undefined,
+			readOnly: false,
+		};
+		report.region = { ...region, numaNode: undefined, align: undefined, size: undefined };
+		expect(explainReport(report)).toMatchObject({
+			reason: expect.stringContaining(reason),
+			remedy: expect.stringMatching(/CONFIG_ZONE_DEVICE and CONFIG_FS_DAX/),
+		});
+		expect(explainReport(report).remedy).not.toMatch(/ndctl|persistent-memory device/);
+	},
+);
+
+test('a flag that a sandbox does not let be read is the matter of the sandbox', () => {
+	const report = byFlag(false);
+	report.file = { ...report.file, flag: undefined, xflags: undefined, xflagsError: 'EPERM' };
+	expect(explainReport(report).remedy).toContain('allow ioctl (FS_IOC_FSGETXATTR)');
+});
+
+/** As a device-DAX node. */
+function node(given: Partial<DaxDevice>): DaxReport {
+	const report = onDax();
+	delete report.newFile;
+	delete report.mount;
+	delete report.device;
+	report.file = { ...report.file, type: 'character device', realPath: '/dev/dax0.0' };
+	const known = { driver: 'device_dax', targetNode: 1, size: 2 ** 30, align: 2 ** 21 };
+	report.daxDevice = { name: 'dax0.0', mode: 'devdax', namespace: 'namespace0.0', ...known, ...given };
+	return { ...report, ...stateOf(report) };
+}
+
+test.each<[string, Partial<DaxDevice>, boolean | undefined, RegExp, RegExp | undefined]>([
+	['an nvdimm', {}, true, /always directly accessed, and no file/, /-e namespace0\.0 --mode=fsdax$/],
+	['CXL memory', { namespace: undefined }, true, /no file/, /^it is no nvdimm namespace.*system-ram dax0\.0$/],
+	['system RAM', { mode: 'system-ram', driver: 'kmem' }, false, /system RAM, of NUMA node 1/, /--mode=devdax dax0\.0$/],
+	['no driver', { mode: 'disabled', driver: undefined }, false, /without a driver/, /enable-device dax0\.0$/],
+	['no sysfs', { mode: undefined, driver: undefined }, undefined, /sysfs does not say/, undefined],
+])('a device-DAX node of %s is on DAX by its driver, whoever has opened it', (_, device, dax, finding, remedy) => {
+	const opened = node(device);
+	opened.file = { ...opened.file, dax: true };
+	for (const report of [node(device), { ...opened, ...stateOf(opened) }]) {
+		const explanation = explainReport(report);
+		expect(explanation.dax).toBe(dax);
+		expect(explanation.checks[0]).toMatchObject({ link: 'path', finding: expect.stringMatching(finding) });
+		expect(explanation.checks[0]!.remedy ?? '').toMatch(remedy ?? /^$/);
+		expect(explanation.checks.slice(1).filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+	}
+});
+
+describe('what follows where the state is not reported', () => {
+	/** Facts of a file where MAP_SYNC was refused. */
+	function facts(given: Partial<MountReport>, flag: boolean | undefined, perFileDax?: boolean): DaxReport {
+		const report = byFlag(flag as boolean);
+		report.file.dax = undefined;
+		report.kernel = { ...report.kernel, perFileDax };
+		report.mapSync = { supported: false, tried: 'the file', error: 'ENOTSUP' };
+		report.mount = { ...report.mount!, ...given };
+		return report;
+	}
+	const dax = (report: DaxReport) => stateOf(report).dax;
+	const mode = (name: DaxMode) => ({ mode: name, effectiveMode: name });
+
+	test('the mount decides, ext2-style', () => {
+		expect(dax(facts(mode('always'), false, false))).toBe(true);
+		expect(dax(facts(mode('never'), false, false))).toBe(false);
+		expect(dax(facts({ mode: 'always', effectiveMode: undefined }, false, false))).toBeUndefined();
+		expect(dax(facts({ mode: 'always', effectiveMode: 'unsupported' }, false, false))).toBe(false);
+	});
+
+	test('an accepted MAP_SYNC proves it, whatever the rest says', () => {
+		const report = facts(mode('never'), false, false);
+		report.mapSync = { supported: true, tried: 'the file', error: undefined };
+		expect(stateOf(report)).toEqual({ dax: true, knownBy: 'MAP_SYNC' });
+	});
+
+	test('by the flag, a file without it is off, and one with it may be on', () => {
+		expect(dax(facts(mode('inode'), false))).toBe(false);
+		expect(dax(facts({ mode: 'inode', effectiveMode: undefined }, false))).toBe(false);
+		expect(dax(facts(mode('inode'), true))).toBeUndefined();
+		expect(dax(facts(mode('inode'), undefined))).toBeUndefined();
+		// Linux 4.18 to 5.7.
+		expect(dax(facts({ ...mode('never'), fsType: 'xfs' }, true, false))).toBeUndefined();
+	});
+
+	test("what excludes DAX does so, and an overlay's files are not known by it", () => {
+		const report = facts(mode('always'), false, false);
+		report.file.exclusions = ['encryption'];
+		expect(dax(report)).toBe(false);
+		expect(dax(facts({ ...mode('unsupported'), fsType: 'overlay' }, false))).toBeUndefined();
+		expect(dax(facts({ ...mode('unsupported'), fsType: 'tmpfs' }, undefined))).toBe(false);
+		const lost = facts({}, false);
+		delete lost.mount;
+		expect(dax(lost)).toBeUndefined();
+	});
 });
 
 test('what no rule explains is said to be so', () => {
@@ -202,12 +384,12 @@ test.each<[string, { fsType?: string; source?: string; superOptions?: string[]; 
 
 test('where nothing is known to be broken, what is not known is the reason', () => {
 	const report = onDax();
-	report.dax = false;
+	report.dax = undefined;
 	report.newFile = { dax: undefined, error: 'EACCES' };
 	report.file = { ...report.file, flag: undefined, xflags: undefined, xflagsError: 'EACCES' };
 	report.mount = { ...report.mount!, daxOption: 'dax=inode', mode: 'inode', effectiveMode: 'inode' };
 	expect(explainReport(report)).toMatchObject({
-		dax: false,
+		dax: undefined,
 		reason: 'the DAX flag of the directory, which decides, cannot be read',
 		remedy: 'ask as its owner, or as root',
 	});

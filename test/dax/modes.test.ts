@@ -42,6 +42,8 @@ test('a kernel that does not report DAX of files does not decide by file', () =>
 	const rules = { perFile: false, driver: undefined };
 	expect(daxOption(mounted('ext4', 'rw'), rules).mode).toBe('never');
 	expect(daxOption(mounted('xfs', 'rw,dax'), rules).mode).toBe('always');
+	// Where that is not known it may.
+	expect(daxOption(mounted('ext4', 'rw'), { ...rules, perFile: undefined }).mode).toBe('inode');
 });
 
 test('on virtiofs the server decides, not the flag', () => {
@@ -54,7 +56,15 @@ const able = { capable: true, aligned: true, blockSize: 4096, pageSize: 4096 };
 
 test.each(['always', 'inode', 'never'] as const)('on a medium with DAX, mode %s is in effect', (mode) => {
 	expect(effectiveMode(mode, able)).toBe(mode);
-	expect(effectiveMode(mode, { ...able, capable: undefined, blockSize: undefined })).toBe(mode);
+	expect(effectiveMode(mode, { ...able, blockSize: undefined })).toBe(mode);
+});
+
+test('on a medium of which nothing is known, only never is known to be in effect', () => {
+	const modes = (['always', 'inode', 'never', 'unsupported'] as const).map((mode) =>
+		effectiveMode(mode, { ...able, capable: undefined }),
+	);
+	expect(modes).toEqual([undefined, undefined, 'never', 'unsupported']);
+	expect(effectiveMode('always', { ...able, capable: undefined, aligned: false })).toBe('unsupported');
 });
 
 test.each([

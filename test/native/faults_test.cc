@@ -60,7 +60,7 @@ const Errors kErrors[] = {
     {Call::mremap, {ENOMEM}},
     {Call::open, {EINTR, EMFILE, EROFS}},
     {Call::pwrite, {EINTR, ENOSPC, EIO}},
-    {Call::statx, {EIO, ENOSYS}},
+    {Call::statx, {ENOSYS, EIO}},
     {Call::unlink, {EROFS}},
 };
 

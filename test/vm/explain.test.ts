@@ -149,6 +149,28 @@ test('XFS files that share blocks, and those of its realtime device: off, whatev
 	});
 });
 
+test('persistent memory that the kernel has made no page structures for', () => {
+	// This kernel makes them: the file that says so is covered.
+	const queue = `/sys/block/${scratch.slice('/dev/'.length)}/queue/dax`;
+	sh(`echo 0 >/tmp/no-dax && mount --bind /tmp/no-dax ${queue}`);
+	try {
+		made(scratch, mkfs.ext4, 'dax=inode', (mountPoint) => {
+			expectBoth(mountPoint, ['device', 'in fsdax mode, and yet cannot do DAX', 'CONFIG_ZONE_DEVICE']);
+		});
+	} finally {
+		sh(`umount ${queue}`);
+	}
+});
+
+test('on a disk without DAX no link behind it has a remedy', () => {
+	made('/dev/ram0', mkfs.ext4, 'dax=inode', (mountPoint) => {
+		const { checks } = explain(mountPoint);
+		const decided = checks.findIndex(({ verdict }) => verdict === 'broken');
+		expect(checks.slice(decided + 1).filter(({ remedy, verdict }) => remedy ?? verdict === 'broken')).toEqual([]);
+		expect(checks).toContainEqual(expect.objectContaining({ link: 'flag', verdict: 'not reached' }));
+	});
+});
+
 test('ext4 with blocks of 1 KiB: the remedy makes one that can', () => {
 	const command = made(scratch, 'mkfs.ext4 -q -F -b 1024', 'dax=inode', (mountPoint) => {
 		expectBoth(mountPoint, ['block size', 'blocks are 1024 bytes', `mkfs.ext4 -b 4096 ${scratch}`]);
@@ -376,9 +398,12 @@ describe('a partition', () => {
 	test('with an XFS that shares blocks refuses dax=always, and the remedy says so', () => {
 		const body = (device: string) => {
 			made(device, `${mkfs.xfs} -m reflink=1`, 'dax=never', (mountPoint) => {
-				expectExplained(mountPoint, ['mount', 'dax=never', 'made with -m reflink=0, and dax=inode always']);
+				expectExplained(mountPoint, ['mount', 'dax=never', 'reflink=0']);
 			});
 			expect(() => mounted(device, 'dax=always', () => {})).toThrow(/mount/);
+			mounted(device, 'dax=inode', (mountPoint) => {
+				expect(explain(mountPoint).remedy).toBe(`daxkind chattr +x ${mountPoint}`);
+			});
 			made(device, `${mkfs.xfs} -m reflink=0`, 'dax=always', (mountPoint) => expectBoth(mountPoint, undefined));
 		};
 		partition(8192, body, 819_200);
@@ -576,7 +601,7 @@ test('a user who may not read the file is told what can be told', () => {
 		process.seteuid!(65534);
 		try {
 			expect(explain(directory)).toMatchObject({
-				dax: false,
+				dax: undefined,
 				reason: 'the DAX flag of the directory, which decides, cannot be read',
 				remedy: expect.stringContaining('as root'),
 			});

@@ -19,8 +19,11 @@ export const links = [
 ] as const;
 export type Link = (typeof links)[number];
 
-/** `broken` keeps DAX off; `warning` is a limit of the DAX that there is; `unknown` could not be found out. */
-export type Verdict = 'ok' | 'broken' | 'warning' | 'unknown';
+/**
+ * `broken` keeps DAX off; `not reached` would, if a link before it were not broken, which decides; `warning` is a limit of the DAX that
+ * there is; `unknown` could not be found out.
+ */
+export type Verdict = 'ok' | 'broken' | 'not reached' | 'warning' | 'unknown';
 
 /** A value, and where it was read. */
 export interface Evidence {
@@ -62,9 +65,21 @@ export function sourceOf({ mount, device }: DaxReport): string {
 	return quoted(device === undefined || isNode ? source : `/dev/${device.name}`);
 }
 
-/** What helps where a medium or a file system has no DAX. */
-export const elsewhere =
-	'use a directory of an ext4 or XFS file system on a persistent-memory device, mounted with -o dax=always';
+/**
+ * The option that puts all files on DAX. Kernels before 5.8, and ext2 and ext3 for ever, take only the plain word; so it is what is said
+ * where the kernel is not seen to be newer.
+ */
+export function alwaysOption({ kernel }: Pick<DaxReport, 'kernel'>, fsType?: string): string {
+	return kernel.perFileDax !== true || fsType === 'ext2' || fsType === 'ext3' ? 'dax' : 'dax=always';
+}
 
-/** Where mounts are read. */
-export const mountinfo = '/proc/self/mountinfo';
+/** What helps where a medium or a file system has no DAX. */
+export const elsewhere = (report: DaxReport): string =>
+	`use a directory of an ext4 or XFS file system on a persistent-memory device, mounted with -o ${alwaysOption(report)}`;
+
+/** What helps where a sandbox refuses a call. */
+export const allowed = (call: string): string =>
+	`have the sandbox allow ${call}: in a container, by a newer container runtime, or a seccomp profile that allows it (docker run --security-opt seccomp=PROFILE)`;
+
+/** Codes of a call that is refused as such, whatever it is asked. */
+export const isRefusal = (code: string | undefined): boolean => code === 'EPERM' || code === 'ENOSYS';

@@ -1,8 +1,8 @@
 // The links of the file itself: what is in it, its flag, the state that it is in.
 import { native } from '../../native.ts';
 import type { DaxReport, Exclusion } from '../report.ts';
-import { type Check, check, type Judge, quoted } from './check.ts';
-import { alwaysOption, flagDecides } from './mount.ts';
+import { allowed, alwaysOption, type Check, check, type Evidence, isRefusal, type Judge, quoted } from './check.ts';
+import { flagDecides, ifCapable, mountingRemedy, refusesAlways } from './mount.ts';
 
 /** What a file has, in words. */
 export const phrases: Readonly<Record<Exclusion, string>> = {
@@ -55,14 +55,19 @@ const xflag = ({ file }: DaxReport) => ({
 	source: `FS_IOC_FSGETXATTR of ${file.realPath}, xflags`,
 });
 
-const asOwner = 'ask as its owner, or as root';
+/** What helps where the flag cannot be read. */
+const toReadFlag = ({ file: { xflagsError } }: DaxReport): string =>
+	isRefusal(xflagsError) ? allowed('ioctl (FS_IOC_FSGETXATTR)') : 'ask as its owner, or as root';
 
 /** How to set the flag. */
 function flagRemedy(report: DaxReport): string {
-	const { file, mount } = report;
+	const { file, mount, kernel } = report;
+	// Where the kernel is not seen to go by the flag, only the mount is sure to help.
+	if (!kernel.perFileDax) return mountingRemedy(report);
 	const isReadOnly = mount!.options.includes('ro') || mount!.superOptions.includes('ro');
 	const first = isReadOnly ? `mount -o remount,rw ${quoted(mount!.mountPoint)} && ` : '';
-	return `${first}daxkind chattr +x ${quoted(file.realPath)} (or mount with -o ${alwaysOption(report)})`;
+	const or = refusesAlways(report) ? '' : ` (or mount with -o ${alwaysOption(report, mount!.fsType)})`;
+	return `${ifCapable(report)}${first}daxkind chattr +x ${quoted(file.realPath)}${or}`;
 }
 
 /** FS_XFLAG_DAX, where it decides. */
@@ -76,7 +81,7 @@ export const flagLink: Judge = (report) => {
 			'unknown',
 			`the DAX flag of the ${file.type}, which decides, cannot be read`,
 			evidence,
-			asOwner,
+			toReadFlag(report),
 		);
 	}
 	if (file.flag) return check('flag', 'ok', `the ${file.type} has the DAX flag`, evidence);
@@ -119,21 +124,37 @@ function unexplained({ mount }: DaxReport): string {
 const isRealtime = ({ file, mount }: DaxReport) =>
 	mount?.fsType === 'xfs' && ((file.xflags ?? 0) & native.constants.FS_XFLAG_REALTIME) !== 0;
 
+/** What is to be said where the kernel does not: what MAP_SYNC or the rest tells. */
+function unreported(report: DaxReport, what: string, source: string): Check {
+	const { dax, knownBy, file, mapSync } = report;
+	const { refusal } = file;
+	const evidence: Evidence[] = [{ value: refusal ?? 'not reported', source }];
+	if (mapSync.tried !== undefined) {
+		evidence.push({ value: mapSync.error ?? 'accepted', source: `mmap(MAP_SYNC) of ${mapSync.tried}` });
+	}
+	const silence = refusal === undefined ? 'this kernel does not report it' : `statx, which reports it, is refused`;
+	if (dax === undefined) {
+		const finding = `whether ${what} is on DAX is not known: ${silence}, and nothing else tells`;
+		const remedy = refusal === undefined ? 'use a kernel that reports it, as Linux 5.8 and later do' : allowed('statx');
+		return check('state', 'unknown', finding, evidence, remedy);
+	}
+	if (!dax) return check('state', 'broken', `${what} is not on DAX, by all the rest; ${silence}`, evidence);
+	const why = knownBy === 'MAP_SYNC' ? 'which MAP_SYNC proves' : 'by the mount';
+	return check('state', 'ok', `${what} is on DAX, ${why}; ${silence}`, evidence);
+}
+
 function fileState(report: DaxReport, brokenBefore: boolean): Check {
 	const { file } = report;
+	if (file.dax === undefined) return unreported(report, 'the file', 'statx, attributes_mask (DAX is 0x200000)');
 	const evidence = [
 		{ value: `0x${file.attributes.toString(16)}`, source: 'statx, attributes (DAX is 0x200000)' },
 		{ value: `0x${file.attributesMask.toString(16)}`, source: 'statx, attributes_mask' },
 	];
 	if (file.dax) return check('state', 'ok', 'the file is on DAX now', evidence);
-	if (file.dax === undefined) {
-		const finding = 'the kernel does not report whether a file is on DAX; Linux 5.8 and later do';
-		return check('state', 'broken', finding, evidence, 'use a newer kernel');
-	}
 	if (brokenBefore) return check('state', 'broken', 'the file is not on DAX now', evidence);
 	if (flagDecides(report) && file.flag === undefined) {
 		const finding = 'the file is not on DAX, and its DAX flag, which decides, cannot be read by this user';
-		return check('state', 'broken', finding, evidence, asOwner);
+		return check('state', 'broken', finding, evidence, toReadFlag(report));
 	}
 	if (isRealtime(report)) {
 		const finding = `the file is not on DAX, and its data are on the realtime device of the XFS, which may have none`;
@@ -162,15 +183,17 @@ export const stateLink: Judge = (report, brokenBefore) => {
 	if (newFile.error !== undefined) {
 		const evidence = [{ value: newFile.error, source: 'open(O_TMPFILE)' }];
 		const but = dax && report.mount?.fsType === 'erofs' ? ', but for compressed ones and those with packed tails' : '';
-		const finding = `no file can be made in the directory to see; by all the rest, files in it ${dax ? 'are' : 'are not'} on DAX${but}`;
+		const rest =
+			dax === undefined
+				? 'the rest does not tell'
+				: `by all the rest, files in it ${dax ? 'are' : 'are not'} on DAX${but}`;
+		const finding = `no file can be made in the directory to see; ${rest}`;
 		return check('state', brokenBefore ? 'broken' : 'unknown', finding, evidence);
 	}
-	const evidence = [{ value: dax ? 'on DAX' : 'not on DAX', source: 'statx of a nameless file made in it' }];
+	const source = 'statx of a nameless file made in it';
+	if (newFile.dax === undefined) return unreported(report, 'a file made in the directory', source);
+	const evidence = [{ value: dax ? 'on DAX' : 'not on DAX', source }];
 	if (dax) return check('state', 'ok', 'a file made in the directory is on DAX', evidence);
-	if (newFile.dax === undefined) {
-		const finding = 'the kernel does not report whether a file is on DAX; Linux 5.8 and later do';
-		return check('state', 'broken', finding, evidence, 'use a newer kernel');
-	}
 	const why = brokenBefore ? '' : `, ${unexplained(report)}`;
 	const remedy = brokenBefore ? undefined : rivalRemedy(report);
 	return check('state', 'broken', `a file made in the directory is not on DAX${why}`, evidence, remedy);

@@ -1,9 +1,13 @@
 // The links below the mount: namespace, block device, partition, block size.
 import type { BlockDevice, DeviceLayer } from '../block-device.ts';
-import type { DaxReport } from '../report.ts';
+import type { DaxReport, MountReport } from '../report.ts';
 import { type Check, check, type Evidence, elsewhere, type Judge, sourceOf } from './check.ts';
 
 const MIB = 2 ** 20;
+
+/** What gives persistent memory page structures. */
+const pageStructures =
+	"boot a kernel that can make them: with CONFIG_ZONE_DEVICE and CONFIG_FS_DAX (grep -E 'ZONE_DEVICE|FS_DAX' /boot/config-$(uname -r))";
 
 /** The mode of the persistent-memory namespace: only fsdax has DAX. */
 export const namespaceLink: Judge = ({ namespace, region, device }) => {
@@ -14,6 +18,11 @@ export const namespaceLink: Judge = ({ namespace, region, device }) => {
 	];
 	if (namespace.mode === undefined) {
 		return check('namespace', 'unknown', `the mode of ${namespace.name} is not known`, evidence);
+	}
+	// drivers/nvdimm/e820.c has all its regions have page structures: it is the kernel that makes none.
+	if (namespace.mode === 'raw' && region?.provider === 'e820') {
+		const finding = `${namespace.name}, which /dev/${device.disk} is, has no page structures, which DAX needs: this kernel makes none`;
+		return check('namespace', 'broken', finding, evidence, pageStructures);
 	}
 	if (namespace.mode !== 'fsdax') {
 		return check(
@@ -47,21 +56,26 @@ const queueDax = (name: string, dax: boolean | undefined) => ({
 });
 
 /** What helps when a layer above a medium with DAX has none. */
-function layerRemedy(top: DeviceLayer, below: DeviceLayer): string {
-	if (top.type === 'loop') return elsewhere;
+function layerRemedy(report: DaxReport, top: DeviceLayer, below: DeviceLayer): string {
+	if (top.type === 'loop') return elsewhere(report);
 	return `/dev/${below.name} below it can do DAX: put the file system on that, or on a linear or striped volume of LVM`;
 }
 
-function incapable({ layers }: BlockDevice, namespace: DaxReport['namespace']): Check {
+function incapable(report: DaxReport, { layers }: BlockDevice): Check {
+	const { namespace } = report;
 	const [top, ...rest] = layers as [DeviceLayer, ...DeviceLayer[]];
 	const below = rest.find(({ dax }) => dax === true);
 	const evidence = layers.map(({ name, dax }) => queueDax(name, dax));
 	if (namespace?.mode === 'raw' || namespace?.mode === 'sector') {
 		return check('device', 'broken', `${described(top)} cannot do DAX in that mode`, evidence);
 	}
+	if (namespace?.mode === 'fsdax') {
+		const finding = `${described(top)} is persistent memory in fsdax mode, and yet cannot do DAX: it has no page structures`;
+		return check('device', 'broken', finding, evidence, pageStructures);
+	}
 	const backing =
 		top.type === 'loop' && top.backingFile !== undefined ? `; ${top.backingFile} has to be on DAX itself` : '';
-	const remedy = below ? layerRemedy(top, below) : `${elsewhere}${backing}`;
+	const remedy = below ? layerRemedy(report, top, below) : `${elsewhere(report)}${backing}`;
 	return check('device', 'broken', `${described(top)} cannot do DAX`, evidence, remedy);
 }
 
@@ -93,12 +107,21 @@ function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: 
 	};
 }
 
+/** A block device that sysfs does not show, if the file system is on one. */
+function missingDevice({ mode, deviceMajor, deviceMinor, source }: MountReport): Check | undefined {
+	// Major 0 is of file systems without one.
+	if (mode === 'unsupported' || deviceMajor === 0) return undefined;
+	return check('device', 'unknown', `whether the device ${source} can do DAX cannot be read in sysfs`, [
+		{ value: 'not there', source: `/sys/dev/block/${deviceMajor}:${deviceMinor}` },
+	]);
+}
+
 /** Whether the block device, or the virtiofs share, can do DAX. */
 export const deviceLink: Judge = (report) => {
-	const { device, mount, namespace, kernel } = report;
+	const { device, mount, kernel } = report;
 	if (mount?.fsType === 'virtiofs') return virtiofsWindow(report);
-	if (!device) return undefined;
-	if (device.dax === false) return incapable(device, namespace);
+	if (!device) return mount && missingDevice(mount);
+	if (device.dax === false) return incapable(report, device);
 	const evidence = [queueDax(device.disk, device.dax)];
 	if (device.dax === undefined) {
 		return check('device', 'unknown', `the kernel does not say whether /dev/${device.disk} can do DAX`, evidence);
@@ -149,7 +172,12 @@ export const blockSizeLink: Judge = (report) => {
 	const { blockSize } = fileSystem;
 	const { pageSize } = kernel;
 	const maker = mount && makers[mount.fsType];
-	if (maker === undefined || blockSize === 0) return undefined;
+	if (maker === undefined) return undefined;
+	if (blockSize === 0) {
+		return check('block size', 'unknown', "the size of the file system's blocks cannot be read", [
+			{ value: 'refused', source: 'statfs, f_bsize' },
+		]);
+	}
 	const evidence = [
 		{ value: `${blockSize}`, source: 'statfs, f_bsize' },
 		{ value: `${pageSize}`, source: 'page size' },

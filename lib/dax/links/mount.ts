@@ -1,10 +1,53 @@
 // The links of the file system and how it is mounted.
+import { type DaxDevice, forFiles } from '../dax-device.ts';
+import { mountinfo } from '../mounts.ts';
 import type { DaxReport, MountReport } from '../report.ts';
-import { type Check, check, type Evidence, elsewhere, type Judge, mountinfo, quoted, sourceOf } from './check.ts';
+import {
+	allowed,
+	alwaysOption,
+	type Check,
+	check,
+	type Evidence,
+	elsewhere,
+	type Judge,
+	quoted,
+	sourceOf,
+} from './check.ts';
+
+/** A device-DAX node, by what drives it. */
+function nodeCheck(device: DaxDevice): Check {
+	const { name, mode, driver, targetNode } = device;
+	const evidence = [{ value: driver ?? 'none', source: `driver of ${name}, in /sys/bus/dax/devices` }];
+	switch (mode) {
+		case 'devdax': {
+			const finding =
+				'it is a device-DAX node: memory to be mapped, always directly accessed, and no file of a file system';
+			return check('path', 'warning', finding, evidence, forFiles(device));
+		}
+		case 'system-ram': {
+			const node = targetNode === undefined ? 'a NUMA node' : `NUMA node ${targetNode}`;
+			const remedy = `make it device DAX again: daxctl reconfigure-device --force --mode=devdax ${name}`;
+			return check(
+				'path',
+				'broken',
+				`it is a device-DAX node whose memory is system RAM, of ${node}`,
+				evidence,
+				remedy,
+			);
+		}
+		case 'disabled': {
+			const finding = 'it is a device-DAX node without a driver, so that it cannot be mapped';
+			return check('path', 'broken', finding, evidence, `enable it: daxctl enable-device ${name}`);
+		}
+		case undefined:
+			return check('path', 'unknown', 'it is a device-DAX node, and sysfs does not say what it is used for', evidence);
+	}
+}
 
 /** Whether the path is something that can be on DAX at all. */
-export const pathLink: Judge = ({ file: { type, realPath } }) => {
-	const evidence = [{ value: type, source: 'statx' }];
+export const pathLink: Judge = ({ file: { type, refusal }, daxDevice }) => {
+	if (daxDevice) return nodeCheck(daxDevice);
+	const evidence = [{ value: type, source: refusal === undefined ? 'statx' : 'stat' }];
 	if (type === 'file' || type === 'directory') return check('path', 'ok', `it is a ${type}`, evidence);
 	if (type === 'block device') {
 		const remedy = 'name a file or a directory of the file system on it';
@@ -14,15 +57,6 @@ export const pathLink: Judge = ({ file: { type, realPath } }) => {
 			'it is a block device; files of the file system on it can be on DAX',
 			evidence,
 			remedy,
-		);
-	}
-	if (type === 'character device' && realPath.startsWith('/dev/dax')) {
-		return check(
-			'path',
-			'broken',
-			'it is a device-DAX node: memory to be mapped, always directly accessed, and no file of a file system',
-			evidence,
-			'for files on it, make its namespace fsdax: ndctl create-namespace -f -e NAMESPACE --mode=fsdax',
 		);
 	}
 	return check('path', 'broken', `it is neither a file nor a directory, but a ${type}`, evidence);
@@ -41,18 +75,29 @@ function overlayCheck(mount: MountReport, evidence: Evidence[]): Check {
 }
 
 /** Whether the file system has DAX. */
-export const fileSystemLink: Judge = ({ mount, dax }) => {
+export const fileSystemLink: Judge = (report) => {
+	const { file, mount, mountsError, dax } = report;
+	// The file system that has the node of a device says nothing about the device.
+	if (file.type !== 'file' && file.type !== 'directory') return undefined;
 	if (!mount) {
-		return check('file system', 'unknown', 'its mount is not in the table of mounts', [
-			{ value: 'no such mount', source: mountinfo },
-		]);
+		const finding =
+			mountsError === undefined
+				? 'its mount is not in the table of mounts'
+				: 'its mount is not known, because the table of mounts cannot be read';
+		return check('file system', 'unknown', finding, [{ value: mountsError ?? 'no such mount', source: mountinfo }]);
 	}
 	const { fsType, driver } = mount;
 	const evidence = [{ value: fsType, source: `${mountinfo}, mount ${mount.id}` }];
 	// By its files it may be, as an overlay over DAX is; then nothing is broken.
 	if (mount.mode === 'unsupported' && !dax) {
 		if (fsType === 'overlay') return overlayCheck(mount, evidence);
-		return check('file system', 'broken', `the file system is ${fsType}, which has no DAX`, evidence, elsewhere);
+		return check(
+			'file system',
+			'broken',
+			`the file system is ${fsType}, which has no DAX`,
+			evidence,
+			elsewhere(report),
+		);
 	}
 	if (driver !== fsType) evidence.push({ value: driver, source: `/sys/fs/${driver}` });
 	const by = driver === fsType ? '' : `, served by the ${driver} driver`;
@@ -82,19 +127,30 @@ function remount(report: DaxReport, dax: string): string {
 	return `${command}${again} (a remount cannot change it)`;
 }
 
-/** The option that puts all files on DAX: ext2 and ext3 take only the plain word. */
-export const alwaysOption = ({ mount }: Pick<DaxReport, 'mount'>): string =>
-	mount?.fsType === 'ext2' || mount?.fsType === 'ext3' ? 'dax' : 'dax=always';
+/** "DAX and reflink cannot work with multi-partitions!" (fs/xfs/xfs_super.c, 6.0 and later): mkfs's default is refused there. */
+export const refusesAlways = ({ mount, device }: DaxReport): boolean =>
+	mount?.fsType === 'xfs' && device?.partition !== undefined;
+
+/** What a remedy depends on where sysfs says nothing of the device. */
+export const ifCapable = ({ mount }: DaxReport): string =>
+	mount?.effectiveMode === undefined ? 'if its device can do DAX, which cannot be read here: ' : '';
+
+/** How to mount it so that a path is on DAX. */
+export function mountingRemedy(report: DaxReport): string {
+	const { mount, kernel, file } = report;
+	const isXfs = mount!.fsType === 'xfs';
+	const reflink = 'which an XFS takes only if it was made with -m reflink=0';
+	if (kernel.perFileDax && refusesAlways(report)) {
+		const flag = file.flag ? '' : `, then daxkind chattr +x ${quoted(file.realPath)}`;
+		return `${ifCapable(report)}${remount(report, 'dax=inode')}${flag}; or with dax=always, on a partition ${reflink}`;
+	}
+	const but = isXfs && !kernel.perFileDax ? `; ${reflink}` : '';
+	return `${ifCapable(report)}${remount(report, alwaysOption(report, mount!.fsType))}${but}`;
+}
 
 function neverCheck(report: DaxReport, evidence: Evidence[], brokenBefore: boolean): Check {
-	const { mount, device } = report;
-	const { fsType, driver, daxOption, mountPoint } = mount!;
-	// "DAX and reflink cannot work with multi-partitions!" (fs/xfs/xfs_super.c, 6.0 and later); before, reflink excluded DAX everywhere.
-	const isShared = fsType === 'xfs' && device?.partition !== undefined;
-	const but = isShared
-		? '; on a partition an XFS takes that only if it was made with -m reflink=0, and dax=inode always'
-		: '';
-	const remedy = `${remount(report, alwaysOption(report))}${but}`;
+	const { fsType, driver, daxOption, mountPoint } = report.mount!;
+	const remedy = mountingRemedy(report);
 	if (daxOption === undefined) {
 		const experimental = fsType === 'ext2' && driver === 'ext2' ? ', and by this driver without MAP_SYNC' : '';
 		return check('mount', 'broken', `${mountPoint} is mounted without the dax option${experimental}`, evidence, remedy);
@@ -111,7 +167,7 @@ const meanings = {
 
 /** The mode in which it is mounted. */
 export const mountLink: Judge = (report, brokenBefore) => {
-	const { mount } = report;
+	const { mount, kernel } = report;
 	if (!mount || mount.mode === 'unsupported') return undefined;
 	const { daxOption, mountPoint, mode, fsType, byFlag } = mount;
 	const evidence = [{ value: daxOption ?? 'no dax option', source: `${mountinfo}, mount ${mount.id} (${mountPoint})` }];
@@ -119,6 +175,10 @@ export const mountLink: Judge = (report, brokenBefore) => {
 	const meaning = mode === 'inode' && !byFlag ? 'a file is on DAX if the server says so' : meanings[mode];
 	const how =
 		daxOption === undefined ? `without a dax option, which on ${fsType} means dax=${mode}` : `with ${daxOption}`;
+	if (mode === 'inode' && kernel.perFileDax === undefined && daxOption === undefined) {
+		const finding = `${mountPoint} is mounted ${how}, and before Linux 5.8 dax=never; statx, which would tell this kernel's age, is refused`;
+		return check('mount', 'unknown', finding, evidence, allowed('statx'));
+	}
 	return check('mount', 'ok', `${mountPoint} is mounted ${how}: ${meaning}`, evidence);
 };
 

@@ -2,8 +2,8 @@
 import { check, type Judge, sourceOf } from './check.ts';
 
 /** Whether MAP_SYNC is possible, which persistence from user space needs and volatile memory does not. */
-export const mapSyncLink: Judge = ({ dax, mapSync, region, mount }) => {
-	if (!dax) return undefined;
+export const mapSyncLink: Judge = ({ dax, mapSync, region, mount, daxDevice }) => {
+	if (!dax || daxDevice) return undefined;
 	const evidence = [
 		{
 			value: mapSync.supported ? 'accepted' : (mapSync.error ?? 'not tried'),
@@ -63,8 +63,8 @@ const aligned: Readonly<Record<string, string>> = {
 
 /** Whether the kernel can map by huge pages. */
 export const hugePagesLink: Judge = (report) => {
-	const { hugePages, dax, file, mount, fileSystem, kernel, device } = report;
-	if (!dax) return undefined;
+	const { hugePages, dax, file, mount, fileSystem, kernel, device, daxDevice } = report;
+	if (!dax || daxDevice) return undefined;
 	const { possible, pieces, mappable, extents, obstacles } = hugePages;
 	const evidence =
 		mappable === undefined

@@ -10,7 +10,7 @@ import { mkfs, mounted, sh } from '../../helpers/scratch.ts';
 const shownOptions = () => readFileSync(`/proc/fs/ext4/${basename(scratch)}/options`, 'utf8').split('\n');
 
 /** Whether a new file is on DAX, without the flag and with it. */
-function states(mountPoint: string): { unflagged: boolean; flagged: boolean } {
+function states(mountPoint: string): { unflagged: boolean | undefined; flagged: boolean | undefined } {
 	const directory = mkdtempSync(join(mountPoint, 'states-'));
 	const unflagged = join(directory, 'unflagged');
 	writeFileSync(unflagged, '');

@@ -1,0 +1,17 @@
+// What a path is that is neither file nor directory, for the errors of those who were given it.
+import { explain } from '../dax/index.ts';
+
+/**
+ * What it is and what to do with it, as a clause: a device-DAX node, a block device… Undefined for a file or directory, and for what
+ * cannot be looked at.
+ */
+export function whyNoFile(path: string): string | undefined {
+	try {
+		const { link, verdict, finding, remedy } = explain(path).checks[0]!;
+		if (link !== 'path' || verdict === 'ok') return undefined;
+		return `${finding}${remedy === undefined ? '' : `. Fix: ${remedy}`}`;
+	} catch {
+		// The caller has an error already.
+		return undefined;
+	}
+}
