@@ -5,6 +5,7 @@ import { readable } from '../format.ts';
 import { native, type TreeFailure } from '../native.ts';
 import { attempt } from './attempt.ts';
 import { exclusionsOf } from './file-report.ts';
+import { allowed } from './links/check.ts';
 import { phrases } from './links/file.ts';
 
 /** What is known of a file whose flags could not be read or changed. */
@@ -16,20 +17,23 @@ interface Evidence {
 	uid: number;
 	/** Type and permission bits; undefined where nothing else than a file or directory can be meant. */
 	mode?: number;
+	/** Whether even to read the flags is forbidden, which no file system does. */
+	isRefused?: boolean;
 	/** Whether it is on an XFS without checksums, whose inodes have no place for the flag. */
 	isOldXfs?: boolean;
 }
 
 const noFlag = 'this file system has no per-file DAX flag; ext4 and XFS have one';
 
-function whyNotPermitted({ attributes, uid }: Evidence): string {
+function whyNotPermitted({ attributes, uid, isRefused }: Evidence): string {
 	const { STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND } = native.constants;
+	if (isRefused) return allowed('ioctl (FS_IOC_FSGETXATTR and FS_IOC_FSSETXATTR)');
 	const user = process.geteuid?.();
 	const foreign = `only its owner, user ${uid}, and a process with CAP_FOWNER may change the flags of a file`;
 	if (user !== uid && user !== 0) return foreign;
 	if ((attributes & STATX_ATTR_IMMUTABLE) !== 0n) return 'it is immutable, and so are its flags; chattr -i it first';
 	if ((attributes & STATX_ATTR_APPEND) !== 0n) return 'it is append-only; chattr -a it first';
-	return user === uid ? 'the kernel lets nobody change the flags of this file' : foreign;
+	return user === uid ? 'the kernel, or a sandbox, lets nobody change the flags of this file' : foreign;
 }
 
 function whyNotSupported({ attributes, inodeFlags }: Evidence): string {
@@ -73,6 +77,7 @@ function evidenceOf(path: string): Evidence {
 		attributes: status?.attributes ?? 0n,
 		uid: status?.uid ?? 0,
 		...(link && { mode: link.mode }),
+		isRefused: attempt(() => native.getFsxattr(path)).error === 'EPERM',
 		// Files have a time of birth with checksums only: it is in the part of the inode that these brought, beside the flag.
 		isOldXfs:
 			fileSystem?.type === c.XFS_SUPER_MAGIC &&

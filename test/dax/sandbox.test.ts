@@ -119,6 +119,13 @@ describe.skipIf(problem !== undefined)('other calls refused', () => {
 		expect(report).toMatchObject({ dax: false, file: { flag: null, xflagsError: code }, hugePages: { extents: null } });
 	});
 
+	test('ioctl: who asks for the flag, or sets it, is told of the sandbox, not of another owner', () => {
+		const ioctls = [0x801c581f | 0, 0x401c5820].map((request) => `ioctl@1&-1:${request}=1`);
+		const body = `say([() => d.getDaxFlag(path), () => d.setDaxFlag(path, true)].map((call) => { try { call(); } catch (e) { return e.message; } }))`;
+		const message = expect.stringMatching(/^EPERM: have the sandbox allow ioctl .*seccomp profile/);
+		expect(evaluateIn(refusing(...ioctls), body, temporaryDirectory())).toEqual([message, message]);
+	});
+
 	test('mmap with MAP_SYNC: it is not known whether it is accepted', () => {
 		const directory = temporaryDirectory(tmpfs);
 		const report = evaluateIn(refusing('mmap@3&524288:524288=1'), 'say(d.inspect(path))', directory);
