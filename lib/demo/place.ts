@@ -1,7 +1,7 @@
 // Where the demo keeps its values: the first DAX mount that it may write to, else tmpfs, with what that means in words.
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { findDaxMounts } from '../dax/index.ts';
+import { type DaxMount, findDaxMounts } from '../dax/index.ts';
 
 export interface Place {
 	readonly directory: string;
@@ -24,10 +24,19 @@ function isUsable(directory: string): boolean {
 	}
 }
 
+/** The first DAX mount that can be written to. Without /proc there is no telling, as if there were none. */
+function daxMount(): DaxMount | undefined {
+	try {
+		return findDaxMounts().find(({ mountPoint, newFiles }) => newFiles && isUsable(mountPoint));
+	} catch {
+		return undefined;
+	}
+}
+
 /** Chooses the place. @param chosen What the person chose; it is taken as it is. */
 export function choosePlace(chosen?: string): Place {
 	if (chosen !== undefined) return { directory: chosen, what: 'as chosen with --dir' };
-	const mount = findDaxMounts().find(({ mountPoint, newFiles }) => newFiles && isUsable(mountPoint));
+	const mount = daxMount();
 	if (mount) {
 		const what = `${mount.fsType} on ${mount.source}, the first DAX mount`;
 		// Set by `daxkind vm`.
