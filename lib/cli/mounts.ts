@@ -64,6 +64,14 @@ export function formatMounts(
 	}
 	const lines = table.toString().split('\n');
 	const listed = `${first}\n\n${lines.map((line) => `${line.trimEnd()}\n`).join('')}`;
+	if (anyHasDax(mounts) === undefined) {
+		const open = mounts.filter((mount) => isKnownToHaveDax(mount) === undefined);
+		const reasons = open.map(({ mountPoint }): [name: string, value: string] => {
+			const { checks, reason = 'nothing tells' } = explain(mountPoint);
+			return [mountPoint, checks.find(({ verdict }) => verdict === 'unknown')?.finding ?? reason];
+		});
+		return `${listed}\nWhy it is not known:\n${aligned(reasons)}`;
+	}
 	const reasons = (all ? mounts : []).flatMap(({ mountPoint }): [name: string, value: string][] => {
 		const { reason } = explain(mountPoint);
 		return reason === undefined ? [] : [[mountPoint, reason]];

@@ -87,6 +87,16 @@ test('the DAX mounts of this machine are those that explain says are on DAX', ()
 });
 
 test.each([
+	[null, 'options'],
+	['all', 'options'],
+	[{ all: 'no' }, 'options.all'],
+])('findDaxMounts(%j) is refused', (options, name) => {
+	expect(() => findDaxMounts(options as never)).toThrow(
+		expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE', message: expect.stringContaining(`"${name}"`) }),
+	);
+});
+
+test.each([
 	['statx', statx],
 	['isDax', isDax],
 	['explain', explain],

@@ -118,11 +118,12 @@ describe.skipIf(problem !== undefined)('where statx is refused', () => {
 });
 
 test('without /proc mounts cannot tell, though there are mounts with DAX', () => {
+	// What is below it in the guest is an image of the host's, in which the table is empty.
 	const there = ['unshare', '-m', 'sh', '-c', 'umount -l /proc && exec "$0" "$@"'];
 	expect(daxkindIn(there, 'mounts')).toMatchObject({
 		status: 2,
 		stdout: '',
-		stderr: expect.stringContaining('the table of mounts is not there'),
+		stderr: expect.stringMatching(/the table of mounts is (?:not there|empty)/),
 	});
 	expect(daxkindIn(there, 'explain', ext4).status).toBe(0);
 });

@@ -132,7 +132,10 @@ function unreported(report: DaxReport, what: string, source: string): Check {
 	if (mapSync.tried !== undefined) {
 		evidence.push({ value: mapSync.error ?? 'accepted', source: `mmap(MAP_SYNC) of ${mapSync.tried}` });
 	}
-	const silence = refusal === undefined ? 'this kernel does not report it' : `statx, which reports it, is refused`;
+	const silence =
+		refusal === undefined
+			? 'this kernel does not report it'
+			: 'statx, which reports it, is refused, as by the seccomp profile of an old container runtime';
 	if (dax === undefined) {
 		const finding = `whether ${what} is on DAX is not known: ${silence}, and nothing else tells`;
 		const remedy = refusal === undefined ? 'use a kernel that reports it, as Linux 5.8 and later do' : allowed('statx');
