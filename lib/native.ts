@@ -208,8 +208,8 @@ interface Mappings {
 	/**
 	 * mmap: MAP_SHARED, or with `sync` MAP_SHARED_VALIDATE|MAP_SYNC, or if not `writable` copy-on-write (MAP_PRIVATE), so that a store
 	 * by a script can neither kill the process nor reach the file. MADV_DONTFORK. Aligned to 2 MiB as the file is, if that long. The
-	 * addresses are unmapped when the ArrayBuffer's memory is garbage, never before. The file must be as long as the mapping. `path` is
-	 * for the error only.
+	 * addresses are unmapped when the ArrayBuffer and its memory are garbage, never before: no operation that is under way uses them
+	 * then. The file must be as long as the mapping. `path` is for the error only.
 	 */
 	mapDescriptor(
 		fd: number,
@@ -401,8 +401,8 @@ interface Kinds {
 	/** Takes a block of the same class in a slab that is as full or fuller, if there is one. */
 	kindTakeBetter(id: number, segment: number, offset: number): number;
 	/**
-	 * An ArrayBuffer over a part of the kind's memory, cut at its end. While it, or a view of it, can be reached, the blocks
-	 * that this hold leaves behind when it is closed are not freed.
+	 * An ArrayBuffer over a part of the kind's memory, cut at its end. Its addresses stay mapped until it and its memory are garbage,
+	 * as those of a mapping; until then the blocks that this hold leaves behind when it is closed are not freed.
 	 */
 	kindWindow(id: number, segment: number, offset: number, length: number): ArrayBuffer;
 	/** An ArrayBuffer over a block; the block of that generation is freed when it is garbage. */

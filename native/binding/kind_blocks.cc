@@ -2,8 +2,8 @@
 // that it finds goes into the result words of the thread cache.
 #include <cerrno>
 
-#include "binding/external.h"
 #include "binding/kind_table.h"
+#include "binding/shown.h"
 
 namespace daxkind {
 
@@ -93,14 +93,9 @@ napi_value window(napi_env env, napi_callback_info info) {
     const uint64_t from = call.blockOffset(0);
     if (at == nullptr || from >= at->kind->region->capacity()) return nullptr;
     const uint64_t length = std::min(call.uint64(2), at->kind->region->capacity() - from);
-    auto window = std::make_shared<Window>(Window{at->kind->region, at->blocks});
-    const napi_value buffer = externalArrayBuffer<Window>(env, at->kind->region->base() + from, length, window);
-    if (buffer == nullptr) return nullptr;
-    // Its backing store goes when it is detached, the object itself when no view of it is left.
-    auto* const hold = new std::shared_ptr<Window>(std::move(window));
-    const auto finalize = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Window>*>(data); };
-    if (napi_add_finalizer(env, buffer, hold, finalize, nullptr, nullptr) != napi_ok) delete hold;
-    return buffer;
+    at->kind->region->show(from, length);
+    const auto window = std::make_shared<Window>(Window{at->kind->region, at->blocks});
+    return shownArrayBuffer(env, at->kind->region->base() + from, length, window);
 }
 
 // A block whose memory is freed when its ArrayBuffer is garbage, unless that was done by hand before.
@@ -126,7 +121,8 @@ napi_value collectedWindow(napi_env env, napi_callback_info info) {
     block->region = at->kind->region;
     block->offset = from;
     block->generation = call.uint64(3);
-    return externalArrayBuffer<CollectedBlock>(env, at->kind->region->base() + from, length, std::move(block));
+    block->region->show(from, length);
+    return shownArrayBuffer(env, block->region->base() + from, length, block);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "binding/addon.h"
 #include "binding/arguments.h"
 #include "binding/errors.h"
-#include "binding/external.h"
+#include "binding/shown.h"
 #include "syscalls/mapping.h"
 #include "syscalls/statx.h"
 
@@ -84,7 +84,7 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     auto ownership = std::make_shared<Ownership>();
     ownership->table = table;
     ownership->id = table->add(std::make_shared<MappedRange>(address, *length, file));
-    const napi_value arrayBuffer = externalArrayBuffer<Ownership>(env, address, *length, ownership);
+    const napi_value arrayBuffer = shownArrayBuffer(env, address, *length, ownership);
     if (arrayBuffer == nullptr) return env.Undefined();
     Napi::Object made = Napi::Object::New(env);
     made.Set("id", Napi::Number::New(env, ownership->id));

@@ -16,6 +16,10 @@ namespace daxkind {
 
 namespace {
 
+// What is shown is noted in parts of this size: 1 GiB, as long as the ArrayBuffers that most blocks are views of. The
+// other addresses of a large kind go with its file, so that kinds of many TiB do not use up the address space.
+constexpr uint64_t kShownUnit = 1ull << 30;
+
 // Blocks for a range of a file system without fallocate (ext2): written zeros. The range holds nothing.
 int writeZeros(int fd, uint64_t offset, uint64_t length) {
     static const char zeros[64 * 1024] = {};
@@ -33,8 +37,11 @@ int writeZeros(int fd, uint64_t offset, uint64_t length) {
 }  // namespace
 
 PmemFileRegion::~PmemFileRegion() {
-    if (base_ != nullptr) syscalls::unmap(base_, capacity_);
-    if (fd_ >= 0) close(fd_);
+    if (base_ == nullptr) return;
+    retire();
+    forEachPart([](char* at, size_t length, bool isShown) {
+        if (isShown) syscalls::unmap(at, length);
+    });
 }
 
 int PmemFileRegion::open(const PmemFileOptions& options, const char** failedCall) {
@@ -101,14 +108,34 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     }
     base_ = static_cast<char*>(at);
     capacity_ = capacity;
+    shown_.resize((capacity + kShownUnit - 1) / kShownUnit);
     return 0;
+}
+
+void PmemFileRegion::show(uint64_t offset, uint64_t length) {
+    const std::lock_guard<std::mutex> lock(shownMutex_);
+    for (uint64_t unit = offset / kShownUnit; unit * kShownUnit < offset + length; unit++) shown_[unit] = true;
+}
+
+template <typename Visit>
+void PmemFileRegion::forEachPart(Visit visit) const {
+    for (size_t from = 0, to; from < shown_.size(); from = to) {
+        for (to = from + 1; to < shown_.size() && shown_[to] == shown_[from]; to++) continue;
+        const uint64_t end = std::min(to * kShownUnit, capacity_);
+        visit(base_ + from * kShownUnit, end - from * kShownUnit, shown_[from]);
+    }
 }
 
 void PmemFileRegion::retire() {
     if (fd_ < 0) return;
-    // While the file is mapped its blocks stay taken. Where it cannot be replaced (a process at the limit of its
-    // mappings), they come back when the addresses do.
-    syscalls::replaceWithAnonymous(base_, capacity_);
+    // While the file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation that
+    // they started: it is nobody else's until they cannot be. What cannot be replaced or unmapped (a process at the limit
+    // of its mappings) comes back when the addresses do.
+    forEachPart([&](char* at, size_t length, bool isShown) {
+        if (!isShown && syscalls::unmap(at, length) == 0) return;
+        if (isShown) syscalls::replaceWithAnonymous(at, length);
+        else show(static_cast<uint64_t>(at - base_), length);
+    });
     close(fd_);
     fd_ = -1;
 }

@@ -4,8 +4,11 @@
 // open() and retire() belong to one thread; between them the heap's lock guards all calls.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
+#include <vector>
 
 #include "region/region.h"
 #include "syscalls/statx.h"
@@ -37,8 +40,9 @@ class PmemFileRegion final : public Region {
     int commit(uint64_t offset, uint64_t length) override;
     int decommit(uint64_t offset, uint64_t length) override;
     int populate(uint64_t offset, uint64_t length) override;
+    void show(uint64_t offset, uint64_t length) override;
     int64_t resident() const override;
-    // Closes the file too.
+    // Closes the file, too, and unmaps what was not shown.
     void retire() override;
 
     // The file as statx saw it when it was made: which device and mount it is on.
@@ -51,11 +55,17 @@ class PmemFileRegion final : public Region {
 
   private:
     int map(const PmemFileOptions& options, const char** failedCall);
+    // Calls visit(address, length, isShown) for each longest part of the range that was shown, or was not.
+    template <typename Visit>
+    void forEachPart(Visit visit) const;
 
     int fd_ = -1;
     char* base_ = nullptr;
     uint64_t capacity_ = 0;
     uint64_t room_ = 0;
+    std::mutex shownMutex_;
+    // By kShownUnit.
+    std::vector<bool> shown_;
     syscalls::FileStatus status_{};
     std::optional<bool> dax_;
 };

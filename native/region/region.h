@@ -37,10 +37,13 @@ class Region {
     virtual int decommit(uint64_t offset, uint64_t length) = 0;
     // Faults a committed range in, so that no first touch waits for a page. 0 or -errno.
     virtual int populate(uint64_t offset, uint64_t length) = 0;
+    // Scripts get to see this part: operations that they start may use its addresses for as long as the region exists.
+    // The exception to the rule above: called without the heap's lock.
+    virtual void show(uint64_t offset, uint64_t length) {}
     // Bytes of storage that the region really occupies now; -errno when it cannot tell.
     virtual int64_t resident() const = 0;
-    // Gives everything back. The range stays readable and writable, holding nothing of use, until destruction. Called
-    // when nobody allocates from it any more.
+    // Gives everything back. What was shown stays readable and writable, holding nothing of use, until destruction.
+    // Called when nobody allocates from it any more.
     virtual void retire() = 0;
 };
 
