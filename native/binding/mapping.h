@@ -1,6 +1,6 @@
 // The mappings of one environment that JavaScript sees as ArrayBuffers. A mapped range lives from mmap until the
-// ArrayBuffer and its backing store are garbage, and nobody else uses it: no address that a script, or an operation that
-// it started, can still reach is ever unmapped.
+// ArrayBuffer and its backing store are garbage, and nobody else uses it: no address that a script, or an operation
+// that it started, can still reach is ever unmapped.
 #pragma once
 
 #include <atomic>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "region/placement.h"
 #include "syscalls/allocation.h"
 #include "syscalls/inode_flags.h"
 #include "syscalls/kernel.h"
@@ -87,6 +88,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
             *failedCall = "mmap";
             syscalls::MapOptions map;
             map.sync = options.sync;
+            if (capacity > kShownUnit) map.hint = nextPlace();
             error = syscalls::mapFileAligned(fd_, 0, capacity, map, syscalls::hugePageSize, &at);
         }
         // A file system can be larger than its largest file (ext4: 16 TiB) or than the address space that is free.
@@ -106,6 +108,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
         syscalls::unmap(at, capacity);
         return error;
     }
+    if (capacity > kShownUnit) tookPlace(at, capacity);
     base_ = static_cast<char*>(at);
     capacity_ = capacity;
     shown_.resize((capacity + kShownUnit - 1) / kShownUnit);
@@ -128,14 +131,19 @@ void PmemFileRegion::forEachPart(Visit visit) const {
 
 void PmemFileRegion::retire() {
     if (fd_ < 0) return;
-    // While the file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation that
-    // they started: it is nobody else's until they cannot be. What cannot be replaced or unmapped (a process at the limit
-    // of its mappings) comes back when the addresses do.
+    // While the file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation
+    // that they started: it is nobody else's until they cannot be. What cannot be replaced or unmapped (a process at
+    // the limit of its mappings) comes back when the addresses do.
+    char* keptUntil = base_;
     forEachPart([&](char* at, size_t length, bool isShown) {
         if (!isShown && syscalls::unmap(at, length) == 0) return;
-        if (isShown) syscalls::replaceWithAnonymous(at, length);
-        else show(static_cast<uint64_t>(at - base_), length);
+        keptUntil = at + length;
+        if (isShown)
+            syscalls::replaceWithAnonymous(at, length);
+        else
+            show(static_cast<uint64_t>(at - base_), length);
     });
+    leftPlace(base_, capacity_, keptUntil);
     close(fd_);
     fd_ = -1;
 }

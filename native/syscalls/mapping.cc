@@ -68,7 +68,7 @@ int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOp
     // Never MAP_FIXED over a reservation: where the file system refuses (ext4 refuses MAP_SYNC without DAX), the kernel
     // has already removed the reservation, and what is there a moment later is another thread's. Nor mremap onto one:
     // that can fail after the removal, too. So the kernel is only asked for a place, and what it gives is looked at.
-    void* hint = nullptr;
+    void* hint = options.hint;
     for (int attempt = 0; attempt < alignedAttempts; attempt += 1) {
         void* mapped = nullptr;
         int result = mapFile(fd, offset, length, options, hint, &mapped);

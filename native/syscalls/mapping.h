@@ -25,6 +25,8 @@ struct MapOptions {
     bool sync = false;
     /// MAP_PRIVATE: the file is never written. Excludes `sync`.
     bool copyOnWrite = false;
+    /// Where mapFileAligned tries first; the kernel chooses if anything is there.
+    void* hint = nullptr;
 };
 
 /// mmap of `length` bytes of `fd` from `offset` (a multiple of the page size), at `hint` if that is free, else where
