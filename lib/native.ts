@@ -220,10 +220,10 @@ interface Mappings {
 		path?: string,
 	): { id: number; arrayBuffer: ArrayBuffer };
 	/**
-	 * Lets go of the file: puts empty private memory in its place, then detaches the ArrayBuffer. What `transfer()` moved away reads
-	 * zeros. False if that was done already.
+	 * Lets go of the file: puts empty private memory in its place, so that whoever still uses the addresses reads zeros. The caller
+	 * detaches the ArrayBuffer. False if that was done already.
 	 */
-	releaseMapping(id: number, arrayBuffer: ArrayBuffer): boolean;
+	releaseMapping(id: number): boolean;
 }
 
 /** Bringing stores out of the processor's caches. Ranges are checked against the view. */
@@ -462,12 +462,18 @@ interface Kinds {
 	/** Lets go of the kind. ArrayBuffers over it that were not detached read zeros from then on. */
 	kindClose(id: number): void;
 	kindCloseAsync(id: number): NativeJob<undefined>;
-	/** napi_detach_arraybuffer: every view of it has length 0 from then on. */
+}
+
+/** ArrayBuffers over memory of the addon, whatever scripts have done to them. */
+interface ArrayBuffers {
+	/** napi_detach_arraybuffer: every view of it has length 0 from then on. Also of one that markAsUntransferable has marked. */
 	detachArrayBuffer(buffer: ArrayBuffer): void;
+	/** Whether it can do that to marked ones in this runtime. Where it cannot, it ends the process, and none is to be marked. */
+	detachesMarked: boolean;
 }
 
 /** The addon's exports. */
-export interface Native extends Syscalls, Mappings, Persistence, Kinds {
+export interface Native extends Syscalls, Mappings, Persistence, Kinds, ArrayBuffers {
 	/** Registers what makes the errors of failed system calls; done here, once for each thread. */
 	init(options: { systemError: typeof systemError }): void;
 }

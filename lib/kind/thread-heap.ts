@@ -2,6 +2,7 @@
 // asks native code for the rest, and makes the ArrayBuffers through which the memory is seen.
 // It knows places (segment and offset) and codes; what callers hold is kind.ts's business.
 import { constants as osConstants } from 'node:os';
+import { markAsUntransferable } from 'node:worker_threads';
 import { systemError } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
 import { codeFor, magazineOf, runCodeOf, unitsOf } from './codes.ts';
@@ -133,7 +134,10 @@ export class ThreadHeap {
 
 	/** An ArrayBuffer over a whole segment, which the caller keeps. */
 	openSegment(segment: number): ArrayBuffer {
-		return native.kindWindow(this.id, segment, 0, segmentSize);
+		const buffer = native.kindWindow(this.id, segment, 0, segmentSize);
+		// Otherwise one block in a byte stream takes the memory from all Buffers of the segment. Before Node 24 it still does.
+		if (native.detachesMarked) markAsUntransferable(buffer);
+		return buffer;
 	}
 
 	/** An ArrayBuffer over a part of the memory; `close` detaches it. */

@@ -143,8 +143,9 @@ export class PmemMapping implements Disposable {
 	unmap(): void {
 		if (!isMapping(this)) throw invalidThis('PmemMapping');
 		if (!this.#isMapped) return;
-		native.releaseMapping(this.#id, this.#arrayBuffer);
+		native.releaseMapping(this.#id);
 		this.#isMapped = false;
+		native.detachArrayBuffer(this.#arrayBuffer);
 	}
 
 	/** {@link PmemMapping.unmap}, for `using`. */

@@ -5,6 +5,7 @@
 #include "binding/arguments.h"
 #include "binding/kind.h"
 #include "binding/mapping.h"
+#include "binding/shown.h"
 
 namespace daxkind {
 
@@ -25,11 +26,13 @@ Napi::Value init(const Napi::CallbackInfo& info) {
 Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
     auto* state = new AddonState();
     state->mappings = std::make_shared<MappingTable>();
+    state->shown = std::make_shared<ShownBuffers>();
     env.SetInstanceData(state);
     exports.Set("init", Napi::Function::New(env, init, "init"));
     exportSyscalls(env, exports);
     exportFlags(env, exports);
     exportMapping(env, exports);
+    exportShown(env, exports);
     exportPersist(env, exports);
     exportKind(env, exports);
     return exports;

@@ -10,6 +10,7 @@ namespace daxkind {
 
 class EnvironmentJobs;
 class MappingTable;
+struct ShownBuffers;
 
 /// All state of one environment, made when it loads the addon and destroyed with it.
 struct AddonState {
@@ -20,6 +21,8 @@ struct AddonState {
     std::shared_ptr<MappingTable> mappings;
     /// The calls that other threads make for it. Null until the first one.
     std::shared_ptr<EnvironmentJobs> jobs;
+    /// The ArrayBuffers that scripts see memory by (shown.h); shared with their finalizers as well.
+    std::shared_ptr<ShownBuffers> shown;
 
     static AddonState& of(Napi::Env env) { return *env.GetInstanceData<AddonState>(); }
 };
@@ -32,6 +35,9 @@ void exportFlags(Napi::Env env, Napi::Object exports);
 
 /// binding/mapping.cc: mappings as ArrayBuffers.
 void exportMapping(Napi::Env env, Napi::Object exports);
+
+/// binding/shown.cc: detaching ArrayBuffers.
+void exportShown(Napi::Env env, Napi::Object exports);
 
 /// binding/persist.cc: flush, drain and msync of a range of a Buffer.
 void exportPersist(Napi::Env env, Napi::Object exports);

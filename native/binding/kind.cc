@@ -119,16 +119,6 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-// detachArrayBuffer(arrayBuffer)
-napi_value detach(napi_env env, napi_callback_info info) {
-    size_t count = 1;
-    napi_value buffer;
-    napi_get_cb_info(env, info, &count, &buffer, nullptr, nullptr);
-    bool is = false;
-    if (napi_is_arraybuffer(env, buffer, &is) == napi_ok && is) napi_detach_arraybuffer(env, buffer);
-    return nullptr;
-}
-
 }  // namespace
 
 PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info) {
@@ -146,7 +136,6 @@ void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table) {
     exports["kindCreate"] = Napi::Function::New(env, create, "kindCreate", table);
     exports["kindCreateFixed"] = Napi::Function::New(env, createFixed, "kindCreateFixed", table);
     addFunction(env, exports, "kindClose", closeKind, table);
-    addFunction(env, exports, "detachArrayBuffer", detach, table);
 }
 
 Napi::Object exportKind(Napi::Env env, Napi::Object exports) {

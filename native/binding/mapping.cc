@@ -92,12 +92,11 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     return made;
 }
 
-/// releaseMapping(id, arrayBuffer) -> boolean
+/// releaseMapping(id) -> boolean
 Napi::Value releaseMapping(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto id = takeUint32(info, 0, "id");
     if (!id) return env.Undefined();
-    if (!info[1].IsArrayBuffer()) return invalidArgType(env, "arrayBuffer", "an instance of ArrayBuffer");
     const std::shared_ptr<MappedRange> entry = AddonState::of(env).mappings->find(*id);
     if (entry == nullptr || entry->released) return Napi::Boolean::New(env, false);
     if (entry->users > 0) {
@@ -111,9 +110,6 @@ Napi::Value releaseMapping(const Napi::CallbackInfo& info) {
         return env.Undefined();
     }
     entry->released = true;
-    Napi::ArrayBuffer arrayBuffer = info[1].As<Napi::ArrayBuffer>();
-    // After ArrayBuffer.prototype.transfer the memory belongs to another ArrayBuffer; it reads zeros from now on.
-    if (arrayBuffer.Data() == entry->address && !arrayBuffer.IsDetached()) arrayBuffer.Detach();
     return Napi::Boolean::New(env, true);
 }
 

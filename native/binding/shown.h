@@ -1,12 +1,24 @@
-// ArrayBuffers over memory that scripts get to see, and so can start operations of Node's with that go on after the
-// ArrayBuffer is detached.
+// ArrayBuffers over memory that scripts get to see, and so can do all sorts of things to: start operations of Node's
+// that go on after the ArrayBuffer is detached, mark it so that nobody can detach it, move its memory to another one.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
+#include <unordered_set>
 
 namespace daxkind {
+
+/// Of one environment.
+struct ShownBuffers {
+    struct Pin;
+    struct EndWatch;
+    /// One for each ArrayBuffer that is not garbage.
+    std::unordered_set<Pin*> pins;
+    /// The newest, and what keeps it from being garbage.
+    EndWatch* watch = nullptr;
+    napi_ref watchReference = nullptr;
+};
 
 /// An externalArrayBuffer (external.h) whose `owner` lives until the object itself is garbage, too. An operation of
 /// Node's that is under way (fs.read, socket.write, zlib, crypto) holds the view that it was given, and through it the
