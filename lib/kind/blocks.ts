@@ -175,10 +175,20 @@ export class Blocks {
 	/** What a block holds, at most so many bytes of it; also when its ArrayBuffer has been transferred. */
 	content(held: Block, most: number): Uint8Array {
 		if (held.length > 0) return held.subarray(0, most);
-		const code = Block.codeOf(held);
-		if (code === emptyCode) return new Uint8Array(0);
-		const { index } = Block.segmentOf(held);
-		return this.plainView(index, Block.offsetOf(held), Math.min(most, this.heap.usableSize(code)));
+		if (Block.codeOf(held) === emptyCode) return new Uint8Array(0);
+		const { index, zone } = Block.segmentOf(held);
+		return this.plainView(index, Block.offsetOf(held) + zone, Math.min(most, this.#lengthOf(held)));
+	}
+
+	/**
+	 * How many bytes a block has. When its ArrayBuffer has been transferred, the Buffer itself has none; the length that
+	 * was asked for is then known of a block with a generation only, and of others it is the usable size.
+	 */
+	#lengthOf(held: Block): number {
+		if (held.length > 0) return held.length;
+		const { generation, index } = Block.segmentOf(held);
+		if (generation === 0) return this.heap.usableSize(Block.codeOf(held));
+		return native.kindDereference(this.heap.id, index, Block.offsetOf(held), generation)?.[2] ?? 0;
 	}
 
 	/** The same block in a slab that is as full or fuller; undefined if there is none. */
@@ -198,25 +208,26 @@ export class Blocks {
 		return moved;
 	}
 
-	/** Gives a block a generation, so that all threads may free it. Its place in bytes, and the generation. */
-	reference(held: Block): { offset: number; generation: number } {
-		if (Block.codeOf(held) === emptyCode) return { offset: 0, generation: 0 };
+	/** Gives a block a generation, so that all threads may free it. Its length, its place in bytes, and the generation. */
+	reference(held: Block): { length: number; offset: number; generation: number } {
+		if (Block.codeOf(held) === emptyCode) return { length: 0, offset: 0, generation: 0 };
 		const { id } = this.heap;
 		const segment = Block.segmentOf(held);
 		const { index, zone, isOwn, isCollected } = segment;
 		const offset = Block.offsetOf(held);
 		const place = index * segmentSize + offset;
+		const length = this.#lengthOf(held);
 		// Not asked for again: another thread may be freeing the block.
 		if (segment.generation !== 0 && !isCollected) {
 			if (this.ledger !== undefined) native.kindShareBlock(id, index, offset, segment.generation);
-			return { offset: place, generation: segment.generation };
+			return { length, offset: place, generation: segment.generation };
 		}
 		// With a new generation, the block is not the one that the garbage collector frees.
 		if (isCollected) native.kindUnreference(id, index, offset, segment.generation);
-		const generation = native.kindReference(id, index, offset, held.length, zone, referenceShared);
+		const generation = native.kindReference(id, index, offset, length, zone, referenceShared);
 		const own = { generation, isOwn, isCollected: false, zone };
 		Block.move(held, new Segment(this.kind, segment.buffer, noCache, index, own));
-		return { offset: place, generation };
+		return { length, offset: place, generation };
 	}
 
 	/** The block of that generation as a Buffer of this thread; undefined if it has been freed. */
@@ -282,9 +293,9 @@ export class Blocks {
 		if (Block.segmentOf(block).kind !== this.kind) throw wrongKind('block');
 		if (Block.isFreed(block)) throw freedAlready('');
 		if (!this.isLive(block)) throw freedAlready(' elsewhere');
-		const { isOwn, buffer } = Block.segmentOf(block);
-		if (isOwn && buffer.byteLength === 0) {
-			throw invalidState("the block's ArrayBuffer has been transferred, and is not its own any more");
+		const { isCollected, buffer } = Block.segmentOf(block);
+		if (isCollected && buffer.byteLength === 0) {
+			throw invalidState("the block's ArrayBuffer has been transferred, and whoever has it now keeps the block");
 		}
 		return block;
 	}
@@ -309,9 +320,10 @@ export class Blocks {
 		const offset = Block.offsetOf(block);
 		if (this.ledger !== undefined && zone > 0) {
 			const ledger = this.ledger;
-			const memory = this.plainView(index, offset, zone + block.length + redZone);
+			const length = this.#lengthOf(block);
+			const memory = this.plainView(index, offset, zone + length + redZone);
 			try {
-				ledger.checkZones(generation, memory, zone, block.length);
+				ledger.checkZones(generation, memory, zone, length);
 			} catch (error) {
 				// It is one if nobody has freed the block, and filled its memory, meanwhile.
 				if (!this.isLive(block)) throw freedAlready(' elsewhere');

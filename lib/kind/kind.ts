@@ -351,7 +351,7 @@ export abstract class Kind {
 	 */
 	ref(block: Buffer): BlockReference {
 		const held = this.#blocks.held(block);
-		return { type: 'daxkind.Block', kind: this.#number, length: held.length, ...this.#blocks.reference(held) };
+		return { type: 'daxkind.Block', kind: this.#number, ...this.#blocks.reference(held) };
 	}
 
 	/**

@@ -438,38 +438,6 @@ describe('what users do to Buffers', () => {
 		expect(kind.malloc(0).length).toBe(0);
 	});
 
-	test('a byte stream transfers the ArrayBuffer of its chunk: all blocks of the segment lose their length, nothing else', async () => {
-		const small = PmemKind.create(directory, { maxSize: 16 * MiB });
-		const blocks = [100, 100, 100, 20_000].map((size, i) => small.malloc(size).fill(i + 1));
-		small.free(small.malloc(100));
-		const handle = small.mallocRaw(50);
-		const stream = new ReadableStream({
-			type: 'bytes',
-			start(controller) {
-				controller.enqueue(blocks[0]!);
-				controller.close();
-			},
-		});
-		const { value } = await stream.getReader().read();
-		expect(value).toEqual(new Uint8Array(100).fill(1));
-		expect(blocks.map(({ length }) => length)).toEqual([0, 0, 0, 0]);
-
-		// What comes after is as ever, and what was there can be freed, or kept by a realloc.
-		expect(small.malloc(100).fill(9).length).toBe(100);
-		expect(small.malloc(20_000).fill(9).length).toBe(20_000);
-		expect(small.view(handle).fill(8).length).toBe(64);
-		small.free(blocks[1]);
-		expect(small.defragReallocate(blocks[2])).toBeUndefined();
-		const rescued = [small.realloc(blocks[2], 5000), small.realloc(blocks[3], 20_010), small.realloc(blocks[0], 110)];
-		expect(rescued.map((block) => [block.length, block[0], block[99]])).toEqual([
-			[5000, 3, 3],
-			[20_010, 4, 4],
-			[110, 1, 1],
-		]);
-		expect(small.stats().blocks).toBe(6);
-		small.close();
-	});
-
 	test('a stale Buffer reads and writes without a crash, and free refuses it', () => {
 		const small = PmemKind.create(directory, { maxSize: 16 * MiB });
 		const block = small.malloc(4 * MiB);
