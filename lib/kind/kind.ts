@@ -204,6 +204,9 @@ export abstract class Kind {
 	 * Frees a block. null and undefined are accepted and do nothing, as in C, and so the result of `tryMalloc` can be
 	 * passed on as it is.
 	 *
+	 * The memory is the next malloc's at once. An operation that was given the block and is still under way (`fs.read`,
+	 * `socket.write`, zlib, crypto) then overwrites or sends somebody else's block: await it, then free.
+	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no Buffer.
 	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
 	 *   when it is a Buffer from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
@@ -456,6 +459,10 @@ export abstract class Kind {
 	 * Where other threads go on holding the kind, the blocks of this Kind are free when the garbage collector has found that
 	 * no Buffer of it can be reached, or when the thread has ended. Blocks that were given a reference, and those of raw
 	 * handles, stay until somebody frees them.
+	 *
+	 * Await operations that were given a block first. One that is still under way reads zeros and writes into memory that
+	 * is nobody's; the addresses stay mapped until it is done. But zlib does not bear that its Buffer becomes empty: Node
+	 * 20 aborts, later ones throw an error that no callback gets.
 	 *
 	 * @returns What had not been freed; undefined if there was nothing, or if other threads still hold the kind.
 	 */

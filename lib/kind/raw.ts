@@ -184,10 +184,12 @@ export class RawHandles {
 		) {
 			return false;
 		}
-		if (this.#isShared && !this.#ownsSlot(slab, state)) {
-			return this.#slotStates[state] === out && this.#freeForeign(index, slot, out);
-		}
-		if (!this.#change(this.#slotStates, state, out)) return false;
+		const states = this.#slotStates;
+		if (states[state] !== out) return false;
+		if (!this.#isShared) states[state] = out ^ isOut;
+		else if (!this.#ownsSlot(slab, state)) return this.#freeForeign(index, slot, out);
+		// Another thread may have been faster.
+		else if (Atomics.compareExchange(states, state, out, out ^ isOut) !== out) return false;
 		const code = shape & classMask;
 		const offset = ((start & this.#segmentMask) << this.#unitShift) + slot * classSizes[code]!;
 		const segment = start >>> this.#segmentShift;
@@ -204,10 +206,11 @@ export class RawHandles {
 		if (entry >>> unitTagShift !== largeTag || units > mostSmallUnits) return false;
 		// A run has no slot: with one, this is the number of no state.
 		const out = (low & lowHalf) + isOut;
-		if (this.#isShared && !this.#ownsRun(unit)) {
-			return this.#runStates[unit] === out && this.#freeForeign(unit, noSlot, out);
-		}
-		if (!this.#change(this.#runStates, unit, out)) return false;
+		const states = this.#runStates;
+		if (states[unit] !== out) return false;
+		if (!this.#isShared) states[unit] = out ^ isOut;
+		else if (!this.#ownsRun(unit)) return this.#freeForeign(unit, noSlot, out);
+		else if (Atomics.compareExchange(states, unit, out, out ^ isOut) !== out) return false;
 		const code = smallRunCode(units);
 		const offset = (unit & this.#segmentMask) << this.#unitShift;
 		const segment = unit >>> this.#segmentShift;
@@ -223,14 +226,6 @@ export class RawHandles {
 
 	#ownsRun(unit: number): boolean {
 		return this.#runOwners[unit] === this.#owner;
-	}
-
-	/** Takes a handle back. False if it is not out, or no longer: another thread has been faster. */
-	#change(states: Uint8Array, state: number, out: number): boolean {
-		if (states[state] !== out) return false;
-		if (this.#isShared) return Atomics.compareExchange(states, state, out, out ^ isOut) === out;
-		states[state] = out ^ isOut;
-		return true;
 	}
 
 	/** A handle for a block that has just been taken. */

@@ -138,6 +138,9 @@ export class PmemMapping implements Disposable {
 	 * Lets go of the file. {@link PmemMapping.buffer} and all views of its memory have length 0 from then on; nothing faults. Does not
 	 * persist. Calling it again does nothing.
 	 *
+	 * Await operations that were given a part of the buffer first. One that is still under way reads zeros and writes into
+	 * memory that is nobody's, not into the file; zlib does not bear that its Buffer becomes empty: Node 20 aborts.
+	 *
 	 * @throws Error ERR_INVALID_STATE while a fixed kind is open over it.
 	 */
 	unmap(): void {

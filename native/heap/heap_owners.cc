@@ -80,7 +80,6 @@ bool Heap::abandonSome(uint32_t owner, uint32_t* unit) {
     startDecay();
     if (*unit < runs_.totalUnits()) return false;
     slabs_.releaseEmpty();
-    slabs_.removeOwner();
     owners_.remove(owner);
     return true;
 }

@@ -274,7 +274,6 @@ int SlabAllocator::takeBetter(uint32_t owner, uint64_t offset, uint64_t* better)
 // ---- Owners ---------------------------------------------------------------------------------------------------------
 
 void SlabAllocator::addOwner(uint32_t owner) {
-    owners_++;
     if (owner < available_.size()) return;
     available_.resize(owner + 1);
     available_[owner].fill(kNone);
@@ -311,8 +310,8 @@ int SlabAllocator::slabFor(HeapLock& lock, uint32_t owner, uint32_t sizeClass, u
 bool SlabAllocator::isScarce(uint32_t sizeClass) const {
     const ClassStats& stats = stats_[sizeClass];
     const uint64_t free = stats.slots - stats.taken;
-    // Each owner may have a slab that it has not used up.
-    return free > uint64_t{owners_} * shapes_[sizeClass].slots || runs_->freeUnits() < runs_->totalUnits() / 4;
+    // Several owners together may have as much free as a slab has, in slabs that they have not used up.
+    return free > shapes_[sizeClass].slots || runs_->freeUnits() < runs_->totalUnits() / 4;
 }
 
 uint32_t SlabAllocator::borrow(uint32_t sizeClass) {

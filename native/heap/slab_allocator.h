@@ -61,8 +61,6 @@ class SlabAllocator {
 
     // A cache of that number takes slots from now on.
     void addOwner(uint32_t owner);
-    // No slab is its any more.
-    void removeOwner() { owners_--; }
 
     // Takes up to `want` slots of a class for an owner; at least one, or -ENOMEM or the region's error.
     int take(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count);
@@ -153,7 +151,6 @@ class SlabAllocator {
     LazyArray<uint16_t> slotOwners_;
     // Slabs with free slots, by owner and class.
     std::vector<std::array<uint32_t, kSlabClasses>> available_;
-    uint32_t owners_ = 0;          // Caches that have a number.
     uint32_t kept_[kSlabClasses];  // The slab of each class that is empty and kept, or kNone. It is nobody's.
     SlabShape shapes_[kSlabClasses];
     ClassStats stats_[kSlabClasses] = {};
