@@ -48,8 +48,8 @@ int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, co
     if (error != 0) return error;
 
     const syscalls::FileStatus& status = region->status();
-    kind->description = {"pmem",         request.directory,  request.sync,      request.debug,
-                         region->dax(),  status.deviceMajor, status.deviceMinor, region->room()};
+    kind->description = {"pmem",        request.directory,  request.sync,       request.debug,
+                         region->dax(), status.deviceMajor, status.deviceMinor, region->room()};
     *made = std::move(kind);
     return 0;
 }

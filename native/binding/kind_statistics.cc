@@ -65,8 +65,8 @@ napi_value purge(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
 }
 
-// kindWatch(id, part): the cache's pressure word becomes 1 when that part of the capacity, or of what the file system has,
-// is in use
+// kindWatch(id, part): the cache's pressure word becomes 1 when that part of the capacity, or of what the file system
+// has, is in use
 napi_value watch(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
     Attachment* const at = call.attachment();

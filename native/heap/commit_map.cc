@@ -146,7 +146,8 @@ int CommitMap::commit(HeapLock& lock, ByteRange range) {
             if (!awaitClaim(lock, at)) return -EBUSY;
             continue;
         }
-        const Granules exact = stretch(at, last, commitPace_.size() / kCommitGranule, [this](uint64_t granule) { return isMissing(granule); });
+        const Granules exact = stretch(at, last, commitPace_.size() / kCommitGranule,
+                                       [this](uint64_t granule) { return isMissing(granule); });
         const uint64_t needed = exact.to - exact.from;
         if (isWithin(fullSince_, kFullMs) && needed >= fullGranules_) return fullError_;
         // The rest of the chunks at both ends, for what comes next.
@@ -201,8 +202,9 @@ uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
     if (!isElastic_) return 0;
     const uint64_t first = up(range.from, kCommitGranule);
     const uint64_t last = std::min(range.to / kCommitGranule, usedChunks_ * kGranulesPerChunk);
-    const Granules found = stretch(first, last, std::max<uint64_t>(std::min(punchPace_.size(), most) / kCommitGranule, 1),
-                                   [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); });
+    const Granules found =
+        stretch(first, last, std::max<uint64_t>(std::min(punchPace_.size(), most) / kCommitGranule, 1),
+                [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); });
     return found.from < found.to ? decommitClaimed(lock, found) : 0;
 }
 
@@ -256,7 +258,8 @@ void CommitMap::sweep(HeapLock& lock, ByteRange range) {
     const uint64_t last = up(range.to, kCommitGranule);
     uint64_t at = range.from / kCommitGranule;
     while (at < std::min(last, usedChunks_ * kGranulesPerChunk)) {
-        const Granules found = stretch(at, last, punchPace_.size() / kCommitGranule, [this](uint64_t granule) { return isMissing(granule); });
+        const Granules found = stretch(at, last, punchPace_.size() / kCommitGranule,
+                                       [this](uint64_t granule) { return isMissing(granule); });
         at = found.to;
         if (found.from == found.to) break;
         claim(found, true);

@@ -47,8 +47,8 @@ class CommitMap {
     // 0 or -errno.
     int open(Region* region);
 
-    // Backs a range. 0; the region's error; or -EBUSY when the storage of a part of it has been on its way back for some
-    // milliseconds. On failure what was backed before stays so, and perhaps more is.
+    // Backs a range. 0; the region's error; or -EBUSY when the storage of a part of it has been on its way back for
+    // some milliseconds. On failure what was backed before stays so, and perhaps more is.
     int commit(HeapLock& lock, ByteRange range);
     // The first byte of the first part of the range that is not backed, a multiple of the granule; or range.to.
     uint64_t firstMissing(ByteRange range) const;
@@ -117,7 +117,7 @@ class CommitMap {
     LazyArray<Chunk> chunks_;
     uint64_t committedGranules_ = 0;
     uint64_t dirtyChunks_ = 0;
-    uint64_t usedChunks_ = 0;           // Chunks at and above this index have never been committed.
+    uint64_t usedChunks_ = 0;  // Chunks at and above this index have never been committed.
     // How much one system call backs or gives back: others wait for its claim, and for the kernel's lock of the file.
     Pace commitPace_{kChunkSize, 512 * kChunkSize};
     Pace punchPace_{kChunkSize, 512 * kChunkSize};

@@ -191,7 +191,8 @@ uint64_t SlabAllocator::takeSlot(uint32_t owner, uint32_t index, uint32_t word) 
     return offsetOf(slab, slot);
 }
 
-int SlabAllocator::take(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count) {
+int SlabAllocator::take(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t want, uint64_t* offsets,
+                        uint32_t* count) {
     *count = 0;
     while (*count < want) {
         uint32_t index;

@@ -17,6 +17,9 @@ namespace daxkind {
 
 namespace {
 
+// Some milliseconds of unmapping pages.
+constexpr uint64_t kUnmapStep = 64 * 1024 * 1024;
+
 // What is shown is noted in parts of this size: 1 GiB, as long as the ArrayBuffers that most blocks are views of. The
 // other addresses of a large kind go with its file, so that kinds of many TiB do not use up the address space.
 constexpr uint64_t kShownUnit = 1ull << 30;
@@ -131,6 +134,11 @@ void PmemFileRegion::forEachPart(Visit visit) const {
 
 void PmemFileRegion::retire() {
     if (fd_ < 0) return;
+    // To unmap what is in use takes a tenth of a second for a GiB, and keeps all threads from mapping anything
+    // meanwhile. So its pages go before, in steps.
+    for (uint64_t from = 0; from < committedEnd_; from += kUnmapStep) {
+        syscalls::advise(base_ + from, std::min(kUnmapStep, committedEnd_ - from), MADV_DONTNEED);
+    }
     // While the file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation
     // that they started: it is nobody else's until they cannot be. What cannot be replaced or unmapped (a process at
     // the limit of its mappings) comes back when the addresses do.
@@ -155,6 +163,8 @@ int PmemFileRegion::populate(uint64_t offset, uint64_t length) {
 int PmemFileRegion::commit(uint64_t offset, uint64_t length) {
     int error = syscalls::allocate(fd_, offset, length, true);
     if (error == -EOPNOTSUPP) error = writeZeros(fd_, offset, length);
+    uint64_t end = committedEnd_;
+    while (end < offset + length && !committedEnd_.compare_exchange_weak(end, offset + length)) continue;
     // A failed fallocate may have taken part of the range (ext4); that part would be lost until close.
     if (error != 0) syscalls::punchHole(fd_, offset, length);
     return error;

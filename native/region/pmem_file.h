@@ -1,9 +1,10 @@
 // A region in a nameless file of a directory: the memory of a pmem kind. One shared mapping, made once, 2 MiB aligned;
 // growth is fallocate inside it, shrinking is hole punching, so that a full file system is an error and never SIGBUS.
 //
-// open() and retire() belong to one thread; between them the heap's lock guards all calls.
+// open() and retire() belong to one thread; between them any thread may call, for ranges that do not overlap.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -63,6 +64,7 @@ class PmemFileRegion final : public Region {
     char* base_ = nullptr;
     uint64_t capacity_ = 0;
     uint64_t room_ = 0;
+    std::atomic<uint64_t> committedEnd_{0};  // Nothing behind it has ever been committed.
     std::mutex shownMutex_;
     // By kShownUnit.
     std::vector<bool> shown_;

@@ -1,8 +1,8 @@
 // Where a heap's memory comes from: one reserved address range whose parts are committed (backed by real storage) and
 // decommitted. A heap knows only this interface; it knows no file, no device and no NUMA node.
 //
-// Calls are made under the heap's lock, from any thread. Offsets and lengths are bytes from base(), multiples of
-// kCommitGranule except that a length may end at capacity().
+// Calls may come from any thread, at the same time too for ranges that do not overlap. Offsets and lengths are bytes
+// from base(), multiples of kCommitGranule except that a length may end at capacity().
 #pragma once
 
 #include <cerrno>
