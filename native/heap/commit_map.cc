@@ -97,7 +97,6 @@ void CommitMap::book(Granules range, bool isBacked) {
         dirtyChunks_--;
     });
     committedGranules_ += isBacked ? range.to - range.from : range.from - range.to;
-    if (isBacked) usedChunks_ = std::max(usedChunks_, (range.to - 1) / kGranulesPerChunk + 1);
 }
 
 bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
@@ -110,6 +109,8 @@ bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
 
 int CommitMap::commitClaimed(HeapLock& lock, Granules range) {
     claim(range, true);
+    // Before the call: what is above has never been backed, so that sweep() claims it without a look.
+    usedChunks_ = std::max(usedChunks_, (range.to - 1) / kGranulesPerChunk + 1);
     const int error = withoutLock(lock, range, &commitPace_,
                                   [this](uint64_t offset, uint64_t length) { return region_->commit(offset, length); });
     if (error == 0) book(range, true);

@@ -66,15 +66,20 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     dax_ = status_.dax();
     if (!dax_ && syscalls::tryMapSync(fd_) == 0) dax_ = true;
 
-    // Of the directory, not of the file: XFS tells the quota of a project only for directories.
-    *failedCall = "statfs";
     syscalls::FileSystemStatus fileSystem;
-    error = syscalls::statfsPath(options.directory, &fileSystem);
-    if (error != 0) return error;
-    room_ = fileSystem.blocks * fileSystem.blockSize;
     uint64_t capacity = options.capacity;
-    if (capacity == 0) capacity = room_ / syscalls::hugePageSize * syscalls::hugePageSize;
-    if (capacity == 0) return -ENOSPC;
+    if (capacity == 0) {
+        *failedCall = "fstatfs";
+        error = syscalls::statfsDescriptor(fd_, &fileSystem);
+        if (error != 0) return error;
+        room_ = fileSystem.blocks * fileSystem.blockSize;
+    }
+    // XFS tells the quota of a project only for directories.
+    if (syscalls::statfsPath(options.directory, &fileSystem) == 0) room_ = fileSystem.blocks * fileSystem.blockSize;
+    if (capacity == 0) {
+        capacity = room_ / syscalls::hugePageSize * syscalls::hugePageSize;
+        if (capacity == 0) return -ENOSPC;
+    }
 
     // A file system that writes to new blocks each time (btrfs) needs room for each store, whatever is reserved. Only
     // an empty file can be told not to; the others know no such flag.
