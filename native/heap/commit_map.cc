@@ -249,6 +249,7 @@ int CommitMap::punch(HeapLock& lock, Granules range) {
         return region_->decommit(offset, length);
     });
     fullSince_ = 0;
+    punches_++;
     if (error != 0) hasFailed_ = true;
     return error;
 }

@@ -78,6 +78,8 @@ class CommitMap {
     bool hasDirtyChunks() const { return dirtyChunks_ > 0 && !keeps_; }
     // Whether storage is being given back just now.
     bool isGiving() const { return giving_ > 0; }
+    // How many system calls have given back storage, or failed to.
+    uint64_t punches() const { return punches_; }
 
   private:
     struct Chunk {
@@ -124,8 +126,9 @@ class CommitMap {
     uint64_t claimedFrom_ = UINT64_MAX;        // All granules from here on are claimed.
     uint64_t decayAt_ = 0;                     // The chunk that decay() goes on from.
     uint32_t soonestMs_ = GivingStep::kNever;  // When the first chunk is due of those that it has passed.
-    uint32_t giving_ = 0;                      // System calls under way.
-    bool hasFailed_ = false;                   // A system call has failed since the last sweep.
+    uint64_t punches_ = 0;
+    uint32_t giving_ = 0;     // System calls under way.
+    bool hasFailed_ = false;  // A system call has failed since the last sweep.
     std::condition_variable unclaimed_;
 
     // The file system is full: until then no attempt is made for as much, or more.

@@ -10,8 +10,9 @@ namespace daxkind {
 
 namespace {
 
-// How long a free in a conservative heap waits until its storage has gone back: usually it has by then.
-constexpr std::chrono::milliseconds kSettling{10};
+// How long a free in a conservative heap, or who asks for its statistics, waits until all storage has gone back:
+// usually it has by then.
+constexpr std::chrono::milliseconds kSettling{15};
 // A commit that is made in the background is tried this often where others have a claim to the memory: for about a
 // second.
 constexpr int kCommitTries = 200;
@@ -222,10 +223,16 @@ void Heap::startDecay() {
 
 void Heap::settle(HeapLock& lock) {
     startDecay();
-    if (!isDecayUrgent_ || isBehind_) return;
+    if (isBehind_) return;
+    const uint64_t before = runs_.storage().punches();
+    if (!awaitDecay(lock)) isBehind_ = runs_.storage().punches() == before;
+}
+
+bool Heap::awaitDecay(HeapLock& lock) {
     const CommitMap& storage = runs_.storage();
-    isBehind_ =
-        !decayed_.wait_for(lock, kSettling, [&storage] { return !storage.hasDirtyChunks() && !storage.isGiving(); });
+    return decayed_.wait_for(lock, kSettling, [this, &storage] {
+        return !isDecayUrgent_ || (!storage.hasDirtyChunks() && !storage.isGiving());
+    });
 }
 
 uint32_t Heap::restCaches() {
@@ -354,7 +361,8 @@ ClassUse Heap::classUseLocked(uint32_t code) {
 }
 
 HeapStats Heap::stats() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    HeapLock lock(mutex_);
+    awaitDecay(lock);
     HeapStats stats{};
     for (uint32_t code = 0; code <= kRunCode; code = nextCode(code)) {
         const ClassUse use = classUseLocked(code);

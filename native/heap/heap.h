@@ -191,6 +191,8 @@ class Heap {
     void startDecay();
     // The same; in a conservative heap the caller waits for a moment until it is done.
     void settle(HeapLock& lock);
+    // Waits for a moment until what is urgent has gone back. False if that takes longer.
+    bool awaitDecay(HeapLock& lock);
     // Asks the owners of the caches that have been in use for long to give everything back; when to come again.
     uint32_t restCaches();
     ClassUse classUseLocked(uint32_t code);
@@ -219,7 +221,7 @@ class Heap {
     void* decayData_ = nullptr;
     bool isDecaying_ = false;     // decay() will be called.
     bool isDecayUrgent_ = false;  // And at once.
-    bool isBehind_ = false;       // It takes so long that nobody waits for it.
+    bool isBehind_ = false;       // It does not get on, so that no free waits for it.
     std::condition_variable decayed_;
     bool isClosed_ = false;
     bool failing_ = false;  // Some cache has something marked as failed.
