@@ -17,22 +17,20 @@ class Pace {
     // How much the next step should do, in bytes.
     uint64_t size() const { return size_; }
 
-    // Does one step of `bytes` and measures it.
-    template <typename Work>
-    auto measure(uint64_t bytes, Work work) {
-        const auto start = std::chrono::steady_clock::now();
-        const auto result = work();
-        const auto took = std::chrono::steady_clock::now() - start;
-        if (took > kTarget) size_ = std::max(least_, size_ / 2);
-        if (took < kTarget / 2 && bytes >= size_) size_ = std::min(most_, size_ * 2);
-        return result;
+    // A step of `bytes` has taken so long.
+    void took(uint64_t bytes, std::chrono::steady_clock::duration time) {
+        if (time > kTarget) size_ = std::max(least_, size_ / 2);
+        if (time < kTarget / 2 && bytes >= size_) size_ = std::min(most_, size_ * 2);
     }
 
-    // The same, of as much as it should do: `work` takes the number of bytes.
+    // Does one step and measures it: `work` takes the number of bytes.
     template <typename Work>
     auto step(Work work) {
         const uint64_t bytes = size_;
-        return measure(bytes, [&work, bytes] { return work(bytes); });
+        const auto start = std::chrono::steady_clock::now();
+        const auto result = work(bytes);
+        took(bytes, std::chrono::steady_clock::now() - start);
+        return result;
     }
 
   private:
