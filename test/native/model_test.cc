@@ -85,6 +85,8 @@ void testFile(const Options& options) {
         const int error = region.open(file, &failedCall);
         CHECK(error == 0, "%s in %s: errno %d", failedCall, file.directory, -error);
         Round(plan, &region, random, options.verbose).run();
+        // What scripts have seen stays mapped.
+        region.show(0, region.capacity());
         region.retire();
         CHECK(region.base()[0] == 0, "what is retired reads as zeros");
     });
