@@ -66,6 +66,7 @@ struct ShownBuffers::EndWatch {
         const std::unique_ptr<EndWatch> self(static_cast<EndWatch*>(hint));
         // An older one is only garbage.
         if (self->buffers->watch != self.get()) return;
+        napi_delete_reference(env, self->buffers->watchReference);
         for (const Pin* pin : self->buffers->pins) {
             napi_value object = nullptr;
             const napi_status status = napi_get_reference_value(env, pin->object, &object);
