@@ -164,7 +164,7 @@ test('in debug mode a read into a block that was freed before it was done is tol
 	expect(result).toEqual(['DAXKIND_USE_AFTER_FREE']);
 });
 
-/** What a program may do to the ArrayBuffer of a block or mapping, and how its process goes on. */
+/** What a program may do to the ArrayBuffer of a block or mapping. */
 const marked = (code: string) => `
 	import { markAsUntransferable, Worker } from 'node:worker_threads';
 	import { mapFile } from 'daxkind';
@@ -184,10 +184,10 @@ const inWorker = (end: string) => `
 		const kind = PmemKind.create(workerData, { maxSize: ${16 * MiB} });
 		globalThis.kept = [kind.malloc(10), kind.buffer(10)];
 		for (const { buffer } of kept) markAsUntransferable(buffer);
-		parentPort.postMessage(0);
 		${end}\`, { eval: true, workerData: process.argv[1], execArgv: [] });
-	await new Promise((resolve) => worker.once('message', resolve));`;
+	const ended = new Promise((resolve) => worker.once('exit', (length) => resolve({ length })));`;
 
+/** What becomes of it, and the lengths that are logged then; of a worker, its exit code. */
 const lives: Record<string, [code: string, lengths: number[]]> = {
 	'a block, close': ['const kind = make(); const block = mark(kind.malloc(10)); kind.close(); log(block);', [0]],
 	'a block in debug mode, free': [
@@ -211,15 +211,15 @@ const lives: Record<string, [code: string, lengths: number[]]> = {
 		[10, 10, 4096],
 	],
 	'a block, process.exit': ['log(mark(make().malloc(10))); process.exit();', [10]],
-	'blocks of a worker, its end': [
-		`${inWorker('')} await new Promise((resolve) => worker.once('exit', resolve)); log();`,
-		[],
+	'blocks of a worker, its end': [`${inWorker('')} log(await ended);`, [0]],
+	'blocks of a worker, process.exit there': [`${inWorker('process.exit();')} log(await ended);`, [0]],
+	'blocks of a worker, terminate': [
+		`${inWorker('parentPort.postMessage(0); setInterval(() => {}, 1000);')}
+		await new Promise((resolve) => worker.once('message', resolve));
+		void worker.terminate();
+		log(await ended);`,
+		[1],
 	],
-	'blocks of a worker, process.exit there': [
-		`${inWorker('process.exit();')} await new Promise((resolve) => worker.once('exit', resolve)); log();`,
-		[],
-	],
-	'blocks of a worker, terminate': [`${inWorker('setInterval(() => {}, 1000);')} await worker.terminate(); log();`, []],
 };
 
 test.each(Object.entries(lives))('markAsUntransferable of %s', (_, [code, lengths]) => {
