@@ -73,6 +73,7 @@ bool Life::create() {
         explainFailedOpen(error, failedCall);
         return false;
     }
+    region_->show(0, 1);
     heap_ = std::make_unique<Heap>();
     HeapOptions heapOptions;
     heapOptions.decayMs = 0;
