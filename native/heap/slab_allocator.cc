@@ -288,23 +288,23 @@ void SlabAllocator::setOwner(uint32_t index, uint32_t owner) {
     if (wasListed) link(index);
 }
 
+uint32_t SlabAllocator::listedFor(uint32_t owner, uint32_t sizeClass) {
+    if (available_[owner][sizeClass] != kNone) return available_[owner][sizeClass];
+    const uint32_t index = available_[kNobody][sizeClass];
+    if (index == kNone) return available_[kManyOwners][sizeClass];
+    // What is still taken in it can be reached by all threads, so that it does not matter whose it is.
+    setOwner(index, owner);
+    return index;
+}
+
 int SlabAllocator::slabFor(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t* index) {
-    *index = available_[owner][sizeClass];
+    *index = listedFor(owner, sizeClass);
+    if (*index == kNone && isScarce(sizeClass)) *index = borrow(sizeClass);
     if (*index != kNone) return 0;
-    *index = available_[kNobody][sizeClass];
-    if (*index != kNone) {
-        // What is still taken in it can be reached by all threads, so that it does not matter whose it is.
-        setOwner(*index, owner);
-        return 0;
-    }
-    *index = available_[kManyOwners][sizeClass];
-    if (*index != kNone) return 0;
-    if (isScarce(sizeClass)) {
-        *index = borrow(sizeClass);
-        if (*index != kNone) return 0;
-    }
     const int error = newSlab(lock, owner, sizeClass);
-    *index = error == 0 ? available_[owner][sizeClass] : borrow(sizeClass);
+    // Others have worked meanwhile.
+    *index = listedFor(owner, sizeClass);
+    if (*index == kNone) *index = borrow(sizeClass);
     return *index != kNone ? 0 : error;
 }
 

@@ -122,11 +122,14 @@ class SlabAllocator {
     // Keeps books of slots whose bits have just been set.
     void freed(uint32_t index, uint32_t count);
 
+    // A slab with free slots that is the owner's, or nobody's until now, or that of many; kNone if there is none.
+    uint32_t listedFor(uint32_t owner, uint32_t sizeClass);
     // A slab with free slots that the owner may take. 0, -ENOMEM or the region's error.
     int slabFor(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t* index);
     // Whether an owner shall take from another's slab although there may be memory for a new one.
     bool isScarce(uint32_t sizeClass) const;
-    // Another owner's slab with free slots, which has many owners from now on; kNone if there is none.
+    // Another owner's slab with free slots, which has many owners from now on, where listedFor() has found none; kNone
+    // if there is none.
     uint32_t borrow(uint32_t sizeClass);
     void setOwner(uint32_t index, uint32_t owner);
     uint64_t mostStates() const;

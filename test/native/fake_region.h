@@ -10,7 +10,7 @@
 
 namespace test {
 
-class FakeRegion final : public daxkind::Region {
+class FakeRegion : public daxkind::Region {
   public:
     struct Shape {
         uint64_t capacity = 0;

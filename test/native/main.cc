@@ -79,6 +79,7 @@ const Test kTests[] = {
     {"model", "random calls on regions in plain memory, against a reference model", testModel},
     {"file", "the same on the file of a pmem kind", testFile},
     {"tables", "the heap cut into as many slabs as can be", testTables},
+    {"owners", "what happens while another thread waits for storage", testOwners},
     {"threads", "several threads with a thread cache each on one heap", testThreads},
     {"jobs", "the threads for long tasks", testJobs},
     {"jobs-at-exit", "ends the program while they work", testJobsAtExit},

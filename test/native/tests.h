@@ -11,6 +11,8 @@ void testModel(const Options& options);
 void testFile(const Options& options);
 // The heap's tables at their fullest.
 void testTables(const Options& options);
+// Whose blocks are while system calls let go of the heap's lock.
+void testOwners(const Options& options);
 // Several threads on one heap.
 void testThreads(const Options& options);
 // The threads for long tasks, and, in a program of its own, how they end with the process.

@@ -1,0 +1,88 @@
+// What one thread does while another one's system call is under way, which lets go of the heap's lock: whose the blocks
+// are is known as well as before.
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "cache_user.h"
+#include "check.h"
+#include "fake_region.h"
+#include "tests.h"
+
+namespace test {
+
+using namespace daxkind;
+
+namespace {
+
+constexpr uint64_t kMiB = 1024 * 1024;
+constexpr uint64_t kSize = 64;
+
+// A region of which one commit, when it is asked for, has something else happen first.
+class EventfulRegion final : public FakeRegion {
+  public:
+    using FakeRegion::FakeRegion;
+    int commit(uint64_t offset, uint64_t length) override {
+        const std::function<void()> event = std::move(onCommit);
+        onCommit = nullptr;
+        if (event) event();
+        return FakeRegion::commit(offset, length);
+    }
+    std::function<void()> onCommit;
+};
+
+std::vector<Block> fill(CacheUser* user) {
+    std::vector<Block> blocks;
+    Block block;
+    while (user->take(kSize, &block) == 0) blocks.push_back(block);
+    return blocks;
+}
+
+// Two threads have a full slab together. While a third one waits in vain for storage, one of the two frees a block of
+// it, which the third one then gets.
+void freeWhileAnotherCommits() {
+    EventfulRegion region({8 * kMiB, true}, 1);
+    region.room = 2 * kMiB;
+    Heap heap;
+    CHECK(heap.open(&region, HeapOptions{}) == 0);
+    {
+        CacheUser first(&heap, region.capacity());
+        CacheUser second(&heap, region.capacity());
+        CacheUser third(&heap, region.capacity());
+        for (CacheUser* user : {&first, &second, &third}) {
+            CHECK(user->join() == 0);
+            user->doubt();
+        }
+        const std::vector<Block> firsts = fill(&first);
+        for (size_t i = 0; i < 10; i++) CHECK(first.giveDirectly(firsts[i].offset) == 0);
+        const std::vector<Block> seconds = fill(&second);
+        CHECK(seconds.size() == 10, "%zu blocks were free", seconds.size());
+        // Until then nobody asks the region.
+        std::this_thread::sleep_for(std::chrono::milliseconds(kFullMs + 50));
+        bool hasHappened = false;
+        region.onCommit = [&] {
+            CHECK(second.giveDirectly(seconds[0].offset) == 0);
+            hasHappened = true;
+        };
+        Block block;
+        CHECK(third.take(kSize, &block) == 0 && hasHappened && block.offset == seconds[0].offset);
+        CHECK(heap.stats().blocks == firsts.size());
+    }
+    CacheUser last(&heap, region.capacity());
+    CHECK(last.join() == 0);
+    const HeapStats stats = heap.stats();
+    CHECK(stats.blocks == 0 && stats.active == 0, "%llu blocks of ended threads are left",
+          static_cast<unsigned long long>(stats.blocks));
+}
+
+}  // namespace
+
+void testOwners(const Options&) {
+    context() = "owners";
+    freeWhileAnotherCommits();
+    std::printf("owners: known\n");
+}
+
+}  // namespace test
