@@ -96,18 +96,16 @@ namespace {
 // The rest of what a thread held, where that is much.
 class Abandoning final : public Task {
   public:
-    Abandoning(std::shared_ptr<Kind> kind, uint32_t owner, uint32_t unit)
-        : kind_(std::move(kind)), owner_(owner), unit_(unit) {}
+    Abandoning(std::shared_ptr<Kind> kind, uint32_t owner) : kind_(std::move(kind)), owner_(owner) {}
 
     std::optional<std::chrono::milliseconds> step() override {
-        if (kind_->heap.abandonSome(owner_, &unit_)) return std::nullopt;
+        if (kind_->heap.abandonSome(owner_)) return std::nullopt;
         return std::chrono::milliseconds(0);
     }
 
   private:
     const std::shared_ptr<Kind> kind_;
     const uint32_t owner_;
-    uint32_t unit_;
 };
 
 }  // namespace
@@ -120,10 +118,9 @@ void OwnedBlocks::free() {
 
 OwnedBlocks::~OwnedBlocks() {
     const std::shared_ptr<Kind> kind = kind_.lock();
-    uint32_t unit = 0;
-    if (kind == nullptr || isFreed_ || kind->heap.abandonSome(owner_, &unit)) return;
-    std::unique_ptr<Task> task = std::make_unique<Abandoning>(kind, owner_, unit);
-    if (doInBackground(task) != 0) kind->heap.abandon(owner_, unit);
+    if (kind == nullptr || isFreed_ || kind->heap.abandonSome(owner_)) return;
+    std::unique_ptr<Task> task = std::make_unique<Abandoning>(kind, owner_);
+    if (doInBackground(task) != 0) kind->heap.abandon(owner_);
 }
 
 uint32_t KindTable::add(std::unique_ptr<Attachment> attachment) {

@@ -82,10 +82,10 @@ class Heap {
     bool detach(ThreadCache* cache);
     // Nobody can reach the blocks any more that the owner, who has left, did not share: they are free. Blocks with a
     // shared reference stay, and those of which a raw handle is out, or that a finalizer frees. The lock is held for a
-    // moment at a time only. abandonSome() does a part of it, moves `unit`, which is 0 at first, and says whether that
-    // was all.
-    void abandon(uint32_t owner, uint32_t unit = 0);
-    bool abandonSome(uint32_t owner, uint32_t* unit);
+    // moment at a time only. abandonSome() does a part of it and says whether that was the last; all is done up to
+    // the unit `upTo` then.
+    void abandon(uint32_t owner);
+    bool abandonSome(uint32_t owner, uint32_t* upTo = nullptr);
     // If nobody has a cache any more, nobody may join.
     void close();
     // Other threads may join from now on: makes the tables that only then are needed. 0 or -ENOMEM.

@@ -56,36 +56,38 @@ void Heap::abandonRun(uint32_t unit, uint32_t owner) {
     if (forgetReference(offset)) freeLocked(offset);
 }
 
-bool Heap::abandonSome(uint32_t owner, uint32_t* unit) {
+bool Heap::abandonSome(uint32_t owner, uint32_t* upTo) {
     const std::lock_guard<std::mutex> lock(mutex_);
     // Everything goes with the heap.
     if (isClosed_) return true;
-    for (uint32_t looked = 0; looked < kAbandonStep && *unit < runs_.totalUnits(); looked++) {
-        const uint32_t at = *unit;
+    uint32_t& unit = runs_.walk(owner);
+    for (uint32_t looked = 0; looked < kAbandonStep && unit < runs_.totalUnits(); looked++) {
+        const uint32_t at = unit;
         const uint32_t slab = runs_.slabAt(at);
         const uint32_t units = runs_.largeUnits(at);
         if (slab != RunAllocator::kNone) {
-            *unit = slabs_.endOf(slab);
+            unit = slabs_.endOf(slab);
             looked += abandonSlab(slab, owner);
         } else if (units != 0) {
-            // A free run that follows is one with this run afterwards, and not to be seen from here.
-            *unit = runs_.endOfFree(at + units);
+            unit = at + units;
             abandonRun(at, owner);
         } else {
-            // Others may have changed what is here since the last step: then this may be in the midst of something.
-            *unit = std::max(at + 1, runs_.endOfFree(at));
+            // What is not free either is being committed for somebody, and has no tag yet.
+            unit = std::max(at + 1, runs_.endOfFree(at));
         }
     }
     noteFreed();
     startDecay();
-    if (*unit < runs_.totalUnits()) return false;
+    if (upTo != nullptr) *upTo = unit;
+    if (unit < runs_.totalUnits()) return false;
+    runs_.endWalk(owner);
     slabs_.releaseEmpty();
     owners_.remove(owner);
     return true;
 }
 
-void Heap::abandon(uint32_t owner, uint32_t unit) {
-    while (!abandonSome(owner, &unit)) std::this_thread::sleep_for(kBreath);
+void Heap::abandon(uint32_t owner) {
+    while (!abandonSome(owner)) std::this_thread::sleep_for(kBreath);
 }
 
 void Heap::close() {

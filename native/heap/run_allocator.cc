@@ -59,6 +59,13 @@ void RunAllocator::addFree(uint32_t start, uint32_t units) {
     binsInUse_[bin / 64] |= 1ull << (bin % 64);
     map_[start] = kFree | index;
     map_[start + units - 1] = kFree | index;
+    moveWalks(start, units);
+}
+
+void RunAllocator::moveWalks(uint32_t start, uint32_t units) {
+    for (auto& [number, unit] : walks_) {
+        if (unit >= start && unit - start < units) unit = start + units;
+    }
 }
 
 void RunAllocator::removeFree(uint32_t index) {
@@ -164,6 +171,7 @@ void RunAllocator::take(uint32_t index, uint32_t start, uint32_t units) {
     const uint32_t end = run.start + run.units;
     if (start + units < end) addFree(start + units, end - start - units);
     freeUnits_ -= units;
+    moveWalks(start, units);
     storage_.markUsed(bytes(start, units));
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 
 #include "heap/commit_map.h"
 #include "heap/lazy_array.h"
@@ -56,6 +57,11 @@ class RunAllocator {
     uint32_t slabAt(uint32_t unit) const;
     // The first unit behind the free run whose first or last one `unit` is; `unit` if there is none.
     uint32_t endOfFree(uint32_t unit) const;
+    // How far a walk over the units is, which is known by a number and begins at 0. It goes on for as long as it takes:
+    // where memory is taken or freed meanwhile, it moves to the end of that, so that it never has to find out in the
+    // midst of what it is.
+    uint32_t& walk(uint32_t number) { return walks_[number]; }
+    void endWalk(uint32_t number) { walks_.erase(number); }
 
     // Backs what is taken and free, and gives back what is free; see commit_map.h.
     CommitMap& storage() { return storage_; }
@@ -97,6 +103,7 @@ class RunAllocator {
         return {start << unitShift_, (start + units) << unitShift_};
     }
     void addFree(uint32_t start, uint32_t units);
+    void moveWalks(uint32_t start, uint32_t units);
     void removeFree(uint32_t index);
 
     Region* region_ = nullptr;
@@ -118,6 +125,7 @@ class RunAllocator {
     LazyArray<uint32_t> map_;
     LazyArray<FreeRun> runs_;
     uint32_t runsMade_ = 0;
+    std::unordered_map<uint32_t, uint32_t> walks_;
     uint32_t unusedRuns_ = kNone;
     uint32_t bins_[kBins];
     uint64_t binsInUse_[kBins / 64];

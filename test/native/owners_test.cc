@@ -1,5 +1,5 @@
-// What one thread does while another one's system call is under way, which lets go of the heap's lock: whose the blocks
-// are is known as well as before.
+// What one thread does between two steps of another's call that lets go of the heap's lock: whose the blocks are is
+// known as well as before, and what a thread left behind is found as fast.
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -77,11 +77,39 @@ void freeWhileAnotherCommits() {
           static_cast<unsigned long long>(stats.blocks));
 }
 
+// A thread's blocks are freed in steps. Between two of them all that follows becomes one free run, in the midst of
+// which the next step begins.
+void freeWhileBlocksAreAbandoned() {
+    FakeRegion region({64 * 1024 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, HeapOptions{}) == 0);
+    CacheUser ending(&heap, region.capacity());
+    CacheUser other(&heap, region.capacity());
+    CHECK(ending.join() == 0 && other.join() == 0);
+    Block block;
+    for (int i = 0; i < 10'000; i++) CHECK(ending.take(16, &block) == 0);
+    std::vector<Block> others;
+    for (int i = 0; i < 200'000; i++) {
+        CHECK(other.take(16, &block) == 0);
+        others.push_back(block);
+    }
+    ending.leave();
+    const uint32_t owner = ending.cache()->owner;
+    for (int i = 0; i < 10; i++) CHECK(!heap.abandonSome(owner));
+    for (const Block& each : others) CHECK(other.giveDirectly(each.offset) == 0);
+    other.purge();
+    int steps = 1;
+    while (!heap.abandonSome(owner)) steps++;
+    CHECK(steps < 10, "%d steps for memory that is free", steps);
+    CHECK(heap.stats().blocks == 0);
+}
+
 }  // namespace
 
 void testOwners(const Options&) {
     context() = "owners";
     freeWhileAnotherCommits();
+    freeWhileBlocksAreAbandoned();
     std::printf("owners: known\n");
 }
 
