@@ -1,7 +1,9 @@
 // What becomes of free memory: it decays, is purged, is kept; and at the end all of it is there.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "round.h"
 
@@ -110,7 +112,13 @@ void Round::drain() {
     CHECK(!plan_.isElastic || (keepsStorage_ && !isPurged) || stats.committed == 0,
           "%llu bytes are committed, free and do not decay", (Long)stats.committed);
     Block all;
-    CHECK(units == 0 || last.takeAligned(units << heap_.unitShift(), 32, &all) == 0);
+    int error = units == 0 ? 0 : last.takeAligned(units << heap_.unitShift(), 32, &all);
+    if (isOutOfRoom(error)) {
+        // The file system was full a moment ago, and what makes room there is not the heap's doing.
+        std::this_thread::sleep_for(std::chrono::milliseconds(kFullMs + 50));
+        error = last.takeAligned(units << heap_.unitShift(), 32, &all);
+    }
+    CHECK(error == 0, "unexpected error %d", error);
     CHECK(units == 0 || last.giveDirectly(all.offset) == 0);
 }
 
