@@ -64,9 +64,9 @@ double processNonce() {
 Attachment::~Attachment() {
     if (kind == nullptr || cache == nullptr) return;
     for (const auto& [offset, generation] : quarantine) kind->heap.freeReferenced(cache.get(), offset, generation);
+    kind->heap.detach(cache.get());
     // Whoever lets go last sees to it that the storage has gone back when that is done.
-    if (kind->heap.detach(cache.get()) && kind->decay != nullptr) kind->decay->end();
-    kind->heap.close();
+    if (kind->heap.close() && kind->decay != nullptr) kind->decay->end();
 }
 
 KindTable::~KindTable() {

@@ -77,17 +77,17 @@ class Heap {
 
     // A thread cache joins: 0, -ENOMEM, or -ENOENT if close() was before.
     int attach(ThreadCache* cache);
-    // It leaves, and gives back what is free in it; whether it was the last. What its owner still holds stays until
-    // abandon() is called for the owner's number.
-    bool detach(ThreadCache* cache);
+    // It leaves, and gives back what is free in it. What its owner still holds stays until abandon() is called for the
+    // owner's number.
+    void detach(ThreadCache* cache);
     // Nobody can reach the blocks any more that the owner, who has left, did not share: they are free. Blocks with a
     // shared reference stay, and those of which a raw handle is out, or that a finalizer frees. The lock is held for a
     // moment at a time only. abandonSome() does a part of it and says whether that was the last; all is done up to
     // the unit `upTo` then.
     void abandon(uint32_t owner);
     bool abandonSome(uint32_t owner, uint32_t* upTo = nullptr);
-    // If nobody has a cache any more, nobody may join.
-    void close();
+    // If nobody has a cache any more, nobody may join. Whether that is so.
+    bool close();
     // Other threads may join from now on: makes the tables that only then are needed. 0 or -ENOMEM.
     int expectOthers();
     // How others make the owner of the cache call answer(): `wake`, under the heap's lock.

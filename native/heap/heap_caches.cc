@@ -55,7 +55,7 @@ int Heap::attach(ThreadCache* cache) {
     return 0;
 }
 
-bool Heap::detach(ThreadCache* cache) {
+void Heap::detach(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     flushAllLocked(cache);
     startDecay();
@@ -66,7 +66,6 @@ bool Heap::detach(ThreadCache* cache) {
     }
     cacheCount_--;
     answered_.notify_all();
-    return caches_ == nullptr;
 }
 
 bool Heap::leave(ThreadCache* cache) {

@@ -90,9 +90,10 @@ void Heap::abandon(uint32_t owner) {
     while (!abandonSome(owner)) std::this_thread::sleep_for(kBreath);
 }
 
-void Heap::close() {
+bool Heap::close() {
     const std::lock_guard<std::mutex> lock(mutex_);
     isClosed_ = caches_ == nullptr;
+    return isClosed_;
 }
 
 int Heap::freeRaw(ThreadCache* cache, uint32_t index, uint32_t slot, uint8_t out, int fill) {
