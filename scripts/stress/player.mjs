@@ -111,7 +111,7 @@ export class Player {
 	adopt(entry) {
 		entry.at = this.held.push(entry) - 1;
 		this.bytes += entry.size;
-		if (entry.form === 'block' || entry.form === 'raw') this.tally.add('live');
+		this.#count(entry, 1);
 	}
 
 	/** Keeps an entry no longer. */
@@ -122,7 +122,12 @@ export class Player {
 			last.at = entry.at;
 		}
 		this.bytes -= entry.size;
-		if (entry.form === 'block' || entry.form === 'raw') this.tally.add('live', -1);
+		this.#count(entry, -1);
+	}
+
+	#count({ form, isReferenced }, by) {
+		if (form === 'block' || form === 'raw') this.tally.add('live', by);
+		if (form === 'raw' || (form === 'block' && isReferenced)) this.tally.add('shared', by);
 	}
 
 	/** Some block that is held, of one of the forms; undefined if the few that were looked at are none. */

@@ -8,8 +8,6 @@ import { operations } from './tally.mjs';
 const kindSeconds = 60;
 /** A terminated worker may have been in the middle of something: so many blocks more or less. */
 const slack = 2;
-/** What a worker's quarantine holds at most in debug mode: nobody gives it back when the worker is terminated. */
-const quarantine = 4096;
 
 export class Run {
 	crew;
@@ -56,7 +54,7 @@ export class Run {
 		this.#checkHandovers(before);
 		await checkWhole(kind, crew, sort);
 
-		// Workers are terminated: what they hold, or was on its way to them, stays.
+		// Workers are terminated: what they have shared, or was on its way to them, stays.
 		const kills = Math.max(1, Math.round(milliseconds / 2000));
 		await crew.run(milliseconds / 2, kills);
 		await crew.ask('drain');
@@ -114,10 +112,9 @@ export class Run {
 		if (received > sent || races['race won'] > races['race begun']) {
 			throw new StressFailure('more blocks have arrived than were sent', { sent, received, ...races });
 		}
-		const expected = crew.lost.reduce((total, tally) => total + tally.get('live'), 0) + sent - received;
+		const expected = crew.lost.reduce((total, tally) => total + tally.get('shared'), 0) + sent - received;
 		const range = slack * crew.lost.length;
-		const more = this.#options.debug ? quarantine * crew.lost.length : 0;
-		return { least: Math.max(0, expected - range), most: expected + range + more };
+		return { least: Math.max(0, expected - range), most: expected + range };
 	}
 
 	/** What was done, for the summary. */

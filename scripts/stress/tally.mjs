@@ -37,6 +37,8 @@ export const operations = [
 const others = [
 	/** Blocks that the worker holds, but for those that the garbage collector frees. */
 	'live',
+	/** Those of them that others may know: they stay when the worker is terminated. */
+	'shared',
 	/** Blocks on their way to another worker, and those that have arrived (or were freed on arrival). */
 	'sent',
 	'received',
