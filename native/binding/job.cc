@@ -105,30 +105,8 @@ std::shared_ptr<EnvironmentJobs> EnvironmentJobs::of(Napi::Env env) {
 }
 
 bool EnvironmentJobs::open(napi_env env) {
-    napi_value name;
-    if (napi_create_string_utf8(env, "daxkind", NAPI_AUTO_LENGTH, &name) != napi_ok) return false;
-    // Node frees the function after this has run, whoever still knows it.
-    const auto finalize = [](napi_env, void*, void* context) {
-        auto* const hold = static_cast<std::shared_ptr<EnvironmentJobs>*>(context);
-        {
-            const std::lock_guard<std::mutex> lock((*hold)->mutex_);
-            (*hold)->function_ = nullptr;
-        }
-        delete hold;
-    };
-    const auto call = [](napi_env env, napi_value, void* context, void*) {
-        // What is still queued when the function has been finalised comes without an environment, and without a
-        // context.
-        if (env != nullptr) (*static_cast<std::shared_ptr<EnvironmentJobs>*>(context))->settleFinished(env);
-    };
-    auto* const hold = new std::shared_ptr<EnvironmentJobs>(shared_from_this());
-    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, finalize, hold, call, &function_) !=
-        napi_ok) {
-        delete hold;
-        return false;
-    }
-    // It keeps the event loop alive only while a promise is pending.
-    napi_unref_threadsafe_function(env, function_);
+    loopCall_ = LoopCall::create(env, [this](napi_env env) { settleFinished(env); });
+    if (loopCall_ == nullptr) return false;
     // Not at process.exit() in the main thread: there, the process ends before anybody could miss the jobs.
     auto* const ended = new std::shared_ptr<EnvironmentJobs>(shared_from_this());
     const auto hook = [](void* data) {
@@ -143,7 +121,7 @@ bool EnvironmentJobs::open(napi_env env) {
 void EnvironmentJobs::start(napi_env env, std::unique_ptr<Job> job) {
     Job& started = *job;
     auto work = std::make_unique<JobTask>(std::move(job), shared_from_this());
-    if (pending_.empty()) napi_ref_threadsafe_function(env, function_);
+    if (pending_.empty()) loopCall_->keepAlive(env, true);
     pending_.insert(&started);
     {
         // So that finish() allocates nothing.
@@ -165,10 +143,10 @@ void EnvironmentJobs::start(napi_env env, std::unique_ptr<Job> job) {
 
 void EnvironmentJobs::finish(std::unique_ptr<Job> job) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (function_ == nullptr) return;
+    if (hasEnded_) return;
     finished_.push_back(std::move(job));
     // One call settles all that is there then.
-    if (finished_.size() == 1) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+    if (finished_.size() == 1) loopCall_->wake();
 }
 
 void EnvironmentJobs::settleFinished(napi_env env) {
@@ -182,18 +160,18 @@ void EnvironmentJobs::settleFinished(napi_env env) {
         pending_.erase(job.get());
         settle(env, *job);
     }
-    if (pending_.empty()) napi_unref_threadsafe_function(env, function_);
+    if (pending_.empty()) loopCall_->keepAlive(env, false);
 }
 
 void EnvironmentJobs::end() {
+    loopCall_->stop();
     std::vector<std::unique_ptr<Job>> finished;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         for (Job* const job : pending_) {
             if (job->isAborted != nullptr) job->isAborted->store(1, std::memory_order_relaxed);
         }
-        if (function_ != nullptr) napi_release_threadsafe_function(function_, napi_tsfn_abort);
-        function_ = nullptr;
+        hasEnded_ = true;
         finished.swap(finished_);
     }
     if (finished.empty()) return;

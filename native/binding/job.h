@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "binding/external.h"
+#include "binding/loop_call.h"
 
 namespace daxkind {
 
@@ -58,9 +59,10 @@ class EnvironmentJobs : public std::enable_shared_from_this<EnvironmentJobs> {
     // Those whose promises are pending. For the environment's thread alone.
     std::unordered_set<Job*> pending_;
 
+    // Keeps the event loop alive while a promise is pending.
+    std::shared_ptr<LoopCall> loopCall_;
     std::mutex mutex_;
-    // Null when the environment has ended.
-    napi_threadsafe_function function_ = nullptr;
+    bool hasEnded_ = false;
     std::vector<std::unique_ptr<Job>> finished_;
 };
 

@@ -76,17 +76,23 @@ KindTable::~KindTable() {
         attachment.reset();
         blocks->free();
     }
-    if (waker != nullptr) waker->stop();
+    if (loopCall != nullptr) loopCall->stop();
 }
 
 void KindTable::listen(napi_env env, Attachment* attachment) {
-    if (waker == nullptr) waker = Waker::create(env, this);
-    if (waker == nullptr) return;
-    attachment->waker = waker;
+    if (loopCall == nullptr) {
+        loopCall = LoopCall::create(env, [this](napi_env) {
+            for (const auto& at : attachments) {
+                if (at != nullptr && at->isWoken.exchange(false)) at->kind->heap.answer(at->cache.get());
+            }
+        });
+    }
+    if (loopCall == nullptr) return;
+    attachment->loopCall = loopCall;
     const auto wake = [](void* data) {
         Attachment& at = *static_cast<Attachment*>(data);
         at.isWoken = true;
-        at.waker->wake();
+        at.loopCall->wake();
     };
     attachment->kind->heap.setWake(attachment->cache.get(), wake, attachment);
 }
@@ -138,58 +144,6 @@ std::unique_ptr<Attachment> KindTable::take(uint32_t id) {
     if (find(id) == nullptr) return nullptr;
     unused.push_back(id);
     return std::move(attachments[id]);
-}
-
-// ---- Waker ----------------------------------------------------------------------------------------------------------
-
-std::shared_ptr<Waker> Waker::create(napi_env env, KindTable* table) {
-    auto waker = std::make_shared<Waker>();
-    waker->table_ = table;
-    napi_value name;
-    napi_create_string_utf8(env, "daxkind", NAPI_AUTO_LENGTH, &name);
-    // Node frees the function after this has run, whoever still knows it.
-    const auto finalize = [](napi_env, void*, void* context) {
-        auto* const hold = static_cast<std::shared_ptr<Waker>*>(context);
-        {
-            const std::lock_guard<std::mutex> lock((*hold)->mutex_);
-            (*hold)->function_ = nullptr;
-        }
-        delete hold;
-    };
-    const auto call = [](napi_env env, napi_value, void* context, void*) {
-        // What is still queued when the function has been finalised comes without an environment, and without a
-        // context.
-        if (env == nullptr) return;
-        const Waker& self = **static_cast<std::shared_ptr<Waker>*>(context);
-        // Only this thread ends the table, and changes it.
-        if (self.table_ == nullptr) return;
-        for (const auto& at : self.table_->attachments) {
-            if (at != nullptr && at->isWoken.exchange(false)) at->kind->heap.answer(at->cache.get());
-        }
-    };
-    auto* const hold = new std::shared_ptr<Waker>(waker);
-    napi_threadsafe_function function;
-    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, finalize, hold, call, &function) !=
-        napi_ok) {
-        delete hold;
-        return nullptr;
-    }
-    // It keeps no thread alive.
-    napi_unref_threadsafe_function(env, function);
-    waker->function_ = function;
-    return waker;
-}
-
-void Waker::wake() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (function_ != nullptr) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
-}
-
-void Waker::stop() {
-    table_ = nullptr;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (function_ != nullptr) napi_release_threadsafe_function(function_, napi_tsfn_abort);
-    function_ = nullptr;
 }
 
 }  // namespace daxkind

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "binding/loop_call.h"
 #include "heap/heap.h"
 #include "kind/decay.h"
 #include "region/region.h"
@@ -54,8 +55,6 @@ std::shared_ptr<Kind> findKind(uint32_t number);
 // Tells this process's handles from another's: 52 random bits.
 double processNonce();
 
-class Waker;
-
 // The blocks that a hold on a kind took and neither freed nor shared, once the hold is no more. They are free when no
 // script and no operation of Node's own can reach their memory: at the end of the environment, because Node waits for
 // its operations before; after a close in a thread that goes on, when all ArrayBuffers over the memory are garbage, for
@@ -82,7 +81,8 @@ struct Attachment {
     // Goes before the blocks: those of the last hold go with the kind.
     std::shared_ptr<Kind> kind;
     std::shared_ptr<ThreadCache> cache;
-    std::shared_ptr<Waker> waker;
+    // Has this thread answer the heap, soon.
+    std::shared_ptr<LoopCall> loopCall;
     // The heap has something to ask of this thread; set under the heap's lock.
     std::atomic<bool> isWoken{false};
     // Freed blocks that debug mode keeps out of use for a while, with a generation that nobody else knows. A thread may
@@ -95,31 +95,12 @@ struct Attachment {
     ~Attachment();
 };
 
-struct KindTable;
-
-// How other threads make this one answer the heaps of its kinds: by a call on its event loop, which it does not keep
-// alive.
-class Waker : public std::enable_shared_from_this<Waker> {
-  public:
-    // Null if the environment can make no such call any more.
-    static std::shared_ptr<Waker> create(napi_env env, KindTable* table);
-    // From any thread.
-    void wake();
-    // By the environment's own thread: nothing is called from now on.
-    void stop();
-
-  private:
-    std::mutex mutex_;
-    napi_threadsafe_function function_ = nullptr;
-    KindTable* table_ = nullptr;
-};
-
 // The holds of one environment by the small number that JavaScript knows them by. Numbers of closed kinds are used
 // again: the facade forgets a number when it closes the kind.
 struct KindTable {
     std::vector<std::unique_ptr<Attachment>> attachments;
     std::vector<uint32_t> unused;
-    std::shared_ptr<Waker> waker;  // Made with the first hold.
+    std::shared_ptr<LoopCall> loopCall;  // Made with the first hold.
 
     KindTable() = default;
     KindTable(const KindTable&) = delete;
