@@ -91,6 +91,23 @@ inline std::optional<int> takeDescriptor(const Napi::CallbackInfo& info, std::si
     return static_cast<int>(*number);
 }
 
+/// A range of an open file: three arguments from `index` on, a descriptor, and an offset and a length in bytes.
+struct DescriptorRange {
+    int fd;
+    std::uint64_t offset;
+    std::uint64_t length;
+};
+
+inline std::optional<DescriptorRange> takeDescriptorRange(const Napi::CallbackInfo& info, std::size_t index) {
+    const auto fd = takeDescriptor(info, index);
+    if (!fd) return std::nullopt;
+    const auto offset = takeInteger(info, index + 1, "offset");
+    if (!offset) return std::nullopt;
+    const auto length = takeInteger(info, index + 2, "length");
+    if (!length) return std::nullopt;
+    return DescriptorRange{*fd, *offset, *length};
+}
+
 inline std::optional<bool> takeBoolean(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
     const Napi::Value value = info[index];
     if (!value.IsBoolean()) {

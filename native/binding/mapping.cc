@@ -40,12 +40,9 @@ struct Ownership {
 /// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer }
 Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const auto fd = takeDescriptor(info, 0);
-    if (!fd) return env.Undefined();
-    const auto offset = takeInteger(info, 1, "offset");
-    if (!offset) return env.Undefined();
-    const auto length = takeInteger(info, 2, "length");
-    if (!length) return env.Undefined();
+    const auto range = takeDescriptorRange(info, 0);
+    if (!range) return env.Undefined();
+    const auto [fd, offset, length] = *range;
     const auto writable = takeBoolean(info, 3, "writable");
     if (!writable) return env.Undefined();
     const auto sync = takeBoolean(info, 4, "sync");
@@ -54,12 +51,12 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     const char* shownPath = path ? path->c_str() : nullptr;
 
     syscalls::FileStatus status;
-    int result = syscalls::statxDescriptor(*fd, &status);
+    int result = syscalls::statxDescriptor(fd, &status);
     if (result != 0) {
         throwSystemError(env, result, "statx", shownPath);
         return env.Undefined();
     }
-    const FileRange file{status.deviceMajor, status.deviceMinor, status.inode, *offset, *offset + *length};
+    const FileRange file{status.deviceMajor, status.deviceMinor, status.inode, offset, offset + length};
 
     // JavaScript cannot be kept from storing into an ArrayBuffer, and a store into a read-only page kills the process.
     // So what may not be written is mapped copy-on-write: such a store stays private to this mapping.
@@ -67,15 +64,15 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     options.copyOnWrite = !*writable;
     options.sync = *writable && *sync;
     void* address = nullptr;
-    const std::size_t alignment = *length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
-    result = syscalls::mapFileAligned(*fd, *offset, *length, options, alignment, &address);
+    const std::size_t alignment = length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
+    result = syscalls::mapFileAligned(fd, offset, length, options, alignment, &address);
     if (result != 0) {
         throwSystemError(env, result, "mmap", shownPath);
         return env.Undefined();
     }
-    result = syscalls::adviseDontFork(address, *length);
+    result = syscalls::adviseDontFork(address, length);
     if (result != 0) {
-        syscalls::unmap(address, *length);
+        syscalls::unmap(address, length);
         throwSystemError(env, result, "madvise", shownPath);
         return env.Undefined();
     }
@@ -83,8 +80,8 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
     auto ownership = std::make_shared<Ownership>();
     ownership->table = table;
-    ownership->id = table->add(std::make_shared<MappedRange>(address, *length, file));
-    const napi_value arrayBuffer = shownArrayBuffer(env, address, *length, ownership);
+    ownership->id = table->add(std::make_shared<MappedRange>(address, length, file));
+    const napi_value arrayBuffer = shownArrayBuffer(env, address, length, ownership);
     if (arrayBuffer == nullptr) return env.Undefined();
     Napi::Object made = Napi::Object::New(env);
     made.Set("id", Napi::Number::New(env, ownership->id));

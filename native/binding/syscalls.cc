@@ -208,37 +208,28 @@ Napi::Value closeDescriptor(const Napi::CallbackInfo& info) {
 
 Napi::Value allocate(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const auto fd = takeDescriptor(info, 0);
-    if (!fd) return env.Undefined();
-    const auto offset = takeInteger(info, 1, "offset");
-    if (!offset) return env.Undefined();
-    const auto length = takeInteger(info, 2, "length");
-    if (!length) return env.Undefined();
+    const auto range = takeDescriptorRange(info, 0);
+    if (!range) return env.Undefined();
     const auto keepSize = takeBoolean(info, 3, "keepSize");
     if (!keepSize) return env.Undefined();
-    return done(env, syscalls::allocate(*fd, *offset, *length, *keepSize), "fallocate", takeOptionalPath(info, 4));
+    return done(env, syscalls::allocate(range->fd, range->offset, range->length, *keepSize), "fallocate",
+                takeOptionalPath(info, 4));
 }
 
 Napi::Value allocateOrNothing(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const auto fd = takeDescriptor(info, 0);
-    if (!fd) return env.Undefined();
-    const auto offset = takeInteger(info, 1, "offset");
-    if (!offset) return env.Undefined();
-    const auto length = takeInteger(info, 2, "length");
-    if (!length) return env.Undefined();
-    return done(env, syscalls::allocateOrNothing(*fd, *offset, *length), "fallocate", takeOptionalPath(info, 3));
+    const auto range = takeDescriptorRange(info, 0);
+    if (!range) return env.Undefined();
+    return done(env, syscalls::allocateOrNothing(range->fd, range->offset, range->length), "fallocate",
+                takeOptionalPath(info, 3));
 }
 
 Napi::Value punchHole(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const auto fd = takeDescriptor(info, 0);
-    if (!fd) return env.Undefined();
-    const auto offset = takeInteger(info, 1, "offset");
-    if (!offset) return env.Undefined();
-    const auto length = takeInteger(info, 2, "length");
-    if (!length) return env.Undefined();
-    return done(env, syscalls::punchHole(*fd, *offset, *length), "fallocate", takeOptionalPath(info, 3));
+    const auto range = takeDescriptorRange(info, 0);
+    if (!range) return env.Undefined();
+    return done(env, syscalls::punchHole(range->fd, range->offset, range->length), "fallocate",
+                takeOptionalPath(info, 3));
 }
 
 Napi::Value truncate(const Napi::CallbackInfo& info) {
