@@ -85,8 +85,8 @@ class CommitMap {
     struct Chunk {
         uint32_t committed;  // One bit for each granule.
         uint32_t claimed;    // Likewise: a system call for it is under way.
-        uint32_t
-            freeSince;  // Coarse clock in ms, never 0, when the whole chunk became free; 0: it is not, or is clean.
+        // When the whole chunk became free, by coarseMs(); 0: it is not free, or it is clean.
+        uint32_t freeSince;
     };
     // A range in granules, [from, to).
     struct Granules {

@@ -268,11 +268,13 @@ GivingStep Heap::decay(bool isUrgent) {
 }
 
 uint64_t Heap::purge(ThreadCache* cache) {
-    HeapLock lock(mutex_);
-    flushAllLocked(cache);
+    {
+        // What becomes free by this is given back here, and counted, not by decay().
+        const std::lock_guard<std::mutex> lock(mutex_);
+        flushAllLocked(cache);
+    }
     uint64_t given = 0;
-    while (const uint64_t bytes = runs_.purge(lock, UINT64_MAX)) given += bytes;
-    if (runs_.storage().hasStray()) runs_.storage().sweep(lock, {0, capacity_});
+    while (const uint64_t bytes = purgeSome(UINT64_MAX)) given += bytes;
     return given;
 }
 
