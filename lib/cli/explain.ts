@@ -2,8 +2,7 @@
 import type { Command } from 'commander';
 import type { Check, Explanation, Verdict } from '../dax/index.ts';
 import { shown } from '../format.ts';
-import { aligned, paint, questionStatus, toJson, wrapped } from './output.ts';
-import { answerIfKnown } from './question.ts';
+import { aligned, answer, paint, questionStatus, toJson, wrapped } from './output.ts';
 
 const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
 	ok: ['✓', 'green'],
@@ -65,7 +64,7 @@ Examples:
 		.action(async (path: string, { json }: { json?: boolean }) => {
 			// Only here is the native addon needed; the other commands do without it.
 			const { explain } = await import('../dax/index.ts');
-			answerIfKnown('explain', () => {
+			answer('explain', () => {
 				const explanation = explain(path);
 				process.stdout.write(json ? toJson(explanation) : formatExplanation(explanation));
 				return explanation.dax;

@@ -4,8 +4,7 @@ import type { DaxReport, Explanation } from '../dax/index.ts';
 import { formatBytes } from '../format.ts';
 import type { Constants } from '../native.ts';
 import { answerLine } from './explain.ts';
-import { aligned, paint, questionStatus, toJson } from './output.ts';
-import { answerIfKnown } from './question.ts';
+import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
 import { xflagWords } from './xflags.ts';
 
 type Row = readonly [name: string, value: string | undefined];
@@ -177,7 +176,7 @@ Examples:
 				import('../dax/index.ts'),
 				import('../native.ts'),
 			]);
-			answerIfKnown('inspect', () => {
+			answer('inspect', () => {
 				const report = inspect(path);
 				const text = json ? toJson(report) : formatReport(report, explainReport(report), native.constants);
 				process.stdout.write(text);

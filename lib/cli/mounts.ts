@@ -3,8 +3,7 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { DaxMount, Explanation } from '../dax/index.ts';
 import { shown } from '../format.ts';
-import { aligned, paint, toJson } from './output.ts';
-import { answerIfKnown } from './question.ts';
+import { aligned, answer, paint, toJson } from './output.ts';
 
 /** By its mode, or as an overlay over one that has. */
 const hasDax = ({ effectiveMode, newFiles: dax }: DaxMount): boolean =>
@@ -101,7 +100,7 @@ Examples:
 		)
 		.action(async ({ all = false, json = false }: { all?: boolean; json?: boolean }) => {
 			const { explain, findDaxMounts } = await import('../dax/index.ts');
-			answerIfKnown('mounts', () => {
+			answer('mounts', () => {
 				const mounts = findDaxMounts({ all });
 				process.stdout.write(json ? toJson(mounts) : formatMounts(mounts, explain, all));
 				return anyHasDax(mounts);

@@ -65,11 +65,13 @@ export function machineTrouble(error: unknown): string {
 }
 
 /**
- * Runs the body of a command that answers a question, with its exit status: 0 for yes, 1 for no, 2 where it could not be asked.
+ * Runs the body of a command that answers a question, with its exit status: 0 for yes, 1 for no, 2 where it could not be asked, or the
+ * answer, undefined, is that it is not known.
  */
-export function answer(command: string, body: () => boolean): void {
+export function answer(command: string, body: () => boolean | undefined): void {
 	try {
-		process.exitCode = body() ? 0 : 1;
+		const is = body();
+		process.exitCode = is === undefined ? troubleStatus : is ? 0 : 1;
 	} catch (error) {
 		process.exitCode = troubleStatus;
 		complain(`daxkind ${command}`, machineTrouble(error));

@@ -3,8 +3,7 @@ import { constants } from 'node:fs';
 import type { Command } from 'commander';
 import { shown } from '../format.ts';
 import type { Constants, FileStatus } from '../native.ts';
-import { paint, questionStatus, toJson } from './output.ts';
-import { answerIfKnown } from './question.ts';
+import { answer, paint, questionStatus, toJson } from './output.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;
 
@@ -66,7 +65,7 @@ Example: daxkind statx /mnt/pmem/table`,
 		)
 		.action(async (path: string, { json }: { json?: boolean }) => {
 			const [{ statx }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
-			answerIfKnown('statx', () => {
+			answer('statx', () => {
 				const status = statx(path);
 				const readable = () => `${stateLine(shown(path), status)}\n${formatStatus(status, native.constants)}`;
 				process.stdout.write(json ? toJson(status) : readable());
