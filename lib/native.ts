@@ -243,7 +243,7 @@ interface Persistence {
 
 /** A thread's hold on a kind, as native code hands it over. */
 export interface KindHandle {
-	/** What the calls below know it by, in this thread, until kindClose. */
+	/** What the calls below know it by, in this thread, until kindClose; never used again for another. */
 	id: number;
 	/** What the whole process knows the kind by; never used again for another. */
 	number: number;
@@ -322,6 +322,8 @@ export interface KindLayout {
 	/** Where kindAllocateRun puts the block. */
 	resultSegmentWord: number;
 	resultOffsetWord: number;
+	/** 1 when a native call has put a block there, until the caller sets it to 0: then it is the caller's, else the heap's. */
+	resultPendingWord: number;
 	/** What has failed for want of memory since memory last came back: a bit for each class, in two words… */
 	failedClassesWord: number;
 	/** …and the length in units from which on runs fail. */
@@ -338,6 +340,10 @@ export interface KindLayout {
 	slabFree: number;
 	slabStateBase: number;
 	descriptorWords: number;
+	/** log2 of the states that share an entry in `stateSlabs`. */
+	stateGroupShift: number;
+	/** Bits of a state for the generation of its handle. */
+	rawGenerationBits: number;
 	/** The lowest bits of the shape are the class, those above them the number of slots. */
 	slabClassBits: number;
 	slabSlotsBits: number;
@@ -346,10 +352,8 @@ export interface KindLayout {
 	slabOwners: number;
 	/** This owner stands for several; each slot has its own then. */
 	manyOwners: number;
-	/** In the state byte of a slot or a unit: a raw handle of it is out. */
+	/** In the state of a slot or a unit: a raw handle of it is out. */
 	handleOut: number;
-	/** For kindFreeRaw: the block is a run. */
-	noSlot: number;
 	/** For kindReference: who can reach the block, see native/heap/references.h. */
 	referenceShared: number;
 	referenceCollected: number;
@@ -362,8 +366,13 @@ export interface KindLayout {
 
 /** Bookkeeping of the heap for raw handles, see lib/kind/raw.ts; as much of it as is in use now, and more. */
 export interface RawTables {
+	/** The first number of the kind's range, and how many it has. */
+	firstHandle: number;
+	mostHandles: number;
 	unitMap: ArrayBuffer;
 	descriptors: ArrayBuffer;
+	/** The index of the descriptor of each group of states. */
+	stateSlabs: ArrayBuffer;
 	slotStates: ArrayBuffer;
 	runStates: ArrayBuffer;
 	/** Empty while no other thread has held the kind. */
@@ -386,19 +395,19 @@ interface Kinds {
 	kindRefill(id: number, code: number): number;
 	/** Makes room for a block of the code in its magazine, if the cache holds such blocks at all. */
 	kindFlush(id: number, code: number): number;
-	/** Takes a run of so many units; its place is in the cache's result words. */
+	/** Takes a run of so many units; its place is in the cache's result words, see `resultPendingWord`. */
 	kindAllocateRun(id: number, units: number, alignment: number): number;
 	/** Frees a block that is in no cache. */
 	kindFree(id: number, segment: number, offset: number): number;
 	/**
 	 * Frees a block of which a raw handle is out with the state `out`, also another thread's, after it has filled it with
-	 * the byte `fill` unless that is negative. `index` is that of a slab's descriptor, or a run's first unit with `noSlot`.
-	 * -EINVAL if the handle is not out.
+	 * the byte `fill` unless that is negative. `place` is the first unit of a run, or the number of a slot's state behind
+	 * those of all units. -EINVAL if the handle is not out.
 	 */
-	kindFreeRaw(id: number, index: number, slot: number, out: number, fill: number): number;
+	kindFreeRaw(id: number, place: number, out: number, fill: number): number;
 	/** Makes a run shorter or longer where it is. */
 	kindResizeRun(id: number, segment: number, offset: number, units: number): number;
-	/** Takes a block of the same class in a slab that is as full or fuller, if there is one. */
+	/** The same with a block of the same class in a slab that is as full or fuller, if there is one. */
 	kindTakeBetter(id: number, segment: number, offset: number): number;
 	/**
 	 * An ArrayBuffer over a part of the kind's memory, cut at its end. Its addresses stay mapped until it and its memory are garbage,
@@ -408,13 +417,16 @@ interface Kinds {
 	/** An ArrayBuffer over a block; the block of that generation is freed when it is garbage. */
 	kindCollectedWindow(id: number, segment: number, offset: number, length: number, generation: number): ArrayBuffer;
 
-	/** Lets other threads ask this one for what its cache holds. Gives the number that tells this process from others. */
-	kindShare(id: number): number;
-	/** Joins a kind of this process; undefined if nobody holds it any more. */
-	kindAttach(process: number, number: number): KindHandle | undefined;
+	/**
+	 * Lets other threads ask this one for what its cache holds. Gives the number that tells this process from others, and the kind's
+	 * secret.
+	 */
+	kindShare(id: number): [process: number, secret: string];
+	/** Joins a kind of this process; undefined if nobody holds it any more, or the secret is another. */
+	kindAttach(process: number, number: number, secret: string): KindHandle | undefined;
 	/** Says that this hold is about to be closed. Whether it is the last one that has not left. */
 	kindLeave(id: number): boolean;
-	/** Gives a block that has none a generation. */
+	/** Gives a block a generation, in place of the one that it may have. */
 	kindReference(id: number, segment: number, offset: number, length: number, zone: number, sort: number): number;
 	/** All threads may know the block of that generation from now on. -ESTALE if it has been freed. */
 	kindShareBlock(id: number, segment: number, offset: number, generation: number): number;
@@ -429,11 +441,14 @@ interface Kinds {
 	): [code: number, units: number, length: number, zone: number] | undefined;
 	/** Takes a block's generation away; it is still to be freed. -ESTALE if it has none, or another. */
 	kindUnreference(id: number, segment: number, offset: number, generation: number): number;
-	/** The same, and it will be freed by kindFree, or at the end of this thread. */
-	kindQuarantine(id: number, segment: number, offset: number, generation: number): number;
-	/** Frees the block of that generation. -ESTALE if that was done already. */
-	kindFreeReferenced(id: number, segment: number, offset: number, generation: number): number;
+	/** The same, and detaches the ArrayBuffer; the block will be freed by kindFree, or at the end of this thread. */
+	kindQuarantine(id: number, segment: number, offset: number, generation: number, buffer: ArrayBuffer): number;
+	/** Frees the block of that generation and detaches its own ArrayBuffer. -ESTALE if that was done already. */
+	kindFreeReferenced(id: number, segment: number, offset: number, generation: number, buffer?: ArrayBuffer): number;
+	/** Throws ERR_DAXKIND_TOO_MANY_HANDLES when open kinds have all numbers for handles. */
 	kindRawTables(id: number): RawTables;
+	/** Whether a kind of this process, maybe a closed one, has this number for its raw handles. */
+	kindIsHandle(number: number): boolean;
 
 	/** Empties the thread's cache and punches out what is free; bytes. */
 	kindPurge(id: number): number;
@@ -457,8 +472,11 @@ interface Kinds {
 		| 'highWater',
 		number
 	>;
-	/** For each class, and then for all runs: slabs, slots, blocks, their bytes, cached blocks, their bytes. */
-	kindClassUse(id: number): Float64Array;
+	/**
+	 * For each class, and then for all runs: slabs, slots, blocks, their bytes, cached blocks, their bytes. Of the blocks, maybe without
+	 * those that the garbage collector frees.
+	 */
+	kindClassUse(id: number, isWithoutCollected: boolean): Float64Array;
 	/** Lets go of the kind. ArrayBuffers over it that were not detached read zeros from then on. */
 	kindClose(id: number): void;
 	kindCloseAsync(id: number): NativeJob<undefined>;

@@ -2,7 +2,7 @@
 // needs no look-up, nobody can forge or change a handle, and a freed block knows that it is.
 import { Buffer } from 'node:buffer';
 import type { Kind } from './kind.ts';
-import { push } from './thread-heap.ts';
+import { push, type ThreadHeap } from './thread-heap.ts';
 
 // Node's own FastBuffer: a Uint8Array with Buffer's prototype, whose constructor costs no more than Uint8Array's.
 export const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => Buffer })[
@@ -36,7 +36,7 @@ export class Segment {
 	/** Which segment of the region. */
 	readonly index: number;
 	/** Of a block that other threads may free as well, or the garbage collector: see native/heap/references.h. Else 0. */
-	readonly generation: number;
+	generation: number;
 	/** Whether the ArrayBuffer is the block's alone. */
 	readonly isOwn: boolean;
 	/** Whether the garbage collector frees it. */
@@ -100,6 +100,48 @@ export class Block extends FastBuffer {
 	/** Makes the block one of another segment object; its place is the same. */
 	static move(block: Block, segment: Segment): void {
 		block.#segment = segment;
+	}
+
+	/**
+	 * Makes the block one of another segment object, with the generation that `give` gives it: a native call that is the last step
+	 * of an operation.
+	 */
+	static refer(block: Block, segment: Segment, give: () => number): void {
+		const generation = give();
+		segment.generation = generation;
+		block.#segment = segment;
+	}
+
+	/** As `end`, by giving the block's memory back to its heap: written out, because it is what most blocks end by. */
+	static giveBack(block: Block, heap: ThreadHeap): number {
+		const offset = block.#offset;
+		block.#offset = freed;
+		try {
+			const status = heap.giveBack(block.#code, block.#segment.index, offset);
+			if (status !== 0) block.#offset = offset;
+			return status;
+		} catch (error) {
+			block.#offset = offset;
+			throw error;
+		}
+	}
+
+	/**
+	 * Ends a block by `end`, a native call that is the last step of an operation and gives 0 when it has been done. If it gives
+	 * something else, or throws, nothing has changed, and the block is one as before. The handle is taken out first, so that what
+	 * comes in between (a script that node:vm terminates) loses a block at worst, and never leaves one whose memory is another's.
+	 */
+	static end(block: Block, end: () => number): number {
+		const offset = block.#offset;
+		block.#offset = freed;
+		try {
+			const status = end();
+			if (status !== 0) block.#offset = offset;
+			return status;
+		} catch (error) {
+			block.#offset = offset;
+			throw error;
+		}
 	}
 
 	/** Takes the handle out of a block: it is none from now on. */

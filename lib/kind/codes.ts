@@ -4,7 +4,10 @@ import { native } from '../native.ts';
 const { classOfQuantum, sizeQuantum, maxSlabSize, runCode, runMagazines, unitsShift, magazineShift } =
 	native.kindLayout;
 
-const quantumShift = Math.log2(sizeQuantum);
+// Taken once: others may be put in their place later.
+const { ceil, floor, log2 } = Math;
+
+const quantumShift = log2(sizeQuantum);
 const quantumMask = sizeQuantum - 1;
 const runMask = runMagazines - 1;
 const unitsSpan = 2 ** unitsShift;
@@ -32,12 +35,12 @@ export function runCodeOf(units: number): number {
 
 /** The length of a block in units; 0 for a block of a class. */
 export function unitsOf(code: number): number {
-	return Math.floor(code / unitsSpan);
+	return floor(code / unitsSpan);
 }
 
 /** The code of a block of `size` bytes, more than 0, in a kind whose units have `unitSize` bytes. */
 export function codeFor(size: number, unitSize: number): number {
-	return size <= maxSlabSize ? classFor(size) : runCodeOf(Math.ceil(size / unitSize));
+	return size <= maxSlabSize ? classFor(size) : runCodeOf(ceil(size / unitSize));
 }
 
 /** The code of an empty block: it has no memory and no magazine. */

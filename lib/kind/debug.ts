@@ -1,6 +1,7 @@
 // Debug mode: what a kind does more so that mistakes with its memory are found. A block lies between two red zones,
 // which are checked when it is freed; freed memory is filled with a pattern and kept out of use for a while; where a
 // block was allocated is remembered.
+import { nextTick } from 'node:process';
 import { daxkindError } from '../errors.ts';
 import type { LeakReport } from './kind-stats.ts';
 
@@ -35,10 +36,20 @@ interface Freed {
 	giveBack: () => void;
 }
 
-function stackOf(callers: (...args: never[]) => unknown): string {
-	const at = { stack: '' };
-	Error.captureStackTrace(at, callers);
-	return at.stack.slice(at.stack.indexOf('\n') + 1);
+// Taken once: others may be put in their place later.
+const { captureStackTrace } = Error;
+
+/** Where a function was called. Scripts have a say in it (Error.prepareStackTrace), and can run in the middle of this. */
+export function stackOf(callers: (...args: never[]) => unknown): string {
+	const at: { stack?: unknown } = {};
+	try {
+		captureStackTrace(at, callers);
+		const { stack } = at;
+		if (typeof stack === 'string') return stack.slice(stack.indexOf('\n') + 1);
+	} catch {
+		// What the script throws is not the allocation's fault.
+	}
+	return '    (unknown: Error.prepareStackTrace or Error.stackTraceLimit has been changed)';
 }
 
 /** What memory is compared with that should be all one byte: a hundred times faster than a look at each byte. */
@@ -78,7 +89,7 @@ export class DebugLedger {
 	 * @param memory The block with its red zones.
 	 * @param zone Bytes of the first red zone.
 	 * @param isHeld Whether it has not been freed, asked later.
-	 * @param caller What called for it, and is not shown in the stack.
+	 * @param stack Where it was called for.
 	 */
 	allocated(
 		generation: number,
@@ -87,13 +98,13 @@ export class DebugLedger {
 		length: number,
 		bytes: number,
 		isHeld: () => boolean,
-		caller: (...args: never[]) => unknown,
+		stack: string,
 	): void {
 		memory.fill(zoneByte, 0, zone);
 		memory.fill(freshByte, zone, zone + length);
 		memory.fill(zoneByte, zone + length);
 		if (this.#allocations.size >= this.#sweepAt) this.#forgetFreed();
-		this.#allocations.set(generation, { stack: stackOf(caller), bytes, isHeld });
+		this.#allocations.set(generation, { stack, bytes, isHeld });
 	}
 
 	/** Throws if something was written beside the block. */
@@ -148,13 +159,14 @@ export class DebugLedger {
 		const { memory, bytes, stack, giveBack } = this.#quarantine.shift()!;
 		this.#quarantined -= bytes;
 		const at = firstOther(memory, freedByte);
-		if (at >= 0) {
-			process.emitWarning('Somebody wrote into memory of a kind after it was freed', {
-				code: 'DAXKIND_USE_AFTER_FREE',
-				detail: `Byte ${at} of ${memory.length}. The block was allocated here:\n${stack}`,
-			});
-		}
 		giveBack();
+		if (at < 0) return;
+		const detail = `Byte ${at} of ${memory.length}. The block was allocated here:\n${stack}`;
+		// Later, because scripts that have replaced emitWarning are not to run in the middle of a call.
+		nextTick(() => {
+			const code = 'DAXKIND_USE_AFTER_FREE';
+			process.emitWarning('Somebody wrote into memory of a kind after it was freed', { code, detail });
+		});
 	}
 }
 
@@ -163,13 +175,20 @@ export function fillFreed(memory: Uint8Array): void {
 	memory.fill(freedByte);
 }
 
-/** Tells what was not freed. */
+/** Tells what was not freed. Never throws: the kind is closed, and nothing is to be undone. */
 export function warnOfLeaks(report: LeakReport, path: string): void {
 	const detail = (report.stacks ?? []).map(
 		({ stack, blocks, bytes }) => `${blocks} blocks of ${bytes} bytes together, allocated here:\n${stack}`,
 	);
-	process.emitWarning(
-		`${report.blocks} blocks (${report.bytes} bytes) of the kind on '${path}' were not freed before it was closed`,
-		{ code: 'DAXKIND_LEAK', detail: detail.join('\n') },
-	);
+	const leaks = `${report.blocks} blocks (${report.bytes} bytes) of the kind on '${path}'`;
+	try {
+		process.emitWarning(`${leaks} were not freed before it was closed`, {
+			code: 'DAXKIND_LEAK',
+			detail: detail.join('\n'),
+		});
+	} catch (error) {
+		nextTick(() => {
+			throw error;
+		});
+	}
 }

@@ -3,9 +3,10 @@ import { requireBoolean, requireKnownOptions, requireOptions } from '../argument
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
-import { adopt, Kind, makers } from './kind.ts';
+import { adopt, attachAs, Kind, makers } from './kind.ts';
 import { isDebugging } from './pmem-kind.ts';
-import { checkPressureOptions, type PressureOptions } from './pressure.ts';
+import { type CheckedPressureOptions, checkPressureOptions, type PressureOptions } from './pressure.ts';
+import type { SharedKind } from './references.ts';
 
 export interface FixedKindOptions extends PressureOptions {
 	/** As of a {@link PmemKind}. */
@@ -36,8 +37,12 @@ export class FixedKind extends Kind {
 		makers.set('fixed', (handle) => new FixedKind(handle));
 	}
 
-	private constructor(handle: KindHandle, pressure?: PressureOptions) {
+	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
 		super(handle, pressure);
+	}
+
+	static override attach(shared: SharedKind): FixedKind {
+		return attachAs<FixedKind>(FixedKind, shared);
 	}
 
 	/**
@@ -59,6 +64,6 @@ export class FixedKind extends Kind {
 		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
 		const handle = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		return new FixedKind(adopt(handle), pressure);
+		return adopt(handle, () => new FixedKind(handle, pressure));
 	}
 }

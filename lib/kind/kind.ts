@@ -9,20 +9,22 @@ import {
 	daxkindError,
 	illegalConstructor,
 	invalidArgType,
+	invalidArgValue,
 	invalidState,
+	invalidThis,
 	outOfRange,
 	type SystemError,
 } from '../errors.ts';
 import { checkJobOptions, finish, type JobOptions } from '../jobs.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer, type Segment } from './block.ts';
-import { Blocks, wrongKind } from './blocks.ts';
+import { Blocks, copy, wrongKind } from './blocks.ts';
 import { classFor, codeFor, emptyCode, magazineOf, smallRunCode } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
 import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
-import type { PressureOptions } from './pressure.ts';
+import { type CheckedPressureOptions, checkPressureOptions } from './pressure.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
 import type { ThreadHeap } from './thread-heap.ts';
@@ -35,14 +37,25 @@ const leastAlignment = 8;
 const closedCache = new Int32Array(0);
 const debugCache = new Int32Array(0);
 
+/** Of a kind that was attached to: only who creates a kind is told of pressure. */
+const noPressure = checkPressureOptions({});
+
 /** Handles that native code has made and no Kind has taken yet. */
 const made = new WeakSet<KindHandle>();
 
-/** Lets a handle from native code become a Kind; no other can. */
-export function adopt(handle: KindHandle): KindHandle {
-	made.add(handle);
-	return handle;
+/** Makes a handle from native code a Kind; no other can become one. If that fails, the kind is let go of. */
+export function adopt<K extends Kind>(handle: KindHandle, make: (handle: KindHandle) => K): K {
+	try {
+		made.add(handle);
+		return make(handle);
+	} catch (error) {
+		native.kindClose(handle.id);
+		throw error;
+	}
 }
+
+/** `attach` of a class of kinds. */
+export let attachAs: <K extends Kind>(type: { readonly prototype: K; readonly name: string }, shared: SharedKind) => K;
 
 /** What makes the Kind of a handle, by the handle's type; the modules of the kinds add theirs. */
 export const makers = new Map<KindHandle['type'], (handle: KindHandle) => Kind>();
@@ -74,7 +87,7 @@ export abstract class Kind {
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared = false;
 
-	protected constructor(handle: KindHandle, pressure: PressureOptions = {}) {
+	protected constructor(handle: KindHandle, pressure: CheckedPressureOptions = noPressure) {
 		if (!made.delete(handle)) throw illegalConstructor();
 		this.path = handle.path;
 		this.capacity = handle.capacity;
@@ -98,10 +111,16 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	malloc(size: number): Buffer {
+		// To look before costs a third of all; the engine looks anyway.
+		let cache: Int32Array;
+		try {
+			cache = this.#cache;
+		} catch {
+			throw invalidThis('Kind');
+		}
 		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
 		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
 			const code = size <= maxSlabSize ? classFor(size) : smallRunCode((size + this.#unitMask) >>> this.#unitShift);
-			const cache = this.#cache;
 			const magazine = magazineOf(code);
 			const top = cache[magazine]!;
 			if (top > 0 && cache[magazine + magazineCode] === code) {
@@ -120,6 +139,7 @@ export abstract class Kind {
 
 	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
 	tryMalloc(size: number): Buffer | undefined {
+		Kind.#check(this);
 		return this.#isCached(size) ? this.malloc(size) : this.#blocks.allocate(size, this.tryMalloc);
 	}
 
@@ -129,12 +149,13 @@ export abstract class Kind {
 	 * @throws As `malloc`; a product that no number can hold exactly is out of memory.
 	 */
 	calloc(count: number, size: number): Buffer {
+		Kind.#check(this);
 		requireInteger('count', count);
 		requireInteger('size', size);
 		const product = count * size;
 		this.#blocks.checkOpen();
 		if (!Number.isSafeInteger(product)) return this.#outOfMemory(product);
-		return (this.#blocks.allocate(product, this.calloc) ?? this.#outOfMemory(product)).fill(0);
+		return this.#blocks.allocate(product, this.calloc, 1, true) ?? this.#outOfMemory(product);
 	}
 
 	/**
@@ -146,32 +167,36 @@ export abstract class Kind {
 	 * @throws As `malloc` and `free`.
 	 */
 	realloc(block: Buffer | null | undefined, size: number): Buffer {
+		Kind.#check(this);
 		if (block === null || block === undefined) return this.malloc(size);
 		const held = this.#blocks.held(block);
 		requireInteger('size', size);
 		if (size === 0) {
-			this.free(held);
-			return this.malloc(0);
+			const empty = this.#blocks.empty();
+			this.#free(held);
+			return empty;
 		}
 		if (size === held.length) return held;
 		const resized = this.#blocks.resize(held, size);
 		if (resized !== undefined) return resized;
 		const { isOwn, isCollected } = Block.segmentOf(held);
 		const moved = isCollected ? this.#blocks.collected(size) : this.#blocks.allocate(size, this.realloc);
-		if (moved === undefined) {
-			// A block that only shrinks can stay where it is.
-			const stays = size < held.length && !isOwn;
-			return stays ? this.#blocks.rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
-		}
-		moved.set(this.#blocks.content(held, size));
 		try {
-			this.free(held);
+			// A script may have run, and have done anything with the block: onPressure, Error.prepareStackTrace.
+			this.#blocks.held(held);
+			if (moved === undefined) {
+				// A block that only shrinks can stay where it is.
+				const stays = size < held.length && !isOwn;
+				return stays ? this.#blocks.rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
+			}
+			copy(moved, this.#blocks.content(held, size));
+			this.#free(held);
+			return moved;
 		} catch (error) {
-			// Another thread was faster, or debug mode found that something was written beside it.
-			this.free(moved);
+			// That, or another thread was faster, or debug mode found that something was written beside it.
+			if (moved !== undefined && this.#blocks.isOpen) this.#free(moved);
 			throw error;
 		}
-		return moved;
 	}
 
 	/**
@@ -182,6 +207,7 @@ export abstract class Kind {
 	 * @throws As `malloc`; RangeError ERR_OUT_OF_RANGE for an alignment that is no power of two or below 8.
 	 */
 	memalign(alignment: number, size: number): Buffer {
+		Kind.#check(this);
 		requireInteger('alignment', alignment, leastAlignment);
 		if (2 ** Math.floor(Math.log2(alignment)) !== alignment) throw outOfRange('alignment', 'a power of two', alignment);
 		return this.#blocks.allocate(size, this.memalign, alignment) ?? this.#outOfMemory(size);
@@ -197,6 +223,7 @@ export abstract class Kind {
 	 * @throws As `malloc`.
 	 */
 	buffer(size: number): Buffer {
+		Kind.#check(this);
 		return this.#blocks.collected(size) ?? this.#outOfMemory(size);
 	}
 
@@ -214,7 +241,13 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	free(block: Buffer | null | undefined): void {
-		if (!Block.push(block, this.#cache)) this.#blocks.free(block);
+		let cache: Int32Array;
+		try {
+			cache = this.#cache;
+		} catch {
+			throw invalidThis('Kind');
+		}
+		if (!Block.push(block, cache)) this.#blocks.free(block);
 	}
 
 	/**
@@ -226,6 +259,7 @@ export abstract class Kind {
 	 * @throws As `free`, and `freeRaw`.
 	 */
 	usableSize(block: Buffer | number | null | undefined): number {
+		Kind.#check(this);
 		if (block === null || block === undefined) return 0;
 		if (typeof block === 'number') return this.#usableRaw(block);
 		const held = this.#blocks.held(block);
@@ -243,6 +277,7 @@ export abstract class Kind {
 	 * @throws As `free`.
 	 */
 	defragReallocate(block: Buffer | null | undefined): Buffer | undefined {
+		Kind.#check(this);
 		if (block === null || block === undefined) return undefined;
 		return this.#blocks.moveBetter(this.#blocks.held(block));
 	}
@@ -251,7 +286,7 @@ export abstract class Kind {
 	static of(value: unknown): Kind | undefined {
 		if (!Block.isBlock(value)) return undefined;
 		const { kind } = Block.segmentOf(value);
-		return !kind.closed && kind.#blocks.isLive(value) ? kind : undefined;
+		return kind.#blocks.isOpen && kind.#blocks.isLive(value) ? kind : undefined;
 	}
 
 	// ---- Raw handles ------------------------------------------------------------------------------------------------
@@ -261,16 +296,24 @@ export abstract class Kind {
 	 * garbage collector nothing. The number is a safe integer and may be kept in a Float64Array, or sent to other threads.
 	 *
 	 * @param size In bytes. 0 gives 0, which stands for no block.
-	 * @throws As `malloc`.
+	 * @throws As `malloc`; Error ERR_DAXKIND_TOO_MANY_HANDLES when the open kinds have all numbers there are, for example about 120 kinds of
+	 *   64 GiB or more.
 	 */
 	mallocRaw(size: number): number {
-		const handle = this.#mallocRaw(size);
+		let raw: RawHandles | undefined;
+		try {
+			raw = this.#raw;
+		} catch {
+			throw invalidThis('Kind');
+		}
+		const handle = this.#mallocRaw(raw, size);
 		return handle === 0 && size !== 0 ? this.#outOfMemory(size) : handle;
 	}
 
 	/** Like `mallocRaw`, but returns 0 when there is no memory. */
 	tryMallocRaw(size: number): number {
-		return this.#mallocRaw(size);
+		Kind.#check(this);
+		return this.#mallocRaw(this.#raw, size);
 	}
 
 	/**
@@ -280,6 +323,7 @@ export abstract class Kind {
 	 * @throws As `freeRaw`; RangeError ERR_OUT_OF_RANGE for a longer `length`.
 	 */
 	view(handle: number, length?: number): Buffer {
+		Kind.#check(this);
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
 		const usable = this.#usableRaw(handle);
 		const bytes = length === undefined ? usable : requireInteger('length', length, 0, usable);
@@ -292,13 +336,19 @@ export abstract class Kind {
 	 * Frees the block of a raw handle. 0 is accepted and does nothing.
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no number.
-	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed before, by any thread (a handle that is older
-	 *   than 62 others of its slot is taken for the newest one's); ERR_DAXKIND_NOT_A_BLOCK when it is no handle;
-	 *   ERR_DAXKIND_WRONG_KIND when it is one of another kind. Nothing has changed then.
+	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed before, by any thread (a handle is taken for the newest one
+	 *   of its place again when there have been exactly 2,047 others of that place meanwhile, or a multiple of it);
+	 *   ERR_DAXKIND_NOT_A_BLOCK when it is no handle; ERR_DAXKIND_WRONG_KIND when it is one of another kind, an open or a
+	 *   closed one. Nothing has changed then.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	freeRaw(handle: number): void {
-		const raw = this.#raw;
+		let raw: RawHandles | undefined;
+		try {
+			raw = this.#raw;
+		} catch {
+			throw invalidThis('Kind');
+		}
 		if (raw === undefined || typeof handle !== 'number' || !raw.free(handle)) this.#freeRawSlowly(handle);
 	}
 
@@ -320,30 +370,43 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	share(): SharedKind {
+		Kind.#check(this);
 		this.#blocks.checkOpen();
-		const process = native.kindShare(this.#heap.id);
+		const [process, secret] = native.kindShare(this.#heap.id);
 		this.#share();
-		return { type: 'daxkind.Kind', process, number: this.#number };
+		return { type: 'daxkind.Kind', process, number: this.#number, secret };
 	}
 
 	/**
-	 * Joins a kind that another thread has shared. The Kind is to be closed on its own.
+	 * Joins a kind that another thread has shared. The Kind is to be closed on its own. `Kind.attach` takes a share of any kind,
+	 * `PmemKind.attach` and `FixedKind.attach` only one of theirs.
 	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `share` did not make.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `share` did not make; ERR_INVALID_ARG_VALUE for a kind of another class.
 	 * @throws Error ERR_DAXKIND_KIND_GONE when nobody holds the kind any more, or another process or another copy of this package made it.
 	 */
 	static attach(shared: SharedKind): Kind {
-		const { process, number } = requireSharedKind(shared);
-		const handle = native.kindAttach(process, number);
-		if (handle === undefined) {
-			throw daxkindError(
-				'ERR_DAXKIND_KIND_GONE',
-				'There is no such kind here: all that held it have closed it, or it was made by another process or by another copy of the package daxkind in this one',
-			);
-		}
-		const kind = makers.get(handle.type)!(adopt(handle));
-		kind.#share();
-		return kind;
+		return attachAs(Kind, shared);
+	}
+
+	static {
+		attachAs = (type, shared) => {
+			const { process, number, secret } = requireSharedKind(shared);
+			const handle = native.kindAttach(process, number, secret);
+			if (handle === undefined) {
+				throw daxkindError(
+					'ERR_DAXKIND_KIND_GONE',
+					'There is no such kind here: all that held it have closed it, or it was made by another process or by another copy of the package daxkind in this one',
+				);
+			}
+			return adopt(handle, () => {
+				const kind: Kind = makers.get(handle.type)!(handle);
+				if (!Object.prototype.isPrototypeOf.call(type.prototype, kind)) {
+					throw invalidArgValue('shared', `of a ${type.name}`, `of a ${kind.constructor.name}`);
+				}
+				kind.#share();
+				return kind as never;
+			});
+		};
 	}
 
 	/**
@@ -353,6 +416,7 @@ export abstract class Kind {
 	 * @throws As `free`.
 	 */
 	ref(block: Buffer): BlockReference {
+		Kind.#check(this);
 		const held = this.#blocks.held(block);
 		return { type: 'daxkind.Block', kind: this.#number, ...this.#blocks.reference(held) };
 	}
@@ -365,6 +429,7 @@ export abstract class Kind {
 	 *   it belongs to another kind; ERR_INVALID_STATE after `close`.
 	 */
 	deref(reference: BlockReference): Buffer {
+		Kind.#check(this);
 		const { kind, offset, generation } = requireReference(reference);
 		this.#blocks.checkOpen();
 		if (kind !== this.#number) throw wrongKind('reference');
@@ -381,15 +446,9 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	stats(): KindStats {
+		Kind.#check(this);
 		this.#blocks.checkOpen();
-		const stats = native.kindStats(this.#heap.id);
-		if (this.#blocks.ledger !== undefined) {
-			const { blocks, bytes } = this.#blocks.ledger.quarantined;
-			stats.blocks -= blocks;
-			stats.allocated -= bytes;
-			stats.cached += bytes;
-		}
-		return stats;
+		return this.#blocks.stats();
 	}
 
 	/**
@@ -398,8 +457,9 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	sizeClasses(): SizeClasses {
+		Kind.#check(this);
 		this.#blocks.checkOpen();
-		return sizeClassesOf(native.kindClassUse(this.#heap.id));
+		return sizeClassesOf(native.kindClassUse(this.#heap.id, false));
 	}
 
 	/**
@@ -410,6 +470,7 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	purge(): number {
+		Kind.#check(this);
 		this.#blocks.checkOpen();
 		this.#blocks.ledger?.drain();
 		return native.kindPurge(this.#heap.id);
@@ -422,6 +483,7 @@ export abstract class Kind {
 	 * @throws As `purge`; EAGAIN (pthread_create) if there is no thread to be had; the signal's reason.
 	 */
 	async purgeAsync(options?: JobOptions): Promise<number> {
+		Kind.#check(this);
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();
 		this.#blocks.ledger?.drain();
@@ -437,18 +499,21 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`, also when the last that held the kind closed it meanwhile.
 	 */
 	async prefault(options?: ProgressOptions): Promise<void> {
+		Kind.#check(this);
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();
 		try {
 			await finish(() => native.kindPrefaultAsync(this.#heap.id), given, { progressOf });
 		} catch (error) {
-			if (this.closed && (error as SystemError | null)?.code === 'ECANCELED') throw invalidState('the kind is closed');
+			if (this.#cache === closedCache && (error as SystemError | null)?.code === 'ECANCELED')
+				throw invalidState('the kind is closed');
 			throw error;
 		}
 	}
 
 	/** True after `close`. */
 	get closed(): boolean {
+		Kind.#check(this);
 		return this.#cache === closedCache;
 	}
 
@@ -467,9 +532,11 @@ export abstract class Kind {
 	 * @returns What had not been freed; undefined if there was nothing, or if other threads still hold the kind.
 	 */
 	close(): LeakReport | undefined {
-		if (this.closed) return undefined;
+		Kind.#check(this);
+		if (this.#cache === closedCache) return undefined;
 		const leaks = this.#leaks();
 		this.#letGo(() => native.kindClose(this.#heap.id));
+		this.#warn(leaks);
 		return leaks;
 	}
 
@@ -478,20 +545,33 @@ export abstract class Kind {
 	 * once.
 	 */
 	async closeAsync(): Promise<LeakReport | undefined> {
-		if (this.closed) return undefined;
+		Kind.#check(this);
+		if (this.#cache === closedCache) return undefined;
 		const leaks = this.#leaks();
-		await finish(() => this.#letGo(() => native.kindCloseAsync(this.#heap.id)), {});
+		const letGo = () => {
+			const job = this.#letGo(() => native.kindCloseAsync(this.#heap.id));
+			this.#warn(leaks);
+			return job;
+		};
+		await finish(letGo, {});
 		return leaks;
 	}
 
 	/** `close`, for `using` and its downlevelled forms. */
 	[Symbol.dispose](): void {
+		Kind.#check(this);
 		this.close();
 	}
 
 	/** `closeAsync`, for `await using`. */
 	async [Symbol.asyncDispose](): Promise<void> {
+		Kind.#check(this);
 		await this.closeAsync();
+	}
+
+	/** Refuses a receiver that is no Kind, with Node's error; for the engine, it would be about a private member. */
+	static #check(kind: unknown): void {
+		if (typeof kind !== 'object' || kind === null || !(#cache in kind)) throw invalidThis('Kind');
 	}
 
 	// ---- Slow paths -------------------------------------------------------------------------------------------------
@@ -505,6 +585,10 @@ export abstract class Kind {
 		return cache[magazine]! > 0 && cache[magazine + magazineCode] === code;
 	}
 
+	#free(block: Buffer | null | undefined): void {
+		if (!Block.push(block, this.#cache)) this.#blocks.free(block);
+	}
+
 	#share(): void {
 		this.#isShared = true;
 		this.#raw?.share();
@@ -514,24 +598,23 @@ export abstract class Kind {
 		this.#blocks.checkOpen();
 		this.#raw ??= new RawHandles({
 			cache: this.#cache,
-			number: this.#number,
 			owner: this.#heap.owner,
 			unitShift: this.#unitShift,
 			isShared: this.#isShared,
 			read: () => {
 				const tables = native.kindRawTables(this.#heap.id);
-				for (const table of Object.values(tables)) this.#heap.keep(table);
+				for (const table of Object.values(tables)) if (typeof table !== 'number') this.#heap.keep(table);
 				return tables;
 			},
 			giveBack: (code, segment, offset) => this.#blocks.freeRaw(code, segment, offset),
-			freeForeign: (index, slot, out) => this.#blocks.freeForeign(index, slot, out),
+			freeForeign: (place, out) => this.#blocks.freeForeign(place, out),
 		});
 		return this.#raw;
 	}
 
-	#mallocRaw(size: number): number {
-		if (typeof size === 'number' && size > 0 && (size | 0) === size && this.#raw !== undefined) {
-			const handle = this.#raw.malloc(size);
+	#mallocRaw(raw: RawHandles | undefined, size: number): number {
+		if (typeof size === 'number' && size > 0 && (size | 0) === size && raw !== undefined) {
+			const handle = raw.malloc(size);
 			if (handle !== 0) return handle;
 		}
 		return this.#mallocRawSlowly(size);
@@ -546,37 +629,51 @@ export abstract class Kind {
 		requireInteger('size', size);
 		const raw = this.#rawHandles();
 		if (size === 0) return 0;
-		const code = this.#blocks.take(size, 1);
-		return code < 0 ? 0 : raw.take(code, this.#heap.segment, this.#heap.offset);
+		const code = this.#blocks.find(size, 1);
+		if (code < 0) return 0;
+		const handle = raw.take(code, this.#heap.segment, this.#heap.offset);
+		this.#blocks.take(code);
+		return handle;
 	}
 
 	#freeRawSlowly(handle: unknown): void {
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
 		const raw = this.#rawHandles();
-		if (handle === 0) return;
-		const code = raw.release(handle);
-		if (code >= 0) this.#blocks.freeRaw(code, raw.segment, raw.offset);
+		if (handle !== 0) raw.freeSlowly(handle);
 	}
 
+	/** What will not have been freed. No script runs in here, nor before the kind has been let go of. */
 	#leaks(): LeakReport | undefined {
 		this.#blocks.ledger?.drain();
 		if (!native.kindLeave(this.#heap.id)) return undefined;
-		const leaks = leaksOf(this.sizeClasses());
-		if (leaks === undefined || this.#blocks.ledger === undefined) return leaks;
-		const explained = this.#blocks.ledger.explain(leaks);
-		warnOfLeaks(explained, this.path);
-		return explained;
+		const leaks = leaksOf(sizeClassesOf(native.kindClassUse(this.#heap.id, true)));
+		return leaks && (this.#blocks.ledger?.explain(leaks) ?? leaks);
 	}
 
+	#warn(leaks: LeakReport | undefined): void {
+		if (leaks !== undefined && this.debug) warnOfLeaks(leaks, this.path);
+	}
+
+	/** Closes the Kind by `letGo`. If that throws, the Kind is open as before. */
 	#letGo<Result>(letGo: () => Result): Result {
+		const [cache, segments, raw] = [this.#cache, this.#segments, this.#raw];
 		this.#cache = closedCache;
 		this.#segments = [];
 		this.#raw = undefined;
-		return this.#blocks.close(letGo);
+		try {
+			return this.#blocks.close(letGo);
+		} catch (error) {
+			if (this.#blocks.isOpen) {
+				this.#cache = cache;
+				this.#segments = segments;
+				this.#raw = raw;
+			}
+			throw error;
+		}
 	}
 
 	#outOfMemory(requested: number): never {
-		const { capacity, allocated, free } = this.stats();
+		const { capacity, allocated, free } = this.#blocks.stats();
 		let reason: OutOfMemoryReason = free >= requested ? 'fragmented' : 'limit';
 		if (requested <= capacity && requested > constants.MAX_LENGTH) reason = 'buffer-limit';
 		else if (this.#heap.isOutOfRoom && requested <= capacity) reason = 'file-system-full';

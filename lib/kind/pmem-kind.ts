@@ -6,8 +6,9 @@ import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type Granularity, granularityOf, whyNoFile } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
-import { adopt, Kind, makers } from './kind.ts';
-import { checkPressureOptions, type PressureOptions } from './pressure.ts';
+import { adopt, attachAs, Kind, makers } from './kind.ts';
+import { type CheckedPressureOptions, checkPressureOptions, type PressureOptions } from './pressure.ts';
+import type { SharedKind } from './references.ts';
 
 const { chunkSize } = native.kindLayout;
 
@@ -61,7 +62,7 @@ interface Checked {
 	mapSync: boolean;
 	request: KindRequest;
 	requireDax: boolean;
-	pressure: PressureOptions;
+	pressure: CheckedPressureOptions;
 }
 
 function checkOptions(directory: string | URL, options: unknown): Checked {
@@ -162,11 +163,15 @@ export class PmemKind extends Kind {
 		makers.set('pmem', (handle) => new PmemKind(handle));
 	}
 
-	private constructor(handle: KindHandle, pressure?: PressureOptions) {
+	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
 		super(handle, pressure);
 		this.dax = isOnDax(handle);
 		this.mapping = handle.sync ? 'sync' : 'shared';
 		this.granularity = granularityOf(handle.sync, handle.deviceMajor, handle.deviceMinor);
+	}
+
+	static override attach(shared: SharedKind): PmemKind {
+		return attachAs<PmemKind>(PmemKind, shared);
 	}
 
 	/**
@@ -187,7 +192,7 @@ export class PmemKind extends Kind {
 		} catch (error) {
 			throw explained(error, checked);
 		}
-		const kind = new PmemKind(adopt(handle), pressure);
+		const kind = adopt(handle, () => new PmemKind(handle, pressure));
 		if (requireDax && !kind.dax) {
 			kind.close();
 			throw notDax(kind);
@@ -226,7 +231,7 @@ export class PmemKind extends Kind {
 		} catch (error) {
 			throw explained(error, checked);
 		}
-		const kind = new PmemKind(adopt(handle), pressure);
+		const kind = adopt(handle, () => new PmemKind(handle, pressure));
 		try {
 			throwIfAborted(given.signal);
 			if (requireDax && !kind.dax) throw notDax(kind);

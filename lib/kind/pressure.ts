@@ -1,10 +1,13 @@
 // Telling the owner of a kind that its memory runs short.
+import { setImmediate } from 'node:timers';
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { native } from '../native.ts';
-import type { Kind } from './kind.ts';
 import type { KindStats } from './kind-stats.ts';
 
 const { pressureWord } = native.kindLayout;
+
+// Taken once: another may be put in its place later.
+const nextTurn = setImmediate;
 
 /** What `onPressure` is told. */
 export interface Pressure {
@@ -29,44 +32,54 @@ export interface PressureOptions {
 	pressureThreshold?: number;
 }
 
-/** Checks the options. */
-export function checkPressureOptions(options: PressureOptions): PressureOptions {
-	const { onPressure, pressureThreshold } = options;
+/** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
+export function checkPressureOptions({ onPressure, pressureThreshold = 0.9 }: PressureOptions): CheckedPressureOptions {
 	if (onPressure !== undefined && typeof onPressure !== 'function') {
 		throw invalidArgType('options.onPressure', 'of type function', onPressure);
 	}
-	if (pressureThreshold !== undefined) {
-		if (typeof pressureThreshold !== 'number') {
-			throw invalidArgType('options.pressureThreshold', 'of type number', pressureThreshold);
-		}
-		if (!(pressureThreshold > 0 && pressureThreshold <= 1)) {
-			throw outOfRange('options.pressureThreshold', '> 0 && <= 1', pressureThreshold);
-		}
+	if (typeof pressureThreshold !== 'number') {
+		throw invalidArgType('options.pressureThreshold', 'of type number', pressureThreshold);
 	}
-	return options;
+	if (!(pressureThreshold > 0 && pressureThreshold <= 1)) {
+		throw outOfRange('options.pressureThreshold', '> 0 && <= 1', pressureThreshold);
+	}
+	return { onPressure, pressureThreshold };
+}
+
+/** The options as {@link checkPressureOptions} gives them. */
+export interface CheckedPressureOptions {
+	onPressure: PressureOptions['onPressure'] | undefined;
+	pressureThreshold: number;
+}
+
+/** What this has to know of a kind: not the Kind itself, whose methods a script can replace. */
+interface Watched {
+	readonly heap: { readonly cache: Int32Array };
+	readonly isOpen: boolean;
+	stats(): KindStats;
 }
 
 export class PressureWatch {
 	#onPressure: (pressure: Pressure) => void;
 	#isCalling = false;
 
-	constructor(id: number, { onPressure, pressureThreshold = 0.9 }: PressureOptions) {
-		this.#onPressure = onPressure!;
-		native.kindWatch(id, pressureThreshold);
+	constructor(id: number, onPressure: (pressure: Pressure) => void, threshold: number) {
+		this.#onPressure = onPressure;
+		native.kindWatch(id, threshold);
 	}
 
-	/** After an allocation: whether the threshold has been passed. */
-	check(cache: Int32Array, kind: Kind): void {
-		if (cache[pressureWord] === 0) return;
-		cache[pressureWord] = 0;
+	/** The threshold has been passed: tells so in the next turn of the event loop. */
+	tell(kind: Watched): void {
 		const pressure: Pressure = { reason: 'threshold', requested: 0, stats: kind.stats() };
-		setImmediate(() => {
-			if (!kind.closed) this.#onPressure(pressure);
+		nextTurn(() => {
+			if (kind.isOpen) this.#onPressure(pressure);
 		});
+		// Last: if any of this throws, it is told later.
+		kind.heap.cache[pressureWord] = 0;
 	}
 
 	/** Before an allocation fails. Whether it is worth another try. */
-	outOfMemory(requested: number, kind: Kind): boolean {
+	outOfMemory(requested: number, kind: Watched): boolean {
 		// What the callback itself asks for in vain just fails.
 		if (this.#isCalling) return false;
 		this.#isCalling = true;

@@ -1,11 +1,12 @@
 // Raw handles: numbers that stand for blocks, for indexes of millions of them without an object each.
 //
-// A handle is a safe integer of 53 bits: a tag of the kind (6 bits), whether the block is a slot of a slab (1 bit), which
-// one (30 bits for the slab's descriptor and 10 for the slot, or 30 for the unit where a run begins), and a generation (6
-// bits). One byte of state for each slot, and for each unit, says whether a handle of it is out, and of which generation.
-// The state stays with the descriptor when the slab is gone, so that it never forgets: memory that becomes another slab's
-// has other handles. It is shared by all threads of the kind, so that a handle may be freed by any of them, once. All of it
-// is looked up in the heap's own tables (native/heap/slab_allocator.h, run_allocator.h), without a native call.
+// A handle is a safe integer, and each kind of the process has a range of those to itself (native/heap/raw_numbers.h). In
+// its range, a handle is (the number of a state) * 2,048 + a generation. There is a state for each unit, of the run that
+// begins there, and behind those one for each slot of each slab's descriptor: two bytes that say whether a handle is out,
+// and of which generation. States stay with the descriptor when the slab is gone, so that they never forget: memory that
+// becomes another slab's has other handles. They are shared by all threads of the kind, so that a handle may be freed by
+// any of them, once. All of it is looked up in the heap's own tables (native/heap/slab_allocator.h, run_allocator.h),
+// without a native call.
 import { daxkindError } from '../errors.ts';
 import { native, type RawTables } from '../native.ts';
 import { classFor, magazineOf, runCodeOf, smallRunCode } from './codes.ts';
@@ -30,26 +31,22 @@ const {
 	slabOwners,
 	manyOwners,
 	handleOut: isOut,
-	noSlot,
 	descriptorWords,
+	stateGroupShift,
+	rawGenerationBits,
 	unitTagShift,
 	largeTag,
 	slabTag,
 } = native.kindLayout;
 
-// The low word of a handle: generation, slot, and the low half of the index. The high word: the rest of that, whether it
-// is a slab's, the tag.
-const wordSpan = 2 ** 32;
-const generationMask = 0x3f;
-const slotShift = 6;
-const slotMask = 0x3ff;
-const indexShift = 16;
-const lowHalf = 0xffff;
-const highIndexMask = 0x3fff;
-const isSlab = 1 << 14;
-const tagShift = 15;
-/** Tags are 1 to 63: a handle is never 0, and a small number never a handle. */
-const tags = 63;
+// Taken once: others may be put in their place later.
+const { ceil, floor, imul, log2 } = Math;
+const { compareExchange } = Atomics;
+const { isSafeInteger } = Number;
+
+/** Generations are 1 to 2,047, so that a state of 0 is one that has never had a handle. */
+const generations = 2 ** rawGenerationBits;
+const generationMask = generations - 1;
 
 const classMask = 2 ** slabClassBits - 1;
 const slotsMask = 2 ** slabSlotsBits - 1;
@@ -58,49 +55,55 @@ const ownerMask = slabOwners - 1;
 const slabEntry = slabTag << unitTagShift;
 /** Of longer runs the code is no small integer. */
 const mostSmallUnits = 2 ** (30 - unitsShift) - 1;
-/** A slab's state base is a number without a sign, in units of eight bytes. */
-const stateSpan = 8 * 2 ** 32;
-const quantumShift = Math.log2(sizeQuantum);
+/** A descriptor's states begin at a multiple of this number. */
+const stateStep = 8;
+/** That is a number without a sign. */
+const stateSpan = stateStep * 2 ** 32;
+const quantumShift = log2(sizeQuantum);
 /** To divide a multiple of a class's size by it, both in quanta: exact below 2^19 quanta. */
 const inverseShift = 19;
-const inverseSizes = Int32Array.from(classSizes, (size) => Math.ceil(2 ** inverseShift / (size / sizeQuantum)));
+const inverseSizes = Int32Array.from(classSizes, (size) => ceil(2 ** inverseShift / (size / sizeQuantum)));
 
 /** What raw handles need of their kind. */
 interface Owner {
 	/** The thread cache, or one that has nothing. */
 	cache: Int32Array;
-	number: number;
 	/** As the heap knows whose this thread's blocks are. */
 	owner: number;
 	unitShift: number;
 	isShared: boolean;
 	/** Gives the heap's tables as they are now. */
 	read: () => RawTables;
-	/** Frees a block that is no handle's any more, and that the cache would not have. */
+	/** Frees a block that no handle stands for any more, and that the cache did not take. If it throws, nothing has changed. */
 	giveBack: (code: number, segment: number, offset: number) => void;
 	/**
 	 * Takes a handle back and frees its block, which may be another thread's: one that this cache handed out again would
 	 * be freed when that thread ends. False if the handle is not out.
 	 */
-	freeForeign: (index: number, slot: number, out: number) => boolean;
+	freeForeign: (place: number, out: number) => boolean;
 }
-
-/** What `release` gives in place of a code. */
-const freedCode = -1;
 
 /** The raw handles of one thread's hold on a kind. */
 export class RawHandles {
 	/** Whether other threads may free handles, too. Once true it stays so. */
 	#isShared: boolean;
-	/** Where the block is that `find` or `release` was last asked for. */
+	/** Where the block is that `find` was last asked for. */
 	segment = 0;
 	offset = 0;
+	/** Its state, by its number, and what is in that while the handle is out. */
+	#number = 0;
+	#states = new Uint16Array(0);
+	#state = 0;
+	#out = 0;
 	#cache: Int32Array;
 	#giveBack: Owner['giveBack'];
 	#freeForeign: Owner['freeForeign'];
 	#owner: number;
-	#tag: number;
-	#slabTag: number;
+	/** The first number of the kind, and how many it has. */
+	#first = 0;
+	#mostHandles = 0;
+	/** How many units there are: states of a higher number are those of slots. */
+	#units = 0;
 	#unitShift: number;
 	#unitMask: number;
 	/** log2 of the units in a segment. */
@@ -109,23 +112,22 @@ export class RawHandles {
 	#read: () => RawTables;
 	#unitMap = new Int32Array(0);
 	#descriptors = new Int32Array(0);
-	#slotStates = new Uint8Array(0);
-	#runStates = new Uint8Array(0);
+	#stateSlabs = new Int32Array(0);
+	#slotStates = new Uint16Array(0);
+	#runStates = new Uint16Array(0);
 	#slotOwners = new Uint16Array(0);
 	#runOwners = new Uint16Array(0);
 
-	constructor({ cache, number, owner, unitShift, isShared, read, giveBack, freeForeign }: Owner) {
+	constructor({ cache, owner, unitShift, isShared, read, giveBack, freeForeign }: Owner) {
 		this.#cache = cache;
 		this.#owner = owner;
 		this.#freeForeign = freeForeign;
 		this.#isShared = isShared;
-		this.#tag = (1 + (number % tags)) << tagShift;
-		this.#slabTag = this.#tag | isSlab;
 		this.#giveBack = giveBack;
 		this.#read = read;
 		this.#unitShift = unitShift;
 		this.#unitMask = 2 ** unitShift - 1;
-		this.#segmentShift = Math.log2(segmentSize) - unitShift;
+		this.#segmentShift = log2(segmentSize) - unitShift;
 		this.#segmentMask = 2 ** this.#segmentShift - 1;
 		this.#readTables();
 	}
@@ -162,59 +164,61 @@ export class RawHandles {
 		return handle;
 	}
 
-	/** Frees a block. False, with nothing changed, if the handle is none, or out of the ordinary. */
+	/** Frees a block. False, with nothing changed, if the number is not a handle, or something is out of the ordinary. */
 	free(handle: number): boolean {
-		const high = (handle / wordSpan) | 0;
-		const low = handle >>> 0;
-		const index = ((high & highIndexMask) << indexShift) | (low >>> indexShift);
-		const slab = index * descriptorWords;
+		const local = handle - this.#first;
+		const number = (local / generations) | 0;
+		const generation = (local | 0) & generationMask;
+		// Not true of a fraction, of what is no number, and of what is far away.
+		if (number * generations + generation !== local) return false;
+		if (number < this.#units) return this.#freeRun(number, generation | isOut);
+		const state = number - this.#units;
+		const slab = this.#stateSlabs[state >>> stateGroupShift]! * descriptorWords;
 		const descriptors = this.#descriptors;
-		if ((high & ~highIndexMask) !== this.#slabTag || slab + slabStateBase >= descriptors.length) {
-			return this.#freeRun(handle, high, index);
-		}
-		const start = descriptors[slab + slabStart]!;
-		const shape = descriptors[slab + slabShape]!;
-		const slot = (low >>> slotShift) & slotMask;
-		const state = descriptors[slab + slabStateBase]! * 8 + slot;
-		const out = (low & generationMask) | isOut;
-		if (
-			high * wordSpan + low !== handle ||
-			slot >= ((shape >>> slabClassBits) & slotsMask) ||
-			this.#unitMap[start] !== (slabEntry | index)
-		) {
-			return false;
-		}
+		if (!(slab + slabStateBase < descriptors.length)) return false;
+		// The slab is there, because a slot whose handle is out is not free.
 		const states = this.#slotStates;
+		const out = generation | isOut;
 		if (states[state] !== out) return false;
-		if (!this.#isShared) states[state] = out ^ isOut;
-		else if (!this.#ownsSlot(slab, state)) return this.#freeForeign(index, slot, out);
-		// Another thread may have been faster.
-		else if (Atomics.compareExchange(states, state, out, out ^ isOut) !== out) return false;
-		const code = shape & classMask;
+		if (this.#isShared && !this.#ownsSlot(slab, state)) return this.#freeForeign(number, out);
+		if (!this.#change(states, state, out)) return false;
+		const start = descriptors[slab + slabStart]!;
+		const code = descriptors[slab + slabShape]! & classMask;
+		const slot = state - descriptors[slab + slabStateBase]! * stateStep;
 		const offset = ((start & this.#segmentMask) << this.#unitShift) + slot * classSizes[code]!;
-		const segment = start >>> this.#segmentShift;
-		if (!push(this.#cache, code, segment, offset)) this.#giveBack(code, segment, offset);
+		try {
+			this.#give(code, start >>> this.#segmentShift, offset);
+		} catch (error) {
+			// The stack is at its end, for one: it is a handle as before. It was not out, so that nobody else can have taken it.
+			states[state] = out;
+			throw error;
+		}
 		return true;
 	}
 
-	#freeRun(handle: number, high: number, unit: number): boolean {
-		const low = handle >>> 0;
-		const isRun = (high & ~highIndexMask) === this.#tag && high * wordSpan + low === handle;
-		if (!isRun || unit >= this.#unitMap.length) return false;
+	#freeRun(unit: number, out: number): boolean {
 		const entry = this.#unitMap[unit]!;
 		const units = entry & entryMask;
 		if (entry >>> unitTagShift !== largeTag || units > mostSmallUnits) return false;
-		// A run has no slot: with one, this is the number of no state.
-		const out = (low & lowHalf) + isOut;
 		const states = this.#runStates;
 		if (states[unit] !== out) return false;
-		if (!this.#isShared) states[unit] = out ^ isOut;
-		else if (!this.#ownsRun(unit)) return this.#freeForeign(unit, noSlot, out);
-		else if (Atomics.compareExchange(states, unit, out, out ^ isOut) !== out) return false;
-		const code = smallRunCode(units);
+		if (this.#isShared && !this.#ownsRun(unit)) return this.#freeForeign(unit, out);
+		if (!this.#change(states, unit, out)) return false;
 		const offset = (unit & this.#segmentMask) << this.#unitShift;
-		const segment = unit >>> this.#segmentShift;
-		if (!push(this.#cache, code, segment, offset)) this.#giveBack(code, segment, offset);
+		try {
+			this.#give(smallRunCode(units), unit >>> this.#segmentShift, offset);
+		} catch (error) {
+			// As in free.
+			states[unit] = out;
+			throw error;
+		}
+		return true;
+	}
+
+	/** Takes a handle back that was out. False if another thread has been faster. */
+	#change(states: Uint16Array, state: number, out: number): boolean {
+		if (this.#isShared) return compareExchange(states, state, out, out ^ isOut) === out;
+		states[state] = out ^ isOut;
 		return true;
 	}
 
@@ -228,7 +232,11 @@ export class RawHandles {
 		return this.#runOwners[unit] === this.#owner;
 	}
 
-	/** A handle for a block that has just been taken. */
+	#give(code: number, segment: number, offset: number): void {
+		if (!push(this.#cache, code, segment, offset)) this.#giveBack(code, segment, offset);
+	}
+
+	/** A handle for a block that is about to be taken. */
 	take(code: number, segment: number, offset: number): number {
 		return code > runCode ? this.#takeRun(segment, offset) : this.#takeSlot(code, segment, offset);
 	}
@@ -237,7 +245,7 @@ export class RawHandles {
 		const unit = (segment << this.#segmentShift) + (offset >>> this.#unitShift);
 		const generation = following(this.#runStates[unit]!);
 		this.#runStates[unit] = generation | isOut;
-		return (this.#tag | (unit >>> indexShift)) * wordSpan + (((unit << indexShift) | generation) >>> 0);
+		return this.#first + unit * generations + generation;
 	}
 
 	#takeSlot(code: number, segment: number, offset: number): number {
@@ -247,97 +255,119 @@ export class RawHandles {
 		if (slab + slabStateBase >= this.#descriptors.length) this.#readTables();
 		const descriptors = this.#descriptors;
 		const inSlab = offset - ((descriptors[slab + slabStart]! & this.#segmentMask) << this.#unitShift);
-		const slot = Math.imul(inSlab >>> quantumShift, inverseSizes[code]!) >>> inverseShift;
-		let state = descriptors[slab + slabStateBase]! * 8 + slot;
+		const slot = imul(inSlab >>> quantumShift, inverseSizes[code]!) >>> inverseShift;
+		let state = descriptors[slab + slabStateBase]! * stateStep + slot;
 		if (state < 0) state += stateSpan;
 		if (state >= this.#slotStates.length) this.#readTables();
 		const states = this.#slotStates;
 		const generation = following(states[state]!);
 		states[state] = generation | isOut;
-		const low = (index << indexShift) | (slot << slotShift) | generation;
-		return (this.#slabTag | (index >>> indexShift)) * wordSpan + (low >>> 0);
+		return this.#first + (this.#units + state) * generations + generation;
 	}
 
 	/** The code of a handle's block; its place is in `segment` and `offset`. Throws if it is none, or freed. */
 	find(handle: number): number {
-		return this.#look(handle, false);
-	}
-
-	/** As find, and the handle is one no longer; -1 if its block has been freed, too. */
-	release(handle: number): number {
-		return this.#look(handle, true);
-	}
-
-	#look(handle: number, isReleased: boolean): number {
-		const high = Math.floor(handle / wordSpan);
-		const low = handle - high * wordSpan;
-		const tag = Math.floor(high / 2 ** tagShift);
-		if (!Number.isSafeInteger(handle) || tag < 1 || tag > tags) throw notABlock();
-		if (tag !== this.#tag >>> tagShift) {
-			throw daxkindError('ERR_DAXKIND_WRONG_KIND', 'This handle belongs to another kind; free it there');
+		const local = handle - this.#first;
+		if (!isSafeInteger(handle) || !(local >= 0 && local < this.#mostHandles)) {
+			throw native.kindIsHandle(handle) ? wrongKind() : notABlock();
 		}
-		const index = ((high & highIndexMask) << indexShift) | (low >>> indexShift);
-		const slot = (low >>> slotShift) & slotMask;
-		const [code, states, state] =
-			(high & isSlab) !== 0 ? this.#lookForSlot(index, slot) : this.#lookForRun(index, slot);
-		const generation = low & generationMask;
-		const out = generation | isOut;
-		if (isReleased && this.#isShared && states[state] === out) {
-			const [isMine, which] =
-				(high & isSlab) === 0 ? [this.#ownsRun(index), noSlot] : [this.#ownsSlot(index * descriptorWords, state), slot];
-			if (!isMine && this.#freeForeign(index, which, out)) return freedCode;
-			if (!isMine) throw freedAlready();
-		}
-		const was = isReleased ? Atomics.compareExchange(states, state, out, generation) : states[state];
+		const number = floor(local / generations);
+		const code = number < this.#units ? this.#lookForRun(number) : this.#lookForSlot(number - this.#units);
+		this.#number = number;
+		this.#out = local - number * generations + isOut;
+		const was = this.#states[this.#state]!;
 		// Nobody has ever had a handle of it; or it was an older one.
 		if (was === 0) throw notABlock();
-		if (was !== out) throw freedAlready();
+		if (was !== this.#out) throw freedAlready();
 		return code;
 	}
 
-	#lookForSlot(index: number, slot: number): [code: number, states: Uint8Array, state: number] {
-		const slab = index * descriptorWords;
+	/** As `free`, of any handle. Throws if it is none, or freed. */
+	freeSlowly(handle: number): void {
+		const code = this.find(handle);
+		// Not what is there now: another thread may have freed it a moment ago.
+		const out = this.#out;
+		const states = this.#states;
+		const state = this.#state;
+		if (this.#isShared && !this.#isMine()) {
+			if (!this.#freeForeign(this.#number, out)) throw freedAlready();
+			return;
+		}
+		if (compareExchange(states, state, out, out ^ isOut) !== out) throw freedAlready();
+		try {
+			this.#give(code, this.segment, this.offset);
+		} catch (error) {
+			// As in free.
+			states[state] = out;
+			throw error;
+		}
+	}
+
+	/** Whether the block is surely this thread's that `find` was last asked for. */
+	#isMine(): boolean {
+		if (this.#number < this.#units) return this.#ownsRun(this.#state);
+		return this.#ownsSlot(this.#slabOf(this.#state), this.#state);
+	}
+
+	/** The first word of the descriptor that has the state. */
+	#slabOf(state: number): number {
+		return this.#stateSlabs[floor(state / 2 ** stateGroupShift)]! * descriptorWords;
+	}
+
+	#lookForSlot(state: number): number {
+		if (state >= this.#slotStates.length) this.#readTables();
+		this.#states = this.#slotStates;
+		this.#state = state;
+		// No slab has had it.
+		if (!this.#slotStates[state]) throw notABlock();
+		const slab = this.#slabOf(state);
 		if (slab + slabStateBase >= this.#descriptors.length) this.#readTables();
 		const descriptors = this.#descriptors;
-		if (slab + slabStateBase >= descriptors.length) throw notABlock();
 		const start = descriptors[slab + slabStart]!;
 		const shape = descriptors[slab + slabShape]!;
-		// The slab is gone, and was empty then.
-		if (this.#unitMap[start] !== (slabEntry | index)) throw freedAlready();
+		const slot = state - (descriptors[slab + slabStateBase]! >>> 0) * stateStep;
+		// The slab is gone, and was empty then; or it had more slots once.
+		const isGone = this.#unitMap[start] !== (slabEntry | (slab / descriptorWords));
+		if (isGone || slot >= ((shape >>> slabClassBits) & slotsMask)) throw freedAlready();
 		const code = shape & classMask;
 		this.segment = start >>> this.#segmentShift;
 		this.offset = ((start & this.#segmentMask) << this.#unitShift) + slot * classSizes[code]!;
-		const state = (descriptors[slab + slabStateBase]! >>> 0) * 8 + slot;
-		if (state >= this.#slotStates.length) this.#readTables();
-		// The descriptor's slab had more slots once.
-		if (slot >= ((shape >>> slabClassBits) & slotsMask)) throw this.#slotStates[state] ? freedAlready() : notABlock();
-		return [code, this.#slotStates, state];
+		return code;
 	}
 
-	#lookForRun(unit: number, slot: number): [code: number, states: Uint8Array, state: number] {
-		if (unit >= this.#unitMap.length || slot !== 0) throw notABlock();
+	#lookForRun(unit: number): number {
+		this.#states = this.#runStates;
+		this.#state = unit;
 		const entry = this.#unitMap[unit]!;
 		// What was once a block here has been freed, or a slab has been made of it.
 		if (entry >>> unitTagShift !== largeTag) throw this.#runStates[unit] === 0 ? notABlock() : freedAlready();
 		this.segment = unit >>> this.#segmentShift;
 		this.offset = (unit & this.#segmentMask) << this.#unitShift;
-		return [runCodeOf(entry & entryMask), this.#runStates, unit];
+		return runCodeOf(entry & entryMask);
 	}
 
 	#readTables(): void {
-		const { unitMap, descriptors, slotStates, runStates, slotOwners, runOwners } = this.#read();
-		this.#unitMap = new Int32Array(unitMap);
-		this.#descriptors = new Int32Array(descriptors);
-		this.#slotStates = new Uint8Array(slotStates);
-		this.#runStates = new Uint8Array(runStates);
-		this.#slotOwners = new Uint16Array(slotOwners);
-		this.#runOwners = new Uint16Array(runOwners);
+		const tables = this.#read();
+		this.#first = tables.firstHandle;
+		this.#mostHandles = tables.mostHandles;
+		this.#unitMap = new Int32Array(tables.unitMap);
+		this.#descriptors = new Int32Array(tables.descriptors);
+		this.#stateSlabs = new Int32Array(tables.stateSlabs);
+		this.#slotStates = new Uint16Array(tables.slotStates);
+		this.#runStates = new Uint16Array(tables.runStates);
+		this.#slotOwners = new Uint16Array(tables.slotOwners);
+		this.#runOwners = new Uint16Array(tables.runOwners);
+		this.#units = this.#unitMap.length;
 	}
 }
 
-/** The generation after that of a state: 1 to 63, so that a state of 0 is one that has never had a handle. */
+/** The generation after that of a state. */
 function following(state: number): number {
 	return (state & generationMask) === generationMask ? 1 : (state & generationMask) + 1;
+}
+
+function wrongKind(): Error {
+	return daxkindError('ERR_DAXKIND_WRONG_KIND', 'This handle belongs to another kind; free it there');
 }
 
 function notABlock(): Error {

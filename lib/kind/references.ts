@@ -8,6 +8,8 @@ export interface SharedKind {
 	readonly process: number;
 	/** Which of its kinds. */
 	readonly number: number;
+	/** 128 random bits, without which nobody can join the kind. */
+	readonly secret: string;
 }
 
 /** A block, for `kind.deref` in any thread that holds the kind. Made by `kind.ref(block)`. */
@@ -31,28 +33,24 @@ function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): boolean {
 	return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }
 
-/** Checks what postMessage brought. */
+/** Checks what postMessage brought, reading each property once, and gives it. */
 export function requireSharedKind(value: unknown): SharedKind {
-	if (
-		isRecord(value) &&
-		value.type === 'daxkind.Kind' &&
-		isCount(value.process) &&
-		isCount(value.number, 2 ** 32 - 1)
-	) {
-		return value as unknown as SharedKind;
+	if (isRecord(value)) {
+		const { type, process, number, secret } = value as unknown as SharedKind;
+		const isShared =
+			type === 'daxkind.Kind' && isCount(process) && isCount(number, 2 ** 32 - 1) && typeof secret === 'string';
+		if (isShared) return { type, process, number, secret };
 	}
 	throw invalidArgType('shared', 'what kind.share() returned', value);
 }
 
-/** Checks what postMessage brought. */
+/** The same. */
 export function requireReference(value: unknown): BlockReference {
-	const isReference =
-		isRecord(value) &&
-		value.type === 'daxkind.Block' &&
-		isCount(value.kind) &&
-		isCount(value.offset) &&
-		isCount(value.length) &&
-		isCount(value.generation);
-	if (!isReference) throw invalidArgType('reference', 'what kind.ref() returned', value);
-	return value as unknown as BlockReference;
+	if (isRecord(value)) {
+		const { type, kind, offset, length, generation } = value as unknown as BlockReference;
+		const isReference =
+			type === 'daxkind.Block' && isCount(kind) && isCount(offset) && isCount(length) && isCount(generation);
+		if (isReference) return { type, kind, offset, length, generation };
+	}
+	throw invalidArgType('reference', 'what kind.ref() returned', value);
 }

@@ -19,12 +19,16 @@ const {
 	cachedUnitsLimitWord,
 	resultSegmentWord,
 	resultOffsetWord,
+	resultPendingWord,
 	failedClassesWord,
 	failedUnitsWord,
 	segmentSize,
 } = native.kindLayout;
 
 const { ENOMEM, ENOSPC, EDQUOT } = osConstants.errno;
+
+// Taken once: others may be put in their place later.
+const { ceil } = Math;
 
 /** Puts a block into its magazine, if that is for its code and has room. */
 export function push(cache: Int32Array, code: number, segment: number, offset: number): boolean {
@@ -51,9 +55,11 @@ export class ThreadHeap {
 	readonly unitSize: number;
 	/** What the heap answered when it was last asked for memory. */
 	lastStatus = 0;
-	/** Where the memory is that was taken last. */
+	/** Where the memory is that was found last. */
 	segment = 0;
 	offset = 0;
+	/** Whether a native call has found it, and not the thread cache. */
+	#isResult = false;
 	readonly #path: string;
 	/** ArrayBuffers of blocks, and of tables, that are no segments. */
 	#windows = new Set<WeakRef<ArrayBuffer>>();
@@ -81,47 +87,63 @@ export class ThreadHeap {
 	}
 
 	/**
-	 * Takes memory for `size` bytes, more than 0; its place is in `segment` and `offset`.
+	 * Finds memory for `size` bytes, more than 0; its place is in `segment` and `offset`. It is nobody's until `take`, which has to
+	 * follow before anything else is done with the heap, or not at all.
 	 *
 	 * @param alignment A power of two.
 	 * @returns The block's code, or -1 if there is no memory.
 	 * @throws SystemError of `fallocate` for an error that is not about memory.
 	 */
-	take(size: number, alignment: number): number {
+	find(size: number, alignment: number): number {
 		const code = this.#codeOf(size, alignment);
 		if (code < runCode || alignment <= sizeQuantum) {
-			if (this.has(code)) return this.#pop(code);
+			if (this.has(code)) return this.#newest(code);
 			if (this.#isKnownToFail(code)) return -1;
 		}
 		this.lastStatus = -ENOMEM;
 		if (size > this.capacity) return -1;
-		if (code < runCode) return this.#succeeded(native.kindRefill(this.id, code)) ? this.#pop(code) : -1;
+		if (code < runCode) return this.#succeeded(native.kindRefill(this.id, code)) ? this.#newest(code) : -1;
 		if (!this.#succeeded(native.kindAllocateRun(this.id, unitsOf(code), alignment))) return -1;
 		this.#readResult();
 		return code;
 	}
 
-	/** Gives memory back: to the cache if it will have it, else to the heap. Whether the heap knew it. */
-	giveBack(code: number, segment: number, offset: number): boolean {
-		if (push(this.cache, code, segment, offset)) return true;
+	/** Takes what has been found, of that code: the last step of an allocation. It throws before anything is done, or not at all. */
+	take(code: number): void {
+		const { cache } = this;
+		if (this.#isResult) {
+			cache[resultPendingWord] = 0;
+			return;
+		}
+		const magazine = magazineOf(code);
+		cache[magazine]! -= 2;
+		if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
+	}
+
+	/**
+	 * Gives memory back: to the cache if it will have it, else to the heap. Not 0: the heap did not know it, or not what was cached
+	 * beside it, and nothing has changed. So it is when it throws.
+	 */
+	giveBack(code: number, segment: number, offset: number): number {
+		if (push(this.cache, code, segment, offset)) return 0;
 		const { cache } = this;
 		// Room is made for it if the cache will hold such blocks at all.
 		const isCacheable =
 			code < runCode ? cache[magazineOf(code) + 1]! > 0 : unitsOf(code) <= cache[cachedUnitsLimitWord]! / 2;
 		let status = isCacheable ? native.kindFlush(this.id, code) : 0;
-		if (!isCacheable || !push(cache, code, segment, offset)) {
-			status = native.kindFree(this.id, segment, offset) || status;
+		if (status === 0 && !(isCacheable && push(cache, code, segment, offset))) {
+			status = native.kindFree(this.id, segment, offset);
 		}
-		return status === 0;
+		return status;
 	}
 
-	/** Makes a run longer or shorter where it is. */
-	resize(code: number, segment: number, offset: number): boolean {
-		return native.kindResizeRun(this.id, segment, offset, unitsOf(code)) === 0;
+	/** Makes a run longer or shorter where it is. Not 0: it cannot be. */
+	resize(code: number, segment: number, offset: number): number {
+		return native.kindResizeRun(this.id, segment, offset, unitsOf(code));
 	}
 
-	/** Takes a better place for a block, if there is one. */
-	takeBetter(segment: number, offset: number): boolean {
+	/** Finds a better place for a block, if there is one. It is nobody's until `take`. */
+	findBetter(segment: number, offset: number): boolean {
 		if (native.kindTakeBetter(this.id, segment, offset) !== 0) return false;
 		this.#readResult();
 		return true;
@@ -179,13 +201,13 @@ export class ThreadHeap {
 		const code = codeFor(size, this.unitSize);
 		if (alignment <= sizeQuantum) return code;
 		// A class whose size is a multiple of the alignment has aligned blocks only: slabs begin at a unit.
-		const rounded = Math.ceil(size / alignment) * alignment;
+		const rounded = ceil(size / alignment) * alignment;
 		if (rounded <= maxSlabSize && alignment <= this.unitSize) {
 			let aligned = classOfQuantum[rounded / sizeQuantum]!;
 			while (aligned < classSizes.length && classSizes[aligned]! % alignment !== 0) aligned++;
 			if (aligned < classSizes.length) return aligned;
 		}
-		return code > runCode ? code : runCodeOf(Math.ceil(size / this.unitSize));
+		return code > runCode ? code : runCodeOf(ceil(size / this.unitSize));
 	}
 
 	/** Whether this code has failed for want of memory, and none has come back since. */
@@ -206,20 +228,21 @@ export class ThreadHeap {
 		return units >= failed && (units <= segment || failed > segment);
 	}
 
-	#pop(code: number): number {
+	/** The place of the newest block in the magazine of a code. */
+	#newest(code: number): number {
 		const { cache } = this;
 		const magazine = magazineOf(code);
 		const top = cache[magazine]!;
 		this.segment = cache[magazine + top]!;
 		this.offset = cache[magazine + top + 1]!;
-		cache[magazine] = top - 2;
-		if (code > runCode) cache[cachedUnitsWord]! -= unitsOf(code);
+		this.#isResult = false;
 		return code;
 	}
 
 	#readResult(): void {
 		this.segment = this.cache[resultSegmentWord]!;
 		this.offset = this.cache[resultOffsetWord]!;
+		this.#isResult = true;
 	}
 
 	/** Whether the heap found memory; an error that is not about memory is thrown. */

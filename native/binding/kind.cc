@@ -54,7 +54,7 @@ Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> ki
     attachment->kind = std::move(kind);
     attachment->cache = std::move(cache);
     table->listen(env, attachment.get());
-    handle["id"] = table->add(std::move(attachment));
+    handle["id"] = static_cast<double>(table->add(std::move(attachment)));
     return handle;
 }
 

@@ -12,6 +12,7 @@ namespace {
 void putResult(Attachment* at, uint64_t offset) {
     at->cache->word(kResultSegmentWord) = static_cast<int32_t>(offset >> kSegmentShift);
     at->cache->word(kResultOffsetWord) = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
+    at->cache->word(kResultPendingWord) = 1;
 }
 
 // kindRefill(id, code)
@@ -33,6 +34,7 @@ napi_value allocateRun(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
+    at->freePending();
     uint64_t offset;
     const int error = at->kind->heap.allocateRun(at->cache.get(), call.uint32(0), call.uint64(1), &offset);
     if (error == 0) putResult(at, offset);
@@ -52,13 +54,13 @@ napi_value freeBlock(napi_env env, napi_callback_info info) {
     return number(env, status);
 }
 
-// kindFreeRaw(id, index, slot, out, fill): 0, or -EINVAL if the handle is not out
+// kindFreeRaw(id, place, out, fill): 0, or -EINVAL if the handle is not out
 napi_value freeRaw(napi_env env, napi_callback_info info) {
-    const Call<4> call(env, info);
+    const Call<3> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
-    return number(env, at->kind->heap.freeRaw(at->cache.get(), call.uint32(0), call.uint32(1),
-                                              static_cast<uint8_t>(call.uint32(2)), static_cast<int>(call.uint32(3))));
+    const int fill = static_cast<int>(call.uint32(2));
+    return number(env, at->kind->heap.freeRaw(at->cache.get(), call.uint64(0), static_cast<uint16_t>(call.uint32(1)), fill));
 }
 
 // kindResizeRun(id, segment, offset, units)
@@ -74,6 +76,7 @@ napi_value takeBetter(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
+    at->freePending();
     uint64_t better;
     const int error = at->kind->heap.takeBetter(at->cache.get(), call.blockOffset(0), &better);
     if (error == 0) putResult(at, better);

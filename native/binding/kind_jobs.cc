@@ -16,7 +16,7 @@ KindTable* tableOf(const Napi::CallbackInfo& info) {
 }
 
 Attachment* attachmentOf(const Napi::CallbackInfo& info) {
-    return tableOf(info)->find(info[0].As<Napi::Number>());
+    return tableOf(info)->find(info[0].As<Napi::Number>().Int64Value());
 }
 
 // A kind that is being made.
@@ -86,7 +86,7 @@ Napi::Value purge(const Napi::CallbackInfo& info) {
 Napi::Value closeKind(const Napi::CallbackInfo& info) {
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    const std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>());
+    const std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>().Int64Value());
     if (attachment == nullptr) return info.Env().Undefined();
     auto kind = std::make_shared<std::shared_ptr<Kind>>(attachment->kind);
     job->mustBeDone = true;

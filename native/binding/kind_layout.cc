@@ -27,6 +27,7 @@ Napi::Object kindLayout(Napi::Env env) {
     set("cachedUnitsLimitWord", kCachedUnitsLimitWord);
     set("resultSegmentWord", kResultSegmentWord);
     set("resultOffsetWord", kResultOffsetWord);
+    set("resultPendingWord", kResultPendingWord);
     set("failedClassesWord", kFailedClassesWord);
     set("failedUnitsWord", kFailedUnitsWord);
     set("pressureWord", kPressureWord);
@@ -40,13 +41,14 @@ Napi::Object kindLayout(Napi::Env env) {
     set("manyOwners", kManyOwners);
     set("slabStateBase", kSlabStateBase);
     set("handleOut", kHandleOut);
-    set("noSlot", Heap::kNoSlot);
     set("referenceShared", static_cast<uint32_t>(ReferenceSort::kShared));
     set("referenceCollected", static_cast<uint32_t>(ReferenceSort::kCollected));
     set("referenceGuarded", static_cast<uint32_t>(ReferenceSort::kGuarded));
     set("slabClassBits", kSlabClassBits);
     set("slabSlotsBits", kSlabSlotsBits);
     set("descriptorWords", kDescriptorWords);
+    set("stateGroupShift", kStateGroupShift);
+    set("rawGenerationBits", kRawGenerationBits);
     set("unitTagShift", RunAllocator::kTagShift);
     set("largeTag", RunAllocator::kLarge >> RunAllocator::kTagShift);
     set("slabTag", RunAllocator::kSlab >> RunAllocator::kTagShift);

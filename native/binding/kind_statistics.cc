@@ -10,7 +10,7 @@ namespace {
 // kindStats(id)
 Napi::Value stats(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>());
+    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
     if (at == nullptr) return env.Undefined();
     const HeapStats stats = at->kind->heap.stats();
     const int64_t resident = at->kind->region->resident();
@@ -29,17 +29,22 @@ Napi::Value stats(const Napi::CallbackInfo& info) {
     return result;
 }
 
-// kindClassUse(id): for each class, and then for all runs: slabs, slots, blocks, bytes, cachedBlocks, cachedBytes
+// kindClassUse(id, isWithoutCollected): for each class, and then for all runs: slabs, slots, blocks, bytes,
+// cachedBlocks, cachedBytes
 Napi::Value classUse(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>());
+    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
     if (at == nullptr) return env.Undefined();
     constexpr uint32_t kColumns = 6;
-    Napi::Float64Array table = Napi::Float64Array::New(env, (kSlabClasses + 1) * kColumns);
+    constexpr uint32_t kRows = kSlabClasses + 1;
+    Napi::Float64Array table = Napi::Float64Array::New(env, kRows * kColumns);
     // Nothing can be made in a worker that is being terminated.
     if (table.IsEmpty()) return env.Undefined();
-    for (uint32_t row = 0; row <= kSlabClasses; row++) {
-        const ClassUse use = at->kind->heap.classUse(row < kSlabClasses ? row : kRunCode);
+    ClassUse uses[kRows];
+    for (uint32_t row = 0; row < kRows; row++) uses[row] = at->kind->heap.classUse(row < kSlabClasses ? row : kRunCode);
+    if (info[1].As<Napi::Boolean>()) at->kind->heap.subtractCollected(uses);
+    for (uint32_t row = 0; row < kRows; row++) {
+        const ClassUse& use = uses[row];
         const uint64_t values[kColumns] = {use.slabs, use.slots,        use.blocks,
                                            use.bytes, use.cachedBlocks, use.cachedBytes};
         for (uint32_t column = 0; column < kColumns; column++) {
@@ -54,6 +59,7 @@ napi_value leave(napi_env env, napi_callback_info info) {
     const Call<0> call(env, info);
     Attachment* const at = call.attachment();
     napi_value isLast;
+    if (at != nullptr) at->freePending();
     napi_get_boolean(env, at != nullptr && at->kind->heap.leave(at->cache.get()), &isLast);
     return isLast;
 }

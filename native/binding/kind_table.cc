@@ -2,9 +2,11 @@
 
 #include <sys/random.h>
 
+#include <cerrno>
 #include <optional>
 #include <unordered_map>
 
+#include "heap/raw_numbers.h"
 #include "jobs/background.h"
 
 namespace daxkind {
@@ -16,6 +18,7 @@ struct Registry {
     std::unordered_map<uint32_t, std::weak_ptr<Kind>> kinds;
     // References to blocks tell kinds by their numbers: those of another process are not to be taken for this one's.
     uint32_t last = static_cast<uint32_t>(static_cast<uint64_t>(processNonce())) / 2;
+    RawNumbers handles{static_cast<uint64_t>(processNonce())};
 };
 
 // Never destroyed: threads may still run while the process ends.
@@ -31,6 +34,7 @@ Kind::~Kind() {
         Registry& all = registry();
         const std::lock_guard<std::mutex> lock(all.mutex);
         all.kinds.erase(number);
+        if (firstHandle != 0) all.handles.giveBack(firstHandle);
     }
     if (region != nullptr) region->retire();
 }
@@ -43,11 +47,42 @@ void registerKind(const std::shared_ptr<Kind>& kind) {
     if (kind->region->isElastic()) kind->decay = Decay::start(std::shared_ptr<Heap>(kind, &kind->heap));
 }
 
-std::shared_ptr<Kind> findKind(uint32_t number) {
+std::shared_ptr<Kind> findKind(uint32_t number, const std::string& secret) {
     Registry& all = registry();
+    // Let go of after the lock: its end takes that, too.
+    std::shared_ptr<Kind> kind;
     const std::lock_guard<std::mutex> lock(all.mutex);
     const auto at = all.kinds.find(number);
-    return at == all.kinds.end() ? nullptr : at->second.lock();
+    if (at != all.kinds.end()) kind = at->second.lock();
+    // A kind that nobody has shared has no secret.
+    return kind != nullptr && !kind->secret.empty() && kind->secret == secret ? kind : nullptr;
+}
+
+int secretOf(Kind& kind, std::string* secret) {
+    const std::lock_guard<std::mutex> lock(registry().mutex);
+    if (kind.secret.empty()) {
+        uint8_t bits[16];
+        const ssize_t got = getrandom(bits, sizeof bits, 0);
+        if (got != sizeof bits) return got < 0 ? -errno : -EIO;
+        for (const uint8_t byte : bits) {
+            for (const uint32_t digit : {byte >> 4, byte & 15}) kind.secret += "0123456789abcdef"[digit];
+        }
+    }
+    *secret = kind.secret;
+    return 0;
+}
+
+uint64_t firstHandleOf(Kind& kind, uint64_t count) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    if (kind.firstHandle == 0) kind.firstHandle = all.handles.take(count);
+    return kind.firstHandle;
+}
+
+bool isHandleOfSomeKind(uint64_t number) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    return all.handles.wasTaken(number);
 }
 
 double processNonce() {
@@ -61,6 +96,13 @@ double processNonce() {
 
 // ---- Holds ----------------------------------------------------------------------------------------------------------
 
+void Attachment::freePending() {
+    if (cache->word(kResultPendingWord) == 0) return;
+    cache->word(kResultPendingWord) = 0;
+    const uint64_t segment = static_cast<uint32_t>(cache->word(kResultSegmentWord));
+    kind->heap.free(cache.get(), (segment << kSegmentShift) + static_cast<uint32_t>(cache->word(kResultOffsetWord)));
+}
+
 Attachment::~Attachment() {
     if (kind == nullptr || cache == nullptr) return;
     for (const auto& [offset, generation] : quarantine) kind->heap.freeReferenced(cache.get(), offset, generation);
@@ -70,25 +112,24 @@ Attachment::~Attachment() {
 }
 
 KindTable::~KindTable() {
-    for (std::unique_ptr<Attachment>& attachment : attachments) {
-        if (attachment == nullptr) continue;
+    for (auto& [id, attachment] : attachments_) {
         const std::shared_ptr<OwnedBlocks> blocks = attachment->blocks;
         attachment.reset();
         blocks->free();
     }
-    if (loopCall != nullptr) loopCall->stop();
+    if (loopCall_ != nullptr) loopCall_->stop();
 }
 
 void KindTable::listen(napi_env env, Attachment* attachment) {
-    if (loopCall == nullptr) {
-        loopCall = LoopCall::create(env, [this](napi_env) {
-            for (const auto& at : attachments) {
-                if (at != nullptr && at->isWoken.exchange(false)) at->kind->heap.answer(at->cache.get());
+    if (loopCall_ == nullptr) {
+        loopCall_ = LoopCall::create(env, [this](napi_env) {
+            for (const auto& [id, at] : attachments_) {
+                if (at->isWoken.exchange(false)) at->kind->heap.answer(at->cache.get());
             }
         });
     }
-    if (loopCall == nullptr) return;
-    attachment->loopCall = loopCall;
+    if (loopCall_ == nullptr) return;
+    attachment->loopCall = loopCall_;
     const auto wake = [](void* data) {
         Attachment& at = *static_cast<Attachment*>(data);
         at.isWoken = true;
@@ -129,21 +170,19 @@ OwnedBlocks::~OwnedBlocks() {
     if (doInBackground(task) != 0) kind->heap.abandon(owner_);
 }
 
-uint32_t KindTable::add(std::unique_ptr<Attachment> attachment) {
-    if (unused.empty()) {
-        attachments.push_back(std::move(attachment));
-        return static_cast<uint32_t>(attachments.size() - 1);
-    }
-    const uint32_t id = unused.back();
-    unused.pop_back();
-    attachments[id] = std::move(attachment);
-    return id;
+int64_t KindTable::add(std::unique_ptr<Attachment> attachment) {
+    attachments_[++last_] = std::move(attachment);
+    return last_;
 }
 
-std::unique_ptr<Attachment> KindTable::take(uint32_t id) {
-    if (find(id) == nullptr) return nullptr;
-    unused.push_back(id);
-    return std::move(attachments[id]);
+std::unique_ptr<Attachment> KindTable::take(int64_t id) {
+    const auto at = attachments_.find(id);
+    if (at == attachments_.end()) return nullptr;
+    lastFound_ = 0;
+    found_ = nullptr;
+    std::unique_ptr<Attachment> attachment = std::move(at->second);
+    attachments_.erase(at);
+    return attachment;
 }
 
 }  // namespace daxkind

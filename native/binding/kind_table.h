@@ -11,9 +11,9 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "binding/loop_call.h"
+#include "binding/shown.h"
 #include "heap/heap.h"
 #include "kind/decay.h"
 #include "region/region.h"
@@ -37,6 +37,10 @@ struct KindDescription {
 struct Kind {
     // In this process, never used again. 0 until it is registered.
     uint32_t number = 0;
+    // What a share of the kind carries, and attaching asks for; empty until the first share. Numbers can be counted up.
+    std::string secret;
+    // The numbers that its raw handles are made of (heap/raw_numbers.h). 0 until the first is needed.
+    uint64_t firstHandle = 0;
     KindDescription description;
     std::shared_ptr<Region> region;
     const std::shared_ptr<Heap> heapOwner = std::make_shared<Heap>();
@@ -49,9 +53,15 @@ struct Kind {
     ~Kind();
 };
 
-// The process-wide registry: who has a kind's number can join it while somebody holds it.
+// The process-wide registry: who has a kind's number and secret can join it while somebody holds it.
 void registerKind(const std::shared_ptr<Kind>& kind);
-std::shared_ptr<Kind> findKind(uint32_t number);
+std::shared_ptr<Kind> findKind(uint32_t number, const std::string& secret);
+// 128 random bits in hexadecimal, made when they are first asked for. 0 or -errno.
+int secretOf(Kind& kind, std::string* secret);
+// The first of `count` numbers for raw handles that are the kind's alone, the same for each thread. 0: there are none.
+uint64_t firstHandleOf(Kind& kind, uint64_t count);
+// Whether a kind of this process, maybe a closed one, has or had this number for its raw handles.
+bool isHandleOfSomeKind(uint64_t number);
 // Tells this process's handles from another's: 52 random bits.
 double processNonce();
 
@@ -89,19 +99,20 @@ struct Attachment {
     // end before it gives them back.
     std::unordered_map<uint64_t, uint64_t> quarantine;
 
+    // Frees the block that the last call found and no caller got (kResultPendingWord).
+    void freePending();
+
     Attachment() = default;
     Attachment(const Attachment&) = delete;
     Attachment& operator=(const Attachment&) = delete;
     ~Attachment();
 };
 
-// The holds of one environment by the small number that JavaScript knows them by. Numbers of closed kinds are used
-// again: the facade forgets a number when it closes the kind.
-struct KindTable {
-    std::vector<std::unique_ptr<Attachment>> attachments;
-    std::vector<uint32_t> unused;
-    std::shared_ptr<LoopCall> loopCall;  // Made with the first hold.
-
+// The holds of one environment by the number that JavaScript knows them by. A number is never used again: a script that
+// runs in the middle of a call of ours can close the kind and make another one, and the rest of the call must not find
+// that one.
+class KindTable {
+  public:
     KindTable() = default;
     KindTable(const KindTable&) = delete;
     KindTable& operator=(const KindTable&) = delete;
@@ -110,9 +121,25 @@ struct KindTable {
 
     // Lets other threads ask the hold's owner to answer.
     void listen(napi_env env, Attachment* attachment);
-    uint32_t add(std::unique_ptr<Attachment> attachment);
-    Attachment* find(uint32_t id) const { return id < attachments.size() ? attachments[id].get() : nullptr; }
-    std::unique_ptr<Attachment> take(uint32_t id);
+    int64_t add(std::unique_ptr<Attachment> attachment);
+    Attachment* find(int64_t id) {
+        if (id != lastFound_) {
+            const auto at = attachments_.find(id);
+            if (at == attachments_.end()) return nullptr;
+            lastFound_ = id;
+            found_ = at->second.get();
+        }
+        return found_;
+    }
+    std::unique_ptr<Attachment> take(int64_t id);
+
+  private:
+    std::unordered_map<int64_t, std::unique_ptr<Attachment>> attachments_;
+    int64_t last_ = 0;
+    // Most calls are for the same kind as the one before. 0 and null: none.
+    int64_t lastFound_ = 0;
+    Attachment* found_ = nullptr;
+    std::shared_ptr<LoopCall> loopCall_;  // Made with the first hold.
 };
 
 // The arguments of a hot call, all numbers, and the hold that the first one names.
@@ -128,9 +155,9 @@ struct Call {
         table = static_cast<KindTable*>(data);
     }
 
-    uint32_t id() const {
-        uint32_t id = UINT32_MAX;
-        napi_get_value_uint32(env_, values[0], &id);
+    int64_t id() const {
+        int64_t id = 0;
+        napi_get_value_int64(env_, values[0], &id);
         return id;
     }
 
@@ -152,6 +179,9 @@ struct Call {
         const double value = number(index);
         return value > 0 && value < 18446744073709551616.0 ? static_cast<uint64_t>(value) : 0;
     }
+
+    // Detaches the ArrayBuffer at `index`, if there is one: every view of it has length 0 then.
+    void detach(size_t index) const { detachArrayBuffer(env_, values[index + 1]); }
 
     uint64_t blockOffset(size_t index) const {
         return (static_cast<uint64_t>(uint32(index)) << kSegmentShift) + uint32(index + 1);

@@ -88,10 +88,7 @@ napi_value detach(napi_env env, napi_callback_info info) {
     size_t count = 1;
     napi_value buffer;
     napi_get_cb_info(env, info, &count, &buffer, nullptr, nullptr);
-    bool is = false;
-    if (napi_is_arraybuffer(env, buffer, &is) != napi_ok || !is) return nullptr;
-    clearDetachKey(env, buffer);
-    napi_detach_arraybuffer(env, buffer);
+    detachArrayBuffer(env, buffer);
     return nullptr;
 }
 
@@ -111,6 +108,13 @@ napi_value shownArrayBuffer(napi_env env, void* data, size_t length, std::shared
     buffers->pins.insert(pin.release());
     ShownBuffers::EndWatch::renew(env, buffers);
     return buffer;
+}
+
+void detachArrayBuffer(napi_env env, napi_value value) {
+    bool is = false;
+    if (napi_is_arraybuffer(env, value, &is) != napi_ok || !is) return;
+    clearDetachKey(env, value);
+    napi_detach_arraybuffer(env, value);
 }
 
 void exportShown(Napi::Env env, Napi::Object exports) {

@@ -321,10 +321,12 @@ int Heap::rawTables(RawTables* tables) {
     *tables = {
         {runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
         {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
+        {slabs_.stateSlabs().data(), withRoom(slabs_.stateSlabBytes(), slabs_.stateSlabs().bytes())},
         {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
-        {runStates_.data(), runs_.totalUnits()},
-        {slabs_.slotOwners().data(), hasOwners ? withRoom(slabs_.stateBytes() * 2, slabs_.slotOwners().bytes()) : 0},
-        {runOwners_.data(), hasOwners ? uint64_t{runs_.totalUnits()} * 2 : 0}};
+        {runStates_.data(), uint64_t{runs_.totalUnits()} * 2},
+        {slabs_.slotOwners().data(), hasOwners ? withRoom(slabs_.stateBytes(), slabs_.slotOwners().bytes()) : 0},
+        {runOwners_.data(), hasOwners ? uint64_t{runs_.totalUnits()} * 2 : 0},
+        (runs_.totalUnits() + slabs_.mostStates()) << kRawGenerationBits};
     return 0;
 }
 
@@ -360,6 +362,20 @@ ClassUse Heap::classUseLocked(uint32_t code) {
     use.blocks = taken - std::min(taken, use.cachedBlocks);
     use.bytes = bytes - std::min(bytes, use.cachedBytes);
     return use;
+}
+
+void Heap::subtractCollected(ClassUse* uses) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    references_.eachCollected([this, uses](uint64_t offset) {
+        const uint32_t sizeClass = slabs_.classAt(offset);
+        const bool isRun = sizeClass == SlabAllocator::kNone;
+        const uint64_t units = runs_.largeUnits(static_cast<uint32_t>(offset >> runs_.unitShift()));
+        ClassUse& use = uses[isRun ? kSlabClasses : sizeClass];
+        // The uses may have been read a moment before.
+        const uint64_t bytes = isRun ? units << runs_.unitShift() : classSize(sizeClass);
+        use.blocks -= std::min<uint64_t>(use.blocks, 1);
+        use.bytes -= std::min(use.bytes, bytes);
+    });
 }
 
 HeapStats Heap::stats() {

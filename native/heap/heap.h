@@ -63,11 +63,13 @@ struct RawTables {
     };
     Table unitMap;
     Table descriptors;
+    Table stateSlabs;
     Table slotStates;
     Table runStates;  // One for each unit: of the run that begins there.
     // Empty while other threads are not expected.
     Table slotOwners;
-    Table runOwners;  // By unit as well.
+    Table runOwners;       // By unit as well.
+    uint64_t mostHandles;  // How many numbers the kind's handles need: one for each generation of each state.
 };
 
 class Heap {
@@ -112,12 +114,10 @@ class Heap {
     // Takes a block of the same class in another slab that is as full, or fuller; the content is the caller's to move.
     // -ENOENT when the block is in its best place already, or is a run.
     int takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better);
-    // Takes back a raw handle, whose state is `out`, and frees its block, which may be another thread's. `index` is
-    // that of the slab's descriptor and `slot` that of the slot; of a run, `index` is its first unit and `slot`
-    // kNoSlot. The block is filled with the byte `fill` first, unless that is negative. -EINVAL if the handle is not
-    // out.
-    static constexpr uint32_t kNoSlot = UINT32_MAX;
-    int freeRaw(ThreadCache* cache, uint32_t index, uint32_t slot, uint8_t out, int fill);
+    // Takes back a raw handle, whose state is `out`, and frees its block, which may be another thread's. `place` is the
+    // first unit of a run, or the number of a slot's state behind the numbers of all units. The block is filled with
+    // the byte `fill` first, unless that is negative. -EINVAL if the handle is not out.
+    int freeRaw(ThreadCache* cache, uint64_t place, uint16_t out, int fill);
 
     // Gives a block that has none a generation.
     uint64_t reference(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort);
@@ -158,6 +158,8 @@ class Heap {
     HeapStats stats();
     // `code` is a class, or kRunCode for all runs.
     ClassUse classUse(uint32_t code);
+    // Takes the blocks that the garbage collector frees out of the uses of all classes, and of all runs behind them.
+    void subtractCollected(ClassUse* uses);
     // 0 or -errno (ENOMEM).
     int rawTables(RawTables* tables);
     // The cache's owner is about to let go. Whether it is the last: of several who let go at once, one is.
@@ -210,7 +212,7 @@ class Heap {
     SlabAllocator slabs_;
     References references_;
     Owners owners_;
-    LazyArray<uint8_t> runStates_;
+    LazyArray<uint16_t> runStates_;
     LazyArray<uint16_t> runOwners_;  // By the unit where a run begins; open when there may be a second cache.
     uint64_t capacity_ = 0;
     ThreadCache* caches_ = nullptr;

@@ -96,25 +96,24 @@ bool Heap::close() {
     return isClosed_;
 }
 
-int Heap::freeRaw(ThreadCache* cache, uint32_t index, uint32_t slot, uint8_t out, int fill) {
+int Heap::freeRaw(ThreadCache* cache, uint64_t place, uint16_t out, int fill) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    uint8_t* state = nullptr;
+    uint16_t* state = nullptr;
     uint64_t offset = 0;
     uint64_t bytes = 0;
-    if (slot != kNoSlot) {
-        state = slabs_.stateOf(index, slot);
+    if (place >= runs_.totalUnits()) {
+        state = slabs_.stateOf(place - runs_.totalUnits(), &offset);
         if (state == nullptr) return -EINVAL;
-        offset = slabs_.offsetOf(index, slot);
         bytes = classSize(slabs_.classAt(offset));
-    } else if (runStates_.isOpen() && runs_.largeUnits(index) != 0) {
-        state = &runStates_[index];
-        offset = static_cast<uint64_t>(index) << runs_.unitShift();
-        bytes = static_cast<uint64_t>(runs_.largeUnits(index)) << runs_.unitShift();
+    } else if (runStates_.isOpen() && runs_.largeUnits(static_cast<uint32_t>(place)) != 0) {
+        state = &runStates_[place];
+        offset = place << runs_.unitShift();
+        bytes = static_cast<uint64_t>(runs_.largeUnits(static_cast<uint32_t>(place))) << runs_.unitShift();
     } else {
         return -EINVAL;
     }
     // The block's own thread frees it without the lock.
-    const uint8_t freed = out & static_cast<uint8_t>(~kHandleOut);
+    const uint16_t freed = out & static_cast<uint16_t>(~kHandleOut);
     if (freed == out || !__atomic_compare_exchange_n(state, &out, freed, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
         return -EINVAL;
     }

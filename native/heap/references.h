@@ -44,6 +44,13 @@ class References {
         return at == references_.end() ? nullptr : &at->second;
     }
     bool isEmpty() const { return references_.empty(); }
+    // Calls `visit` with the offset of each block that the garbage collector frees.
+    template <typename Visit>
+    void eachCollected(Visit visit) const {
+        for (const auto& [offset, reference] : references_) {
+            if (reference.sort == ReferenceSort::kCollected) visit(offset);
+        }
+    }
 
   private:
     std::unordered_map<uint64_t, Reference> references_;

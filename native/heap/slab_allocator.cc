@@ -9,7 +9,7 @@ namespace {
 
 // How many slabs of a class are looked at for one that is fuller.
 constexpr int kBestOf = 256;
-// The unit map has 30 bits for a descriptor's index, and descriptors 32 for where their state bytes begin.
+// The unit map has 30 bits for a descriptor's index, and descriptors 32 for the number of their first state, in eights.
 constexpr uint64_t kMostGranules = 1ull << RunAllocator::kTagShift;
 constexpr uint64_t kMostStates = 1ull << 32;
 
@@ -22,6 +22,9 @@ constexpr uint32_t mostSlots(uint32_t granules) {
     return std::min((granules * kDescriptorWords - kSlabBits) / 2 * 64, kMaxSlots);
 }
 static_assert(granulesFor(kMaxSlots) == 5 && granulesFor(64) == 1);
+static_assert(mostSlots(1) % (1u << kStateGroupShift) == 0 && mostSlots(2) % (1u << kStateGroupShift) == 0 &&
+              mostSlots(3) % (1u << kStateGroupShift) == 0 && mostSlots(4) % (1u << kStateGroupShift) == 0 &&
+              mostSlots(5) % (1u << kStateGroupShift) == 0);
 
 // How many slabs with descriptors of so many granules there can be at a time: all memory in the shortest of them.
 uint64_t mostSlabs(const RunAllocator& runs, uint32_t granules) {
@@ -46,7 +49,8 @@ int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
     // A descriptor is used again only by slabs of its own length: all memory may be in each length once.
     uint64_t most = 0;
     for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs, granules) * granules;
-    return words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
+    const int error = words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
+    return error != 0 ? error : stateSlabs_.reserve(mostStates() >> kStateGroupShift);
 }
 
 uint64_t SlabAllocator::mostStates() const {
@@ -79,6 +83,8 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
     wordsMade_ += granules * kDescriptorWords;
     // They stay with the descriptor, so that generations go on when it becomes another slab's.
     at(index)[kSlabStateBase] = static_cast<uint32_t>(statesMade_);
+    const uint64_t firstGroup = statesMade_ * 8 >> kStateGroupShift;
+    for (uint32_t i = 0; i < mostSlots(granules) >> kStateGroupShift; i++) stateSlabs_[firstGroup + i] = index;
     statesMade_ += mostSlots(granules) / 8;
     return index;
 }
@@ -359,13 +365,16 @@ uint32_t SlabAllocator::freeSlots(uint32_t index, const SlotSet& slots, uint32_t
     return count;
 }
 
-uint8_t* SlabAllocator::stateOf(uint32_t index, uint32_t slot) {
-    if (!states_.isOpen() || index >= wordsMade_ / kDescriptorWords) return nullptr;
+uint16_t* SlabAllocator::stateOf(uint64_t number, uint64_t* offset) {
+    if (!states_.isOpen() || number >= statesMade_ * 8) return nullptr;
+    const uint32_t index = stateSlabs_[number >> kStateGroupShift];
     const uint32_t* const slab = at(index);
-    // The index may be anything: what it leads to is a slab if the unit map says so.
+    const uint64_t slot = number - firstState(slab);
+    // The descriptor may be unused: it is a slab's if the unit map says so.
     if (runs_->slabAt(slab[kSlabStart]) != index || slot >= slotsOf(slab)) return nullptr;
     if ((bits(slab)[slot / 64] >> (slot % 64) & 1) != 0) return nullptr;
-    return &states_[firstState(slab) + slot];
+    *offset = offsetOf(slab, static_cast<uint32_t>(slot));
+    return &states_[number];
 }
 
 }  // namespace daxkind

@@ -3,9 +3,10 @@
 //
 // Who may call: anybody who holds the heap's lock. What it never does: it never reads or writes the region's memory.
 //
-// Raw handles (numbers that JavaScript holds in place of Buffers) need one byte for each slot, which says whether a
-// handle of the slot is out, and its generation. JavaScript reads descriptors and reads and writes these state bytes
-// itself, see RawTables; both are validated by whoever reads them, for a wrong handle may lead anywhere.
+// Raw handles (numbers that JavaScript holds in place of Buffers) need a state for each slot, two bytes that say
+// whether a handle of the slot is out, and its generation. A handle names the state, and `stateSlabs` tells from the
+// number of a state whose it is. JavaScript reads descriptors and these, and reads and writes states itself, see
+// RawTables; all are validated by whoever reads them, because a wrong handle may lead anywhere.
 //
 // A slab is one cache's while only that one takes from it (owners.h): threads then share no slab, and whose a block is
 // costs no memory. Where that would waste memory, because little is left or others have much of the class free, a cache
@@ -31,16 +32,19 @@ constexpr uint32_t kSlabShape = 1;      // Size class (6 bits), slots (11 bits),
 constexpr uint32_t kSlabFree = 2;       // Free slots (15 bits), owner (16 bits), whether it is in a list (1 bit).
 constexpr uint32_t kSlabPrevious = 3;   // In its owner's list of slabs of the class with free slots.
 constexpr uint32_t kSlabNext = 4;       // In that list, or in the list of unused descriptors.
-constexpr uint32_t kSlabStateBase = 5;  // Where its slots' state bytes begin, in units of eight bytes.
+constexpr uint32_t kSlabStateBase = 5;  // The number of its first slot's state, in eights.
 constexpr uint32_t kSlabBits = 6;
 constexpr uint32_t kSlabClassBits = 6;
 constexpr uint32_t kSlabSlotsBits = 11;
 constexpr uint32_t kSlabOwnerShift = 15;
+// A descriptor has states for a multiple of 1 << kStateGroupShift slots, all in one piece.
+constexpr uint32_t kStateGroupShift = 6;
 static_assert(kSlabClasses <= 1u << kSlabClassBits && kMaxSlots < 1u << kSlabSlotsBits);
 static_assert(kMaxSlots < 1u << kSlabOwnerShift && kMostOwners == 1u << 16);
 
-// In the state byte of a slot or a unit: a raw handle of it is out.
-constexpr uint8_t kHandleOut = 0x40;
+// A state has so many bits for the generation of its handle; the next says whether the handle is out.
+constexpr uint32_t kRawGenerationBits = 11;
+constexpr uint16_t kHandleOut = 1u << kRawGenerationBits;
 
 // One bit for each slot of a slab.
 using SlotSet = std::array<uint64_t, kMaxSlots / 64>;
@@ -83,20 +87,25 @@ class SlabAllocator {
     uint32_t slotsIn(uint32_t index) const { return slotsOf(at(index)); }
     // The first unit behind a slab.
     uint32_t endOf(uint32_t index) const { return at(index)[kSlabStart] + unitsOfSlab(at(index)); }
-    // The state of a slot that is taken, of the slab that a raw handle names; null if there is none.
-    uint8_t* stateOf(uint32_t index, uint32_t slot);
+    // The state of that number and where its slot begins; null if no taken slot has it.
+    uint16_t* stateOf(uint64_t number, uint64_t* offset);
 
     const ClassStats& stats(uint32_t sizeClass) const { return stats_[sizeClass]; }
 
-    // Room for the state bytes, and the owners, of all slots there can be. 0 or -errno.
+    // Room for the states, and the owners, of all slots there can be. 0 or -errno.
     int openStates();
     int openOwners();
+    // How many states there can be.
+    uint64_t mostStates() const;
     LazyArray<uint32_t>& descriptors() { return words_; }
-    LazyArray<uint8_t>& states() { return states_; }
+    // The index of the descriptor whose the states are; one for each 1 << kStateGroupShift of them.
+    LazyArray<uint32_t>& stateSlabs() { return stateSlabs_; }
+    LazyArray<uint16_t>& states() { return states_; }
     // By slot as the states are, of slabs with many owners.
     LazyArray<uint16_t>& slotOwners() { return slotOwners_; }
     uint64_t descriptorBytes() const { return wordsMade_ * 4; }
-    uint64_t stateBytes() const { return statesMade_ * 8; }
+    uint64_t stateSlabBytes() const { return (statesMade_ * 8 >> kStateGroupShift) * 4; }
+    uint64_t stateBytes() const { return statesMade_ * 8 * 2; }
 
   private:
     // Descriptors of one to five granules of kDescriptorWords; the longest is for kMaxSlots.
@@ -132,7 +141,6 @@ class SlabAllocator {
     // if there is none.
     uint32_t borrow(uint32_t sizeClass);
     void setOwner(uint32_t index, uint32_t owner);
-    uint64_t mostStates() const;
 
     int newSlab(HeapLock& lock, uint32_t owner, uint32_t sizeClass);
     // For a slab of so many slots; kNone if there can be no more of them, in a region of some hundred GiB.
@@ -149,8 +157,9 @@ class SlabAllocator {
     LazyArray<uint32_t> words_;
     uint64_t wordsMade_ = 0;
     uint32_t unused_[kSizes];
-    LazyArray<uint8_t> states_;
-    uint64_t statesMade_ = 0;  // In units of eight bytes.
+    LazyArray<uint16_t> states_;
+    LazyArray<uint32_t> stateSlabs_;
+    uint64_t statesMade_ = 0;  // In eights.
     LazyArray<uint16_t> slotOwners_;
     // Slabs with free slots, by owner and class.
     std::vector<std::array<uint32_t, kSlabClasses>> available_;

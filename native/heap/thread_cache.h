@@ -49,6 +49,9 @@ constexpr uint32_t kResultOffsetWord = kHeaderWord + 3;
 constexpr uint32_t kFailedClassesWord = kHeaderWord + 4;
 constexpr uint32_t kFailedUnitsWord = kHeaderWord + 6;
 constexpr uint32_t kPressureWord = kHeaderWord + 7;  // Set to 1 when the heap's fill passes the cache's threshold.
+// 1 while the block in the result words has been taken for a caller who has not got it yet. JavaScript clears it when
+// nothing can fail any more; what is still pending at the next such call was given up on the way, and is freed.
+constexpr uint32_t kResultPendingWord = kHeaderWord + 8;
 constexpr uint32_t kCacheWords = kHeaderWord + 16;
 
 constexpr uint32_t magazineOf(uint32_t code) {

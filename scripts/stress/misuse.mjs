@@ -51,8 +51,8 @@ const misuses = [
 	[stale, 'deref after free', ({ kind, stale }) => kind.deref(stale), 'stale'],
 	[range, 'view beyond the usable size', ({ kind, raw }) => kind.view(raw, kind.view(raw).length + 1), 'raw'],
 	[wrongKind, 'freeRaw in another kind', ({ other, raw }) => other.freeRaw(raw), 'raw'],
-	// The slot of a run, which has none.
-	[notABlock, 'freeRaw of what no call returned', ({ kind, large }) => kind.freeRaw(large + 64), 'large'],
+	// Smaller than any handle.
+	[notABlock, 'freeRaw of what no call returned', ({ kind, large }) => kind.freeRaw((large % 2 ** 39) + 1), 'large'],
 ];
 
 /** What the statistics of the worker's own kind have to keep; in debug mode a failed malloc empties the quarantine. */

@@ -171,6 +171,27 @@ test('structuredClone and postMessage copy the block alone, not what is around i
 	kind.free(block);
 });
 
+for (const debug of [false, true]) {
+	test(`blocks that the collector would have freed are no leaks, but referenced ones are (debug: ${debug})`, async () => {
+		const warnings: Error[] = [];
+		const listen = (warning: Error) => warnings.push(warning);
+		process.on('warning', listen);
+		const kind = PmemKind.create(directory, { maxSize: 16 * MiB, debug });
+		const held = [10, 5000, 70_000, MiB].map((size) => kind.buffer(size));
+		expect(kind.close()).toBeUndefined();
+		expect(held.map(({ length }) => length)).toEqual([0, 0, 0, 0]);
+		await turn();
+		expect(warnings).toEqual([]);
+		const other = PmemKind.create(directory, { maxSize: 16 * MiB, debug });
+		const blocks = [other.buffer(10), other.buffer(5000), other.buffer(70_000)];
+		other.ref(blocks[1]!);
+		expect(other.close()).toMatchObject({ blocks: 1, bytes: 5120, classes: [{ size: 5120, blocks: 1 }] });
+		await turn();
+		expect(warnings.length).toBe(debug ? 1 : 0);
+		process.off('warning', listen);
+	});
+}
+
 test('a block whose ArrayBuffer was transferred is freed with the new one, and refused until then', async () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	const held: { moved?: ArrayBuffer } = {};

@@ -11,7 +11,8 @@ const directory = testDirectory();
 closeAfterEach();
 
 const doubleFree = expect.objectContaining({ code: 'ERR_DAXKIND_DOUBLE_FREE' });
-const refusal = expect.objectContaining({ code: expect.stringMatching(/NOT_A_BLOCK|DOUBLE_FREE/) });
+const refusal = expect.objectContaining({ code: expect.stringMatching(/NOT_A_BLOCK|DOUBLE_FREE|WRONG_KIND/) });
+const wrongKind = expect.objectContaining({ code: 'ERR_DAXKIND_WRONG_KIND' });
 const notABlock = expect.objectContaining({ code: 'ERR_DAXKIND_NOT_A_BLOCK' });
 
 test('a handle is never given out again when its place becomes another slab, or a run', () => {
@@ -30,13 +31,13 @@ test('a handle is never given out again when its place becomes another slab, or 
 	expect(kind.stats().blocks).toBe(0);
 });
 
-test('a handle stays refused while its slot is given out 62 times more', () => {
+test('a handle stays refused while its place is given out 2,046 times more, and only then comes again', () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	for (const size of [64, 20_000]) {
 		const first = kind.mallocRaw(size);
 		const place = kind.view(first).byteOffset;
 		kind.freeRaw(first);
-		for (let i = 0; i < 62; i++) {
+		for (let i = 0; i < 2046; i++) {
 			const handle = kind.mallocRaw(size);
 			expect(kind.view(handle).byteOffset).toBe(place);
 			expect(() => kind.freeRaw(first)).toThrow(doubleFree);
@@ -44,27 +45,75 @@ test('a handle stays refused while its slot is given out 62 times more', () => {
 			kind.freeRaw(handle);
 		}
 		expect(() => kind.freeRaw(first)).toThrow(doubleFree);
+		expect(kind.mallocRaw(size)).toBe(first);
+		kind.freeRaw(first);
 	}
 });
+
+test('handles of all kinds that there ever were are refused, whether they are open or closed', () => {
+	const stale: number[] = [];
+	const open = create(directory, { maxSize: 16 * MiB });
+	const theirs = [100, 20_000].map((size) => open.mallocRaw(size));
+	for (let i = 0; i < 130; i++) {
+		const kind = create(directory, { maxSize: 16 * MiB });
+		const own = [100, 20_000].map((size) => kind.mallocRaw(size));
+		for (const handle of [...stale, ...theirs]) {
+			expect(() => kind.freeRaw(handle)).toThrow(wrongKind);
+			expect(() => kind.view(handle)).toThrow(wrongKind);
+		}
+		for (const handle of own) expect(() => open.freeRaw(handle)).toThrow(wrongKind);
+		stale.push(...(i % 10 === 0 ? own : []));
+		kind.close();
+	}
+	for (const handle of theirs) open.freeRaw(handle);
+});
+
+test('when kinds are so large that they have used up all numbers, those of open kinds stay theirs', () => {
+	const large = () => {
+		const kind = create(directory, { maxSize: 2 ** 36 });
+		return { kind, handle: kind.mallocRaw(100) };
+	};
+	const first = large();
+	const handles = new Set([first.handle]);
+	for (let i = 0; i < 140; i++) {
+		const { kind, handle } = large();
+		expect(() => kind.freeRaw(first.handle)).toThrow(wrongKind);
+		expect(() => first.kind.freeRaw(handle)).toThrow(wrongKind);
+		handles.add(handle);
+		expect(kind.view(handle, 1).length).toBe(1);
+		kind.close();
+	}
+	expect(handles.size).toBeGreaterThan(100);
+	expect(first.kind.view(first.handle, 1).length).toBe(1);
+	const open: ReturnType<typeof large>[] = [];
+	const openAll = () => {
+		for (let i = 0; i < 140; i++) open.push(large());
+	};
+	expect(openAll).toThrow(expect.objectContaining({ code: 'ERR_DAXKIND_TOO_MANY_HANDLES' }));
+	expect(new Set(open.map(({ handle }) => handle)).size).toBe(open.length);
+	expect(open.length).toBeGreaterThan(100);
+	open.pop()!.kind.close();
+	expect(large().handle).toBeGreaterThan(0);
+}, 60_000);
 
 test('a slot or a unit that never had a handle is no block', () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	const [slot, run] = [kind.mallocRaw(8192), kind.mallocRaw(20_000)];
-	// Slots count in steps of 64, runs and slabs in steps of 65,536.
+	// Slots and units count in steps of 2,048.
 	for (const wrong of [
-		slot + 64,
-		slot + 1023 * 64,
+		slot + 2048,
+		slot + 1023 * 2048,
 		slot + 1000 * 65_536,
 		run + 64,
-		run + 65_536,
+		run + 2048,
 		run + 2 ** 30,
 		run + 0.25,
 	]) {
 		// The handles of some kinds are so large that a fraction makes no other number of them.
 		if (wrong !== run) expect(() => kind.freeRaw(wrong)).toThrow(refusal);
 	}
-	expect(() => kind.freeRaw(slot + 64)).toThrow(notABlock);
-	expect(() => kind.freeRaw(run + 65_536)).toThrow(notABlock);
+	expect(() => kind.freeRaw(slot + 2048)).toThrow(notABlock);
+	expect(() => kind.freeRaw(run + 2048)).toThrow(notABlock);
 	kind.freeRaw(slot);
 	kind.freeRaw(run);
 });

@@ -171,7 +171,7 @@ void Book::checkRawTables() const {
         const uint32_t value = unitMap[unit] & ((1u << RunAllocator::kTagShift) - 1);
         if (held.block.isRun()) {
             CHECK(tag == RunAllocator::kLarge >> RunAllocator::kTagShift && value == held.block.units);
-            CHECK(unit < tables.runStates.bytes);
+            CHECK(unit < tables.runStates.bytes / 2);
             continue;
         }
         CHECK(tag == RunAllocator::kSlab >> RunAllocator::kTagShift);
@@ -182,8 +182,11 @@ void Book::checkRawTables() const {
         CHECK((slab[kSlabShape] & ((1u << kSlabClassBits) - 1)) == held.block.sizeClass);
         const uint64_t state =
             uint64_t{slab[kSlabStateBase]} * 8 + (held.block.offset - start) / classSize(held.block.sizeClass);
-        CHECK(state < tables.slotStates.bytes, "the state of a slot is not in the table");
-        CHECK(states.insert(state).second, "two slots share the byte of state %llu", (Long)state);
+        CHECK(state < tables.slotStates.bytes / 2, "the state of a slot is not in the table");
+        const uint64_t group = state >> kStateGroupShift;
+        CHECK(group < tables.stateSlabs.bytes / 4, "the slab of a state is not in the table");
+        CHECK(static_cast<const uint32_t*>(tables.stateSlabs.data)[group] == value);
+        CHECK(states.insert(state).second, "two slots share state %llu", (Long)state);
     }
 }
 

@@ -154,45 +154,45 @@ int CacheUser::giveDirectly(uint64_t offset) {
 
 // ---- Raw handles ----------------------------------------------------------------------------------------------------
 
-uint8_t* CacheUser::stateOf(const Handle& handle) {
+uint16_t* CacheUser::stateOf(const Handle& handle) {
     RawTables tables;
     CHECK(heap_->rawTables(&tables) == 0);
-    if (handle.slot == Heap::kNoSlot) return static_cast<uint8_t*>(tables.runStates.data) + handle.index;
-    const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
-    const uint64_t base = descriptors[uint64_t{handle.index} * kDescriptorWords + kSlabStateBase];
-    return static_cast<uint8_t*>(tables.slotStates.data) + base * 8 + handle.slot;
+    const uint64_t units = tables.unitMap.bytes / 4;
+    if (handle.place < units) return static_cast<uint16_t*>(tables.runStates.data) + handle.place;
+    return static_cast<uint16_t*>(tables.slotStates.data) + (handle.place - units);
 }
 
 bool CacheUser::owns(const Handle& handle) {
     RawTables tables;
     CHECK(heap_->rawTables(&tables) == 0);
     if (tables.runOwners.bytes == 0) return true;
-    const auto* const runOwners = static_cast<const uint16_t*>(tables.runOwners.data);
-    if (handle.slot == Heap::kNoSlot) return runOwners[handle.index] == cache_.owner;
-    const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
-    const uint32_t* const slab = descriptors + uint64_t{handle.index} * kDescriptorWords;
+    const uint64_t units = tables.unitMap.bytes / 4;
+    if (handle.place < units) return static_cast<const uint16_t*>(tables.runOwners.data)[handle.place] == cache_.owner;
+    const uint64_t state = handle.place - units;
+    const uint64_t index = static_cast<const uint32_t*>(tables.stateSlabs.data)[state >> kStateGroupShift];
+    const uint32_t* const slab = static_cast<const uint32_t*>(tables.descriptors.data) + index * kDescriptorWords;
     const uint32_t owner = (slab[kSlabFree] >> kSlabOwnerShift) % kMostOwners;
-    const auto* const slotOwners = static_cast<const uint16_t*>(tables.slotOwners.data);
-    if (owner == kManyOwners) return slotOwners[uint64_t{slab[kSlabStateBase]} * 8 + handle.slot] == cache_.owner;
-    return owner == cache_.owner;
+    if (owner != kManyOwners) return owner == cache_.owner;
+    return static_cast<const uint16_t*>(tables.slotOwners.data)[state] == cache_.owner;
 }
 
 Handle CacheUser::makeHandle(const Block& block) {
     RawTables tables;
     CHECK(heap_->rawTables(&tables) == 0);
     const uint32_t unit = static_cast<uint32_t>(block.offset >> heap_->unitShift());
-    Handle handle{unit, Heap::kNoSlot, 0};
+    Handle handle{unit, 0};
     if (!block.isRun()) {
         constexpr uint32_t kIndexMask = (1u << RunAllocator::kTagShift) - 1;
-        handle.index = static_cast<const uint32_t*>(tables.unitMap.data)[unit] & kIndexMask;
-        const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
-        const uint64_t start = descriptors[uint64_t{handle.index} * kDescriptorWords + kSlabStart];
-        handle.slot = static_cast<uint32_t>((block.offset - (start << heap_->unitShift())) / block.bytes);
+        const uint64_t index = static_cast<const uint32_t*>(tables.unitMap.data)[unit] & kIndexMask;
+        const uint32_t* const slab = static_cast<const uint32_t*>(tables.descriptors.data) + index * kDescriptorWords;
+        const uint64_t start = uint64_t{slab[kSlabStart]} << heap_->unitShift();
+        const uint64_t state = uint64_t{slab[kSlabStateBase]} * 8 + (block.offset - start) / block.bytes;
+        handle.place = tables.unitMap.bytes / 4 + state;
     }
-    uint8_t* const state = stateOf(handle);
-    const uint8_t was = __atomic_load_n(state, __ATOMIC_RELAXED);
+    uint16_t* const state = stateOf(handle);
+    const uint16_t was = __atomic_load_n(state, __ATOMIC_RELAXED);
     CHECK((was & kHandleOut) == 0, "a handle of a block that was just taken is out");
-    handle.out = static_cast<uint8_t>((was + 1) % kHandleOut) | kHandleOut;
+    handle.out = static_cast<uint16_t>((was + 1) % kHandleOut) | kHandleOut;
     __atomic_store_n(state, handle.out, __ATOMIC_RELEASE);
     return handle;
 }
@@ -202,9 +202,9 @@ int CacheUser::freeHandle(const Block& block, const Handle& handle) {
 }
 
 int CacheUser::freeHandle(const Block& block, const Handle& handle, bool isOwn) {
-    if (!isOwn) return heap_->freeRaw(&cache_, handle.index, handle.slot, handle.out, -1);
-    uint8_t out = handle.out;
-    const uint8_t freed = out & static_cast<uint8_t>(~kHandleOut);
+    if (!isOwn) return heap_->freeRaw(&cache_, handle.place, handle.out, -1);
+    uint16_t out = handle.out;
+    const uint16_t freed = out & static_cast<uint16_t>(~kHandleOut);
     const bool isFirst =
         __atomic_compare_exchange_n(stateOf(handle), &out, freed, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
     return isFirst ? give(block) : -EINVAL;

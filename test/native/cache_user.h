@@ -21,9 +21,8 @@ struct Block {
 
 // A raw handle of a block, as lib/kind/raw.ts reads it.
 struct Handle {
-    uint32_t index;  // Of the slab's descriptor; of a run, its first unit.
-    uint32_t slot;   // Heap::kNoSlot of a run.
-    uint8_t out;     // The state byte while the handle is out.
+    uint64_t place;  // Of a run, its first unit; of a slot, the number of its state behind those of all units.
+    uint16_t out;    // The state while the handle is out.
 };
 
 class CacheUser {
@@ -87,7 +86,7 @@ class CacheUser {
     int takeRun(uint64_t units, uint64_t alignment, Block* block);
     uint64_t unitsFor(uint64_t size) const;
     Block run(uint64_t offset, uint64_t units) const;
-    uint8_t* stateOf(const Handle& handle);
+    uint16_t* stateOf(const Handle& handle);
     bool owns(const Handle& handle);
 
     daxkind::Heap* const heap_;

@@ -8,6 +8,7 @@
 #include "book.h"
 #include "cache_user.h"
 #include "fake_region.h"
+#include "heap/raw_numbers.h"
 
 namespace test {
 
@@ -81,9 +82,37 @@ void crowd(uint32_t unitShift) {
     }
 }
 
+// Ranges of numbers for raw handles never overlap while they are held, and are used again in their order.
+void checkRawNumbers() {
+    constexpr uint64_t kAll = RawNumbers::kEnd - RawNumbers::kFirst;
+    for (const uint64_t seed : {uint64_t{0}, kAll / 3, kAll - 1, UINT64_MAX}) {
+        RawNumbers numbers(seed);
+        CHECK(numbers.take(kAll + 1) == 0);
+        const uint64_t first = numbers.take(1000);
+        CHECK(first >= RawNumbers::kFirst && first + 1000 <= RawNumbers::kEnd);
+        CHECK(numbers.wasTaken(first) && numbers.wasTaken(first + 999) && !numbers.wasTaken(0) &&
+              !numbers.wasTaken(UINT64_MAX));
+        // A quarter of all, given back and taken again: the one that is held is never touched.
+        for (int i = 0; i < 20; i++) {
+            const uint64_t quarter = numbers.take(kAll / 4);
+            CHECK(quarter >= RawNumbers::kFirst && quarter + kAll / 4 <= RawNumbers::kEnd);
+            CHECK(quarter + kAll / 4 <= first || quarter >= first + 1000);
+            numbers.giveBack(quarter);
+            CHECK(numbers.wasTaken(quarter));
+        }
+        uint64_t held = 0;
+        while (numbers.take(kAll / 16) != 0) held++;
+        // What is beside the small one, and at the end of all numbers, may be too short.
+        CHECK(held >= 13 && held <= 15);
+        numbers.giveBack(first);
+        CHECK(numbers.take(1000) != 0);
+    }
+}
+
 }  // namespace
 
 void testTables(const Options&) {
+    checkRawNumbers();
     for (uint32_t unitShift = 10; unitShift <= 14; unitShift++) {
         context() = "tables";
         crowd(unitShift);

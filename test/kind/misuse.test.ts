@@ -1,0 +1,127 @@
+// What is called on something else, spelled wrong, guessed, or says something else when it is asked again.
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { FixedKind, Kind, mapFile, PmemKind, type SharedKind } from 'daxkind';
+import { expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+
+const MiB = 2 ** 20;
+const directory = testDirectory();
+closeAfterEach();
+
+const code = (code: string) => expect.objectContaining({ code });
+
+test('every method and getter refuses a receiver that is no Kind', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	kind.free(kind.malloc(100));
+	kind.freeRaw(kind.mallocRaw(100));
+	const members = Object.getOwnPropertyDescriptors(Kind.prototype) as Record<string | symbol, PropertyDescriptor>;
+	const names = Reflect.ownKeys(members).filter((name) => name !== 'constructor');
+	expect(names.length).toBeGreaterThan(25);
+	const share = kind.share();
+	const receivers = [
+		undefined,
+		null,
+		1,
+		'kind',
+		{},
+		[],
+		Object.create(kind),
+		new Proxy(kind, {}),
+		Kind.prototype,
+		share,
+	];
+	for (const name of names) {
+		const { value, get } = members[name]!;
+		for (const receiver of receivers) {
+			for (const argument of [64, 0, Buffer.alloc(1), kind.malloc(1), undefined, null, {}]) {
+				let result: unknown;
+				try {
+					result = Reflect.apply(value ?? get, receiver, [argument, 64]);
+				} catch (error) {
+					result = Promise.reject(error);
+				}
+				await expect(result, `${String(name)} of ${typeof receiver}`).rejects.toThrow(code('ERR_INVALID_THIS'));
+			}
+		}
+	}
+});
+
+test('each option is read once: what a getter says the second time counts for nothing', async () => {
+	const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', 'onPressure', 'pressureThreshold'];
+	const values: Record<string, unknown> = { maxSize: 16 * MiB, onPressure: () => {} };
+	for (const name of names) {
+		let reads = 0;
+		const options = Object.defineProperty({ ...values }, name, {
+			enumerable: true,
+			get() {
+				reads++;
+				if (reads > 1) throw new Error('read again');
+				return values[name];
+			},
+		});
+		const kind = PmemKind.create(directory, options);
+		kind.free(kind.malloc(15 * MiB));
+		await new Promise((resolve) => setImmediate(resolve));
+		kind.close();
+		expect(reads, name).toBe(1);
+	}
+});
+
+test('a getter that throws, or a kind that cannot be made of a handle, leaves no descriptor open', () => {
+	const descriptors = () => readdirSync('/proc/self/fd').length;
+	const before = descriptors();
+	const options = {
+		maxSize: 16 * MiB,
+		get pressureThreshold(): number {
+			throw new Error('getter');
+		},
+	};
+	for (let i = 0; i < 5; i++) expect(() => PmemKind.create(directory, options)).toThrow('getter');
+	expect(descriptors()).toBe(before);
+});
+
+test('a kind is joined only with the secret of its own share', () => {
+	const kinds = Array.from({ length: 3 }, () => create(directory, { maxSize: 16 * MiB }));
+	const shares = kinds.slice(0, 2).map((kind) => kind.share());
+	expect(shares[0]!.secret).toMatch(/^[0-9a-f]{32}$/);
+	expect(shares[0]!.secret).not.toBe(shares[1]!.secret);
+	expect(kinds[0]!.share()).toEqual(shares[0]);
+	const gone = code('ERR_DAXKIND_KIND_GONE');
+	for (const number of [shares[1]!.number, shares[1]!.number + 1]) {
+		expect(() => Kind.attach({ ...shares[0]!, number })).toThrow(gone);
+	}
+	for (const secret of ['', '0'.repeat(32), shares[0]!.secret.slice(1), `${shares[0]!.secret.toUpperCase()}\0`]) {
+		expect(() => Kind.attach({ ...shares[0]!, secret })).toThrow(gone);
+		expect(() => Kind.attach({ ...shares[1]!, number: shares[1]!.number + 1, secret })).toThrow(gone);
+	}
+	for (const secret of [undefined, null, 1, {}]) {
+		expect(() => Kind.attach({ ...shares[0]!, secret } as unknown as SharedKind)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	}
+	Kind.attach(shares[0]!).close();
+});
+
+test('attach of a class of kinds gives kinds of that class only', () => {
+	const path = `${directory}/fixed`;
+	writeFileSync(path, '');
+	truncateSync(path, MiB);
+	const mapping = mapFile(path);
+	const fixed = FixedKind.create(mapping);
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const wrongClass = code('ERR_INVALID_ARG_VALUE');
+	expect(() => PmemKind.attach(fixed.share())).toThrow(wrongClass);
+	expect(() => FixedKind.attach(kind.share())).toThrow(wrongClass);
+	for (const [type, share] of [
+		[FixedKind, fixed.share()],
+		[Kind, fixed.share()],
+		[PmemKind, kind.share()],
+		[Kind, kind.share()],
+	] as const) {
+		const { attach } = type;
+		const joined = attach(share);
+		expect(joined).toBeInstanceOf(type);
+		joined.close();
+	}
+	expect(fixed.close()).toBeUndefined();
+	mapping.unmap();
+});
