@@ -674,9 +674,11 @@ export abstract class Kind {
 
 	#outOfMemory(requested: number): never {
 		const { capacity, allocated, free } = this.#blocks.stats();
-		let reason: OutOfMemoryReason = free >= requested ? 'fragmented' : 'limit';
+		const { classes } = sizeClassesOf(native.kindClassUse(this.#heap.id, false));
+		const freeInSlabs = classes.reduce((sum, each) => sum + each.free * each.size, 0);
+		let reason: OutOfMemoryReason = free + freeInSlabs >= requested ? 'fragmented' : 'limit';
 		if (requested <= capacity && requested > constants.MAX_LENGTH) reason = 'buffer-limit';
 		else if (this.#heap.isOutOfRoom && requested <= capacity) reason = 'file-system-full';
-		throw new OutOfMemoryError({ requested, capacity, allocated, reason, path: this.path });
+		throw new OutOfMemoryError({ requested, capacity, allocated, free, freeInSlabs, reason, path: this.path });
 	}
 }

@@ -5,16 +5,32 @@ import { constants } from 'node:buffer';
  * Why an allocation failed:
  * - `limit`: what is free does not suffice; the kind's `maxSize` is the limit.
  * - `file-system-full`: the kind may grow, but its file system has no room (ENOSPC, or EDQUOT).
- * - `fragmented`: enough is free, but not in one piece.
+ * - `fragmented`: enough is free, but not in one piece, or only in slabs of blocks of other sizes.
  * - `buffer-limit`: no Buffer of this Node can be that long (4 GiB before Node 22).
  */
 export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'fragmented' | 'buffer-limit';
 
-const words: Record<OutOfMemoryReason, string> = {
-	limit: "it would pass the kind's capacity; free blocks, or create the kind with a larger maxSize",
-	'file-system-full': 'the file system is full; free blocks, or make room in it',
-	fragmented: 'enough is free, but not in one piece; free neighbouring blocks, or ask for less at once',
-	'buffer-limit': `no Buffer of this Node can be longer than ${constants.MAX_LENGTH} bytes`,
+interface Failure {
+	requested: number;
+	capacity: number;
+	allocated: number;
+	/** Bytes that belong to no slab and no run. */
+	free: number;
+	/** Bytes of free blocks in slabs. */
+	freeInSlabs: number;
+	reason: OutOfMemoryReason;
+	path: string;
+}
+
+const words: Record<OutOfMemoryReason, (failure: Failure) => string> = {
+	limit: () => "it would pass the kind's capacity; free blocks, or create the kind with a larger maxSize",
+	'file-system-full': () => 'the file system is full; free blocks, or make room in it',
+	fragmented: ({ requested, free, freeInSlabs }) =>
+		free >= requested
+			? `${free} bytes are free, but not in one piece; free neighbouring blocks, or ask for less at once`
+			: `${free + freeInSlabs} bytes are free, but ${freeInSlabs} of them in slabs that also hold blocks, of other sizes than this; ` +
+				'free those blocks, or move them together by defragReallocate, so that slabs become empty',
+	'buffer-limit': () => `no Buffer of this Node can be longer than ${constants.MAX_LENGTH} bytes`,
 };
 
 /** Thrown by `malloc`, `calloc`, `realloc` and `memalign` when there is no memory. Nothing has changed then. */
@@ -28,16 +44,10 @@ export class OutOfMemoryError extends Error {
 	readonly allocated: number;
 	readonly reason: OutOfMemoryReason;
 
-	constructor(what: {
-		requested: number;
-		capacity: number;
-		allocated: number;
-		reason: OutOfMemoryReason;
-		path: string;
-	}) {
+	constructor(what: Failure) {
 		super(
 			`Out of memory: cannot allocate ${what.requested} bytes of the kind on '${what.path}' ` +
-				`(${what.allocated} of ${what.capacity} bytes are allocated): ${words[what.reason]}`,
+				`(${what.allocated} of ${what.capacity} bytes are allocated): ${words[what.reason](what)}`,
 		);
 		this.requested = what.requested;
 		this.capacity = what.capacity;

@@ -91,6 +91,23 @@ describe('malloc', () => {
 		kind.free(held);
 	});
 
+	test('enough that is free in slabs of other sizes is called fragmented, and what the message says helps', () => {
+		const fresh = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const blocks: Buffer[] = [];
+		for (let block = fresh.tryMalloc(1024); block !== undefined; block = fresh.tryMalloc(1024)) blocks.push(block);
+		expect(() => fresh.malloc(200)).toThrow(expect.objectContaining({ reason: 'limit' }));
+		blocks.forEach((block, i) => void (i % 3 === 0 || fresh.free(block)));
+		for (const size of [200, 3000, 100_000]) {
+			const message = expect.stringMatching(/ \d+ bytes are free, .* slabs .*defragReallocate/);
+			expect(() => fresh.malloc(size)).toThrow(expect.objectContaining({ reason: 'fragmented', message }));
+		}
+		// More than all that is free.
+		expect(() => fresh.malloc(15 * MiB)).toThrow(expect.objectContaining({ reason: 'limit' }));
+		for (let i = 0; i < blocks.length; i += 3) blocks[i] = fresh.defragReallocate(blocks[i]!) ?? blocks[i]!;
+		for (const size of [200, 3000, 100_000]) expect(fresh.malloc(size).length).toBe(size);
+		fresh.close();
+	});
+
 	test('enough that is not in one piece is called fragmented', () => {
 		const blocks = Array.from({ length: 15 }, () => other.malloc(MiB));
 		for (const block of blocks.filter((_, i) => i % 2 === 0)) other.free(block);
