@@ -5,7 +5,12 @@ import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
 import { adopt, attachAs, Kind, makers } from './kind.ts';
 import { isDebugging } from './pmem-kind.ts';
-import { type CheckedPressureOptions, checkPressureOptions, type PressureOptions } from './pressure.ts';
+import {
+	type CheckedPressureOptions,
+	checkPressureOptions,
+	type PressureOptions,
+	pressureOptions,
+} from './pressure.ts';
 import type { SharedKind } from './references.ts';
 
 export interface FixedKindOptions extends PressureOptions {
@@ -13,7 +18,7 @@ export interface FixedKindOptions extends PressureOptions {
 	debug?: boolean;
 }
 
-const optionNames: readonly (keyof FixedKindOptions)[] = ['debug', 'onPressure', 'pressureThreshold'];
+const names = ['debug', ...pressureOptions];
 
 /**
  * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
@@ -57,7 +62,7 @@ export class FixedKind extends Kind {
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
 		if (!isMapping(mapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options);
-		requireKnownOptions('options', given, optionNames);
+		requireKnownOptions('options', given, names);
 		const { debug = isDebugging() } = given;
 		requireBoolean('options.debug', debug);
 		const pressure = checkPressureOptions(given);

@@ -1,5 +1,5 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
-import { requireBoolean, requireInteger, requireOptions, requirePath } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
@@ -7,7 +7,12 @@ import { type Granularity, granularityOf, whyNoFile } from '../mapping/index.ts'
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
 import { adopt, attachAs, Kind, makers } from './kind.ts';
-import { type CheckedPressureOptions, checkPressureOptions, type PressureOptions } from './pressure.ts';
+import {
+	type CheckedPressureOptions,
+	checkPressureOptions,
+	type PressureOptions,
+	pressureOptions,
+} from './pressure.ts';
 import type { SharedKind } from './references.ts';
 
 const { chunkSize } = native.kindLayout;
@@ -57,6 +62,9 @@ export function isDebugging(): boolean {
 	return !['', '0', undefined].includes(process.env.DAXKIND_DEBUG);
 }
 
+const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', ...pressureOptions];
+const asyncNames = [...names, 'signal', 'onProgress'];
+
 interface Checked {
 	path: string;
 	mapSync: boolean;
@@ -65,9 +73,10 @@ interface Checked {
 	pressure: CheckedPressureOptions;
 }
 
-function checkOptions(directory: string | URL, options: unknown): Checked {
+function checkOptions(directory: string | URL, options: unknown, known: string[]): Checked {
 	const path = requirePath('directory', directory);
 	const given = requireOptions<PmemKindOptions>('options', options as PmemKindOptions);
+	requireKnownOptions('options', given, known);
 	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
 	const { debug = isDebugging() } = given;
 	if (maxSize !== 0) requireInteger('options.maxSize', maxSize, minPmemSize);
@@ -178,13 +187,13 @@ export class PmemKind extends Kind {
 	 * Creates a kind in a directory: open(O_TMPFILE), ftruncate, mmap. Any file system will do; one that is mounted with
 	 * DAX makes it persistent memory.
 	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, also for an option that there is not; RangeError ERR_OUT_OF_RANGE.
 	 * @throws A system error with code, syscall and path: ENOENT, ENOTDIR, EACCES, EROFS (open); EMFILE; ENOSPC
 	 *   (fallocate, with `prefault`); ENOMEM (mmap); EFBIG (ftruncate); ENOTSUP (mmap, with `mapSync`).
 	 * @throws Error ERR_DAXKIND_NOT_DAX with `requireDax`.
 	 */
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
-		const checked = checkOptions(directory, options);
+		const checked = checkOptions(directory, options, names);
 		const { request, requireDax, pressure } = checked;
 		let handle: KindHandle;
 		try {
@@ -221,7 +230,7 @@ export class PmemKind extends Kind {
 		directory: string | URL,
 		options: PmemKindOptions & ProgressOptions = {},
 	): Promise<PmemKind> {
-		const checked = checkOptions(directory, options);
+		const checked = checkOptions(directory, options, asyncNames);
 		const { request, requireDax, pressure } = checked;
 		const given = checkJobOptions(options);
 		let handle: KindHandle;

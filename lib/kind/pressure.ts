@@ -32,6 +32,9 @@ export interface PressureOptions {
 	pressureThreshold?: number;
 }
 
+/** The names of the options. */
+export const pressureOptions = ['onPressure', 'pressureThreshold'] as const;
+
 /** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
 export function checkPressureOptions({ onPressure, pressureThreshold = 0.9 }: PressureOptions): CheckedPressureOptions {
 	if (onPressure !== undefined && typeof onPressure !== 'function') {

@@ -1,6 +1,6 @@
 // What is called on something else, spelled wrong, guessed, or says something else when it is asked again.
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { FixedKind, Kind, mapFile, PmemKind, type SharedKind } from 'daxkind';
+import { FixedKind, Kind, mapFile, PmemKind, type PmemKindOptions, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -45,6 +45,32 @@ test('every method and getter refuses a receiver that is no Kind', async () => {
 			}
 		}
 	}
+});
+
+test('an option that there is not is an error, which names the nearest one', async () => {
+	for (const [wrong, right] of [
+		['maxsize', 'maxSize'],
+		['requiredDax', 'requireDax'],
+		['onPresure', 'onPressure'],
+	]) {
+		const error = expect.objectContaining({
+			code: 'ERR_INVALID_ARG_VALUE',
+			message: expect.stringContaining(`'${right}'`),
+		});
+		const options = { [wrong!]: undefined } as PmemKindOptions;
+		expect(() => PmemKind.create(directory, options)).toThrow(error);
+		await expect(PmemKind.createAsync(directory, options)).rejects.toThrow(error);
+	}
+	// Only the asynchronous call has these.
+	const signal = { signal: undefined } as PmemKindOptions;
+	expect(() => PmemKind.create(directory, signal)).toThrow(code('ERR_INVALID_ARG_VALUE'));
+	await (await PmemKind.createAsync(directory, { maxSize: 16 * MiB, ...signal })).closeAsync();
+	const path = `${directory}/options`;
+	writeFileSync(path, '');
+	truncateSync(path, MiB);
+	const mapping = mapFile(path);
+	expect(() => FixedKind.create(mapping, { maxSize: MiB } as object)).toThrow(code('ERR_INVALID_ARG_VALUE'));
+	mapping.unmap();
 });
 
 test('each option is read once: what a getter says the second time counts for nothing', async () => {
