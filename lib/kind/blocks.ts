@@ -14,15 +14,8 @@ import type { KindStats } from './kind-stats.ts';
 import { type CheckedPressureOptions, PressureWatch } from './pressure.ts';
 import { ThreadHeap } from './thread-heap.ts';
 
-const {
-	runCode,
-	segmentSize,
-	pressureWord,
-	resultPendingWord,
-	referenceShared,
-	referenceCollected,
-	referenceGuarded,
-} = native.kindLayout;
+const { runCode, segmentSize, pressureWord, resultPendingWord, referenceShared, referenceCollected, referenceGuarded } =
+	native.kindLayout;
 
 // Taken once: others may be put in their place later.
 const { apply } = Reflect;

@@ -60,7 +60,8 @@ napi_value freeRaw(napi_env env, napi_callback_info info) {
     Attachment* const at = call.attachment();
     if (at == nullptr) return number(env, -EBADF);
     const int fill = static_cast<int>(call.uint32(2));
-    return number(env, at->kind->heap.freeRaw(at->cache.get(), call.uint64(0), static_cast<uint16_t>(call.uint32(1)), fill));
+    return number(env,
+                  at->kind->heap.freeRaw(at->cache.get(), call.uint64(0), static_cast<uint16_t>(call.uint32(1)), fill));
 }
 
 // kindResizeRun(id, segment, offset, units)

@@ -318,15 +318,14 @@ int Heap::rawTables(RawTables* tables) {
     if (error == 0 && hasOwners) error = slabs_.openOwners();
     if (error == 0 && !runStates_.isOpen()) error = runStates_.reserve(runs_.totalUnits());
     if (error != 0) return error;
-    *tables = {
-        {runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
-        {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
-        {slabs_.stateSlabs().data(), withRoom(slabs_.stateSlabBytes(), slabs_.stateSlabs().bytes())},
-        {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
-        {runStates_.data(), uint64_t{runs_.totalUnits()} * 2},
-        {slabs_.slotOwners().data(), hasOwners ? withRoom(slabs_.stateBytes(), slabs_.slotOwners().bytes()) : 0},
-        {runOwners_.data(), hasOwners ? uint64_t{runs_.totalUnits()} * 2 : 0},
-        (runs_.totalUnits() + slabs_.mostStates()) << kRawGenerationBits};
+    *tables = {{runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
+               {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
+               {slabs_.stateSlabs().data(), withRoom(slabs_.stateSlabBytes(), slabs_.stateSlabs().bytes())},
+               {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
+               {runStates_.data(), uint64_t{runs_.totalUnits()} * 2},
+               {slabs_.slotOwners().data(), hasOwners ? withRoom(slabs_.stateBytes(), slabs_.slotOwners().bytes()) : 0},
+               {runOwners_.data(), hasOwners ? uint64_t{runs_.totalUnits()} * 2 : 0},
+               (runs_.totalUnits() + slabs_.mostStates()) << kRawGenerationBits};
     return 0;
 }
 
