@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { markAsUntransferable } from 'node:worker_threads';
 import { daxkindError, systemError } from './errors.ts';
 
 /** What the kernel says of a file: the result of statx, in plain values. */
@@ -457,6 +458,8 @@ interface Kinds {
 	kindPrefaultAsync(id: number): NativeJob<undefined>;
 	/** Which part of the capacity, or of what the file system has, is in use when the pressure word becomes 1. */
 	kindWatch(id: number, part: number): void;
+	/** Bytes in blocks that the garbage collector frees, if that part of it is in use; else, and of a closed kind, 0. */
+	kindCollectable(id: number, part: number): number;
 	kindStats(
 		id: number,
 	): Record<
@@ -479,6 +482,8 @@ interface Kinds {
 	kindClassUse(id: number, isWithoutCollected: boolean): Float64Array;
 	/** Lets go of the kind. ArrayBuffers over it that were not detached read zeros from then on. */
 	kindClose(id: number): void;
+	/** The same once all ArrayBuffers over its memory are garbage. Whether it had not been closed. */
+	kindForget(id: number): boolean;
 	kindCloseAsync(id: number): NativeJob<undefined>;
 }
 
@@ -492,8 +497,11 @@ interface ArrayBuffers {
 
 /** The addon's exports. */
 export interface Native extends Syscalls, Mappings, Persistence, Kinds, ArrayBuffers {
-	/** Registers what makes the errors of failed system calls; done here, once for each thread. */
-	init(options: { systemError: typeof systemError }): void;
+	/**
+	 * Registers what makes the errors of failed system calls, and whether markAsUntransferable keeps everybody from detaching an
+	 * ArrayBuffer; done here, once for each thread.
+	 */
+	init(options: { systemError: typeof systemError; areMarksKeys: boolean }): void;
 }
 
 /** The folder of the package that this file is in; not so in a bundle, and none at all in one to CommonJS. */
@@ -548,6 +556,19 @@ function absent(explanation: string, cause?: unknown): Native {
 	});
 }
 
+/** Whether markAsUntransferable sets a key without which nobody can detach an ArrayBuffer, as since Node 24. */
+function areMarksKeys(): boolean {
+	const probe = new ArrayBuffer(0) as ArrayBuffer & { transfer?: () => ArrayBuffer };
+	if (probe.transfer === undefined) return false;
+	markAsUntransferable(probe);
+	try {
+		probe.transfer();
+		return false;
+	} catch {
+		return true;
+	}
+}
+
 function load(): Native {
 	const { platform } = process;
 	if (platform !== 'linux') {
@@ -559,7 +580,7 @@ function load(): Native {
 		const require = createRequire(import.meta.url);
 		// Looks for build/Release, what `npm run build` makes, and then for a prebuilt binary of this platform and C library.
 		const native = (require('node-gyp-build') as (directory: string) => Native)(root);
-		native.init({ systemError });
+		native.init({ systemError, areMarksKeys: areMarksKeys() });
 		return native;
 	} catch (error) {
 		return absent(`${remedyFor(root, error as Error)}\n${(error as Error).message}`, error);

@@ -8,10 +8,12 @@ import { daxkindError, invalidArgType, invalidState } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer, noCache, Segment } from './block.ts';
 import { codeFor, emptyCode, runCodeOf } from './codes.ts';
-import { DebugLedger, fillFreed, freedByte, redZone, stackOf } from './debug.ts';
+import { DebugLedger, fillFreed, freedByte, redZone } from './debug.ts';
+import { Garbage } from './garbage.ts';
 import type { Kind } from './kind.ts';
 import type { KindStats } from './kind-stats.ts';
 import { type CheckedPressureOptions, PressureWatch } from './pressure.ts';
+import { stackOf } from './stacks.ts';
 import { ThreadHeap } from './thread-heap.ts';
 
 const { runCode, segmentSize, pressureWord, resultPendingWord, referenceShared, referenceCollected, referenceGuarded } =
@@ -41,12 +43,15 @@ export class Blocks {
 	readonly segments: (Segment | undefined)[] = [];
 	/** Of a kind in debug mode. */
 	readonly ledger: DebugLedger | undefined;
+	/** What blocks of `buffer()` may be garbage. */
+	readonly garbage: Garbage;
 	isOpen = true;
 	#pressure: PressureWatch | undefined;
 
 	constructor(kind: Kind, handle: KindHandle, { onPressure, pressureThreshold }: CheckedPressureOptions) {
 		this.kind = kind;
 		this.heap = new ThreadHeap(handle);
+		this.garbage = new Garbage(handle.id, handle.capacity);
 		if (handle.debug) this.ledger = new DebugLedger(handle.capacity);
 		if (onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, onPressure, pressureThreshold);
 	}
@@ -80,17 +85,22 @@ export class Blocks {
 	/**
 	 * Finds memory in the heap; where there is none, the owner may make some. Its place is in the heap then, and `take` takes it.
 	 *
+	 * @param isLast Whether the caller has no other way if there is none.
 	 * @returns The code, or -1.
 	 */
-	find(size: number, alignment: number): number {
+	find(size: number, alignment: number, isLast = true): number {
 		const heap = this.heap;
 		if (size > constants.MAX_LENGTH) return -1;
 		let code = heap.find(size, alignment);
 		if (code < 0 && this.ledger?.drain()) code = heap.find(size, alignment);
-		if (code >= 0 || !this.#pressure?.outOfMemory(size, this)) return code;
-		this.checkOpen();
-		this.ledger?.drain();
-		return heap.find(size, alignment);
+		if (code >= 0 || !isLast) return code;
+		if (this.#pressure?.outOfMemory(size, this)) {
+			this.checkOpen();
+			this.ledger?.drain();
+			code = heap.find(size, alignment);
+		}
+		if (code < 0) this.garbage.failed();
+		return code;
 	}
 
 	/** Takes what was found: the last step of an allocation. It throws before anything is done, or not at all. */
@@ -164,11 +174,12 @@ export class Blocks {
 	}
 
 	/** A block that the garbage collector frees. */
-	collected(size: number): Block | undefined {
+	collected(size: number, isLast = true): Block | undefined {
 		requireInteger('size', size);
 		this.checkOpen();
 		if (size === 0) return this.empty();
-		const code = this.find(size, 1);
+		this.garbage.allocated(size);
+		const code = this.find(size, 1, isLast);
 		if (code < 0) return undefined;
 		const { heap } = this;
 		const { segment, offset } = heap;

@@ -36,22 +36,6 @@ interface Freed {
 	giveBack: () => void;
 }
 
-// Taken once: others may be put in their place later.
-const { captureStackTrace } = Error;
-
-/** Where a function was called. Scripts have a say in it (Error.prepareStackTrace), and can run in the middle of this. */
-export function stackOf(callers: (...args: never[]) => unknown): string {
-	const at: { stack?: unknown } = {};
-	try {
-		captureStackTrace(at, callers);
-		const { stack } = at;
-		if (typeof stack === 'string') return stack.slice(stack.indexOf('\n') + 1);
-	} catch {
-		// What the script throws is not the allocation's fault.
-	}
-	return '    (unknown: Error.prepareStackTrace or Error.stackTraceLimit has been changed)';
-}
-
 /** What memory is compared with that should be all one byte: a hundred times faster than a look at each byte. */
 const plain = new Map([zoneByte, freedByte].map((byte) => [byte, Buffer.alloc(64 * 1024, byte)]));
 

@@ -12,6 +12,7 @@ import {
 	pressureOptions,
 } from './pressure.ts';
 import type { SharedKind } from './references.ts';
+import { stackOf } from './stacks.ts';
 
 export interface FixedKindOptions extends PressureOptions {
 	/** As of a {@link PmemKind}. */
@@ -60,6 +61,7 @@ export class FixedKind extends Kind {
 	 *   by this mapping or by another one. Kinds of other processes are not seen.
 	 */
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
+		const stack = stackOf(FixedKind.create);
 		if (!isMapping(mapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options);
 		requireKnownOptions('options', given, names);
@@ -69,6 +71,6 @@ export class FixedKind extends Kind {
 		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
 		const handle = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		return adopt(handle, () => new FixedKind(handle, pressure));
+		return adopt(handle, () => new FixedKind(handle, pressure), stack);
 	}
 }

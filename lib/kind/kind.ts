@@ -15,7 +15,7 @@ import {
 	outOfRange,
 	type SystemError,
 } from '../errors.ts';
-import { checkJobOptions, finish, type JobOptions } from '../jobs.ts';
+import { checkJobOptions, finish, type JobOptions, throwIfAborted } from '../jobs.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer, type Segment } from './block.ts';
 import { Blocks, copy, wrongKind } from './blocks.ts';
@@ -27,7 +27,9 @@ import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 import { type CheckedPressureOptions, checkPressureOptions } from './pressure.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
+import { stackOf } from './stacks.ts';
 import type { ThreadHeap } from './thread-heap.ts';
+import { closeWhenGarbage } from './unclosed.ts';
 
 const { maxSlabSize, runCode, unitsShift, magazineCode, cachedUnitsWord } = native.kindLayout;
 
@@ -43,19 +45,30 @@ const noPressure = checkPressureOptions({});
 /** Handles that native code has made and no Kind has taken yet. */
 const made = new WeakSet<KindHandle>();
 
-/** Makes a handle from native code a Kind; no other can become one. If that fails, the kind is let go of. */
-export function adopt<K extends Kind>(handle: KindHandle, make: (handle: KindHandle) => K): K {
+/**
+ * Makes a handle from native code a Kind; no other can become one. If that fails, the kind is let go of.
+ *
+ * @param stack Where the kind was asked for.
+ */
+export function adopt<K extends Kind>(handle: KindHandle, make: () => K, stack: string): K {
 	try {
 		made.add(handle);
-		return make(handle);
+		const kind = make();
+		closeWhenGarbage(kind, { id: handle.id, path: handle.path, stack });
+		return kind;
 	} catch (error) {
 		native.kindClose(handle.id);
 		throw error;
 	}
 }
 
-/** `attach` of a class of kinds. */
-export let attachAs: <K extends Kind>(type: { readonly prototype: K; readonly name: string }, shared: SharedKind) => K;
+/** A class of kinds, and its `attach`. */
+interface KindClass<K> {
+	readonly prototype: K;
+	readonly name: string;
+	attach(shared: SharedKind): K;
+}
+export let attachAs: <K extends Kind>(type: KindClass<K>, shared: SharedKind) => K;
 
 /** What makes the Kind of a handle, by the handle's type; the modules of the kinds add theirs. */
 export const makers = new Map<KindHandle['type'], (handle: KindHandle) => Kind>();
@@ -220,11 +233,30 @@ export abstract class Kind {
 	 *
 	 * A reference (`ref`) takes it out of the collector's hands: it has to be freed, then.
 	 *
-	 * @throws As `malloc`.
+	 * V8 does not know how much a kind can hold. It is made to collect when a kind runs short of memory of which much may be
+	 * garbage, which takes it as long as any full collection; what it finds is free in a later turn of the event loop.
+	 *
+	 * @throws As `malloc`; `collectable` of the error says how much may be garbage.
 	 */
 	buffer(size: number): Buffer {
 		Kind.#check(this);
 		return this.#blocks.collected(size) ?? this.#outOfMemory(size);
+	}
+
+	/**
+	 * As `buffer`; where there is no memory and blocks of `buffer` may be garbage, it has V8 collect, and waits for the turns
+	 * of the event loop in which the memory comes back, before it fails.
+	 *
+	 * @throws As `buffer`; the signal's reason; Error ERR_INVALID_STATE if the kind is closed meanwhile.
+	 */
+	async bufferAsync(size: number, options?: JobOptions): Promise<Buffer> {
+		Kind.#check(this);
+		const { signal } = checkJobOptions(options);
+		const attempt = () => {
+			throwIfAborted(signal);
+			return this.#blocks.collected(size, false);
+		};
+		return (await this.#blocks.garbage.retry(attempt)) ?? this.buffer(size);
 	}
 
 	/**
@@ -390,6 +422,7 @@ export abstract class Kind {
 
 	static {
 		attachAs = (type, shared) => {
+			const stack = stackOf(type.attach);
 			const { process, number, secret } = requireSharedKind(shared);
 			const handle = native.kindAttach(process, number, secret);
 			if (handle === undefined) {
@@ -398,14 +431,15 @@ export abstract class Kind {
 					'There is no such kind here: all that held it have closed it, or it was made by another process or by another copy of the package daxkind in this one',
 				);
 			}
-			return adopt(handle, () => {
+			const make = () => {
 				const kind: Kind = makers.get(handle.type)!(handle);
 				if (!Object.prototype.isPrototypeOf.call(type.prototype, kind)) {
 					throw invalidArgValue('shared', `of a ${type.name}`, `of a ${kind.constructor.name}`);
 				}
 				kind.#share();
 				return kind as never;
-			});
+			};
+			return adopt(handle, make, stack);
 		};
 	}
 
@@ -678,7 +712,18 @@ export abstract class Kind {
 		const freeInSlabs = classes.reduce((sum, each) => sum + each.free * each.size, 0);
 		let reason: OutOfMemoryReason = free + freeInSlabs >= requested ? 'fragmented' : 'limit';
 		if (requested <= capacity && requested > constants.MAX_LENGTH) reason = 'buffer-limit';
-		else if (this.#heap.isOutOfRoom && requested <= capacity) reason = 'file-system-full';
-		throw new OutOfMemoryError({ requested, capacity, allocated, free, freeInSlabs, reason, path: this.path });
+		else if (this.#heap.isOutOfRoom && requested <= capacity)
+			reason = this.#heap.isOutOfQuota ? 'quota' : 'file-system-full';
+		const collectable = this.#blocks.garbage.mostBytes;
+		throw new OutOfMemoryError({
+			requested,
+			capacity,
+			allocated,
+			free,
+			freeInSlabs,
+			collectable,
+			reason,
+			path: this.path,
+		});
 	}
 }

@@ -4,11 +4,12 @@ import { constants } from 'node:buffer';
 /**
  * Why an allocation failed:
  * - `limit`: what is free does not suffice; the kind's `maxSize` is the limit.
- * - `file-system-full`: the kind may grow, but its file system has no room (ENOSPC, or EDQUOT).
+ * - `file-system-full`: the kind may grow, but its file system has no room (ENOSPC); so XFS also says of a project's quota.
+ * - `quota`: the kind may grow, but the user's, group's or project's quota of its file system does not allow it (EDQUOT).
  * - `fragmented`: enough is free, but not in one piece, or only in slabs of blocks of other sizes.
  * - `buffer-limit`: no Buffer of this Node can be that long (4 GiB before Node 22).
  */
-export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'fragmented' | 'buffer-limit';
+export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'quota' | 'fragmented' | 'buffer-limit';
 
 interface Failure {
 	requested: number;
@@ -18,13 +19,17 @@ interface Failure {
 	free: number;
 	/** Bytes of free blocks in slabs. */
 	freeInSlabs: number;
+	collectable: number;
 	reason: OutOfMemoryReason;
 	path: string;
 }
 
 const words: Record<OutOfMemoryReason, (failure: Failure) => string> = {
 	limit: () => "it would pass the kind's capacity; free blocks, or create the kind with a larger maxSize",
-	'file-system-full': () => 'the file system is full; free blocks, or make room in it',
+	'file-system-full': () =>
+		'the file system is full, or the quota of its directory on XFS is used up; free blocks, or make room in it',
+	quota: () =>
+		'the quota of its user, group or project is used up; free blocks, or have the quota raised (repquota lists them)',
 	fragmented: ({ requested, free, freeInSlabs }) =>
 		free >= requested
 			? `${free} bytes are free, but not in one piece; free neighbouring blocks, or ask for less at once`
@@ -32,6 +37,11 @@ const words: Record<OutOfMemoryReason, (failure: Failure) => string> = {
 				'free those blocks, or move them together by defragReallocate, so that slabs become empty',
 	'buffer-limit': () => `no Buffer of this Node can be longer than ${constants.MAX_LENGTH} bytes`,
 };
+
+function ofGarbage({ collectable }: Failure): string {
+	if (collectable === 0) return '';
+	return `. Up to ${collectable} bytes, in blocks of buffer(), may be garbage: it comes back in a later turn of the event loop (bufferAsync waits for it)`;
+}
 
 /** Thrown by `malloc`, `calloc`, `realloc` and `memalign` when there is no memory. Nothing has changed then. */
 export class OutOfMemoryError extends Error {
@@ -42,16 +52,19 @@ export class OutOfMemoryError extends Error {
 	readonly capacity: number;
 	/** Bytes of all blocks that callers hold. */
 	readonly allocated: number;
+	/** Bytes of those in blocks of `buffer()`: as many may be garbage, and come back in a later turn of the event loop. */
+	readonly collectable: number;
 	readonly reason: OutOfMemoryReason;
 
 	constructor(what: Failure) {
 		super(
 			`Out of memory: cannot allocate ${what.requested} bytes of the kind on '${what.path}' ` +
-				`(${what.allocated} of ${what.capacity} bytes are allocated): ${words[what.reason](what)}`,
+				`(${what.allocated} of ${what.capacity} bytes are allocated): ${words[what.reason](what)}${ofGarbage(what)}`,
 		);
 		this.requested = what.requested;
 		this.capacity = what.capacity;
 		this.allocated = what.allocated;
+		this.collectable = what.collectable;
 		this.reason = what.reason;
 	}
 

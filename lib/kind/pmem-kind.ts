@@ -14,6 +14,7 @@ import {
 	pressureOptions,
 } from './pressure.ts';
 import type { SharedKind } from './references.ts';
+import { stackOf } from './stacks.ts';
 
 const { chunkSize } = native.kindLayout;
 
@@ -193,6 +194,7 @@ export class PmemKind extends Kind {
 	 * @throws Error ERR_DAXKIND_NOT_DAX with `requireDax`.
 	 */
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
+		const stack = stackOf(PmemKind.create);
 		const checked = checkOptions(directory, options, names);
 		const { request, requireDax, pressure } = checked;
 		let handle: KindHandle;
@@ -201,7 +203,7 @@ export class PmemKind extends Kind {
 		} catch (error) {
 			throw explained(error, checked);
 		}
-		const kind = adopt(handle, () => new PmemKind(handle, pressure));
+		const kind = adopt(handle, () => new PmemKind(handle, pressure), stack);
 		if (requireDax && !kind.dax) {
 			kind.close();
 			throw notDax(kind);
@@ -230,6 +232,7 @@ export class PmemKind extends Kind {
 		directory: string | URL,
 		options: PmemKindOptions & ProgressOptions = {},
 	): Promise<PmemKind> {
+		const stack = stackOf(PmemKind.createAsync);
 		const checked = checkOptions(directory, options, asyncNames);
 		const { request, requireDax, pressure } = checked;
 		const given = checkJobOptions(options);
@@ -240,7 +243,7 @@ export class PmemKind extends Kind {
 		} catch (error) {
 			throw explained(error, checked);
 		}
-		const kind = adopt(handle, () => new PmemKind(handle, pressure));
+		const kind = adopt(handle, () => new PmemKind(handle, pressure), stack);
 		try {
 			throwIfAborted(given.signal);
 			if (requireDax && !kind.dax) throw notDax(kind);

@@ -80,6 +80,11 @@ export class ThreadHeap {
 		return this.lastStatus === -ENOSPC || this.lastStatus === -EDQUOT;
 	}
 
+	/** Whether it was that of a quota. */
+	get isOutOfQuota(): boolean {
+		return this.lastStatus === -EDQUOT;
+	}
+
 	/** Whether the thread cache has a block of this code. */
 	has(code: number): boolean {
 		const magazine = magazineOf(code);

@@ -11,7 +11,8 @@ namespace daxkind {
 
 namespace {
 
-/// init({ systemError }): registers the JavaScript factory that makes the errors of failed system calls.
+/// init({ systemError, areMarksKeys }): registers the JavaScript factory that makes the errors of failed system calls;
+/// and whether markAsUntransferable keeps everybody from detaching an ArrayBuffer.
 Napi::Value init(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const Napi::Value options = info[0];
@@ -20,6 +21,7 @@ Napi::Value init(const Napi::CallbackInfo& info) {
     if (env.IsExceptionPending()) return env.Undefined();
     if (!systemError.IsFunction()) return invalidArgType(env, "options.systemError", "a function");
     AddonState::of(env).systemError = Napi::Persistent(systemError.As<Napi::Function>());
+    AddonState::of(env).shown->isWatching = options.As<Napi::Object>().Get("areMarksKeys").ToBoolean();
     return env.Undefined();
 }
 

@@ -119,6 +119,16 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
+// kindForget(id): as kindClose, once all ArrayBuffers over the kind's memory are garbage; whether it was not closed
+napi_value forget(napi_env env, napi_callback_info info) {
+    const Call<0> call(env, info);
+    std::unique_ptr<Attachment> hold = call.table->take(call.id());
+    napi_value wasOpen;
+    napi_get_boolean(env, hold != nullptr, &wasOpen);
+    if (hold != nullptr) OwnedBlocks::endWith(std::move(hold));
+    return wasOpen;
+}
+
 }  // namespace
 
 PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info) {
@@ -136,6 +146,7 @@ void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table) {
     exports["kindCreate"] = Napi::Function::New(env, create, "kindCreate", table);
     exports["kindCreateFixed"] = Napi::Function::New(env, createFixed, "kindCreateFixed", table);
     addFunction(env, exports, "kindClose", closeKind, table);
+    addFunction(env, exports, "kindForget", forget, table);
 }
 
 Napi::Object exportKind(Napi::Env env, Napi::Object exports) {

@@ -106,6 +106,7 @@ napi_value window(napi_env env, napi_callback_info info) {
 struct CollectedBlock {
     std::weak_ptr<Kind> kind;
     std::shared_ptr<Region> region;
+    std::shared_ptr<OwnedBlocks> blocks;
     uint64_t offset;
     uint64_t generation;
     ~CollectedBlock() {
@@ -123,6 +124,7 @@ napi_value collectedWindow(napi_env env, napi_callback_info info) {
     auto block = std::make_shared<CollectedBlock>();
     block->kind = at->kind;
     block->region = at->kind->region;
+    block->blocks = at->blocks;
     block->offset = from;
     block->generation = call.uint64(3);
     block->region->show(from, length);

@@ -71,18 +71,27 @@ napi_value purge(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
 }
 
-// kindWatch(id, part): the cache's pressure word becomes 1 when that part of the capacity, or of what the file system
-// has, is in use
+// A part of the capacity, or of what the file system has.
+uint64_t partOf(const Kind& kind, double part) {
+    const uint64_t room = kind.description.room;
+    const uint64_t capacity = kind.region->capacity();
+    return static_cast<uint64_t>(static_cast<double>(room == 0 ? capacity : std::min(capacity, room)) * part);
+}
+
+// kindWatch(id, part): the cache's pressure word becomes 1 when that part is in use
 napi_value watch(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
     Attachment* const at = call.attachment();
-    if (at == nullptr) return nullptr;
-    const uint64_t room = at->kind->description.room;
-    const uint64_t capacity = at->kind->region->capacity();
-    const double part = call.number(0);
-    const double all = static_cast<double>(room == 0 ? capacity : std::min(capacity, room));
-    at->kind->heap.watch(at->cache.get(), static_cast<uint64_t>(all * part));
+    if (at != nullptr) at->kind->heap.watch(at->cache.get(), partOf(*at->kind, call.number(0)));
     return nullptr;
+}
+
+// kindCollectable(id, part): bytes in blocks that the garbage collector frees, if that part is in use; else 0
+napi_value collectable(napi_env env, napi_callback_info info) {
+    const Call<1> call(env, info);
+    Attachment* const at = call.attachment();
+    const uint64_t bytes = at == nullptr ? 0 : at->kind->heap.collectable(partOf(*at->kind, call.number(0)));
+    return number(env, static_cast<double>(bytes));
 }
 
 }  // namespace
@@ -93,6 +102,7 @@ void exportKindStatistics(Napi::Env env, Napi::Object exports, KindTable* table)
     addFunction(env, exports, "kindLeave", leave, table);
     addFunction(env, exports, "kindPurge", purge, table);
     addFunction(env, exports, "kindWatch", watch, table);
+    addFunction(env, exports, "kindCollectable", collectable, table);
 }
 
 }  // namespace daxkind

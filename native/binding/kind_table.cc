@@ -157,6 +157,18 @@ class Abandoning final : public Task {
 
 }  // namespace
 
+OwnedBlocks::OwnedBlocks(std::weak_ptr<Kind> kind, uint32_t owner) : kind_(std::move(kind)), owner_(owner) {}
+
+void OwnedBlocks::endWith(std::unique_ptr<Attachment> hold) {
+    Heap& heap = hold->kind->heap;
+    // Nobody answers for the cache any more.
+    heap.setWake(hold->cache.get(), nullptr, nullptr);
+    heap.answer(hold->cache.get());
+    heap.empty(hold->cache.get());
+    const std::shared_ptr<OwnedBlocks> blocks = std::move(hold->blocks);
+    blocks->hold_ = std::move(hold);
+}
+
 void OwnedBlocks::free() {
     const std::shared_ptr<Kind> kind = kind_.lock();
     if (kind != nullptr && !isFreed_) kind->heap.abandon(owner_);
@@ -164,6 +176,7 @@ void OwnedBlocks::free() {
 }
 
 OwnedBlocks::~OwnedBlocks() {
+    hold_.reset();
     const std::shared_ptr<Kind> kind = kind_.lock();
     if (kind == nullptr || isFreed_ || kind->heap.abandonSome(owner_)) return;
     std::unique_ptr<Task> task = std::make_unique<Abandoning>(kind, owner_);

@@ -65,24 +65,29 @@ bool isHandleOfSomeKind(uint64_t number);
 // Tells this process's handles from another's: 52 random bits.
 double processNonce();
 
+struct Attachment;
+
 // The blocks that a hold on a kind took and neither freed nor shared, once the hold is no more. They are free when no
 // script and no operation of Node's own can reach their memory: at the end of the environment, because Node waits for
 // its operations before; after a close in a thread that goes on, when all ArrayBuffers over the memory are garbage, for
 // an operation under way keeps its own. Those share in this object.
 class OwnedBlocks {
   public:
-    OwnedBlocks(std::weak_ptr<Kind> kind, uint32_t owner) : kind_(std::move(kind)), owner_(owner) {}
+    OwnedBlocks(std::weak_ptr<Kind> kind, uint32_t owner);
     OwnedBlocks(const OwnedBlocks&) = delete;
     OwnedBlocks& operator=(const OwnedBlocks&) = delete;
     // Frees them now if they are few. Else another thread does, so that no event loop waits for it.
     ~OwnedBlocks();
     // Frees them now, on this thread.
     void free();
+    // Ends a hold when all ArrayBuffers over its memory are garbage: nothing else can use it.
+    static void endWith(std::unique_ptr<Attachment> hold);
 
   private:
     std::weak_ptr<Kind> kind_;
     const uint32_t owner_;
     bool isFreed_ = false;
+    std::unique_ptr<Attachment> hold_;
 };
 
 // One environment's (one thread's) hold on a kind.

@@ -106,7 +106,7 @@ napi_value shownArrayBuffer(napi_env env, void* data, size_t length, std::shared
         return nullptr;
     }
     buffers->pins.insert(pin.release());
-    ShownBuffers::EndWatch::renew(env, buffers);
+    if (buffers->isWatching) ShownBuffers::EndWatch::renew(env, buffers);
     return buffer;
 }
 

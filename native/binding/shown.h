@@ -15,6 +15,8 @@ struct ShownBuffers {
     struct EndWatch;
     /// One for each ArrayBuffer that is not garbage.
     std::unordered_set<Pin*> pins;
+    /// Whether a mark keeps others from detaching an ArrayBuffer here, so that there has to be a watch.
+    bool isWatching = true;
     /// The newest, and what keeps it from being garbage.
     EndWatch* watch = nullptr;
     napi_ref watchReference = nullptr;

@@ -151,9 +151,8 @@ uint64_t Heap::reference(uint64_t offset, uint64_t length, uint32_t zone, Refere
 
 int Heap::share(uint64_t offset, uint64_t generation) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    Reference* const found = references_.find(offset, generation);
-    if (found == nullptr) return -ESTALE;
-    found->sort = ReferenceSort::kShared;
+    if (references_.find(offset, generation) == nullptr) return -ESTALE;
+    references_.share(offset);
     return 0;
 }
 
@@ -161,15 +160,15 @@ int Heap::conceal(uint64_t offset, uint64_t generation, uint64_t* concealed) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const Reference* const found = references_.find(offset, generation);
     if (found == nullptr) return -ESTALE;
-    *concealed = references_.add(offset, found->length, found->zone, ReferenceSort::kShared);
+    const Reference was = *found;
+    *concealed = references_.add(offset, was.length, was.zone, ReferenceSort::kShared);
     return 0;
 }
 
 int Heap::relength(uint64_t offset, uint64_t generation, uint64_t length) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    Reference* const found = references_.find(offset, generation);
-    if (found == nullptr) return -ESTALE;
-    found->length = length;
+    if (references_.find(offset, generation) == nullptr) return -ESTALE;
+    references_.relength(offset, length);
     return 0;
 }
 
@@ -361,6 +360,11 @@ ClassUse Heap::classUseLocked(uint32_t code) {
     use.blocks = taken - std::min(taken, use.cachedBlocks);
     use.bytes = bytes - std::min(bytes, use.cachedBytes);
     return use;
+}
+
+uint64_t Heap::collectable(uint64_t taken) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return takenBytes_ < taken ? 0 : references_.collectedBytes();
 }
 
 void Heap::subtractCollected(ClassUse* uses) {

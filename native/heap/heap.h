@@ -158,6 +158,8 @@ class Heap {
     HeapStats stats();
     // `code` is a class, or kRunCode for all runs.
     ClassUse classUse(uint32_t code);
+    // Bytes in blocks that the garbage collector frees, if callers and caches hold at least `taken` bytes; else 0.
+    uint64_t collectable(uint64_t taken);
     // Takes the blocks that the garbage collector frees out of the uses of all classes, and of all runs behind them.
     void subtractCollected(ClassUse* uses);
     // 0 or -errno (ENOMEM).

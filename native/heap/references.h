@@ -29,21 +29,34 @@ class References {
   public:
     // A new reference to a block that has none: its generation.
     uint64_t add(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort) {
-        references_.insert_or_assign(offset, Reference{next_, length, zone, sort});
+        remove(offset);
+        references_[offset] = Reference{next_, length, zone, sort};
+        if (sort == ReferenceSort::kCollected) collectedBytes_ += length;
         return next_++;
     }
     // Null if the block has been freed, or was never referenced in that generation.
-    Reference* find(uint64_t offset, uint64_t generation) {
-        const auto at = references_.find(offset);
-        return at == references_.end() || at->second.generation != generation ? nullptr : &at->second;
+    const Reference* find(uint64_t offset, uint64_t generation) const {
+        const Reference* const reference = at(offset);
+        return reference == nullptr || reference->generation != generation ? nullptr : reference;
     }
-    void remove(uint64_t offset) { references_.erase(offset); }
+    void remove(uint64_t offset) {
+        const auto found = references_.find(offset);
+        if (found == references_.end()) return;
+        if (found->second.sort == ReferenceSort::kCollected) collectedBytes_ -= found->second.length;
+        references_.erase(found);
+    }
+    // All threads may know the guarded block there from now on.
+    void share(uint64_t offset) { references_[offset].sort = ReferenceSort::kShared; }
+    // The shared or guarded block there has another length from now on.
+    void relength(uint64_t offset, uint64_t length) { references_[offset].length = length; }
     // The reference to the block there, in whatever generation; null if it has none.
     const Reference* at(uint64_t offset) const {
         const auto at = references_.find(offset);
         return at == references_.end() ? nullptr : &at->second;
     }
     bool isEmpty() const { return references_.empty(); }
+    // Bytes of the Buffers of the blocks that the garbage collector frees.
+    uint64_t collectedBytes() const { return collectedBytes_; }
     // Calls `visit` with the offset of each block that the garbage collector frees.
     template <typename Visit>
     void eachCollected(Visit visit) const {
@@ -55,6 +68,7 @@ class References {
   private:
     std::unordered_map<uint64_t, Reference> references_;
     uint64_t next_ = 1;
+    uint64_t collectedBytes_ = 0;
 };
 
 }  // namespace daxkind

@@ -1,11 +1,13 @@
 // When memory has run out: what is freed, of any size and by any thread, is there for the very next attempt.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { type Kind, PmemKind, type PmemKindOptions } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { runChild } from '../helpers/process.ts';
+import { evaluateIn, problem, refusing } from '../helpers/sandbox.ts';
 import { Thread } from '../helpers/thread.ts';
 
 const KiB = 1024;
@@ -253,4 +255,16 @@ describe.skipIf(small === undefined)('on a file system that is full (needs the r
 		}
 		kind.free(kind.realloc(block, 12 * MiB));
 	});
+});
+
+test.skipIf(problem !== undefined)('a quota that is used up is said to be one', () => {
+	const body = `
+		const kind = d.PmemKind.create(path, { maxSize: ${32 * MiB} });
+		try { kind.malloc(${4 * MiB}); } catch ({ reason, message }) { say({ reason, message }); }`;
+	const refused = (errno: number) => evaluateIn(refusing(`fallocate=${errno}`), body, directory);
+	expect(refused(constants.errno.EDQUOT)).toEqual({
+		reason: 'quota',
+		message: expect.stringContaining('the quota of its user, group or project is used up'),
+	});
+	expect(refused(constants.errno.ENOSPC)).toMatchObject({ reason: 'file-system-full' });
 });
