@@ -174,10 +174,15 @@ test('the memory of a block is nobody’s until an operation of Node’s own has
 		worker(
 			`${attach}
 			const fs = await import('node:fs');
+			const { MessageChannel } = await import('node:worker_threads');
 			const held = kind.malloc(100_000).fill(1);
 			const fd = fs.openSync(workerData.directory + '/pipe', 'r+');
-			fs.read(fd, held, 0, 100_000, null, () => {});`,
-			'setInterval(() => {}, 1000);',
+			fs.read(fd, held, 0, 100_000, null, () => {});
+			// Node takes back what its thread pool has not begun. The pool begins things in their order.
+			await fs.promises.stat('/');
+			const { port1: mine, port2: others } = new MessageChannel();
+			parentPort.postMessage(others, [others]);`,
+			'setInterval(() => mine, 1000);',
 		),
 	);
 	await expectOutput(
@@ -185,10 +190,13 @@ test('the memory of a block is nobody’s until an operation of Node’s own has
 		const fs = await import('node:fs');
 		execFileSync('mkfifo', [directory + '/pipe']);
 		kind.free(block);
-		const { worker } = await start(${code});
+		const { worker, message: port } = await start(${code});
 		const pipe = fs.openSync(directory + '/pipe', 'r+');
+		// It closes when the thread runs no script any more and waits for the read.
+		const isEnding = new Promise((resolve) => port.once('close', resolve));
 		const terminated = worker.terminate();
-		await sleep(300);
+		await isEnding;
+		await sleep(100);
 		console.log(kind.stats().blocks);
 		fs.writeSync(pipe, Buffer.alloc(1000, 2));
 		await terminated;
