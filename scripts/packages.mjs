@@ -11,10 +11,10 @@ export function missingBuildPackages() {
 	return missing;
 }
 
-/** Programs that tests in the VM use or compare with, and their packages; without one, its tests are skipped. */
-const testPrograms = { ndctl: 'ndctl', dmsetup: 'dmsetup' };
+/** Programs that tests use or compare with, and their packages; without one, its tests are skipped. */
+const testPrograms = { ndctl: 'ndctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' };
 
-/** Debian's names of what the tests in the VM would like to have. */
+/** Debian's names of what the tests would like to have. */
 export function missingTestPackages() {
 	return Object.keys(testPrograms)
 		.filter((name) => !hasProgram(name))
