@@ -86,9 +86,12 @@ Napi::Value purge(const Napi::CallbackInfo& info) {
 Napi::Value closeKind(const Napi::CallbackInfo& info) {
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    const std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>().Int64Value());
+    std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>().Int64Value());
     if (attachment == nullptr) return info.Env().Undefined();
     auto kind = std::make_shared<std::shared_ptr<Kind>>(attachment->kind);
+    // Before the job can begin. Were this hold still here when the job is done, the event loop would give the storage
+    // back.
+    attachment.reset();
     job->mustBeDone = true;
     job->step = [kind](const char**) {
         // The last hold: gives the storage back.
