@@ -88,7 +88,7 @@ Napi::Value createFixed(const Napi::CallbackInfo& info) {
     if (!id) return env.Undefined();
     const std::shared_ptr<MappedRange> range = AddonState::of(env).mappings->find(*id);
     if (range == nullptr || range->released) return invalidArgType(env, "mapping", "a mapping that is not unmapped");
-    auto kind = std::make_shared<Kind>();
+    const std::shared_ptr<Kind> kind = Kind::make();
     kind->region =
         FixedRegion::open(range->address, range->file, std::shared_ptr<std::atomic<int>>(range, &range->users));
     if (kind->region == nullptr) {
@@ -109,12 +109,13 @@ Napi::Value createFixed(const Napi::CallbackInfo& info) {
     kind->description.path = path;
     kind->description.debug = info[2].As<Napi::Boolean>();
     registerKind(kind);
-    return attachKind(env, static_cast<KindTable*>(info.Data()), std::move(kind));
+    return attachKind(env, static_cast<KindTable*>(info.Data()), kind);
 }
 
 // kindClose(id)
 napi_value closeKind(napi_env env, napi_callback_info info) {
     const Call<0> call(env, info);
+    const Kind::AtOnce atOnce;
     call.table->take(call.id());
     return nullptr;
 }

@@ -89,12 +89,11 @@ Napi::Value closeKind(const Napi::CallbackInfo& info) {
     std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>().Int64Value());
     if (attachment == nullptr) return info.Env().Undefined();
     auto kind = std::make_shared<std::shared_ptr<Kind>>(attachment->kind);
-    // Before the job can begin. Were this hold still here when the job is done, the event loop would give the storage
-    // back.
+    // Before the job can begin, which gives the storage back if nobody else has the kind.
     attachment.reset();
     job->mustBeDone = true;
     job->step = [kind](const char**) {
-        // The last hold: gives the storage back.
+        const Kind::AtOnce atOnce;
         kind->reset();
         return 0;
     };

@@ -37,7 +37,7 @@ int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, co
     HeapOptions heapOptions;
     heapOptions.conservative = request.conservative;
 
-    auto kind = std::make_shared<Kind>();
+    std::shared_ptr<Kind> kind = Kind::make();
     auto region = std::make_shared<PmemFileRegion>();
     *failedCall = "open";
     int error = region->open(options, failedCall);

@@ -47,10 +47,26 @@ struct Kind {
     Heap& heap = *heapOwner;
     std::shared_ptr<Decay> decay;  // Null if its storage does not.
 
-    Kind() = default;
+    // Its storage goes back by another thread when nobody has it any more: whoever happens to let go last, a finalizer
+    // on an event loop for one, does not wait for that.
+    static std::shared_ptr<Kind> make();
+    // But while this lives, what this thread lets go of last goes back at once.
+    class AtOnce {
+      public:
+        AtOnce() { isAtOnce_ = true; }
+        AtOnce(const AtOnce&) = delete;
+        AtOnce& operator=(const AtOnce&) = delete;
+        ~AtOnce() { isAtOnce_ = false; }
+    };
+
     Kind(const Kind&) = delete;
     Kind& operator=(const Kind&) = delete;
     ~Kind();
+
+  private:
+    Kind() = default;
+    static void end(Kind* kind);
+    static thread_local bool isAtOnce_;
 };
 
 // The process-wide registry: who has a kind's number and secret can join it while somebody holds it.
