@@ -313,6 +313,7 @@ export interface KindLayout {
 	/**
 	 * log2 of a magazine's length in words. Word 0 is the top: the newest block is at words top (segment) and top + 1
 	 * (offset), the one before at top - 2, and with a top of 0 there is none. Word 1 is the most that top may be.
+	 * Before the first kindRefill or kindFlush for it a magazine is all zeros.
 	 */
 	magazineShift: number;
 	/** The word that says for blocks of which code a magazine is. */

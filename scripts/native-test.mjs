@@ -65,7 +65,7 @@ async function runProgram(variant, tests, { seconds, seed, threads: count, direc
 }
 
 async function core(options) {
-	await runProgram('address,undefined', ['model', 'file', 'tables', 'owners', 'jobs', 'faults'], options);
+	await runProgram('address,undefined', ['model', 'file', 'tables', 'owners', 'caches', 'jobs', 'faults'], options);
 }
 
 async function threads(options) {

@@ -338,11 +338,11 @@ ClassUse Heap::classUseLocked(uint32_t code) {
     ClassUse use{};
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
         const uint32_t first = isRun ? kRunCode : code;
-        const uint32_t last = isRun ? kRunCode + kRunMagazines : code + 1;
+        const uint32_t last = isRun ? kMagazines : code + 1;
         for (uint32_t index = first; index < last; index++) {
-            const int32_t* const magazine = cache->magazine(index);
-            const uint64_t count = blocksIn(magazine);
-            const uint64_t units = unitsOf(static_cast<uint32_t>(load(magazine + kMagazineCode)));
+            const uint64_t count = cache->blocks(index);
+            if (count == 0) continue;
+            const uint64_t units = unitsOf(static_cast<uint32_t>(load(cache->magazine(index) + kMagazineCode)));
             use.cachedBlocks += count;
             use.cachedBytes += count * (isRun ? units << runs_.unitShift() : classSize(code));
         }

@@ -26,8 +26,8 @@ void setEntry(int32_t* entry, uint64_t offset) {
 }
 
 bool isEmpty(ThreadCache* cache) {
-    for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
-        if (blocksIn(cache->magazine(index)) > 0) return false;
+    for (uint32_t index = 0; index < kMagazines; index++) {
+        if (cache->blocks(index) > 0) return false;
     }
     return true;
 }
@@ -168,6 +168,7 @@ int Heap::refill(ThreadCache* cache, uint32_t code) {
     if (code >= kSlabClasses) return -EINVAL;
     HeapLock lock(mutex_);
     adjust(cache, code);
+    cache->use(code);
     int error = refillLocked(lock, cache, code);
     if (error != 0 && reclaim(lock, cache, error)) error = refillLocked(lock, cache, code);
     if (error == -EBUSY) return -ENOMEM;
@@ -184,7 +185,7 @@ int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
         const int error = freeLocked(entryOffset(magazine + kMagazineEntries + 2 * i));
         if (error != 0) status = error;
     }
-    const uint32_t left = blocksIn(magazine) - count;
+    const uint32_t left = cache->blocks(index) - count;
     std::memmove(magazine + kMagazineEntries, magazine + kMagazineEntries + 2 * count, left * 2 * sizeof(int32_t));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
     if (index >= kRunCode) {
@@ -196,8 +197,8 @@ int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
 
 int Heap::flushRunsLocked(ThreadCache* cache) {
     int status = 0;
-    for (uint32_t index = kRunCode; index < kRunCode + kRunMagazines; index++) {
-        const uint32_t count = blocksIn(cache->magazine(index));
+    for (uint32_t index = kRunCode; index < kMagazines; index++) {
+        const uint32_t count = cache->blocks(index);
         const int error = count == 0 ? 0 : flushLocked(cache, index, count);
         if (error != 0) status = error;
     }
@@ -207,7 +208,7 @@ int Heap::flushRunsLocked(ThreadCache* cache) {
 int Heap::flushAllLocked(ThreadCache* cache) {
     int status = flushRunsLocked(cache);
     for (uint32_t index = 0; index < kSlabClasses; index++) {
-        const uint32_t count = blocksIn(cache->magazine(index));
+        const uint32_t count = cache->blocks(index);
         const int error = count == 0 ? 0 : flushLocked(cache, index, count);
         if (error != 0) status = error;
     }
@@ -219,7 +220,7 @@ int Heap::flushAllLocked(ThreadCache* cache) {
 int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
     const uint32_t index = magazineOf(code);
     int32_t* const magazine = cache->magazine(index);
-    int status = flushLocked(cache, index, blocksIn(magazine));
+    int status = flushLocked(cache, index, cache->blocks(index));
     const uint32_t units = unitsOf(code);
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
     if (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
@@ -235,8 +236,9 @@ int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
 int Heap::flush(ThreadCache* cache, uint32_t code) {
     HeapLock lock(mutex_);
     adjust(cache, code);
-    const int status = code < kRunCode ? flushLocked(cache, code, (blocksIn(cache->magazine(code)) + 1) / 2)
-                                       : flushForRuns(cache, code);
+    cache->use(magazineOf(code));
+    const int status =
+        code < kRunCode ? flushLocked(cache, code, (cache->blocks(code) + 1) / 2) : flushForRuns(cache, code);
     settle(lock);
     return status;
 }

@@ -15,29 +15,42 @@ void store(int32_t& word, int32_t value) {
 int ThreadCache::open() {
     const int error = words_.reserve(kCacheWords);
     if (error != 0) return error;
-    for (uint32_t index = 0; index < kSlabClasses; index++) {
-        magazine(index)[kMagazineCode] = static_cast<int32_t>(index);
-    }
     word(kFailedUnitsWord) = INT32_MAX;
     return 0;
 }
 
 void ThreadCache::tune(uint64_t share, uint32_t unitShift) {
-    // At most 1/4096 of the share in each class (all classes together: 1.4 %), and never more than 64 KiB of one. A
-    // class whose blocks are longer than that gets one, while that is at most 1/1024.
-    const uint64_t classBytes = std::min<uint64_t>(share / 4096, 64 * 1024);
-    for (uint32_t index = 0; index < kSlabClasses; index++) {
-        uint64_t blocks = std::min<uint64_t>(classBytes / classSize(index), kMostEntries);
-        if (blocks == 0 && classSize(index) <= share / 1024) blocks = 1;
-        store(magazine(index)[kMagazineLimit], static_cast<int32_t>(2 * blocks));
+    share_ = share;
+    for (uint32_t index = 0; index < kMagazines; index++) {
+        if (isUsed_[index]) store(magazine(index)[kMagazineLimit], limitOf(index));
     }
-    // Runs of all lengths together: 1/32 of the share, at most 64 MiB. Their magazines get their limits when they are
-    // next used.
+    // Runs of all lengths together: 1/32 of the share, at most 64 MiB.
     const uint64_t runBytes = std::min<uint64_t>(share / 32, 64 * 1024 * 1024);
     store(word(kCachedUnitsLimitWord), static_cast<int32_t>(runBytes >> unitShift));
-    for (uint32_t index = kRunCode; index < kRunCode + kRunMagazines; index++) {
-        store(magazine(index)[kMagazineLimit], 0);
-    }
+}
+
+int32_t ThreadCache::limitOf(uint32_t index) const {
+    // Magazines of runs get their limits when they are next used.
+    if (index >= kSlabClasses) return 0;
+    // At most 1/4096 of the share in each class (all classes together: 1.4 %), and never more than 64 KiB of one. A
+    // class whose blocks are longer than that gets one, while that is at most 1/1024.
+    const uint64_t classBytes = std::min<uint64_t>(share_ / 4096, 64 * 1024);
+    uint64_t blocks = std::min<uint64_t>(classBytes / classSize(index), kMostEntries);
+    if (blocks == 0 && classSize(index) <= share_ / 1024) blocks = 1;
+    return static_cast<int32_t>(2 * blocks);
+}
+
+void ThreadCache::use(uint32_t index) {
+    if (isUsed_[index]) return;
+    isUsed_[index] = true;
+    magazine(index)[kMagazineCode] = static_cast<int32_t>(index);
+    store(magazine(index)[kMagazineLimit], limitOf(index));
+}
+
+uint32_t ThreadCache::blocks(uint32_t index) const {
+    if (!isUsed_[index]) return 0;
+    const int32_t& top = words_[(size_t{index} << kMagazineShift) + kMagazineTop];
+    return std::min(static_cast<uint32_t>(__atomic_load_n(&top, __ATOMIC_RELAXED)) / 2, kMostEntries);
 }
 
 void ThreadCache::fail(uint32_t code) {

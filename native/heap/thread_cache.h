@@ -9,11 +9,16 @@
 // runs share kRunMagazines by the low bits of their length, and the magazine's code says for which length it holds
 // blocks now.
 //
+// It reserves 132 KiB and touches little of that: a page for the words behind the magazines, and the pages of the
+// magazines that have been used. A magazine begins as zeros: it has no block and no room, so that its first use is a
+// call of native code.
+//
 // Who may write: the owning thread from JavaScript; native code called by that thread, under the heap's lock; native
 // code at the thread's end. Other threads only read the counts, for statistics, clear what is marked
 // as failed, and set limits to 0 when memory has run out.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 
 #include "heap/lazy_array.h"
@@ -25,8 +30,9 @@ namespace daxkind {
 // The number of the first magazine of runs; every code of a run is greater.
 constexpr uint32_t kRunCode = 64;
 constexpr uint32_t kRunMagazines = 64;
+constexpr uint32_t kMagazines = kRunCode + kRunMagazines;
 constexpr uint32_t kUnitsShift = 7;
-static_assert(kSlabClasses <= kRunCode && kRunCode + kRunMagazines == 1u << kUnitsShift);
+static_assert(kSlabClasses <= kRunCode && kMagazines == 1u << kUnitsShift);
 
 // A magazine is kMagazineWords words: top, limit, then (segment, offset) for each block, and in the last word the code.
 // Top is twice the number of blocks: the newest is at word `top` of the magazine. Limit is the most that top may be.
@@ -39,7 +45,7 @@ constexpr uint32_t kMagazineCode = kMagazineWords - 1;
 constexpr uint32_t kMostEntries = (kMagazineCode - kMagazineEntries) / 2;
 
 // Words behind the last magazine.
-constexpr uint32_t kHeaderWord = (kRunCode + kRunMagazines) << kMagazineShift;
+constexpr uint32_t kHeaderWord = kMagazines << kMagazineShift;
 constexpr uint32_t kCachedUnitsWord = kHeaderWord;           // Units of all runs in the cache.
 constexpr uint32_t kCachedUnitsLimitWord = kHeaderWord + 1;  // The cache is emptied of runs before it holds more.
 constexpr uint32_t kResultSegmentWord = kHeaderWord + 2;     // Where a native call puts the block that it returns.
@@ -60,11 +66,6 @@ constexpr uint32_t magazineOf(uint32_t code) {
 constexpr uint32_t unitsOf(uint32_t code) {
     return code >> kUnitsShift;
 }
-// Other threads may ask while the owner works.
-inline uint32_t blocksIn(const int32_t* magazine) {
-    const uint32_t blocks = static_cast<uint32_t>(__atomic_load_n(magazine + kMagazineTop, __ATOMIC_RELAXED)) / 2;
-    return blocks < kMostEntries ? blocks : kMostEntries;
-}
 
 class ThreadCache {
   public:
@@ -73,6 +74,12 @@ class ThreadCache {
 
     // Sets how much it may hold: a share of the kind, in bytes. 0: nothing.
     void tune(uint64_t share, uint32_t unitShift);
+    // Writes the code and the limit of a magazine at its first use. To be called before it is filled or emptied, under
+    // the heap's lock.
+    void use(uint32_t index);
+    // Blocks in a magazine, under the heap's lock. The owner may pop and push meanwhile. The pages of a magazine that
+    // was never used are not touched.
+    uint32_t blocks(uint32_t index) const;
 
     int32_t* words() { return &words_[0]; }
     int32_t* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
@@ -101,7 +108,12 @@ class ThreadCache {
     bool isPressed = false;
 
   private:
+    // The most that the top of a magazine may be before it has been flushed for runs of some length.
+    int32_t limitOf(uint32_t index) const;
+
     LazyArray<int32_t> words_;
+    std::bitset<kMagazines> isUsed_;
+    uint64_t share_ = 0;  // As tune() was last told.
 };
 
 }  // namespace daxkind

@@ -141,7 +141,7 @@ void Book::checkClasses(const std::vector<CacheUser*>& users) const {
         const ClassUse use = heap_->classUse(code);
         uint64_t cached = 0;
         uint64_t cachedBytes = 0;
-        const uint32_t last = code == kRunCode ? kRunCode + kRunMagazines : code + 1;
+        const uint32_t last = code == kRunCode ? kMagazines : code + 1;
         for (const CacheUser* user : users) {
             for (uint32_t magazine = code; magazine < last; magazine++) {
                 cached += user->cachedIn(magazine);

@@ -226,12 +226,13 @@ uint64_t CacheUser::purge() {
 }
 
 int CacheUser::flush(uint32_t magazine) {
-    return heap_->flush(&cache_, load((magazine << kMagazineShift) + kMagazineCode));
+    const bool isRun = magazine >= kRunCode;
+    return heap_->flush(&cache_, isRun ? load((magazine << kMagazineShift) + kMagazineCode) : magazine);
 }
 
 uint64_t CacheUser::cachedBlocks() const {
     uint64_t blocks = 0;
-    for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
+    for (uint32_t index = 0; index < kMagazines; index++) {
         blocks += cachedIn(index);
     }
     return blocks;
@@ -239,7 +240,7 @@ uint64_t CacheUser::cachedBlocks() const {
 
 uint64_t CacheUser::cachedBytes() const {
     uint64_t bytes = 0;
-    for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) bytes += cachedIn(index) * sizeIn(index);
+    for (uint32_t index = 0; index < kMagazines; index++) bytes += cachedIn(index) * sizeIn(index);
     return bytes;
 }
 
@@ -251,7 +252,7 @@ uint64_t CacheUser::sizeIn(uint32_t magazine) const {
 
 std::vector<uint64_t> CacheUser::cachedOffsets() const {
     std::vector<uint64_t> offsets;
-    for (uint32_t index = 0; index < kRunCode + kRunMagazines; index++) {
+    for (uint32_t index = 0; index < kMagazines; index++) {
         const uint32_t magazine = index << kMagazineShift;
         for (uint32_t top = load(magazine + kMagazineTop); top > 0; top -= 2) {
             offsets.push_back((static_cast<uint64_t>(load(magazine + top)) << kSegmentShift) +

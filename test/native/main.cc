@@ -80,6 +80,7 @@ const Test kTests[] = {
     {"file", "the same on the file of a pmem kind", testFile},
     {"tables", "the heap cut into as many slabs as can be", testTables},
     {"owners", "what happens while another thread waits for storage", testOwners},
+    {"caches", "what thread caches take of DRAM", testCaches},
     {"threads", "several threads with a thread cache each on one heap", testThreads},
     {"jobs", "the threads for long tasks", testJobs},
     {"jobs-at-exit", "ends the program while they work", testJobsAtExit},

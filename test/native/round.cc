@@ -59,7 +59,7 @@ void Round::operate() {
     if (die < 910) return refuseStale();
     if (die < 940) return refuseStray();
     if (die < 960) return refuseTwice();
-    if (die < 975) return void(user_->flush(static_cast<uint32_t>(random_.below(kRunCode + kRunMagazines))));
+    if (die < 975) return void(user_->flush(static_cast<uint32_t>(random_.below(kMagazines))));
     if (die < 984) return refuseStrayInMagazine();
     if (die < 990) return decay();
     if (die < 995) return purge();

@@ -13,6 +13,8 @@ void testFile(const Options& options);
 void testTables(const Options& options);
 // Whose blocks are while system calls let go of the heap's lock.
 void testOwners(const Options& options);
+// What thread caches take of DRAM.
+void testCaches(const Options& options);
 // Several threads on one heap.
 void testThreads(const Options& options);
 // The threads for long tasks, and, in a program of its own, how they end with the process.
