@@ -183,20 +183,17 @@ export class Blocks {
 		if (code < 0) return undefined;
 		const { heap } = this;
 		const { segment, offset } = heap;
-		const generation = native.kindReference(heap.id, segment, offset, size, 0, referenceCollected);
-		// Before there is an ArrayBuffer, because that frees the block when it is garbage, whatever has become of us.
+		// First, because the ArrayBuffer frees the block when it is garbage, whatever has become of us.
+		this.take(code);
+		let generation = 0;
 		try {
-			this.take(code);
-		} catch (error) {
-			native.kindUnreference(heap.id, segment, offset, generation);
-			throw error;
-		}
-		try {
+			generation = native.kindReference(heap.id, segment, offset, size, 0, referenceCollected);
 			const buffer = heap.collectedWindow(segment, offset, size, generation);
 			const own = { generation, isOwn: true, isCollected: true, zone: 0 };
 			return Block.at(new Segment(this.kind, buffer, noCache, segment, own), offset, 0, size, code);
 		} catch (error) {
-			native.kindFreeReferenced(heap.id, segment, offset, generation);
+			if (generation === 0) heap.giveBack(code, segment, offset);
+			else native.kindFreeReferenced(heap.id, segment, offset, generation);
 			throw error;
 		}
 	}

@@ -132,6 +132,7 @@ Attachment::~Attachment() {
 }
 
 KindTable::~KindTable() {
+    const Kind::AtOnce atOnce;
     for (auto& [id, attachment] : attachments_) {
         const std::shared_ptr<OwnedBlocks> blocks = attachment->blocks;
         attachment.reset();
