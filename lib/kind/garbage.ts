@@ -18,8 +18,8 @@ const lookPart = 1 / 16;
 
 /** In how many turns of the event loop the finalizers have run. Measured with Node 20 and 24: one. */
 const turnsOfFinalizers = 3;
-/** How much longer that may take at most, in milliseconds, and how often it is looked at meanwhile. */
-const mostMs = 100;
+/** How much longer that may take: it is looked at so many times more, each so many milliseconds after the last. */
+const mostLooks = 50;
 const lookMs = 2;
 
 // Taken once: others may be put in their place later.
@@ -108,11 +108,11 @@ export class Garbage {
 		this.#reachable = min(this.#reachable, bytes);
 		if (bytes - this.#reachable < this.#capacity * least) return;
 		if (native.kindCollectable(this.#id, part) === 0) return;
-		this.#isCollecting = true;
 		nextTurn(() => {
 			collect();
 			this.#awaitFinalizers(turnsOfFinalizers);
 		}).unref();
+		this.#isCollecting = true;
 	}
 
 	#awaitFinalizers(turns: number): void {
@@ -136,11 +136,9 @@ export class Garbage {
 		if (result !== undefined || this.mostBytes === 0) return result;
 		await turn();
 		collect();
-		const end = performance.now() + mostMs;
-		for (let turns = 0; result === undefined && this.mostBytes > 0; turns++) {
-			if (turns < turnsOfFinalizers) await turn();
-			else if (performance.now() < end) await sleep(lookMs);
-			else break;
+		for (let turns = 0; result === undefined && turns < turnsOfFinalizers + mostLooks; turns++) {
+			if (this.mostBytes === 0) break;
+			await (turns < turnsOfFinalizers ? turn() : sleep(lookMs));
 			result = attempt();
 		}
 		return result;

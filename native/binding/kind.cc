@@ -63,6 +63,7 @@ namespace {
 // kindCreate(directory, maxSize, conservative, sync, prefault, debug)
 Napi::Value create(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
+    const Kind::AtOnce atOnce;
     const PmemKindRequest request = takeKindRequest(info);
     const char* failedCall = "";
     std::shared_ptr<Kind> kind;
@@ -88,6 +89,7 @@ Napi::Value createFixed(const Napi::CallbackInfo& info) {
     if (!id) return env.Undefined();
     const std::shared_ptr<MappedRange> range = AddonState::of(env).mappings->find(*id);
     if (range == nullptr || range->released) return invalidArgType(env, "mapping", "a mapping that is not unmapped");
+    const Kind::AtOnce atOnce;
     const std::shared_ptr<Kind> kind = Kind::make();
     kind->region =
         FixedRegion::open(range->address, range->file, std::shared_ptr<std::atomic<int>>(range, &range->users));

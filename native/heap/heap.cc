@@ -13,6 +13,9 @@ namespace {
 // How long a free in a conservative heap, or who asks for its statistics, waits until all storage has gone back:
 // usually it has by then.
 constexpr std::chrono::milliseconds kSettling{15};
+// After so many in a row in which nothing has gone back, none waits until the background has caught up: a device may
+// have a page pinned for ever. On a busy machine the thread may have to wait for a processor.
+constexpr uint32_t kWaitsInVain = 8;
 // A commit that is made in the background is tried this often where others have a claim to the memory: for about a
 // second.
 constexpr int kCommitTries = 200;
@@ -222,9 +225,12 @@ void Heap::startDecay() {
 
 void Heap::settle(HeapLock& lock) {
     startDecay();
-    if (isBehind_) return;
+    if (waitsInVain_ >= kWaitsInVain) return;
     const uint64_t before = runs_.storage().punches();
-    if (!awaitDecay(lock)) isBehind_ = runs_.storage().punches() == before;
+    if (awaitDecay(lock) || runs_.storage().punches() != before)
+        waitsInVain_ = 0;
+    else
+        waitsInVain_++;
 }
 
 bool Heap::awaitDecay(HeapLock& lock) {
@@ -261,7 +267,7 @@ GivingStep Heap::decay(bool isUrgent) {
         isDecaying_ = step.nextInMs != GivingStep::kNever;
     }
     if (isDecayUrgent_) return step;
-    isBehind_ = false;
+    waitsInVain_ = 0;
     decayed_.notify_all();
     return step;
 }

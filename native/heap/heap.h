@@ -225,7 +225,7 @@ class Heap {
     void* decayData_ = nullptr;
     bool isDecaying_ = false;     // decay() will be called.
     bool isDecayUrgent_ = false;  // And at once.
-    bool isBehind_ = false;       // It does not get on, so that no free waits for it.
+    uint32_t waitsInVain_ = 0;    // It does not get on; after some of these no free waits for it any more.
     std::condition_variable decayed_;
     bool isClosed_ = false;
     bool failing_ = false;  // Some cache has something marked as failed.
