@@ -228,8 +228,8 @@ export abstract class Kind {
 
 	/**
 	 * Allocates a block that is freed when the garbage collector finds that neither it nor a view of it can be reached.
-	 * `free` still frees it at once, and then it has length 0. It has an ArrayBuffer of its own, which costs about a
-	 * microsecond and 300 bytes of V8's heap: for few, large blocks.
+	 * `free` still frees it at once, and then it has length 0. It has an ArrayBuffer of its own, which costs some
+	 * microseconds and more than 1 KiB of DRAM: for few, large blocks.
 	 *
 	 * A reference (`ref`) takes it out of the collector's hands: it has to be freed, then.
 	 *
