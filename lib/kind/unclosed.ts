@@ -7,7 +7,7 @@ import { native } from '../native.ts';
 const startTimer = setTimeout;
 
 /** How much longer a process has to go on to be told. */
-const patienceMs = 50;
+const patienceMs = 20;
 
 /** What is known of a kind when it is gone. */
 interface Unclosed {
