@@ -113,7 +113,8 @@ test('the addresses go back when nothing uses them any more', () => {
 			}
 		})();
 		await collect();
-		console.log(JSON.stringify(mappings() - before < 10));`,
+		// Not the 40 and more of kinds and mappings; but V8 and its threads map memory of their own meanwhile.
+		console.log(JSON.stringify(mappings() - before < 20));`,
 	);
 	expect(result).toBe(true);
 });
