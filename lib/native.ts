@@ -310,14 +310,17 @@ export interface KindLayout {
 	runMagazines: number;
 	/** The code without its low `unitsShift` bits is a length in units; those bits are the number of the magazine. */
 	unitsShift: number;
-	/**
-	 * log2 of a magazine's length in words. Word 0 is the top: the newest block is at words top (segment) and top + 1
-	 * (offset), the one before at top - 2, and with a top of 0 there is none. Word 1 is the most that top may be.
-	 * Before the first kindRefill or kindFlush for it a magazine is all zeros.
-	 */
+	/** log2 of a magazine's length in words. Before the first kindRefill or kindFlush for it a magazine is all zeros. */
 	magazineShift: number;
-	/** The word that says for blocks of which code a magazine is. */
+	/**
+	 * A magazine's words: the first is the top. The newest block is at words top (segment) and top + 1 (offset), the one before at
+	 * top - 2, and with a top of 0 there is none. This word is the most that top may be.
+	 */
+	magazineLimit: number;
+	/** For blocks of which code the magazine is. */
 	magazineCode: number;
+	/** A segment of this number says that what follows is not an offset, but the number of the block's place. */
+	byNumber: number;
 	/** Units of all runs in the cache, and behind it the most there may be. */
 	cachedUnitsWord: number;
 	cachedUnitsLimitWord: number;
@@ -340,10 +343,12 @@ export interface KindLayout {
 	slabStart: number;
 	slabShape: number;
 	slabFree: number;
-	slabStateBase: number;
+	slabNumber: number;
 	descriptorWords: number;
-	/** log2 of the states that share an entry in `stateSlabs`. */
-	stateGroupShift: number;
+	/** log2 of the numbers of places that share an entry in `classes` and `slabs` (native/heap/places.h). */
+	groupShift: number;
+	/** log2 of the shortest unit of runs, in bytes. */
+	leastUnitShift: number;
 	/** Bits of a state for the generation of its handle. */
 	rawGenerationBits: number;
 	/** The lowest bits of the shape are the class, those above them the number of slots. */
@@ -354,7 +359,7 @@ export interface KindLayout {
 	slabOwners: number;
 	/** This owner stands for several; each slot has its own then. */
 	manyOwners: number;
-	/** In the state of a slot or a unit: a raw handle of it is out. */
+	/** In the state of a place: a raw handle of it is out. */
 	handleOut: number;
 	/** For kindReference: who can reach the block, see native/heap/references.h. */
 	referenceShared: number;
@@ -373,13 +378,14 @@ export interface RawTables {
 	mostHandles: number;
 	unitMap: ArrayBuffer;
 	descriptors: ArrayBuffer;
-	/** The index of the descriptor of each group of states. */
-	stateSlabs: ArrayBuffer;
-	slotStates: ArrayBuffer;
-	runStates: ArrayBuffer;
-	/** Empty while no other thread has held the kind. */
-	slotOwners: ArrayBuffer;
-	runOwners: ArrayBuffer;
+	/** By the number of a place: of a unit, or behind those of a slot. */
+	states: ArrayBuffer;
+	/** By group of numbers: the class of the slab there, and 1; 0 for units. */
+	classes: ArrayBuffer;
+	/** By group: the index of the slab's descriptor. */
+	slabs: ArrayBuffer;
+	/** By number: whose the block is. Empty while no other thread has held the kind. */
+	owners: ArrayBuffer;
 }
 
 /**
@@ -403,10 +409,9 @@ interface Kinds {
 	kindFree(id: number, segment: number, offset: number): number;
 	/**
 	 * Frees a block of which a raw handle is out with the state `out`, also another thread's, after it has filled it with
-	 * the byte `fill` unless that is negative. `place` is the first unit of a run, or the number of a slot's state behind
-	 * those of all units. -EINVAL if the handle is not out.
+	 * the byte `fill` unless that is negative. `number` is that of its place. -EINVAL if the handle is not out.
 	 */
-	kindFreeRaw(id: number, place: number, out: number, fill: number): number;
+	kindFreeRaw(id: number, number: number, out: number, fill: number): number;
 	/** Makes a run shorter or longer where it is. */
 	kindResizeRun(id: number, segment: number, offset: number, units: number): number;
 	/** The same with a block of the same class in a slab that is as full or fuller, if there is one. */

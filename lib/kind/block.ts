@@ -1,8 +1,12 @@
 // What a caller holds: a Buffer over a piece of a kind's memory, which knows in private fields which piece. `free`
 // needs no look-up, nobody can forge or change a handle, and a freed block knows that it is.
 import { Buffer } from 'node:buffer';
-import type { Kind } from './kind.ts';
-import { push, type ThreadHeap } from './thread-heap.ts';
+import { native } from '../native.ts';
+import * as magazine from './magazine.ts';
+
+// V8 knows what the constants of this module are, and looks at an import each time: a tenth of the fast path.
+const { magazineOf, pushInto } = magazine;
+const { runCode, unitsShift } = native.kindLayout;
 
 // Node's own FastBuffer: a Uint8Array with Buffer's prototype, whose constructor costs no more than Uint8Array's.
 export const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => Buffer })[
@@ -10,50 +14,76 @@ export const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args
 ];
 type BufferArguments = [buffer: ArrayBuffer, byteOffset: number, length: number];
 
-/** What a segment of no thread cache has, and a closed kind: every fast path ends up on the slow one. */
+/** The cache of blocks that are not popped and pushed: every fast path ends up on the slow one. */
 export const noCache = new Int32Array(0);
 const noBytes = new Uint8Array(0);
 
 /** The offset of a block that is not one any more. */
 const freed = -1;
 
-/** What a block has to itself; see {@link Segment}. */
-type Own = Pick<Segment, 'generation' | 'isOwn' | 'isCollected' | 'zone'>;
+/** What sort of block it is: how it is looked at, changed, and given back. A sort may be one block's own. */
+export interface Sort {
+	/** Whether the block, which this thread has not freed, has not been freed elsewhere. */
+	isLive(block: Block): boolean;
+	/** Throws if the block cannot be used, although it is there. */
+	checkUsable(block: Block): void;
+	/** Ends the block, and gives its memory back. */
+	free(block: Block): void;
+	/** How many bytes it could hold. */
+	usableSize(block: Block): number;
+	/** What it holds, at most so many bytes of it; also when its ArrayBuffer has been transferred. */
+	content(block: Block, most: number): Uint8Array;
+	/** Gives it another length where it is, as another Buffer; undefined if that cannot be. */
+	resize(block: Block, size: number): Block | undefined;
+	/** The same for less than it has, when there is no memory to move it. */
+	shrink(block: Block, size: number): Block | undefined;
+	/** A block of this sort in its place, of another size; a status if there is no memory. */
+	replace(size: number, caller: Caller): Block | number;
+	/** Moves it to a slab that is as full or fuller; undefined if there is none. */
+	moveBetter(block: Block): Block | undefined;
+	/** Has all threads know it. Its length, its place in bytes, and its generation. */
+	reference(block: Block): { length: number; offset: number; generation: number };
+}
 
-const shared: Own = { generation: 0, isOwn: false, isCollected: false, zone: 0 };
+/** The method that a block is allocated by: its callers are remembered in debug mode. */
+export type Caller = (...args: never[]) => unknown;
 
-/**
- * The ArrayBuffer that a block is a view of, with all that its blocks have in common. Most blocks share one of a segment
- * of the region; a block that is not to be popped and pushed like others has its own, with {@link noCache} for a cache.
- */
-export class Segment {
-	readonly kind: Kind;
+/** What a block is a view of, and what it has in common with others of its sort and code in the same segment. */
+export class Backing {
+	/** The Kind. */
+	readonly owner: object;
+	readonly sort: Sort;
 	readonly buffer: ArrayBuffer;
-	/** All of it, where it is shared: of length 0 once it has been transferred, which costs less to see than elsewhere. */
+	/** All of a segment: of length 0 once that has been transferred, which costs less to see than elsewhere. */
 	readonly bytes: Uint8Array;
-	/** The thread cache that blocks go back to. */
-	readonly cache: Int32Array;
+	/** The thread cache that blocks go back to, as long as its magazine is for their code. */
+	cache: Int32Array;
 	/** Which segment of the region. */
-	readonly index: number;
-	/** Of a block that other threads may free as well, or the garbage collector: see native/heap/references.h. Else 0. */
-	generation: number;
-	/** Whether the ArrayBuffer is the block's alone. */
-	readonly isOwn: boolean;
-	/** Whether the garbage collector frees it. */
-	readonly isCollected: boolean;
-	/** How many bytes before the Buffer the block begins: a red zone of debug mode. */
-	readonly zone: number;
+	readonly segment: number;
+	/** The size class, or the length in units (see thread_cache.h). */
+	readonly code: number;
+	/** For the cache: the number of the magazine, and the units of a run. */
+	readonly magazine: number;
+	readonly units: number;
 
-	constructor(kind: Kind, buffer: ArrayBuffer, cache: Int32Array, index: number, own: Own = shared) {
-		this.kind = kind;
+	constructor(
+		owner: object,
+		sort: Sort,
+		buffer: ArrayBuffer,
+		segment: number,
+		code: number,
+		bytes: Uint8Array = noBytes,
+		cache: Int32Array = noCache,
+	) {
+		this.owner = owner;
+		this.sort = sort;
 		this.buffer = buffer;
-		this.bytes = cache === noCache ? noBytes : new Uint8Array(buffer);
+		this.bytes = bytes;
 		this.cache = cache;
-		this.index = index;
-		this.generation = own.generation;
-		this.isOwn = own.isOwn;
-		this.isCollected = own.isCollected;
-		this.zone = own.zone;
+		this.segment = segment;
+		this.code = code;
+		this.magazine = magazineOf(code);
+		this.units = code > runCode && cache !== noCache ? code >> unitsShift : 0;
 	}
 }
 
@@ -61,17 +91,14 @@ export class Segment {
  * A block of a kind. `subarray`, `slice`, `map` and `filter` of one give ordinary Buffers without a handle, and `free`
  * refuses those.
  */
-export class Block extends FastBuffer {
-	#segment: Segment;
-	/** Its size class, or its length in units (see thread_cache.h). */
-	#code: number;
+export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
+	#backing: Backing;
 	/** Where it begins in its segment, in bytes. */
 	#offset: number;
 
-	constructor(segment: Segment, byteOffset: number, length: number, code: number) {
-		super(segment.buffer, byteOffset, length);
-		this.#segment = segment;
-		this.#code = code;
+	constructor(backing: Backing, byteOffset: number, length: number) {
+		super(backing.buffer, byteOffset, length);
+		this.#backing = backing;
 		this.#offset = byteOffset;
 	}
 
@@ -81,43 +108,43 @@ export class Block extends FastBuffer {
 
 	/** Puts a block into its magazine; false if there is no room, or if anything about it is not as it should be. */
 	static push(block: unknown, cache: Int32Array): boolean {
-		if (typeof block !== 'object' || block === null || !(#segment in block)) return false;
-		const segment = block.#segment;
+		if (typeof block !== 'object' || block === null || !(#backing in block)) return false;
+		const backing = block.#backing;
 		const offset = block.#offset;
-		if (segment.cache !== cache || offset < 0) return false;
-		if (!push(cache, block.#code, segment.index, offset)) return false;
+		if (backing.cache !== cache || offset < 0) return false;
+		if (!pushInto(cache, backing.magazine, backing.units, backing.segment, offset)) return false;
 		block.#offset = freed;
 		return true;
 	}
 
 	/** A block whose ArrayBuffer does not begin where its segment does, at `offset` of that. */
-	static at(segment: Segment, offset: number, byteOffset: number, length: number, code: number): Block {
-		const block = new Block(segment, byteOffset, length, code);
+	static at(backing: Backing, offset: number, byteOffset: number, length: number): Block {
+		const block = new Block(backing, byteOffset, length);
 		block.#offset = offset;
 		return block;
 	}
 
-	/** Makes the block one of another segment object; its place is the same. */
-	static move(block: Block, segment: Segment): void {
-		block.#segment = segment;
+	/** Makes the block one of another backing; its place is the same. */
+	static move(block: Block, backing: Backing): void {
+		block.#backing = backing;
 	}
 
 	/**
-	 * Makes the block one of another segment object, with the generation that `give` gives it: a native call that is the last step
-	 * of an operation.
+	 * Makes the block one of another backing, whose sort has the generation that `give` gives it: a native call that is the last
+	 * step of an operation.
 	 */
-	static refer(block: Block, segment: Segment, give: () => number): void {
+	static refer(block: Block, backing: Backing, sort: { generation: number }, give: () => number): void {
 		const generation = give();
-		segment.generation = generation;
-		block.#segment = segment;
+		sort.generation = generation;
+		block.#backing = backing;
 	}
 
 	/** As `end`, by giving the block's memory back to its heap: written out, because it is what most blocks end by. */
-	static giveBack(block: Block, heap: ThreadHeap): number {
+	static giveBack(block: Block, heap: { giveBack(code: number, segment: number, offset: number): number }): number {
 		const offset = block.#offset;
 		block.#offset = freed;
 		try {
-			const status = heap.giveBack(block.#code, block.#segment.index, offset);
+			const status = heap.giveBack(block.#backing.code, block.#backing.segment, offset);
 			if (status !== 0) block.#offset = offset;
 			return status;
 		} catch (error) {
@@ -150,21 +177,20 @@ export class Block extends FastBuffer {
 	}
 
 	static isBlock(value: unknown): value is Block {
-		return typeof value === 'object' && value !== null && #segment in value;
+		return typeof value === 'object' && value !== null && #backing in value;
 	}
 	static isFreed(block: Block): boolean {
 		return block.#offset === freed;
 	}
-	static segmentOf(block: Block): Segment {
-		return block.#segment;
-	}
-	static codeOf(block: Block): number {
-		return block.#code;
+	static backingOf(block: Block): Backing {
+		return block.#backing;
 	}
 	static offsetOf(block: Block): number {
 		return block.#offset;
 	}
 }
 
+// What FastBuffer would do, without its constructor, which V8 would have to inline.
+Object.setPrototypeOf(Block.prototype, Buffer.prototype);
 // As in Node's own Buffers; and nobody reaches the statics above through a block.
 Object.defineProperty(Block.prototype, 'constructor', { value: Buffer, writable: true, configurable: true });

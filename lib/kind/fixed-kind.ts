@@ -3,7 +3,7 @@ import { requireBoolean, requireKnownOptions, requireOptions } from '../argument
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
-import { adopt, attachAs, Kind, makers } from './kind.ts';
+import { adopt, attachAs, Kind } from './kind.ts';
 import { isDebugging } from './pmem-kind.ts';
 import {
 	type CheckedPressureOptions,
@@ -20,6 +20,9 @@ export interface FixedKindOptions extends PressureOptions {
 }
 
 const names = ['debug', ...pressureOptions];
+
+/** Makes the Kind of a handle that native code has made in attaching. */
+export let fixedKindOf: (handle: KindHandle) => FixedKind;
 
 /**
  * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
@@ -40,7 +43,7 @@ const names = ['debug', ...pressureOptions];
  */
 export class FixedKind extends Kind {
 	static {
-		makers.set('fixed', (handle) => new FixedKind(handle));
+		fixedKindOf = (handle) => new FixedKind(handle);
 	}
 
 	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {

@@ -1,4 +1,10 @@
-// The door of lib/kind.
+// The door of lib/kind, and the list of the kinds there are.
+import { fixedKindOf } from './fixed-kind.ts';
+import { nameKinds } from './kind.ts';
+import { pmemKindOf } from './pmem-kind.ts';
+
+nameKinds({ pmem: pmemKindOf, fixed: fixedKindOf });
+
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
 export type { Progress, ProgressOptions } from './jobs.ts';
 export { Kind } from './kind.ts';

@@ -3,7 +3,6 @@
 // The common path is here and in block.ts, in JavaScript: a free block is popped from, or pushed into, a magazine of
 // the thread cache without a native call. All else (an empty or full magazine, long blocks, errors) is slow path, which
 // is in blocks.ts and thread-heap.ts.
-import { constants } from 'node:buffer';
 import { requireInteger } from '../arguments.ts';
 import {
 	daxkindError,
@@ -17,21 +16,28 @@ import {
 } from '../errors.ts';
 import { checkJobOptions, finish, type JobOptions, throwIfAborted } from '../jobs.ts';
 import { type KindHandle, native } from '../native.ts';
-import { Block, FastBuffer, type Segment } from './block.ts';
-import { Blocks, copy, wrongKind } from './blocks.ts';
-import { classFor, codeFor, emptyCode, magazineOf, smallRunCode } from './codes.ts';
+import { type Backing, Block, FastBuffer } from './block.ts';
+import { Blocks } from './blocks.ts';
+import * as codes from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
-import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
+import * as magazine from './magazine.ts';
 import { type CheckedPressureOptions, checkPressureOptions } from './pressure.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
+import { wrongKind } from './refusals.ts';
 import { stackOf } from './stacks.ts';
-import type { ThreadHeap } from './thread-heap.ts';
+import { noMemory, type ThreadHeap } from './thread-heap.ts';
 import { closeWhenGarbage } from './unclosed.ts';
 
-const { maxSlabSize, runCode, unitsShift, magazineCode, cachedUnitsWord } = native.kindLayout;
+// V8 knows what the constants of this module are, and looks at an import each time: a tenth of the fast path.
+const { classFor, codeFor, smallRunCode } = codes;
+const { drop, has, indexAt, newest, offsetAt } = magazine;
+const { maxSlabSize, leastUnitShift } = native.kindLayout;
+
+// Taken once: another may be put in its place later.
+const { max } = Math;
 
 /** The smallest alignment that memalign takes: that of a pointer, as posix_memalign has it. */
 const leastAlignment = 8;
@@ -70,8 +76,14 @@ interface KindClass<K> {
 }
 export let attachAs: <K extends Kind>(type: KindClass<K>, shared: SharedKind) => K;
 
-/** What makes the Kind of a handle, by the handle's type; the modules of the kinds add theirs. */
-export const makers = new Map<KindHandle['type'], (handle: KindHandle) => Kind>();
+/** What makes the Kind of a handle, by the handle's type. */
+export type KindMakers = Record<KindHandle['type'], (handle: KindHandle) => Kind>;
+let makers: KindMakers;
+
+/** Says which kinds there are: a class cannot know those that extend it, so the door of this folder does. */
+export function nameKinds(all: KindMakers): void {
+	makers = all;
+}
 
 /**
  * A kind of memory that blocks are allocated from. Blocks are ordinary Buffers; their memory is not in V8's heap, and
@@ -92,10 +104,10 @@ export abstract class Kind {
 	#number: number;
 	/** The heap's cache, for the fast path; of a closed kind and in debug mode one that has nothing. */
 	#cache: Int32Array;
-	#unitShift: number;
-	#unitMask: number;
-	/** The same as the blocks'. */
-	#segments: (Segment | undefined)[];
+	/** log2 of the units' length in the shortest ones'. */
+	#unitGrowth: number;
+	/** What the Buffers of cached blocks are made of. */
+	#backings: (Backing | undefined)[];
 	#raw: RawHandles | undefined;
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared = false;
@@ -107,11 +119,10 @@ export abstract class Kind {
 		this.debug = handle.debug;
 		this.#blocks = new Blocks(this, handle, pressure);
 		this.#heap = this.#blocks.heap;
-		this.#segments = this.#blocks.segments;
+		this.#backings = this.#blocks.backings.table;
 		this.#number = handle.number;
 		this.#cache = handle.debug ? debugCache : this.#heap.cache;
-		this.#unitShift = handle.unitShift;
-		this.#unitMask = 2 ** handle.unitShift - 1;
+		this.#unitGrowth = handle.unitShift - leastUnitShift;
 	}
 
 	/**
@@ -133,27 +144,28 @@ export abstract class Kind {
 		}
 		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
 		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
-			const code = size <= maxSlabSize ? classFor(size) : smallRunCode((size + this.#unitMask) >>> this.#unitShift);
-			const magazine = magazineOf(code);
-			const top = cache[magazine]!;
-			if (top > 0 && cache[magazine + magazineCode] === code) {
-				const segment = this.#segments[cache[magazine + top]!];
+			const code = size <= maxSlabSize ? classFor(size) : smallRunCode(size, this.#unitGrowth);
+			const entry = newest(cache, code);
+			if (entry > 0) {
+				// There is one only where the magazine is for its code.
+				const backing = this.#backings[indexAt(cache, entry, code)];
 				// Its ArrayBuffer may have been moved away by transfer().
-				if (segment !== undefined && segment.bytes.length > 0) {
-					const block = new Block(segment, cache[magazine + top + 1]!, size, code);
-					cache[magazine] = top - 2;
-					if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
+				if (backing !== undefined && backing.code === code && backing.bytes.length > 0) {
+					const block = new Block(backing, offsetAt(cache, entry), size);
+					drop(cache, entry, code);
 					return block;
 				}
 			}
 		}
-		return this.#blocks.allocate(size, this.malloc) ?? this.#outOfMemory(size);
+		return this.#blocks.malloc(size, this.malloc);
 	}
 
 	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
 	tryMalloc(size: number): Buffer | undefined {
 		Kind.#check(this);
-		return this.#isCached(size) ? this.malloc(size) : this.#blocks.allocate(size, this.tryMalloc);
+		if (this.#isCached(size)) return this.malloc(size);
+		const block = this.#blocks.allocate(size, this.tryMalloc);
+		return typeof block === 'number' ? undefined : block;
 	}
 
 	/**
@@ -167,8 +179,8 @@ export abstract class Kind {
 		requireInteger('size', size);
 		const product = count * size;
 		this.#blocks.checkOpen();
-		if (!Number.isSafeInteger(product)) return this.#outOfMemory(product);
-		return this.#blocks.allocate(product, this.calloc, 1, true) ?? this.#outOfMemory(product);
+		if (!Number.isSafeInteger(product)) return this.#blocks.outOfMemory(product, noMemory);
+		return this.#blocks.malloc(product, this.calloc, 1, true);
 	}
 
 	/**
@@ -184,32 +196,10 @@ export abstract class Kind {
 		if (block === null || block === undefined) return this.malloc(size);
 		const held = this.#blocks.held(block);
 		requireInteger('size', size);
-		if (size === 0) {
-			const empty = this.#blocks.empty();
-			this.#free(held);
-			return empty;
-		}
-		if (size === held.length) return held;
-		const resized = this.#blocks.resize(held, size);
-		if (resized !== undefined) return resized;
-		const { isOwn, isCollected } = Block.segmentOf(held);
-		const moved = isCollected ? this.#blocks.collected(size) : this.#blocks.allocate(size, this.realloc);
-		try {
-			// A script may have run, and have done anything with the block: onPressure, Error.prepareStackTrace.
-			this.#blocks.held(held);
-			if (moved === undefined) {
-				// A block that only shrinks can stay where it is.
-				const stays = size < held.length && !isOwn;
-				return stays ? this.#blocks.rename(held, Block.codeOf(held), size) : this.#outOfMemory(size);
-			}
-			copy(moved, this.#blocks.content(held, size));
-			this.#free(held);
-			return moved;
-		} catch (error) {
-			// That, or another thread was faster, or debug mode found that something was written beside it.
-			if (moved !== undefined && this.#blocks.isOpen) this.#free(moved);
-			throw error;
-		}
+		if (size > 0) return this.#blocks.realloc(held, size, this.realloc);
+		const empty = this.#blocks.empty();
+		this.#blocks.free(held);
+		return empty;
 	}
 
 	/**
@@ -223,7 +213,7 @@ export abstract class Kind {
 		Kind.#check(this);
 		requireInteger('alignment', alignment, leastAlignment);
 		if (2 ** Math.floor(Math.log2(alignment)) !== alignment) throw outOfRange('alignment', 'a power of two', alignment);
-		return this.#blocks.allocate(size, this.memalign, alignment) ?? this.#outOfMemory(size);
+		return this.#blocks.malloc(size, this.memalign, alignment);
 	}
 
 	/**
@@ -240,7 +230,7 @@ export abstract class Kind {
 	 */
 	buffer(size: number): Buffer {
 		Kind.#check(this);
-		return this.#blocks.collected(size) ?? this.#outOfMemory(size);
+		return this.#blocks.buffer(size);
 	}
 
 	/**
@@ -254,7 +244,8 @@ export abstract class Kind {
 		const { signal } = checkJobOptions(options);
 		const attempt = () => {
 			throwIfAborted(signal);
-			return this.#blocks.collected(size, false);
+			const block = this.#blocks.allocateCollected(size, false);
+			return typeof block === 'number' ? undefined : block;
 		};
 		return (await this.#blocks.garbage.retry(attempt)) ?? this.buffer(size);
 	}
@@ -295,9 +286,7 @@ export abstract class Kind {
 		if (block === null || block === undefined) return 0;
 		if (typeof block === 'number') return this.#usableRaw(block);
 		const held = this.#blocks.held(block);
-		const code = Block.codeOf(held);
-		if (code === emptyCode) return 0;
-		return this.#blocks.ledger === undefined ? this.#heap.usableSize(code) : held.length;
+		return Block.backingOf(held).sort.usableSize(held);
 	}
 
 	/**
@@ -311,13 +300,14 @@ export abstract class Kind {
 	defragReallocate(block: Buffer | null | undefined): Buffer | undefined {
 		Kind.#check(this);
 		if (block === null || block === undefined) return undefined;
-		return this.#blocks.moveBetter(this.#blocks.held(block));
+		const held = this.#blocks.held(block);
+		return Block.backingOf(held).sort.moveBetter(held);
 	}
 
 	/** The kind of a block that has not been freed; undefined for everything else. */
 	static of(value: unknown): Kind | undefined {
 		if (!Block.isBlock(value)) return undefined;
-		const { kind } = Block.segmentOf(value);
+		const kind = Block.backingOf(value).owner as Kind;
 		return kind.#blocks.isOpen && kind.#blocks.isLive(value) ? kind : undefined;
 	}
 
@@ -338,14 +328,21 @@ export abstract class Kind {
 		} catch {
 			throw invalidThis('Kind');
 		}
-		const handle = this.#mallocRaw(raw, size);
-		return handle === 0 && size !== 0 ? this.#outOfMemory(size) : handle;
+		if (raw !== undefined && typeof size === 'number' && size > 0 && (size | 0) === size) {
+			const handle = raw.malloc(size);
+			if (handle > 0) return handle;
+		}
+		const handle = this.#mallocRawSlowly(size);
+		return handle < 0 ? this.#blocks.outOfMemory(size, handle) : handle;
 	}
 
 	/** Like `mallocRaw`, but returns 0 when there is no memory. */
 	tryMallocRaw(size: number): number {
 		Kind.#check(this);
-		return this.#mallocRaw(this.#raw, size);
+		const isSmall = typeof size === 'number' && size > 0 && (size | 0) === size;
+		const cached = isSmall ? this.#raw?.malloc(size) : undefined;
+		if (cached !== undefined && cached > 0) return cached;
+		return max(0, this.#mallocRawSlowly(size));
 	}
 
 	/**
@@ -357,11 +354,12 @@ export abstract class Kind {
 	view(handle: number, length?: number): Buffer {
 		Kind.#check(this);
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
-		const usable = this.#usableRaw(handle);
+		const raw = this.#rawHandles();
+		const block = handle === 0 ? undefined : raw.find(handle);
+		const usable = block === undefined ? 0 : this.#heap.usableSize(block.code);
 		const bytes = length === undefined ? usable : requireInteger('length', length, 0, usable);
-		if (bytes === 0) return new FastBuffer(new ArrayBuffer(0), 0, 0);
-		const { segment, offset } = this.#rawHandles();
-		return this.#blocks.plainView(segment, offset, bytes);
+		if (block === undefined || bytes === 0) return new FastBuffer(new ArrayBuffer(0), 0, 0);
+		return this.#blocks.views.plain(block.segment, block.offset, bytes);
 	}
 
 	/**
@@ -432,7 +430,7 @@ export abstract class Kind {
 				);
 			}
 			const make = () => {
-				const kind: Kind = makers.get(handle.type)!(handle);
+				const kind: Kind = makers[handle.type](handle);
 				if (!Object.prototype.isPrototypeOf.call(type.prototype, kind)) {
 					throw invalidArgValue('shared', `of a ${type.name}`, `of a ${kind.constructor.name}`);
 				}
@@ -452,7 +450,7 @@ export abstract class Kind {
 	ref(block: Buffer): BlockReference {
 		Kind.#check(this);
 		const held = this.#blocks.held(block);
-		return { type: 'daxkind.Block', kind: this.#number, ...this.#blocks.reference(held) };
+		return { type: 'daxkind.Block', kind: this.#number, ...Block.backingOf(held).sort.reference(held) };
 	}
 
 	/**
@@ -613,14 +611,7 @@ export abstract class Kind {
 	/** Whether malloc will find a block in the thread cache, and so cannot fail. */
 	#isCached(size: number): boolean {
 		if (typeof size !== 'number' || !(size > 0 && (size | 0) === size)) return false;
-		const code = codeFor(size, this.#unitMask + 1);
-		const cache = this.#cache;
-		const magazine = magazineOf(code);
-		return cache[magazine]! > 0 && cache[magazine + magazineCode] === code;
-	}
-
-	#free(block: Buffer | null | undefined): void {
-		if (!Block.push(block, this.#cache)) this.#blocks.free(block);
+		return has(this.#cache, codeFor(size, this.#heap.unitSize));
 	}
 
 	#share(): void {
@@ -633,41 +624,33 @@ export abstract class Kind {
 		this.#raw ??= new RawHandles({
 			cache: this.#cache,
 			owner: this.#heap.owner,
-			unitShift: this.#unitShift,
+			unitShift: this.#unitGrowth + leastUnitShift,
 			isShared: this.#isShared,
 			read: () => {
 				const tables = native.kindRawTables(this.#heap.id);
-				for (const table of Object.values(tables)) if (typeof table !== 'number') this.#heap.keep(table);
+				for (const table of Object.values(tables)) if (typeof table !== 'number') this.#blocks.views.keep(table);
 				return tables;
 			},
 			giveBack: (code, segment, offset) => this.#blocks.freeRaw(code, segment, offset),
-			freeForeign: (place, out) => this.#blocks.freeForeign(place, out),
+			freeForeign: (number, out) => this.#blocks.freeForeign(number, out),
 		});
-		return this.#raw;
-	}
-
-	#mallocRaw(raw: RawHandles | undefined, size: number): number {
-		if (typeof size === 'number' && size > 0 && (size | 0) === size && raw !== undefined) {
-			const handle = raw.malloc(size);
-			if (handle !== 0) return handle;
-		}
-		return this.#mallocRawSlowly(size);
+		const raw = this.#raw;
+		this.#heap.resolver = (number) => raw.slotAt(number);
+		return raw;
 	}
 
 	#usableRaw(handle: number): number {
 		const raw = this.#rawHandles();
-		return handle === 0 ? 0 : this.#heap.usableSize(raw.find(handle));
+		return handle === 0 ? 0 : this.#heap.usableSize(raw.find(handle).code);
 	}
 
+	/** The slow half of mallocRaw. A handle, or a status if there is no memory. */
 	#mallocRawSlowly(size: number): number {
 		requireInteger('size', size);
 		const raw = this.#rawHandles();
 		if (size === 0) return 0;
-		const code = this.#blocks.find(size, 1);
-		if (code < 0) return 0;
-		const handle = raw.take(code, this.#heap.segment, this.#heap.offset);
-		this.#blocks.take(code);
-		return handle;
+		const place = this.#blocks.find(size, 1);
+		return typeof place === 'number' ? place : raw.adopt(place, () => this.#blocks.take(place));
 	}
 
 	#freeRawSlowly(handle: unknown): void {
@@ -690,40 +673,19 @@ export abstract class Kind {
 
 	/** Closes the Kind by `letGo`. If that throws, the Kind is open as before. */
 	#letGo<Result>(letGo: () => Result): Result {
-		const [cache, segments, raw] = [this.#cache, this.#segments, this.#raw];
+		const [cache, backings, raw] = [this.#cache, this.#backings, this.#raw];
 		this.#cache = closedCache;
-		this.#segments = [];
+		this.#backings = [];
 		this.#raw = undefined;
 		try {
 			return this.#blocks.close(letGo);
 		} catch (error) {
 			if (this.#blocks.isOpen) {
 				this.#cache = cache;
-				this.#segments = segments;
+				this.#backings = backings;
 				this.#raw = raw;
 			}
 			throw error;
 		}
-	}
-
-	#outOfMemory(requested: number): never {
-		const { capacity, allocated, free } = this.#blocks.stats();
-		const { classes } = sizeClassesOf(native.kindClassUse(this.#heap.id, false));
-		const freeInSlabs = classes.reduce((sum, each) => sum + each.free * each.size, 0);
-		let reason: OutOfMemoryReason = free + freeInSlabs >= requested ? 'fragmented' : 'limit';
-		if (requested <= capacity && requested > constants.MAX_LENGTH) reason = 'buffer-limit';
-		else if (this.#heap.isOutOfRoom && requested <= capacity)
-			reason = this.#heap.isOutOfQuota ? 'quota' : 'file-system-full';
-		const collectable = this.#blocks.garbage.mostBytes;
-		throw new OutOfMemoryError({
-			requested,
-			capacity,
-			allocated,
-			free,
-			freeInSlabs,
-			collectable,
-			reason,
-			path: this.path,
-		});
 	}
 }

@@ -6,7 +6,7 @@ import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type Granularity, granularityOf, whyNoFile } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
-import { adopt, attachAs, Kind, makers } from './kind.ts';
+import { adopt, attachAs, Kind } from './kind.ts';
 import {
 	type CheckedPressureOptions,
 	checkPressureOptions,
@@ -138,6 +138,9 @@ function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHandle): boolean |
 	}
 }
 
+/** Makes the Kind of a handle that native code has made in attaching. */
+export let pmemKindOf: (handle: KindHandle) => PmemKind;
+
 /**
  * Volatile memory from a directory on persistent-memory hardware; memkind's pmem kind.
  *
@@ -170,7 +173,7 @@ export class PmemKind extends Kind {
 	readonly granularity: Granularity;
 
 	static {
-		makers.set('pmem', (handle) => new PmemKind(handle));
+		pmemKindOf = (handle) => new PmemKind(handle);
 	}
 
 	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {

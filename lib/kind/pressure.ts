@@ -3,8 +3,7 @@ import { setImmediate } from 'node:timers';
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { native } from '../native.ts';
 import type { KindStats } from './kind-stats.ts';
-
-const { pressureWord } = native.kindLayout;
+import { clearPressure } from './magazine.ts';
 
 // Taken once: another may be put in its place later.
 const nextTurn = setImmediate;
@@ -63,31 +62,34 @@ interface Watched {
 }
 
 export class PressureWatch {
-	#onPressure: (pressure: Pressure) => void;
+	readonly #onPressure: (pressure: Pressure) => void;
+	readonly #kind: Watched;
 	#isCalling = false;
 
-	constructor(id: number, onPressure: (pressure: Pressure) => void, threshold: number) {
+	constructor(id: number, onPressure: (pressure: Pressure) => void, threshold: number, kind: Watched) {
 		this.#onPressure = onPressure;
+		this.#kind = kind;
 		native.kindWatch(id, threshold);
 	}
 
 	/** The threshold has been passed: tells so in the next turn of the event loop. */
-	tell(kind: Watched): void {
+	tell(): void {
+		const kind = this.#kind;
 		const pressure: Pressure = { reason: 'threshold', requested: 0, stats: kind.stats() };
 		nextTurn(() => {
 			if (kind.isOpen) this.#onPressure(pressure);
 		});
 		// Last: if any of this throws, it is told later.
-		kind.heap.cache[pressureWord] = 0;
+		clearPressure(kind.heap.cache);
 	}
 
 	/** Before an allocation fails. Whether it is worth another try. */
-	outOfMemory(requested: number, kind: Watched): boolean {
+	outOfMemory(requested: number): boolean {
 		// What the callback itself asks for in vain just fails.
 		if (this.#isCalling) return false;
 		this.#isCalling = true;
 		try {
-			this.#onPressure({ reason: 'out-of-memory', requested, stats: kind.stats() });
+			this.#onPressure({ reason: 'out-of-memory', requested, stats: this.#kind.stats() });
 			return true;
 		} finally {
 			this.#isCalling = false;

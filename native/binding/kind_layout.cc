@@ -15,14 +15,16 @@ Napi::Object kindLayout(Napi::Env env) {
     for (uint32_t i = 0; i < kSlabClasses; i++) classSizes[i] = classSize(i);
     result["classOfQuantum"] = classOfQuantum;
     result["classSizes"] = classSizes;
-    const auto set = [&result](const char* name, uint32_t value) { result[name] = value; };
+    const auto set = [&result](const char* name, int64_t value) { result[name] = static_cast<double>(value); };
     set("sizeQuantum", kSizeQuantum);
     set("maxSlabSize", kMaxSlabSize);
     set("runCode", kRunCode);
     set("runMagazines", kRunMagazines);
     set("magazineShift", kMagazineShift);
     set("unitsShift", kUnitsShift);
+    set("magazineLimit", kMagazineLimit);
     set("magazineCode", kMagazineCode);
+    set("byNumber", kByNumber);
     set("cachedUnitsWord", kCachedUnitsWord);
     set("cachedUnitsLimitWord", kCachedUnitsLimitWord);
     set("resultSegmentWord", kResultSegmentWord);
@@ -39,7 +41,7 @@ Napi::Object kindLayout(Napi::Env env) {
     set("slabOwnerShift", kSlabOwnerShift);
     set("slabOwners", kMostOwners);
     set("manyOwners", kManyOwners);
-    set("slabStateBase", kSlabStateBase);
+    set("slabNumber", kSlabNumber);
     set("handleOut", kHandleOut);
     set("referenceShared", static_cast<uint32_t>(ReferenceSort::kShared));
     set("referenceCollected", static_cast<uint32_t>(ReferenceSort::kCollected));
@@ -47,7 +49,8 @@ Napi::Object kindLayout(Napi::Env env) {
     set("slabClassBits", kSlabClassBits);
     set("slabSlotsBits", kSlabSlotsBits);
     set("descriptorWords", kDescriptorWords);
-    set("stateGroupShift", kStateGroupShift);
+    set("groupShift", kGroupShift);
+    set("leastUnitShift", kLeastUnitShift);
     set("rawGenerationBits", kRawGenerationBits);
     set("unitTagShift", RunAllocator::kTagShift);
     set("largeTag", RunAllocator::kLarge >> RunAllocator::kTagShift);

@@ -124,8 +124,8 @@ Napi::Value tableWindow(Napi::Env env, const std::shared_ptr<Kind>& kind, const 
     return Napi::Value(env, externalArrayBuffer<Heap>(env, table.data, table.bytes, kind->heapOwner));
 }
 
-// kindRawTables(id): { unitMap, descriptors, stateSlabs, slotStates, runStates, slotOwners, runOwners }, as much of
-// them as is in use, and more; and { firstHandle, mostHandles }
+// kindRawTables(id): { unitMap, descriptors, states, classes, slabs, owners }, as much of them as is in use, and more;
+// and { firstHandle, mostHandles }
 Napi::Value rawTables(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
@@ -150,11 +150,10 @@ Napi::Value rawTables(const Napi::CallbackInfo& info) {
     result["mostHandles"] = static_cast<double>(tables.mostHandles);
     result["unitMap"] = tableWindow(env, at->kind, tables.unitMap);
     result["descriptors"] = tableWindow(env, at->kind, tables.descriptors);
-    result["stateSlabs"] = tableWindow(env, at->kind, tables.stateSlabs);
-    result["slotStates"] = tableWindow(env, at->kind, tables.slotStates);
-    result["runStates"] = tableWindow(env, at->kind, tables.runStates);
-    result["slotOwners"] = tableWindow(env, at->kind, tables.slotOwners);
-    result["runOwners"] = tableWindow(env, at->kind, tables.runOwners);
+    result["states"] = tableWindow(env, at->kind, tables.states);
+    result["classes"] = tableWindow(env, at->kind, tables.classes);
+    result["slabs"] = tableWindow(env, at->kind, tables.slabs);
+    result["owners"] = tableWindow(env, at->kind, tables.owners);
     return result;
 }
 

@@ -20,16 +20,11 @@ constexpr uint32_t kWaitsInVain = 8;
 // second.
 constexpr int kCommitTries = 200;
 
-// 1 KiB loses 512 bytes of a block above kMaxSlabSize on average. The unit map has room for 2^30 units, so that a
-// region above 1 TiB has a larger unit.
+// The unit map has room for 2^30 units, so that a region above 1 TiB has a larger one than the least.
 uint32_t unitShiftFor(uint64_t capacity) {
-    uint32_t shift = 10;
+    uint32_t shift = kLeastUnitShift;
     while ((capacity >> shift) >= (1ull << 30)) shift++;
     return shift;
-}
-
-int32_t load(const int32_t* word) {
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
 // From class to class, and then to the code for all runs.
@@ -37,11 +32,17 @@ uint32_t nextCode(uint32_t code) {
     return code + 1 == kSlabClasses ? kRunCode : code + 1;
 }
 
-// The length of a window over a table of `reserved` bytes of which `used` are in use.
-uint64_t withRoom(uint64_t used, uint64_t reserved) {
-    uint64_t length = 64 * 1024;
-    while (length < 2 * used) length *= 2;
-    return std::min(length, reserved);
+// How much of what there can be a window shows: what is in use, and more.
+uint64_t withRoom(uint64_t used, uint64_t most) {
+    uint64_t count = 64 * 1024;
+    while (count < 2 * used) count *= 2;
+    return std::min(count, most);
+}
+
+template <typename T>
+RawTables::Table window(LazyArray<T>& table, uint64_t count) {
+    if (!table.isOpen()) return {nullptr, 0};
+    return {table.data(), count * sizeof(T)};
 }
 
 }  // namespace
@@ -53,7 +54,7 @@ int Heap::open(Region* region, const HeapOptions& options) {
     isConservative_ = options.conservative;
     decayMs_ = options.conservative ? 0 : options.decayMs;
     const int error = runs_.open(region, shift);
-    return error != 0 ? error : slabs_.open(&runs_, !options.conservative);
+    return error != 0 ? error : slabs_.open(&runs_, &places_, !options.conservative);
 }
 
 // ---- Blocks ---------------------------------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
         return error;
     }
     runs_.tagLarge(start, units);
-    if (runOwners_.isOpen()) runOwners_[start] = static_cast<uint16_t>(cache->owner);
+    if (places_.owners.isOpen()) places_.owners[start] = static_cast<uint16_t>(cache->owner);
     const uint64_t bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     takenRuns_++;
     takenRunBytes_ += bytes;
@@ -317,20 +318,19 @@ void Heap::dropStray(uint64_t offset, uint64_t length) {
 
 int Heap::rawTables(RawTables* tables) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Whose a block is is a question only where there may be a second cache.
-    const bool hasOwners = runOwners_.isOpen();
-    int error = slabs_.openStates();
-    if (error == 0 && hasOwners) error = slabs_.openOwners();
-    if (error == 0 && !runStates_.isOpen()) error = runStates_.reserve(runs_.totalUnits());
+    const int error = places_.openStates();
     if (error != 0) return error;
-    *tables = {{runs_.unitMap(), uint64_t{runs_.totalUnits()} * 4},
-               {slabs_.descriptors().data(), withRoom(slabs_.descriptorBytes(), slabs_.descriptors().bytes())},
-               {slabs_.stateSlabs().data(), withRoom(slabs_.stateSlabBytes(), slabs_.stateSlabs().bytes())},
-               {slabs_.states().data(), withRoom(slabs_.stateBytes(), slabs_.states().bytes())},
-               {runStates_.data(), uint64_t{runs_.totalUnits()} * 2},
-               {slabs_.slotOwners().data(), hasOwners ? withRoom(slabs_.stateBytes(), slabs_.slotOwners().bytes()) : 0},
-               {runOwners_.data(), hasOwners ? uint64_t{runs_.totalUnits()} * 2 : 0},
-               (runs_.totalUnits() + slabs_.mostStates()) << kRawGenerationBits};
+    tables->unitMap = window(runs_.unitMap(), runs_.totalUnits());
+    const uint64_t words = slabs_.descriptors().bytes() / sizeof(uint32_t);
+    tables->descriptors = window(slabs_.descriptors(), withRoom(slabs_.descriptorWords(), words));
+    // A number that is in one of these is in all.
+    const uint64_t numbers = withRoom(slabs_.numbersMade(), places_.numbers());
+    tables->states = window(places_.states, numbers);
+    tables->classes = window(places_.classes, numbers >> kGroupShift);
+    tables->slabs = window(places_.slabs, numbers >> kGroupShift);
+    // Whose a block is is a question only where there may be a second cache.
+    tables->owners = window(places_.owners, numbers);
+    tables->mostHandles = places_.numbers() << kRawGenerationBits;
     return 0;
 }
 
@@ -348,7 +348,7 @@ ClassUse Heap::classUseLocked(uint32_t code) {
         for (uint32_t index = first; index < last; index++) {
             const uint64_t count = cache->blocks(index);
             if (count == 0) continue;
-            const uint64_t units = unitsOf(static_cast<uint32_t>(load(cache->magazine(index) + kMagazineCode)));
+            const uint64_t units = unitsOf(static_cast<uint32_t>(cache->magazine(index)[kMagazineCode]));
             use.cachedBlocks += count;
             use.cachedBytes += count * (isRun ? units << runs_.unitShift() : classSize(code));
         }

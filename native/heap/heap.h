@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "heap/owners.h"
+#include "heap/places.h"
 #include "heap/references.h"
 #include "heap/run_allocator.h"
 #include "heap/size_classes.h"
@@ -21,6 +22,9 @@ namespace daxkind {
 // How long a thread cache is in use before it is asked to give everything back: what has not been used again since then
 // decays as if it had been free for so long.
 constexpr uint32_t kRestMs = 5000;
+
+// 1 KiB loses 512 bytes of a block above kMaxSlabSize on average.
+constexpr uint32_t kLeastUnitShift = 10;
 
 struct HeapOptions {
     // Whole free chunks are given back at once (memkind's MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE).
@@ -54,7 +58,7 @@ struct ClassUse {
     uint64_t cachedBytes;
 };
 
-// What JavaScript's raw handles look at: see slab_allocator.h and run_allocator.h for the layouts.
+// What JavaScript's raw handles look at: see places.h, slab_allocator.h and run_allocator.h for the layouts.
 struct RawTables {
     // As much of it as is in use, and room to grow.
     struct Table {
@@ -63,13 +67,11 @@ struct RawTables {
     };
     Table unitMap;
     Table descriptors;
-    Table stateSlabs;
-    Table slotStates;
-    Table runStates;  // One for each unit: of the run that begins there.
-    // Empty while other threads are not expected.
-    Table slotOwners;
-    Table runOwners;       // By unit as well.
-    uint64_t mostHandles;  // How many numbers the kind's handles need: one for each generation of each state.
+    Table states;
+    Table classes;
+    Table slabs;
+    Table owners;          // Empty while other threads are not expected.
+    uint64_t mostHandles;  // How many numbers the kind's handles need: one for each generation of each place.
 };
 
 class Heap {
@@ -114,10 +116,10 @@ class Heap {
     // Takes a block of the same class in another slab that is as full, or fuller; the content is the caller's to move.
     // -ENOENT when the block is in its best place already, or is a run.
     int takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better);
-    // Takes back a raw handle, whose state is `out`, and frees its block, which may be another thread's. `place` is the
-    // first unit of a run, or the number of a slot's state behind the numbers of all units. The block is filled with
-    // the byte `fill` first, unless that is negative. -EINVAL if the handle is not out.
-    int freeRaw(ThreadCache* cache, uint64_t place, uint16_t out, int fill);
+    // Takes back the raw handle of the place of that number, whose state is `out`, and frees its block, which may be
+    // another thread's. The block is filled with the byte `fill` first, unless that is negative. -EINVAL if the handle
+    // is not out.
+    int freeRaw(ThreadCache* cache, uint64_t number, uint16_t out, int fill);
 
     // Gives a block that has none a generation.
     uint64_t reference(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort);
@@ -178,8 +180,9 @@ class Heap {
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
     int freeLocked(uint64_t offset);
-    int openOwners() { return runOwners_.isOpen() ? 0 : runOwners_.reserve(runs_.totalUnits()); }
-    uint32_t ownerOfRun(uint32_t unit) const { return runOwners_.isOpen() ? runOwners_[unit] : kFirstOwner; }
+    // Gives back the block of a magazine's entry.
+    int freeEntry(const ThreadCache::Word* entry);
+    uint32_t ownerOfRun(uint32_t unit) const { return places_.owners.isOpen() ? places_.owners[unit] : kFirstOwner; }
     // Free what the owner holds there, and nobody else can reach. How many slots have been looked at.
     uint32_t abandonSlab(uint32_t slab, uint32_t owner);
     void abandonRun(uint32_t unit, uint32_t owner);
@@ -211,11 +214,10 @@ class Heap {
     std::condition_variable answered_;
     Region* region_ = nullptr;
     RunAllocator runs_;
+    Places places_;
     SlabAllocator slabs_;
     References references_;
     Owners owners_;
-    LazyArray<uint16_t> runStates_;
-    LazyArray<uint16_t> runOwners_;  // By the unit where a run begins; open when there may be a second cache.
     uint64_t capacity_ = 0;
     ThreadCache* caches_ = nullptr;
     uint32_t cacheCount_ = 0;

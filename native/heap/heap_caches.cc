@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 
 #include "heap/clock.h"
 #include "heap/heap.h"
@@ -16,11 +15,7 @@ namespace {
 // runs its event loop answers in less than one; one that is busy for longer is not waited for again.
 constexpr std::chrono::milliseconds kPatience{20};
 
-uint64_t entryOffset(const int32_t* entry) {
-    return (static_cast<uint64_t>(static_cast<uint32_t>(entry[0])) << kSegmentShift) + static_cast<uint32_t>(entry[1]);
-}
-
-void setEntry(int32_t* entry, uint64_t offset) {
+void setEntry(ThreadCache::Word* entry, uint64_t offset) {
     entry[0] = static_cast<int32_t>(offset >> kSegmentShift);
     entry[1] = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
 }
@@ -40,7 +35,7 @@ int Heap::attach(ThreadCache* cache) {
     const uint32_t owner = owners_.add();
     if (owner == kNobody) return -ENOMEM;
     // The runs of the first cache are its without a table.
-    const int error = owner == kFirstOwner ? 0 : openOwners();
+    const int error = owner == kFirstOwner ? 0 : places_.openOwners();
     if (error != 0) {
         owners_.remove(owner);
         return error;
@@ -151,7 +146,7 @@ void Heap::took(ThreadCache* cache, uint64_t bytes) {
 }
 
 int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
-    int32_t* const magazine = cache->magazine(sizeClass);
+    ThreadCache::Word* const magazine = cache->magazine(sizeClass);
     const uint32_t want = static_cast<uint32_t>(std::max(1, magazine[kMagazineLimit] / 4));
     uint64_t offsets[kMostEntries];
     uint32_t count;
@@ -177,16 +172,25 @@ int Heap::refill(ThreadCache* cache, uint32_t code) {
     return error;
 }
 
+int Heap::freeEntry(const ThreadCache::Word* entry) {
+    const int32_t segment = entry[0];
+    const uint32_t rest = static_cast<uint32_t>(entry[1]);
+    if (segment != kByNumber) return freeLocked((uint64_t{static_cast<uint32_t>(segment)} << kSegmentShift) + rest);
+    uint64_t offset;
+    return slabs_.findNumber(rest, &offset) ? freeLocked(offset) : -EINVAL;
+}
+
 // Gives the `count` blocks back that have been in the magazine for longest.
 int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
-    int32_t* const magazine = cache->magazine(index);
+    ThreadCache::Word* const magazine = cache->magazine(index);
     int status = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const int error = freeLocked(entryOffset(magazine + kMagazineEntries + 2 * i));
+        const int error = freeEntry(magazine + kMagazineEntries + 2 * i);
         if (error != 0) status = error;
     }
     const uint32_t left = cache->blocks(index) - count;
-    std::memmove(magazine + kMagazineEntries, magazine + kMagazineEntries + 2 * count, left * 2 * sizeof(int32_t));
+    ThreadCache::Word* const entries = magazine + kMagazineEntries;
+    std::copy(entries + 2 * count, entries + 2 * (count + left), entries);
     magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
     if (index >= kRunCode) {
         const uint32_t units = unitsOf(static_cast<uint32_t>(magazine[kMagazineCode]));
@@ -219,7 +223,7 @@ int Heap::flushAllLocked(ThreadCache* cache) {
 // Empties a magazine of runs, and makes it the one for `code`.
 int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
     const uint32_t index = magazineOf(code);
-    int32_t* const magazine = cache->magazine(index);
+    ThreadCache::Word* const magazine = cache->magazine(index);
     int status = flushLocked(cache, index, cache->blocks(index));
     const uint32_t units = unitsOf(code);
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));

@@ -21,7 +21,7 @@ constexpr std::chrono::microseconds kBreath{50};
 
 int Heap::expectOthers() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return openOwners();
+    return places_.openOwners();
 }
 
 bool Heap::forgetReference(uint64_t offset) {
@@ -51,7 +51,7 @@ uint32_t Heap::abandonSlab(uint32_t slab, uint32_t owner) {
 
 void Heap::abandonRun(uint32_t unit, uint32_t owner) {
     if (ownerOfRun(unit) != owner) return;
-    if (runStates_.isOpen() && (__atomic_load_n(&runStates_[unit], __ATOMIC_RELAXED) & kHandleOut) != 0) return;
+    if (places_.isOut(unit)) return;
     const uint64_t offset = static_cast<uint64_t>(unit) << runs_.unitShift();
     if (forgetReference(offset)) freeLocked(offset);
 }
@@ -96,27 +96,22 @@ bool Heap::close() {
     return isClosed_;
 }
 
-int Heap::freeRaw(ThreadCache* cache, uint64_t place, uint16_t out, int fill) {
+int Heap::freeRaw(ThreadCache* cache, uint64_t number, uint16_t out, int fill) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    uint16_t* state = nullptr;
+    if (!places_.states.isOpen()) return -EINVAL;
     uint64_t offset = 0;
     uint64_t bytes = 0;
-    if (place >= runs_.totalUnits()) {
-        state = slabs_.stateOf(place - runs_.totalUnits(), &offset);
-        if (state == nullptr) return -EINVAL;
+    if (slabs_.findNumber(number, &offset)) {
         bytes = classSize(slabs_.classAt(offset));
-    } else if (runStates_.isOpen() && runs_.largeUnits(static_cast<uint32_t>(place)) != 0) {
-        state = &runStates_[place];
-        offset = place << runs_.unitShift();
-        bytes = static_cast<uint64_t>(runs_.largeUnits(static_cast<uint32_t>(place))) << runs_.unitShift();
     } else {
-        return -EINVAL;
+        const uint32_t units = number < runs_.totalUnits() ? runs_.largeUnits(static_cast<uint32_t>(number)) : 0;
+        if (units == 0) return -EINVAL;
+        offset = number << runs_.unitShift();
+        bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     }
     // The block's own thread frees it without the lock.
     const uint16_t freed = out & static_cast<uint16_t>(~kHandleOut);
-    if (freed == out || !__atomic_compare_exchange_n(state, &out, freed, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        return -EINVAL;
-    }
+    if (freed == out || !places_.states[number].exchange(out, freed)) return -EINVAL;
     if (fill >= 0) std::memset(region_->base() + offset, fill, bytes);
     const int status = freeLocked(offset);
     adjust(cache, kRunCode);

@@ -16,6 +16,7 @@
 
 #include "heap/commit_map.h"
 #include "heap/lazy_array.h"
+#include "heap/shared_word.h"
 #include "region/region.h"
 
 namespace daxkind {
@@ -70,7 +71,7 @@ class RunAllocator {
     uint64_t purge(HeapLock& lock, uint64_t most);
     // What is freed from now on has not been used for so long already.
     void setIdle(uint32_t ms) { idleMs_ = ms; }
-    uint32_t* unitMap() { return map_.data(); }
+    LazyArray<SharedWord<uint32_t>>& unitMap() { return map_; }
 
     uint32_t unitShift() const { return unitShift_; }
     uint32_t totalUnits() const { return totalUnits_; }
@@ -122,7 +123,7 @@ class RunAllocator {
     bool knewFailure_ = false;
 
     CommitMap storage_;
-    LazyArray<uint32_t> map_;
+    LazyArray<SharedWord<uint32_t>> map_;
     LazyArray<FreeRun> runs_;
     uint32_t runsMade_ = 0;
     std::unordered_map<uint32_t, uint32_t> walks_;

@@ -9,34 +9,35 @@ namespace {
 
 // How many slabs of a class are looked at for one that is fuller.
 constexpr int kBestOf = 256;
-// The unit map has 30 bits for a descriptor's index, and descriptors 32 for the number of their first state, in eights.
+// The unit map has 30 bits for a descriptor's index, and descriptors 32 for the number of their first slot, in eights.
 constexpr uint64_t kMostGranules = 1ull << RunAllocator::kTagShift;
-constexpr uint64_t kMostStates = 1ull << 32;
+constexpr uint64_t kMostNumbers = 1ull << 32;
 
 constexpr uint32_t granulesFor(uint32_t slots) {
     const uint32_t words = kSlabBits + (slots + 63) / 64 * 2;
     return (words + kDescriptorWords - 1) / kDescriptorWords;
 }
 // The most slots that a descriptor of so many granules has bits for.
-constexpr uint32_t mostSlots(uint32_t granules) {
+constexpr uint32_t slotsFor(uint32_t granules) {
     return std::min((granules * kDescriptorWords - kSlabBits) / 2 * 64, kMaxSlots);
 }
 static_assert(granulesFor(kMaxSlots) == 5 && granulesFor(64) == 1);
-static_assert(mostSlots(1) % (1u << kStateGroupShift) == 0 && mostSlots(2) % (1u << kStateGroupShift) == 0 &&
-              mostSlots(3) % (1u << kStateGroupShift) == 0 && mostSlots(4) % (1u << kStateGroupShift) == 0 &&
-              mostSlots(5) % (1u << kStateGroupShift) == 0);
+static_assert(slotsFor(1) % (1u << kGroupShift) == 0 && slotsFor(2) % (1u << kGroupShift) == 0 &&
+              slotsFor(3) % (1u << kGroupShift) == 0 && slotsFor(4) % (1u << kGroupShift) == 0 &&
+              slotsFor(5) % (1u << kGroupShift) == 0);
 
 // How many slabs with descriptors of so many granules there can be at a time: all memory in the shortest of them.
 uint64_t mostSlabs(const RunAllocator& runs, uint32_t granules) {
-    const uint64_t leastBytes = uint64_t{granules == 1 ? 1 : mostSlots(granules - 1) + 1} * kSizeQuantum;
+    const uint64_t leastBytes = uint64_t{granules == 1 ? 1 : slotsFor(granules - 1) + 1} * kSizeQuantum;
     const uint64_t leastUnits = ((leastBytes - 1) >> runs.unitShift()) + 1;
     return runs.totalUnits() / leastUnits;
 }
 
 }  // namespace
 
-int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
+int SlabAllocator::open(RunAllocator* runs, Places* places, bool keepsEmpty) {
     runs_ = runs;
+    places_ = places;
     keepsEmpty_ = keepsEmpty;
     std::fill_n(unused_, kSizes, kNone);
     for (uint32_t index = 0; index < kSlabClasses; index++) {
@@ -50,22 +51,16 @@ int SlabAllocator::open(RunAllocator* runs, bool keepsEmpty) {
     uint64_t most = 0;
     for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs, granules) * granules;
     const int error = words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
-    return error != 0 ? error : stateSlabs_.reserve(mostStates() >> kStateGroupShift);
+    if (error != 0) return error;
+    const int failure = places->open(runs->totalUnits(), mostSlots());
+    numbersMade_ = places->firstSlot() / 8;
+    return failure;
 }
 
-uint64_t SlabAllocator::mostStates() const {
+uint64_t SlabAllocator::mostSlots() const {
     uint64_t most = 0;
-    for (uint32_t granules = 1; granules < kSizes; granules++)
-        most += mostSlabs(*runs_, granules) * mostSlots(granules);
-    return std::min(most, kMostStates * 8);
-}
-
-int SlabAllocator::openStates() {
-    return states_.isOpen() ? 0 : states_.reserve(mostStates());
-}
-
-int SlabAllocator::openOwners() {
-    return slotOwners_.isOpen() ? 0 : slotOwners_.reserve(mostStates());
+    for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs_, granules) * slotsFor(granules);
+    return std::min(most, kMostNumbers * 8 - Places::slotsBehind(runs_->totalUnits()));
 }
 
 // ---- Descriptors and lists ------------------------------------------------------------------------------------------
@@ -78,19 +73,19 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
         return index;
     }
     const uint64_t made = wordsMade_ / kDescriptorWords;
-    if (made + granules > kMostGranules || statesMade_ + mostSlots(granules) / 8 > kMostStates) return kNone;
+    if (made + granules > kMostGranules || numbersMade_ + slotsFor(granules) / 8 > kMostNumbers) return kNone;
     index = static_cast<uint32_t>(made);
     wordsMade_ += granules * kDescriptorWords;
     // They stay with the descriptor, so that generations go on when it becomes another slab's.
-    at(index)[kSlabStateBase] = static_cast<uint32_t>(statesMade_);
-    const uint64_t firstGroup = statesMade_ * 8 >> kStateGroupShift;
-    for (uint32_t i = 0; i < mostSlots(granules) >> kStateGroupShift; i++) stateSlabs_[firstGroup + i] = index;
-    statesMade_ += mostSlots(granules) / 8;
+    at(index)[kSlabNumber] = static_cast<uint32_t>(numbersMade_);
+    const uint64_t firstGroup = numbersMade_ * 8 >> kGroupShift;
+    for (uint32_t i = 0; i < slotsFor(granules) >> kGroupShift; i++) places_->slabs[firstGroup + i] = index;
+    numbersMade_ += slotsFor(granules) / 8;
     return index;
 }
 
 void SlabAllocator::link(uint32_t index) {
-    uint32_t* const slab = at(index);
+    Word* const slab = at(index);
     uint32_t& head = available_[ownerOf(slab)][classOfSlab(slab)];
     slab[kSlabPrevious] = kNone;
     slab[kSlabNext] = head;
@@ -100,7 +95,7 @@ void SlabAllocator::link(uint32_t index) {
 }
 
 void SlabAllocator::unlink(uint32_t index) {
-    uint32_t* const slab = at(index);
+    Word* const slab = at(index);
     if (slab[kSlabPrevious] == kNone) {
         available_[ownerOf(slab)][classOfSlab(slab)] = slab[kSlabNext];
     } else {
@@ -130,13 +125,17 @@ int SlabAllocator::newSlab(HeapLock& lock, uint32_t owner, uint32_t sizeClass) {
         runs_->release(start, units);
         return -ENOMEM;
     }
-    uint32_t* const slab = at(index);
+    Word* const slab = at(index);
     slab[kSlabStart] = start;
     slab[kSlabShape] = sizeClass | slots << kSlabClassBits | units << (kSlabClassBits + kSlabSlotsBits);
     slab[kSlabFree] = slots | owner << kSlabOwnerShift;
     for (uint32_t word = 0; word * 64 < slots; word++) {
         const uint32_t rest = slots - word * 64;
-        bits(slab)[word] = rest >= 64 ? ~0ull : (1ull << rest) - 1;
+        setBits(slab, word, rest >= 64 ? ~0ull : (1ull << rest) - 1);
+    }
+    const uint64_t firstGroup = firstNumber(slab) >> kGroupShift;
+    for (uint32_t i = 0; i << kGroupShift < slots; i++) {
+        places_->classes[firstGroup + i] = static_cast<uint8_t>(sizeClass + 1);
     }
     runs_->tagSlab(start, units, index);
     link(index);
@@ -146,7 +145,7 @@ int SlabAllocator::newSlab(HeapLock& lock, uint32_t owner, uint32_t sizeClass) {
 }
 
 void SlabAllocator::release(uint32_t index) {
-    uint32_t* const slab = at(index);
+    Word* const slab = at(index);
     const uint32_t sizeClass = classOfSlab(slab);
     const uint32_t slots = slotsOf(slab);
     if (isListed(slab)) unlink(index);
@@ -168,7 +167,7 @@ void SlabAllocator::releaseEmpty() {
 
 // ---- Slots ----------------------------------------------------------------------------------------------------------
 
-uint64_t SlabAllocator::offsetOf(const uint32_t* slab, uint32_t slot) const {
+uint64_t SlabAllocator::offsetOf(const Word* slab, uint32_t slot) const {
     const uint64_t base = static_cast<uint64_t>(slab[kSlabStart]) << runs_->unitShift();
     return base + static_cast<uint64_t>(slot) * classSize(classOfSlab(slab));
 }
@@ -177,7 +176,7 @@ uint32_t SlabAllocator::find(uint64_t offset, uint32_t* slot) const {
     const uint64_t unit = offset >> runs_->unitShift();
     const uint32_t index = unit < runs_->totalUnits() ? runs_->slabAt(static_cast<uint32_t>(unit)) : kNone;
     if (index == kNone) return kNone;
-    const uint32_t* const slab = at(index);
+    const Word* const slab = at(index);
     const uint32_t size = classSize(classOfSlab(slab));
     const uint64_t inSlab = offset - (static_cast<uint64_t>(slab[kSlabStart]) << runs_->unitShift());
     *slot = static_cast<uint32_t>(inSlab / size);
@@ -186,14 +185,14 @@ uint32_t SlabAllocator::find(uint64_t offset, uint32_t* slot) const {
 
 // The first free slot in a word of the bitmap that has one.
 uint64_t SlabAllocator::takeSlot(uint32_t owner, uint32_t index, uint32_t word) {
-    uint32_t* const slab = at(index);
-    uint64_t& free = bits(slab)[word];
+    Word* const slab = at(index);
+    const uint64_t free = bits(slab, word);
     const uint32_t slot = word * 64 + static_cast<uint32_t>(__builtin_ctzll(free));
-    free &= free - 1;
-    slab[kSlabFree]--;
+    setBits(slab, word, free & (free - 1));
+    slab[kSlabFree] -= 1;
     stats_[classOfSlab(slab)].taken++;
     if (freeIn(slab) == 0) unlink(index);
-    if (ownerOf(slab) == kManyOwners) slotOwners_[firstState(slab) + slot] = static_cast<uint16_t>(owner);
+    if (ownerOf(slab) == kManyOwners) places_->owners[firstNumber(slab) + slot] = static_cast<uint16_t>(owner);
     return offsetOf(slab, slot);
 }
 
@@ -205,9 +204,9 @@ int SlabAllocator::take(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint
         const int error = slabFor(lock, owner, sizeClass, &index);
         if (error != 0) return *count == 0 ? error : 0;
         if (kept_[sizeClass] == index) kept_[sizeClass] = kNone;
-        const uint32_t* const slab = at(index);
+        const Word* const slab = at(index);
         for (uint32_t word = 0; *count < want && freeIn(slab) > 0; word++) {
-            while (bits(slab)[word] != 0 && *count < want) offsets[(*count)++] = takeSlot(owner, index, word);
+            while (bits(slab, word) != 0 && *count < want) offsets[(*count)++] = takeSlot(owner, index, word);
         }
     }
     return 0;
@@ -217,17 +216,16 @@ int SlabAllocator::free(uint64_t offset, uint32_t* freedClass) {
     uint32_t slot;
     const uint32_t index = find(offset, &slot);
     if (index == kNone) return -EINVAL;
-    uint32_t* const slab = at(index);
-    const uint64_t bit = 1ull << (slot % 64);
-    if ((bits(slab)[slot / 64] & bit) != 0) return -EINVAL;
+    Word* const slab = at(index);
+    if (isFree(slab, slot)) return -EINVAL;
     *freedClass = classOfSlab(slab);
-    bits(slab)[slot / 64] |= bit;
+    setBits(slab, slot / 64, bits(slab, slot / 64) | 1ull << (slot % 64));
     freed(index, 1);
     return 0;
 }
 
 void SlabAllocator::freed(uint32_t index, uint32_t count) {
-    uint32_t* const slab = at(index);
+    Word* const slab = at(index);
     const uint32_t sizeClass = classOfSlab(slab);
     slab[kSlabFree] += count;
     stats_[sizeClass].taken -= count;
@@ -244,7 +242,7 @@ void SlabAllocator::freed(uint32_t index, uint32_t count) {
 uint32_t SlabAllocator::classAt(uint64_t offset) const {
     uint32_t slot;
     const uint32_t index = find(offset, &slot);
-    if (index == kNone || (bits(at(index))[slot / 64] >> (slot % 64) & 1) != 0) return kNone;
+    if (index == kNone || isFree(at(index), slot)) return kNone;
     return classOfSlab(at(index));
 }
 
@@ -272,7 +270,7 @@ int SlabAllocator::takeBetter(uint32_t owner, uint64_t offset, uint64_t* better)
     }
     if (best == kNone) return -ENOENT;
     uint32_t word = 0;
-    while (bits(at(best))[word] == 0) word++;
+    while (bits(at(best), word) == 0) word++;
     if (ownerOf(at(best)) == kNobody) setOwner(best, owner);
     *better = takeSlot(owner, best, word);
     return 0;
@@ -287,7 +285,7 @@ void SlabAllocator::addOwner(uint32_t owner) {
 }
 
 void SlabAllocator::setOwner(uint32_t index, uint32_t owner) {
-    uint32_t* const slab = at(index);
+    Word* const slab = at(index);
     const bool wasListed = isListed(slab);
     if (wasListed) unlink(index);
     slab[kSlabFree] = freeIn(slab) | owner << kSlabOwnerShift;
@@ -323,12 +321,12 @@ bool SlabAllocator::isScarce(uint32_t sizeClass) const {
 
 uint32_t SlabAllocator::borrow(uint32_t sizeClass) {
     // Whoever asks has found none of its own, of nobody's or of many's.
-    if (stats_[sizeClass].slots == stats_[sizeClass].taken || openOwners() != 0) return kNone;
+    if (stats_[sizeClass].slots == stats_[sizeClass].taken || places_->openOwners() != 0) return kNone;
     for (const auto& heads : available_) {
         const uint32_t index = heads[sizeClass];
         if (index == kNone) continue;
-        const uint32_t* const slab = at(index);
-        std::fill_n(&slotOwners_[firstState(slab)], slotsOf(slab), static_cast<uint16_t>(ownerOf(slab)));
+        const Word* const slab = at(index);
+        std::fill_n(&places_->owners[firstNumber(slab)], slotsOf(slab), static_cast<uint16_t>(ownerOf(slab)));
         setOwner(index, kManyOwners);
         return index;
     }
@@ -337,16 +335,16 @@ uint32_t SlabAllocator::borrow(uint32_t sizeClass) {
 
 SlotSet SlabAllocator::disown(uint32_t index, uint32_t owner) {
     SlotSet owned{};
-    const uint32_t* const slab = at(index);
+    const Word* const slab = at(index);
     const bool isMixed = ownerOf(slab) == kManyOwners;
     if (!isMixed && ownerOf(slab) != owner) return owned;
     const uint32_t slots = slotsOf(slab);
-    const uint64_t first = firstState(slab);
+    const uint64_t first = firstNumber(slab);
     for (uint32_t slot = 0; slot < slots; slot++) {
-        if ((bits(slab)[slot / 64] >> (slot % 64) & 1) != 0) continue;
-        if (isMixed && slotOwners_[first + slot] != owner) continue;
+        if (isFree(slab, slot)) continue;
+        if (isMixed && places_->owners[first + slot] != owner) continue;
         // Other threads free their handles without the lock; whoever frees one of another's asks the heap first.
-        if (states_.isOpen() && (__atomic_load_n(&states_[first + slot], __ATOMIC_RELAXED) & kHandleOut) != 0) continue;
+        if (places_->isOut(first + slot)) continue;
         owned[slot / 64] |= 1ull << (slot % 64);
     }
     if (!isMixed) setOwner(index, kNobody);
@@ -354,27 +352,27 @@ SlotSet SlabAllocator::disown(uint32_t index, uint32_t owner) {
 }
 
 uint32_t SlabAllocator::freeSlots(uint32_t index, const SlotSet& slots, uint32_t* sizeClass) {
-    uint32_t* const slab = at(index);
+    Word* const slab = at(index);
     *sizeClass = classOfSlab(slab);
     uint32_t count = 0;
     for (uint32_t word = 0; word * 64 < slotsOf(slab); word++) {
         count += static_cast<uint32_t>(__builtin_popcountll(slots[word]));
-        bits(slab)[word] |= slots[word];
+        setBits(slab, word, bits(slab, word) | slots[word]);
     }
     if (count > 0) freed(index, count);
     return count;
 }
 
-uint16_t* SlabAllocator::stateOf(uint64_t number, uint64_t* offset) {
-    if (!states_.isOpen() || number >= statesMade_ * 8) return nullptr;
-    const uint32_t index = stateSlabs_[number >> kStateGroupShift];
-    const uint32_t* const slab = at(index);
-    const uint64_t slot = number - firstState(slab);
+bool SlabAllocator::findNumber(uint64_t number, uint64_t* offset) const {
+    if (number < places_->firstSlot() || number >= numbersMade()) return false;
+    const uint32_t index = places_->slabs[number >> kGroupShift];
+    const Word* const slab = at(index);
+    const uint64_t slot = number - firstNumber(slab);
     // The descriptor may be unused: it is a slab's if the unit map says so.
-    if (runs_->slabAt(slab[kSlabStart]) != index || slot >= slotsOf(slab)) return nullptr;
-    if ((bits(slab)[slot / 64] >> (slot % 64) & 1) != 0) return nullptr;
+    if (runs_->slabAt(slab[kSlabStart]) != index || slot >= slotsOf(slab)) return false;
+    if (isFree(slab, static_cast<uint32_t>(slot))) return false;
     *offset = offsetOf(slab, static_cast<uint32_t>(slot));
-    return &states_[number];
+    return true;
 }
 
 }  // namespace daxkind

@@ -4,14 +4,6 @@
 
 namespace daxkind {
 
-namespace {
-
-void store(int32_t& word, int32_t value) {
-    __atomic_store_n(&word, value, __ATOMIC_RELAXED);
-}
-
-}  // namespace
-
 int ThreadCache::open() {
     const int error = words_.reserve(kCacheWords);
     if (error != 0) return error;
@@ -22,11 +14,11 @@ int ThreadCache::open() {
 void ThreadCache::tune(uint64_t share, uint32_t unitShift) {
     share_ = share;
     for (uint32_t index = 0; index < kMagazines; index++) {
-        if (isUsed_[index]) store(magazine(index)[kMagazineLimit], limitOf(index));
+        if (isUsed_[index]) magazine(index)[kMagazineLimit] = limitOf(index);
     }
     // Runs of all lengths together: 1/32 of the share, at most 64 MiB.
     const uint64_t runBytes = std::min<uint64_t>(share / 32, 64 * 1024 * 1024);
-    store(word(kCachedUnitsLimitWord), static_cast<int32_t>(runBytes >> unitShift));
+    word(kCachedUnitsLimitWord) = static_cast<int32_t>(runBytes >> unitShift);
 }
 
 int32_t ThreadCache::limitOf(uint32_t index) const {
@@ -44,28 +36,27 @@ void ThreadCache::use(uint32_t index) {
     if (isUsed_[index]) return;
     isUsed_[index] = true;
     magazine(index)[kMagazineCode] = static_cast<int32_t>(index);
-    store(magazine(index)[kMagazineLimit], limitOf(index));
+    magazine(index)[kMagazineLimit] = limitOf(index);
 }
 
 uint32_t ThreadCache::blocks(uint32_t index) const {
     if (!isUsed_[index]) return 0;
-    const int32_t& top = words_[(size_t{index} << kMagazineShift) + kMagazineTop];
-    return std::min(static_cast<uint32_t>(__atomic_load_n(&top, __ATOMIC_RELAXED)) / 2, kMostEntries);
+    const int32_t top = words_[(size_t{index} << kMagazineShift) + kMagazineTop];
+    return std::min(static_cast<uint32_t>(top) / 2, kMostEntries);
 }
 
 void ThreadCache::fail(uint32_t code) {
     if (code < kRunCode) {
-        int32_t& mask = word(kFailedClassesWord + code / 32);
-        store(mask, static_cast<int32_t>(static_cast<uint32_t>(mask) | 1u << (code % 32)));
+        word(kFailedClassesWord + code / 32) |= static_cast<int32_t>(1u << (code % 32));
     } else {
-        store(word(kFailedUnitsWord), std::min(word(kFailedUnitsWord), static_cast<int32_t>(unitsOf(code))));
+        word(kFailedUnitsWord) = std::min<int32_t>(word(kFailedUnitsWord), static_cast<int32_t>(unitsOf(code)));
     }
 }
 
 void ThreadCache::forgetFailures() {
-    store(word(kFailedClassesWord), 0);
-    store(word(kFailedClassesWord + 1), 0);
-    store(word(kFailedUnitsWord), INT32_MAX);
+    word(kFailedClassesWord) = 0;
+    word(kFailedClassesWord + 1) = 0;
+    word(kFailedUnitsWord) = INT32_MAX;
 }
 
 }  // namespace daxkind

@@ -23,6 +23,7 @@
 
 #include "heap/lazy_array.h"
 #include "heap/owners.h"
+#include "heap/shared_word.h"
 #include "heap/size_classes.h"
 
 namespace daxkind {
@@ -34,8 +35,10 @@ constexpr uint32_t kMagazines = kRunCode + kRunMagazines;
 constexpr uint32_t kUnitsShift = 7;
 static_assert(kSlabClasses <= kRunCode && kMagazines == 1u << kUnitsShift);
 
-// A magazine is kMagazineWords words: top, limit, then (segment, offset) for each block, and in the last word the code.
-// Top is twice the number of blocks: the newest is at word `top` of the magazine. Limit is the most that top may be.
+// A magazine is kMagazineWords words: top, limit, then two for each block, and in the last word the code. Top is twice
+// the number of blocks: the newest is at word `top` of the magazine. Limit is the most that top may be. A block's two
+// words are its segment and its offset in that; or, in a magazine of a class, kByNumber and the number of its place
+// (places.h): so it is left there by freeRaw, for mallocRaw, and neither has to look up where the block is.
 constexpr uint32_t kMagazineShift = 8;
 constexpr uint32_t kMagazineWords = 1u << kMagazineShift;
 constexpr uint32_t kMagazineTop = 0;
@@ -43,6 +46,7 @@ constexpr uint32_t kMagazineLimit = 1;
 constexpr uint32_t kMagazineEntries = 2;
 constexpr uint32_t kMagazineCode = kMagazineWords - 1;
 constexpr uint32_t kMostEntries = (kMagazineCode - kMagazineEntries) / 2;
+constexpr int32_t kByNumber = -1;
 
 // Words behind the last magazine.
 constexpr uint32_t kHeaderWord = kMagazines << kMagazineShift;
@@ -81,9 +85,10 @@ class ThreadCache {
     // was never used are not touched.
     uint32_t blocks(uint32_t index) const;
 
-    int32_t* words() { return &words_[0]; }
-    int32_t* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
-    int32_t& word(uint32_t index) { return words_[index]; }
+    using Word = SharedWord<int32_t>;
+    Word* words() { return words_.data(); }
+    Word* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
+    Word& word(uint32_t index) { return words_[index]; }
 
     // Marks a code as failed; forgets all that are marked.
     void fail(uint32_t code);
@@ -111,7 +116,7 @@ class ThreadCache {
     // The most that the top of a magazine may be before it has been flushed for runs of some length.
     int32_t limitOf(uint32_t index) const;
 
-    LazyArray<int32_t> words_;
+    LazyArray<Word> words_;
     std::bitset<kMagazines> isUsed_;
     uint64_t share_ = 0;  // As tune() was last told.
 };

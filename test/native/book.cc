@@ -161,9 +161,10 @@ void Book::checkClasses(const std::vector<CacheUser*>& users) const {
 void Book::checkRawTables() const {
     RawTables tables;
     CHECK(heap_->rawTables(&tables) == 0);
-    const auto* const unitMap = static_cast<const uint32_t*>(tables.unitMap.data);
-    const auto* const descriptors = static_cast<const uint32_t*>(tables.descriptors.data);
-    std::set<uint64_t> states;
+    const auto* const unitMap = CacheUser::table<uint32_t>(tables.unitMap);
+    const auto* const descriptors = CacheUser::table<uint32_t>(tables.descriptors);
+    const auto* const classes = CacheUser::table<uint8_t>(tables.classes);
+    std::set<uint64_t> numbers;
     for (const Held& held : held_) {
         const uint64_t unit = held.block.offset >> heap_->unitShift();
         CHECK(unit < tables.unitMap.bytes / 4);
@@ -171,22 +172,25 @@ void Book::checkRawTables() const {
         const uint32_t value = unitMap[unit] & ((1u << RunAllocator::kTagShift) - 1);
         if (held.block.isRun()) {
             CHECK(tag == RunAllocator::kLarge >> RunAllocator::kTagShift && value == held.block.units);
-            CHECK(unit < tables.runStates.bytes / 2);
+            CHECK(unit < tables.states.bytes / 2 && classes[unit >> kGroupShift] == 0);
             continue;
         }
         CHECK(tag == RunAllocator::kSlab >> RunAllocator::kTagShift);
         const uint64_t word = uint64_t{value} * kDescriptorWords;
         CHECK((word + kSlabBits) * 4 <= tables.descriptors.bytes, "descriptor %u is not in the table", value);
-        const uint32_t* const slab = descriptors + word;
+        const auto* const slab = descriptors + word;
         const uint64_t start = uint64_t{slab[kSlabStart]} << heap_->unitShift();
         CHECK((slab[kSlabShape] & ((1u << kSlabClassBits) - 1)) == held.block.sizeClass);
-        const uint64_t state =
-            uint64_t{slab[kSlabStateBase]} * 8 + (held.block.offset - start) / classSize(held.block.sizeClass);
-        CHECK(state < tables.slotStates.bytes / 2, "the state of a slot is not in the table");
-        const uint64_t group = state >> kStateGroupShift;
-        CHECK(group < tables.stateSlabs.bytes / 4, "the slab of a state is not in the table");
-        CHECK(static_cast<const uint32_t*>(tables.stateSlabs.data)[group] == value);
-        CHECK(states.insert(state).second, "two slots share state %llu", (Long)state);
+        const uint64_t number =
+            uint64_t{slab[kSlabNumber]} * 8 + (held.block.offset - start) / classSize(held.block.sizeClass);
+        CHECK(number < tables.states.bytes / 2, "the state of a slot is not in the table");
+        const uint64_t group = number >> kGroupShift;
+        CHECK(tables.slabs.bytes / 4 == tables.states.bytes / 2 >> kGroupShift &&
+                  tables.classes.bytes == tables.slabs.bytes / 4,
+              "a number is in one table, and not in another");
+        CHECK(CacheUser::table<uint32_t>(tables.slabs)[group] == value);
+        CHECK(classes[group] == held.block.sizeClass + 1, "the group of a slot is of another class");
+        CHECK(numbers.insert(number).second, "two slots share number %llu", (Long)number);
     }
 }
 

@@ -42,23 +42,37 @@ CacheUser::~CacheUser() {
     heap_->abandon(cache_.owner);
 }
 
-// JavaScript's loads and stores are plain ones; other threads look at the counts meanwhile, so here they have to be
-// called atomic.
 uint32_t CacheUser::load(uint32_t word) const {
-    return static_cast<uint32_t>(__atomic_load_n(cache_.words() + word, __ATOMIC_RELAXED));
+    return static_cast<uint32_t>(cache_.words()[word]);
 }
 
 void CacheUser::store(uint32_t word, uint32_t value) {
-    __atomic_store_n(cache_.words() + word, static_cast<int32_t>(value), __ATOMIC_RELAXED);
+    cache_.words()[word] = static_cast<int32_t>(value);
 }
 
 bool CacheUser::pop(uint32_t code, uint64_t* offset) {
     const uint32_t magazine = firstWord(code);
     const uint32_t top = load(magazine + kMagazineTop);
     if (top == 0 || load(magazine + kMagazineCode) != code) return false;
-    *offset = (static_cast<uint64_t>(load(magazine + top)) << kSegmentShift) + load(magazine + top + 1);
+    *offset = offsetAt(magazine + top);
     store(magazine + kMagazineTop, top - 2);
     if (code >= kRunCode) store(kCachedUnitsWord, load(kCachedUnitsWord) - unitsOf(code));
+    return true;
+}
+
+uint64_t CacheUser::offsetAt(uint32_t word) const {
+    const uint32_t segment = load(word);
+    if (static_cast<int32_t>(segment) == kByNumber) return offsetOf(load(word + 1));
+    return (uint64_t{segment} << kSegmentShift) + load(word + 1);
+}
+
+bool CacheUser::pushNumber(uint32_t sizeClass, uint64_t number) {
+    const uint32_t magazine = firstWord(sizeClass);
+    const uint32_t top = load(magazine + kMagazineTop) + 2;
+    if (number > INT32_MAX || top > load(magazine + kMagazineLimit)) return false;
+    store(magazine + top, static_cast<uint32_t>(kByNumber));
+    store(magazine + top + 1, static_cast<uint32_t>(number));
+    store(magazine + kMagazineTop, top);
     return true;
 }
 
@@ -154,46 +168,53 @@ int CacheUser::giveDirectly(uint64_t offset) {
 
 // ---- Raw handles ----------------------------------------------------------------------------------------------------
 
-uint16_t* CacheUser::stateOf(const Handle& handle) {
+RawTables CacheUser::tables() const {
     RawTables tables;
     CHECK(heap_->rawTables(&tables) == 0);
-    const uint64_t units = tables.unitMap.bytes / 4;
-    if (handle.place < units) return static_cast<uint16_t*>(tables.runStates.data) + handle.place;
-    return static_cast<uint16_t*>(tables.slotStates.data) + (handle.place - units);
+    return tables;
+}
+
+SharedWord<uint16_t>& CacheUser::stateOf(const Handle& handle) {
+    return static_cast<SharedWord<uint16_t>*>(tables().states.data)[handle.number];
+}
+
+uint64_t CacheUser::offsetOf(uint64_t number) const {
+    const RawTables all = tables();
+    const uint32_t index = table<uint32_t>(all.slabs)[number >> kGroupShift];
+    const auto* const slab = table<uint32_t>(all.descriptors) + size_t{index} * kDescriptorWords;
+    const uint32_t sizeClass = table<uint8_t>(all.classes)[number >> kGroupShift] - 1u;
+    CHECK((slab[kSlabShape] & ((1u << kSlabClassBits) - 1)) == sizeClass, "a group is not of its slab's class");
+    const uint64_t slot = number - uint64_t{slab[kSlabNumber]} * 8;
+    return (uint64_t{slab[kSlabStart]} << heap_->unitShift()) + slot * classSize(sizeClass);
 }
 
 bool CacheUser::owns(const Handle& handle) {
-    RawTables tables;
-    CHECK(heap_->rawTables(&tables) == 0);
-    if (tables.runOwners.bytes == 0) return true;
-    const uint64_t units = tables.unitMap.bytes / 4;
-    if (handle.place < units) return static_cast<const uint16_t*>(tables.runOwners.data)[handle.place] == cache_.owner;
-    const uint64_t state = handle.place - units;
-    const uint64_t index = static_cast<const uint32_t*>(tables.stateSlabs.data)[state >> kStateGroupShift];
-    const uint32_t* const slab = static_cast<const uint32_t*>(tables.descriptors.data) + index * kDescriptorWords;
-    const uint32_t owner = (slab[kSlabFree] >> kSlabOwnerShift) % kMostOwners;
-    if (owner != kManyOwners) return owner == cache_.owner;
-    return static_cast<const uint16_t*>(tables.slotOwners.data)[state] == cache_.owner;
+    const RawTables all = tables();
+    if (all.owners.bytes == 0) return true;
+    const uint64_t group = handle.number >> kGroupShift;
+    const uint32_t owner = table<uint16_t>(all.owners)[handle.number];
+    if (table<uint8_t>(all.classes)[group] == 0) return owner == cache_.owner;
+    const uint32_t index = table<uint32_t>(all.slabs)[group];
+    const auto* const slab = table<uint32_t>(all.descriptors) + size_t{index} * kDescriptorWords;
+    const uint32_t ownerOfSlab = (slab[kSlabFree] >> kSlabOwnerShift) % kMostOwners;
+    return (ownerOfSlab == kManyOwners ? owner : ownerOfSlab) == cache_.owner;
 }
 
 Handle CacheUser::makeHandle(const Block& block) {
-    RawTables tables;
-    CHECK(heap_->rawTables(&tables) == 0);
+    const RawTables all = tables();
     const uint32_t unit = static_cast<uint32_t>(block.offset >> heap_->unitShift());
     Handle handle{unit, 0};
     if (!block.isRun()) {
         constexpr uint32_t kIndexMask = (1u << RunAllocator::kTagShift) - 1;
-        const uint64_t index = static_cast<const uint32_t*>(tables.unitMap.data)[unit] & kIndexMask;
-        const uint32_t* const slab = static_cast<const uint32_t*>(tables.descriptors.data) + index * kDescriptorWords;
+        const uint64_t index = table<uint32_t>(all.unitMap)[unit] & kIndexMask;
+        const auto* const slab = table<uint32_t>(all.descriptors) + index * kDescriptorWords;
         const uint64_t start = uint64_t{slab[kSlabStart]} << heap_->unitShift();
-        const uint64_t state = uint64_t{slab[kSlabStateBase]} * 8 + (block.offset - start) / block.bytes;
-        handle.place = tables.unitMap.bytes / 4 + state;
+        handle.number = uint64_t{slab[kSlabNumber]} * 8 + (block.offset - start) / block.bytes;
     }
-    uint16_t* const state = stateOf(handle);
-    const uint16_t was = __atomic_load_n(state, __ATOMIC_RELAXED);
-    CHECK((was & kHandleOut) == 0, "a handle of a block that was just taken is out");
-    handle.out = static_cast<uint16_t>((was + 1) % kHandleOut) | kHandleOut;
-    __atomic_store_n(state, handle.out, __ATOMIC_RELEASE);
+    SharedWord<uint16_t>& state = stateOf(handle);
+    CHECK((state & kHandleOut) == 0, "a handle of a block that was just taken is out");
+    handle.out = static_cast<uint16_t>((state + 1) % kHandleOut) | kHandleOut;
+    state = handle.out;
     return handle;
 }
 
@@ -202,12 +223,10 @@ int CacheUser::freeHandle(const Block& block, const Handle& handle) {
 }
 
 int CacheUser::freeHandle(const Block& block, const Handle& handle, bool isOwn) {
-    if (!isOwn) return heap_->freeRaw(&cache_, handle.place, handle.out, -1);
-    uint16_t out = handle.out;
-    const uint16_t freed = out & static_cast<uint16_t>(~kHandleOut);
-    const bool isFirst =
-        __atomic_compare_exchange_n(stateOf(handle), &out, freed, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-    return isFirst ? give(block) : -EINVAL;
+    if (!isOwn) return heap_->freeRaw(&cache_, handle.number, handle.out, -1);
+    if (!stateOf(handle).exchange(handle.out, handle.out & static_cast<uint16_t>(~kHandleOut))) return -EINVAL;
+    if (!block.isRun() && pushNumber(block.sizeClass, handle.number)) return 0;
+    return give(block);
 }
 
 int CacheUser::resize(Block* block, uint64_t size) {
@@ -255,8 +274,7 @@ std::vector<uint64_t> CacheUser::cachedOffsets() const {
     for (uint32_t index = 0; index < kMagazines; index++) {
         const uint32_t magazine = index << kMagazineShift;
         for (uint32_t top = load(magazine + kMagazineTop); top > 0; top -= 2) {
-            offsets.push_back((static_cast<uint64_t>(load(magazine + top)) << kSegmentShift) +
-                              load(magazine + top + 1));
+            offsets.push_back(offsetAt(magazine + top));
         }
     }
     return offsets;

@@ -21,8 +21,8 @@ struct Block {
 
 // A raw handle of a block, as lib/kind/raw.ts reads it.
 struct Handle {
-    uint64_t place;  // Of a run, its first unit; of a slot, the number of its state behind those of all units.
-    uint16_t out;    // The state while the handle is out.
+    uint64_t number;  // Of the block's place.
+    uint16_t out;     // The state while the handle is out.
 };
 
 class CacheUser {
@@ -76,6 +76,12 @@ class CacheUser {
 
     daxkind::ThreadCache* cache() { return &cache_; }
 
+    // A raw table as JavaScript sees it.
+    template <typename T>
+    static const daxkind::SharedWord<T>* table(const daxkind::RawTables::Table& table) {
+        return static_cast<const daxkind::SharedWord<T>*>(table.data);
+    }
+
   private:
     uint32_t load(uint32_t word) const;
     void store(uint32_t word, uint32_t value);
@@ -86,7 +92,12 @@ class CacheUser {
     int takeRun(uint64_t units, uint64_t alignment, Block* block);
     uint64_t unitsFor(uint64_t size) const;
     Block run(uint64_t offset, uint64_t units) const;
-    uint16_t* stateOf(const Handle& handle);
+    bool pushNumber(uint32_t sizeClass, uint64_t number);
+    // Where the block of a magazine's entry begins, and where the slot of a number does.
+    uint64_t offsetAt(uint32_t word) const;
+    uint64_t offsetOf(uint64_t number) const;
+    daxkind::RawTables tables() const;
+    daxkind::SharedWord<uint16_t>& stateOf(const Handle& handle);
     bool owns(const Handle& handle);
 
     daxkind::Heap* const heap_;

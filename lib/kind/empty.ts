@@ -1,0 +1,41 @@
+// The blocks of size 0: they have no memory.
+import { Backing, Block, type Caller, type Sort } from './block.ts';
+import { emptyCode } from './codes.ts';
+import type { Memory } from './memory.ts';
+
+const none = { length: 0, offset: 0, generation: 0 };
+
+export class Empty implements Sort {
+	readonly #memory: Memory;
+
+	constructor(memory: Memory) {
+		this.#memory = memory;
+	}
+
+	make(): Block {
+		return new Block(new Backing(this.#memory.owner, this, new ArrayBuffer(0), 0, emptyCode), 0, 0);
+	}
+
+	isLive(): boolean {
+		return true;
+	}
+	checkUsable(): void {}
+	free(block: Block): void {
+		Block.release(block);
+	}
+	usableSize(): number {
+		return 0;
+	}
+	content(): Uint8Array {
+		return new Uint8Array(0);
+	}
+	resize(): undefined {}
+	shrink(): undefined {}
+	replace(size: number, caller: Caller): Block | number {
+		return this.#memory.allocate(size, caller);
+	}
+	moveBetter(): undefined {}
+	reference(): { length: number; offset: number; generation: number } {
+		return { ...none };
+	}
+}

@@ -1,0 +1,96 @@
+// The blocks of debug mode: each has an ArrayBuffer of its own, between two red zones.
+import { native } from '../native.ts';
+import { Backing, Block } from './block.ts';
+import { clear } from './content.ts';
+import { type DebugLedger, redZone } from './debug.ts';
+import type { Memory } from './memory.ts';
+import { Referenced } from './referenced.ts';
+import { corrupted, freedAlready } from './refusals.ts';
+import type { Place } from './thread-heap.ts';
+
+const { referenceGuarded } = native.kindLayout;
+
+export class Guarded extends Referenced {
+	readonly #ledger: DebugLedger;
+
+	constructor(memory: Memory, ledger: DebugLedger, generation: number, zone: number) {
+		super(memory, generation, true, zone);
+		this.#ledger = ledger;
+	}
+
+	override free(block: Block): void {
+		const { heap, views, path } = this.memory;
+		const { generation, zone } = this;
+		const { segment, buffer, code } = Block.backingOf(block);
+		const offset = Block.offsetOf(block);
+		const length = this.lengthOf(block);
+		const memory = views.plain(segment, offset, zone + length + redZone);
+		const bytes = heap.usableSize(code);
+		try {
+			this.#ledger.checkZones(generation, memory, zone, length);
+		} catch (error) {
+			// It is one if nobody has freed the block, and filled its memory, meanwhile.
+			if (!this.isLive(block)) throw freedAlready(' elsewhere');
+			throw error;
+		}
+		const giveBack = () => {
+			if (native.kindFree(heap.id, segment, offset) !== 0) throw corrupted(path);
+		};
+		const quarantine = () => native.kindQuarantine(heap.id, segment, offset, generation, buffer);
+		if (Block.end(block, quarantine) !== 0) throw freedAlready(' elsewhere');
+		try {
+			this.#ledger.freed(generation, memory, bytes, giveBack);
+		} catch (error) {
+			// At the end of the stack, the block is freed but stays out of use until the thread lets go of the kind.
+			if (!(error instanceof RangeError)) throw error;
+		}
+	}
+
+	override reference(block: Block): { length: number; offset: number; generation: number } {
+		const { segment } = Block.backingOf(block);
+		const length = this.lengthOf(block);
+		native.kindShareBlock(this.memory.heap.id, segment, Block.offsetOf(block), this.generation);
+		return { length, offset: this.placeOf(block), generation: this.generation };
+	}
+}
+
+/** What a new guarded block is to be. */
+export interface GuardedRequest {
+	size: number;
+	/** Bytes of its first red zone. */
+	zone: number;
+	isZeroed: boolean;
+	/** Where it was called for. */
+	stack: string;
+}
+
+/**
+ * Makes a guarded block at a place that was found for it.
+ *
+ * @param take Takes the place, as the last step.
+ */
+export function makeGuarded(
+	memory: Memory,
+	ledger: DebugLedger,
+	{ code, segment, offset }: Place,
+	{ size, zone, isZeroed, stack }: GuardedRequest,
+	take: () => void,
+): Block {
+	const { heap, views, owner } = memory;
+	const whole = views.plain(segment, offset, zone + size + redZone);
+	const sort = new Guarded(memory, ledger, 0, zone);
+	const backing = new Backing(owner, sort, views.window(segment, offset + zone, size), segment, code);
+	const block = Block.at(backing, offset, 0, size);
+	const generation = native.kindReference(heap.id, segment, offset, size, zone, referenceGuarded);
+	sort.generation = generation;
+	try {
+		const isHeld = () => native.kindDereference(heap.id, segment, offset, generation) !== undefined;
+		ledger.allocated(generation, whole, zone, size, heap.usableSize(code), isHeld, stack);
+		if (isZeroed) clear(block);
+		take();
+	} catch (error) {
+		native.kindUnreference(heap.id, segment, offset, generation);
+		throw error;
+	}
+	return block;
+}

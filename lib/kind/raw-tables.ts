@@ -1,0 +1,214 @@
+// What is known of raw handles: numbers in place of Buffers for blocks, for indexes of millions of them without an object
+// each.
+//
+// A handle is a safe integer, and each kind of the process has a range of those to itself (native/heap/raw_numbers.h). In
+// its range, a handle is (the number of its block's place) * 2,048 + a generation. Each place has a state, which says whether
+// its handle is out, and of which generation; states never forget, and stay with a slab's descriptor when the slab is gone:
+// memory that becomes another slab's has other handles. They are shared by all threads of the kind, so that a handle may be
+// freed by any of them, once. All of it is looked up in the heap's own tables (native/heap/places.h, slab_allocator.h,
+// run_allocator.h), without a native call.
+import { daxkindError } from '../errors.ts';
+import { native, type RawTables as Tables } from '../native.ts';
+import { runCodeOf } from './codes.ts';
+
+const {
+	classSizes,
+	sizeQuantum,
+	segmentSize,
+	slabStart,
+	slabShape,
+	slabFree,
+	slabNumber,
+	slabClassBits,
+	slabSlotsBits,
+	slabOwnerShift,
+	slabOwners,
+	manyOwners,
+	handleOut,
+	descriptorWords,
+	groupShift,
+	rawGenerationBits,
+	unitTagShift,
+	largeTag,
+	slabTag,
+} = native.kindLayout;
+
+// Taken once: others may be put in their place later.
+const { ceil, floor, imul, log2 } = Math;
+const { isSafeInteger } = Number;
+
+const generations = 2 ** rawGenerationBits;
+const classMask = 2 ** slabClassBits - 1;
+const slotsMask = 2 ** slabSlotsBits - 1;
+const entryMask = 2 ** unitTagShift - 1;
+const ownerMask = slabOwners - 1;
+const slabEntry = slabTag << unitTagShift;
+const groupSize = 2 ** groupShift;
+/** A descriptor says the number of its first slot in these. */
+const numberStep = 8;
+const quantumShift = log2(sizeQuantum);
+/** To divide a multiple of a class's size by it, both in quanta: exact below 2^19 quanta. */
+const inverseShift = 19;
+const inverseSizes = Int32Array.from(classSizes, (size) => ceil(2 ** inverseShift / (size / sizeQuantum)));
+
+/** The block of a handle. */
+export interface RawBlock {
+	/** Of its place. */
+	number: number;
+	/** The place's state while the handle is out. */
+	out: number;
+	code: number;
+	segment: number;
+	offset: number;
+}
+
+/** What the tables of a kind are read by. */
+export interface TableOptions {
+	/** As the heap knows whose this thread's blocks are. */
+	owner: number;
+	unitShift: number;
+	/** Gives the heap's tables as they are now. */
+	read: () => Tables;
+}
+
+export class RawTables {
+	/** The first number of the kind's range. */
+	protected first = 0;
+	protected states = new Uint16Array(0);
+	/** By group of numbers: the class of the slab there, and 1; 0 for units. */
+	protected classes = new Uint8Array(0);
+	protected unitMap = new Int32Array(0);
+	readonly #owner: number;
+	readonly #unitShift: number;
+	readonly #read: () => Tables;
+	/** log2 of the units in a segment. */
+	readonly #segmentShift: number;
+	readonly #segmentMask: number;
+	#mostHandles = 0;
+	#descriptors = new Int32Array(0);
+	#slabs = new Int32Array(0);
+	#owners = new Uint16Array(0);
+
+	constructor({ owner, unitShift, read }: TableOptions) {
+		this.#owner = owner;
+		this.#unitShift = unitShift;
+		this.#segmentShift = log2(segmentSize) - unitShift;
+		this.#segmentMask = 2 ** this.#segmentShift - 1;
+		this.#read = read;
+		this.readTables();
+	}
+
+	protected readTables(): void {
+		const tables = this.#read();
+		this.first = tables.firstHandle;
+		this.#mostHandles = tables.mostHandles;
+		this.unitMap = new Int32Array(tables.unitMap);
+		this.states = new Uint16Array(tables.states);
+		this.classes = new Uint8Array(tables.classes);
+		this.#descriptors = new Int32Array(tables.descriptors);
+		this.#slabs = new Int32Array(tables.slabs);
+		this.#owners = new Uint16Array(tables.owners);
+	}
+
+	/** The block of a handle. Throws if the number is not one, or its block has been freed. */
+	find(handle: number): RawBlock {
+		const local = handle - this.first;
+		if (!isSafeInteger(handle) || !(local >= 0 && local < this.#mostHandles)) {
+			throw native.kindIsHandle(handle) ? wrongKind() : notABlock();
+		}
+		const number = floor(local / generations);
+		const out = local - number * generations + handleOut;
+		// The heap has more slabs now than when the tables were last looked at.
+		if (number >= this.states.length) this.readTables();
+		const state = this.states[number] ?? 0;
+		// Nobody has ever had a handle of it; or it was an older one.
+		if (state === 0) throw notABlock();
+		if (state !== out) throw freedAlready();
+		const block = this.classes[floor(number / groupSize)] === 0 ? this.#run(number) : this.#slot(number);
+		if (block === undefined) throw freedAlready();
+		return { number, out, ...block };
+	}
+
+	/** Where the run is that begins at the unit; undefined if there is none. */
+	#run(unit: number): Omit<RawBlock, 'number' | 'out'> | undefined {
+		const entry = this.unitMap[unit]!;
+		// What was once a block here has been freed, or a slab has been made of it.
+		if (entry >>> unitTagShift !== largeTag) return undefined;
+		const code = runCodeOf(entry & entryMask);
+		return { code, segment: this.segmentOfRun(unit), offset: this.offsetOfRun(unit) };
+	}
+
+	/** Where a run begins, by its number. */
+	protected segmentOfRun(unit: number): number {
+		return unit >>> this.#segmentShift;
+	}
+	protected offsetOfRun(unit: number): number {
+		return (unit & this.#segmentMask) << this.#unitShift;
+	}
+
+	/** The same of a slot. */
+	#slot(number: number): Omit<RawBlock, 'number' | 'out'> | undefined {
+		const slab = this.#slabOf(number);
+		const descriptors = this.#descriptors;
+		const start = descriptors[slab + slabStart]!;
+		const shape = descriptors[slab + slabShape]!;
+		const slot = number - (descriptors[slab + slabNumber]! >>> 0) * numberStep;
+		// The slab is gone, and was empty then; or it had more slots once.
+		const isGone = this.unitMap[start] !== (slabEntry | (slab / descriptorWords));
+		if (isGone || slot >= ((shape >>> slabClassBits) & slotsMask)) return undefined;
+		const code = shape & classMask;
+		const offset = ((start & this.#segmentMask) << this.#unitShift) + slot * classSizes[code]!;
+		return { code, segment: start >>> this.#segmentShift, offset };
+	}
+
+	/** Where the taken slot of a number is. */
+	slotAt(number: number): { segment: number; offset: number } {
+		return this.#slot(number)!;
+	}
+
+	/** The number of a block's place. */
+	protected numberOfRun(segment: number, offset: number): number {
+		return (segment << this.#segmentShift) + (offset >>> this.#unitShift);
+	}
+
+	/** The same of a slot of a class. */
+	protected numberOfSlot(code: number, segment: number, offset: number): number {
+		const unit = this.numberOfRun(segment, offset);
+		const slab = (this.unitMap[unit]! & entryMask) * descriptorWords;
+		if (slab + slabNumber >= this.#descriptors.length) this.readTables();
+		const descriptors = this.#descriptors;
+		const inSlab = offset - ((descriptors[slab + slabStart]! & this.#segmentMask) << this.#unitShift);
+		const slot = imul(inSlab >>> quantumShift, inverseSizes[code]!) >>> inverseShift;
+		const number = (descriptors[slab + slabNumber]! >>> 0) * numberStep + slot;
+		if (number >= this.states.length) this.readTables();
+		return number;
+	}
+
+	/** Whether a block that is taken is surely this thread's. */
+	protected owns(number: number): boolean {
+		if (this.classes[floor(number / groupSize)] === 0) return this.#owners[number] === this.#owner;
+		const slab = this.#slabOf(number);
+		const owner = (this.#descriptors[slab + slabFree]! >>> slabOwnerShift) & ownerMask;
+		return owner === this.#owner || (owner === manyOwners && this.#owners[number] === this.#owner);
+	}
+
+	/** The first word of the descriptor of a slot's slab. The tables may be others afterwards. */
+	#slabOf(number: number): number {
+		const slab = this.#slabs[floor(number / groupSize)]! * descriptorWords;
+		if (slab + slabNumber >= this.#descriptors.length) this.readTables();
+		return slab;
+	}
+}
+
+function wrongKind(): Error {
+	return daxkindError('ERR_DAXKIND_WRONG_KIND', 'This handle belongs to another kind; free it there');
+}
+
+function notABlock(): Error {
+	return daxkindError('ERR_DAXKIND_NOT_A_BLOCK', 'This number is not a handle. Pass what mallocRaw returned');
+}
+
+/** ERR_DAXKIND_DOUBLE_FREE. */
+export function freedAlready(): Error {
+	return daxkindError('ERR_DAXKIND_DOUBLE_FREE', 'The block of this handle has been freed already');
+}

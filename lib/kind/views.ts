@@ -1,0 +1,83 @@
+// The ArrayBuffers through which one thread sees the memory of a kind: one for each segment, made when its first block is,
+// and windows for what is not to share one.
+import { markAsUntransferable } from 'node:worker_threads';
+import { native } from '../native.ts';
+import { FastBuffer } from './block.ts';
+
+const { segmentSize } = native.kindLayout;
+
+interface Segment {
+	buffer: ArrayBuffer;
+	/** All of it: of length 0 once it has been moved away by ArrayBuffer.prototype.transfer(). */
+	bytes: Uint8Array;
+}
+
+export class Views {
+	readonly #id: number;
+	readonly #segments: (Segment | undefined)[] = [];
+	/** ArrayBuffers of blocks, and of tables, that are no segments. */
+	readonly #windows = new Set<WeakRef<ArrayBuffer>>();
+	/** Windows to be made before those that are garbage are looked for. */
+	#untilSweep = 64;
+
+	constructor(id: number) {
+		this.#id = id;
+	}
+
+	/** The ArrayBuffer over a whole segment. */
+	segment(index: number): Segment {
+		let segment = this.#segments[index];
+		if (segment === undefined || segment.bytes.length === 0) {
+			const buffer = native.kindWindow(this.#id, index, 0, segmentSize);
+			// Otherwise one block in a byte stream takes the memory from all Buffers of the segment. Before Node 24 it still does.
+			if (native.detachesMarked) markAsUntransferable(buffer);
+			segment = { buffer, bytes: new Uint8Array(buffer) };
+			this.#segments[index] = segment;
+		}
+		return segment;
+	}
+
+	/** Memory as an ordinary Buffer. */
+	plain(index: number, offset: number, length: number): Buffer {
+		if (offset + length <= segmentSize) return new FastBuffer(this.segment(index).buffer, offset, length);
+		return new FastBuffer(this.window(index, offset, length), 0, length);
+	}
+
+	/** An ArrayBuffer over a part of the memory; `close` detaches it. */
+	window(index: number, offset: number, length: number): ArrayBuffer {
+		return this.keep(native.kindWindow(this.#id, index, offset, length));
+	}
+
+	/** The same; the block there, of that generation, is freed when the ArrayBuffer is garbage. */
+	collectedWindow(index: number, offset: number, length: number, generation: number): ArrayBuffer {
+		return this.keep(native.kindCollectedWindow(this.#id, index, offset, length, generation));
+	}
+
+	/** Has `close` detach the ArrayBuffer. */
+	keep(buffer: ArrayBuffer): ArrayBuffer {
+		this.#untilSweep -= 1;
+		if (this.#untilSweep <= 0) {
+			for (const window of this.#windows) if (window.deref() === undefined) this.#windows.delete(window);
+			this.#untilSweep = 64 + this.#windows.size;
+		}
+		this.#windows.add(new WeakRef(buffer));
+		return buffer;
+	}
+
+	/** Lets go of the kind by `letGo`, then detaches all ArrayBuffers over it, and that of the thread cache. */
+	close<Result>(cache: ArrayBuffer, letGo: () => Result): Result {
+		// The cache is given back with its memory now, not when its ArrayBuffer is garbage.
+		const buffers = [cache];
+		for (const segment of this.#segments) if (segment !== undefined) buffers[buffers.length] = segment.buffer;
+		for (const window of this.#windows) {
+			const buffer = window.deref();
+			if (buffer !== undefined) buffers[buffers.length] = buffer;
+		}
+		const result = letGo();
+		// Blocks that are left are freed when nothing knows these any more.
+		this.#segments.length = 0;
+		this.#windows.clear();
+		for (const buffer of buffers) native.detachArrayBuffer(buffer);
+		return result;
+	}
+}

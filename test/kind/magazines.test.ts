@@ -1,0 +1,111 @@
+// What shares a magazine of the thread cache: runs whose lengths differ by a multiple of 64 KiB, and a class's blocks that
+// Buffers and raw handles take and leave in turn. Whatever comes out of it is as long as was asked for, and nobody else's.
+import { Worker } from 'node:worker_threads';
+import type { PmemKind } from 'daxkind';
+import { describe, expect, test } from 'vitest';
+import { testDirectory } from '../helpers/directory.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const directory = testDirectory();
+closeAfterEach();
+
+/** 9, 73 and 137 KiB have the same magazine, 10 KiB another. */
+const lengths = [9 * KiB, 73 * KiB, 137 * KiB, 10 * KiB];
+
+interface Held {
+	place: number;
+	size: number;
+	mark: number;
+	free(): void;
+}
+
+/** A way to hold blocks: what `mark` writes into all of a block is in it until it is freed. */
+const ways = {
+	Buffers(kind: PmemKind, size: number, mark: number): Held {
+		const block = kind.malloc(size).fill(mark);
+		const free = () => {
+			expect(block.every((byte) => byte === mark)).toBe(true);
+			kind.free(block);
+		};
+		return { place: block.byteOffset, size: kind.usableSize(block), mark, free };
+	},
+	'raw handles'(kind: PmemKind, size: number, mark: number): Held {
+		const handle = kind.mallocRaw(size);
+		const view = kind.view(handle).fill(mark);
+		const free = () => {
+			expect(kind.view(handle).every((byte) => byte === mark)).toBe(true);
+			kind.freeRaw(handle);
+		};
+		return { place: view.byteOffset, size: view.length, mark, free };
+	},
+};
+
+function check(held: Held[]): void {
+	const sorted = [...held].sort((a, b) => a.place - b.place);
+	for (const [i, { place, size }] of sorted.entries()) {
+		const next = sorted[i + 1];
+		if (next !== undefined) expect(next.place).toBeGreaterThanOrEqual(place + size);
+	}
+}
+
+/** Holds some blocks, and replaces them round and round, by the way and of the size that `choose` says. */
+function replace(kind: PmemKind, rounds: number, choose: (i: number) => [keyof typeof ways, number]): void {
+	const held: Held[] = [];
+	for (let i = 0; i < rounds; i++) {
+		if (held.length === 12) held.splice((i * 7) % 12, 1)[0]!.free();
+		const [way, size] = choose(i);
+		held.push(ways[way](kind, size, i & 255));
+		expect(held.at(-1)!.size).toBeGreaterThanOrEqual(size);
+		if (i % 16 === 0) check(held);
+	}
+	for (const each of held) each.free();
+	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
+	expect(kind.close()).toBeUndefined();
+}
+
+describe.each(['Buffers', 'raw handles'] as const)('%s', (way) => {
+	test.each([1, 2, 3, 5, 16, 40])(
+		'of lengths that share a magazine, changed after %i, are as long as asked for',
+		(run) => {
+			const kind = create(directory, { maxSize: 256 * MiB });
+			replace(kind, 1500, (i) => [way, lengths[Math.floor(i / run) % lengths.length]!]);
+		},
+	);
+});
+
+test.each([16, 64, 1000, 8192, 9 * KiB])('blocks of %i bytes by Buffers and raw handles in turn', (size) => {
+	for (const run of [1, 2, 3, 11, 50]) {
+		const kind = create(directory, { maxSize: 64 * MiB });
+		replace(kind, 1000, (i) => [Math.floor(i / run) % 2 === 0 ? 'Buffers' : 'raw handles', size]);
+	}
+});
+
+test('what freeRaw has left in a thread cache is free when the thread has ended, and can be had by others', async () => {
+	const kind = create(directory, { maxSize: 64 * MiB });
+	const program = `
+		const { workerData, parentPort } = require('node:worker_threads');
+		const { Kind } = require('daxkind');
+		const kind = Kind.attach(workerData);
+		const handles = Array.from({ length: 500 }, () => kind.mallocRaw(64));
+		for (const handle of handles) kind.freeRaw(handle);
+		parentPort.postMessage(kind.stats().cached);
+	`;
+	const worker = new Worker(program, { eval: true, workerData: kind.share() });
+	const cached = await new Promise((resolve) => worker.once('message', resolve));
+	await new Promise((resolve) => worker.once('exit', resolve));
+	expect(cached).toBeGreaterThan(0);
+	expect(kind.stats()).toMatchObject({ blocks: 0, cached: 0 });
+});
+
+test('a full magazine of what freeRaw has left goes back to the heap', () => {
+	const kind = create(directory, { maxSize: 64 * MiB });
+	const handles = Array.from({ length: 20_000 }, () => kind.mallocRaw(64));
+	for (const handle of handles) kind.freeRaw(handle);
+	expect(kind.stats().blocks).toBe(0);
+	expect(kind.stats().cached).toBeLessThanOrEqual(64 * KiB);
+	kind.purge();
+	expect(kind.stats()).toMatchObject({ cached: 0, free: 64 * MiB });
+	expect(new Set(Array.from({ length: 20_000 }, () => kind.mallocRaw(64))).size).toBe(20_000);
+});
