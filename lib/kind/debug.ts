@@ -5,6 +5,11 @@ import { nextTick } from 'node:process';
 import { daxkindError } from '../errors.ts';
 import type { LeakReport } from './kind-stats.ts';
 
+/** The default of the option `debug` of kinds. */
+export function isDebugging(): boolean {
+	return !['', '0', undefined].includes(process.env.DAXKIND_DEBUG);
+}
+
 /** Bytes behind a block, and before it at least. */
 export const redZone = 16;
 

@@ -3,8 +3,8 @@ import { requireBoolean, requireKnownOptions, requireOptions } from '../argument
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
+import { isDebugging } from './debug.ts';
 import { adopt, attachAs, Kind } from './kind.ts';
-import { isDebugging } from './pmem-kind.ts';
 import {
 	type CheckedPressureOptions,
 	checkPressureOptions,

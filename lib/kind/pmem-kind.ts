@@ -5,6 +5,7 @@ import { daxkindError, invalidArgType, invalidArgValue, type SystemError, system
 import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type Granularity, granularityOf, whyNoFile } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
+import { isDebugging } from './debug.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
 import { adopt, attachAs, Kind } from './kind.ts';
 import {
@@ -56,11 +57,6 @@ export interface PmemKindOptions extends PressureOptions {
 	 * variable DAXKIND_DEBUG is set to something else than 0.
 	 */
 	debug?: boolean;
-}
-
-/** The default of the option `debug`. */
-export function isDebugging(): boolean {
-	return !['', '0', undefined].includes(process.env.DAXKIND_DEBUG);
 }
 
 const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', ...pressureOptions];
