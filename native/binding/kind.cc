@@ -10,53 +10,13 @@
 #include "binding/errors.h"
 #include "binding/external.h"
 #include "binding/job.h"
-#include "binding/kind_making.h"
 #include "binding/kind_table.h"
 #include "binding/mapping.h"
 #include "binding/values.h"
-#include "region/fixed.h"
+#include "kind/making.h"
+#include "kind/registry.h"
 
 namespace daxkind {
-
-Napi::Value attachKind(Napi::Env env, KindTable* table, std::shared_ptr<Kind> kind) {
-    auto attachment = std::make_unique<Attachment>();
-    auto cache = std::make_shared<ThreadCache>();
-    int error = cache->open();
-    if (error != 0) {
-        throwSystemError(env, error, "mmap", kind->description.path.c_str());
-        return env.Undefined();
-    }
-    const napi_value words =
-        externalArrayBuffer<ThreadCache>(env, cache->words(), kCacheWords * sizeof(int32_t), cache);
-    if (words == nullptr) return env.Undefined();
-    const KindDescription& description = kind->description;
-    Napi::Object handle = Napi::Object::New(env);
-    handle["number"] = kind->number;
-    handle["cache"] = Napi::Value(env, words);
-    handle["capacity"] = static_cast<double>(kind->region->capacity());
-    handle["unitShift"] = kind->heap.unitShift();
-    handle["type"] = description.type;
-    handle["path"] = description.path;
-    handle["sync"] = description.sync;
-    handle["debug"] = description.debug;
-    handle["dax"] = optionalBoolean(env, description.dax);
-    handle["deviceMajor"] = description.deviceMajor;
-    handle["deviceMinor"] = description.deviceMinor;
-
-    error = kind->heap.attach(cache.get());
-    if (error == -ENOENT) return env.Undefined();
-    if (error != 0) {
-        throwSystemError(env, error, "mmap", description.path.c_str());
-        return env.Undefined();
-    }
-    handle["owner"] = cache->owner;
-    attachment->blocks = std::make_shared<OwnedBlocks>(kind, cache->owner);
-    attachment->kind = std::move(kind);
-    attachment->cache = std::move(cache);
-    table->listen(env, attachment.get());
-    handle["id"] = static_cast<double>(table->add(std::move(attachment)));
-    return handle;
-}
 
 namespace {
 
@@ -79,7 +39,7 @@ Napi::Value create(const Napi::CallbackInfo& info) {
         return env.Undefined();
     }
     registerKind(kind);
-    return attachKind(env, static_cast<KindTable*>(info.Data()), std::move(kind));
+    return static_cast<HoldTable*>(info.Data())->attach(env, std::move(kind));
 }
 
 // kindCreateFixed(mappingId, path, debug)
@@ -90,10 +50,17 @@ Napi::Value createFixed(const Napi::CallbackInfo& info) {
     const std::shared_ptr<MappedRange> range = AddonState::of(env).mappings->find(*id);
     if (range == nullptr || range->released) return invalidArgType(env, "mapping", "a mapping that is not unmapped");
     const Kind::AtOnce atOnce;
-    const std::shared_ptr<Kind> kind = Kind::make();
-    kind->region =
-        FixedRegion::open(range->address, range->file, std::shared_ptr<std::atomic<int>>(range, &range->users));
-    if (kind->region == nullptr) {
+    FixedKindRequest request;
+    request.base = range->address;
+    request.file = range->file;
+    request.users = std::shared_ptr<std::atomic<int>>(range, &range->users);
+    request.path = info[1].As<Napi::String>();
+    request.debug = info[2].As<Napi::Boolean>();
+    const std::string path = request.path;
+    const char* failedCall = "";
+    std::shared_ptr<Kind> kind;
+    const int error = makeFixedKind(std::move(request), &kind, &failedCall);
+    if (error == -EBUSY) {
         throwCoded(env,
                    Napi::Error::New(env,
                                     "Invalid state: a fixed kind is open over bytes of the same file, by this mapping "
@@ -101,17 +68,12 @@ Napi::Value createFixed(const Napi::CallbackInfo& info) {
                    "ERR_INVALID_STATE");
         return env.Undefined();
     }
-    const int error = kind->heap.open(kind->region.get(), HeapOptions{});
-    const std::string path = info[1].As<Napi::String>();
     if (error != 0) {
-        throwSystemError(env, error, "mmap", path.c_str());
+        throwSystemError(env, error, failedCall, path.c_str());
         return env.Undefined();
     }
-    kind->description.type = "fixed";
-    kind->description.path = path;
-    kind->description.debug = info[2].As<Napi::Boolean>();
     registerKind(kind);
-    return attachKind(env, static_cast<KindTable*>(info.Data()), kind);
+    return static_cast<HoldTable*>(info.Data())->attach(env, kind);
 }
 
 // kindClose(id)
@@ -125,10 +87,10 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
 // kindForget(id): as kindClose, once all ArrayBuffers over the kind's memory are garbage; whether it was not closed
 napi_value forget(napi_env env, napi_callback_info info) {
     const Call<0> call(env, info);
-    std::unique_ptr<Attachment> hold = call.table->take(call.id());
+    std::unique_ptr<Hold> hold = call.table->take(call.id());
     napi_value wasOpen;
     napi_get_boolean(env, hold != nullptr, &wasOpen);
-    if (hold != nullptr) OwnedBlocks::endWith(std::move(hold));
+    if (hold != nullptr) Hold::endWithBlocks(std::move(hold));
     return wasOpen;
 }
 
@@ -145,7 +107,7 @@ PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info) {
     return request;
 }
 
-void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table) {
+void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* table) {
     exports["kindCreate"] = Napi::Function::New(env, create, "kindCreate", table);
     exports["kindCreateFixed"] = Napi::Function::New(env, createFixed, "kindCreateFixed", table);
     addFunction(env, exports, "kindClose", closeKind, table);
@@ -153,9 +115,7 @@ void exportKindMaking(Napi::Env env, Napi::Object exports, KindTable* table) {
 }
 
 Napi::Object exportKind(Napi::Env env, Napi::Object exports) {
-    auto* const table = new KindTable();
-    // Runs when the environment ends, not at process.exit(): what then remains, the kernel takes back.
-    napi_add_env_cleanup_hook(env, [](void* data) { delete static_cast<KindTable*>(data); }, table);
+    HoldTable* const table = HoldTable::create(env);
     exports["kindLayout"] = kindLayout(env);
     exportKindMaking(env, exports, table);
     exportKindBlocks(env, exports, table);

@@ -4,7 +4,13 @@
 
 #include <napi.h>
 
+#include "kind/making.h"
+
 namespace daxkind {
+
+// The arguments (directory, maxSize, conservative, sync, prefault, debug). Not an object: to read its properties fails
+// in a worker that is being terminated.
+PmemKindRequest takeKindRequest(const Napi::CallbackInfo& info);
 
 Napi::Object exportKind(Napi::Env env, Napi::Object exports);
 

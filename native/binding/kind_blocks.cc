@@ -9,7 +9,7 @@ namespace daxkind {
 
 namespace {
 
-void putResult(Attachment* at, uint64_t offset) {
+void putResult(Hold* at, uint64_t offset) {
     at->cache->word(kResultSegmentWord) = static_cast<int32_t>(offset >> kSegmentShift);
     at->cache->word(kResultOffsetWord) = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
     at->cache->word(kResultPendingWord) = 1;
@@ -18,21 +18,21 @@ void putResult(Attachment* at, uint64_t offset) {
 // kindRefill(id, code)
 napi_value refill(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     return number(env, at == nullptr ? -EBADF : at->kind->heap.refill(at->cache.get(), call.uint32(0)));
 }
 
 // kindFlush(id, code)
 napi_value flush(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     return number(env, at == nullptr ? -EBADF : at->kind->heap.flush(at->cache.get(), call.uint32(0)));
 }
 
 // kindAllocateRun(id, units, alignment)
 napi_value allocateRun(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     at->freePending();
     uint64_t offset;
@@ -44,7 +44,7 @@ napi_value allocateRun(napi_env env, napi_callback_info info) {
 // kindFree(id, segment, offset)
 napi_value freeBlock(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     Heap& heap = at->kind->heap;
     const auto quarantined = at->quarantine.find(call.blockOffset(0));
@@ -57,7 +57,7 @@ napi_value freeBlock(napi_env env, napi_callback_info info) {
 // kindFreeRaw(id, place, out, fill): 0, or -EINVAL if the handle is not out
 napi_value freeRaw(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     const int fill = static_cast<int>(call.uint32(2));
     return number(env,
@@ -67,7 +67,7 @@ napi_value freeRaw(napi_env env, napi_callback_info info) {
 // kindResizeRun(id, segment, offset, units)
 napi_value resizeRun(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     return number(env, at->kind->heap.resizeRun(at->cache.get(), call.blockOffset(0), call.uint32(2)));
 }
@@ -75,7 +75,7 @@ napi_value resizeRun(napi_env env, napi_callback_info info) {
 // kindTakeBetter(id, segment, offset)
 napi_value takeBetter(napi_env env, napi_callback_info info) {
     const Call<2> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     at->freePending();
     uint64_t better;
@@ -93,7 +93,7 @@ struct Window {
 // kindWindow(id, segment, offset, length): an ArrayBuffer over that part of the region, cut at its end
 napi_value window(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     const uint64_t from = call.blockOffset(0);
     if (at == nullptr || from >= at->kind->region->capacity()) return nullptr;
     const uint64_t length = std::min(call.uint64(2), at->kind->region->capacity() - from);
@@ -117,7 +117,7 @@ struct CollectedBlock {
 // kindCollectedWindow(id, segment, offset, length, generation): an ArrayBuffer over a block of that generation
 napi_value collectedWindow(napi_env env, napi_callback_info info) {
     const Call<4> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     const uint64_t from = call.blockOffset(0);
     const uint64_t length = call.uint64(2);
     if (at == nullptr || from + length > at->kind->region->capacity()) return nullptr;
@@ -133,7 +133,7 @@ napi_value collectedWindow(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void exportKindBlocks(Napi::Env env, Napi::Object exports, KindTable* table) {
+void exportKindBlocks(Napi::Env env, Napi::Object exports, HoldTable* table) {
     addFunction(env, exports, "kindRefill", refill, table);
     addFunction(env, exports, "kindFlush", flush, table);
     addFunction(env, exports, "kindAllocateRun", allocateRun, table);

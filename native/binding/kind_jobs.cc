@@ -5,17 +5,19 @@
 
 #include "binding/job.h"
 #include "binding/kind.h"
-#include "binding/kind_making.h"
+#include "binding/kind_table.h"
+#include "kind/making.h"
+#include "kind/registry.h"
 
 namespace daxkind {
 
 namespace {
 
-KindTable* tableOf(const Napi::CallbackInfo& info) {
-    return static_cast<KindTable*>(info.Data());
+HoldTable* tableOf(const Napi::CallbackInfo& info) {
+    return static_cast<HoldTable*>(info.Data());
 }
 
-Attachment* attachmentOf(const Napi::CallbackInfo& info) {
+Hold* holdOf(const Napi::CallbackInfo& info) {
     return tableOf(info)->find(info[0].As<Napi::Number>().Int64Value());
 }
 
@@ -44,14 +46,14 @@ Napi::Value create(const Napi::CallbackInfo& info) {
     job->step = [creation, control](const char** failedCall) { return creation->step(*control, failedCall); };
     job->value = [creation, table = tableOf(info)](Napi::Env env) {
         registerKind(creation->kind);
-        return attachKind(env, table, creation->kind);
+        return table->attach(env, creation->kind);
     };
     return startJob(info.Env(), std::move(job), control);
 }
 
 // kindPrefaultAsync(id)
 Napi::Value prefault(const Napi::CallbackInfo& info) {
-    Attachment* const at = attachmentOf(info);
+    Hold* const at = holdOf(info);
     if (at == nullptr) return info.Env().Undefined();
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
@@ -66,7 +68,7 @@ Napi::Value prefault(const Napi::CallbackInfo& info) {
 
 // kindPurgeAsync(id): the promise of the bytes given back
 Napi::Value purge(const Napi::CallbackInfo& info) {
-    Attachment* const at = attachmentOf(info);
+    Hold* const at = holdOf(info);
     if (at == nullptr) return info.Env().Undefined();
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
@@ -86,11 +88,11 @@ Napi::Value purge(const Napi::CallbackInfo& info) {
 Napi::Value closeKind(const Napi::CallbackInfo& info) {
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>().Int64Value());
-    if (attachment == nullptr) return info.Env().Undefined();
-    auto kind = std::make_shared<std::shared_ptr<Kind>>(attachment->kind);
+    std::unique_ptr<Hold> hold = tableOf(info)->take(info[0].As<Napi::Number>().Int64Value());
+    if (hold == nullptr) return info.Env().Undefined();
+    auto kind = std::make_shared<std::shared_ptr<Kind>>(hold->kind);
     // Before the job can begin, which gives the storage back if nobody else has the kind.
-    attachment.reset();
+    hold.reset();
     job->mustBeDone = true;
     job->step = [kind](const char**) {
         const Kind::AtOnce atOnce;
@@ -102,7 +104,7 @@ Napi::Value closeKind(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void exportKindJobs(Napi::Env env, Napi::Object exports, KindTable* table) {
+void exportKindJobs(Napi::Env env, Napi::Object exports, HoldTable* table) {
     exports["kindCreateAsync"] = Napi::Function::New(env, create, "kindCreateAsync", table);
     exports["kindPrefaultAsync"] = Napi::Function::New(env, prefault, "kindPrefaultAsync", table);
     exports["kindPurgeAsync"] = Napi::Function::New(env, purge, "kindPurgeAsync", table);

@@ -5,6 +5,7 @@
 #include "binding/arguments.h"
 #include "binding/external.h"
 #include "binding/kind_table.h"
+#include "kind/registry.h"
 
 namespace daxkind {
 
@@ -13,7 +14,7 @@ namespace {
 // kindShare(id): [process, secret]: this process's nonce, and what kindAttach asks for
 Napi::Value share(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
+    Hold* const at = static_cast<HoldTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
     if (at == nullptr) return env.Undefined();
     std::string secret;
     const int error = secretOf(*at->kind, &secret);
@@ -24,7 +25,7 @@ Napi::Value share(const Napi::CallbackInfo& info) {
     // Without its tables raw handles are freed by native calls.
     at->kind->heap.expectOthers();
     Napi::Array result = Napi::Array::New(env, 2);
-    result[0u] = processNonce();
+    result[0u] = static_cast<double>(processNonce());
     result[1u] = secret;
     return result;
 }
@@ -34,17 +35,17 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto number = takeUint32(info, 1, "number");
     if (!number) return env.Undefined();
-    if (info[0].As<Napi::Number>().DoubleValue() != processNonce()) return env.Undefined();
+    if (info[0].As<Napi::Number>().DoubleValue() != static_cast<double>(processNonce())) return env.Undefined();
     std::shared_ptr<Kind> kind = findKind(*number, info[2].As<Napi::String>());
     if (kind == nullptr) return env.Undefined();
-    auto* const table = static_cast<KindTable*>(info.Data());
-    return attachKind(env, table, std::move(kind));
+    auto* const table = static_cast<HoldTable*>(info.Data());
+    return table->attach(env, std::move(kind));
 }
 
 // kindReference(id, segment, offset, length, zone, sort): the generation of a block that had none
 napi_value reference(napi_env env, napi_callback_info info) {
     const Call<5> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     const uint64_t generation = at->kind->heap.reference(call.blockOffset(0), call.uint64(2), call.uint32(3),
                                                          static_cast<ReferenceSort>(call.uint32(4)));
@@ -54,14 +55,14 @@ napi_value reference(napi_env env, napi_callback_info info) {
 // kindShareBlock(id, segment, offset, generation): 0, or -ESTALE
 napi_value shareBlock(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     return number(env, at == nullptr ? -EBADF : at->kind->heap.share(call.blockOffset(0), call.uint64(2)));
 }
 
 // kindRelength(id, segment, offset, generation, length): 0, or -ESTALE
 napi_value relength(napi_env env, napi_callback_info info) {
     const Call<4> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     return number(env, at->kind->heap.relength(call.blockOffset(0), call.uint64(2), call.uint64(3)));
 }
@@ -69,7 +70,7 @@ napi_value relength(napi_env env, napi_callback_info info) {
 // kindDereference(id, segment, offset, generation): [code, units, length, zone], or undefined if it is stale
 napi_value dereference(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     Reference reference;
     uint32_t code;
     uint32_t units;
@@ -88,7 +89,7 @@ napi_value dereference(napi_env env, napi_callback_info info) {
 // kindUnreference(id, segment, offset, generation): 0, or -ESTALE; the block itself stays
 napi_value unreference(napi_env env, napi_callback_info info) {
     const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     return number(env, at == nullptr ? -EBADF : at->kind->heap.unreference(call.blockOffset(0), call.uint64(2)));
 }
 
@@ -96,7 +97,7 @@ napi_value unreference(napi_env env, napi_callback_info info) {
 // and the ArrayBuffer is detached; kindFree is called for the block later on, or it is freed when this thread ends
 napi_value quarantine(napi_env env, napi_callback_info info) {
     const Call<4> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     uint64_t concealed;
     const int status = at->kind->heap.conceal(call.blockOffset(0), call.uint64(2), &concealed);
@@ -112,7 +113,7 @@ napi_value quarantine(napi_env env, napi_callback_info info) {
 // would be over memory that is another block's.
 napi_value freeReferenced(napi_env env, napi_callback_info info) {
     const Call<4> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at == nullptr) return number(env, -EBADF);
     const int status = at->kind->heap.freeReferenced(at->cache.get(), call.blockOffset(0), call.uint64(2));
     if (status == 0) call.detach(3);
@@ -128,7 +129,7 @@ Napi::Value tableWindow(Napi::Env env, const std::shared_ptr<Kind>& kind, const 
 // them as is in use, and more; and { firstHandle, mostHandles }
 Napi::Value rawTables(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
+    Hold* const at = static_cast<HoldTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
     RawTables tables;
     if (at == nullptr) return env.Undefined();
     const int error = at->kind->heap.rawTables(&tables);
@@ -171,7 +172,7 @@ napi_value isHandle(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void exportKindSharing(Napi::Env env, Napi::Object exports, KindTable* table) {
+void exportKindSharing(Napi::Env env, Napi::Object exports, HoldTable* table) {
     exports["kindShare"] = Napi::Function::New(env, share, "kindShare", table);
     exports["kindAttach"] = Napi::Function::New(env, attach, "kindAttach", table);
     addFunction(env, exports, "kindReference", reference, table);

@@ -10,7 +10,7 @@ namespace {
 // kindStats(id)
 Napi::Value stats(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
+    Hold* const at = static_cast<HoldTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
     if (at == nullptr) return env.Undefined();
     const HeapStats stats = at->kind->heap.stats();
     const int64_t resident = at->kind->region->resident();
@@ -33,7 +33,7 @@ Napi::Value stats(const Napi::CallbackInfo& info) {
 // cachedBlocks, cachedBytes
 Napi::Value classUse(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
+    Hold* const at = static_cast<HoldTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
     if (at == nullptr) return env.Undefined();
     constexpr uint32_t kColumns = 6;
     constexpr uint32_t kRows = kSlabClasses + 1;
@@ -57,7 +57,7 @@ Napi::Value classUse(const Napi::CallbackInfo& info) {
 // kindLeave(id): whether this hold on the kind is the last, for all others have left, too
 napi_value leave(napi_env env, napi_callback_info info) {
     const Call<0> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     napi_value isLast;
     if (at != nullptr) at->freePending();
     napi_get_boolean(env, at != nullptr && at->kind->heap.leave(at->cache.get()), &isLast);
@@ -67,7 +67,7 @@ napi_value leave(napi_env env, napi_callback_info info) {
 // kindPurge(id): bytes given back
 napi_value purge(napi_env env, napi_callback_info info) {
     const Call<0> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
 }
 
@@ -81,7 +81,7 @@ uint64_t partOf(const Kind& kind, double part) {
 // kindWatch(id, part): the cache's pressure word becomes 1 when that part is in use
 napi_value watch(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     if (at != nullptr) at->kind->heap.watch(at->cache.get(), partOf(*at->kind, call.number(0)));
     return nullptr;
 }
@@ -89,14 +89,14 @@ napi_value watch(napi_env env, napi_callback_info info) {
 // kindCollectable(id, part): bytes in blocks that the garbage collector frees, if that part is in use; else 0
 napi_value collectable(napi_env env, napi_callback_info info) {
     const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
+    Hold* const at = call.hold();
     const uint64_t bytes = at == nullptr ? 0 : at->kind->heap.collectable(partOf(*at->kind, call.number(0)));
     return number(env, static_cast<double>(bytes));
 }
 
 }  // namespace
 
-void exportKindStatistics(Napi::Env env, Napi::Object exports, KindTable* table) {
+void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* table) {
     exports["kindStats"] = Napi::Function::New(env, stats, "kindStats", table);
     exports["kindClassUse"] = Napi::Function::New(env, classUse, "kindClassUse", table);
     addFunction(env, exports, "kindLeave", leave, table);
