@@ -1,0 +1,98 @@
+// Making kinds and letting them go, on this thread; kind_jobs.cc has both for threads of their own.
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "binding/addon.h"
+#include "binding/errors.h"
+#include "binding/exports.h"
+#include "binding/kind_call.h"
+#include "binding/mapping.h"
+#include "binding/values.h"
+#include "kind/making.h"
+#include "kind/registry.h"
+
+namespace daxkind {
+
+namespace {
+
+// kindCreate(directory, maxSize, conservative, sync, prefault, debug)
+napi_value create(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 6);
+    const PmemKindRequest request = call.pmemKindRequest();
+    if (call.isRefused()) return nullptr;
+    const Kind::AtOnce atOnce;
+    const char* failedCall = "";
+    std::shared_ptr<Kind> kind;
+    int error = makePmemKind(request, &kind, &failedCall);
+    if (error == 0 && request.prefault) {
+        Prefault prefault(kind);
+        JobControl control;
+        do error = prefault.step(control, &failedCall);
+        while (error == kMore);
+    }
+    if (error != 0) return throwSystemError(env, error, failedCall, request.directory.c_str());
+    registerKind(kind);
+    return call.holds().attach(env, std::move(kind));
+}
+
+// kindCreateFixed(mappingId, path, debug)
+napi_value createFixed(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 3);
+    const uint32_t id = call.uint32("id");
+    const std::string path = call.path("path");
+    const bool debug = call.boolean("debug");
+    if (call.isRefused()) return nullptr;
+    const std::shared_ptr<MappedRange> range = AddonState::of(env).mappings->find(id);
+    if (range == nullptr || range->released) {
+        return throwInvalidArgType(env, "mapping", "a mapping that is not unmapped");
+    }
+    const Kind::AtOnce atOnce;
+    const FixedKindRequest request{range->address, range->file, std::shared_ptr<std::atomic<int>>(range, &range->users),
+                                   path, debug};
+    const char* failedCall = "";
+    std::shared_ptr<Kind> kind;
+    const int error = makeFixedKind(request, &kind, &failedCall);
+    if (error == -EBUSY) {
+        return throwInvalidState(env,
+                                 "a fixed kind is open over bytes of the same file, by this mapping or by another one; "
+                                 "close it first");
+    }
+    if (error != 0) return throwSystemError(env, error, failedCall, path.c_str());
+    registerKind(kind);
+    return call.holds().attach(env, std::move(kind));
+}
+
+// kindClose(id)
+napi_value closeKind(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    const int64_t id = call.id();
+    if (call.isRefused()) return nullptr;
+    const Kind::AtOnce atOnce;
+    call.holds().take(id);
+    return nullptr;
+}
+
+// kindForget(id): as kindClose, once all ArrayBuffers over the kind's memory are garbage; whether it was not closed
+napi_value forget(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    const int64_t id = call.id();
+    if (call.isRefused()) return nullptr;
+    std::unique_ptr<Hold> hold = call.holds().take(id);
+    if (hold == nullptr) return boolean(env, false);
+    Hold::endWithBlocks(std::move(hold));
+    return boolean(env, true);
+}
+
+}  // namespace
+
+void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* holds) {
+    exportFunctions(
+        env, exports,
+        {{"kindCreate", create}, {"kindCreateFixed", createFixed}, {"kindClose", closeKind}, {"kindForget", forget}},
+        holds);
+}
+
+}  // namespace daxkind
