@@ -65,11 +65,13 @@ async function runProgram(variant, tests, { seconds, seed, threads: count, direc
 }
 
 async function core(options) {
-	await runProgram('address,undefined', ['model', 'file', 'tables', 'owners', 'caches', 'jobs', 'faults'], options);
+	const kinds = ['registry', 'making', 'owned-blocks', 'decay'];
+	const tests = ['model', 'file', 'tables', 'owners', 'caches', 'jobs', ...kinds, 'faults'];
+	await runProgram('address,undefined', tests, options);
 }
 
 async function threads(options) {
-	await runProgram('thread', ['threads', 'jobs'], options);
+	await runProgram('thread', ['threads', 'jobs', 'registry', 'owned-blocks', 'decay'], options);
 }
 
 /** A directory of its own for a run, below the one that was chosen. */
@@ -171,7 +173,10 @@ const modes = {
 		'the C++ core with AddressSanitizer and UndefinedBehaviorSanitizer: random calls, system calls that fail',
 		core,
 	],
-	threads: ['the C++ core with ThreadSanitizer: several threads on one heap, and those for long tasks', threads],
+	threads: [
+		'the C++ core with ThreadSanitizer: several threads on one heap, on kinds, and those for long tasks',
+		threads,
+	],
 	faults: ['the addon, in Node, whose system calls fail one after another', faults],
 	addon: ['the addon, in Node, with AddressSanitizer and UndefinedBehaviorSanitizer', addon],
 	valgrind: ['the addon, in Node, under valgrind (a minute)', valgrind],

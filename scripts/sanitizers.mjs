@@ -65,7 +65,7 @@ export function environmentOfAddon() {
 /** What the compiler needs to link a shared library whose sanitizer comes from outside. */
 export const sharedFlags = () => (isClang() ? ['-shared-libasan'] : []);
 
-const ownSources = /\bnative\/(binding|guard|heap|persist|region|syscalls)\/|daxkind\.node/;
+const ownSources = /\bnative\/(binding|guard|heap|jobs|kind|persist|region|syscalls)\/|daxkind\.node/;
 
 /** The reports of leaks in a log of LeakSanitizer that have to do with the addon; Node's own are Node's. */
 export function ownLeaks(log) {

@@ -2,10 +2,13 @@
 // each gets an AddonState of its own.
 #include "binding/addon.h"
 
-#include "binding/arguments.h"
-#include "binding/kind.h"
+#include "binding/call.h"
+#include "binding/errors.h"
+#include "binding/exports.h"
+#include "binding/hold.h"
 #include "binding/mapping.h"
 #include "binding/shown.h"
+#include "binding/values.h"
 
 namespace daxkind {
 
@@ -13,16 +16,19 @@ namespace {
 
 /// init({ systemError, areMarksKeys }): registers the JavaScript factory that makes the errors of failed system calls;
 /// and whether markAsUntransferable keeps everybody from detaching an ArrayBuffer.
-Napi::Value init(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const Napi::Value options = info[0];
-    if (!options.IsObject()) return invalidArgType(env, "options", "an object");
-    const Napi::Value systemError = options.As<Napi::Object>().Get("systemError");
-    if (env.IsExceptionPending()) return env.Undefined();
-    if (!systemError.IsFunction()) return invalidArgType(env, "options.systemError", "a function");
+napi_value init(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const Napi::Object options(env, call.object("options"));
+    if (call.isRefused()) return nullptr;
+    const Napi::Value systemError = options.Get("systemError");
+    if (Napi::Env(env).IsExceptionPending()) return nullptr;
+    if (!systemError.IsFunction()) return throwInvalidArgType(env, "options.systemError", "a function");
+    const Napi::Value areMarksKeys = options.Get("areMarksKeys");
+    if (Napi::Env(env).IsExceptionPending()) return nullptr;
+    if (!areMarksKeys.IsBoolean()) return throwInvalidArgType(env, "options.areMarksKeys", "of type boolean");
     AddonState::of(env).systemError = Napi::Persistent(systemError.As<Napi::Function>());
-    AddonState::of(env).shown->isWatching = options.As<Napi::Object>().Get("areMarksKeys").ToBoolean();
-    return env.Undefined();
+    AddonState::of(env).shown->isWatching = areMarksKeys.As<Napi::Boolean>();
+    return nullptr;
 }
 
 Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
@@ -30,13 +36,19 @@ Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
     state->mappings = std::make_shared<MappingTable>();
     state->shown = std::make_shared<ShownBuffers>();
     env.SetInstanceData(state);
-    exports.Set("init", Napi::Function::New(env, init, "init"));
+    exportFunctions(env, exports, {{"init", init}});
     exportSyscalls(env, exports);
     exportFlags(env, exports);
     exportMapping(env, exports);
     exportShown(env, exports);
     exportPersist(env, exports);
-    exportKind(env, exports);
+    HoldTable* const holds = HoldTable::create(env);
+    exportKindLayout(env, exports);
+    exportKindMaking(env, exports, holds);
+    exportKindBlocks(env, exports, holds);
+    exportKindSharing(env, exports, holds);
+    exportKindStatistics(env, exports, holds);
+    exportKindJobs(env, exports, holds);
     return exports;
 }
 

@@ -1,5 +1,5 @@
-// What the addon keeps for one environment (the main thread or one worker), and the hooks by which each group of
-// exports joins the table. Nothing else in binding/ holds state; there are no globals.
+// What the addon keeps for one environment (the main thread or one worker). Nothing else in binding/ holds state, but
+// for the holds on kinds (hold.h); there are no globals.
 #pragma once
 
 #include <napi.h>
@@ -26,20 +26,5 @@ struct AddonState {
 
     static AddonState& of(Napi::Env env) { return *env.GetInstanceData<AddonState>(); }
 };
-
-/// binding/syscalls.cc: files, file systems, and the kernel's constants.
-void exportSyscalls(Napi::Env env, Napi::Object exports);
-
-/// binding/flags.cc: the flags of files and of trees of them.
-void exportFlags(Napi::Env env, Napi::Object exports);
-
-/// binding/mapping.cc: mappings as ArrayBuffers.
-void exportMapping(Napi::Env env, Napi::Object exports);
-
-/// binding/shown.cc: detaching ArrayBuffers.
-void exportShown(Napi::Env env, Napi::Object exports);
-
-/// binding/persist.cc: flush, drain and msync of a range of a Buffer.
-void exportPersist(Napi::Env env, Napi::Object exports);
 
 }  // namespace daxkind

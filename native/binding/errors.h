@@ -1,5 +1,6 @@
 // How native code throws: a failed system call by the factory in lib/errors.ts, misuse with Node's codes. C++
-// exceptions are off, so to throw is to leave an exception pending and return at once.
+// exceptions are off, so to throw is to leave an exception pending and return at once. Each of these gives undefined,
+// for `return throw…(…)`; one that is pending already stays.
 #pragma once
 
 #include <napi.h>
@@ -10,28 +11,46 @@
 
 namespace daxkind {
 
-/// Throws a Node-shaped system error (errno, code, syscall, path). `path` may be null. Falls back to a plain Error if
-/// init() was not called yet.
-inline void throwSystemError(Napi::Env env, int negativeErrno, const char* call, const char* path = nullptr) {
+// Throws a Node-shaped system error (errno, code, syscall, path). `path` may be null. Falls back to a plain Error if
+// init() was not called yet.
+inline napi_value throwSystemError(Napi::Env env, int negativeErrno, const char* call, const char* path = nullptr) {
     const Napi::FunctionReference& factory = AddonState::of(env).systemError;
     if (factory.IsEmpty()) {
         Napi::Error::New(env, std::string(call) + ": errno " + std::to_string(-negativeErrno))
             .ThrowAsJavaScriptException();
-        return;
+        return nullptr;
     }
     const Napi::Value where = path == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, path));
     const Napi::Value error =
         factory.Call({Napi::Number::New(env, negativeErrno), Napi::String::New(env, call), where});
     // The factory itself failed (out of memory, the thread is terminating): its exception is the one to see.
-    if (env.IsExceptionPending() || error.IsEmpty()) return;
+    if (env.IsExceptionPending() || error.IsEmpty()) return nullptr;
     napi_throw(env, error);
+    return nullptr;
 }
 
-/// Throws `error` with the given `code`.
-inline void throwCoded(Napi::Env env, const Napi::Error& error, const char* code) {
-    if (env.IsExceptionPending()) return;
-    error.Value().Set("code", Napi::String::New(env, code));
-    error.ThrowAsJavaScriptException();
+inline napi_value throwInvalidArgType(napi_env env, const char* name, const char* expected) {
+    const std::string message = std::string("The \"") + name + "\" argument must be " + expected + ".";
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message.c_str());
+    return nullptr;
+}
+
+inline napi_value throwInvalidArgValue(napi_env env, const char* name, const char* what) {
+    const std::string message = std::string("The argument '") + name + "' " + what + ".";
+    napi_throw_type_error(env, "ERR_INVALID_ARG_VALUE", message.c_str());
+    return nullptr;
+}
+
+inline napi_value throwOutOfRange(napi_env env, const char* name, const std::string& expected) {
+    const std::string message =
+        std::string("The value of \"") + name + "\" is out of range. It must be " + expected + ".";
+    napi_throw_range_error(env, "ERR_OUT_OF_RANGE", message.c_str());
+    return nullptr;
+}
+
+inline napi_value throwInvalidState(napi_env env, const char* what) {
+    napi_throw_error(env, "ERR_INVALID_STATE", (std::string("Invalid state: ") + what).c_str());
+    return nullptr;
 }
 
 }  // namespace daxkind

@@ -1,10 +1,14 @@
 // The exports for a file's flags, and for changing those of a tree.
 #include <unistd.h>
 
-#include "binding/addon.h"
-#include "binding/arguments.h"
+#include <memory>
+#include <string>
+
+#include "binding/call.h"
 #include "binding/errors.h"
+#include "binding/exports.h"
 #include "binding/job.h"
+#include "binding/values.h"
 #include "syscalls/fsxattr.h"
 #include "syscalls/fsxattr_tree.h"
 #include "syscalls/inode_flags.h"
@@ -12,11 +16,6 @@
 namespace daxkind {
 
 namespace {
-
-Napi::Value fail(Napi::Env env, int result, const char* call, const std::string& path) {
-    throwSystemError(env, result, call, path.c_str());
-    return env.Undefined();
-}
 
 Napi::Object objectOf(Napi::Env env, const syscalls::Fsxattr& attributes) {
     Napi::Object object = Napi::Object::New(env);
@@ -28,64 +27,75 @@ Napi::Object objectOf(Napi::Env env, const syscalls::Fsxattr& attributes) {
     return object;
 }
 
-Napi::Value getFsxattr(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
+// getFsxattr(path, followsLink?)
+napi_value getFsxattr(napi_env env, napi_callback_info info) {
+    Call call(env, info, 2);
+    const std::string path = call.path("path");
+    const bool followsLink = call.optionalBoolean("followsLink");
+    if (call.isRefused()) return nullptr;
     int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), info[1].ToBoolean(), &fd, &call);
-    if (result != 0) return fail(env, result, call, *path);
+    const char* failedCall = nullptr;
+    int result = syscalls::openForFsxattr(path.c_str(), followsLink, &fd, &failedCall);
+    if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     syscalls::Fsxattr attributes;
     result = syscalls::getFsxattr(fd, &attributes);
     close(fd);
-    return result == 0 ? objectOf(env, attributes) : fail(env, result, "ioctl", *path);
+    if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
+    return objectOf(env, attributes);
 }
 
-Napi::Value changeFsxattrFlags(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
-    const auto set = takeUint32(info, 1, "set");
-    if (!set) return env.Undefined();
-    const auto clear = takeUint32(info, 2, "clear");
-    if (!clear) return env.Undefined();
+// changeFsxattrFlags(path, set, clear)
+napi_value changeFsxattrFlags(napi_env env, napi_callback_info info) {
+    Call call(env, info, 3);
+    const std::string path = call.path("path");
+    const std::uint32_t set = call.uint32("set");
+    const std::uint32_t clear = call.uint32("clear");
+    if (call.isRefused()) return nullptr;
     int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), false, &fd, &call);
-    if (result != 0) return fail(env, result, call, *path);
+    const char* failedCall = nullptr;
+    int result = syscalls::openForFsxattr(path.c_str(), false, &fd, &failedCall);
+    if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     syscalls::Fsxattr after;
-    result = syscalls::changeFsxattrFlags(fd, *set, *clear, &after, nullptr);
+    result = syscalls::changeFsxattrFlags(fd, set, clear, &after, nullptr);
     close(fd);
-    return result == 0 ? objectOf(env, after) : fail(env, result, "ioctl", *path);
+    if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
+    return objectOf(env, after);
 }
 
-Napi::Value getInodeFlags(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
+// getInodeFlags(path, followsLink?)
+napi_value getInodeFlags(napi_env env, napi_callback_info info) {
+    Call call(env, info, 2);
+    const std::string path = call.path("path");
+    const bool followsLink = call.optionalBoolean("followsLink");
+    if (call.isRefused()) return nullptr;
     int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), info[1].ToBoolean(), &fd, &call);
-    if (result != 0) return fail(env, result, call, *path);
+    const char* failedCall = nullptr;
+    int result = syscalls::openForFsxattr(path.c_str(), followsLink, &fd, &failedCall);
+    if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     std::uint32_t flags = 0;
     result = syscalls::getInodeFlags(fd, &flags);
     close(fd);
-    return result == 0 ? Napi::Value(Napi::Number::New(env, flags)) : fail(env, result, "ioctl", *path);
+    if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
+    return number(env, static_cast<double>(flags));
 }
 
-/// The arguments (top, set, clear, recursive). Null with an exception pending if one does not fit.
-std::shared_ptr<syscalls::FsxattrTreeChange> takeTreeChange(const Napi::CallbackInfo& info) {
-    const auto top = takePath(info, 0, "top");
-    if (!top) return nullptr;
-    const auto set = takeUint32(info, 1, "set");
-    if (!set) return nullptr;
-    const auto clear = takeUint32(info, 2, "clear");
-    if (!clear) return nullptr;
-    const auto recursive = takeBoolean(info, 3, "recursive");
-    if (!recursive) return nullptr;
-    return std::make_shared<syscalls::FsxattrTreeChange>(*top, *set, *clear, *recursive);
-}
+/// The arguments of a change of a tree.
+struct TreeArguments {
+    std::string top;
+    std::uint32_t set;
+    std::uint32_t clear;
+    bool recursive;
+
+    explicit TreeArguments(Call& call)
+        : top(call.path("top")),
+          set(call.uint32("set")),
+          clear(call.uint32("clear")),
+          recursive(call.boolean("recursive")) {}
+
+    std::shared_ptr<syscalls::FsxattrTreeChange> change() const {
+        return std::make_shared<syscalls::FsxattrTreeChange>(top, set, clear, recursive);
+    }
+};
 
 Napi::Value valueOf(Napi::Env env, const syscalls::FsxattrTreeChange& result) {
     Napi::Array failures = Napi::Array::New(env, result.failures.size());
@@ -110,39 +120,41 @@ Napi::Value valueOf(Napi::Env env, const syscalls::FsxattrTreeChange& result) {
 }
 
 // changeFsxattrTree(top, set, clear, recursive)
-Napi::Value changeFsxattrTree(const Napi::CallbackInfo& info) {
-    const auto change = takeTreeChange(info);
-    if (change == nullptr) return info.Env().Undefined();
-    const char* call = nullptr;
+napi_value changeFsxattrTree(napi_env env, napi_callback_info info) {
+    Call call(env, info, 4);
+    const TreeArguments arguments(call);
+    if (call.isRefused()) return nullptr;
+    const auto change = arguments.change();
+    const char* failedCall = nullptr;
     int result;
-    do result = change->step(&call);
+    do result = change->step(&failedCall);
     while (result > 0);
-    const std::string top = info[0].As<Napi::String>();
-    return result == 0 ? valueOf(info.Env(), *change) : fail(info.Env(), result, call, top);
+    if (result != 0) return throwSystemError(env, result, failedCall, arguments.top.c_str());
+    return valueOf(env, *change);
 }
 
 // changeFsxattrTreeAsync(top, set, clear, recursive)
-Napi::Value changeFsxattrTreeAsync(const Napi::CallbackInfo& info) {
-    const auto change = takeTreeChange(info);
-    if (change == nullptr) return info.Env().Undefined();
+napi_value changeFsxattrTreeAsync(napi_env env, napi_callback_info info) {
+    Call call(env, info, 4);
+    const TreeArguments arguments(call);
+    if (call.isRefused()) return nullptr;
+    const auto change = arguments.change();
     auto job = std::make_unique<Job>();
-    job->path = info[0].As<Napi::String>();
+    job->path = arguments.top;
     job->step = [change](const char** failedCall) { return change->step(failedCall); };
     job->value = [change](Napi::Env env) { return valueOf(env, *change); };
-    return startJob(info.Env(), std::move(job), std::shared_ptr<syscalls::TreeControl>(change, &change->control));
+    return startJob(env, std::move(job), std::shared_ptr<syscalls::TreeControl>(change, &change->control));
 }
 
 }  // namespace
 
 void exportFlags(Napi::Env env, Napi::Object exports) {
-    const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
-        exports.Set(name, Napi::Function::New(env, function, name));
-    };
-    add("getFsxattr", getFsxattr);
-    add("changeFsxattrFlags", changeFsxattrFlags);
-    add("getInodeFlags", getInodeFlags);
-    add("changeFsxattrTree", changeFsxattrTree);
-    add("changeFsxattrTreeAsync", changeFsxattrTreeAsync);
+    exportFunctions(env, exports,
+                    {{"getFsxattr", getFsxattr},
+                     {"changeFsxattrFlags", changeFsxattrFlags},
+                     {"getInodeFlags", getInodeFlags},
+                     {"changeFsxattrTree", changeFsxattrTree},
+                     {"changeFsxattrTreeAsync", changeFsxattrTreeAsync}});
 }
 
 }  // namespace daxkind

@@ -16,11 +16,9 @@
 
 #include "binding/external.h"
 #include "binding/loop_call.h"
+#include "jobs/control.h"
 
 namespace daxkind {
-
-// What the step of a job gives when there is more to do.
-constexpr int kMore = 1;
 
 struct Job {
     // For the error.

@@ -1,15 +1,19 @@
 // The slow paths of malloc and free. Every call is made with small integers and answers 0 or a negative errno; a place
 // that it finds goes into the result words of the thread cache.
+#include <algorithm>
 #include <cerrno>
+#include <memory>
 
-#include "binding/kind_table.h"
+#include "binding/exports.h"
+#include "binding/kind_call.h"
 #include "binding/shown.h"
+#include "binding/values.h"
 
 namespace daxkind {
 
 namespace {
 
-void putResult(Attachment* at, uint64_t offset) {
+void putResult(Hold* at, uint64_t offset) {
     at->cache->word(kResultSegmentWord) = static_cast<int32_t>(offset >> kSegmentShift);
     at->cache->word(kResultOffsetWord) = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
     at->cache->word(kResultPendingWord) = 1;
@@ -17,38 +21,47 @@ void putResult(Attachment* at, uint64_t offset) {
 
 // kindRefill(id, code)
 napi_value refill(napi_env env, napi_callback_info info) {
-    const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
-    return number(env, at == nullptr ? -EBADF : at->kind->heap.refill(at->cache.get(), call.uint32(0)));
+    KindCall call(env, info, 2);
+    Hold* const at = call.hold();
+    const uint32_t code = call.code();
+    if (call.isRefused()) return nullptr;
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.refill(at->cache.get(), code));
 }
 
 // kindFlush(id, code)
 napi_value flush(napi_env env, napi_callback_info info) {
-    const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
-    return number(env, at == nullptr ? -EBADF : at->kind->heap.flush(at->cache.get(), call.uint32(0)));
+    KindCall call(env, info, 2);
+    Hold* const at = call.hold();
+    const uint32_t code = call.code();
+    if (call.isRefused()) return nullptr;
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.flush(at->cache.get(), code));
 }
 
 // kindAllocateRun(id, units, alignment)
 napi_value allocateRun(napi_env env, napi_callback_info info) {
-    const Call<2> call(env, info);
-    Attachment* const at = call.attachment();
+    KindCall call(env, info, 3);
+    Hold* const at = call.hold();
+    const uint32_t units = call.units();
+    const uint64_t alignment = call.uint64("alignment");
+    if (call.isRefused()) return nullptr;
     if (at == nullptr) return number(env, -EBADF);
     at->freePending();
     uint64_t offset;
-    const int error = at->kind->heap.allocateRun(at->cache.get(), call.uint32(0), call.uint64(1), &offset);
+    const int error = at->kind->heap.allocateRun(at->cache.get(), units, alignment, &offset);
     if (error == 0) putResult(at, offset);
     return number(env, error);
 }
 
 // kindFree(id, segment, offset)
 napi_value freeBlock(napi_env env, napi_callback_info info) {
-    const Call<2> call(env, info);
-    Attachment* const at = call.attachment();
+    KindCall call(env, info, 3);
+    Hold* const at = call.hold();
+    const uint64_t place = call.place();
+    if (call.isRefused()) return nullptr;
     if (at == nullptr) return number(env, -EBADF);
     Heap& heap = at->kind->heap;
-    const auto quarantined = at->quarantine.find(call.blockOffset(0));
-    if (quarantined == at->quarantine.end()) return number(env, heap.free(at->cache.get(), call.blockOffset(0)));
+    const auto quarantined = at->quarantine.find(place);
+    if (quarantined == at->quarantine.end()) return number(env, heap.free(at->cache.get(), place));
     const int status = heap.freeReferenced(at->cache.get(), quarantined->first, quarantined->second);
     at->quarantine.erase(quarantined);
     return number(env, status);
@@ -56,30 +69,35 @@ napi_value freeBlock(napi_env env, napi_callback_info info) {
 
 // kindFreeRaw(id, place, out, fill): 0, or -EINVAL if the handle is not out
 napi_value freeRaw(napi_env env, napi_callback_info info) {
-    const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
-    if (at == nullptr) return number(env, -EBADF);
-    const int fill = static_cast<int>(call.uint32(2));
-    return number(env,
-                  at->kind->heap.freeRaw(at->cache.get(), call.uint64(0), static_cast<uint16_t>(call.uint32(1)), fill));
+    KindCall call(env, info, 4);
+    Hold* const at = call.hold();
+    const uint64_t place = call.uint64("place");
+    const auto out = static_cast<uint16_t>(call.integer("out", 0, std::numeric_limits<uint16_t>::max()));
+    const auto fill = static_cast<int>(call.integer("fill", -1, std::numeric_limits<uint8_t>::max()));
+    if (call.isRefused()) return nullptr;
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.freeRaw(at->cache.get(), place, out, fill));
 }
 
 // kindResizeRun(id, segment, offset, units)
 napi_value resizeRun(napi_env env, napi_callback_info info) {
-    const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
-    if (at == nullptr) return number(env, -EBADF);
-    return number(env, at->kind->heap.resizeRun(at->cache.get(), call.blockOffset(0), call.uint32(2)));
+    KindCall call(env, info, 4);
+    Hold* const at = call.hold();
+    const uint64_t place = call.place();
+    const uint32_t units = call.units();
+    if (call.isRefused()) return nullptr;
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.resizeRun(at->cache.get(), place, units));
 }
 
 // kindTakeBetter(id, segment, offset)
 napi_value takeBetter(napi_env env, napi_callback_info info) {
-    const Call<2> call(env, info);
-    Attachment* const at = call.attachment();
+    KindCall call(env, info, 3);
+    Hold* const at = call.hold();
+    const uint64_t place = call.place();
+    if (call.isRefused()) return nullptr;
     if (at == nullptr) return number(env, -EBADF);
     at->freePending();
     uint64_t better;
-    const int error = at->kind->heap.takeBetter(at->cache.get(), call.blockOffset(0), &better);
+    const int error = at->kind->heap.takeBetter(at->cache.get(), place, &better);
     if (error == 0) putResult(at, better);
     return number(env, error);
 }
@@ -92,11 +110,13 @@ struct Window {
 
 // kindWindow(id, segment, offset, length): an ArrayBuffer over that part of the region, cut at its end
 napi_value window(napi_env env, napi_callback_info info) {
-    const Call<3> call(env, info);
-    Attachment* const at = call.attachment();
-    const uint64_t from = call.blockOffset(0);
+    KindCall call(env, info, 4);
+    Hold* const at = call.hold();
+    const uint64_t from = call.place();
+    const uint64_t most = call.uint64("length");
+    if (call.isRefused()) return nullptr;
     if (at == nullptr || from >= at->kind->region->capacity()) return nullptr;
-    const uint64_t length = std::min(call.uint64(2), at->kind->region->capacity() - from);
+    const uint64_t length = std::min(most, at->kind->region->capacity() - from);
     at->kind->region->show(from, length);
     const auto window = std::make_shared<Window>(Window{at->kind->region, at->blocks});
     return shownArrayBuffer(env, at->kind->region->base() + from, length, window);
@@ -116,33 +136,37 @@ struct CollectedBlock {
 
 // kindCollectedWindow(id, segment, offset, length, generation): an ArrayBuffer over a block of that generation
 napi_value collectedWindow(napi_env env, napi_callback_info info) {
-    const Call<4> call(env, info);
-    Attachment* const at = call.attachment();
-    const uint64_t from = call.blockOffset(0);
-    const uint64_t length = call.uint64(2);
+    KindCall call(env, info, 5);
+    Hold* const at = call.hold();
+    const uint64_t from = call.place();
+    const uint64_t length = call.uint64("length");
+    const uint64_t generation = call.uint64("generation");
+    if (call.isRefused()) return nullptr;
     if (at == nullptr || from + length > at->kind->region->capacity()) return nullptr;
     auto block = std::make_shared<CollectedBlock>();
     block->kind = at->kind;
     block->region = at->kind->region;
     block->blocks = at->blocks;
     block->offset = from;
-    block->generation = call.uint64(3);
+    block->generation = generation;
     block->region->show(from, length);
     return shownArrayBuffer(env, block->region->base() + from, length, block);
 }
 
 }  // namespace
 
-void exportKindBlocks(Napi::Env env, Napi::Object exports, KindTable* table) {
-    addFunction(env, exports, "kindRefill", refill, table);
-    addFunction(env, exports, "kindFlush", flush, table);
-    addFunction(env, exports, "kindAllocateRun", allocateRun, table);
-    addFunction(env, exports, "kindFree", freeBlock, table);
-    addFunction(env, exports, "kindFreeRaw", freeRaw, table);
-    addFunction(env, exports, "kindResizeRun", resizeRun, table);
-    addFunction(env, exports, "kindTakeBetter", takeBetter, table);
-    addFunction(env, exports, "kindWindow", window, table);
-    addFunction(env, exports, "kindCollectedWindow", collectedWindow, table);
+void exportKindBlocks(Napi::Env env, Napi::Object exports, HoldTable* holds) {
+    exportFunctions(env, exports,
+                    {{"kindRefill", refill},
+                     {"kindFlush", flush},
+                     {"kindAllocateRun", allocateRun},
+                     {"kindFree", freeBlock},
+                     {"kindFreeRaw", freeRaw},
+                     {"kindResizeRun", resizeRun},
+                     {"kindTakeBetter", takeBetter},
+                     {"kindWindow", window},
+                     {"kindCollectedWindow", collectedWindow}},
+                    holds);
 }
 
 }  // namespace daxkind

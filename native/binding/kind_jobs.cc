@@ -1,23 +1,20 @@
 // What kinds do by threads of their own. A job holds what it works on, so that closing in the meantime, or the end of
 // the environment, leaves it whole.
 #include <cerrno>
+#include <memory>
 #include <optional>
+#include <utility>
 
+#include "binding/exports.h"
 #include "binding/job.h"
-#include "binding/kind.h"
-#include "binding/kind_making.h"
+#include "binding/kind_call.h"
+#include "binding/values.h"
+#include "kind/making.h"
+#include "kind/registry.h"
 
 namespace daxkind {
 
 namespace {
-
-KindTable* tableOf(const Napi::CallbackInfo& info) {
-    return static_cast<KindTable*>(info.Data());
-}
-
-Attachment* attachmentOf(const Napi::CallbackInfo& info) {
-    return tableOf(info)->find(info[0].As<Napi::Number>().Int64Value());
-}
 
 // A kind that is being made.
 struct Creation {
@@ -35,24 +32,27 @@ struct Creation {
 };
 
 // kindCreateAsync(directory, maxSize, conservative, sync, prefault, debug): the promise of a KindHandle
-Napi::Value create(const Napi::CallbackInfo& info) {
+napi_value create(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 6);
+    const auto creation = std::make_shared<Creation>();
+    creation->request = call.pmemKindRequest();
+    if (call.isRefused()) return nullptr;
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    const auto creation = std::make_shared<Creation>();
-    creation->request = takeKindRequest(info);
     job->path = creation->request.directory;
     job->step = [creation, control](const char** failedCall) { return creation->step(*control, failedCall); };
-    job->value = [creation, table = tableOf(info)](Napi::Env env) {
+    job->value = [creation, &holds = call.holds()](Napi::Env env) {
         registerKind(creation->kind);
-        return attachKind(env, table, creation->kind);
+        return holds.attach(env, creation->kind);
     };
-    return startJob(info.Env(), std::move(job), control);
+    return startJob(env, std::move(job), control);
 }
 
 // kindPrefaultAsync(id)
-Napi::Value prefault(const Napi::CallbackInfo& info) {
-    Attachment* const at = attachmentOf(info);
-    if (at == nullptr) return info.Env().Undefined();
+napi_value prefault(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    Hold* const at = call.hold();
+    if (at == nullptr) return nullptr;
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
     const auto prefault = std::make_shared<Prefault>(at->kind);
@@ -61,13 +61,14 @@ Napi::Value prefault(const Napi::CallbackInfo& info) {
         // When all that held it have let go nobody needs its memory.
         return kind->heap.isHeld() ? prefault->step(*control, failedCall) : -ECANCELED;
     };
-    return startJob(info.Env(), std::move(job), control);
+    return startJob(env, std::move(job), control);
 }
 
 // kindPurgeAsync(id): the promise of the bytes given back
-Napi::Value purge(const Napi::CallbackInfo& info) {
-    Attachment* const at = attachmentOf(info);
-    if (at == nullptr) return info.Env().Undefined();
+napi_value purge(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    Hold* const at = call.hold();
+    if (at == nullptr) return nullptr;
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
     job->path = at->kind->description.path;
@@ -79,34 +80,39 @@ Napi::Value purge(const Napi::CallbackInfo& info) {
         return given == 0 ? 0 : kMore;
     };
     job->value = [control](Napi::Env env) { return Napi::Number::New(env, control->done); };
-    return startJob(info.Env(), std::move(job), control);
+    return startJob(env, std::move(job), control);
 }
 
 // kindCloseAsync(id)
-Napi::Value closeKind(const Napi::CallbackInfo& info) {
+napi_value closeKind(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    const int64_t id = call.id();
+    if (call.isRefused()) return nullptr;
+    std::unique_ptr<Hold> hold = call.holds().take(id);
+    if (hold == nullptr) return nullptr;
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    std::unique_ptr<Attachment> attachment = tableOf(info)->take(info[0].As<Napi::Number>().Int64Value());
-    if (attachment == nullptr) return info.Env().Undefined();
-    auto kind = std::make_shared<std::shared_ptr<Kind>>(attachment->kind);
+    auto kind = std::make_shared<std::shared_ptr<Kind>>(hold->kind);
     // Before the job can begin, which gives the storage back if nobody else has the kind.
-    attachment.reset();
+    hold.reset();
     job->mustBeDone = true;
     job->step = [kind](const char**) {
         const Kind::AtOnce atOnce;
         kind->reset();
         return 0;
     };
-    return startJob(info.Env(), std::move(job), control);
+    return startJob(env, std::move(job), control);
 }
 
 }  // namespace
 
-void exportKindJobs(Napi::Env env, Napi::Object exports, KindTable* table) {
-    exports["kindCreateAsync"] = Napi::Function::New(env, create, "kindCreateAsync", table);
-    exports["kindPrefaultAsync"] = Napi::Function::New(env, prefault, "kindPrefaultAsync", table);
-    exports["kindPurgeAsync"] = Napi::Function::New(env, purge, "kindPurgeAsync", table);
-    exports["kindCloseAsync"] = Napi::Function::New(env, closeKind, "kindCloseAsync", table);
+void exportKindJobs(Napi::Env env, Napi::Object exports, HoldTable* holds) {
+    exportFunctions(env, exports,
+                    {{"kindCreateAsync", create},
+                     {"kindPrefaultAsync", prefault},
+                     {"kindPurgeAsync", purge},
+                     {"kindCloseAsync", closeKind}},
+                    holds);
 }
 
 }  // namespace daxkind

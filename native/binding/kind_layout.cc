@@ -1,7 +1,12 @@
 // The tables and constants that JavaScript's fast paths share with the heap.
-#include "binding/kind_table.h"
+#include <napi.h>
+
+#include "binding/exports.h"
+#include "heap/heap.h"
 
 namespace daxkind {
+
+namespace {
 
 Napi::Object kindLayout(Napi::Env env) {
     Napi::Object result = Napi::Object::New(env);
@@ -56,6 +61,12 @@ Napi::Object kindLayout(Napi::Env env) {
     set("largeTag", RunAllocator::kLarge >> RunAllocator::kTagShift);
     set("slabTag", RunAllocator::kSlab >> RunAllocator::kTagShift);
     return result;
+}
+
+}  // namespace
+
+void exportKindLayout(Napi::Env env, Napi::Object exports) {
+    exports["kindLayout"] = kindLayout(env);
 }
 
 }  // namespace daxkind

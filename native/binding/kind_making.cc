@@ -1,57 +1,98 @@
-#include "binding/kind_making.h"
+// Making kinds and letting them go, on this thread; kind_jobs.cc has both for threads of their own.
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
 
-#include <algorithm>
-
-#include "binding/job.h"
-#include "region/pmem_file.h"
+#include "binding/addon.h"
+#include "binding/errors.h"
+#include "binding/exports.h"
+#include "binding/kind_call.h"
+#include "binding/mapping.h"
+#include "binding/values.h"
+#include "kind/making.h"
+#include "kind/registry.h"
 
 namespace daxkind {
 
-int Prefault::step(JobControl& control, const char** failedCall) {
-    Heap& heap = kind_->heap;
-    Region& region = *kind_->region;
-    const uint64_t capacity = region.capacity();
-    if (offset_ == 0) heap.keepStorage();
-    control.total.store(static_cast<double>(capacity), std::memory_order_relaxed);
-    const int error = pace_.step([&](uint64_t size) {
-        const uint64_t length = std::min(size, capacity - offset_);
-        *failedCall = "fallocate";
-        int error = heap.commit(offset_, length);
-        if (error != 0) return error;
-        *failedCall = "madvise";
-        error = region.populate(offset_, length);
-        heap.dropStray(offset_, length);
-        offset_ += length;
-        return error;
-    });
-    if (error != 0) return error;
-    control.done.store(static_cast<double>(offset_), std::memory_order_relaxed);
-    return offset_ < capacity ? kMore : 0;
+namespace {
+
+// kindCreate(directory, maxSize, conservative, sync, prefault, debug)
+napi_value create(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 6);
+    const PmemKindRequest request = call.pmemKindRequest();
+    if (call.isRefused()) return nullptr;
+    const Kind::AtOnce atOnce;
+    const char* failedCall = "";
+    std::shared_ptr<Kind> kind;
+    int error = makePmemKind(request, &kind, &failedCall);
+    if (error == 0 && request.prefault) {
+        Prefault prefault(kind);
+        JobControl control;
+        do error = prefault.step(control, &failedCall);
+        while (error == kMore);
+    }
+    if (error != 0) return throwSystemError(env, error, failedCall, request.directory.c_str());
+    registerKind(kind);
+    return call.holds().attach(env, std::move(kind));
 }
 
-int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall) {
-    PmemFileOptions options;
-    options.directory = request.directory.c_str();
-    options.capacity = request.maxSize;
-    options.sync = request.sync;
-    HeapOptions heapOptions;
-    heapOptions.conservative = request.conservative;
+// kindCreateFixed(mappingId, path, debug)
+napi_value createFixed(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 3);
+    const uint32_t id = call.uint32("id");
+    const std::string path = call.path("path");
+    const bool debug = call.boolean("debug");
+    if (call.isRefused()) return nullptr;
+    const std::shared_ptr<MappedRange> range = AddonState::of(env).mappings->find(id);
+    if (range == nullptr || range->released) {
+        return throwInvalidArgType(env, "mapping", "a mapping that is not unmapped");
+    }
+    const Kind::AtOnce atOnce;
+    const FixedKindRequest request{range->address, range->file, std::shared_ptr<std::atomic<int>>(range, &range->users),
+                                   path, debug};
+    const char* failedCall = "";
+    std::shared_ptr<Kind> kind;
+    const int error = makeFixedKind(request, &kind, &failedCall);
+    if (error == -EBUSY) {
+        return throwInvalidState(env,
+                                 "a fixed kind is open over bytes of the same file, by this mapping or by another one; "
+                                 "close it first");
+    }
+    if (error != 0) return throwSystemError(env, error, failedCall, path.c_str());
+    registerKind(kind);
+    return call.holds().attach(env, std::move(kind));
+}
 
-    std::shared_ptr<Kind> kind = Kind::make();
-    auto region = std::make_shared<PmemFileRegion>();
-    *failedCall = "open";
-    int error = region->open(options, failedCall);
-    if (error != 0) return error;
-    kind->region = region;
-    *failedCall = "mmap";
-    error = kind->heap.open(region.get(), heapOptions);
-    if (error != 0) return error;
+// kindClose(id)
+napi_value closeKind(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    const int64_t id = call.id();
+    if (call.isRefused()) return nullptr;
+    const Kind::AtOnce atOnce;
+    call.holds().take(id);
+    return nullptr;
+}
 
-    const syscalls::FileStatus& status = region->status();
-    kind->description = {"pmem",        request.directory,  request.sync,       request.debug,
-                         region->dax(), status.deviceMajor, status.deviceMinor, region->room()};
-    *made = std::move(kind);
-    return 0;
+// kindForget(id): as kindClose, once all ArrayBuffers over the kind's memory are garbage; whether it was not closed
+napi_value forget(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    const int64_t id = call.id();
+    if (call.isRefused()) return nullptr;
+    std::unique_ptr<Hold> hold = call.holds().take(id);
+    if (hold == nullptr) return boolean(env, false);
+    Hold::endWithBlocks(std::move(hold));
+    return boolean(env, true);
+}
+
+}  // namespace
+
+void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* holds) {
+    exportFunctions(
+        env, exports,
+        {{"kindCreate", create}, {"kindCreateFixed", createFixed}, {"kindClose", closeKind}, {"kindForget", forget}},
+        holds);
 }
 
 }  // namespace daxkind

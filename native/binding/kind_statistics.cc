@@ -1,17 +1,19 @@
 // What a kind says of itself, and what gives storage back on this thread.
 #include <algorithm>
 
-#include "binding/kind_table.h"
+#include "binding/exports.h"
+#include "binding/kind_call.h"
+#include "binding/values.h"
 
 namespace daxkind {
 
 namespace {
 
 // kindStats(id)
-Napi::Value stats(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
-    if (at == nullptr) return env.Undefined();
+napi_value stats(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    Hold* const at = call.hold();
+    if (at == nullptr) return nullptr;
     const HeapStats stats = at->kind->heap.stats();
     const int64_t resident = at->kind->region->resident();
     Napi::Object result = Napi::Object::New(env);
@@ -31,18 +33,19 @@ Napi::Value stats(const Napi::CallbackInfo& info) {
 
 // kindClassUse(id, isWithoutCollected): for each class, and then for all runs: slabs, slots, blocks, bytes,
 // cachedBlocks, cachedBytes
-Napi::Value classUse(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    Attachment* const at = static_cast<KindTable*>(info.Data())->find(info[0].As<Napi::Number>().Int64Value());
-    if (at == nullptr) return env.Undefined();
+napi_value classUse(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 2);
+    Hold* const at = call.hold();
+    const bool isWithoutCollected = call.boolean("isWithoutCollected");
+    if (call.isRefused() || at == nullptr) return nullptr;
     constexpr uint32_t kColumns = 6;
     constexpr uint32_t kRows = kSlabClasses + 1;
     Napi::Float64Array table = Napi::Float64Array::New(env, kRows * kColumns);
     // Nothing can be made in a worker that is being terminated.
-    if (table.IsEmpty()) return env.Undefined();
+    if (table.IsEmpty()) return nullptr;
     ClassUse uses[kRows];
     for (uint32_t row = 0; row < kRows; row++) uses[row] = at->kind->heap.classUse(row < kSlabClasses ? row : kRunCode);
-    if (info[1].As<Napi::Boolean>()) at->kind->heap.subtractCollected(uses);
+    if (isWithoutCollected) at->kind->heap.subtractCollected(uses);
     for (uint32_t row = 0; row < kRows; row++) {
         const ClassUse& use = uses[row];
         const uint64_t values[kColumns] = {use.slabs, use.slots,        use.blocks,
@@ -56,18 +59,19 @@ Napi::Value classUse(const Napi::CallbackInfo& info) {
 
 // kindLeave(id): whether this hold on the kind is the last, for all others have left, too
 napi_value leave(napi_env env, napi_callback_info info) {
-    const Call<0> call(env, info);
-    Attachment* const at = call.attachment();
-    napi_value isLast;
-    if (at != nullptr) at->freePending();
-    napi_get_boolean(env, at != nullptr && at->kind->heap.leave(at->cache.get()), &isLast);
-    return isLast;
+    KindCall call(env, info, 1);
+    Hold* const at = call.hold();
+    if (call.isRefused()) return nullptr;
+    if (at == nullptr) return boolean(env, false);
+    at->freePending();
+    return boolean(env, at->kind->heap.leave(at->cache.get()));
 }
 
 // kindPurge(id): bytes given back
 napi_value purge(napi_env env, napi_callback_info info) {
-    const Call<0> call(env, info);
-    Attachment* const at = call.attachment();
+    KindCall call(env, info, 1);
+    Hold* const at = call.hold();
+    if (call.isRefused()) return nullptr;
     return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
 }
 
@@ -80,29 +84,35 @@ uint64_t partOf(const Kind& kind, double part) {
 
 // kindWatch(id, part): the cache's pressure word becomes 1 when that part is in use
 napi_value watch(napi_env env, napi_callback_info info) {
-    const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
-    if (at != nullptr) at->kind->heap.watch(at->cache.get(), partOf(*at->kind, call.number(0)));
+    KindCall call(env, info, 2);
+    Hold* const at = call.hold();
+    const double part = call.fraction("part");
+    if (call.isRefused() || at == nullptr) return nullptr;
+    at->kind->heap.watch(at->cache.get(), partOf(*at->kind, part));
     return nullptr;
 }
 
 // kindCollectable(id, part): bytes in blocks that the garbage collector frees, if that part is in use; else 0
 napi_value collectable(napi_env env, napi_callback_info info) {
-    const Call<1> call(env, info);
-    Attachment* const at = call.attachment();
-    const uint64_t bytes = at == nullptr ? 0 : at->kind->heap.collectable(partOf(*at->kind, call.number(0)));
+    KindCall call(env, info, 2);
+    Hold* const at = call.hold();
+    const double part = call.fraction("part");
+    if (call.isRefused()) return nullptr;
+    const uint64_t bytes = at == nullptr ? 0 : at->kind->heap.collectable(partOf(*at->kind, part));
     return number(env, static_cast<double>(bytes));
 }
 
 }  // namespace
 
-void exportKindStatistics(Napi::Env env, Napi::Object exports, KindTable* table) {
-    exports["kindStats"] = Napi::Function::New(env, stats, "kindStats", table);
-    exports["kindClassUse"] = Napi::Function::New(env, classUse, "kindClassUse", table);
-    addFunction(env, exports, "kindLeave", leave, table);
-    addFunction(env, exports, "kindPurge", purge, table);
-    addFunction(env, exports, "kindWatch", watch, table);
-    addFunction(env, exports, "kindCollectable", collectable, table);
+void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* holds) {
+    exportFunctions(env, exports,
+                    {{"kindStats", stats},
+                     {"kindClassUse", classUse},
+                     {"kindLeave", leave},
+                     {"kindPurge", purge},
+                     {"kindWatch", watch},
+                     {"kindCollectable", collectable}},
+                    holds);
 }
 
 }  // namespace daxkind

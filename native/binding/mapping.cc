@@ -3,9 +3,11 @@
 #include "binding/mapping.h"
 
 #include "binding/addon.h"
-#include "binding/arguments.h"
+#include "binding/call.h"
 #include "binding/errors.h"
+#include "binding/exports.h"
 #include "binding/shown.h"
+#include "binding/values.h"
 #include "syscalls/mapping.h"
 #include "syscalls/statx.h"
 
@@ -38,43 +40,33 @@ struct Ownership {
 };
 
 /// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer }
-Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto range = takeDescriptorRange(info, 0);
-    if (!range) return env.Undefined();
-    const auto [fd, offset, length] = *range;
-    const auto writable = takeBoolean(info, 3, "writable");
-    if (!writable) return env.Undefined();
-    const auto sync = takeBoolean(info, 4, "sync");
-    if (!sync) return env.Undefined();
-    const auto path = takeOptionalPath(info, 5);
+napi_value mapDescriptor(napi_env env, napi_callback_info info) {
+    Call call(env, info, 6);
+    const auto [fd, offset, length] = call.descriptorRange();
+    const bool writable = call.boolean("writable");
+    const bool sync = call.boolean("sync");
+    const auto path = call.optionalPath("path");
+    if (call.isRefused()) return nullptr;
     const char* shownPath = path ? path->c_str() : nullptr;
 
     syscalls::FileStatus status;
     int result = syscalls::statxDescriptor(fd, &status);
-    if (result != 0) {
-        throwSystemError(env, result, "statx", shownPath);
-        return env.Undefined();
-    }
+    if (result != 0) return throwSystemError(env, result, "statx", shownPath);
     const FileRange file{status.deviceMajor, status.deviceMinor, status.inode, offset, offset + length};
 
     // JavaScript cannot be kept from storing into an ArrayBuffer, and a store into a read-only page kills the process.
     // So what may not be written is mapped copy-on-write: such a store stays private to this mapping.
     syscalls::MapOptions options;
-    options.copyOnWrite = !*writable;
-    options.sync = *writable && *sync;
+    options.copyOnWrite = !writable;
+    options.sync = writable && sync;
     void* address = nullptr;
     const std::size_t alignment = length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
     result = syscalls::mapFileAligned(fd, offset, length, options, alignment, &address);
-    if (result != 0) {
-        throwSystemError(env, result, "mmap", shownPath);
-        return env.Undefined();
-    }
+    if (result != 0) return throwSystemError(env, result, "mmap", shownPath);
     result = syscalls::adviseDontFork(address, length);
     if (result != 0) {
         syscalls::unmap(address, length);
-        throwSystemError(env, result, "madvise", shownPath);
-        return env.Undefined();
+        return throwSystemError(env, result, "madvise", shownPath);
     }
 
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
@@ -82,7 +74,7 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
     ownership->table = table;
     ownership->id = table->add(std::make_shared<MappedRange>(address, length, file));
     const napi_value arrayBuffer = shownArrayBuffer(env, address, length, ownership);
-    if (arrayBuffer == nullptr) return env.Undefined();
+    if (arrayBuffer == nullptr) return nullptr;
     Napi::Object made = Napi::Object::New(env);
     made.Set("id", Napi::Number::New(env, ownership->id));
     made.Set("arrayBuffer", Napi::Value(env, arrayBuffer));
@@ -90,31 +82,25 @@ Napi::Value mapDescriptor(const Napi::CallbackInfo& info) {
 }
 
 /// releaseMapping(id) -> boolean
-Napi::Value releaseMapping(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto id = takeUint32(info, 0, "id");
-    if (!id) return env.Undefined();
-    const std::shared_ptr<MappedRange> entry = AddonState::of(env).mappings->find(*id);
-    if (entry == nullptr || entry->released) return Napi::Boolean::New(env, false);
+napi_value releaseMapping(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const std::uint32_t id = call.uint32("id");
+    if (call.isRefused()) return nullptr;
+    const std::shared_ptr<MappedRange> entry = AddonState::of(env).mappings->find(id);
+    if (entry == nullptr || entry->released) return boolean(env, false);
     if (entry->users > 0) {
-        throwCoded(env, Napi::Error::New(env, "Invalid state: a fixed kind is open over the mapping; close it first"),
-                   "ERR_INVALID_STATE");
-        return env.Undefined();
+        return throwInvalidState(env, "a fixed kind is open over the mapping; close it first");
     }
     const int result = syscalls::replaceWithAnonymous(entry->address, entry->length);
-    if (result != 0) {
-        throwSystemError(env, result, "mmap");
-        return env.Undefined();
-    }
+    if (result != 0) return throwSystemError(env, result, "mmap");
     entry->released = true;
-    return Napi::Boolean::New(env, true);
+    return boolean(env, true);
 }
 
 }  // namespace
 
 void exportMapping(Napi::Env env, Napi::Object exports) {
-    exports.Set("mapDescriptor", Napi::Function::New(env, mapDescriptor, "mapDescriptor"));
-    exports.Set("releaseMapping", Napi::Function::New(env, releaseMapping, "releaseMapping"));
+    exportFunctions(env, exports, {{"mapDescriptor", mapDescriptor}, {"releaseMapping", releaseMapping}});
 }
 
 }  // namespace daxkind

@@ -1,8 +1,14 @@
 // The exports for persistence: flush, drain and msync of a range of a Buffer. The range is checked against the view
 // itself, so no address outside it can be named.
-#include "binding/addon.h"
-#include "binding/arguments.h"
+#include <napi.h>
+
+#include <optional>
+#include <string>
+
+#include "binding/call.h"
 #include "binding/errors.h"
+#include "binding/exports.h"
+#include "binding/values.h"
 #include "persist/cpu.h"
 #include "persist/flush.h"
 #include "syscalls/mapping.h"
@@ -13,35 +19,17 @@ namespace {
 
 using persist::FlushInstruction;
 
-struct Range {
-    const unsigned char* address;
-    std::size_t length;
-};
-
-/// The arguments (view, offset, length). A Buffer and every other Uint8Array is a view.
-std::optional<Range> takeRange(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    if (!info[0].IsTypedArray()) {
-        invalidArgType(env, "view", "an instance of Uint8Array");
+/// Three arguments, a view and a range of it: its bytes. Nothing if it is refused.
+std::optional<ByteView> takeRange(napi_env env, Call& call) {
+    const ByteView view = call.bytes("view");
+    const std::uint64_t offset = call.uint64("offset");
+    const std::uint64_t length = call.uint64("length");
+    if (call.isRefused()) return std::nullopt;
+    if (offset > view.length || length > view.length - offset) {
+        throwOutOfRange(env, "offset + length", "at most " + std::to_string(view.length));
         return std::nullopt;
     }
-    napi_typedarray_type type;
-    std::size_t size = 0;
-    void* data = nullptr;
-    if (napi_get_typedarray_info(env, info[0], &type, &size, &data, nullptr, nullptr) != napi_ok ||
-        type != napi_uint8_array) {
-        invalidArgType(env, "view", "an instance of Uint8Array");
-        return std::nullopt;
-    }
-    const auto offset = takeInteger(info, 1, "offset");
-    if (!offset) return std::nullopt;
-    const auto length = takeInteger(info, 2, "length");
-    if (!length) return std::nullopt;
-    if (*offset > size || *length > size - *offset) {
-        outOfRange(env, "offset + length", ("at most " + std::to_string(size)).c_str());
-        return std::nullopt;
-    }
-    return Range{static_cast<const unsigned char*>(data) + *offset, static_cast<std::size_t>(*length)};
+    return ByteView{view.data + offset, static_cast<std::size_t>(length)};
 }
 
 /// The instruction of that name, if this processor has it.
@@ -54,44 +42,44 @@ std::optional<FlushInstruction> instructionNamed(const std::string& name) {
 }
 
 /// flush(view, offset, length, instruction?)
-Napi::Value flush(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto range = takeRange(info);
-    if (!range) return env.Undefined();
+napi_value flush(napi_env env, napi_callback_info info) {
+    Call call(env, info, 4);
+    const auto range = takeRange(env, call);
+    if (!range) return nullptr;
+    const auto name = call.optionalString("instruction");
+    if (call.isRefused()) return nullptr;
     FlushInstruction instruction = persist::bestFlushInstruction();
-    if (!info[3].IsUndefined()) {
-        if (!info[3].IsString()) return invalidArgType(env, "instruction", "of type string");
-        const auto named = instructionNamed(info[3].As<Napi::String>().Utf8Value());
-        if (!named) return outOfRange(env, "instruction", "one that this processor has");
+    if (name) {
+        const auto named = instructionNamed(*name);
+        if (!named) return throwOutOfRange(env, "instruction", "one that this processor has");
         instruction = *named;
     }
-    persist::flush(range->address, range->length, instruction);
-    return env.Undefined();
+    persist::flush(range->data, range->length, instruction);
+    return nullptr;
 }
 
 /// drain()
-Napi::Value drain(const Napi::CallbackInfo& info) {
+napi_value drain(napi_env, napi_callback_info) {
     persist::drain();
-    return info.Env().Undefined();
+    return nullptr;
 }
 
 /// syncPages(view, offset, length, path?). msync passes over pages that a truncated file has lost, without an error.
 /// They are lost from some page on, so that the last one tells; and afterwards, so that none is lost in between.
-Napi::Value syncPages(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto range = takeRange(info);
-    if (!range || range->length == 0) return env.Undefined();
-    const char* call = "msync";
-    int result = syscalls::syncPages(range->address, range->length);
+napi_value syncPages(napi_env env, napi_callback_info info) {
+    Call call(env, info, 4);
+    const auto range = takeRange(env, call);
+    if (!range) return nullptr;
+    const auto path = call.optionalPath("path");
+    if (call.isRefused() || range->length == 0) return nullptr;
+    const char* failedCall = "msync";
+    int result = syscalls::syncPages(range->data, range->length);
     if (result == 0) {
-        call = "madvise";
-        result = syscalls::checkPage(range->address + range->length - 1);
+        failedCall = "madvise";
+        result = syscalls::checkPage(range->data + range->length - 1);
     }
-    if (result != 0) {
-        const auto path = takeOptionalPath(info, 3);
-        throwSystemError(env, result, call, path ? path->c_str() : nullptr);
-    }
-    return env.Undefined();
+    if (result != 0) throwSystemError(env, result, failedCall, path ? path->c_str() : nullptr);
+    return nullptr;
 }
 
 /// The names of the instructions this processor has, the best one first; "none" is not among them.
@@ -108,9 +96,7 @@ Napi::Array instructionNames(Napi::Env env) {
 
 void exportPersist(Napi::Env env, Napi::Object exports) {
     exports.Set("flushInstructions", instructionNames(env));
-    exports.Set("flush", Napi::Function::New(env, flush, "flush"));
-    exports.Set("drain", Napi::Function::New(env, drain, "drain"));
-    exports.Set("syncPages", Napi::Function::New(env, syncPages, "syncPages"));
+    exportFunctions(env, exports, {{"flush", flush}, {"drain", drain}, {"syncPages", syncPages}});
 }
 
 }  // namespace daxkind

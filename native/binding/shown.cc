@@ -4,8 +4,10 @@
 #include <dlfcn.h>
 
 #include "binding/addon.h"
+#include "binding/call.h"
+#include "binding/exports.h"
 #include "binding/external.h"
-#include "binding/kind_table.h"
+#include "binding/values.h"
 
 namespace daxkind {
 
@@ -85,10 +87,9 @@ void unpin(napi_env env, void* data, void*) {
 
 // detachArrayBuffer(arrayBuffer)
 napi_value detach(napi_env env, napi_callback_info info) {
-    size_t count = 1;
-    napi_value buffer;
-    napi_get_cb_info(env, info, &count, &buffer, nullptr, nullptr);
-    detachArrayBuffer(env, buffer);
+    Call call(env, info, 1);
+    const napi_value buffer = call.arrayBuffer("buffer");
+    if (!call.isRefused()) detachArrayBuffer(env, buffer);
     return nullptr;
 }
 
@@ -110,15 +111,13 @@ napi_value shownArrayBuffer(napi_env env, void* data, size_t length, std::shared
     return buffer;
 }
 
-void detachArrayBuffer(napi_env env, napi_value value) {
-    bool is = false;
-    if (napi_is_arraybuffer(env, value, &is) != napi_ok || !is) return;
-    clearDetachKey(env, value);
-    napi_detach_arraybuffer(env, value);
+void detachArrayBuffer(napi_env env, napi_value buffer) {
+    clearDetachKey(env, buffer);
+    napi_detach_arraybuffer(env, buffer);
 }
 
 void exportShown(Napi::Env env, Napi::Object exports) {
-    addFunction(env, exports, "detachArrayBuffer", detach, nullptr);
+    exportFunctions(env, exports, {{"detachArrayBuffer", detach}});
     exports.Set("detachesMarked", Napi::Boolean::New(env, findSetDetachKey() != nullptr));
 }
 

@@ -27,8 +27,7 @@ struct ShownBuffers {
 /// ArrayBuffer; but of the memory it has only the address, and detaching makes the backing store let go of that.
 napi_value shownArrayBuffer(napi_env env, void* data, size_t length, std::shared_ptr<void> owner);
 
-/// Detaches an ArrayBuffer, whatever a script has done to it: every view of it has length 0 then. Nothing if the value
-/// is none.
-void detachArrayBuffer(napi_env env, napi_value value);
+/// Detaches an ArrayBuffer, whatever a script has done to it: every view of it has length 0 then.
+void detachArrayBuffer(napi_env env, napi_value buffer);
 
 }  // namespace daxkind

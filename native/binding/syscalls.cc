@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
+#include <string>
+#include <vector>
 
-#include "binding/addon.h"
-#include "binding/arguments.h"
+#include "binding/call.h"
 #include "binding/constants.h"
 #include "binding/errors.h"
+#include "binding/exports.h"
 #include "binding/values.h"
 #include "syscalls/allocation.h"
 #include "syscalls/fiemap.h"
@@ -24,15 +27,10 @@ namespace {
 
 constexpr std::int64_t nanosecondsPerSecond = 1000000000;
 
-Napi::Value fail(Napi::Env env, int result, const char* call, const char* path = nullptr) {
-    throwSystemError(env, result, call, path);
-    return env.Undefined();
-}
-
 /// undefined, or the error thrown if `result` is one.
-Napi::Value done(Napi::Env env, int result, const char* call, const std::optional<std::string>& path) {
+napi_value done(napi_env env, int result, const char* call, const std::optional<std::string>& path) {
     if (result != 0) throwSystemError(env, result, call, path ? path->c_str() : nullptr);
-    return env.Undefined();
+    return nullptr;
 }
 
 /// The codes of the errors at which statxPath asks stat instead, as Node has them.
@@ -75,45 +73,53 @@ Napi::Object objectOf(Napi::Env env, const syscalls::FileStatus& status) {
     return object;
 }
 
-Napi::Value statx(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
+// statx(path)
+napi_value statx(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const std::string path = call.path("path");
+    if (call.isRefused()) return nullptr;
     syscalls::FileStatus status;
-    const int result = syscalls::statxPath(AT_FDCWD, path->c_str(), 0, syscalls::statxEverything(), &status);
-    return result == 0 ? objectOf(env, status) : fail(env, result, "statx", path->c_str());
+    const int result = syscalls::statxPath(AT_FDCWD, path.c_str(), 0, syscalls::statxEverything(), &status);
+    if (result != 0) return throwSystemError(env, result, "statx", path.c_str());
+    return objectOf(env, status);
 }
 
-Napi::Value statxDescriptor(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto fd = takeDescriptor(info, 0);
-    if (!fd) return env.Undefined();
+// statxDescriptor(fd)
+napi_value statxDescriptor(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const int fd = call.descriptor("fd");
+    if (call.isRefused()) return nullptr;
     syscalls::FileStatus status;
-    const int result = syscalls::statxDescriptor(*fd, &status);
-    return result == 0 ? objectOf(env, status) : fail(env, result, "statx");
+    const int result = syscalls::statxDescriptor(fd, &status);
+    if (result != 0) return throwSystemError(env, result, "statx");
+    return objectOf(env, status);
 }
 
-Napi::Value statxTemporary(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto directory = takePath(info, 0, "directory");
-    if (!directory) return env.Undefined();
+// statxTemporary(directory, onlyNameless?)
+napi_value statxTemporary(napi_env env, napi_callback_info info) {
+    Call call(env, info, 2);
+    const std::string directory = call.path("directory");
+    const bool onlyNameless = call.optionalBoolean("onlyNameless");
+    if (call.isRefused()) return nullptr;
     int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openTemporary(directory->c_str(), !info[1].ToBoolean(), &fd, &call);
-    if (result != 0) return fail(env, result, call, directory->c_str());
+    const char* failedCall = nullptr;
+    int result = syscalls::openTemporary(directory.c_str(), !onlyNameless, &fd, &failedCall);
+    if (result != 0) return throwSystemError(env, result, failedCall, directory.c_str());
     syscalls::FileStatus status;
     result = syscalls::statxDescriptor(fd, &status);
     close(fd);
-    return result == 0 ? objectOf(env, status) : fail(env, result, "statx", directory->c_str());
+    if (result != 0) return throwSystemError(env, result, "statx", directory.c_str());
+    return objectOf(env, status);
 }
 
-Napi::Value statfs(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
+// statfs(path)
+napi_value statfs(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const std::string path = call.path("path");
+    if (call.isRefused()) return nullptr;
     syscalls::FileSystemStatus status;
-    const int result = syscalls::statfsPath(path->c_str(), &status);
-    if (result != 0) return fail(env, result, "statfs", path->c_str());
+    const int result = syscalls::statfsPath(path.c_str(), &status);
+    if (result != 0) return throwSystemError(env, result, "statfs", path.c_str());
     Napi::Object object = Napi::Object::New(env);
     const auto number = [&](const char* name, std::uint64_t value) {
         object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
@@ -129,37 +135,38 @@ Napi::Value statfs(const Napi::CallbackInfo& info) {
     return object;
 }
 
-Napi::Value tryMapSync(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
-    const auto temporary = takeBoolean(info, 1, "temporary");
-    if (!temporary) return env.Undefined();
+// tryMapSync(path, temporary, onlyNameless?)
+napi_value tryMapSync(napi_env env, napi_callback_info info) {
+    Call call(env, info, 3);
+    const std::string path = call.path("path");
+    const bool temporary = call.boolean("temporary");
+    const bool onlyNameless = call.optionalBoolean("onlyNameless");
+    if (call.isRefused()) return nullptr;
     int fd = -1;
-    const char* call = nullptr;
-    const int opened = *temporary ? syscalls::openTemporary(path->c_str(), !info[2].ToBoolean(), &fd, &call)
-                                  : syscalls::openForFsxattr(path->c_str(), true, &fd, &call);
-    if (opened != 0) return fail(env, opened, call, path->c_str());
+    const char* failedCall = nullptr;
+    const int opened = temporary ? syscalls::openTemporary(path.c_str(), !onlyNameless, &fd, &failedCall)
+                                 : syscalls::openForFsxattr(path.c_str(), true, &fd, &failedCall);
+    if (opened != 0) return throwSystemError(env, opened, failedCall, path.c_str());
     const int result = syscalls::tryMapSync(fd);
     close(fd);
-    return Napi::Number::New(env, result);
+    return number(env, result);
 }
 
-Napi::Value fileExtents(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
-    const auto most = takeUint32(info, 1, "most");
-    if (!most) return env.Undefined();
+// fileExtents(path, most)
+napi_value fileExtents(napi_env env, napi_callback_info info) {
+    Call call(env, info, 2);
+    const std::string path = call.path("path");
+    const std::uint32_t most = call.uint32("most");
+    if (call.isRefused()) return nullptr;
     int fd = -1;
-    const char* call = nullptr;
-    int result = syscalls::openForFsxattr(path->c_str(), true, &fd, &call);
-    if (result != 0) return fail(env, result, call, path->c_str());
+    const char* failedCall = nullptr;
+    int result = syscalls::openForFsxattr(path.c_str(), true, &fd, &failedCall);
+    if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     std::vector<syscalls::Extent> extents;
     bool complete = false;
-    result = syscalls::readExtents(fd, *most, &extents, &complete);
+    result = syscalls::readExtents(fd, most, &extents, &complete);
     close(fd);
-    if (result != 0) return fail(env, result, "ioctl", path->c_str());
+    if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
     constexpr std::size_t fields = 4;
     Napi::Float64Array list = Napi::Float64Array::New(env, extents.size() * fields);
     for (std::size_t n = 0; n < extents.size(); ++n) {
@@ -174,93 +181,99 @@ Napi::Value fileExtents(const Napi::CallbackInfo& info) {
     return object;
 }
 
-Napi::Value openFile(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto path = takePath(info, 0, "path");
-    if (!path) return env.Undefined();
-    const auto writable = takeBoolean(info, 1, "writable");
-    if (!writable) return env.Undefined();
+// openFile(path, writable)
+napi_value openFile(napi_env env, napi_callback_info info) {
+    Call call(env, info, 2);
+    const std::string path = call.path("path");
+    const bool writable = call.boolean("writable");
+    if (call.isRefused()) return nullptr;
     // O_NONBLOCK: a FIFO or a device must not hold the thread before the caller has seen that it is not a file.
-    const int flags = (*writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     int fd;
-    do fd = open(path->c_str(), flags);
+    do fd = open(path.c_str(), flags);
     while (fd < 0 && errno == EINTR);
-    return fd >= 0 ? Napi::Value(Napi::Number::New(env, fd)) : fail(env, -errno, "open", path->c_str());
+    if (fd < 0) return throwSystemError(env, -errno, "open", path.c_str());
+    return number(env, fd);
 }
 
-Napi::Value openTemporary(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto directory = takePath(info, 0, "directory");
-    if (!directory) return env.Undefined();
+// openTemporary(directory)
+napi_value openTemporary(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const std::string directory = call.path("directory");
+    if (call.isRefused()) return nullptr;
     int fd = -1;
-    const char* call = nullptr;
-    const int result = syscalls::openTemporary(directory->c_str(), true, &fd, &call);
-    return result == 0 ? Napi::Value(Napi::Number::New(env, fd)) : fail(env, result, call, directory->c_str());
+    const char* failedCall = nullptr;
+    const int result = syscalls::openTemporary(directory.c_str(), true, &fd, &failedCall);
+    if (result != 0) return throwSystemError(env, result, failedCall, directory.c_str());
+    return number(env, fd);
 }
 
-Napi::Value closeDescriptor(const Napi::CallbackInfo& info) {
-    const auto fd = takeDescriptor(info, 0);
-    if (!fd) return info.Env().Undefined();
+// closeDescriptor(fd)
+napi_value closeDescriptor(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const int fd = call.descriptor("fd");
+    if (call.isRefused()) return nullptr;
     // Linux has let go of the descriptor even when close reports EINTR.
-    const int result = close(*fd) == 0 || errno == EINTR ? 0 : -errno;
-    return done(info.Env(), result, "close", std::nullopt);
+    const int result = close(fd) == 0 || errno == EINTR ? 0 : -errno;
+    return done(env, result, "close", std::nullopt);
 }
 
-Napi::Value allocate(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto range = takeDescriptorRange(info, 0);
-    if (!range) return env.Undefined();
-    const auto keepSize = takeBoolean(info, 3, "keepSize");
-    if (!keepSize) return env.Undefined();
-    return done(env, syscalls::allocate(range->fd, range->offset, range->length, *keepSize), "fallocate",
-                takeOptionalPath(info, 4));
+// allocate(fd, offset, length, keepSize, path?)
+napi_value allocate(napi_env env, napi_callback_info info) {
+    Call call(env, info, 5);
+    const auto [fd, offset, length] = call.descriptorRange();
+    const bool keepSize = call.boolean("keepSize");
+    const auto path = call.optionalPath("path");
+    if (call.isRefused()) return nullptr;
+    return done(env, syscalls::allocate(fd, offset, length, keepSize), "fallocate", path);
 }
 
-Napi::Value allocateOrNothing(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto range = takeDescriptorRange(info, 0);
-    if (!range) return env.Undefined();
-    return done(env, syscalls::allocateOrNothing(range->fd, range->offset, range->length), "fallocate",
-                takeOptionalPath(info, 3));
+// allocateOrNothing(fd, offset, length, path?)
+napi_value allocateOrNothing(napi_env env, napi_callback_info info) {
+    Call call(env, info, 4);
+    const auto [fd, offset, length] = call.descriptorRange();
+    const auto path = call.optionalPath("path");
+    if (call.isRefused()) return nullptr;
+    return done(env, syscalls::allocateOrNothing(fd, offset, length), "fallocate", path);
 }
 
-Napi::Value punchHole(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto range = takeDescriptorRange(info, 0);
-    if (!range) return env.Undefined();
-    return done(env, syscalls::punchHole(range->fd, range->offset, range->length), "fallocate",
-                takeOptionalPath(info, 3));
+// punchHole(fd, offset, length, path?)
+napi_value punchHole(napi_env env, napi_callback_info info) {
+    Call call(env, info, 4);
+    const auto [fd, offset, length] = call.descriptorRange();
+    const auto path = call.optionalPath("path");
+    if (call.isRefused()) return nullptr;
+    return done(env, syscalls::punchHole(fd, offset, length), "fallocate", path);
 }
 
-Napi::Value truncate(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const auto fd = takeDescriptor(info, 0);
-    if (!fd) return env.Undefined();
-    const auto size = takeInteger(info, 1, "size");
-    if (!size) return env.Undefined();
-    return done(env, syscalls::truncate(*fd, *size), "ftruncate", takeOptionalPath(info, 2));
+// truncate(fd, size, path?)
+napi_value truncate(napi_env env, napi_callback_info info) {
+    Call call(env, info, 3);
+    const int fd = call.descriptor("fd");
+    const std::uint64_t size = call.uint64("size");
+    const auto path = call.optionalPath("path");
+    if (call.isRefused()) return nullptr;
+    return done(env, syscalls::truncate(fd, size), "ftruncate", path);
 }
 
 }  // namespace
 
 void exportSyscalls(Napi::Env env, Napi::Object exports) {
-    const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
-        exports.Set(name, Napi::Function::New(env, function, name));
-    };
     exports.Set("constants", kernelConstants(env));
-    add("statx", statx);
-    add("statxDescriptor", statxDescriptor);
-    add("statxTemporary", statxTemporary);
-    add("statfs", statfs);
-    add("tryMapSync", tryMapSync);
-    add("fileExtents", fileExtents);
-    add("openFile", openFile);
-    add("openTemporary", openTemporary);
-    add("closeDescriptor", closeDescriptor);
-    add("allocate", allocate);
-    add("allocateOrNothing", allocateOrNothing);
-    add("punchHole", punchHole);
-    add("truncate", truncate);
+    exportFunctions(env, exports,
+                    {{"statx", statx},
+                     {"statxDescriptor", statxDescriptor},
+                     {"statxTemporary", statxTemporary},
+                     {"statfs", statfs},
+                     {"tryMapSync", tryMapSync},
+                     {"fileExtents", fileExtents},
+                     {"openFile", openFile},
+                     {"openTemporary", openTemporary},
+                     {"closeDescriptor", closeDescriptor},
+                     {"allocate", allocate},
+                     {"allocateOrNothing", allocateOrNothing},
+                     {"punchHole", punchHole},
+                     {"truncate", truncate}});
 }
 
 }  // namespace daxkind

@@ -2,9 +2,11 @@
 // seed determines.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 // Ends the program with a message unless the condition holds; what follows it is a printf format. Never compiled out.
 #define CHECK(condition, ...)                                                            \
@@ -31,6 +33,19 @@ std::string& context();
 
 // Seconds since the program began.
 double elapsed();
+
+// Waits for what other threads do; a minute is for ever. `what` completes "it was never so that".
+template <typename Condition>
+void until(const char* what, Condition condition) {
+    const std::string before = context();
+    context() += std::string(" (waiting until ") + what + ")";
+    const double end = elapsed() + 60;
+    while (!condition()) {
+        CHECK(elapsed() < end, "it was never so that %s", what);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    context() = before;
+}
 
 // Runs rounds of a test, each with its own seed, until the seconds are over; at least one.
 template <typename Body>

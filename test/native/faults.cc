@@ -110,8 +110,9 @@ struct Guarded {
     size_t length;
 };
 std::mutex guardedMutex;
+// Never destroyed: threads may still give memory back while the process ends.
 std::map<void*, Guarded>& guarded() {
-    static std::map<void*, Guarded> all;
+    static auto& all = *new std::map<void*, Guarded>();
     return all;
 }
 

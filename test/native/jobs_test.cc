@@ -71,17 +71,6 @@ long threads() {
     return std::distance(begin(all), end(all));
 }
 
-// Waits for what other threads do; a minute is for ever.
-template <typename Condition>
-void until(const char* what, Condition condition) {
-    context() = std::string("jobs, waiting until ") + what;
-    const double end = elapsed() + 60;
-    while (!condition()) {
-        CHECK(elapsed() < end, "it was never so that %s", what);
-        std::this_thread::sleep_for(milliseconds(1));
-    }
-}
-
 void takeTurns(long before) {
     constexpr size_t kLong = 50;
     std::vector<std::atomic<int>> steps(kLong);
@@ -160,6 +149,7 @@ void watchEnd() {
 }  // namespace
 
 void testJobsAtExit(const Options&) {
+    context() = "jobs-at-exit";
     std::atexit(watchEnd);
     for (int i = 0; i < 20; i++) {
         post([]() -> std::optional<milliseconds> {
@@ -173,6 +163,7 @@ void testJobsAtExit(const Options&) {
 }
 
 void testJobs(const Options&) {
+    context() = "jobs";
     const long before = threads();
     takeTurns(before);
     keepTimes();

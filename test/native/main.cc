@@ -84,13 +84,17 @@ const Test kTests[] = {
     {"threads", "several threads with a thread cache each on one heap", testThreads},
     {"jobs", "the threads for long tasks", testJobs},
     {"jobs-at-exit", "ends the program while they work", testJobsAtExit},
+    {"registry", "the kinds of the process", testRegistry},
+    {"making", "kinds are made and faulted in", testMaking},
+    {"owned-blocks", "what a hold on a kind leaves behind", testOwnedBlocks},
+    {"decay", "the end of a kind's decay", testDecay},
     {"faults", "each system call of a kind fails in turn", testFaults},
 };
 
 int usage() {
     std::fprintf(stderr,
                  "usage: native-test TEST... [--seed N] [--seconds S] [--threads N] [--directory DIR] [--verbose]\n");
-    for (const Test& test : kTests) std::fprintf(stderr, "  %-12s %s\n", test.name, test.what);
+    for (const Test& test : kTests) std::fprintf(stderr, "  %-13s %s\n", test.name, test.what);
     return 2;
 }
 

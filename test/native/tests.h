@@ -20,6 +20,14 @@ void testThreads(const Options& options);
 // The threads for long tasks, and, in a program of its own, how they end with the process.
 void testJobs(const Options& options);
 void testJobsAtExit(const Options& options);
+// The kinds of a process: their numbers, their secrets, their raw handles' numbers.
+void testRegistry(const Options& options);
+// Making kinds and faulting them in, also where system calls fail.
+void testMaking(const Options& options);
+// What a hold on a kind leaves behind.
+void testOwnedBlocks(const Options& options);
+// The end of a kind's decay.
+void testDecay(const Options& options);
 // System calls that fail, each in turn.
 void testFaults(const Options& options);
 

@@ -1,0 +1,25 @@
+// All groups of the addon's exports, each in the file that is named beside it; addon.cc joins them. What an export does
+// is said in lib/native.ts.
+#pragma once
+
+#include <napi.h>
+
+namespace daxkind {
+
+class HoldTable;
+
+void exportSyscalls(Napi::Env env, Napi::Object exports);  // syscalls.cc
+void exportFlags(Napi::Env env, Napi::Object exports);     // flags.cc
+void exportMapping(Napi::Env env, Napi::Object exports);   // mapping.cc
+void exportShown(Napi::Env env, Napi::Object exports);     // shown.cc
+void exportPersist(Napi::Env env, Napi::Object exports);   // persist.cc
+
+// Of kinds; `holds` is the data of their functions.
+void exportKindLayout(Napi::Env env, Napi::Object exports);                        // kind_layout.cc
+void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* holds);      // kind_making.cc
+void exportKindBlocks(Napi::Env env, Napi::Object exports, HoldTable* holds);      // kind_blocks.cc
+void exportKindSharing(Napi::Env env, Napi::Object exports, HoldTable* holds);     // kind_sharing.cc
+void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* holds);  // kind_statistics.cc
+void exportKindJobs(Napi::Env env, Napi::Object exports, HoldTable* holds);        // kind_jobs.cc
+
+}  // namespace daxkind

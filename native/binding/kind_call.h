@@ -1,0 +1,66 @@
+// A call of an export of kinds: what its arguments are besides the ordinary ones of call.h.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "binding/call.h"
+#include "binding/hold.h"
+#include "kind/making.h"
+
+namespace daxkind {
+
+class KindCall : public Call {
+  public:
+    using Call::Call;
+
+    HoldTable& holds() const { return *static_cast<HoldTable*>(data()); }
+    int64_t id() { return integer("id"); }
+    // The hold that this argument names; null if there is none (any more).
+    Hold* hold() {
+        const int64_t number = id();
+        return isRefused() ? nullptr : holds().find(number);
+    }
+    // Two arguments, the segment and the offset in it: the offset in the region.
+    uint64_t place() {
+        const uint64_t segment = uint32("segment");
+        return (segment << kSegmentShift) + uint32("offset");
+    }
+    // The length of a run. What is longer than any run can be remains so.
+    uint32_t units() {
+        return static_cast<uint32_t>(std::min<uint64_t>(uint64("units"), std::numeric_limits<uint32_t>::max()));
+    }
+    // The code of a block (heap/thread_cache.h): a size class, or a run of at least one unit in its magazine.
+    uint32_t code() {
+        const uint32_t code = uint32("code");
+        if (!isRefused() && !isCode(code)) refuseRange("code", "the code of a block");
+        return code;
+    }
+    ReferenceSort referenceSort() {
+        constexpr auto kLast = static_cast<int64_t>(ReferenceSort::kGuarded);
+        return static_cast<ReferenceSort>(integer("sort", 0, kLast));
+    }
+    // Six arguments. Not an object: to read its properties fails in a worker that is being terminated.
+    PmemKindRequest pmemKindRequest() {
+        PmemKindRequest request;
+        request.directory = path("directory");
+        // The largest exact integer may have been rounded up.
+        request.maxSize = static_cast<uint64_t>(integer("maxSize", 0, kLargestExactInteger + 1));
+        if (request.maxSize % kChunkSize != 0) refuseRange("maxSize", "a multiple of chunkSize");
+        request.conservative = boolean("conservative");
+        request.sync = boolean("sync");
+        request.prefault = boolean("prefault");
+        request.debug = boolean("debug");
+        return request;
+    }
+
+  private:
+    static bool isCode(uint32_t code) {
+        if (code < kRunCode) return code < kSlabClasses;
+        const uint32_t units = unitsOf(code);
+        return units > 0 && magazineOf(code) == kRunCode + units % kRunMagazines;
+    }
+};
+
+}  // namespace daxkind

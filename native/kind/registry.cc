@@ -1,0 +1,94 @@
+#include "kind/registry.h"
+
+#include <sys/random.h>
+
+#include <cerrno>
+#include <mutex>
+#include <unordered_map>
+
+#include "heap/raw_numbers.h"
+#include "kind/kind.h"
+
+namespace daxkind {
+
+namespace {
+
+struct Registry {
+    std::mutex mutex;
+    std::unordered_map<uint32_t, std::weak_ptr<Kind>> kinds;
+    // References to blocks tell kinds by their numbers: those of another process are not to be taken for this one's.
+    uint32_t last = static_cast<uint32_t>(processNonce()) / 2;
+    RawNumbers handles{processNonce()};
+};
+
+// Never destroyed: threads may still run while the process ends.
+Registry& registry() {
+    static Registry* const only = new Registry();
+    return *only;
+}
+
+}  // namespace
+
+void registerKind(const std::shared_ptr<Kind>& kind) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    kind->number = ++all.last;
+    all.kinds[kind->number] = kind;
+    if (kind->region->isElastic()) kind->decay = Decay::start(std::shared_ptr<Heap>(kind, &kind->heap));
+}
+
+void unregisterKind(const Kind& kind) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    all.kinds.erase(kind.number);
+    if (kind.firstHandle != 0) all.handles.giveBack(kind.firstHandle);
+}
+
+std::shared_ptr<Kind> findKind(uint32_t number, const std::string& secret) {
+    Registry& all = registry();
+    // Let go of after the lock: its end takes that, too.
+    std::shared_ptr<Kind> kind;
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    const auto at = all.kinds.find(number);
+    if (at != all.kinds.end()) kind = at->second.lock();
+    // A kind that nobody has shared has no secret.
+    return kind != nullptr && !kind->secret.empty() && kind->secret == secret ? kind : nullptr;
+}
+
+int secretOf(Kind& kind, std::string* secret) {
+    const std::lock_guard<std::mutex> lock(registry().mutex);
+    if (kind.secret.empty()) {
+        uint8_t bits[16];
+        const ssize_t got = getrandom(bits, sizeof bits, 0);
+        if (got != sizeof bits) return got < 0 ? -errno : -EIO;
+        for (const uint8_t byte : bits) {
+            for (const uint32_t digit : {byte >> 4, byte & 15}) kind.secret += "0123456789abcdef"[digit];
+        }
+    }
+    *secret = kind.secret;
+    return 0;
+}
+
+uint64_t firstHandleOf(Kind& kind, uint64_t count) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    if (kind.firstHandle == 0) kind.firstHandle = all.handles.take(count);
+    return kind.firstHandle;
+}
+
+bool isHandleOfSomeKind(uint64_t number) {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    return all.handles.wasTaken(number);
+}
+
+uint64_t processNonce() {
+    static const uint64_t nonce = [] {
+        uint64_t bits = 0;
+        if (getrandom(&bits, sizeof bits, 0) != sizeof bits) bits = reinterpret_cast<uintptr_t>(&bits);
+        return bits >> 12;
+    }();
+    return nonce;
+}
+
+}  // namespace daxkind

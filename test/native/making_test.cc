@@ -1,0 +1,246 @@
+// Making kinds and faulting them in: what they are afterwards, and that whatever system call fails is named and leaves
+// nothing behind. Kinds end on this thread here: the calls that fail are counted for it alone.
+#include "kind/making.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache_user.h"
+#include "faults.h"
+#include "tests.h"
+
+namespace test {
+
+using namespace daxkind;
+using faults::Call;
+
+namespace {
+
+constexpr uint64_t kMiB = 1024 * 1024;
+
+PmemKindRequest requestIn(const std::string& directory, uint64_t maxSize) {
+    PmemKindRequest request;
+    request.directory = directory;
+    request.maxSize = maxSize;
+    return request;
+}
+
+std::shared_ptr<Kind> made(const PmemKindRequest& request) {
+    std::shared_ptr<Kind> kind;
+    const char* failedCall = "nothing";
+    const int error = makePmemKind(request, &kind, &failedCall);
+    CHECK(error == 0, "%s gave %d", failedCall, error);
+    return kind;
+}
+
+void takeFrom(Kind& kind) {
+    CacheUser user(&kind.heap, kind.region->capacity());
+    CHECK(user.join() == 0);
+    Block block;
+    CHECK(user.take(100'000, &block) == 0);
+    std::memset(kind.region->base() + block.offset, 1, block.bytes);
+    CHECK(user.give(block) == 0);
+}
+
+void makeInDirectory(const Options& options) {
+    const Kind::AtOnce atOnce;
+    PmemKindRequest request = requestIn(options.directory, 16 * kMiB);
+    request.debug = true;
+    const std::shared_ptr<Kind> kind = made(request);
+    CHECK(kind->number == 0, "it is registered");
+    CHECK(kind->region->capacity() == 16 * kMiB && kind->heap.stats().capacity == 16 * kMiB);
+    CHECK(kind->description.type == std::string("pmem") && kind->description.path == options.directory);
+    CHECK(kind->description.debug && !kind->description.sync && kind->description.room >= 16 * kMiB);
+    CHECK(kind->heap.stats().committed == 0 && kind->region->resident() == 0);
+    takeFrom(*kind);
+}
+
+void failWithoutDirectory(const Options& options) {
+    std::shared_ptr<Kind> kind;
+    const char* failedCall = "nothing";
+    const PmemKindRequest request = requestIn(options.directory + "/daxkind-missing", 16 * kMiB);
+    const int error = makePmemKind(request, &kind, &failedCall);
+    CHECK(error == -ENOENT && failedCall == std::string("open") && kind == nullptr, "%s gave %d", failedCall, error);
+}
+
+// Makes something again and again, each time with the next call of one sort failing. `make` gives its error.
+template <typename Make>
+uint32_t failEach(Call call, int error, Make make) {
+    uint32_t failures = 0;
+    for (uint32_t nth = 1;; nth++) {
+        context() = std::string("making (") + faults::name(call) + " number " + std::to_string(nth) + " by errno " +
+                    std::to_string(error) + ")";
+        const Kind::AtOnce atOnce;
+        faults::openLedger();
+        faults::arm({{call, nth, error, false}});
+        const char* failedCall = "nothing";
+        const int result = make(&failedCall);
+        const uint32_t failed = faults::disarm();
+        CHECK(result == 0 || (result == -error && failedCall == std::string(faults::name(call))), "%s gave %d",
+              failedCall, result);
+        CHECK(faults::left().empty(), "left behind:%s", faults::left().c_str());
+        faults::closeLedger();
+        if (result != 0) failures++;
+        if (failed == 0) return failures;
+    }
+}
+
+void failToMake(const Options& options) {
+    const PmemKindRequest request = requestIn(options.directory, 16 * kMiB);
+    const struct {
+        Call call;
+        int error;
+    } sorts[] = {{Call::open, EMFILE},
+                 {Call::statx, EIO},
+                 {Call::ftruncate, EFBIG},
+                 {Call::mmap, ENOMEM},
+                 {Call::madvise, ENOMEM}};
+    for (const auto& [call, error] : sorts) {
+        const uint32_t failures = failEach(call, error, [&](const char** failedCall) {
+            std::shared_ptr<Kind> kind;
+            const int result = makePmemKind(request, &kind, failedCall);
+            CHECK((result == 0) == (kind != nullptr));
+            return result;
+        });
+        CHECK(failures > 0, "no %s kept a kind from being made", faults::name(call));
+    }
+    PmemKindRequest whole = request;
+    whole.maxSize = 0;
+    const uint32_t failures = failEach(Call::fstatfs, EIO, [&](const char** failedCall) {
+        std::shared_ptr<Kind> kind;
+        return makePmemKind(whole, &kind, failedCall);
+    });
+    CHECK(failures == 1);
+}
+
+void makeInMapping() {
+    const Kind::AtOnce atOnce;
+    constexpr uint64_t kLength = 4 * kMiB;
+    void* const base = mmap(nullptr, kLength, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(base != MAP_FAILED);
+    const auto users = std::make_shared<std::atomic<int>>(0);
+    FixedKindRequest request{static_cast<char*>(base), {1, 2, 3, 0, kLength}, users, "a mapping", false};
+    std::shared_ptr<Kind> kind;
+    const char* failedCall = "nothing";
+    CHECK(makeFixedKind(request, &kind, &failedCall) == 0 && *users == 1);
+    CHECK(kind->description.type == std::string("fixed") && kind->description.path == "a mapping");
+    CHECK(kind->region->base() == base && kind->region->capacity() == kLength);
+    takeFrom(*kind);
+
+    // The last byte of it, in a mapping elsewhere.
+    FixedKindRequest overlapping = request;
+    overlapping.file.from = kLength - 1;
+    overlapping.file.to = 2 * kLength;
+    std::shared_ptr<Kind> second;
+    CHECK(makeFixedKind(overlapping, &second, &failedCall) == -EBUSY && second == nullptr && *users == 1);
+    kind.reset();
+    CHECK(*users == 0);
+
+    const uint32_t failures = failEach(Call::mmap, ENOMEM, [&](const char** failedCall) {
+        std::shared_ptr<Kind> made;
+        return makeFixedKind(request, &made, failedCall);
+    });
+    CHECK(failures > 0 && *users == 0);
+    munmap(base, kLength);
+}
+
+bool isResident(const Region& region) {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    std::vector<unsigned char> pages(region.capacity() / page);
+    CHECK(mincore(region.base(), region.capacity(), pages.data()) == 0);
+    return std::all_of(pages.begin(), pages.end(), [](unsigned char each) { return (each & 1) != 0; });
+}
+
+void prefaultAll(const Options& options) {
+    const Kind::AtOnce atOnce;
+    const uint64_t capacity = 64 * kMiB;
+    const std::shared_ptr<Kind> kind = made(requestIn(options.directory, capacity));
+    Prefault prefault(kind);
+    JobControl control;
+    const char* failedCall = "nothing";
+    double before = 0;
+    int result;
+    while ((result = prefault.step(control, &failedCall)) == kMore) {
+        CHECK(control.done > before && control.done < capacity && control.total == capacity);
+        before = control.done;
+    }
+    CHECK(result == 0, "%s gave %d", failedCall, result);
+    CHECK(before > 0, "it was all one step");
+    CHECK(control.done == capacity && control.total == capacity);
+    CHECK(kind->heap.stats().committed == capacity && isResident(*kind->region));
+    CHECK(kind->region->resident() >= static_cast<int64_t>(capacity));
+
+    // The storage is kept by the kind, and goes back only when that is asked for.
+    takeFrom(*kind);
+    while (kind->heap.decay().nextInMs == 0) continue;
+    CHECK(kind->heap.stats().committed == capacity);
+    uint64_t given = 0;
+    while (const uint64_t bytes = kind->heap.purgeSome(UINT64_MAX)) given += bytes;
+    CHECK(given == capacity && kind->heap.stats().committed == 0 && kind->region->resident() == 0);
+}
+
+// Whoever makes the steps makes no more, as when a job is aborted: what is not reached is not committed.
+void prefaultInPart(const Options& options) {
+    const Kind::AtOnce atOnce;
+    const std::shared_ptr<Kind> kind = made(requestIn(options.directory, 64 * kMiB));
+    JobControl control;
+    {
+        Prefault prefault(kind);
+        const char* failedCall = "nothing";
+        CHECK(prefault.step(control, &failedCall) == kMore);
+    }
+    CHECK(control.done > 0 && kind->heap.stats().committed == control.done);
+    takeFrom(*kind);
+}
+
+void failToPrefault(const Options& options) {
+    const struct {
+        Call call;
+        int error;
+    } sorts[] = {{Call::fallocate, ENOSPC}, {Call::madvise, EFAULT}};
+    for (const auto& [call, error] : sorts) {
+        const uint32_t failures = failEach(call, error, [&](const char** failedCall) {
+            std::shared_ptr<Kind> kind;
+            {
+                const faults::Truce truce;
+                kind = made(requestIn(options.directory, 16 * kMiB));
+            }
+            Prefault prefault(kind);
+            JobControl control;
+            int result;
+            do result = prefault.step(control, failedCall);
+            while (result == kMore);
+            const faults::Truce truce;
+            if (result != 0) CHECK(control.done < kind->region->capacity());
+            takeFrom(*kind);
+            return result;
+        });
+        CHECK(failures > 0, "no %s kept a kind from being faulted in", faults::name(call));
+    }
+}
+
+}  // namespace
+
+void testMaking(const Options& options) {
+    context() = "making";
+    makeInDirectory(options);
+    failWithoutDirectory(options);
+    makeInMapping();
+    failToMake(options);
+    context() = "making";
+    prefaultAll(options);
+    prefaultInPart(options);
+    failToPrefault(options);
+    std::printf("making: done\n");
+}
+
+}  // namespace test

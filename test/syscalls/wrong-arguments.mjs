@@ -1,0 +1,271 @@
+// Calls every export of the addon with arguments that do not fit, one wrong among good ones, too few, and all wrong; then with
+// numbers that fit and mean nothing. `node wrong-arguments.mjs DIRECTORY`. Prints, as JSON, what was not as it should be.
+
+import { closeSync, fstatSync, openSync, readdirSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { systemError } from '#lib/errors.js';
+import { native } from '#lib/native.js';
+
+const MiB = 1024 * 1024;
+const [, , directory] = process.argv;
+const file = join(directory, 'file');
+writeFileSync(file, Buffer.alloc(8192));
+const fd = openSync(file, 'r+');
+const create = () => native.kindCreate(directory, 16 * MiB, false, false, false, false);
+const { id } = create();
+const map = () => native.mapDescriptor(fd, 0, 4096, true, false);
+let mapping = map();
+const [nonce] = native.kindShare(id);
+
+const isInteger = (least, most) => (value) => Number.isInteger(value) && value >= least && value <= most;
+const isPath = (value) => typeof value === 'string' && !value.includes('\0');
+const isBoolean = (value) => typeof value === 'boolean';
+const or = (fits) => (value) => value === undefined || fits(value);
+const count = isInteger(0, Number.MAX_SAFE_INTEGER);
+const uint32 = isInteger(0, 2 ** 32 - 1);
+const never = () => false;
+
+/** For each sort of parameter a value that fits, and which do. */
+const sorts = {
+	options: [() => ({ systemError, areMarksKeys: false }), never],
+	file: [() => file, isPath],
+	directory: [() => directory, isPath],
+	'path?': [() => undefined, or(isPath)],
+	string: [() => '', (value) => typeof value === 'string'],
+	fd: [() => fd, isInteger(0, 2 ** 31 - 1)],
+	uint32: [() => 0, uint32],
+	most: [() => 10, uint32],
+	count: [() => 0, count],
+	length: [() => 4096, count],
+	boolean: [() => false, isBoolean],
+	'boolean?': [() => undefined, or(isBoolean)],
+	mapping: [() => mapping.id, uint32],
+	view: [() => Buffer.alloc(8192), (value) => value instanceof Uint8Array],
+	'instruction?': [() => native.flushInstructions[0], or(never)],
+	buffer: [() => new ArrayBuffer(8), (value) => value instanceof ArrayBuffer],
+	'buffer?': [() => undefined, or((value) => value instanceof ArrayBuffer)],
+	id: [() => id, count],
+	code: [() => 3, isInteger(0, native.kindLayout.classSizes.length - 1)],
+	units: [() => 1, count],
+	alignment: [() => 16, count],
+	out: [() => native.kindLayout.handleOut, isInteger(0, 2 ** 16 - 1)],
+	fill: [() => -1, isInteger(-1, 255)],
+	sort: [() => native.kindLayout.referenceShared, isInteger(0, 2)],
+	part: [() => 0.5, (value) => typeof value === 'number' && value >= 0 && value <= 1],
+	maxSize: [() => 16 * MiB, (value) => isInteger(0, 2 ** 53)(value) && value % native.kindLayout.chunkSize === 0],
+	nonce: [() => nonce, count],
+	anything: [() => 1, () => true],
+};
+
+const request = ['directory', 'maxSize', 'boolean', 'boolean', 'boolean', 'boolean'];
+const place = ['id', 'uint32', 'uint32'];
+
+/** The parameters of every export, by their sorts. */
+const parameters = {
+	init: ['options'],
+	statx: ['file'],
+	statxDescriptor: ['fd'],
+	statxTemporary: ['directory', 'boolean?'],
+	statfs: ['file'],
+	getFsxattr: ['file', 'boolean?'],
+	changeFsxattrFlags: ['file', 'uint32', 'uint32'],
+	changeFsxattrTree: ['directory', 'uint32', 'uint32', 'boolean'],
+	changeFsxattrTreeAsync: ['directory', 'uint32', 'uint32', 'boolean'],
+	getInodeFlags: ['file', 'boolean?'],
+	tryMapSync: ['file', 'boolean', 'boolean?'],
+	fileExtents: ['file', 'most'],
+	openFile: ['file', 'boolean'],
+	openTemporary: ['directory'],
+	closeDescriptor: ['fd'],
+	allocate: ['fd', 'count', 'length', 'boolean', 'path?'],
+	allocateOrNothing: ['fd', 'count', 'length', 'path?'],
+	punchHole: ['fd', 'count', 'length', 'path?'],
+	truncate: ['fd', 'length', 'path?'],
+	mapDescriptor: ['fd', 'count', 'length', 'boolean', 'boolean', 'path?'],
+	releaseMapping: ['mapping'],
+	flush: ['view', 'count', 'length', 'instruction?'],
+	drain: [],
+	syncPages: ['view', 'count', 'length', 'path?'],
+	detachArrayBuffer: ['buffer'],
+	kindCreate: request,
+	kindCreateAsync: request,
+	kindCreateFixed: ['mapping', 'file', 'boolean'],
+	kindRefill: ['id', 'code'],
+	kindFlush: ['id', 'code'],
+	kindAllocateRun: ['id', 'units', 'alignment'],
+	kindFree: place,
+	kindFreeRaw: ['id', 'count', 'out', 'fill'],
+	kindResizeRun: [...place, 'units'],
+	kindTakeBetter: place,
+	kindWindow: [...place, 'length'],
+	kindCollectedWindow: [...place, 'length', 'count'],
+	kindShare: ['id'],
+	kindAttach: ['nonce', 'uint32', 'string'],
+	kindLeave: ['id'],
+	kindReference: [...place, 'length', 'uint32', 'sort'],
+	kindShareBlock: [...place, 'count'],
+	kindRelength: [...place, 'count', 'length'],
+	kindDereference: [...place, 'count'],
+	kindUnreference: [...place, 'count'],
+	kindQuarantine: [...place, 'count', 'buffer'],
+	kindFreeReferenced: [...place, 'count', 'buffer?'],
+	kindRawTables: ['id'],
+	kindIsHandle: ['anything'],
+	kindPurge: ['id'],
+	kindPurgeAsync: ['id'],
+	kindPrefaultAsync: ['id'],
+	kindWatch: ['id', 'part'],
+	kindCollectable: ['id', 'part'],
+	kindStats: ['id'],
+	kindClassUse: ['id', 'boolean'],
+	kindForget: ['id'],
+	kindCloseAsync: ['id'],
+	kindClose: ['id'],
+};
+
+/** What an export answers when no hold has the number; where nothing is said, -EBADF. */
+const withoutHold = {
+	kindWindow: undefined,
+	kindCollectedWindow: undefined,
+	kindShare: undefined,
+	kindLeave: false,
+	kindDereference: undefined,
+	kindRawTables: undefined,
+	kindPurge: 0,
+	kindPurgeAsync: undefined,
+	kindPrefaultAsync: undefined,
+	kindWatch: undefined,
+	kindCollectable: 0,
+	kindStats: undefined,
+	kindClassUse: undefined,
+	kindForget: false,
+	kindCloseAsync: undefined,
+	kindClose: undefined,
+};
+
+const wrong = [
+	undefined,
+	null,
+	true,
+	NaN,
+	Number.POSITIVE_INFINITY,
+	-1,
+	1.5,
+	2 ** 53,
+	2 ** 64,
+	10n,
+	'',
+	'a\0b',
+	Symbol('wrong'),
+	{},
+	[],
+	new Int32Array(2),
+	new SharedArrayBuffer(8),
+	() => undefined,
+];
+
+const complaints = [];
+const complain = (name, args, what) =>
+	complaints.push(`${name}(${args.map((value) => inspect(value)).join(', ')}): ${what}`);
+
+const good = (name) => parameters[name].map((sort) => sorts[sort][0]());
+
+/** What the call throws, or gives. */
+function outcome(name, args) {
+	try {
+		return { value: native[name](...args) };
+	} catch (error) {
+		return { error };
+	}
+}
+
+function expectRefusal(name, args) {
+	const { error, value } = outcome(name, args);
+	if (error === undefined) return complain(name, args, `it gave ${inspect(value)}`);
+	if (!/^ERR_(INVALID_ARG_TYPE|INVALID_ARG_VALUE|OUT_OF_RANGE)$/.test(error.code)) complain(name, args, error.stack);
+}
+
+const functions = Object.keys(native).filter((name) => typeof native[name] === 'function');
+for (const name of new Set([...functions, ...Object.keys(parameters)])) {
+	if (!functions.includes(name) || !(name in parameters)) complaints.push(`${name} is only in one of the lists`);
+}
+
+const descriptors = () => readdirSync('/proc/self/fd').length;
+const before = { descriptors: descriptors(), stats: JSON.stringify(native.kindStats(id)) };
+
+let calls = 0;
+for (const name of functions) {
+	const fits = parameters[name].map((sort) => sorts[sort][1]);
+	for (const [position, isFit] of fits.entries()) {
+		for (const value of wrong) {
+			if (isFit(value)) continue;
+			expectRefusal(name, good(name).with(position, value));
+			calls++;
+		}
+		if (isFit(undefined)) continue;
+		expectRefusal(name, good(name).slice(0, position));
+		calls++;
+	}
+	for (const value of wrong) {
+		if (fits.every((isFit) => isFit(value))) continue;
+		expectRefusal(name, Array(7).fill(value));
+		calls++;
+	}
+	if (parameters[name][0] !== 'id') continue;
+	const args = [10 ** 9, ...good(name).slice(1)];
+	const { error, value } = outcome(name, args);
+	const expected = name in withoutHold ? withoutHold[name] : -constants.errno.EBADF;
+	if (error !== undefined || !Object.is(value, expected))
+		complain(name, args, error?.stack ?? `it gave ${inspect(value)}`);
+	calls++;
+}
+
+// Nothing of that has done anything.
+const after = { descriptors: descriptors(), stats: JSON.stringify(native.kindStats(id)) };
+if (JSON.stringify(before) !== JSON.stringify(after)) complaints.push(JSON.stringify({ before, after }));
+for (const standard of [0, 1, 2]) fstatSync(standard);
+
+// What was called good is.
+for (const name of functions) {
+	// Its file may have been let go.
+	mapping = map();
+	const args = name === 'closeDescriptor' ? [native.openTemporary(directory)] : good(name);
+	const { error, value } = outcome(name, args);
+	// This file system may know no such call.
+	if (error !== undefined && !(error.errno < 0)) complain(name, args, error.stack);
+	if (name.startsWith('kindCreate') && value?.id !== undefined) native.kindClose(value.id);
+	if (name === 'openFile' || name === 'openTemporary') native.closeDescriptor(value);
+	await value?.promise?.catch((rejection) => {
+		if (!(rejection.errno < 0)) complain(name, args, rejection.stack);
+	});
+}
+
+// Numbers that fit, and name nothing, or anything.
+const codes = [0, 1, 2, 16, 55, 56, 63, 64, 65, 128, 193, 8256];
+const numbers = [...codes, 2 ** 16, 2 ** 31 - 1, 2 ** 32 - 1, 2 ** 40, 2 ** 53 - 1];
+let state = 1;
+const pick = (below) => {
+	state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+	return Math.floor((state / 2 ** 32) * below);
+};
+const { id: scratch } = create();
+const numeric = new Set(['uint32', 'count', 'length', 'code', 'units', 'alignment', 'out', 'fill', 'sort']);
+const onBlocks = functions.filter((name) => {
+	const [first, ...rest] = parameters[name];
+	return first === 'id' && rest.length > 0 && rest.every((sort) => numeric.has(sort));
+});
+for (let turn = 0; turn < 20_000; turn++) {
+	const name = onBlocks[pick(onBlocks.length)];
+	const args = [scratch, ...parameters[name].slice(1).map(() => numbers[pick(numbers.length)])];
+	const { error } = outcome(name, args);
+	if (error !== undefined && !/^ERR_/.test(error.code)) complain(name, args, error.stack);
+	calls++;
+}
+const { blocks, free, active, capacity } = native.kindStats(scratch);
+if (free + active !== capacity || blocks < 0) complaints.push(JSON.stringify({ blocks, free, active, capacity }));
+native.kindClose(scratch);
+closeSync(fd);
+
+console.log(JSON.stringify({ calls, complaints: complaints.slice(0, 50) }));
