@@ -5,7 +5,7 @@
 // table has a thread cache: so nobody who has it need ask what the magazine is for. Before the magazine becomes another
 // length's, `retire` takes them out.
 import { type Backing, noCache } from './block.ts';
-import { magazineOf, magazines } from './magazine.ts';
+import { magazineOf, magazines } from './fast-path.ts';
 
 /** Where the backing is of a block in this segment; of segment -1, which stands for a place by number, there is none. */
 function indexOf(segment: number, magazine: number): number {
@@ -13,7 +13,7 @@ function indexOf(segment: number, magazine: number): number {
 }
 
 export class Backings {
-	/** By `indexAt` of an entry in the thread cache. Emptied by `clear`, and never another array. */
+	/** By segment, from -1 on, and magazine. Emptied by `clear`, and never another array. */
 	readonly table: (Backing | undefined)[] = [];
 
 	constructor() {
@@ -27,7 +27,7 @@ export class Backings {
 	/** From now on malloc makes its blocks of it. Its magazine is for its code. */
 	put(backing: Backing): void {
 		this.#grow(indexOf(backing.segment + 1, 0));
-		this.table[indexOf(backing.segment, backing.magazine)] = backing;
+		this.table[indexOf(backing.segment, magazineOf(backing.code))] = backing;
 	}
 
 	/** The magazine of a code may be for another code from now on. */

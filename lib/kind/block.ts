@@ -1,12 +1,7 @@
 // What a caller holds: a Buffer over a piece of a kind's memory, which knows in private fields which piece. `free`
 // needs no look-up, nobody can forge or change a handle, and a freed block knows that it is.
 import { Buffer } from 'node:buffer';
-import { native } from '../native.ts';
-import * as magazine from './magazine.ts';
-
-// V8 knows what the constants of this module are, and looks at an import each time: a tenth of the fast path.
-const { magazineOf, pushInto } = magazine;
-const { runCode, unitsShift } = native.kindLayout;
+import { cachedUnitsOf, magazineAt } from './codes.ts';
 
 // Node's own FastBuffer: a Uint8Array with Buffer's prototype, whose constructor costs no more than Uint8Array's.
 export const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => Buffer })[
@@ -62,7 +57,7 @@ export class Backing {
 	readonly segment: number;
 	/** The size class, or the length in units (see thread_cache.h). */
 	readonly code: number;
-	/** For the cache: the number of the magazine, and the units of a run. */
+	/** For the cache: where the magazine begins, and what a block adds to the units. */
 	readonly magazine: number;
 	readonly units: number;
 
@@ -82,8 +77,8 @@ export class Backing {
 		this.cache = cache;
 		this.segment = segment;
 		this.code = code;
-		this.magazine = magazineOf(code);
-		this.units = code > runCode && cache !== noCache ? code >> unitsShift : 0;
+		this.magazine = magazineAt(code);
+		this.units = cache === noCache ? 0 : cachedUnitsOf(code);
 	}
 }
 
@@ -104,17 +99,6 @@ export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
 
 	static get [Symbol.species](): typeof FastBuffer {
 		return FastBuffer;
-	}
-
-	/** Puts a block into its magazine; false if there is no room, or if anything about it is not as it should be. */
-	static push(block: unknown, cache: Int32Array): boolean {
-		if (typeof block !== 'object' || block === null || !(#backing in block)) return false;
-		const backing = block.#backing;
-		const offset = block.#offset;
-		if (backing.cache !== cache || offset < 0) return false;
-		if (!pushInto(cache, backing.magazine, backing.units, backing.segment, offset)) return false;
-		block.#offset = freed;
-		return true;
 	}
 
 	/** A block whose ArrayBuffer does not begin where its segment does, at `offset` of that. */
@@ -185,6 +169,7 @@ export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
 	static backingOf(block: Block): Backing {
 		return block.#backing;
 	}
+	/** Negative if it has been freed. */
 	static offsetOf(block: Block): number {
 		return block.#offset;
 	}

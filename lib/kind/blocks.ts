@@ -1,4 +1,4 @@
-// The blocks of a kind in one thread: how they are made and found, all but the fast path, which is in kind.ts. What becomes of
+// The blocks of a kind in one thread: how they are made and found, all but the fast path, which is in fast-path.ts. What becomes of
 // one is its sort's business.
 import { constants } from 'node:buffer';
 import { requireInteger } from '../arguments.ts';
@@ -10,10 +10,10 @@ import { runCodeOf } from './codes.ts';
 import { clear, copy } from './content.ts';
 import { DebugLedger, fillFreed, freedByte, redZone } from './debug.ts';
 import { Empty } from './empty.ts';
+import { isPressed, pushBlock } from './fast-path.ts';
 import { Garbage } from './garbage.ts';
 import { Guarded, makeGuarded } from './guarded.ts';
 import { type KindStats, sizeClassesOf } from './kind-stats.ts';
-import { isPressed } from './magazine.ts';
 import type { Memory } from './memory.ts';
 import { Ordinary } from './ordinary.ts';
 import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
@@ -181,7 +181,7 @@ export class Blocks implements Memory {
 			// A block that only shrinks can stay where it is.
 			if (typeof moved === 'number') return (size < block.length ? sort.shrink(block, size) : undefined) ?? moved;
 			copy(moved, sort.content(block, size));
-			if (!Block.push(block, this.heap.cache)) this.free(block);
+			if (!pushBlock(block, this.heap.cache)) this.free(block);
 			return moved;
 		} catch (error) {
 			// That, or another thread was faster, or debug mode found that something was written beside it.

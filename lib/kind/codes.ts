@@ -1,7 +1,7 @@
 // The codes of blocks: what a block is and in which magazine of the thread cache it goes (native/heap/thread_cache.h).
 import { native } from '../native.ts';
 
-const { classOfQuantum, sizeQuantum, maxSlabSize, runCode, runMagazines, unitsShift, leastUnitShift } =
+const { classOfQuantum, sizeQuantum, maxSlabSize, runCode, runMagazines, unitsShift, magazineShift, leastUnitShift } =
 	native.kindLayout;
 
 // Taken once: others may be put in their place later.
@@ -11,6 +11,7 @@ const quantumShift = log2(sizeQuantum);
 const quantumMask = sizeQuantum - 1;
 const runMask = runMagazines - 1;
 const unitsSpan = 2 ** unitsShift;
+const codeMask = unitsSpan - 1;
 const leastUnitMask = 2 ** leastUnitShift - 1;
 
 /** The size class of at most `maxSlabSize` bytes, more than 0. */
@@ -41,6 +42,16 @@ export function unitsOf(code: number): number {
 /** The code of a block of `size` bytes, more than 0, in a kind whose units have `unitSize` bytes. */
 export function codeFor(size: number, unitSize: number): number {
 	return size <= maxSlabSize ? classFor(size) : runCodeOf(ceil(size / unitSize));
+}
+
+/** The first word of the magazine for blocks of a code. */
+export function magazineAt(code: number): number {
+	return (code & codeMask) << magazineShift;
+}
+
+/** What a block adds to the units that are cached: a run its length, which is a small integer, a block of a class nothing. */
+export function cachedUnitsOf(code: number): number {
+	return code > runCode ? code >> unitsShift : 0;
 }
 
 /** The code of an empty block: it has no memory and no magazine. */

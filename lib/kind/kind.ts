@@ -1,8 +1,7 @@
 // The contract of every kind: malloc and its family, on a heap in native code and this thread's cache of free blocks.
 //
-// The common path is here and in block.ts, in JavaScript: a free block is popped from, or pushed into, a magazine of
-// the thread cache without a native call. All else (an empty or full magazine, long blocks, errors) is slow path, which
-// is in blocks.ts and thread-heap.ts.
+// malloc and free take a free block out of the thread cache, or put one into it, without a native call: fast-path.ts. All else
+// (an empty or full magazine, long blocks, errors) is the slow path, which is in blocks.ts and thread-heap.ts.
 import { requireInteger } from '../arguments.ts';
 import {
 	daxkindError,
@@ -16,13 +15,13 @@ import {
 } from '../errors.ts';
 import { checkJobOptions, finish, type JobOptions, throwIfAborted } from '../jobs.ts';
 import { type KindHandle, native } from '../native.ts';
-import { type Backing, Block, FastBuffer } from './block.ts';
+import { Block, FastBuffer } from './block.ts';
 import { Blocks } from './blocks.ts';
-import * as codes from './codes.ts';
+import { codeFor } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
+import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
-import * as magazine from './magazine.ts';
 import { type CheckedPressureOptions, checkPressureOptions } from './pressure.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
@@ -31,18 +30,14 @@ import { stackOf } from './stacks.ts';
 import { noMemory, type ThreadHeap } from './thread-heap.ts';
 import { closeWhenGarbage } from './unclosed.ts';
 
-// V8 knows what the constants of this module are, and looks at an import each time: a tenth of the fast path.
-const { classFor, codeFor, smallRunCode } = codes;
-const { drop, has, indexAt, newest, offsetAt } = magazine;
-const { maxSlabSize, leastUnitShift } = native.kindLayout;
+const { leastUnitShift } = native.kindLayout;
 
-// Taken once: another may be put in its place later.
-const { max } = Math;
+// Taken once: others may be put in their place later.
+const { log2, max } = Math;
 
 /** The smallest alignment that memalign takes: that of a pointer, as posix_memalign has it. */
 const leastAlignment = 8;
-/** What a closed kind has for a thread cache, and one in debug mode: no block of it takes the fast path. */
-const closedCache = new Int32Array(0);
+/** What a kind has for a thread cache in debug mode: no block of it takes the fast path. */
 const debugCache = new Int32Array(0);
 
 /** Of a kind that was attached to: only who creates a kind is told of pressure. */
@@ -91,7 +86,7 @@ export function nameKinds(all: KindMakers): void {
  *
  * Other threads of the process join a kind by `share` and `attach`; each has a Kind of its own for it.
  */
-export abstract class Kind {
+export abstract class Kind extends Allocator {
 	/** The directory, or what else the memory comes from: for messages. */
 	readonly path: string;
 	/** What the kind can hold in bytes. */
@@ -102,62 +97,24 @@ export abstract class Kind {
 	#heap: ThreadHeap;
 	/** Which kind of the process. */
 	#number: number;
-	/** The heap's cache, for the fast path; of a closed kind and in debug mode one that has nothing. */
-	#cache: Int32Array;
-	/** log2 of the units' length in the shortest ones'. */
-	#unitGrowth: number;
-	/** What the Buffers of cached blocks are made of. */
-	#backings: (Backing | undefined)[];
 	#raw: RawHandles | undefined;
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared = false;
 
 	protected constructor(handle: KindHandle, pressure: CheckedPressureOptions = noPressure) {
+		super();
 		if (!made.delete(handle)) throw illegalConstructor();
 		this.path = handle.path;
 		this.capacity = handle.capacity;
 		this.debug = handle.debug;
 		this.#blocks = new Blocks(this, handle, pressure);
 		this.#heap = this.#blocks.heap;
-		this.#backings = this.#blocks.backings.table;
 		this.#number = handle.number;
-		this.#cache = handle.debug ? debugCache : this.#heap.cache;
-		this.#unitGrowth = handle.unitShift - leastUnitShift;
-	}
-
-	/**
-	 * Allocates `size` bytes, aligned to 16. The content is whatever was there before.
-	 *
-	 * @param size In bytes. 0 gives an empty Buffer, which `free` takes.
-	 * @returns A Buffer of exactly `size` bytes.
-	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY, saying why.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE for a `size` that is none.
-	 * @throws Error ERR_INVALID_STATE after `close`.
-	 */
-	malloc(size: number): Buffer {
-		// To look before costs a third of all; the engine looks anyway.
-		let cache: Int32Array;
-		try {
-			cache = this.#cache;
-		} catch {
-			throw invalidThis('Kind');
-		}
-		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
-		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
-			const code = size <= maxSlabSize ? classFor(size) : smallRunCode(size, this.#unitGrowth);
-			const entry = newest(cache, code);
-			if (entry > 0) {
-				// There is one only where the magazine is for its code.
-				const backing = this.#backings[indexAt(cache, entry, code)];
-				// Its ArrayBuffer may have been moved away by transfer().
-				if (backing !== undefined && backing.code === code && backing.bytes.length > 0) {
-					const block = new Block(backing, offsetAt(cache, entry), size);
-					drop(cache, entry, code);
-					return block;
-				}
-			}
-		}
-		return this.#blocks.malloc(size, this.malloc);
+		connect(this, this.#blocks, {
+			cache: handle.debug ? debugCache : this.#heap.cache,
+			backings: this.#blocks.backings.table,
+			unitGrowth: handle.unitShift - leastUnitShift,
+		});
 	}
 
 	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
@@ -251,29 +208,6 @@ export abstract class Kind {
 	}
 
 	/**
-	 * Frees a block. null and undefined are accepted and do nothing, as in C, and so the result of `tryMalloc` can be
-	 * passed on as it is.
-	 *
-	 * The memory is the next malloc's at once. An operation that was given the block and is still under way (`fs.read`,
-	 * `socket.write`, zlib, crypto) then overwrites or sends somebody else's block: await it, then free.
-	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no Buffer.
-	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
-	 *   when it is a Buffer from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
-	 *   kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
-	 * @throws Error ERR_INVALID_STATE after `close`.
-	 */
-	free(block: Buffer | null | undefined): void {
-		let cache: Int32Array;
-		try {
-			cache = this.#cache;
-		} catch {
-			throw invalidThis('Kind');
-		}
-		if (!Block.push(block, cache)) this.#blocks.free(block);
-	}
-
-	/**
 	 * How many bytes a block could hold: its size rounded up to its size class, or to whole units. The Buffer itself has
 	 * the length that was asked for; `realloc` up to the usable size does not move it. 0 for null and undefined. In debug
 	 * mode it is the block's length: a red zone follows.
@@ -322,12 +256,8 @@ export abstract class Kind {
 	 *   64 GiB or more.
 	 */
 	mallocRaw(size: number): number {
-		let raw: RawHandles | undefined;
-		try {
-			raw = this.#raw;
-		} catch {
-			throw invalidThis('Kind');
-		}
+		if (!(#raw in this)) throw invalidThis('Kind');
+		const raw = this.#raw;
 		if (raw !== undefined && typeof size === 'number' && size > 0 && (size | 0) === size) {
 			const handle = raw.malloc(size);
 			if (handle > 0) return handle;
@@ -373,12 +303,8 @@ export abstract class Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	freeRaw(handle: number): void {
-		let raw: RawHandles | undefined;
-		try {
-			raw = this.#raw;
-		} catch {
-			throw invalidThis('Kind');
-		}
+		if (!(#raw in this)) throw invalidThis('Kind');
+		const raw = this.#raw;
 		if (raw === undefined || typeof handle !== 'number' || !raw.free(handle)) this.#freeRawSlowly(handle);
 	}
 
@@ -419,6 +345,10 @@ export abstract class Kind {
 	}
 
 	static {
+		// Whoever looks for the methods of a kind looks here.
+		const { malloc, free } = Object.getOwnPropertyDescriptors(Allocator.prototype);
+		Object.defineProperties(Kind.prototype, { malloc, free });
+
 		attachAs = (type, shared) => {
 			const stack = stackOf(type.attach);
 			const { process, number, secret } = requireSharedKind(shared);
@@ -537,7 +467,7 @@ export abstract class Kind {
 		try {
 			await finish(() => native.kindPrefaultAsync(this.#heap.id), given, { progressOf });
 		} catch (error) {
-			if (this.#cache === closedCache && (error as SystemError | null)?.code === 'ECANCELED')
+			if (!isConnected(this) && (error as SystemError | null)?.code === 'ECANCELED')
 				throw invalidState('the kind is closed');
 			throw error;
 		}
@@ -546,7 +476,7 @@ export abstract class Kind {
 	/** True after `close`. */
 	get closed(): boolean {
 		Kind.#check(this);
-		return this.#cache === closedCache;
+		return !isConnected(this);
 	}
 
 	/**
@@ -565,7 +495,7 @@ export abstract class Kind {
 	 */
 	close(): LeakReport | undefined {
 		Kind.#check(this);
-		if (this.#cache === closedCache) return undefined;
+		if (!isConnected(this)) return undefined;
 		const leaks = this.#leaks();
 		this.#letGo(() => native.kindClose(this.#heap.id));
 		this.#warn(leaks);
@@ -578,7 +508,7 @@ export abstract class Kind {
 	 */
 	async closeAsync(): Promise<LeakReport | undefined> {
 		Kind.#check(this);
-		if (this.#cache === closedCache) return undefined;
+		if (!isConnected(this)) return undefined;
 		const leaks = this.#leaks();
 		const letGo = () => {
 			const job = this.#letGo(() => native.kindCloseAsync(this.#heap.id));
@@ -603,7 +533,7 @@ export abstract class Kind {
 
 	/** Refuses a receiver that is no Kind, with Node's error; for the engine, it would be about a private member. */
 	static #check(kind: unknown): void {
-		if (typeof kind !== 'object' || kind === null || !(#cache in kind)) throw invalidThis('Kind');
+		if (!isAllocator(kind)) throw invalidThis('Kind');
 	}
 
 	// ---- Slow paths -------------------------------------------------------------------------------------------------
@@ -611,7 +541,7 @@ export abstract class Kind {
 	/** Whether malloc will find a block in the thread cache, and so cannot fail. */
 	#isCached(size: number): boolean {
 		if (typeof size !== 'number' || !(size > 0 && (size | 0) === size)) return false;
-		return has(this.#cache, codeFor(size, this.#heap.unitSize));
+		return has(cacheOf(this), codeFor(size, this.#heap.unitSize));
 	}
 
 	#share(): void {
@@ -622,9 +552,9 @@ export abstract class Kind {
 	#rawHandles(): RawHandles {
 		this.#blocks.checkOpen();
 		this.#raw ??= new RawHandles({
-			cache: this.#cache,
+			cache: cacheOf(this),
 			owner: this.#heap.owner,
-			unitShift: this.#unitGrowth + leastUnitShift,
+			unitShift: log2(this.#heap.unitSize),
 			isShared: this.#isShared,
 			read: () => {
 				const tables = native.kindRawTables(this.#heap.id);
@@ -673,16 +603,14 @@ export abstract class Kind {
 
 	/** Closes the Kind by `letGo`. If that throws, the Kind is open as before. */
 	#letGo<Result>(letGo: () => Result): Result {
-		const [cache, backings, raw] = [this.#cache, this.#backings, this.#raw];
-		this.#cache = closedCache;
-		this.#backings = [];
+		const raw = this.#raw;
+		const reconnect = disconnect(this);
 		this.#raw = undefined;
 		try {
 			return this.#blocks.close(letGo);
 		} catch (error) {
 			if (this.#blocks.isOpen) {
-				this.#cache = cache;
-				this.#backings = backings;
+				reconnect();
 				this.#raw = raw;
 			}
 			throw error;

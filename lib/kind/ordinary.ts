@@ -1,11 +1,11 @@
 // The blocks that malloc makes: views of a segment's ArrayBuffer, which go back to the thread cache. All but the fast path,
-// which is in kind.ts.
+// which is in fast-path.ts.
 import { native } from '../native.ts';
 import type { Backings } from './backings.ts';
 import { Backing, Block, type Caller, type Sort } from './block.ts';
 import { codeFor } from './codes.ts';
 import { copy } from './content.ts';
-import { isFor, takeResult } from './magazine.ts';
+import { isFor, takeResult } from './fast-path.ts';
 import type { Memory } from './memory.ts';
 import { Referenced } from './referenced.ts';
 import { corrupted } from './refusals.ts';

@@ -2,8 +2,8 @@
 import { setImmediate } from 'node:timers';
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { native } from '../native.ts';
+import { clearPressure } from './fast-path.ts';
 import type { KindStats } from './kind-stats.ts';
-import { clearPressure } from './magazine.ts';
 
 // Taken once: another may be put in its place later.
 const nextTurn = setImmediate;

@@ -2,13 +2,13 @@
 // its place: so neither `freeRaw` nor the next `mallocRaw` has to look up where the block is.
 import { native } from '../native.ts';
 import * as codes from './codes.ts';
-import * as magazine from './magazine.ts';
+import * as fastPath from './fast-path.ts';
 import { freedAlready, RawTables, type TableOptions } from './raw-tables.ts';
 import type { Place } from './thread-heap.ts';
 
 // V8 knows what the constants of this module are, and looks at an import each time.
 const { classFor, smallRunCode } = codes;
-const { drop, has, newest, numberAt, offsetAt, pop, push, pushNumber, segmentAt } = magazine;
+const { drop, has, newest, numberAt, offsetAt, pop, push, pushNumber, segmentAt } = fastPath;
 const {
 	maxSlabSize,
 	runCode,

@@ -20,7 +20,7 @@ import {
 	segmentAt,
 	setPlace,
 	takeResult,
-} from './magazine.ts';
+} from './fast-path.ts';
 
 const { classOfQuantum, classSizes, sizeQuantum, maxSlabSize, runCode, segmentSize } = native.kindLayout;
 const { ENOMEM, ENOSPC, EDQUOT } = osConstants.errno;

@@ -1,0 +1,289 @@
+// malloc and free without a native call: a free block is taken out of this thread's cache, or put into it. This file alone
+// reads and writes the words of the thread cache, by the protocol of native/heap/thread_cache.h.
+//
+// An entry of the cache is known by the index of its first word. A function that changes something calls nothing from its
+// first store on, so that it is done wholly or, at the end of the stack, not at all. `malloc` and `free` are written out:
+// V8 inlines 920 bytes of bytecode into a loop that calls them, and functions for their parts are more than that.
+import { invalidThis } from '../errors.ts';
+import { native } from '../native.ts';
+import { type Backing, Block, type Caller } from './block.ts';
+import * as codes from './codes.ts';
+
+const {
+	maxSlabSize,
+	runCode,
+	unitsShift,
+	magazineShift,
+	magazineLimit,
+	magazineCode,
+	byNumber,
+	cachedUnitsWord,
+	cachedUnitsLimitWord,
+	resultSegmentWord,
+	resultOffsetWord,
+	resultPendingWord,
+	failedClassesWord,
+	failedUnitsWord,
+	pressureWord,
+} = native.kindLayout;
+
+// V8 knows what the constants of this module are, and looks at an import each time: a tenth of malloc and free.
+const { classFor, smallRunCode, unitsOf } = codes;
+const { isBlock, backingOf, offsetOf, release } = Block;
+
+/** How many magazines there are. The first word of each is its top, which is the index of its newest entry in it. */
+export const magazines = 2 ** unitsShift;
+const codeMask = magazines - 1;
+const topMask = 2 ** magazineShift - 1;
+/** Words of an entry. */
+const entryWords = 2;
+
+/** The number of the magazine for blocks of a code. */
+export function magazineOf(code: number): number {
+	return code & codeMask;
+}
+
+/**
+ * The newest entry in the magazine of a code; 0 if there is none. Runs of several lengths share a magazine: whoever does not
+ * know for which it is asks `isFor`.
+ */
+export function newest(cache: Int32Array, code: number): number {
+	const magazine = (code & codeMask) << magazineShift;
+	const top = cache[magazine]!;
+	return top > 0 ? magazine + top : 0;
+}
+
+/** Whether the magazine of a code is for blocks of that code. */
+export function isFor(cache: Int32Array, code: number): boolean {
+	return cache[((code & codeMask) << magazineShift) + magazineCode] === code;
+}
+
+/** Whether the cache has a block of the code. */
+export function has(cache: Int32Array, code: number): boolean {
+	return newest(cache, code) > 0 && isFor(cache, code);
+}
+
+/** In which segment the block of an entry is; -1 if it is left there by number. */
+export function segmentAt(cache: Int32Array, entry: number): number {
+	return cache[entry]!;
+}
+
+/** Where in its segment. */
+export function offsetAt(cache: Int32Array, entry: number): number {
+	return cache[entry + 1]!;
+}
+
+/** The number of the block's place (native/heap/places.h); -1 if it is left there by segment and offset. */
+export function numberAt(cache: Int32Array, entry: number): number {
+	return cache[entry] === byNumber ? cache[entry + 1]! : -1;
+}
+
+/** Says where the block of an entry is. */
+export function setPlace(cache: Int32Array, entry: number, segment: number, offset: number): void {
+	cache[entry] = segment;
+	cache[entry + 1] = offset;
+}
+
+/** Takes the newest entry out of the magazine of its class. */
+export function pop(cache: Int32Array, entry: number): void {
+	cache[entry & ~topMask] = (entry & topMask) - entryWords;
+}
+
+/** The same of a code, which may be a run's. */
+export function drop(cache: Int32Array, entry: number, code: number): void {
+	cache[entry & ~topMask] = (entry & topMask) - entryWords;
+	if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
+}
+
+/** Puts memory into the magazine of its code, if that is for such blocks and has room. */
+export function push(cache: Int32Array, code: number, segment: number, offset: number): boolean {
+	const magazine = (code & codeMask) << magazineShift;
+	const top = cache[magazine]! + entryWords;
+	if (!(top <= cache[magazine + magazineLimit]!) || cache[magazine + magazineCode] !== code) return false;
+	if (code > runCode) {
+		const cached = cache[cachedUnitsWord]! + (code >> unitsShift);
+		if (cached > cache[cachedUnitsLimitWord]!) return false;
+		cache[cachedUnitsWord] = cached;
+	}
+	cache[magazine + top] = segment;
+	cache[magazine + top + 1] = offset;
+	cache[magazine] = top;
+	return true;
+}
+
+/** Puts a block of a class into its magazine by the number of its place, a small integer, if there is room. */
+export function pushNumber(cache: Int32Array, code: number, number: number): boolean {
+	const first = code << magazineShift;
+	const top = cache[first]! + entryWords;
+	if (!(top <= cache[first + magazineLimit]!)) return false;
+	cache[first + top] = byNumber;
+	cache[first + top + 1] = number;
+	cache[first] = top;
+	return true;
+}
+
+/** Whether the cache will hold blocks of a code at all. */
+export function isCacheable(cache: Int32Array, code: number): boolean {
+	if (code >= runCode) return unitsOf(code) <= cache[cachedUnitsLimitWord]! / 2;
+	return cache[(code << magazineShift) + magazineLimit]! > 0;
+}
+
+/**
+ * Whether blocks of a code have failed for want of memory, and none has come back since.
+ *
+ * @param segmentUnits The length of a segment.
+ */
+export function isKnownToFail(cache: Int32Array, code: number, segmentUnits: number): boolean {
+	if (code < runCode) return (cache[failedClassesWord + (code >> 5)]! & (1 << (code & 31))) !== 0;
+	// A longer run fails, too; but one that is longer than a segment may cross the borders of segments, others not.
+	const units = unitsOf(code);
+	const failed = cache[failedUnitsWord]!;
+	return units >= failed && (units <= segmentUnits || failed > segmentUnits);
+}
+
+/** Where a native call has put the block that it found. It is the heap's until `takeResult`. */
+export function resultSegment(cache: Int32Array): number {
+	return cache[resultSegmentWord]!;
+}
+export function resultOffset(cache: Int32Array): number {
+	return cache[resultOffsetWord]!;
+}
+export function takeResult(cache: Int32Array): void {
+	cache[resultPendingWord] = 0;
+}
+
+/** Whether as much is in use as kindWatch was told; and that this has been noticed. */
+export function isPressed(cache: Int32Array): boolean {
+	return cache[pressureWord] !== 0;
+}
+export function clearPressure(cache: Int32Array): void {
+	cache[pressureWord] = 0;
+}
+
+/** What has no block in it: the cache of a kind that is closed. */
+const nothing = new Int32Array(0);
+
+/** All that is not the fast path. */
+export interface SlowPath {
+	malloc(size: number, caller: Caller): Block;
+	free(value: unknown): void;
+}
+
+/** What an allocator works on. */
+export interface Connection {
+	/** The thread cache, or one that has nothing. */
+	cache: Int32Array;
+	/** What the Buffers of cached blocks are made of, see backings.ts. */
+	backings: (Backing | undefined)[];
+	/** log2 of the length of the kind's units in the shortest ones'. */
+	unitGrowth: number;
+}
+
+/** Connects an allocator, once; what it works on from then on, and what it has worked on. */
+export let connect: (allocator: Allocator, slow: SlowPath, connection: Connection) => void;
+/** Takes the allocator's connection away; it fails as the slow path does. Gives what gives it back. */
+export let disconnect: (allocator: Allocator) => () => void;
+export let isConnected: (allocator: Allocator) => boolean;
+/** The cache that the allocator works on. */
+export let cacheOf: (allocator: Allocator) => Int32Array;
+/** Whether the value is an allocator. */
+export let isAllocator: (value: unknown) => value is Allocator;
+
+/** The malloc and free of every kind. */
+export abstract class Allocator {
+	#cache: Int32Array = nothing;
+	#backings: (Backing | undefined)[] = [];
+	#unitGrowth = 0;
+	#slow!: SlowPath;
+
+	static {
+		connect = (allocator, slow, { cache, backings, unitGrowth }) => {
+			allocator.#slow = slow;
+			allocator.#unitGrowth = unitGrowth;
+			allocator.#backings = backings;
+			allocator.#cache = cache;
+		};
+		disconnect = (allocator) => {
+			const [cache, backings] = [allocator.#cache, allocator.#backings];
+			allocator.#cache = nothing;
+			allocator.#backings = [];
+			return () => {
+				allocator.#cache = cache;
+				allocator.#backings = backings;
+			};
+		};
+		isConnected = (allocator) => allocator.#cache !== nothing;
+		cacheOf = (allocator) => allocator.#cache;
+		isAllocator = (value): value is Allocator => typeof value === 'object' && value !== null && #cache in value;
+	}
+
+	/**
+	 * Allocates `size` bytes, aligned to 16. The content is whatever was there before.
+	 *
+	 * @param size In bytes. 0 gives an empty Buffer, which `free` takes.
+	 * @returns A Buffer of exactly `size` bytes.
+	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY, saying why.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE for a `size` that is none.
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	malloc(size: number): Buffer {
+		if (!(#cache in this)) throw invalidThis('Kind');
+		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
+		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
+			const cache = this.#cache;
+			const code = size <= maxSlabSize ? classFor(size) : smallRunCode(size, this.#unitGrowth);
+			const magazine = (code & codeMask) << magazineShift;
+			const top = cache[magazine]!;
+			if (top > 0) {
+				const entry = magazine + top;
+				// There is a backing only where the magazine is for its code, and the entry is not a number.
+				const backing = this.#backings[((cache[entry]! + 1) << unitsShift) | (code & codeMask)];
+				// Its ArrayBuffer may have been moved away by transfer().
+				if (backing !== undefined && backing.code === code && backing.bytes.length > 0) {
+					const block = new Block(backing, cache[entry + 1]!, size);
+					cache[magazine] = top - entryWords;
+					if (backing.units > 0) cache[cachedUnitsWord]! -= backing.units;
+					return block;
+				}
+			}
+		}
+		return this.#slow.malloc(size, this.malloc);
+	}
+
+	/**
+	 * Frees a block. null and undefined are accepted and do nothing, as in C, and so the result of `tryMalloc` can be
+	 * passed on as it is.
+	 *
+	 * The memory is the next malloc's at once. An operation that was given the block and is still under way (`fs.read`,
+	 * `socket.write`, zlib, crypto) then overwrites or sends somebody else's block: await it, then free.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no Buffer.
+	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
+	 *   when it is a Buffer from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
+	 *   kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	free(block: Buffer | null | undefined): void {
+		if (!(#cache in this)) throw invalidThis('Kind');
+		if (!pushBlock(block, this.#cache)) this.#slow.free(block);
+	}
+}
+
+/** Ends a block by putting it into its magazine; false if there is no room, or if anything about it is not as it should be. */
+export function pushBlock(block: unknown, cache: Int32Array): boolean {
+	if (!isBlock(block)) return false;
+	const backing = backingOf(block);
+	const offset = offsetOf(block);
+	// A backing that has the cache is for what its magazine holds.
+	if (backing.cache !== cache || offset < 0) return false;
+	const { magazine, units } = backing;
+	const top = cache[magazine]! + entryWords;
+	if (!(top <= cache[magazine + magazineLimit]!)) return false;
+	if (units > 0 && cache[cachedUnitsWord]! + units > cache[cachedUnitsLimitWord]!) return false;
+	release(block);
+	if (units > 0) cache[cachedUnitsWord]! += units;
+	cache[magazine + top] = backing.segment;
+	cache[magazine + top + 1] = offset;
+	cache[magazine] = top;
+	return true;
+}
