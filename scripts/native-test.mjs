@@ -121,11 +121,15 @@ async function sanitizedAddon() {
 async function addon(options) {
 	const env = await sanitizedAddon();
 	await inDirectory(options, async (directory) => {
-		const { status, output: log } = await runSanitized(exercise(directory, options), env);
-		// Node may have leaks of its own, and a status for them: ours are told by what is in the log.
-		const isDone = status === 0 || (/LeakSanitizer: detected/.test(log) && /^\d+ rounds from seed/m.test(log));
-		if (!isDone || /ERROR: AddressSanitizer|runtime error:/.test(log) || ownLeaks(log).length > 0) {
-			throw new StepError(`addon-exercise.mjs failed with status ${status}`);
+		const misuse = [process.execPath, 'test/syscalls/wrong-arguments.mjs', directory];
+		for (const command of [exercise(directory, options), misuse]) {
+			const { status, output: log } = await runSanitized(command, env);
+			// Node may have leaks of its own, and a status for them: ours are told by what is in the log.
+			const isDone =
+				status === 0 || (/LeakSanitizer: detected/.test(log) && /^\d+ rounds from seed|^{"calls"/m.test(log));
+			if (!isDone || /ERROR: AddressSanitizer|runtime error:/.test(log) || ownLeaks(log).length > 0) {
+				throw new StepError(`${command.find((part) => part.endsWith('.mjs'))} failed with status ${status}`);
+			}
 		}
 	});
 }

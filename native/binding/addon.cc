@@ -14,8 +14,8 @@ namespace daxkind {
 
 namespace {
 
-/// init({ systemError, areMarksKeys }): registers the JavaScript factory that makes the errors of failed system calls;
-/// and whether markAsUntransferable keeps everybody from detaching an ArrayBuffer.
+// init({ systemError, areMarksKeys }): registers the JavaScript factory that makes the errors of failed system calls;
+// and whether markAsUntransferable keeps everybody from detaching an ArrayBuffer.
 napi_value init(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);
     const Napi::Object options(env, call.object("options"));

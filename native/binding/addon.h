@@ -12,16 +12,16 @@ class EnvironmentJobs;
 class MappingTable;
 struct ShownBuffers;
 
-/// All state of one environment, made when it loads the addon and destroyed with it.
+// All state of one environment, made when it loads the addon and destroyed with it.
 struct AddonState {
-    /// lib/errors.ts systemError, registered by init(). Empty until then.
+    // lib/errors.ts systemError, registered by init(). Empty until then.
     Napi::FunctionReference systemError;
-    /// The mappings made by mapDescriptor, shared with the finalizers of their ArrayBuffers, which may outlive this
-    /// struct.
+    // The mappings made by mapDescriptor, shared with the finalizers of their ArrayBuffers, which may outlive this
+    // struct.
     std::shared_ptr<MappingTable> mappings;
-    /// The calls that other threads make for it. Null until the first one.
+    // The calls that other threads make for it. Null until the first one.
     std::shared_ptr<EnvironmentJobs> jobs;
-    /// The ArrayBuffers that scripts see memory by (shown.h); shared with their finalizers as well.
+    // The ArrayBuffers that scripts see memory by (shown.h); shared with their finalizers as well.
     std::shared_ptr<ShownBuffers> shown;
 
     static AddonState& of(Napi::Env env) { return *env.GetInstanceData<AddonState>(); }

@@ -14,9 +14,7 @@ namespace daxkind {
 Napi::Object kernelConstants(Napi::Env env) {
     Napi::Object constants = Napi::Object::New(env);
     const auto number = [&](const char* name, double value) { constants.Set(name, Napi::Number::New(env, value)); };
-    const auto bits = [&](const char* name, std::uint64_t value) {
-        constants.Set(name, Napi::BigInt::New(env, value));
-    };
+    const auto bits = [&](const char* name, uint64_t value) { constants.Set(name, Napi::BigInt::New(env, value)); };
 
     bits("STATX_ATTR_COMPRESSED", STATX_ATTR_COMPRESSED);
     bits("STATX_ATTR_IMMUTABLE", STATX_ATTR_IMMUTABLE);

@@ -7,8 +7,8 @@
 
 namespace daxkind {
 
-/// An ArrayBuffer over memory of `owner`, which lives until the ArrayBuffer's backing store is finalised: later than
-/// any script can reach it. Null with an exception pending where the runtime allows none.
+// An ArrayBuffer over memory of `owner`, which lives until the ArrayBuffer's backing store is finalised: later than
+// any script can reach it. Null with an exception pending where the runtime allows none.
 template <typename Owner>
 napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::shared_ptr<Owner> owner) {
     auto* const hold = new std::shared_ptr<Owner>(std::move(owner));

@@ -48,8 +48,8 @@ napi_value getFsxattr(napi_env env, napi_callback_info info) {
 napi_value changeFsxattrFlags(napi_env env, napi_callback_info info) {
     Call call(env, info, 3);
     const std::string path = call.path("path");
-    const std::uint32_t set = call.uint32("set");
-    const std::uint32_t clear = call.uint32("clear");
+    const uint32_t set = call.uint32("set");
+    const uint32_t clear = call.uint32("clear");
     if (call.isRefused()) return nullptr;
     int fd = -1;
     const char* failedCall = nullptr;
@@ -72,18 +72,18 @@ napi_value getInodeFlags(napi_env env, napi_callback_info info) {
     const char* failedCall = nullptr;
     int result = syscalls::openForFsxattr(path.c_str(), followsLink, &fd, &failedCall);
     if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
-    std::uint32_t flags = 0;
+    uint32_t flags = 0;
     result = syscalls::getInodeFlags(fd, &flags);
     close(fd);
     if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
     return number(env, static_cast<double>(flags));
 }
 
-/// The arguments of a change of a tree.
+// The arguments of a change of a tree.
 struct TreeArguments {
     std::string top;
-    std::uint32_t set;
-    std::uint32_t clear;
+    uint32_t set;
+    uint32_t clear;
     bool recursive;
 
     explicit TreeArguments(Call& call)
@@ -99,7 +99,7 @@ struct TreeArguments {
 
 Napi::Value valueOf(Napi::Env env, const syscalls::FsxattrTreeChange& result) {
     Napi::Array failures = Napi::Array::New(env, result.failures.size());
-    for (std::size_t n = 0; n < result.failures.size(); ++n) {
+    for (size_t n = 0; n < result.failures.size(); ++n) {
         const syscalls::TreeFailure& failure = result.failures[n];
         Napi::Object object = Napi::Object::New(env);
         object.Set("path", Napi::Buffer<char>::Copy(env, failure.path.data(), failure.path.size()));
@@ -108,7 +108,7 @@ Napi::Value valueOf(Napi::Env env, const syscalls::FsxattrTreeChange& result) {
         object.Set("inodeFlags", failure.inodeFlags);
         object.Set("attributes", Napi::BigInt::New(env, failure.attributes));
         object.Set("uid", failure.owner);
-        failures.Set(static_cast<std::uint32_t>(n), object);
+        failures.Set(static_cast<uint32_t>(n), object);
     }
     Napi::Object object = Napi::Object::New(env);
     const auto number = [&](const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };

@@ -17,29 +17,29 @@ MappedRange::~MappedRange() {
     syscalls::unmap(address, length);
 }
 
-std::uint32_t MappingTable::add(std::shared_ptr<MappedRange> range) {
+uint32_t MappingTable::add(std::shared_ptr<MappedRange> range) {
     do lastId += 1;
     while (entries.count(lastId) != 0);
     entries.emplace(lastId, std::move(range));
     return lastId;
 }
 
-std::shared_ptr<MappedRange> MappingTable::find(std::uint32_t id) const {
+std::shared_ptr<MappedRange> MappingTable::find(uint32_t id) const {
     const auto found = entries.find(id);
     return found == entries.end() ? nullptr : found->second;
 }
 
 namespace {
 
-/// An ArrayBuffer's claim to a mapping; keeps the table alive for it.
+// An ArrayBuffer's claim to a mapping; keeps the table alive for it.
 struct Ownership {
     std::shared_ptr<MappingTable> table;
-    std::uint32_t id;
+    uint32_t id;
 
     ~Ownership() { table->remove(id); }
 };
 
-/// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer }
+// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer }
 napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     Call call(env, info, 6);
     const auto [fd, offset, length] = call.descriptorRange();
@@ -60,7 +60,7 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     options.copyOnWrite = !writable;
     options.sync = writable && sync;
     void* address = nullptr;
-    const std::size_t alignment = length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
+    const size_t alignment = length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
     result = syscalls::mapFileAligned(fd, offset, length, options, alignment, &address);
     if (result != 0) return throwSystemError(env, result, "mmap", shownPath);
     result = syscalls::adviseDontFork(address, length);
@@ -81,10 +81,10 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     return made;
 }
 
-/// releaseMapping(id) -> boolean
+// releaseMapping(id) -> boolean
 napi_value releaseMapping(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);
-    const std::uint32_t id = call.uint32("id");
+    const uint32_t id = call.uint32("id");
     if (call.isRefused()) return nullptr;
     const std::shared_ptr<MappedRange> entry = AddonState::of(env).mappings->find(id);
     if (entry == nullptr || entry->released) return boolean(env, false);

@@ -13,18 +13,18 @@
 
 namespace daxkind {
 
-/// One mmap. May be destroyed, which unmaps it, by any thread.
+// One mmap. May be destroyed, which unmaps it, by any thread.
 struct MappedRange {
     char* address;
-    std::size_t length;
-    /// What is mapped.
+    size_t length;
+    // What is mapped.
     FileRange file;
-    /// releaseMapping has put anonymous memory in the file's place.
+    // releaseMapping has put anonymous memory in the file's place.
     bool released = false;
-    /// Kinds that are open over it.
+    // Kinds that are open over it.
     std::atomic<int> users{0};
 
-    MappedRange(void* at, std::size_t bytes, const FileRange& mapped)
+    MappedRange(void* at, size_t bytes, const FileRange& mapped)
         : address(static_cast<char*>(at)), length(bytes), file(mapped) {}
     MappedRange(const MappedRange&) = delete;
     MappedRange& operator=(const MappedRange&) = delete;
@@ -33,14 +33,14 @@ struct MappedRange {
 
 class MappingTable {
   public:
-    std::uint32_t add(std::shared_ptr<MappedRange> range);
-    /// null if there is no such mapping (any more).
-    std::shared_ptr<MappedRange> find(std::uint32_t id) const;
-    void remove(std::uint32_t id) { entries.erase(id); }
+    uint32_t add(std::shared_ptr<MappedRange> range);
+    // null if there is no such mapping (any more).
+    std::shared_ptr<MappedRange> find(uint32_t id) const;
+    void remove(uint32_t id) { entries.erase(id); }
 
   private:
-    std::unordered_map<std::uint32_t, std::shared_ptr<MappedRange>> entries;
-    std::uint32_t lastId = 0;
+    std::unordered_map<uint32_t, std::shared_ptr<MappedRange>> entries;
+    uint32_t lastId = 0;
 };
 
 }  // namespace daxkind

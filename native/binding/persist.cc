@@ -19,29 +19,29 @@ namespace {
 
 using persist::FlushInstruction;
 
-/// Three arguments, a view and a range of it: its bytes. Nothing if it is refused.
+// Three arguments, a view and a range of it: its bytes. Nothing if it is refused.
 std::optional<ByteView> takeRange(napi_env env, Call& call) {
     const ByteView view = call.bytes("view");
-    const std::uint64_t offset = call.uint64("offset");
-    const std::uint64_t length = call.uint64("length");
+    const uint64_t offset = call.uint64("offset");
+    const uint64_t length = call.uint64("length");
     if (call.isRefused()) return std::nullopt;
     if (offset > view.length || length > view.length - offset) {
         throwOutOfRange(env, "offset + length", "at most " + std::to_string(view.length));
         return std::nullopt;
     }
-    return ByteView{view.data + offset, static_cast<std::size_t>(length)};
+    return ByteView{view.data + offset, static_cast<size_t>(length)};
 }
 
-/// The instruction of that name, if this processor has it.
+// The instruction of that name, if this processor has it.
 std::optional<FlushInstruction> instructionNamed(const std::string& name) {
-    for (std::size_t index = 0; index < persist::flushInstructionCount; index += 1) {
+    for (size_t index = 0; index < persist::flushInstructionCount; index += 1) {
         const auto instruction = static_cast<FlushInstruction>(index);
         if (name == persist::nameOf(instruction) && persist::hasInstruction(instruction)) return instruction;
     }
     return std::nullopt;
 }
 
-/// flush(view, offset, length, instruction?)
+// flush(view, offset, length, instruction?)
 napi_value flush(napi_env env, napi_callback_info info) {
     Call call(env, info, 4);
     const auto range = takeRange(env, call);
@@ -58,14 +58,14 @@ napi_value flush(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-/// drain()
+// drain()
 napi_value drain(napi_env, napi_callback_info) {
     persist::drain();
     return nullptr;
 }
 
-/// syncPages(view, offset, length, path?). msync passes over pages that a truncated file has lost, without an error.
-/// They are lost from some page on, so that the last one tells; and afterwards, so that none is lost in between.
+// syncPages(view, offset, length, path?). msync passes over pages that a truncated file has lost, without an error.
+// They are lost from some page on, so that the last one tells; and afterwards, so that none is lost in between.
 napi_value syncPages(napi_env env, napi_callback_info info) {
     Call call(env, info, 4);
     const auto range = takeRange(env, call);
@@ -82,10 +82,10 @@ napi_value syncPages(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-/// The names of the instructions this processor has, the best one first; "none" is not among them.
+// The names of the instructions this processor has, the best one first; "none" is not among them.
 Napi::Array instructionNames(Napi::Env env) {
     Napi::Array names = Napi::Array::New(env);
-    for (std::size_t index = persist::flushInstructionCount - 1; index > 0; index -= 1) {
+    for (size_t index = persist::flushInstructionCount - 1; index > 0; index -= 1) {
         const auto instruction = static_cast<FlushInstruction>(index);
         if (persist::hasInstruction(instruction)) names.Set(names.Length(), persist::nameOf(instruction));
     }

@@ -25,15 +25,15 @@ namespace daxkind {
 
 namespace {
 
-constexpr std::int64_t nanosecondsPerSecond = 1000000000;
+constexpr int64_t kNanosecondsPerSecond = 1000000000;
 
-/// undefined, or the error thrown if `result` is one.
+// undefined, or the error thrown if `result` is one.
 napi_value done(napi_env env, int result, const char* call, const std::optional<std::string>& path) {
     if (result != 0) throwSystemError(env, result, call, path ? path->c_str() : nullptr);
     return nullptr;
 }
 
-/// The codes of the errors at which statxPath asks stat instead, as Node has them.
+// The codes of the errors at which statxPath asks stat instead, as Node has them.
 const char* refusalCode(int refusal) {
     return refusal == -ENOSYS ? "ENOSYS" : refusal == -EPERM ? "EPERM" : refusal == -EINVAL ? "EINVAL" : "ENOTSUP";
 }
@@ -41,9 +41,9 @@ const char* refusalCode(int refusal) {
 Napi::Object objectOf(Napi::Env env, const syscalls::FileStatus& status) {
     Napi::Object object = Napi::Object::New(env);
     const auto number = [&](const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };
-    const auto bits = [&](const char* name, std::uint64_t value) { object.Set(name, Napi::BigInt::New(env, value)); };
+    const auto bits = [&](const char* name, uint64_t value) { object.Set(name, Napi::BigInt::New(env, value)); };
     const auto time = [&](const char* name, const syscalls::Timestamp& value) {
-        object.Set(name, Napi::BigInt::New(env, value.seconds * nanosecondsPerSecond + value.nanoseconds));
+        object.Set(name, Napi::BigInt::New(env, value.seconds * kNanosecondsPerSecond + value.nanoseconds));
     };
     number("mask", status.mask);
     bits("attributes", status.attributes);
@@ -121,7 +121,7 @@ napi_value statfs(napi_env env, napi_callback_info info) {
     const int result = syscalls::statfsPath(path.c_str(), &status);
     if (result != 0) return throwSystemError(env, result, "statfs", path.c_str());
     Napi::Object object = Napi::Object::New(env);
-    const auto number = [&](const char* name, std::uint64_t value) {
+    const auto number = [&](const char* name, uint64_t value) {
         object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
     };
     number("type", status.type);
@@ -156,7 +156,7 @@ napi_value tryMapSync(napi_env env, napi_callback_info info) {
 napi_value fileExtents(napi_env env, napi_callback_info info) {
     Call call(env, info, 2);
     const std::string path = call.path("path");
-    const std::uint32_t most = call.uint32("most");
+    const uint32_t most = call.uint32("most");
     if (call.isRefused()) return nullptr;
     int fd = -1;
     const char* failedCall = nullptr;
@@ -167,9 +167,9 @@ napi_value fileExtents(napi_env env, napi_callback_info info) {
     result = syscalls::readExtents(fd, most, &extents, &complete);
     close(fd);
     if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
-    constexpr std::size_t fields = 4;
+    constexpr size_t fields = 4;
     Napi::Float64Array list = Napi::Float64Array::New(env, extents.size() * fields);
-    for (std::size_t n = 0; n < extents.size(); ++n) {
+    for (size_t n = 0; n < extents.size(); ++n) {
         list[n * fields] = static_cast<double>(extents[n].logical);
         list[n * fields + 1] = static_cast<double>(extents[n].physical);
         list[n * fields + 2] = static_cast<double>(extents[n].length);
@@ -250,7 +250,7 @@ napi_value punchHole(napi_env env, napi_callback_info info) {
 napi_value truncate(napi_env env, napi_callback_info info) {
     Call call(env, info, 3);
     const int fd = call.descriptor("fd");
-    const std::uint64_t size = call.uint64("size");
+    const uint64_t size = call.uint64("size");
     const auto path = call.optionalPath("path");
     if (call.isRefused()) return nullptr;
     return done(env, syscalls::truncate(fd, size), "ftruncate", path);
