@@ -227,10 +227,15 @@ export abstract class Allocator {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	malloc(size: number): Buffer {
-		if (!(#cache in this)) throw invalidThis('Kind');
+		// To look before takes longer; the engine looks anyway.
+		let cache: Int32Array;
+		try {
+			cache = this.#cache;
+		} catch {
+			throw invalidThis('Kind');
+		}
 		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
 		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
-			const cache = this.#cache;
 			const code = size <= maxSlabSize ? classFor(size) : smallRunCode(size, this.#unitGrowth);
 			const magazine = (code & codeMask) << magazineShift;
 			const top = cache[magazine]!;
@@ -264,8 +269,13 @@ export abstract class Allocator {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	free(block: Buffer | null | undefined): void {
-		if (!(#cache in this)) throw invalidThis('Kind');
-		if (!pushBlock(block, this.#cache)) this.#slow.free(block);
+		let cache: Int32Array;
+		try {
+			cache = this.#cache;
+		} catch {
+			throw invalidThis('Kind');
+		}
+		if (!pushBlock(block, cache)) this.#slow.free(block);
 	}
 }
 

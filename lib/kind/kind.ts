@@ -256,8 +256,12 @@ export abstract class Kind extends Allocator {
 	 *   64 GiB or more.
 	 */
 	mallocRaw(size: number): number {
-		if (!(#raw in this)) throw invalidThis('Kind');
-		const raw = this.#raw;
+		let raw: RawHandles | undefined;
+		try {
+			raw = this.#raw;
+		} catch {
+			throw invalidThis('Kind');
+		}
 		if (raw !== undefined && typeof size === 'number' && size > 0 && (size | 0) === size) {
 			const handle = raw.malloc(size);
 			if (handle > 0) return handle;
@@ -303,8 +307,12 @@ export abstract class Kind extends Allocator {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	freeRaw(handle: number): void {
-		if (!(#raw in this)) throw invalidThis('Kind');
-		const raw = this.#raw;
+		let raw: RawHandles | undefined;
+		try {
+			raw = this.#raw;
+		} catch {
+			throw invalidThis('Kind');
+		}
 		if (raw === undefined || typeof handle !== 'number' || !raw.free(handle)) this.#freeRawSlowly(handle);
 	}
 

@@ -238,6 +238,7 @@ int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
 }
 
 int Heap::flush(ThreadCache* cache, uint32_t code) {
+    if (code >= kSlabClasses && unitsOf(code) == 0) return -EINVAL;
     HeapLock lock(mutex_);
     adjust(cache, code);
     cache->use(magazineOf(code));
