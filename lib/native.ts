@@ -310,14 +310,15 @@ export interface KindLayout {
 	runMagazines: number;
 	/** The code without its low `unitsShift` bits is a length in units; those bits are the number of the magazine. */
 	unitsShift: number;
-	/** log2 of a magazine's length in words. Before the first kindRefill or kindFlush for it a magazine is all zeros. */
-	magazineShift: number;
 	/**
-	 * A magazine's words: the first is the top. The newest block is at words top (segment) and top + 1 (offset), the one before at
-	 * top - 2, and with a top of 0 there is none. This word is the most that top may be.
+	 * log2 of a magazine's length in words. Its first word is the top: the newest block is at words top (segment) and top + 1
+	 * (offset), the one before at top - 2, and with a top of 0 there is none. Before the first kindRefill or kindFlush for it a
+	 * magazine is all zeros.
 	 */
+	magazineShift: number;
+	/** The word that says the most that top may be. */
 	magazineLimit: number;
-	/** For blocks of which code the magazine is. */
+	/** The word that says for blocks of which code the magazine is. */
 	magazineCode: number;
 	/** A segment of this number says that what follows is not an offset, but the number of the block's place. */
 	byNumber: number;
@@ -343,7 +344,7 @@ export interface KindLayout {
 	slabStart: number;
 	slabShape: number;
 	slabFree: number;
-	slabNumber: number;
+	slabGroup: number;
 	descriptorWords: number;
 	/** log2 of the numbers of places that share an entry in `classes` and `slabs` (native/heap/places.h). */
 	groupShift: number;

@@ -5,15 +5,10 @@
 // table has a thread cache: so nobody who has it need ask what the magazine is for. Before the magazine becomes another
 // length's, `retire` takes them out.
 import { type Backing, noCache } from './block.ts';
-import { magazineOf, magazines } from './fast-path.ts';
-
-/** Where the backing is of a block in this segment; of segment -1, which stands for a place by number, there is none. */
-function indexOf(segment: number, magazine: number): number {
-	return (segment + 1) * magazines + magazine;
-}
+import { magazineOf, magazines, tableIndex } from './fast-path.ts';
 
 export class Backings {
-	/** By segment, from -1 on, and magazine. Emptied by `clear`, and never another array. */
+	/** By `tableIndex`; of segment -1 there is none. Emptied by `clear`, and never another array. */
 	readonly table: (Backing | undefined)[] = [];
 
 	constructor() {
@@ -21,13 +16,18 @@ export class Backings {
 	}
 
 	get(segment: number, code: number): Backing | undefined {
-		return this.table[indexOf(segment, magazineOf(code))];
+		return this.table[tableIndex(segment, magazineOf(code))];
 	}
 
 	/** From now on malloc makes its blocks of it. Its magazine is for its code. */
 	put(backing: Backing): void {
-		this.#grow(indexOf(backing.segment + 1, 0));
-		this.table[indexOf(backing.segment, magazineOf(backing.code))] = backing;
+		const { table } = this;
+		const index = tableIndex(backing.segment, magazineOf(backing.code));
+		this.#grow(tableIndex(backing.segment + 1, 0));
+		// The segment's ArrayBuffer has been transferred: the blocks of the old one take the slow way from now on.
+		const before = table[index];
+		if (before !== undefined) before.cache = noCache;
+		table[index] = backing;
 	}
 
 	/** The magazine of a code may be for another code from now on. */

@@ -18,7 +18,7 @@ const freed = -1;
 
 /** What sort of block it is: how it is looked at, changed, and given back. A sort may be one block's own. */
 export interface Sort {
-	/** Whether the block, which this thread has not freed, has not been freed elsewhere. */
+	/** Of a block that its Buffer has not freed: false if another thread, or another Buffer, has. */
 	isLive(block: Block): boolean;
 	/** Throws if the block cannot be used, although it is there. */
 	checkUsable(block: Block): void;
@@ -106,11 +106,6 @@ export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
 		const block = new Block(backing, byteOffset, length);
 		block.#offset = offset;
 		return block;
-	}
-
-	/** Makes the block one of another backing; its place is the same. */
-	static move(block: Block, backing: Backing): void {
-		block.#backing = backing;
 	}
 
 	/**

@@ -171,13 +171,12 @@ export class Blocks implements Memory {
 	/** The block with another size, which may be another one; a status if there is no memory, and all is as it was. */
 	reallocate(block: Block, size: number, caller: Caller): Block | number {
 		if (size === block.length) return block;
-		const { sort } = Block.backingOf(block);
-		const resized = sort.resize(block, size);
+		const resized = Block.backingOf(block).sort.resize(block, size);
 		if (resized !== undefined) return resized;
-		const moved = sort.replace(size, caller);
+		const moved = Block.backingOf(block).sort.replace(size, caller);
 		try {
 			// A script may have run, and have done anything with the block: onPressure, Error.prepareStackTrace.
-			this.held(block);
+			const { sort } = Block.backingOf(this.held(block));
 			// A block that only shrinks can stay where it is.
 			if (typeof moved === 'number') return (size < block.length ? sort.shrink(block, size) : undefined) ?? moved;
 			copy(moved, sort.content(block, size));
@@ -295,12 +294,13 @@ export class Blocks implements Memory {
 
 	/** Lets go of the heap; all Buffers over it have length 0 then. */
 	close<Result>(letGo: () => Result): Result {
-		return this.views.close(this.heap.cache.buffer as ArrayBuffer, () => {
-			const result = letGo();
+		const result = this.views.close(this.heap.cache.buffer as ArrayBuffer, () => {
+			const given = letGo();
 			this.isOpen = false;
-			this.backings.clear();
-			return result;
+			return given;
 		});
+		this.backings.clear();
+		return result;
 	}
 
 	/** What the kind holds, by the heap's books and the ledger's. */

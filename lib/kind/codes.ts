@@ -29,7 +29,12 @@ export function smallRunCode(size: number, growth: number): number {
 	return (units << unitsShift) | (units & runMask) | runCode;
 }
 
-/** The code of a run of so many units. */
+/** The code of a run of so many units, where that is a small integer. */
+export function smallRunCodeOf(units: number): number {
+	return (units << unitsShift) | (units & runMask) | runCode;
+}
+
+/** The code of a run of any length in units. */
 export function runCodeOf(units: number): number {
 	return units * unitsSpan + runCode + (units % runMagazines);
 }

@@ -1,7 +1,13 @@
-// Copying, in the engine's own words: others may be put in their place later.
+// Looking at, copying and filling bytes.
 
+// Taken once: others may be put in their place later.
 const { apply } = Reflect;
-const { fill, set } = Uint8Array.prototype;
+const { fill, set, subarray } = Uint8Array.prototype;
+
+/** The first bytes, at most so many, without a copy. */
+export function firstOf(bytes: Uint8Array, most: number): Uint8Array {
+	return apply(subarray, bytes, [0, most]) as Uint8Array;
+}
 
 /** Copies all of `from` to the start of `to`. */
 export function copy(to: Uint8Array, from: Uint8Array): void {

@@ -43,6 +43,11 @@ export function magazineOf(code: number): number {
 	return code & codeMask;
 }
 
+/** Where a table by segments, from -1 on, and magazines has its element. `malloc` has this written out. */
+export function tableIndex(segment: number, magazine: number): number {
+	return (segment + 1) * magazines + magazine;
+}
+
 /**
  * The newest entry in the magazine of a code; 0 if there is none. Runs of several lengths share a magazine: whoever does not
  * know for which it is asks `isFor`.
@@ -63,12 +68,17 @@ export function has(cache: Int32Array, code: number): boolean {
 	return newest(cache, code) > 0 && isFor(cache, code);
 }
 
+/** The entry that was put into its magazine before this one; if there is none, a word that is no entry, and not a number. */
+export function before(entry: number): number {
+	return entry - entryWords;
+}
+
 /** In which segment the block of an entry is; -1 if it is left there by number. */
 export function segmentAt(cache: Int32Array, entry: number): number {
 	return cache[entry]!;
 }
 
-/** Where in its segment. */
+/** Where in its segment the block begins. */
 export function offsetAt(cache: Int32Array, entry: number): number {
 	return cache[entry + 1]!;
 }
@@ -84,13 +94,13 @@ export function setPlace(cache: Int32Array, entry: number, segment: number, offs
 	cache[entry + 1] = offset;
 }
 
-/** Takes the newest entry out of the magazine of its class. */
-export function pop(cache: Int32Array, entry: number): void {
+/** Takes the newest entry out of the magazine of a class. */
+export function popSlot(cache: Int32Array, entry: number): void {
 	cache[entry & ~topMask] = (entry & topMask) - entryWords;
 }
 
-/** The same of a code, which may be a run's. */
-export function drop(cache: Int32Array, entry: number, code: number): void {
+/** Takes the newest entry out of the magazine of a code. */
+export function pop(cache: Int32Array, entry: number, code: number): void {
 	cache[entry & ~topMask] = (entry & topMask) - entryWords;
 	if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
 }
@@ -141,21 +151,24 @@ export function isKnownToFail(cache: Int32Array, code: number, segmentUnits: num
 	return units >= failed && (units <= segmentUnits || failed > segmentUnits);
 }
 
-/** Where a native call has put the block that it found. It is the heap's until `takeResult`. */
+/** In which segment the block is that a native call has found. It is the heap's until `takeResult`. */
 export function resultSegment(cache: Int32Array): number {
 	return cache[resultSegmentWord]!;
 }
+/** Where in its segment that block begins. */
 export function resultOffset(cache: Int32Array): number {
 	return cache[resultOffsetWord]!;
 }
+/** Takes that block: the heap does not free it any more. */
 export function takeResult(cache: Int32Array): void {
 	cache[resultPendingWord] = 0;
 }
 
-/** Whether as much is in use as kindWatch was told; and that this has been noticed. */
+/** Whether as much is in use as kindWatch was told. */
 export function isPressed(cache: Int32Array): boolean {
 	return cache[pressureWord] !== 0;
 }
+/** Says that this has been noticed. */
 export function clearPressure(cache: Int32Array): void {
 	cache[pressureWord] = 0;
 }
@@ -175,14 +188,15 @@ export interface Connection {
 	cache: Int32Array;
 	/** What the Buffers of cached blocks are made of, see backings.ts. */
 	backings: (Backing | undefined)[];
-	/** log2 of the length of the kind's units in the shortest ones'. */
+	/** log2 of how many of the shortest units one unit of the kind has. */
 	unitGrowth: number;
 }
 
-/** Connects an allocator, once; what it works on from then on, and what it has worked on. */
+/** Gives an allocator what it works on. Done once. */
 export let connect: (allocator: Allocator, slow: SlowPath, connection: Connection) => void;
-/** Takes the allocator's connection away; it fails as the slow path does. Gives what gives it back. */
+/** Takes that away, so that every call goes the slow way. What it returns gives it back. */
 export let disconnect: (allocator: Allocator) => () => void;
+/** Whether it has not been taken away. */
 export let isConnected: (allocator: Allocator) => boolean;
 /** The cache that the allocator works on. */
 export let cacheOf: (allocator: Allocator) => Int32Array;
@@ -223,7 +237,7 @@ export abstract class Allocator {
 	 * @param size In bytes. 0 gives an empty Buffer, which `free` takes.
 	 * @returns A Buffer of exactly `size` bytes.
 	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY, saying why.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE for a `size` that is none.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE when `size` is not a size.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	malloc(size: number): Buffer {

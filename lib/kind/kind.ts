@@ -559,21 +559,26 @@ export abstract class Kind extends Allocator {
 
 	#rawHandles(): RawHandles {
 		this.#blocks.checkOpen();
-		this.#raw ??= new RawHandles({
+		return this.#raw ?? this.#makeRawHandles();
+	}
+
+	#makeRawHandles(): RawHandles {
+		const raw = new RawHandles({
 			cache: cacheOf(this),
 			owner: this.#heap.owner,
 			unitShift: log2(this.#heap.unitSize),
 			isShared: this.#isShared,
 			read: () => {
 				const tables = native.kindRawTables(this.#heap.id);
-				for (const table of Object.values(tables)) if (typeof table !== 'number') this.#blocks.views.keep(table);
+				const { unitMap, descriptors, states, classes, slabs, owners } = tables;
+				for (const table of [unitMap, descriptors, states, classes, slabs, owners]) this.#blocks.views.keep(table);
 				return tables;
 			},
 			giveBack: (code, segment, offset) => this.#blocks.freeRaw(code, segment, offset),
 			freeForeign: (number, out) => this.#blocks.freeForeign(number, out),
 		});
-		const raw = this.#raw;
 		this.#heap.resolver = (number) => raw.slotAt(number);
+		this.#raw = raw;
 		return raw;
 	}
 
@@ -588,7 +593,7 @@ export abstract class Kind extends Allocator {
 		const raw = this.#rawHandles();
 		if (size === 0) return 0;
 		const place = this.#blocks.find(size, 1);
-		return typeof place === 'number' ? place : raw.adopt(place, () => this.#blocks.take(place));
+		return typeof place === 'number' ? place : raw.handleFor(place, () => this.#blocks.take(place));
 	}
 
 	#freeRawSlowly(handle: unknown): void {

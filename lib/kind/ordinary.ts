@@ -4,7 +4,7 @@ import { native } from '../native.ts';
 import type { Backings } from './backings.ts';
 import { Backing, Block, type Caller, type Sort } from './block.ts';
 import { codeFor } from './codes.ts';
-import { copy } from './content.ts';
+import { copy, firstOf } from './content.ts';
 import { isFor, takeResult } from './fast-path.ts';
 import type { Memory } from './memory.ts';
 import { Referenced } from './referenced.ts';
@@ -12,10 +12,8 @@ import { corrupted } from './refusals.ts';
 
 const { runCode, segmentSize, referenceShared } = native.kindLayout;
 
-// Taken once: others may be put in their place later.
-const { apply } = Reflect;
+// Taken once: another may be put in its place later.
 const { min } = Math;
-const { subarray } = Uint8Array.prototype;
 
 export class Ordinary implements Sort {
 	readonly #memory: Memory;
@@ -66,7 +64,7 @@ export class Ordinary implements Sort {
 	}
 
 	content(block: Block, most: number): Uint8Array {
-		if (block.length > 0) return apply(subarray, block, [0, most]) as Uint8Array;
+		if (block.length > 0) return firstOf(block, most);
 		const { segment } = Block.backingOf(block);
 		return this.#memory.views.plain(segment, Block.offsetOf(block), min(most, this.#lengthOf(block)));
 	}

@@ -7,9 +7,9 @@
 // memory that becomes another slab's has other handles. They are shared by all threads of the kind, so that a handle may be
 // freed by any of them, once. All of it is looked up in the heap's own tables (native/heap/places.h, slab_allocator.h,
 // run_allocator.h), without a native call.
-import { daxkindError } from '../errors.ts';
 import { native, type RawTables as Tables } from '../native.ts';
 import { runCodeOf } from './codes.ts';
+import { handleFreedAlready, notAHandle, wrongKind } from './refusals.ts';
 
 const {
 	classSizes,
@@ -18,7 +18,7 @@ const {
 	slabStart,
 	slabShape,
 	slabFree,
-	slabNumber,
+	slabGroup,
 	slabClassBits,
 	slabSlotsBits,
 	slabOwnerShift,
@@ -44,8 +44,6 @@ const entryMask = 2 ** unitTagShift - 1;
 const ownerMask = slabOwners - 1;
 const slabEntry = slabTag << unitTagShift;
 const groupSize = 2 ** groupShift;
-/** A descriptor says the number of its first slot in these. */
-const numberStep = 8;
 const quantumShift = log2(sizeQuantum);
 /** To divide a multiple of a class's size by it, both in quanta: exact below 2^19 quanta. */
 const inverseShift = 19;
@@ -114,7 +112,7 @@ export class RawTables {
 	find(handle: number): RawBlock {
 		const local = handle - this.first;
 		if (!isSafeInteger(handle) || !(local >= 0 && local < this.#mostHandles)) {
-			throw native.kindIsHandle(handle) ? wrongKind() : notABlock();
+			throw native.kindIsHandle(handle) ? wrongKind('handle') : notAHandle();
 		}
 		const number = floor(local / generations);
 		const out = local - number * generations + handleOut;
@@ -122,20 +120,21 @@ export class RawTables {
 		if (number >= this.states.length) this.readTables();
 		const state = this.states[number] ?? 0;
 		// Nobody has ever had a handle of it; or it was an older one.
-		if (state === 0) throw notABlock();
-		if (state !== out) throw freedAlready();
-		const block = this.classes[floor(number / groupSize)] === 0 ? this.#run(number) : this.#slot(number);
-		if (block === undefined) throw freedAlready();
-		return { number, out, ...block };
+		if (state === 0) throw notAHandle();
+		if (state !== out) throw handleFreedAlready();
+		const isRun = this.classes[floor(number / groupSize)] === 0;
+		const block = isRun ? this.#run(number, out) : this.#slot(number, out);
+		if (block === undefined) throw handleFreedAlready();
+		return block;
 	}
 
-	/** Where the run is that begins at the unit; undefined if there is none. */
-	#run(unit: number): Omit<RawBlock, 'number' | 'out'> | undefined {
-		const entry = this.unitMap[unit]!;
+	/** The run that begins at the unit; undefined if there is none. */
+	#run(number: number, out: number): RawBlock | undefined {
+		const entry = this.unitMap[number]!;
 		// What was once a block here has been freed, or a slab has been made of it.
 		if (entry >>> unitTagShift !== largeTag) return undefined;
 		const code = runCodeOf(entry & entryMask);
-		return { code, segment: this.segmentOfRun(unit), offset: this.offsetOfRun(unit) };
+		return { number, out, code, segment: this.segmentOfRun(number), offset: this.offsetOfRun(number) };
 	}
 
 	/** Where a run begins, by its number. */
@@ -146,24 +145,24 @@ export class RawTables {
 		return (unit & this.#segmentMask) << this.#unitShift;
 	}
 
-	/** The same of a slot. */
-	#slot(number: number): Omit<RawBlock, 'number' | 'out'> | undefined {
+	/** The taken slot of that number; undefined if there is none. */
+	#slot(number: number, out: number): RawBlock | undefined {
 		const slab = this.#slabOf(number);
 		const descriptors = this.#descriptors;
 		const start = descriptors[slab + slabStart]!;
 		const shape = descriptors[slab + slabShape]!;
-		const slot = number - (descriptors[slab + slabNumber]! >>> 0) * numberStep;
+		const slot = number - (descriptors[slab + slabGroup]! >>> 0) * groupSize;
 		// The slab is gone, and was empty then; or it had more slots once.
 		const isGone = this.unitMap[start] !== (slabEntry | (slab / descriptorWords));
 		if (isGone || slot >= ((shape >>> slabClassBits) & slotsMask)) return undefined;
 		const code = shape & classMask;
 		const offset = ((start & this.#segmentMask) << this.#unitShift) + slot * classSizes[code]!;
-		return { code, segment: start >>> this.#segmentShift, offset };
+		return { number, out, code, segment: start >>> this.#segmentShift, offset };
 	}
 
 	/** Where the taken slot of a number is. */
 	slotAt(number: number): { segment: number; offset: number } {
-		return this.#slot(number)!;
+		return this.#slot(number, 0)!;
 	}
 
 	/** The number of a block's place. */
@@ -175,11 +174,11 @@ export class RawTables {
 	protected numberOfSlot(code: number, segment: number, offset: number): number {
 		const unit = this.numberOfRun(segment, offset);
 		const slab = (this.unitMap[unit]! & entryMask) * descriptorWords;
-		if (slab + slabNumber >= this.#descriptors.length) this.readTables();
+		if (slab + slabGroup >= this.#descriptors.length) this.readTables();
 		const descriptors = this.#descriptors;
 		const inSlab = offset - ((descriptors[slab + slabStart]! & this.#segmentMask) << this.#unitShift);
 		const slot = imul(inSlab >>> quantumShift, inverseSizes[code]!) >>> inverseShift;
-		const number = (descriptors[slab + slabNumber]! >>> 0) * numberStep + slot;
+		const number = (descriptors[slab + slabGroup]! >>> 0) * groupSize + slot;
 		if (number >= this.states.length) this.readTables();
 		return number;
 	}
@@ -195,20 +194,7 @@ export class RawTables {
 	/** The first word of the descriptor of a slot's slab. The tables may be others afterwards. */
 	#slabOf(number: number): number {
 		const slab = this.#slabs[floor(number / groupSize)]! * descriptorWords;
-		if (slab + slabNumber >= this.#descriptors.length) this.readTables();
+		if (slab + slabGroup >= this.#descriptors.length) this.readTables();
 		return slab;
 	}
-}
-
-function wrongKind(): Error {
-	return daxkindError('ERR_DAXKIND_WRONG_KIND', 'This handle belongs to another kind; free it there');
-}
-
-function notABlock(): Error {
-	return daxkindError('ERR_DAXKIND_NOT_A_BLOCK', 'This number is not a handle. Pass what mallocRaw returned');
-}
-
-/** ERR_DAXKIND_DOUBLE_FREE. */
-export function freedAlready(): Error {
-	return daxkindError('ERR_DAXKIND_DOUBLE_FREE', 'The block of this handle has been freed already');
 }

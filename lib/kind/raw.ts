@@ -3,16 +3,16 @@
 import { native } from '../native.ts';
 import * as codes from './codes.ts';
 import * as fastPath from './fast-path.ts';
-import { freedAlready, RawTables, type TableOptions } from './raw-tables.ts';
+import { RawTables, type TableOptions } from './raw-tables.ts';
+import { handleFreedAlready } from './refusals.ts';
 import type { Place } from './thread-heap.ts';
 
 // V8 knows what the constants of this module are, and looks at an import each time.
-const { classFor, smallRunCode } = codes;
-const { drop, has, newest, numberAt, offsetAt, pop, push, pushNumber, segmentAt } = fastPath;
+const { classFor, smallRunCode, smallRunCodeOf } = codes;
+const { has, newest, numberAt, offsetAt, pop, popSlot, push, pushNumber, segmentAt } = fastPath;
 const {
 	maxSlabSize,
 	runCode,
-	runMagazines,
 	unitsShift,
 	handleOut,
 	groupShift,
@@ -31,7 +31,6 @@ const generationMask = generations - 1;
 const entryMask = 2 ** unitTagShift - 1;
 /** Of longer runs the code is no small integer. */
 const mostSmallUnits = 2 ** (30 - unitsShift) - 1;
-const runMask = runMagazines - 1;
 
 /** What raw handles need of their kind. */
 export interface RawOptions extends TableOptions {
@@ -69,8 +68,8 @@ export class RawHandles extends RawTables {
 	/** Other threads may free handles from now on. */
 	share(): void {
 		if (this.#isShared) return;
-		this.#isShared = true;
 		this.readTables();
+		this.#isShared = true;
 	}
 
 	/** A handle for a block out of the thread cache; 0 if that has none of this size, more than 0. */
@@ -84,7 +83,7 @@ export class RawHandles extends RawTables {
 		if (number < 0) number = this.#lookUp(code, entry);
 		const states = this.states;
 		const generation = following(states[number]!);
-		pop(cache, entry);
+		popSlot(cache, entry);
 		states[number] = generation | handleOut;
 		return this.first + number * generations + generation;
 	}
@@ -101,7 +100,7 @@ export class RawHandles extends RawTables {
 		const number = this.numberOfRun(segmentAt(cache, entry), offsetAt(cache, entry));
 		const states = this.states;
 		const generation = following(states[number]!);
-		drop(cache, entry, code);
+		pop(cache, entry, code);
 		states[number] = generation | handleOut;
 		return this.first + number * generations + generation;
 	}
@@ -128,7 +127,7 @@ export class RawHandles extends RawTables {
 		const entry = this.unitMap[unit]!;
 		const units = entry & entryMask;
 		if (entry >>> unitTagShift !== largeTag || units > mostSmallUnits) return false;
-		if (!push(this.#cache, runCodeOf(units), this.segmentOfRun(unit), this.offsetOfRun(unit))) return false;
+		if (!push(this.#cache, smallRunCodeOf(units), this.segmentOfRun(unit), this.offsetOfRun(unit))) return false;
 		this.states[unit] = generation;
 		return true;
 	}
@@ -140,7 +139,7 @@ export class RawHandles extends RawTables {
 		const units = classAndOne === 0 ? this.unitMap[number]! & entryMask : 0;
 		if (units > mostSmallUnits || !this.#takeBack(number, out)) return false;
 		try {
-			if (units > 0) this.#give(runCodeOf(units), this.segmentOfRun(number), this.offsetOfRun(number));
+			if (units > 0) this.#give(smallRunCodeOf(units), this.segmentOfRun(number), this.offsetOfRun(number));
 			else if (!pushNumber(this.#cache, classAndOne - 1, number)) {
 				const { segment, offset } = this.slotAt(number);
 				this.#give(classAndOne - 1, segment, offset);
@@ -157,10 +156,10 @@ export class RawHandles extends RawTables {
 	freeSlowly(handle: number): void {
 		const { number, out, code, segment, offset } = this.find(handle);
 		if (this.#isShared && !this.owns(number)) {
-			if (!this.#freeForeign(number, out)) throw freedAlready();
+			if (!this.#freeForeign(number, out)) throw handleFreedAlready();
 			return;
 		}
-		if (!this.#takeBack(number, out)) throw freedAlready();
+		if (!this.#takeBack(number, out)) throw handleFreedAlready();
 		try {
 			this.#give(code, segment, offset);
 		} catch (error) {
@@ -186,7 +185,7 @@ export class RawHandles extends RawTables {
 	 *
 	 * @param take Takes the block, as the last step.
 	 */
-	adopt({ code, segment, offset }: Place, take: () => void): number {
+	handleFor({ code, segment, offset }: Place, take: () => void): number {
 		const isRun = code > runCode;
 		const number = isRun ? this.numberOfRun(segment, offset) : this.numberOfSlot(code, segment, offset);
 		const states = this.states;
@@ -201,11 +200,6 @@ export class RawHandles extends RawTables {
 		}
 		return this.first + number * generations + generation;
 	}
-}
-
-/** The code of a run of so many units, no more than `mostSmallUnits`. */
-function runCodeOf(units: number): number {
-	return (units << unitsShift) | (units & runMask) | runCode;
 }
 
 /** The generation after that of a state. */

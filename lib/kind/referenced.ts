@@ -4,15 +4,14 @@ import { invalidState } from '../errors.ts';
 import { native } from '../native.ts';
 import { Backing, Block, type Caller, type Sort } from './block.ts';
 import { codeFor } from './codes.ts';
+import { firstOf } from './content.ts';
 import type { Memory } from './memory.ts';
 import { freedAlready } from './refusals.ts';
 
 const { segmentSize, referenceShared } = native.kindLayout;
 
-// Taken once: others may be put in their place later.
-const { apply } = Reflect;
+// Taken once: another may be put in its place later.
 const { min } = Math;
-const { subarray } = Uint8Array.prototype;
 
 /** A block that all threads may free. The sort is the block's alone. */
 export class Referenced implements Sort {
@@ -62,7 +61,7 @@ export class Referenced implements Sort {
 	}
 
 	content(block: Block, most: number): Uint8Array {
-		if (block.length > 0) return apply(subarray, block, [0, most]) as Uint8Array;
+		if (block.length > 0) return firstOf(block, most);
 		const { segment } = Block.backingOf(block);
 		return this.memory.views.plain(segment, Block.offsetOf(block) + this.zone, min(most, this.lengthOf(block)));
 	}

@@ -6,7 +6,7 @@ import { type KindHandle, native } from '../native.ts';
 import type { Backings } from './backings.ts';
 import { codeFor, runCodeOf, unitsOf } from './codes.ts';
 import {
-	drop,
+	before,
 	has,
 	isCacheable,
 	isFor,
@@ -14,6 +14,7 @@ import {
 	newest,
 	numberAt,
 	offsetAt,
+	pop,
 	push,
 	resultOffset,
 	resultSegment,
@@ -109,7 +110,7 @@ export class ThreadHeap {
 	/** Takes what has been found: the last step of an allocation. It throws before anything is done, or not at all. */
 	take({ entry, code }: Place): void {
 		if (entry === 0) takeResult(this.cache);
-		else drop(this.cache, entry, code);
+		else pop(this.cache, entry, code);
 	}
 
 	/**
@@ -159,10 +160,10 @@ export class ThreadHeap {
 	#newest(code: number): Place {
 		const { cache } = this;
 		const entry = newest(cache, code);
-		const number = numberAt(cache, entry);
-		if (number >= 0) {
-			const { segment, offset } = this.resolver!(number);
-			setPlace(cache, entry, segment, offset);
+		// Not only the newest: malloc takes the others without coming here.
+		for (let at = entry; numberAt(cache, at) >= 0; at = before(at)) {
+			const { segment, offset } = this.resolver!(numberAt(cache, at));
+			setPlace(cache, at, segment, offset);
 		}
 		return new Place(code, segmentAt(cache, entry), offsetAt(cache, entry), entry);
 	}

@@ -74,10 +74,11 @@ export class Views {
 			if (buffer !== undefined) buffers[buffers.length] = buffer;
 		}
 		const result = letGo();
+		// Nothing of this calls JavaScript, which could fail at the end of the stack.
+		for (let i = 0; i < buffers.length; i++) native.detachArrayBuffer(buffers[i]!);
 		// Blocks that are left are freed when nothing knows these any more.
 		this.#segments.length = 0;
 		this.#windows.clear();
-		for (const buffer of buffers) native.detachArrayBuffer(buffer);
 		return result;
 	}
 }

@@ -46,7 +46,7 @@ Napi::Object kindLayout(Napi::Env env) {
     set("slabOwnerShift", kSlabOwnerShift);
     set("slabOwners", kMostOwners);
     set("manyOwners", kManyOwners);
-    set("slabNumber", kSlabNumber);
+    set("slabGroup", kSlabGroup);
     set("handleOut", kHandleOut);
     set("referenceShared", static_cast<uint32_t>(ReferenceSort::kShared));
     set("referenceCollected", static_cast<uint32_t>(ReferenceSort::kCollected));

@@ -32,10 +32,14 @@ uint32_t nextCode(uint32_t code) {
     return code + 1 == kSlabClasses ? kRunCode : code + 1;
 }
 
-// How much of what there can be a window shows: what is in use, and more.
+// How much of what there can be a window shows: what is in use, and more. As long as no more is in use, it is no more
+// than makes an ArrayBuffer that every Node allows.
 uint64_t withRoom(uint64_t used, uint64_t most) {
+    constexpr uint64_t kMostBytes = 1ull << 32;
+    constexpr uint64_t kMostCount = kMostBytes / sizeof(uint32_t);
     uint64_t count = 64 * 1024;
     while (count < 2 * used) count *= 2;
+    if (count > kMostCount) count = std::max(kMostCount, count / 2);
     return std::min(count, most);
 }
 

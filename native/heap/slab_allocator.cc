@@ -9,9 +9,9 @@ namespace {
 
 // How many slabs of a class are looked at for one that is fuller.
 constexpr int kBestOf = 256;
-// The unit map has 30 bits for a descriptor's index, and descriptors 32 for the number of their first slot, in eights.
+// The unit map has 30 bits for a descriptor's index. Of more numbers, one kind could take all that raw handles have.
 constexpr uint64_t kMostGranules = 1ull << RunAllocator::kTagShift;
-constexpr uint64_t kMostNumbers = 1ull << 32;
+constexpr uint64_t kMostNumbers = 1ull << 35;
 
 constexpr uint32_t granulesFor(uint32_t slots) {
     const uint32_t words = kSlabBits + (slots + 63) / 64 * 2;
@@ -53,14 +53,14 @@ int SlabAllocator::open(RunAllocator* runs, Places* places, bool keepsEmpty) {
     const int error = words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
     if (error != 0) return error;
     const int failure = places->open(runs->totalUnits(), mostSlots());
-    numbersMade_ = places->firstSlot() / 8;
+    groupsMade_ = places->firstSlot() >> kGroupShift;
     return failure;
 }
 
 uint64_t SlabAllocator::mostSlots() const {
     uint64_t most = 0;
     for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs_, granules) * slotsFor(granules);
-    return std::min(most, kMostNumbers * 8 - Places::slotsBehind(runs_->totalUnits()));
+    return std::min(most, kMostNumbers - Places::slotsBehind(runs_->totalUnits()));
 }
 
 // ---- Descriptors and lists ------------------------------------------------------------------------------------------
@@ -73,14 +73,14 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
         return index;
     }
     const uint64_t made = wordsMade_ / kDescriptorWords;
-    if (made + granules > kMostGranules || numbersMade_ + slotsFor(granules) / 8 > kMostNumbers) return kNone;
+    const uint32_t groups = slotsFor(granules) >> kGroupShift;
+    if (made + granules > kMostGranules || groupsMade_ + groups > places_->numbers() >> kGroupShift) return kNone;
     index = static_cast<uint32_t>(made);
     wordsMade_ += granules * kDescriptorWords;
     // They stay with the descriptor, so that generations go on when it becomes another slab's.
-    at(index)[kSlabNumber] = static_cast<uint32_t>(numbersMade_);
-    const uint64_t firstGroup = numbersMade_ * 8 >> kGroupShift;
-    for (uint32_t i = 0; i < slotsFor(granules) >> kGroupShift; i++) places_->slabs[firstGroup + i] = index;
-    numbersMade_ += slotsFor(granules) / 8;
+    at(index)[kSlabGroup] = static_cast<uint32_t>(groupsMade_);
+    for (uint32_t i = 0; i < groups; i++) places_->slabs[groupsMade_ + i] = index;
+    groupsMade_ += groups;
     return index;
 }
 
@@ -133,9 +133,8 @@ int SlabAllocator::newSlab(HeapLock& lock, uint32_t owner, uint32_t sizeClass) {
         const uint32_t rest = slots - word * 64;
         setBits(slab, word, rest >= 64 ? ~0ull : (1ull << rest) - 1);
     }
-    const uint64_t firstGroup = firstNumber(slab) >> kGroupShift;
     for (uint32_t i = 0; i << kGroupShift < slots; i++) {
-        places_->classes[firstGroup + i] = static_cast<uint8_t>(sizeClass + 1);
+        places_->classes[slab[kSlabGroup] + i] = static_cast<uint8_t>(sizeClass + 1);
     }
     runs_->tagSlab(start, units, index);
     link(index);

@@ -30,7 +30,7 @@ constexpr uint32_t kSlabShape = 1;     // Size class (6 bits), slots (11 bits), 
 constexpr uint32_t kSlabFree = 2;      // Free slots (15 bits), owner (16 bits), whether it is in a list (1 bit).
 constexpr uint32_t kSlabPrevious = 3;  // In its owner's list of slabs of the class with free slots.
 constexpr uint32_t kSlabNext = 4;      // In that list, or in the list of unused descriptors.
-constexpr uint32_t kSlabNumber = 5;    // The number of its first slot (places.h), in eights.
+constexpr uint32_t kSlabGroup = 5;     // The first group of its slots' numbers (places.h).
 constexpr uint32_t kSlabBits = 6;
 constexpr uint32_t kSlabClassBits = 6;
 constexpr uint32_t kSlabSlotsBits = 11;
@@ -87,7 +87,7 @@ class SlabAllocator {
     LazyArray<SharedWord<uint32_t>>& descriptors() { return words_; }
     uint64_t descriptorWords() const { return wordsMade_; }
     // How many numbers have a descriptor, or are units.
-    uint64_t numbersMade() const { return numbersMade_ * 8; }
+    uint64_t numbersMade() const { return groupsMade_ << kGroupShift; }
 
   private:
     // Descriptors of one to five granules of kDescriptorWords; the longest is for kMaxSlots.
@@ -103,7 +103,7 @@ class SlabAllocator {
     static uint32_t unitsOfSlab(const Word* slab) { return slab[kSlabShape] >> (kSlabClassBits + kSlabSlotsBits); }
     static uint32_t freeIn(const Word* slab) { return slab[kSlabFree] & kFreeMask; }
     static uint32_t ownerOf(const Word* slab) { return (slab[kSlabFree] >> kSlabOwnerShift) & (kMostOwners - 1); }
-    static uint64_t firstNumber(const Word* slab) { return uint64_t{slab[kSlabNumber]} * 8; }
+    static uint64_t firstNumber(const Word* slab) { return uint64_t{slab[kSlabGroup]} << kGroupShift; }
     static bool isListed(const Word* slab) { return (slab[kSlabFree] & kListed) != 0; }
     // Which of the 64 slots from slot 64 * `word` on are free.
     static uint64_t bits(const Word* slab, uint32_t word) {
@@ -152,7 +152,7 @@ class SlabAllocator {
     LazyArray<SharedWord<uint32_t>> words_;
     uint64_t wordsMade_ = 0;
     uint32_t unused_[kSizes];
-    uint64_t numbersMade_ = 0;  // In eights.
+    uint64_t groupsMade_ = 0;  // Those of units included.
     // Slabs with free slots, by owner and class.
     std::vector<std::array<uint32_t, kSlabClasses>> available_;
     uint32_t kept_[kSlabClasses];  // The slab of each class that is empty and kept, or kNone. It is nobody's.

@@ -197,6 +197,25 @@ describe('a script that runs in the middle of a call', () => {
 		});
 	}
 
+	test('allocates from what stands in the place of a global, while mallocRaw does: the places are two', () => {
+		const result = run(`
+			const kind = make();
+			kind.mallocRaw(16);
+			let stolen;
+			for (const name of ['values', 'entries', 'keys', 'assign', 'freeze']) {
+				const original = Object[name];
+				Object[name] = (...args) => { stolen ??= kind.malloc(16); return original(...args); };
+			}
+			let isTwice = false;
+			for (let i = 0; i < 200_000; i++) {
+				const handle = kind.mallocRaw(16);
+				if (stolen !== undefined && kind.view(handle).byteOffset === stolen.byteOffset) isTwice = true;
+			}
+			console.log(isTwice);
+		`);
+		expect(result).toBe('false\n');
+	});
+
 	test('makes another kind from emitWarning while one closes: both are what they were', () => {
 		const result = run(`
 			const kind = make({ debug: true });

@@ -105,6 +105,23 @@ test.skipIf(marksHold)(
 	},
 );
 
+test('the memory of an emptied block is never taken for a longer one', async () => {
+	// 9 and 73 KiB share a magazine of the thread cache.
+	const [short, long] = [9 * 1024, 73 * 1024];
+	const kind = create(directory, { maxSize: 64 * MiB });
+	kind.free(kind.malloc(short));
+	const emptied = kind.malloc(short);
+	await moveAway(emptied);
+	kind.free(kind.malloc(short));
+	const [first, second] = [kind.malloc(long), kind.malloc(long)];
+	kind.free(first);
+	kind.free(emptied);
+	const blocks = [second, kind.malloc(long), ...Array.from({ length: 20 }, () => kind.malloc(short))];
+	const places = blocks.map(({ byteOffset, length }) => [byteOffset, byteOffset + length] as const);
+	places.sort(([a], [b]) => a - b);
+	for (let i = 1; i < places.length; i++) expect(places[i]![0]).toBeGreaterThanOrEqual(places[i - 1]![1]);
+});
+
 test('an emptied block has its usable size for other threads, too', async () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	const block = kind.malloc(1000).fill(3);

@@ -1,5 +1,5 @@
 // onPressure: told in time and once, and what it frees, throws, allocates or closes is taken as it comes.
-import { type Kind, PmemKind, type PmemKindOptions, type Pressure } from 'daxkind';
+import { type BlockReference, Kind, PmemKind, type PmemKindOptions, type Pressure } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -174,6 +174,30 @@ test('a callback that frees the very block that is being reallocated makes that 
 	};
 	expect(() => kind.realloc(block, 6 * MiB)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
 	expect(kind.stats().blocks).toBe(0);
+});
+
+test('a callback that gives a reference to the very block that is being shortened gives one to what it becomes', () => {
+	let reference: BlockReference | undefined;
+	const kind = create(directory, {
+		maxSize: 16 * MiB,
+		onPressure: ({ reason }) => {
+			if (reason === 'out-of-memory' && blocks.length > 0) reference ??= kind.ref(blocks[0]!);
+		},
+	});
+	const blocks: Buffer[] = [];
+	const all: Buffer[] = [];
+	for (const size of [64 * 1024, 1024]) {
+		for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) all.push(block);
+	}
+	blocks.push(all[0]!);
+	const shortened = kind.realloc(all[0]!, 5000);
+	const same = kind.deref(reference!);
+	expect([same.byteOffset, same.length]).toEqual([shortened.byteOffset, 5000]);
+	kind.free(same);
+	const next = kind.malloc(5000);
+	expect(Kind.of(shortened)).toBeUndefined();
+	expect(() => kind.free(shortened)).toThrow(expect.objectContaining({ code: 'ERR_DAXKIND_DOUBLE_FREE' }));
+	kind.free(next);
 });
 
 test('what onPressure frees in debug mode is used, although it would be kept out of use', () => {

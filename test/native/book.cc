@@ -182,7 +182,7 @@ void Book::checkRawTables() const {
         const uint64_t start = uint64_t{slab[kSlabStart]} << heap_->unitShift();
         CHECK((slab[kSlabShape] & ((1u << kSlabClassBits) - 1)) == held.block.sizeClass);
         const uint64_t number =
-            uint64_t{slab[kSlabNumber]} * 8 + (held.block.offset - start) / classSize(held.block.sizeClass);
+            (uint64_t{slab[kSlabGroup]} << kGroupShift) + (held.block.offset - start) / classSize(held.block.sizeClass);
         CHECK(number < tables.states.bytes / 2, "the state of a slot is not in the table");
         const uint64_t group = number >> kGroupShift;
         CHECK(tables.slabs.bytes / 4 == tables.states.bytes / 2 >> kGroupShift &&

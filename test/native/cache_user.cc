@@ -184,7 +184,7 @@ uint64_t CacheUser::offsetOf(uint64_t number) const {
     const auto* const slab = table<uint32_t>(all.descriptors) + size_t{index} * kDescriptorWords;
     const uint32_t sizeClass = table<uint8_t>(all.classes)[number >> kGroupShift] - 1u;
     CHECK((slab[kSlabShape] & ((1u << kSlabClassBits) - 1)) == sizeClass, "a group is not of its slab's class");
-    const uint64_t slot = number - uint64_t{slab[kSlabNumber]} * 8;
+    const uint64_t slot = number - (uint64_t{slab[kSlabGroup]} << kGroupShift);
     return (uint64_t{slab[kSlabStart]} << heap_->unitShift()) + slot * classSize(sizeClass);
 }
 
@@ -209,7 +209,7 @@ Handle CacheUser::makeHandle(const Block& block) {
         const uint64_t index = table<uint32_t>(all.unitMap)[unit] & kIndexMask;
         const auto* const slab = table<uint32_t>(all.descriptors) + index * kDescriptorWords;
         const uint64_t start = uint64_t{slab[kSlabStart]} << heap_->unitShift();
-        handle.number = uint64_t{slab[kSlabNumber]} * 8 + (block.offset - start) / block.bytes;
+        handle.number = (uint64_t{slab[kSlabGroup]} << kGroupShift) + (block.offset - start) / block.bytes;
     }
     SharedWord<uint16_t>& state = stateOf(handle);
     CHECK((state & kHandleOut) == 0, "a handle of a block that was just taken is out");
