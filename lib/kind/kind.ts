@@ -577,7 +577,7 @@ export abstract class Kind extends Allocator {
 			giveBack: (code, segment, offset) => this.#blocks.freeRaw(code, segment, offset),
 			freeForeign: (number, out) => this.#blocks.freeForeign(number, out),
 		});
-		this.#heap.resolver = (number) => raw.slotAt(number);
+		this.#heap.resolver = (number) => raw.resolve(number);
 		this.#raw = raw;
 		return raw;
 	}

@@ -32,6 +32,10 @@ const entryMask = 2 ** unitTagShift - 1;
 /** Of longer runs the code is no small integer. */
 const mostSmallUnits = 2 ** (30 - unitsShift) - 1;
 
+const slabClasses = native.kindLayout.classSizes.length;
+/** Blocks that are left by their places after `malloc` has found one by its number. */
+const wantedFor = 64;
+
 /** What raw handles need of their kind. */
 export interface RawOptions extends TableOptions {
 	/** The thread cache, or one that has nothing. */
@@ -55,6 +59,8 @@ export class RawHandles extends RawTables {
 	readonly #freeForeign: RawOptions['freeForeign'];
 	/** Once true it stays so. */
 	#isShared: boolean;
+	/** By class and one: how many blocks to leave in the thread cache by their places, because `malloc` takes such. Runs always. */
+	readonly #placesWanted = new Uint8Array(slabClasses + 1);
 
 	constructor({ cache, isShared, giveBack, freeForeign, ...tables }: RawOptions) {
 		super(tables);
@@ -63,6 +69,7 @@ export class RawHandles extends RawTables {
 		this.#giveBack = giveBack;
 		this.#freeForeign = freeForeign;
 		this.#isShared = isShared;
+		this.#placesWanted[0] = 1;
 	}
 
 	/** Other threads may free handles from now on. */
@@ -117,10 +124,26 @@ export class RawHandles extends RawTables {
 		if (this.#isShared) return this.#freeShared(number, generation | handleOut);
 		// Whoever has the block's handle has the block: it is still there, and of its group's class.
 		const classAndOne = this.classes[number >>> groupShift]!;
-		if (classAndOne === 0) return this.#freeRun(number, generation);
+		if (this.#placesWanted[classAndOne]! > 0) return this.#freeByPlace(number, classAndOne, generation);
 		if (!pushNumber(this.#cache, classAndOne - 1, number)) return false;
 		states[number] = generation;
 		return true;
+	}
+
+	/** The same of a run, or where `malloc` has lately found numbers, which takes it longer than this. */
+	#freeByPlace(number: number, classAndOne: number, generation: number): boolean {
+		if (classAndOne === 0) return this.#freeRun(number, generation);
+		const { segment, offset } = this.slotAt(number);
+		if (!push(this.#cache, classAndOne - 1, segment, offset)) return false;
+		this.#placesWanted[classAndOne]! -= 1;
+		this.states[number] = generation;
+		return true;
+	}
+
+	/** Where the slot is that lies in the thread cache by its number: `malloc` wants it. */
+	resolve(number: number): { segment: number; offset: number } {
+		this.#placesWanted[this.classes[number >>> groupShift]!] = wantedFor;
+		return this.slotAt(number);
 	}
 
 	#freeRun(unit: number, generation: number): boolean {
@@ -140,7 +163,8 @@ export class RawHandles extends RawTables {
 		if (units > mostSmallUnits || !this.#takeBack(number, out)) return false;
 		try {
 			if (units > 0) this.#give(smallRunCodeOf(units), this.segmentOfRun(number), this.offsetOfRun(number));
-			else if (!pushNumber(this.#cache, classAndOne - 1, number)) {
+			else if (this.#placesWanted[classAndOne]! > 0 || !pushNumber(this.#cache, classAndOne - 1, number)) {
+				if (this.#placesWanted[classAndOne]! > 0) this.#placesWanted[classAndOne]! -= 1;
 				const { segment, offset } = this.slotAt(number);
 				this.#give(classAndOne - 1, segment, offset);
 			}
