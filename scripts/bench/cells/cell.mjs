@@ -12,6 +12,7 @@ import { patterns } from './patterns.mjs';
 import { evict, refill } from './refill.mjs';
 import { runTail, runThreads } from './threads.mjs';
 import { time } from './timing.mjs';
+import { view } from './view.mjs';
 
 /** What opens its own kinds, or none; all others get an allocator. */
 const whole = {
@@ -22,6 +23,7 @@ const whole = {
 	many: createMany,
 	flags,
 	inspect: inspectPaths,
+	view,
 };
 const single = { fail, fill, refill, evict, faults: touchAll, gc: collect };
 

@@ -13,5 +13,6 @@ import { tail } from './tail.mjs';
 import { threads } from './threads.mjs';
 import { times } from './times.mjs';
 import { utilisation } from './utilisation.mjs';
+import { view } from './view.mjs';
 
-export const suites = [times, fail, threads, tail, utilisation, refill, memory, faults, gc, inspect, flags];
+export const suites = [times, view, fail, threads, tail, utilisation, refill, memory, faults, gc, inspect, flags];
