@@ -17,8 +17,10 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
 
 Workloads:
   pair-64B hold-64B … pair-4MiB hold-4MiB random   CPU time of malloc and free, with Buffers and with raw handles
+  view-64B … view-4MiB                             the same against the view that V8 makes alone, and scavenges of each
   fail-64B … fail-4MiB                             a tryMalloc that fails in a full kind, against one that succeeds
   threads-pair-64B threads-hold-64B …              two threads on one kind against one: throughput, in wall time
+  tail-default tail-conservative                   the slowest of ten million calls: one thread, and two on one kind
   util                                             how much of a kind can be used
   refill-512B … refill-cycle refill-evict          whether a kind that was full and drained holds as much again
   metadata create many                             DRAM for each byte in use; time and DRAM of a kind, and of 1,000

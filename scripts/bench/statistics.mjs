@@ -7,7 +7,7 @@ export function median(numbers) {
 }
 
 export const mapValues = (object, map) =>
-	Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
+	Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value, key)]));
 
 /** The median of a figure over the rounds of each contestant. */
 export const medianOf = (rounds, figure) => mapValues(rounds, (results) => median(results.map(figure)));

@@ -10,11 +10,21 @@ import { inspectPaths } from './inspect.mjs';
 import { createMany, createOne, metadata } from './memory.mjs';
 import { patterns } from './patterns.mjs';
 import { evict, refill } from './refill.mjs';
-import { runThreads } from './threads.mjs';
+import { runTail, runThreads } from './threads.mjs';
 import { time } from './timing.mjs';
+import { view } from './view.mjs';
 
 /** What opens its own kinds, or none; all others get an allocator. */
-const whole = { threads: runThreads, metadata, create: createOne, many: createMany, flags, inspect: inspectPaths };
+const whole = {
+	threads: runThreads,
+	tail: runTail,
+	metadata,
+	create: createOne,
+	many: createMany,
+	flags,
+	inspect: inspectPaths,
+	view,
+};
 const single = { fail, fill, refill, evict, faults: touchAll, gc: collect };
 
 async function withAllocator(cell) {
@@ -25,9 +35,9 @@ async function withAllocator(cell) {
 }
 
 const [contestant, directory, pattern, ...numbers] = process.argv.slice(2);
-const [kindSize, size, live, threads, seed, touch, warmUpMs, samples, sampleMs] = numbers.map(Number);
+const [kindSize, size, live, threads, seed, touch, warmUpMs, samples, sampleMs, operations] = numbers.map(Number);
 const cell = { contestant, directory, kindSize, size, live, threads, seed, touch: touch === 1 };
-// threads-hold is the pattern hold, by threads.
+// threads-hold is the pattern hold, by threads; tail-conservative is of a conservative kind.
 const [name, inner] = pattern.split('-');
-Object.assign(cell, { pattern: name, inner, warmUpMs, samples, sampleMs });
+Object.assign(cell, { pattern: name, inner, warmUpMs, samples, sampleMs, operations });
 console.log(JSON.stringify(await (whole[name] ?? withAllocator)(cell)));

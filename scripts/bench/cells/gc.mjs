@@ -7,23 +7,35 @@ const blockSize = 4096;
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc');
 
-/** Milliseconds of each of some collections, after some that do not count. */
-function collections(samples) {
-	const took = [];
-	for (let i = 0; i < 3 + samples; i++) {
+/** Turns of filling and freeing for each sample of other cells. */
+const turnsForSample = 2;
+/** Collections of each side in a turn. */
+const collected = 4;
+
+/** Milliseconds of some collections; one before them sees to what has just become garbage. */
+function collections() {
+	gc();
+	return Array.from({ length: collected }, () => {
 		const from = performance.now();
 		gc();
-		took.push(performance.now() - from);
-	}
-	return took.slice(3);
+		return performance.now() - from;
+	});
 }
 
-export function collect({ malloc, free, newList }, { kindSize, samples }) {
-	const empty = collections(4 * samples);
+/**
+ * Both sides are measured in turn, because the same collection of the same heap takes up to 1.7 times as long from one second
+ * to the next. In the first turn, which does not count, the code is compiled that the others have in their heap.
+ */
+export function collect({ malloc, free, newList, none }, { kindSize, samples }) {
 	const count = Math.floor(kindSize / blockSize);
 	const index = newList(count);
-	for (let i = 0; i < count; i++) index[i] = malloc(blockSize);
-	const full = collections(4 * samples);
-	for (const block of index) free(block);
-	return { empty, full, bytes: count * blockSize };
+	const turns = Array.from({ length: 1 + turnsForSample * samples }, () => {
+		const empty = collections();
+		for (let i = 0; i < count; i++) index[i] = malloc(blockSize);
+		const full = collections();
+		for (const block of index) free(block);
+		index.fill(none);
+		return { empty, full };
+	}).slice(1);
+	return { turns, bytes: count * blockSize };
 }

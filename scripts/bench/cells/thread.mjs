@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { makeAllocator } from './allocators.mjs';
 import { measure } from './clock.mjs';
 import { patterns } from './patterns.mjs';
+import { tail } from './tail.mjs';
 import { operationsFor, warmUp } from './timing.mjs';
 
 const cell = workerData;
@@ -21,18 +22,34 @@ function meet() {
 	}
 }
 
-const allocator = makeAllocator(cell.contestant, cell);
-const { run, end } = patterns[cell.pattern](allocator, cell);
-meet();
-Atomics.add(words, rates, Math.ceil(warmUp(run, cell)));
-meet();
-// The same for all, so that they end together.
-const operations = operationsFor(Atomics.load(words, rates) / cell.threads, cell);
-const samples = Array.from({ length: cell.samples }, () => {
+function samplesOf(allocator) {
+	const { run, end } = patterns[cell.inner](allocator, cell);
 	meet();
-	return measure(operations, run);
-});
-meet();
-end();
+	Atomics.add(words, rates, Math.ceil(warmUp(run, cell)));
+	meet();
+	// The same for all, so that they end together.
+	const operations = operationsFor(Atomics.load(words, rates) / cell.threads, cell);
+	const samples = Array.from({ length: cell.samples }, () => {
+		meet();
+		return measure(operations, run);
+	});
+	meet();
+	end();
+	return { operations, samples };
+}
+
+function latenciesOf(allocator) {
+	const { replace, end } = tail(allocator, cell);
+	meet();
+	warmUp(replace, cell);
+	meet();
+	const took = replace(cell.operations);
+	meet();
+	end();
+	return took;
+}
+
+const allocator = makeAllocator(cell.contestant, cell);
+const result = cell.pattern === 'tail' ? latenciesOf(allocator) : samplesOf(allocator);
 allocator.end();
-parentPort.postMessage({ operations, samples });
+parentPort.postMessage(result);

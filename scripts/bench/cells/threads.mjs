@@ -3,9 +3,30 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { PmemKind } from 'daxkind';
+import { merge } from './histogram.mjs';
 
 /** What the threads have in common: words of a barrier, and the sum of their rates. */
 const sharedWords = 8;
+
+/** What each of the threads gives. */
+async function resultsOf(cell, policy) {
+	const { directory, kindSize, threads } = cell;
+	const kind = PmemKind.create(directory, { maxSize: kindSize, policy });
+	const words = new SharedArrayBuffer(4 * sharedWords);
+	const results = await Promise.all(
+		Array.from({ length: threads }, async (_, index) => {
+			const workerData = { ...cell, seed: cell.seed + index, words, shared: kind.share() };
+			const worker = new Worker(new URL('thread.mjs', import.meta.url), { workerData });
+			const ended = once(worker, 'exit');
+			const [result] = await once(worker, 'message');
+			await ended;
+			return result;
+		}),
+	);
+	const leaks = kind.close();
+	if (leaks !== undefined) throw new Error(`${leaks.blocks} blocks are left after all were freed`);
+	return results;
+}
 
 /** What all threads did in one sample, in operations for each microsecond of wall time, and their CPU time for each. */
 function together(samples, operations) {
@@ -16,21 +37,7 @@ function together(samples, operations) {
 }
 
 export async function runThreads(cell) {
-	const { directory, kindSize, threads } = cell;
-	const kind = PmemKind.create(directory, { maxSize: kindSize });
-	const words = new SharedArrayBuffer(4 * sharedWords);
-	const results = await Promise.all(
-		Array.from({ length: threads }, async (_, index) => {
-			const workerData = { ...cell, pattern: cell.inner, seed: cell.seed + index, words, shared: kind.share() };
-			const worker = new Worker(new URL('thread.mjs', import.meta.url), { workerData });
-			const ended = once(worker, 'exit');
-			const [result] = await once(worker, 'message');
-			await ended;
-			return result;
-		}),
-	);
-	const leaks = kind.close();
-	if (leaks !== undefined) throw new Error(`${leaks.blocks} blocks are left after all were freed`);
+	const results = await resultsOf(cell, 'default');
 	const { operations } = results[0];
 	const samples = results[0].samples.map((_, index) =>
 		together(
@@ -39,4 +46,12 @@ export async function runThreads(cell) {
 		),
 	);
 	return { operations, samples };
+}
+
+/** tail-conservative: the latencies of all threads, in a conservative kind. */
+export async function runTail(cell) {
+	const results = await resultsOf(cell, cell.inner);
+	return Object.fromEntries(
+		['malloc', 'free', 'clock'].map((call) => [call, merge(results.map((result) => result[call]))]),
+	);
 }

@@ -10,11 +10,18 @@ memkind_t kind;
 
 memkind_t openKind(void) {
     memkind_t opened;
-    const int error = memkind_create_pmem(cell.directory, cell.kindSize, &opened);
+    struct memkind_config* const config = memkind_config_new();
+    memkind_config_set_path(config, cell.directory);
+    memkind_config_set_size(config, cell.kindSize);
+    memkind_config_set_memory_usage_policy(config, strcmp(cell.pattern, "tail-conservative") == 0
+                                                       ? MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE
+                                                       : MEMKIND_MEM_USAGE_POLICY_DEFAULT);
+    const int error = memkind_create_pmem_with_config(config, &opened);
+    memkind_config_delete(config);
     if (error == 0) return opened;
     char message[MEMKIND_ERROR_MESSAGE_SIZE];
     memkind_error_message(error, message, sizeof(message));
-    fprintf(stderr, "memkind_create_pmem in %s: %s\n", cell.directory, message);
+    fprintf(stderr, "memkind_create_pmem_with_config in %s: %s\n", cell.directory, message);
     exit(1);
 }
 
@@ -45,6 +52,8 @@ static const struct {
     {"fill", fill, 0},
     {"threads-hold", runThreads, 0},
     {"threads-random", runThreads, 0},
+    {"tail-default", runTail, 0},
+    {"tail-conservative", runTail, 0},
     {"refill", refill, 0},
     {"evict", evict, 0},
     {"metadata", metadata, 0},
@@ -54,7 +63,7 @@ static const struct {
 };
 
 int main(int argc, char** argv) {
-    if (argc != 13) return 2;
+    if (argc != 14) return 2;
     // argv[1] is the contestant, as for cell.mjs.
     cell.directory = argv[2];
     cell.pattern = argv[3];
@@ -67,6 +76,7 @@ int main(int argc, char** argv) {
     cell.warmUpMs = atof(argv[10]);
     cell.samples = atol(argv[11]);
     cell.sampleMs = atof(argv[12]);
+    cell.operations = atol(argv[13]);
     for (size_t i = 0; i < sizeof(workloads) / sizeof(*workloads); i++) {
         if (strcmp(workloads[i].pattern, cell.pattern) != 0) continue;
         if (!workloads[i].opensKind) kind = openKind();

@@ -15,7 +15,7 @@ struct Cell {
     uint32_t seed;
     int touch;
     double warmUpMs, sampleMs;
-    long samples;
+    long samples, operations;
 };
 extern struct Cell cell;
 extern memkind_t kind;
@@ -42,6 +42,7 @@ struct Pattern {
     void** blocks;
     long oldest;
     struct Sequence sequence;
+    struct Latencies* latencies;  // tail.c
 };
 struct Pattern* newPattern(const char* name, uint32_t seed);
 void freePattern(struct Pattern* pattern);
@@ -51,6 +52,7 @@ void timePattern(void);
 
 // The rest of cells/: each prints a result.
 void runThreads(void);
+void runTail(void);
 void fill(void);
 void refill(void);
 void evict(void);

@@ -14,9 +14,9 @@ export const gc = {
 	workloads: () => [{ name: 'gc', pattern: 'gc', size: 2 ** 12, live: 0 }],
 	summarise: ([result]) => ({
 		...result,
-		empty: medianOf(result.rounds, ({ empty }) => median(empty)),
-		full: medianOf(result.rounds, ({ full }) => median(full)),
-		ratio: medianOf(result.rounds, ({ empty, full }) => median(full) / median(empty)),
+		empty: medianOf(result.rounds, ({ turns }) => median(turns.flatMap(({ empty }) => empty))),
+		full: medianOf(result.rounds, ({ turns }) => median(turns.flatMap(({ full }) => full))),
+		ratio: medianOf(result.rounds, ({ turns }) => median(turns.map(({ empty, full }) => median(full) / median(empty)))),
 	}),
 	render({ rounds, empty, full, ratio }, { spread }) {
 		const rows = Object.keys(rounds).map((who) => [
@@ -27,7 +27,7 @@ export const gc = {
 		]);
 		const { bytes } = rounds.raw[0];
 		return [
-			`a major garbage collection in ms, while ${number(bytes / 2 ** 20)} MiB are live as blocks of 4 KiB, and while none is; ${spread}`,
+			`a major garbage collection in ms, while ${number(bytes / 2 ** 20)} MiB are live as blocks of 4 KiB, and while none is, in turns; ${spread}`,
 			table(['blocks', 'none live', 'all live', 'ratio'], 1, rows),
 		];
 	},

@@ -9,8 +9,10 @@ import { gc } from './gc.mjs';
 import { inspect } from './inspect.mjs';
 import { memory } from './memory.mjs';
 import { refill } from './refill.mjs';
+import { tail } from './tail.mjs';
 import { threads } from './threads.mjs';
 import { times } from './times.mjs';
 import { utilisation } from './utilisation.mjs';
+import { view } from './view.mjs';
 
-export const suites = [times, fail, threads, utilisation, refill, memory, faults, gc, inspect, flags];
+export const suites = [times, view, fail, threads, tail, utilisation, refill, memory, faults, gc, inspect, flags];
