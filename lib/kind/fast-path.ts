@@ -73,6 +73,11 @@ export function before(entry: number): number {
 	return entry - entryWords;
 }
 
+/** Whether the newest block of a code is at that place, by that entry. */
+export function isNewest(cache: Int32Array, code: number, entry: number, segment: number, offset: number): boolean {
+	return newest(cache, code) === entry && isFor(cache, code) && cache[entry] === segment && cache[entry + 1] === offset;
+}
+
 /** In which segment the block of an entry is; -1 if it is left there by number. */
 export function segmentAt(cache: Int32Array, entry: number): number {
 	return cache[entry]!;
@@ -159,6 +164,11 @@ export function resultSegment(cache: Int32Array): number {
 export function resultOffset(cache: Int32Array): number {
 	return cache[resultOffsetWord]!;
 }
+/** Whether that block is at that place, and nobody has taken it. */
+export function isResult(cache: Int32Array, segment: number, offset: number): boolean {
+	return cache[resultPendingWord] === 1 && cache[resultSegmentWord] === segment && cache[resultOffsetWord] === offset;
+}
+
 /** Takes that block: the heap does not free it any more. */
 export function takeResult(cache: Int32Array): void {
 	cache[resultPendingWord] = 0;

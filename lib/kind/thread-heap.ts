@@ -1,7 +1,7 @@
 // One thread's side of a kind's heap: the slow half of taking and giving back memory. It keeps the thread cache filled,
 // and asks native code for the rest. It knows places and codes; Buffers are for others.
 import { constants as osConstants } from 'node:os';
-import { systemError } from '../errors.ts';
+import { invalidState, systemError } from '../errors.ts';
 import { type KindHandle, native } from '../native.ts';
 import type { Backings } from './backings.ts';
 import { codeFor, runCodeOf, unitsOf } from './codes.ts';
@@ -11,6 +11,8 @@ import {
 	isCacheable,
 	isFor,
 	isKnownToFail,
+	isNewest,
+	isResult,
 	newest,
 	numberAt,
 	offsetAt,
@@ -107,10 +109,18 @@ export class ThreadHeap {
 		throw systemError(status, 'fallocate', this.#path);
 	}
 
-	/** Takes what has been found: the last step of an allocation. It throws before anything is done, or not at all. */
-	take({ entry, code }: Place): void {
-		if (entry === 0) takeResult(this.cache);
-		else pop(this.cache, entry, code);
+	/**
+	 * Takes what has been found: the last step of an allocation. It throws before anything is done, or not at all.
+	 *
+	 * @throws Error ERR_INVALID_STATE if it is not there any more: a script has put something of its own in the place of what the
+	 *   engine or Node calls, such as an array's iterator, and has called the kind from there.
+	 */
+	take({ entry, code, segment, offset }: Place): void {
+		const { cache } = this;
+		const isThere = entry === 0 ? isResult(cache, segment, offset) : isNewest(cache, code, entry, segment, offset);
+		if (!isThere) throw invalidState('a script that ran in the middle of the call has taken the memory');
+		if (entry === 0) takeResult(cache);
+		else pop(cache, entry, code);
 	}
 
 	/**
