@@ -9,6 +9,8 @@ import { operationsFor, warmUp } from './timing.mjs';
 const cell = workerData;
 const words = new Int32Array(cell.words);
 const [arrived, generation, rates] = [0, 1, 2];
+/** For each sample of other cells. */
+const turnsForSample = 3;
 
 /** Waits until all threads are here. */
 function meet() {
@@ -18,24 +20,29 @@ function meet() {
 		Atomics.add(words, generation, 1);
 		Atomics.notify(words, generation);
 	} else {
-		Atomics.wait(words, generation, now);
+		// Again, because what wakes it may have been meant for the last meeting: the last to arrive notifies late.
+		while (Atomics.load(words, generation) === now) Atomics.wait(words, generation, now);
 	}
 }
 
-function samplesOf(allocator) {
+/** The first thread alone, then all of them, in turns. */
+function turnsOf(allocator) {
 	const { run, end } = patterns[cell.inner](allocator, cell);
 	meet();
 	Atomics.add(words, rates, Math.ceil(warmUp(run, cell)));
 	meet();
 	// The same for all, so that they end together.
 	const operations = operationsFor(Atomics.load(words, rates) / cell.threads, cell);
-	const samples = Array.from({ length: cell.samples }, () => {
+	const alone = cell.index === 0;
+	const turns = Array.from({ length: turnsForSample * cell.samples }, () => {
 		meet();
-		return measure(operations, run);
+		const one = alone ? measure(operations, run) : undefined;
+		meet();
+		return { one, all: measure(operations, run) };
 	});
 	meet();
 	end();
-	return { operations, samples };
+	return { operations, turns };
 }
 
 function latenciesOf(allocator) {
@@ -50,6 +57,6 @@ function latenciesOf(allocator) {
 }
 
 const allocator = makeAllocator(cell.contestant, cell);
-const result = cell.pattern === 'tail' ? latenciesOf(allocator) : samplesOf(allocator);
+const result = cell.pattern === 'tail' ? latenciesOf(allocator) : turnsOf(allocator);
 allocator.end();
 parentPort.postMessage(result);

@@ -1,5 +1,6 @@
-// Several threads with the same work on one kind. They are started together, warmed up together, and begin each sample
-// together; a sample ends when the last of them has.
+// Several threads with the same work on one kind. They are started together, warmed up together, and begin each turn
+// together; a turn ends when the last of them has. In every other turn the first thread is alone: a shared machine is up to
+// twice as fast in one second as in the next, so that one thread in this minute and two in another cannot be compared.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { PmemKind } from 'daxkind';
@@ -15,7 +16,7 @@ async function resultsOf(cell, policy) {
 	const words = new SharedArrayBuffer(4 * sharedWords);
 	const results = await Promise.all(
 		Array.from({ length: threads }, async (_, index) => {
-			const workerData = { ...cell, seed: cell.seed + index, words, shared: kind.share() };
+			const workerData = { ...cell, index, seed: cell.seed + index, words, shared: kind.share() };
 			const worker = new Worker(new URL('thread.mjs', import.meta.url), { workerData });
 			const ended = once(worker, 'exit');
 			const [result] = await once(worker, 'message');
@@ -28,7 +29,7 @@ async function resultsOf(cell, policy) {
 	return results;
 }
 
-/** What all threads did in one sample, in operations for each microsecond of wall time, and their CPU time for each. */
+/** What some threads did in one turn, in operations for each microsecond of wall time, and their CPU time for each. */
 function together(samples, operations) {
 	const from = Math.min(...samples.map((sample) => sample.from));
 	const to = Math.max(...samples.map((sample) => sample.to));
@@ -39,13 +40,14 @@ function together(samples, operations) {
 export async function runThreads(cell) {
 	const results = await resultsOf(cell, 'default');
 	const { operations } = results[0];
-	const samples = results[0].samples.map((_, index) =>
-		together(
-			results.map((result) => result.samples[index]),
+	const turns = results[0].turns.map(({ one }, index) => ({
+		one: together([one], operations),
+		all: together(
+			results.map(({ turns }) => turns[index].all),
 			operations,
 		),
-	);
-	return { operations, samples };
+	}));
+	return { operations, turns };
 }
 
 /** tail-conservative: the latencies of all threads, in a conservative kind. */

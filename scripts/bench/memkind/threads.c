@@ -8,14 +8,25 @@
 
 #include "cell.h"
 
-enum { kMostThreads = 64, kMostSamples = 64 };
+enum { kMostThreads = 64, kMostTurns = 64, kTurnsForSample = 3 };
 
 static pthread_barrier_t barrier;
 static double rates[kMostThreads];
 static long operations;
-static struct {
+static long turns;
+struct Sample {
     double from, to, cpu;
-} samples[kMostThreads][kMostSamples];
+};
+// Of the first thread alone, and of all.
+static struct Sample alone[1][kMostTurns], together[kMostThreads][kMostTurns];
+
+static void measure(struct Pattern* pattern, struct Sample* sample) {
+    const double cpu = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+    sample->from = nanoseconds(CLOCK_MONOTONIC);
+    pattern->run(pattern, operations);
+    sample->to = nanoseconds(CLOCK_MONOTONIC);
+    sample->cpu = (nanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu) / (double)operations;
+}
 
 static void* work(void* argument) {
     const int index = (int)(intptr_t)argument;
@@ -27,37 +38,44 @@ static void* work(void* argument) {
         for (int i = 0; i < cell.threads; i++) sum += rates[i];
         operations = (long)ceil(sum / cell.threads * cell.sampleMs);
     }
-    for (long i = 0; i < cell.samples; i++) {
+    for (long i = 0; i < turns; i++) {
         pthread_barrier_wait(&barrier);
-        const double cpu = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
-        samples[index][i].from = nanoseconds(CLOCK_MONOTONIC);
-        pattern->run(pattern, operations);
-        samples[index][i].to = nanoseconds(CLOCK_MONOTONIC);
-        samples[index][i].cpu = (nanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu) / (double)operations;
+        if (index == 0) measure(pattern, &alone[0][i]);
+        pthread_barrier_wait(&barrier);
+        measure(pattern, &together[index][i]);
     }
     pthread_barrier_wait(&barrier);
     freePattern(pattern);
     return NULL;
 }
 
+static void print(const char* name, struct Sample samples[][kMostTurns], int threads, long turn) {
+    double from = samples[0][turn].from;
+    double to = samples[0][turn].to;
+    double cpu = 0;
+    for (int thread = 0; thread < threads; thread++) {
+        from = fmin(from, samples[thread][turn].from);
+        to = fmax(to, samples[thread][turn].to);
+        cpu += samples[thread][turn].cpu;
+    }
+    printf("\"%s\":{\"cpu\":%.3f,\"throughput\":%.6f}", name, cpu / threads,
+           (double)threads * (double)operations * 1000 / (to - from));
+}
+
 void runThreads(void) {
     pthread_t threads[kMostThreads];
-    if (cell.threads > kMostThreads || cell.samples > kMostSamples) exit(2);
+    turns = kTurnsForSample * cell.samples;
+    if (cell.threads > kMostThreads || turns > kMostTurns) exit(2);
     pthread_barrier_init(&barrier, NULL, (unsigned)cell.threads);
     for (int i = 0; i < cell.threads; i++) pthread_create(&threads[i], NULL, work, (void*)(intptr_t)i);
     for (int i = 0; i < cell.threads; i++) pthread_join(threads[i], NULL);
-    printf("{\"operations\":%ld,\"samples\":[", operations);
-    for (long i = 0; i < cell.samples; i++) {
-        double from = samples[0][i].from;
-        double to = samples[0][i].to;
-        double cpu = 0;
-        for (int thread = 0; thread < cell.threads; thread++) {
-            from = fmin(from, samples[thread][i].from);
-            to = fmax(to, samples[thread][i].to);
-            cpu += samples[thread][i].cpu;
-        }
-        printf("%s{\"cpu\":%.3f,\"throughput\":%.6f}", i == 0 ? "" : ",", cpu / cell.threads,
-               (double)cell.threads * (double)operations * 1000 / (to - from));
+    printf("{\"operations\":%ld,\"turns\":[", operations);
+    for (long i = 0; i < turns; i++) {
+        printf(i == 0 ? "{" : ",{");
+        print("one", alone, 1, i);
+        printf(",");
+        print("all", together, cell.threads, i);
+        printf("}");
     }
     printf("]}\n");
 }
