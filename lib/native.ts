@@ -372,7 +372,7 @@ export interface KindLayout {
 	slabTag: number;
 }
 
-/** Bookkeeping of the heap for raw handles, see lib/kind/raw.ts; as much of it as is in use now, and more. */
+/** Bookkeeping of the heap for raw handles, see lib/kind/raw-tables.ts; as much of it as is in use now, and more. */
 export interface RawTables {
 	/** The first number of the kind's range, and how many it has. */
 	firstHandle: number;

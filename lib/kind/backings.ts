@@ -5,7 +5,8 @@
 // table has a thread cache: so nobody who has it need ask what the magazine is for. Before the magazine becomes another
 // length's, `retire` takes them out.
 import { type Backing, noCache } from './block.ts';
-import { magazineOf, magazines, tableIndex } from './fast-path.ts';
+import { magazineOf, magazines } from './codes.ts';
+import { tableIndex } from './fast-path.ts';
 
 export class Backings {
 	/** By `tableIndex`; of segment -1 there is none. Emptied by `clear`, and never another array. */

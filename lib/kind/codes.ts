@@ -11,8 +11,11 @@ const quantumShift = log2(sizeQuantum);
 const quantumMask = sizeQuantum - 1;
 const runMask = runMagazines - 1;
 const unitsSpan = 2 ** unitsShift;
-const codeMask = unitsSpan - 1;
 const leastUnitMask = 2 ** leastUnitShift - 1;
+
+/** How many magazines there are. */
+export const magazines = unitsSpan;
+const codeMask = magazines - 1;
 
 /** The size class of at most `maxSlabSize` bytes, more than 0. */
 export function classFor(size: number): number {
@@ -49,7 +52,12 @@ export function codeFor(size: number, unitSize: number): number {
 	return size <= maxSlabSize ? classFor(size) : runCodeOf(ceil(size / unitSize));
 }
 
-/** The first word of the magazine for blocks of a code. */
+/** The number of the magazine for blocks of a code. */
+export function magazineOf(code: number): number {
+	return code & codeMask;
+}
+
+/** The first word of that magazine. */
 export function magazineAt(code: number): number {
 	return (code & codeMask) << magazineShift;
 }

@@ -31,21 +31,15 @@ const {
 const { classFor, smallRunCode, unitsOf } = codes;
 const { isBlock, backingOf, offsetOf, release } = Block;
 
-/** How many magazines there are. The first word of each is its top, which is the index of its newest entry in it. */
-export const magazines = 2 ** unitsShift;
-const codeMask = magazines - 1;
+/** The first word of a magazine is its top, which is the index of its newest entry in it. */
+const codeMask = codes.magazines - 1;
 const topMask = 2 ** magazineShift - 1;
 /** Words of an entry. */
 const entryWords = 2;
 
-/** The number of the magazine for blocks of a code. */
-export function magazineOf(code: number): number {
-	return code & codeMask;
-}
-
 /** Where a table by segments, from -1 on, and magazines has its element. `malloc` has this written out. */
 export function tableIndex(segment: number, magazine: number): number {
-	return (segment + 1) * magazines + magazine;
+	return (segment + 1) * codes.magazines + magazine;
 }
 
 /**
@@ -106,7 +100,7 @@ export function popSlot(cache: Int32Array, entry: number): void {
 
 /** Takes the newest entry out of the magazine of a code. */
 export function pop(cache: Int32Array, entry: number, code: number): void {
-	cache[entry & ~topMask] = (entry & topMask) - entryWords;
+	popSlot(cache, entry);
 	if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
 }
 

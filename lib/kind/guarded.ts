@@ -4,7 +4,7 @@ import { Backing, Block } from './block.ts';
 import { clear } from './content.ts';
 import { type DebugLedger, redZone } from './debug.ts';
 import type { Memory } from './memory.ts';
-import { Referenced } from './referenced.ts';
+import { placeOf, Referenced } from './referenced.ts';
 import { corrupted, freedAlready } from './refusals.ts';
 import type { Place } from './thread-heap.ts';
 
@@ -50,7 +50,7 @@ export class Guarded extends Referenced {
 		const { segment } = Block.backingOf(block);
 		const length = this.lengthOf(block);
 		native.kindShareBlock(this.memory.heap.id, segment, Block.offsetOf(block), this.generation);
-		return { length, offset: this.placeOf(block), generation: this.generation };
+		return { length, offset: placeOf(block), generation: this.generation };
 	}
 }
 

@@ -32,8 +32,8 @@ import { closeWhenGarbage } from './unclosed.ts';
 
 const { leastUnitShift } = native.kindLayout;
 
-// Taken once: others may be put in their place later.
-const { log2, max } = Math;
+// Taken once: another may be put in its place later.
+const { max } = Math;
 
 /** The smallest alignment that memalign takes: that of a pointer, as posix_memalign has it. */
 const leastAlignment = 8;
@@ -113,7 +113,7 @@ export abstract class Kind extends Allocator {
 		connect(this, this.#blocks, {
 			cache: handle.debug ? debugCache : this.#heap.cache,
 			backings: this.#blocks.backings.table,
-			unitGrowth: handle.unitShift - leastUnitShift,
+			unitGrowth: this.#heap.unitShift - leastUnitShift,
 		});
 	}
 
@@ -566,7 +566,7 @@ export abstract class Kind extends Allocator {
 		const raw = new RawHandles({
 			cache: cacheOf(this),
 			owner: this.#heap.owner,
-			unitShift: log2(this.#heap.unitSize),
+			unitShift: this.#heap.unitShift,
 			isShared: this.#isShared,
 			read: () => {
 				const tables = native.kindRawTables(this.#heap.id);

@@ -7,10 +7,10 @@ import { codeFor } from './codes.ts';
 import { copy, firstOf } from './content.ts';
 import { isFor, takeResult } from './fast-path.ts';
 import type { Memory } from './memory.ts';
-import { Referenced } from './referenced.ts';
+import { share } from './referenced.ts';
 import { corrupted } from './refusals.ts';
 
-const { runCode, segmentSize, referenceShared } = native.kindLayout;
+const { runCode, segmentSize } = native.kindLayout;
 
 // Taken once: another may be put in its place later.
 const { min } = Math;
@@ -127,13 +127,6 @@ export class Ordinary implements Sort {
 	}
 
 	reference(block: Block): { length: number; offset: number; generation: number } {
-		const { owner, heap } = this.#memory;
-		const { buffer, segment, code } = Block.backingOf(block);
-		const offset = Block.offsetOf(block);
-		const length = this.#lengthOf(block);
-		const sort = new Referenced(this.#memory, 0, false);
-		const give = () => native.kindReference(heap.id, segment, offset, length, 0, referenceShared);
-		Block.refer(block, new Backing(owner, sort, buffer, segment, code), sort, give);
-		return { length, offset: segment * segmentSize + offset, generation: sort.generation };
+		return share(this.#memory, block, this.#lengthOf(block), false);
 	}
 }

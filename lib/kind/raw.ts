@@ -9,7 +9,7 @@ import type { Place } from './thread-heap.ts';
 
 // V8 knows what the constants of this module are, and looks at an import each time.
 const { classFor, smallRunCode, smallRunCodeOf } = codes;
-const { has, newest, numberAt, offsetAt, pop, popSlot, push, pushNumber, segmentAt } = fastPath;
+const { isFor, newest, numberAt, offsetAt, pop, popSlot, push, pushNumber, segmentAt } = fastPath;
 const {
 	maxSlabSize,
 	runCode,
@@ -102,8 +102,8 @@ export class RawHandles extends RawTables {
 
 	#mallocRun(code: number): number {
 		const cache = this.#cache;
-		if (!has(cache, code)) return 0;
 		const entry = newest(cache, code);
+		if (entry === 0 || !isFor(cache, code)) return 0;
 		const number = this.numberOfRun(segmentAt(cache, entry), offsetAt(cache, entry));
 		const states = this.states;
 		const generation = following(states[number]!);
@@ -162,9 +162,10 @@ export class RawHandles extends RawTables {
 		const units = classAndOne === 0 ? this.unitMap[number]! & entryMask : 0;
 		if (units > mostSmallUnits || !this.#takeBack(number, out)) return false;
 		try {
+			const isPlaceWanted = this.#placesWanted[classAndOne]! > 0;
 			if (units > 0) this.#give(smallRunCodeOf(units), this.segmentOfRun(number), this.offsetOfRun(number));
-			else if (this.#placesWanted[classAndOne]! > 0 || !pushNumber(this.#cache, classAndOne - 1, number)) {
-				if (this.#placesWanted[classAndOne]! > 0) this.#placesWanted[classAndOne]! -= 1;
+			else if (isPlaceWanted || !pushNumber(this.#cache, classAndOne - 1, number)) {
+				if (isPlaceWanted) this.#placesWanted[classAndOne]! -= 1;
 				const { segment, offset } = this.slotAt(number);
 				this.#give(classAndOne - 1, segment, offset);
 			}

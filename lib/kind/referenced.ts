@@ -100,12 +100,29 @@ export class Referenced implements Sort {
 
 	reference(block: Block): { length: number; offset: number; generation: number } {
 		// Not asked for again: another thread may be freeing the block.
-		return { length: this.lengthOf(block), offset: this.placeOf(block), generation: this.generation };
+		return { length: this.lengthOf(block), offset: placeOf(block), generation: this.generation };
 	}
+}
 
-	protected placeOf(block: Block): number {
-		return Block.backingOf(block).segment * segmentSize + Block.offsetOf(block);
-	}
+/** Where a block begins in its kind, in bytes. */
+export function placeOf(block: Block): number {
+	return Block.backingOf(block).segment * segmentSize + Block.offsetOf(block);
+}
+
+/** Makes a block of another sort a referenced one, of that length. What `reference` gives of it. */
+export function share(
+	memory: Memory,
+	block: Block,
+	length: number,
+	ownsBuffer: boolean,
+): { length: number; offset: number; generation: number } {
+	const { owner, heap } = memory;
+	const { buffer, segment, code } = Block.backingOf(block);
+	const offset = Block.offsetOf(block);
+	const sort = new Referenced(memory, 0, ownsBuffer);
+	const give = () => native.kindReference(heap.id, segment, offset, length, 0, referenceShared);
+	Block.refer(block, new Backing(owner, sort, buffer, segment, code), sort, give);
+	return { length, offset: placeOf(block), generation: sort.generation };
 }
 
 /** A block of that sort over a segment's ArrayBuffer, if it lies in one. */
@@ -139,13 +156,6 @@ export class Collected extends Referenced {
 
 	/** A new generation takes the place of the one that the garbage collector would free the block by. */
 	override reference(block: Block): { length: number; offset: number; generation: number } {
-		const { owner, heap } = this.memory;
-		const { buffer, segment, code } = Block.backingOf(block);
-		const offset = Block.offsetOf(block);
-		const length = this.lengthOf(block);
-		const sort = new Referenced(this.memory, 0, true);
-		const give = () => native.kindReference(heap.id, segment, offset, length, 0, referenceShared);
-		Block.refer(block, new Backing(owner, sort, buffer, segment, code), sort, give);
-		return { length, offset: this.placeOf(block), generation: sort.generation };
+		return share(this.memory, block, this.lengthOf(block), true);
 	}
 }

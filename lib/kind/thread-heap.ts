@@ -69,8 +69,9 @@ export class ThreadHeap {
 	readonly capacity: number;
 	readonly owner: number;
 	readonly cache: Int32Array;
-	/** Bytes of a unit, of which long blocks have a whole number. */
+	/** Bytes of a unit, of which long blocks have a whole number; and log2 of that. */
 	readonly unitSize: number;
+	readonly unitShift: number;
 	/** How blocks are looked up that raw handles have left in the cache by number. */
 	resolver: Resolver | undefined;
 	readonly #path: string;
@@ -80,6 +81,7 @@ export class ThreadHeap {
 		this.id = handle.id;
 		this.capacity = handle.capacity;
 		this.owner = handle.owner;
+		this.unitShift = handle.unitShift;
 		this.unitSize = 2 ** handle.unitShift;
 		this.cache = new Int32Array(handle.cache);
 		this.#path = handle.path;

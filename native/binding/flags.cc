@@ -17,7 +17,23 @@ namespace daxkind {
 
 namespace {
 
-Napi::Object objectOf(Napi::Env env, const syscalls::Fsxattr& attributes) {
+// Opens a file or directory, calls `ask(fd)`, an ioctl that gives 0 or -errno, and closes it. False with an exception
+// pending if it failed.
+template <typename Ask>
+bool onFile(napi_env env, const std::string& path, bool followsLink, Ask ask) {
+    int fd = -1;
+    const char* failedCall = nullptr;
+    int result = syscalls::openForFsxattr(path.c_str(), followsLink, &fd, &failedCall);
+    if (result == 0) {
+        failedCall = "ioctl";
+        result = ask(fd);
+        close(fd);
+    }
+    if (result != 0) throwSystemError(env, result, failedCall, path.c_str());
+    return result == 0;
+}
+
+napi_value objectOf(Napi::Env env, const syscalls::Fsxattr& attributes) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("flags", Napi::Number::New(env, attributes.flags));
     object.Set("extentSize", Napi::Number::New(env, attributes.extentSize));
@@ -33,15 +49,9 @@ napi_value getFsxattr(napi_env env, napi_callback_info info) {
     const std::string path = call.path("path");
     const bool followsLink = call.optionalBoolean("followsLink");
     if (call.isRefused()) return nullptr;
-    int fd = -1;
-    const char* failedCall = nullptr;
-    int result = syscalls::openForFsxattr(path.c_str(), followsLink, &fd, &failedCall);
-    if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     syscalls::Fsxattr attributes;
-    result = syscalls::getFsxattr(fd, &attributes);
-    close(fd);
-    if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
-    return objectOf(env, attributes);
+    const auto ask = [&](int fd) { return syscalls::getFsxattr(fd, &attributes); };
+    return onFile(env, path, followsLink, ask) ? objectOf(env, attributes) : nullptr;
 }
 
 // changeFsxattrFlags(path, set, clear)
@@ -51,15 +61,9 @@ napi_value changeFsxattrFlags(napi_env env, napi_callback_info info) {
     const uint32_t set = call.uint32("set");
     const uint32_t clear = call.uint32("clear");
     if (call.isRefused()) return nullptr;
-    int fd = -1;
-    const char* failedCall = nullptr;
-    int result = syscalls::openForFsxattr(path.c_str(), false, &fd, &failedCall);
-    if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     syscalls::Fsxattr after;
-    result = syscalls::changeFsxattrFlags(fd, set, clear, &after, nullptr);
-    close(fd);
-    if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
-    return objectOf(env, after);
+    const auto ask = [&](int fd) { return syscalls::changeFsxattrFlags(fd, set, clear, &after, nullptr); };
+    return onFile(env, path, false, ask) ? objectOf(env, after) : nullptr;
 }
 
 // getInodeFlags(path, followsLink?)
@@ -68,15 +72,9 @@ napi_value getInodeFlags(napi_env env, napi_callback_info info) {
     const std::string path = call.path("path");
     const bool followsLink = call.optionalBoolean("followsLink");
     if (call.isRefused()) return nullptr;
-    int fd = -1;
-    const char* failedCall = nullptr;
-    int result = syscalls::openForFsxattr(path.c_str(), followsLink, &fd, &failedCall);
-    if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     uint32_t flags = 0;
-    result = syscalls::getInodeFlags(fd, &flags);
-    close(fd);
-    if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
-    return number(env, static_cast<double>(flags));
+    const auto ask = [&](int fd) { return syscalls::getInodeFlags(fd, &flags); };
+    return onFile(env, path, followsLink, ask) ? number(env, static_cast<double>(flags)) : nullptr;
 }
 
 // The arguments of a change of a tree.

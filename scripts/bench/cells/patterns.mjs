@@ -33,12 +33,20 @@ function hold({ malloc, free, newList }, { size, live }) {
 	};
 }
 
-function random({ malloc, free, newList }, { live, seed }) {
+/** Live blocks of random sizes: `sizes` go on from `at` on, and `next` gives random numbers. */
+export function randomBlocks({ malloc, newList }, { live, seed }) {
 	const next = randomNumbers(seed);
 	const sizes = sizeTable(next);
-	let at = 0;
 	const blocks = newList(live);
-	for (let i = 0; i < live; i++) blocks[i] = malloc(sizes[at++ & 0xffff]);
+	for (let i = 0; i < live; i++) blocks[i] = malloc(sizes[i & 0xffff]);
+	return { next, sizes, blocks, at: live & 0xffff };
+}
+
+function random(allocator, cell) {
+	const { malloc, free } = allocator;
+	const { live } = cell;
+	const { next, sizes, blocks, ...start } = randomBlocks(allocator, cell);
+	let { at } = start;
 	return {
 		run(operations) {
 			for (let i = 0; i < operations; i++) {

@@ -1,7 +1,7 @@
 // How long the slowest of millions of mallocs and frees take: live blocks of random sizes, one replaced after the other,
 // and each call timed by itself. memkind/tail.c does the same.
 import { newHistogram, record } from './histogram.mjs';
-import { randomNumbers, sizeTable } from './sequence.mjs';
+import { randomBlocks } from './patterns.mjs';
 
 const { hrtime } = process;
 const { imul } = Math;
@@ -23,12 +23,11 @@ function between(from, to) {
 }
 
 /** `replace(operations)` gives histograms of what that many calls of each took, and of a reading of the clock. */
-export function tail({ malloc, free, newList }, { live, seed }) {
-	const next = randomNumbers(seed);
-	const sizes = sizeTable(next);
-	let at = 0;
-	const blocks = newList(live);
-	for (let i = 0; i < live; i++) blocks[i] = malloc(sizes[at++ & 0xffff]);
+export function tail(allocator, cell) {
+	const { malloc, free } = allocator;
+	const { live } = cell;
+	const { next, sizes, blocks, ...start } = randomBlocks(allocator, cell);
+	let { at } = start;
 	return {
 		replace(operations) {
 			const took = { malloc: newHistogram(), free: newHistogram(), clock: newHistogram() };
