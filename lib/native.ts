@@ -348,6 +348,9 @@ export interface KindLayout {
 	descriptorWords: number;
 	/** log2 of the numbers of places that share an entry in `classes` and `slabs` (native/heap/places.h). */
 	groupShift: number;
+	/** Of a unit's number: see native/heap/places.h. */
+	spreadShift: number;
+	lineShift: number;
 	/** log2 of the shortest unit of runs, in bytes. */
 	leastUnitShift: number;
 	/** Bits of a state for the generation of its handle. */

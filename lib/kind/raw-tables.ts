@@ -27,6 +27,8 @@ const {
 	handleOut,
 	descriptorWords,
 	groupShift,
+	spreadShift,
+	lineShift,
 	rawGenerationBits,
 	unitTagShift,
 	largeTag,
@@ -43,6 +45,9 @@ const slotsMask = 2 ** slabSlotsBits - 1;
 const entryMask = 2 ** unitTagShift - 1;
 const ownerMask = slabOwners - 1;
 const slabEntry = slabTag << unitTagShift;
+const spreadMask = 2 ** spreadShift - 1;
+const lineMask = 2 ** lineShift - 1;
+const stretchMask = 2 ** (spreadShift + lineShift) - 1;
 const groupSize = 2 ** groupShift;
 const quantumShift = log2(sizeQuantum);
 /** To divide a multiple of a class's size by it, both in quanta: exact below 2^19 quanta. */
@@ -67,6 +72,11 @@ export interface TableOptions {
 	unitShift: number;
 	/** Gives the heap's tables as they are now. */
 	read: () => Tables;
+}
+
+/** The unit of that number. */
+export function unitOf(number: number): number {
+	return (number & ~stretchMask) | ((number & lineMask) << spreadShift) | ((number & stretchMask) >> lineShift);
 }
 
 export class RawTables {
@@ -130,18 +140,19 @@ export class RawTables {
 
 	/** The run that begins at the unit; undefined if there is none. */
 	#run(number: number, out: number): RawBlock | undefined {
-		const entry = this.unitMap[number]!;
+		const unit = unitOf(number);
+		const entry = this.unitMap[unit]!;
 		// What was once a block here has been freed, or a slab has been made of it.
 		if (entry >>> unitTagShift !== largeTag) return undefined;
 		const code = runCodeOf(entry & entryMask);
-		return { number, out, code, segment: this.segmentOfRun(number), offset: this.offsetOfRun(number) };
+		return { number, out, code, segment: this.segmentOf(unit), offset: this.offsetOf(unit) };
 	}
 
-	/** Where a run begins, by its number. */
-	protected segmentOfRun(unit: number): number {
+	/** Where a unit begins. */
+	protected segmentOf(unit: number): number {
 		return unit >>> this.#segmentShift;
 	}
-	protected offsetOfRun(unit: number): number {
+	protected offsetOf(unit: number): number {
 		return (unit & this.#segmentMask) << this.#unitShift;
 	}
 
@@ -165,14 +176,20 @@ export class RawTables {
 		return this.#slot(number, 0)!;
 	}
 
-	/** The number of a block's place. */
-	protected numberOfRun(segment: number, offset: number): number {
+	#unitAt(segment: number, offset: number): number {
 		return (segment << this.#segmentShift) + (offset >>> this.#unitShift);
+	}
+
+	/** The number of a run's place. */
+	protected numberOfRun(segment: number, offset: number): number {
+		const unit = this.#unitAt(segment, offset);
+		const line = (unit & spreadMask) << lineShift;
+		return (unit & ~stretchMask) | line | ((unit & stretchMask) >> spreadShift);
 	}
 
 	/** The same of a slot of a class. */
 	protected numberOfSlot(code: number, segment: number, offset: number): number {
-		const unit = this.numberOfRun(segment, offset);
+		const unit = this.#unitAt(segment, offset);
 		const slab = (this.unitMap[unit]! & entryMask) * descriptorWords;
 		if (slab + slabGroup >= this.#descriptors.length) this.readTables();
 		const descriptors = this.#descriptors;

@@ -3,12 +3,13 @@
 import { native } from '../native.ts';
 import * as codes from './codes.ts';
 import * as fastPath from './fast-path.ts';
-import { RawTables, type TableOptions } from './raw-tables.ts';
+import * as rawTables from './raw-tables.ts';
 import { handleFreedAlready } from './refusals.ts';
 import type { Place } from './thread-heap.ts';
 
 // V8 knows what the constants of this module are, and looks at an import each time.
 const { classFor, smallRunCode, smallRunCodeOf } = codes;
+const { unitOf } = rawTables;
 const { isFor, newest, numberAt, offsetAt, pop, popSlot, push, pushNumber, segmentAt } = fastPath;
 const {
 	maxSlabSize,
@@ -37,7 +38,7 @@ const slabClasses = native.kindLayout.classSizes.length;
 const wantedFor = 64;
 
 /** What raw handles need of their kind. */
-export interface RawOptions extends TableOptions {
+export interface RawOptions extends rawTables.TableOptions {
 	/** The thread cache, or one that has nothing. */
 	cache: Int32Array;
 	/** Whether other threads may free handles, too. */
@@ -52,7 +53,7 @@ export interface RawOptions extends TableOptions {
 }
 
 /** The raw handles of one thread's hold on a kind. */
-export class RawHandles extends RawTables {
+export class RawHandles extends rawTables.RawTables {
 	readonly #cache: Int32Array;
 	readonly #unitGrowth: number;
 	readonly #giveBack: RawOptions['giveBack'];
@@ -146,12 +147,13 @@ export class RawHandles extends RawTables {
 		return this.slotAt(number);
 	}
 
-	#freeRun(unit: number, generation: number): boolean {
+	#freeRun(number: number, generation: number): boolean {
+		const unit = unitOf(number);
 		const entry = this.unitMap[unit]!;
 		const units = entry & entryMask;
 		if (entry >>> unitTagShift !== largeTag || units > mostSmallUnits) return false;
-		if (!push(this.#cache, smallRunCodeOf(units), this.segmentOfRun(unit), this.offsetOfRun(unit))) return false;
-		this.states[unit] = generation;
+		if (!push(this.#cache, smallRunCodeOf(units), this.segmentOf(unit), this.offsetOf(unit))) return false;
+		this.states[number] = generation;
 		return true;
 	}
 
@@ -159,11 +161,12 @@ export class RawHandles extends RawTables {
 	#freeShared(number: number, out: number): boolean {
 		if (!this.owns(number)) return this.#freeForeign(number, out);
 		const classAndOne = this.classes[number >>> groupShift]!;
-		const units = classAndOne === 0 ? this.unitMap[number]! & entryMask : 0;
+		const unit = classAndOne === 0 ? unitOf(number) : 0;
+		const units = classAndOne === 0 ? this.unitMap[unit]! & entryMask : 0;
 		if (units > mostSmallUnits || !this.#takeBack(number, out)) return false;
 		try {
 			const isPlaceWanted = this.#placesWanted[classAndOne]! > 0;
-			if (units > 0) this.#give(smallRunCodeOf(units), this.segmentOfRun(number), this.offsetOfRun(number));
+			if (units > 0) this.#give(smallRunCodeOf(units), this.segmentOf(unit), this.offsetOf(unit));
 			else if (isPlaceWanted || !pushNumber(this.#cache, classAndOne - 1, number)) {
 				if (isPlaceWanted) this.#placesWanted[classAndOne]! -= 1;
 				const { segment, offset } = this.slotAt(number);

@@ -55,6 +55,8 @@ Napi::Object kindLayout(Napi::Env env) {
     set("slabSlotsBits", kSlabSlotsBits);
     set("descriptorWords", kDescriptorWords);
     set("groupShift", kGroupShift);
+    set("spreadShift", kSpreadShift);
+    set("lineShift", kLineShift);
     set("leastUnitShift", kLeastUnitShift);
     set("rawGenerationBits", kRawGenerationBits);
     set("unitTagShift", RunAllocator::kTagShift);

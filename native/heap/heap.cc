@@ -78,7 +78,7 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
         return error;
     }
     runs_.tagLarge(start, units);
-    if (places_.owners.isOpen()) places_.owners[start] = static_cast<uint16_t>(cache->owner);
+    if (places_.owners.isOpen()) places_.owners[numberOfUnit(start)] = static_cast<uint16_t>(cache->owner);
     const uint64_t bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     takenRuns_++;
     takenRunBytes_ += bytes;
@@ -239,6 +239,8 @@ void Heap::settle(HeapLock& lock) {
 }
 
 bool Heap::awaitDecay(HeapLock& lock) {
+    // Without a look at the clock.
+    if (!isDecayUrgent_) return true;
     const CommitMap& storage = runs_.storage();
     return decayed_.wait_for(lock, kSettling, [this, &storage] {
         return !isDecayUrgent_ || (!storage.hasDirtyChunks() && !storage.isGiving());

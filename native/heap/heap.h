@@ -176,13 +176,17 @@ class Heap {
     int refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass);
     int flushLocked(ThreadCache* cache, uint32_t magazine, uint32_t count);
     int flushRunsLocked(ThreadCache* cache);
+    // Makes room in the cache for a run of so many units.
+    int flushRunsFor(ThreadCache* cache, uint32_t units);
     int flushForRuns(ThreadCache* cache, uint32_t code);
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
     int freeLocked(uint64_t offset);
     // Gives back the block of a magazine's entry.
     int freeEntry(const ThreadCache::Word* entry);
-    uint32_t ownerOfRun(uint32_t unit) const { return places_.owners.isOpen() ? places_.owners[unit] : kFirstOwner; }
+    uint32_t ownerOfRun(uint32_t unit) const {
+        return places_.owners.isOpen() ? places_.owners[numberOfUnit(unit)] : kFirstOwner;
+    }
     // Free what the owner holds there, and nobody else can reach. How many slots have been looked at.
     uint32_t abandonSlab(uint32_t slab, uint32_t owner);
     void abandonRun(uint32_t unit, uint32_t owner);
@@ -206,8 +210,10 @@ class Heap {
     bool isHeldLocked() const;
     // Whether callers hold nothing; what is taken is in thread caches.
     bool isDrained();
-    // Brings a cache's limits up to date: they depend on how many caches there are and on whether memory is short.
+    // Brings a cache's limits up to date: they depend on how many caches are in use and on whether memory is short.
     void adjust(ThreadCache* cache, uint32_t code);
+    // It holds nothing from now on, until its thread needs the heap again.
+    void rest(ThreadCache* cache);
     void starve(ThreadCache* cache, uint32_t code);
 
     std::mutex mutex_;
@@ -220,7 +226,7 @@ class Heap {
     Owners owners_;
     uint64_t capacity_ = 0;
     ThreadCache* caches_ = nullptr;
-    uint32_t cacheCount_ = 0;
+    uint32_t awakeCount_ = 0;  // Of these, those that may hold something.
     bool isConservative_ = false;
     uint32_t decayMs_ = 0;
     void (*decayWake_)(void*, uint32_t inMs) = nullptr;

@@ -11,6 +11,10 @@ namespace daxkind {
 
 namespace {
 
+// A thread takes no more than this at once, in bytes, but one block at least: what it does not need of it is a hole in
+// a slab that others may not use.
+constexpr uint32_t kMostRefill = 32 * 1024;
+
 // How long a thread that has no memory waits for other threads to give back what their caches hold. A thread that
 // runs its event loop answers in less than one; one that is busy for longer is not waited for again.
 constexpr std::chrono::milliseconds kPatience{20};
@@ -44,7 +48,6 @@ int Heap::attach(ThreadCache* cache) {
     slabs_.addOwner(owner);
     cache->next = caches_;
     caches_ = cache;
-    cacheCount_++;
     // While others do not ask for what has failed, nothing may be freed without their noticing.
     cache->isStarved = failing_;
     return 0;
@@ -59,7 +62,7 @@ void Heap::detach(ThreadCache* cache) {
         *at = cache->next;
         break;
     }
-    cacheCount_--;
+    rest(cache);
     answered_.notify_all();
 }
 
@@ -113,12 +116,18 @@ void Heap::adjust(ThreadCache* cache, uint32_t code) {
     }
     if (!cache->isAwake) {
         cache->isAwake = true;
+        awakeCount_++;
         cache->awakeSince = coarseMs();
         cache->tunedFor = 0;
     }
-    if (cache->tunedFor == cacheCount_) return;
-    cache->tunedFor = cacheCount_;
-    cache->tune(capacity_ / cacheCount_, runs_.unitShift());
+    if (cache->tunedFor == awakeCount_) return;
+    cache->tunedFor = awakeCount_;
+    cache->tune(capacity_ / awakeCount_, runs_.unitShift());
+}
+
+void Heap::rest(ThreadCache* cache) {
+    if (cache->isAwake) awakeCount_--;
+    cache->isAwake = false;
 }
 
 void Heap::starve(ThreadCache* cache, uint32_t code) {
@@ -147,7 +156,8 @@ void Heap::took(ThreadCache* cache, uint64_t bytes) {
 
 int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     ThreadCache::Word* const magazine = cache->magazine(sizeClass);
-    const uint32_t want = static_cast<uint32_t>(std::max(1, magazine[kMagazineLimit] / 4));
+    const uint32_t half = static_cast<uint32_t>(magazine[kMagazineLimit]) / 4;
+    const uint32_t want = std::max(1u, std::min(half, kMostRefill / classSize(sizeClass)));
     uint64_t offsets[kMostEntries];
     uint32_t count;
     const int error = slabs_.take(lock, cache->owner, sizeClass, want, offsets, &count);
@@ -220,21 +230,40 @@ int Heap::flushAllLocked(ThreadCache* cache) {
     return status;
 }
 
-// Empties a magazine of runs, and makes it the one for `code`.
+int Heap::flushRunsFor(ThreadCache* cache, uint32_t units) {
+    const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
+    int status = 0;
+    while (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
+        uint32_t fullest = kRunCode;
+        for (uint32_t index = kRunCode + 1; index < kMagazines; index++) {
+            if (cache->cachedUnits(index) > cache->cachedUnits(fullest)) fullest = index;
+        }
+        const uint32_t blocks = cache->blocks(fullest);
+        if (blocks == 0) break;
+        const int error = flushLocked(cache, fullest, (blocks + 1) / 2);
+        if (error != 0) status = error;
+    }
+    return status;
+}
+
+// Makes room in a magazine of runs. What it holds of another length goes, and it is for this one from now on.
 int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
     const uint32_t index = magazineOf(code);
     ThreadCache::Word* const magazine = cache->magazine(index);
-    int status = flushLocked(cache, index, cache->blocks(index));
+    const uint32_t blocks = cache->blocks(index);
+    uint32_t count = 0;
+    if (magazine[kMagazineCode] != static_cast<int32_t>(code))
+        count = blocks;
+    else if (magazine[kMagazineTop] + 2 > magazine[kMagazineLimit])
+        count = (blocks + 1) / 2;
+    const int status = flushLocked(cache, index, count);
     const uint32_t units = unitsOf(code);
-    const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
-    if (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
-        const int error = flushRunsLocked(cache);
-        if (error != 0) status = error;
-    }
+    const int error = flushRunsFor(cache, units);
     // A length of which the cache can hold less than two is not worth holding.
+    const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
     magazine[kMagazineCode] = static_cast<int32_t>(code);
     magazine[kMagazineLimit] = static_cast<int32_t>(2 * std::min(most / units / 2, kMostEntries));
-    return status;
+    return error != 0 ? error : status;
 }
 
 int Heap::flush(ThreadCache* cache, uint32_t code) {
@@ -278,7 +307,7 @@ void Heap::answer(ThreadCache* cache) {
     adjust(cache, kRunCode);
     if (cache->isToRest) {
         cache->isToRest = false;
-        cache->isAwake = false;
+        rest(cache);
         runs_.setIdle(kRestMs);
         flushAllLocked(cache);
         runs_.setIdle(0);

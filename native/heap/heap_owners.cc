@@ -51,7 +51,7 @@ uint32_t Heap::abandonSlab(uint32_t slab, uint32_t owner) {
 
 void Heap::abandonRun(uint32_t unit, uint32_t owner) {
     if (ownerOfRun(unit) != owner) return;
-    if (places_.isOut(unit)) return;
+    if (places_.isOut(numberOfUnit(unit))) return;
     const uint64_t offset = static_cast<uint64_t>(unit) << runs_.unitShift();
     if (forgetReference(offset)) freeLocked(offset);
 }
@@ -104,9 +104,11 @@ int Heap::freeRaw(ThreadCache* cache, uint64_t number, uint16_t out, int fill) {
     if (slabs_.findNumber(number, &offset)) {
         bytes = classSize(slabs_.classAt(offset));
     } else {
-        const uint32_t units = number < runs_.totalUnits() ? runs_.largeUnits(static_cast<uint32_t>(number)) : 0;
+        if (number >= places_.firstSlot()) return -EINVAL;
+        const uint32_t unit = unitOfNumber(static_cast<uint32_t>(number));
+        const uint32_t units = runs_.largeUnits(unit);
         if (units == 0) return -EINVAL;
-        offset = number << runs_.unitShift();
+        offset = uint64_t{unit} << runs_.unitShift();
         bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     }
     // The block's own thread frees it without the lock.

@@ -24,10 +24,27 @@ constexpr uint16_t kHandleOut = 1u << kRawGenerationBits;
 // slab, or of units.
 constexpr uint32_t kGroupShift = 6;
 
+// Units are not numbered in their order: 64 neighbours have states in 64 cache lines, because the runs that begin there
+// may be different threads'. So in each stretch of units; a line has the states of 32, each 64 behind the last.
+constexpr uint32_t kSpreadShift = 6;
+constexpr uint32_t kLineShift = 5;
+constexpr uint32_t kStretchMask = (1u << (kSpreadShift + kLineShift)) - 1;
+constexpr uint32_t numberOfUnit(uint32_t unit) {
+    const uint32_t inStretch = unit & kStretchMask;
+    const uint32_t line = inStretch & ((1u << kSpreadShift) - 1);
+    return (unit - inStretch) | line << kLineShift | inStretch >> kSpreadShift;
+}
+constexpr uint32_t unitOfNumber(uint32_t number) {
+    const uint32_t inStretch = number & kStretchMask;
+    const uint32_t inLine = inStretch & ((1u << kLineShift) - 1);
+    return (number - inStretch) | inLine << kSpreadShift | inStretch >> kLineShift;
+}
+static_assert(numberOfUnit(2048 + 65) == 2048 + 33 && unitOfNumber(2048 + 33) == 2048 + 65);
+
 class Places {
   public:
     // The number of the first slot where there are so many units.
-    static uint64_t slotsBehind(uint32_t units) { return (((uint64_t{units} - 1) >> kGroupShift) + 1) << kGroupShift; }
+    static uint64_t slotsBehind(uint32_t units) { return (uint64_t{units} + kStretchMask) & ~uint64_t{kStretchMask}; }
 
     // 0 or -errno.
     int open(uint32_t units, uint64_t mostSlots) {

@@ -24,10 +24,9 @@ void ThreadCache::tune(uint64_t share, uint32_t unitShift) {
 int32_t ThreadCache::limitOf(uint32_t index) const {
     // Magazines of runs get their limits when they are next used.
     if (index >= kSlabClasses) return 0;
-    // At most 1/4096 of the share in each class (all classes together: 1.4 %), and never more than 64 KiB of one. A
-    // class whose blocks are longer than that gets one, while that is at most 1/1024.
-    const uint64_t classBytes = std::min<uint64_t>(share_ / 4096, 64 * 1024);
-    uint64_t blocks = std::min<uint64_t>(classBytes / classSize(index), kMostEntries);
+    // At most 1/4096 of the share in each class (all classes together: 1.4 %). A class whose blocks are longer than
+    // that gets one, while that is at most 1/1024.
+    uint64_t blocks = std::min<uint64_t>(share_ / 4096 / classSize(index), kMostEntries);
     if (blocks == 0 && classSize(index) <= share_ / 1024) blocks = 1;
     return static_cast<int32_t>(2 * blocks);
 }
@@ -43,6 +42,11 @@ uint32_t ThreadCache::blocks(uint32_t index) const {
     if (!isUsed_[index]) return 0;
     const int32_t top = words_[(size_t{index} << kMagazineShift) + kMagazineTop];
     return std::min(static_cast<uint32_t>(top) / 2, kMostEntries);
+}
+
+uint32_t ThreadCache::cachedUnits(uint32_t index) const {
+    const uint32_t count = blocks(index);
+    return count == 0 ? 0 : count * unitsOf(static_cast<uint32_t>(words_[(index << kMagazineShift) + kMagazineCode]));
 }
 
 void ThreadCache::fail(uint32_t code) {

@@ -84,6 +84,8 @@ class ThreadCache {
     // Blocks in a magazine, under the heap's lock. The owner may pop and push meanwhile. The pages of a magazine that
     // was never used are not touched.
     uint32_t blocks(uint32_t index) const;
+    // Units of the runs in a magazine of those, likewise.
+    uint32_t cachedUnits(uint32_t index) const;
 
     using Word = SharedWord<int32_t>;
     Word* words() { return words_.data(); }
@@ -97,7 +99,7 @@ class ThreadCache {
     // Below: the heap's, under its lock.
     ThreadCache* next = nullptr;  // Of the heap's list of all caches.
     uint32_t owner = kNobody;     // By which number the heap knows whose blocks are this thread's.
-    uint32_t tunedFor = 0;        // The number of caches that the limits are for.
+    uint32_t tunedFor = 0;        // The number of caches in use that the limits are for.
     bool isStarved = false;       // Its limits are 0, because the heap ran out of memory.
     // Other threads may ask the owner to give back what the cache holds: `wake` makes it call Heap::answer() soon.
     void (*wake)(void*) = nullptr;

@@ -203,7 +203,7 @@ bool CacheUser::owns(const Handle& handle) {
 Handle CacheUser::makeHandle(const Block& block) {
     const RawTables all = tables();
     const uint32_t unit = static_cast<uint32_t>(block.offset >> heap_->unitShift());
-    Handle handle{unit, 0};
+    Handle handle{numberOfUnit(unit), 0};
     if (!block.isRun()) {
         constexpr uint32_t kIndexMask = (1u << RunAllocator::kTagShift) - 1;
         const uint64_t index = table<uint32_t>(all.unitMap)[unit] & kIndexMask;

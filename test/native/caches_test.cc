@@ -1,8 +1,9 @@
-// What a thread cache takes of DRAM: pages of the magazines that have been used, and of no others, whatever else is
-// done with the heap.
+// What a thread cache takes of DRAM (pages of the magazines that have been used, and of no others, whatever else is
+// done with the heap), and of the heap.
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <vector>
 
@@ -49,10 +50,81 @@ void takeAndGive(Heap* heap, CacheUser* user, uint64_t size) {
     CHECK(heap->stats().cached > 0, "blocks of %llu bytes are not cached", static_cast<unsigned long long>(size));
 }
 
+// A cache that is full of runs gives some of them back, of the length that it holds most of, and keeps the others.
+void fullOfRuns() {
+    FakeRegion region({256 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, HeapOptions{}) == 0);
+    CacheUser user(&heap, region.capacity());
+    CHECK(user.join() == 0);
+    const uint64_t most = region.capacity() / 32;
+    std::vector<Block> blocks;
+    for (uint64_t i = 0; i < 2 * most / (64 * 1024); i++) {
+        for (const uint64_t units : {64, 48, 16}) {
+            blocks.emplace_back();
+            CHECK(user.take(units * 1024, &blocks.back()) == 0);
+        }
+    }
+    uint64_t highest = 0;
+    for (const Block& block : blocks) {
+        CHECK(user.give(block) == 0);
+        const uint64_t cached = user.cachedBytes();
+        CHECK(cached <= most, "%llu bytes are cached", static_cast<unsigned long long>(cached));
+        CHECK(highest < most / 8 * 7 || cached >= most / 4, "%llu bytes are left",
+              static_cast<unsigned long long>(cached));
+        highest = std::max(highest, cached);
+    }
+    CHECK(highest >= most / 8 * 7 && user.cachedIn(kRunCode) > 0 && user.cachedIn(kRunCode + 48) > 0);
+}
+
+// Threads share the limits of their caches with those that use theirs, and with nobody who only holds the kind.
+void whoShares() {
+    FakeRegion region({1024 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, HeapOptions{}) == 0);
+    CacheUser user(&heap, region.capacity());
+    CacheUser idle(&heap, region.capacity());
+    CHECK(user.join() == 0 && idle.join() == 0);
+    const auto limit = [&user] { return static_cast<int32_t>(user.cache()->word(kCachedUnitsLimitWord)); };
+    Block block;
+    CHECK(user.take(32, &block) == 0 && user.give(block) == 0);
+    const int32_t whole = limit();
+    CHECK(idle.take(32, &block) == 0 && idle.give(block) == 0);
+    CHECK(user.take(64, &block) == 0 && user.give(block) == 0);
+    CHECK(limit() == whole / 2, "two have %d units each, one %d", limit(), whole);
+    // It gives all that it holds back, as it is asked to after some seconds.
+    idle.cache()->isToRest = true;
+    heap.answer(idle.cache());
+    CHECK(user.take(128, &block) == 0 && user.give(block) == 0);
+    CHECK(limit() == whole, "one has %d units while the other rests, %d alone", limit(), whole);
+    CHECK(idle.take(32, &block) == 0 && idle.give(block) == 0);
+    idle.leave();
+    CHECK(user.take(256, &block) == 0 && user.give(block) == 0);
+    CHECK(limit() == whole, "one has %d units when the other has left, %d alone", limit(), whole);
+}
+
+// Runs beside each other have states in different cache lines, and each unit has a number of its own.
+void numbersOfUnits() {
+    constexpr uint32_t kStatesInLine = 64 / sizeof(uint16_t);
+    std::vector<bool> isUsed(2 * (kStretchMask + 1));
+    for (uint32_t unit = 0; unit < isUsed.size(); unit++) {
+        const uint32_t number = numberOfUnit(unit);
+        CHECK(number < isUsed.size() && !isUsed[number] && unitOfNumber(number) == unit, "unit %u", unit);
+        isUsed[number] = true;
+        for (uint32_t apart = 1; apart < 1u << kSpreadShift && apart <= unit; apart++) {
+            const uint32_t other = numberOfUnit(unit - apart);
+            CHECK(number / kStatesInLine != other / kStatesInLine, "units %u and %u", unit - apart, unit);
+        }
+    }
+}
+
 }  // namespace
 
 void testCaches(const Options&) {
     context() = "caches";
+    fullOfRuns();
+    whoShares();
+    numbersOfUnits();
     FakeRegion region({1024 * kMiB, true}, 1);
     Heap heap;
     CHECK(heap.open(&region, HeapOptions{}) == 0);

@@ -11,6 +11,28 @@ const words = new Int32Array(cell.words);
 const [arrived, generation, rates] = [0, 1, 2];
 /** For each sample of other cells. */
 const turnsForSample = 3;
+/** Some milliseconds. */
+const spins = 2_000_000;
+const { imul } = Math;
+
+/**
+ * Needs all of a processor, and nothing else: eight chains of instructions that do not wait for each other. Where two
+ * processors are one, seen twice, two threads do no more of it than one.
+ */
+function spin(rounds) {
+	let [a, b, c, d, e, f, g, h] = [1, 2, 3, 4, 5, 6, 7, 8];
+	for (let i = 0; i < rounds; i++) {
+		a = imul(a, 5) ^ i;
+		b = (b + a) | 0;
+		c = imul(c, 9) ^ i;
+		d = (d + c) | 0;
+		e = (e ^ i) + 7;
+		f = (f + i) ^ 3;
+		g = (g ^ i) - 5;
+		h = (h - i) ^ 9;
+	}
+	return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h;
+}
 
 /** Waits until all threads are here. */
 function meet() {
@@ -33,16 +55,20 @@ function turnsOf(allocator) {
 	meet();
 	// The same for all, so that they end together.
 	const operations = operationsFor(Atomics.load(words, rates) / cell.threads, cell);
-	const alone = cell.index === 0;
-	const turns = Array.from({ length: turnsForSample * cell.samples }, () => {
+	const aloneAndTogether = (count, work) => {
 		meet();
-		const one = alone ? measure(operations, run) : undefined;
+		const one = cell.index === 0 ? measure(count, work) : undefined;
 		meet();
-		return { one, all: measure(operations, run) };
-	});
+		return { one, all: measure(count, work) };
+	};
+	spin(spins);
+	const turns = Array.from({ length: turnsForSample * cell.samples }, () => ({
+		machine: aloneAndTogether(spins, spin),
+		...aloneAndTogether(operations, run),
+	}));
 	meet();
 	end();
-	return { operations, turns };
+	return { operations, spins, turns };
 }
 
 function latenciesOf(allocator) {

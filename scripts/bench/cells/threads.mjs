@@ -39,14 +39,22 @@ function together(samples, operations) {
 
 export async function runThreads(cell) {
 	const results = await resultsOf(cell, 'default');
-	const { operations } = results[0];
-	const turns = results[0].turns.map(({ one }, index) => ({
-		one: together([one], operations),
+	const { operations, spins } = results[0];
+	const aloneAndTogether = (turns, count) => ({
+		one: together([turns[0].one], count),
 		all: together(
-			results.map(({ turns }) => turns[index].all),
-			operations,
+			turns.map(({ all }) => all),
+			count,
 		),
-	}));
+	});
+	const turns = results[0].turns.map((_, index) => {
+		const these = results.map((result) => result.turns[index]);
+		const machine = aloneAndTogether(
+			these.map((turn) => turn.machine),
+			spins,
+		);
+		return { ...aloneAndTogether(these, operations), machine: machine.all.throughput / machine.one.throughput };
+	});
 	return { operations, turns };
 }
 

@@ -19,13 +19,42 @@ struct Sample {
 };
 // Of the first thread alone, and of all.
 static struct Sample alone[1][kMostTurns], together[kMostThreads][kMostTurns];
+// The same of work that only needs a processor.
+static const long kSpins = 2000000;
+static struct Sample machineAlone[1][kMostTurns], machineTogether[kMostThreads][kMostTurns];
 
-static void measure(struct Pattern* pattern, struct Sample* sample) {
+static volatile int32_t spun;
+
+static void spin(struct Pattern* pattern, long rounds) {
+    (void)pattern;
+    uint32_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8;
+    for (uint32_t i = 0; i < (uint32_t)rounds; i++) {
+        a = (a * 5) ^ i;
+        b += a;
+        c = (c * 9) ^ i;
+        d += c;
+        e = (e ^ i) + 7;
+        f = (f + i) ^ 3;
+        g = (g ^ i) - 5;
+        h = (h - i) ^ 9;
+    }
+    spun = (int32_t)(a ^ b ^ c ^ d ^ e ^ f ^ g ^ h);
+}
+
+static void measure(struct Pattern* pattern, long count, struct Sample* sample) {
     const double cpu = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
     sample->from = nanoseconds(CLOCK_MONOTONIC);
-    pattern->run(pattern, operations);
+    pattern->run(pattern, count);
     sample->to = nanoseconds(CLOCK_MONOTONIC);
-    sample->cpu = (nanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu) / (double)operations;
+    sample->cpu = (nanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu) / (double)count;
+}
+
+// The first thread alone, then all of them.
+static void turn(struct Pattern* pattern, long count, int index, struct Sample* first, struct Sample* all) {
+    pthread_barrier_wait(&barrier);
+    if (index == 0) measure(pattern, count, first);
+    pthread_barrier_wait(&barrier);
+    measure(pattern, count, all);
 }
 
 static void* work(void* argument) {
@@ -38,28 +67,33 @@ static void* work(void* argument) {
         for (int i = 0; i < cell.threads; i++) sum += rates[i];
         operations = (long)ceil(sum / cell.threads * cell.sampleMs);
     }
+    struct Pattern machine = {.run = spin};
     for (long i = 0; i < turns; i++) {
-        pthread_barrier_wait(&barrier);
-        if (index == 0) measure(pattern, &alone[0][i]);
-        pthread_barrier_wait(&barrier);
-        measure(pattern, &together[index][i]);
+        turn(&machine, kSpins, index, &machineAlone[0][i], &machineTogether[index][i]);
+        turn(pattern, operations, index, &alone[0][i], &together[index][i]);
     }
     pthread_barrier_wait(&barrier);
     freePattern(pattern);
     return NULL;
 }
 
-static void print(const char* name, struct Sample samples[][kMostTurns], int threads, long turn) {
+// What some threads did in one turn: operations for each microsecond of wall time, and their CPU time for each.
+static double summarise(struct Sample samples[][kMostTurns], int threads, long count, long turn, double* cpu) {
     double from = samples[0][turn].from;
     double to = samples[0][turn].to;
-    double cpu = 0;
+    *cpu = 0;
     for (int thread = 0; thread < threads; thread++) {
         from = fmin(from, samples[thread][turn].from);
         to = fmax(to, samples[thread][turn].to);
-        cpu += samples[thread][turn].cpu;
+        *cpu += samples[thread][turn].cpu / threads;
     }
-    printf("\"%s\":{\"cpu\":%.3f,\"throughput\":%.6f}", name, cpu / threads,
-           (double)threads * (double)operations * 1000 / (to - from));
+    return (double)threads * (double)count * 1000 / (to - from);
+}
+
+static void print(const char* name, struct Sample samples[][kMostTurns], int threads, long turn) {
+    double cpu;
+    const double throughput = summarise(samples, threads, operations, turn, &cpu);
+    printf("\"%s\":{\"cpu\":%.3f,\"throughput\":%.6f},", name, cpu, throughput);
 }
 
 void runThreads(void) {
@@ -73,9 +107,10 @@ void runThreads(void) {
     for (long i = 0; i < turns; i++) {
         printf(i == 0 ? "{" : ",{");
         print("one", alone, 1, i);
-        printf(",");
         print("all", together, cell.threads, i);
-        printf("}");
+        double cpu;
+        const double one = summarise(machineAlone, 1, kSpins, i, &cpu);
+        printf("\"machine\":%.4f}", summarise(machineTogether, cell.threads, kSpins, i, &cpu) / one);
     }
     printf("]}\n");
 }
