@@ -9,6 +9,9 @@ const source = (body: string) => `
 		Atomics.add(gate, 0, 1);
 		Atomics.wait(gate, 1, 0);
 		parentPort.postMessage(await (async () => { ${body} })());
+		// A thread that ends while V8 compiles for it in the background may hang for ever, and all others with it: it waits for the
+		// compiler, which waits for a garbage collection by the thread (nodejs/node#54918).
+		setTimeout(() => {}, 100);
 	});`;
 
 /**
