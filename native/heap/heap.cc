@@ -77,14 +77,19 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
         if (error == -ENOMEM && isCode) starve(cache, units << kUnitsShift | kRunCode);
         return error;
     }
+    *offset = tookRun(cache, start, units);
+    if (alignment <= kSizeQuantum) cacheRuns(cache, units);
+    return 0;
+}
+
+uint64_t Heap::tookRun(ThreadCache* cache, uint32_t start, uint32_t units) {
     runs_.tagLarge(start, units);
     if (places_.owners.isOpen()) places_.owners[numberOfUnit(start)] = static_cast<uint16_t>(cache->owner);
     const uint64_t bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     takenRuns_++;
     takenRunBytes_ += bytes;
     took(cache, bytes);
-    *offset = static_cast<uint64_t>(start) << runs_.unitShift();
-    return 0;
+    return static_cast<uint64_t>(start) << runs_.unitShift();
 }
 
 bool Heap::isDrained() {

@@ -178,6 +178,8 @@ class Heap {
     int flushRunsLocked(ThreadCache* cache);
     // Makes room in the cache for a run of so many units.
     int flushRunsFor(ThreadCache* cache, uint32_t units);
+    // The magazine that has no blocks is for runs of that code from now on.
+    void assign(ThreadCache* cache, uint32_t code);
     int flushForRuns(ThreadCache* cache, uint32_t code);
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
@@ -195,6 +197,10 @@ class Heap {
     // Brings memory back for what has just failed: from this cache and from those of other threads, which are asked and
     // waited for a moment. False if nothing can have come back.
     bool reclaim(HeapLock& lock, ThreadCache* cache, int error);
+    // Puts a few more runs of a length into the cache, which has been found empty of those again.
+    void cacheRuns(ThreadCache* cache, uint32_t units);
+    // Tags and books a run that has been taken. Where it begins, in bytes.
+    uint64_t tookRun(ThreadCache* cache, uint32_t start, uint32_t units);
     // Books bytes that have been taken out of slabs and runs.
     void took(ThreadCache* cache, uint64_t bytes);
     void noteFreed();

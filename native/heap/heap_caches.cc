@@ -15,6 +15,9 @@ namespace {
 // a slab that others may not use.
 constexpr uint32_t kMostRefill = 32 * 1024;
 
+// How many runs go to a cache beside the one that was asked for.
+constexpr int32_t kFurtherRuns = 8;
+
 // How long a thread that has no memory waits for other threads to give back what their caches hold. A thread that
 // runs its event loop answers in less than one; one that is busy for longer is not waited for again.
 constexpr std::chrono::milliseconds kPatience{20};
@@ -227,7 +230,28 @@ int Heap::flushAllLocked(ThreadCache* cache) {
         if (error != 0) status = error;
     }
     slabs_.releaseEmpty();
+    cache->forgetMisses();
     return status;
+}
+
+void Heap::cacheRuns(ThreadCache* cache, uint32_t units) {
+    const uint32_t index = kRunCode + units % kRunMagazines;
+    // What lies behind the first may be for it to grow into.
+    if (units >= 1u << (31 - kUnitsShift) || !cache->noteMiss(index)) return;
+    cache->use(index);
+    ThreadCache::Word* const magazine = cache->magazine(index);
+    // Of a magazine that is another length's, JavaScript has notes.
+    const auto code = static_cast<int32_t>(units << kUnitsShift | index);
+    if (magazine[kMagazineCode] == static_cast<int32_t>(index)) assign(cache, static_cast<uint32_t>(code));
+    if (magazine[kMagazineCode] != code || cache->blocks(index) > 0) return;
+    const int32_t room = cache->word(kCachedUnitsLimitWord) - cache->word(kCachedUnitsWord);
+    const int32_t want = std::min({magazine[kMagazineLimit] / 4, room / static_cast<int32_t>(units), kFurtherRuns});
+    int32_t count = 0;
+    for (uint32_t start; count < want && runs_.takeBacked(units, &start); count++) {
+        setEntry(magazine + kMagazineEntries + 2 * count, tookRun(cache, start, units));
+    }
+    magazine[kMagazineTop] = 2 * count;
+    cache->word(kCachedUnitsWord) += count * static_cast<int32_t>(units);
 }
 
 int Heap::flushRunsFor(ThreadCache* cache, uint32_t units) {
@@ -246,10 +270,18 @@ int Heap::flushRunsFor(ThreadCache* cache, uint32_t units) {
     return status;
 }
 
+void Heap::assign(ThreadCache* cache, uint32_t code) {
+    ThreadCache::Word* const magazine = cache->magazine(magazineOf(code));
+    // A length of which the cache can hold less than two is not worth holding.
+    const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord)) / unitsOf(code) / 2;
+    magazine[kMagazineCode] = static_cast<int32_t>(code);
+    magazine[kMagazineLimit] = static_cast<int32_t>(2 * std::min(most, kMostEntries));
+}
+
 // Makes room in a magazine of runs. What it holds of another length goes, and it is for this one from now on.
 int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
     const uint32_t index = magazineOf(code);
-    ThreadCache::Word* const magazine = cache->magazine(index);
+    const ThreadCache::Word* const magazine = cache->magazine(index);
     const uint32_t blocks = cache->blocks(index);
     uint32_t count = 0;
     if (magazine[kMagazineCode] != static_cast<int32_t>(code))
@@ -257,12 +289,8 @@ int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
     else if (magazine[kMagazineTop] + 2 > magazine[kMagazineLimit])
         count = (blocks + 1) / 2;
     const int status = flushLocked(cache, index, count);
-    const uint32_t units = unitsOf(code);
-    const int error = flushRunsFor(cache, units);
-    // A length of which the cache can hold less than two is not worth holding.
-    const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
-    magazine[kMagazineCode] = static_cast<int32_t>(code);
-    magazine[kMagazineLimit] = static_cast<int32_t>(2 * std::min(most / units / 2, kMostEntries));
+    const int error = flushRunsFor(cache, unitsOf(code));
+    assign(cache, code);
     return error != 0 ? error : status;
 }
 

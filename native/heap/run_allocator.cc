@@ -206,6 +206,15 @@ bool RunAllocator::takeCommitted(uint32_t units, uint64_t alignment, uint32_t* s
     return true;
 }
 
+bool RunAllocator::takeBacked(uint32_t units, uint32_t* start) {
+    const uint32_t index = units > freeUnits_ ? kNone : find(units, 1, start);
+    if (index == kNone) return false;
+    const ByteRange wanted = bytes(*start, units);
+    if (storage_.firstMissing(wanted) != wanted.to) return false;
+    take(index, *start, units);
+    return true;
+}
+
 int RunAllocator::allocate(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start) {
     knewFailure_ = units >= fullUnits_ && isWithin(fullSince_, kFullMs);
     if (knewFailure_) return fullError_;

@@ -49,6 +49,12 @@ uint32_t ThreadCache::cachedUnits(uint32_t index) const {
     return count == 0 ? 0 : count * unitsOf(static_cast<uint32_t>(words_[(index << kMagazineShift) + kMagazineCode]));
 }
 
+bool ThreadCache::noteMiss(uint32_t index) {
+    const bool wasMissed = isMissed_[index];
+    isMissed_[index] = true;
+    return wasMissed;
+}
+
 void ThreadCache::fail(uint32_t code) {
     if (code < kRunCode) {
         word(kFailedClassesWord + code / 32) |= static_cast<int32_t>(1u << (code % 32));

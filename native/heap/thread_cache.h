@@ -92,6 +92,10 @@ class ThreadCache {
     Word* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
     Word& word(uint32_t index) { return words_[index]; }
 
+    // Whether the magazine of runs of so many units has been found empty before, since forgetMisses(): more will be
+    // needed.
+    bool noteMiss(uint32_t index);
+    void forgetMisses() { isMissed_.reset(); }
     // Marks a code as failed; forgets all that are marked.
     void fail(uint32_t code);
     void forgetFailures();
@@ -120,6 +124,7 @@ class ThreadCache {
 
     LazyArray<Word> words_;
     std::bitset<kMagazines> isUsed_;
+    std::bitset<kMagazines> isMissed_;
     uint64_t share_ = 0;  // As tune() was last told.
 };
 

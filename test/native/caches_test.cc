@@ -50,6 +50,39 @@ void takeAndGive(Heap* heap, CacheUser* user, uint64_t size) {
     CHECK(heap->stats().cached > 0, "blocks of %llu bytes are not cached", static_cast<unsigned long long>(size));
 }
 
+// Runs of a length that is asked for again are taken several at a time. What lies behind the first one stays free: it
+// may have to grow.
+void furtherRuns() {
+    FakeRegion region({64 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, HeapOptions{}) == 0);
+    CacheUser user(&heap, region.capacity());
+    CHECK(user.join() == 0);
+    constexpr uint64_t kSize = 16 * 1024;
+    for (int round = 0; round < 2; round++) {
+        Block first;
+        CHECK(user.take(kSize, &first) == 0 && user.cachedBlocks() == 0, "what nobody has asked for is cached");
+        Block longer = first;
+        CHECK(user.resize(&longer, 2 * kSize) == 0 && longer.offset == first.offset, "the run cannot grow");
+        CHECK(user.resize(&longer, kSize) == 0);
+        std::vector<Block> blocks(64);
+        uint64_t before = 0;
+        int calls = 0;
+        for (Block& block : blocks) {
+            CHECK(user.take(kSize, &block) == 0);
+            if (user.cachedBlocks() > before) calls++;
+            before = user.cachedBlocks();
+            CHECK(before <= 8, "%llu runs are kept for later", static_cast<unsigned long long>(before));
+        }
+        CHECK(calls > 0 && calls <= 10, "the heap was asked %d times for %zu runs", calls, blocks.size());
+        blocks.push_back(longer);
+        for (const Block& block : blocks) CHECK(user.give(block) == 0);
+        CHECK(heap.stats().blocks == 0 && heap.stats().allocated == 0);
+        // All is as in the beginning then.
+        user.purge();
+    }
+}
+
 // A cache that is full of runs gives some of them back, of the length that it holds most of, and keeps the others.
 void fullOfRuns() {
     FakeRegion region({256 * kMiB, true}, 1);
@@ -122,6 +155,7 @@ void numbersOfUnits() {
 
 void testCaches(const Options&) {
     context() = "caches";
+    furtherRuns();
     fullOfRuns();
     whoShares();
     numbersOfUnits();
