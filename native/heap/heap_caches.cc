@@ -11,9 +11,9 @@ namespace daxkind {
 
 namespace {
 
-// A thread takes no more than this at once, in bytes, but one block at least: what it does not need of it is a hole in
-// a slab that others may not use.
-constexpr uint32_t kMostRefill = 32 * 1024;
+// A thread that takes blocks of a class for the first time takes no more than this, in bytes, but one block at least:
+// what it does not need of it is a hole in a slab that others may not use.
+constexpr uint32_t kFirstRefill = 32 * 1024;
 
 // How many runs go to a cache beside the one that was asked for.
 constexpr int32_t kFurtherRuns = 8;
@@ -160,7 +160,8 @@ void Heap::took(ThreadCache* cache, uint64_t bytes) {
 int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     ThreadCache::Word* const magazine = cache->magazine(sizeClass);
     const uint32_t half = static_cast<uint32_t>(magazine[kMagazineLimit]) / 4;
-    const uint32_t want = std::max(1u, std::min(half, kMostRefill / classSize(sizeClass)));
+    const uint32_t most = cache->noteMiss(sizeClass) ? kMostEntries : kFirstRefill / classSize(sizeClass);
+    const uint32_t want = std::max(1u, std::min(half, most));
     uint64_t offsets[kMostEntries];
     uint32_t count;
     const int error = slabs_.take(lock, cache->owner, sizeClass, want, offsets, &count);

@@ -92,8 +92,7 @@ class ThreadCache {
     Word* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
     Word& word(uint32_t index) { return words_[index]; }
 
-    // Whether the magazine of runs of so many units has been found empty before, since forgetMisses(): more will be
-    // needed.
+    // Whether the magazine has been found empty before, since forgetMisses(): more will be needed.
     bool noteMiss(uint32_t index);
     void forgetMisses() { isMissed_.reset(); }
     // Marks a code as failed; forgets all that are marked.
