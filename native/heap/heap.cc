@@ -73,8 +73,8 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
     if (error != 0 && reclaim(lock, cache, error)) error = runs_.allocate(lock, units, alignment, &start);
     if (error == -EBUSY) return -ENOMEM;
     if (error != 0) {
-        const bool isCode = units < 1u << (31 - kUnitsShift) && alignment <= 1ull << runs_.unitShift();
-        if (error == -ENOMEM && isCode) starve(cache, units << kUnitsShift | kRunCode);
+        const bool isCode = hasCode(units) && alignment <= 1ull << runs_.unitShift();
+        if (error == -ENOMEM && isCode) starve(cache, codeOfRun(units));
         return error;
     }
     *offset = tookRun(cache, start, units);
@@ -359,7 +359,7 @@ ClassUse Heap::classUseLocked(uint32_t code) {
         for (uint32_t index = first; index < last; index++) {
             const uint64_t count = cache->blocks(index);
             if (count == 0) continue;
-            const uint64_t units = unitsOf(static_cast<uint32_t>(cache->magazine(index)[kMagazineCode]));
+            const uint64_t units = cache->unitsIn(index);
             use.cachedBlocks += count;
             use.cachedBytes += count * (isRun ? units << runs_.unitShift() : classSize(code));
         }

@@ -178,7 +178,7 @@ class Heap {
     int flushRunsLocked(ThreadCache* cache);
     // Makes room in the cache for a run of so many units.
     int flushRunsFor(ThreadCache* cache, uint32_t units);
-    // The magazine that has no blocks is for runs of that code from now on.
+    // The magazine, which has no blocks of another length, is for runs of that code from now on.
     void assign(ThreadCache* cache, uint32_t code);
     int flushForRuns(ThreadCache* cache, uint32_t code);
     // Gives everything in the cache back, and slabs that are kept empty.

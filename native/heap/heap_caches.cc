@@ -207,8 +207,7 @@ int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
     std::copy(entries + 2 * count, entries + 2 * (count + left), entries);
     magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
     if (index >= kRunCode) {
-        const uint32_t units = unitsOf(static_cast<uint32_t>(magazine[kMagazineCode]));
-        cache->word(kCachedUnitsWord) -= static_cast<int32_t>(units * count);
+        cache->word(kCachedUnitsWord) -= static_cast<int32_t>(cache->unitsIn(index) * count);
     }
     return status;
 }
@@ -236,19 +235,19 @@ int Heap::flushAllLocked(ThreadCache* cache) {
 }
 
 void Heap::cacheRuns(ThreadCache* cache, uint32_t units) {
-    const uint32_t index = kRunCode + units % kRunMagazines;
+    const uint32_t code = codeOfRun(units);
+    const uint32_t index = magazineOf(code);
     // What lies behind the first may be for it to grow into.
-    if (units >= 1u << (31 - kUnitsShift) || !cache->noteMiss(index)) return;
+    if (!hasCode(units) || !cache->noteMiss(index)) return;
     cache->use(index);
     ThreadCache::Word* const magazine = cache->magazine(index);
-    // Of a magazine that is another length's, JavaScript has notes.
-    const auto code = static_cast<int32_t>(units << kUnitsShift | index);
-    if (magazine[kMagazineCode] == static_cast<int32_t>(index)) assign(cache, static_cast<uint32_t>(code));
-    if (magazine[kMagazineCode] != code || cache->blocks(index) > 0) return;
+    // No length's yet: of a magazine that is another's, JavaScript has notes.
+    if (cache->unitsIn(index) == 0) assign(cache, code);
+    if (cache->unitsIn(index) != units || cache->blocks(index) > 0) return;
     const int32_t room = cache->word(kCachedUnitsLimitWord) - cache->word(kCachedUnitsWord);
     const int32_t want = std::min({magazine[kMagazineLimit] / 4, room / static_cast<int32_t>(units), kFurtherRuns});
     int32_t count = 0;
-    for (uint32_t start; count < want && runs_.takeBacked(units, &start); count++) {
+    for (uint32_t start; count < want && runs_.takeIfCommitted(units, &start); count++) {
         setEntry(magazine + kMagazineEntries + 2 * count, tookRun(cache, start, units));
     }
     magazine[kMagazineTop] = 2 * count;

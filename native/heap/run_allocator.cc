@@ -206,7 +206,7 @@ bool RunAllocator::takeCommitted(uint32_t units, uint64_t alignment, uint32_t* s
     return true;
 }
 
-bool RunAllocator::takeBacked(uint32_t units, uint32_t* start) {
+bool RunAllocator::takeIfCommitted(uint32_t units, uint32_t* start) {
     const uint32_t index = units > freeUnits_ ? kNone : find(units, 1, start);
     if (index == kNone) return false;
     const ByteRange wanted = bytes(*start, units);

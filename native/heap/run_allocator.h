@@ -40,7 +40,7 @@ class RunAllocator {
     // 0, -ENOMEM (no run is long enough) or the region's error (no room in the file system).
     int allocate(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start);
     // The same without a call of the region: false if the run that fits best is not committed.
-    bool takeBacked(uint32_t units, uint32_t* start);
+    bool takeIfCommitted(uint32_t units, uint32_t* start);
     // Whether the last failure of allocate() was known before anything was tried: nothing has been freed since.
     bool knewFailure() const { return knewFailure_; }
     // Gives a run back. The caller has taken its tag out of the unit map.

@@ -46,7 +46,7 @@ uint32_t ThreadCache::blocks(uint32_t index) const {
 
 uint32_t ThreadCache::cachedUnits(uint32_t index) const {
     const uint32_t count = blocks(index);
-    return count == 0 ? 0 : count * unitsOf(static_cast<uint32_t>(words_[(index << kMagazineShift) + kMagazineCode]));
+    return count == 0 ? 0 : count * unitsIn(index);
 }
 
 bool ThreadCache::noteMiss(uint32_t index) {

@@ -70,6 +70,13 @@ constexpr uint32_t magazineOf(uint32_t code) {
 constexpr uint32_t unitsOf(uint32_t code) {
     return code >> kUnitsShift;
 }
+// Longer runs have no code, and are never cached.
+constexpr bool hasCode(uint64_t units) {
+    return units < 1u << (31 - kUnitsShift);
+}
+constexpr uint32_t codeOfRun(uint32_t units) {
+    return units << kUnitsShift | kRunCode | (units & (kRunMagazines - 1));
+}
 
 class ThreadCache {
   public:
@@ -84,7 +91,11 @@ class ThreadCache {
     // Blocks in a magazine, under the heap's lock. The owner may pop and push meanwhile. The pages of a magazine that
     // was never used are not touched.
     uint32_t blocks(uint32_t index) const;
-    // Units of the runs in a magazine of those, likewise.
+    // Units of each run in a magazine of those, which has been used.
+    uint32_t unitsIn(uint32_t index) const {
+        return unitsOf(static_cast<uint32_t>(words_[(size_t{index} << kMagazineShift) + kMagazineCode]));
+    }
+    // Units of all runs in it; as blocks().
     uint32_t cachedUnits(uint32_t index) const;
 
     using Word = SharedWord<int32_t>;

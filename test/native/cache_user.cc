@@ -12,11 +12,6 @@ namespace {
 
 constexpr uint64_t kQuantum = 16;
 
-// The code of a run that may be cached; a longer one has none.
-uint32_t codeOf(uint64_t units) {
-    return static_cast<uint32_t>(units << kUnitsShift | kRunCode | (units & (kRunMagazines - 1)));
-}
-
 uint32_t firstWord(uint32_t code) {
     return magazineOf(code) << kMagazineShift;
 }
@@ -120,9 +115,9 @@ int CacheUser::takeRun(uint64_t units, uint64_t alignment, Block* block) {
     // JavaScript looks at the capacity before it asks, so that every length in units has 32 bits.
     if (units > (capacity_ >> heap_->unitShift()) + 1) return -ENOMEM;
     // No cache holds a run so long that its code needs more bits.
-    const bool isCode = alignment == 1 && units < 1u << 24;
-    if (isCode && pop(codeOf(units), &block->offset)) return 0;
-    const bool isFailing = isCode && isKnownToFail(codeOf(units));
+    const bool isCode = alignment == 1 && hasCode(units);
+    if (isCode && pop(codeOfRun(static_cast<uint32_t>(units)), &block->offset)) return 0;
+    const bool isFailing = isCode && isKnownToFail(codeOfRun(static_cast<uint32_t>(units)));
     if (isFailing && isTrusting_) return -ENOMEM;
     const int error = heap_->allocateRun(&cache_, static_cast<uint32_t>(units), alignment, &block->offset);
     CHECK(error != 0 || !isFailing, "runs of %llu units are marked as failed, but there is memory",
@@ -150,7 +145,7 @@ int CacheUser::takeAligned(uint64_t size, uint64_t alignment, Block* block) {
 int CacheUser::give(const Block& block) {
     const uint64_t most = load(kCachedUnitsLimitWord);
     if (block.isRun() && block.units > most / 2) return giveDirectly(block.offset);
-    const uint32_t code = block.isRun() ? codeOf(block.units) : block.sizeClass;
+    const uint32_t code = block.isRun() ? codeOfRun(static_cast<uint32_t>(block.units)) : block.sizeClass;
     if (push(code, block.units, block.offset)) return 0;
     if (!block.isRun() && load(firstWord(code) + kMagazineLimit) == 0) return giveDirectly(block.offset);
     const int error = heap_->flush(&cache_, code);

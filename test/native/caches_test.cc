@@ -33,6 +33,17 @@ int residentPages(ThreadCache* cache) {
     return pages;
 }
 
+// A heap with one cache.
+struct Setting {
+    explicit Setting(uint64_t bytes) : region({bytes, true}, 1) {
+        CHECK(heap.open(&region, HeapOptions{}) == 0);
+        CHECK(user.join() == 0);
+    }
+    FakeRegion region;
+    Heap heap;
+    CacheUser user{&heap, region.capacity()};
+};
+
 // All that is done with a cache but for allocating and freeing.
 void attendTo(Heap* heap, CacheUser* user) {
     heap->stats();
@@ -53,11 +64,8 @@ void takeAndGive(Heap* heap, CacheUser* user, uint64_t size) {
 // Runs of a length that is asked for again are taken several at a time. What lies behind the first one stays free: it
 // may have to grow.
 void furtherRuns() {
-    FakeRegion region({64 * kMiB, true}, 1);
-    Heap heap;
-    CHECK(heap.open(&region, HeapOptions{}) == 0);
-    CacheUser user(&heap, region.capacity());
-    CHECK(user.join() == 0);
+    Setting setting(64 * kMiB);
+    auto& [region, heap, user] = setting;
     constexpr uint64_t kSize = 16 * 1024;
     for (int round = 0; round < 2; round++) {
         Block first;
@@ -85,11 +93,8 @@ void furtherRuns() {
 
 // A cache that is full of runs gives some of them back, of the length that it holds most of, and keeps the others.
 void fullOfRuns() {
-    FakeRegion region({256 * kMiB, true}, 1);
-    Heap heap;
-    CHECK(heap.open(&region, HeapOptions{}) == 0);
-    CacheUser user(&heap, region.capacity());
-    CHECK(user.join() == 0);
+    Setting setting(256 * kMiB);
+    auto& [region, heap, user] = setting;
     const uint64_t most = region.capacity() / 32;
     std::vector<Block> blocks;
     for (uint64_t i = 0; i < 2 * most / (64 * 1024); i++) {
@@ -112,13 +117,11 @@ void fullOfRuns() {
 
 // Threads share the limits of their caches with those that use theirs, and with nobody who only holds the kind.
 void whoShares() {
-    FakeRegion region({1024 * kMiB, true}, 1);
-    Heap heap;
-    CHECK(heap.open(&region, HeapOptions{}) == 0);
-    CacheUser user(&heap, region.capacity());
+    Setting setting(1024 * kMiB);
+    auto& [region, heap, user] = setting;
     CacheUser idle(&heap, region.capacity());
-    CHECK(user.join() == 0 && idle.join() == 0);
-    const auto limit = [&user] { return static_cast<int32_t>(user.cache()->word(kCachedUnitsLimitWord)); };
+    CHECK(idle.join() == 0);
+    const auto limit = [&user = user] { return static_cast<int32_t>(user.cache()->word(kCachedUnitsLimitWord)); };
     Block block;
     CHECK(user.take(32, &block) == 0 && user.give(block) == 0);
     const int32_t whole = limit();
@@ -159,11 +162,8 @@ void testCaches(const Options&) {
     fullOfRuns();
     whoShares();
     numbersOfUnits();
-    FakeRegion region({1024 * kMiB, true}, 1);
-    Heap heap;
-    CHECK(heap.open(&region, HeapOptions{}) == 0);
-    CacheUser user(&heap, region.capacity());
-    CHECK(user.join() == 0);
+    Setting setting(1024 * kMiB);
+    auto& [region, heap, user] = setting;
     attendTo(&heap, &user);
     CHECK(residentPages(user.cache()) <= 1, "%d pages of an unused cache", residentPages(user.cache()));
     // A magazine may lie across the border of two pages.

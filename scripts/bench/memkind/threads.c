@@ -77,23 +77,27 @@ static void* work(void* argument) {
     return NULL;
 }
 
-// What some threads did in one turn: operations for each microsecond of wall time, and their CPU time for each.
-static double summarise(struct Sample samples[][kMostTurns], int threads, long count, long turn, double* cpu) {
+// Operations for each microsecond of wall time, and the CPU time of each.
+struct Rate {
+    double throughput, cpu;
+};
+
+// What some threads did in one turn.
+static struct Rate rate(struct Sample samples[][kMostTurns], int threads, long count, long turn) {
     double from = samples[0][turn].from;
     double to = samples[0][turn].to;
-    *cpu = 0;
+    double cpu = 0;
     for (int thread = 0; thread < threads; thread++) {
         from = fmin(from, samples[thread][turn].from);
         to = fmax(to, samples[thread][turn].to);
-        *cpu += samples[thread][turn].cpu / threads;
+        cpu += samples[thread][turn].cpu;
     }
-    return (double)threads * (double)count * 1000 / (to - from);
+    return (struct Rate){(double)threads * (double)count * 1000 / (to - from), cpu / threads};
 }
 
 static void print(const char* name, struct Sample samples[][kMostTurns], int threads, long turn) {
-    double cpu;
-    const double throughput = summarise(samples, threads, operations, turn, &cpu);
-    printf("\"%s\":{\"cpu\":%.3f,\"throughput\":%.6f},", name, cpu, throughput);
+    const struct Rate each = rate(samples, threads, operations, turn);
+    printf("\"%s\":{\"cpu\":%.3f,\"throughput\":%.6f},", name, each.cpu, each.throughput);
 }
 
 void runThreads(void) {
@@ -108,9 +112,8 @@ void runThreads(void) {
         printf(i == 0 ? "{" : ",{");
         print("one", alone, 1, i);
         print("all", together, cell.threads, i);
-        double cpu;
-        const double one = summarise(machineAlone, 1, kSpins, i, &cpu);
-        printf("\"machine\":%.4f}", summarise(machineTogether, cell.threads, kSpins, i, &cpu) / one);
+        const double one = rate(machineAlone, 1, kSpins, i).throughput;
+        printf("\"machine\":%.4f}", rate(machineTogether, cell.threads, kSpins, i).throughput / one);
     }
     printf("]}\n");
 }
