@@ -5,6 +5,7 @@ import { markAsUntransferable, Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { readInto } from '../helpers/streams.ts';
 
 const directory = testDirectory();
 const MiB = 1024 * 1024;
@@ -23,20 +24,6 @@ const marksHold = (() => {
 })();
 
 const code = (name: string) => expect.objectContaining({ code: name });
-
-/** Reads from a byte stream into a view, which is then the stream's. */
-async function readInto(view: Uint8Array): Promise<Uint8Array | undefined> {
-	const stream = new ReadableStream({
-		type: 'bytes',
-		pull(controller) {
-			const { byobRequest } = controller as ReadableByteStreamController;
-			(byobRequest!.view as Uint8Array).fill(7);
-			byobRequest!.respond(byobRequest!.view!.byteLength);
-		},
-	});
-	const { value } = await stream.getReader({ mode: 'byob' }).read(view);
-	return value;
-}
 
 /** Takes the memory from a view's ArrayBuffer as a byte stream would. */
 async function moveAway(view: Buffer): Promise<boolean> {
