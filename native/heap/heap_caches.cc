@@ -18,6 +18,9 @@ constexpr uint32_t kFirstRefill = 32 * 1024;
 // How many runs go to a cache beside the one that was asked for.
 constexpr int32_t kFurtherRuns = 8;
 
+// So many threads cache as much each as one alone; more share what these may hold.
+constexpr uint32_t kWholeShares = 2;
+
 // How long a thread that has no memory waits for other threads to give back what their caches hold. A thread that
 // runs its event loop answers in less than one; one that is busy for longer is not waited for again.
 constexpr std::chrono::milliseconds kPatience{20};
@@ -125,7 +128,7 @@ void Heap::adjust(ThreadCache* cache, uint32_t code) {
     }
     if (cache->tunedFor == awakeCount_) return;
     cache->tunedFor = awakeCount_;
-    cache->tune(capacity_ / awakeCount_, runs_.unitShift());
+    cache->tune(capacity_ * kWholeShares / std::max(awakeCount_, kWholeShares), runs_.unitShift());
 }
 
 void Heap::rest(ThreadCache* cache) {

@@ -83,7 +83,7 @@ class ThreadCache {
     // 0 or -errno.
     int open();
 
-    // Sets how much it may hold: a share of the kind, in bytes. 0: nothing.
+    // Sets how much it may hold, by its share of the kind in bytes. 0: nothing.
     void tune(uint64_t share, uint32_t unitShift);
     // Writes the code and the limit of a magazine at its first use. To be called before it is filled or emptied, under
     // the heap's lock.

@@ -115,28 +115,41 @@ void fullOfRuns() {
     CHECK(highest >= most / 8 * 7 && user.cachedIn(kRunCode) > 0 && user.cachedIn(kRunCode + 48) > 0);
 }
 
-// Threads share the limits of their caches with those that use theirs, and with nobody who only holds the kind.
+// Two threads cache as much each as one alone. More share that with those that use the kind, and with nobody who only
+// holds it.
 void whoShares() {
     Setting setting(1024 * kMiB);
     auto& [region, heap, user] = setting;
-    CacheUser idle(&heap, region.capacity());
-    CHECK(idle.join() == 0);
+    CacheUser others[] = {{&heap, region.capacity()}, {&heap, region.capacity()}, {&heap, region.capacity()}};
+    for (CacheUser& other : others) CHECK(other.join() == 0);
     const auto limit = [&user = user] { return static_cast<int32_t>(user.cache()->word(kCachedUnitsLimitWord)); };
     Block block;
     CHECK(user.take(32, &block) == 0 && user.give(block) == 0);
     const int32_t whole = limit();
-    CHECK(idle.take(32, &block) == 0 && idle.give(block) == 0);
-    CHECK(user.take(64, &block) == 0 && user.give(block) == 0);
-    CHECK(limit() == whole / 2, "two have %d units each, one %d", limit(), whole);
+    CHECK(whole > 0);
+    uint64_t size = 32;
+    int threads = 1;
+    for (CacheUser& other : others) {
+        CHECK(other.take(32, &block) == 0 && other.give(block) == 0);
+        // Of a class that its cache has not seen, so that the heap is asked.
+        size *= 2;
+        CHECK(user.take(size, &block) == 0 && user.give(block) == 0);
+        threads++;
+        CHECK(limit() == whole * 2 / std::max(threads, 2), "%d have %d units each, one %d", threads, limit(), whole);
+    }
+    // Of three that are left, and of two.
+    others[0].leave();
+    CHECK(user.take(1024, &block) == 0 && user.give(block) == 0);
+    CHECK(limit() == whole * 2 / 3, "one of three has %d units, %d alone", limit(), whole);
+    CacheUser& idle = others[1];
     // It gives all that it holds back, as it is asked to after some seconds.
     idle.cache()->isToRest = true;
     heap.answer(idle.cache());
-    CHECK(user.take(128, &block) == 0 && user.give(block) == 0);
-    CHECK(limit() == whole, "one has %d units while the other rests, %d alone", limit(), whole);
+    CHECK(user.take(2048, &block) == 0 && user.give(block) == 0);
+    CHECK(limit() == whole, "one of two has %d units while another rests, %d alone", limit(), whole);
     CHECK(idle.take(32, &block) == 0 && idle.give(block) == 0);
-    idle.leave();
-    CHECK(user.take(256, &block) == 0 && user.give(block) == 0);
-    CHECK(limit() == whole, "one has %d units when the other has left, %d alone", limit(), whole);
+    CHECK(user.take(4096, &block) == 0 && user.give(block) == 0);
+    CHECK(limit() == whole * 2 / 3, "one of three has %d units, %d alone", limit(), whole);
 }
 
 // Runs beside each other have states in different cache lines, and each unit has a number of its own.
