@@ -30,8 +30,8 @@ export interface PmemKindOptions extends PressureOptions {
 	maxSize?: number;
 	/**
 	 * What becomes of freed memory. 'default' keeps its storage for reuse and gives it back after ten seconds;
-	 * 'conservative' gives each free 2 MiB back at once, but for what the thread cache holds (at most 1/20 of the kind and
-	 * 77 MiB), which costs time and keeps the file small. A thread in the background does it, by fallocate; `free` and
+	 * 'conservative' gives each free 2 MiB back at once, but for what thread caches hold (at most 1/20 of the kind and
+	 * 77 MiB in one, twice that in all), which costs time and keeps the file small. A thread in the background does it, by fallocate; `free` and
 	 * `stats` of a conservative kind wait for that, 15 ms at most.
 	 */
 	policy?: 'default' | 'conservative';

@@ -10,6 +10,7 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
   --size BYTES     size of each kind, with k, m or g (default: 1g, or what fits)
   --rounds N       how often each figure is measured; the median counts (default: 5)
   --quick          one short round: a first impression
+  --warm-up MS     how long each runs before it is measured (default: 200); V8 in a VM without KVM wants 10000
   --only PATTERN   the workloads whose name matches the regular expression (default: ^(pair|hold|random|util))
   --touch          write one byte into each block
   --json           print one object with every round, instead of tables (npm run --silent bench -- --json)
@@ -33,10 +34,10 @@ Workloads:
 /** What is measured if nothing is asked for. */
 const usual = '^(pair|hold|random|util)';
 
-function parseRounds(text) {
-	const rounds = Number(text);
-	if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError(`--rounds is an integer >= 1, not ${text}`);
-	return rounds;
+function parseCount(name, text) {
+	const count = Number(text);
+	if (!Number.isInteger(count) || count < 1) throw new UsageError(`--${name} is an integer >= 1, not ${text}`);
+	return count;
 }
 
 function parsePattern(text) {
@@ -50,9 +51,10 @@ function parsePattern(text) {
 function parse(args) {
 	const flag = { type: 'boolean', default: false };
 	const text = { type: 'string' };
-	const options = { dir: text, size: text, rounds: text, quick: flag, only: text, touch: flag, json: flag, help: flag };
+	const values = { dir: text, size: text, rounds: text, 'warm-up': text, only: text };
+	const flags = { quick: flag, touch: flag, json: flag, help: flag };
 	try {
-		return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+		return parseArgs({ args, options: { ...values, ...flags }, strict: true, allowPositionals: false }).values;
 	} catch (error) {
 		if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error;
 		throw new UsageError(error.message);
@@ -65,7 +67,8 @@ export function parseOptions(args) {
 	return {
 		directory: values.dir ?? (process.env.DAXKIND_MOUNT || '/dev/shm'),
 		size: values.size === undefined ? undefined : parseSize(values.size),
-		rounds: values.rounds === undefined ? (values.quick ? 1 : 5) : parseRounds(values.rounds),
+		rounds: values.rounds === undefined ? (values.quick ? 1 : 5) : parseCount('rounds', values.rounds),
+		warmUpMs: values['warm-up'] === undefined ? undefined : parseCount('warm-up', values['warm-up']),
 		quick: values.quick,
 		only: parsePattern(values.only ?? usual),
 		touch: values.touch,
