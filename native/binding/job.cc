@@ -8,6 +8,7 @@
 #include "binding/addon.h"
 #include "binding/errors.h"
 #include "jobs/background.h"
+#include "kind/kind.h"
 
 namespace daxkind {
 
@@ -37,10 +38,12 @@ class JobTask final : public Task {
     std::optional<std::chrono::milliseconds> step() override {
         job_->error = stepOf(*job_);
         if (job_->error == kMore) return std::chrono::milliseconds(0);
-        // What it worked on may be a kind that nobody else holds: this thread gives its storage back, not the event
-        // loop.
-        job_->step = nullptr;
-        if (job_->error != 0) job_->value = nullptr;
+        {
+            // What it worked on may be a kind that nobody else holds: its storage is back when the promise settles.
+            const Kind::AtOnce atOnce;
+            job_->step = nullptr;
+            if (job_->error != 0) job_->value = nullptr;
+        }
         jobs_->finish(std::move(job_));
         return std::nullopt;
     }

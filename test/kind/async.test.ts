@@ -128,6 +128,15 @@ test('an abort at any time rejects with the reason and leaves nothing, or comes 
 	});
 });
 
+test('the storage of a kind that is not made after all is back when the promise rejects', async () => {
+	const files = namelessFiles(directory).length;
+	for (const wait of [20, 30, 40, 50, 60]) {
+		const options = { maxSize: much, prefault: true, signal: AbortSignal.timeout(wait) };
+		await expect(PmemKind.createAsync(directory, options)).rejects.toMatchObject({ name: 'TimeoutError' });
+		expect(namelessFiles(directory)).toHaveLength(files);
+	}
+});
+
 test('a signal whose methods throw does no harm: the call ends as it would, and nothing stays behind', async () => {
 	const hostile = (names: string[]) => {
 		const { signal } = new AbortController();
