@@ -18,12 +18,19 @@ import { type DaxFlagProgress, getDaxFlag, setDaxFlag, setDaxFlagAsync } from 'd
 import { expect, onTestFinished, test } from 'vitest';
 import { directoryWithFlag } from '../helpers/temporary-directory.ts';
 
-/** All files and directories below a directory, that included, that have the flag; relative, sorted. */
+/** A directory, and all files and directories below it. Node's own recursion follows symbolic links on Node 22. */
+function below(directory: string): string[] {
+	const entries = readdirSync(directory, { withFileTypes: true });
+	return [
+		directory,
+		...entries.filter((entry) => entry.isFile()).map(({ name }) => join(directory, name)),
+		...entries.filter((entry) => entry.isDirectory()).flatMap(({ name }) => below(join(directory, name))),
+	];
+}
+
+/** Those of them that have the flag; relative, sorted. */
 function flagged(directory: string): string[] {
-	const all = readdirSync(directory, { recursive: true, withFileTypes: true })
-		.filter((entry) => entry.isFile() || entry.isDirectory())
-		.map((entry) => join(entry.parentPath, entry.name));
-	return [directory, ...all]
+	return below(directory)
 		.filter((path) => getDaxFlag(path).flag)
 		.map((path) => path.slice(directory.length + 1))
 		.sort();
