@@ -30,20 +30,24 @@ int stepOf(Job& job) {
     }
 }
 
+// Does one step of a job; whether there is more to do.
+bool advance(Job& job) {
+    job.error = stepOf(job);
+    if (job.error == kMore) return true;
+    // What it worked on may be a kind that nobody else holds: its storage is back when the promise settles.
+    const Kind::AtOnce atOnce;
+    job.step = nullptr;
+    if (job.error != 0) job.value = nullptr;
+    return false;
+}
+
 class JobTask final : public Task {
   public:
     JobTask(std::unique_ptr<Job> job, std::shared_ptr<EnvironmentJobs> jobs)
         : job_(std::move(job)), jobs_(std::move(jobs)) {}
 
     std::optional<std::chrono::milliseconds> step() override {
-        job_->error = stepOf(*job_);
-        if (job_->error == kMore) return std::chrono::milliseconds(0);
-        {
-            // What it worked on may be a kind that nobody else holds: its storage is back when the promise settles.
-            const Kind::AtOnce atOnce;
-            job_->step = nullptr;
-            if (job_->error != 0) job_->value = nullptr;
-        }
+        if (advance(*job_)) return std::chrono::milliseconds(0);
         jobs_->finish(std::move(job_));
         return std::nullopt;
     }
@@ -136,7 +140,7 @@ void EnvironmentJobs::start(napi_env env, std::unique_ptr<Job> job) {
     if (error == 0) return;
     job = static_cast<JobTask&>(*task).takeBack();
     if (job->mustBeDone) {
-        while ((job->error = stepOf(*job)) == kMore);
+        while (advance(*job));
     } else {
         job->error = error;
         job->failedCall = "pthread_create";

@@ -92,15 +92,11 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
     if (hold == nullptr) return nullptr;
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    auto kind = std::make_shared<std::shared_ptr<Kind>>(hold->kind);
+    // There is nothing to do but to let go of it, as of all that jobs work on.
+    job->step = [kind = hold->kind](const char**) { return 0; };
+    job->mustBeDone = true;
     // Before the job can begin, which gives the storage back if nobody else has the kind.
     hold.reset();
-    job->mustBeDone = true;
-    job->step = [kind](const char**) {
-        const Kind::AtOnce atOnce;
-        kind->reset();
-        return 0;
-    };
     return startJob(env, std::move(job), control);
 }
 

@@ -12,8 +12,9 @@ const seedOf = (round) => 0x9e3779b1 ^ (round * 0x85ebca6b);
 
 async function measureCell({ program, args, name }, workload, options, round) {
 	const { pattern, size, live, threads = 0, kindSize = options.kindSize } = workload;
-	const { samples, sampleMs, operations, ...usual } = options.quick ? pace.quick : pace.full;
-	const { warmUpMs = usual.warmUpMs } = options;
+	const usual = options.quick ? pace.quick : pace.full;
+	const { samples, sampleMs, operations } = usual;
+	const warmUpMs = options.warmUpMs ?? usual.warmUpMs;
 	const touch = options.touch ? 1 : 0;
 	const numbers = [kindSize, size, live, threads, seedOf(round) | 0, touch, warmUpMs, samples, sampleMs, operations];
 	const all = [...args, options.directory, pattern, ...numbers.map(String)];
