@@ -26,6 +26,9 @@ interface Flags {
 	mount?: DaxMode[];
 	nvdimm?: number[];
 	virtioPmem?: number[];
+	devdax?: number[];
+	hmem?: number[];
+	cxl?: number;
 	virtiofs?: string[];
 	erofsSource?: string;
 	memory?: number;
@@ -106,6 +109,21 @@ export function addVmCommand(program: Command): void {
 			repeated((text) => parseSize(text, 'virtioPmem')),
 		)
 		.option(
+			'--devdax <size>',
+			'a device-DAX device beside them, an nvdimm on a NUMA node of its own, repeatable',
+			repeated((text) => parseSize(text, 'devdax')),
+		)
+		.option(
+			'--hmem <size>',
+			'the same of Soft Reserved memory, in a dynamic region, repeatable',
+			repeated((text) => parseSize(text, 'hmem')),
+		)
+		.option(
+			'--cxl <size>',
+			'the same of a CXL type 3 device',
+			parsed((text) => parseSize(text, 'cxl')),
+		)
+		.option(
 			'--virtiofs <dir>',
 			"the host's directory, shared at /mnt/virtiofs0…, repeatable; what is written there is written on the host",
 			repeated((path) => path),
@@ -135,6 +153,9 @@ The command's environment gets:
   DAXKIND_PMEM, DAXKIND_PMEMS                the first device of --pmem; all, as in /dev/pmem0:/dev/pmem1
   DAXKIND_NVDIMM, DAXKIND_NVDIMMS            the same of --nvdimm
   DAXKIND_VIRTIO_PMEM, DAXKIND_VIRTIO_PMEMS  the same of --virtio-pmem
+  DAXKIND_DEVDAX, DAXKIND_DEVDAXS            the same of --devdax, as in /dev/dax1.0
+  DAXKIND_HMEM, DAXKIND_HMEMS                the same of --hmem
+  DAXKIND_CXL, DAXKIND_CXLS                  the same of --cxl
   DAXKIND_VIRTIOFS, DAXKIND_VIRTIOFSS        the first mount point of --virtiofs; all
 
 Exit status: the command's own, or

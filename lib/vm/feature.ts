@@ -2,4 +2,4 @@
 import type { FileSystem } from './filesystem.ts';
 
 /** A file system on pmem, or another kind of device. */
-export type Feature = FileSystem | 'nvdimm' | 'virtio-pmem' | 'virtiofs';
+export type Feature = FileSystem | 'nvdimm' | 'devdax' | 'hmem' | 'cxl' | 'virtio-pmem' | 'virtiofs';

@@ -37,6 +37,10 @@ until [ "$(tail -n 1 /job 2>/dev/null)" = '${jobEnd}' ]; do cat <&8 >>/job; done
 (
 	load pmem
 	for set in $sets; do load $set; done
+	# Newer kernels mean such memory for kmem.
+	for device in /sys/bus/dax/devices/*; do
+		[ -e $device ] && [ ! -e $device/driver ] && echo \${device##*/} >/sys/bus/dax/drivers/device_dax/new_id
+	done
 	load extra
 ) >/load.log 2>&1 &
 loader=$!
@@ -68,7 +72,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 ${common}
 dir=/run/daxkind
-for applet in ${['cat', 'dmesg', 'grep', 'head', 'hostname', 'ip', 'mkdir', 'mkfifo', 'mount', 'sed', 'sleep', 'tail', 'umount', 'usleep', 'yes'].join(' ')}; do
+for applet in ${['cat', 'dmesg', 'grep', 'head', 'hostname', 'ip', 'mkdir', 'mkfifo', 'mount', 'sed', 'sleep', 'sort', 'tail', 'tr', 'umount', 'usleep', 'wc', 'yes'].join(' ')}; do
 	eval "$applet() { $dir/busybox $applet \\"\\$@\\"; }"
 done
 
@@ -89,31 +93,87 @@ if [ -n "$modules" ]; then
 	mount --bind "$modules" "/lib/modules/$release"
 fi
 
-# Prints the block devices of the regions that a bus provides, in the regions' order, once there are as many as wanted.
-# Which numbers they have is the kernel's choice: it counts the regions of all buses as their drivers come.
-devices_of() {
+# Waits until a command gives as many words as wanted, and prints them.
+as_many() { # count, what they are, command…
+	count=$1
+	what=$2
+	shift 2
 	tries=0
 	while :; do
-		count=0
-		found=
-		for region in /sys/bus/nd/devices/region[0-9] /sys/bus/nd/devices/region[0-9][0-9]; do
-			device=/dev/pmem\${region##*/region}
-			[ -b "$device" ] && read -r provider <$region/../provider && [ "$provider" = "$1" ] || continue
-			count=$((count + 1))
-			found=\${found:+$found:}$device
-		done
-		[ $count -ge $2 ] && { echo $found; return; }
+		words=$("$@")
+		[ "$(echo $words | wc -w)" -ge $count ] && { echo $words; return; }
 		tries=$((tries + 1))
-		[ $tries -gt 500 ] && { echo "the kernel made $count devices of $1, not $2"; cat $dir/load.log; kernel_says; return 1; }
+		[ $tries -gt 500 ] && { echo "the kernel made $(echo $words | wc -w) $what, not $count"; cat $dir/load.log; kernel_says; return 1; }
 		usleep 20000
 	done
 }
+# The directories of sysfs that are given, by rising address: the order of the options, while their numbers are the kernel's choice, which
+# counts all devices as their drivers come.
+by_address() {
+	for directory in "$@"; do
+		[ -e $directory/resource ] && read -r start <$directory/resource && printf '%016x %s\n' $((start)) $directory
+	done | sort | sed 's/.* //'
+}
+regions_of() { # provider of the bus
+	found=
+	for region in /sys/bus/nd/devices/region[0-9]*; do
+		[ -e $region/../provider ] && read -r provider <$region/../provider && [ "$provider" = "$1" ] && found="$found $region"
+	done
+	by_address $found
+}
+disks() { # region…
+	for region in "$@"; do
+		device=/dev/pmem\${region##*/region}
+		[ -b $device ] && echo $device
+	done
+}
+hmem_devices() {
+	found=
+	for device in /sys/devices/platform/hmem*/dax*; do
+		[ -e $device/target_node ] && found="$found $device"
+	done
+	for device in $(by_address $found); do echo /dev/\${device##*/}; done
+}
+listed() { echo "$*" | tr ' ' :; }
 run() {
 	output=$("$@" 2>&1 </dev/null) && return
 	echo "$*: exit status $?"
 	echo "$output"
 	kernel_says
 	return 1
+}
+# Prints the first file of a pattern that has that content.
+holding() { # content, pattern
+	for path in $2; do
+		[ -e $path ] && read -r found <$path && [ "$found" = "$1" ] && { echo $path; return; }
+	done
+}
+# Makes a namespace device DAX, and prints the device.
+make_devdax() { # its region's directory, ndctl's option that says which
+	run "$ndctl" create-namespace --force $2 --mode=devdax && echo /dev/dax\${1##*/region}.*
+}
+devdaxes_of() { # region…
+	for region in "$@"; do
+		make_devdax $region --reconfig=namespace\${region##*/region}.0 || return
+	done
+}
+# Has the kernel decode all of the one CXL device (Documentation/ABI/testing/sysfs-bus-cxl), which makes it an nvdimm.
+cxl_device() {
+	cxl=/sys/bus/cxl/devices
+	endpoint=$(as_many 1 'CXL endpoints' holding cxl_decoder_endpoint "$cxl/decoder*/devtype") || { echo "$endpoint"; return 1; }
+	endpoint=\${endpoint%/devtype}
+	read -r size <$cxl/mem0/pmem/size
+	read -r name <$cxl/decoder0.0/create_pmem_region
+	read -r uuid </proc/sys/kernel/random/uuid
+	set -- decoder0.0/create_pmem_region $name $name/interleave_granularity 256 $name/interleave_ways 1 $name/uuid $uuid \
+		$name/size $size \${endpoint##*/}/mode pmem \${endpoint##*/}/dpa_size $size $name/target0 \${endpoint##*/} $name/commit 1
+	while [ $# -gt 0 ]; do
+		echo $2 >$cxl/$1 || { echo "cannot write $2 to $cxl/$1"; kernel_says; return 1; }
+		shift 2
+	done
+	[ -e $cxl/$name/driver ] || echo $name >/sys/bus/cxl/drivers/cxl_region/bind || { kernel_says; return 1; }
+	region=$(as_many 1 'regions of CXL' regions_of CXL) || { echo "$region"; return 1; }
+	make_devdax $region --region=\${region##*/}
 }
 make_sample() {
 	mkdir -p "$1/directory"
@@ -137,9 +197,27 @@ check_dax() { # file system, mode, device, mount point
 	esac
 }
 for point in $mounts; do mkdir -p $point; done
-pmems=$(devices_of e820 $pmems) || fail "$pmems"
-nvdimms=$(devices_of ACPI.NFIT $nvdimms) || fail "$nvdimms"
-virtio_pmems=$(devices_of virtio-pmem $virtio_pmems) || fail "$virtio_pmems"
+disks_of() { # provider, count
+	regions=$(as_many $2 "regions of $1" regions_of $1) || { echo "$regions"; return 1; }
+	as_many $2 "block devices of $1" disks $regions
+}
+pmems=$(disks_of e820 $pmems) || fail "$pmems"
+virtio_pmems=$(disks_of virtio-pmem $virtio_pmems) || fail "$virtio_pmems"
+# The nvdimms that stay raw come first.
+regions=$(as_many $((nvdimms + devdaxes)) 'regions of ACPI.NFIT' regions_of ACPI.NFIT) || fail "$regions"
+set -- $regions
+raw=
+while [ $nvdimms -gt 0 ]; do
+	raw="$raw $1"
+	shift
+	nvdimms=$((nvdimms - 1))
+done
+nvdimms=$(as_many $(echo $raw | wc -w) 'block devices of ACPI.NFIT' disks $raw) || fail "$nvdimms"
+devdaxes=$(devdaxes_of "$@") || fail "$devdaxes"
+hmems=$(as_many $hmems 'devices of dax_hmem' hmem_devices) || fail "$hmems"
+[ $cxls -eq 0 ] || cxls=$(cxl_device) || fail "$cxls"
+pmems=$(listed $pmems) nvdimms=$(listed $nvdimms) virtio_pmems=$(listed $virtio_pmems)
+devdaxes=$(listed $devdaxes) hmems=$(listed $hmems)
 pids=
 rest=$pmems
 for n in $devices; do

@@ -3,7 +3,7 @@
 import type { Environment } from './environment.ts';
 import type { Feature } from './feature.ts';
 import { makeCommand, type PmemDevice } from './filesystem.ts';
-import type { PluggedMemory } from './layout.ts';
+import type { OtherMemory } from './layout.ts';
 import { ownSets } from './modules.ts';
 
 /** One run in the guest. */
@@ -11,7 +11,8 @@ export interface Job {
 	/** What ends the command's stdout and stderr; see TrailerFilter. */
 	trailer: string;
 	devices: readonly PmemDevice[];
-	plugged: PluggedMemory;
+	/** What there is beside `devices`. */
+	plugged: OtherMemory;
 	/** How many directories of the host are shared, by the tags virtiofs0, virtiofs1… */
 	shares: number;
 	command: readonly (string | Buffer)[];
@@ -69,23 +70,25 @@ export const sharePoints = (shares: number): string[] => Array.from({ length: sh
 const mountPoints = (devices: readonly PmemDevice[]) => devices.flatMap(({ mount }) => (mount ? [mount.point] : []));
 
 /** The devices that the guest finds and names (see init.ts): how many, its shell variable with their names, and the command's. */
-const deviceLists = ({ devices, plugged }: Pick<Job, 'devices' | 'plugged'>) => [
-	{ count: devices.length, found: 'pmems', variable: 'DAXKIND_PMEM' },
-	{ count: plugged.nvdimm.length, found: 'nvdimms', variable: 'DAXKIND_NVDIMM' },
-	{ count: plugged.virtioPmem.length, found: 'virtio_pmems', variable: 'DAXKIND_VIRTIO_PMEM' },
-];
+const deviceLists = ({ devices, plugged }: Pick<Job, 'devices' | 'plugged'>) => {
+	const { nvdimm = [], virtioPmem = [], devdax = [], hmem = [], cxl = [] } = plugged;
+	return [
+		{ count: devices.length, found: 'pmems', variable: 'DAXKIND_PMEM' },
+		{ count: nvdimm.length, found: 'nvdimms', variable: 'DAXKIND_NVDIMM', feature: 'nvdimm' },
+		{ count: virtioPmem.length, found: 'virtio_pmems', variable: 'DAXKIND_VIRTIO_PMEM', feature: 'virtio-pmem' },
+		{ count: devdax.length, found: 'devdaxes', variable: 'DAXKIND_DEVDAX', feature: 'devdax' },
+		{ count: hmem.length, found: 'hmems', variable: 'DAXKIND_HMEM', feature: 'hmem' },
+		{ count: cxl.length, found: 'cxls', variable: 'DAXKIND_CXL', feature: 'cxl' },
+	] as const;
+};
 
 /** The features that a run with these devices wants. */
-export function wantedFeatures({
-	devices,
-	plugged: { nvdimm, virtioPmem },
-	shares,
-}: Pick<Job, 'devices' | 'plugged' | 'shares'>): Feature[] {
+export function wantedFeatures(job: Pick<Job, 'devices' | 'plugged' | 'shares'>): Feature[] {
+	const plugged = deviceLists(job).flatMap((list) => (list.count > 0 && 'feature' in list ? [list.feature] : []));
 	return [
-		...devices.map(({ fileSystem }) => fileSystem),
-		...(nvdimm.length > 0 ? ['nvdimm' as const] : []),
-		...(virtioPmem.length > 0 ? ['virtio-pmem' as const] : []),
-		...(shares > 0 ? ['virtiofs' as const] : []),
+		...job.devices.map(({ fileSystem }) => fileSystem),
+		...plugged,
+		...(job.shares > 0 ? ['virtiofs' as const] : []),
 	];
 }
 
@@ -145,6 +148,7 @@ export function jobScript(job: Job): Buffer {
 		Buffer.concat([Buffer.from('directory='), shellQuote(job.directory)]),
 		`devices='${job.devices.map((_, n) => n).join(' ')}'`,
 		...lists.map(({ count, found }) => `${found}=${count}`),
+		Buffer.concat([Buffer.from('ndctl='), shellQuote(job.programs.get('ndctl') ?? 'ndctl')]),
 	];
 	job.devices.forEach((device, n) => {
 		lines.push(`prepare_${n}() {`, ...prepare(job, device), '}');

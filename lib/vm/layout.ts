@@ -2,8 +2,8 @@
 import { outOfRange } from '../errors.ts';
 import { formatSize, GIB, KIB, MIB } from './size.ts';
 
-/** One `memmap=` region, in bytes. */
-export interface PmemRegion {
+/** A range of physical memory that a `memmap=` is for, in bytes. */
+export interface MemoryRange {
 	start: number;
 	size: number;
 }
@@ -15,7 +15,9 @@ export interface MemoryLayout {
 	/** How much lies below 4 GiB: QEMU's `max-ram-below-4g`. The rest begins at 4 GiB. */
 	below4G: number;
 	/** The pmem regions by rising address, which is the order in which the kernel numbers their devices. */
-	regions: PmemRegion[];
+	regions: MemoryRange[];
+	/** Ranges that the firmware calls Soft Reserved, at the end of all of it; each is all that a NUMA node has. */
+	softReserved: MemoryRange[];
 	/** What is plugged in above all of it. */
 	plugged: PluggedMemory;
 	/** `total` and all that is plugged in: QEMU's `maxmem`. */
@@ -24,8 +26,19 @@ export interface MemoryLayout {
 
 /** Memory that comes as a device of its own: bytes of each. */
 export interface PluggedMemory {
+	/** On node 0. */
 	nvdimm: readonly number[];
+	/** Nvdimms, each on a NUMA node of its own. */
+	devdax: readonly number[];
 	virtioPmem: readonly number[];
+	/** A CXL type 3 device, at most one. */
+	cxl: readonly number[];
+}
+
+/** What there is beside ordinary memory and pmem: bytes of each. */
+export interface OtherMemory extends Partial<PluggedMemory> {
+	/** Ranges of Soft Reserved memory. */
+	hmem?: readonly number[];
 }
 
 /** What an nvdimm has besides for its labels; QEMU and the kernel want no less. */
@@ -41,8 +54,12 @@ const SUBSECTION = 2 * MIB;
 const SECTION = 128 * MIB;
 /** libnvdimm's default alignment of namespaces on x86. */
 const NAMESPACE_ALIGN = 16 * MIB;
-/** The `pc` machine keeps 1 GiB below 4 GiB free for PCI when there is more memory than fits. */
-const MAX_BELOW_4G = 3 * GIB;
+/** The `pc` machine keeps 1 GiB below 4 GiB free for PCI when there is more memory than fits; `q35`, which CXL needs, 2 GiB. */
+const MAX_BELOW_4G = { pc: 3 * GIB, q35: 2 * GIB };
+/** Kernel: CXL decoders map multiples of this. */
+const CXL_GRANULE = 256 * MIB;
+/** The kernel's distances between nodes, and its command line, have room for more; the machine has no use for it. */
+const MAX_NODES = 8;
 /** Kernel: the memory map (struct page, 64 bytes) of each 4 KiB page of pmem comes out of ordinary memory. */
 const PAGES_PER_STRUCT_PAGE = 4096 / 64;
 /** The `pc` machine has PCI slots for so many virtio-pmem beside as many virtiofs. */
@@ -50,31 +67,34 @@ const MAX_PLUGGED = 8;
 /** TCG's and most hosts' guest-physical addresses have 40 bits. */
 const MAX_ADDRESS = 2 ** 40;
 
-const noPlugged: PluggedMemory = { nvdimm: [], virtioPmem: [] };
-
 const roundUp = (value: number, multiple: number) => Math.ceil(value / multiple) * multiple;
 
 /**
  * Plans the guest's memory so that each pmem region lies inside usable RAM, above 4 GiB, clear of the PCI hole, the firmware's tables and
- * the kernel, and so that `memory` bytes (and what the kernel needs to describe the pmem) remain for the guest itself.
+ * the kernel, and so that `memory` bytes (and what the kernel needs to describe the rest) remain for the guest itself.
  *
  * @param memory Bytes that the guest can use.
  * @param pmem Bytes of each region.
- * @param plugged What else there is, as devices above all that.
- * @throws ERR_OUT_OF_RANGE if a size is too small, too large, a region is not a multiple of 2 MiB, or a device not one of 16 MiB.
+ * @param others What else there is.
+ * @throws ERR_OUT_OF_RANGE if a size is too small, too large, or not a multiple of what its sort needs, or there are too many of a sort.
  */
-export function planLayout(memory: number, pmem: readonly number[], plugged = noPlugged): MemoryLayout {
+export function planLayout(memory: number, pmem: readonly number[], others: OtherMemory = {}): MemoryLayout {
+	const { hmem = [], nvdimm = [], devdax = [], virtioPmem = [], cxl = [] } = others;
 	if (memory < MIN_MEMORY) throw outOfRange('memory', `at least ${formatSize(MIN_MEMORY)}`, memory);
-	let all = 0;
 	for (const size of pmem) {
 		if (size < MIN_PMEM) throw outOfRange('pmem', `at least ${formatSize(MIN_PMEM)}`, size);
 		if (size % SUBSECTION !== 0) throw outOfRange('pmem', 'a multiple of 2M', size);
-		all += size;
 	}
-	const devices = sumOfPlugged(plugged);
-	const usable = roundUp(memory + (all + devices) / PAGES_PER_STRUCT_PAGE, 2 * MIB);
-	const below4G = Math.min(usable, MAX_BELOW_4G);
-	const regions: PmemRegion[] = [];
+	checkSizes('nvdimm', nvdimm, NAMESPACE_ALIGN, MAX_PLUGGED);
+	checkSizes('virtioPmem', virtioPmem, NAMESPACE_ALIGN, MAX_PLUGGED);
+	checkSizes('devdax', devdax, NAMESPACE_ALIGN, MAX_NODES);
+	checkSizes('hmem', hmem, SECTION, MAX_NODES);
+	checkSizes('cxl', cxl, CXL_GRANULE, 1);
+	const devices = sum(nvdimm) + sum(devdax) + sum(virtioPmem);
+	const described = sum(pmem) + sum(hmem) + devices + sum(cxl);
+	const usable = roundUp(memory + described / PAGES_PER_STRUCT_PAGE, 2 * MIB);
+	const below4G = Math.min(usable, MAX_BELOW_4G[cxl.length > 0 ? 'q35' : 'pc']);
+	const regions: MemoryRange[] = [];
 	let end = 4 * GIB;
 	for (const size of pmem) {
 		const start = roundUp(end, size % SECTION === 0 ? SECTION : NAMESPACE_ALIGN);
@@ -82,30 +102,49 @@ export function planLayout(memory: number, pmem: readonly number[], plugged = no
 		end = start + size;
 	}
 	// What alignment skips between two regions is ordinary memory and counts as such.
-	const top = Math.max(end, 4 * GIB + usable - below4G + all);
-	// QEMU begins the devices at a multiple of 1 GiB, and keeps as much more for the alignment of each.
-	const last = roundUp(top, GIB) + devices + plugged.nvdimm.length * GIB;
-	if (last > MAX_ADDRESS) throw outOfRange('pmem', 'small enough for 1T of memory in all', all + devices);
-	const total = below4G + top - 4 * GIB;
-	return { total, below4G, regions, plugged, maximum: total + devices + plugged.nvdimm.length * LABEL_SIZE };
-}
-
-/** Bytes of all devices. QEMU lays them side by side, so each has to end where the next may begin. */
-function sumOfPlugged(plugged: PluggedMemory): number {
-	let all = 0;
-	for (const [name, sizes] of Object.entries(plugged) as [string, readonly number[]][]) {
-		if (sizes.length > MAX_PLUGGED) throw outOfRange(name, `at most ${MAX_PLUGGED} devices`, sizes.length);
-		for (const size of sizes) {
-			if (size % NAMESPACE_ALIGN !== 0) {
-				throw outOfRange(name, `a multiple of ${formatSize(NAMESPACE_ALIGN)}`, formatSize(size));
-			}
-			all += size;
-		}
+	let top = Math.max(end, 4 * GIB + usable - below4G + sum(pmem));
+	const softReserved: MemoryRange[] = [];
+	for (const size of hmem) {
+		top = roundUp(top, SECTION);
+		softReserved.push({ start: top, size });
+		top += size;
 	}
-	return all;
+	// QEMU begins the devices at a multiple of 1 GiB, and keeps as much more for the alignment of each.
+	const modules = nvdimm.length + devdax.length;
+	const last = roundUp(top, GIB) + devices + sum(cxl) + modules * GIB;
+	if (last > MAX_ADDRESS) throw outOfRange('pmem', 'small enough for 1T of memory in all', described);
+	const total = below4G + top - 4 * GIB;
+	const maximum = total + devices + modules * LABEL_SIZE;
+	return { total, below4G, regions, softReserved, plugged: { nvdimm, devdax, virtioPmem, cxl }, maximum };
 }
 
-/** The kernel's `memmap=` arguments that turn the planned regions into pmem ("persistent (type 12)"). */
-export function memmapArguments(layout: MemoryLayout): string[] {
-	return layout.regions.map(({ start, size }) => `memmap=${formatSize(size)}!${formatSize(start)}`);
+const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
+
+/** Devices lie side by side, so each has to end where the next may begin. */
+function checkSizes(name: string, sizes: readonly number[], multiple: number, most: number): void {
+	if (sizes.length > most) throw outOfRange(name, `at most ${most} device${most === 1 ? '' : 's'}`, sizes.length);
+	for (const size of sizes) {
+		if (size % multiple !== 0) throw outOfRange(name, `a multiple of ${formatSize(multiple)}`, formatSize(size));
+	}
+}
+
+/** The NUMA nodes of a guest; undefined where all its memory is on one. Node 0 has the processors and the memory that none of these has. */
+export function nodesOf({
+	plugged: { devdax },
+	softReserved,
+}: MemoryLayout): { devdax: number[]; hmem: number[] } | undefined {
+	if (devdax.length + softReserved.length === 0) return undefined;
+	return { devdax: devdax.map((_, n) => 1 + n), hmem: softReserved.map((_, n) => 1 + devdax.length + n) };
+}
+
+/** E820_TYPE_SOFT_RESERVED (arch/x86/include/asm/e820/types.h), and the type of ordinary memory. */
+const SOFT_RESERVED = '0xefffffff';
+const RAM = 1;
+
+/** The kernel's `memmap=` arguments: the planned regions become pmem ("persistent (type 12)"), and the ranges Soft Reserved. */
+export function memmapArguments({ regions, softReserved }: MemoryLayout): string[] {
+	return [
+		...regions.map(({ start, size }) => `memmap=${formatSize(size)}!${formatSize(start)}`),
+		...softReserved.map(({ start, size }) => `memmap=${formatSize(size)}%${formatSize(start)}-${RAM}+${SOFT_RESERVED}`),
+	];
 }

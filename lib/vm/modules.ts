@@ -12,7 +12,10 @@ export const moduleSets = {
 	nvdimm: ['nfit'],
 	'virtio-pmem': ['virtio_pmem'],
 	virtiofs: ['virtiofs'],
-	// Device DAX and system RAM from pmem. Not every kernel has them, and not every command wants them.
+	hmem: ['device_dax', 'dax_hmem'],
+	cxl: ['cxl_acpi', 'cxl_pci', 'cxl_port', 'cxl_mem', 'cxl_pmem', 'dax_pmem'],
+	// Device DAX and system RAM from pmem. Not every kernel has them, and not every command wants them. kmem comes last: it takes what
+	// has no driver by then.
 	extra: ['device_dax', 'dax_pmem', 'kmem'],
 } as const;
 export type ModuleSet = keyof typeof moduleSets;
@@ -20,9 +23,12 @@ export type ModuleSet = keyof typeof moduleSets;
 /** /init loads these in any case. */
 const everyRun: readonly ModuleSet[] = ['ports', 'root', 'pmem', 'extra'];
 
-/** The sets that a guest with these features loads, in the order of loading. ext2 is served by the ext4 driver. */
+/** What other modules serve: ext2 is the ext4 driver's. */
+const servedBy: Partial<Record<Feature, ModuleSet>> = { ext2: 'ext4', devdax: 'nvdimm' };
+
+/** The sets that a guest with these features loads, in the order of loading. */
 export function neededSets(features: readonly Feature[]): ModuleSet[] {
-	const wanted = new Set<string>(features.map((feature) => (feature === 'ext2' ? 'ext4' : feature)));
+	const wanted = new Set<string>(features.map((feature) => servedBy[feature] ?? feature));
 	return (Object.keys(moduleSets) as ModuleSet[]).filter((set) => everyRun.includes(set) || wanted.has(set));
 }
 

@@ -25,6 +25,8 @@ const requirements: readonly VmRequirement[] = [
 	{ program: 'mkfs.ext2', package: 'e2fsprogs', feature: 'ext2' },
 	{ program: 'mkfs.xfs', package: 'xfsprogs', feature: 'xfs' },
 	{ program: 'mkfs.erofs', package: 'erofs-utils', feature: 'erofs' },
+	{ program: 'ndctl', package: 'ndctl', feature: 'devdax' },
+	{ program: 'ndctl', package: 'ndctl', feature: 'cxl' },
 	{ program: 'virtiofsd', package: 'virtiofsd', feature: 'virtiofs' },
 ];
 

@@ -1,5 +1,5 @@
 // Builds QEMU's command line for one guest.
-import { LABEL_SIZE, type MemoryLayout, memmapArguments } from './layout.ts';
+import { LABEL_SIZE, type MemoryLayout, memmapArguments, nodesOf } from './layout.ts';
 import { portDescriptor, portNames, portNumbers } from './ports.ts';
 import { KIB, MIB } from './size.ts';
 
@@ -34,18 +34,40 @@ function kernelArguments({ layout, verbose }: Pick<Machine, 'layout' | 'verbose'
 		'cryptomgr.notests',
 		'rdinit=/init',
 		...memmapArguments(layout),
+		// Newer kernels want an interrupt for the events of a CXL device, which QEMU 7.2 has not; without the services of PCIe they do without.
+		...(layout.plugged.cxl.length > 0 ? ['pcie_ports=compat'] : []),
 	];
 }
 
 const MEMFD = 'memory-backend-memfd,share=on';
 
-/** The devices of plugged memory. Memory without a file, but with a descriptor: a flush of virtio-pmem is an fsync of it. */
-function pluggedArguments({ plugged: { nvdimm, virtioPmem } }: MemoryLayout): string[] {
+/** An nvdimm, on a NUMA node if the machine has any. Memory without a file, but with a descriptor: a flush of virtio-pmem is an fsync of it. */
+const nvdimmArguments = (id: string, size: number, node?: number) => [
+	...['-object', `${MEMFD},id=${id}-memory,size=${size + LABEL_SIZE}`],
+	'-device',
+	`nvdimm,id=${id},memdev=${id}-memory,label-size=${LABEL_SIZE}${node === undefined ? '' : `,node=${node}`}`,
+];
+
+/** What a CXL device keeps its labels in. */
+const CXL_LABEL_SIZE = 256 * KIB;
+
+/** A CXL type 3 device behind a root port of a host bridge of its own, and the window that the host bridge decodes. */
+const cxlArguments = (size: number) => [
+	...['-object', `${MEMFD},id=cxl-memory,size=${size}`],
+	...['-object', `${MEMFD},id=cxl-labels,size=${CXL_LABEL_SIZE}`],
+	// Far above the numbers that the machine gives its own buses.
+	...['-device', 'pxb-cxl,bus_nr=128,bus=pcie.0,id=cxl-bridge'],
+	...['-device', 'cxl-rp,port=0,bus=cxl-bridge,id=cxl-port,chassis=0,slot=2'],
+	...['-device', 'cxl-type3,bus=cxl-port,memdev=cxl-memory,lsa=cxl-labels,id=cxl0'],
+];
+
+/** The devices of plugged memory. */
+function pluggedArguments(layout: MemoryLayout): string[] {
+	const { nvdimm, devdax, virtioPmem } = layout.plugged;
+	const nodes = nodesOf(layout);
 	return [
-		...nvdimm.flatMap((size, n) => [
-			...['-object', `${MEMFD},id=nvdimm${n}-memory,size=${size + LABEL_SIZE}`],
-			...['-device', `nvdimm,id=nvdimm${n},memdev=nvdimm${n}-memory,label-size=${LABEL_SIZE}`],
-		]),
+		...nvdimm.flatMap((size, n) => nvdimmArguments(`nvdimm${n}`, size)),
+		...devdax.flatMap((size, n) => nvdimmArguments(`devdax${n}`, size, nodes?.devdax[n])),
 		...virtioPmem.flatMap((size, n) => [
 			...['-object', `${MEMFD},id=virtio-pmem${n}-memory,size=${size}`],
 			...['-device', `virtio-pmem-pci,id=virtio-pmem${n},memdev=virtio-pmem${n}-memory`],
@@ -53,30 +75,64 @@ function pluggedArguments({ plugged: { nvdimm, virtioPmem } }: MemoryLayout): st
 	];
 }
 
-/** Real modules write out what has reached the memory controller when the power fails (ADR), so that is what the guest is told. */
-const machineType = ({ layout: { below4G, plugged }, sharing = [] }: Machine): string =>
-	`pc,max-ram-below-4g=${below4G}${plugged.nvdimm.length > 0 ? ',nvdimm=on,nvdimm-persistence=mem-ctrl' : ''}${sharing.length > 0 ? ',memory-backend=ram' : ''}`;
+/** Whether the machine's memory is an object of its own: of NUMA nodes, or as one that virtiofsd can reach. */
+const isSplit = (layout: MemoryLayout) => nodesOf(layout) !== undefined;
 
-/** virtiofsd reads and writes the guest's memory, which must be shared with it. */
-function sharingArguments({ layout, sharing = [] }: Machine): string[] {
-	if (sharing.length === 0) return [];
+function machineType({ layout, sharing = [] }: Machine): string {
+	const { below4G, plugged } = layout;
+	const hasCxl = plugged.cxl.length > 0;
 	return [
-		...['-object', `${MEMFD},id=ram,size=${layout.total}`],
-		...sharing.flatMap((socket, n) => [
-			...['-chardev', `socket,id=virtiofs${n},path=${socket.replaceAll(',', ',,')}`],
-			...['-device', `vhost-user-fs-pci,chardev=virtiofs${n},tag=virtiofs${n}`],
+		hasCxl ? 'q35' : 'pc',
+		`max-ram-below-4g=${below4G}`,
+		// Real modules write out what has reached the memory controller when the power fails (ADR), so that is what the guest is told.
+		...(plugged.nvdimm.length + plugged.devdax.length > 0 ? ['nvdimm=on', 'nvdimm-persistence=mem-ctrl'] : []),
+		...(sharing.length > 0 && !isSplit(layout) ? ['memory-backend=ram'] : []),
+		...(hasCxl ? ['cxl=on', 'cxl-fmw.0.targets.0=cxl-bridge', `cxl-fmw.0.size=${plugged.cxl[0]}`] : []),
+	].join();
+}
+
+/** The memory that the guest has from the start: one object where virtiofsd reads and writes it, or one for each NUMA node that has some. */
+function ramArguments({ layout, cpus, sharing = [] }: Machine): string[] {
+	const backend = sharing.length > 0 ? MEMFD : 'memory-backend-ram';
+	const nodes = nodesOf(layout);
+	if (nodes === undefined) return sharing.length > 0 ? ['-object', `${MEMFD},id=ram,size=${layout.total}`] : [];
+	const reserved = layout.softReserved.map(({ size }) => size);
+	const own = layout.total - reserved.reduce((all, size) => all + size, 0);
+	return [
+		...['-object', `${backend},id=ram,size=${own}`],
+		...['-numa', `node,nodeid=0,memdev=ram,cpus=0-${cpus - 1}`],
+		...nodes.devdax.flatMap((node) => ['-numa', `node,nodeid=${node}`]),
+		...nodes.hmem.flatMap((node, n) => [
+			...['-object', `${backend},id=hmem${n}-memory,size=${reserved[n]}`],
+			...['-numa', `node,nodeid=${node},memdev=hmem${n}-memory`],
 		]),
 	];
 }
 
+/** The directories that virtiofsd shares; it reads and writes the guest's memory, which must be shared with it. */
+const sharingArguments = ({ sharing = [] }: Machine): string[] =>
+	sharing.flatMap((socket, n) => [
+		...['-chardev', `socket,id=virtiofs${n},path=${socket.replaceAll(',', ',,')}`],
+		...['-device', `vhost-user-fs-pci,chardev=virtiofs${n},tag=virtiofs${n}`],
+	]);
+
 function memoryArguments({ total, maximum, plugged }: MemoryLayout): string[] {
-	const room = maximum > total ? `,slots=${plugged.nvdimm.length},maxmem=${maximum / KIB}K` : '';
-	return ['-m', `${total / MIB}M${room}`];
+	const slots = plugged.nvdimm.length + plugged.devdax.length;
+	return ['-m', `${total / MIB}M${maximum > total ? `,slots=${slots},maxmem=${maximum / KIB}K` : ''}`];
+}
+
+/** What the guest's processors are. */
+function cpuArguments({ accelerator, layout }: Machine): string[] {
+	// Kernels from 6.3 on make no CXL region in a guest, which they know by this bit of the processor.
+	const bare = layout.plugged.cxl.length > 0 ? ',hypervisor=off' : '';
+	if (accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', `host${bare}`];
+	// 5-level page tables only make TLB misses dearer.
+	return ['-accel', 'tcg,thread=multi', '-cpu', `max,la57=off${bare}`];
 }
 
 /** QEMU's arguments, without the program's name. Descriptors 3 and up are the ports' sockets (see ports.ts). */
 export function qemuArguments(machine: Machine): string[] {
-	const { accelerator, cpus, layout, kernel, initramfs } = machine;
+	const { cpus, layout, kernel, initramfs } = machine;
 	return [
 		'-nodefaults',
 		'-no-user-config',
@@ -84,12 +140,10 @@ export function qemuArguments(machine: Machine): string[] {
 		...['-display', 'none'],
 		...['-nic', 'none'],
 		...['-machine', machineType(machine)],
-		...(accelerator === 'kvm'
-			? ['-accel', 'kvm', '-cpu', 'host']
-			: // 5-level page tables only make TLB misses dearer.
-				['-accel', 'tcg,thread=multi', '-cpu', 'max,la57=off']),
+		...cpuArguments(machine),
 		...['-smp', String(cpus)],
 		...memoryArguments(layout),
+		...ramArguments(machine),
 		...pluggedArguments(layout),
 		...sharingArguments(machine),
 		...['-rtc', 'base=utc'],
@@ -103,5 +157,7 @@ export function qemuArguments(machine: Machine): string[] {
 			...['-chardev', `socket,id=${port},fd=${portDescriptor(port)}`],
 			...['-device', `virtserialport,chardev=${port},name=daxkind.${port},nr=${portNumbers[port]}`],
 		]),
+		// Last: a device that names no bus would come to the newest.
+		...layout.plugged.cxl.flatMap(cxlArguments),
 	];
 }

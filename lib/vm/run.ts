@@ -34,6 +34,15 @@ export interface VmOptions {
 	nvdimm?: readonly Size[];
 	/** Sizes of virtio-pmem devices beside that, multiples of 16 MiB. Default: none. */
 	virtioPmem?: readonly Size[];
+	/** Sizes of nvdimms that are device-DAX devices, each on a NUMA node of its own, multiples of 16 MiB. Default: none. */
+	devdax?: readonly Size[];
+	/**
+	 * Sizes of ranges of Soft Reserved memory, each on a NUMA node of its own, multiples of 128 MiB: device-DAX devices of dax_hmem, in dynamic
+	 * regions. Default: none.
+	 */
+	hmem?: readonly Size[];
+	/** The size of a CXL type 3 device, a multiple of 256 MiB: a device-DAX device. Default: none. */
+	cxl?: Size;
 	/**
 	 * Directories of the host that the guest mounts at /mnt/virtiofs0, /mnt/virtiofs1… by virtiofsd, which may need root. Unlike everything
 	 * else in the guest, what is written there is written on the host. Default: none.
@@ -124,14 +133,16 @@ function plan(options: VmOptions) {
 		orDefault<FileSystem>(options.fs, 'ext4').map((name) => asFileSystem(name)),
 		orDefault<DaxMode>(options.mount, 'always').map((mode) => asDaxMode(mode)),
 	);
-	const layout = planLayout(
-		parseSize(options.memory ?? '4G', 'memory'),
-		devices.map(({ size }) => size),
-		{
-			nvdimm: (options.nvdimm ?? []).map((size) => parseSize(size, 'nvdimm')),
-			virtioPmem: (options.virtioPmem ?? []).map((size) => parseSize(size, 'virtioPmem')),
-		},
-	);
+	const sizes = (list: readonly Size[] = [], name: string) => list.map((size) => parseSize(size, name));
+	const plugged = {
+		nvdimm: sizes(options.nvdimm, 'nvdimm'),
+		virtioPmem: sizes(options.virtioPmem, 'virtioPmem'),
+		devdax: sizes(options.devdax, 'devdax'),
+		hmem: sizes(options.hmem, 'hmem'),
+		cxl: sizes(options.cxl === undefined ? [] : [options.cxl], 'cxl'),
+	};
+	const pmem = devices.map(({ size }) => size);
+	const layout = planLayout(parseSize(options.memory ?? '4G', 'memory'), pmem, plugged);
 	const directory = options.cwd ?? processDirectory();
 	const shared = (options.virtiofs ?? []).map((path) => existingDirectory('virtiofs', path));
 	if (shared.length > MAX_SHARES) throw outOfRange('virtiofs', `at most ${MAX_SHARES} directories`, shared.length);
@@ -144,10 +155,11 @@ function plan(options: VmOptions) {
 		timeout,
 		accelerator,
 		devices,
+		plugged,
 		layout,
 		directory,
 		shared,
-		features: wantedFeatures({ devices, plugged: layout.plugged, shares: shared.length }),
+		features: wantedFeatures({ devices, plugged, shares: shared.length }),
 	};
 }
 
@@ -171,8 +183,8 @@ function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefin
 /**
  * Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX. The guest sees this machine's file
  * system, copy on write; nothing that the command writes comes back but its output, and what it writes to `virtiofs`. It needs no root. The command runs as the guest's root,
- * with DAXKIND_VM in its environment, and with DAXKIND_MOUNT, DAXKIND_PMEM, DAXKIND_NVDIMM, DAXKIND_VIRTIO_PMEM and DAXKIND_VIRTIOFS (the
- * first mount point or device of each sort) and the same with an S at the end (all of them, separated by colons).
+ * with DAXKIND_VM in its environment, and with DAXKIND_MOUNT, DAXKIND_PMEM, DAXKIND_NVDIMM, DAXKIND_VIRTIO_PMEM, DAXKIND_DEVDAX,
+ * DAXKIND_HMEM, DAXKIND_CXL and DAXKIND_VIRTIOFS (the first mount point or device of each sort) and the same with an S at the end (all of them, separated by colons).
  *
  * @returns The command's exit status, 128+n if signal n ended it, 126 or 127 if it could not be started.
  * @throws ERR_DAXKIND_VM_UNSUPPORTED on another machine than x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS, ERR_DAXKIND_VM_NO_KERNEL,
@@ -193,6 +205,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		timeout,
 		accelerator: wanted,
 		devices,
+		plugged,
 		layout,
 		directory,
 		shared,
@@ -210,7 +223,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 	const job = jobScript({
 		trailer,
 		devices,
-		plugged: layout.plugged,
+		plugged,
 		shares: shared.length,
 		directory,
 		programs,

@@ -96,6 +96,8 @@ describe('jobScript', () => {
 			...['nvdimm', 'virtio-pmem', 'virtiofs'],
 		]);
 		expect(jobScript(job).toString()).toContain("sets='ext4 nvdimm'");
+		const plugged = { devdax: [16 * MIB], hmem: [128 * MIB], cxl: [256 * MIB] };
+		expect(jobScript({ ...job, plugged }).toString()).toContain("sets='ext4 nvdimm hmem cxl'");
 	});
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { memmapArguments, planLayout } from '#lib/vm/layout.js';
+import { memmapArguments, nodesOf, planLayout } from '#lib/vm/layout.js';
 import { GIB, MIB } from '#lib/vm/size.js';
 
 describe('planLayout', () => {
@@ -9,7 +9,8 @@ describe('planLayout', () => {
 			total: 4 * GIB + 512 * MIB + 8 * MIB,
 			below4G: 3 * GIB,
 			regions: [{ start: 4 * GIB, size: 512 * MIB }],
-			plugged: { nvdimm: [], virtioPmem: [] },
+			softReserved: [],
+			plugged: { nvdimm: [], devdax: [], virtioPmem: [], cxl: [] },
 			maximum: 4 * GIB + 512 * MIB + 8 * MIB,
 		});
 	});
@@ -22,7 +23,29 @@ describe('planLayout', () => {
 		expect(regions).toEqual([{ start: 4 * GIB, size: 512 * MIB }]);
 	});
 
+	test('gives each range of Soft Reserved memory a node of its own at the end, whose blocks begin where it does', () => {
+		const layout = planLayout(4 * GIB, [64 * MIB], { devdax: [64 * MIB], hmem: [256 * MIB, 128 * MIB] });
+		const { total, below4G, softReserved } = layout;
+		const [first, second] = softReserved as [{ start: number }, { start: number }];
+		expect(first.start % (128 * MIB)).toBe(0);
+		expect(softReserved.map(({ size }) => size)).toEqual([256 * MIB, 128 * MIB]);
+		expect(second.start).toBe(first.start + 256 * MIB);
+		expect(second.start + 128 * MIB).toBe(4 * GIB + total - below4G);
+		expect(nodesOf(layout)).toEqual({ devdax: [1], hmem: [2, 3] });
+		expect(memmapArguments(layout)[1]).toMatch(/^memmap=256M%\d+M-1\+0xefffffff$/);
+	});
+
+	test('has more room for devices below 4 GiB where there is CXL, and no nodes where nothing needs one', () => {
+		const layout = planLayout(4 * GIB, [], { cxl: [256 * MIB], nvdimm: [64 * MIB] });
+		expect(layout.below4G).toBe(2 * GIB);
+		expect(nodesOf(layout)).toBeUndefined();
+	});
+
 	test.each([
+		['Soft Reserved memory that is not whole blocks', { hmem: [192 * MIB] }, /"hmem".* a multiple of 128M/],
+		['more nodes than the machine is made for', { devdax: Array(9).fill(16 * MIB) }, /"devdax".* at most 8 devices/],
+		['two CXL devices', { cxl: [256 * MIB, 256 * MIB] }, /"cxl".* at most 1 device\./],
+		['a CXL device that no decoder can map', { cxl: [128 * MIB] }, /"cxl".* a multiple of 256M/],
 		['an nvdimm that is no multiple of 16 MiB', { nvdimm: [24 * MIB], virtioPmem: [] }, /"nvdimm".* a multiple of 16M/],
 		['such a virtio-pmem', { nvdimm: [], virtioPmem: [2 * MIB] }, /"virtioPmem".* a multiple of 16M/],
 		['more of them than it has slots', { nvdimm: [], virtioPmem: Array(9).fill(16 * MIB) }, /"virtioPmem".* at most 8/],

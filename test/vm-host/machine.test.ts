@@ -37,6 +37,46 @@ describe('qemuArguments', () => {
 		expect(options).toContain('virtio-pmem-pci,id=virtio-pmem0,memdev=virtio-pmem0-memory');
 	});
 
+	const optionsOf = (args: string[]) =>
+		args.flatMap((_, n) => (['-object', '-device', '-numa'].includes(args[n - 1]!) ? [args[n]] : []));
+
+	test('puts device-DAX nvdimms and Soft Reserved memory on NUMA nodes of their own', () => {
+		const layout = planLayout(4 * GIB, [], { devdax: [64 * MIB], hmem: [128 * MIB] });
+		const options = optionsOf(qemuArguments({ ...machine, layout, accelerator: 'tcg' }));
+		expect(options).toEqual([
+			`memory-backend-ram,id=ram,size=${layout.total - 128 * MIB}`,
+			'node,nodeid=0,memdev=ram,cpus=0-1',
+			'node,nodeid=1',
+			`memory-backend-ram,id=hmem0-memory,size=${128 * MIB}`,
+			'node,nodeid=2,memdev=hmem0-memory',
+			`memory-backend-memfd,share=on,id=devdax0-memory,size=${64 * MIB + 128 * 1024}`,
+			`nvdimm,id=devdax0,memdev=devdax0-memory,label-size=${128 * 1024},node=1`,
+			'virtio-serial-pci',
+			...options.slice(8),
+		]);
+	});
+
+	test('lets virtiofsd reach the memory of all nodes', () => {
+		const layout = planLayout(4 * GIB, [], { hmem: [128 * MIB] });
+		const args = qemuArguments({ ...machine, layout, accelerator: 'tcg', sharing: ['/tmp/0'] });
+		expect(value(args, '-machine')).not.toContain('memory-backend');
+		expect(optionsOf(args).filter((option) => option!.includes('share=on'))).toHaveLength(2);
+	});
+
+	test('has a CXL device on a machine for it, behind a bridge that no other device is put on', () => {
+		const layout = planLayout(4 * GIB, [], { cxl: [256 * MIB] });
+		const args = qemuArguments({ ...machine, layout, accelerator: 'tcg' });
+		expect(value(args, '-machine')).toMatch(
+			/^q35,.*,cxl=on,cxl-fmw\.0\.targets\.0=cxl-bridge,cxl-fmw\.0\.size=268435456$/,
+		);
+		expect(args.slice(-4)).toEqual([
+			'-device',
+			expect.stringContaining('cxl-rp,'),
+			'-device',
+			expect.stringMatching(/^cxl-type3,/),
+		]);
+	});
+
 	test('cannot write to the host', () => {
 		expect(value(qemuArguments({ ...machine, accelerator: 'tcg' }), '-virtfs')).toContain('readonly=on');
 	});
