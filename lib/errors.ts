@@ -35,7 +35,7 @@ const rarelyForbidden: ReadonlySet<string> = new Set([
 ]);
 
 /** What more there is to say of a call that is refused as such. */
-function refusal(code: string, syscall: string): string {
+function refusedCall(code: string, syscall: string): string {
 	return code === 'ENOSYS' || (code === 'EPERM' && rarelyForbidden.has(syscall))
 		? '; a sandbox may refuse this call, as the seccomp profile of a container runtime'
 		: '';
@@ -52,7 +52,7 @@ function refusal(code: string, syscall: string): string {
 export function systemError(errno: number, syscall: string, path?: string, hint?: string): SystemError {
 	const [code, words] = ownWords.get(errno) ?? getSystemErrorMap().get(errno) ?? [`E${-errno}`, `errno ${-errno}`];
 	const where = path === undefined ? '' : ` '${path}'`;
-	const error = new Error(`${code}: ${hint ?? words + refusal(code, syscall)}, ${syscall}${where}`) as SystemError;
+	const error = new Error(`${code}: ${hint ?? words + refusedCall(code, syscall)}, ${syscall}${where}`) as SystemError;
 	error.errno = errno;
 	error.code = code;
 	error.syscall = syscall;
@@ -129,4 +129,20 @@ export function invalidState(message: string): Error & { code: string } {
 /** An error with a code of daxkind's own; the code begins ERR_DAXKIND_. */
 export function daxkindError(code: `ERR_DAXKIND_${string}`, message: string): Error & { code: string } {
 	return coded(new Error(message), code);
+}
+
+/** An error that says what stands in the way, what it is about, and what to do next. */
+export interface Refusal extends Error {
+	/** ERR_DAXKIND_… */
+	code: string;
+	/** The file, or the device's name, that it is about. */
+	path: string;
+	/** What fixes it, often a command; undefined if nothing known does. The message ends with it. */
+	remedy: string | undefined;
+}
+
+/** @param finding A sentence without its full stop. */
+export function refusal(code: `ERR_DAXKIND_${string}`, path: string, finding: string, remedy?: string): Refusal {
+	const error = daxkindError(code, `${finding}.${remedy === undefined ? '' : ` Fix: ${remedy}`}`);
+	return Object.assign(error, { path, remedy });
 }

@@ -16,6 +16,7 @@ const guestOptions = [
 	['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
 	['--nvdimm', '128M'],
 	['--virtio-pmem', '128M'],
+	['--devdax', '384M', '--devdax', '64M', '--hmem', '256M'],
 ].flat();
 
 /** Separates `--project NAME` from what vitest gets. */

@@ -5,6 +5,8 @@ import { Command, CommanderError } from 'commander';
 import { shown } from '../format.ts';
 import { addChattrCommand } from './chattr.ts';
 import { addDemoCommand } from './demo.ts';
+import { addDeviceOperations } from './device-operations.ts';
+import { addDeviceCommands } from './devices.ts';
 import { addExplainCommand } from './explain.ts';
 import { addInspectCommand } from './inspect.ts';
 import { addLsattrCommand } from './lsattr.ts';
@@ -36,6 +38,8 @@ addMountsCommand(program);
 addStatxCommand(program);
 addLsattrCommand(program);
 addChattrCommand(program);
+addDeviceCommands(program);
+addDeviceOperations(program);
 addVmCommand(program);
 addDemoCommand(program);
 

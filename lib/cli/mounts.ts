@@ -1,9 +1,8 @@
 // `daxkind mounts`: where DAX is to be had.
-import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { DaxMount, Explanation } from '../dax/index.ts';
-import { shown } from '../format.ts';
 import { aligned, answer, paint, toJson } from './output.ts';
+import { formatTable } from './table.ts';
 
 /** By its mode, or as an overlay over one that has. */
 const hasDax = ({ effectiveMode, newFiles: dax }: DaxMount): boolean =>
@@ -31,13 +30,6 @@ function newFiles({ newFiles: dax, newFilesError }: DaxMount): string {
 	return dax ? 'yes' : 'no';
 }
 
-const plain = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' };
-const noBorders = {
-	...plain,
-	...{ 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '' },
-	...{ right: '', 'right-mid': '', middle: '  ' },
-};
-
 /** Mounts as a table for a person. */
 export function formatMounts(
 	mounts: readonly DaxMount[],
@@ -52,17 +44,11 @@ export function formatMounts(
 			: paint('red', 'No mount has DAX');
 	const first = having.length === 0 ? none : paint('green', count);
 	if (mounts.length === 0) return `${first}\n`;
-	const table = new Table({
-		head: ['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX'],
-		style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-		chars: noBorders,
-	});
-	for (const mount of mounts) {
+	const rows = mounts.map((mount) => {
 		const { mountPoint, fsType, device, source, daxOption = '-', effectiveMode = notKnown } = mount;
-		table.push([mountPoint, fsType, device ?? source, daxOption, effectiveMode, newFiles(mount)].map(shown));
-	}
-	const lines = table.toString().split('\n');
-	const listed = `${first}\n\n${lines.map((line) => `${line.trimEnd()}\n`).join('')}`;
+		return [mountPoint, fsType, device ?? source, daxOption, effectiveMode, newFiles(mount)];
+	});
+	const listed = `${first}\n\n${formatTable(['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX'], rows)}`;
 	if (anyHasDax(mounts) === undefined) {
 		const open = mounts.filter((mount) => isKnownToHaveDax(mount) === undefined);
 		const reasons = open.map(({ mountPoint }): [name: string, value: string] => {

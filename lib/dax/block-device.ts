@@ -1,7 +1,7 @@
 // What sysfs says of the block device under a file system (Documentation/ABI/stable/sysfs-block): whether it can do DAX, where its
 // partition begins, and what it is made of.
 import { basename, dirname } from 'node:path';
-import { listDirectory, readAttribute, readNumber, readSwitch, resolveLink } from './sysfs.ts';
+import { listDirectory, readAttribute, readNumber, readSwitch, resolveLink } from '../sysfs.ts';
 
 /** The units of `start` and `size` in sysfs, whatever the device's sectors are. */
 const sysfsSector = 512;

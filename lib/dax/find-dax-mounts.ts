@@ -1,7 +1,7 @@
 // Which mounts of this machine have DAX.
 import { requireBoolean, requireOptions } from '../arguments.ts';
+import { attempt } from '../attempt.ts';
 import { type FileStatus, native } from '../native.ts';
-import { attempt } from './attempt.ts';
 import { inspect } from './inspect.ts';
 import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';

@@ -1,9 +1,9 @@
 // Why a file's flags cannot be read or changed, in words: what an errno means here depends on the file.
 import { constants as fs, lstatSync } from 'node:fs';
+import { attempt } from '../attempt.ts';
 import { type SystemError, systemError } from '../errors.ts';
 import { readable } from '../format.ts';
 import { native, type TreeFailure } from '../native.ts';
-import { attempt } from './attempt.ts';
 import { exclusionsOf } from './file-report.ts';
 import { allowed } from './links/check.ts';
 import { phrases } from './links/file.ts';

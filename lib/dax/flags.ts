@@ -1,9 +1,9 @@
 // The persistent DAX flag of files and directories, and whether it is in effect.
 import { requireBoolean, requireOptions, requirePath } from '../arguments.ts';
+import { attempt } from '../attempt.ts';
 import type { SystemError } from '../errors.ts';
 import { checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
 import { type FileStatus, native, type TreeChange } from '../native.ts';
-import { attempt } from './attempt.ts';
 import { exclusionsOf, hasDaxFlag, typeOf } from './file-report.ts';
 import { reasoned, treeErrors, withReason } from './flag-errors.ts';
 import { inspect } from './inspect.ts';

@@ -1,8 +1,8 @@
 // The door of lib/dax: what the kernel says of a file's DAX state and its persistent flag, and why DAX is on or off. Also the package's
 // entry `daxkind/dax`.
 
+export type { DaxDevice } from '../device/index.ts';
 export type { BlockDevice, DeviceLayer } from './block-device.ts';
-export type { DaxDevice } from './dax-device.ts';
 export { type Explanation, explain, explainReport } from './explain.ts';
 export { type DaxMount, type FindDaxMountsOptions, findDaxMounts } from './find-dax-mounts.ts';
 export {

@@ -2,8 +2,8 @@
 import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { requirePath } from '../arguments.ts';
+import { attempt } from '../attempt.ts';
 import { type FileStatus, native } from '../native.ts';
-import { attempt } from './attempt.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
 import { daxDevice } from './dax-device.ts';
 import { type Extents, fileReport, hasDaxFlag } from './file-report.ts';

@@ -1,7 +1,7 @@
 // What sysfs says of the persistent memory behind a /dev/pmem device: its namespace, its region, its bus
 // (Documentation/driver-api/nvdimm/nvdimm.rst). The tree is bus / region / namespace / block device.
 import { basename, dirname } from 'node:path';
-import { readAttribute, readNumber, readSwitch, resolveLink } from './sysfs.ts';
+import { readAttribute, readNumber, readSwitch, resolveLink } from '../sysfs.ts';
 
 /** A namespace: a part of a region that is used in one way. */
 export interface Namespace {

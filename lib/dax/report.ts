@@ -1,6 +1,7 @@
 // What inspect() finds out about a path: the types of its report.
+
+import type { DaxDevice } from '../device/index.ts';
 import type { BlockDevice } from './block-device.ts';
-import type { DaxDevice } from './dax-device.ts';
 import type { HugePages } from './huge-pages.ts';
 import type { DaxMode } from './modes.ts';
 import type { Mount } from './mountinfo.ts';

@@ -35,7 +35,8 @@ export function stateOf(facts: StateFacts): { dax: boolean | undefined; knownBy:
 	if (daxDevice) {
 		// Not by statx: the kernel marks the node when somebody opens it first, and leaves the mark there when it is memory.
 		const { mode } = daxDevice;
-		return mode === undefined ? { dax: undefined, knownBy: undefined } : { dax: mode === 'devdax', knownBy: 'driver' };
+		if (mode === 'unknown' || mode === undefined) return { dax: undefined, knownBy: undefined };
+		return { dax: mode === 'devdax', knownBy: 'driver' };
 	}
 	if (file.type !== 'file' && file.type !== 'directory') return { dax: false, knownBy: 'rules' };
 	const seen = file.type === 'file' ? file.dax : newFile?.dax;

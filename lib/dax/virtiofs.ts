@@ -2,8 +2,8 @@
 // device with such memory has a capability for it (virtio 1.2, 4.1.4.7). Only root can read a device's capabilities.
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { attempt } from './attempt.ts';
-import { listDirectory, resolveLink } from './sysfs.ts';
+import { attempt } from '../attempt.ts';
+import { listDirectory, resolveLink } from '../sysfs.ts';
 
 // PCI Local Bus Specification 3.0, 6.1 and 6.7: where the list of capabilities begins and how an entry starts.
 const statusRegister = 0x06;

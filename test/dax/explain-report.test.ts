@@ -198,7 +198,8 @@ function node(given: Partial<DaxDevice>): DaxReport {
 	delete report.device;
 	report.file = { ...report.file, type: 'character device', realPath: '/dev/dax0.0' };
 	const known = { driver: 'device_dax', targetNode: 1, size: 2 ** 30, align: 2 ** 21 };
-	report.daxDevice = { name: 'dax0.0', mode: 'devdax', namespace: 'namespace0.0', ...known, ...given };
+	const device = { name: 'dax0.0', mode: 'devdax', namespace: 'namespace0.0', ...known, ...given };
+	report.daxDevice = device as DaxDevice;
 	return { ...report, ...stateOf(report) };
 }
 
@@ -207,7 +208,7 @@ test.each<[string, Partial<DaxDevice>, boolean | undefined, RegExp, RegExp | und
 	['CXL memory', { namespace: undefined }, true, /no file/, /^it is no nvdimm namespace.*system-ram dax0\.0$/],
 	['system RAM', { mode: 'system-ram', driver: 'kmem' }, false, /system RAM, of NUMA node 1/, /--mode=devdax dax0\.0$/],
 	['no driver', { mode: 'disabled', driver: undefined }, false, /without a driver/, /enable-device dax0\.0$/],
-	['no sysfs', { mode: undefined, driver: undefined }, undefined, /sysfs does not say/, undefined],
+	['no sysfs', { mode: 'unknown', driver: undefined }, undefined, /sysfs does not say/, undefined],
 ])('a device-DAX node of %s is on DAX by its driver, whoever has opened it', (_, device, dax, finding, remedy) => {
 	const opened = node(device);
 	opened.file = { ...opened.file, dax: true };

@@ -26,11 +26,11 @@ describe('planLayout', () => {
 	test('gives each range of Soft Reserved memory a node of its own at the end, whose blocks begin where it does', () => {
 		const layout = planLayout(4 * GIB, [64 * MIB], { devdax: [64 * MIB], hmem: [256 * MIB, 128 * MIB] });
 		const { total, below4G, softReserved } = layout;
-		const [first, second] = softReserved as [{ start: number }, { start: number }];
-		expect(first.start % (128 * MIB)).toBe(0);
+		const [first, second] = softReserved;
+		expect(first!.start % (128 * MIB)).toBe(0);
 		expect(softReserved.map(({ size }) => size)).toEqual([256 * MIB, 128 * MIB]);
-		expect(second.start).toBe(first.start + 256 * MIB);
-		expect(second.start + 128 * MIB).toBe(4 * GIB + total - below4G);
+		expect(second!.start).toBe(first!.start + 256 * MIB);
+		expect(second!.start + 128 * MIB).toBe(4 * GIB + total - below4G);
 		expect(nodesOf(layout)).toEqual({ devdax: [1], hmem: [2, 3] });
 		expect(memmapArguments(layout)[1]).toMatch(/^memmap=256M%\d+M-1\+0xefffffff$/);
 	});

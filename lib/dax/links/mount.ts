@@ -1,5 +1,6 @@
 // The links of the file system and how it is mounted.
-import { type DaxDevice, forFiles } from '../dax-device.ts';
+import type { DaxDevice } from '../../device/index.ts';
+import { forFiles } from '../dax-device.ts';
 import { mountinfo } from '../mounts.ts';
 import type { DaxReport, MountReport } from '../report.ts';
 import {
@@ -14,32 +15,34 @@ import {
 	sourceOf,
 } from './check.ts';
 
+/** Who may map a node. */
+const accessOf = ({ mode, uid, gid }: NonNullable<DaxDevice['permissions']>): Evidence => ({
+	value: `0${mode.toString(8)}, of user ${uid} and group ${gid}`,
+	source: 'permissions of the node: who may map it',
+});
+
 /** A device-DAX node, by what drives it. */
 function nodeCheck(device: DaxDevice): Check {
-	const { name, mode, driver, targetNode } = device;
+	const { name, mode, driver, targetNode, permissions } = device;
 	const evidence = [{ value: driver ?? 'none', source: `driver of ${name}, in /sys/bus/dax/devices` }];
 	switch (mode) {
 		case 'devdax': {
 			const finding =
-				'it is a device-DAX node: memory to be mapped, always directly accessed, and no file of a file system';
-			return check('path', 'warning', finding, evidence, forFiles(device));
+				'it is a device-DAX node: memory to be mapped, always directly accessed, and no file of a file system; a DeviceKind can stand on it';
+			const access = permissions === undefined ? [] : [accessOf(permissions)];
+			return check('path', 'warning', finding, [...evidence, ...access], forFiles(device));
 		}
 		case 'system-ram': {
 			const node = targetNode === undefined ? 'a NUMA node' : `NUMA node ${targetNode}`;
-			const remedy = `make it device DAX again: daxctl reconfigure-device --force --mode=devdax ${name}`;
-			return check(
-				'path',
-				'broken',
-				`it is a device-DAX node whose memory is system RAM, of ${node}`,
-				evidence,
-				remedy,
-			);
+			const remedy = `make it device DAX again: daxkind reconfigure-device --force --mode=devdax ${name}`;
+			const finding = `it is a device-DAX node whose memory is system RAM, of ${node}, where a NodeKind can stand`;
+			return check('path', 'broken', finding, evidence, remedy);
 		}
 		case 'disabled': {
 			const finding = 'it is a device-DAX node without a driver, so that it cannot be mapped';
-			return check('path', 'broken', finding, evidence, `enable it: daxctl enable-device ${name}`);
+			return check('path', 'broken', finding, evidence, `enable it: daxkind enable-device ${name}`);
 		}
-		case undefined:
+		default:
 			return check('path', 'unknown', 'it is a device-DAX node, and sysfs does not say what it is used for', evidence);
 	}
 }

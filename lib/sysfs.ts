@@ -7,11 +7,15 @@ export function readAttribute(path: string): string | undefined {
 	return attempt(() => readFileSync(path, 'utf8').trim()).value;
 }
 
-/** An attribute that is a number, decimal or 0x. */
-export function readNumber(path: string): number | undefined {
-	const text = readAttribute(path);
-	return text === undefined || text === '' || Number.isNaN(Number(text)) ? undefined : Number(text);
+/** The number that an attribute's text is, decimal or 0x; undefined for anything else, and for what no number holds exactly. */
+export function parseNumber(text: string | undefined): number | undefined {
+	if (text === undefined || !/^-?(?:\d+|0x[\da-f]+)$/i.test(text)) return undefined;
+	const value = text.startsWith('-') ? -Number(text.slice(1)) : Number(text);
+	return Number.isSafeInteger(value) ? value : undefined;
 }
+
+/** An attribute that is a number, decimal or 0x. */
+export const readNumber = (path: string): number | undefined => parseNumber(readAttribute(path));
 
 /** An attribute that is 0 or 1. */
 export function readSwitch(path: string): boolean | undefined {

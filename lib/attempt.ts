@@ -1,5 +1,5 @@
 // Calls that may fail where a report goes on without what they give.
-import type { SystemError } from '../errors.ts';
+import type { SystemError } from './errors.ts';
 
 /** What this process, or the machine, has no more of says nothing about what was asked: no report goes on without the answer. */
 const wants: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);

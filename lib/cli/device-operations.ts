@@ -1,0 +1,349 @@
+// `daxkind reconfigure-device`, `online-memory`, `offline-memory` and `migrate-device-model`: daxctl's verbs.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type {
+	DaxDevice,
+	DaxRegion,
+	DeviceChange,
+	DeviceProgress,
+	MemoryChange,
+	Migration,
+	Reconfiguration,
+} from '../device/index.ts';
+import type { Refusal } from '../errors.ts';
+import { formatBytes, shown } from '../format.ts';
+import { parseSize } from '../vm/index.ts';
+import { deviceJson, regionJson } from './devices.ts';
+import { interruptible } from './interrupt.ts';
+import { complain, machineTrouble, toJson } from './output.ts';
+import { progress } from './progress.ts';
+
+const stepWords: Record<DeviceProgress['step'], string> = {
+	driver: 'changing its driver',
+	online: 'memory blocks online',
+	offline: 'memory blocks offline',
+};
+
+/** What a refusal says, for standard error: the finding, and what fixes it. */
+function refusalLines(error: unknown): string[] {
+	const { code = '', message, remedy } = error as Partial<Refusal> & Error;
+	if (!code.startsWith('ERR_DAXKIND_')) return [machineTrouble(error)];
+	const suffix = ` Fix: ${remedy}`;
+	return remedy !== undefined && message.endsWith(suffix)
+		? [message.slice(0, -suffix.length), `Fix: ${remedy}`]
+		: [message];
+}
+
+/** Where a device's memory is, in words. */
+function memoryWords({ memory, targetNode }: DaxDevice): string {
+	if (memory === undefined) return '';
+	const node = targetNode === undefined ? '' : ` of NUMA node ${targetNode}`;
+	const zone = memory.zone === undefined ? '' : `, in zone ${memory.zone}`;
+	return `: ${memory.online} of ${memory.total} memory blocks${node} online${zone}`;
+}
+
+interface Work<Result> {
+	command: string;
+	json: boolean;
+	/** One line on what became of the device. */
+	say(device: string, result: Result): string;
+	toJson(result: Result): unknown;
+	run(device: string, signal: AbortSignal, onProgress: (at: DeviceProgress) => void): Promise<Result>;
+}
+
+/** Does something with each device, says what became of each, and goes on after one that fails. */
+async function each<Result>(devices: readonly string[], work: Work<Result>): Promise<void> {
+	const line = progress(true);
+	const records: unknown[] = [];
+	await interruptible(async (signal) => {
+		for (const device of devices) {
+			try {
+				const onProgress = ({ step, done, total }: DeviceProgress) =>
+					line.show(`${device}: ${stepWords[step]}${step === 'driver' ? '' : `, ${done} of ${total}`}`);
+				const result = await work.run(device, signal, onProgress);
+				line.clear();
+				if (work.json) records.push(work.toJson(result));
+				else process.stdout.write(`${shown(work.say(device, result))}\n`);
+			} catch (error) {
+				line.clear();
+				if (signal.aborted) {
+					complain(
+						`daxkind ${work.command}`,
+						`interrupted at ${device}; its blocks are as they were, or as daxkind devices shows`,
+					);
+					break;
+				}
+				complain(`daxkind ${work.command}`, ...refusalLines(error));
+				process.exitCode = 1;
+			}
+		}
+	});
+	if (work.json) process.stdout.write(toJson(records));
+}
+
+const changeJson = ({ changed, device }: MemoryChange | DeviceChange) => ({ changed, ...deviceJson(device) });
+
+const statuses = `
+Exit status: 0 if it is done, or was so before, 1 if something stood in the way,
+  which standard error says with what fixes it, 2 for wrong usage, 130 after
+  Ctrl-C.`;
+
+const jsonOption = ['--json', 'print one JSON document (docs/cli.md)'] as const;
+
+interface ReconfigureFlags {
+	mode: 'devdax' | 'system-ram';
+	online: boolean;
+	movable: boolean;
+	force?: boolean;
+	json?: boolean;
+}
+
+function addReconfigure(program: Command): void {
+	program
+		.command('reconfigure-device')
+		.summary('move a device between devdax and system-ram mode')
+		.description(
+			'Moves a device-DAX device to devdax mode, where programs map it, or to system-ram mode, where its memory is ordinary memory of a NUMA node. Looks first, and changes nothing if anything stands in the way. What is stored in it stays there, in both directions. Needs root.',
+		)
+		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.addOption(new Option('-m, --mode <mode>', 'the mode').choices(['devdax', 'system-ram']).makeOptionMandatory())
+		.option('-N, --no-online', 'system-ram: leave its memory offline')
+		.option('--no-movable', 'system-ram: bring it online in zone Normal, where it may stay for good')
+		.option(
+			'-f, --force',
+			"devdax: take its memory offline first; system-ram: switch the kernel's own onlining off meanwhile",
+		)
+		.option(...jsonOption)
+		.addHelpText(
+			'after',
+			`${statuses}
+
+Examples:
+  daxkind reconfigure-device --mode=system-ram dax0.0
+  daxkind reconfigure-device --mode=devdax --force dax0.0`,
+		)
+		.action(async (devices: string[], { mode, online, movable, force = false, json = false }: ReconfigureFlags) => {
+			const { reconfigureDevice } = await import('../device/index.ts');
+			await each<Reconfiguration>(devices, {
+				command: 'reconfigure-device',
+				json,
+				run: (device, signal, onProgress) =>
+					reconfigureDevice(device, mode, { online, movable, force, signal, onProgress }),
+				say: (_, { changed, device }) =>
+					`${device.name} is in ${device.mode} mode${changed ? '' : ' already; nothing was done'}${memoryWords(device)}`,
+				toJson: (result) => ({ before: result.before, ...changeJson(result) }),
+			});
+		});
+}
+
+const blocks = (count: number) => (count === 1 ? '1 memory block' : `${count} memory blocks`);
+
+function addOnline(program: Command): void {
+	program
+		.command('online-memory')
+		.summary('bring the memory of a device in system-ram mode online')
+		.description(
+			'Brings the memory blocks of a device in system-ram mode online, in zone Movable, from which they can be taken offline again. Needs root.',
+		)
+		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.option('--no-movable', 'in zone Normal, where the kernel may keep what never goes away')
+		.option(...jsonOption)
+		.addHelpText('after', `${statuses}\n\nExample: daxkind online-memory dax0.0`)
+		.action(async (devices: string[], { movable, json = false }: { movable: boolean; json?: boolean }) => {
+			const { onlineMemory } = await import('../device/index.ts');
+			await each<MemoryChange>(devices, {
+				command: 'online-memory',
+				json,
+				run: (device, signal, onProgress) => onlineMemory(device, { movable, signal, onProgress }),
+				say: (_, { changed, device }) =>
+					`${device.name}: ${changed === 0 ? 'nothing to be done' : `${blocks(changed)} brought online`}${memoryWords(device)}`,
+				toJson: changeJson,
+			});
+		});
+}
+
+function addOffline(program: Command): void {
+	program
+		.command('offline-memory')
+		.summary('take the memory of a device in system-ram mode offline')
+		.description(
+			'Takes the memory blocks of a device in system-ram mode offline. The kernel moves what is in them elsewhere, and processes go on. If one cannot be taken offline, all are as they were before. Needs root.',
+		)
+		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.option(...jsonOption)
+		.addHelpText('after', `${statuses}\n\nExample: daxkind offline-memory dax0.0`)
+		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
+			const { offlineMemory } = await import('../device/index.ts');
+			await each<MemoryChange>(devices, {
+				command: 'offline-memory',
+				json,
+				run: (device, signal, onProgress) => offlineMemory(device, { signal, onProgress }),
+				say: (_, { changed, device }) =>
+					`${device.name}: ${changed === 0 ? 'nothing to be done' : `${blocks(changed)} taken offline`}${memoryWords(device)}`,
+				toJson: changeJson,
+			});
+		});
+}
+
+/** What became of a migration, for a person. */
+function formatMigration({ changed, dryRun, path, model, initramfs, next }: Migration, undo: boolean): string {
+	const would = dryRun ? 'would be ' : 'was ';
+	const first = changed
+		? `${path} ${would}${undo ? 'removed' : 'written'}`
+		: undo
+			? 'Nothing to undo: there is no policy'
+			: `Nothing to do: ${path} keeps the old module out already`;
+	const images = initramfs.map(({ path: image, hasModule }) =>
+		hasModule ? `${image} has the old module in it` : `whether ${image} has the old module in it cannot be read`,
+	);
+	const lines = [
+		first,
+		`Device model: ${model.model}; ${model.reason}`,
+		...images,
+		...next.map((command) => `Next: ${command}`),
+	];
+	return lines.map((one) => `${shown(one)}\n`).join('');
+}
+
+interface MigrateFlags {
+	undo?: boolean;
+	dryRun?: boolean;
+	root?: string;
+	json?: boolean;
+}
+
+function addMigrate(program: Command): void {
+	program
+		.command('migrate-device-model')
+		.summary('have device-DAX devices on the bus /sys/bus/dax, which system-ram needs')
+		.description(
+			'Writes a policy for modprobe that keeps the module dax_pmem_compat out, whose devices are in the class /sys/class/dax and can only be mapped, and puts dax_pmem in its place. Kernels from 5.17 on have no such module. It takes effect when modules are loaded the next time. What daxctl migrate-device-model installed is recognised. Needs root.',
+		)
+		.option('--undo', 'remove the policy, if it is the one that this command wrote')
+		.option('--dry-run', 'change nothing, and say what would be changed')
+		.option('--root <dir>', 'the directory where the image of another machine is mounted')
+		.option(...jsonOption)
+		.addHelpText(
+			'after',
+			`
+Exit status: 0 if it is done, or was so before, 1 if something stood in the way,
+  2 for wrong usage.
+
+Examples:
+  daxkind migrate-device-model --dry-run
+  daxkind migrate-device-model --root /mnt/image`,
+		)
+		.action(async ({ undo = false, dryRun = false, root, json = false }: MigrateFlags) => {
+			const { migrateDeviceModel } = await import('../device/index.ts');
+			try {
+				const migration = migrateDeviceModel({ undo, dryRun, ...(root !== undefined && { root }) });
+				process.stdout.write(json ? toJson(migration) : formatMigration(migration, undo));
+			} catch (error) {
+				complain('daxkind migrate-device-model', ...refusalLines(error));
+				process.exitCode = 1;
+			}
+		});
+}
+
+interface CreateFlags {
+	size?: number;
+	align?: number;
+	json?: boolean;
+}
+
+function addCreate(program: Command): void {
+	const size = (text: string) => {
+		try {
+			return parseSize(text);
+		} catch (error) {
+			throw new InvalidArgumentError((error as Error).message);
+		}
+	};
+	program
+		.command('create-device')
+		.summary('make a device of memory that is free in a dynamic region')
+		.description(
+			'Makes a device-DAX device, in devdax mode, of memory that is free in a dynamic region (Soft Reserved or CXL memory). Needs root.',
+		)
+		.argument('<region>', 'its name or number, as daxkind regions shows them')
+		.option('-s, --size <size>', 'how much of it (default: all that is free)', size)
+		.option('-a, --align <size>', "what mappings have to be multiples of (default: the region's)", size)
+		.option(...jsonOption)
+		.addHelpText('after', `${statuses}\n\nExample: daxkind create-device hmem.0 --size 16G`)
+		.action(async (region: string, { json = false, ...options }: CreateFlags) => {
+			const { createDevice } = await import('../device/index.ts');
+			await each<DeviceChange>([region], {
+				command: 'create-device',
+				json,
+				run: (given, signal) => createDevice(given, { ...options, signal }),
+				say: (_, { device }) => `${device.name} has ${formatBytes(device.size ?? 0)} of ${device.region}`,
+				toJson: changeJson,
+			});
+		});
+}
+
+function addDestroy(program: Command): void {
+	program
+		.command('destroy-device')
+		.summary('give the memory of a device back to its dynamic region')
+		.description(
+			"Removes a device of a dynamic region, whose memory is free in the region then. What is stored in it stays there. A region's first device stays, without memory. Needs root.",
+		)
+		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.option(...jsonOption)
+		.addHelpText('after', `${statuses}\n\nExample: daxkind destroy-device dax0.1`)
+		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
+			const { destroyDevice } = await import('../device/index.ts');
+			await each<{ changed: boolean; region: DaxRegion }>(devices, {
+				command: 'destroy-device',
+				json,
+				run: (device) => destroyDevice(device),
+				say: (device, { region }) =>
+					`${device} is destroyed: ${formatBytes(region.availableSize ?? 0)} of ${region.name} are free`,
+				toJson: ({ changed, region }) => ({ changed, ...regionJson(region) }),
+			});
+		});
+}
+
+/** enable-device and disable-device. */
+function addSwitch(program: Command, verb: 'enable' | 'disable', summary: string, description: string): void {
+	program
+		.command(`${verb}-device`)
+		.summary(summary)
+		.description(`${description} Needs root.`)
+		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.option(...jsonOption)
+		.addHelpText('after', `${statuses}\n\nExample: daxkind ${verb}-device dax0.0`)
+		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
+			const { disableDevice, enableDevice } = await import('../device/index.ts');
+			await each<DeviceChange>(devices, {
+				command: `${verb}-device`,
+				json,
+				run: (device) => (verb === 'enable' ? enableDevice(device) : disableDevice(device)),
+				say: (_, { changed, device }) =>
+					`${device.name} is ${device.mode === 'disabled' ? 'disabled' : `in ${device.mode} mode`}${changed ? '' : ' already; nothing was done'}`,
+				toJson: changeJson,
+			});
+		});
+}
+
+/** Adds the subcommands. */
+export function addDeviceOperations(program: Command): void {
+	addReconfigure(program);
+	addOnline(program);
+	addOffline(program);
+	addCreate(program);
+	addDestroy(program);
+	addSwitch(
+		program,
+		'enable',
+		'give a device that has no driver to device_dax',
+		'Puts a device that is disabled in devdax mode.',
+	);
+	addSwitch(
+		program,
+		'disable',
+		'take a device from its driver',
+		'Takes a device from its driver: it can no more be mapped, and its memory is nobody’s. Refuses while somebody maps it, or its memory is online.',
+	);
+	addMigrate(program);
+}

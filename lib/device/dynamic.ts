@@ -1,0 +1,234 @@
+// Making and removing devices in dynamic regions, and enabling and disabling any: what daxctl create-device, destroy-device, enable-device and
+// disable-device do.
+import { requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { invalidArgType, outOfRange, refusal, type SystemError } from '../errors.ts';
+import { checkJobOptions, type JobOptions } from '../jobs.ts';
+import { type DaxDevice, type DaxRegion, listRegions } from './devices.ts';
+import { bind, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
+import { directoryOf, requireDevice } from './find.ts';
+import { emptyObstacle, modelObstacle, useOf } from './obstacles.ts';
+import { requirePrivilege } from './privilege.ts';
+import { type Tree, treeAt } from './tree.ts';
+import { Writer } from './writer.ts';
+
+export interface CreateDeviceOptions extends JobOptions {
+	/** Bytes, a multiple of the alignment. Default: all that the region has free. */
+	size?: number;
+	/** What mappings of the device have to be multiples of, in bytes: 4096, 2 MiB or 1 GiB. Default: the region's. */
+	align?: number;
+}
+
+/** What became of a device. */
+export interface DeviceChange {
+	/** Whether anything was changed. */
+	changed: boolean;
+	/** The device, as it is now. */
+	device: DaxDevice;
+}
+
+function requireRegion(given: number | string): DaxRegion {
+	if (typeof given !== 'number' && typeof given !== 'string') {
+		throw invalidArgType('region', 'of type number or string', given);
+	}
+	const regions = listRegions();
+	const found = regions.find(({ id, name, path }) => [id, `${id}`, name, path].includes(given));
+	if (found !== undefined) return found;
+	const remedy =
+		regions.length === 0
+			? 'this machine has none'
+			: `name one of ${regions.map(({ id, name }) => `${name} (${id})`).join(', ')}`;
+	throw refusal('ERR_DAXKIND_NO_REGION', `${given}`, `There is no region ${given} of device DAX`, remedy);
+}
+
+/** The directory of a region's attributes. */
+const attributesOf = ({ path }: Pick<DaxRegion, 'path'>) => `/sys/devices${path}/dax_region`;
+
+function requireDynamic({ name, dynamic, provider }: DaxRegion): void {
+	if (dynamic) return;
+	const what = `The region ${name} is static: its memory is that of ${provider === undefined ? 'its device' : `an nvdimm namespace (${provider})`}`;
+	throw refusal(
+		'ERR_DAXKIND_STATIC_REGION',
+		name,
+		what,
+		'make and remove namespaces: ndctl create-namespace, ndctl destroy-namespace',
+	);
+}
+
+/** The error of a write, with what it was for. */
+const failed = (name: string, what: string, error: unknown, remedy?: string) =>
+	Object.assign(refusal('ERR_DAXKIND_DEVICE_FAILED', name, `${what}: ${(error as SystemError).code}`, remedy), {
+		cause: error,
+	});
+
+function checkCreation(
+	options: CreateDeviceOptions | undefined,
+	region: DaxRegion,
+): { size: number; align: number | undefined } {
+	const { align: least = 1, availableSize = 0, name } = region;
+	const given = requireOptions<CreateDeviceOptions>('options', options);
+	if (given.align !== undefined) requireInteger('options.align', given.align, 4096);
+	const align = given.align ?? least;
+	if (availableSize === 0) {
+		const what = `The region ${name} has no memory free: all of it is in ${region.devices.join(', ')}`;
+		throw refusal('ERR_DAXKIND_REGION_FULL', name, what, 'remove a device of it: daxkind destroy-device');
+	}
+	const size = given.size === undefined ? availableSize : requireInteger('options.size', given.size, 1);
+	if (size % align !== 0) throw outOfRange('options.size', `a multiple of the alignment, ${align} bytes`, size);
+	if (size > availableSize) {
+		const what = `The region ${name} has ${availableSize} bytes free, not ${size}`;
+		throw refusal('ERR_DAXKIND_REGION_FULL', name, what, `ask for no more than ${availableSize} bytes`);
+	}
+	return { size, align: given.align };
+}
+
+/** A device of a region that has no memory and no driver: one that there is, or one that the kernel makes. */
+async function plant(tree: Tree, writer: Writer, region: DaxRegion): Promise<string> {
+	const empty = region.devices.find((name) => {
+		const directory = directoryOf(tree, name);
+		return tree.number(`${directory}/size`).value === 0 && driverOf(tree, name) === undefined;
+	});
+	if (empty !== undefined) return empty;
+	const at = attributesOf(region);
+	await writer.write(`${at}/create`, '1');
+	return tree.read(`${at}/seed`).value ?? '';
+}
+
+/**
+ * Makes a device of memory that is free in a dynamic region, in devdax mode.
+ *
+ * @param region Its name (hmem.0) or its number.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_REGION, ERR_DAXKIND_STATIC_REGION, ERR_DAXKIND_REGION_FULL,
+ *   ERR_DAXKIND_DEVICE_FAILED if the kernel refuses a step; the device is removed again then. EACCES (open) for another user than root.
+ * @example
+ * const { device } = await createDevice('hmem.0', { size: 2 ** 30 });
+ */
+export async function createDevice(region: number | string, options?: CreateDeviceOptions): Promise<DeviceChange> {
+	const given = requireOptions<CreateDeviceOptions>('options', options);
+	requireKnownOptions('options', given, ['size', 'align', 'signal']);
+	const { signal } = checkJobOptions(given);
+	const tree = treeAt();
+	const found = requireRegion(region);
+	requireDynamic(found);
+	const { size, align } = checkCreation(given, found);
+	requirePrivilege(tree, found.name, [`${attributesOf(found)}/create`]);
+	await requireDriver(tree, found.name, 'device_dax');
+	const writer = new Writer();
+	try {
+		const name = await plant(tree, writer, found);
+		const directory = directoryOf(tree, name);
+		try {
+			if (align !== undefined) await writer.write(`${directory}/align`, `${align}`, { signal });
+			await writer.write(`${directory}/size`, `${size}`, { signal });
+			await bind(tree, writer, { name }, 'device_dax');
+		} catch (error) {
+			await remove(tree, writer, found, name).catch(() => {});
+			signal?.throwIfAborted();
+			throw failed(found.name, `The kernel makes no device of ${size} bytes in the region ${found.name}`, error);
+		}
+		return { changed: true, device: requireDevice(tree, name) };
+	} finally {
+		await writer.close();
+	}
+}
+
+/** Takes a device's memory away, and the device, if the kernel lets that go. */
+async function remove(tree: Tree, writer: Writer, region: DaxRegion, name: string): Promise<void> {
+	const directory = directoryOf(tree, name);
+	await unbind(tree, writer, { name });
+	await writer.write(`${directory}/size`, '0');
+	// The kernel keeps a region's first device, and the one that it has ready.
+	await writer.write(`${attributesOf(region)}/delete`, name).catch((error: SystemError) => {
+		if (error.code !== 'EBUSY') throw error;
+	});
+}
+
+/** Checks that nobody uses a device. */
+function requireUnused(tree: Tree, device: DaxDevice): void {
+	const refused = modelObstacle(device) ?? useOf(tree, device);
+	if (refused !== undefined) throw refused;
+	const { name, mode, memory } = device;
+	if (mode === 'system-ram' && (memory === undefined || memory.online > 0)) {
+		const what = `${name} is in system-ram mode, and ${memory === undefined ? 'whether its memory is online cannot be seen' : `${memory.online} of its ${memory.total} memory blocks are online`}`;
+		throw refusal('ERR_DAXKIND_MEMORY_ONLINE', name, what, `daxkind offline-memory ${name}`);
+	}
+}
+
+/**
+ * Removes a device of a dynamic region: its memory is free in the region again. What is stored in it stays there. The kernel keeps the
+ * first device of a region, without memory.
+ *
+ * @returns The region, as it is now.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_STATIC_REGION, ERR_DAXKIND_DEVICE_IN_USE,
+ *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
+ */
+export async function destroyDevice(
+	device: string,
+	options?: JobOptions,
+): Promise<{ changed: boolean; region: DaxRegion }> {
+	checkJobOptions(options);
+	const tree = treeAt();
+	const found = requireDevice(tree, device);
+	const region = requireRegion(found.region ?? '');
+	requireDynamic(region);
+	requirePrivilege(tree, found.name, [`${attributesOf(region)}/delete`]);
+	requireUnused(tree, found);
+	const writer = new Writer();
+	try {
+		await remove(tree, writer, region, found.name);
+	} catch (error) {
+		throw failed(found.name, `The kernel does not let ${found.name} go`, error);
+	} finally {
+		await writer.close();
+	}
+	return { changed: true, region: requireRegion(region.name) };
+}
+
+/**
+ * Gives a device that has no driver to device_dax: devdax mode.
+ *
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_DEVICE_EMPTY, ERR_DAXKIND_NO_DRIVER,
+ *   ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
+ */
+export async function enableDevice(device: string, options?: JobOptions): Promise<DeviceChange> {
+	checkJobOptions(options);
+	const tree = treeAt();
+	const found = requireDevice(tree, device);
+	if (found.mode !== 'disabled') return { changed: false, device: found };
+	const empty = emptyObstacle(found);
+	if (empty !== undefined) throw empty;
+	await requireDriver(tree, found.name, 'device_dax');
+	requirePrivilege(tree, found.name, filesOf(['device_dax']));
+	const writer = new Writer();
+	try {
+		await bind(tree, writer, found, 'device_dax');
+	} catch (error) {
+		throw failed(found.name, `The driver device_dax does not take ${found.name}`, error, 'look at dmesg');
+	} finally {
+		await writer.close();
+	}
+	return { changed: true, device: requireDevice(tree, found.name) };
+}
+
+/**
+ * Takes a device from its driver: it can no more be mapped, and its memory is nobody's.
+ *
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_IN_USE,
+ *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
+ */
+export async function disableDevice(device: string, options?: JobOptions): Promise<DeviceChange> {
+	checkJobOptions(options);
+	const tree = treeAt();
+	const found = requireDevice(tree, device);
+	if (found.mode === 'disabled') return { changed: false, device: found };
+	requirePrivilege(tree, found.name, filesOf([found.driver ?? 'device_dax']));
+	requireUnused(tree, found);
+	const writer = new Writer();
+	try {
+		await unbind(tree, writer, found);
+	} catch (error) {
+		throw failed(found.name, `The driver ${found.driver} does not let ${found.name} go`, error, 'look at dmesg');
+	} finally {
+		await writer.close();
+	}
+	return { changed: true, device: requireDevice(tree, found.name) };
+}

@@ -1,0 +1,57 @@
+// The device that a caller means, by its name or its node.
+import { basename } from 'node:path';
+import { requirePath } from '../arguments.ts';
+import { attempt } from '../attempt.ts';
+import { refusal } from '../errors.ts';
+import { native } from '../native.ts';
+import { type DaxDevice, deviceDirectories, deviceIn } from './devices.ts';
+import { type Tree, treeAt } from './tree.ts';
+
+/** The directory of sysfs of a device that a caller named: dax0.0, /dev/dax0.0, or another node of it. */
+export function directoryOf(tree: Tree, given: string): string | undefined {
+	if (!given.includes('/')) return deviceDirectories(tree).find((directory) => basename(directory) === given);
+	if (tree.root !== '') return directoryOf(tree, basename(given));
+	const node = attempt(() => native.statx(given)).value;
+	if (node === undefined) {
+		// The driver may have taken the node away.
+		return /^\/dev\/dax\d+\.\d+$/.test(given) ? directoryOf(tree, basename(given)) : undefined;
+	}
+	const directory = tree.resolve(`/sys/dev/char/${node.representsMajor}:${node.representsMinor}`);
+	return deviceDirectories(tree).find((known) => known === directory);
+}
+
+/**
+ * The device that a caller named, as sysfs has it now.
+ *
+ * @throws Error ERR_DAXKIND_NO_DEVICE with the names of those that there are.
+ */
+export function requireDevice(tree: Tree, given: unknown): DaxDevice {
+	const name = requirePath('device', given);
+	const directory = directoryOf(tree, name);
+	if (directory !== undefined) return deviceIn(tree, directory);
+	const names = deviceDirectories(tree).map((known) => basename(known));
+	const remedy =
+		names.length === 0
+			? 'there is none on this machine: ndctl create-namespace --mode=devdax makes one of an nvdimm'
+			: `name one of ${names.join(', ')}`;
+	throw refusal('ERR_DAXKIND_NO_DEVICE', name, `There is no device-DAX device ${name}`, remedy);
+}
+
+/** The device of a character device's numbers; undefined if that is none, or there is no sysfs. */
+export function deviceOf(major: number, minor: number): DaxDevice | undefined {
+	const tree = treeAt();
+	const directory = tree.resolve(`/sys/dev/char/${major}:${minor}`);
+	const subsystem = directory === undefined ? undefined : tree.resolve(`${directory}/subsystem`);
+	if (directory === undefined || subsystem === undefined || basename(subsystem) !== 'dax') return undefined;
+	return deviceIn(tree, directory);
+}
+
+/**
+ * The device of a name or a node, as sysfs has it now.
+ *
+ * @param device dax0.0, or its node: /dev/dax0.0, or another of the same numbers.
+ * @throws Error ERR_DAXKIND_NO_DEVICE with `path` and `remedy`; TypeError ERR_INVALID_ARG_TYPE.
+ */
+export function getDevice(device: string | URL): DaxDevice {
+	return requireDevice(treeAt(), device);
+}

@@ -1,0 +1,28 @@
+// The door of lib/device: device-DAX devices and the memory that the kernel makes of them. Also the package's entry `daxkind/device`.
+
+export type { Refusal } from '../errors.ts';
+export {
+	type DaxDevice,
+	type DaxDeviceMode,
+	type DaxMapping,
+	type DaxRegion,
+	type LookOptions,
+	listDevices,
+	listRegions,
+} from './devices.ts';
+export {
+	type CreateDeviceOptions,
+	createDevice,
+	type DeviceChange,
+	destroyDevice,
+	disableDevice,
+	enableDevice,
+} from './dynamic.ts';
+export { deviceOf, getDevice } from './find.ts';
+export { type Holder, holdersOf } from './holders.ts';
+export type { DeviceMemory, MemoryBlock } from './memory.ts';
+export { type MigrateOptions, type Migration, migrateDeviceModel } from './migrate.ts';
+export { type DeviceModel, type DeviceModelEvidence, deviceModel } from './model.ts';
+export { type MemoryChange, type OnlineMemoryOptions, offlineMemory, onlineMemory } from './online.ts';
+export type { DeviceOptions, DeviceProgress } from './options.ts';
+export { type Reconfiguration, type ReconfigureOptions, reconfigureDevice } from './reconfigure.ts';

@@ -1,0 +1,109 @@
+// The memory blocks that a device's memory is as system RAM (Documentation/admin-guide/mm/memory-hotplug.rst): the parts in which the
+// kernel takes memory on- and offline.
+import { parseNumber } from '../sysfs.ts';
+import type { Tree } from './tree.ts';
+
+/** One block. */
+export interface MemoryBlock {
+	/** memory34: its directory in /sys/devices/system/memory. */
+	name: string;
+	/** Its physical address. */
+	start: number;
+	state: 'online' | 'offline' | 'going-offline' | 'unknown';
+	/** The zone that it is in while it is online: Normal, Movable… Undefined while it is not, and where the kernel does not say. */
+	zone: string | undefined;
+	/** The zones that it could be brought online in, the kernel's own choice first; empty while it is online. */
+	possibleZones: string[];
+	/** What the kernel says of whether it could be taken offline. Newer kernels say yes to what they have not tried. */
+	removable: boolean | undefined;
+}
+
+/** All of a device's blocks. */
+export interface DeviceMemory {
+	/** Bytes of one block. */
+	blockSize: number;
+	/** How many blocks there are. What of the device is no whole block is lost while it is system RAM. */
+	total: number;
+	/** How many of them are online. */
+	online: number;
+	/** The zone of those online; `mixed` if they are in several, undefined if none is online or it is not known. */
+	zone: string | undefined;
+	/** Whether all that is online is in zone Movable, and so can be taken offline; undefined if none is online or it is not known. */
+	movable: boolean | undefined;
+	/** Whether the kernel calls all of them removable. */
+	removable: boolean | undefined;
+	blocks: MemoryBlock[];
+}
+
+/** A range of physical addresses: its first, and the first behind it. */
+export interface AddressRange {
+	start: number;
+	end: number;
+}
+
+export const memoryDirectory = '/sys/devices/system/memory';
+
+/** A number that the kernel writes in hexadecimal without 0x. */
+function parseHex(text: string | undefined): number | undefined {
+	return text === undefined || !/^[\da-f]+$/i.test(text) ? undefined : parseNumber(`0x${text}`);
+}
+
+const states = ['online', 'offline', 'going-offline'] as const;
+
+function blockAt(tree: Tree, name: string, blockSize: number): MemoryBlock | undefined {
+	const path = `${memoryDirectory}/${name}`;
+	const index = parseHex(tree.read(`${path}/phys_index`).value);
+	if (index === undefined || !Number.isSafeInteger(index * blockSize)) return undefined;
+	const said = tree.read(`${path}/state`).value;
+	const state = states.find((known) => known === said) ?? 'unknown';
+	// "none" stands for a block that the kernel could not bring online in one zone.
+	const zones = (tree.read(`${path}/valid_zones`).value ?? '')
+		.split(/\s+/)
+		.filter((zone) => zone !== '' && zone !== 'none');
+	const removable = tree.read(`${path}/removable`).value;
+	return {
+		name,
+		start: index * blockSize,
+		state,
+		zone: state === 'offline' ? undefined : zones[0],
+		possibleZones: state === 'offline' ? zones : [],
+		removable: removable === '1' ? true : removable === '0' ? false : undefined,
+	};
+}
+
+/** Bytes of a memory block; undefined where the kernel has none. */
+export const blockSizeOf = (tree: Tree): number | undefined =>
+	parseHex(tree.read(`${memoryDirectory}/block_size_bytes`).value) || undefined;
+
+const one = <T>(values: readonly T[]): T | undefined => (new Set(values).size === 1 ? values[0] : undefined);
+
+/** All of a list: true, if none is false or unknown; false, if one is. */
+const every = (values: readonly (boolean | undefined)[]): boolean | undefined =>
+	values.includes(false) ? false : values.length === 0 || values.includes(undefined) ? undefined : true;
+
+/** The blocks that lie in ranges of addresses; undefined where the kernel has no memory blocks. */
+export function memoryIn(tree: Tree, ranges: readonly AddressRange[]): DeviceMemory | undefined {
+	const blockSize = blockSizeOf(tree);
+	if (blockSize === undefined) return undefined;
+	const blocks = tree
+		.list(memoryDirectory)
+		.filter((name) => /^memory\d+$/.test(name))
+		.flatMap((name) => blockAt(tree, name, blockSize) ?? [])
+		.filter(({ start }) => ranges.some((range) => start >= range.start && start < range.end));
+	const online = blocks.filter(({ state }) => state !== 'offline');
+	const zones = online.map(({ zone }) => zone);
+	return {
+		blockSize,
+		total: blocks.length,
+		online: online.length,
+		zone: zones.length === 0 ? undefined : (one(zones) ?? (zones.includes(undefined) ? undefined : 'mixed')),
+		movable: every(zones.map((zone) => (zone === undefined ? undefined : zone === 'Movable'))),
+		removable: every(blocks.map(({ removable }) => removable)),
+		blocks,
+	};
+}
+
+/** How many whole memory blocks a range has. */
+export function wholeBlocks({ start, end }: AddressRange, blockSize: number): number {
+	return Math.max(0, Math.floor(end / blockSize) - Math.ceil(start / blockSize));
+}

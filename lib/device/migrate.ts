@@ -1,0 +1,149 @@
+// The migration from the class of device-DAX devices to their bus: a policy for modprobe, as `daxctl migrate-device-model` installs.
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import { attempt } from '../attempt.ts';
+import { refusal } from '../errors.ts';
+import { type InitramfsWithModule, initramfsImages } from './initramfs.ts';
+import { alias, type DeviceModel, modelOf, newModule, oldModule } from './model.ts';
+import { type Tree, treeAt } from './tree.ts';
+
+export interface MigrateOptions {
+	/** Remove the policy again, if it is the one that this function wrote. Default false. */
+	undo?: boolean;
+	/** Change nothing, and say what would be changed. Default false. */
+	dryRun?: boolean;
+	/** A directory where the image of another machine is mounted. Default: this machine. */
+	root?: string;
+}
+
+/** What became of a migration. */
+export interface Migration {
+	/** Whether a file was written or removed, or would be in a dry run. */
+	changed: boolean;
+	dryRun: boolean;
+	/** The file that was written or removed, or the policy that was there already; undefined if there was nothing to undo. */
+	path: string | undefined;
+	/** The device model, as it is now. */
+	model: DeviceModel;
+	/** The images of an initramfs that have the old module in them, or cannot be read: until they are made again, they load it. */
+	initramfs: InitramfsWithModule[];
+	/** What is to be done next, in order: commands, or a reboot. */
+	next: string[];
+}
+
+const policyFile = '/etc/modprobe.d/daxkind.conf';
+const daxctlFile = '/etc/modprobe.d/daxctl.conf';
+
+const policy = `# Written by "daxkind migrate-device-model", which removes it with --undo.
+# The module dax_pmem makes device-DAX devices on the bus /sys/bus/dax, where the
+# older dax_pmem_compat makes them in the class /sys/class/dax.
+blacklist ${oldModule}
+alias ${alias} ${newModule}
+`;
+
+const names = ['undo', 'dryRun', 'root'];
+
+/** Writes a file that is there whole or not at all, and never in the place of another. */
+function create(path: string, text: string): void {
+	const temporary = `${path}.${process.pid}.tmp`;
+	try {
+		const fd = openSync(temporary, 'wx', 0o644);
+		try {
+			writeFileSync(fd, text);
+			fsyncSync(fd);
+		} finally {
+			closeSync(fd);
+		}
+		linkSync(temporary, path);
+	} finally {
+		rmSync(temporary, { force: true });
+	}
+}
+
+/** What an existing file at the policy's place is. */
+function ownPolicy(tree: Tree): 'ours' | 'changed' | undefined {
+	const { value, error } = attempt(() => readFileSync(`${tree.root}${policyFile}`, 'utf8'));
+	if (error === 'ENOENT') return undefined;
+	return value === policy ? 'ours' : 'changed';
+}
+
+function next(tree: Tree, { model, initramfs }: { model: DeviceModel; initramfs: InitramfsWithModule[] }): string[] {
+	const on = tree.root === '' ? '' : `chroot ${tree.root} `;
+	const rebuild = initramfs.some(({ hasModule }) => hasModule !== false);
+	const command = tree.isDirectory('/etc/initramfs-tools')
+		? 'update-initramfs -u -k all'
+		: 'dracut --force --regenerate-all';
+	return [...(rebuild ? [`${on}${command}`] : []), ...(model.model === 'class' ? ['reboot'] : [])];
+}
+
+function undone(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> {
+	const found = ownPolicy(tree);
+	if (found === 'changed') {
+		const what = `${policyFile} is not as daxkind wrote it`;
+		throw refusal('ERR_DAXKIND_FOREIGN_FILE', policyFile, what, `look at it, and remove it yourself: rm ${policyFile}`);
+	}
+	if (found === 'ours') {
+		if (!dryRun) rmSync(`${tree.root}${policyFile}`);
+		return { changed: true, path: policyFile };
+	}
+	const { policy: other } = modelOf(tree);
+	if (other === undefined) return { changed: false, path: undefined };
+	const by = other === daxctlFile ? 'daxctl' : 'somebody else';
+	throw refusal(
+		'ERR_DAXKIND_FOREIGN_FILE',
+		other,
+		`${other} was made by ${by}, not by daxkind`,
+		`remove it yourself: rm ${other}`,
+	);
+}
+
+function done(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> {
+	const { policy: present } = modelOf(tree);
+	if (present !== undefined) return { changed: false, path: present };
+	if (ownPolicy(tree) !== undefined) {
+		const what = `there is another ${policyFile} already, which is no such policy`;
+		throw refusal(
+			'ERR_DAXKIND_FOREIGN_FILE',
+			policyFile,
+			what,
+			`look at it, and move it away: mv ${policyFile} ${policyFile}.old`,
+		);
+	}
+	if (!tree.isDirectory('/etc/modprobe.d')) {
+		const what = `there is no /etc/modprobe.d${tree.root === '' ? '' : ` in ${tree.root}`}, so that modprobe has no configuration`;
+		throw refusal(
+			'ERR_DAXKIND_NO_MODPROBE',
+			'/etc/modprobe.d',
+			what,
+			'install kmod, or name the root of an image with a system in it',
+		);
+	}
+	if (!dryRun) create(`${tree.root}${policyFile}`, policy);
+	return { changed: true, path: policyFile };
+}
+
+/**
+ * Has modprobe load dax_pmem, whose device-DAX devices are on the bus /sys/bus/dax, and never dax_pmem_compat, whose are in the class
+ * /sys/class/dax: writes /etc/modprobe.d/daxkind.conf, with what `daxctl migrate-device-model` installs. It takes effect when modules are
+ * loaded the next time. A policy that is there already, daxctl's for one, is left as it is, and nothing is changed.
+ *
+ * It blocks for as long as the images in /boot take to be read.
+ *
+ * @throws Error ERR_DAXKIND_FOREIGN_FILE for a file that is not as this function wrote it; ERR_DAXKIND_NO_MODPROBE without /etc/modprobe.d;
+ *   both with `path` and `remedy`. A system error (EACCES, EROFS, ENOSPC) of open, write, link or unlink.
+ * @example
+ * const { changed, next } = migrateDeviceModel({ dryRun: true });
+ */
+export function migrateDeviceModel(options?: MigrateOptions): Migration {
+	const given = requireOptions<MigrateOptions>('options', options);
+	requireKnownOptions('options', given, names);
+	const { undo = false, dryRun = false, root } = given;
+	requireBoolean('options.undo', undo);
+	requireBoolean('options.dryRun', dryRun);
+	const tree = treeAt(root === undefined ? undefined : requirePath('options.root', root));
+	const { changed, path } = undo ? undone(tree, dryRun) : done(tree, dryRun);
+	const model = modelOf(tree);
+	// With the policy gone, an initramfs that has the old module does what it did before.
+	const initramfs = undo ? [] : initramfsImages(tree, oldModule).filter(({ hasModule }) => hasModule !== false);
+	return { changed, dryRun, path, model, initramfs, next: undo && !changed ? [] : next(tree, { model, initramfs }) };
+}

@@ -1,0 +1,135 @@
+// What stands in the way of moving a device from one mode to the other, all of it looked at before anything is changed.
+
+import { type Refusal, refusal } from '../errors.ts';
+import type { DaxDevice } from './devices.ts';
+import { holdersOf, mountsOf } from './holders.ts';
+import { blockSizeOf, type MemoryBlock, memoryDirectory, wholeBlocks } from './memory.ts';
+import type { Tree } from './tree.ts';
+
+/** How memory is to come online. */
+export interface Onlining {
+	online: boolean;
+	movable: boolean;
+	force: boolean;
+}
+
+const few = (names: readonly string[]): string =>
+	names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+
+/** Whether somebody maps the device, or has a file system on it: who unbinds its driver would kill them by SIGBUS. */
+export function useOf(tree: Tree, device: DaxDevice): Refusal | undefined {
+	const { name } = device;
+	const mounts = mountsOf(tree, device);
+	if (mounts.length > 0) {
+		const what = `${name} is mounted on ${few(mounts)}`;
+		return refusal('ERR_DAXKIND_DEVICE_IN_USE', name, what, `umount ${mounts[0]}`);
+	}
+	const holders = holdersOf(device, tree);
+	if (holders.length === 0) return undefined;
+	const who = few(holders.map(({ pid, command }) => `${command} (process ${pid})`));
+	const what = `${name} is mapped by ${who}, which would be killed by SIGBUS at the next touch`;
+	return refusal(
+		'ERR_DAXKIND_DEVICE_IN_USE',
+		name,
+		what,
+		`end ${holders.length === 1 ? 'that process' : 'those processes'} first: kill ${holders.map(({ pid }) => pid).join(' ')}`,
+	);
+}
+
+/** Whether the device is of a model without drivers. */
+export function modelObstacle({ name, model }: DaxDevice): Refusal | undefined {
+	if (model !== 'class') return undefined;
+	const what = `${name} is of the class /sys/class/dax, whose devices can only be mapped`;
+	return refusal('ERR_DAXKIND_CLASS_DEVICE', name, what, 'daxkind migrate-device-model, and reboot');
+}
+
+/** Whether the device has no memory: what is left of a region's first one when it was destroyed. */
+export function emptyObstacle({ name, size, region }: DaxDevice): Refusal | undefined {
+	if (size !== 0) return undefined;
+	const remedy = `daxkind create-device ${region}, which gives it what is free in its region`;
+	return refusal('ERR_DAXKIND_DEVICE_EMPTY', name, `${name} has no memory`, remedy);
+}
+
+const autoOnline = `${memoryDirectory}/auto_online_blocks`;
+
+/** What the kernel does with memory that is added: offline, online, online_kernel or online_movable; undefined where it does not say. */
+export const policyOf = (tree: Tree): string | undefined => tree.read(autoOnline).value || undefined;
+
+export const policyPath = autoOnline;
+
+/** Whether the kernel would bring added memory online in another way than wanted. */
+export function policyConflicts(policy: string | undefined, { online, movable }: Omit<Onlining, 'force'>): boolean {
+	if (policy === undefined || policy === 'offline') return false;
+	if (!online) return true;
+	return movable ? policy !== 'online_movable' : policy === 'online_movable';
+}
+
+/** What stands in the way of making a device system RAM. */
+export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Refusal | undefined {
+	const { name, targetNode, start, size, mappings } = device;
+	if (targetNode === undefined) {
+		const what = `${name} has no target node, so the kernel does not know which NUMA node its memory would be`;
+		return refusal(
+			'ERR_DAXKIND_NO_TARGET_NODE',
+			name,
+			what,
+			'none but firmware that describes the memory (in its NFIT or SRAT), or a newer kernel',
+		);
+	}
+	const blockSize = blockSizeOf(tree);
+	if (blockSize === undefined) {
+		const what = 'This kernel cannot add memory while it runs: it has no /sys/devices/system/memory';
+		return refusal('ERR_DAXKIND_NO_HOTPLUG', name, what, 'boot a kernel with CONFIG_MEMORY_HOTPLUG');
+	}
+	const ranges = mappings.flatMap(({ start: from, end }) =>
+		from === undefined || end === undefined ? [] : [{ start: from, end: end + 1 }],
+	);
+	if (ranges.length === 0 && start !== undefined && size !== undefined) ranges.push({ start, end: start + size });
+	const blocks = ranges.reduce((all, range) => all + wholeBlocks(range, blockSize), 0);
+	if (ranges.length > 0 && blocks === 0) {
+		const what = `${name} has ${size} bytes, and no whole memory block of ${blockSize} bytes in them`;
+		return refusal('ERR_DAXKIND_DEVICE_TOO_SMALL', name, what, 'make a larger device, or keep this one in devdax mode');
+	}
+	const policy = policyOf(tree);
+	if (!wanted.force && policyConflicts(policy, wanted)) {
+		const instead = wanted.online ? (wanted.movable ? 'in zone Movable' : 'in zone Normal') : 'offline';
+		const what = `The kernel would bring the memory of ${name} online by itself (${autoOnline} is ${policy}), and it is to be ${instead}`;
+		const remedy = `use force, which changes that for as long as it takes; or: echo offline > ${autoOnline}`;
+		return refusal('ERR_DAXKIND_AUTO_ONLINE', name, what, remedy);
+	}
+	return undefined;
+}
+
+/** Whether the kernel says of a block that it cannot be taken offline. */
+export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[]): Refusal | undefined {
+	const fixed = blocks.filter(({ state, removable }) => state !== 'offline' && removable === false);
+	if (fixed.length === 0) return undefined;
+	const what = `${few(fixed.map((block) => block.name))} of ${name} cannot be taken offline, says the kernel, because it has something in there that cannot be moved`;
+	return refusal(
+		'ERR_DAXKIND_MEMORY_BUSY',
+		name,
+		what,
+		'reboot, and bring the memory online in zone Movable the next time',
+	);
+}
+
+/** What stands in the way of making a device of system RAM devdax. */
+export function toDevdax(device: DaxDevice, { force }: { force: boolean }): Refusal | undefined {
+	const { name, memory } = device;
+	if (memory === undefined) {
+		const what = `Which memory blocks ${name} has cannot be seen`;
+		return refusal('ERR_DAXKIND_NO_HOTPLUG', name, what, 'run as root, who sees the addresses of its memory');
+	}
+	const fixed = fixedMemory(device, memory.blocks);
+	if (fixed !== undefined) return fixed;
+	if (memory.online > 0 && !force) {
+		const what = `${memory.online} of ${memory.total} memory blocks of ${name} are online`;
+		return refusal(
+			'ERR_DAXKIND_MEMORY_ONLINE',
+			name,
+			what,
+			`daxkind offline-memory ${name}; or use force, which does that first`,
+		);
+	}
+	return undefined;
+}

@@ -1,0 +1,49 @@
+// The options that the operations on devices share.
+import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { checkJobOptions, type WatchedJobOptions } from '../jobs.ts';
+
+/** How far an operation on a device is. */
+export interface DeviceProgress {
+	/** What is being done: its driver is changed, or memory blocks go on- or offline. */
+	step: 'driver' | 'online' | 'offline';
+	/** Memory blocks, or 0 and 1 for the driver. */
+	done: number;
+	total: number;
+}
+
+export interface DeviceOptions extends WatchedJobOptions<DeviceProgress> {
+	/**
+	 * How many milliseconds one memory block may take to go offline: the kernel moves all that is in it elsewhere, and tries for ever where
+	 * a device or io_uring has a page pinned. Default 60000.
+	 */
+	blockLimitMs?: number;
+}
+
+export interface CheckedDeviceOptions {
+	signal: AbortSignal | undefined;
+	onProgress: (progress: DeviceProgress) => void;
+	blockLimitMs: number;
+}
+
+const defaultBlockLimitMs = 60_000;
+/** setTimeout's limit. */
+const mostMs = 2 ** 31 - 1;
+
+const deviceOptionNames = ['signal', 'onProgress', 'blockLimitMs'];
+
+/** Checks the options of an operation: the shared ones, and switches of its own with their defaults. */
+export function checkDeviceOptions<Switches extends Record<string, boolean>>(
+	options: (DeviceOptions & { [name in keyof Switches]?: boolean | undefined }) | undefined,
+	switches: Switches,
+): CheckedDeviceOptions & Switches {
+	const given = requireOptions('options', options) as DeviceOptions & Record<string, unknown>;
+	requireKnownOptions('options', given, [...deviceOptionNames, ...Object.keys(switches)]);
+	const { signal, onProgress = () => {} } = checkJobOptions<DeviceProgress>(given);
+	const { blockLimitMs = defaultBlockLimitMs } = given;
+	requireInteger('options.blockLimitMs', blockLimitMs, 1, mostMs);
+	const values = Object.entries(switches).map(([name, fallback]) => [
+		name,
+		requireBoolean(`options.${name}`, given[name] ?? fallback),
+	]);
+	return { signal, onProgress, blockLimitMs, ...(Object.fromEntries(values) as Switches) };
+}

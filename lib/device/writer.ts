@@ -1,0 +1,96 @@
+// Writes to sysfs that may take seconds, or for ever: taking memory offline waits until nobody has a page of it pinned, and only a signal
+// ends the wait. So another process makes the calls, one at a time; neither the event loop nor Node's pool of threads waits for them.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { systemError } from '../errors.ts';
+
+export interface Order {
+	path: string;
+	text: string;
+}
+
+export interface Answer {
+	errno?: number;
+	syscall?: string;
+}
+
+export interface WriteOptions {
+	/** Ends the write; its reason is the rejection. */
+	signal?: AbortSignal | undefined;
+	/** Ends the write after so many milliseconds: ETIMEDOUT. */
+	limitMs?: number | undefined;
+}
+
+const ETIMEDOUT = -110;
+/** ECHILD: the process ended by itself. */
+const ECHILD = -10;
+
+export class Writer {
+	#child: ChildProcess | undefined;
+
+	#start(): ChildProcess {
+		// A bundle has no such file; it cannot have the addon either.
+		const program = fileURLToPath(new URL('./writer-process.js', import.meta.url));
+		// Nothing of this process's own options: a debugger, a loader.
+		const env = { ...process.env, NODE_OPTIONS: '' };
+		this.#child ??= fork(program, { execArgv: [], env, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+		return this.#child;
+	}
+
+	/**
+	 * Writes a text to a file, in one call.
+	 *
+	 * @throws A system error of open or write; ETIMEDOUT; the signal's reason. A write that was ended may have been done, or not.
+	 */
+	async write(path: string, text: string, { signal, limitMs }: WriteOptions = {}): Promise<void> {
+		signal?.throwIfAborted();
+		const child = this.#start();
+		let stop: (reason: unknown) => void = () => {};
+		const stopped = new Promise<never>((_, reject) => {
+			stop = reject;
+		});
+		const answered = new Promise<Answer>((resolve, reject) => {
+			const ended = () => reject(systemError(ECHILD, 'write', path, 'the process that writes has ended'));
+			child.once('exit', ended);
+			child.once('error', reject);
+			child.once('message', (answer) => {
+				child.off('exit', ended);
+				child.off('error', reject);
+				resolve(answer as Answer);
+			});
+		});
+		const abort = () => stop(signal!.reason);
+		signal?.addEventListener('abort', abort, { once: true });
+		const timer =
+			limitMs === undefined
+				? undefined
+				: setTimeout(() => stop(systemError(ETIMEDOUT, 'write', path, `not done within ${limitMs / 1000} s`)), limitMs);
+		try {
+			child.send({ path, text } satisfies Order);
+			const { errno, syscall = 'write' } = await Promise.race([answered, stopped]);
+			if (errno !== undefined) throw systemError(errno, syscall, path);
+		} catch (error) {
+			answered.catch(() => {});
+			if (error === signal?.reason || (error as NodeJS.ErrnoException).code === 'ETIMEDOUT') await this.#kill();
+			throw error;
+		} finally {
+			clearTimeout(timer);
+			signal?.removeEventListener('abort', abort);
+		}
+	}
+
+	/** Ends the process, and with it its write. */
+	async #kill(): Promise<void> {
+		const child = this.#child;
+		this.#child = undefined;
+		if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+		const gone = new Promise((resolve) => child.once('exit', resolve));
+		child.kill('SIGKILL');
+		await gone;
+	}
+
+	/** Lets the process go. */
+	close(): Promise<void> {
+		return this.#kill();
+	}
+}

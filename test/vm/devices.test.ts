@@ -1,0 +1,272 @@
+// Device-DAX devices of every sort that a VM has: what is said of them against the real daxctl, and moving them for real.
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import {
+	createDevice,
+	type DaxDevice,
+	type DaxRegion,
+	destroyDevice,
+	deviceModel,
+	disableDevice,
+	enableDevice,
+	getDevice,
+	listDevices,
+	listRegions,
+	offlineMemory,
+	onlineMemory,
+	reconfigureDevice,
+} from 'daxkind/device';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { deviceJson, regionJson } from '#lib/cli/devices.js';
+import { devdax, hmem, smallDevdax } from '../helpers/guest.ts';
+import { sh } from '../helpers/scratch.ts';
+
+const hasDaxctl = sh('command -v daxctl || true') !== '';
+const autoOnline = '/sys/devices/system/memory/auto_online_blocks';
+const name = basename(devdax);
+
+/** What daxctl says of a device or region, without what it leaves out where it does not apply. */
+function pick(said: Record<string, unknown>, ours: Record<string, unknown>): Record<string, unknown> {
+	return Object.fromEntries(Object.keys(said).map((key) => [key, ours[key]]));
+}
+
+const daxctl = (...args: string[]) =>
+	JSON.parse(sh(`daxctl list ${args.join(' ')}`) || '[]') as Record<string, unknown>[];
+
+/** Compares all devices and regions with what daxctl lists. */
+function compareWithDaxctl(): void {
+	const devices = new Map(listDevices().map((device: DaxDevice) => [device.name, deviceJson(device)]));
+	const listed = daxctl('-D', '-M', '-i');
+	expect(listed.map(({ chardev }) => chardev).sort()).toEqual([...devices.keys()].sort());
+	for (const said of listed) expect(pick(said, devices.get(said.chardev as string)!)).toEqual(said);
+	const regions = new Map(listRegions().map((region: DaxRegion) => [region.path, regionJson(region)]));
+	for (const { devices: _, ...said } of daxctl('-R', '-D', '-i')) {
+		expect(pick(said, regions.get(said.path as string)!)).toEqual(said);
+	}
+}
+
+const refused = (code: string, path: string, remedy: RegExp) =>
+	expect.objectContaining({
+		code,
+		path,
+		remedy: expect.stringMatching(remedy),
+		message: expect.stringContaining('Fix: '),
+	});
+
+let policy = '';
+beforeEach(() => {
+	policy = readFileSync(autoOnline, 'utf8').trim();
+	writeFileSync(autoOnline, 'offline');
+});
+afterEach(async () => {
+	for (const device of [devdax, hmem]) await reconfigureDevice(device, 'devdax', { force: true });
+	writeFileSync(autoOnline, policy);
+});
+
+describe('devices', () => {
+	test.skipIf(!hasDaxctl)('are what daxctl lists, in each mode', async () => {
+		compareWithDaxctl();
+		await reconfigureDevice(devdax, 'system-ram');
+		compareWithDaxctl();
+		await offlineMemory(devdax);
+		compareWithDaxctl();
+	});
+
+	test('are on the bus, where no migration is needed', () => {
+		expect(deviceModel()).toMatchObject({ model: 'bus', migration: 'not-needed' });
+	});
+
+	test('tell where they come from', () => {
+		expect(getDevice(devdax)).toMatchObject({
+			provider: 'ACPI.NFIT',
+			dynamic: false,
+			persistenceDomain: 'memory_controller',
+		});
+		expect(getDevice(basename(hmem))).toMatchObject({ provider: 'hmem', dynamic: true, namespace: undefined });
+		expect(getDevice(devdax).targetNode).not.toBe(getDevice(hmem).targetNode);
+	});
+
+	test('tell another user all but the addresses, and why', () => {
+		const program = `import { listDevices } from 'daxkind/device'; console.log(JSON.stringify(listDevices()));`;
+		const script = `${process.execPath} --input-type=module -e "${program}"`;
+		const devices = JSON.parse(sh(`setpriv --reuid 65534 --regid 65534 --clear-groups ${script}`)) as DaxDevice[];
+		for (const device of devices) {
+			const { start, mappings, ...rest } = getDevice(device.name);
+			expect(device).toMatchObject({
+				name: rest.name,
+				mode: rest.mode,
+				size: rest.size,
+				permissions: rest.permissions,
+			});
+			expect(device.start).toBeUndefined();
+			expect(device.reasons.start).toMatch(/^EACCES: .*resource is for root$/);
+		}
+	});
+});
+
+describe('reconfigureDevice', () => {
+	test('moves a device to system-ram and back, ten times', async () => {
+		const { targetNode } = getDevice(devdax);
+		for (let round = 0; round < 10; round++) {
+			const there = await reconfigureDevice(devdax, 'system-ram');
+			expect(there).toMatchObject({ changed: true, before: 'devdax', device: { mode: 'system-ram' } });
+			expect(there.device.memory).toMatchObject({ online: there.device.memory!.total, zone: 'Movable', movable: true });
+			expect(readFileSync(`/sys/devices/system/node/node${targetNode}/meminfo`, 'utf8')).toMatch(/MemTotal: +[1-9]/);
+			const back = await reconfigureDevice(devdax, 'devdax', { force: true });
+			expect(back).toMatchObject({ changed: true, before: 'system-ram', device: { mode: 'devdax' } });
+			expect(readFileSync('/proc/iomem', 'utf8')).not.toContain('(kmem)');
+		}
+	});
+
+	test('says that nothing was done where there is nothing to do', async () => {
+		expect(await reconfigureDevice(devdax, 'devdax')).toMatchObject({ changed: false });
+		await reconfigureDevice(devdax, 'system-ram');
+		expect(await reconfigureDevice(devdax, 'system-ram')).toMatchObject({ changed: false });
+	});
+
+	test('reports each block that goes on- or offline', async () => {
+		const seen: string[] = [];
+		const onProgress = ({ step, done, total }: { step: string; done: number; total: number }) =>
+			seen.push(`${step} ${done}/${total}`);
+		const { device } = await reconfigureDevice(devdax, 'system-ram', { onProgress });
+		const total = device.memory!.total;
+		expect(seen).toEqual([
+			'driver 0/1',
+			'driver 1/1',
+			...Array.from({ length: total + 1 }, (_, n) => `online ${n}/${total}`),
+		]);
+	});
+
+	test('leaves the memory offline if that is wanted', async () => {
+		const { device } = await reconfigureDevice(devdax, 'system-ram', { online: false });
+		expect(device.memory).toMatchObject({ online: 0 });
+		expect(await reconfigureDevice(devdax, 'devdax')).toMatchObject({ changed: true });
+	});
+
+	test('refuses online memory without force, and a policy that would bring it online elsewhere', async () => {
+		writeFileSync(autoOnline, 'online');
+		await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(
+			refused('ERR_DAXKIND_AUTO_ONLINE', name, /force/),
+		);
+		expect(getDevice(devdax).mode).toBe('devdax');
+		const { device } = await reconfigureDevice(devdax, 'system-ram', { force: true });
+		expect(device.memory).toMatchObject({ movable: true });
+		expect(readFileSync(autoOnline, 'utf8')).toBe('online\n');
+		const online = refused('ERR_DAXKIND_MEMORY_ONLINE', name, /offline-memory/);
+		await expect(reconfigureDevice(devdax, 'devdax')).rejects.toEqual(online);
+		expect(getDevice(devdax).memory).toMatchObject({ online: device.memory!.total });
+	});
+
+	test('refuses a device that somebody maps, and names who', async () => {
+		const program = `const { mapFile } = await import('daxkind'); const { DeviceKind } = await import('daxkind');
+			const kind = DeviceKind.create('${devdax}'); console.log('mapped'); setInterval(() => {}, 1000);`;
+		const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+			stdio: ['ignore', 'pipe', 'inherit'],
+		});
+		try {
+			await new Promise((resolve) => child.stdout.once('data', resolve));
+			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(
+				expect.objectContaining({
+					code: 'ERR_DAXKIND_DEVICE_IN_USE',
+					path: name,
+					message: expect.stringContaining(`process ${child.pid}`),
+				}),
+			);
+			await expect(disableDevice(devdax)).rejects.toMatchObject({ code: 'ERR_DAXKIND_DEVICE_IN_USE' });
+			expect(child.exitCode).toBeNull();
+		} finally {
+			const ended = new Promise((resolve) => child.once('exit', resolve));
+			child.kill();
+			await ended;
+		}
+	});
+
+	test('refuses a device without a whole memory block', async () => {
+		const small = basename(smallDevdax);
+		await expect(reconfigureDevice(smallDevdax, 'system-ram')).rejects.toEqual(
+			refused('ERR_DAXKIND_DEVICE_TOO_SMALL', small, /larger/),
+		);
+		expect(getDevice(smallDevdax).mode).toBe('devdax');
+	});
+
+	test.each([
+		['one that there is not', 'dax99.0', /dax/],
+		['a node of something else', '/dev/null', /dax/],
+		['a path that there is not', '/dev/dax99.0', /dax/],
+	])('refuses %s', async (_, device, remedy) => {
+		await expect(reconfigureDevice(device, 'devdax')).rejects.toEqual(refused('ERR_DAXKIND_NO_DEVICE', device, remedy));
+	});
+
+	test('can be aborted while blocks go online, which stay as they are', async () => {
+		const stop = new AbortController();
+		const onProgress = ({ step, done }: { step: string; done: number }) =>
+			step === 'online' && done === 1 && stop.abort('enough');
+		await expect(reconfigureDevice(devdax, 'system-ram', { signal: stop.signal, onProgress })).rejects.toBe('enough');
+		expect(getDevice(devdax)).toMatchObject({ mode: 'system-ram', memory: { online: 1 } });
+	});
+});
+
+describe('onlineMemory and offlineMemory', () => {
+	test('bring a device’s blocks online in a zone, and say where they are', async () => {
+		const { device } = await reconfigureDevice(devdax, 'system-ram', { online: false });
+		const total = device.memory!.total;
+		expect(await onlineMemory(devdax, { movable: false })).toMatchObject({
+			changed: total,
+			device: { memory: { zone: 'Normal' } },
+		});
+		await expect(onlineMemory(devdax)).rejects.toEqual(refused('ERR_DAXKIND_WRONG_ZONE', name, /offline-memory/));
+		expect(await offlineMemory(devdax)).toMatchObject({ changed: total });
+		expect(await offlineMemory(devdax)).toMatchObject({ changed: 0 });
+		expect(await onlineMemory(devdax)).toMatchObject({ changed: total, device: { memory: { zone: 'Movable' } } });
+	});
+
+	test('are for devices in system-ram mode', async () => {
+		const wrong = refused('ERR_DAXKIND_WRONG_MODE', name, /system-ram/);
+		await expect(onlineMemory(devdax)).rejects.toEqual(wrong);
+		await expect(offlineMemory(devdax)).rejects.toEqual(wrong);
+	});
+});
+
+describe('dynamic regions', () => {
+	test('devices are made, used and removed', async () => {
+		const region = getDevice(hmem).region!;
+		const full = refused('ERR_DAXKIND_REGION_FULL', region, /destroy-device/);
+		await expect(createDevice(region)).rejects.toEqual(full);
+		const whole = getDevice(hmem).size!;
+		expect((await destroyDevice(hmem)).region).toMatchObject({ availableSize: whole });
+		try {
+			const empty = refused('ERR_DAXKIND_DEVICE_EMPTY', basename(hmem), /create-device/);
+			await expect(enableDevice(hmem)).rejects.toEqual(empty);
+			await expect(reconfigureDevice(hmem, 'system-ram')).rejects.toEqual(empty);
+			const { device } = await createDevice(region, { size: whole / 2 });
+			expect(device).toMatchObject({ mode: 'devdax', size: whole / 2, region });
+			await destroyDevice(device.name);
+			expect(listRegions().find(({ name: one }) => one === region)).toMatchObject({ availableSize: whole });
+			await expect(createDevice(region, { size: whole + 2 ** 21 })).rejects.toMatchObject({
+				code: 'ERR_DAXKIND_REGION_FULL',
+			});
+			await expect(createDevice(region, { size: 4097 })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+		} finally {
+			const { device } = await createDevice(region);
+			expect(device.size).toBe(whole);
+			expect(device.path).toBe(hmem);
+		}
+	});
+
+	test('a static region is ndctl’s', async () => {
+		const region = getDevice(devdax).region!;
+		await expect(createDevice(region)).rejects.toEqual(refused('ERR_DAXKIND_STATIC_REGION', region, /ndctl/));
+		await expect(destroyDevice(devdax)).rejects.toEqual(refused('ERR_DAXKIND_STATIC_REGION', region, /ndctl/));
+		await expect(createDevice('nowhere')).rejects.toEqual(refused('ERR_DAXKIND_NO_REGION', 'nowhere', /hmem\.0/));
+	});
+
+	test('a device without a driver is disabled, and enabled again', async () => {
+		expect(await disableDevice(devdax)).toMatchObject({ changed: true, device: { mode: 'disabled' } });
+		expect(await disableDevice(devdax)).toMatchObject({ changed: false });
+		expect(await enableDevice(devdax)).toMatchObject({ changed: true, device: { mode: 'devdax' } });
+		expect(await enableDevice(devdax)).toMatchObject({ changed: false });
+		await reconfigureDevice(devdax, 'system-ram');
+		await expect(disableDevice(devdax)).rejects.toEqual(refused('ERR_DAXKIND_MEMORY_ONLINE', name, /offline-memory/));
+	});
+});
