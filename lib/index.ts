@@ -29,12 +29,17 @@ export type { SystemError } from './errors.ts';
 export type { JobOptions } from './jobs.ts';
 export {
 	type BlockReference,
+	DeviceKind,
+	type DeviceKindOptions,
 	FixedKind,
 	type FixedKindOptions,
 	Kind,
 	type KindStats,
 	type LeakReport,
 	minPmemSize,
+	NodeKind,
+	type NodeKindOptions,
+	type NodeUse,
 	OutOfMemoryError,
 	type OutOfMemoryReason,
 	PmemKind,

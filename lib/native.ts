@@ -43,7 +43,10 @@ export interface FileStatus {
 	birthTimeNs: bigint;
 	changeTimeNs: bigint;
 	modifyTimeNs: bigint;
-	/** The device that the file is on. */
+	/** Of a node kind: the NUMA nodes that its memory is to come from, and NodeKindRequest's number of the policy. */
+	nodes: number[];
+	policy: number;
+	/** The device that the file is on, or that it is. */
 	deviceMajor: number;
 	deviceMinor: number;
 	/** The device that the file stands for, if it is a device node. */
@@ -202,6 +205,8 @@ interface Syscalls {
 	punchHole(fd: number, offset: number, length: number, path?: string): void;
 	/** ftruncate. */
 	truncate(fd: number, size: number, path?: string): void;
+	/** getcpu: the NUMA node of the processor that this thread runs on now; 0 where the call is refused. */
+	currentNode(): number;
 }
 
 /** Mappings of files as ArrayBuffers. */
@@ -256,14 +261,17 @@ export interface KindHandle {
 	capacity: number;
 	/** log2 of the unit of blocks that are longer than a slab's, in bytes. */
 	unitShift: number;
-	type: 'pmem' | 'fixed';
+	type: 'pmem' | 'fixed' | 'device' | 'node';
 	path: string;
 	/** MAP_SYNC. */
 	sync: boolean;
 	debug: boolean;
 	/** STATX_ATTR_DAX of the kind's file; where that is not reported, true if MAP_SYNC is accepted, and else undefined. */
 	dax: boolean | undefined;
-	/** The device that the file is on. */
+	/** Of a node kind: the NUMA nodes that its memory is to come from, and NodeKindRequest's number of the policy. */
+	nodes: number[];
+	policy: number;
+	/** The device that the file is on, or that it is. */
 	deviceMajor: number;
 	deviceMinor: number;
 }
@@ -278,6 +286,37 @@ export type KindRequest = [
 	/** MAP_SHARED_VALIDATE|MAP_SYNC. */
 	sync: boolean,
 	/** fallocate and madvise(MADV_POPULATE_WRITE) of all. */
+	prefault: boolean,
+	debug: boolean,
+];
+
+/** What kindCreateDevice makes. Sizes in bytes, multiples of `align`. */
+export type DeviceKindRequest = [
+	path: string,
+	offset: number,
+	size: number,
+	/** The device's alignment. */
+	align: number,
+	/** Overwrite all of it with zeros. */
+	scrub: boolean,
+	/** madvise(MADV_POPULATE_WRITE) of all. */
+	prefault: boolean,
+	debug: boolean,
+];
+
+/** What kindCreateNode makes. */
+export type NodeKindRequest = [
+	/** For messages. */
+	path: string,
+	/** The nodes' numbers, as a Uint16Array has them. */
+	nodes: Uint8Array,
+	/** 0: MPOL_BIND; 1: MPOL_PREFERRED_MANY; 2: MPOL_INTERLEAVE. */
+	policy: number,
+	/** 0: as the machine is set up; 1: MADV_HUGEPAGE; 2: MADV_NOHUGEPAGE. */
+	hugePages: number,
+	/** Bytes, a multiple of `chunkSize`; 0: what the nodes have. */
+	maxSize: number,
+	conservative: boolean,
 	prefault: boolean,
 	debug: boolean,
 ];
@@ -401,6 +440,10 @@ interface Kinds {
 	/** open(O_TMPFILE), statx, ftruncate, mmap, madvise(MADV_DONTFORK). Throws a {@link SystemError}. */
 	kindCreate(...request: KindRequest): KindHandle;
 	kindCreateAsync(...request: KindRequest): NativeJob<KindHandle>;
+	kindCreateDevice(...request: DeviceKindRequest): KindHandle;
+	kindCreateDeviceAsync(...request: DeviceKindRequest): NativeJob<KindHandle>;
+	kindCreateNode(...request: NodeKindRequest): KindHandle;
+	kindCreateNodeAsync(...request: NodeKindRequest): NativeJob<KindHandle>;
 	/** A kind over the range of a mapping of this thread, which cannot be released until the kind is closed. */
 	kindCreateFixed(mappingId: number, path: string, debug: boolean): KindHandle;
 	/** Puts at least one block of the class into its empty magazine. */
@@ -435,6 +478,8 @@ interface Kinds {
 	kindShare(id: number): [process: number, secret: string];
 	/** Joins a kind of this process; undefined if nobody holds it any more, or the secret is another. */
 	kindAttach(process: number, number: number, secret: string): KindHandle | undefined;
+	/** The number of a NUMA node and the bytes of the kind that are on it, for each node; undefined where that is not known. */
+	kindNodes(id: number): Float64Array | undefined;
 	/** Says that this hold is about to be closed. Whether it is the last one that has not left. */
 	kindLeave(id: number): boolean;
 	/** Gives a block a generation, in place of the one that it may have. */

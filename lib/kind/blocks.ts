@@ -44,11 +44,14 @@ export class Blocks implements Memory {
 	readonly #empty: Empty;
 	readonly #ordinary: Ordinary;
 	readonly #pressure: PressureWatch | undefined;
+	/** What is full where the region has no room. */
+	readonly #fullReason: OutOfMemoryReason;
 
 	constructor(owner: object, handle: KindHandle, { onPressure, pressureThreshold }: CheckedPressureOptions) {
 		this.owner = owner;
 		this.path = handle.path;
 		this.heap = new ThreadHeap(handle, this.backings);
+		this.#fullReason = handle.type === 'node' ? 'node-full' : 'file-system-full';
 		this.views = new Views(handle.id);
 		this.#empty = new Empty(this);
 		this.#ordinary = new Ordinary(this, this.backings);
@@ -236,7 +239,7 @@ export class Blocks implements Memory {
 		const freeInSlabs = classes.reduce((sum, each) => sum + each.free * each.size, 0);
 		let reason: OutOfMemoryReason = free + freeInSlabs >= requested ? 'fragmented' : 'limit';
 		if (requested <= capacity && requested > constants.MAX_LENGTH) reason = 'buffer-limit';
-		else if (isOutOfRoom(status) && requested <= capacity) reason = isOutOfQuota(status) ? 'quota' : 'file-system-full';
+		else if (isOutOfRoom(status) && requested <= capacity) reason = isOutOfQuota(status) ? 'quota' : this.#fullReason;
 		const collectable = this.garbage.mostBytes;
 		const { path } = this;
 		throw new OutOfMemoryError({ requested, capacity, allocated, free, freeInSlabs, collectable, reason, path });

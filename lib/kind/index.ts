@@ -1,14 +1,18 @@
 // The door of lib/kind, and the list of the kinds there are.
+import { deviceKindOf } from './device-kind.ts';
 import { fixedKindOf } from './fixed-kind.ts';
 import { nameKinds } from './kind.ts';
+import { nodeKindOf } from './node-kind.ts';
 import { pmemKindOf } from './pmem-kind.ts';
 
-nameKinds({ pmem: pmemKindOf, fixed: fixedKindOf });
+nameKinds({ pmem: pmemKindOf, fixed: fixedKindOf, device: deviceKindOf, node: nodeKindOf });
 
+export { DeviceKind, type DeviceKindOptions } from './device-kind.ts';
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
 export type { Progress, ProgressOptions } from './jobs.ts';
 export { Kind } from './kind.ts';
 export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats.ts';
+export { NodeKind, type NodeKindOptions, type NodeUse } from './node-kind.ts';
 export { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 export { minPmemSize, PmemKind, type PmemKindOptions } from './pmem-kind.ts';
 export type { Pressure, PressureOptions } from './pressure.ts';

@@ -69,6 +69,8 @@ interface KindClass<K> {
 	readonly name: string;
 	attach(shared: SharedKind): K;
 }
+/** On which NUMA nodes a kind's memory is, the most first. */
+export let nodesOf: (kind: Kind) => { node: number; bytes: number }[];
 export let attachAs: <K extends Kind>(type: KindClass<K>, shared: SharedKind) => K;
 
 /** What makes the Kind of a handle, by the handle's type. */
@@ -356,6 +358,17 @@ export abstract class Kind extends Allocator {
 		// Whoever looks for the methods of a kind looks here.
 		const { malloc, free } = Object.getOwnPropertyDescriptors(Allocator.prototype);
 		Object.defineProperties(Kind.prototype, { malloc, free });
+
+		nodesOf = (kind) => {
+			Kind.#check(kind);
+			kind.#blocks.checkOpen();
+			const table = native.kindNodes(kind.#heap.id) ?? new Float64Array();
+			const rows = Array.from({ length: table.length / 2 }, (_, row) => ({
+				node: table[2 * row]!,
+				bytes: table[2 * row + 1]!,
+			}));
+			return rows.sort((one, other) => other.bytes - one.bytes);
+		};
 
 		attachAs = (type, shared) => {
 			const stack = stackOf(type.attach);

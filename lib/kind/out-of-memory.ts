@@ -6,10 +6,11 @@ import { constants } from 'node:buffer';
  * - `limit`: what is free does not suffice; the kind's `maxSize` is the limit.
  * - `file-system-full`: the kind may grow, but its file system has no room (ENOSPC); so XFS also says of a project's quota.
  * - `quota`: the kind may grow, but the user's, group's or project's quota of its file system does not allow it (EDQUOT).
+ * - `node-full`: the kind may grow, but its NUMA nodes have no room, or the control group of the process.
  * - `fragmented`: enough is free, but not in one piece, or only in slabs of blocks of other sizes.
  * - `buffer-limit`: no Buffer of this Node can be that long (4 GiB before Node 22).
  */
-export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'quota' | 'fragmented' | 'buffer-limit';
+export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'quota' | 'node-full' | 'fragmented' | 'buffer-limit';
 
 interface Failure {
 	requested: number;
@@ -30,6 +31,8 @@ const words: Record<OutOfMemoryReason, (failure: Failure) => string> = {
 		'the file system is full, or the quota of its directory on XFS is used up; free blocks, or make room in it',
 	quota: () =>
 		'the quota of its user, group or project is used up; free blocks, or have the quota raised (repquota lists them)',
+	'node-full': () =>
+		'the nodes have no more memory than the kernel needs, or the control group of this process is at its limit; free blocks, or allow other nodes (policy preferred)',
 	fragmented: ({ requested, free, freeInSlabs }) =>
 		free >= requested
 			? `${free} bytes are free, but not in one piece; free neighbouring blocks, or ask for less at once`

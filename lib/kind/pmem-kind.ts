@@ -2,12 +2,13 @@
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
-import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
+import { checkJobOptions } from '../jobs.ts';
 import { type Granularity, granularityOf, whyNoFile } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
-import { type ProgressOptions, progressOf } from './jobs.ts';
-import { adopt, attachAs, Kind } from './kind.ts';
+import type { ProgressOptions } from './jobs.ts';
+import { attachAs, Kind } from './kind.ts';
+import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import {
 	type CheckedPressureOptions,
 	checkPressureOptions,
@@ -194,20 +195,7 @@ export class PmemKind extends Kind {
 	 */
 	static create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
 		const stack = stackOf(PmemKind.create);
-		const checked = checkOptions(directory, options, names);
-		const { request, requireDax, pressure } = checked;
-		let handle: KindHandle;
-		try {
-			handle = native.kindCreate(...request);
-		} catch (error) {
-			throw explained(error, checked);
-		}
-		const kind = adopt(handle, () => new PmemKind(handle, pressure), stack);
-		if (requireDax && !kind.dax) {
-			kind.close();
-			throw notDax(kind);
-		}
-		return kind;
+		return makeKind(PmemKind.#recipe(checkOptions(directory, options, names)), stack);
 	}
 
 	/**
@@ -233,23 +221,19 @@ export class PmemKind extends Kind {
 	): Promise<PmemKind> {
 		const stack = stackOf(PmemKind.createAsync);
 		const checked = checkOptions(directory, options, asyncNames);
+		return makeKindAsync(PmemKind.#recipe(checked), stack, checkJobOptions(options));
+	}
+
+	static #recipe(checked: Checked): Recipe<PmemKind> {
 		const { request, requireDax, pressure } = checked;
-		const given = checkJobOptions(options);
-		let handle: KindHandle;
-		try {
-			const discard = (unwanted: KindHandle) => finish(() => native.kindCloseAsync(unwanted.id), {});
-			handle = await finish(() => native.kindCreateAsync(...request), given, { progressOf, discard });
-		} catch (error) {
-			throw explained(error, checked);
-		}
-		const kind = adopt(handle, () => new PmemKind(handle, pressure), stack);
-		try {
-			throwIfAborted(given.signal);
-			if (requireDax && !kind.dax) throw notDax(kind);
-		} catch (error) {
-			await kind.closeAsync();
-			throw error;
-		}
-		return kind;
+		return {
+			create: () => native.kindCreate(...request),
+			createAsync: () => native.kindCreateAsync(...request),
+			kindOf: (handle) => new PmemKind(handle, pressure),
+			explained: (error) => explained(error, checked),
+			check: (kind) => {
+				if (requireDax && !kind.dax) throw notDax(kind);
+			},
+		};
 	}
 }

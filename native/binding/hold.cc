@@ -91,6 +91,10 @@ Napi::Value HoldTable::attach(Napi::Env env, std::shared_ptr<Kind> kind) {
     handle["sync"] = description.sync;
     handle["debug"] = description.debug;
     handle["dax"] = optionalBoolean(env, description.dax);
+    Napi::Array nodes = Napi::Array::New(env, description.nodes.size());
+    for (uint32_t at = 0; at < description.nodes.size(); at++) nodes[at] = description.nodes[at];
+    handle["nodes"] = nodes;
+    handle["policy"] = description.policy;
     handle["deviceMajor"] = description.deviceMajor;
     handle["deviceMinor"] = description.deviceMinor;
 

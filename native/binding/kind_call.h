@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "binding/call.h"
 #include "binding/hold.h"
@@ -54,8 +55,46 @@ class KindCall : public Call {
         request.debug = boolean("debug");
         return request;
     }
+    // Seven arguments.
+    DeviceKindRequest deviceKindRequest() {
+        DeviceKindRequest request;
+        request.path = path("path");
+        request.offset = uint64("offset");
+        request.size = uint64("size");
+        request.align = uint64("align");
+        const bool isWhole = request.align > 0 && (request.offset | request.size) % request.align == 0;
+        if (!isRefused() && (!isWhole || request.size == 0)) refuseRange("size", "a multiple of align");
+        request.scrub = boolean("scrub");
+        request.prefault = boolean("prefault");
+        request.debug = boolean("debug");
+        return request;
+    }
+    // Eight arguments.
+    NodeKindRequest nodeKindRequest() {
+        NodeKindRequest request;
+        request.path = path("path");
+        request.nodes.nodes = nodes("nodes");
+        request.nodes.policy = static_cast<syscalls::NumaPolicy>(integer("policy", 0, 2));
+        request.nodes.hugePages = static_cast<NumaNodesOptions::HugePages>(integer("hugePages", 0, 2));
+        request.nodes.capacity = static_cast<uint64_t>(integer("maxSize", 0, kLargestExactInteger + 1));
+        if (request.nodes.capacity % kChunkSize != 0) refuseRange("maxSize", "a multiple of chunkSize");
+        request.conservative = boolean("conservative");
+        request.prefault = boolean("prefault");
+        request.debug = boolean("debug");
+        return request;
+    }
 
   private:
+    // The numbers of NUMA nodes, each in two bytes, the low one first: nothing has to be read out of an array.
+    std::vector<int> nodes(const char* name) {
+        const ByteView given = bytes(name);
+        std::vector<int> all;
+        for (size_t at = 0; at + 1 < given.length; at += 2) all.push_back(given.data[at] | given.data[at + 1] << 8);
+        const auto isBeyond = [](int node) { return node >= syscalls::kMostNodes; };
+        const bool isRight = !all.empty() && std::none_of(all.begin(), all.end(), isBeyond);
+        if (!isRefused() && !isRight) refuseRange(name, "at least one number of a node");
+        return all;
+    }
     static bool isCode(uint32_t code) {
         if (code < kRunCode) return code < kSlabClasses;
         const uint32_t units = unitsOf(code);

@@ -16,36 +16,38 @@ namespace daxkind {
 
 namespace {
 
-// A kind that is being made.
-struct Creation {
-    PmemKindRequest request;
-    std::shared_ptr<Kind> kind;
-    std::optional<Prefault> prefault;
-
-    int step(JobControl& control, const char** failedCall) {
-        if (prefault) return prefault->step(control, failedCall);
-        const int error = makePmemKind(request, &kind, failedCall);
-        if (error != 0 || !request.prefault) return error;
-        prefault.emplace(kind);
-        return kMore;
-    }
-};
-
-// kindCreateAsync(directory, maxSize, conservative, sync, prefault, debug): the promise of a KindHandle
-napi_value create(napi_env env, napi_callback_info info) {
-    KindCall call(env, info, 6);
-    const auto creation = std::make_shared<Creation>();
-    creation->request = call.pmemKindRequest();
-    if (call.isRefused()) return nullptr;
+// The promise of a KindHandle.
+napi_value make(napi_env env, KindCall& call, std::shared_ptr<Making> making) {
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    job->path = creation->request.directory;
-    job->step = [creation, control](const char** failedCall) { return creation->step(*control, failedCall); };
-    job->value = [creation, &holds = call.holds()](Napi::Env env) {
-        registerKind(creation->kind);
-        return holds.attach(env, creation->kind);
+    job->path = making->path();
+    job->step = [making, control](const char** failedCall) { return making->step(*control, failedCall); };
+    job->value = [making, &holds = call.holds()](Napi::Env env) {
+        registerKind(making->kind());
+        return holds.attach(env, making->kind());
     };
     return startJob(env, std::move(job), control);
+}
+
+// kindCreateAsync(directory, maxSize, conservative, sync, prefault, debug)
+napi_value create(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 6);
+    PmemKindRequest request = call.pmemKindRequest();
+    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
+}
+
+// kindCreateDeviceAsync(path, offset, size, align, scrub, prefault, debug)
+napi_value createDevice(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 7);
+    DeviceKindRequest request = call.deviceKindRequest();
+    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
+}
+
+// kindCreateNodeAsync(path, nodes, policy, hugePages, maxSize, conservative, prefault, debug)
+napi_value createNode(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 8);
+    NodeKindRequest request = call.nodeKindRequest();
+    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
 }
 
 // kindPrefaultAsync(id)
@@ -105,6 +107,8 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
 void exportKindJobs(Napi::Env env, Napi::Object exports, HoldTable* holds) {
     exportFunctions(env, exports,
                     {{"kindCreateAsync", create},
+                     {"kindCreateDeviceAsync", createDevice},
+                     {"kindCreateNodeAsync", createNode},
                      {"kindPrefaultAsync", prefault},
                      {"kindPurgeAsync", purge},
                      {"kindCloseAsync", closeKind}},

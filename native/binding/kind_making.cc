@@ -18,24 +18,38 @@ namespace daxkind {
 
 namespace {
 
+// Makes a kind, all of it before it returns.
+napi_value make(napi_env env, KindCall& call, const std::unique_ptr<Making>& making) {
+    const Kind::AtOnce atOnce;
+    const char* failedCall = "";
+    JobControl control;
+    int error;
+    do error = making->step(control, &failedCall);
+    while (error == kMore);
+    if (error != 0) return throwSystemError(env, error, failedCall, making->path().c_str());
+    registerKind(making->kind());
+    return call.holds().attach(env, making->kind());
+}
+
 // kindCreate(directory, maxSize, conservative, sync, prefault, debug)
 napi_value create(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 6);
-    const PmemKindRequest request = call.pmemKindRequest();
-    if (call.isRefused()) return nullptr;
-    const Kind::AtOnce atOnce;
-    const char* failedCall = "";
-    std::shared_ptr<Kind> kind;
-    int error = makePmemKind(request, &kind, &failedCall);
-    if (error == 0 && request.prefault) {
-        Prefault prefault(kind);
-        JobControl control;
-        do error = prefault.step(control, &failedCall);
-        while (error == kMore);
-    }
-    if (error != 0) return throwSystemError(env, error, failedCall, request.directory.c_str());
-    registerKind(kind);
-    return call.holds().attach(env, std::move(kind));
+    PmemKindRequest request = call.pmemKindRequest();
+    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
+}
+
+// kindCreateDevice(path, offset, size, align, scrub, prefault, debug)
+napi_value createDevice(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 7);
+    DeviceKindRequest request = call.deviceKindRequest();
+    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
+}
+
+// kindCreateNode(path, nodes, policy, hugePages, maxSize, conservative, prefault, debug)
+napi_value createNode(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 8);
+    NodeKindRequest request = call.nodeKindRequest();
+    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
 }
 
 // kindCreateFixed(mappingId, path, debug)
@@ -89,10 +103,14 @@ napi_value forget(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* holds) {
-    exportFunctions(
-        env, exports,
-        {{"kindCreate", create}, {"kindCreateFixed", createFixed}, {"kindClose", closeKind}, {"kindForget", forget}},
-        holds);
+    exportFunctions(env, exports,
+                    {{"kindCreate", create},
+                     {"kindCreateDevice", createDevice},
+                     {"kindCreateNode", createNode},
+                     {"kindCreateFixed", createFixed},
+                     {"kindClose", closeKind},
+                     {"kindForget", forget}},
+                    holds);
 }
 
 }  // namespace daxkind

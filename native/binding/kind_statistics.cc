@@ -1,6 +1,9 @@
 // What a kind says of itself, and what gives storage back on this thread.
 #include <algorithm>
+#include <cerrno>
+#include <vector>
 
+#include "binding/errors.h"
 #include "binding/exports.h"
 #include "binding/kind_call.h"
 #include "binding/values.h"
@@ -102,6 +105,25 @@ napi_value collectable(napi_env env, napi_callback_info info) {
     return number(env, static_cast<double>(bytes));
 }
 
+// kindNodes(id): the number of a NUMA node and the bytes that are on it, for each; undefined where that is not known
+napi_value nodes(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    Hold* const at = call.hold();
+    if (at == nullptr) return nullptr;
+    std::vector<NodeUse> uses;
+    const int error = at->kind->region->nodeUses(&uses);
+    if (error == -EOPNOTSUPP) return nullptr;
+    if (error != 0) return throwSystemError(env, error, "move_pages", at->kind->description.path.c_str());
+    Napi::Float64Array table = Napi::Float64Array::New(env, 2 * uses.size());
+    // Nothing can be made in a worker that is being terminated.
+    if (table.IsEmpty()) return nullptr;
+    for (size_t row = 0; row < uses.size(); row++) {
+        table[2 * row] = uses[row].node;
+        table[2 * row + 1] = static_cast<double>(uses[row].bytes);
+    }
+    return table;
+}
+
 }  // namespace
 
 void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* holds) {
@@ -111,6 +133,7 @@ void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* holds)
                      {"kindLeave", leave},
                      {"kindPurge", purge},
                      {"kindWatch", watch},
+                     {"kindNodes", nodes},
                      {"kindCollectable", collectable}},
                     holds);
 }

@@ -17,6 +17,7 @@
 #include "syscalls/fiemap.h"
 #include "syscalls/fsxattr.h"
 #include "syscalls/mapping.h"
+#include "syscalls/numa.h"
 #include "syscalls/statfs.h"
 #include "syscalls/statx.h"
 #include "syscalls/temporary.h"
@@ -256,6 +257,11 @@ napi_value truncate(napi_env env, napi_callback_info info) {
     return done(env, syscalls::truncate(fd, size), "ftruncate", path);
 }
 
+// currentNode(): the NUMA node of the processor that this thread runs on
+napi_value currentNode(napi_env env, napi_callback_info) {
+    return number(env, syscalls::currentNode());
+}
+
 }  // namespace
 
 void exportSyscalls(Napi::Env env, Napi::Object exports) {
@@ -273,7 +279,8 @@ void exportSyscalls(Napi::Env env, Napi::Object exports) {
                      {"allocate", allocate},
                      {"allocateOrNothing", allocateOrNothing},
                      {"punchHole", punchHole},
-                     {"truncate", truncate}});
+                     {"truncate", truncate},
+                     {"currentNode", currentNode}});
 }
 
 }  // namespace daxkind

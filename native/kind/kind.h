@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "heap/heap.h"
 #include "kind/decay.h"
@@ -14,7 +15,7 @@ namespace daxkind {
 
 // What the facade of every thread has to know of a kind.
 struct KindDescription {
-    const char* type = "";  // 'pmem' or 'fixed'
+    const char* type = "";  // 'pmem', 'fixed', 'device' or 'node'
     std::string path;
     bool sync = false;
     bool debug = false;
@@ -22,6 +23,9 @@ struct KindDescription {
     std::optional<bool> dax = false;
     uint32_t deviceMajor = 0;
     uint32_t deviceMinor = 0;
+    // Of a node kind.
+    std::vector<int> nodes = {};
+    int policy = 0;
     uint64_t room = 0;  // Bytes that its file system has, used or not; 0: that is no limit.
 };
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
+#include "region/dax_device.h"
 #include "region/pmem_file.h"
 
 namespace daxkind {
@@ -26,8 +28,15 @@ int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, co
     if (error != 0) return error;
 
     const syscalls::FileStatus& status = region->status();
-    kind->description = {"pmem",        request.directory,  request.sync,       request.debug,
-                         region->dax(), status.deviceMajor, status.deviceMinor, region->room()};
+    KindDescription& description = kind->description;
+    description.type = "pmem";
+    description.path = request.directory;
+    description.sync = request.sync;
+    description.debug = request.debug;
+    description.dax = region->dax();
+    description.deviceMajor = status.deviceMajor;
+    description.deviceMinor = status.deviceMinor;
+    description.room = region->room();
     *made = std::move(kind);
     return 0;
 }
@@ -45,6 +54,116 @@ int makeFixedKind(FixedKindRequest request, std::shared_ptr<Kind>* made, const c
     kind->description.debug = request.debug;
     *made = std::move(kind);
     return 0;
+}
+
+int makeDeviceKind(const DeviceKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall) {
+    DaxDeviceOptions options;
+    options.path = request.path.c_str();
+    options.offset = request.offset;
+    options.size = request.size;
+    options.align = request.align;
+    std::shared_ptr<Kind> kind = Kind::make();
+    auto region = std::make_shared<DaxDeviceRegion>();
+    int error = region->open(options, failedCall);
+    if (error != 0) return error;
+    kind->region = region;
+    *failedCall = "mmap";
+    error = kind->heap.open(region.get(), HeapOptions{});
+    if (error != 0) return error;
+    KindDescription& description = kind->description;
+    description.type = "device";
+    description.path = request.path;
+    description.debug = request.debug;
+    description.dax = true;
+    description.deviceMajor = region->deviceMajor();
+    description.deviceMinor = region->deviceMinor();
+    *made = std::move(kind);
+    return 0;
+}
+
+int makeNodeKind(const NodeKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall) {
+    HeapOptions heapOptions;
+    heapOptions.conservative = request.conservative;
+    std::shared_ptr<Kind> kind = Kind::make();
+    auto region = std::make_shared<NumaNodesRegion>();
+    int error = region->open(request.nodes, failedCall);
+    if (error != 0) return error;
+    kind->region = region;
+    *failedCall = "mmap";
+    error = kind->heap.open(region.get(), heapOptions);
+    if (error != 0) return error;
+    KindDescription& description = kind->description;
+    description.type = "node";
+    description.path = request.path;
+    description.debug = request.debug;
+    description.nodes = request.nodes.nodes;
+    description.policy = static_cast<int>(request.nodes.policy);
+    description.room = region->total();
+    *made = std::move(kind);
+    return 0;
+}
+
+namespace {
+
+template <typename Request, int (*makeKind)(const Request&, std::shared_ptr<Kind>*, const char**)>
+class MakingOf final : public Making {
+  public:
+    MakingOf(Request request, const std::string& path, bool scrubs)
+        : Making(scrubs, request.prefault), request_(std::move(request)), path_(path) {}
+    const std::string& path() const override { return path_; }
+
+  protected:
+    int make(std::shared_ptr<Kind>* made, const char** failedCall) override {
+        return makeKind(request_, made, failedCall);
+    }
+
+  private:
+    const Request request_;
+    const std::string path_;
+};
+
+}  // namespace
+
+std::unique_ptr<Making> making(PmemKindRequest request) {
+    const std::string path = request.directory;
+    return std::make_unique<MakingOf<PmemKindRequest, makePmemKind>>(std::move(request), path, false);
+}
+
+std::unique_ptr<Making> making(DeviceKindRequest request) {
+    const std::string path = request.path;
+    const bool scrubs = request.scrub;
+    return std::make_unique<MakingOf<DeviceKindRequest, makeDeviceKind>>(std::move(request), path, scrubs);
+}
+
+std::unique_ptr<Making> making(NodeKindRequest request) {
+    const std::string path = request.path;
+    return std::make_unique<MakingOf<NodeKindRequest, makeNodeKind>>(std::move(request), path, false);
+}
+
+int Making::step(JobControl& control, const char** failedCall) {
+    if (kind_ == nullptr) {
+        const int error = make(&kind_, failedCall);
+        if (error != 0) return error;
+        if (scrubs_) scrub_.emplace(kind_);
+        // What has been scrubbed has its pages.
+        if (prefaults_ && !scrubs_) prefault_.emplace(kind_);
+        return scrub_ || prefault_ ? kMore : 0;
+    }
+    return scrub_ ? scrub_->step(control) : prefault_->step(control, failedCall);
+}
+
+int Scrub::step(JobControl& control) {
+    Region& region = *kind_->region;
+    const uint64_t capacity = region.capacity();
+    control.total.store(static_cast<double>(capacity), std::memory_order_relaxed);
+    pace_.step([&](uint64_t size) {
+        const uint64_t length = std::min(size, capacity - offset_);
+        std::memset(region.base() + offset_, 0, length);
+        offset_ += length;
+        return 0;
+    });
+    control.done.store(static_cast<double>(offset_), std::memory_order_relaxed);
+    return offset_ < capacity ? kMore : 0;
 }
 
 int Prefault::step(JobControl& control, const char** failedCall) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "jobs/pace.h"
 #include "kind/kind.h"
 #include "region/fixed.h"
+#include "region/numa_nodes.h"
 
 namespace daxkind {
 
@@ -40,6 +42,46 @@ struct FixedKindRequest {
 // bytes of the file.
 int makeFixedKind(FixedKindRequest request, std::shared_ptr<Kind>* made, const char** failedCall);
 
+struct DeviceKindRequest {
+    std::string path;
+    // Bytes, multiples of `align`, the device's alignment.
+    uint64_t offset = 0;
+    uint64_t size = 0;
+    uint64_t align = 0;
+    bool scrub = false;
+    bool prefault = false;
+    bool debug = false;
+};
+
+// Makes a kind in a device-DAX device, without clearing or faulting it in. As makePmemKind.
+int makeDeviceKind(const DeviceKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall);
+
+struct NodeKindRequest {
+    NumaNodesOptions nodes;
+    std::string path;  // What messages call it.
+    bool conservative = false;
+    bool prefault = false;
+    bool debug = false;
+};
+
+// Makes a kind on NUMA nodes, without committing anything. As makePmemKind.
+int makeNodeKind(const NodeKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall);
+
+// Overwrites all of a kind that nobody has yet with zeros.
+class Scrub {
+  public:
+    explicit Scrub(std::shared_ptr<Kind> kind) : kind_(std::move(kind)) {}
+
+    // A step of some milliseconds: kMore, or 0 when all is done.
+    int step(JobControl& control);
+
+  private:
+    const std::shared_ptr<Kind> kind_;
+    uint64_t offset_ = 0;
+    // A fault of a device with an alignment of 1 GiB is one step whatever it does.
+    Pace pace_{2 * 1024 * 1024, 64 * 1024 * 1024};
+};
+
 // Commits all of a kind and faults it in. The storage is kept from then on.
 class Prefault {
   public:
@@ -54,5 +96,32 @@ class Prefault {
     // From a huge page to as much as takes 5 ms where a page of 4 KiB takes 2.5 us, as on slow media.
     Pace pace_{2 * 1024 * 1024, 8 * 1024 * 1024};
 };
+
+// Making a kind in steps, of whatever sort it is: what the thread that wants it does, or a job.
+class Making {
+  public:
+    virtual ~Making() = default;
+    // kMore, 0 when it is made, or -errno with the system call that failed.
+    int step(JobControl& control, const char** failedCall);
+    const std::shared_ptr<Kind>& kind() const { return kind_; }
+    // What an error is about.
+    virtual const std::string& path() const = 0;
+
+  protected:
+    explicit Making(bool scrubs, bool prefaults) : scrubs_(scrubs), prefaults_(prefaults) {}
+    virtual int make(std::shared_ptr<Kind>* made, const char** failedCall) = 0;
+
+  private:
+    const bool scrubs_;
+    const bool prefaults_;
+    std::shared_ptr<Kind> kind_;
+    std::optional<Scrub> scrub_;
+    std::optional<Prefault> prefault_;
+};
+
+// By the request that makePmemKind and the like take.
+std::unique_ptr<Making> making(PmemKindRequest request);
+std::unique_ptr<Making> making(DeviceKindRequest request);
+std::unique_ptr<Making> making(NodeKindRequest request);
 
 }  // namespace daxkind

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "region/placement.h"
 #include "syscalls/allocation.h"
 #include "syscalls/inode_flags.h"
 #include "syscalls/kernel.h"
@@ -16,13 +15,6 @@
 namespace daxkind {
 
 namespace {
-
-// Some milliseconds of unmapping pages.
-constexpr uint64_t kUnmapStep = 64 * 1024 * 1024;
-
-// What is shown is noted in parts of this size: 1 GiB, as long as the ArrayBuffers that most blocks are views of. The
-// other addresses of a large kind go with its file, so that kinds of many TiB do not use up the address space.
-constexpr uint64_t kShownUnit = 1ull << 30;
 
 // Blocks for a range of a file system without fallocate (ext2): written zeros. The range holds nothing.
 int writeZeros(int fd, uint64_t offset, uint64_t length) {
@@ -41,11 +33,7 @@ int writeZeros(int fd, uint64_t offset, uint64_t length) {
 }  // namespace
 
 PmemFileRegion::~PmemFileRegion() {
-    if (base_ == nullptr) return;
     retire();
-    forEachPart([](char* at, size_t length, bool isShown) {
-        if (isShown) syscalls::unmap(at, length);
-    });
 }
 
 int PmemFileRegion::open(const PmemFileOptions& options, const char** failedCall) {
@@ -96,7 +84,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
             *failedCall = "mmap";
             syscalls::MapOptions map;
             map.sync = options.sync;
-            if (capacity > kShownUnit) map.hint = nextPlace();
+            map.hint = AddressRange::hintFor(capacity);
             error = syscalls::mapFileAligned(fd_, 0, capacity, map, syscalls::hugePageSize, &at);
         }
         // A file system can be larger than its largest file (ext4: 16 TiB) or than the address space that is free.
@@ -116,53 +104,19 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
         syscalls::unmap(at, capacity);
         return error;
     }
-    if (capacity > kShownUnit) tookPlace(at, capacity);
-    base_ = static_cast<char*>(at);
-    capacity_ = capacity;
-    shown_.resize((capacity + kShownUnit - 1) / kShownUnit);
+    range_.take(at, capacity);
     return 0;
-}
-
-void PmemFileRegion::show(uint64_t offset, uint64_t length) {
-    const std::lock_guard<std::mutex> lock(shownMutex_);
-    for (uint64_t unit = offset / kShownUnit; unit * kShownUnit < offset + length; unit++) shown_[unit] = true;
-}
-
-template <typename Visit>
-void PmemFileRegion::forEachPart(Visit visit) const {
-    for (size_t from = 0, to; from < shown_.size(); from = to) {
-        for (to = from + 1; to < shown_.size() && shown_[to] == shown_[from]; to++) continue;
-        const uint64_t end = std::min(to * kShownUnit, capacity_);
-        visit(base_ + from * kShownUnit, end - from * kShownUnit, shown_[from]);
-    }
 }
 
 void PmemFileRegion::retire() {
     if (fd_ < 0) return;
-    // To unmap what is in use takes a tenth of a second for a GiB, and keeps all threads from mapping anything
-    // meanwhile. So its pages go before, in steps.
-    for (uint64_t from = 0; from < committedEnd_; from += kUnmapStep) {
-        syscalls::advise(base_ + from, std::min(kUnmapStep, committedEnd_ - from), MADV_DONTNEED);
-    }
-    // While the file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation
-    // that they started: it is nobody else's until they cannot be. What cannot be replaced or unmapped (a process at
-    // the limit of its mappings) comes back when the addresses do.
-    char* keptUntil = base_;
-    forEachPart([&](char* at, size_t length, bool isShown) {
-        if (!isShown && syscalls::unmap(at, length) == 0) return;
-        keptUntil = at + length;
-        if (isShown)
-            syscalls::replaceWithAnonymous(at, length);
-        else
-            show(static_cast<uint64_t>(at - base_), length);
-    });
-    leftPlace(base_, capacity_, keptUntil);
+    range_.letGo(committedEnd_);
     close(fd_);
     fd_ = -1;
 }
 
 int PmemFileRegion::populate(uint64_t offset, uint64_t length) {
-    return syscalls::populateWrite(base_ + offset, length);
+    return syscalls::populateWrite(base() + offset, length);
 }
 
 int PmemFileRegion::commit(uint64_t offset, uint64_t length) {

@@ -7,10 +7,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <optional>
-#include <vector>
 
+#include "region/address_range.h"
 #include "region/region.h"
 #include "syscalls/statx.h"
 
@@ -30,18 +29,17 @@ class PmemFileRegion final : public Region {
     PmemFileRegion() = default;
     PmemFileRegion(const PmemFileRegion&) = delete;
     PmemFileRegion& operator=(const PmemFileRegion&) = delete;
-    // Unmaps. Whoever can still reach the memory keeps the region alive.
     ~PmemFileRegion() override;
 
     // 0, or -errno with the system call that failed; nothing is left behind then.
     int open(const PmemFileOptions& options, const char** failedCall);
 
-    char* base() const override { return base_; }
-    uint64_t capacity() const override { return capacity_; }
+    char* base() const override { return range_.base(); }
+    uint64_t capacity() const override { return range_.length(); }
     int commit(uint64_t offset, uint64_t length) override;
     int decommit(uint64_t offset, uint64_t length) override;
     int populate(uint64_t offset, uint64_t length) override;
-    void show(uint64_t offset, uint64_t length) override;
+    void show(uint64_t offset, uint64_t length) override { range_.show(offset, length); }
     int64_t resident() const override;
     // Closes the file, too, and unmaps what was not shown.
     void retire() override;
@@ -56,18 +54,11 @@ class PmemFileRegion final : public Region {
 
   private:
     int map(const PmemFileOptions& options, const char** failedCall);
-    // Calls visit(address, length, isShown) for each longest part of the range that was shown, or was not.
-    template <typename Visit>
-    void forEachPart(Visit visit) const;
 
     int fd_ = -1;
-    char* base_ = nullptr;
-    uint64_t capacity_ = 0;
+    AddressRange range_;
     uint64_t room_ = 0;
     std::atomic<uint64_t> committedEnd_{0};  // Nothing behind it has ever been committed.
-    std::mutex shownMutex_;
-    // By kShownUnit.
-    std::vector<bool> shown_;
     syscalls::FileStatus status_{};
     std::optional<bool> dax_;
 };

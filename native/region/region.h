@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <vector>
 
 namespace daxkind {
 
@@ -18,6 +19,12 @@ constexpr uint64_t kCommitGranule = 64 * 1024;
 inline bool isOutOfRoom(int error) {
     return error == -ENOSPC || error == -EDQUOT;
 }
+
+// How many bytes of a region are on which NUMA node.
+struct NodeUse {
+    int node;
+    uint64_t bytes;
+};
 
 class Region {
   public:
@@ -42,6 +49,8 @@ class Region {
     virtual void show(uint64_t offset, uint64_t length) {}
     // Bytes of storage that the region really occupies now; -errno when it cannot tell.
     virtual int64_t resident() const = 0;
+    // On which NUMA nodes its memory is now, as far as it can tell: an estimate for a large region. 0 or -errno.
+    virtual int nodeUses(std::vector<NodeUse>* uses) const { return -EOPNOTSUPP; }
     // Gives everything back. What was shown stays readable and writable, holding nothing of use, until destruction.
     // Called when nobody allocates from it any more.
     virtual void retire() = 0;

@@ -29,6 +29,28 @@ int findFree(std::uint64_t offset, std::size_t length, std::size_t alignment, vo
     return unmap(found, total);
 }
 
+/// Maps at an address that is as far from a multiple of `alignment` as `offset` is.
+template <typename Map>
+int mapAligned(std::uint64_t offset, std::size_t length, void* hint, std::size_t alignment, void** out, Map map) {
+    // Never MAP_FIXED over a reservation: where the file system refuses (ext4 refuses MAP_SYNC without DAX), the kernel
+    // has already removed the reservation, and what is there a moment later is another thread's. Nor mremap onto one:
+    // that can fail after the removal, too. So the kernel is only asked for a place, and what it gives is looked at.
+    for (int attempt = 0; attempt < alignedAttempts; attempt += 1) {
+        void* mapped = nullptr;
+        int result = map(hint, &mapped);
+        if (result != 0) return result;
+        // Most file systems with DAX choose an aligned place by themselves.
+        if (((reinterpret_cast<std::uintptr_t>(mapped) - offset) & (alignment - 1)) == 0) {
+            *out = mapped;
+            return 0;
+        }
+        unmap(mapped, length);
+        result = findFree(offset, length, alignment, &hint);
+        if (result != 0) return result;
+    }
+    return -EAGAIN;
+}
+
 /// The documented way to ask whether the kernel knows an advice: an empty range gives 0 or EINVAL (madvise(2),
 /// "EINVAL").
 bool knowsPopulateWrite() {
@@ -65,24 +87,15 @@ int tryMapSync(int fd) {
 
 int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,
                    void** out) {
-    // Never MAP_FIXED over a reservation: where the file system refuses (ext4 refuses MAP_SYNC without DAX), the kernel
-    // has already removed the reservation, and what is there a moment later is another thread's. Nor mremap onto one:
-    // that can fail after the removal, too. So the kernel is only asked for a place, and what it gives is looked at.
-    void* hint = options.hint;
-    for (int attempt = 0; attempt < alignedAttempts; attempt += 1) {
-        void* mapped = nullptr;
-        int result = mapFile(fd, offset, length, options, hint, &mapped);
-        if (result != 0) return result;
-        // Most file systems with DAX choose an aligned place by themselves.
-        if (((reinterpret_cast<std::uintptr_t>(mapped) - offset) & (alignment - 1)) == 0) {
-            *out = mapped;
-            return 0;
-        }
-        unmap(mapped, length);
-        result = findFree(offset, length, alignment, &hint);
-        if (result != 0) return result;
-    }
-    return -EAGAIN;
+    return mapAligned(offset, length, options.hint, alignment, out,
+                      [&](void* hint, void** mapped) { return mapFile(fd, offset, length, options, hint, mapped); });
+}
+
+int mapAnonymousAligned(std::size_t length, void* hint, std::size_t alignment, void** out) {
+    return mapAligned(0, length, hint, alignment, out, [length](void* at, void** mapped) {
+        *mapped = mmap(at, length, PROT_READ | PROT_WRITE, anonymousFlags, -1, 0);
+        return *mapped == MAP_FAILED ? -errno : 0;
+    });
 }
 
 int replaceWithAnonymous(void* address, std::size_t length) {

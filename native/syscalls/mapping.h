@@ -44,6 +44,10 @@ int tryMapSync(int fd);
 int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,
                    void** out);
 
+/// Private memory of nobody's file (MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE), at a multiple of `alignment`; at `hint`
+/// if that is one and free. The failed call is mmap.
+int mapAnonymousAligned(std::size_t length, void* hint, std::size_t alignment, void** out);
+
 /// Puts empty private memory in place of what is mapped at the range, in one step for other threads: reads give zeros,
 /// the file is let go, and what a stale pointer meets after this cannot fault. Under strict overcommit without memory
 /// for it, it cannot be written. Where it fails, nothing has changed. The failed call is mmap.

@@ -9,7 +9,7 @@
 
 namespace test::faults {
 
-enum class Call { fallocate, ftruncate, fstatfs, madvise, mkostemp, mmap, mremap, open, pwrite, statx, unlink };
+enum class Call { fallocate, ftruncate, fstatfs, madvise, mbind, mkostemp, mmap, mremap, open, pwrite, statx, unlink };
 const char* name(Call call);
 
 struct Plan {

@@ -86,6 +86,7 @@ const Test kTests[] = {
     {"jobs-at-exit", "ends the program while they work", testJobsAtExit},
     {"registry", "the kinds of the process", testRegistry},
     {"making", "kinds are made and faulted in", testMaking},
+    {"nodes", "kinds on NUMA nodes", testNodes},
     {"owned-blocks", "what a hold on a kind leaves behind", testOwnedBlocks},
     {"decay", "the end of a kind's decay", testDecay},
     {"faults", "each system call of a kind fails in turn", testFaults},

@@ -28,6 +28,8 @@ void testMaking(const Options& options);
 void testOwnedBlocks(const Options& options);
 // The end of a kind's decay.
 void testDecay(const Options& options);
+// Kinds on NUMA nodes.
+void testNodes(const Options& options);
 // System calls that fail, each in turn.
 void testFaults(const Options& options);
 

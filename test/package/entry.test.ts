@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { runInNewContext } from 'node:vm';
 import * as daxkind from 'daxkind';
 import * as dax from 'daxkind/dax';
+import * as device from 'daxkind/device';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 
@@ -12,8 +13,10 @@ const directory = testDirectory();
 
 test('the public names are these', () => {
 	expect(Object.keys(daxkind).sort()).toEqual([
+		'DeviceKind',
 		'FixedKind',
 		'Kind',
+		'NodeKind',
 		'OutOfMemoryError',
 		'PmemKind',
 		'PmemMapping',
@@ -51,6 +54,25 @@ test('what is about DAX is also an entry of its own, with the pure parts that it
 		'whenEffective',
 	]);
 	expect(dax.explain).toBe(daxkind.explain);
+});
+
+test('what is about devices is an entry of its own', () => {
+	expect(Object.keys(device).sort()).toEqual([
+		'createDevice',
+		'destroyDevice',
+		'deviceModel',
+		'deviceOf',
+		'disableDevice',
+		'enableDevice',
+		'getDevice',
+		'holdersOf',
+		'listDevices',
+		'listRegions',
+		'migrateDeviceModel',
+		'offlineMemory',
+		'onlineMemory',
+		'reconfigureDevice',
+	]);
 });
 
 test('require gives the same as import', () => {

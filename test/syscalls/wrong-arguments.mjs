@@ -56,10 +56,14 @@ const sorts = {
 	part: [() => 0.5, (value) => typeof value === 'number' && value >= 0 && value <= 1],
 	maxSize: [() => 16 * MiB, (value) => isInteger(0, 2 ** 53)(value) && value % native.kindLayout.chunkSize === 0],
 	nonce: [() => nonce, count],
+	nodes: [() => new Uint8Array(2), never],
+	ofThree: [() => 0, isInteger(0, 2)],
 	anything: [() => 1, () => true],
 };
 
 const request = ['directory', 'maxSize', 'boolean', 'boolean', 'boolean', 'boolean'];
+const deviceRequest = ['file', 'count', 'length', 'length', 'boolean', 'boolean', 'boolean'];
+const nodeRequest = ['file', 'nodes', 'ofThree', 'ofThree', 'maxSize', 'boolean', 'boolean', 'boolean'];
 const place = ['id', 'uint32', 'uint32'];
 
 /** The parameters of every export, by their sorts. */
@@ -83,6 +87,7 @@ const parameters = {
 	allocateOrNothing: ['fd', 'count', 'length', 'path?'],
 	punchHole: ['fd', 'count', 'length', 'path?'],
 	truncate: ['fd', 'length', 'path?'],
+	currentNode: [],
 	mapDescriptor: ['fd', 'count', 'length', 'boolean', 'boolean', 'path?'],
 	releaseMapping: ['mapping'],
 	flush: ['view', 'count', 'length', 'instruction?'],
@@ -91,6 +96,10 @@ const parameters = {
 	detachArrayBuffer: ['buffer'],
 	kindCreate: request,
 	kindCreateAsync: request,
+	kindCreateDevice: deviceRequest,
+	kindCreateDeviceAsync: deviceRequest,
+	kindCreateNode: nodeRequest,
+	kindCreateNodeAsync: nodeRequest,
 	kindCreateFixed: ['mapping', 'file', 'boolean'],
 	kindRefill: ['id', 'code'],
 	kindFlush: ['id', 'code'],
@@ -117,6 +126,7 @@ const parameters = {
 	kindPurgeAsync: ['id'],
 	kindPrefaultAsync: ['id'],
 	kindWatch: ['id', 'part'],
+	kindNodes: ['id'],
 	kindCollectable: ['id', 'part'],
 	kindStats: ['id'],
 	kindClassUse: ['id', 'boolean'],
@@ -137,6 +147,7 @@ const withoutHold = {
 	kindPurgeAsync: undefined,
 	kindPrefaultAsync: undefined,
 	kindWatch: undefined,
+	kindNodes: undefined,
 	kindCollectable: 0,
 	kindStats: undefined,
 	kindClassUse: undefined,

@@ -1,0 +1,207 @@
+// The device kind: memory in a device-DAX device, or a part of one.
+import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
+import { outOfRange, refusal, type SystemError, systemError } from '../errors.ts';
+import { checkJobOptions } from '../jobs.ts';
+import { type DeviceKindRequest, type KindHandle, native } from '../native.ts';
+import { isDebugging } from './debug.ts';
+import type { ProgressOptions } from './jobs.ts';
+import { attachAs, Kind } from './kind.ts';
+import { makeKind, makeKindAsync, type Recipe } from './making.ts';
+import {
+	type CheckedPressureOptions,
+	checkPressureOptions,
+	type PressureOptions,
+	pressureOptions,
+} from './pressure.ts';
+import type { SharedKind } from './references.ts';
+import { stackOf } from './stacks.ts';
+
+export interface DeviceKindOptions extends PressureOptions {
+	/** Where in the device the kind begins, in bytes: a multiple of the device's alignment. Default 0. */
+	offset?: number;
+	/** How much of the device it has, in bytes: a multiple of the device's alignment. Default: all behind `offset`. */
+	size?: number;
+	/**
+	 * Overwrite all of it with zeros before the first block is allocated. A device holds what was stored in it last, by whomever, also when
+	 * its namespace or its mode was changed since. `calloc` never hands that out; `malloc` does without this. Takes as long as memory takes
+	 * to be written. Default false.
+	 */
+	scrub?: boolean;
+	/** Fault all pages in now (madvise with MADV_POPULATE_WRITE), one for each unit of the device's alignment. Default false. */
+	prefault?: boolean;
+	/** As of a {@link PmemKind}. */
+	debug?: boolean;
+}
+
+const names = ['offset', 'size', 'scrub', 'prefault', 'debug', ...pressureOptions];
+const asyncNames = [...names, 'signal', 'onProgress'];
+
+interface Checked {
+	device: DaxDevice;
+	request: DeviceKindRequest;
+	pressure: CheckedPressureOptions;
+}
+
+function requireDevdax(path: string, { name, mode, targetNode }: DaxDevice): void {
+	if (mode === 'devdax') return;
+	const code = 'ERR_DAXKIND_WRONG_MODE';
+	if (mode === 'system-ram') {
+		const what = `${path} is in system-ram mode: its memory is ordinary memory of NUMA node ${targetNode}`;
+		const remedy = `NodeKind.create(${targetNode}), or daxkind reconfigure-device --force --mode=devdax ${name}`;
+		throw refusal(code, path, what, remedy);
+	}
+	if (mode === 'disabled') {
+		throw refusal(code, path, `${path} has no driver and cannot be mapped`, `daxkind enable-device ${name}`);
+	}
+	throw refusal(code, path, `${path} is in ${mode} mode`, `daxkind reconfigure-device --mode=devdax ${name}`);
+}
+
+function checkOptions(device: string | URL, options: unknown, known: string[]): Checked {
+	const path = requirePath('device', device);
+	const given = requireOptions<DeviceKindOptions>('options', options as DeviceKindOptions);
+	requireKnownOptions('options', given, known);
+	const { offset = 0, size, scrub = false, prefault = false, debug = isDebugging() } = given;
+	requireInteger('options.offset', offset);
+	if (size !== undefined) requireInteger('options.size', size, 1);
+	requireBoolean('options.scrub', scrub);
+	requireBoolean('options.prefault', prefault);
+	requireBoolean('options.debug', debug);
+	const pressure = checkPressureOptions(given);
+	const found = getDevice(path);
+	requireDevdax(path, found);
+	const { align, size: all } = found;
+	if (align === undefined || all === undefined || align === 0) {
+		const what = `The size and alignment of ${path} cannot be read in sysfs`;
+		throw refusal('ERR_DAXKIND_NO_SYSFS', path, what, 'mount sysfs at /sys; in a container, give it that of the host');
+	}
+	const whole = `a multiple of the device's alignment, ${align} bytes`;
+	if (offset % align !== 0) throw outOfRange('options.offset', whole, offset);
+	if (offset >= all) throw outOfRange('options.offset', `less than the device's size, ${all} bytes`, offset);
+	// The end of a device may be no whole unit.
+	const rest = Math.floor((all - offset) / align) * align;
+	const length = size ?? rest;
+	if (length % align !== 0) throw outOfRange('options.size', whole, length);
+	if (length > rest || length === 0) {
+		throw outOfRange('options.size', `> 0 and <= ${rest}, what the device has behind the offset`, length);
+	}
+	const node = path.includes('/') ? path : (found.path ?? path);
+	return { device: found, request: [node, offset, length, align, scrub, prefault, debug], pressure };
+}
+
+/** How others than root come to open a device. */
+const udevRule = (name: string) =>
+	`give a group the node, by a udev rule: SUBSYSTEM=="dax", KERNEL=="${name}", GROUP="…", MODE="0660"`;
+
+/** Gives an error of native code its reason. */
+function explained(error: unknown, { device, request: [path, offset, size] }: Checked): unknown {
+	if (!(error instanceof Error)) return error;
+	const { code, errno, syscall } = error as SystemError;
+	const said = (what: string, remedy: string) =>
+		Object.assign(systemError(errno, syscall, path, `${what}. Fix: ${remedy}`), { remedy });
+	if (syscall === 'open' && code === 'EACCES') {
+		return said('permission denied: the node is for its owner and its group', udevRule(device.name));
+	}
+	if (syscall === 'open' && (code === 'ENXIO' || code === 'ENODEV')) {
+		return said('the device has no driver that lets it be mapped', `daxkind enable-device ${device.name}`);
+	}
+	if (syscall === 'fcntl' && code === 'EAGAIN') {
+		const others = holdersOf(device).filter(({ pid }) => pid !== process.pid);
+		const who =
+			others.length === 0
+				? ''
+				: ` (it is mapped by ${others.map(({ pid, command }) => `${command}, process ${pid}`).join('; ')})`;
+		const what = `Bytes ${offset} to ${offset + size - 1} of ${path} belong to another kind, at least in part, of this process or another one${who}`;
+		return refusal('ERR_DAXKIND_DEVICE_BUSY', path, what, 'close that kind, or give this one another offset and size');
+	}
+	if (syscall === 'prctl') {
+		const what =
+			'this process has transparent huge pages disabled (PR_SET_THP_DISABLE), so that each access to such a device would be SIGBUS';
+		return said(what, 'enable them before: prctl(PR_SET_THP_DISABLE, 0)');
+	}
+	if (syscall === 'madvise')
+		return said('there is no memory behind it', `look at dmesg, and at daxkind inspect ${path}`);
+	return error;
+}
+
+/** Makes the Kind of a handle that native code has made in attaching. */
+export let deviceKindOf: (handle: KindHandle) => DeviceKind;
+
+/**
+ * Volatile memory in a device-DAX device (/dev/daxX.Y): an nvdimm namespace in devdax mode, Soft Reserved memory, CXL memory. There is no
+ * file system, and nothing that can be full: all of the kind's memory is its own from the start. So none of it can be given back either:
+ * `purge` gives 0, and `resident` of its statistics is always the capacity.
+ *
+ * While the kind is open it has a lock on its part of the device, and no other kind of any process gets bytes of that. The lock is the
+ * node's in /dev: another node of the same device (mknod, a container's own) has locks of its own. Programs that know no locks can map
+ * it, too.
+ *
+ * If the device's driver is taken away while the kind is open (reconfigure-device, ndctl disable-namespace), the next access to the memory
+ * ends the process with SIGBUS: the kernel neither waits nor refuses. daxkind's own reconfigureDevice looks, and refuses.
+ *
+ * ```js
+ * import { DeviceKind } from 'daxkind';
+ *
+ * const kind = DeviceKind.create('/dev/dax0.0');
+ * const block = kind.malloc(1024);
+ * block.write('hello');
+ * kind.free(block);
+ * kind.close();
+ * ```
+ */
+export class DeviceKind extends Kind {
+	/** Loads and stores go to the device. */
+	readonly dax = true;
+
+	static {
+		deviceKindOf = (handle) => new DeviceKind(handle);
+	}
+
+	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
+		super(handle, pressure);
+	}
+
+	static override attach(shared: SharedKind): DeviceKind {
+		return attachAs<DeviceKind>(DeviceKind, shared);
+	}
+
+	/**
+	 * Creates a kind over a device, or a part of it: open, fcntl(F_OFD_SETLK), mmap(MAP_SHARED). Needs no root where the node's permissions
+	 * allow it.
+	 *
+	 * @param device Its node, or its name.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE for an offset or size that is not a multiple
+	 *   of the device's alignment, or beyond its end.
+	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NO_DEVICE; ERR_DAXKIND_WRONG_MODE if it is not in devdax mode;
+	 *   ERR_DAXKIND_DEVICE_BUSY if another kind, of this process or another one, has some of those bytes; ERR_DAXKIND_NO_SYSFS.
+	 * @throws A system error: EACCES, ENXIO (open); ENOTSUP (prctl); ENOMEM (mmap); EFAULT, EHWPOISON (madvise).
+	 */
+	static create(device: string | URL, options: DeviceKindOptions = {}): DeviceKind {
+		const stack = stackOf(DeviceKind.create);
+		return makeKind(DeviceKind.#recipe(checkOptions(device, options, names)), stack);
+	}
+
+	/**
+	 * As `create`, by a thread of its own: with `scrub` or `prefault` it can take seconds.
+	 *
+	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if there is no thread to be had; the signal's reason. The device is free
+	 *   again then.
+	 */
+	static async createAsync(
+		device: string | URL,
+		options: DeviceKindOptions & ProgressOptions = {},
+	): Promise<DeviceKind> {
+		const stack = stackOf(DeviceKind.createAsync);
+		const checked = checkOptions(device, options, asyncNames);
+		return makeKindAsync(DeviceKind.#recipe(checked), stack, checkJobOptions(options));
+	}
+
+	static #recipe(checked: Checked): Recipe<DeviceKind> {
+		return {
+			create: () => native.kindCreateDevice(...checked.request),
+			createAsync: () => native.kindCreateDeviceAsync(...checked.request),
+			kindOf: (handle) => new DeviceKind(handle, checked.pressure),
+			explained: (error) => explained(error, checked),
+		};
+	}
+}

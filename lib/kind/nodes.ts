@@ -1,0 +1,84 @@
+// NUMA nodes: which there are, which have memory, how far they are (Documentation/ABI/stable/sysfs-devices-node).
+import { listDevices } from '../device/index.ts';
+import { refusal } from '../errors.ts';
+import { readAttribute } from '../sysfs.ts';
+
+const directory = '/sys/devices/system/node';
+
+/** The numbers of a list as the kernel writes it: '0-3,8'. What is none of that is left out. */
+function parseList(text: string | undefined): number[] {
+	return (text ?? '').split(',').flatMap((part) => {
+		const [, first, last = first] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part) ?? [];
+		if (first === undefined) return [];
+		const length = Number(last) - Number(first) + 1;
+		// No kernel has more nodes.
+		return length > 0 && length <= 1024 ? Array.from({ length }, (_, n) => Number(first) + n) : [];
+	});
+}
+
+/** How far a node is from another, 10 being its own; undefined where the kernel does not say. */
+function distance(from: number, to: number): number | undefined {
+	const value = readAttribute(`${directory}/node${from}/distance`);
+	// One number for each node that is online, in the order of their numbers.
+	const at = parseList(readAttribute(`${directory}/online`)).indexOf(to);
+	const found = Number(value?.split(/\s+/)[at]);
+	return Number.isInteger(found) ? found : undefined;
+}
+
+/**
+ * The nodes that device-DAX devices in system-ram mode have given their memory to, the nearest first.
+ *
+ * @param from The node from which distance counts.
+ * @param nearest Only those that no other is nearer than.
+ * @throws Error ERR_DAXKIND_NO_KMEM if there are none with memory online.
+ */
+export function kmemNodes(from: number, nearest: boolean): number[] {
+	const hasMemory = new Set(parseList(readAttribute(`${directory}/has_memory`)));
+	const devices = listDevices();
+	const targets = devices.flatMap(({ mode, targetNode }) => (mode === 'system-ram' ? (targetNode ?? []) : []));
+	const far = (node: number) => distance(from, node) ?? Number.MAX_SAFE_INTEGER;
+	const nodes = [...new Set(targets)].filter((node) => hasMemory.has(node)).sort((a, b) => far(a) - far(b) || a - b);
+	if (nodes.length === 0) {
+		const [first] = devices;
+		const what =
+			targets.length > 0
+				? `The memory of the devices in system-ram mode is offline`
+				: `No device-DAX device is in system-ram mode`;
+		const remedy =
+			targets.length > 0
+				? `daxkind online-memory ${devices.find(({ mode }) => mode === 'system-ram')!.name}`
+				: first === undefined
+					? 'there is no device at all: ndctl create-namespace --mode=devdax makes one of an nvdimm'
+					: `daxkind reconfigure-device --mode=system-ram ${first.name}`;
+		throw refusal('ERR_DAXKIND_NO_KMEM', '/sys/bus/dax/devices', what, remedy);
+	}
+	return nearest ? nodes.filter((node) => far(node) === far(nodes[0]!)) : nodes;
+}
+
+/**
+ * Checks that there are such nodes, and that this process may have memory of them.
+ *
+ * @throws Error ERR_DAXKIND_NO_NODE.
+ */
+export function requireNodes(nodes: readonly number[]): void {
+	const online = readAttribute(`${directory}/online`);
+	// Without sysfs, mbind says what there is not.
+	if (online === undefined) return;
+	const hasMemory = parseList(readAttribute(`${directory}/has_memory`));
+	const status = readAttribute('/proc/self/status') ?? '';
+	const allowed = parseList(/^Mems_allowed_list:\s*(.*)$/m.exec(status)?.[1]);
+	for (const node of nodes) {
+		const path = `${directory}/node${node}`;
+		const those = `name some of those that have: ${hasMemory.join(', ')}`;
+		if (!hasMemory.includes(node)) {
+			const what = parseList(online).includes(node)
+				? `NUMA node ${node} has no memory`
+				: `There is no NUMA node ${node}, or it has no memory online`;
+			throw refusal('ERR_DAXKIND_NO_NODE', path, what, those);
+		}
+		if (allowed.length > 0 && !allowed.includes(node)) {
+			const what = `This process may not have memory of NUMA node ${node}: its cpuset allows ${allowed.join(', ')}`;
+			throw refusal('ERR_DAXKIND_NO_NODE', path, what, 'have the node added to cpuset.mems of its control group');
+		}
+	}
+}

@@ -1,0 +1,81 @@
+#include "region/address_range.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
+#include "region/placement.h"
+#include "syscalls/mapping.h"
+
+namespace daxkind {
+
+namespace {
+
+// Some milliseconds of unmapping pages.
+constexpr uint64_t kUnmapStep = 64 * 1024 * 1024;
+
+// What is shown is noted in parts of this size: 1 GiB, as long as the ArrayBuffers that most blocks are views of. The
+// other addresses of a large kind go with its file, so that kinds of many TiB do not use up the address space. It is a
+// multiple of what the mapping of any device can be divided by.
+constexpr uint64_t kShownUnit = 1ull << 30;
+
+}  // namespace
+
+AddressRange::~AddressRange() {
+    if (base_ == nullptr) return;
+    letGo(length_);
+    forEachPart([](char* at, size_t length, bool isShown) {
+        if (isShown) syscalls::unmap(at, length);
+    });
+}
+
+void* AddressRange::hintFor(uint64_t length) {
+    return length > kShownUnit ? nextPlace() : nullptr;
+}
+
+void AddressRange::take(void* base, uint64_t length) {
+    if (length > kShownUnit) tookPlace(base, length);
+    base_ = static_cast<char*>(base);
+    length_ = length;
+    isHeld_ = true;
+    shown_.resize((length + kShownUnit - 1) / kShownUnit);
+}
+
+void AddressRange::show(uint64_t offset, uint64_t length) {
+    const std::lock_guard<std::mutex> lock(shownMutex_);
+    for (uint64_t unit = offset / kShownUnit; unit * kShownUnit < offset + length; unit++) shown_[unit] = true;
+}
+
+template <typename Visit>
+void AddressRange::forEachPart(Visit visit) const {
+    for (size_t from = 0, to; from < shown_.size(); from = to) {
+        for (to = from + 1; to < shown_.size() && shown_[to] == shown_[from]; to++) continue;
+        const uint64_t end = std::min(to * kShownUnit, length_);
+        visit(base_ + from * kShownUnit, end - from * kShownUnit, shown_[from]);
+    }
+}
+
+void AddressRange::letGo(uint64_t usedEnd) {
+    if (!isHeld_) return;
+    // To unmap what is in use takes a tenth of a second for a GiB, and keeps all threads from mapping anything
+    // meanwhile. So its pages go before, in steps.
+    for (uint64_t from = 0; from < usedEnd; from += kUnmapStep) {
+        syscalls::advise(base_ + from, std::min(kUnmapStep, usedEnd - from), MADV_DONTNEED);
+    }
+    // While a file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation
+    // that they started: it is nobody else's until they cannot be. What cannot be replaced or unmapped (a process at
+    // the limit of its mappings) comes back when the addresses do.
+    char* keptUntil = base_;
+    forEachPart([&](char* at, size_t length, bool isShown) {
+        if (!isShown && syscalls::unmap(at, length) == 0) return;
+        keptUntil = at + length;
+        if (isShown)
+            syscalls::replaceWithAnonymous(at, length);
+        else
+            show(static_cast<uint64_t>(at - base_), length);
+    });
+    leftPlace(base_, length_, keptUntil);
+    isHeld_ = false;
+}
+
+}  // namespace daxkind

@@ -1,0 +1,83 @@
+#include "region/dax_device.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "syscalls/locks.h"
+#include "syscalls/mapping.h"
+
+namespace daxkind {
+
+DaxDeviceRegion::~DaxDeviceRegion() {
+    retire();
+}
+
+int DaxDeviceRegion::open(const DaxDeviceOptions& options, const char** failedCall) {
+    *failedCall = "open";
+    fd_ = ::open(options.path, O_RDWR | O_CLOEXEC);
+    if (fd_ < 0) return -errno;
+    const int error = map(options, failedCall);
+    if (error != 0) {
+        close(fd_);
+        fd_ = -1;
+    }
+    return error;
+}
+
+int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCall) {
+    *failedCall = "fstat";
+    struct stat status;
+    if (fstat(fd_, &status) != 0) return -errno;
+    if (!S_ISCHR(status.st_mode)) return -ENODEV;
+    major_ = major(status.st_rdev);
+    minor_ = minor(status.st_rdev);
+
+    // The kernel would serve no fault of more than a page then (drivers/dax/device.c by way of transhuge_vma_suitable).
+    *failedCall = "prctl";
+    if (options.align > syscalls::pageSize() && prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0) return -ENOTSUP;
+
+    *failedCall = "fcntl";
+    int error = syscalls::lockRange(fd_, options.offset, options.size);
+    if (error != 0) return error;
+
+    *failedCall = "mmap";
+    syscalls::MapOptions map;
+    map.hint = AddressRange::hintFor(options.size);
+    const size_t alignment = std::max<size_t>(options.align, syscalls::hugePageSize);
+    void* at = nullptr;
+    error = syscalls::mapFileAligned(fd_, options.offset, options.size, map, alignment, &at);
+    if (error != 0) return error;
+
+    *failedCall = "madvise";
+    error = syscalls::adviseDontFork(at, options.size);
+    // A device may be unbound while its node is still there. What cannot be touched is found here, not by SIGBUS.
+    if (error == 0) error = syscalls::checkPage(at);
+    if (error == 0) error = syscalls::checkPage(static_cast<char*>(at) + options.size - syscalls::pageSize());
+    if (error != 0) {
+        syscalls::unmap(at, options.size);
+        return error;
+    }
+    range_.take(at, options.size);
+    return 0;
+}
+
+int DaxDeviceRegion::populate(uint64_t offset, uint64_t length) {
+    return syscalls::populateWrite(base() + offset, length);
+}
+
+void DaxDeviceRegion::retire() {
+    if (fd_ < 0) return;
+    range_.letGo(capacity());
+    // Last: the lock goes with it.
+    close(fd_);
+    fd_ = -1;
+}
+
+}  // namespace daxkind

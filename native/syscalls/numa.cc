@@ -1,0 +1,54 @@
+#include "syscalls/numa.h"
+
+#include <linux/mempolicy.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace daxkind::syscalls {
+
+namespace {
+
+/// MPOL_PREFERRED_MANY, which Linux 5.15 brought and older headers lack (include/uapi/linux/mempolicy.h).
+constexpr int preferredMany = 5;
+
+constexpr std::size_t bitsPerWord = 8 * sizeof(unsigned long);
+
+int mbindRange(void* address, std::size_t length, int mode, const unsigned long* mask) {
+    // One more than there are bits: the kernel takes one off.
+    return syscall(SYS_mbind, address, length, mode, mask, static_cast<unsigned long>(kMostNodes + 1), 0) == 0 ? 0
+                                                                                                               : -errno;
+}
+
+}  // namespace
+
+int bindRange(void* address, std::size_t length, NumaPolicy policy, const std::vector<int>& nodes) {
+    // A word more than the nodes need: the kernel looks at the bit behind them.
+    unsigned long mask[kMostNodes / bitsPerWord + 1] = {};
+    const auto set = [&mask](int node) {
+        mask[static_cast<std::size_t>(node) / bitsPerWord] |= 1ul << static_cast<std::size_t>(node) % bitsPerWord;
+    };
+    for (const int node : nodes) set(node);
+    if (policy == NumaPolicy::kBind) return mbindRange(address, length, MPOL_BIND, mask);
+    if (policy == NumaPolicy::kInterleave) return mbindRange(address, length, MPOL_INTERLEAVE, mask);
+    if (nodes.size() > 1 && mbindRange(address, length, preferredMany, mask) == 0) return 0;
+    for (unsigned long& word : mask) word = 0;
+    set(nodes.front());
+    return mbindRange(address, length, MPOL_PREFERRED, mask);
+}
+
+int nodesOfPages(const std::vector<void*>& pages, std::vector<int>* nodes) {
+    nodes->assign(pages.size(), -ENOENT);
+    const long result =
+        syscall(SYS_move_pages, 0, static_cast<unsigned long>(pages.size()), pages.data(), nullptr, nodes->data(), 0);
+    return result == 0 ? 0 : -errno;
+}
+
+int currentNode() {
+    unsigned cpu = 0;
+    unsigned node = 0;
+    return syscall(SYS_getcpu, &cpu, &node, nullptr) == 0 ? static_cast<int>(node) : 0;
+}
+
+}  // namespace daxkind::syscalls

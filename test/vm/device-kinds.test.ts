@@ -1,0 +1,328 @@
+// Kinds over device-DAX devices, and over the memory of nodes that such devices became.
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
+import { getDevice, offlineMemory, reconfigureDevice } from 'daxkind/device';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { devdax, hmem } from '../helpers/guest.ts';
+import { sh } from '../helpers/scratch.ts';
+
+const MiB = 2 ** 20;
+
+/** Runs a program in a process of its own, until it says something; then `end` lets it go on to its end. */
+async function started(program: string, env: Record<string, string> = {}) {
+	const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+		stdio: ['pipe', 'pipe', 'pipe'],
+		env: { ...process.env, ...env },
+	});
+	let said = '';
+	child.stderr.setEncoding('utf8').on('data', (text) => {
+		said += text;
+	});
+	const ended = new Promise<{ status: number | null; signal: string | null }>((resolve) =>
+		child.once('close', (status, signal) => resolve({ status, signal })),
+	);
+	const first = await Promise.race([
+		new Promise<string>((resolve) =>
+			child.stdout.setEncoding('utf8').once('data', (text) => resolve(`${text}`.trim())),
+		),
+		ended.then(() => said),
+	]);
+	return { child, first, ended, end: () => child.stdin.end('go\n') };
+}
+
+describe('DeviceKind', () => {
+	const kinds: Kind[] = [];
+	const create = (...args: Parameters<typeof DeviceKind.create>) => {
+		const kind = DeviceKind.create(...args);
+		kinds.push(kind);
+		return kind;
+	};
+	afterEach(() => {
+		for (const kind of kinds.splice(0)) kind.close();
+	});
+	const { size, align } = getDevice(devdax) as { size: number; align: number };
+
+	test('has all of a device, every byte of it, and keeps it', () => {
+		const kind = create(devdax);
+		expect(kind).toMatchObject({ capacity: size, path: devdax, dax: true });
+		expect(kind.stats()).toMatchObject({ capacity: size, resident: size, committed: size });
+		const blocks: Buffer[] = [];
+		for (let block = kind.tryMalloc(MiB); block !== undefined; block = kind.tryMalloc(MiB)) blocks.push(block);
+		expect(blocks.length).toBe(Math.floor(size / MiB));
+		blocks.forEach((block, n) => void block.fill(n & 255));
+		expect(blocks.every((block, n) => block[0] === (n & 255) && block[MiB - 1] === (n & 255))).toBe(true);
+		expect(kind.purge()).toBe(0);
+		expect(() => kind.malloc(MiB)).toThrow(OutOfMemoryError);
+		for (const block of blocks) kind.free(block);
+		expect(kind.stats()).toMatchObject({ blocks: 0, resident: size });
+	});
+
+	test('has a part of a device, and another kind the rest', () => {
+		const first = create(devdax, { size: 4 * align });
+		const second = create(devdax, { offset: 4 * align });
+		expect(first.capacity + second.capacity).toBe(size);
+		const [one, other] = [first.malloc(8 * MiB), second.malloc(8 * MiB)];
+		one.fill(1);
+		other.fill(2);
+		expect(one.every((byte) => byte === 1)).toBe(true);
+	});
+
+	test('locks its bytes against kinds of this process and others', async () => {
+		create(devdax, { offset: align, size: align });
+		const busy = expect.objectContaining({
+			code: 'ERR_DAXKIND_DEVICE_BUSY',
+			path: devdax,
+			remedy: expect.stringContaining('offset'),
+		});
+		expect(() => create(devdax)).toThrow(busy);
+		create(devdax, { size: align });
+		const program = `import { DeviceKind } from 'daxkind';
+			try { DeviceKind.create('${devdax}', { offset: ${align} }); } catch ({ code, message }) { console.log(code, message); }`;
+		const { first, ended } = await started(program);
+		expect(first).toMatch(new RegExp(`^ERR_DAXKIND_DEVICE_BUSY .*process ${process.pid}`));
+		await ended;
+	});
+
+	test('frees its lock when it is closed, or its process ends', async () => {
+		const { first, child, ended } = await started(
+			`import { DeviceKind } from 'daxkind'; const kind = DeviceKind.create('${devdax}'); console.log('open'); setInterval(() => {}, 1000);`,
+		);
+		expect(first).toBe('open');
+		expect(() => create(devdax)).toThrow(expect.objectContaining({ code: 'ERR_DAXKIND_DEVICE_BUSY' }));
+		child.kill('SIGKILL');
+		await ended;
+		create(devdax).close();
+		create(devdax);
+	});
+
+	test('hands out what was there before by malloc alone, and not with scrub', () => {
+		const mark = Buffer.from('old tenant ');
+		const first = create(devdax, { size: 8 * align });
+		first.malloc(8 * align).fill(mark);
+		first.close();
+		const second = create(devdax, { size: 8 * align });
+		expect(second.calloc(1, 4 * MiB).every((byte) => byte === 0)).toBe(true);
+		expect(second.malloc(4 * MiB).includes(mark)).toBe(true);
+		second.close();
+		const third = create(devdax, { size: 8 * align, scrub: true });
+		expect(third.malloc(8 * align).every((byte) => byte === 0)).toBe(true);
+	});
+
+	test('is made by a thread of its own that says how far it is', async () => {
+		const seen: number[] = [];
+		const kind = await DeviceKind.createAsync(devdax, { scrub: true, onProgress: ({ done }) => seen.push(done) });
+		expect(seen.at(-1)).toBe(kind.capacity);
+		await expect(DeviceKind.createAsync(devdax)).rejects.toMatchObject({ code: 'ERR_DAXKIND_DEVICE_BUSY' });
+		await kind.closeAsync();
+		(await DeviceKind.createAsync(devdax, { prefault: true })).close();
+	});
+
+	test('is shared with threads, and has raw handles', async () => {
+		const kind = create(devdax);
+		const handle = kind.mallocRaw(1000);
+		kind.view(handle).fill(7);
+		const program = `const { workerData, parentPort } = require('node:worker_threads');
+			const { Kind } = require('daxkind');
+			const kind = Kind.attach(workerData.kind);
+			const block = kind.deref(workerData.block);
+			parentPort.postMessage([kind.constructor.name, block[0], kind.view(workerData.handle)[999], kind.dax]);
+			kind.free(block);
+			kind.close();`;
+		const block = kind.malloc(100).fill(5);
+		const worker = new Worker(program, {
+			eval: true,
+			workerData: { kind: kind.share(), block: kind.ref(block), handle },
+		});
+		const [name, first, last, dax] = await new Promise<unknown[]>((resolve) => worker.once('message', resolve));
+		expect([name, first, last, dax]).toEqual(['DeviceKind', 5, 7, true]);
+		await new Promise((resolve) => worker.once('exit', resolve));
+		kind.freeRaw(handle);
+		expect(kind.stats().blocks).toBe(0);
+	});
+
+	test('has a debug mode', () => {
+		const kind = create(devdax, { debug: true });
+		const block = kind.malloc(10);
+		kind.free(block);
+		expect(block.length).toBe(0);
+		expect(() => kind.free(block)).toThrow(expect.objectContaining({ code: 'ERR_DAXKIND_DOUBLE_FREE' }));
+	});
+
+	test.each([
+		['an offset that is not aligned', { offset: 4096 }, 'ERR_OUT_OF_RANGE'],
+		['a size that is not aligned', { size: 4096 }, 'ERR_OUT_OF_RANGE'],
+		['an offset behind the end', { offset: 2 ** 40 }, 'ERR_OUT_OF_RANGE'],
+		['a size beyond the end', { size: 2 ** 40 }, 'ERR_OUT_OF_RANGE'],
+		['an option that there is not', { scrubs: true }, 'ERR_INVALID_ARG_VALUE'],
+	])('refuses %s', (_, options, code) => {
+		expect(() => create(devdax, options as object)).toThrow(expect.objectContaining({ code }));
+	});
+
+	test('refuses what is no device, or has no driver, or is system RAM, and says what to do', async () => {
+		expect(() => create('/dev/null')).toThrow(
+			expect.objectContaining({ code: 'ERR_DAXKIND_NO_DEVICE', path: '/dev/null' }),
+		);
+		expect(() => create('/dev/dax99.0')).toThrow(expect.objectContaining({ code: 'ERR_DAXKIND_NO_DEVICE' }));
+		const driver = '/sys/bus/dax/drivers/device_dax';
+		writeFileSync(`${driver}/unbind`, basename(devdax));
+		const disabled = { code: 'ERR_DAXKIND_WRONG_MODE', path: devdax, remedy: expect.stringContaining('enable-device') };
+		expect(() => create(devdax)).toThrow(expect.objectContaining(disabled));
+		writeFileSync(`${driver}/bind`, basename(devdax));
+		await reconfigureDevice(devdax, 'system-ram', { online: false, force: true });
+		try {
+			const ram = { code: 'ERR_DAXKIND_WRONG_MODE', remedy: expect.stringContaining('NodeKind.create') };
+			expect(() => create(devdax)).toThrow(expect.objectContaining(ram));
+		} finally {
+			await reconfigureDevice(devdax, 'devdax', { force: true });
+		}
+	});
+
+	test('needs no root where the node’s permissions allow it', async () => {
+		const user = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+		const program = `import { DeviceKind } from 'daxkind';
+			try { const kind = DeviceKind.create('${devdax}'); kind.malloc(10); kind.close(); console.log('done'); }
+			catch ({ code, syscall, remedy }) { console.log(code, syscall, remedy); }`;
+		const run = () =>
+			sh(`setpriv ${user.join(' ')} ${process.execPath} --input-type=module -e "${program.replaceAll('\n', ' ')}"`);
+		expect(run()).toMatch(/^EACCES open .*SUBSYSTEM=="dax"/);
+		sh(`chmod 666 ${devdax}`);
+		try {
+			expect(run()).toBe('done');
+		} finally {
+			sh(`chmod 600 ${devdax}`);
+		}
+	});
+
+	test('ends by SIGBUS when its device is unbound under it, and a process with huge pages disabled is refused', async () => {
+		const { first, end, ended } = await started(`
+			import { DeviceKind } from 'daxkind';
+			const kind = DeviceKind.create('${devdax}');
+			const block = kind.malloc(100).fill(1);
+			console.log('open');
+			process.stdin.once('data', () => { block.fill(2); console.log('alive'); process.exit(0); });`);
+		expect(first).toBe('open');
+		writeFileSync('/sys/bus/dax/drivers/device_dax/unbind', basename(devdax));
+		end();
+		expect(await ended).toEqual({ status: null, signal: 'SIGBUS' });
+		writeFileSync('/sys/bus/dax/drivers/device_dax/bind', basename(devdax));
+		create(devdax);
+	});
+});
+
+describe('NodeKind on the memory of a device', () => {
+	let node = 0;
+	beforeAll(async () => {
+		const { device } = await reconfigureDevice(hmem, 'system-ram', { force: true });
+		node = device.targetNode!;
+	});
+	afterAll(async () => {
+		await reconfigureDevice(hmem, 'devdax', { force: true });
+	});
+
+	/** What numa_maps says of the memory of this process on a node, in bytes. */
+	const onNode = (number: number) =>
+		[
+			...readFileSync('/proc/self/numa_maps', 'utf8').matchAll(
+				new RegExp(`^.* bind:${number}\\b.* N${number}=(\\d+).*kernelpagesize_kB=(\\d+)`, 'gm'),
+			),
+		].reduce((all, [, pages, kib]) => all + Number(pages) * Number(kib) * 1024, 0);
+
+	test.each([
+		['by its number', () => NodeKind.create(node, { maxSize: 32 * MiB })],
+		['by kmem', () => NodeKind.create('kmem', { maxSize: 32 * MiB })],
+		['by the nearest of kmem', () => NodeKind.create('kmem', { nearest: true, maxSize: 32 * MiB })],
+	])('has its memory on the node: %s', (_, create) => {
+		const kind = create();
+		expect(kind).toMatchObject({ wanted: [node], policy: 'bind', capacity: 32 * MiB });
+		const block = kind.malloc(16 * MiB).fill(3);
+		const [use, ...others] = kind.nodes();
+		expect(others).toEqual([]);
+		expect(use).toMatchObject({ node });
+		expect(use!.bytes).toBeGreaterThanOrEqual(16 * MiB);
+		expect(onNode(node)).toBeGreaterThanOrEqual(16 * MiB);
+		expect(block.every((byte) => byte === 3)).toBe(true);
+		kind.close();
+	});
+
+	/** What a node has in all, in bytes. */
+	function capacityOf(number: number): number {
+		const kind = NodeKind.create(number);
+		kind.close();
+		return kind.capacity;
+	}
+
+	test('a full node is an OutOfMemoryError, and the process lives', async () => {
+		const kind = NodeKind.create(node);
+		const blocks: Buffer[] = [];
+		const fill = () => {
+			for (;;) blocks.push(kind.malloc(4 * MiB).fill(blocks.length));
+		};
+		expect(fill).toThrow(expect.objectContaining({ name: 'OutOfMemoryError', reason: 'node-full' }));
+		expect(blocks.length * 4 * MiB).toBeGreaterThan(kind.capacity / 2);
+		expect(blocks.every((block, n) => block[0] === n && block.at(-1) === n)).toBe(true);
+		expect(kind.nodes().map(({ node: at }) => at)).toEqual([node]);
+		kind.close();
+		// What it had is there for the next one.
+		const next = NodeKind.create(node, { maxSize: 64 * MiB, prefault: true });
+		expect(next.nodes()).toEqual([{ node, bytes: 64 * MiB }]);
+		next.close();
+	});
+
+	test('prefault of more than there is fails, and leaves nothing behind', async () => {
+		const capacity = capacityOf(node);
+		const full = expect.objectContaining({ code: 'ERR_DAXKIND_NODE_FULL', remedy: expect.stringContaining('maxSize') });
+		expect(() => NodeKind.create(node, { maxSize: 2 * capacity, prefault: true })).toThrow(full);
+		await expect(NodeKind.createAsync(node, { maxSize: 2 * capacity, prefault: true })).rejects.toEqual(full);
+		NodeKind.create(node, { maxSize: 64 * MiB, prefault: true }).close();
+	});
+
+	test('preferred goes on where the node is full', () => {
+		const kind = NodeKind.create(node, { policy: 'preferred', maxSize: 2 * capacityOf(node) });
+		const blocks: Buffer[] = [];
+		while (blocks.length * 4 * MiB < kind.capacity * 0.6) blocks.push(kind.malloc(4 * MiB).fill(1));
+		expect(
+			kind
+				.nodes()
+				.map(({ node: at }) => at)
+				.sort(),
+		).toEqual([0, node].sort());
+		kind.close();
+	});
+
+	test('interleave takes from each node in turn', () => {
+		const kind = NodeKind.create([0, node], { policy: 'interleave', maxSize: 64 * MiB, hugePages: 'never' });
+		kind.malloc(32 * MiB).fill(1);
+		const uses = kind.nodes();
+		expect(uses).toHaveLength(2);
+		for (const { bytes } of uses) expect(bytes).toBeGreaterThan(12 * MiB);
+		kind.close();
+	});
+
+	test('what was freed goes back to the node', () => {
+		const kind = NodeKind.create(node, { maxSize: 64 * MiB });
+		const block = kind.malloc(32 * MiB).fill(1);
+		kind.free(block);
+		expect(kind.purge()).toBeGreaterThanOrEqual(32 * MiB);
+		expect(kind.stats().resident).toBeLessThan(4 * MiB);
+		kind.close();
+	});
+
+	test('when the memory goes offline it is elsewhere, whole, and the kind says so', async () => {
+		const kind = NodeKind.create(node, { maxSize: 32 * MiB });
+		const block = kind.malloc(16 * MiB).fill(9);
+		await offlineMemory(hmem);
+		expect(block.every((byte) => byte === 9)).toBe(true);
+		expect(kind.nodes().map(({ node: at }) => at)).not.toContain(node);
+		kind.close();
+		expect(() => NodeKind.create('kmem')).toThrow(
+			expect.objectContaining({ code: 'ERR_DAXKIND_NO_KMEM', remedy: expect.stringContaining('online-memory') }),
+		);
+		expect(() => NodeKind.create(node)).toThrow(
+			expect.objectContaining({ code: 'ERR_DAXKIND_NO_NODE', remedy: expect.any(String) }),
+		);
+		await reconfigureDevice(hmem, 'system-ram', { force: true });
+	});
+});
