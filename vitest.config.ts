@@ -1,9 +1,22 @@
-// Two projects: `unit` runs on any Linux machine; `vm` runs inside the guest that `npm test` boots, on real DAX.
+// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm` and `vm-…` inside the guest that `npm test` boots, on real DAX.
 // The tests import what users import, the built code (`daxkind`, `#lib/…`), and Node loads it itself: were it transformed
 // by the runner, a module with native state could exist twice in one process.
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const built = { server: { deps: { external: [/\/dist\//, /\/build\//] } } };
+const kindTests = (...names: string[]) => names.map((name) => `test/kind/${name}.test.ts`);
+/** What is said of kinds in general runs on every sort of kind (test/helpers/kinds.ts); on some sorts a part of it is enough. */
+const ofAllKinds = {
+	node: kindTests(
+		...['collected', 'debug', 'defrag', 'garbage', 'magazines', 'malloc', 'moved', 'out-of-memory', 'pressure'],
+		...['raw', 'raw-generations', 'raw.property', 'references', 'sharing', 'statistics'],
+	),
+	fixed: kindTests('collected', 'malloc', 'raw.property', 'references', 'sharing', 'statistics'),
+	// The guest is slow: `npm test -- --project vm` with more names here takes its time, and passes.
+	device: kindTests('malloc', 'references'),
+};
+
 const shared = {
 	...built,
 	setupFiles: './test/helpers/no-color.ts',
@@ -11,8 +24,20 @@ const shared = {
 	execArgv: ['--expose-gc'],
 };
 
+const guest = {
+	...shared,
+	// Without KVM the guest is 10 to 20 times slower, and starting a worker takes it 10 s: one worker for all files.
+	isolate: false,
+	fileParallelism: false,
+	maxWorkers: 1,
+	testTimeout: 300_000,
+	hookTimeout: 300_000,
+};
+
 export default defineConfig({
 	test: {
+		// vitest's own choice leaves one processor to itself, which is half of a small machine.
+		maxWorkers: availableParallelism(),
 		projects: [
 			{
 				test: {
@@ -28,17 +53,24 @@ export default defineConfig({
 					hookTimeout: 30_000,
 				},
 			},
-			{
+			...(['node', 'fixed'] as const).map((sort) => ({
 				test: {
 					...shared,
-					name: 'vm',
-					include: ['test/vm/**/*.test.ts'],
-					// Without KVM the guest is 10 to 20 times slower, and starting a worker takes it 10 s: one worker for all files.
-					isolate: false,
-					fileParallelism: false,
-					maxWorkers: 1,
-					testTimeout: 300_000,
-					hookTimeout: 300_000,
+					name: `unit-${sort}`,
+					include: ofAllKinds[sort],
+					env: { DAXKIND_TEST_SORT: sort },
+					globalSetup: './test/helpers/global-setup.ts',
+					testTimeout: 30_000,
+					hookTimeout: 30_000,
+				},
+			})),
+			{ test: { ...guest, name: 'vm', include: ['test/vm/**/*.test.ts'] } },
+			{
+				test: {
+					...guest,
+					name: 'vm-device',
+					include: ofAllKinds.device,
+					env: { DAXKIND_TEST_SORT: 'device' },
 				},
 			},
 		],

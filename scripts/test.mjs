@@ -37,7 +37,9 @@ function parse(args) {
 const vitest = (project, args) => [
 	tool.vitest,
 	'run',
+	// With what it is run for besides: unit-node, unit-fixed, vm-device.
 	`--project=${project}`,
+	`--project=${project}-*`,
 	'--reporter=default',
 	'--reporter=./scripts/counts-reporter.mjs',
 	...(args.length > 0 ? ['--passWithNoTests'] : []),

@@ -1,5 +1,5 @@
 // Blocks that the garbage collector frees: when it does, and all that can happen to them before.
-import { Kind, PmemKind } from 'daxkind';
+import { Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -111,7 +111,7 @@ test('0 bytes, and what is out of memory or no size', () => {
 
 test('close empties the blocks that are left, and what the collector finds later harms nobody', async () => {
 	(() => {
-		const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MiB });
 		const blocks = [kind.buffer(10), kind.buffer(20_000)];
 		kind.close();
 		expect(blocks.map(({ length }) => length)).toEqual([0, 0]);
@@ -142,7 +142,7 @@ test('a reference takes a block out of the hands of the collector', async () => 
 });
 
 test('the blocks of a thread live on when others close the kind, and go with the thread', async () => {
-	const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MiB });
 	const thread = await Thread.start(kind.share());
 	const last = Kind.attach(kind.share());
 	await thread.run(
@@ -176,13 +176,13 @@ for (const debug of [false, true]) {
 		const warnings: Error[] = [];
 		const listen = (warning: Error) => warnings.push(warning);
 		process.on('warning', listen);
-		const kind = PmemKind.create(directory, { maxSize: 16 * MiB, debug });
+		const kind = create(directory, { maxSize: 16 * MiB, debug });
 		const held = [10, 5000, 70_000, MiB].map((size) => kind.buffer(size));
 		expect(kind.close()).toBeUndefined();
 		expect(held.map(({ length }) => length)).toEqual([0, 0, 0, 0]);
 		await turn();
 		expect(warnings).toEqual([]);
-		const other = PmemKind.create(directory, { maxSize: 16 * MiB, debug });
+		const other = create(directory, { maxSize: 16 * MiB, debug });
 		const blocks = [other.buffer(10), other.buffer(5000), other.buffer(70_000)];
 		other.ref(blocks[1]!);
 		expect(other.close()).toMatchObject({ blocks: 1, bytes: 5120, classes: [{ size: 5120, blocks: 1 }] });

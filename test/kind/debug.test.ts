@@ -1,10 +1,10 @@
 // Debug mode: each mistake with memory is found, and everything that is no mistake works as without it.
 
 import { truncateSync, writeFileSync } from 'node:fs';
-import { FixedKind, Kind, mapFile, PmemKind } from 'daxkind';
+import { FixedKind, Kind, mapFile, type PmemKind } from 'daxkind';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
-import { closeAfterEach } from '../helpers/kinds.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { runChild } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { Thread } from '../helpers/thread.ts';
@@ -29,7 +29,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 let kind: PmemKind;
 beforeEach(() => {
 	process.removeAllListeners('warning').on('warning', listen);
-	kind = PmemKind.create(directory, { maxSize: 16 * MiB, debug: true });
+	kind = create(directory, { maxSize: 16 * MiB, debug: true });
 });
 afterEach(async () => {
 	kind.close();

@@ -1,8 +1,9 @@
 // Random sequences of mallocRaw, freeRaw, malloc and free against a model; and numbers that no model knows.
-import { PmemKind } from 'daxkind';
+import type { PmemKind } from 'daxkind';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
+import { create } from '../helpers/kinds.ts';
 
 const MiB = 1024 * 1024;
 const directory = testDirectory();
@@ -131,7 +132,7 @@ const commands = [
 test('handles never share memory, what was written stays, and only live ones are freed', () => {
 	fc.assert(
 		fc.property(fc.commands(commands, { maxCommands: 150, size: 'max' }), (sequence) => {
-			const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+			const kind = create(directory, { maxSize: 16 * MiB });
 			const model: Model = { live: new Map(), stale: [], blocks: [], seeds: 1 };
 			try {
 				fc.modelRun(() => ({ model, real: kind }), sequence);
@@ -149,7 +150,7 @@ test('handles never share memory, what was written stays, and only live ones are
 });
 
 test('no number at all is taken for a handle but the handles that are out', () => {
-	const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MiB });
 	const live = new Set<number>();
 	for (const size of [16, 100, 5000, 8192, 20_000, MiB]) for (let i = 0; i < 20; i++) live.add(kind.tryMallocRaw(size));
 	live.delete(0);

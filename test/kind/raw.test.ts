@@ -1,5 +1,5 @@
 // Raw handles: numbers for blocks, looked up in the heap's own tables, so that a wrong one must lead nowhere.
-import { Kind, PmemKind } from 'daxkind';
+import { Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -222,7 +222,7 @@ test('of many threads that free the same handles at once, one succeeds for each'
 });
 
 test('handles are kept by a Float64Array, and a block that is freed by its handle goes to the next malloc', () => {
-	const kind = PmemKind.create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MiB });
 	const index = new Float64Array(200_000);
 	for (let i = 0; i < index.length; i++) index[i] = kind.mallocRaw(64);
 	for (let i = 0; i < index.length; i++) kind.view(index[i]!, 8).writeDoubleLE(i);

@@ -1,5 +1,5 @@
 // What a kind says of itself: exact at any time, in one thread and in several, down to what nobody freed.
-import { type Kind, PmemKind } from 'daxkind';
+import type { Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -189,7 +189,7 @@ test('what several threads hold and cache adds up, whoever asks', async () => {
 
 test('the leak report counts what was not freed, in each class and of each sort', async () => {
 	for (const close of [(kind: Kind) => kind.close(), (kind: Kind) => kind.closeAsync()]) {
-		const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MiB });
 		const blocks = [kind.malloc(100), kind.malloc(100), kind.malloc(20_000), kind.malloc(0)];
 		kind.mallocRaw(100);
 		kind.ref(kind.malloc(8192));
@@ -212,7 +212,7 @@ test('the leak report counts what was not freed, in each class and of each sort'
 });
 
 test('there is no leak report when all was freed, though threads cache it', async () => {
-	const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MiB });
 	const thread = await Thread.start(kind.share());
 	await thread.run(({ kind }) => {
 		for (const size of [10, 1000, 9000]) kind.free(kind.malloc(size));
