@@ -26,11 +26,11 @@ const stepWords: Record<DeviceProgress['step'], string> = {
 /** What a refusal says, for standard error: the finding, and what fixes it. */
 function refusalLines(error: unknown): string[] {
 	const { code = '', message, remedy } = error as Partial<Refusal> & Error;
-	if (!code.startsWith('ERR_DAXKIND_')) return [machineTrouble(error)];
+	const said = code.startsWith('ERR_DAXKIND_') ? message : machineTrouble(error);
 	const suffix = ` Fix: ${remedy}`;
-	return remedy !== undefined && message.endsWith(suffix)
-		? [message.slice(0, -suffix.length), `Fix: ${remedy}`]
-		: [message];
+	if (remedy === undefined || !said.endsWith(suffix)) return [said];
+	// The library speaks of its own option.
+	return [said.slice(0, -suffix.length), `Fix: ${remedy.replace(/\buse force\b/, 'use --force')}`];
 }
 
 /** Where a device's memory is, in words. */

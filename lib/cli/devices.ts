@@ -10,7 +10,7 @@ const bytes = (value: number | undefined): string => (value === undefined ? unkn
 const text = (value: number | string | undefined): string => (value === undefined ? unknown : `${value}`);
 
 /** What a device's memory is doing as system RAM. */
-function memoryText({ mode, memory }: DaxDevice): string {
+export function memoryText({ mode, memory }: DaxDevice): string {
 	if (mode !== 'system-ram') return unknown;
 	if (memory === undefined) return 'for root';
 	const zone = memory.zone === undefined ? '' : `, zone ${memory.zone}`;
@@ -18,7 +18,7 @@ function memoryText({ mode, memory }: DaxDevice): string {
 }
 
 /** `rw-rw---- root dax`, as ls shows it, with numbers for the owner. */
-function permissionText({ permissions }: DaxDevice): string {
+export function permissionText({ permissions }: DaxDevice): string {
 	if (permissions === undefined) return 'no node';
 	const { mode, uid, gid } = permissions;
 	const letters = [...'rwxrwxrwx'].map((letter, n) => (mode & (0o400 >> n) ? letter : '-')).join('');

@@ -1,8 +1,10 @@
 // `daxkind inspect`: all that has a say in whether a path is on DAX, as it was read.
 import type { Command } from 'commander';
 import type { DaxReport, Explanation } from '../dax/index.ts';
+import type { DaxDevice } from '../device/index.ts';
 import { formatBytes } from '../format.ts';
 import type { Constants } from '../native.ts';
+import { memoryText, permissionText } from './devices.ts';
 import { answerLine } from './explain.ts';
 import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
 import { xflagWords } from './xflags.ts';
@@ -75,14 +77,30 @@ function mountRows({ mount, mountsError, fileSystem }: DaxReport): Row[] {
 	];
 }
 
+/** What kind the memory of a device can be had by. */
+const kindFor: Record<DaxDevice['mode'], string> = {
+	devdax: 'DeviceKind',
+	'system-ram': 'NodeKind',
+	famfs: 'PmemKind, in a directory of the file system on it',
+	disabled: 'none without a driver',
+	unknown,
+};
+
 function daxDeviceRows({ daxDevice: device }: DaxReport): Row[] {
 	if (!device) return [];
 	return [
 		['name', device.name],
-		['mode', device.mode ?? unknown],
+		['mode', device.mode === 'unknown' ? unknown : device.mode],
 		['driver', device.driver ?? 'none'],
+		['kind that can stand on it', kindFor[device.mode]],
+		['who may map it', permissionText(device)],
 		['namespace', device.namespace],
-		['NUMA node', device.targetNode === undefined ? 'none' : `${device.targetNode}`],
+		['region', device.region],
+		['memory found by', device.provider],
+		['persistence domain', device.persistenceDomain],
+		['nearest NUMA node', device.numaNode === undefined ? unknown : `${device.numaNode}`],
+		['NUMA node as system RAM', device.targetNode === undefined ? 'none' : `${device.targetNode}`],
+		['memory blocks', device.mode === 'system-ram' ? memoryText(device) : undefined],
 		['size', size(device.size)],
 		['align', size(device.align)],
 	];

@@ -14,7 +14,9 @@ export function requirePrivilege(tree: Tree, name: string, paths: readonly strin
 		if (error === undefined || error === 'ENOENT') continue;
 		const isReadOnly = error === 'EROFS';
 		const remedy = isReadOnly ? 'mount /sys read and write; in a container, run it outside' : 'run as root';
-		const what = `${isReadOnly ? 'sysfs is mounted read-only' : 'permission denied'} to change ${name}. Fix: ${remedy}`;
-		throw Object.assign(systemError(isReadOnly ? EROFS : EACCES, 'open', path, what), { remedy });
+		const what = `${isReadOnly ? 'sysfs is mounted read-only' : 'permission denied'}: ${name} cannot be changed`;
+		const refused = systemError(isReadOnly ? EROFS : EACCES, 'open', path, what);
+		refused.message += `. Fix: ${remedy}`;
+		throw Object.assign(refused, { remedy });
 	}
 }

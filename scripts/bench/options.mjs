@@ -7,6 +7,8 @@ export const usage = `Usage: npm run bench -- [options]
 Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same directory, and with Buffers.
 
   --dir DIR        where the kinds keep their memory (default: $DAXKIND_MOUNT, else /dev/shm)
+  --nodes N[,N…]   on NUMA nodes in place of a directory: against memkind's DAX_KMEM (pair, hold and random)
+  --device NODE    in a device-DAX device in place of a directory, /dev/dax0.0 (memkind has no such kind)
   --size BYTES     size of each kind, with k, m or g (default: 1g, or what fits)
   --rounds N       how often each figure is measured; the median counts (default: 5)
   --quick          one short round: a first impression
@@ -33,6 +35,8 @@ Workloads:
 
 /** What is measured if nothing is asked for. */
 const usual = '^(pair|hold|random|util)';
+/** A kind of memkind's on nodes has no end: what fills one would take all memory. */
+const usualOnNodes = '^(pair|hold|random)';
 
 function parseCount(name, text) {
 	const count = Number(text);
@@ -51,7 +55,7 @@ function parsePattern(text) {
 function parse(args) {
 	const flag = { type: 'boolean', default: false };
 	const text = { type: 'string' };
-	const values = { dir: text, size: text, rounds: text, 'warm-up': text, only: text };
+	const values = { dir: text, nodes: text, device: text, size: text, rounds: text, 'warm-up': text, only: text };
 	const flags = { quick: flag, touch: flag, json: flag, help: flag };
 	try {
 		return parseArgs({ args, options: { ...values, ...flags }, strict: true, allowPositionals: false }).values;
@@ -61,16 +65,28 @@ function parse(args) {
 	}
 }
 
+/** Where kinds have their memory, in one word: a directory, `nodes:1,2` or `device:/dev/dax0.0`. */
+function directoryOf({ dir, nodes, device }) {
+	if ([dir, nodes, device].filter((given) => given !== undefined).length > 1) {
+		throw new UsageError('--dir, --nodes and --device exclude one another');
+	}
+	if (nodes !== undefined && !/^\d+(,\d+)*$/.test(nodes))
+		throw new UsageError(`--nodes is a list of numbers, not ${nodes}`);
+	if (nodes !== undefined) return `nodes:${nodes}`;
+	if (device !== undefined) return `device:${device}`;
+	return dir ?? (process.env.DAXKIND_MOUNT || '/dev/shm');
+}
+
 /** @throws UsageError */
 export function parseOptions(args) {
 	const values = parse(args);
 	return {
-		directory: values.dir ?? (process.env.DAXKIND_MOUNT || '/dev/shm'),
+		directory: directoryOf(values),
 		size: values.size === undefined ? undefined : parseSize(values.size),
 		rounds: values.rounds === undefined ? (values.quick ? 1 : 5) : parseCount('rounds', values.rounds),
 		warmUpMs: values['warm-up'] === undefined ? undefined : parseCount('warm-up', values['warm-up']),
 		quick: values.quick,
-		only: parsePattern(values.only ?? usual),
+		only: parsePattern(values.only ?? (values.nodes === undefined ? usual : usualOnNodes)),
 		touch: values.touch,
 		json: values.json,
 		help: values.help,

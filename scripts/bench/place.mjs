@@ -1,7 +1,7 @@
 // Where the kinds are and how large, and what machine this is.
 import { statfsSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { PmemKind } from 'daxkind';
+import { DeviceKind, NodeKind, PmemKind } from 'daxkind';
 import { StepError } from '../steps.mjs';
 
 const chunk = 2 * 2 ** 20;
@@ -9,23 +9,43 @@ const usual = 2 ** 30;
 /** Of the free room, the share that a kind takes: the file system needs some itself. */
 const share = 0.9;
 
+/** Opens a kind where the benchmark is to be: in a directory, `nodes:1,2` or `device:/dev/dax0.0`. */
+export function openKind(place, options) {
+	const [, sort, where] = /^(nodes|device):(.*)$/.exec(place) ?? [];
+	if (sort === 'nodes') return NodeKind.create(where.split(',').map(Number), options);
+	if (sort === undefined) return PmemKind.create(place, options);
+	const { maxSize, ...rest } = options;
+	return DeviceKind.create(where, { ...rest, ...(maxSize !== undefined && { size: maxSize }) });
+}
+
+/** Bytes that a kind can have there. */
+function roomIn(place) {
+	if (/^(nodes|device):/.test(place)) {
+		const kind = openKind(place, {});
+		kind.close();
+		// A node has its memory for others, too.
+		return place.startsWith('nodes:') ? kind.capacity / 2 : kind.capacity;
+	}
+	const { bavail, bsize } = statfsSync(place);
+	return bavail * bsize * share;
+}
+
 /** The size of the kinds: what was asked for, or 1 GiB, or what fits. */
 export function kindSize({ directory, size }) {
-	const { bavail, bsize } = statfsSync(directory);
-	const fits = Math.floor((bavail * bsize * share) / chunk) * chunk;
+	const fits = Math.floor(roomIn(directory) / chunk) * chunk;
 	if (size !== undefined && size > fits) throw new StepError(`${directory} has no room for a kind of ${size} bytes`);
 	if (fits < 16 * 2 ** 20) throw new StepError(`${directory} has no room for a kind: 16 MiB at least`);
 	return Math.ceil((size ?? Math.min(usual, fits)) / chunk) * chunk;
 }
 
-/** Whether a kind in the directory is on DAX. */
-function probe(directory) {
+/** Whether a kind there is on DAX; undefined on nodes, where the question has no sense. */
+function probe(place) {
 	try {
-		const kind = PmemKind.create(directory, { maxSize: 16 * 2 ** 20 });
+		const kind = openKind(place, { maxSize: 16 * 2 ** 20 });
 		kind.close();
 		return kind.dax;
 	} catch (error) {
-		throw new StepError(`No kind can be made in ${directory}. ${error.message}`);
+		throw new StepError(`No kind can be made in ${place}. ${error.message}`);
 	}
 }
 

@@ -6,7 +6,9 @@ export function render(report) {
 	const { rounds, touch, kindSize } = options;
 	const spread = rounds === 1 ? 'one round' : `medians of ${rounds} rounds`;
 	const { cpu, cpus, node, kernel, directory, dax } = machine;
-	const place = `kinds of ${kindSize / 2 ** 20} MiB in ${directory}, ${dax ? 'DAX' : 'not DAX'}`;
+	const isOnNodes = directory.startsWith('nodes:');
+	const where = isOnNodes ? `on NUMA nodes ${directory.slice(6)}` : `in ${directory}, ${dax ? 'DAX' : 'not DAX'}`;
+	const place = `kinds of ${kindSize / 2 ** 20} MiB ${where}`;
 	return [
 		...suites
 			.filter(({ name }) => report[name] !== undefined)

@@ -42,6 +42,7 @@ async function bench(options) {
 		workload,
 		contestants: suite.contestants
 			.filter((name) => suite.takesPart?.(workload, name) ?? true)
+			.filter((name) => name !== 'memkind' || !options.directory.startsWith('device:'))
 			.flatMap((name) => contestants.find((contestant) => contestant.name === name) ?? []),
 	}));
 	const line = progressLine(options);

@@ -1,6 +1,7 @@
 // The contestants that run in JavaScript, as pairs of malloc and free. A process makes one of them only, so that V8
 // inlines the calls as it would in a program that uses just that one.
-import { Kind, PmemKind } from 'daxkind';
+import { Kind } from 'daxkind';
+import { openKind } from '../place.mjs';
 
 const nothing = () => {};
 const newArray = (length) => new Array(length).fill(null);
@@ -69,7 +70,7 @@ function touching({ malloc, touch, ...rest }) {
  * @param options `touch`: malloc writes one byte into each block. `shared`: join that kind in place of making one.
  */
 export function makeAllocator(name, { directory, kindSize, touch, shared }) {
-	const open = () => (shared ? Kind.attach(shared) : PmemKind.create(directory, { maxSize: kindSize }));
+	const open = () => (shared ? Kind.attach(shared) : openKind(directory, { maxSize: kindSize }));
 	const allocator = name in ways ? onKind(ways[name], open()) : rivals[name]();
 	return touch ? touching(allocator) : allocator;
 }

@@ -3,7 +3,7 @@
 // twice as fast in one second as in the next, so that one thread in this minute and two in another cannot be compared.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { PmemKind } from 'daxkind';
+import { openKind } from '../place.mjs';
 import { merge } from './histogram.mjs';
 
 /** What the threads have in common: words of a barrier, and the sum of their rates. */
@@ -12,7 +12,7 @@ const sharedWords = 8;
 /** What each of the threads gives. */
 async function resultsOf(cell, policy) {
 	const { directory, kindSize, threads } = cell;
-	const kind = PmemKind.create(directory, { maxSize: kindSize, policy });
+	const kind = openKind(directory, { maxSize: kindSize, ...(policy !== 'default' && { policy }) });
 	const words = new SharedArrayBuffer(4 * sharedWords);
 	const results = await Promise.all(
 		Array.from({ length: threads }, async (_, index) => {

@@ -8,7 +8,16 @@
 struct Cell cell;
 memkind_t kind;
 
+// "nodes:1,2": memkind's kind of the memory that device-DAX devices gave the kernel, on nodes that it need not find.
+static memkind_t kindOnNodes(const char* nodes) {
+    setenv("MEMKIND_DAX_KMEM_NODES", nodes, 1);
+    if (memkind_check_available(MEMKIND_DAX_KMEM) == MEMKIND_SUCCESS) return MEMKIND_DAX_KMEM;
+    fprintf(stderr, "memkind has no memory on the nodes %s\n", nodes);
+    exit(1);
+}
+
 memkind_t openKind(void) {
+    if (strncmp(cell.directory, "nodes:", 6) == 0) return kindOnNodes(cell.directory + 6);
     memkind_t opened;
     struct memkind_config* const config = memkind_config_new();
     memkind_config_set_path(config, cell.directory);
@@ -81,7 +90,7 @@ int main(int argc, char** argv) {
         if (strcmp(workloads[i].pattern, cell.pattern) != 0) continue;
         if (!workloads[i].opensKind) kind = openKind();
         workloads[i].run();
-        if (!workloads[i].opensKind) memkind_destroy_kind(kind);
+        if (!workloads[i].opensKind && kind != MEMKIND_DAX_KMEM) memkind_destroy_kind(kind);
         return 0;
     }
     fprintf(stderr, "memkind has no workload %s\n", cell.pattern);
