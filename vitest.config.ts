@@ -1,4 +1,5 @@
-// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm` and `vm-…` inside the guest that `npm test` boots, on real DAX.
+// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm` and
+// `vm-device` inside the guests that `npm test` boots, on real DAX.
 // The tests import what users import, the built code (`daxkind`, `#lib/…`), and Node loads it itself: were it transformed
 // by the runner, a module with native state could exist twice in one process.
 import { availableParallelism } from 'node:os';
@@ -44,7 +45,7 @@ export default defineConfig({
 					...shared,
 					name: 'unit',
 					include: ['test/**/*.test.ts'],
-					exclude: ['test/vm/**'],
+					exclude: ['test/vm/**', 'test/vm-device/**'],
 					// The guest's files are gone with it.
 					globalSetup: './test/helpers/global-setup.ts',
 					// What runs concurrently in a file is child processes; another file runs beside it.
@@ -69,7 +70,7 @@ export default defineConfig({
 				test: {
 					...guest,
 					name: 'vm-device',
-					include: ofAllKinds.device,
+					include: ['test/vm-device/**/*.test.ts', ...ofAllKinds.device],
 					env: { DAXKIND_TEST_SORT: 'device' },
 				},
 			},

@@ -16,7 +16,12 @@ const guestOptions = [
 	['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
 	['--nvdimm', '128M'],
 	['--virtio-pmem', '128M'],
-	['--devdax', '384M', '--devdax', '64M', '--hmem', '256M'],
+].flat();
+
+/** Device DAX of every sort, on a machine of its own: it has NUMA nodes, and other numbers of pmem devices. */
+const deviceGuestOptions = [
+	['--timeout', '1800', '--pmem', '64M', '--fs', 'none'],
+	['--devdax', '384M', '--devdax', '64M', '--hmem', '256M', '--cxl', '256M'],
 ].flat();
 
 /** Separates `--project NAME` from what vitest gets. */
@@ -37,9 +42,9 @@ function parse(args) {
 const vitest = (project, args) => [
 	tool.vitest,
 	'run',
-	// With what it is run for besides: unit-node, unit-fixed, vm-device.
 	`--project=${project}`,
-	`--project=${project}-*`,
+	// What it is run for besides: unit-node, unit-fixed.
+	...(project === 'unit' ? ['--project=unit-*'] : []),
 	'--reporter=default',
 	'--reporter=./scripts/counts-reporter.mjs',
 	...(args.length > 0 ? ['--passWithNoTests'] : []),
@@ -71,15 +76,18 @@ async function runProject(name, command) {
 	return counts;
 }
 
-async function runInGuest(command) {
+const inGuest = (options, command) => ['dist/cli/main.js', 'vm', ...options, '--', process.execPath, ...command];
+
+async function runInGuest(args) {
 	const share = await shareDirectory();
-	const guest = ['dist/cli/main.js', 'vm', ...guestOptions, ...share.options, '--', process.execPath, ...command];
 	try {
-		return await runProject('vm', guest);
+		return await runProject('vm', inGuest([...guestOptions, ...share.options], vitest('vm', args)));
 	} finally {
 		share.remove();
 	}
 }
+
+const runInDeviceGuest = (args) => runProject('vm-device', inGuest(deviceGuestOptions, vitest('vm-device', args)));
 
 /** Whether the arguments select any file of a project; asked before a VM is booted for nothing. */
 async function selectsFiles(project, args) {
@@ -111,9 +119,24 @@ await main(async (args) => {
 		results.push(counts);
 	};
 	if (projects.has('unit')) counted('unit', await runProject('unit', vitest('unit', rest)));
-	if (projects.has('vm') && (isChosen || !isFiltered || (await selectsFiles('vm', rest)))) {
-		if (obstacle) results.push(skipVm(obstacle));
-		else counted('vm', await runInGuest(vitest('vm', rest)));
+	const wants = async (project) => {
+		if (!projects.has('vm')) return false;
+		// Tests of kinds are there for this machine, unless the VM was asked for.
+		if (isFiltered && project === 'vm-device' && !isChosen)
+			return (await selectsFiles(project, rest)) && !(await selectsFiles('unit', rest));
+		return isFiltered ? selectsFiles(project, rest) : true;
+	};
+	const guests = [
+		['vm', runInGuest],
+		['vm-device', runInDeviceGuest],
+	];
+	for (const [project, run] of guests) {
+		if (!(await wants(project))) continue;
+		if (obstacle) {
+			results.push(skipVm(obstacle));
+			break;
+		}
+		counted(project, await run(rest));
 	}
 	const sum = { passed: 0, failed: 0, skipped: 0 };
 	for (const counts of results) for (const key of Object.keys(sum)) sum[key] += counts[key];

@@ -94,6 +94,7 @@ interface ReconfigureFlags {
 	online: boolean;
 	movable: boolean;
 	force?: boolean;
+	persist?: boolean;
 	json?: boolean;
 }
 
@@ -112,6 +113,8 @@ function addReconfigure(program: Command): void {
 			'-f, --force',
 			"devdax: take its memory offline first; system-ram: switch the kernel's own onlining off meanwhile",
 		)
+		.option('--persist', 'at each boot, too, by a udev rule and a unit of systemd')
+		.option('--no-persist', 'no more at each boot: undo --persist')
 		.option(...jsonOption)
 		.addHelpText(
 			'after',
@@ -121,16 +124,21 @@ Examples:
   daxkind reconfigure-device --mode=system-ram dax0.0
   daxkind reconfigure-device --mode=devdax --force dax0.0`,
 		)
-		.action(async (devices: string[], { mode, online, movable, force = false, json = false }: ReconfigureFlags) => {
+		.action(async (devices: string[], { mode, json = false, persist, ...flags }: ReconfigureFlags) => {
 			const { reconfigureDevice } = await import('../device/index.ts');
 			await each<Reconfiguration>(devices, {
 				command: 'reconfigure-device',
 				json,
 				run: (device, signal, onProgress) =>
-					reconfigureDevice(device, mode, { online, movable, force, signal, onProgress }),
-				say: (_, { changed, device }) =>
-					`${device.name} is in ${device.mode} mode${changed ? '' : ' already; nothing was done'}${memoryWords(device)}`,
-				toJson: (result) => ({ before: result.before, ...changeJson(result) }),
+					reconfigureDevice(device, mode, {
+						...flags,
+						...(persist !== undefined && { persist }),
+						signal,
+						onProgress,
+					}),
+				say: (_, { changed, device, boot }) =>
+					`${device.name} is in ${device.mode} mode${changed ? '' : ' already; nothing was done'}${memoryWords(device)}. After a reboot: ${boot.mode === 'unknown' ? 'not known' : boot.mode}, because ${boot.reason}`,
+				toJson: (result) => ({ before: result.before, boot: result.boot, ...changeJson(result) }),
 			});
 		});
 }

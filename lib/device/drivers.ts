@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { basename } from 'node:path';
 import type { SystemError } from '../errors.ts';
 import { refusal } from '../errors.ts';
-import type { DaxDevice } from './devices.ts';
+import type { DaxDevice } from './device.ts';
 import { directoryOf } from './find.ts';
 import type { Tree } from './tree.ts';
 import type { Writer } from './writer.ts';

@@ -1,7 +1,7 @@
 // Who uses a device: the processes that map it, which unbinding its driver would kill, and the mounts on it.
 import { readFileSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
-import type { DaxDevice } from './devices.ts';
+import type { DaxDevice } from './device.ts';
 import { type Tree, treeAt } from './tree.ts';
 
 /** A process that maps a device. */

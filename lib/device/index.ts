@@ -1,15 +1,9 @@
 // The door of lib/device: device-DAX devices and the memory that the kernel makes of them. Also the package's entry `daxkind/device`.
 
 export type { Refusal } from '../errors.ts';
-export {
-	type DaxDevice,
-	type DaxDeviceMode,
-	type DaxMapping,
-	type DaxRegion,
-	type LookOptions,
-	listDevices,
-	listRegions,
-} from './devices.ts';
+export { type BootMode, modeAfterReboot } from './boot.ts';
+export type { DaxDevice, DaxDeviceMode, DaxMapping } from './device.ts';
+export { type LookOptions, listDevices } from './devices.ts';
 export {
 	type CreateDeviceOptions,
 	createDevice,
@@ -26,3 +20,4 @@ export { type DeviceModel, type DeviceModelEvidence, deviceModel } from './model
 export { type MemoryChange, type OnlineMemoryOptions, offlineMemory, onlineMemory } from './online.ts';
 export type { DeviceOptions, DeviceProgress } from './options.ts';
 export { type Reconfiguration, type ReconfigureOptions, reconfigureDevice } from './reconfigure.ts';
+export { type DaxRegion, listRegions } from './regions.ts';

@@ -1,8 +1,9 @@
 // The migration from the class of device-DAX devices to their bus: a policy for modprobe, as `daxctl migrate-device-model` installs.
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
 import { refusal } from '../errors.ts';
+import { createFile } from './create-file.ts';
 import { type InitramfsWithModule, initramfsImages } from './initramfs.ts';
 import { alias, type DeviceModel, modelOf, newModule, oldModule } from './model.ts';
 import { type Tree, treeAt } from './tree.ts';
@@ -42,23 +43,6 @@ alias ${alias} ${newModule}
 `;
 
 const names = ['undo', 'dryRun', 'root'];
-
-/** Writes a file that is there whole or not at all, and never in the place of another. */
-function create(path: string, text: string): void {
-	const temporary = `${path}.${process.pid}.tmp`;
-	try {
-		const fd = openSync(temporary, 'wx', 0o644);
-		try {
-			writeFileSync(fd, text);
-			fsyncSync(fd);
-		} finally {
-			closeSync(fd);
-		}
-		linkSync(temporary, path);
-	} finally {
-		rmSync(temporary, { force: true });
-	}
-}
 
 /** What an existing file at the policy's place is. */
 function ownPolicy(tree: Tree): 'ours' | 'changed' | undefined {
@@ -118,7 +102,7 @@ function done(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> 
 			'install kmod, or name the root of an image with a system in it',
 		);
 	}
-	if (!dryRun) create(`${tree.root}${policyFile}`, policy);
+	if (!dryRun) createFile(`${tree.root}${policyFile}`, policy);
 	return { changed: true, path: policyFile };
 }
 

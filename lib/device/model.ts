@@ -1,8 +1,7 @@
 // The kernel's two models of device-DAX devices: the bus /sys/bus/dax, whose devices have drivers and so can become system RAM, and the
 // older class /sys/class/dax, which module dax_pmem_compat kept alive from 5.1 to 5.16. Which of them a machine has, and will have.
-import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
-import { deviceDirectories, type LookOptions } from './devices.ts';
-import { type Tree, treeAt } from './tree.ts';
+import { deviceDirectories, type LookOptions, treeFor } from './devices.ts';
+import type { Tree } from './tree.ts';
 
 /** A value, and where it was read. */
 export interface DeviceModelEvidence {
@@ -163,7 +162,5 @@ function judged({
  * const { model, migration, reason } = deviceModel();
  */
 export function deviceModel(options?: LookOptions): DeviceModel {
-	const given = requireOptions<LookOptions>('options', options);
-	requireKnownOptions('options', given, ['root']);
-	return modelOf(treeAt(given.root === undefined ? undefined : requirePath('options.root', given.root)));
+	return modelOf(treeFor(options));
 }

@@ -1,7 +1,7 @@
 // What stands in the way of moving a device from one mode to the other, all of it looked at before anything is changed.
 
 import { type Refusal, refusal } from '../errors.ts';
-import type { DaxDevice } from './devices.ts';
+import type { DaxDevice } from './device.ts';
 import { holdersOf, mountsOf } from './holders.ts';
 import { blockSizeOf, type MemoryBlock, memoryDirectory, wholeBlocks } from './memory.ts';
 import type { Tree } from './tree.ts';

@@ -31,8 +31,8 @@ const mostMs = 2 ** 31 - 1;
 
 const deviceOptionNames = ['signal', 'onProgress', 'blockLimitMs'];
 
-/** Checks the options of an operation: the shared ones, and switches of its own with their defaults. */
-export function checkDeviceOptions<Switches extends Record<string, boolean>>(
+/** Checks the options of an operation: the shared ones, and switches of its own with their defaults, undefined where neither is one. */
+export function checkDeviceOptions<Switches extends Record<string, boolean | undefined>>(
 	options: (DeviceOptions & { [name in keyof Switches]?: boolean | undefined }) | undefined,
 	switches: Switches,
 ): CheckedDeviceOptions & Switches {
@@ -41,9 +41,9 @@ export function checkDeviceOptions<Switches extends Record<string, boolean>>(
 	const { signal, onProgress = () => {} } = checkJobOptions<DeviceProgress>(given);
 	const { blockLimitMs = defaultBlockLimitMs } = given;
 	requireInteger('options.blockLimitMs', blockLimitMs, 1, mostMs);
-	const values = Object.entries(switches).map(([name, fallback]) => [
-		name,
-		requireBoolean(`options.${name}`, given[name] ?? fallback),
-	]);
+	const values = Object.entries(switches).map(([name, fallback]) => {
+		const value = given[name] ?? fallback;
+		return [name, value === undefined ? undefined : requireBoolean(`options.${name}`, value)];
+	});
 	return { signal, onProgress, blockLimitMs, ...(Object.fromEntries(values) as Switches) };
 }

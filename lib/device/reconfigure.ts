@@ -1,7 +1,8 @@
 // Moving a device between devdax and system-ram, by sysfs alone: what daxctl reconfigure-device does, and looks for what stands in the way
 // before it begins.
 import { invalidArgValue, refusal, type SystemError } from '../errors.ts';
-import type { DaxDevice } from './devices.ts';
+import { type BootMode, modeAfterReboot } from './boot.ts';
+import type { DaxDevice } from './device.ts';
 import { bind, type Driver, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
 import { requireDevice } from './find.ts';
 import {
@@ -16,6 +17,7 @@ import {
 } from './obstacles.ts';
 import { bringOnline, requireMovable, takeOffline } from './online.ts';
 import { type CheckedDeviceOptions, checkDeviceOptions, type DeviceOptions } from './options.ts';
+import { forget, persist } from './persist.ts';
 import { requirePrivilege } from './privilege.ts';
 import { type Tree, treeAt } from './tree.ts';
 import { Writer } from './writer.ts';
@@ -30,6 +32,11 @@ export interface ReconfigureOptions extends DeviceOptions {
 	 * memory online by itself, if that is in the way, for as long as it takes. Default false.
 	 */
 	force?: boolean;
+	/**
+	 * Have the mode at each boot from now on (true), by a udev rule and a unit of systemd that call this copy of daxkind; or no more (false).
+	 * Default: what there is stays.
+	 */
+	persist?: boolean;
 }
 
 /** What became of a device. */
@@ -40,6 +47,8 @@ export interface Reconfiguration {
 	before: DaxDevice['mode'];
 	/** The device, as it is now. */
 	device: DaxDevice;
+	/** What mode it will be in after a reboot. */
+	boot: BootMode;
 }
 
 type Settings = CheckedDeviceOptions & { online: boolean; movable: boolean; force: boolean };
@@ -137,7 +146,7 @@ function obstacle(tree: Tree, device: DaxDevice, mode: 'devdax' | 'system-ram', 
  * @param device dax0.0, or its node.
  * @throws Error with `code`, `path` (the device) and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_EMPTY,
  *   ERR_DAXKIND_DEVICE_IN_USE, *   ERR_DAXKIND_NO_TARGET_NODE, ERR_DAXKIND_NO_HOTPLUG, ERR_DAXKIND_DEVICE_TOO_SMALL, ERR_DAXKIND_AUTO_ONLINE, ERR_DAXKIND_NO_DRIVER,
- *   ERR_DAXKIND_MEMORY_ONLINE (without `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED.
+ *   ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`), ERR_DAXKIND_MEMORY_ONLINE (without `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED.
  * @throws EACCES or EROFS (open) if this process may not; TypeError and RangeError for arguments; the signal's reason.
  * @example
  * const { device } = await reconfigureDevice('dax0.0', 'system-ram');
@@ -149,7 +158,12 @@ export async function reconfigureDevice(
 	options?: ReconfigureOptions,
 ): Promise<Reconfiguration> {
 	if (mode !== 'devdax' && mode !== 'system-ram') throw invalidArgValue('mode', "'devdax' or 'system-ram'", mode);
-	const settings = checkDeviceOptions(options, { online: true, movable: true, force: false });
+	const { persist: isToStay, ...settings } = checkDeviceOptions(options, {
+		online: true,
+		movable: true,
+		force: false,
+		persist: undefined as boolean | undefined,
+	});
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
 	if (found.mode !== mode || (mode === 'system-ram' && settings.online)) {
@@ -160,8 +174,11 @@ export async function reconfigureDevice(
 	const writer = new Writer();
 	try {
 		const make = mode === 'system-ram' ? makeSystemRam : makeDevdax;
-		const changed = await make(tree, writer, found, settings);
-		return { changed, before: found.mode, device: requireDevice(tree, found.name) };
+		let changed = await make(tree, writer, found, settings);
+		if (isToStay) changed = persist(tree, found, { mode, ...settings }) || changed;
+		if (isToStay === false) changed = forget(tree, found) || changed;
+		const { name } = found;
+		return { changed, before: found.mode, device: requireDevice(tree, name), boot: modeAfterReboot(name) };
 	} finally {
 		await writer.close();
 	}

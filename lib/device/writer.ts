@@ -22,8 +22,7 @@ export interface WriteOptions {
 }
 
 const ETIMEDOUT = -110;
-/** ECHILD: the process ended by itself. */
-const ECHILD = -10;
+const EPIPE = -32;
 
 export class Writer {
 	#child: ChildProcess | undefined;
@@ -40,7 +39,7 @@ export class Writer {
 	/**
 	 * Writes a text to a file, in one call.
 	 *
-	 * @throws A system error of open or write; ETIMEDOUT; the signal's reason. A write that was ended may have been done, or not.
+	 * @throws A system error of open or write; ETIMEDOUT; EPIPE if the process ends by itself; the signal's reason. A write that was ended may have been done, or not.
 	 */
 	async write(path: string, text: string, { signal, limitMs }: WriteOptions = {}): Promise<void> {
 		signal?.throwIfAborted();
@@ -50,7 +49,7 @@ export class Writer {
 			stop = reject;
 		});
 		const answered = new Promise<Answer>((resolve, reject) => {
-			const ended = () => reject(systemError(ECHILD, 'write', path, 'the process that writes has ended'));
+			const ended = () => reject(systemError(EPIPE, 'write', path, 'the process that writes has ended'));
 			child.once('exit', ended);
 			child.once('error', reject);
 			child.once('message', (answer) => {

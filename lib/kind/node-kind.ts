@@ -121,6 +121,10 @@ function explained(error: unknown, { request: [path] }: Checked): unknown {
 			},
 		);
 	}
+	if (syscall === 'open' && code === 'ENOENT') {
+		const what = `There is no ${path}, or no sysfs that shows it`;
+		return Object.assign(refusal('ERR_DAXKIND_NO_NODE', path, what, 'mount sysfs at /sys'), { cause: error });
+	}
 	if (code === 'ENOSPC') {
 		const what = `${path} has no room for all of the kind now`;
 		return Object.assign(
@@ -165,6 +169,7 @@ export class NodeKind extends Kind {
 	/** The nodes that its memory is to come from, the first preferred. */
 	readonly wanted: readonly number[];
 	readonly policy: 'bind' | 'preferred' | 'interleave';
+	#hasWarned = false;
 
 	static {
 		nodeKindOf = (handle) => new NodeKind(handle);
@@ -221,11 +226,22 @@ export class NodeKind extends Kind {
 	/**
 	 * On which nodes the kind's memory really is (move_pages), the most first. It can be elsewhere than it was taken from: when a memory
 	 * block goes offline, or a device pins a page of zone Movable, the kernel moves what is there to other nodes, whatever the policy is.
-	 * Exact up to 128 MiB; of more, what pages at equal distances tell. Some milliseconds.
+	 * Exact up to 128 MiB; of more, what pages at equal distances tell. Some milliseconds. Of a kind with policy `bind` the first time is
+	 * also a warning of the process, DAXKIND_MEMORY_MOVED.
 	 *
 	 * @throws Error ERR_INVALID_STATE after `close`; a system error of move_pages.
 	 */
 	nodes(): NodeUse[] {
-		return nodesOf(this);
+		const uses = nodesOf(this);
+		const moved = this.policy === 'bind' ? uses.filter(({ node }) => !this.wanted.includes(node)) : [];
+		if (moved.length > 0 && !this.#hasWarned) {
+			this.#hasWarned = true;
+			const where = moved.map(({ node, bytes }) => `${bytes} bytes on node ${node}`).join(', ');
+			process.emitWarning(
+				`Memory of the kind on ${this.path} is elsewhere: ${where}. A memory block has gone offline, or a device has pinned pages`,
+				{ code: 'DAXKIND_MEMORY_MOVED' },
+			);
+		}
+		return uses;
 	}
 }

@@ -17,6 +17,10 @@ export const virtioPmem = list('DAXKIND_VIRTIO_PMEMS')[0]!;
 /** A directory of the host, shared over virtiofs without a DAX window; undefined where the host cannot share one: see scripts/share.mjs. */
 export const virtiofs = process.env.DAXKIND_VIRTIOFS;
 
-/** Device-DAX devices on nodes of their own: an nvdimm of 384 MiB, one that is smaller than a memory block, and Soft Reserved memory of 256 MiB. */
+/**
+ * Of the other guest: device-DAX devices on nodes of their own: an nvdimm of 384 MiB, one that is smaller than a memory block, Soft Reserved
+ * memory of 256 MiB, and a CXL device of 256 MiB.
+ */
 export const [devdax, smallDevdax] = list('DAXKIND_DEVDAXS') as [string, string];
 export const hmem = list('DAXKIND_HMEMS')[0]!;
+export const cxl = list('DAXKIND_CXLS')[0]!;

@@ -69,6 +69,7 @@ test('what is about devices is an entry of its own', () => {
 		'listDevices',
 		'listRegions',
 		'migrateDeviceModel',
+		'modeAfterReboot',
 		'offlineMemory',
 		'onlineMemory',
 		'reconfigureDevice',

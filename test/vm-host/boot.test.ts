@@ -29,6 +29,21 @@ describe.skipIf(missing.length > 0)(
 			expect(stdout.split('\n')).toEqual(['1', '1', 'features', 'pmem0', 'pmem1', '']);
 		});
 
+		test('has a CXL device that is device DAX, beside devices of other sorts, by the names that the command gets', async () => {
+			const options = ['--pmem', '64M', '--fs', 'none', '--devdax', '64M', '--hmem', '128M', '--cxl', '256M'];
+			const script =
+				// biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's.
+				'for node in $DAXKIND_CXL $DAXKIND_DEVDAXS $DAXKIND_HMEM; do d=/sys/bus/dax/devices/${node##*/}; echo $(basename $(readlink $d/driver)) $(cat $d/size); done; cat /sys/bus/nd/devices/region*/../provider';
+			const { status, stdout, stderr } = await vm([...options, '--', 'sh', '-c', script]);
+			expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+			// What the namespaces of nvdimms keep for their page structures is not the devices'.
+			const lines = stdout.trim().split('\n');
+			expect(lines.slice(0, 3).map((line) => line.split(' ')[0])).toEqual(Array(3).fill('device_dax'));
+			const [cxl, devdax, hmem] = lines.map((line) => Number(line.split(' ')[1]) / 2 ** 20) as [number, number, number];
+			expect([cxl > 240, devdax > 56, hmem]).toEqual([true, true, 128]);
+			expect(lines.slice(3).sort()).toEqual(['ACPI.NFIT', 'CXL', 'e820']);
+		});
+
 		test('that hangs is killed after the timeout, with status 124', async () => {
 			const { status, stderr } = await vm(['--timeout', '1', '--', 'sleep', '1000']);
 			expect(status).toBe(124);

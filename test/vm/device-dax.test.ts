@@ -62,7 +62,7 @@ describe.skipIf(!hasNdctl)('a device-DAX node', () => {
 		expect(explain(path)).toMatchObject({
 			dax: false,
 			reason: expect.stringContaining('without a driver'),
-			remedy: `enable it: daxctl enable-device ${name}`,
+			remedy: `enable it: daxkind enable-device ${name}`,
 		});
 		// Its blocks of memory stay offline, or it could not be unbound. new_id binds at once.
 		writeFileSync('/sys/devices/system/memory/auto_online_blocks', 'offline');

@@ -1,6 +1,6 @@
 // Device-DAX devices of every sort that a VM has: what is said of them against the real daxctl, and moving them for real.
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import {
 	createDevice,
@@ -13,13 +13,14 @@ import {
 	getDevice,
 	listDevices,
 	listRegions,
+	modeAfterReboot,
 	offlineMemory,
 	onlineMemory,
 	reconfigureDevice,
 } from 'daxkind/device';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deviceJson, regionJson } from '#lib/cli/devices.js';
-import { devdax, hmem, smallDevdax } from '../helpers/guest.ts';
+import { cxl, devdax, hmem, smallDevdax } from '../helpers/guest.ts';
 import { sh } from '../helpers/scratch.ts';
 
 const hasDaxctl = sh('command -v daxctl || true') !== '';
@@ -84,6 +85,7 @@ describe('devices', () => {
 			persistenceDomain: 'memory_controller',
 		});
 		expect(getDevice(basename(hmem))).toMatchObject({ provider: 'hmem', dynamic: true, namespace: undefined });
+		expect(getDevice(cxl)).toMatchObject({ provider: 'CXL', dynamic: false, persistenceDomain: 'memory_controller' });
 		expect(getDevice(devdax).targetNode).not.toBe(getDevice(hmem).targetNode);
 	});
 
@@ -204,6 +206,40 @@ describe('reconfigureDevice', () => {
 			step === 'online' && done === 1 && stop.abort('enough');
 		await expect(reconfigureDevice(devdax, 'system-ram', { signal: stop.signal, onProgress })).rejects.toBe('enough');
 		expect(getDevice(devdax)).toMatchObject({ mode: 'system-ram', memory: { online: 1 } });
+	});
+});
+
+describe('persist', () => {
+	const files = () =>
+		sh('ls /etc/udev/rules.d/*daxkind* /etc/systemd/system/daxkind* 2>/dev/null || true').split('\n').filter(Boolean);
+
+	test('has the mode at each boot, by a rule that knows the device and a unit that sets it', async () => {
+		sh('mkdir -p /etc/udev/rules.d /etc/systemd/system');
+		const uuid = sh(`cat ${realpathSync(`/sys/bus/dax/devices/${name}`)}/../uuid`);
+		const there = await reconfigureDevice(devdax, 'system-ram', { persist: true, movable: false });
+		expect(there.boot).toMatchObject({ mode: 'system-ram', applied: true });
+		const [unit = '', rule = ''] = files();
+		expect(readFileSync(rule, 'utf8')).toContain(`ATTRS{uuid}=="${uuid}"`);
+		const command = /^ExecStart=(.*)$/m.exec(readFileSync(unit, 'utf8'))![1]!;
+		expect(command).toContain('--no-movable');
+		// What systemd would run, after a boot.
+		await reconfigureDevice(devdax, 'devdax', { force: true });
+		sh(command.replaceAll('%I', name));
+		expect(getDevice(devdax)).toMatchObject({ mode: 'system-ram', memory: { zone: 'Normal' } });
+		expect(await reconfigureDevice(devdax, 'devdax', { force: true, persist: false })).toMatchObject({
+			boot: { mode: 'devdax' },
+		});
+		expect(files()).toEqual([]);
+		expect(await reconfigureDevice(devdax, 'devdax', { persist: false })).toMatchObject({ changed: false });
+	});
+
+	test('knows Soft Reserved memory by its address', async () => {
+		const { start } = getDevice(hmem);
+		await reconfigureDevice(hmem, 'devdax', { persist: true });
+		expect(readFileSync(files()[1]!, 'utf8')).toContain(`ATTR{resource}=="0x${start!.toString(16)}"`);
+		expect(modeAfterReboot(hmem)).toMatchObject({ mode: 'devdax', applied: true });
+		await reconfigureDevice(hmem, 'devdax', { persist: false });
+		expect(modeAfterReboot(hmem)).toMatchObject({ mode: 'unknown' });
 	});
 });
 

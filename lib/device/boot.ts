@@ -1,0 +1,123 @@
+// What mode a device will be in after a reboot: what daxctl's configuration says and whether this machine applies it, and what daxkind was
+// asked to see to.
+import { basename } from 'node:path';
+import type { DaxDevice } from './device.ts';
+import { type LookOptions, treeFor } from './devices.ts';
+import { requireDevice } from './find.ts';
+import { identityOf, ruleOf, unitOf } from './persist.ts';
+import type { Tree } from './tree.ts';
+
+/** The mode of a device after a reboot. */
+export interface BootMode {
+	/** `unknown` where it is the kernel's choice: of Soft Reserved and CXL memory newer kernels make system RAM by themselves. */
+	mode: 'devdax' | 'system-ram' | 'unknown';
+	/** Why, as a sentence. */
+	reason: string;
+	/** The file that asks for a mode; undefined if none does. */
+	configuration: string | undefined;
+	/** Whether this machine does at boot what that file asks for; undefined without one. */
+	applied: boolean | undefined;
+	/** What to do where a file asks for a mode in vain. */
+	remedy: string | undefined;
+}
+
+/** A section of daxctl's configuration. */
+interface Wanted {
+	file: string;
+	uuid: string;
+	mode: string;
+}
+
+const configurations = ['/etc/daxctl.conf.d', '/etc/ndctl.conf.d'];
+const ruleDirectories = ['/etc/udev/rules.d', '/run/udev/rules.d', '/usr/lib/udev/rules.d', '/lib/udev/rules.d'];
+const unitDirectories = [
+	'/etc/systemd/system',
+	'/run/systemd/system',
+	'/usr/lib/systemd/system',
+	'/lib/systemd/system',
+];
+
+/** The sections [reconfigure-device NAME] of a configuration file of daxctl's (daxctl-reconfigure-device(1), -C). Pure. */
+function parseConfiguration(file: string, text: string): Wanted[] {
+	const sections: Record<string, string>[] = [];
+	for (const raw of text.split('\n')) {
+		const line = raw.trim();
+		const [, verb] = /^\[\s*([\w-]+)(?:\s+[^\]]*)?\]$/.exec(line) ?? [];
+		if (verb !== undefined) sections.push({ verb });
+		const [, key, value] = /^([\w.-]+)\s*=\s*"?([^"]*?)"?$/.exec(line) ?? [];
+		if (key !== undefined && value !== undefined && sections.length > 0) sections.at(-1)![key] = value;
+	}
+	return sections
+		.filter(({ verb }) => verb === 'reconfigure-device')
+		.flatMap(({ 'nvdimm.uuid': uuid, mode = 'system-ram' }) => (uuid === undefined ? [] : [{ file, uuid, mode }]));
+}
+
+/** The first file of a name in some directories, and its text. */
+function fileIn(tree: Tree, directories: readonly string[], name: string): { path: string; text: string } | undefined {
+	for (const directory of directories) {
+		const text = tree.read(`${directory}/${name}`).value;
+		if (text !== undefined) return { path: `${directory}/${name}`, text };
+	}
+	return undefined;
+}
+
+const daxctlRule = '90-daxctl-device.rules';
+const daxctlUnit = 'daxdev-reconfigure@.service';
+
+/** Why daxctl's configuration is not applied at boot; undefined if it is. */
+function whyNotApplied(tree: Tree): string | undefined {
+	const rule = fileIn(tree, ruleDirectories, daxctlRule);
+	if (rule === undefined) return `no udev rule calls daxctl: there is no ${daxctlRule}`;
+	const unit = fileIn(tree, unitDirectories, daxctlUnit);
+	const command = rule.text.includes('daxdev-reconfigure@') ? unit?.text : rule.text;
+	if (command === undefined) return `${rule.path} asks for ${daxctlUnit}, which is not there`;
+	// Debian 12's calls "daxctl -C", an option that only its command reconfigure-device has.
+	if (/\bdaxctl\s+reconfigure-device\b/.test(command)) return undefined;
+	return `${rule.path} calls daxctl in a way that it does not know`;
+}
+
+/** {@link modeAfterReboot} of a device of a tree. */
+function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
+	const { id = '', uuid } = identityOf(tree, device) ?? {};
+	const own = id === '' ? '' : (tree.read(unitOf(id)).value ?? '');
+	const [, ownMode] = /--mode=(devdax|system-ram)/.exec(own) ?? [];
+	if (ownMode !== undefined && tree.read(ruleOf(id)).value !== undefined) {
+		const reason = `${ruleOf(id)} and ${basename(unitOf(id))} of daxkind's see to it`;
+		return { mode: ownMode as 'devdax', reason, configuration: unitOf(id), applied: true, remedy: undefined };
+	}
+	const isNvdimm = device.namespace !== undefined;
+	const usual: Pick<BootMode, 'mode' | 'reason'> = isNvdimm
+		? { mode: 'devdax', reason: 'the kernel gives an nvdimm namespace in devdax mode to device_dax' }
+		: { mode: 'unknown', reason: 'it is the kernel’s choice: newer ones make such memory system RAM by themselves' };
+	const wanted = configurations
+		.flatMap((directory) => tree.list(directory).map((name) => `${directory}/${name}`))
+		.filter((path) => path.endsWith('.conf'))
+		.flatMap((path) => parseConfiguration(path, tree.read(path).value ?? ''))
+		.find((section) => section.uuid === uuid);
+	if (wanted === undefined) return { ...usual, configuration: undefined, applied: undefined, remedy: undefined };
+	const why = whyNotApplied(tree);
+	if (why === undefined) {
+		const mode = wanted.mode === 'devdax' ? 'devdax' : 'system-ram';
+		return { mode, reason: `${wanted.file} says so`, configuration: wanted.file, applied: true, remedy: undefined };
+	}
+	return {
+		mode: usual.mode,
+		reason: `${wanted.file} asks for ${wanted.mode}, but ${why}`,
+		configuration: wanted.file,
+		applied: false,
+		remedy: `daxkind reconfigure-device --mode=${wanted.mode} --persist ${device.name}`,
+	};
+}
+
+/**
+ * What mode a device will be in after a reboot: by what `reconfigureDevice` was asked to persist, by daxctl's configuration
+ * (/etc/daxctl.conf.d) if this machine applies it at boot, or else by the kernel.
+ *
+ * @param device dax0.0, or its node.
+ * @param options `root`: a directory that holds the sys, etc and lib of another machine, or of an image.
+ * @throws Error ERR_DAXKIND_NO_DEVICE.
+ */
+export function modeAfterReboot(device: string, options?: LookOptions): BootMode {
+	const tree = treeFor(options);
+	return bootModeOf(tree, requireDevice(tree, device));
+}

@@ -1,0 +1,168 @@
+// What sysfs says of one device-DAX device, /dev/daxX.Y (Documentation/ABI/testing/sysfs-bus-dax).
+import { basename } from 'node:path';
+import { parseNumber } from '../sysfs.ts';
+import { type DeviceMemory, memoryIn } from './memory.ts';
+import { natural, originOf, ownerOf } from './origin.ts';
+import type { Tree } from './tree.ts';
+
+/**
+ * As daxctl names it, by the driver that has the device: `devdax` is mapped by whoever opens the node, `system-ram` is ordinary memory of a
+ * NUMA node, `famfs` is for that file system, `disabled` has no driver; `unknown` is another driver, and where sysfs does not tell.
+ */
+export type DaxDeviceMode = 'devdax' | 'system-ram' | 'famfs' | 'disabled' | 'unknown';
+
+/** A range of physical addresses that a device has. */
+export interface DaxMapping {
+	/** Where in the device it begins, in pages. */
+	pageOffset: number | undefined;
+	/** Its first physical address, and its last one. For root. */
+	start: number | undefined;
+	end: number | undefined;
+	/** Bytes. */
+	size: number | undefined;
+}
+
+/** A device-DAX device. */
+export interface DaxDevice {
+	/** dax0.0. */
+	name: string;
+	/** Its node, /dev/dax0.0; undefined where there is none. */
+	path: string | undefined;
+	/** Of its node: who may open it. */
+	permissions: { mode: number; uid: number; gid: number } | undefined;
+	/** The numbers of the character device. */
+	major: number | undefined;
+	minor: number | undefined;
+	mode: DaxDeviceMode;
+	/** The driver: device_dax, kmem… */
+	driver: string | undefined;
+	/** Bytes. */
+	size: number | undefined;
+	/** Mappings have to be multiples of this many bytes. */
+	align: number | undefined;
+	/** The physical address at which its memory begins. For root. */
+	start: number | undefined;
+	/** The ranges that its memory consists of; empty where the kernel does not list them (before 5.10). */
+	mappings: DaxMapping[];
+	/** The nearest NUMA node with memory of its own; undefined if the kernel does not say. */
+	numaNode: number | undefined;
+	/** The NUMA node that its memory is, or would be, as system RAM; undefined if it has none. */
+	targetNode: number | undefined;
+	/** The region that it is a part of, as {@link DaxRegion.name}. */
+	region: string | undefined;
+	/** What found its memory, as {@link DaxRegion.provider}. */
+	provider: string | undefined;
+	/** The nvdimm namespace that it is; undefined for other memory, as that of CXL. */
+	namespace: string | undefined;
+	/** As {@link DaxRegion.persistenceDomain}. */
+	persistenceDomain: string | undefined;
+	/** Whether it can be resized and removed, and others made beside it; undefined where that is not known. */
+	dynamic: boolean | undefined;
+	/** Which of the kernel's two device models it was found in. */
+	model: 'bus' | 'class' | undefined;
+	/** Its memory blocks, where it is system RAM. For root: only root may see the addresses by which they are known. */
+	memory: DeviceMemory | undefined;
+	/** Why a field is undefined, where something refused to say: `{ start: 'EACCES: /sys/…/resource is for root' }`. */
+	reasons: Partial<Record<'start' | 'memory' | 'mappings' | 'path', string>>;
+}
+
+const modes: ReadonlyMap<string, DaxDeviceMode> = new Map([
+	['device_dax', 'devdax'],
+	['kmem', 'system-ram'],
+	// daxctl 85 and later know it by this driver.
+	['fsdev_dax', 'famfs'],
+]);
+
+const refused = (error: string, path: string) =>
+	error === 'EACCES' || error === 'EPERM' ? `${error}: ${path} is for root` : `${error}: ${path}`;
+
+function mappingsOf(tree: Tree, directory: string): { mappings: DaxMapping[]; error: string | undefined } {
+	let error: string | undefined;
+	const mappings = tree
+		.list(directory)
+		.filter((name) => /^mapping\d+$/.test(name))
+		.map((name) => {
+			const at = `${directory}/${name}`;
+			const [pageOffset, start, end] = ['page_offset', 'start', 'end'].map((attribute) => {
+				const reading = tree.number(`${at}/${attribute}`);
+				if (reading.error !== undefined) error ??= refused(reading.error, `${at}/${attribute}`);
+				return reading.value;
+			});
+			const size = start === undefined || end === undefined || end < start ? undefined : end - start + 1;
+			return { pageOffset, start, end, size };
+		});
+	return { mappings, error };
+}
+
+/** The blocks of a device's memory, or why they are not known. */
+function memoryOf(
+	tree: Tree,
+	{ start, size, mappings }: Pick<DaxDevice, 'start' | 'size' | 'mappings'>,
+): { memory: DeviceMemory | undefined; reason?: string } {
+	const ranges = mappings.flatMap(({ start, end }) =>
+		start === undefined || end === undefined ? [] : [{ start, end: end + 1 }],
+	);
+	if (ranges.length === 0 && start !== undefined && size !== undefined) ranges.push({ start, end: start + size });
+	if (ranges.length === 0)
+		return { memory: undefined, reason: 'its addresses, by which its blocks are known, are for root' };
+	const memory = memoryIn(tree, ranges);
+	return memory === undefined ? { memory, reason: 'the kernel has no memory blocks' } : { memory };
+}
+
+/** The device of a directory of sysfs, all links resolved. */
+export function deviceIn(tree: Tree, directory: string): DaxDevice {
+	// Before 5.1, and later by choice, it is a class: its devices are a level deeper, are always devdax, and have no driver to be seen.
+	const isClass = tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? false;
+	const owner = ownerOf(directory, isClass);
+	const name = basename(directory);
+	const driver = tree.resolve(`${directory}/driver`);
+	const driverName = driver === undefined ? undefined : basename(driver);
+	const mode = isClass ? 'devdax' : driverName === undefined ? 'disabled' : (modes.get(driverName) ?? 'unknown');
+	const { name: region, provider, persistenceDomain } = originOf(tree, owner);
+	const [major, minor] = (tree.read(`${directory}/dev`).value ?? '')
+		.split(':')
+		.map((part) => natural(parseNumber(part)));
+	const node = `/dev/${name}`;
+	const stats = tree.stat(node);
+	const resource = tree.number(`${directory}/resource`);
+	const { mappings, error: mappingsError } = mappingsOf(tree, directory);
+	const size = natural(tree.number(`${directory}/size`).value);
+	const start = natural(resource.value ?? mappings[0]?.start);
+	const { memory, reason } = mode === 'system-ram' ? memoryOf(tree, { start, size, mappings }) : {};
+	return {
+		name,
+		path: stats === undefined ? undefined : node,
+		permissions:
+			stats === undefined
+				? undefined
+				: { mode: Number(stats.mode) & 0o7777, uid: Number(stats.uid), gid: Number(stats.gid) },
+		major,
+		minor,
+		mode,
+		driver: driverName,
+		size,
+		align: natural(tree.number(`${directory}/align`).value),
+		start,
+		mappings,
+		numaNode: natural(tree.number(`${directory}/numa_node`).value),
+		targetNode: natural(tree.number(`${directory}/target_node`).value),
+		region,
+		provider,
+		namespace: tree.read(`${owner}/namespace`).value || undefined,
+		persistenceDomain,
+		dynamic: tree.isDirectory(`${owner}/dax_region`)
+			? tree.list(`${owner}/dax_region`).includes('create')
+			: isClass
+				? false
+				: undefined,
+		model: isClass ? 'class' : 'bus',
+		memory,
+		reasons: {
+			...(stats === undefined && { path: `there is no ${node}` }),
+			...(start === undefined &&
+				resource.error !== undefined && { start: refused(resource.error, `${directory}/resource`) }),
+			...(mappingsError !== undefined && { mappings: mappingsError }),
+			...(reason !== undefined && { memory: reason }),
+		},
+	};
+}

@@ -1,0 +1,35 @@
+// Where the memory of a device-DAX region comes from, by its place in /sys/devices.
+import { basename, dirname } from 'node:path';
+import type { DaxRegion } from './regions.ts';
+import type { Tree } from './tree.ts';
+
+/** -1 stands for no node; what else is below 0 is none of these numbers. */
+export const natural = (value: number | undefined): number | undefined =>
+	value === undefined || value < 0 ? undefined : value;
+
+/** The directory of a region by that of one of its devices. In the class model, and under nvdimms, there is a level between. */
+export const ownerOf = (directory: string, isClass: boolean): string =>
+	dirname(isClass ? dirname(directory) : directory);
+
+/** The nd region above the owner of a DAX region, if it is an nvdimm's. */
+export function ndRegionOf(tree: Tree, owner: string): string | undefined {
+	const directory = dirname(owner);
+	return /^region\d+$/.test(basename(directory)) && tree.read(`${dirname(directory)}/provider`).value !== undefined
+		? directory
+		: undefined;
+}
+
+/** What a region is of, by its directory in /sys/devices. */
+export function originOf(tree: Tree, owner: string): Pick<DaxRegion, 'name' | 'provider' | 'persistenceDomain'> {
+	const ndRegion = ndRegionOf(tree, owner);
+	if (ndRegion !== undefined) {
+		return {
+			name: basename(ndRegion),
+			provider: tree.read(`${dirname(ndRegion)}/provider`).value || undefined,
+			persistenceDomain: tree.read(`${ndRegion}/persistence_domain`).value || undefined,
+		};
+	}
+	const name = basename(owner);
+	const provider = /^hmem\b/.test(name) ? 'hmem' : /^dax_region\d+$/.test(name) ? 'cxl' : undefined;
+	return { name, provider, persistenceDomain: undefined };
+}

@@ -1,0 +1,115 @@
+// Having a device's mode set at each boot, by a udev rule and a unit of systemd.
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { refusal } from '../errors.ts';
+import { createFile } from './create-file.ts';
+import type { DaxDevice } from './device.ts';
+import { directoryOf } from './find.ts';
+import type { Tree } from './tree.ts';
+
+/** What a device is known by from one boot to the next, and where udev finds that. */
+interface Identity {
+	id: string;
+	match: string;
+	/** Of an nvdimm namespace. */
+	uuid: string | undefined;
+}
+
+/** Undefined for another user than root, of a device that is no nvdimm. */
+export function identityOf(tree: Tree, device: DaxDevice): Identity | undefined {
+	const directory = directoryOf(tree, device.name);
+	const owner = directory === undefined ? undefined : dirname(directory);
+	const uuid = owner === undefined ? undefined : tree.read(`${owner}/uuid`).value || undefined;
+	if (uuid !== undefined) return { id: uuid, match: `ATTRS{uuid}=="${uuid}"`, uuid };
+	const start = directory === undefined ? undefined : tree.read(`${directory}/resource`).value || undefined;
+	if (start === undefined || !/^0x[\da-f]+$/.test(start)) return undefined;
+	return { id: start, match: `ATTR{resource}=="${start}"`, uuid };
+}
+
+function requireIdentity(tree: Tree, device: DaxDevice): Identity {
+	const identity = identityOf(tree, device);
+	if (identity !== undefined) return identity;
+	const what = `Where the memory of ${device.name} begins, by which it is known after a reboot, cannot be read`;
+	throw refusal('ERR_DAXKIND_NO_IDENTITY', device.name, what, 'run as root');
+}
+
+const marker = '# Written by daxkind, which removes it with persist: false.';
+export const ruleOf = (id: string) => `/etc/udev/rules.d/91-daxkind-${id}.rules`;
+export const unitOf = (id: string) => `/etc/systemd/system/daxkind-${id}@.service`;
+
+/** How the mode is to be had at boot. */
+export interface Persistence {
+	mode: 'devdax' | 'system-ram';
+	online: boolean;
+	movable: boolean;
+}
+
+/** For ExecStart: what systemd would expand is doubled, and an argument with blanks quoted. */
+const escaped = (argument: string) => {
+	const doubled = argument
+		.replaceAll('%', '%%')
+		.replaceAll('$', '$$$$')
+		.replaceAll('\\', '\\\\')
+		.replaceAll('"', '\\"');
+	return /[\s;"']/.test(argument) ? `"${doubled}"` : doubled;
+};
+
+function unitText({ mode, online, movable }: Persistence): string {
+	const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+	const flags = mode === 'devdax' ? [] : [...(online ? [] : ['--no-online']), ...(movable ? [] : ['--no-movable'])];
+	const command = [process.execPath, cli, 'reconfigure-device', `--mode=${mode}`, '--force', ...flags];
+	return `${marker}
+[Unit]
+Description=Device-DAX device %I in ${mode} mode
+
+[Service]
+Type=oneshot
+ExecStart=${command.map(escaped).join(' ')} %I
+`;
+}
+
+const ruleText = (id: string, match: string) => `${marker}
+ACTION=="add", SUBSYSTEM=="dax", ${match}, TAG+="systemd", ENV{SYSTEMD_WANTS}+="daxkind-${id}@%k.service"
+`;
+
+/**
+ * Has a mode set at each boot, by a udev rule and a unit of systemd that calls this copy of daxkind.
+ *
+ * @returns Whether anything had to be written: not if it is so already.
+ * @throws Error ERR_DAXKIND_NO_SYSTEMD, ERR_DAXKIND_FOREIGN_FILE; a system error of open, write or link.
+ */
+export function persist(tree: Tree, device: DaxDevice, how: Persistence): boolean {
+	const { id, match } = requireIdentity(tree, device);
+	const files = new Map([
+		[unitOf(id), unitText(how)],
+		[ruleOf(id), ruleText(id, match)],
+	]);
+	if ([...files].every(([path, text]) => tree.read(path).value === text.trim())) return false;
+	for (const directory of ['/etc/udev/rules.d', '/etc/systemd/system']) {
+		if (tree.isDirectory(directory)) continue;
+		const what = `There is no ${directory}: nothing of udev and systemd would set the mode of ${device.name} at boot`;
+		const command = `daxkind reconfigure-device --mode=${how.mode} ${device.name}`;
+		throw refusal('ERR_DAXKIND_NO_SYSTEMD', directory, what, `have the machine's own boot scripts call: ${command}`);
+	}
+	forget(tree, device);
+	for (const [path, text] of files) createFile(`${tree.root}${path}`, text);
+	return true;
+}
+
+/** Undoes {@link persist}. Whether there was anything to undo. */
+export function forget(tree: Tree, device: DaxDevice): boolean {
+	const { id } = requireIdentity(tree, device);
+	const there = [ruleOf(id), unitOf(id)].filter((path) => tree.read(path).error !== 'ENOENT');
+	for (const path of there) {
+		if (tree.read(path).value?.startsWith(marker)) continue;
+		throw refusal(
+			'ERR_DAXKIND_FOREIGN_FILE',
+			path,
+			`${path} was not written by daxkind`,
+			`look at it, and remove it yourself: rm ${path}`,
+		);
+	}
+	for (const path of there) rmSync(`${tree.root}${path}`);
+	return there.length > 0;
+}

@@ -1,0 +1,89 @@
+// The regions that device-DAX devices are parts of.
+import { basename } from 'node:path';
+import { byName, deviceDirectories, type LookOptions, treeFor } from './devices.ts';
+import { natural, ndRegionOf, originOf, ownerOf } from './origin.ts';
+import type { Tree } from './tree.ts';
+
+/** A region: memory that device-DAX devices are parts of. */
+export interface DaxRegion {
+	/** The kernel's number. */
+	id: number | undefined;
+	/** region0 of an nvdimm, hmem.0 of Soft Reserved memory, dax_region0 of CXL. */
+	name: string;
+	/** Its directory below /sys/devices, as daxctl names it. */
+	path: string;
+	/**
+	 * What found the memory: the provider of an nvdimm bus as the kernel names it (e820, ACPI.NFIT, virtio-pmem, CXL…), `hmem` (what the
+	 * firmware calls Soft Reserved), `cxl` (volatile memory of CXL devices); undefined for anything else.
+	 */
+	provider: string | undefined;
+	/** Bytes. */
+	size: number | undefined;
+	/** Bytes in no device; undefined for a static region. */
+	availableSize: number | undefined;
+	/** Bytes that its devices begin at multiples of. */
+	align: number | undefined;
+	/** Whether devices can be made in it, resized and removed. */
+	dynamic: boolean;
+	numaNode: number | undefined;
+	targetNode: number | undefined;
+	/** Until where stores have to come to survive a power failure: `cpu_cache`, `memory_controller`; undefined where the platform does not say. */
+	persistenceDomain: string | undefined;
+	/** The names of its devices. */
+	devices: string[];
+}
+
+/** The regions above devices, and those that have none. */
+function regionOwners(tree: Tree): Map<string, string[]> {
+	const owners = new Map<string, string[]>();
+	for (const directory of deviceDirectories(tree)) {
+		const isClass = tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? false;
+		const owner = ownerOf(directory, isClass);
+		owners.set(owner, [...(owners.get(owner) ?? []), basename(directory)]);
+	}
+	const others = [
+		...tree
+			.list('/sys/devices/platform')
+			.flatMap((name) => (/^hmem\.\d+$/.test(name) ? `/sys/devices/platform/${name}` : [])),
+		...tree
+			.list('/sys/bus/cxl/devices')
+			.flatMap((name) => (/^dax_region\d+$/.test(name) ? `/sys/bus/cxl/devices/${name}` : [])),
+	];
+	for (const path of others) {
+		const owner = tree.resolve(path);
+		if (owner !== undefined && !owners.has(owner) && tree.isDirectory(`${owner}/dax_region`)) owners.set(owner, []);
+	}
+	return owners;
+}
+
+function regionIn(tree: Tree, owner: string, devices: string[]): DaxRegion {
+	const at = `${owner}/dax_region`;
+	const ndRegion = ndRegionOf(tree, owner);
+	const first = devices.length === 0 ? owner : `${owner}/${devices[0]}`;
+	const dynamic = tree.list(at).includes('create');
+	return {
+		id: tree.number(`${at}/id`).value,
+		path: owner.replace(/^\/sys\/devices/, ''),
+		...originOf(tree, owner),
+		size: natural(tree.number(`${at}/size`).value),
+		availableSize: dynamic ? natural(tree.number(`${at}/available_size`).value) : undefined,
+		align: natural(tree.number(`${at}/align`).value),
+		dynamic,
+		numaNode: natural(tree.number(`${ndRegion ?? first}/numa_node`).value),
+		targetNode: natural(tree.number(`${ndRegion ?? first}/target_node`).value),
+		devices: devices.sort(byName.compare),
+	};
+}
+
+/**
+ * The regions that device-DAX devices are parts of. It reads sysfs alone, as {@link listDevices}.
+ *
+ * @returns By the kernel's number. A static region (of an nvdimm) is there only while it has a device.
+ * @throws As {@link listDevices}.
+ */
+export function listRegions(options?: LookOptions): DaxRegion[] {
+	const tree = treeFor(options);
+	return [...regionOwners(tree)]
+		.map(([owner, devices]) => regionIn(tree, owner, devices))
+		.sort((one, other) => byName.compare(`${one.id} ${one.path}`, `${other.id} ${other.path}`));
+}

@@ -1,0 +1,70 @@
+// What mode a device will be in after a reboot, on trees with the configurations that distributions have.
+import { modeAfterReboot } from 'daxkind/device';
+import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { busDevice, type Entries, hmemDevice, makeTree } from '../helpers/tree.ts';
+
+const uuid = 'ed93e918-e165-49d8-921d-383d7b9660c5';
+const owner = '/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region1/dax1.0';
+const machine = (...parts: Entries[]) => ({
+	root: makeTree(temporaryDirectory(), Object.assign({ ...busDevice(), [`${owner}/uuid`]: uuid }, ...parts)),
+});
+
+const rule = '/usr/lib/udev/rules.d/90-daxctl-device.rules';
+const config = '/etc/daxctl.conf.d/memory.conf';
+const wanted = { [config]: `[reconfigure-device one]\nnvdimm.uuid = ${uuid}\nmode = system-ram\nonline = true` };
+/** As Debian 12 has it, which daxctl answers with "Unknown option". */
+const debian = { [rule]: 'ACTION=="add", SUBSYSTEM=="dax",\\\n  RUN+="/usr/bin/daxctl -C $env{DEVNAME}"' };
+/** As newer daxctl has it: a unit of systemd does it. */
+const newer = {
+	[rule]:
+		'ACTION=="add", SUBSYSTEM=="dax", TAG+="systemd", ENV{SYSTEMD_WANTS}="daxdev-reconfigure@$env{DEVNAME}.service"',
+	'/usr/lib/systemd/system/daxdev-reconfigure@.service':
+		"[Service]\nExecStart=/bin/sh -c 'exec daxctl reconfigure-device -C %I'",
+};
+
+test('without a configuration an nvdimm is devdax again', () => {
+	expect(modeAfterReboot('dax1.0', machine())).toEqual({
+		mode: 'devdax',
+		reason: expect.stringContaining('device_dax'),
+		configuration: undefined,
+		applied: undefined,
+		remedy: undefined,
+	});
+});
+
+test('of other memory it is the kernel’s choice', () => {
+	expect(modeAfterReboot('dax0.0', machine(hmemDevice()))).toMatchObject({ mode: 'unknown', configuration: undefined });
+});
+
+test.each<[string, Entries, boolean, RegExp]>([
+	['is applied where the rule calls its unit', newer, true, /memory\.conf says so/],
+	['is not applied by Debian 12’s rule', debian, false, /calls daxctl in a way that it does not know/],
+	['is not applied without a rule', {}, false, /there is no 90-daxctl-device\.rules/],
+	[
+		'is not applied where the rule’s unit is not there',
+		{ [rule]: newer[rule]! },
+		false,
+		/asks for daxdev-reconfigure@\.service, which is not there/,
+	],
+])('daxctl’s configuration %s', (_, parts, applied, reason) => {
+	const found = modeAfterReboot('dax1.0', machine(wanted, parts));
+	expect(found).toMatchObject({ mode: applied ? 'system-ram' : 'devdax', applied, configuration: config });
+	expect(found.reason).toMatch(reason);
+	expect(found.remedy).toBe(applied ? undefined : 'daxkind reconfigure-device --mode=system-ram --persist dax1.0');
+});
+
+test.each([
+	['of another namespace', `[reconfigure-device x]\nnvdimm.uuid=${uuid.replace('e', 'f')}\nmode=system-ram`],
+	['in another section', `[something x]\nnvdimm.uuid=${uuid}\nmode=system-ram`],
+	['in a comment', `# [reconfigure-device x]\n# nvdimm.uuid=${uuid}`],
+	['of nothing', '[reconfigure-device\n=\n[]'],
+])('a configuration %s is not the device’s', (_, text) => {
+	expect(modeAfterReboot('dax1.0', machine({ [config]: text }, newer))).toMatchObject({ configuration: undefined });
+});
+
+test('a device that there is not', () => {
+	expect(() => modeAfterReboot('dax9.9', machine())).toThrow(
+		expect.objectContaining({ code: 'ERR_DAXKIND_NO_DEVICE' }),
+	);
+});
