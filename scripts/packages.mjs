@@ -12,7 +12,7 @@ export function missingBuildPackages() {
 }
 
 /** Programs that tests use or compare with, and their packages; without one, its tests are skipped. */
-const testPrograms = { ndctl: 'ndctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' };
+const testPrograms = { ndctl: 'ndctl', daxctl: 'daxctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' };
 
 /** Debian's names of what the tests would like to have. */
 export function missingTestPackages() {
