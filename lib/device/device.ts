@@ -1,8 +1,8 @@
 // What sysfs says of one device-DAX device, /dev/daxX.Y (Documentation/ABI/testing/sysfs-bus-dax).
 import { basename } from 'node:path';
 import { parseNumber } from '../sysfs.ts';
-import { type DeviceMemory, memoryIn } from './memory.ts';
-import { natural, originOf, ownerOf } from './origin.ts';
+import { type AddressRange, type DeviceMemory, memoryIn } from './memory.ts';
+import { isClassDevice, isDynamic, natural, originOf, ownerOf } from './origin.ts';
 import type { Tree } from './tree.ts';
 
 /**
@@ -94,15 +94,20 @@ function mappingsOf(tree: Tree, directory: string): { mappings: DaxMapping[]; er
 	return { mappings, error };
 }
 
-/** The blocks of a device's memory, or why they are not known. */
-function memoryOf(
-	tree: Tree,
-	{ start, size, mappings }: Pick<DaxDevice, 'start' | 'size' | 'mappings'>,
-): { memory: DeviceMemory | undefined; reason?: string } {
+type Extent = Pick<DaxDevice, 'start' | 'size' | 'mappings'>;
+
+/** The addresses of a device's memory, as far as this user may see them. */
+export function rangesOf({ start, size, mappings }: Extent): AddressRange[] {
 	const ranges = mappings.flatMap(({ start, end }) =>
 		start === undefined || end === undefined ? [] : [{ start, end: end + 1 }],
 	);
 	if (ranges.length === 0 && start !== undefined && size !== undefined) ranges.push({ start, end: start + size });
+	return ranges;
+}
+
+/** The blocks of a device's memory, or why they are not known. */
+function memoryOf(tree: Tree, extent: Extent): { memory: DeviceMemory | undefined; reason?: string } {
+	const ranges = rangesOf(extent);
 	if (ranges.length === 0)
 		return { memory: undefined, reason: 'its addresses, by which its blocks are known, are for root' };
 	const memory = memoryIn(tree, ranges);
@@ -111,9 +116,8 @@ function memoryOf(
 
 /** The device of a directory of sysfs, all links resolved. */
 export function deviceIn(tree: Tree, directory: string): DaxDevice {
-	// Before 5.1, and later by choice, it is a class: its devices are a level deeper, are always devdax, and have no driver to be seen.
-	const isClass = tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? false;
-	const owner = ownerOf(directory, isClass);
+	const isClass = isClassDevice(tree, directory);
+	const owner = ownerOf(tree, directory);
 	const name = basename(directory);
 	const driver = tree.resolve(`${directory}/driver`);
 	const driverName = driver === undefined ? undefined : basename(driver);
@@ -150,11 +154,7 @@ export function deviceIn(tree: Tree, directory: string): DaxDevice {
 		provider,
 		namespace: tree.read(`${owner}/namespace`).value || undefined,
 		persistenceDomain,
-		dynamic: tree.isDirectory(`${owner}/dax_region`)
-			? tree.list(`${owner}/dax_region`).includes('create')
-			: isClass
-				? false
-				: undefined,
+		dynamic: tree.isDirectory(`${owner}/dax_region`) ? isDynamic(tree, owner) : isClass ? false : undefined,
 		model: isClass ? 'class' : 'bus',
 		memory,
 		reasons: {

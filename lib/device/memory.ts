@@ -50,10 +50,14 @@ function parseHex(text: string | undefined): number | undefined {
 
 const states = ['online', 'offline', 'going-offline'] as const;
 
-function blockAt(tree: Tree, name: string, blockSize: number): MemoryBlock | undefined {
+/** The physical address of a block. */
+function startOf(tree: Tree, name: string, blockSize: number): number | undefined {
+	const index = parseHex(tree.read(`${memoryDirectory}/${name}/phys_index`).value);
+	return index === undefined || !Number.isSafeInteger(index * blockSize) ? undefined : index * blockSize;
+}
+
+function blockAt(tree: Tree, name: string, start: number): MemoryBlock {
 	const path = `${memoryDirectory}/${name}`;
-	const index = parseHex(tree.read(`${path}/phys_index`).value);
-	if (index === undefined || !Number.isSafeInteger(index * blockSize)) return undefined;
 	const said = tree.read(`${path}/state`).value;
 	const state = states.find((known) => known === said) ?? 'unknown';
 	// "none" stands for a block that the kernel could not bring online in one zone.
@@ -63,7 +67,7 @@ function blockAt(tree: Tree, name: string, blockSize: number): MemoryBlock | und
 	const removable = tree.read(`${path}/removable`).value;
 	return {
 		name,
-		start: index * blockSize,
+		start,
 		state,
 		zone: state === 'offline' ? undefined : zones[0],
 		possibleZones: state === 'offline' ? zones : [],
@@ -88,8 +92,12 @@ export function memoryIn(tree: Tree, ranges: readonly AddressRange[]): DeviceMem
 	const blocks = tree
 		.list(memoryDirectory)
 		.filter((name) => /^memory\d+$/.test(name))
-		.flatMap((name) => blockAt(tree, name, blockSize) ?? [])
-		.filter(({ start }) => ranges.some((range) => start >= range.start && start < range.end));
+		.flatMap((name) => {
+			const start = startOf(tree, name, blockSize);
+			// Most blocks of a machine are of its other memory: of those nothing more is read.
+			const isIn = start !== undefined && ranges.some((range) => start >= range.start && start < range.end);
+			return isIn ? blockAt(tree, name, start) : [];
+		});
 	const online = blocks.filter(({ state }) => state !== 'offline');
 	const zones = online.map(({ zone }) => zone);
 	return {

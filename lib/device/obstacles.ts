@@ -1,7 +1,7 @@
 // What stands in the way of moving a device from one mode to the other, all of it looked at before anything is changed.
 
 import { type Refusal, refusal } from '../errors.ts';
-import type { DaxDevice } from './device.ts';
+import { type DaxDevice, rangesOf } from './device.ts';
 import { holdersOf, mountsOf } from './holders.ts';
 import { blockSizeOf, type MemoryBlock, memoryDirectory, wholeBlocks } from './memory.ts';
 import type { Tree } from './tree.ts';
@@ -50,12 +50,11 @@ export function emptyObstacle({ name, size, region }: DaxDevice): Refusal | unde
 	return refusal('ERR_DAXKIND_DEVICE_EMPTY', name, `${name} has no memory`, remedy);
 }
 
-const autoOnline = `${memoryDirectory}/auto_online_blocks`;
+/** Where the kernel's policy for added memory is read and set. */
+export const policyPath = `${memoryDirectory}/auto_online_blocks`;
 
 /** What the kernel does with memory that is added: offline, online, online_kernel or online_movable; undefined where it does not say. */
-export const policyOf = (tree: Tree): string | undefined => tree.read(autoOnline).value || undefined;
-
-export const policyPath = autoOnline;
+export const policyOf = (tree: Tree): string | undefined => tree.read(policyPath).value || undefined;
 
 /** Whether the kernel would bring added memory online in another way than wanted. */
 export function policyConflicts(policy: string | undefined, { online, movable }: Omit<Onlining, 'force'>): boolean {
@@ -66,7 +65,7 @@ export function policyConflicts(policy: string | undefined, { online, movable }:
 
 /** What stands in the way of making a device system RAM. */
 export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Refusal | undefined {
-	const { name, targetNode, start, size, mappings } = device;
+	const { name, targetNode, size } = device;
 	if (targetNode === undefined) {
 		const what = `${name} has no target node, so the kernel does not know which NUMA node its memory would be`;
 		return refusal(
@@ -81,10 +80,7 @@ export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Re
 		const what = 'This kernel cannot add memory while it runs: it has no /sys/devices/system/memory';
 		return refusal('ERR_DAXKIND_NO_HOTPLUG', name, what, 'boot a kernel with CONFIG_MEMORY_HOTPLUG');
 	}
-	const ranges = mappings.flatMap(({ start: from, end }) =>
-		from === undefined || end === undefined ? [] : [{ start: from, end: end + 1 }],
-	);
-	if (ranges.length === 0 && start !== undefined && size !== undefined) ranges.push({ start, end: start + size });
+	const ranges = rangesOf(device);
 	const blocks = ranges.reduce((all, range) => all + wholeBlocks(range, blockSize), 0);
 	if (ranges.length > 0 && blocks === 0) {
 		const what = `${name} has ${size} bytes, and no whole memory block of ${blockSize} bytes in them`;
@@ -93,8 +89,8 @@ export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Re
 	const policy = policyOf(tree);
 	if (!wanted.force && policyConflicts(policy, wanted)) {
 		const instead = wanted.online ? (wanted.movable ? 'in zone Movable' : 'in zone Normal') : 'offline';
-		const what = `The kernel would bring the memory of ${name} online by itself (${autoOnline} is ${policy}), and it is to be ${instead}`;
-		const remedy = `use force, which changes that for as long as it takes; or: echo offline > ${autoOnline}`;
+		const what = `The kernel would bring the memory of ${name} online by itself (${policyPath} is ${policy}), and it is to be ${instead}`;
+		const remedy = `use force, which changes that for as long as it takes; or: echo offline > ${policyPath}`;
 		return refusal('ERR_DAXKIND_AUTO_ONLINE', name, what, remedy);
 	}
 	return undefined;

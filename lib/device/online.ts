@@ -1,6 +1,5 @@
 // Taking the memory blocks of a device that is system RAM on- and offline.
-import type { SystemError } from '../errors.ts';
-import { refusal } from '../errors.ts';
+import { refusal, type SystemError } from '../errors.ts';
 import type { DaxDevice } from './device.ts';
 import { requireDevice } from './find.ts';
 import { type DeviceMemory, type MemoryBlock, memoryDirectory } from './memory.ts';

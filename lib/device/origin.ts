@@ -7,9 +7,19 @@ import type { Tree } from './tree.ts';
 export const natural = (value: number | undefined): number | undefined =>
 	value === undefined || value < 0 ? undefined : value;
 
-/** The directory of a region by that of one of its devices. In the class model, and under nvdimms, there is a level between. */
-export const ownerOf = (directory: string, isClass: boolean): string =>
-	dirname(isClass ? dirname(directory) : directory);
+/**
+ * Whether a device is of the class model: before 5.1, and later by choice. Such a device is a level deeper, is always devdax, and has no driver
+ * to be seen.
+ */
+export const isClassDevice = (tree: Tree, directory: string): boolean =>
+	tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? false;
+
+/** The directory of a region by that of one of its devices. */
+export const ownerOf = (tree: Tree, directory: string): string =>
+	dirname(isClassDevice(tree, directory) ? dirname(directory) : directory);
+
+/** Whether devices can be made in a region. */
+export const isDynamic = (tree: Tree, owner: string): boolean => tree.list(`${owner}/dax_region`).includes('create');
 
 /** The nd region above the owner of a DAX region, if it is an nvdimm's. */
 export function ndRegionOf(tree: Tree, owner: string): string | undefined {

@@ -145,8 +145,9 @@ function obstacle(tree: Tree, device: DaxDevice, mode: 'devdax' | 'system-ram', 
  *
  * @param device dax0.0, or its node.
  * @throws Error with `code`, `path` (the device) and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_EMPTY,
- *   ERR_DAXKIND_DEVICE_IN_USE, *   ERR_DAXKIND_NO_TARGET_NODE, ERR_DAXKIND_NO_HOTPLUG, ERR_DAXKIND_DEVICE_TOO_SMALL, ERR_DAXKIND_AUTO_ONLINE, ERR_DAXKIND_NO_DRIVER,
- *   ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`), ERR_DAXKIND_MEMORY_ONLINE (without `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED.
+ *   ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_NO_TARGET_NODE, ERR_DAXKIND_NO_HOTPLUG, ERR_DAXKIND_DEVICE_TOO_SMALL, ERR_DAXKIND_AUTO_ONLINE, ERR_DAXKIND_NO_DRIVER,
+ *   ERR_DAXKIND_MEMORY_ONLINE (without `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED;
+ *   ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`).
  * @throws EACCES or EROFS (open) if this process may not; TypeError and RangeError for arguments; the signal's reason.
  * @example
  * const { device } = await reconfigureDevice('dax0.0', 'system-ram');

@@ -1,7 +1,7 @@
 // The regions that device-DAX devices are parts of.
 import { basename } from 'node:path';
 import { byName, deviceDirectories, type LookOptions, treeFor } from './devices.ts';
-import { natural, ndRegionOf, originOf, ownerOf } from './origin.ts';
+import { isDynamic, natural, ndRegionOf, originOf, ownerOf } from './origin.ts';
 import type { Tree } from './tree.ts';
 
 /** A region: memory that device-DAX devices are parts of. */
@@ -37,8 +37,7 @@ export interface DaxRegion {
 function regionOwners(tree: Tree): Map<string, string[]> {
 	const owners = new Map<string, string[]>();
 	for (const directory of deviceDirectories(tree)) {
-		const isClass = tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? false;
-		const owner = ownerOf(directory, isClass);
+		const owner = ownerOf(tree, directory);
 		owners.set(owner, [...(owners.get(owner) ?? []), basename(directory)]);
 	}
 	const others = [
@@ -60,7 +59,7 @@ function regionIn(tree: Tree, owner: string, devices: string[]): DaxRegion {
 	const at = `${owner}/dax_region`;
 	const ndRegion = ndRegionOf(tree, owner);
 	const first = devices.length === 0 ? owner : `${owner}/${devices[0]}`;
-	const dynamic = tree.list(at).includes('create');
+	const dynamic = isDynamic(tree, owner);
 	return {
 		id: tree.number(`${at}/id`).value,
 		path: owner.replace(/^\/sys\/devices/, ''),
