@@ -316,7 +316,6 @@ export type NodeKindRequest = [
 	hugePages: number,
 	/** Bytes, a multiple of `chunkSize`; 0: what the nodes have. */
 	maxSize: number,
-	conservative: boolean,
 	prefault: boolean,
 	debug: boolean,
 ];

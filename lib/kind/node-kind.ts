@@ -105,7 +105,7 @@ function checkOptions(given: unknown, options: unknown, known: string[]): Checke
 	const path = nodes.length === 1 ? `NUMA node ${nodes[0]}` : `NUMA nodes ${nodes.join(', ')}`;
 	const size = Math.ceil(maxSize / chunkSize) * chunkSize;
 	const list = new Uint8Array(new Uint16Array(nodes).buffer);
-	return { request: [path, list, policyNumber, hugePageNumber, size, false, prefault, debug], pressure };
+	return { request: [path, list, policyNumber, hugePageNumber, size, prefault, debug], pressure };
 }
 
 /** Gives an error of native code its reason. */

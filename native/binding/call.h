@@ -108,7 +108,7 @@ class Call {
     void* data() const { return data_; }
 
   private:
-    static constexpr size_t kMost = 8;
+    static constexpr size_t kMost = 7;
 
     napi_value next() { return at_ < count_ ? values_[at_++] : nullptr; }
     napi_value nextUnlessUndefined();

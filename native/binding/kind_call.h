@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "binding/call.h"
@@ -46,9 +48,7 @@ class KindCall : public Call {
     PmemKindRequest pmemKindRequest() {
         PmemKindRequest request;
         request.directory = path("directory");
-        // The largest exact integer may have been rounded up.
-        request.maxSize = static_cast<uint64_t>(integer("maxSize", 0, kLargestExactInteger + 1));
-        if (request.maxSize % kChunkSize != 0) refuseRange("maxSize", "a multiple of chunkSize");
+        request.maxSize = maxSize();
         request.conservative = boolean("conservative");
         request.sync = boolean("sync");
         request.prefault = boolean("prefault");
@@ -69,22 +69,26 @@ class KindCall : public Call {
         request.debug = boolean("debug");
         return request;
     }
-    // Eight arguments.
+    // Seven arguments.
     NodeKindRequest nodeKindRequest() {
         NodeKindRequest request;
         request.path = path("path");
         request.nodes.nodes = nodes("nodes");
         request.nodes.policy = static_cast<syscalls::NumaPolicy>(integer("policy", 0, 2));
         request.nodes.hugePages = static_cast<NumaNodesOptions::HugePages>(integer("hugePages", 0, 2));
-        request.nodes.capacity = static_cast<uint64_t>(integer("maxSize", 0, kLargestExactInteger + 1));
-        if (request.nodes.capacity % kChunkSize != 0) refuseRange("maxSize", "a multiple of chunkSize");
-        request.conservative = boolean("conservative");
+        request.nodes.capacity = maxSize();
         request.prefault = boolean("prefault");
         request.debug = boolean("debug");
         return request;
     }
 
   private:
+    uint64_t maxSize() {
+        // The largest exact integer may have been rounded up.
+        const auto bytes = static_cast<uint64_t>(integer("maxSize", 0, kLargestExactInteger + 1));
+        if (bytes % kChunkSize != 0) refuseRange("maxSize", "a multiple of chunkSize");
+        return bytes;
+    }
     // The numbers of NUMA nodes, each in two bytes, the low one first: nothing has to be read out of an array.
     std::vector<int> nodes(const char* name) {
         const ByteView given = bytes(name);
@@ -101,5 +105,33 @@ class KindCall : public Call {
         return units > 0 && magazineOf(code) == kRunCode + units % kRunMagazines;
     }
 };
+
+// The exports that make a kind, each by the thread that calls or by one of its own, as `make` does it.
+using Make = napi_value (*)(napi_env env, KindCall& call, std::unique_ptr<Making> making);
+
+template <Make make, typename Request>
+napi_value makeBy(napi_env env, napi_callback_info info, size_t count, Request (KindCall::*requested)()) {
+    KindCall call(env, info, count);
+    Request request = (call.*requested)();
+    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
+}
+
+// (directory, maxSize, conservative, sync, prefault, debug)
+template <Make make>
+napi_value makePmem(napi_env env, napi_callback_info info) {
+    return makeBy<make>(env, info, 6, &KindCall::pmemKindRequest);
+}
+
+// (path, offset, size, align, scrub, prefault, debug)
+template <Make make>
+napi_value makeDevice(napi_env env, napi_callback_info info) {
+    return makeBy<make>(env, info, 7, &KindCall::deviceKindRequest);
+}
+
+// (path, nodes, policy, hugePages, maxSize, prefault, debug)
+template <Make make>
+napi_value makeNode(napi_env env, napi_callback_info info) {
+    return makeBy<make>(env, info, 7, &KindCall::nodeKindRequest);
+}
 
 }  // namespace daxkind

@@ -17,7 +17,8 @@ namespace daxkind {
 namespace {
 
 // The promise of a KindHandle.
-napi_value make(napi_env env, KindCall& call, std::shared_ptr<Making> making) {
+napi_value make(napi_env env, KindCall& call, std::unique_ptr<Making> unique) {
+    const std::shared_ptr<Making> making = std::move(unique);
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
     job->path = making->path();
@@ -27,27 +28,6 @@ napi_value make(napi_env env, KindCall& call, std::shared_ptr<Making> making) {
         return holds.attach(env, making->kind());
     };
     return startJob(env, std::move(job), control);
-}
-
-// kindCreateAsync(directory, maxSize, conservative, sync, prefault, debug)
-napi_value create(napi_env env, napi_callback_info info) {
-    KindCall call(env, info, 6);
-    PmemKindRequest request = call.pmemKindRequest();
-    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
-}
-
-// kindCreateDeviceAsync(path, offset, size, align, scrub, prefault, debug)
-napi_value createDevice(napi_env env, napi_callback_info info) {
-    KindCall call(env, info, 7);
-    DeviceKindRequest request = call.deviceKindRequest();
-    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
-}
-
-// kindCreateNodeAsync(path, nodes, policy, hugePages, maxSize, conservative, prefault, debug)
-napi_value createNode(napi_env env, napi_callback_info info) {
-    KindCall call(env, info, 8);
-    NodeKindRequest request = call.nodeKindRequest();
-    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
 }
 
 // kindPrefaultAsync(id)
@@ -106,9 +86,9 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
 
 void exportKindJobs(Napi::Env env, Napi::Object exports, HoldTable* holds) {
     exportFunctions(env, exports,
-                    {{"kindCreateAsync", create},
-                     {"kindCreateDeviceAsync", createDevice},
-                     {"kindCreateNodeAsync", createNode},
+                    {{"kindCreateAsync", makePmem<make>},
+                     {"kindCreateDeviceAsync", makeDevice<make>},
+                     {"kindCreateNodeAsync", makeNode<make>},
                      {"kindPrefaultAsync", prefault},
                      {"kindPurgeAsync", purge},
                      {"kindCloseAsync", closeKind}},

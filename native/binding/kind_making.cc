@@ -19,7 +19,7 @@ namespace daxkind {
 namespace {
 
 // Makes a kind, all of it before it returns.
-napi_value make(napi_env env, KindCall& call, const std::unique_ptr<Making>& making) {
+napi_value make(napi_env env, KindCall& call, std::unique_ptr<Making> making) {
     const Kind::AtOnce atOnce;
     const char* failedCall = "";
     JobControl control;
@@ -29,27 +29,6 @@ napi_value make(napi_env env, KindCall& call, const std::unique_ptr<Making>& mak
     if (error != 0) return throwSystemError(env, error, failedCall, making->path().c_str());
     registerKind(making->kind());
     return call.holds().attach(env, making->kind());
-}
-
-// kindCreate(directory, maxSize, conservative, sync, prefault, debug)
-napi_value create(napi_env env, napi_callback_info info) {
-    KindCall call(env, info, 6);
-    PmemKindRequest request = call.pmemKindRequest();
-    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
-}
-
-// kindCreateDevice(path, offset, size, align, scrub, prefault, debug)
-napi_value createDevice(napi_env env, napi_callback_info info) {
-    KindCall call(env, info, 7);
-    DeviceKindRequest request = call.deviceKindRequest();
-    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
-}
-
-// kindCreateNode(path, nodes, policy, hugePages, maxSize, conservative, prefault, debug)
-napi_value createNode(napi_env env, napi_callback_info info) {
-    KindCall call(env, info, 8);
-    NodeKindRequest request = call.nodeKindRequest();
-    return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
 }
 
 // kindCreateFixed(mappingId, path, debug)
@@ -104,9 +83,9 @@ napi_value forget(napi_env env, napi_callback_info info) {
 
 void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* holds) {
     exportFunctions(env, exports,
-                    {{"kindCreate", create},
-                     {"kindCreateDevice", createDevice},
-                     {"kindCreateNode", createNode},
+                    {{"kindCreate", makePmem<make>},
+                     {"kindCreateDevice", makeDevice<make>},
+                     {"kindCreateNode", makeNode<make>},
                      {"kindCreateFixed", createFixed},
                      {"kindClose", closeKind},
                      {"kindForget", forget}},

@@ -82,15 +82,13 @@ int makeDeviceKind(const DeviceKindRequest& request, std::shared_ptr<Kind>* made
 }
 
 int makeNodeKind(const NodeKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall) {
-    HeapOptions heapOptions;
-    heapOptions.conservative = request.conservative;
     std::shared_ptr<Kind> kind = Kind::make();
     auto region = std::make_shared<NumaNodesRegion>();
     int error = region->open(request.nodes, failedCall);
     if (error != 0) return error;
     kind->region = region;
     *failedCall = "mmap";
-    error = kind->heap.open(region.get(), heapOptions);
+    error = kind->heap.open(region.get(), HeapOptions{});
     if (error != 0) return error;
     KindDescription& description = kind->description;
     description.type = "node";

@@ -59,7 +59,6 @@ int makeDeviceKind(const DeviceKindRequest& request, std::shared_ptr<Kind>* made
 struct NodeKindRequest {
     NumaNodesOptions nodes;
     std::string path;  // What messages call it.
-    bool conservative = false;
     bool prefault = false;
     bool debug = false;
 };

@@ -54,8 +54,8 @@ class NodeBudget {
 
     std::vector<int> nodes_;  // Descriptors of the nodes' meminfo.
     int machine_ = -1;        // Of /proc/meminfo, where memory may come from all nodes.
-    std::vector<std::string>
-        groups_;  // The directories of the control groups that bound this process, the nearest first.
+    // The directories of the control groups that bound this process, the nearest first.
+    std::vector<std::string> groups_;
 };
 
 }  // namespace daxkind

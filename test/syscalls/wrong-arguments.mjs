@@ -63,7 +63,7 @@ const sorts = {
 
 const request = ['directory', 'maxSize', 'boolean', 'boolean', 'boolean', 'boolean'];
 const deviceRequest = ['file', 'count', 'length', 'length', 'boolean', 'boolean', 'boolean'];
-const nodeRequest = ['file', 'nodes', 'ofThree', 'ofThree', 'maxSize', 'boolean', 'boolean', 'boolean'];
+const nodeRequest = ['file', 'nodes', 'ofThree', 'ofThree', 'maxSize', 'boolean', 'boolean'];
 const place = ['id', 'uint32', 'uint32'];
 
 /** The parameters of every export, by their sorts. */
