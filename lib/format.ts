@@ -41,3 +41,8 @@ export function readable(path: Buffer): string {
 	if (Buffer.from(text).equals(path)) return text;
 	return path.toString('latin1').replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 }
+
+/** An argument for a POSIX shell. */
+export function quoted(argument: string): string {
+	return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,4 +1,4 @@
-// Parses mountinfo, the kernel's table of mounts: text in, typed values out. See proc_pid_mountinfo(5). Reading it is in mounts.ts.
+// Parses mountinfo, the kernel's table of mounts: text in, typed values out. See proc_pid_mountinfo(5). Reading it is in dax/mounts.ts.
 
 /** A mount, as a line of mountinfo describes it. */
 export interface Mount {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseMountinfo } from '#lib/dax/mountinfo.js';
+import { parseMountinfo } from '#lib/mountinfo.js';
 
 // Captured in the VM (Debian 6.1): pmem0 with ext4 dax=always, pmem1 with xfs dax=always, pmem2 with ext4 dax=never, and odd names.
 const captured = `21 33 0:20 / /proc rw,relatime - proc none rw

@@ -1,9 +1,9 @@
 // What the kernel says of one file or directory: status, flags, and what in it excludes DAX.
 import { constants as fs, realpathSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
+import type { Mount } from '../mountinfo.ts';
 import { type FileStatus, type Fsxattr, native } from '../native.ts';
 import { extentsOf, type FileExtent } from './huge-pages.ts';
-import type { Mount } from './mountinfo.ts';
 import type { Exclusion, FileReport, FileType } from './report.ts';
 
 const types: ReadonlyMap<number, FileType> = new Map([

@@ -1,11 +1,11 @@
 // Which mounts of this machine have DAX.
 import { requireBoolean, requireOptions } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
+import type { Mount } from '../mountinfo.ts';
 import { type FileStatus, native } from '../native.ts';
 import { inspect } from './inspect.ts';
 import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';
-import type { Mount } from './mountinfo.ts';
 import { readMounts } from './mounts.ts';
 import type { MountReport } from './report.ts';
 

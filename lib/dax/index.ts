@@ -2,6 +2,7 @@
 // entry `daxkind/dax`.
 
 export type { DaxDevice } from '../device/index.ts';
+export { type Mount, parseMountinfo } from '../mountinfo.ts';
 export type { BlockDevice, DeviceLayer } from './block-device.ts';
 export { type Explanation, explain, explainReport } from './explain.ts';
 export { type DaxMount, type FindDaxMountsOptions, findDaxMounts } from './find-dax-mounts.ts';
@@ -21,7 +22,6 @@ export { inspect } from './inspect.ts';
 export { isDax } from './is-dax.ts';
 export type { Check, Evidence, Link, Verdict } from './links/check.ts';
 export { type DaxMode, type DaxOption, type DaxRules, daxOption, effectiveMode, type Medium } from './modes.ts';
-export { type Mount, parseMountinfo } from './mountinfo.ts';
 export type { Namespace, Region } from './nvdimm.ts';
 export type {
 	DaxReport,

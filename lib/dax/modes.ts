@@ -1,7 +1,7 @@
 // How each file system decides about DAX: what its mount options mean, which the kernel hides, rewrites or ignores. Pure: what mountinfo
 // and the rest of the system say goes in, the mode comes out. The rules are those of the kernel's Documentation/filesystems/dax.rst and of
 // what each file system shows of its options (fs/ext4/super.c, fs/xfs/xfs_super.c, fs/erofs/super.c, fs/fuse/inode.c).
-import type { Mount } from './mountinfo.ts';
+import type { Mount } from '../mountinfo.ts';
 
 /** How a mount decides which files are on DAX. */
 export type DaxMode =

@@ -1,11 +1,11 @@
 // What there is to know about the mount and the file system that a file is in.
 import { existsSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
+import type { Mount } from '../mountinfo.ts';
 import { type FileStatus, native } from '../native.ts';
 import { readAttribute } from '../sysfs.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
 import { daxOption, effectiveMode } from './modes.ts';
-import type { Mount } from './mountinfo.ts';
 import type { FileSystemReport, MountReport } from './report.ts';
 import { hasDaxWindow } from './virtiofs.ts';
 

@@ -1,10 +1,10 @@
 // What inspect() finds out about a path: the types of its report.
 
 import type { DaxDevice } from '../device/index.ts';
+import type { Mount } from '../mountinfo.ts';
 import type { BlockDevice } from './block-device.ts';
 import type { HugePages } from './huge-pages.ts';
 import type { DaxMode } from './modes.ts';
-import type { Mount } from './mountinfo.ts';
 import type { Namespace, Region } from './nvdimm.ts';
 
 /** What of a file keeps it off DAX, whatever its flag, its mount and its device say. */

@@ -1,6 +1,7 @@
 // Who uses a device: the processes that map it, which unbinding its driver would kill, and the mounts on it.
 import { readFileSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
+import { parseMountinfo } from '../mountinfo.ts';
 import type { DaxDevice } from './device.ts';
 import { type Tree, treeAt } from './tree.ts';
 
@@ -38,9 +39,7 @@ export function holdersOf(device: DaxDevice, tree = treeAt()): Holder[] {
 
 /** Where a file system is mounted on a device. */
 export function mountsOf(tree: Tree, { name }: DaxDevice): string[] {
-	const text = tree.read('/proc/self/mountinfo').value ?? '';
-	return text.split('\n').flatMap((entry) => {
-		const [before = '', after = ''] = entry.split(' - ');
-		return after.split(' ')[1] === `/dev/${name}` ? [before.split(' ')[4] ?? '?'] : [];
-	});
+	return parseMountinfo(tree.read('/proc/self/mountinfo').value ?? '')
+		.filter(({ source }) => source === `/dev/${name}`)
+		.map(({ mountPoint }) => mountPoint);
 }

@@ -1,6 +1,7 @@
 // What stands in the way of moving a device from one mode to the other, all of it looked at before anything is changed.
 
 import { type Refusal, refusal } from '../errors.ts';
+import { quoted } from '../format.ts';
 import { type DaxDevice, rangesOf } from './device.ts';
 import { holdersOf, mountsOf } from './holders.ts';
 import { blockSizeOf, type MemoryBlock, memoryDirectory, wholeBlocks } from './memory.ts';
@@ -22,7 +23,7 @@ export function useOf(tree: Tree, device: DaxDevice): Refusal | undefined {
 	const mounts = mountsOf(tree, device);
 	if (mounts.length > 0) {
 		const what = `${name} is mounted on ${few(mounts)}`;
-		return refusal('ERR_DAXKIND_DEVICE_IN_USE', name, what, `umount ${mounts[0]}`);
+		return refusal('ERR_DAXKIND_DEVICE_IN_USE', name, what, `umount ${quoted(mounts[0]!)}`);
 	}
 	const holders = holdersOf(device, tree);
 	if (holders.length === 0) return undefined;

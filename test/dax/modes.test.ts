@@ -1,7 +1,7 @@
 // The rules by which file systems decide about DAX; what the kernel makes of the same options is in test/vm/mount-table.test.ts.
 import { expect, test } from 'vitest';
 import { daxOption, effectiveMode } from '#lib/dax/modes.js';
-import { parseMountinfo } from '#lib/dax/mountinfo.js';
+import { parseMountinfo } from '#lib/mountinfo.js';
 
 const mounted = (fsType: string, options: string) =>
 	parseMountinfo(`1 0 259:0 / / rw - ${fsType} /dev/pmem0 ${options}`)[0]!;

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { exclusionsOf } from '#lib/dax/file-report.js';
 import { allocationUnit } from '#lib/dax/mount-report.js';
-import { parseMountinfo } from '#lib/dax/mountinfo.js';
 import { hasSharedMemory } from '#lib/dax/virtiofs.js';
+import { parseMountinfo } from '#lib/mountinfo.js';
 import { native } from '#lib/native.js';
 
 const c = native.constants;

@@ -1,4 +1,5 @@
 // What a check of the chain says: the type that all links share.
+import { quoted } from '../../format.ts';
 import type { DaxReport } from '../report.ts';
 
 /** The links of the chain, in their order: what is under a file comes before the file. */
@@ -52,11 +53,6 @@ export const check = (link: Link, verdict: Verdict, finding: string, evidence: E
 	evidence,
 	...(remedy !== undefined && { remedy }),
 });
-
-/** An argument for a POSIX shell. */
-export function quoted(argument: string): string {
-	return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
-}
 
 /** The device of the file system for a command: as it was mounted, unless the kernel only calls it the root or by another name. */
 export function sourceOf({ mount, device }: DaxReport): string {

@@ -1,7 +1,9 @@
 // The links of the file itself: what is in it, its flag, the state that it is in.
+
+import { quoted } from '../../format.ts';
 import { native } from '../../native.ts';
 import type { DaxReport, Exclusion } from '../report.ts';
-import { allowed, alwaysOption, type Check, check, type Evidence, isRefusal, type Judge, quoted } from './check.ts';
+import { allowed, alwaysOption, type Check, check, type Evidence, isRefusal, type Judge } from './check.ts';
 import { flagDecides, ifCapable, mountingRemedy, refusesAlways } from './mount.ts';
 
 /** What a file has, in words. */

@@ -1,19 +1,10 @@
 // The links of the file system and how it is mounted.
 import type { DaxDevice } from '../../device/index.ts';
+import { quoted } from '../../format.ts';
 import { forFiles } from '../dax-device.ts';
 import { mountinfo } from '../mounts.ts';
 import type { DaxReport, MountReport } from '../report.ts';
-import {
-	allowed,
-	alwaysOption,
-	type Check,
-	check,
-	type Evidence,
-	elsewhere,
-	type Judge,
-	quoted,
-	sourceOf,
-} from './check.ts';
+import { allowed, alwaysOption, type Check, check, type Evidence, elsewhere, type Judge, sourceOf } from './check.ts';
 
 /** Who may map a node. */
 const accessOf = ({ mode, uid, gid }: NonNullable<DaxDevice['permissions']>): Evidence => ({
