@@ -29,6 +29,7 @@ interface Flags {
 	devdax?: number[];
 	hmem?: number[];
 	cxl?: number;
+	eadr?: boolean;
 	virtiofs?: string[];
 	erofsSource?: string;
 	memory?: number;
@@ -123,6 +124,7 @@ export function addVmCommand(program: Command): void {
 			'the same of a CXL type 3 device',
 			parsed((text) => parseSize(text, 'cxl')),
 		)
+		.option('--eadr', 'what is in the caches of the processor survives on the nvdimms, too (default: ADR)')
 		.option(
 			'--virtiofs <dir>',
 			"the host's directory, shared at /mnt/virtiofs0…, repeatable; what is written there is written on the host",

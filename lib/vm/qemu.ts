@@ -11,6 +11,8 @@ export interface Machine {
 	/** Virtual processors. */
 	cpus: number;
 	layout: MemoryLayout;
+	/** Whether the platform saves the processor's caches as well when the power fails. */
+	eadr?: boolean;
 	/** Sockets of virtiofsd, for what the guest mounts by the tags virtiofs0, virtiofs1… */
 	sharing?: readonly string[];
 	/** A bzImage, or an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
@@ -78,14 +80,16 @@ function pluggedArguments(layout: MemoryLayout): string[] {
 /** Whether the machine's memory is an object of its own: of NUMA nodes, or as one that virtiofsd can reach. */
 const isSplit = (layout: MemoryLayout) => nodesOf(layout) !== undefined;
 
-function machineType({ layout, sharing = [] }: Machine): string {
+function machineType({ layout, eadr = false, sharing = [] }: Machine): string {
 	const { below4G, plugged } = layout;
 	const hasCxl = plugged.cxl.length > 0;
 	return [
 		hasCxl ? 'q35' : 'pc',
 		`max-ram-below-4g=${below4G}`,
-		// Real modules write out what has reached the memory controller when the power fails (ADR), so that is what the guest is told.
-		...(plugged.nvdimm.length + plugged.devdax.length > 0 ? ['nvdimm=on', 'nvdimm-persistence=mem-ctrl'] : []),
+		// What has reached the memory controller is saved when the power fails (ADR), or what is in the caches, too (eADR).
+		...(plugged.nvdimm.length + plugged.devdax.length > 0
+			? ['nvdimm=on', `nvdimm-persistence=${eadr ? 'cpu' : 'mem-ctrl'}`]
+			: []),
 		...(sharing.length > 0 && !isSplit(layout) ? ['memory-backend=ram'] : []),
 		...(hasCxl ? ['cxl=on', 'cxl-fmw.0.targets.0=cxl-bridge', `cxl-fmw.0.size=${plugged.cxl[0]}`] : []),
 	].join();

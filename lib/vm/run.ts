@@ -36,6 +36,8 @@ export interface VmOptions {
 	virtioPmem?: readonly Size[];
 	/** Sizes of nvdimms that are device-DAX devices, each on a NUMA node of its own, multiples of 16 MiB. Default: none. */
 	devdax?: readonly Size[];
+	/** Whether stores to the nvdimms survive a power failure from the processor's caches on (eADR). Default: from the memory controller on (ADR). */
+	eadr?: boolean;
 	/**
 	 * Sizes of ranges of Soft Reserved memory, each on a NUMA node of its own, multiples of 128 MiB: device-DAX devices of dax_hmem, in dynamic
 	 * regions. Default: none.
@@ -141,6 +143,11 @@ function plan(options: VmOptions) {
 		hmem: sizes(options.hmem, 'hmem'),
 		cxl: sizes(options.cxl === undefined ? [] : [options.cxl], 'cxl'),
 	};
+	const { eadr = false } = options;
+	if (typeof eadr !== 'boolean') throw invalidArgType('options.eadr', 'a boolean', eadr);
+	if (eadr && plugged.nvdimm.length + plugged.devdax.length === 0) {
+		throw invalidArgValue('eadr', 'given together with nvdimm or devdax', eadr);
+	}
 	const pmem = devices.map(({ size }) => size);
 	const layout = planLayout(parseSize(options.memory ?? '4G', 'memory'), pmem, plugged);
 	const directory = options.cwd ?? processDirectory();
@@ -157,6 +164,7 @@ function plan(options: VmOptions) {
 		devices,
 		plugged,
 		layout,
+		eadr,
 		directory,
 		shared,
 		features: wantedFeatures({ devices, plugged, shares: shared.length }),
@@ -207,6 +215,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		devices,
 		plugged,
 		layout,
+		eadr,
 		directory,
 		shared,
 		features,
@@ -247,6 +256,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 					accelerator,
 					cpus,
 					layout,
+					eadr,
 					sharing: sharing.sockets,
 					kernel: image,
 					initramfs: initrd,

@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { childrenOf, commandLine, isAlive, until } from '../helpers/process.ts';
 import { BOOT_MS, cli, missing, startVm, vm } from '../helpers/vm.ts';
 
+const hasTools = ['ndctl', 'daxctl'].every((tool) => spawnSync(tool, ['--version']).status === 0);
+
 describe.skipIf(missing.length > 0)(
 	`a guest (needs ${missing.join(', ') || 'nothing more'})`,
 	{ timeout: BOOT_MS },
@@ -43,6 +45,33 @@ describe.skipIf(missing.length > 0)(
 			expect([cxl > 240, devdax > 56, hmem]).toEqual([true, true, 128]);
 			expect(lines.slice(3).sort()).toEqual(['ACPI.NFIT', 'CXL', 'e820']);
 		});
+
+		test.skipIf(!hasTools)(
+			'with --eadr has nvdimms of such a platform; devices of each sort are as daxctl and ndctl list them',
+			async () => {
+				const options = ['--pmem', '64M', '--fs', 'none', '--nvdimm', '64M', '--virtio-pmem', '64M', '--eadr'];
+				const script = `
+					for region in 0 1 2; do ndctl create-namespace --mode=devdax -f -e namespace$region.0 >/dev/null; done
+					daxkind() { '${process.execPath}' '${cli}' "$@" --json; }
+					echo "[$(daxctl list -D -M -i), $(daxkind devices), $(daxctl list -R -i), $(daxkind regions), $(ndctl list -R)]"`;
+				const { stdout } = await vm([...options, '--', 'sh', '-c', script]);
+				const [daxDevices, devices, daxRegions, regions, ndRegions] = JSON.parse(stdout) as Record<string, unknown>[][];
+				const alike = (said: Record<string, unknown>[], ours: Record<string, unknown>[], key: string) => {
+					expect(said).toHaveLength(3);
+					for (const one of said) expect(ours.find((other) => other[key] === one[key])).toMatchObject(one);
+				};
+				alike(daxDevices!, devices!, 'chardev');
+				alike(daxRegions!, regions!, 'path');
+				const domains = (list: Record<string, unknown>[], key: string) =>
+					list.map((region) => [region[key], region.persistence_domain]).sort();
+				expect(domains(regions!, 'name')).toEqual(domains(ndRegions!, 'dev'));
+				expect(regions!.map(({ provider, persistence_domain }) => [provider, persistence_domain]).sort()).toEqual([
+					['ACPI.NFIT', 'cpu_cache'],
+					['e820', undefined],
+					['virtio-pmem', undefined],
+				]);
+			},
+		);
 
 		test('that hangs is killed after the timeout, with status 124', async () => {
 			const { status, stderr } = await vm(['--timeout', '1', '--', 'sleep', '1000']);

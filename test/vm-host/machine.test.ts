@@ -28,7 +28,9 @@ describe('qemuArguments', () => {
 	test('plugs in nvdimms with labels, and virtio-pmem whose memory has a descriptor to flush', () => {
 		const layout = planLayout(4 * GIB, [], { nvdimm: [64 * MIB], virtioPmem: [32 * MIB] });
 		const args = qemuArguments({ ...machine, layout, accelerator: 'tcg' });
-		expect(value(args, '-machine')).toContain(',nvdimm=on');
+		expect(value(args, '-machine')).toContain(',nvdimm=on,nvdimm-persistence=mem-ctrl');
+		const saving = qemuArguments({ ...machine, layout, eadr: true, accelerator: 'tcg' });
+		expect(value(saving, '-machine')).toContain(',nvdimm=on,nvdimm-persistence=cpu');
 		expect(value(args, '-m')).toBe(`${layout.total / MIB}M,slots=1,maxmem=${layout.maximum / 1024}K`);
 		const options = args.filter((_, n) => ['-object', '-device'].includes(args[n - 1]!));
 		expect(options).toContain(`memory-backend-memfd,share=on,id=nvdimm0-memory,size=${64 * MIB + 128 * 1024}`);
