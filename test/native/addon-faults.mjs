@@ -1,16 +1,27 @@
 // Kinds and mappings through their whole lives, again and again: each time the next system call of one sort that the
 // addon makes fails (preload-faults.c, loaded by LD_PRELOAD). Whatever fails: an error with a code and the system call,
-// or an OutOfMemoryError; never a crash, and nothing is left behind. `node --expose-gc addon-faults.mjs DIRECTORY`.
+// or an OutOfMemoryError; never a crash, and nothing is left behind. `node --expose-gc addon-faults.mjs DIRECTORY`; with
+// a device-DAX device behind that, kinds on the device alone.
 
 import assert from 'node:assert/strict';
-import { openSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+	existsSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	readSync,
+	rmSync,
+	writeFileSync,
+	writeSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { FixedKind, Kind, mapFile, PmemKind } from 'daxkind';
+import { DeviceKind, FixedKind, Kind, mapFile, NodeKind, PmemKind } from 'daxkind';
 
 const MiB = 1024 * 1024;
-const directory = process.argv[2];
+const [, , directory, device] = process.argv;
 const mapped = join(directory, 'mapped');
 const { errno } = constants;
 
@@ -26,12 +37,16 @@ const calls = {
 	malloc: 8,
 	pthread_create: 9,
 	mremap: 10,
+	mbind: 11,
+	fcntl: 12,
 };
 const errors = {
 	fallocate: ['EINTR', 'ENOSPC', 'EIO'],
+	fcntl: ['ENOLCK'],
 	ftruncate: ['EFBIG'],
 	fstatfs: ['EIO'],
 	madvise: ['ENOMEM'],
+	mbind: ['EPERM'],
 	mmap: ['ENOMEM'],
 	mremap: ['ENOMEM'],
 	open: ['EMFILE'],
@@ -73,7 +88,7 @@ async function step(fault, body) {
 		assert(fault, error.stack);
 		assert.deepEqual([error.code, error.syscall], [fault.error, fault.call], error.stack);
 		assert.equal(error.errno, -errno[fault.error]);
-		assert(error.path === undefined || error.path === directory || error.path === mapped, error.stack);
+		assert([undefined, directory, mapped, device, 'NUMA node 0'].includes(error.path), error.stack);
 		return undefined;
 	}
 }
@@ -115,6 +130,19 @@ async function use(kind, fault) {
 	const { blocks, allocated } = kind.stats();
 	assert.deepEqual({ blocks, allocated }, { blocks: 0, allocated: 0 });
 }
+
+const onDevice = {
+	async 'a kind on a device'(fault) {
+		const kind = await step(fault, () => DeviceKind.create(device, { size: 32 * MiB }));
+		if (kind === undefined) return;
+		await use(kind, fault);
+		assert.equal(kind.close(), undefined);
+	},
+	async 'a kind on a device made and prefaulted by another thread'(fault) {
+		const kind = await step(fault, () => DeviceKind.createAsync(device, { size: 16 * MiB, prefault: true }));
+		assert.equal(await kind?.closeAsync(), undefined);
+	},
+};
 
 const lives = {
 	async 'a kind'(fault) {
@@ -159,7 +187,17 @@ const lives = {
 	},
 };
 
-/** What this process has of the directory, besides the orders. */
+if (existsSync('/sys/devices/system/node/node0')) {
+	lives['a kind on a NUMA node'] = async (fault) => {
+		const kind = await step(fault, () => NodeKind.create(0, { maxSize: 32 * MiB }));
+		if (kind === undefined) return;
+		await use(kind, fault);
+		await step(fault, () => kind.nodes());
+		assert.equal(kind.close(), undefined);
+	};
+}
+
+/** What this process has of the directory, besides the orders, and of the device. */
 function traces() {
 	const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
 	const links = readdirSync('/proc/self/fd').map((fd) => {
@@ -169,7 +207,9 @@ function traces() {
 			return '';
 		}
 	});
-	return [...maps, ...links].filter((line) => line.includes(`${directory}/`) && !line.endsWith('/orders'));
+	const isTrace = (line) =>
+		(line.includes(`${directory}/`) && !line.endsWith('/orders')) || (device !== undefined && line.endsWith(device));
+	return [...maps, ...links].filter(isTrace);
 }
 
 /** Bytes of address space. */
@@ -186,7 +226,7 @@ async function collect() {
 
 let count = 0;
 writeFileSync(mapped, Buffer.alloc(16 * MiB));
-for (const [name, live] of Object.entries(lives)) {
+for (const [name, live] of Object.entries(device === undefined ? lives : onDevice)) {
 	await live(null);
 	await collect();
 	assert.deepEqual(traces(), [], name);

@@ -17,7 +17,21 @@
 #include <unistd.h>
 
 // Calls by their numbers in addon-faults.mjs.
-enum Call { kNone, kFallocate, kFtruncate, kFstatfs, kMadvise, kMmap, kOpen, kStatx, kMalloc, kPthreadCreate, kMremap };
+enum Call {
+    kNone,
+    kFallocate,
+    kFtruncate,
+    kFstatfs,
+    kMadvise,
+    kMmap,
+    kOpen,
+    kStatx,
+    kMalloc,
+    kPthreadCreate,
+    kMremap,
+    kMbind,
+    kFcntl
+};
 
 // The orders, in words of the file.
 struct Orders {
@@ -73,11 +87,19 @@ static void* real(void** known, const char* name) {
     return found;
 }
 
-static void *fallocate64Real, *ftruncate64Real, *fstatfs64Real, *madviseReal, *mmap64Real, *mremapReal, *open64Real,
+static void *fallocate64Real, *fcntl64Real, *ftruncate64Real, *fstatfs64Real, *madviseReal, *mmap64Real, *mremapReal, *open64Real,
     *pthread_createReal, *syscallReal;
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t length) {
     return fails(kFallocate, CALLER) ? -1 : REAL(fallocate64)(fd, mode, offset, length);
+}
+
+int fcntl64(int fd, int command, ...) {
+    va_list rest;
+    va_start(rest, command);
+    void* const argument = va_arg(rest, void*);
+    va_end(rest);
+    return fails(kFcntl, CALLER) ? -1 : REAL(fcntl64)(fd, command, argument);
 }
 
 int ftruncate64(int fd, off64_t size) {
@@ -128,7 +150,7 @@ void* malloc(size_t size) {
     return __libc_malloc(size);
 }
 
-// statx is called by its number.
+// statx and mbind are called by their numbers.
 long syscall(long number, ...) {
     va_list rest;
     va_start(rest, number);
@@ -136,5 +158,6 @@ long syscall(long number, ...) {
     for (int i = 0; i < 6; i++) values[i] = va_arg(rest, long);
     va_end(rest);
     if (number == SYS_statx && fails(kStatx, CALLER)) return -1;
+    if (number == SYS_mbind && fails(kMbind, CALLER)) return -1;
     return REAL(syscall)(number, values[0], values[1], values[2], values[3], values[4], values[5]);
 }

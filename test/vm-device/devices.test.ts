@@ -1,7 +1,7 @@
 // Device-DAX devices of every sort that a VM has: what is said of them against the real daxctl, and moving them for real.
 import { spawn } from 'node:child_process';
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import {
 	createDevice,
 	type DaxDevice,
@@ -22,8 +22,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deviceJson, regionJson } from '#lib/cli/devices.js';
 import { cxl, devdax, hmem, smallDevdax } from '../helpers/guest.ts';
 import { sh } from '../helpers/scratch.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const hasDaxctl = sh('command -v daxctl || true') !== '';
+const hasPython = sh('command -v python3 || true') !== '';
 const autoOnline = '/sys/devices/system/memory/auto_online_blocks';
 const name = basename(devdax);
 
@@ -46,6 +48,27 @@ function compareWithDaxctl(): void {
 		expect(pick(said, regions.get(said.path as string)!)).toEqual(said);
 	}
 }
+
+/** Pins memory of a node, by putting it into a pipe, until its stdin ends. */
+const pin = `
+import ctypes, mmap, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+size = 1 << 20
+memory = mmap.mmap(-1, size)
+address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+node = ctypes.c_ulong(1 << int(sys.argv[1]))
+SYS_mbind, MPOL_BIND = 237, 2
+if libc.syscall(SYS_mbind, ctypes.c_ulong(address), ctypes.c_ulong(size), MPOL_BIND, ctypes.byref(node), ctypes.c_ulong(64), 0):
+    sys.exit(os.strerror(ctypes.get_errno()))
+memory.write(b"x" * size)
+class Part(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+reader, writer = os.pipe()
+if libc.vmsplice(writer, ctypes.byref(Part(address, 65536)), 1, 0) < 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+print("pinned", flush=True)
+sys.stdin.read()
+`;
 
 const refused = (code: string, path: string, remedy: RegExp) =>
 	expect.objectContaining({
@@ -182,6 +205,56 @@ describe('reconfigureDevice', () => {
 			child.kill();
 			await ended;
 		}
+	});
+
+	test.skipIf(!hasPython)('gives up memory with a pinned page, names why, and leaves it online', async () => {
+		const { device } = await reconfigureDevice(devdax, 'system-ram');
+		const child = spawn('python3', ['-c', pin, `${device.targetNode}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+		const ended = new Promise((resolve) => child.once('exit', resolve));
+		try {
+			await new Promise((resolve) => child.stdout.once('data', resolve));
+			const busy = refused('ERR_DAXKIND_MEMORY_BUSY', name, /end what uses that memory/);
+			const moving = reconfigureDevice(devdax, 'devdax', { force: true, blockLimitMs: 3000 });
+			await expect(moving).rejects.toEqual(busy);
+			await expect(moving).rejects.toThrow(/pages of it are pinned.* within 3 s/);
+			expect(getDevice(devdax)).toMatchObject({
+				mode: 'system-ram',
+				memory: { online: device.memory!.total, zone: 'Movable' },
+			});
+		} finally {
+			child.stdin.end();
+			await ended;
+		}
+		expect(await reconfigureDevice(devdax, 'devdax', { force: true })).toMatchObject({ changed: true });
+	});
+
+	test('refuses a device whose memory would be on no node', async () => {
+		const nowhere = join(temporaryDirectory(), 'target_node');
+		writeFileSync(nowhere, '-1\n');
+		const file = `${realpathSync(`/sys/bus/dax/devices/${name}`)}/target_node`;
+		sh(`mount --bind ${nowhere} ${file}`);
+		try {
+			const noNode = refused('ERR_DAXKIND_NO_TARGET_NODE', name, /firmware/);
+			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(noNode);
+			expect(getDevice(devdax)).toMatchObject({ mode: 'devdax', targetNode: undefined });
+		} finally {
+			sh(`umount ${file}`);
+		}
+	});
+
+	test('refuses where the kernel has no driver for it', async () => {
+		const program = '/proc/sys/kernel/modprobe';
+		const modprobe = readFileSync(program, 'utf8');
+		sh('modprobe -r kmem');
+		writeFileSync(program, '/bin/false');
+		try {
+			const noDriver = refused('ERR_DAXKIND_NO_DRIVER', name, /CONFIG_DEV_DAX_KMEM/);
+			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(noDriver);
+			expect(getDevice(devdax).mode).toBe('devdax');
+		} finally {
+			writeFileSync(program, modprobe);
+		}
+		expect(await reconfigureDevice(devdax, 'system-ram')).toMatchObject({ changed: true });
 	});
 
 	test('refuses a device without a whole memory block', async () => {

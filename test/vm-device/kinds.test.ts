@@ -1,13 +1,14 @@
 // Kinds over device-DAX devices, and over the memory of nodes that such devices became.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
 import { getDevice, offlineMemory, reconfigureDevice } from 'daxkind/device';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { devdax, hmem } from '../helpers/guest.ts';
 import { sh } from '../helpers/scratch.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const MiB = 2 ** 20;
 
@@ -220,6 +221,21 @@ describe('DeviceKind', () => {
 		expect(execFileSync('python3', args, { encoding: 'utf8' })).toMatch(/^ENOTSUP prctl .*PR_SET_THP_DISABLE/);
 	});
 });
+
+test.skipIf(sh('command -v cc || true') === '')(
+	'whichever system call of a device kind fails, there is an error that names it, and nothing is left behind',
+	() => {
+		const directory = temporaryDirectory();
+		const [library, orders] = [join(directory, 'preload-faults.so'), join(directory, 'orders')];
+		sh(`cc -shared -fPIC -O1 -o ${library} test/native/preload-faults.c`);
+		writeFileSync(orders, Buffer.alloc(24));
+		const said = execFileSync(process.execPath, ['--expose-gc', 'test/native/addon-faults.mjs', directory, devdax], {
+			encoding: 'utf8',
+			env: { ...process.env, LD_PRELOAD: library, DAXKIND_FAULTS: orders },
+		});
+		expect(said).toMatch(/^\d+ lives, each with another failure$/m);
+	},
+);
 
 describe('NodeKind on the memory of a device', () => {
 	let node = 0;
