@@ -43,9 +43,6 @@ export interface FileStatus {
 	birthTimeNs: bigint;
 	changeTimeNs: bigint;
 	modifyTimeNs: bigint;
-	/** Of a node kind: the NUMA nodes that its memory is to come from, and NodeKindRequest's number of the policy. */
-	nodes: number[];
-	policy: number;
 	/** The device that the file is on, or that it is. */
 	deviceMajor: number;
 	deviceMinor: number;

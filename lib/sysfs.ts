@@ -14,6 +14,15 @@ export function parseNumber(text: string | undefined): number | undefined {
 	return Number.isSafeInteger(value) ? value : undefined;
 }
 
+/** The numbers of a device, as stat's st_rdev and st_dev have them (gnu_dev_major(3)). */
+export function deviceNumbers(device: number): { major: number; minor: number } {
+	const number = BigInt(device);
+	return {
+		major: Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n)),
+		minor: Number((number & 0xffn) | ((number >> 12n) & 0xffffff00n)),
+	};
+}
+
 /** An attribute that is a number, decimal or 0x. */
 export const readNumber = (path: string): number | undefined => parseNumber(readAttribute(path));
 

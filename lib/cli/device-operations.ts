@@ -16,6 +16,7 @@ import { deviceJson, regionJson } from './devices.ts';
 import { interruptible } from './interrupt.ts';
 import { complain, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
+import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
 const stepWords: Record<DeviceProgress['step'], string> = {
 	driver: 'changing its driver',
@@ -33,12 +34,26 @@ function refusalLines(error: unknown): string[] {
 	return [said.slice(0, -suffix.length), `Fix: ${remedy.replace(/\buse force\b/, 'use --force')}`];
 }
 
+/** Says what is wrong, and gives the exit status for it. */
+function complainOf(command: string, error: unknown): number {
+	const isUsage = isUsageError(error);
+	complain(`daxkind ${command}`, ...(isUsage ? [flagMessage(error)] : refusalLines(error)));
+	return isUsage ? usageStatus : 1;
+}
+
 /** Where a device's memory is, in words. */
 function memoryWords({ memory, targetNode }: DaxDevice): string {
 	if (memory === undefined) return '';
 	const node = targetNode === undefined ? '' : ` of NUMA node ${targetNode}`;
 	const zone = memory.zone === undefined ? '' : `, in zone ${memory.zone}`;
 	return `: ${memory.online} of ${memory.total} memory blocks${node} online${zone}`;
+}
+
+/** What a device is now, for somebody who has interrupted a change of it; nothing where it is the name of a region. */
+async function stateWords(name: string): Promise<string> {
+	const { listDevices } = await import('../device/index.ts');
+	const device = listDevices().find((one) => one.name === name || one.path === name);
+	return device === undefined ? '' : `, which is in ${device.mode} mode${memoryWords(device)}`;
 }
 
 interface Work<Result> {
@@ -65,15 +80,12 @@ async function each<Result>(devices: readonly string[], work: Work<Result>): Pro
 				else process.stdout.write(`${shown(work.say(device, result))}\n`);
 			} catch (error) {
 				line.clear();
-				if (signal.aborted) {
-					complain(
-						`daxkind ${work.command}`,
-						`interrupted at ${device}; its blocks are as they were, or as daxkind devices shows`,
-					);
+				if (signal.aborted && error === signal.reason) {
+					complain(`daxkind ${work.command}`, `interrupted at ${device}${await stateWords(device)}`);
 					break;
 				}
-				complain(`daxkind ${work.command}`, ...refusalLines(error));
-				process.exitCode = 1;
+				process.exitCode = complainOf(work.command, error);
+				if (signal.aborted) break;
 			}
 		}
 	});
@@ -200,9 +212,12 @@ function formatMigration({ changed, dryRun, path, model, initramfs, next }: Migr
 		: undo
 			? 'Nothing to undo: there is no policy'
 			: `Nothing to do: ${path} keeps the old module out already`;
-	const images = initramfs.map(({ path: image, hasModule }) =>
-		hasModule ? `${image} has the old module in it` : `whether ${image} has the old module in it cannot be read`,
-	);
+	const images = initramfs.map(({ path: image, hasModule, hasPolicy }) => {
+		if (hasPolicy) return `${image} has the policy in it still`;
+		return hasModule
+			? `${image} has the old module in it`
+			: `${image} cannot be read; it may have the old module in it`;
+	});
 	const lines = [
 		first,
 		`Device model: ${model.model}; ${model.reason}`,
@@ -246,8 +261,7 @@ Examples:
 				const migration = migrateDeviceModel({ undo, dryRun, ...(root !== undefined && { root }) });
 				process.stdout.write(json ? toJson(migration) : formatMigration(migration, undo));
 			} catch (error) {
-				complain('daxkind migrate-device-model', ...refusalLines(error));
-				process.exitCode = 1;
+				process.exitCode = complainOf('migrate-device-model', error);
 			}
 		});
 }
@@ -305,8 +319,8 @@ function addDestroy(program: Command): void {
 				command: 'destroy-device',
 				json,
 				run: (device) => destroyDevice(device),
-				say: (device, { region }) =>
-					`${device} is destroyed: ${formatBytes(region.availableSize ?? 0)} of ${region.name} are free`,
+				say: (device, { changed, region }) =>
+					`${device} ${changed ? 'is destroyed' : 'has no memory already, and stays; nothing was done'}: ${formatBytes(region.availableSize ?? 0)} of ${region.name} are free`,
 				toJson: ({ changed, region }) => ({ changed, ...regionJson(region) }),
 			});
 		});

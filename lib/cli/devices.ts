@@ -121,6 +121,7 @@ export const regionJson = (region: DaxRegion): Record<string, unknown> => ({
 	numa_node: region.numaNode,
 	target_node: region.targetNode,
 	persistence_domain: region.persistenceDomain,
+	reasons: region.reasons,
 });
 
 const statuses = (what: string) => `

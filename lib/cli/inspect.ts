@@ -1,7 +1,7 @@
 // `daxkind inspect`: all that has a say in whether a path is on DAX, as it was read.
 import type { Command } from 'commander';
 import type { DaxReport, Explanation } from '../dax/index.ts';
-import type { DaxDevice } from '../device/index.ts';
+import type { DaxDevice, Holder } from '../device/index.ts';
 import { formatBytes } from '../format.ts';
 import type { Constants } from '../native.ts';
 import { memoryText, permissionText } from './devices.ts';
@@ -86,7 +86,7 @@ const kindFor: Record<DaxDevice['mode'], string> = {
 	unknown,
 };
 
-function daxDeviceRows({ daxDevice: device }: DaxReport): Row[] {
+function daxDeviceRows({ daxDevice: device }: DaxReport, holders: readonly Holder[]): Row[] {
 	if (!device) return [];
 	return [
 		['name', device.name],
@@ -94,6 +94,10 @@ function daxDeviceRows({ daxDevice: device }: DaxReport): Row[] {
 		['driver', device.driver ?? 'none'],
 		['kind that can stand on it', kindFor[device.mode]],
 		['who may map it', permissionText(device)],
+		[
+			'mapped by',
+			holders.map(({ command, pid }) => `${command} (process ${pid})`).join(', ') || 'nobody that can be seen',
+		],
 		['namespace', device.namespace],
 		['region', device.region],
 		['memory found by', device.provider],
@@ -153,14 +157,21 @@ function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
 	];
 }
 
+/** What else is to be shown with a report. */
+interface Extras {
+	constants: Constants;
+	/** Who maps it, if it is a device-DAX node. */
+	holders: readonly Holder[];
+}
+
 /** A report for a person, after the answer. */
-function formatReport(report: DaxReport, explanation: Explanation, constants: Constants): string {
+function formatReport(report: DaxReport, explanation: Explanation, { constants, holders }: Extras): string {
 	const sections: Section[] = [
 		[report.file.type === 'directory' ? 'Directory' : 'File', fileRows(report, constants)],
 		['Inheritance', directoryRows(report)],
 		['Mount', mountRows(report)],
 		['Block device', deviceRows(report)],
-		['Device DAX', daxDeviceRows(report)],
+		['Device DAX', daxDeviceRows(report, holders)],
 		['Persistent memory', memoryRows(report)],
 		['Kernel', kernelRows(report)],
 	];
@@ -190,14 +201,16 @@ Examples:
   daxkind inspect --json /mnt/pmem/table | jq .mount.effectiveMode`,
 		)
 		.action(async (path: string, { json }: { json?: boolean }) => {
-			const [{ explainReport, inspect }, { native }] = await Promise.all([
+			const [{ explainReport, inspect }, { holdersOf }, { native }] = await Promise.all([
 				import('../dax/index.ts'),
+				import('../device/index.ts'),
 				import('../native.ts'),
 			]);
 			answer('inspect', () => {
 				const report = inspect(path);
-				const text = json ? toJson(report) : formatReport(report, explainReport(report), native.constants);
-				process.stdout.write(text);
+				const holders = report.daxDevice === undefined ? [] : holdersOf(report.daxDevice);
+				const extras = { constants: native.constants, holders };
+				process.stdout.write(json ? toJson(report) : formatReport(report, explainReport(report), extras));
 				return report.dax;
 			});
 		});

@@ -28,7 +28,7 @@ interface Wanted {
 	mode: string;
 }
 
-const configurations = ['/etc/daxctl.conf.d', '/etc/ndctl.conf.d'];
+const configurations = '/etc/daxctl.conf.d';
 const ruleDirectories = ['/etc/udev/rules.d', '/run/udev/rules.d', '/usr/lib/udev/rules.d', '/lib/udev/rules.d'];
 const unitDirectories = [
 	'/etc/systemd/system',
@@ -37,19 +37,26 @@ const unitDirectories = [
 	'/lib/systemd/system',
 ];
 
-/** The sections [reconfigure-device NAME] of a configuration file of daxctl's (daxctl-reconfigure-device(1), -C). Pure. */
+/** A value without the comment behind it, and without its quotes. */
+const withoutComment = (text: string): string => /^"([^"]*)"/.exec(text)?.[1] ?? text.replace(/\s*[;#].*$/, '');
+
+/**
+ * The sections [reconfigure-device NAME] of a configuration file of daxctl's that name a device and a mode, as daxctl wants them
+ * (daxctl-reconfigure-device(1), -C): names in any case, comments behind values. Pure.
+ */
 function parseConfiguration(file: string, text: string): Wanted[] {
 	const sections: Record<string, string>[] = [];
 	for (const raw of text.split('\n')) {
 		const line = raw.trim();
-		const [, verb] = /^\[\s*([\w-]+)(?:\s+[^\]]*)?\]$/.exec(line) ?? [];
-		if (verb !== undefined) sections.push({ verb });
-		const [, key, value] = /^([\w.-]+)\s*=\s*"?([^"]*?)"?$/.exec(line) ?? [];
-		if (key !== undefined && value !== undefined && sections.length > 0) sections.at(-1)![key] = value;
+		const [, verb] = /^\[\s*([\w-]+)(?:\s+[^\]]*)?\]/.exec(line) ?? [];
+		if (verb !== undefined) sections.push({ verb: verb.toLowerCase() });
+		const [, key, value] = /^([\w.-]+)\s*=\s*(.*)$/.exec(line) ?? [];
+		if (key !== undefined && value !== undefined && sections.length > 0)
+			sections.at(-1)![key.toLowerCase()] = withoutComment(value);
 	}
 	return sections
 		.filter(({ verb }) => verb === 'reconfigure-device')
-		.flatMap(({ 'nvdimm.uuid': uuid, mode = 'system-ram' }) => (uuid === undefined ? [] : [{ file, uuid, mode }]));
+		.flatMap(({ 'nvdimm.uuid': uuid, mode }) => (uuid === undefined || !mode ? [] : [{ file, uuid, mode }]));
 }
 
 /** The first file of a name in some directories, and its text. */
@@ -69,7 +76,8 @@ function whyNotApplied(tree: Tree): string | undefined {
 	const rule = fileIn(tree, ruleDirectories, daxctlRule);
 	if (rule === undefined) return `no udev rule calls daxctl: there is no ${daxctlRule}`;
 	const unit = fileIn(tree, unitDirectories, daxctlUnit);
-	const command = rule.text.includes('daxdev-reconfigure@') ? unit?.text : rule.text;
+	const rules = rule.text.replace(/^\s*#.*$/gm, '');
+	const command = rules.includes('daxdev-reconfigure@') ? unit?.text : rules;
 	if (command === undefined) return `${rule.path} asks for ${daxctlUnit}, which is not there`;
 	// Debian 12's calls "daxctl -C", an option that only its command reconfigure-device has.
 	if (/\bdaxctl\s+reconfigure-device\b/.test(command)) return undefined;
@@ -85,19 +93,30 @@ function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
 		const reason = `${ruleOf(id)} and ${basename(unitOf(id))} of daxkind's see to it`;
 		return { mode: ownMode as 'devdax', reason, configuration: unitOf(id), applied: true, remedy: undefined };
 	}
+	const hasRules = tree.list('/etc/udev/rules.d').some((name) => name.includes('-daxkind-0x'));
+	if (id === '' && hasRules) {
+		const reason = `daxkind has rules for devices by their addresses, and that of ${device.name} is for root`;
+		return { mode: 'unknown', reason, configuration: undefined, applied: undefined, remedy: undefined };
+	}
 	const isNvdimm = device.namespace !== undefined;
 	const usual: Pick<BootMode, 'mode' | 'reason'> = isNvdimm
 		? { mode: 'devdax', reason: 'the kernel gives an nvdimm namespace in devdax mode to device_dax' }
 		: { mode: 'unknown', reason: 'it is the kernel’s choice: newer ones make such memory system RAM by themselves' };
-	const wanted = configurations
-		.flatMap((directory) => tree.list(directory).map((name) => `${directory}/${name}`))
-		.filter((path) => path.endsWith('.conf'))
+	const wanted = tree
+		.list(configurations)
+		.filter((name) => name.endsWith('.conf'))
+		.map((name) => `${configurations}/${name}`)
 		.flatMap((path) => parseConfiguration(path, tree.read(path).value ?? ''))
 		.find((section) => section.uuid === uuid);
 	if (wanted === undefined) return { ...usual, configuration: undefined, applied: undefined, remedy: undefined };
 	const why = whyNotApplied(tree);
+	const mode = wanted.mode === 'devdax' || wanted.mode === 'system-ram' ? wanted.mode : undefined;
+	if (mode === undefined) {
+		const reason = `${wanted.file} asks for ${wanted.mode}, which is neither devdax nor system-ram`;
+		const applied = why === undefined;
+		return { mode: applied ? 'unknown' : usual.mode, reason, configuration: wanted.file, applied, remedy: undefined };
+	}
 	if (why === undefined) {
-		const mode = wanted.mode === 'devdax' ? 'devdax' : 'system-ram';
 		return { mode, reason: `${wanted.file} says so`, configuration: wanted.file, applied: true, remedy: undefined };
 	}
 	return {
@@ -105,7 +124,7 @@ function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
 		reason: `${wanted.file} asks for ${wanted.mode}, but ${why}`,
 		configuration: wanted.file,
 		applied: false,
-		remedy: `daxkind reconfigure-device --mode=${wanted.mode} --persist ${device.name}`,
+		remedy: `daxkind reconfigure-device --mode=${mode} --persist ${device.name}`,
 	};
 }
 
@@ -119,5 +138,5 @@ function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
  */
 export function modeAfterReboot(device: string, options?: LookOptions): BootMode {
 	const tree = treeFor(options);
-	return bootModeOf(tree, requireDevice(tree, device));
+	return bootModeOf(tree, requireDevice(tree, device, { hasMemory: false }));
 }

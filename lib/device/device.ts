@@ -1,9 +1,10 @@
 // What sysfs says of one device-DAX device, /dev/daxX.Y (Documentation/ABI/testing/sysfs-bus-dax).
+import type { Stats } from 'node:fs';
 import { basename } from 'node:path';
-import { parseNumber } from '../sysfs.ts';
+import { deviceNumbers, parseNumber } from '../sysfs.ts';
 import { type AddressRange, type DeviceMemory, memoryIn } from './memory.ts';
 import { isClassDevice, isDynamic, natural, originOf, ownerOf } from './origin.ts';
-import type { Tree } from './tree.ts';
+import { refused, type Tree } from './tree.ts';
 
 /**
  * As daxctl names it, by the driver that has the device: `devdax` is mapped by whoever opens the node, `system-ram` is ordinary memory of a
@@ -73,9 +74,6 @@ const modes: ReadonlyMap<string, DaxDeviceMode> = new Map([
 	['fsdev_dax', 'famfs'],
 ]);
 
-const refused = (error: string, path: string) =>
-	error === 'EACCES' || error === 'EPERM' ? `${error}: ${path} is for root` : `${error}: ${path}`;
-
 function mappingsOf(tree: Tree, directory: string): { mappings: DaxMapping[]; error: string | undefined } {
 	let error: string | undefined;
 	const mappings = tree
@@ -114,8 +112,19 @@ function memoryOf(tree: Tree, extent: Extent): { memory: DeviceMemory | undefine
 	return memory === undefined ? { memory, reason: 'the kernel has no memory blocks' } : { memory };
 }
 
-/** The device of a directory of sysfs, all links resolved. */
-export function deviceIn(tree: Tree, directory: string): DaxDevice {
+/** Whether a node is that of other numbers: what is left of a device that is gone, or was made by hand. */
+function isOfOther(stats: Stats | undefined, major: number | undefined, minor: number | undefined): boolean {
+	if (!stats?.isCharacterDevice() || major === undefined || minor === undefined) return false;
+	const numbers = deviceNumbers(stats.rdev);
+	return numbers.major !== major || numbers.minor !== minor;
+}
+
+/**
+ * The device of a directory of sysfs, all links resolved.
+ *
+ * @param options `hasMemory`: whether its memory blocks are to be read, of which there are thousands on a large machine. Default true.
+ */
+export function deviceIn(tree: Tree, directory: string, { hasMemory = true } = {}): DaxDevice {
 	const isClass = isClassDevice(tree, directory);
 	const owner = ownerOf(tree, directory);
 	const name = basename(directory);
@@ -127,19 +136,17 @@ export function deviceIn(tree: Tree, directory: string): DaxDevice {
 		.split(':')
 		.map((part) => natural(parseNumber(part)));
 	const node = `/dev/${name}`;
-	const stats = tree.stat(node);
+	const found = tree.stat(node) as Stats | undefined;
+	const stats = isOfOther(found, major, minor) ? undefined : found;
 	const resource = tree.number(`${directory}/resource`);
 	const { mappings, error: mappingsError } = mappingsOf(tree, directory);
 	const size = natural(tree.number(`${directory}/size`).value);
 	const start = natural(resource.value ?? mappings[0]?.start);
-	const { memory, reason } = mode === 'system-ram' ? memoryOf(tree, { start, size, mappings }) : {};
+	const { memory, reason } = mode === 'system-ram' && hasMemory ? memoryOf(tree, { start, size, mappings }) : {};
 	return {
 		name,
 		path: stats === undefined ? undefined : node,
-		permissions:
-			stats === undefined
-				? undefined
-				: { mode: Number(stats.mode) & 0o7777, uid: Number(stats.uid), gid: Number(stats.gid) },
+		permissions: stats === undefined ? undefined : { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid },
 		major,
 		minor,
 		mode,
@@ -158,7 +165,7 @@ export function deviceIn(tree: Tree, directory: string): DaxDevice {
 		model: isClass ? 'class' : 'bus',
 		memory,
 		reasons: {
-			...(stats === undefined && { path: `there is no ${node}` }),
+			...(stats === undefined && { path: found === undefined ? `there is no ${node}` : `${node} is another device's` }),
 			...(start === undefined &&
 				resource.error !== undefined && { start: refused(resource.error, `${directory}/resource`) }),
 			...(mappingsError !== undefined && { mappings: mappingsError }),

@@ -1,7 +1,7 @@
 // All device-DAX devices of a machine, in both of the kernel's device models.
-import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import { requireKnownOptions, requireOptions } from '../arguments.ts';
 import { type DaxDevice, deviceIn } from './device.ts';
-import { type Tree, treeAt } from './tree.ts';
+import { type Tree, treeOf } from './tree.ts';
 
 const deviceName = /^dax\d+\.\d+$/;
 const models = ['/sys/bus/dax/devices', '/sys/class/dax'];
@@ -30,7 +30,7 @@ export const byName = new Intl.Collator('en', { numeric: true });
 export function treeFor(options: LookOptions | undefined): Tree {
 	const given = requireOptions<LookOptions>('options', options);
 	requireKnownOptions('options', given, ['root']);
-	return treeAt(given.root === undefined ? undefined : requirePath('options.root', given.root));
+	return treeOf(given.root);
 }
 
 /**
@@ -38,7 +38,7 @@ export function treeFor(options: LookOptions | undefined): Tree {
  * process and changes nothing. What is for root is undefined for others, and `reasons` says so.
  *
  * @returns By name; empty where there are none, or no /sys.
- * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; ENOENT (realpath) if there is no `root`.
+ * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option or an empty `root`; ENOENT (realpath) if there is no `root`.
  * @example
  * for (const { name, mode, size, targetNode } of listDevices()) console.log(name, mode, size, targetNode);
  */

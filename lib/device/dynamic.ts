@@ -6,6 +6,7 @@ import { checkJobOptions, type JobOptions } from '../jobs.ts';
 import type { DaxDevice } from './device.ts';
 import { bind, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
 import { directoryOf, requireDevice } from './find.ts';
+import type { Kernel } from './kernel.ts';
 import { emptyObstacle, modelObstacle, useOf } from './obstacles.ts';
 import { requirePrivilege } from './privilege.ts';
 import { type DaxRegion, listRegions } from './regions.ts';
@@ -55,6 +56,9 @@ function requireDynamic({ name, dynamic, provider }: DaxRegion): void {
 	);
 }
 
+/** Whether an error says already what stands in the way. */
+const isRefusal = (error: unknown) => `${(error as Partial<SystemError>).code}`.startsWith('ERR_DAXKIND_');
+
 /** The error of a write, with what it was for. */
 const failed = (name: string, what: string, error: unknown, remedy?: string) =>
 	Object.assign(refusal('ERR_DAXKIND_DEVICE_FAILED', name, `${what}: ${(error as SystemError).code}`, remedy), {
@@ -68,12 +72,18 @@ function checkCreation(
 	const { align: least = 1, availableSize = 0, name } = region;
 	const given = requireOptions<CreateDeviceOptions>('options', options);
 	if (given.align !== undefined) requireInteger('options.align', given.align, 4096);
+	if (given.size !== undefined) requireInteger('options.size', given.size, 1);
 	const align = given.align ?? least;
+	const free = Math.floor(availableSize / align) * align;
+	if (availableSize > 0 && free === 0) {
+		const what = `The region ${name} has ${availableSize} bytes free, less than the alignment of ${align}`;
+		throw refusal('ERR_DAXKIND_REGION_FULL', name, what, 'ask for a smaller alignment');
+	}
 	if (availableSize === 0) {
 		const what = `The region ${name} has no memory free: all of it is in ${region.devices.join(', ')}`;
 		throw refusal('ERR_DAXKIND_REGION_FULL', name, what, 'remove a device of it: daxkind destroy-device');
 	}
-	const size = given.size === undefined ? availableSize : requireInteger('options.size', given.size, 1);
+	const size = given.size ?? free;
 	if (size % align !== 0) throw outOfRange('options.size', `a multiple of the alignment, ${align} bytes`, size);
 	if (size > availableSize) {
 		const what = `The region ${name} has ${availableSize} bytes free, not ${size}`;
@@ -83,15 +93,21 @@ function checkCreation(
 }
 
 /** A device of a region that has no memory and no driver: one that there is, or one that the kernel makes. */
-async function plant(tree: Tree, writer: Writer, region: DaxRegion): Promise<string> {
-	const empty = region.devices.find((name) => {
+export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Promise<string> {
+	const isEmpty = (name: string) => {
 		const directory = directoryOf(tree, name);
-		return tree.number(`${directory}/size`).value === 0 && driverOf(tree, name) === undefined;
-	});
+		if (directory === undefined || driverOf(tree, name) !== undefined) return false;
+		return tree.number(`${directory}/size`).value === 0;
+	};
+	const empty = region.devices.find(isEmpty);
 	if (empty !== undefined) return empty;
-	const at = attributesOf(region);
-	await writer.write(`${at}/create`, '1');
-	return tree.read(`${at}/seed`).value ?? '';
+	const at = `${attributesOf(region)}/create`;
+	await kernel.write(at, '1');
+	// The one that was made last; `seed` is the first that no driver has had.
+	const made = tree.read(at).value ?? '';
+	if (!region.devices.includes(made) && isEmpty(made)) return made;
+	const what = `The kernel has made a device in the region ${region.name}, and does not say which`;
+	throw refusal('ERR_DAXKIND_DEVICE_FAILED', region.name, what, 'look for it by daxkind devices');
 }
 
 /**
@@ -112,15 +128,15 @@ export async function createDevice(region: number | string, options?: CreateDevi
 	requireDynamic(found);
 	const { size, align } = checkCreation(given, found);
 	requirePrivilege(tree, found.name, [`${attributesOf(found)}/create`]);
-	await requireDriver(tree, found.name, 'device_dax');
 	const writer = new Writer();
 	try {
+		await requireDriver(tree, writer, found.name, 'device_dax');
 		const name = await plant(tree, writer, found);
 		const directory = directoryOf(tree, name);
 		try {
 			if (align !== undefined) await writer.write(`${directory}/align`, `${align}`, { signal });
 			await writer.write(`${directory}/size`, `${size}`, { signal });
-			await bind(tree, writer, { name }, 'device_dax');
+			await bind(tree, writer, name, 'device_dax');
 		} catch (error) {
 			await remove(tree, writer, found, name).catch(() => {});
 			signal?.throwIfAborted();
@@ -133,14 +149,20 @@ export async function createDevice(region: number | string, options?: CreateDevi
 }
 
 /** Takes a device's memory away, and the device, if the kernel lets that go. */
-async function remove(tree: Tree, writer: Writer, region: DaxRegion, name: string): Promise<void> {
+async function remove(tree: Tree, kernel: Kernel, region: DaxRegion, name: string): Promise<void> {
 	const directory = directoryOf(tree, name);
-	await unbind(tree, writer, { name });
-	await writer.write(`${directory}/size`, '0');
+	await unbind(tree, kernel, name);
+	await kernel.write(`${directory}/size`, '0');
 	// The kernel keeps a region's first device, and the one that it has ready.
-	await writer.write(`${attributesOf(region)}/delete`, name).catch((error: SystemError) => {
+	await kernel.write(`${attributesOf(region)}/delete`, name).catch((error: SystemError) => {
 		if (error.code !== 'EBUSY') throw error;
 	});
+}
+
+/** The options of operations that are done as soon as they have begun. */
+function checkSignal(options: JobOptions | undefined): void {
+	requireKnownOptions('options', requireOptions<JobOptions>('options', options), ['signal']);
+	checkJobOptions(options);
 }
 
 /** Checks that nobody uses a device. */
@@ -158,7 +180,7 @@ function requireUnused(tree: Tree, device: DaxDevice): void {
  * Removes a device of a dynamic region: its memory is free in the region again. What is stored in it stays there. The kernel keeps the
  * first device of a region, without memory.
  *
- * @returns The region, as it is now.
+ * @returns Whether anything was changed: not, if it had no memory and the kernel keeps it. The region, as it is now.
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_STATIC_REGION, ERR_DAXKIND_DEVICE_IN_USE,
  *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
@@ -166,7 +188,7 @@ export async function destroyDevice(
 	device: string,
 	options?: JobOptions,
 ): Promise<{ changed: boolean; region: DaxRegion }> {
-	checkJobOptions(options);
+	checkSignal(options);
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
 	const region = requireRegion(found.region ?? '');
@@ -177,11 +199,14 @@ export async function destroyDevice(
 	try {
 		await remove(tree, writer, region, found.name);
 	} catch (error) {
+		if (isRefusal(error)) throw error;
 		throw failed(found.name, `The kernel does not let ${found.name} go`, error);
 	} finally {
 		await writer.close();
 	}
-	return { changed: true, region: requireRegion(region.name) };
+	// One that was empty, and that the kernel keeps, is as it was.
+	const isThere = directoryOf(tree, found.name) !== undefined;
+	return { changed: found.size !== 0 || !isThere, region: requireRegion(region.name) };
 }
 
 /**
@@ -191,18 +216,19 @@ export async function destroyDevice(
  *   ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
 export async function enableDevice(device: string, options?: JobOptions): Promise<DeviceChange> {
-	checkJobOptions(options);
+	checkSignal(options);
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
 	if (found.mode !== 'disabled') return { changed: false, device: found };
 	const empty = emptyObstacle(found);
 	if (empty !== undefined) throw empty;
-	await requireDriver(tree, found.name, 'device_dax');
-	requirePrivilege(tree, found.name, filesOf(['device_dax']));
+	requirePrivilege(tree, found.name, filesOf(['device_dax', 'kmem']));
 	const writer = new Writer();
 	try {
-		await bind(tree, writer, found, 'device_dax');
+		await requireDriver(tree, writer, found.name, 'device_dax');
+		if (driverOf(tree, found.name) === undefined) await bind(tree, writer, found.name, 'device_dax');
 	} catch (error) {
+		if (isRefusal(error)) throw error;
 		throw failed(found.name, `The driver device_dax does not take ${found.name}`, error, 'look at dmesg');
 	} finally {
 		await writer.close();
@@ -217,7 +243,7 @@ export async function enableDevice(device: string, options?: JobOptions): Promis
  *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
 export async function disableDevice(device: string, options?: JobOptions): Promise<DeviceChange> {
-	checkJobOptions(options);
+	checkSignal(options);
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
 	if (found.mode === 'disabled') return { changed: false, device: found };
@@ -225,8 +251,9 @@ export async function disableDevice(device: string, options?: JobOptions): Promi
 	requireUnused(tree, found);
 	const writer = new Writer();
 	try {
-		await unbind(tree, writer, found);
+		await unbind(tree, writer, found.name);
 	} catch (error) {
+		if (isRefusal(error)) throw error;
 		throw failed(found.name, `The driver ${found.driver} does not let ${found.name} go`, error, 'look at dmesg');
 	} finally {
 		await writer.close();

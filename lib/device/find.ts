@@ -1,4 +1,5 @@
 // The device that a caller means, by its name or its node.
+import { constants } from 'node:fs';
 import { basename } from 'node:path';
 import { requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
@@ -13,6 +14,7 @@ export function directoryOf(tree: Tree, given: string): string | undefined {
 	if (!given.includes('/')) return deviceDirectories(tree).find((directory) => basename(directory) === given);
 	if (tree.root !== '') return directoryOf(tree, basename(given));
 	const node = attempt(() => native.statx(given)).value;
+	if (node !== undefined && (node.mode & constants.S_IFMT) !== constants.S_IFCHR) return undefined;
 	if (node === undefined) {
 		// The driver may have taken the node away.
 		return /^\/dev\/dax\d+\.\d+$/.test(given) ? directoryOf(tree, basename(given)) : undefined;
@@ -26,10 +28,10 @@ export function directoryOf(tree: Tree, given: string): string | undefined {
  *
  * @throws Error ERR_DAXKIND_NO_DEVICE with the names of those that there are.
  */
-export function requireDevice(tree: Tree, given: unknown): DaxDevice {
+export function requireDevice(tree: Tree, given: unknown, options?: { hasMemory?: boolean }): DaxDevice {
 	const name = requirePath('device', given);
 	const directory = directoryOf(tree, name);
-	if (directory !== undefined) return deviceIn(tree, directory);
+	if (directory !== undefined) return deviceIn(tree, directory, options);
 	const names = deviceDirectories(tree).map((known) => basename(known));
 	const remedy =
 		names.length === 0

@@ -1,7 +1,8 @@
 // Who uses a device: the processes that map it, which unbinding its driver would kill, and the mounts on it.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import { parseMountinfo } from '../mountinfo.ts';
+import { deviceNumbers } from '../sysfs.ts';
 import type { DaxDevice } from './device.ts';
 import { type Tree, treeAt } from './tree.ts';
 
@@ -12,27 +13,48 @@ export interface Holder {
 	command: string;
 }
 
-/** The fields of a line of /proc/PID/maps: address, permissions, offset, device, inode, path. */
-const line = /^\S+ \S+ \S+ \S+ (\d+) +(.*)$/;
+/** The fields of a line of /proc/PID/maps: addresses, permissions, offset, device, inode, path (proc_pid_maps(5)). A device is only mapped shared. */
+const line = /^([\da-f]+-[\da-f]+) \S{3}s \S+ ([\da-f]+:[\da-f]+) (\d+) +(.*)$/;
 
-/** Whether a process's maps have a device in them, by its node's name, or by its inode where that has been given another. */
-function maps(text: string, { path, name }: Pick<DaxDevice, 'path' | 'name'>, inode: number | undefined): boolean {
+/** What a device's node is known by in the maps of a process. */
+interface Node extends Pick<DaxDevice, 'name' | 'major' | 'minor'> {
+	/** The file system and the inode of its node in /dev; undefined where there is none. */
+	file: string | undefined;
+}
+
+function nodeOf(tree: Tree, { name, path, major, minor }: DaxDevice): Node {
+	const stats = path === undefined ? undefined : tree.stat(path);
+	if (stats === undefined) return { name, major, minor, file: undefined };
+	const on = deviceNumbers(Number(stats.dev));
+	const hex = (number: number) => number.toString(16).padStart(2, '0');
+	return { name, major, minor, file: `${hex(on.major)}:${hex(on.minor)} ${stats.ino}` };
+}
+
+/**
+ * Whether a process maps the device: by the node's name, whatever has that name where the process is; by the node's inode, whatever its
+ * name there; by the numbers of what is mapped, which root can see, where that is another node.
+ */
+function maps(tree: Tree, pid: string, text: string, { name, file, major, minor }: Node): boolean {
 	return text.split('\n').some((entry) => {
-		const [, number, file = ''] = line.exec(entry) ?? [];
-		const where = file.replace(/ \(deleted\)$/, '');
-		return where === (path ?? `/dev/${name}`) || (where.endsWith(`/${name}`) && Number(number) === inode);
+		const [, range, on, inode, mapped = ''] = line.exec(entry) ?? [];
+		if (range === undefined) return false;
+		if (mapped.replace(/ \(deleted\)$/, '') === `/dev/${name}` || `${on} ${inode}` === file) return true;
+		const stats = attempt(() => statSync(`${tree.root}/proc/${pid}/map_files/${range}`)).value;
+		if (!stats?.isCharacterDevice()) return false;
+		const numbers = deviceNumbers(stats.rdev);
+		return numbers.major === major && numbers.minor === minor;
 	});
 }
 
 /** The processes that map a device, as far as this user may see: root sees all. */
 export function holdersOf(device: DaxDevice, tree = treeAt()): Holder[] {
-	const inode = device.path === undefined ? undefined : Number(tree.stat(device.path)?.ino);
+	const node = nodeOf(tree, device);
 	return tree
 		.list('/proc')
 		.filter((name) => /^\d+$/.test(name))
 		.flatMap((pid) => {
 			const text = attempt(() => readFileSync(`${tree.root}/proc/${pid}/maps`, 'utf8')).value;
-			if (text === undefined || !maps(text, device, inode)) return [];
+			if (text === undefined || !maps(tree, pid, text, node)) return [];
 			return { pid: Number(pid), command: tree.read(`/proc/${pid}/comm`).value ?? '?' };
 		});
 }

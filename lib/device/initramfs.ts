@@ -1,8 +1,9 @@
-// Which initramfs images have a module in them: what is loaded from there is loaded before modprobe's configuration of the root is seen.
+// What initramfs images have in them of the device model: a module that is loaded from there is loaded before modprobe's configuration of
+// the root is seen.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { attempt } from '../attempt.ts';
+import { isPolicy, oldModule, policyDirectories } from './model.ts';
 import type { Tree } from './tree.ts';
 
 /** What a compressed archive begins with, and the program that unpacks it; undefined: zlib does (Documentation/driver-api/early-userspace/buffer-format.rst). */
@@ -31,9 +32,9 @@ function unpack(data: Buffer): Buffer | undefined {
 	return execFileSync(program, ['-dc'], { input: data, maxBuffer: 2 ** 31 - 1, stdio: ['pipe', 'pipe', 'ignore'] });
 }
 
-/** The names of the files in an initramfs, which is one archive after another, each compressed or not; undefined where one cannot be unpacked. */
-function namesIn(image: Buffer): string[] | undefined {
-	const names: string[] = [];
+/** The files in an initramfs, which is one archive after another, each compressed or not; undefined where one cannot be unpacked. */
+function filesIn(image: Buffer): Map<string, Buffer> | undefined {
+	const files = new Map<string, Buffer>();
 	let at = 0;
 	while (at < image.length) {
 		if (image[at] === 0) {
@@ -42,8 +43,10 @@ function namesIn(image: Buffer): string[] | undefined {
 			const sizeAt = (offset: number) => Number.parseInt(image.toString('latin1', at + offset, at + offset + 8), 16);
 			const [fileSize, nameSize] = [sizeAt(header.fileSize), sizeAt(header.nameSize)];
 			if (!(fileSize >= 0 && nameSize > 0)) return undefined;
-			names.push(image.toString('utf8', at + header.length, at + header.length + nameSize - 1));
-			at += padded(header.length + nameSize) + padded(fileSize);
+			const name = image.toString('utf8', at + header.length, at + header.length + nameSize - 1);
+			at += padded(header.length + nameSize);
+			files.set(name.replace(/^\.?\//, ''), image.subarray(at, at + fileSize));
+			at += padded(fileSize);
 		} else {
 			let rest: Buffer | undefined;
 			try {
@@ -51,30 +54,43 @@ function namesIn(image: Buffer): string[] | undefined {
 			} catch {
 				// Not the data that it looks like, or its program is not here.
 			}
-			const more = rest && namesIn(rest);
-			return more && [...names, ...more];
+			const more = rest && filesIn(rest);
+			return more && new Map([...files, ...more]);
 		}
 	}
-	return names;
+	return files;
 }
 
-export interface InitramfsWithModule {
+/** An image, and what it has of the device model. */
+export interface Initramfs {
 	path: string;
-	/** Undefined where the image could not be read or unpacked. */
+	/** Whether the old module is in it; undefined where the image could not be read or unpacked. */
 	hasModule: boolean | undefined;
+	/** Whether a policy is in it that keeps that out; undefined likewise. */
+	hasPolicy: boolean | undefined;
 }
 
-/** The images of an initramfs that a machine has in /boot. */
-export function initramfsImages(tree: Tree, module: string): InitramfsWithModule[] {
-	const isImage = (name: string) => /^(?:initrd|initramfs)/.test(name) && !/\.(?:old|bak)/.test(name);
-	return tree
-		.list('/boot')
-		.filter(isImage)
-		.map((name) => {
-			const path = `/boot/${name}`;
-			const image = attempt(() => readFileSync(`${tree.root}${path}`)).value;
-			const names = image && namesIn(image);
-			const isModule = new RegExp(`(?:^|/)${module.replaceAll('_', '[-_]')}\\.ko(?:\\.|$)`);
-			return { path, hasModule: names?.some((file) => isModule.test(file)) };
-		});
+const isImage = (name: string) => /^(?:initrd|initramfs)/.test(name) && !/\.(?:old|bak)/.test(name);
+
+/** Where the images are: in /boot, or as the Boot Loader Specification has it, in /boot/MACHINE/VERSION. */
+function imagePaths(tree: Tree): string[] {
+	const within = (directory: string) => tree.list(directory).map((name) => `${directory}/${name}`);
+	const machines = within('/boot').filter((path) => /\/[\da-f]{32}$/.test(path));
+	return [...within('/boot'), ...machines.flatMap(within).flatMap(within)].filter((path) => isImage(basename(path)));
+}
+
+/** The images of a machine. It blocks for as long as they take to be read. */
+export function initramfsImages(tree: Tree): Initramfs[] {
+	const isModule = new RegExp(`(?:^|/)${oldModule.replaceAll('_', '[-_]')}\\.ko(?:\\.|$)`);
+	const isConfiguration = (name: string) => name.endsWith('.conf') && policyDirectories.includes(`/${dirname(name)}`);
+	return imagePaths(tree).map((path) => {
+		const image = tree.bytes(path).value;
+		const files = image && filesIn(image);
+		if (files === undefined) return { path, hasModule: undefined, hasPolicy: undefined };
+		return {
+			path,
+			hasModule: [...files.keys()].some((name) => isModule.test(name)),
+			hasPolicy: [...files].some(([name, text]) => isConfiguration(name) && isPolicy(text.toString())),
+		};
+	});
 }

@@ -94,8 +94,9 @@ export function memoryIn(tree: Tree, ranges: readonly AddressRange[]): DeviceMem
 		.filter((name) => /^memory\d+$/.test(name))
 		.flatMap((name) => {
 			const start = startOf(tree, name, blockSize);
-			// Most blocks of a machine are of its other memory: of those nothing more is read.
-			const isIn = start !== undefined && ranges.some((range) => start >= range.start && start < range.end);
+			// Most blocks of a machine are of its other memory: of those nothing more is read. What is in part another's is not the device's.
+			const isIn =
+				start !== undefined && ranges.some((range) => start >= range.start && start + blockSize <= range.end);
 			return isIn ? blockAt(tree, name, start) : [];
 		});
 	const online = blocks.filter(({ state }) => state !== 'offline');

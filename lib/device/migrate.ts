@@ -1,12 +1,12 @@
 // The migration from the class of device-DAX devices to their bus: a policy for modprobe, as `daxctl migrate-device-model` installs.
-import { readFileSync, rmSync } from 'node:fs';
-import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
-import { attempt } from '../attempt.ts';
+import { rmSync } from 'node:fs';
+import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { refusal } from '../errors.ts';
+import { quoted } from '../format.ts';
 import { createFile } from './create-file.ts';
-import { type InitramfsWithModule, initramfsImages } from './initramfs.ts';
+import { type Initramfs, initramfsImages } from './initramfs.ts';
 import { alias, type DeviceModel, modelOf, newModule, oldModule } from './model.ts';
-import { type Tree, treeAt } from './tree.ts';
+import { type Tree, treeOf } from './tree.ts';
 
 export interface MigrateOptions {
 	/** Remove the policy again, if it is the one that this function wrote. Default false. */
@@ -26,8 +26,11 @@ export interface Migration {
 	path: string | undefined;
 	/** The device model, as it is now. */
 	model: DeviceModel;
-	/** The images of an initramfs that have the old module in them, or cannot be read: until they are made again, they load it. */
-	initramfs: InitramfsWithModule[];
+	/**
+	 * The images of an initramfs that are to be made again: those with the old module and without the policy in them, which load it; after
+	 * `undo`, those that have the policy still; and those that cannot be read.
+	 */
+	initramfs: Initramfs[];
 	/** What is to be done next, in order: commands, or a reboot. */
 	next: string[];
 }
@@ -46,18 +49,18 @@ const names = ['undo', 'dryRun', 'root'];
 
 /** What an existing file at the policy's place is. */
 function ownPolicy(tree: Tree): 'ours' | 'changed' | undefined {
-	const { value, error } = attempt(() => readFileSync(`${tree.root}${policyFile}`, 'utf8'));
-	if (error === 'ENOENT') return undefined;
-	return value === policy ? 'ours' : 'changed';
+	if (tree.stat(policyFile) === undefined) return undefined;
+	return tree.bytes(policyFile).value?.toString() === policy ? 'ours' : 'changed';
 }
 
-function next(tree: Tree, { model, initramfs }: { model: DeviceModel; initramfs: InitramfsWithModule[] }): string[] {
-	const on = tree.root === '' ? '' : `chroot ${tree.root} `;
-	const rebuild = initramfs.some(({ hasModule }) => hasModule !== false);
+function next(tree: Tree, { model, remedy }: DeviceModel, isToRebuild: boolean): string[] {
+	const on = tree.root === '' ? '' : `chroot ${quoted(tree.root)} `;
 	const command = tree.isDirectory('/etc/initramfs-tools')
 		? 'update-initramfs -u -k all'
 		: 'dracut --force --regenerate-all';
-	return [...(rebuild ? [`${on}${command}`] : []), ...(model.model === 'class' ? ['reboot'] : [])];
+	const hasBus = tree.isDirectory('/sys/bus/dax');
+	const boot = model !== 'class' ? [] : [hasBus || remedy === undefined ? 'reboot' : remedy];
+	return [...(isToRebuild ? [`${on}${command}`] : []), ...boot];
 }
 
 function undone(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> {
@@ -67,7 +70,7 @@ function undone(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'
 		throw refusal('ERR_DAXKIND_FOREIGN_FILE', policyFile, what, `look at it, and remove it yourself: rm ${policyFile}`);
 	}
 	if (found === 'ours') {
-		if (!dryRun) rmSync(`${tree.root}${policyFile}`);
+		if (!dryRun) rmSync(tree.place(policyFile));
 		return { changed: true, path: policyFile };
 	}
 	const { policy: other } = modelOf(tree);
@@ -102,7 +105,7 @@ function done(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> 
 			'install kmod, or name the root of an image with a system in it',
 		);
 	}
-	if (!dryRun) createFile(`${tree.root}${policyFile}`, policy);
+	if (!dryRun) createFile(tree.place(policyFile), policy);
 	return { changed: true, path: policyFile };
 }
 
@@ -124,10 +127,12 @@ export function migrateDeviceModel(options?: MigrateOptions): Migration {
 	const { undo = false, dryRun = false, root } = given;
 	requireBoolean('options.undo', undo);
 	requireBoolean('options.dryRun', dryRun);
-	const tree = treeAt(root === undefined ? undefined : requirePath('options.root', root));
+	const tree = treeOf(root);
 	const { changed, path } = undo ? undone(tree, dryRun) : done(tree, dryRun);
 	const model = modelOf(tree);
-	// With the policy gone, an initramfs that has the old module does what it did before.
-	const initramfs = undo ? [] : initramfsImages(tree, oldModule).filter(({ hasModule }) => hasModule !== false);
-	return { changed, dryRun, path, model, initramfs, next: undo && !changed ? [] : next(tree, { model, initramfs }) };
+	const isStale = ({ hasModule, hasPolicy }: Initramfs) =>
+		undo ? changed && hasPolicy !== false : hasModule !== false && hasPolicy !== true;
+	const initramfs = initramfsImages(tree).filter(isStale);
+	const isNothing = undo && !changed;
+	return { changed, dryRun, path, model, initramfs, next: isNothing ? [] : next(tree, model, initramfs.length > 0) };
 }

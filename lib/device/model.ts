@@ -1,6 +1,8 @@
 // The kernel's two models of device-DAX devices: the bus /sys/bus/dax, whose devices have drivers and so can become system RAM, and the
 // older class /sys/class/dax, which module dax_pmem_compat kept alive from 5.1 to 5.16. Which of them a machine has, and will have.
+import { basename } from 'node:path';
 import { deviceDirectories, type LookOptions, treeFor } from './devices.ts';
+import { isClassDevice } from './origin.ts';
 import type { Tree } from './tree.ts';
 
 /** A value, and where it was read. */
@@ -11,7 +13,10 @@ export interface DeviceModelEvidence {
 
 /** Which device model there is, and what is to be done about it. */
 export interface DeviceModel {
-	/** The model that devices are in now: `class`, if one of them is; `none` where the kernel has no device DAX, or its modules are not loaded. */
+	/**
+	 * The model that devices are in now, or would be: `class`, if one of them is, or the kernel has no bus; `none` where it has no device DAX,
+	 * or its modules are not loaded.
+	 */
 	model: 'bus' | 'class' | 'none';
 	/**
 	 * Whether a migration from the class to the bus is `not-needed`; `wanted`; `pending`, done but for a reboot or a reload of modules; or
@@ -35,7 +40,7 @@ export const newModule = 'dax_pmem';
 export const alias = 'nd:t7*';
 
 /** Where modprobe looks, the first first (modprobe.d(5)). */
-const policyDirectories = [
+export const policyDirectories = [
 	'/etc/modprobe.d',
 	'/run/modprobe.d',
 	'/usr/local/lib/modprobe.d',
@@ -47,7 +52,7 @@ const policyDirectories = [
 const moduleName = (name: string | undefined) => name?.replaceAll('-', '_');
 
 /** Whether a file of modprobe's keeps the old module out and puts the new one in its place. */
-function isPolicy(text: string): boolean {
+export function isPolicy(text: string): boolean {
 	const lines = text
 		.replaceAll(/\\\n/g, ' ')
 		.split('\n')
@@ -81,66 +86,78 @@ function kernelsWithOldModule(tree: Tree): string[] {
 
 /** {@link deviceModel} of a tree. */
 export function modelOf(tree: Tree): DeviceModel {
-	const hasBus = tree.isDirectory('/sys/bus/dax');
-	const classDevices = tree.list('/sys/class/dax').filter((name) => /^dax\d+\.\d+$/.test(name));
-	const devices = deviceDirectories(tree).length;
-	const policy = policyIn(tree);
-	const kernels = kernelsWithOldModule(tree);
-	const isLoaded = tree.isDirectory(`/sys/module/${oldModule}`);
-	const model = classDevices.length > 0 ? 'class' : hasBus ? 'bus' : 'none';
+	const facts = factsOf(tree);
+	const { hasBus, hasClass, isLoaded, kernels, policy, names } = facts;
+	const count = (model: 'bus' | 'class') => (names[model].length === 1 ? '1 device' : `${names[model].length} devices`);
 	const evidence: DeviceModelEvidence[] = [
-		{ value: hasBus ? `there, ${devices - classDevices.length} devices` : 'not there', source: '/sys/bus/dax' },
-		{
-			value: tree.isDirectory('/sys/class/dax') ? `there, ${classDevices.length} devices` : 'not there',
-			source: '/sys/class/dax',
-		},
+		{ value: hasBus ? `there, ${count('bus')}` : 'not there', source: '/sys/bus/dax' },
+		{ value: hasClass ? `there, ${count('class')}` : 'not there', source: '/sys/class/dax' },
 		{ value: isLoaded ? 'loaded' : 'not loaded', source: `/sys/module/${oldModule}` },
 		{ value: kernels.length === 0 ? 'in no kernel' : `in ${kernels.join(', ')}`, source: `modules.dep, ${oldModule}` },
 		{ value: policy ?? 'none', source: `policy of modprobe (blacklist ${oldModule}, alias ${alias} ${newModule})` },
 	];
-	return { model, policy, evidence, ...judged({ model, hasBus, policy, kernels, classDevices }) };
+	const model = names.class.length > 0 || (hasClass && !hasBus) ? 'class' : hasBus ? 'bus' : 'none';
+	return { model, policy, evidence, ...(model === 'class' ? judgedClass(facts) : judgedOthers(model, facts)) };
 }
 
-interface Facts extends Pick<DeviceModel, 'model' | 'policy'> {
+interface Facts extends Pick<DeviceModel, 'policy'> {
 	hasBus: boolean;
+	hasClass: boolean;
+	/** Whether the old module is loaded, and takes the next namespace that is found. */
+	isLoaded: boolean;
+	/** The kernels that have the old module. */
 	kernels: string[];
-	classDevices: string[];
+	/** The devices of each model. */
+	names: Record<'bus' | 'class', string[]>;
 }
 
-function judged({
-	model,
-	hasBus,
-	policy,
-	kernels,
-	classDevices,
-}: Facts): Pick<DeviceModel, 'migration' | 'reason' | 'remedy'> {
-	const migrate = 'daxkind migrate-device-model';
-	if (model === 'class' && !hasBus) {
+function factsOf(tree: Tree): Facts {
+	const devices = deviceDirectories(tree);
+	const names = (isClass: boolean) =>
+		devices.filter((directory) => isClassDevice(tree, directory) === isClass).map((directory) => basename(directory));
+	return {
+		hasBus: tree.isDirectory('/sys/bus/dax'),
+		hasClass: tree.isDirectory('/sys/class/dax'),
+		isLoaded: tree.isDirectory(`/sys/module/${oldModule}`),
+		kernels: kernelsWithOldModule(tree),
+		policy: policyIn(tree),
+		names: { bus: names(false), class: names(true) },
+	};
+}
+
+type Judgement = Pick<DeviceModel, 'migration' | 'reason' | 'remedy'>;
+
+const migrate = 'daxkind migrate-device-model';
+
+function judgedClass({ hasBus, policy, names: { class: names } }: Facts): Judgement {
+	const they = names.length === 0 ? 'device-DAX devices' : names.join(', ');
+	if (!hasBus) {
 		return {
 			migration: 'wanted',
-			reason: `${classDevices.join(', ')} can only be mapped: this kernel has no /sys/bus/dax, because it is older than 5.1 or was built without it`,
+			reason: `${they} can only be mapped: this kernel has no /sys/bus/dax, because it is older than 5.1 or was built without it`,
 			remedy: `boot a kernel of 5.1 or later${policy === undefined ? `, and if that has the module ${oldModule}: ${migrate}` : ''}`,
 		};
 	}
-	if (model === 'class') {
-		const what = `${classDevices.join(', ')} can only be mapped, because the module ${oldModule} made ${classDevices.length === 1 ? 'it' : 'them'} in the class /sys/class/dax`;
-		return policy === undefined
-			? { migration: 'wanted', reason: what, remedy: migrate }
-			: {
-					migration: 'pending',
-					reason: `${what}; ${policy} keeps that out from the next time on that modules are loaded`,
-					remedy: 'reboot',
-				};
-	}
+	const what = `${they} can only be mapped, because the module ${oldModule} made ${names.length === 1 ? 'it' : 'them'} in the class /sys/class/dax`;
+	if (policy === undefined) return { migration: 'wanted', reason: what, remedy: migrate };
+	const reason = `${what}; ${policy} keeps that out from the next time on that modules are loaded`;
+	return { migration: 'pending', reason, remedy: 'reboot' };
+}
+
+function judgedOthers(model: 'bus' | 'none', { policy, isLoaded, kernels }: Facts): Judgement {
+	const loaded = `the module ${oldModule} is loaded, and takes the next device that is found for the class`;
 	if (policy !== undefined) {
-		return { migration: 'done', reason: `${policy} keeps the module ${oldModule} out`, remedy: undefined };
+		return isLoaded
+			? {
+					migration: 'pending',
+					reason: `${loaded}; ${policy} keeps it out later`,
+					remedy: `rmmod ${oldModule}, or reboot`,
+				}
+			: { migration: 'done', reason: `${policy} keeps the module ${oldModule} out`, remedy: undefined };
 	}
-	if (kernels.length > 0) {
-		return {
-			migration: 'wanted',
-			reason: `the kernel ${kernels.join(', ')} has the module ${oldModule}, which may take the devices for the class at the next boot`,
-			remedy: migrate,
-		};
+	if (isLoaded || kernels.length > 0) {
+		const has = `the kernel ${kernels.join(', ')} has the module ${oldModule}, which may take the devices for the class at the next boot`;
+		return { migration: 'wanted', reason: isLoaded ? loaded : has, remedy: migrate };
 	}
 	return {
 		migration: 'not-needed',

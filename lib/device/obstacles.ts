@@ -130,3 +130,11 @@ export function toDevdax(device: DaxDevice, { force }: { force: boolean }): Refu
 	}
 	return undefined;
 }
+
+/** Refuses memory that is online in another zone than Movable, from which it may not be to be had back. */
+export function requireMovable({ name, memory }: DaxDevice): void {
+	if (memory === undefined || memory.online === 0 || memory.movable !== false) return;
+	const what = `The memory of ${name} is online, but in zone ${memory.zone === 'mixed' ? 'Normal and Movable' : memory.zone}, where the kernel may put what keeps it from going offline`;
+	const remedy = `daxkind offline-memory ${name} && daxkind online-memory ${name}, with auto_online_blocks offline`;
+	throw refusal('ERR_DAXKIND_WRONG_ZONE', name, what, remedy);
+}

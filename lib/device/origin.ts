@@ -12,7 +12,7 @@ export const natural = (value: number | undefined): number | undefined =>
  * to be seen.
  */
 export const isClassDevice = (tree: Tree, directory: string): boolean =>
-	tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? false;
+	tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? basename(dirname(directory)) === 'dax';
 
 /** The directory of a region by that of one of its devices. */
 export const ownerOf = (tree: Tree, directory: string): string =>

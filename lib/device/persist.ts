@@ -1,5 +1,5 @@
 // Having a device's mode set at each boot, by a udev rule and a unit of systemd.
-import { rmSync } from 'node:fs';
+import { accessSync, constants, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { refusal } from '../errors.ts';
@@ -57,11 +57,13 @@ const escaped = (argument: string) => {
 
 function unitText({ mode, online, movable }: Persistence): string {
 	const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+	const mounts = [process.execPath, cli].map(escaped).join(' ');
 	const flags = mode === 'devdax' ? [] : [...(online ? [] : ['--no-online']), ...(movable ? [] : ['--no-movable'])];
 	const command = [process.execPath, cli, 'reconfigure-device', `--mode=${mode}`, '--force', ...flags];
 	return `${marker}
 [Unit]
 Description=Device-DAX device %I in ${mode} mode
+RequiresMountsFor=${mounts}
 
 [Service]
 Type=oneshot
@@ -73,11 +75,39 @@ const ruleText = (id: string, match: string) => `${marker}
 ACTION=="add", SUBSYSTEM=="dax", ${match}, TAG+="systemd", ENV{SYSTEMD_WANTS}+="daxkind-${id}@%k.service"
 `;
 
+const directories = ['/etc/udev/rules.d', '/etc/systemd/system'];
+
+/** The files that are there of a device, the rule first: without it nothing calls the unit. */
+const filesOf = (tree: Tree, id: string) => [ruleOf(id), unitOf(id)].filter((path) => tree.stat(path) !== undefined);
+
+/**
+ * Refuses what {@link persist}, or {@link forget}, could not do.
+ *
+ * @throws Error ERR_DAXKIND_NO_IDENTITY, ERR_DAXKIND_NO_SYSTEMD, ERR_DAXKIND_FOREIGN_FILE; EACCES or EROFS (access).
+ */
+export function requirePersistable(tree: Tree, device: DaxDevice, isToStay: boolean): void {
+	const { id } = requireIdentity(tree, device);
+	const there = filesOf(tree, id);
+	const foreign = there.find((path) => !tree.read(path).value?.startsWith(marker));
+	if (foreign !== undefined) {
+		const what = `${foreign} was not written by daxkind`;
+		throw refusal('ERR_DAXKIND_FOREIGN_FILE', foreign, what, `look at it, and remove it yourself: rm ${foreign}`);
+	}
+	for (const directory of isToStay ? directories : there.map((path) => dirname(path))) {
+		if (!tree.isDirectory(directory)) {
+			const what = `There is no ${directory}: nothing of udev and systemd would set the mode of ${device.name} at boot`;
+			const remedy = `have the machine's own boot scripts call: daxkind reconfigure-device --mode=MODE ${device.name}`;
+			throw refusal('ERR_DAXKIND_NO_SYSTEMD', directory, what, remedy);
+		}
+		accessSync(tree.place(directory), constants.W_OK);
+	}
+}
+
 /**
  * Has a mode set at each boot, by a udev rule and a unit of systemd that calls this copy of daxkind.
  *
  * @returns Whether anything had to be written: not if it is so already.
- * @throws Error ERR_DAXKIND_NO_SYSTEMD, ERR_DAXKIND_FOREIGN_FILE; a system error of open, write or link.
+ * @throws As {@link requirePersistable}; a system error of open, write or link, and then neither is there.
  */
 export function persist(tree: Tree, device: DaxDevice, how: Persistence): boolean {
 	const { id, match } = requireIdentity(tree, device);
@@ -86,30 +116,20 @@ export function persist(tree: Tree, device: DaxDevice, how: Persistence): boolea
 		[ruleOf(id), ruleText(id, match)],
 	]);
 	if ([...files].every(([path, text]) => tree.read(path).value === text.trim())) return false;
-	for (const directory of ['/etc/udev/rules.d', '/etc/systemd/system']) {
-		if (tree.isDirectory(directory)) continue;
-		const what = `There is no ${directory}: nothing of udev and systemd would set the mode of ${device.name} at boot`;
-		const command = `daxkind reconfigure-device --mode=${how.mode} ${device.name}`;
-		throw refusal('ERR_DAXKIND_NO_SYSTEMD', directory, what, `have the machine's own boot scripts call: ${command}`);
-	}
 	forget(tree, device);
-	for (const [path, text] of files) createFile(`${tree.root}${path}`, text);
+	try {
+		for (const [path, text] of files) createFile(tree.place(path), text);
+	} catch (error) {
+		forget(tree, device);
+		throw error;
+	}
 	return true;
 }
 
 /** Undoes {@link persist}. Whether there was anything to undo. */
 export function forget(tree: Tree, device: DaxDevice): boolean {
-	const { id } = requireIdentity(tree, device);
-	const there = [ruleOf(id), unitOf(id)].filter((path) => tree.read(path).error !== 'ENOENT');
-	for (const path of there) {
-		if (tree.read(path).value?.startsWith(marker)) continue;
-		throw refusal(
-			'ERR_DAXKIND_FOREIGN_FILE',
-			path,
-			`${path} was not written by daxkind`,
-			`look at it, and remove it yourself: rm ${path}`,
-		);
-	}
-	for (const path of there) rmSync(`${tree.root}${path}`);
+	requirePersistable(tree, device, false);
+	const there = filesOf(tree, requireIdentity(tree, device).id);
+	for (const path of there) rmSync(tree.place(path));
 	return there.length > 0;
 }

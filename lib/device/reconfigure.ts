@@ -1,23 +1,25 @@
 // Moving a device between devdax and system-ram, by sysfs alone: what daxctl reconfigure-device does, and looks for what stands in the way
 // before it begins.
-import { invalidArgValue, refusal, type SystemError } from '../errors.ts';
+import { invalidArgValue, type Refusal, refusal, type SystemError } from '../errors.ts';
+import { bringOnline, restore, takeOffline } from './blocks.ts';
 import { type BootMode, modeAfterReboot } from './boot.ts';
 import type { DaxDevice } from './device.ts';
 import { bind, type Driver, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
 import { requireDevice } from './find.ts';
+import type { Kernel } from './kernel.ts';
 import {
 	emptyObstacle,
 	modelObstacle,
 	policyConflicts,
 	policyOf,
 	policyPath,
+	requireMovable,
 	toDevdax,
 	toSystemRam,
 	useOf,
 } from './obstacles.ts';
-import { bringOnline, requireMovable, takeOffline } from './online.ts';
 import { type CheckedDeviceOptions, checkDeviceOptions, type DeviceOptions } from './options.ts';
-import { forget, persist } from './persist.ts';
+import { forget, type Persistence, persist, requirePersistable } from './persist.ts';
 import { requirePrivilege } from './privilege.ts';
 import { type Tree, treeAt } from './tree.ts';
 import { Writer } from './writer.ts';
@@ -53,86 +55,158 @@ export interface Reconfiguration {
 
 type Settings = CheckedDeviceOptions & { online: boolean; movable: boolean; force: boolean };
 
-/** Gives a device to another driver; if that does not take it, it goes back. */
+const failed = (name: string, what: string, cause: unknown, remedy?: string) =>
+	Object.assign(refusal('ERR_DAXKIND_RECONFIGURE_FAILED', name, what, remedy), { cause });
+
+/** What a refusal, or an error of the system, says of why. */
+const codeOf = (error: unknown) => (error as Partial<SystemError>).code ?? `${error}`;
+
+/** Has the kernel leave memory offline that is added meanwhile. */
+async function withoutOnlining<T>(tree: Tree, kernel: Kernel, body: () => Promise<T>): Promise<T> {
+	const policy = policyOf(tree);
+	if (policy === undefined || policy === 'offline') return body();
+	await kernel.write(policyPath, 'offline');
+	try {
+		return await body();
+	} finally {
+		await kernel.write(policyPath, policy);
+	}
+}
+
+/**
+ * Gives a device back to the driver that it had, with its memory online as it was.
+ *
+ * @returns The commands that bring back what this did not; undefined if the driver did not take the device.
+ */
+async function giveBack(
+	tree: Tree,
+	kernel: Kernel,
+	{ name, driver, memory }: DaxDevice,
+): Promise<string[] | undefined> {
+	if (driver === undefined) return [];
+	await withoutOnlining(tree, kernel, () => bind(tree, kernel, name, driver)).catch(() => {});
+	if (driverOf(tree, name) !== driver) return undefined;
+	return restore(tree, kernel, memory?.blocks.filter(({ state }) => state !== 'offline') ?? []);
+}
+
+/**
+ * Gives a device to another driver; if that does not take it, it goes back.
+ *
+ * @param before The device as it was before its memory was taken offline.
+ */
 async function move(
 	tree: Tree,
-	writer: Writer,
-	device: DaxDevice,
+	kernel: Kernel,
+	before: DaxDevice,
 	to: Driver,
-	{ onProgress }: Settings,
+	{ onProgress }: CheckedDeviceOptions,
 ): Promise<void> {
-	const { name, driver: from } = device;
+	const { name, driver } = before;
 	onProgress({ step: 'driver', done: 0, total: 1 });
-	await unbind(tree, writer, device);
 	try {
-		await bind(tree, writer, device, to);
+		await unbind(tree, kernel, name);
 	} catch (error) {
-		const { code } = error as SystemError;
-		const what = `The driver ${to} does not take ${name}: ${code}; the kernel's log has the reason (dmesg)`;
-		if (from !== 'device_dax' && from !== 'kmem') throw failed(name, `${what}. It has no driver, as before`, error);
-		await bind(tree, writer, device, from).catch(() => {});
-		if (driverOf(tree, name) === from) throw failed(name, `${what}. It is in ${device.mode} mode, as before`, error);
-		throw failed(name, `${what}. Nor does ${from} take it back, so that it has no driver`, error, 'reboot');
+		await restore(tree, kernel, before.memory?.blocks.filter(({ state }) => state !== 'offline') ?? []);
+		if (codeOf(error).startsWith('ERR_DAXKIND_')) throw error;
+		throw failed(name, `The driver ${driver} does not let ${name} go: ${codeOf(error)}. It is as it was`, error);
+	}
+	try {
+		await bind(tree, kernel, name, to);
+	} catch (error) {
+		const what = `The driver ${to} does not take ${name}: ${codeOf(error)}; the kernel's log has the reason (dmesg)`;
+		const rest = await giveBack(tree, kernel, before);
+		if (rest === undefined)
+			throw failed(name, `${what}. Nor does ${driver} take it back, so that it has no driver`, error, 'reboot');
+		const state = driver === undefined ? 'It has no driver' : `It is in ${before.mode} mode`;
+		if (rest.length === 0) throw failed(name, `${what}. ${state}, as before`, error);
+		throw failed(name, `${what}. ${state}, but not all of its memory is online`, error, rest.join('; '));
 	}
 	onProgress({ step: 'driver', done: 1, total: 1 });
 }
 
-const failed = (name: string, what: string, cause: unknown, remedy?: string) =>
-	Object.assign(refusal('ERR_DAXKIND_RECONFIGURE_FAILED', name, what, remedy), { cause });
-
-async function makeSystemRam(tree: Tree, writer: Writer, device: DaxDevice, settings: Settings): Promise<boolean> {
+/** Moves a device to system-ram mode. Whether there was anything to do. */
+async function makeSystemRam(tree: Tree, kernel: Kernel, device: DaxDevice, settings: Settings): Promise<boolean> {
 	const { name } = device;
-	let changed = false;
-	const policy = policyOf(tree);
-	const inTheWay = policyConflicts(policy, settings);
-	if (device.mode !== 'system-ram') {
-		await requireDriver(tree, name, 'kmem');
-		if (inTheWay) await writer.write(policyPath, 'offline');
-		try {
-			await move(tree, writer, device, 'kmem', settings);
-		} finally {
-			if (inTheWay) await writer.write(policyPath, policy!);
-		}
-		changed = true;
-	}
-	const now = requireDevice(tree, name);
-	if (settings.online && now.memory !== undefined) {
-		const count = await bringOnline(tree, writer, now.memory.blocks, settings.movable, settings);
-		changed ||= count > 0;
+	const give = async () => {
+		await requireDriver(tree, kernel, name, 'kmem');
+		if (requireDevice(tree, name).mode !== 'system-ram') await move(tree, kernel, device, 'kmem', settings);
+	};
+	const isToMove = device.mode !== 'system-ram';
+	if (isToMove) await (policyConflicts(policyOf(tree), settings) ? withoutOnlining(tree, kernel, give) : give());
+	const now = isToMove ? requireDevice(tree, name) : device;
+	if (!settings.online || now.memory === undefined) return isToMove;
+	try {
+		const count = await bringOnline(tree, kernel, now, now.memory.blocks, settings.movable, settings);
 		if (settings.movable) requireMovable(requireDevice(tree, name));
+		return isToMove || count > 0;
+	} catch (error) {
+		if (!isToMove || codeOf(error) !== 'ERR_DAXKIND_MEMORY_FAILED') throw error;
+		throw await undone(tree, kernel, device, error as Refusal);
 	}
-	return changed;
 }
 
-async function makeDevdax(tree: Tree, writer: Writer, device: DaxDevice, settings: Settings): Promise<boolean> {
+/** Takes a device back to where it was, because its memory does not come online, and gives the error with what became of that. */
+async function undone(tree: Tree, kernel: Kernel, before: DaxDevice, error: Refusal): Promise<Refusal> {
+	const { name, mode } = before;
+	const isBack = await unbind(tree, kernel, name)
+		.then(() => giveBack(tree, kernel, before))
+		.then((rest) => rest !== undefined)
+		.catch(() => false);
+	const state = isBack
+		? `${mode === 'disabled' ? 'It has no driver' : `It is in ${mode} mode`}, as before`
+		: 'It is in system-ram mode';
+	const said = error.message.slice(0, error.remedy === undefined ? -1 : -` Fix: ${error.remedy}`.length - 1);
+	const remedy = isBack ? undefined : `daxkind reconfigure-device --mode=devdax --force ${name}`;
+	return Object.assign(refusal('ERR_DAXKIND_MEMORY_FAILED', name, `${said}. ${state}`, remedy), { cause: error.cause });
+}
+
+/** Moves a device to devdax mode. Whether there was anything to do. */
+async function makeDevdax(tree: Tree, kernel: Kernel, device: DaxDevice, settings: Settings): Promise<boolean> {
 	const { name, mode, memory } = device;
 	if (mode === 'devdax') return false;
-	await requireDriver(tree, name, 'device_dax');
-	if (memory !== undefined) {
-		await takeOffline(tree, writer, device, memory.blocks, settings);
-		// A driver that lets go of memory that is online takes the device with it until the next boot.
-		const online = requireDevice(tree, name).memory?.online ?? 0;
-		if (online > 0) {
-			const what = `${online} memory blocks of ${name} have come online again while it was being changed`;
-			throw refusal(
-				'ERR_DAXKIND_MEMORY_ONLINE',
-				name,
-				what,
-				'end what brings them online (a udev rule?), and try again',
-			);
-		}
-	}
-	await move(tree, writer, device, 'device_dax', settings);
+	await requireDriver(tree, kernel, name, 'device_dax');
+	if (requireDevice(tree, name).mode === 'devdax') return true;
+	if (memory !== undefined) await takeOffline(tree, kernel, device, memory.blocks, settings);
+	await move(tree, kernel, device, 'device_dax', settings);
 	return true;
+}
+
+/**
+ * {@link reconfigureDevice}, of a device of a tree.
+ *
+ * @throws What stands in the way, before anything is changed.
+ */
+export async function reconfigure(
+	tree: Tree,
+	kernel: Kernel,
+	device: DaxDevice,
+	mode: 'devdax' | 'system-ram',
+	settings: Settings,
+): Promise<boolean> {
+	const refused = obstacle(tree, device, mode, settings);
+	if (refused !== undefined) throw refused;
+	if (mode === 'devdax') return makeDevdax(tree, kernel, device, settings);
+	if (settings.online && settings.movable) requireMovable(device);
+	return makeSystemRam(tree, kernel, device, settings);
 }
 
 /** Everything that stands in the way, the first of it. */
 function obstacle(tree: Tree, device: DaxDevice, mode: 'devdax' | 'system-ram', settings: Settings) {
-	if (device.mode === mode) return modelObstacle(device);
+	if (device.mode === mode) return undefined;
 	const before = modelObstacle(device) ?? emptyObstacle(device) ?? useOf(tree, device);
 	if (before !== undefined) return before;
 	if (mode === 'system-ram') return toSystemRam(tree, device, settings);
 	return device.mode === 'system-ram' ? toDevdax(device, settings) : undefined;
+}
+
+/** Has the mode at each boot, or no more; the device is in that mode by now. Whether anything was changed. */
+function keep(tree: Tree, device: DaxDevice, how: Persistence | undefined): boolean {
+	try {
+		return how === undefined ? forget(tree, device) : persist(tree, device, how);
+	} catch (error) {
+		const what = `The mode of ${device.name} was set, but what sets it at each boot could not be ${how === undefined ? 'removed' : 'written'}: ${codeOf(error)}`;
+		throw failed(device.name, what, error, 'free what is missing, and try again');
+	}
 }
 
 /**
@@ -146,7 +220,7 @@ function obstacle(tree: Tree, device: DaxDevice, mode: 'devdax' | 'system-ram', 
  * @param device dax0.0, or its node.
  * @throws Error with `code`, `path` (the device) and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_EMPTY,
  *   ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_NO_TARGET_NODE, ERR_DAXKIND_NO_HOTPLUG, ERR_DAXKIND_DEVICE_TOO_SMALL, ERR_DAXKIND_AUTO_ONLINE, ERR_DAXKIND_NO_DRIVER,
- *   ERR_DAXKIND_MEMORY_ONLINE (without `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED;
+ *   ERR_DAXKIND_MEMORY_ONLINE (without `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_MEMORY_FAILED, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED;
  *   ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`).
  * @throws EACCES or EROFS (open) if this process may not; TypeError and RangeError for arguments; the signal's reason.
  * @example
@@ -170,16 +244,17 @@ export async function reconfigureDevice(
 	if (found.mode !== mode || (mode === 'system-ram' && settings.online)) {
 		requirePrivilege(tree, found.name, filesOf(['device_dax', 'kmem']));
 	}
-	const refused = obstacle(tree, found, mode, settings);
-	if (refused !== undefined) throw refused;
+	if (isToStay !== undefined) requirePersistable(tree, found, isToStay);
 	const writer = new Writer();
 	try {
-		const make = mode === 'system-ram' ? makeSystemRam : makeDevdax;
-		let changed = await make(tree, writer, found, settings);
-		if (isToStay) changed = persist(tree, found, { mode, ...settings }) || changed;
-		if (isToStay === false) changed = forget(tree, found) || changed;
-		const { name } = found;
-		return { changed, before: found.mode, device: requireDevice(tree, name), boot: modeAfterReboot(name) };
+		const isMoved = await reconfigure(tree, writer, found, mode, settings);
+		const isKept = isToStay !== undefined && keep(tree, found, isToStay ? { mode, ...settings } : undefined);
+		return {
+			changed: isMoved || isKept,
+			before: found.mode,
+			device: isMoved ? requireDevice(tree, found.name) : found,
+			boot: modeAfterReboot(found.name),
+		};
 	} finally {
 		await writer.close();
 	}

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { byName, deviceDirectories, type LookOptions, treeFor } from './devices.ts';
 import { isDynamic, natural, ndRegionOf, originOf, ownerOf } from './origin.ts';
-import type { Tree } from './tree.ts';
+import { refused, type Tree } from './tree.ts';
 
 /** A region: memory that device-DAX devices are parts of. */
 export interface DaxRegion {
@@ -31,6 +31,8 @@ export interface DaxRegion {
 	persistenceDomain: string | undefined;
 	/** The names of its devices. */
 	devices: string[];
+	/** Why a field is undefined, where something refused to say: `{ align: 'EACCES: /sys/…/align is for root' }`. */
+	reasons: Partial<Record<'id' | 'size' | 'availableSize' | 'align', string>>;
 }
 
 /** The regions above devices, and those that have none. */
@@ -60,17 +62,24 @@ function regionIn(tree: Tree, owner: string, devices: string[]): DaxRegion {
 	const ndRegion = ndRegionOf(tree, owner);
 	const first = devices.length === 0 ? owner : `${owner}/${devices[0]}`;
 	const dynamic = isDynamic(tree, owner);
+	const reasons: DaxRegion['reasons'] = {};
+	const number = (field: keyof DaxRegion['reasons'], name: string) => {
+		const { value, error } = tree.number(`${at}/${name}`);
+		if (error !== undefined && error !== 'ENOENT') reasons[field] = refused(error, `${at}/${name}`);
+		return natural(value);
+	};
 	return {
-		id: tree.number(`${at}/id`).value,
+		id: number('id', 'id'),
 		path: owner.replace(/^\/sys\/devices/, ''),
 		...originOf(tree, owner),
-		size: natural(tree.number(`${at}/size`).value),
-		availableSize: dynamic ? natural(tree.number(`${at}/available_size`).value) : undefined,
-		align: natural(tree.number(`${at}/align`).value),
+		size: number('size', 'size'),
+		availableSize: dynamic ? number('availableSize', 'available_size') : undefined,
+		align: number('align', 'align'),
 		dynamic,
 		numaNode: natural(tree.number(`${ndRegion ?? first}/numa_node`).value),
 		targetNode: natural(tree.number(`${ndRegion ?? first}/target_node`).value),
 		devices: devices.sort(byName.compare),
+		reasons,
 	};
 }
 

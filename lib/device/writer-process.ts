@@ -1,23 +1,19 @@
 // The process that writes to sysfs for another (writer.ts): a write that does not return can be ended with it.
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { close, constants, open, write } from 'node:fs';
 import type { SystemError } from '../errors.ts';
 import type { Answer, Order } from './writer.ts';
 
-function write({ path, text }: Order): Answer {
-	try {
-		// Never created: what is missing in sysfs is to be ENOENT.
-		const fd = openSync(path, constants.O_WRONLY);
-		try {
-			writeSync(fd, text);
-		} finally {
-			closeSync(fd);
-		}
-		return {};
-	} catch (error) {
-		const { errno, syscall } = error as SystemError;
-		return { errno, syscall };
-	}
-}
+const answer = (error: unknown) => {
+	const { errno, syscall } = (error ?? {}) as SystemError;
+	process.send!((error ? { errno, syscall } : {}) satisfies Answer);
+};
 
-process.on('message', (order: Order) => process.send!(write(order)));
-process.on('disconnect', () => process.exit());
+process.on('message', ({ path, text }: Order) => {
+	// Never created: what is missing in sysfs is to be ENOENT.
+	open(path, constants.O_WRONLY, (refused, fd) => {
+		if (refused) return answer(refused);
+		write(fd, text, (failed) => close(fd, (late) => answer(failed ?? late)));
+	});
+});
+// Whatever ended the other process: a thread of this one may be in a write that only this ends.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

@@ -1,8 +1,10 @@
 // Writes to sysfs that may take seconds, or for ever: taking memory offline waits until nobody has a page of it pinned, and only a signal
 // ends the wait. So another process makes the calls, one at a time; neither the event loop nor Node's pool of threads waits for them.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { systemError } from '../errors.ts';
+import { readAttribute } from '../sysfs.ts';
+import type { Kernel, WriteOptions } from './kernel.ts';
 
 export interface Order {
 	path: string;
@@ -14,33 +16,33 @@ export interface Answer {
 	syscall?: string;
 }
 
-export interface WriteOptions {
-	/** Ends the write; its reason is the rejection. */
-	signal?: AbortSignal | undefined;
-	/** Ends the write after so many milliseconds: ETIMEDOUT. */
-	limitMs?: number | undefined;
-}
-
 const ETIMEDOUT = -110;
 const EPIPE = -32;
 
-export class Writer {
+/** This machine's kernel. */
+export class Writer implements Kernel {
 	#child: ChildProcess | undefined;
 
 	#start(): ChildProcess {
+		if (this.#child !== undefined) return this.#child;
 		// A bundle has no such file; it cannot have the addon either.
 		const program = fileURLToPath(new URL('./writer-process.js', import.meta.url));
 		// Nothing of this process's own options: a debugger, a loader.
 		const env = { ...process.env, NODE_OPTIONS: '' };
-		this.#child ??= fork(program, { execArgv: [], env, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
-		return this.#child;
+		// A session of its own: Ctrl-C is for this process, which has things to put back then.
+		const child = fork(program, {
+			execArgv: [],
+			env,
+			stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+			detached: true,
+		});
+		child.once('exit', () => {
+			if (this.#child === child) this.#child = undefined;
+		});
+		this.#child = child;
+		return child;
 	}
 
-	/**
-	 * Writes a text to a file, in one call.
-	 *
-	 * @throws A system error of open or write; ETIMEDOUT; EPIPE if the process ends by itself; the signal's reason. A write that was ended may have been done, or not.
-	 */
 	async write(path: string, text: string, { signal, limitMs }: WriteOptions = {}): Promise<void> {
 		signal?.throwIfAborted();
 		const child = this.#start();
@@ -86,6 +88,13 @@ export class Writer {
 		const gone = new Promise((resolve) => child.once('exit', resolve));
 		child.kill('SIGKILL');
 		await gone;
+	}
+
+	loadModule(name: string): Promise<string> {
+		const modprobe = readAttribute('/proc/sys/kernel/modprobe') || '/sbin/modprobe';
+		return new Promise((resolve) => {
+			execFile(modprobe, [name], (error, _, stderr) => resolve(error === null ? '' : stderr.trim() || error.message));
+		});
 	}
 
 	/** Lets the process go. */

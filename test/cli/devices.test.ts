@@ -52,6 +52,14 @@ test.each([
 	expect(status).toBe(2);
 });
 
+test('a root that is an unset variable is wrong usage, and no command for this machine', () => {
+	expect(run('migrate-device-model', '--root', '')).toEqual({
+		status: 2,
+		stdout: '',
+		stderr: "daxkind migrate-device-model: --root must be a directory. Received ''\n",
+	});
+});
+
 test('each command has help with an example', () => {
 	const verbs = ['reconfigure-device', 'online-memory', 'offline-memory', 'create-device', 'destroy-device'];
 	for (const command of [...verbs, 'enable-device', 'disable-device', 'migrate-device-model', 'devices', 'regions']) {

@@ -55,6 +55,38 @@ test.each<[string, Entries, boolean, RegExp]>([
 });
 
 test.each([
+	['a comment behind the mode', 'mode = devdax ; as it was', 'devdax'],
+	['another comment', 'mode = devdax # as it was', 'devdax'],
+	['quotes', 'mode = "devdax"', 'devdax'],
+	['names in another case', 'Mode = devdax', 'devdax'],
+	['a mode that there is not', 'mode = bogus', 'unknown'],
+	['no mode, which daxctl calls malformed', 'online = true', 'devdax'],
+])('daxctl’s configuration with %s', (_, line, mode) => {
+	const text = `[Reconfigure-Device one]\nNVDIMM.UUID = ${uuid}\n${line}`;
+	const found = modeAfterReboot('dax1.0', machine({ [config]: text }, newer));
+	expect(found.mode).toBe(mode);
+	const inVain = modeAfterReboot('dax1.0', machine({ [config]: text }));
+	expect(inVain.remedy ?? '--mode=devdax').toMatch(/--mode=(?:devdax|system-ram)\b/);
+});
+
+test('a rule that is commented out calls nothing', () => {
+	const commented = { [rule]: `# ${newer[rule]}` };
+	expect(modeAfterReboot('dax1.0', machine(wanted, newer, commented))).toMatchObject({
+		mode: 'devdax',
+		applied: false,
+	});
+});
+
+test('who may not see an address is not told that a rule for it does not exist', () => {
+	const entries = { ...hmemDevice(), '/etc/udev/rules.d/91-daxkind-0x100000000.rules': '' };
+	delete (entries as Entries)['/sys/devices/platform/hmem.0/dax0.0/resource'];
+	expect(modeAfterReboot('dax0.0', machine(entries))).toMatchObject({
+		mode: 'unknown',
+		reason: expect.stringContaining('for root'),
+	});
+});
+
+test.each([
 	['of another namespace', `[reconfigure-device x]\nnvdimm.uuid=${uuid.replace('e', 'f')}\nmode=system-ram`],
 	['in another section', `[something x]\nnvdimm.uuid=${uuid}\nmode=system-ram`],
 	['in a comment', `# [reconfigure-device x]\n# nvdimm.uuid=${uuid}`],

@@ -1,5 +1,7 @@
 // What listDevices and listRegions make of sysfs, on trees that look like those of machines that are not at hand.
-import { listDevices, listRegions } from 'daxkind/device';
+import { execFileSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+import { type DaxRegion, listDevices, listRegions } from 'daxkind/device';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -84,6 +86,7 @@ describe('listDevices', () => {
 				targetNode: 1,
 				persistenceDomain: undefined,
 				devices: ['dax0.0'],
+				reasons: {},
 			},
 		]);
 		expect(listDevices(machine(hmemDevice()))).toMatchObject([{ dynamic: true, provider: 'hmem', region: 'hmem.0' }]);
@@ -94,6 +97,32 @@ describe('listDevices', () => {
 		const options = machine(Object.fromEntries(entries));
 		expect(listDevices(options)).toEqual([]);
 		expect(listRegions(options)).toMatchObject([{ name: 'hmem.0', devices: [] }]);
+	});
+
+	test.skipIf(process.getuid!() !== 0)('what of a region is for root is undefined for others, and says so', () => {
+		const { root } = machine(hmemDevice());
+		const align = '/sys/devices/platform/hmem.0/dax_region/align';
+		chmodSync(root, 0o755);
+		chmodSync(`${root}${align}`, 0o400);
+		const program = `import { listRegions } from 'daxkind/device';
+			process.setuid(65534);
+			console.log(JSON.stringify(listRegions({ root: ${JSON.stringify(root)} })));`;
+		const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+		const [region] = JSON.parse(said) as DaxRegion[];
+		expect(region).toMatchObject({ size: 2 ** 30, reasons: { align: `EACCES: ${align} is for root` } });
+		expect(region!.align).toBeUndefined();
+	});
+
+	test('a class device is one by its place, where it does not say what it is', () => {
+		const entries = Object.entries(classDevice()).filter(([path]) => !path.endsWith('/subsystem'));
+		expect(listDevices(machine(Object.fromEntries(entries)))).toMatchObject([{ mode: 'devdax', model: 'class' }]);
+	});
+
+	test('of a block that is in part another’s, nothing is the device’s', () => {
+		const blocks = { ...memoryBlocks({ 33: { state: 'online', zones: 'Movable' } }) };
+		const entries = { ...busDevice('dax1.0', { driver: 'kmem' }), ...blocks };
+		const mapping = Object.keys(entries).find((path) => path.endsWith('mapping0/end'))!;
+		expect(listDevices(machine({ ...entries, [mapping]: '0x10bffffff' }))[0]!.memory).toMatchObject({ total: 0 });
 	});
 
 	test('-1 stands for no node', () => {
@@ -149,7 +178,7 @@ describe('listDevices', () => {
 				'\0\0',
 				' 7 ',
 			),
-			fc.string({ maxLength: 12 }).filter((value) => !value.startsWith('-> ')),
+			fc.string({ maxLength: 12 }).filter((value) => !/^[-=]> /.test(value)),
 		);
 		const sound = (value: number | undefined) => value === undefined || Number.isSafeInteger(value);
 		fc.assert(
@@ -182,6 +211,7 @@ describe('listDevices', () => {
 			expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),
 		);
 		expect(() => listDevices({ root: 7 as never })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+		expect(() => listDevices({ root: '' })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }));
 		expect(() => listRegions({ root: '/no/such' })).toThrow(expect.objectContaining({ code: 'ENOENT' }));
 	});
 });

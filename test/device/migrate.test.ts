@@ -61,11 +61,50 @@ describe('deviceModel', () => {
 		expect(found.reason).toContain('no /sys/bus/dax');
 	});
 
+	test.each<[string, Entries, string, string, RegExp]>([
+		[
+			'no bus and no device',
+			{ '/sys/class/dax/.keep': '' },
+			'class',
+			'wanted',
+			/no \/sys\/bus\/dax, because it is older than 5\.1/,
+		],
+		[
+			'the old module, loaded, without a device',
+			{ '/sys/bus/dax/drivers/kmem/bind': '', '/sys/module/dax_pmem_compat/refcnt': '0' },
+			'bus',
+			'wanted',
+			/dax_pmem_compat is loaded/,
+		],
+		[
+			'the same with the policy',
+			{ '/sys/bus/dax/drivers/kmem/bind': '', '/sys/module/dax_pmem_compat/refcnt': '0', [ours]: daxctlPolicy },
+			'bus',
+			'pending',
+			/is loaded/,
+		],
+	])('a kernel with %s', (_, entries, model, migration, reason) => {
+		const found = deviceModel({ root: machine(entries) });
+		expect(found).toMatchObject({
+			model,
+			migration,
+			reason: expect.stringMatching(reason),
+			remedy: expect.any(String),
+		});
+	});
+
+	test('a link of the class that leads nowhere is no device', () => {
+		const { evidence } = deviceModel({
+			root: machine(busDevice(), { '/sys/class/dax/dax7.0': '-> /sys/devices/gone' }),
+		});
+		expect(evidence.map(({ value }) => value)).toEqual(expect.arrayContaining(['there, 1 device', 'there, 0 devices']));
+	});
+
 	test('says what was read, and where', () => {
 		const { evidence } = deviceModel({ root: machine(classDevice(), oldKernel) });
 		expect(evidence).toEqual([
 			{ value: 'there, 0 devices', source: '/sys/bus/dax' },
-			{ value: 'there, 1 devices', source: '/sys/class/dax' },
+			{ value: 'there, 1 device', source: '/sys/class/dax' },
 			{ value: 'loaded', source: '/sys/module/dax_pmem_compat' },
 			{ value: 'in 5.10.0', source: 'modules.dep, dax_pmem_compat' },
 			{ value: 'none', source: expect.stringContaining('blacklist dax_pmem_compat') },
@@ -125,6 +164,35 @@ describe('migrateDeviceModel', () => {
 			}),
 		);
 		expect(existsSync(join(root, `${modprobe}/daxctl.conf`))).toBe(true);
+	});
+
+	test('a link of that name that leads nowhere is somebody’s, too', () => {
+		const root = machine({ [ours]: '=> /nowhere' });
+		for (const dryRun of [true, false]) {
+			expect(() => migrateDeviceModel({ root, dryRun })).toThrow(
+				expect.objectContaining({ code: 'ERR_DAXKIND_FOREIGN_FILE', path: ours }),
+			);
+		}
+	});
+
+	test('everybody may read the policy, whatever the umask', () => {
+		const root = machine(classDevice());
+		const before = process.umask(0o077);
+		try {
+			migrateDeviceModel({ root });
+		} finally {
+			process.umask(before);
+		}
+		expect(lstatSync(join(root, ours)).mode & 0o777).toBe(0o644);
+	});
+
+	test('of a kernel without the bus a reboot is not enough', () => {
+		const entries = Object.fromEntries(Object.entries(classDevice()).filter(([path]) => !path.startsWith('/sys/bus')));
+		expect(migrateDeviceModel({ root: machine(entries) }).next).toEqual([expect.stringContaining('5.1 or later')]);
+	});
+
+	test('an unset variable is no root', () => {
+		expect(() => migrateDeviceModel({ root: '' })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }));
 	});
 
 	test('a file of that name that is something else is neither overwritten nor removed', () => {
@@ -191,8 +259,36 @@ describe('migrateDeviceModel', () => {
 	])('an initramfs %s', (_, image, hasModule) => {
 		const root = machine({ '/boot/initrd.img-5.10.0': image, '/etc/initramfs-tools/initramfs.conf': '' });
 		const { initramfs, next } = migrateDeviceModel({ root });
-		expect(initramfs).toEqual(hasModule === false ? [] : [{ path: '/boot/initrd.img-5.10.0', hasModule }]);
+		expect(initramfs).toMatchObject(hasModule === false ? [] : [{ path: '/boot/initrd.img-5.10.0', hasModule }]);
 		expect(next).toEqual(hasModule === false ? [] : [`chroot ${root} update-initramfs -u -k all`]);
+	});
+
+	/** An archive with one file. */
+	function cpioFile(name: string, text: string): Buffer {
+		const archive = cpio([name]);
+		archive.write(text.length.toString(16).padStart(8, '0'), 54, 'latin1');
+		const end = Math.ceil((110 + name.length + 1) / 4) * 4;
+		const content = Buffer.from(text.padEnd(Math.ceil(text.length / 4) * 4, '\0'));
+		return Buffer.concat([archive.subarray(0, end), content, archive.subarray(end)]);
+	}
+
+	const withPolicy = Buffer.concat([cpioFile('etc/modprobe.d/daxkind.conf', daxctlPolicy), withModule]);
+	const initramfs = { '/etc/initramfs-tools/initramfs.conf': '' };
+
+	test('an initramfs with the module and the policy is as it is to be; after undo it is not', () => {
+		const root = machine({ ...initramfs, '/boot/initrd.img-5.10.0': gzipSync(withPolicy) });
+		expect(migrateDeviceModel({ root })).toMatchObject({ changed: true, initramfs: [], next: [] });
+		expect(migrateDeviceModel({ root, undo: true })).toMatchObject({
+			changed: true,
+			initramfs: [{ path: '/boot/initrd.img-5.10.0', hasModule: true, hasPolicy: true }],
+			next: [`chroot ${root} update-initramfs -u -k all`],
+		});
+	});
+
+	test('images are looked for where the Boot Loader Specification has them, too', () => {
+		const path = `/boot/${'a1'.repeat(16)}/5.10.0/initrd`;
+		const root = machine({ ...initramfs, [path]: withModule });
+		expect(migrateDeviceModel({ root }).initramfs).toMatchObject([{ path, hasModule: true }]);
 	});
 
 	test.skipIf(!existsSync(daxctls))('daxctl’s own file is recognised, and says the same as ours', () => {

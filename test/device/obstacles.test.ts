@@ -1,9 +1,12 @@
 // What stands in the way of moving a device, on trees of machines that are not at hand. The rest is made for real in test/vm-device.
+
+import { statSync } from 'node:fs';
 import type { DaxDevice } from 'daxkind/device';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';
 import { modelObstacle, toSystemRam, useOf } from '#lib/device/obstacles.js';
 import { treeAt } from '#lib/device/tree.js';
+import { deviceNumbers } from '#lib/sysfs.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { busDevice, classDevice, type Entries, makeTree, memoryBlocks } from '../helpers/tree.ts';
 
@@ -71,6 +74,16 @@ describe('who uses a device', () => {
 		const used = useOf(tree, of('dax1.0'));
 		expect(used).toMatchObject({ code: 'ERR_DAXKIND_DEVICE_IN_USE', remedy: expect.stringContaining('kill 77 78') });
 		expect(used!.message).toContain('server (process 77), client (process 78)');
+	});
+
+	test('by the inode of its node, whatever the name', () => {
+		const { tree, of } = machine(busDevice());
+		const { ino, dev } = statSync(`${tree.root}/dev/dax1.0`);
+		const { major, minor } = deviceNumbers(dev);
+		const hex = (number: number) => number.toString(16).padStart(2, '0');
+		const line = (inode: number) => `7f56-7f57 rw-s 00000000 ${hex(major)}:${hex(minor)} ${inode}     /dev/pmem`;
+		makeTree(tree.root, { '/proc/80/maps': line(ino), '/proc/81/maps': line(ino + 1), '/proc/80/comm': 'renamed' });
+		expect(useOf(tree, of('dax1.0'))!.message).toMatch(/mapped by renamed \(process 80\), which/);
 	});
 
 	test('a file system on it', () => {

@@ -1,10 +1,10 @@
 // The process that writes to sysfs: what it cannot write, what takes for ever, and that the next write is as if nothing had been.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Writer } from '#lib/device/writer.js';
-import { childrenOf, commandLine } from '../helpers/process.ts';
+import { childrenOf, commandLine, isAlive, until } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const writer = new Writer();
@@ -48,4 +48,45 @@ test('the end of the process in the middle of a write is an error', async () => 
 	for (const pid of childrenOf(process.pid))
 		if (commandLine(pid).includes('writer-process')) process.kill(pid, 'SIGKILL');
 	await expect(stuck).rejects.toMatchObject({ code: 'EPIPE' });
+});
+
+/** A program that writes to a FIFO that nobody reads, and what became of the process that does. */
+async function writing(end: string): Promise<{ output: string; child: number }> {
+	const { fifo, file } = files();
+	const program = `
+		import { Writer } from '#lib/device/writer.js';
+		const writer = new Writer();
+		await writer.write(${JSON.stringify(file)}, 'x');
+		writer.write(${JSON.stringify(fifo)}, 'x').catch(() => {});
+		process.on('SIGINT', async () => {
+			await writer.write(${JSON.stringify(file)}, 'y', { limitMs: 5000 }).then(() => console.log('written'), console.log);
+			process.exit();
+		});
+		console.log('begun');
+		setInterval(() => {}, 1000);`;
+	// A process group of its own, as in a terminal.
+	const parent = spawn(process.execPath, ['--input-type=module', '-e', program], { detached: true });
+	let output = '';
+	parent.stdout.setEncoding('utf8').on('data', (text) => {
+		output += text;
+	});
+	const isWriting = (pid: number) => commandLine(pid).includes('writer-process');
+	await until(() => output.includes('begun') && childrenOf(parent.pid!).some(isWriting));
+	const child = childrenOf(parent.pid!).find(isWriting)!;
+	const ended = new Promise((resolve) => parent.once('exit', resolve));
+	await new Promise((resolve) => setTimeout(resolve, 300));
+	if (end === 'SIGINT') process.kill(-parent.pid!, end);
+	else parent.kill('SIGKILL');
+	await ended;
+	return { output, child };
+}
+
+test('Ctrl-C is for who called, not for the process that writes', async () => {
+	const { output } = await writing('SIGINT');
+	expect(output).toMatch(/begun\n.*written/s);
+});
+
+test('the process that writes ends with the one that called, even in the middle of a write', async () => {
+	const { child } = await writing('SIGKILL');
+	await until(() => !isAlive(child));
 });

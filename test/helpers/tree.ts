@@ -2,7 +2,10 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-/** What a machine has, by its paths: a file's text, or `-> path` for a link, which is made relative, as those of sysfs are. */
+/**
+ * What a machine has, by its paths: a file's text; `-> path` for a link, which is made relative, as those of sysfs are; `=> path` for one that
+ * is absolute, as those that people and packages make.
+ */
 export type Entries = Record<string, string | Buffer>;
 
 /** Makes the files of a machine below a directory, and gives that. */
@@ -10,8 +13,8 @@ export function makeTree(root: string, entries: Entries): string {
 	for (const [path, content] of Object.entries(entries)) {
 		const at = join(root, path);
 		mkdirSync(dirname(at), { recursive: true });
-		const [, target] = typeof content === 'string' ? (/^-> (.*)/.exec(content) ?? []) : [];
-		if (target !== undefined) symlinkSync(relative(dirname(at), join(root, target)), at);
+		const [, sort, target] = typeof content === 'string' ? (/^([-=])> (.*)/.exec(content) ?? []) : [];
+		if (target !== undefined) symlinkSync(sort === '=' ? target : relative(dirname(at), join(root, target)), at);
 		else writeFileSync(at, typeof content === 'string' ? `${content}\n` : content);
 	}
 	return root;

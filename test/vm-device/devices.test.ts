@@ -11,6 +11,7 @@ import {
 	disableDevice,
 	enableDevice,
 	getDevice,
+	holdersOf,
 	listDevices,
 	listRegions,
 	modeAfterReboot,
@@ -205,6 +206,37 @@ describe('reconfigureDevice', () => {
 			child.kill();
 			await ended;
 		}
+	});
+
+	test.skipIf(!hasPython)('refuses a device that somebody maps by a node of another name', async () => {
+		const { major, minor } = getDevice(devdax);
+		const node = join(temporaryDirectory(), 'pmem');
+		sh(`mknod ${node} c ${major} ${minor}`);
+		const program = `import mmap, os, sys
+memory = mmap.mmap(os.open(${JSON.stringify(node)}, os.O_RDWR), 1 << 21)
+print("mapped", flush=True)
+sys.stdin.read()`;
+		const child = spawn('python3', ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] });
+		const ended = new Promise((resolve) => child.once('exit', resolve));
+		try {
+			await new Promise((resolve) => child.stdout.once('data', resolve));
+			expect(holdersOf(getDevice(devdax))).toEqual([{ pid: child.pid, command: 'python3' }]);
+			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(
+				refused('ERR_DAXKIND_DEVICE_IN_USE', name, new RegExp(`kill ${child.pid}`)),
+			);
+		} finally {
+			child.stdin.end();
+			await ended;
+		}
+	});
+
+	test('knows a device by another node, and a block device of its numbers for what it is', async () => {
+		const { major, minor } = getDevice(devdax);
+		const directory = temporaryDirectory();
+		sh(`cd ${directory} && mknod same c ${major} ${minor} && mknod other b ${major} ${minor}`);
+		expect(getDevice(join(directory, 'same')).name).toBe(name);
+		const other = join(directory, 'other');
+		await expect(reconfigureDevice(other, 'devdax')).rejects.toEqual(refused('ERR_DAXKIND_NO_DEVICE', other, /dax/));
 	});
 
 	test.skipIf(!hasPython)('gives up memory with a pinned page, names why, and leaves it online', async () => {

@@ -1,0 +1,138 @@
+// Taking memory blocks on- and offline, one after another. Others may do so at the same time (udev rules of distributions do): what counts is
+// a block's state at the moment.
+import { refusal, type SystemError } from '../errors.ts';
+import type { DaxDevice } from './device.ts';
+import type { Kernel } from './kernel.ts';
+import { type MemoryBlock, memoryDirectory } from './memory.ts';
+import type { CheckedDeviceOptions } from './options.ts';
+import type { Tree } from './tree.ts';
+
+type State = 'online_movable' | 'online_kernel' | 'offline';
+
+export const stateFile = ({ name }: MemoryBlock) => `${memoryDirectory}/${name}/state`;
+
+const isOnline = (tree: Tree, block: MemoryBlock) => tree.read(stateFile(block)).value !== 'offline';
+
+/** Whether an error is of the write itself, and not the end that a signal made of it. */
+const isOfWrite = (error: unknown): error is SystemError => (error as Partial<SystemError>)?.syscall === 'write';
+
+/** Brings a block to a state. Whether this was it: somebody else may have been quicker. */
+async function set(
+	tree: Tree,
+	kernel: Kernel,
+	block: MemoryBlock,
+	state: State,
+	options?: Parameters<Kernel['write']>[2],
+): Promise<boolean> {
+	const isThere = () => isOnline(tree, block) === (state !== 'offline');
+	if (isThere()) return false;
+	try {
+		await kernel.write(stateFile(block), state, options);
+		return true;
+	} catch (error) {
+		if (isOfWrite(error) && error.code === 'EINVAL' && isThere()) return false;
+		throw error;
+	}
+}
+
+/**
+ * Brings all blocks online that are not. If one does not come online, those that did go offline again; after an abort they stay.
+ *
+ * @returns How many were brought online.
+ * @throws Error ERR_DAXKIND_MEMORY_FAILED.
+ */
+export async function bringOnline(
+	tree: Tree,
+	kernel: Kernel,
+	{ name }: Pick<DaxDevice, 'name'>,
+	blocks: readonly MemoryBlock[],
+	movable: boolean,
+	{ signal, onProgress, blockLimitMs }: CheckedDeviceOptions,
+): Promise<number> {
+	const state = movable ? 'online_movable' : 'online_kernel';
+	const offline = blocks.filter((block) => !isOnline(tree, block));
+	const brought: MemoryBlock[] = [];
+	for (const [done, block] of offline.entries()) {
+		onProgress({ step: 'online', done, total: offline.length });
+		try {
+			if (await set(tree, kernel, block, state, { signal })) brought.push(block);
+		} catch (error) {
+			if (!isOfWrite(error)) throw error;
+			const failed: string[] = [];
+			for (const one of brought) {
+				const back = set(tree, kernel, one, 'offline', { limitMs: blockLimitMs });
+				await back.catch(() => failed.push(`echo offline > ${stateFile(one)}`));
+			}
+			const what = `${block.name} of ${name} does not come online: ${error.code}; the kernel's log has the reason (dmesg). ${asBefore(failed)}`;
+			throw Object.assign(refusal('ERR_DAXKIND_MEMORY_FAILED', name, what, failed.join('; ') || undefined), {
+				cause: error,
+			});
+		}
+	}
+	if (offline.length > 0) onProgress({ step: 'online', done: offline.length, total: offline.length });
+	return brought.length;
+}
+
+const asBefore = (failed: readonly string[]) =>
+	failed.length === 0
+		? 'Its blocks are as they were'
+		: `${failed.length === 1 ? 'One block is' : `${failed.length} blocks are`} not as before`;
+
+/** What the kernel's errors of taking a block offline mean. */
+function whyNot({ code }: SystemError, limitMs: number): string {
+	switch (code) {
+		case 'ETIMEDOUT':
+			return `pages of it are pinned, by a device or io_uring as a rule: the kernel had not moved them within ${limitMs / 1000} s`;
+		case 'EBUSY':
+			return 'the kernel has something in it that cannot be moved, because it is in zone Normal';
+		case 'ENOMEM':
+			return 'there is no room elsewhere for what is in it';
+		default:
+			return `the kernel refuses: ${code}`;
+	}
+}
+
+/**
+ * Takes all blocks offline that are not. If one cannot be, or on an abort, those that have been come online again, as they were before.
+ *
+ * @returns How many were taken offline.
+ * @throws Error ERR_DAXKIND_MEMORY_BUSY; the signal's reason.
+ */
+export async function takeOffline(
+	tree: Tree,
+	kernel: Kernel,
+	{ name }: Pick<DaxDevice, 'name'>,
+	blocks: readonly MemoryBlock[],
+	{ signal, onProgress, blockLimitMs }: CheckedDeviceOptions,
+): Promise<number> {
+	const online = blocks.filter((block) => isOnline(tree, block));
+	let changed = 0;
+	for (const [done, block] of online.entries()) {
+		try {
+			onProgress({ step: 'offline', done, total: online.length });
+			if (await set(tree, kernel, block, 'offline', { signal, limitMs: blockLimitMs })) changed++;
+		} catch (error) {
+			// The one in hand, too: a write that was ended may have been done.
+			const failed = await restore(tree, kernel, online);
+			if (!isOfWrite(error)) {
+				if (error instanceof Error && failed.length > 0) error.message += ` ${asBefore(failed)}: ${failed.join('; ')}`;
+				throw error;
+			}
+			const what = `${block.name} of ${name} cannot be taken offline: ${whyNot(error, blockLimitMs)}. ${asBefore(failed)}`;
+			const remedy = [...failed, 'end what uses that memory, and try again, or reboot'].join('; ');
+			throw Object.assign(refusal('ERR_DAXKIND_MEMORY_BUSY', name, what, remedy), { cause: error });
+		}
+	}
+	if (online.length > 0) onProgress({ step: 'offline', done: online.length, total: online.length });
+	return changed;
+}
+
+/** Brings blocks online again that were, each in the zone in which it was. The commands for those that do not come. */
+export async function restore(tree: Tree, kernel: Kernel, blocks: readonly MemoryBlock[]): Promise<string[]> {
+	const failed: string[] = [];
+	for (const block of blocks) {
+		const state = block.zone === 'Movable' ? 'online_movable' : 'online_kernel';
+		await set(tree, kernel, block, state).catch(() => failed.push(`echo ${state} > ${stateFile(block)}`));
+	}
+	return failed;
+}
