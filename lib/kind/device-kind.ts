@@ -1,4 +1,5 @@
 // The device kind: memory in a device-DAX device, or a part of one.
+import { existsSync } from 'node:fs';
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
 import { outOfRange, refusal, type SystemError, systemError } from '../errors.ts';
@@ -85,8 +86,16 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	if (length > rest || length === 0) {
 		throw outOfRange('options.size', `> 0 and <= ${rest}, what the device has behind the offset`, length);
 	}
-	const node = path.includes('/') ? path : (found.path ?? path);
+	const node = path.includes('/') && existsSync(path) ? path : found.path;
+	if (node === undefined) throw withoutNode(found);
 	return { device: found, request: [node, offset, length, align, scrub, prefault, debug], pressure };
+}
+
+/** A device that sysfs shows, and /dev does not, as in most containers. */
+function withoutNode({ name, major, minor, reasons }: DaxDevice) {
+	const what = `The device ${name} has no node: ${reasons.path}`;
+	const remedy = `mknod /dev/${name} c ${major} ${minor}; in a container: docker run --device /dev/${name}`;
+	return refusal('ERR_DAXKIND_NO_DEVICE', `/dev/${name}`, what, remedy);
 }
 
 /** How others than root come to open a device. */

@@ -1,6 +1,6 @@
 // The node kind: memory of NUMA nodes, as that which the kernel has of a device-DAX device in system-ram mode.
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
-import { invalidArgType, invalidArgValue, refusal, type SystemError } from '../errors.ts';
+import { invalidArgType, invalidArgValue, refusal, type SystemError, systemError } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { type KindHandle, type NodeKindRequest, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
@@ -36,7 +36,7 @@ export interface NodeKindOptions extends PressureOptions {
 	nearest?: boolean;
 	/**
 	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. It takes memory as blocks are allocated, never more than this.
-	 * Default 0: what the nodes have in all.
+	 * Default 0: what the nodes have in all; with `prefault`, what they can give now.
 	 */
 	maxSize?: number;
 	/**
@@ -83,7 +83,8 @@ function nodesFor(given: unknown, nearest: boolean): number[] {
 		throw invalidArgType('nodes', "a number, an array of numbers or 'kmem'", given);
 	}
 	if (list.length === 0) throw invalidArgValue('nodes', 'an array with the number of at least one node', '[]');
-	const nodes = [...new Set(list.map((node) => requireInteger('nodes', node, 0, mostNode)))];
+	// Array.from has a hole as what it reads as.
+	const nodes = [...new Set(Array.from(list, (node) => requireInteger('nodes', node, 0, mostNode)))];
 	requireNodes(nodes);
 	return nodes;
 }
@@ -109,9 +110,14 @@ function checkOptions(given: unknown, options: unknown, known: string[]): Checke
 }
 
 /** Gives an error of native code its reason. */
-function explained(error: unknown, { request: [path] }: Checked): unknown {
+function explained(error: unknown, path: string): unknown {
 	if (!(error instanceof Error)) return error;
 	const { code, syscall } = error as SystemError;
+	if (syscall === 'read') {
+		const what = `How much memory ${path} has cannot be read in /sys/devices/system/node`;
+		const remedy = 'mount sysfs at /sys; in a container, give it that of the host';
+		return Object.assign(refusal('ERR_DAXKIND_NO_SYSFS', path, what, remedy), { cause: error });
+	}
 	if (syscall === 'mbind' && code === 'EINVAL') {
 		const what = `The kernel has no memory for this process on ${path}`;
 		return Object.assign(
@@ -134,7 +140,16 @@ function explained(error: unknown, { request: [path] }: Checked): unknown {
 			},
 		);
 	}
-	return error;
+	return sandboxed(error, path);
+}
+
+/** Gives the error of a sandbox, as the seccomp profile of a container runtime is one, its reason. */
+function sandboxed(error: unknown, path: string): unknown {
+	const { code, errno, syscall } = error as SystemError;
+	if ((syscall !== 'mbind' && syscall !== 'move_pages') || (code !== 'EPERM' && code !== 'ENOSYS')) return error;
+	const remedy = 'docker run --cap-add SYS_NICE, or a seccomp profile that allows mbind and move_pages';
+	const what = `a sandbox does not let this process choose NUMA nodes. Fix: ${remedy}`;
+	return Object.assign(systemError(errno, syscall, path, what), { remedy });
 }
 
 /** Makes the Kind of a handle that native code has made in attaching. */
@@ -166,7 +181,7 @@ export let nodeKindOf: (handle: KindHandle) => NodeKind;
  * ```
  */
 export class NodeKind extends Kind {
-	/** The nodes that its memory is to come from, the first preferred. */
+	/** The nodes that its memory is to come from. Which of several is used first is the kernel's choice; before Linux 5.15 a kind with policy `preferred` has the first alone. */
 	readonly wanted: readonly number[];
 	readonly policy: 'bind' | 'preferred' | 'interleave';
 	#hasWarned = false;
@@ -192,7 +207,7 @@ export class NodeKind extends Kind {
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
 	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NO_NODE for one that is not there, has no memory, or that this process may not
 	 *   use; ERR_DAXKIND_NO_KMEM; ERR_DAXKIND_NODE_FULL with `prefault`.
-	 * @throws A system error: ENOMEM (mmap), EPERM (mbind, in a sandbox).
+	 * @throws A system error: ENOMEM (mmap); EPERM or ENOSYS (mbind) in a sandbox, with `remedy`.
 	 */
 	static create(nodes: number | readonly number[] | 'kmem', options: NodeKindOptions = {}): NodeKind {
 		const stack = stackOf(NodeKind.create);
@@ -219,20 +234,39 @@ export class NodeKind extends Kind {
 			create: () => native.kindCreateNode(...checked.request),
 			createAsync: () => native.kindCreateNodeAsync(...checked.request),
 			kindOf: (handle) => new NodeKind(handle, checked.pressure),
-			explained: (error) => explained(error, checked),
+			explained: (error) => explained(error, checked.request[0]),
 		};
+	}
+
+	/**
+	 * As of every kind.
+	 *
+	 * @throws ERR_DAXKIND_NODE_FULL with `path` and `remedy` if the nodes cannot give all of it; ERR_INVALID_STATE after `close`; the
+	 *   signal's reason.
+	 */
+	override async prefault(options?: ProgressOptions): Promise<void> {
+		try {
+			await super.prefault(options);
+		} catch (error) {
+			throw explained(error, this.path);
+		}
 	}
 
 	/**
 	 * On which nodes the kind's memory really is (move_pages), the most first. It can be elsewhere than it was taken from: when a memory
 	 * block goes offline, or a device pins a page of zone Movable, the kernel moves what is there to other nodes, whatever the policy is.
-	 * Exact up to 128 MiB; of more, what pages at equal distances tell. Some milliseconds. Of a kind with policy `bind` the first time is
+	 * Exact up to 128 MiB; of more, what pages here and there tell. Some milliseconds. Of a kind with policy `bind` the first time is
 	 * also a warning of the process, DAXKIND_MEMORY_MOVED.
 	 *
-	 * @throws Error ERR_INVALID_STATE after `close`; a system error of move_pages.
+	 * @throws Error ERR_INVALID_STATE after `close`; a system error of move_pages: EPERM or ENOSYS in a sandbox, with `remedy`.
 	 */
 	nodes(): NodeUse[] {
-		const uses = nodesOf(this);
+		let uses: NodeUse[];
+		try {
+			uses = nodesOf(this);
+		} catch (error) {
+			throw sandboxed(error, this.path);
+		}
 		const moved = this.policy === 'bind' ? uses.filter(({ node }) => !this.wanted.includes(node)) : [];
 		if (moved.length > 0 && !this.#hasWarned) {
 			this.#hasWarned = true;

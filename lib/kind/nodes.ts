@@ -30,10 +30,16 @@ function distance(from: number, to: number): number | undefined {
  *
  * @param from The node from which distance counts.
  * @param nearest Only those that no other is nearer than.
- * @throws Error ERR_DAXKIND_NO_KMEM if there are none with memory online.
+ * @throws Error ERR_DAXKIND_NO_KMEM if there are none with memory online; ERR_DAXKIND_NO_NODE if this process may use none of them;
+ *   ERR_DAXKIND_NO_SYSFS.
  */
 export function kmemNodes(from: number, nearest: boolean): number[] {
-	const hasMemory = new Set(parseList(readAttribute(`${directory}/has_memory`)));
+	const withMemory = readAttribute(`${directory}/has_memory`);
+	if (withMemory === undefined) {
+		const remedy = 'mount sysfs at /sys; in a container, give it that of the host';
+		throw refusal('ERR_DAXKIND_NO_SYSFS', directory, 'There is no sysfs that shows NUMA nodes', remedy);
+	}
+	const hasMemory = new Set(parseList(withMemory));
 	const devices = listDevices();
 	const targets = devices.flatMap(({ mode, targetNode }) => (mode === 'system-ram' ? (targetNode ?? []) : []));
 	const far = (node: number) => distance(from, node) ?? Number.MAX_SAFE_INTEGER;
@@ -52,7 +58,18 @@ export function kmemNodes(from: number, nearest: boolean): number[] {
 					: `daxkind reconfigure-device --mode=system-ram ${first.name}`;
 		throw refusal('ERR_DAXKIND_NO_KMEM', '/sys/bus/dax/devices', what, remedy);
 	}
-	return nearest ? nodes.filter((node) => far(node) === far(nodes[0]!)) : nodes;
+	const allowed = allowedNodes();
+	const usable = nodes.filter((node) => allowed === undefined || allowed.includes(node));
+	// Says why none is.
+	if (usable.length === 0) requireNodes(nodes);
+	return nearest ? usable.filter((node) => far(node) === far(usable[0]!)) : usable;
+}
+
+/** The nodes that this process may have memory of (cpuset.mems); undefined where that is not to be seen. */
+function allowedNodes(): number[] | undefined {
+	const status = readAttribute('/proc/self/status') ?? '';
+	const list = /^Mems_allowed_list:\s*(.*)$/m.exec(status)?.[1];
+	return list === undefined ? undefined : parseList(list);
 }
 
 /**
@@ -65,8 +82,7 @@ export function requireNodes(nodes: readonly number[]): void {
 	// Without sysfs, mbind says what there is not.
 	if (online === undefined) return;
 	const hasMemory = parseList(readAttribute(`${directory}/has_memory`));
-	const status = readAttribute('/proc/self/status') ?? '';
-	const allowed = parseList(/^Mems_allowed_list:\s*(.*)$/m.exec(status)?.[1]);
+	const allowed = allowedNodes();
 	for (const node of nodes) {
 		const path = `${directory}/node${node}`;
 		const those = `name some of those that have: ${hasMemory.join(', ')}`;
@@ -76,7 +92,7 @@ export function requireNodes(nodes: readonly number[]): void {
 				: `There is no NUMA node ${node}, or it has no memory online`;
 			throw refusal('ERR_DAXKIND_NO_NODE', path, what, those);
 		}
-		if (allowed.length > 0 && !allowed.includes(node)) {
+		if (allowed !== undefined && !allowed.includes(node)) {
 			const what = `This process may not have memory of NUMA node ${node}: its cpuset allows ${allowed.join(', ')}`;
 			throw refusal('ERR_DAXKIND_NO_NODE', path, what, 'have the node added to cpuset.mems of its control group');
 		}

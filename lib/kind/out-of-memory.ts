@@ -32,7 +32,7 @@ const words: Record<OutOfMemoryReason, (failure: Failure) => string> = {
 	quota: () =>
 		'the quota of its user, group or project is used up; free blocks, or have the quota raised (repquota lists them)',
 	'node-full': () =>
-		'the nodes have no more memory than the kernel needs, or the control group of this process is at its limit; free blocks, or allow other nodes (policy preferred)',
+		'the nodes that it may use have no more memory than the kernel needs, or the control group of this process is at its limit; free blocks, name more nodes, or raise the limit',
 	fragmented: ({ requested, free, freeInSlabs }) =>
 		free >= requested
 			? `${free} bytes are free, but not in one piece; free neighbouring blocks, or ask for less at once`

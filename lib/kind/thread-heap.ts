@@ -75,6 +75,8 @@ export class ThreadHeap {
 	/** How blocks are looked up that raw handles have left in the cache by number. */
 	resolver: Resolver | undefined;
 	readonly #path: string;
+	/** What gets memory from the kernel. */
+	readonly #commitCall: 'fallocate' | 'madvise';
 	readonly #backings: Backings;
 
 	constructor(handle: KindHandle, backings: Backings) {
@@ -85,6 +87,7 @@ export class ThreadHeap {
 		this.unitSize = 2 ** handle.unitShift;
 		this.cache = new Int32Array(handle.cache);
 		this.#path = handle.path;
+		this.#commitCall = handle.type === 'node' ? 'madvise' : 'fallocate';
 		this.#backings = backings;
 	}
 
@@ -94,7 +97,7 @@ export class ThreadHeap {
 	 *
 	 * @param alignment A power of two.
 	 * @returns The place, or a status if there is no memory: -ENOMEM, -ENOSPC, -EDQUOT.
-	 * @throws SystemError of `fallocate` for an error that is not about memory.
+	 * @throws SystemError of `fallocate`, or `madvise` on nodes, for an error that is not about memory.
 	 */
 	find(size: number, alignment: number): Place | number {
 		const { cache } = this;
@@ -108,7 +111,7 @@ export class ThreadHeap {
 			code < runCode ? native.kindRefill(this.id, code) : native.kindAllocateRun(this.id, unitsOf(code), alignment);
 		if (status === 0) return code < runCode ? this.#newest(code) : this.#result(code);
 		if (status === noMemory || isOutOfRoom(status)) return status;
-		throw systemError(status, 'fallocate', this.#path);
+		throw systemError(status, this.#commitCall, this.#path);
 	}
 
 	/**

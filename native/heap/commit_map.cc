@@ -205,8 +205,9 @@ void CommitMap::markFreed(ByteRange range, ByteRange whole, uint32_t idleMs) {
 
 uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
     if (!isElastic_) return 0;
-    const uint64_t first = up(range.from, kCommitGranule);
-    const uint64_t last = std::min(range.to / kCommitGranule, usedChunks_ * kGranulesPerChunk);
+    const uint64_t unit = region_->givingUnit();
+    const uint64_t first = up(range.from, unit) * (unit / kCommitGranule);
+    const uint64_t last = std::min(range.to / unit * (unit / kCommitGranule), usedChunks_ * kGranulesPerChunk);
     const Granules found =
         stretch(first, last, std::max<uint64_t>(std::min(punchPace_.size(), most) / kCommitGranule, 1),
                 [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); });

@@ -82,14 +82,25 @@ int makeDeviceKind(const DeviceKindRequest& request, std::shared_ptr<Kind>* made
 }
 
 int makeNodeKind(const NodeKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall) {
-    std::shared_ptr<Kind> kind = Kind::make();
-    auto region = std::make_shared<NumaNodesRegion>();
-    int error = region->open(request.nodes, failedCall);
-    if (error != 0) return error;
-    kind->region = region;
-    *failedCall = "mmap";
-    error = kind->heap.open(region.get(), HeapOptions{});
-    if (error != 0) return error;
+    NumaNodesOptions options = request.nodes;
+    options.isAtOnce = request.prefault;
+    std::shared_ptr<Kind> kind;
+    std::shared_ptr<NumaNodesRegion> region;
+    for (;;) {
+        kind = Kind::make();
+        region = std::make_shared<NumaNodesRegion>();
+        int error = region->open(options, failedCall);
+        if (error == 0) {
+            kind->region = region;
+            *failedCall = "mmap";
+            error = kind->heap.open(region.get(), HeapOptions{});
+        }
+        if (error == 0) break;
+        // The nodes may have more than the address space that this process is allowed.
+        if (request.nodes.capacity != 0 || error != -ENOMEM || options.capacity == kChunkSize) return error;
+        const uint64_t last = options.capacity == 0 ? region->total() : options.capacity;
+        options.capacity = std::max(last / 2 / kChunkSize * kChunkSize, kChunkSize);
+    }
     KindDescription& description = kind->description;
     description.type = "node";
     description.path = request.path;
@@ -147,19 +158,24 @@ int Making::step(JobControl& control, const char** failedCall) {
         if (prefaults_ && !scrubs_) prefault_.emplace(kind_);
         return scrub_ || prefault_ ? kMore : 0;
     }
-    return scrub_ ? scrub_->step(control) : prefault_->step(control, failedCall);
+    return scrub_ ? scrub_->step(control, failedCall) : prefault_->step(control, failedCall);
 }
 
-int Scrub::step(JobControl& control) {
+int Scrub::step(JobControl& control, const char** failedCall) {
     Region& region = *kind_->region;
     const uint64_t capacity = region.capacity();
     control.total.store(static_cast<double>(capacity), std::memory_order_relaxed);
-    pace_.step([&](uint64_t size) {
+    *failedCall = "madvise";
+    const int error = pace_.step([&](uint64_t size) {
         const uint64_t length = std::min(size, capacity - offset_);
+        // A page that is not to be had is an error of this, and SIGBUS of a store.
+        const int error = region.populate(offset_, length);
+        if (error != 0) return error;
         std::memset(region.base() + offset_, 0, length);
         offset_ += length;
         return 0;
     });
+    if (error != 0) return error;
     control.done.store(static_cast<double>(offset_), std::memory_order_relaxed);
     return offset_ < capacity ? kMore : 0;
 }
@@ -168,11 +184,18 @@ int Prefault::step(JobControl& control, const char** failedCall) {
     Heap& heap = kind_->heap;
     Region& region = *kind_->region;
     const uint64_t capacity = region.capacity();
-    if (offset_ == 0) heap.keepStorage();
+    if (offset_ == 0) {
+        // What cannot be had whole is not begun.
+        *failedCall = region.commitCall();
+        const auto resident = static_cast<uint64_t>(std::max<int64_t>(region.resident(), 0));
+        const int error = region.foresee(capacity - std::min(capacity, resident));
+        if (error != 0) return error;
+        heap.keepStorage();
+    }
     control.total.store(static_cast<double>(capacity), std::memory_order_relaxed);
     const int error = pace_.step([&](uint64_t size) {
         const uint64_t length = std::min(size, capacity - offset_);
-        *failedCall = "fallocate";
+        *failedCall = region.commitCall();
         int error = heap.commit(offset_, length);
         if (error != 0) return error;
         *failedCall = "madvise";

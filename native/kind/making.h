@@ -71,8 +71,8 @@ class Scrub {
   public:
     explicit Scrub(std::shared_ptr<Kind> kind) : kind_(std::move(kind)) {}
 
-    // A step of some milliseconds: kMore, or 0 when all is done.
-    int step(JobControl& control);
+    // A step of some milliseconds: kMore, 0 when all is done, or -errno with the system call that failed.
+    int step(JobControl& control, const char** failedCall);
 
   private:
     const std::shared_ptr<Kind> kind_;

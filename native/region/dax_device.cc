@@ -46,6 +46,7 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
     *failedCall = "fcntl";
     int error = syscalls::lockRange(fd_, options.offset, options.size);
     if (error != 0) return error;
+    offset_ = options.offset;
 
     *failedCall = "mmap";
     syscalls::MapOptions map;
@@ -75,7 +76,8 @@ int DaxDeviceRegion::populate(uint64_t offset, uint64_t length) {
 void DaxDeviceRegion::retire() {
     if (fd_ < 0) return;
     range_.letGo(capacity());
-    // Last: the lock goes with it.
+    // Last: others may have the range from then on.
+    syscalls::unlockRange(fd_, offset_, capacity());
     close(fd_);
     fd_ = -1;
 }

@@ -54,6 +54,7 @@ class DaxDeviceRegion final : public Region {
     int fd_ = -1;
     uint32_t major_ = 0;
     uint32_t minor_ = 0;
+    uint64_t offset_ = 0;
     AddressRange range_;
 };
 

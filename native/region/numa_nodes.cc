@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <map>
+#include <string>
 
 #include "syscalls/kernel.h"
 #include "syscalls/mapping.h"
@@ -16,8 +18,26 @@ namespace {
 // How much is faulted in at a time: others wait for the nodes' budget meanwhile, some milliseconds.
 constexpr uint64_t kCommitStep = 8 * 1024 * 1024;
 
-// How many pages uses() looks at: some milliseconds.
+// How many pages nodeUses() looks at: some milliseconds.
 constexpr uint64_t kSample = 32 * 1024;
+
+// What a word of bits stands for.
+constexpr uint64_t kPartBytes = 32 * kCommitGranule;
+
+// Whether the machine makes huge pages of whatever memory they fit in.
+bool hasHugePagesAlways() {
+    std::ifstream file("/sys/kernel/mm/transparent_hugepage/enabled");
+    std::string text;
+    return std::getline(file, text) && text.find("[always]") != std::string::npos;
+}
+
+// A number that looks random (splitmix64).
+uint64_t scrambled(uint64_t number) {
+    number += 0x9e3779b97f4a7c15;
+    number = (number ^ (number >> 30)) * 0xbf58476d1ce4e5b9;
+    number = (number ^ (number >> 27)) * 0x94d049bb133111eb;
+    return number ^ (number >> 31);
+}
 
 }  // namespace
 
@@ -33,9 +53,10 @@ int NumaNodesRegion::open(const NumaNodesOptions& options, const char** failedCa
 
 int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCall) {
     uint64_t capacity = options.capacity;
-    if (capacity == 0) capacity = budget_.total() / syscalls::hugePageSize * syscalls::hugePageSize;
-    *failedCall = "mbind";
-    if (capacity == 0) return -EINVAL;
+    if (capacity == 0) capacity = options.isAtOnce ? budget_.room() : budget_.total();
+    capacity = capacity / syscalls::hugePageSize * syscalls::hugePageSize;
+    *failedCall = "madvise";
+    if (capacity == 0) return -ENOSPC;
     *failedCall = "mmap";
     void* at = nullptr;
     int error = syscalls::mapAnonymousAligned(capacity, AddressRange::hintFor(capacity), syscalls::hugePageSize, &at);
@@ -54,8 +75,29 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
         syscalls::unmap(at, capacity);
         return error;
     }
+    const bool mayBeHuge =
+        options.hugePages == HugePages::kAlways || (options.hugePages == HugePages::kDefault && hasHugePagesAlways());
+    if (mayBeHuge) givingUnit_ = syscalls::hugePageSize;
+    parts_ = std::vector<std::atomic<uint32_t>>((capacity + kPartBytes - 1) / kPartBytes);
     range_.take(at, capacity);
     return 0;
+}
+
+void NumaNodesRegion::book(uint64_t offset, uint64_t length, bool isCommitted) {
+    for (uint64_t at = offset; at < offset + length;) {
+        const uint64_t end = std::min(offset + length, (at / kPartBytes + 1) * kPartBytes);
+        const uint64_t count = (end - at + kCommitGranule - 1) / kCommitGranule;
+        const auto bits = static_cast<uint32_t>(((uint64_t{1} << count) - 1) << (at % kPartBytes / kCommitGranule));
+        if (isCommitted)
+            parts_[at / kPartBytes] |= bits;
+        else
+            parts_[at / kPartBytes] &= ~bits;
+        at = end;
+    }
+    if (isCommitted)
+        committed_ += length;
+    else
+        committed_ -= length;
 }
 
 int NumaNodesRegion::commit(uint64_t offset, uint64_t length) {
@@ -63,18 +105,20 @@ int NumaNodesRegion::commit(uint64_t offset, uint64_t length) {
     while (end < offset + length && !committedEnd_.compare_exchange_weak(end, offset + length)) continue;
     for (uint64_t done = 0; done < length; done += kCommitStep) {
         const uint64_t step = std::min(kCommitStep, length - done);
-        const int error = budget_.spend(step, [&] { return syscalls::populateWrite(base() + offset + done, step); });
+        // Room for all that is still to come: what cannot be had whole is not begun.
+        const int error =
+            budget_.spend(length - done, [&] { return syscalls::populateWrite(base() + offset + done, step); });
         if (error == 0) continue;
         syscalls::advise(base() + offset, length, MADV_DONTNEED);
         return error == -ENOMEM ? -ENOSPC : error;
     }
-    committed_ += length;
+    book(offset, length, true);
     return 0;
 }
 
 int NumaNodesRegion::decommit(uint64_t offset, uint64_t length) {
     const int error = syscalls::advise(base() + offset, length, MADV_DONTNEED);
-    if (error == 0) committed_ -= length;
+    if (error == 0) book(offset, length, false);
     return error;
 }
 
@@ -82,16 +126,44 @@ void NumaNodesRegion::retire() {
     range_.letGo(committedEnd_);
 }
 
+std::vector<void*> NumaNodesRegion::sample() const {
+    const uint64_t page = syscalls::pageSize();
+    const uint64_t perGranule = kCommitGranule / page;
+    const uint64_t pages = committed_ / page;
+    const uint64_t wanted = std::min(pages, kSample);
+    std::vector<void*> found;
+    if (wanted == 0) return found;
+    // One page of each of so many parts of what is committed: at random, because what a policy does has a pattern.
+    const auto choice = [pages, wanted](uint64_t part) {
+        const uint64_t from = part * pages / wanted;
+        const uint64_t to = (part + 1) * pages / wanted;
+        return from + scrambled(part) % std::max<uint64_t>(to - from, 1);
+    };
+    uint64_t passed = 0;
+    uint64_t next = choice(0);
+    const uint64_t end = std::min<uint64_t>(parts_.size(), committedEnd_ / kPartBytes + 1);
+    for (uint64_t part = 0; part < end; part++) {
+        const uint32_t bits = parts_[part];
+        for (uint64_t granule = 0; bits >> granule != 0 && granule < 32; granule++) {
+            if ((bits >> granule & 1) == 0) continue;
+            while (found.size() < wanted && next < passed + perGranule) {
+                const uint64_t at = part * kPartBytes + granule * kCommitGranule + (next - passed) * page;
+                found.push_back(base() + at);
+                next = choice(found.size());
+            }
+            passed += perGranule;
+        }
+    }
+    return found;
+}
+
 int NumaNodesRegion::nodeUses(std::vector<NodeUse>* uses) const {
     uses->clear();
-    const uint64_t page = syscalls::pageSize();
-    const uint64_t pages = committedEnd_ / page;
-    if (pages == 0) return 0;
-    const uint64_t distance = (pages + kSample - 1) / kSample;
-    std::vector<void*> sample;
-    for (uint64_t at = 0; at < pages; at += distance) sample.push_back(base() + at * page);
+    const uint64_t committed = committed_;
+    const std::vector<void*> pages = sample();
+    if (pages.empty()) return 0;
     std::vector<int> nodes;
-    const int error = syscalls::nodesOfPages(sample, &nodes);
+    const int error = syscalls::nodesOfPages(pages, &nodes);
     if (error != 0) return error;
     std::map<int, uint64_t> counts;
     uint64_t found = 0;
@@ -100,13 +172,12 @@ int NumaNodesRegion::nodeUses(std::vector<NodeUse>* uses) const {
         counts[node]++;
         found++;
     }
-    const uint64_t committed = committed_;
+    const uint64_t page = syscalls::pageSize();
+    const bool isExact = committed / page <= kSample;
     for (const auto& [node, count] : counts) {
-        const uint64_t bytes = distance == 1
-                                   ? count * page
-                                   : static_cast<uint64_t>(static_cast<double>(committed) * static_cast<double>(count) /
-                                                           static_cast<double>(found));
-        uses->push_back({node, bytes});
+        const double share = static_cast<double>(count) / static_cast<double>(found);
+        const auto estimate = static_cast<uint64_t>(static_cast<double>(committed) * share);
+        uses->push_back({node, isExact ? count * page : estimate});
     }
     return 0;
 }

@@ -19,8 +19,10 @@ namespace daxkind {
 struct NumaNodesOptions {
     std::vector<int> nodes;  // The first is preferred where the kernel can prefer only one.
     syscalls::NumaPolicy policy = syscalls::NumaPolicy::kBind;
-    // Bytes, a multiple of 2 MiB; 0: what the nodes have in all.
+    // Bytes, a multiple of 2 MiB; 0: what the nodes have in all, or what they can give now.
     uint64_t capacity = 0;
+    // Whether all of it is to be taken as soon as the region is there.
+    bool isAtOnce = false;
     // Transparent huge pages: as the machine is set up, always (MADV_HUGEPAGE), or never (MADV_NOHUGEPAGE).
     enum class HugePages { kDefault, kAlways, kNever } hugePages = HugePages::kDefault;
 };
@@ -38,6 +40,11 @@ class NumaNodesRegion final : public Region {
 
     char* base() const override { return range_.base(); }
     uint64_t capacity() const override { return range_.length(); }
+    // Where there may be huge pages, no less than one: the kernel would fill up what is given back in the middle of one
+    // (khugepaged), and count it for nobody.
+    uint64_t givingUnit() const override { return givingUnit_; }
+    int foresee(uint64_t bytes) override { return budget_.room() < bytes ? -ENOSPC : 0; }
+    const char* commitCall() const override { return "madvise"; }
     // -ENOSPC: the nodes have no room.
     int commit(uint64_t offset, uint64_t length) override;
     int decommit(uint64_t offset, uint64_t length) override;
@@ -50,15 +57,21 @@ class NumaNodesRegion final : public Region {
 
     // Bytes that the nodes have in all, now.
     uint64_t total() const { return budget_.total(); }
-    // Exact while little is committed; else by looking at pages at equal distances. -errno is move_pages'.
+    // Exact while little is committed; else by looking at pages here and there. -errno is move_pages'.
     int nodeUses(std::vector<NodeUse>* uses) const override;
 
   private:
     int map(const NumaNodesOptions& options, const char** failedCall);
+    void book(uint64_t offset, uint64_t length, bool isCommitted);
+    // The pages to be looked at: all that are committed, or some of them.
+    std::vector<void*> sample() const;
 
     NodeBudget budget_;
     AddressRange range_;
+    uint64_t givingUnit_ = kCommitGranule;
     std::atomic<uint64_t> committed_{0};
+    // What is committed: one bit for each granule, of 32 in each part.
+    std::vector<std::atomic<uint32_t>> parts_;
     std::atomic<uint64_t> committedEnd_{0};  // Nothing behind it has ever been committed.
 };
 

@@ -37,6 +37,12 @@ class Region {
     // Whether the range has to be committed at all. If not, all of it is there from the start and for good, and the
     // three calls below are not made.
     virtual bool isElastic() const { return true; }
+    // What storage goes back in: aligned parts of so many bytes, at most kChunkSize of the heap.
+    virtual uint64_t givingUnit() const { return kCommitGranule; }
+    // 0, or why so many bytes more could not be committed at this moment: -ENOSPC. Only an estimate.
+    virtual int foresee(uint64_t bytes) { return 0; }
+    // The system call that commit() fails with.
+    virtual const char* commitCall() const { return "fallocate"; }
     // Backs [offset, offset + length) with storage, so that touching it cannot fail. The range is not committed yet.
     // 0, or -errno with the range as it was: -ENOSPC and -EDQUOT when the file system has no room.
     virtual int commit(uint64_t offset, uint64_t length) = 0;

@@ -7,21 +7,30 @@
 
 namespace daxkind::syscalls {
 
-int lockRange(int fd, uint64_t offset, uint64_t length) {
+namespace {
+
+int setLock(int fd, short type, uint64_t offset, uint64_t length) {
     struct flock range = {};
-    range.l_type = F_WRLCK;
+    range.l_type = type;
     range.l_whence = SEEK_SET;
     range.l_start = static_cast<off_t>(offset);
     range.l_len = static_cast<off_t>(length);
-    if (fcntl(fd, F_OFD_SETLK, &range) == 0) return 0;
-    return errno == EACCES ? -EAGAIN : -errno;
+    return fcntl(fd, F_OFD_SETLK, &range) == 0 ? 0 : -errno;
 }
 
-int lock(int fd) {
-    int result;
-    do result = flock(fd, LOCK_EX) == 0 ? 0 : -errno;
-    while (result == -EINTR);
-    return result;
+}  // namespace
+
+int lockRange(int fd, uint64_t offset, uint64_t length) {
+    const int error = setLock(fd, F_WRLCK, offset, length);
+    return error == -EACCES ? -EAGAIN : error;
+}
+
+void unlockRange(int fd, uint64_t offset, uint64_t length) {
+    setLock(fd, F_UNLCK, offset, length);
+}
+
+int tryLock(int fd) {
+    return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
 }
 
 void unlock(int fd) {

@@ -9,8 +9,12 @@ namespace daxkind::syscalls {
 /// some of them. Works on device nodes too, by the inode of the node. The failed call is fcntl.
 int lockRange(int fd, uint64_t offset, uint64_t length);
 
-/// flock(LOCK_EX), waiting for whoever has it; unlock() gives it back. The failed call is flock.
-int lock(int fd);
+/// The same of no more: a process that was forked and has the descriptor keeps none.
+void unlockRange(int fd, uint64_t offset, uint64_t length);
+
+/// flock(LOCK_EX | LOCK_NB): -EWOULDBLOCK if somebody has it. unlock() gives it back, if it is ours. The failed call is
+/// flock.
+int tryLock(int fd);
 void unlock(int fd);
 
 }  // namespace daxkind::syscalls

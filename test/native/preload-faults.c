@@ -87,8 +87,8 @@ static void* real(void** known, const char* name) {
     return found;
 }
 
-static void *fallocate64Real, *fcntl64Real, *ftruncate64Real, *fstatfs64Real, *madviseReal, *mmap64Real, *mremapReal, *open64Real,
-    *pthread_createReal, *syscallReal;
+static void *fallocate64Real, *fcntl64Real, *ftruncate64Real, *fstatfs64Real, *madviseReal, *mmap64Real, *mremapReal,
+    *open64Real, *pthread_createReal, *syscallReal;
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t length) {
     return fails(kFallocate, CALLER) ? -1 : REAL(fallocate64)(fd, mode, offset, length);

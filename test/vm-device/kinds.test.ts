@@ -212,6 +212,19 @@ describe('DeviceKind', () => {
 		create(devdax);
 	});
 
+	test('without a node in /dev is refused, whatever there is of that name in the directory', () => {
+		const { major, minor } = getDevice(devdax);
+		const program = `import { DeviceKind } from 'daxkind';
+			for (const name of ['${basename(devdax)}', '${devdax}']) {
+				try { DeviceKind.create(name); } catch ({ code, path, remedy }) { console.log(code, path, remedy); }
+			}`;
+		const hide = `mount -t tmpfs none /dev && cd ${temporaryDirectory()} && touch ${basename(devdax)} && exec "$@"`;
+		const source = program.replace("'daxkind'", JSON.stringify(`${process.cwd()}/dist/index.js`));
+		const args = ['--mount', 'sh', '-c', hide, 'sh', process.execPath, '--input-type=module', '-e', source];
+		const line = `ERR_DAXKIND_NO_DEVICE ${devdax} mknod ${devdax} c ${major} ${minor}; in a container: docker run --device ${devdax}\n`;
+		expect(execFileSync('unshare', args, { encoding: 'utf8' })).toBe(line + line);
+	});
+
 	test.skipIf(sh('command -v python3 || true') === '')('is refused to a process with huge pages disabled', () => {
 		const program = `import { DeviceKind } from 'daxkind';
 			try { DeviceKind.create('${devdax}'); } catch ({ code, syscall, remedy }) { console.log(code, syscall, remedy); }`;
@@ -226,7 +239,7 @@ test.skipIf(sh('command -v cc || true') === '')(
 	'whichever system call of a device kind fails, there is an error that names it, and nothing is left behind',
 	() => {
 		const directory = temporaryDirectory();
-		const [library, orders] = [join(directory, 'preload-faults.so'), join(directory, 'orders')];
+		const [library, orders] = [join(temporaryDirectory(), 'preload-faults.so'), join(directory, 'orders')];
 		sh(`cc -shared -fPIC -O1 -o ${library} test/native/preload-faults.c`);
 		writeFileSync(orders, Buffer.alloc(24));
 		const said = execFileSync(process.execPath, ['--expose-gc', 'test/native/addon-faults.mjs', directory, devdax], {
@@ -251,7 +264,7 @@ describe('NodeKind on the memory of a device', () => {
 	const onNode = (number: number) =>
 		[
 			...readFileSync('/proc/self/numa_maps', 'utf8').matchAll(
-				new RegExp(`^.* bind:${number}\\b.* N${number}=(\\d+).*kernelpagesize_kB=(\\d+)`, 'gm'),
+				new RegExp(`^.* bind=static:${number}\\b.* N${number}=(\\d+).*kernelpagesize_kB=(\\d+)`, 'gm'),
 			),
 		].reduce((all, [, pages, kib]) => all + Number(pages) * Number(kib) * 1024, 0);
 
@@ -326,6 +339,15 @@ describe('NodeKind on the memory of a device', () => {
 		kind.close();
 	});
 
+	test('what is on each node is told of more than is looked at, too', () => {
+		const kind = NodeKind.create([0, node], { policy: 'interleave', maxSize: 192 * MiB, hugePages: 'never' });
+		kind.malloc(160 * MiB);
+		const uses = kind.nodes();
+		expect(uses).toHaveLength(2);
+		for (const { bytes } of uses) expect(Math.abs(bytes - 80 * MiB)).toBeLessThan(8 * MiB);
+		kind.close();
+	});
+
 	test('what was freed goes back to the node', () => {
 		const kind = NodeKind.create(node, { maxSize: 64 * MiB });
 		const block = kind.malloc(32 * MiB).fill(1);
@@ -351,5 +373,19 @@ describe('NodeKind on the memory of a device', () => {
 			expect.objectContaining({ code: 'ERR_DAXKIND_NO_NODE', remedy: expect.any(String) }),
 		);
 		await reconfigureDevice(hmem, 'system-ram', { force: true });
+	});
+
+	test('when the node comes back, also as another one, a kind that was there before has memory of it again', async () => {
+		const kind = NodeKind.create(node, { maxSize: 64 * MiB });
+		const first = kind.malloc(4 * MiB).fill(1);
+		await reconfigureDevice(hmem, 'devdax', { force: true });
+		expect(() => kind.malloc(16 * MiB)).toThrow(expect.objectContaining({ reason: 'node-full' }));
+		await reconfigureDevice(hmem, 'system-ram');
+		await new Promise((resolve) => setTimeout(resolve, 300));
+		kind.malloc(16 * MiB).fill(2);
+		const onIt = kind.nodes().find(({ node: at }) => at === node);
+		expect(onIt!.bytes).toBeGreaterThanOrEqual(16 * MiB);
+		expect(first[0]).toBe(1);
+		kind.close();
 	});
 });
