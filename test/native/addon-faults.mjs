@@ -42,7 +42,7 @@ const calls = {
 };
 const errors = {
 	fallocate: ['EINTR', 'ENOSPC', 'EIO'],
-	fcntl: ['ENOLCK'],
+	fcntl: ['EINVAL'],
 	ftruncate: ['EFBIG'],
 	fstatfs: ['EIO'],
 	madvise: ['ENOMEM'],
