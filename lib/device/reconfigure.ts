@@ -102,12 +102,12 @@ async function move(
 	{ onProgress }: CheckedDeviceOptions,
 ): Promise<void> {
 	const { name, driver } = before;
-	onProgress({ step: 'driver', done: 0, total: 1 });
 	try {
+		onProgress({ step: 'driver', done: 0, total: 1 });
 		await unbind(tree, kernel, name);
 	} catch (error) {
 		await restore(tree, kernel, before.memory?.blocks.filter(({ state }) => state !== 'offline') ?? []);
-		if (codeOf(error).startsWith('ERR_DAXKIND_')) throw error;
+		if ((error as Partial<SystemError>).syscall === undefined) throw error;
 		throw failed(name, `The driver ${driver} does not let ${name} go: ${codeOf(error)}. It is as it was`, error);
 	}
 	try {

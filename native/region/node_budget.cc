@@ -13,6 +13,7 @@
 
 #include "syscalls/locks.h"
 #include "syscalls/mapping.h"
+#include "syscalls/numa.h"
 
 namespace daxkind {
 
@@ -86,14 +87,6 @@ std::set<int> numbersIn(const std::string& list) {
         for (long number = first; number <= last && number < 1024; number++) numbers.insert(static_cast<int>(number));
     }
     return numbers;
-}
-
-// The nodes that this process may have memory of (cpuset.mems); empty where that is not to be seen.
-std::set<int> allowedNodes() {
-    const std::string text = contentOf("/proc/self/status");
-    const char name[] = "Mems_allowed_list:";
-    const size_t at = text.find(name);
-    return at == std::string::npos ? std::set<int>() : numbersIn(text.substr(at + sizeof name - 1));
 }
 
 // The number in a file of a control group; "max" is none.
@@ -281,7 +274,7 @@ NodeBudget::Turn::~Turn() {
 
 uint64_t NodeBudget::available() {
     const uint64_t margin = kMargin + (isAlone_ ? 0 : kStrangersMargin);
-    const std::set<int> allowed = allowedNodes();
+    const std::set<int> allowed = syscalls::allowedNodes();
     uint64_t all = 0;
     for (Node& node : nodes_) {
         if (!allowed.empty() && allowed.count(node.number) == 0) continue;

@@ -46,6 +46,19 @@ int nodesOfPages(const std::vector<void*>& pages, std::vector<int>* nodes) {
     return result == 0 ? 0 : -errno;
 }
 
+std::set<int> allowedNodes() {
+    unsigned long mask[kMostNodes / bitsPerWord] = {};
+    std::set<int> nodes;
+    if (syscall(SYS_get_mempolicy, nullptr, mask, static_cast<unsigned long>(kMostNodes), nullptr,
+                MPOL_F_MEMS_ALLOWED) != 0)
+        return nodes;
+    for (int node = 0; node < kMostNodes; node++) {
+        const auto at = static_cast<std::size_t>(node);
+        if ((mask[at / bitsPerWord] >> at % bitsPerWord & 1) != 0) nodes.insert(node);
+    }
+    return nodes;
+}
+
 int currentNode() {
     unsigned cpu = 0;
     unsigned node = 0;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <vector>
 
 namespace daxkind::syscalls {
@@ -26,6 +27,10 @@ int bindRange(void* address, std::size_t length, NumaPolicy policy, const std::v
 
 /// move_pages without targets: the node of each page, -ENOENT for one that is not there. The failed call is move_pages.
 int nodesOfPages(const std::vector<void*>& pages, std::vector<int>* nodes);
+
+/// get_mempolicy(MPOL_F_MEMS_ALLOWED): the nodes that the process may have memory of (cpuset); empty where that is
+/// refused.
+std::set<int> allowedNodes();
 
 /// getcpu: the node of the processor that this thread runs on now; 0 where it is refused.
 int currentNode();

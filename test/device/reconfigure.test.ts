@@ -199,6 +199,18 @@ describe('memory that does not go offline', () => {
 		expect(kernel.zones()).toEqual(zonesOf('Movable'));
 	});
 
+	test('an error of onProgress, whenever it comes', async () => {
+		for (const step of ['offline', 'driver']) {
+			const { kernel, move, look } = machine(inRam());
+			const onProgress = (at: { step: string; done: number }) => {
+				if (at.step === step && at.done === 0) throw new Error('from onProgress');
+			};
+			await expect(move('devdax', { force: true, onProgress })).rejects.toThrow('from onProgress');
+			expect(look().mode).toBe('system-ram');
+			expect(kernel.zones()).toEqual(zonesOf('Movable'));
+		}
+	});
+
 	test('an abort in the middle of a block, which went offline all the same', async () => {
 		const stop = new AbortController();
 		const { kernel, move } = machine(inRam(), { after: (path) => path.includes('memory35') && stop.abort('enough') });
