@@ -1,6 +1,5 @@
 // Where the memory of a device-DAX region comes from, by its place in /sys/devices.
 import { basename, dirname } from 'node:path';
-import type { DaxRegion } from './regions.ts';
 import type { Tree } from './tree.ts';
 
 /** -1 stands for no node; what else is below 0 is none of these numbers. */
@@ -29,8 +28,21 @@ export function ndRegionOf(tree: Tree, owner: string): string | undefined {
 		: undefined;
 }
 
+/** What a region is of. */
+export interface Origin {
+	/** region0 of an nvdimm, hmem.0 of Soft Reserved memory, dax_region0 of CXL. */
+	name: string;
+	/**
+	 * What found the memory: the provider of an nvdimm bus as the kernel names it (e820, ACPI.NFIT, virtio-pmem, CXL…), `hmem` (what the
+	 * firmware calls Soft Reserved), `cxl` (volatile memory of CXL devices); undefined for anything else.
+	 */
+	provider: string | undefined;
+	/** Until where stores have to come to survive a power failure: `cpu_cache`, `memory_controller`; undefined where the platform does not say. */
+	persistenceDomain: string | undefined;
+}
+
 /** What a region is of, by its directory in /sys/devices. */
-export function originOf(tree: Tree, owner: string): Pick<DaxRegion, 'name' | 'provider' | 'persistenceDomain'> {
+export function originOf(tree: Tree, owner: string): Origin {
 	const ndRegion = ndRegionOf(tree, owner);
 	if (ndRegion !== undefined) {
 		return {

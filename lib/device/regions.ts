@@ -1,22 +1,15 @@
 // The regions that device-DAX devices are parts of.
 import { basename } from 'node:path';
 import { byName, deviceDirectories, type LookOptions, treeFor } from './devices.ts';
-import { isDynamic, natural, ndRegionOf, originOf, ownerOf } from './origin.ts';
+import { isDynamic, natural, ndRegionOf, type Origin, originOf, ownerOf } from './origin.ts';
 import { refused, type Tree } from './tree.ts';
 
 /** A region: memory that device-DAX devices are parts of. */
-export interface DaxRegion {
+export interface DaxRegion extends Origin {
 	/** The kernel's number. */
 	id: number | undefined;
-	/** region0 of an nvdimm, hmem.0 of Soft Reserved memory, dax_region0 of CXL. */
-	name: string;
 	/** Its directory below /sys/devices, as daxctl names it. */
 	path: string;
-	/**
-	 * What found the memory: the provider of an nvdimm bus as the kernel names it (e820, ACPI.NFIT, virtio-pmem, CXL…), `hmem` (what the
-	 * firmware calls Soft Reserved), `cxl` (volatile memory of CXL devices); undefined for anything else.
-	 */
-	provider: string | undefined;
 	/** Bytes. */
 	size: number | undefined;
 	/** Bytes in no device; undefined for a static region. */
@@ -27,8 +20,6 @@ export interface DaxRegion {
 	dynamic: boolean;
 	numaNode: number | undefined;
 	targetNode: number | undefined;
-	/** Until where stores have to come to survive a power failure: `cpu_cache`, `memory_controller`; undefined where the platform does not say. */
-	persistenceDomain: string | undefined;
 	/** The names of its devices. */
 	devices: string[];
 	/** Why a field is undefined, where something refused to say: `{ align: 'EACCES: /sys/…/align is for root' }`. */
