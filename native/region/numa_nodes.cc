@@ -144,7 +144,7 @@ std::vector<void*> NumaNodesRegion::sample() const {
     const uint64_t end = std::min<uint64_t>(parts_.size(), committedEnd_ / kPartBytes + 1);
     for (uint64_t part = 0; part < end; part++) {
         const uint32_t bits = parts_[part];
-        for (uint64_t granule = 0; bits >> granule != 0 && granule < 32; granule++) {
+        for (uint64_t granule = 0; granule < 32 && bits >> granule != 0; granule++) {
             if ((bits >> granule & 1) == 0) continue;
             while (found.size() < wanted && next < passed + perGranule) {
                 const uint64_t at = part * kPartBytes + granule * kCommitGranule + (next - passed) * page;
