@@ -1,11 +1,11 @@
 // Taking memory blocks on- and offline, one after another. Others may do so at the same time (udev rules of distributions do): what counts is
 // a block's state at the moment.
 import { refusal, type SystemError } from '../errors.ts';
+import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import { type MemoryBlock, memoryDirectory } from './memory.ts';
 import type { CheckedDeviceOptions } from './options.ts';
-import type { Tree } from './tree.ts';
 
 type State = 'online_movable' | 'online_kernel' | 'offline';
 

@@ -1,11 +1,11 @@
 // What mode a device will be in after a reboot: what daxctl's configuration says and whether this machine applies it, and what daxkind was
 // asked to see to.
 import { basename } from 'node:path';
+import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import { type LookOptions, treeFor } from './devices.ts';
 import { requireDevice } from './find.ts';
 import { identityOf, ruleOf, unitOf } from './persist.ts';
-import type { Tree } from './tree.ts';
 
 /** The mode of a device after a reboot. */
 export interface BootMode {

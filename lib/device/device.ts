@@ -2,9 +2,9 @@
 import type { Stats } from 'node:fs';
 import { basename } from 'node:path';
 import { deviceNumbers, parseNumber } from '../sysfs.ts';
+import { refused, type Tree } from '../tree.ts';
 import { type AddressRange, type DeviceMemory, memoryIn } from './memory.ts';
 import { isClassDevice, isDynamic, natural, originOf, ownerOf } from './origin.ts';
-import { refused, type Tree } from './tree.ts';
 
 /**
  * As daxctl names it, by the driver that has the device: `devdax` is mapped by whoever opens the node, `system-ram` is ordinary memory of a

@@ -1,7 +1,7 @@
 // All device-DAX devices of a machine, in both of the kernel's device models.
 import { requireKnownOptions, requireOptions } from '../arguments.ts';
+import { type Tree, treeOf } from '../tree.ts';
 import { type DaxDevice, deviceIn } from './device.ts';
-import { type Tree, treeOf } from './tree.ts';
 
 const deviceName = /^dax\d+\.\d+$/;
 const models = ['/sys/bus/dax/devices', '/sys/class/dax'];

@@ -1,9 +1,9 @@
 // Which driver has a device on the dax bus, and giving it to another one.
 import { basename } from 'node:path';
 import { refusal, type SystemError } from '../errors.ts';
+import type { Tree } from '../tree.ts';
 import { directoryOf, requireDevice } from './find.ts';
 import type { Kernel } from './kernel.ts';
-import type { Tree } from './tree.ts';
 
 export type Driver = 'device_dax' | 'kmem';
 

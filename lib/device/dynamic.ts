@@ -3,6 +3,7 @@
 import { requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, outOfRange, refusal, type SystemError } from '../errors.ts';
 import { checkJobOptions, type JobOptions } from '../jobs.ts';
+import { type Tree, treeAt } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import { bind, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
 import { directoryOf, requireDevice } from './find.ts';
@@ -10,7 +11,6 @@ import type { Kernel } from './kernel.ts';
 import { emptyObstacle, modelObstacle, useOf } from './obstacles.ts';
 import { requirePrivilege } from './privilege.ts';
 import { type DaxRegion, listRegions } from './regions.ts';
-import { type Tree, treeAt } from './tree.ts';
 import { Writer } from './writer.ts';
 
 export interface CreateDeviceOptions extends JobOptions {

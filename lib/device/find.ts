@@ -5,9 +5,9 @@ import { requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
 import { refusal } from '../errors.ts';
 import { native } from '../native.ts';
+import { type Tree, treeAt } from '../tree.ts';
 import { type DaxDevice, deviceIn } from './device.ts';
 import { deviceDirectories } from './devices.ts';
-import { type Tree, treeAt } from './tree.ts';
 
 /** The directory of sysfs of a device that a caller named: dax0.0, /dev/dax0.0, or another node of it. */
 export function directoryOf(tree: Tree, given: string): string | undefined {

@@ -3,8 +3,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import { parseMountinfo } from '../mountinfo.ts';
 import { deviceNumbers } from '../sysfs.ts';
+import { type Tree, treeAt } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
-import { type Tree, treeAt } from './tree.ts';
 
 /** A process that maps a device. */
 export interface Holder {

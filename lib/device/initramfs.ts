@@ -3,8 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { Tree } from '../tree.ts';
 import { isPolicy, oldModule, policyDirectories } from './model.ts';
-import type { Tree } from './tree.ts';
 
 /** What a compressed archive begins with, and the program that unpacks it; undefined: zlib does (Documentation/driver-api/early-userspace/buffer-format.rst). */
 const compressions: readonly [magic: string, program: string | undefined][] = [

@@ -1,7 +1,7 @@
 // The memory blocks that a device's memory is as system RAM (Documentation/admin-guide/mm/memory-hotplug.rst): the parts in which the
 // kernel takes memory on- and offline.
 import { parseNumber } from '../sysfs.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from '../tree.ts';
 
 /** One block. */
 export interface MemoryBlock {

@@ -1,12 +1,12 @@
 // The migration from the class of device-DAX devices to their bus: a policy for modprobe, as `daxctl migrate-device-model` installs.
 import { rmSync } from 'node:fs';
 import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { createFile } from '../create-file.ts';
 import { refusal } from '../errors.ts';
 import { quoted } from '../format.ts';
-import { createFile } from './create-file.ts';
+import { type Tree, treeOf } from '../tree.ts';
 import { type Initramfs, initramfsImages } from './initramfs.ts';
 import { alias, type DeviceModel, modelOf, newModule, oldModule } from './model.ts';
-import { type Tree, treeOf } from './tree.ts';
 
 export interface MigrateOptions {
 	/** Remove the policy again, if it is the one that this function wrote. Default false. */

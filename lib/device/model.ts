@@ -1,9 +1,9 @@
 // The kernel's two models of device-DAX devices: the bus /sys/bus/dax, whose devices have drivers and so can become system RAM, and the
 // older class /sys/class/dax, which module dax_pmem_compat kept alive from 5.1 to 5.16. Which of them a machine has, and will have.
 import { basename } from 'node:path';
+import type { Tree } from '../tree.ts';
 import { deviceDirectories, type LookOptions, treeFor } from './devices.ts';
 import { isClassDevice } from './origin.ts';
-import type { Tree } from './tree.ts';
 
 /** A value, and where it was read. */
 export interface DeviceModelEvidence {

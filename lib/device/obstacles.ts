@@ -2,10 +2,10 @@
 
 import { type Refusal, refusal } from '../errors.ts';
 import { quoted } from '../format.ts';
+import type { Tree } from '../tree.ts';
 import { type DaxDevice, rangesOf } from './device.ts';
 import { holdersOf, mountsOf } from './holders.ts';
 import { blockSizeOf, type MemoryBlock, memoryDirectory, wholeBlocks } from './memory.ts';
-import type { Tree } from './tree.ts';
 
 /** How memory is to come online. */
 export interface Onlining {

@@ -1,5 +1,6 @@
 // Taking the memory blocks of a device that is system RAM on- and offline.
 import { refusal } from '../errors.ts';
+import { treeAt } from '../tree.ts';
 import { bringOnline, stateFile, takeOffline } from './blocks.ts';
 import type { DaxDevice } from './device.ts';
 import { requireDevice } from './find.ts';
@@ -7,7 +8,6 @@ import type { DeviceMemory } from './memory.ts';
 import { fixedMemory, requireMovable } from './obstacles.ts';
 import { checkDeviceOptions, type DeviceOptions } from './options.ts';
 import { requirePrivilege } from './privilege.ts';
-import { treeAt } from './tree.ts';
 import { Writer } from './writer.ts';
 
 export interface OnlineMemoryOptions extends DeviceOptions {

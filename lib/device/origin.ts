@@ -1,6 +1,6 @@
 // Where the memory of a device-DAX region comes from, by its place in /sys/devices.
 import { basename, dirname } from 'node:path';
-import type { Tree } from './tree.ts';
+import type { Tree } from '../tree.ts';
 
 /** -1 stands for no node; what else is below 0 is none of these numbers. */
 export const natural = (value: number | undefined): number | undefined =>

@@ -2,11 +2,11 @@
 import { accessSync, constants, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createFile } from '../create-file.ts';
 import { refusal } from '../errors.ts';
-import { createFile } from './create-file.ts';
+import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import { directoryOf } from './find.ts';
-import type { Tree } from './tree.ts';
 
 /** What a device is known by from one boot to the next, and where udev finds that. */
 interface Identity {

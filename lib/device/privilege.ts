@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import { systemError } from '../errors.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from '../tree.ts';
 
 const EACCES = -13;
 const EROFS = -30;

@@ -1,6 +1,7 @@
 // Moving a device between devdax and system-ram, by sysfs alone: what daxctl reconfigure-device does, and looks for what stands in the way
 // before it begins.
 import { invalidArgValue, type Refusal, refusal, type SystemError } from '../errors.ts';
+import { type Tree, treeAt } from '../tree.ts';
 import { bringOnline, restore, takeOffline } from './blocks.ts';
 import { type BootMode, modeAfterReboot } from './boot.ts';
 import type { DaxDevice } from './device.ts';
@@ -21,7 +22,6 @@ import {
 import { type CheckedDeviceOptions, checkDeviceOptions, type DeviceOptions } from './options.ts';
 import { forget, type Persistence, persist, requirePersistable } from './persist.ts';
 import { requirePrivilege } from './privilege.ts';
-import { type Tree, treeAt } from './tree.ts';
 import { Writer } from './writer.ts';
 
 export interface ReconfigureOptions extends DeviceOptions {

@@ -1,8 +1,8 @@
 // The regions that device-DAX devices are parts of.
 import { basename } from 'node:path';
+import { refused, type Tree } from '../tree.ts';
 import { byName, deviceDirectories, type LookOptions, treeFor } from './devices.ts';
 import { isDynamic, natural, ndRegionOf, type Origin, originOf, ownerOf } from './origin.ts';
-import { refused, type Tree } from './tree.ts';
 
 /** A region: memory that device-DAX devices are parts of. */
 export interface DaxRegion extends Origin {

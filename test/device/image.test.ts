@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviceModel, migrateDeviceModel } from 'daxkind/device';
 import { expect, test } from 'vitest';
-import { treeAt } from '#lib/device/tree.js';
+import { treeAt } from '#lib/tree.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { makeTree } from '../helpers/tree.ts';
 

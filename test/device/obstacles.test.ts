@@ -5,8 +5,8 @@ import type { DaxDevice } from 'daxkind/device';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';
 import { modelObstacle, toSystemRam, useOf } from '#lib/device/obstacles.js';
-import { treeAt } from '#lib/device/tree.js';
 import { deviceNumbers } from '#lib/sysfs.js';
+import { treeAt } from '#lib/tree.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { busDevice, classDevice, type Entries, makeTree, memoryBlocks } from '../helpers/tree.ts';
 

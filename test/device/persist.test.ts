@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';
 import { forget, persist, requirePersistable, ruleOf, unitOf } from '#lib/device/persist.js';
-import { treeAt } from '#lib/device/tree.js';
+import { treeAt } from '#lib/tree.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { hmemDevice, makeTree } from '../helpers/tree.ts';
 

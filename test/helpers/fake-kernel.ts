@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { basename } from 'node:path';
 import type { Kernel, WriteOptions } from '#lib/device/kernel.js';
-import { treeAt } from '#lib/device/tree.js';
+import { treeAt } from '#lib/tree.js';
 import { type Entries, makeTree, memoryBlocks } from './tree.ts';
 
 const memory = '/sys/devices/system/memory';

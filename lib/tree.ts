@@ -10,10 +10,10 @@ import {
 	realpathSync,
 	statSync,
 } from 'node:fs';
-import { requirePath } from '../arguments.ts';
-import { attempt } from '../attempt.ts';
-import { invalidArgValue, systemError } from '../errors.ts';
-import { listDirectory, parseNumber } from '../sysfs.ts';
+import { requirePath } from './arguments.ts';
+import { attempt } from './attempt.ts';
+import { invalidArgValue, systemError } from './errors.ts';
+import { listDirectory, parseNumber } from './sysfs.ts';
 
 /** What an attribute says, or why it does not. */
 export interface Reading<T> {
