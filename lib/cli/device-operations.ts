@@ -11,7 +11,7 @@ import type {
 } from '../device/index.ts';
 import type { Refusal } from '../errors.ts';
 import { formatBytes, shown } from '../format.ts';
-import { parseSize } from '../vm/index.ts';
+import { parseSize } from '../size.ts';
 import { deviceJson, regionJson } from './devices.ts';
 import { interruptible } from './interrupt.ts';
 import { complain, machineTrouble, toJson } from './output.ts';

@@ -2,13 +2,13 @@
 import { fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseSize } from '../size.ts';
 import {
 	type Accelerator,
 	asDaxMode,
 	asFileSystem,
 	type DaxMode,
 	type FileSystem,
-	parseSize,
 	processArguments,
 	runVm,
 	type VmOptions,

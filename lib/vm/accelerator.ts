@@ -2,6 +2,7 @@
 import { accessSync, constants, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { dirname, join } from 'node:path';
+import { GIB } from '../size.ts';
 import { cacheDirectory, cacheKey, makeDirectories } from './cache.ts';
 import { deadline } from './deadline.ts';
 import { runGuest } from './guest.ts';
@@ -9,7 +10,6 @@ import { probeScript } from './job.ts';
 import { planLayout } from './layout.ts';
 import { execute } from './process.ts';
 import { type Accelerator, qemuArguments } from './qemu.ts';
-import { GIB } from './size.ts';
 
 const DEVICE = '/dev/kvm';
 /** A boot on working KVM takes 1 to 2 s; nested, perhaps 4. */

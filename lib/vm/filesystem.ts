@@ -1,6 +1,6 @@
 // What each file system needs to be made and mounted with a given DAX mode, and which combinations the kernel refuses.
 import { invalidArgValue, outOfRange } from '../errors.ts';
-import { formatSize, MIB } from './size.ts';
+import { formatSize, MIB } from '../size.ts';
 
 export const fileSystems = ['ext4', 'xfs', 'ext2', 'erofs', 'none'] as const;
 /** A file system for a pmem device; `none` leaves the device raw. */

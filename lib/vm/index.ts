@@ -4,4 +4,3 @@ export { asDaxMode, asFileSystem, type DaxMode, type FileSystem, fileSystems } f
 export { missingVmPackages, vmRequirements } from './programs.ts';
 export type { Accelerator } from './qemu.ts';
 export { runVm, type VmOptions } from './run.ts';
-export { parseSize } from './size.ts';

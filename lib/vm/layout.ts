@@ -1,6 +1,6 @@
 // Plans where in the guest's memory the emulated pmem lies.
 import { outOfRange } from '../errors.ts';
-import { formatSize, GIB, KIB, MIB } from './size.ts';
+import { formatSize, GIB, KIB, MIB } from '../size.ts';
 
 /** A range of physical memory that a `memmap=` is for, in bytes. */
 export interface MemoryRange {

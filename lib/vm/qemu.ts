@@ -1,7 +1,8 @@
 // Builds QEMU's command line for one guest.
+
+import { KIB, MIB } from '../size.ts';
 import { LABEL_SIZE, type MemoryLayout, memmapArguments, nodesOf } from './layout.ts';
 import { portDescriptor, portNames, portNumbers } from './ports.ts';
-import { KIB, MIB } from './size.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 

@@ -5,6 +5,7 @@ import { arch, platform } from 'node:os';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
+import { parseSize, type Size } from '../size.ts';
 import { chooseAccelerator, forgetVerdict } from './accelerator.ts';
 import { deadline } from './deadline.ts';
 import { type Environment, processDirectory, processEnvironment } from './environment.ts';
@@ -17,7 +18,6 @@ import { ownKernel, packagedKernel } from './kernel.ts';
 import { planLayout } from './layout.ts';
 import { requirePrograms } from './programs.ts';
 import { type Accelerator, qemuArguments } from './qemu.ts';
-import { parseSize, type Size } from './size.ts';
 import { startSharing } from './virtiofs.ts';
 
 /** Options of {@link runVm}. */

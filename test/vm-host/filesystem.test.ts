@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { asDaxMode, asFileSystem, makeCommand, mountOptions, planDevices } from '#lib/vm/filesystem.js';
-import { MIB } from '#lib/vm/size.js';
 
 const invalid = expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' });
 

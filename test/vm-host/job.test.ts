@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { originalArguments, withOriginalBytes } from '#lib/vm/environment.js';
 import { planDevices } from '#lib/vm/filesystem.js';
 import { stageTwoScript } from '#lib/vm/init.js';
 import { type Job, jobEnd, jobScript, shellQuote, wantedFeatures } from '#lib/vm/job.js';
-import { MIB } from '#lib/vm/size.js';
 
 const shell = (script: Buffer): Buffer => execFileSync('/bin/sh', { input: script });
 const bytes = fc.uint8Array({ maxLength: 40 }).map((list) => Buffer.from(list.filter((byte) => byte !== 0)));

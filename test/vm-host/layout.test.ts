@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { GIB, MIB } from '#lib/size.js';
 import { memmapArguments, nodesOf, planLayout } from '#lib/vm/layout.js';
-import { GIB, MIB } from '#lib/vm/size.js';
 
 describe('planLayout', () => {
 	test('puts the default device at 4 GiB, beside 4 GiB for the guest and the page structs of the pmem', () => {

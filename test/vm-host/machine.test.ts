@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { GIB, MIB } from '#lib/size.js';
 import { readVerdict } from '#lib/vm/accelerator.js';
 import { cacheDirectory, makeDirectories } from '#lib/vm/cache.js';
 import { cpioArchive } from '#lib/vm/cpio.js';
@@ -6,7 +7,6 @@ import { missingVmPackages, vmRequirements } from '#lib/vm/index.js';
 import { planLayout } from '#lib/vm/layout.js';
 import { isStaticElf, virtiofsdPackage } from '#lib/vm/programs.js';
 import { qemuArguments } from '#lib/vm/qemu.js';
-import { GIB, MIB } from '#lib/vm/size.js';
 
 describe('qemuArguments', () => {
 	const machine = {

@@ -1,5 +1,5 @@
 // Sizes as people write them ("512M", "4G") to bytes and back.
-import { invalidArgType, invalidArgValue } from '../errors.ts';
+import { invalidArgType, invalidArgValue } from './errors.ts';
 
 /** A number of bytes, or text with a binary suffix: `'512M'`, `'1.5G'`, `'64MiB'`. */
 export type Size = number | string;
