@@ -1,0 +1,58 @@
+// The bytes of a table: how many the machine has, how many are taken, must stay, and may be given to persistent memory, and where.
+import { GIB, MIB } from '../size.ts';
+import { type AddressRange, intersect, subtract, totalSize } from './ranges.ts';
+import { isAfterMemmap, type MemoryTable } from './table.ts';
+import type { CheckedWish } from './wish.ts';
+
+/** What plan() needs of a table: the ranges, and as much of the rest as is known. */
+export type PlannedTable = Pick<MemoryTable, 'source' | 'ranges'> & Partial<MemoryTable>;
+
+/** What there is and what is left of it. Bytes. */
+export interface Account {
+	/** What the firmware calls usable. What a running kernel has made persistent memory of by memmap= is counted too. */
+	usable: number;
+	/** What of it is taken already. */
+	reserved: number;
+	/** What must stay ordinary memory. */
+	mustRemain: number;
+	/** What may be taken; 0 or less where nothing may. */
+	budget: number;
+}
+
+/** From here on memory is above the addresses that 32-bit devices reach. */
+export const fourGib = 4 * GIB;
+
+/** The kernel loads itself to 16 MiB (CONFIG_PHYSICAL_START), and is some 50 MiB large. */
+const kernelEnd = 128 * MIB;
+
+/** The largest part of memory that plans may leave free by default. */
+const remainingPart = 4;
+const leastRemaining = GIB;
+
+const usableRanges = ({ ranges }: PlannedTable): AddressRange[] => ranges.filter(({ type }) => type === 'usable');
+
+/** What was usable before a running kernel's memmap= made it persistent. */
+const convertedRanges = ({ source, ranges }: PlannedTable): AddressRange[] =>
+	isAfterMemmap(source) ? ranges.filter(({ type }) => type === 'persistent (type 12)') : [];
+
+/** Adds up a table. */
+export function accountOf(table: PlannedTable, { keepFree }: Pick<CheckedWish, 'keepFree'>): Account {
+	const converted = convertedRanges(table);
+	const all = [...usableRanges(table), ...converted];
+	const usable = totalSize(all);
+	const reserved = totalSize(intersect(all, [...converted, ...(table.reserved ?? [])]));
+	const floor = keepFree ?? Math.max(leastRemaining, Math.ceil(usable / remainingPart));
+	// Huge pages are not free memory: what must stay is beside them.
+	const mustRemain = floor + (table.hugePages ?? 0);
+	return { usable, reserved, mustRemain, budget: usable - reserved - mustRemain };
+}
+
+/** Where regions may lie. Each range is inside one range of the firmware's: ranges that touch, or nearly do, are not joined. */
+export function freeIn(table: PlannedTable, { node, below4G }: Pick<CheckedWish, 'node' | 'below4G'>): AddressRange[] {
+	const free = subtract(usableRanges(table), table.reserved ?? []);
+	const ofNode = node === undefined ? free : intersect(free, nodeRanges(table, node));
+	return intersect(ofNode, [{ start: below4G ? kernelEnd : fourGib, end: Number.POSITIVE_INFINITY }]);
+}
+
+export const nodeRanges = ({ nodes = [] }: PlannedTable, node: number): AddressRange[] =>
+	nodes.filter((range) => range.node === node);

@@ -1,0 +1,103 @@
+// The kernel's log: which of its lines are of the boot that counts, and what they say of memory beside the tables. Pure: lines go in.
+import { addressLimit, parseAddress } from './addresses.ts';
+import type { AddressRange } from './ranges.ts';
+import { parseRow, type Row } from './row.ts';
+import type { NodeRange } from './table.ts';
+
+/** What a log says of memory beside its tables. */
+export interface LogFacts {
+	/** The end of RAM, from which on mem= or memmap= dropped it. */
+	limit: number | undefined;
+	/** Where the crash kernel's memory is. */
+	crashKernel: AddressRange[];
+	nodes: NodeRange[];
+	/** Where the kernel is, where it says that it is not in usable memory. */
+	kernel: AddressRange | undefined;
+	/** The end of usable memory (last_pfn); 0 where the log does not say. */
+	usableEnd: number;
+}
+
+/** The lines that a kernel begins with, as far as they are in every log. */
+const opening = /\bLinux version \d|\bCommand line: |BIOS-provided physical RAM map/;
+
+/**
+ * The lines of the last boot that printed a table, or all lines if none did. A log of several boots has the table of each; added up they
+ * would be more memory than there is.
+ */
+export function lastBoot(lines: readonly string[]): readonly string[] {
+	let begin = 0;
+	let finished: readonly string[] | undefined;
+	let first: Row | undefined;
+	let previous: Row | undefined;
+	for (const [at, line] of lines.entries()) {
+		const row = parseRow(line);
+		// Where only the rows were kept (grep), a boot begins where its table begins again; a line that is there twice is no boot.
+		const beginsAgain = row?.source === first?.source && row?.start === first?.start && row?.start !== previous?.start;
+		if (first !== undefined && (beginsAgain || opening.test(line))) {
+			finished = lines.slice(begin, at);
+			begin = at;
+			first = undefined;
+		}
+		first ??= row;
+		previous = row ?? previous;
+	}
+	return first === undefined ? (finished ?? lines) : lines.slice(begin);
+}
+
+const bytesOfMib = (text: string | undefined): number => Number(text) * 2 ** 20;
+
+function crashKernelIn(line: string): AddressRange | undefined {
+	const old = /Reserving (\d+)\s?MB of (?:low )?memory at (\d+)\s?MB for crashkernel/.exec(line);
+	if (old !== null) return { start: bytesOfMib(old[2]), end: bytesOfMib(old[2]) + bytesOfMib(old[1]) };
+	const [, start, end] = /crashkernel (?:low memory )?reserved: 0x([\da-f]+) - 0x([\da-f]+)/i.exec(line) ?? [];
+	return start === undefined ? undefined : { start: parseAddress(start), end: parseAddress(end!) };
+}
+
+/** What kernels print of nodes: what the firmware says (SRAT), then what memory the kernel found in them; the first that a log has counts. */
+const nodeLines = [
+	/\bSRAT: Node (\d+) PXM \d+ \[mem 0x([\da-f]+)-0x([\da-f]+)\](?!.*non-volatile)/i,
+	/\bSRAT: Node (\d+) PXM \d+ ([\da-f]+)-([\da-f]+)$/i,
+	/\bnode\s+(\d+): \[mem 0x([\da-f]+)-0x([\da-f]+)\]/i,
+	/\bInitmem setup node (\d+) \[mem 0x([\da-f]+)-0x([\da-f]+)\]/i,
+];
+
+function nodesIn(lines: readonly string[]): NodeRange[] {
+	for (const [at, pattern] of nodeLines.entries()) {
+		// Before 3.5 the end was the first byte behind.
+		const more = at === 1 ? 0 : 1;
+		const found = lines.flatMap((line) => {
+			const [, node, start, end] = pattern.exec(line.trimEnd()) ?? [];
+			const range = node === undefined ? undefined : { start: parseAddress(start!), end: parseAddress(end!) + more };
+			// A node without memory is printed as its first byte.
+			return range === undefined || range.end - range.start <= 1 ? [] : [{ node: Number(node), ...range }];
+		});
+		if (found.length > 0) return found;
+	}
+	return [];
+}
+
+const pageSize = 4096;
+const removed = /\be820:? remove (?:range: )?(?:\[mem )?(?:0x)?([\da-f]+)(?:-0x| - )([\da-f]+)/i;
+
+/** Reads the lines of one boot. */
+export function readLog(lines: readonly string[]): LogFacts {
+	const limits: number[] = [];
+	let kernel: AddressRange | undefined;
+	for (const [at, line] of lines.entries()) {
+		const [, start, last] = removed.exec(line) ?? [];
+		if (start === undefined) continue;
+		// Devices' ranges are removed too; only a limit goes to the end of all addresses.
+		if (parseAddress(last!) === addressLimit) limits.push(parseAddress(start));
+		else if (/are not marked as E820_(?:TYPE_)?RAM/.test(lines[at - 1] ?? '')) {
+			kernel = { start: parseAddress(start), end: parseAddress(last!) + 1 };
+		}
+	}
+	const lastPages = lines.map((line) => /\blast_pfn = 0x([\da-f]+)/i.exec(line)?.[1] ?? '0');
+	return {
+		limit: limits.length === 0 ? undefined : Math.min(...limits),
+		crashKernel: lines.flatMap((line) => crashKernelIn(line) ?? []),
+		nodes: nodesIn(lines),
+		kernel,
+		usableEnd: lastPages.reduce((end, pages) => Math.max(end, parseAddress(pages) * pageSize), 0),
+	};
+}

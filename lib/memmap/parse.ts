@@ -1,0 +1,87 @@
+// Reads a memory table out of text: a kernel's log, /proc/iomem, or /sys/firmware/memmap as grep prints it, from whatever machine and however
+// it was copied. Pure: text goes in.
+import { invalidArgType, refusal } from '../errors.ts';
+import { findCommandLine } from './command-line.ts';
+import { composeTable, type Evidence } from './compose.ts';
+import { parseFirmwareMap } from './firmware-map.ts';
+import { type Iomem, parseIomem } from './iomem.ts';
+import { lastBoot, readLog } from './log.ts';
+import { logTables } from './log-tables.ts';
+import type { MemoryTable } from './table.ts';
+
+/** What a terminal's colours leave in a text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
+const colours = /\u001b\[[\d;]*[A-Za-z]/g;
+
+/** Kernels of other architectures, by what their logs say. */
+const architectures: readonly [RegExp, string][] = [
+	[/\baarch64\b|\barm64\b/, 'an arm64'],
+	[/\barmv\d|Booting Linux on physical CPU/i, 'an ARM'],
+	[/\briscv\d*\b|SBI specification/i, 'a RISC-V'],
+	[/\bppc64|\bpowerpc/i, 'a POWER'],
+	[/\bs390x?\b/, 'an IBM Z'],
+	[/\bloongarch\d*\b/i, 'a LoongArch'],
+];
+
+/** The error for an architecture that has no e820 table. */
+export function otherArchitecture(name: string, whose: string): Error {
+	const finding = `${name} has no e820 table: it is of ${whose} machine, and memmap=nn!ss, which makes persistent memory of RAM, is for x86 only`;
+	const remedy = 'emulate persistent memory in a VM: daxkind vm';
+	return refusal('ERR_DAXKIND_NOT_X86', name, finding, remedy);
+}
+
+/** The error for /proc/iomem as an ordinary user sees it. */
+export function hiddenAddresses(name: string): Error {
+	const finding = `all addresses in ${name} are 0, because the kernel shows them to root only`;
+	const remedy = 'read it as root (sudo cat /proc/iomem), or `grep -r . /sys/firmware/memmap`, which everybody may';
+	return refusal('ERR_DAXKIND_ADDRESSES_HIDDEN', name, finding, remedy);
+}
+
+function noTable(text: string, name: string): Error {
+	const [, whose] = architectures.find(([pattern]) => pattern.test(text)) ?? [];
+	if (whose !== undefined) return otherArchitecture(name, whose);
+	const finding =
+		text.trim() === '' ? `${name} is empty` : `${name} has no memory table (no BIOS-e820 rows, no /proc/iomem)`;
+	const remedy =
+		'give the beginning of a kernel’s log (sudo dmesg, or journalctl -k -b), or what `grep -r . /sys/firmware/memmap` prints';
+	return refusal('ERR_DAXKIND_NO_TABLE', name, finding, remedy);
+}
+
+/** What lines say of a machine's memory. */
+function evidenceIn(lines: readonly string[], iomem: Iomem | undefined): Evidence {
+	const boot = lastBoot(lines);
+	const log = readLog(boot);
+	const tables = logTables(boot);
+	const firmware = parseFirmwareMap(lines);
+	if (firmware !== undefined) tables.set('sysfs', firmware);
+	if (iomem !== undefined) tables.set('iomem', { ranges: iomem.ranges, omissions: [] });
+	const commandLine = findCommandLine(boot, lines);
+	return { tables, commandLine, log, iomem, nodes: log.nodes, hugePages: 0, xen: false };
+}
+
+/**
+ * Reads a memory table out of text: the kernel's log in any of its wordings (dmesg, journalctl, syslog, pasted, quoted or cut), /proc/iomem,
+ * or the output of `grep -r . /sys/firmware/memmap`. Of a log with several boots the last counts. It reads nothing else.
+ *
+ * @param text The text. It may hold anything else too.
+ * @param name What to call the text in errors, as the path that it was read from. Default: `the text`.
+ * @throws ERR_DAXKIND_NO_TABLE where the text has no table; ERR_DAXKIND_NOT_X86 for another architecture's; ERR_DAXKIND_ADDRESSES_HIDDEN
+ * for /proc/iomem that was not read as root; ERR_DAXKIND_TABLE_DISORDER where rows overlap or are not in order. All have `path`, the name, and
+ * `remedy`. ERR_INVALID_ARG_TYPE for what is not text.
+ * @example
+ * const table = parseTable(readFileSync('dmesg.txt', 'utf8'), 'dmesg.txt');
+ * table.ranges[0]; // { start: 0, end: 654336, type: 'usable' }
+ */
+export function parseTable(text: string, name = 'the text'): MemoryTable {
+	if (typeof text !== 'string') throw invalidArgType('text', 'of type string', text);
+	if (typeof name !== 'string') throw invalidArgType('name', 'of type string', name);
+	const lines = text.replaceAll(colours, '').split(/\r?\n|\r/);
+	const iomem = parseIomem(lines);
+	const evidence = evidenceIn(lines, iomem?.isHidden === true ? undefined : iomem);
+	const table = composeTable(evidence, name);
+	if (table?.source === 'iomem' && iomem?.foreign !== undefined) {
+		throw otherArchitecture(name, `another (${iomem.foreign})`);
+	}
+	if (table !== undefined) return table;
+	throw iomem?.isHidden === true ? hiddenAddresses(name) : noTable(text, name);
+}

@@ -1,0 +1,78 @@
+// Finds places for regions in free memory. Pure arithmetic: it knows nothing of tables.
+import { type AddressRange, subtract } from './ranges.ts';
+import { type Region, rangeOf } from './regions.ts';
+
+/** Regions of one size. */
+export interface Demand {
+	size: number;
+	count: number;
+	/** Bytes that a region may begin at multiples of, the best first. */
+	alignments: readonly number[];
+}
+
+const aligned = (address: number, alignment: number): number => Math.ceil(address / alignment) * alignment;
+
+/** The lowest place of the best alignment that there is. A better aligned place in a higher range is preferred to a worse one in a lower. */
+function bestPlace(free: readonly AddressRange[], size: number, alignments: readonly number[]): Region | undefined {
+	for (const alignment of alignments) {
+		const starts = free
+			.filter(({ start, end }) => aligned(start, alignment) + size <= end)
+			.map(({ start }) => aligned(start, alignment));
+		if (starts.length > 0) return { start: Math.min(...starts), size };
+	}
+	return undefined;
+}
+
+function placeEach(free: readonly AddressRange[], { size, count, alignments }: Demand): Region[] | undefined {
+	const regions: Region[] = [];
+	let left = [...free];
+	while (regions.length < count) {
+		const region = bestPlace(left, size, alignments);
+		if (region === undefined) return undefined;
+		regions.push(region);
+		left = subtract(left, [rangeOf(region)]);
+	}
+	return regions.sort((one, other) => one.start - other.start);
+}
+
+/**
+ * Places regions, each inside one free range, lowest first; undefined where they do not all fit.
+ *
+ * A well aligned region can be in the way of the next one. So where not all fit, the best alignment is given up for all of them, and then the
+ * next; with the last alone, regions of one size that begin as low as they can leave room for as many as there can be.
+ */
+export function place(free: readonly AddressRange[], demand: Demand): Region[] | undefined {
+	for (const at of demand.alignments.keys()) {
+		const regions = placeEach(free, { ...demand, alignments: demand.alignments.slice(at) });
+		if (regions !== undefined) return regions;
+	}
+	return undefined;
+}
+
+/**
+ * The largest size that regions can have, so many of them: a multiple of the first unit of which one fits at a place aligned as well as that.
+ * 0 where none fits.
+ *
+ * @param budget Bytes that all of them may take together.
+ */
+export function largestSize(
+	free: readonly AddressRange[],
+	{ count, alignments }: Omit<Demand, 'size'>,
+	{ units, budget }: { units: readonly number[]; budget: number },
+): number {
+	for (const unit of units) {
+		const asGood = alignments.filter((alignment) => alignment >= unit);
+		const first = { size: unit, count, alignments: asGood.length > 0 ? asGood : alignments };
+		if (unit * count > budget || place(free, first) === undefined) continue;
+		// What fits with some size fits with each smaller one: the answer lies between the bounds, the lower of which is known to fit.
+		let fits = 1;
+		let tooMany = Math.floor(budget / count / unit) + 1;
+		while (tooMany - fits > 1) {
+			const middle = Math.floor((fits + tooMany) / 2);
+			if (place(free, { size: middle * unit, count, alignments }) === undefined) tooMany = middle;
+			else fits = middle;
+		}
+		return fits * unit;
+	}
+	return 0;
+}

@@ -1,0 +1,66 @@
+// What a range of memory is. The kernel has several wordings for each type: one for its log, one for sysfs and /proc/iomem, and newer and
+// older ones (e820_print_type and e820_type_to_string in arch/x86/kernel/e820.c). This is the only place that knows them.
+
+/**
+ * What the firmware says a range is. `persistent (type 12)` is what `memmap=nn!ss` makes of memory, or the firmware of an old NVDIMM;
+ * `persistent (type 7)` is an NVDIMM. `unknown`: the words could not be read, and so nothing may be placed there.
+ */
+export type RangeType =
+	| 'usable'
+	| 'reserved'
+	| 'ACPI data'
+	| 'ACPI NVS'
+	| 'unusable'
+	| 'soft reserved'
+	| 'persistent (type 7)'
+	| 'persistent (type 12)'
+	| `type ${number}`
+	| 'unknown';
+
+const wordings: ReadonlyMap<string, RangeType> = new Map([
+	['usable', 'usable'],
+	['system ram', 'usable'],
+	['kernel usable ram', 'usable'],
+	['reserved', 'reserved'],
+	['device reserved', 'reserved'],
+	['acpi data', 'ACPI data'],
+	['acpi tables', 'ACPI data'],
+	['acpi nvs', 'ACPI NVS'],
+	['acpi non-volatile storage', 'ACPI NVS'],
+	['unusable', 'unusable'],
+	['unusable memory', 'unusable'],
+	['soft reserved', 'soft reserved'],
+	['persistent memory', 'persistent (type 7)'],
+	['persistent memory (legacy)', 'persistent (type 12)'],
+	['unknown e820 type', 'unknown'],
+]);
+
+/** Types that the kernel prints as a number, some with their name before it. */
+const numbered = String.raw`(?:persistent(?: ram)? \(type \d+\)|type \d+|unknown[- ]\d+)`;
+
+function typeOf(words: string): RangeType | undefined {
+	const normal = words.toLowerCase().replace(/\s+/g, ' ');
+	const known = wordings.get(normal);
+	if (known !== undefined || !new RegExp(`^${numbered}$`).test(normal)) return known;
+	const number = Number(/\d+/.exec(normal)![0]);
+	return number === 7 || number === 12 ? `persistent (type ${number})` : `type ${number}`;
+}
+
+/** The type whose words a text is, nothing before or behind them; undefined for any other text. */
+export const typeNamed = (text: string): RangeType | undefined => typeOf(text.trim());
+
+const alternatives = [
+	numbered,
+	...[...wordings.keys()]
+		.sort((one, other) => other.length - one.length)
+		.map((words) => words.replace(/[()]/g, String.raw`\$&`)),
+].map((words) => words.replaceAll(' ', String.raw`\s+`));
+
+/** Old kernels put a type in parentheses; Linux 7.0 had for a while the range's size before it, as `1.9 GB`. */
+const leading = new RegExp(String.raw`^\s*(?:\d+(?:\.\d+)?\s+[KMGT]B\s+)?\(?(${alternatives.join('|')})(?![\w-])`, 'i');
+
+/** The type that a text begins with; people write notes behind it. Undefined where it begins with none. */
+export function leadingType(text: string): RangeType | undefined {
+	const words = leading.exec(text)?.[1];
+	return words === undefined ? undefined : typeOf(words);
+}

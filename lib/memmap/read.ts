@@ -1,0 +1,112 @@
+// Reads this machine's memory table, or that of an image or of a file.
+import { readFileSync } from 'node:fs';
+import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import { type Tree, treeOf } from '../device/tree.ts';
+import { invalidArgValue, refusal } from '../errors.ts';
+import { composeTable, type Evidence } from './compose.ts';
+import { tableOfEntries } from './firmware-map.ts';
+import { type Iomem, parseIomem } from './iomem.ts';
+import type { PrintedTable } from './log-tables.ts';
+import { hiddenAddresses, otherArchitecture, parseTable } from './parse.ts';
+import type { MemoryTable, NodeRange, TableSource } from './table.ts';
+
+export interface ReadTableOptions {
+	/** A directory that holds the sys and proc of another machine. Default: this machine's own. */
+	root?: string | URL;
+	/** A file to read instead, as parseTable() reads its text. */
+	from?: string | URL;
+}
+
+const firmwareMap = '/sys/firmware/memmap';
+const iomemPath = '/proc/iomem';
+
+function readFirmwareMap(tree: Tree): PrintedTable | undefined {
+	const entries = tree.list(firmwareMap).map((number) => {
+		const read = (file: string) => tree.read(`${firmwareMap}/${number}/${file}`).value ?? '';
+		return { start: read('start'), end: read('end'), type: read('type') };
+	});
+	return entries.length === 0 ? undefined : tableOfEntries(entries);
+}
+
+/** Memory by node, from the memory blocks that the kernel lists with each. */
+function readNodes(tree: Tree): NodeRange[] {
+	const blockSize = Number.parseInt(tree.read('/sys/devices/system/memory/block_size_bytes').value ?? '', 16);
+	if (!(blockSize > 0)) return [];
+	const directory = '/sys/devices/system/node';
+	return tree.list(directory).flatMap((name) => {
+		const node = /^node(\d+)$/.exec(name)?.[1];
+		if (node === undefined) return [];
+		return tree.list(`${directory}/${name}`).flatMap((entry) => {
+			const block = /^memory(\d+)$/.exec(entry)?.[1];
+			const start = Number(block) * blockSize;
+			return block === undefined ? [] : [{ node: Number(node), start, end: start + blockSize }];
+		});
+	});
+}
+
+/** Bytes of all huge pages, however they came to be reserved. */
+function readHugePages(tree: Tree): number {
+	const directory = '/sys/kernel/mm/hugepages';
+	return tree.list(directory).reduce((sum, name) => {
+		const kib = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
+		return sum + kib * 1024 * (tree.number(`${directory}/${name}/nr_hugepages`).value ?? 0);
+	}, 0);
+}
+
+/** Whether this is the dom0 of Xen: its kernel sees the hypervisor's table. */
+const isDom0 = (tree: Tree): boolean => /\bcontrol_d\b/.test(tree.read('/proc/xen/capabilities').value ?? '');
+
+function evidenceAt(tree: Tree, iomem: Iomem | undefined): Evidence {
+	const tables = new Map<TableSource, PrintedTable>();
+	const firmware = readFirmwareMap(tree);
+	if (firmware !== undefined) tables.set('sysfs', firmware);
+	if (iomem !== undefined) tables.set('iomem', { ranges: iomem.ranges, omissions: [] });
+	return {
+		tables,
+		commandLine: tree.read('/proc/cmdline').value,
+		log: undefined,
+		iomem,
+		nodes: readNodes(tree),
+		hugePages: readHugePages(tree),
+		xen: isDom0(tree),
+	};
+}
+
+/** Architectures of Node's on which the kernel has an e820 table. */
+const x86: readonly string[] = ['x64', 'ia32'];
+
+function noTable(tree: Tree): Error {
+	const finding = `there is neither ${firmwareMap} nor ${iomemPath}, as in a container, or where the kernel was built without CONFIG_FIRMWARE_MEMMAP`;
+	const remedy = 'give the kernel’s log of that machine: sudo dmesg > dmesg.txt, then --from dmesg.txt';
+	return refusal('ERR_DAXKIND_NO_TABLE', `${tree.root}${firmwareMap}`, finding, remedy);
+}
+
+/**
+ * Reads the memory table of this machine: the firmware's own in /sys/firmware/memmap, which everybody may read, or else /proc/iomem, which
+ * shows addresses to root only. With it come what /proc/cmdline says of memory, NUMA nodes, huge pages and, to root, the crash kernel. It
+ * changes nothing.
+ *
+ * @throws ERR_DAXKIND_NO_TABLE where there is neither; and as parseTable(). ENOENT, EACCES… for `from` that cannot be read.
+ * ERR_INVALID_ARG_VALUE for `root` together with `from`.
+ * @example
+ * readTable().source; // 'sysfs'
+ */
+export function readTable(options?: ReadTableOptions): MemoryTable {
+	const { root, from } = requireOptions('options', options);
+	requireKnownOptions('options', options ?? {}, ['root', 'from']);
+	if (from !== undefined) {
+		if (root !== undefined) throw invalidArgValue('options.from', 'given without root', from);
+		const path = requirePath('options.from', from);
+		return parseTable(readFileSync(path, 'utf8'), path);
+	}
+	const tree = treeOf(root);
+	const iomem = parseIomem((tree.read(iomemPath).value ?? '').split('\n'));
+	const evidence = evidenceAt(tree, iomem?.isHidden === true ? undefined : iomem);
+	const table = composeTable(evidence, `${tree.root}${firmwareMap}`);
+	const isForeign = root === undefined && !x86.includes(process.arch);
+	if (isForeign || (table?.source === 'iomem' && iomem?.foreign !== undefined)) {
+		throw otherArchitecture(`${tree.root}${iomemPath}`, isForeign ? `an ${process.arch}` : 'another');
+	}
+	if (table !== undefined) return table;
+	throw iomem?.isHidden === true ? hiddenAddresses(iomemPath) : noTable(tree);
+}

@@ -1,0 +1,69 @@
+// One row of a memory table in the kernel's log. Pure: a line goes in. Rows are found wherever they are in it, because a time stamp, a log
+// level, a host's name, the quoting of a mail or a comment's # may be before them.
+import { addressLimit, parseAddress } from './addresses.ts';
+import { leadingType, type RangeType } from './range-type.ts';
+import type { AddressRange } from './ranges.ts';
+import type { TableSource } from './table.ts';
+
+/** A row, of which table it is, and its type, undefined where its words are none. */
+export interface Row extends AddressRange {
+	source: TableSource;
+	type: RangeType | undefined;
+}
+
+/** BIOS-e801 and BIOS-88 are the firmware's older answers. */
+const label = String.raw`(?<![\w-])(?<label>BIOS-e820|BIOS-e801|BIOS-88|Xen|user|modified|reserve setup_data):\s*`;
+
+/** Since 3.5: the last byte is in the range. */
+const bracketed = String.raw`\[mem 0x(?<first>[\da-f]+)-0x(?<last>[\da-f]+)\]`;
+/** Before: the end is not. Its type says that the number before it is whole. */
+const dashed = String.raw`(?<start>[\da-f]{8,16})\s+-\s+(?<end>[\da-f]{8,16})(?=\s*\()`;
+/** Linux 2.2. */
+const sized = String.raw`(?<size>[\da-f]{8,16})\s+@\s+(?<at>[\da-f]{8,16})(?=\s*\()`;
+
+const whole = new RegExp(`${label}(?:${bracketed}|${dashed}|${sized})(?<rest>.*)$`, 'i');
+
+/** The beginning of a row. Linux 7.0 also prints the gaps between rows. */
+const begun = new RegExp(String.raw`${label}(?:\[(?!gap)|[\da-f]{8,})`, 'i');
+/** Less of one, as the last thing in a log. */
+const stump = /(?<![\w-])BIOS-(?:e(?:82?|820:)?)?$/;
+
+function sourceOf(words: string): TableSource {
+	if (/^BIOS/i.test(words)) return 'BIOS-e820';
+	return /^xen$/i.test(words) ? 'Xen' : (words.toLowerCase() as TableSource);
+}
+
+const rangeUpTo = (start: number, end: number): AddressRange => ({ start, end: Math.min(end, addressLimit) });
+
+function rangeOf({ first, last, start, end, size, at }: Record<string, string | undefined>): AddressRange {
+	if (first !== undefined) return rangeUpTo(parseAddress(first), parseAddress(last!) + 1);
+	if (start !== undefined) return rangeUpTo(parseAddress(start), parseAddress(end!));
+	return rangeUpTo(parseAddress(at!), parseAddress(at!) + parseAddress(size!));
+}
+
+/**
+ * The row that a line holds; undefined where it holds none.
+ *
+ * @param next The line below: mail programs break lines, before the type or inside of it.
+ */
+export function parseRow(line: string, next = ''): Row | undefined {
+	const groups = whole.exec(line)?.groups;
+	if (groups === undefined) return undefined;
+	const rest = groups.rest!;
+	const continued = /[:[]/.test(next) ? '' : next.replace(/^[\s>#|*]*/, '');
+	const type = leadingType(rest) ?? leadingType(`${rest} ${continued}`);
+	return { source: sourceOf(groups.label!), ...rangeOf(groups), type };
+}
+
+/**
+ * Whether a line holds the beginning of a row, but not all of its range.
+ *
+ * @param isAfterRow Whether the line above is a row: then the first letters are enough.
+ */
+export function isCutRow(line: string, isAfterRow: boolean): boolean {
+	return !whole.test(line) && (begun.test(line) || (isAfterRow && stump.test(line.trimEnd())));
+}
+
+/** What writers put in the place of lines that they left out. */
+export const isElision = (line: string): boolean =>
+	/^[\s>#|*/]*(?:\.{2,}|…|[[(<]?\s*(?:\.{3}|…|snip(?:ped)?)\s*[\])>]?|-+\s*(?:8<|snip|cut)[\s\S]*)\s*$/i.test(line);

@@ -1,0 +1,59 @@
+// Finds the regions of one wish, or what stands in the way of it.
+import { formatSize } from '../size.ts';
+import { type Account, freeIn, nodeRanges, type PlannedTable } from './account.ts';
+import { largestSize, place } from './place.ts';
+import type { Region } from './regions.ts';
+import { whyUnusable } from './unusable.ts';
+import { type CheckedWish, leastAlignment, standardAlignments } from './wish.ts';
+import { formatSpan } from './words.ts';
+
+/** What stands in the way: the table itself, the node or the size that is asked for, what must stay free, or that there is no place. */
+export type Trouble = 'table' | 'node' | 'size' | 'floor' | 'place';
+
+export type Solution =
+	| { regions: Region[]; trouble: undefined; reason: undefined }
+	| { regions: []; trouble: Trouble; reason: string };
+
+const troubled = (trouble: Trouble, reason: string): Solution => ({ regions: [], trouble, reason });
+
+function whyNoNode(table: PlannedTable, node: number): string | undefined {
+	if (nodeRanges(table, node).length > 0) return undefined;
+	const nodes = [...new Set(table.nodes?.map((range) => range.node))];
+	return nodes.length === 0
+		? 'It is not known which memory is of which NUMA node: the table has no SRAT rows'
+		: `There is no memory of NUMA node ${node}, only of ${nodes.join(', ')}`;
+}
+
+const wanted = ({ size, count }: CheckedWish): string =>
+	`${count === 1 ? '' : `${count} times `}${size === 'max' ? formatSpan(leastAlignment) : formatSize(size)}`;
+
+function floorReason({ usable, reserved, mustRemain, budget }: Account, wish: CheckedWish): string {
+	const taken = reserved === 0 ? '' : `, ${formatSpan(reserved)} are taken already`;
+	const most = budget > 0 ? `${formatSpan(budget)} can be taken` : 'nothing can be taken';
+	return `${wanted(wish)} would leave too little: of ${formatSpan(usable)}${taken}, ${formatSpan(mustRemain)} must stay free, and so ${most}; keepFree (--keep-free) says how much must stay`;
+}
+
+function placeReason(wish: CheckedWish): string {
+	const where = wish.below4G ? '' : ' at or above 4 GiB';
+	const node = wish.node === undefined ? '' : ` of NUMA node ${wish.node}`;
+	return `No usable range${node}${where} has room for ${wanted(wish)}, aligned to ${formatSpan(wish.alignments.at(-1)!)}`;
+}
+
+/** The regions of a wish, or what stands in the way. What must stay free is looked at before the place. */
+export function solve(table: PlannedTable, account: Account, wish: CheckedWish): Solution {
+	const { size, count, alignments, node } = wish;
+	const { budget } = account;
+	const unusable = whyUnusable(table, account);
+	if (unusable !== undefined) return troubled('table', unusable);
+	const noNode = node === undefined ? undefined : whyNoNode(table, node);
+	if (noNode !== undefined) return troubled('node', noNode);
+	if (size !== 'max' && size % leastAlignment !== 0) {
+		return troubled('size', `${formatSize(size)} is no multiple of 16 MiB, to which ndctl aligns namespaces`);
+	}
+	if ((size === 'max' ? leastAlignment : size) * count > budget) return troubled('floor', floorReason(account, wish));
+	const free = freeIn(table, wish);
+	const bytes = size === 'max' ? largestSize(free, wish, { units: standardAlignments, budget }) : size;
+	const regions = bytes === 0 ? undefined : place(free, { size: bytes, count, alignments });
+	if (regions === undefined) return troubled('place', placeReason(wish));
+	return { regions, trouble: undefined, reason: undefined };
+}

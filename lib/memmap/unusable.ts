@@ -1,0 +1,21 @@
+// Why a table is no ground for a plan, whatever is wanted.
+import { type Account, fourGib, type PlannedTable } from './account.ts';
+import { formatSpan } from './words.ts';
+
+/** A sentence without its full stop; undefined for a table that can be planned with. */
+export function whyUnusable(table: PlannedTable, { usable }: Account): string | undefined {
+	const { ranges, memmap = [], limit, omissions = [] } = table;
+	if (usable === 0) return 'The table has no usable memory, so it is not all of a machine’s';
+	if (memmap.some(({ kind }) => kind === 'exactmap')) {
+		return 'memmap=exactmap is in force (as in a kdump kernel), which replaces the firmware’s table: remove it first';
+	}
+	const top = Math.max(...ranges.filter(({ type }) => type === 'usable').map(({ end }) => end));
+	if (limit !== undefined && limit.at < top) {
+		return `${limit.by} is in force, so memory above ${formatSpan(limit.at)} is not used: correct or remove that first`;
+	}
+	const cut = omissions.find(({ at }) => at === 'end');
+	if (cut !== undefined && top <= fourGib) {
+		return `The table is cut before 4 GiB (${cut.why}): give the whole log, or what \`grep -r . /sys/firmware/memmap\` prints`;
+	}
+	return undefined;
+}

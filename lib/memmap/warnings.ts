@@ -1,0 +1,93 @@
+// What a person should know before using a plan. Sentences.
+import { fourGib, nodeRanges, type PlannedTable } from './account.ts';
+import { placedCrashKernel } from './boot-arguments.ts';
+import { overlap, sizeOf } from './ranges.ts';
+import { memmapEntry, type Region, rangeOf, regionOf } from './regions.ts';
+import type { TableSource } from './table.ts';
+import { unexplainedBy } from './taken.ts';
+import { formatSpan } from './words.ts';
+
+/** What sources other than the firmware's own table mean. */
+const ofSource: Partial<Record<TableSource, string>> = {
+	iomem:
+		'/proc/iomem shows memory as memmap= and mem= have left it, not the firmware’s table: /sys/firmware/memmap is better',
+	user: 'The firmware’s table is missing; it was rebuilt from the one that the kernel changed (user:)',
+	'reserve setup_data': 'The firmware’s table is missing; it was rebuilt from the one that the kernel extended',
+	modified: 'The firmware’s table is missing; it was rebuilt from the one that the kernel changed (modified:)',
+};
+
+function aboutSource({ source, omissions = [], xen = false, notes = [] }: PlannedTable): string[] {
+	const own = ofSource[source];
+	return [
+		...(own === undefined ? [] : [`${own}.`]),
+		...(omissions.length === 0 ? [] : [`The table is incomplete: ${omissions.map(({ why }) => why).join('; ')}.`]),
+		...(xen ? ['The table is of a Xen dom0: it belongs to the hypervisor, and memmap= was not tried there.'] : []),
+		...notes,
+	];
+}
+
+function aboutArguments({ memmap = [], boot, limit }: PlannedTable): string[] {
+	const moving = boot?.crashKernel.filter((value) => placedCrashKernel(value) === undefined) ?? [];
+	const adding = memmap.filter(({ kind }) => kind === '@');
+	const unreadable = memmap.filter(({ kind }) => kind === 'unreadable');
+	return [
+		...(limit === undefined
+			? []
+			: [`${limit.by} is in force: the kernel uses no memory above ${formatSpan(limit.at)}.`]),
+		...moving.map(
+			(value) =>
+				`crashkernel=${value} leaves the place of the crash kernel to the kernel: with a plan in force it may move, so check afterwards that it is still reserved.`,
+		),
+		...adding.map(({ text }) => `memmap=${text} is in force, which calls memory usable whatever the firmware says.`),
+		...unreadable.map(({ text }) => `memmap=${text} is in force, which cannot be read.`),
+	];
+}
+
+function aboutReserved({ reserved = [], memmap = [], kernel, boot }: PlannedTable): string[] {
+	const unexplained = reserved.filter(({ by }) => by === unexplainedBy);
+	const damaged = kernel === undefined ? [] : memmap.filter((entry) => sizeOf(entry) > 0 && overlap(entry, kernel));
+	const advice = boot?.noKaslr === true ? '' : ': add nokaslr';
+	return [
+		...unexplained.map(
+			(range) =>
+				`${formatSpan(sizeOf(range))} at ${memmapEntry(regionOf(range)).replace(/^.*!/, '')} are reserved, though no memmap= that is known does it.`,
+		),
+		...damaged.map(({ text }) => `KASLR put the kernel into memmap=${text}, which is damaged${advice}.`),
+	];
+}
+
+/** What is to be known of a table, whatever is planned with it. */
+export const tableWarnings = (table: PlannedTable): string[] => [
+	...aboutSource(table),
+	...aboutArguments(table),
+	...aboutReserved(table),
+];
+
+/** Entries that KASLR keeps the kernel out of (MAX_MEMMAP_REGIONS in arch/x86/boot/compressed/kaslr.c). */
+export const avoidedEntries = 4;
+
+/** How many entries KASLR would have to keep the kernel out of. */
+export function entriesWith({ memmap = [] }: PlannedTable, regions: readonly Region[]): number {
+	return memmap.filter(({ kind, start }) => '!$#'.includes(kind) && start > 0).length + regions.length;
+}
+
+/** What is to be known of regions. */
+export function regionWarnings(table: PlannedTable, regions: readonly Region[]): string[] {
+	const nodes = [...new Set((table.nodes ?? []).map(({ node }) => node))];
+	const crossing = regions.filter(
+		(region) =>
+			nodes.filter((node) => nodeRanges(table, node).some((range) => overlap(range, rangeOf(region)))).length > 1,
+	);
+	const low = regions.filter(({ start }) => start < fourGib);
+	const entries = entriesWith(table, regions);
+	return [
+		...crossing.map((region) => `${memmapEntry(region)} lies on several NUMA nodes.`),
+		...low.map(
+			(region) =>
+				`${memmapEntry(region)} lies below 4 GiB, which is not recommended: the kernel and devices need that memory.`,
+		),
+		...(entries > avoidedEntries && table.boot?.noKaslr !== true
+			? [`With ${entries} memmap= entries nokaslr is needed: KASLR keeps the kernel out of ${avoidedEntries} only.`]
+			: []),
+	];
+}

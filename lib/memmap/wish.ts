@@ -1,0 +1,66 @@
+// What a caller wants of a plan, checked.
+import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { invalidArgType, outOfRange } from '../errors.ts';
+import { GIB, MIB } from '../size.ts';
+
+/** What {@link plan} is to plan. Sizes are bytes. */
+export interface PlanWish {
+	/** Bytes of each region, a multiple of 16 MiB; `max`: the largest that can be, in whole GiB, or in 128 MiB or 16 MiB where no GiB fits. */
+	size: number | 'max';
+	/** How many regions, each of which becomes a namespace of its own. Default 1. The kernel keeps KASLR out of four entries only. */
+	count?: number;
+	/** The NUMA node that the memory is to be of. Default: any. */
+	node?: number;
+	/**
+	 * Bytes that each region begins at a multiple of: a power of two, at least 16 MiB. Default: 1 GiB where that fits, else 128 MiB (a memory
+	 * block), else 16 MiB (what ndctl aligns namespaces to).
+	 */
+	alignment?: number;
+	/** Bytes that must stay usable as ordinary memory. Default: a quarter of it, at least 1 GiB. With little the machine may not boot. */
+	keepFree?: number;
+	/** Whether a region may lie below 4 GiB, where nothing above holds it. Default false: the kernel and devices need that memory. */
+	below4G?: boolean;
+}
+
+/** A wish with its defaults, other than those that depend on the table. */
+export interface CheckedWish {
+	size: number | 'max';
+	count: number;
+	node: number | undefined;
+	alignments: readonly number[];
+	keepFree: number | undefined;
+	below4G: boolean;
+}
+
+/** ndctl aligns namespaces to this; the kernel itself needs 2 MiB (SUBSECTION_SIZE), and with less makes a namespace that stays disabled. */
+export const leastAlignment = 16 * MIB;
+
+/** 1 GiB: pages of that size can be used. 128 MiB: a memory block, in which the kernel takes memory on- and offline. */
+export const standardAlignments: readonly number[] = [GIB, 128 * MIB, leastAlignment];
+
+/** The table that firmware hands over has room for no more rows (E820_MAX_ENTRIES_ZEROPAGE). */
+const mostRegions = 128;
+
+const names = ['size', 'count', 'node', 'alignment', 'keepFree', 'below4G'];
+
+function checkAlignment(alignment: number): number {
+	requireInteger('wish.alignment', alignment, leastAlignment, 2 ** 40);
+	if (!Number.isInteger(Math.log2(alignment))) throw outOfRange('wish.alignment', 'a power of two', alignment);
+	return alignment;
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_INVALID_ARG_VALUE */
+export function checkWish(wish: PlanWish): CheckedWish {
+	if (wish === undefined) throw invalidArgType('wish', 'of type object', wish);
+	const { size, count = 1, node, alignment, keepFree, below4G = false } = requireOptions('wish', wish);
+	requireKnownOptions('wish', wish, names);
+	if (size !== 'max' && typeof size !== 'number') throw invalidArgType('wish.size', "a number of bytes or 'max'", size);
+	return {
+		size: size === 'max' ? size : requireInteger('wish.size', size, 1),
+		count: requireInteger('wish.count', count, 1, mostRegions),
+		node: node === undefined ? undefined : requireInteger('wish.node', node),
+		alignments: alignment === undefined ? standardAlignments : [checkAlignment(alignment)],
+		keepFree: keepFree === undefined ? undefined : requireInteger('wish.keepFree', keepFree),
+		below4G: requireBoolean('wish.below4G', below4G),
+	};
+}
