@@ -1,7 +1,7 @@
 // Reads this machine's memory table, or that of an image or of a file.
 import { readFileSync } from 'node:fs';
 import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
-import { type Tree, treeOf } from '../device/tree.ts';
+import { type Tree, treeOf } from '../tree.ts';
 import { invalidArgValue, refusal } from '../errors.ts';
 import { composeTable, type Evidence } from './compose.ts';
 import { tableOfEntries } from './firmware-map.ts';
