@@ -10,6 +10,7 @@ import { addDeviceCommands } from './devices.ts';
 import { addExplainCommand } from './explain.ts';
 import { addInspectCommand } from './inspect.ts';
 import { addLsattrCommand } from './lsattr.ts';
+import { addMemmapCommand } from './memmap.ts';
 import { addMountsCommand } from './mounts.ts';
 import { complain, linesOf } from './output.ts';
 import { addStatxCommand } from './statx.ts';
@@ -40,6 +41,7 @@ addLsattrCommand(program);
 addChattrCommand(program);
 addDeviceCommands(program);
 addDeviceOperations(program);
+addMemmapCommand(program);
 addVmCommand(program);
 addDemoCommand(program);
 

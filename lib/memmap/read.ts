@@ -1,8 +1,8 @@
 // Reads this machine's memory table, or that of an image or of a file.
 import { readFileSync } from 'node:fs';
 import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
-import { type Tree, treeOf } from '../tree.ts';
 import { invalidArgValue, refusal } from '../errors.ts';
+import { type Tree, treeOf } from '../tree.ts';
 import { composeTable, type Evidence } from './compose.ts';
 import { tableOfEntries } from './firmware-map.ts';
 import { type Iomem, parseIomem } from './iomem.ts';

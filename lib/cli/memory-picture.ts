@@ -1,0 +1,99 @@
+// A memory table as a picture for a terminal: a bar to scale for each stretch of addresses, so that a person sees what is free and what a plan
+// takes.
+
+import { formatBytes } from '../format.ts';
+import type { AddressRange, MemoryTable, Region } from '../memmap/index.ts';
+import { intersect, subtract } from '../memmap/ranges.ts';
+import { GIB, MIB } from '../size.ts';
+import { aligned, paint } from './output.ts';
+
+type Style = Parameters<typeof paint>[0];
+
+/** What a cell of a bar can be; where several share one, the first of these that is there. */
+const sorts = ['planned', 'persistent', 'taken', 'free', 'other'] as const;
+type Sort = (typeof sorts)[number];
+
+const marks: Readonly<Record<Sort, [mark: string, style: Style, words: string]>> = {
+	planned: ['█', 'green', 'would be taken by the plan'],
+	persistent: ['▓', 'cyan', 'persistent memory already'],
+	taken: ['▒', 'yellow', 'taken otherwise: crash kernel, memmap=, huge pages'],
+	free: ['░', 'dim', 'ordinary memory'],
+	other: ['x', 'red', 'of the firmware and devices'],
+};
+
+/** Holes in the addresses that are smaller than this are drawn; a larger one begins another line. */
+const smallHole = GIB;
+
+/** What memory is used for. */
+function parts({ ranges, reserved }: MemoryTable, regions: readonly Region[]): Record<Sort, AddressRange[]> {
+	const planned = regions.map(({ start, size }) => ({ start, end: start + size }));
+	const usable = ranges.filter(({ type }) => type === 'usable');
+	const persistent = [
+		...ranges.filter(({ type }) => type.startsWith('persistent')),
+		...intersect(
+			usable,
+			reserved.filter(({ by }) => /^memmap=.*!/.test(by)),
+		),
+	];
+	const taken = subtract(intersect(usable, reserved), persistent);
+	return {
+		planned,
+		persistent,
+		taken,
+		free: subtract(usable, [...planned, ...persistent, ...taken]),
+		other: ranges.filter(({ type }) => type !== 'usable' && !type.startsWith('persistent')),
+	};
+}
+
+/** Stretches of addresses without a large hole that have memory in them. What the firmware keeps far away from memory is left out. */
+function stretches({ ranges }: MemoryTable): AddressRange[] {
+	const found: AddressRange[] = [];
+	const isMemory = (type: string) => type === 'usable' || type.startsWith('persistent') || type === 'soft reserved';
+	for (const { start, end } of ranges.filter(({ type }) => isMemory(type)).sort((a, b) => a.start - b.start)) {
+		const last = found.at(-1);
+		if (last !== undefined && start - last.end < smallHole) last.end = Math.max(last.end, end);
+		else found.push({ start, end });
+	}
+	return found;
+}
+
+const sizeIn = (ranges: readonly AddressRange[], within: AddressRange): number =>
+	intersect(ranges, [within]).reduce((sum, { start, end }) => sum + end - start, 0);
+
+/** A place, in the unit in which it is short. */
+const placeText = (address: number): string =>
+	address % GIB === 0
+		? `${address / GIB} GiB`
+		: `${Number((address / (address < GIB ? MIB : GIB)).toFixed(2))} ${address < GIB ? 'MiB' : 'GiB'}`;
+
+function bar(stretch: AddressRange, cell: number, all: Record<Sort, AddressRange[]>): string {
+	const cells = Math.max(1, Math.round((stretch.end - stretch.start) / cell));
+	return Array.from({ length: cells }, (_, n) => {
+		const within = { start: stretch.start + n * cell, end: Math.min(stretch.start + (n + 1) * cell, stretch.end) };
+		const shares = sorts.map((sort) => ({ sort, bytes: sizeIn(all[sort], within) }));
+		// A plan is shown however little of the cell it has; of the rest the most.
+		const special = shares.find(({ sort, bytes }) => bytes > 0 && (sort === 'planned' || sort === 'persistent'));
+		const most = special ?? shares.reduce((one, other) => (other.bytes > one.bytes ? other : one));
+		if (most.bytes === 0) return ' ';
+		const [mark, style] = marks[most.sort];
+		return paint(style, mark);
+	}).join('');
+}
+
+/** A picture of a table, with the regions of a plan in it. */
+export function formatPicture(table: MemoryTable, regions: readonly Region[], columns: number): string {
+	const all = parts(table, regions);
+	const lines = stretches(table);
+	const longest = Math.max(0, ...lines.map(({ start, end }) => end - start));
+	const labels = lines.map(({ start, end }) => `${placeText(start)} to ${placeText(end)}`);
+	const column = 2 + Math.max(0, ...labels.map((label) => label.length)) + 2;
+	const cell = Math.max(longest / Math.max(columns - column - 2, 20), 2 ** 16);
+	const bars = lines.map((stretch, n) => `  ${labels[n]!.padEnd(column - 2)}${bar(stretch, cell, all)}\n`);
+	const legend = sorts.flatMap((sort) => {
+		const bytes = all[sort].reduce((sum, { start, end }) => sum + end - start, 0);
+		if (bytes === 0 || (sort === 'other' && lines.every((line) => sizeIn(all.other, line) === 0))) return [];
+		const [mark, , words] = marks[sort];
+		return [[mark, `${formatBytes(bytes)} ${words}`] as const];
+	});
+	return `${bars.join('')}\n${aligned(legend)}`;
+}

@@ -1,0 +1,86 @@
+// `daxkind memmap` on tables of other machines: what a person and a program read, and the exit statuses.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { cli } from '../helpers/vm.ts';
+
+/** A machine with 12 GiB: 3 below the hole, 9 above it. */
+const log = `[    0.000000] BIOS-provided physical RAM map:
+[    0.000000] BIOS-e820: [mem 0x0000000000000000-0x000000000009ffff] usable
+[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x00000000bfffffff] usable
+[    0.000000] BIOS-e820: [mem 0x00000000fec00000-0x00000000fec00fff] reserved
+[    0.000000] BIOS-e820: [mem 0x0000000100000000-0x000000033fffffff] usable
+`;
+
+function memmap(args: string[], input = log) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'memmap', ...args], { encoding: 'utf8', input });
+	return { status, stdout, stderr };
+}
+
+test('shows a table as bars to scale', () => {
+	const { status, stdout } = memmap(['--from', '-']);
+	expect(status).toBe(0);
+	const [, low = '', high = ''] = stdout.split('\n').filter((line) => line !== '');
+	expect(low).toMatch(/^ {2}0 GiB to 3 GiB +░+$/);
+	expect(high).toMatch(/^ {2}4 GiB to 13 GiB +░+$/);
+	expect(high.split('░').length / low.split('░').length).toBeCloseTo(3, 0);
+	for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test('a plan: the first line is the argument, then what to do, then where it is', () => {
+	const { status, stdout } = memmap(['plan', '--size', '4G', '--from', '-']);
+	expect(status).toBe(0);
+	const [first, second] = stdout.split('\n');
+	expect(first).toBe('memmap=4G!4G nokaslr');
+	expect(second).toMatch(/^ {2}Next: /);
+	expect(stdout).toMatch(/^ {2}4 GiB to 13 GiB +█+░+$/m);
+	expect(stdout).toContain('4 GiB would be taken by the plan');
+});
+
+test('no plan: the first line says why, the next what can be; status 1', () => {
+	const { status, stdout } = memmap(['plan', '--size', '40G', '--from', '-']);
+	expect(status).toBe(1);
+	expect(stdout).toMatch(/^Not possible: 40G would leave too little: .*--keep-free/);
+	expect(stdout).toMatch(/^ {2}Possible: +memmap=8G!4G$/m);
+});
+
+test('as JSON, in the words of the library', () => {
+	const wanted = {
+		possible: true,
+		argument: 'memmap=2G!4G memmap=2G!6G',
+		regions: [
+			{ start: 2 ** 32, size: 2 ** 31 },
+			{ start: 2 ** 32 + 2 ** 31, size: 2 ** 31 },
+		],
+		reason: null,
+		noKaslr: true,
+		table: { source: 'BIOS-e820', ranges: expect.arrayContaining([{ start: 0, end: 0xa0000, type: 'usable' }]) },
+	};
+	const args = ['--size', '2G', '--count', '2', '--from', '-'];
+	expect(JSON.parse(memmap(['plan', ...args, '--json']).stdout)).toMatchObject(wanted);
+	expect(JSON.parse(memmap(['--from', '-', '--json']).stdout)).toMatchObject({ source: 'BIOS-e820' });
+	const path = join(temporaryDirectory(), 'dmesg.txt');
+	writeFileSync(path, log);
+	expect(JSON.parse(memmap(['plan', '--size', '2G', '--count', '2', '--json', '--from', path]).stdout)).toMatchObject(
+		wanted,
+	);
+});
+
+test.each([
+	['an empty text', ['--from', '-'], '', /^daxkind memmap: standard input is empty\.\n {2}Fix: give the beginning/],
+	[
+		'a file that is not there',
+		['plan', '--size', '1G', '--from', '/no/such'],
+		'',
+		/^daxkind memmap plan: ENOENT: .*\/no\/such/,
+	],
+	['a size of 0', ['plan', '--size', '0'], '', /^error: option '-s, --size <size>' argument '0' is invalid/],
+	['no size', ['plan'], '', /^error: required option '-s, --size <size>' not specified/],
+	['an alignment that is none', ['plan', '--size', '1G', '--align', '3G', '--from', '-'], log, /power of two/],
+])('%s is trouble: status 2', (_, args, input, said) => {
+	const { status, stdout, stderr } = memmap(args, input);
+	expect(stderr).toMatch(said);
+	expect([status, stdout]).toEqual([2, '']);
+});
