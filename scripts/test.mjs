@@ -6,8 +6,9 @@ import { shareDirectory } from './share.mjs';
 import { Interrupted, main, run, StepError, tool } from './steps.mjs';
 
 // Every file system that has DAX, a mount without it, and raw devices of each sort: what test/helpers/guest.ts names.
+// An hour: on a busy machine the two guests together take several times what they take alone.
 const guestOptions = [
-	['--timeout', '1800'],
+	['--timeout', '3600'],
 	['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
 	['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
 	['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
@@ -20,7 +21,7 @@ const guestOptions = [
 
 /** Device DAX of every sort, on a machine of its own: it has NUMA nodes, and other numbers of pmem devices. */
 const deviceGuestOptions = [
-	['--timeout', '1800', '--pmem', '64M', '--fs', 'none'],
+	['--timeout', '3600', '--pmem', '64M', '--fs', 'none'],
 	['--devdax', '384M', '--devdax', '64M', '--hmem', '256M', '--cxl', '256M'],
 ].flat();
 
