@@ -51,8 +51,12 @@ export function accountOf(table: PlannedTable, { keepFree }: Pick<CheckedWish, '
 export function freeIn(table: PlannedTable, { node, below4G }: Pick<CheckedWish, 'node' | 'below4G'>): AddressRange[] {
 	const free = subtract(usableRanges(table), table.reserved ?? []);
 	const ofNode = node === undefined ? free : intersect(free, nodeRanges(table, node));
-	return intersect(ofNode, [{ start: below4G ? kernelEnd : fourGib, end: Number.POSITIVE_INFINITY }]);
+	return below4G ? intersect(ofNode, [{ start: kernelEnd, end: Number.POSITIVE_INFINITY }]) : above4Gib(ofNode);
 }
+
+/** What of ranges is above 4 GiB. */
+export const above4Gib = (ranges: readonly AddressRange[]): AddressRange[] =>
+	intersect(ranges, [{ start: fourGib, end: Number.POSITIVE_INFINITY }]);
 
 export const nodeRanges = ({ nodes = [] }: PlannedTable, node: number): AddressRange[] =>
 	nodes.filter((range) => range.node === node);

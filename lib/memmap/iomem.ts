@@ -13,8 +13,8 @@ export interface Iomem {
 	kernel: AddressRange | undefined;
 	/** Whether all addresses are 0, which is what the kernel shows to all but root. */
 	isHidden: boolean;
-	/** Names that only machines without an e820 table have: those of a device tree, of ARM. */
-	foreign: string | undefined;
+	/** Whether there are names that only machines without an e820 table have: those of a device tree, of ARM. */
+	isForeign: boolean;
 }
 
 interface Line extends AddressRange {
@@ -56,6 +56,6 @@ export function parseIomem(lines: readonly string[]): Iomem | undefined {
 						end: Math.max(...kernel.map(({ end }) => end)),
 					},
 		isHidden: found.every(({ start, end }) => start === 0 && end === 1),
-		foreign: found.find(({ name }) => foreignName.test(name))?.name,
+		isForeign: found.some(({ name }) => foreignName.test(name)),
 	};
 }

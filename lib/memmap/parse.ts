@@ -79,8 +79,8 @@ export function parseTable(text: string, name = 'the text'): MemoryTable {
 	const iomem = parseIomem(lines);
 	const evidence = evidenceIn(lines, iomem?.isHidden === true ? undefined : iomem);
 	const table = composeTable(evidence, name);
-	if (table?.source === 'iomem' && iomem?.foreign !== undefined) {
-		throw otherArchitecture(name, `another (${iomem.foreign})`);
+	if (table?.source === 'iomem' && iomem?.isForeign === true) {
+		throw otherArchitecture(name, 'another');
 	}
 	if (table !== undefined) return table;
 	throw iomem?.isHidden === true ? hiddenAddresses(name) : noTable(text, name);

@@ -104,7 +104,7 @@ export function readTable(options?: ReadTableOptions): MemoryTable {
 	const evidence = evidenceAt(tree, iomem?.isHidden === true ? undefined : iomem);
 	const table = composeTable(evidence, `${tree.root}${firmwareMap}`);
 	const isForeign = root === undefined && !x86.includes(process.arch);
-	if (isForeign || (table?.source === 'iomem' && iomem?.foreign !== undefined)) {
+	if (isForeign || (table?.source === 'iomem' && iomem?.isForeign === true)) {
 		throw otherArchitecture(`${tree.root}${iomemPath}`, isForeign ? `an ${process.arch}` : 'another');
 	}
 	if (table !== undefined) return table;

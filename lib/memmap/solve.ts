@@ -1,6 +1,6 @@
 // Finds the regions of one wish, or what stands in the way of it.
 import { formatSize } from '../size.ts';
-import { type Account, freeIn, nodeRanges, type PlannedTable } from './account.ts';
+import { type Account, above4Gib, freeIn, nodeRanges, type PlannedTable } from './account.ts';
 import { largestSize, place } from './place.ts';
 import type { Region } from './regions.ts';
 import { whyUnusable } from './unusable.ts';
@@ -53,7 +53,9 @@ export function solve(table: PlannedTable, account: Account, wish: CheckedWish):
 	if ((size === 'max' ? leastAlignment : size) * count > budget) return troubled('floor', floorReason(account, wish));
 	const free = freeIn(table, wish);
 	const bytes = size === 'max' ? largestSize(free, wish, { units: standardAlignments, budget }) : size;
-	const regions = bytes === 0 ? undefined : place(free, { size: bytes, count, alignments });
+	const demand = { size: bytes, count, alignments };
+	// Where it may lie below 4 GiB, above is still better.
+	const regions = bytes === 0 ? undefined : (place(above4Gib(free), demand) ?? place(free, demand));
 	if (regions === undefined) return troubled('place', placeReason(wish));
 	return { regions, trouble: undefined, reason: undefined };
 }
