@@ -1,0 +1,110 @@
+// The file that daxkind writes for GRUB, in /etc/default/grub.d: what is in it, whether it is as it was written, and how it comes and goes.
+import { accessSync, chmodSync, constants, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { createFile, replaceFile } from '../../create-file.ts';
+import { refusal, type SystemError, systemError } from '../../errors.ts';
+import { quoted } from '../../format.ts';
+import type { Tree } from '../../tree.ts';
+import { isMemmapWord } from './argument.ts';
+import { grubDefaultLine } from './quoting.ts';
+
+export const dropInDirectory = '/etc/default/grub.d';
+/** It sorts behind the names of others: a file that is read later could set the variable anew. */
+export const dropInPath = `${dropInDirectory}/zz-daxkind-memmap.cfg`;
+
+/** Undo removes the directory, too, if there was none before. */
+const ownDirectory = `# ${dropInDirectory} was made for this file.\n`;
+
+/** The text of the file. */
+export const dropInText = (words: readonly string[], isDirectoryOurs = false): string =>
+	`# Written by "daxkind memmap apply"; "daxkind memmap undo" removes it.
+${isDirectoryOurs ? ownDirectory : ''}${grubDefaultLine(words)}
+`;
+
+/** A file of ours that is there. */
+interface DropIn {
+	text: string;
+	isDirectoryOurs: boolean;
+}
+
+/**
+ * The file that daxkind wrote; undefined where there is none.
+ *
+ * @throws Error ERR_DAXKIND_FOREIGN_FILE for a file that is not as daxkind writes it.
+ */
+function readDropIn(tree: Tree): DropIn | undefined {
+	const stats = tree.stat(dropInPath);
+	if (stats === undefined) return undefined;
+	const text = stats.isFile() ? tree.bytes(dropInPath).value?.toString() : undefined;
+	const isDirectoryOurs = text?.includes(ownDirectory) ?? false;
+	const words = (text ?? '').replaceAll(/[\\"]/g, '').split(/\s+/).filter(isMemmapWord);
+	if (text !== undefined && text === dropInText(words, isDirectoryOurs)) return { text, isDirectoryOurs };
+	const remedy = `look at it, and move it away: mv ${quoted(dropInPath)} ${quoted(`${dropInPath}.old`)}`;
+	throw refusal('ERR_DAXKIND_FOREIGN_FILE', dropInPath, `${dropInPath} is not as daxkind wrote it`, remedy);
+}
+
+/** What keeps a process from writing to a directory, as access(2) says it, and what to do then. */
+const obstacles: Record<string, { errno: number; what: string; remedy: string }> = {
+	EACCES: { errno: -13, what: 'permission denied', remedy: 'run as root' },
+	EROFS: {
+		errno: -30,
+		what: 'the file system is mounted read-only',
+		remedy: 'mount its file system read and write',
+	},
+};
+
+/**
+ * Refuses a directory where this process cannot create and remove files.
+ *
+ * @throws A system error of access: EACCES and EROFS with `remedy`.
+ */
+function requireWritable(tree: Tree, directory: string): void {
+	try {
+		accessSync(tree.place(directory), constants.W_OK | constants.X_OK);
+	} catch (error) {
+		const obstacle = obstacles[(error as SystemError).code];
+		if (obstacle === undefined) throw error;
+		const refused = systemError(obstacle.errno, 'access', directory, obstacle.what);
+		refused.message += `. Fix: ${obstacle.remedy}`;
+		throw Object.assign(refused, { remedy: obstacle.remedy });
+	}
+}
+
+/** Has the file with these words there, or no file if there are no words. Whether anything had to be changed, and the text. */
+export function putDropIn(
+	tree: Tree,
+	words: readonly string[],
+	dryRun: boolean,
+): { changed: boolean; text: string | undefined } {
+	const present = readDropIn(tree);
+	const hasDirectory = tree.isDirectory(dropInDirectory);
+	if (words.length === 0) return { changed: removeDropIn(tree, dryRun), text: undefined };
+	const text = dropInText(words, present?.isDirectoryOurs ?? !hasDirectory);
+	if (present?.text === text) return { changed: false, text };
+	if (dryRun) return { changed: true, text };
+	requireWritable(tree, hasDirectory ? dropInDirectory : dirname(dropInDirectory));
+	if (!hasDirectory) {
+		mkdirSync(tree.place(dropInDirectory));
+		// Whatever the umask.
+		chmodSync(tree.place(dropInDirectory), 0o755);
+	}
+	try {
+		const put = present === undefined ? createFile : replaceFile;
+		put(tree.place(dropInPath), text);
+	} catch (error) {
+		if (!hasDirectory) rmdirSync(tree.place(dropInDirectory));
+		throw error;
+	}
+	return { changed: true, text };
+}
+
+/** Removes the file, and the directory that was made for it unless others have files there. Whether there was one. */
+export function removeDropIn(tree: Tree, dryRun: boolean): boolean {
+	const present = readDropIn(tree);
+	if (present === undefined) return false;
+	if (dryRun) return true;
+	requireWritable(tree, dropInDirectory);
+	rmSync(tree.place(dropInPath));
+	if (present.isDirectoryOurs && tree.list(dropInDirectory).length === 0) rmdirSync(tree.place(dropInDirectory));
+	return true;
+}
