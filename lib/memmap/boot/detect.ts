@@ -1,0 +1,85 @@
+// Which boot loader starts a machine's kernel, and where the kernel's arguments are configured for it.
+import { requireKnownOptions, requireOptions } from '../../arguments.ts';
+import { treeOf } from '../../tree.ts';
+import { type BootEvidence, type BootFacts, bootFacts } from './facts.ts';
+
+/** How a machine is booted. */
+export interface BootSetup {
+	loader: 'grub' | 'systemd-boot' | undefined;
+	/**
+	 * Where the kernel's arguments are configured. `grub-drop-in`: GRUB, in files in /etc/default/grub.d; `grub-default`: GRUB, in
+	 * /etc/default/grub only; `grubby`: GRUB's entries of the Boot Loader Specification, by the command grubby; `kernel-install`: in
+	 * /etc/kernel/cmdline, from which kernel-install makes entries; `entries`: entries that are edited by hand. Undefined where nothing of
+	 * that is to be seen.
+	 */
+	configuration: 'grub-drop-in' | 'grub-default' | 'grubby' | 'kernel-install' | 'entries' | undefined;
+	/** Undefined of an image, which has no /sys, and in containers that do not show it. */
+	firmware: 'uefi' | 'bios' | undefined;
+	/** Why, as a sentence without its full stop. */
+	reason: string;
+	/** What was read, and where. */
+	evidence: BootEvidence[];
+}
+
+/** The loader: as it said itself, or else by its files. */
+function loaderOf({ loaderInfo, mkconfig, grubConfig, hasGrubDefault, systemdBoot, isGrubWithEntries }: BootFacts) {
+	if (/^systemd-boot/i.test(loaderInfo ?? '')) return 'systemd-boot';
+	if (/^grub/i.test(loaderInfo ?? '')) return 'grub';
+	// The tools alone, without either configuration, are in many images that no GRUB starts.
+	const hasGrub = (mkconfig !== undefined && hasGrubDefault) || grubConfig !== undefined || isGrubWithEntries;
+	return hasGrub ? 'grub' : systemdBoot !== undefined ? 'systemd-boot' : undefined;
+}
+
+type Conclusion = Pick<BootSetup, 'configuration' | 'reason'>;
+
+function entriesConfiguration({ usesKernelInstall, entries }: BootFacts, who: string): Conclusion {
+	if (usesKernelInstall) {
+		return { configuration: 'kernel-install', reason: `${who} reads entries that kernel-install makes` };
+	}
+	if (entries.length > 0) {
+		return { configuration: 'entries', reason: `${who} reads entries that no kernel-install makes` };
+	}
+	return { configuration: undefined, reason: `${who} reads entries, and this user sees none` };
+}
+
+function grubConfiguration(facts: BootFacts): Conclusion {
+	if (facts.isGrubWithEntries) {
+		if (!facts.hasGrubby) return entriesConfiguration(facts, 'GRUB');
+		return { configuration: 'grubby', reason: 'GRUB reads entries that grubby changes' };
+	}
+	const { mkconfig, readsDropIns } = facts;
+	if (mkconfig === undefined) {
+		return { configuration: undefined, reason: 'GRUB has a grub.cfg here that no grub-mkconfig makes' };
+	}
+	return readsDropIns
+		? { configuration: 'grub-drop-in', reason: `GRUB's ${mkconfig} reads files in /etc/default/grub.d` }
+		: { configuration: 'grub-default', reason: `GRUB's ${mkconfig} reads /etc/default/grub and no other file` };
+}
+
+/** What follows from facts. */
+export function setupOf(facts: BootFacts): BootSetup {
+	const { firmware, evidence } = facts;
+	const loader = loaderOf(facts);
+	const conclusion =
+		loader === 'grub'
+			? grubConfiguration(facts)
+			: loader === 'systemd-boot'
+				? entriesConfiguration(facts, 'systemd-boot')
+				: { configuration: undefined, reason: 'neither GRUB nor systemd-boot is to be seen here' };
+	return { loader, ...conclusion, firmware, evidence };
+}
+
+/**
+ * How a machine is booted, and where the arguments of its kernel are configured. It looks at programs and configurations, never at the
+ * distribution's name; it needs no privileges, starts no process and changes nothing.
+ *
+ * @param options `root`: a directory where the image of another machine is mounted. Default: this machine.
+ * @throws TypeError for wrong options; ENOENT if there is no such root.
+ * @example
+ * const { loader, configuration, firmware } = detectBoot();
+ */
+export function detectBoot(options?: { root?: string }): BootSetup {
+	const given = requireOptions('options', options);
+	requireKnownOptions('options', given, ['root']);
+	return setupOf(bootFacts(treeOf(given.root)));
+}
