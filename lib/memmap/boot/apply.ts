@@ -1,0 +1,144 @@
+// Puts a memmap= argument on the kernel's command line of each boot, where a file of daxkind's own can do that, and takes it away again.
+import { requireBoolean, requireKnownOptions, requireOptions } from '../../arguments.ts';
+import { refusal } from '../../errors.ts';
+import { treeOf } from '../../tree.ts';
+import { contradicts, isMemmapWord, missingFrom, requireArgument } from './argument.ts';
+import { editCommands, type Machine, removeCommands, runningWords, updateCommands } from './commands.ts';
+import { type Configured, type ConfiguredArgument, configuredIn } from './configured.ts';
+import { type BootSetup, setupOf } from './detect.ts';
+import { dropInPath, putDropIn, removeDropIn } from './drop-in.ts';
+import { bootFacts } from './facts.ts';
+import { fitsGrubEntry } from './quoting.ts';
+
+export interface ApplyOptions {
+	/** A directory where the image of another machine is mounted. Default: this machine. */
+	root?: string;
+	/** Change nothing, and say what would be changed. Default false. */
+	dryRun?: boolean;
+}
+
+/** What became of a change to a machine's boot configuration. */
+export interface BootChange {
+	/** Whether a file was written, replaced or removed, or would be in a dry run. */
+	changed: boolean;
+	dryRun: boolean;
+	/** daxkind's file that this is about; undefined where the machine has no place for one, or there is nothing to write or to undo. */
+	path: string | undefined;
+	/** What is in that file now, or would be; undefined if there is none. */
+	text: string | undefined;
+	/** Where others have arguments of this sort configured, which stay as they are. */
+	elsewhere: ConfiguredArgument[];
+	/** Files that this user may not read, in which there may be more. */
+	unread: string[];
+	/** How the machine is booted. */
+	boot: BootSetup;
+	/** What is to be done next, in order: commands, or a reboot. Empty if nothing remains. */
+	next: string[];
+}
+
+function machineOf(options: ApplyOptions | undefined): Machine & { dryRun: boolean; configured: Configured } {
+	const given = requireOptions<ApplyOptions>('options', options);
+	requireKnownOptions('options', given, ['root', 'dryRun']);
+	const { root, dryRun = false } = given;
+	requireBoolean('options.dryRun', dryRun);
+	const tree = treeOf(root);
+	const facts = bootFacts(tree);
+	const setup = setupOf(facts);
+	return { tree, facts, setup, dryRun, configured: configuredIn(tree, facts, setup) };
+}
+
+/** Refuses an argument that the boot loader would not pass on, or that contradicts what others configured. */
+function requireApplicable(
+	{ setup: { configuration, loader, reason } }: Machine,
+	{ elsewhere, resetBy }: Configured,
+	words: readonly string[],
+	missing: readonly string[],
+): void {
+	const argument = words.join(' ');
+	if (configuration === undefined) {
+		const remedy = `add this to the kernel's command line where your boot loader has it: ${argument}`;
+		throw refusal('ERR_DAXKIND_NO_BOOT_LOADER', '/boot', `No boot configuration is known here: ${reason}`, remedy);
+	}
+	if (loader === 'grub' && !configuration.startsWith('grub-') && !fitsGrubEntry(words)) {
+		const what = `GRUB takes the $ in an entry of loader/entries for a variable, so that the kernel would not get ${argument}`;
+		throw refusal('ERR_DAXKIND_LOST_ARGUMENT', '/boot/loader/entries', what, 'use memmap=SIZE!START');
+	}
+	const other = elsewhere.find((found) => contradicts(words, found.words));
+	if (other !== undefined) {
+		const what = `${other.path} has ${other.words.join(' ')}, which overlaps ${argument}`;
+		throw refusal('ERR_DAXKIND_MEMMAP_OVERLAP', other.path, what, 'take it out there first, or plan with it');
+	}
+	if (resetBy !== undefined && missing.length > 0) {
+		const what = `${resetBy} is read after ${dropInPath} and sets GRUB_CMDLINE_LINUX anew, so that the argument would be lost`;
+		const remedy = `have it begin GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX …" in ${resetBy}`;
+		throw refusal('ERR_DAXKIND_LOST_ARGUMENT', resetBy, what, remedy);
+	}
+}
+
+/**
+ * Puts an argument on the kernel's command line of each boot. Where GRUB reads /etc/default/grub.d, it writes a file of daxkind's own there,
+ * whole or not at all, in the place of an older one of its own. Elsewhere it writes nothing, and `next` has the command that does it. What
+ * others configured stays as it is; a part of the argument that they have is not written a second time. It runs nothing and never
+ * reboots: `next` says what remains to be done. It blocks while it reads some small files.
+ *
+ * @param argument `memmap=SIZE!START` or `memmap=SIZE$START`, several of them with blanks between, and `nokaslr` if wanted.
+ * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for another argument. Error ERR_DAXKIND_NO_BOOT_LOADER where no boot
+ *   configuration is known; ERR_DAXKIND_MEMMAP_OVERLAP with what others configured; ERR_DAXKIND_LOST_ARGUMENT where the kernel would not
+ *   get it; ERR_DAXKIND_FOREIGN_FILE if daxkind's file is not as it was written; all with `path` and `remedy`. A system error (EACCES,
+ *   EROFS of access, with `remedy`; ENOSPC) of access, mkdir, open, write, link or rename. Nothing is written then.
+ * @example
+ * const { path, text, next } = applyMemmap('memmap=4G!4G', { dryRun: true });
+ */
+export function applyMemmap(argument: string, options?: ApplyOptions): BootChange {
+	const words = requireArgument(argument);
+	const { dryRun, configured, ...machine } = machineOf(options);
+	const { tree, setup } = machine;
+	const missing = missingFrom(words, configured.words);
+	requireApplicable(machine, configured, words, missing);
+	const hasDropIns = setup.configuration === 'grub-drop-in';
+	const { changed, text } = hasDropIns ? putDropIn(tree, missing, dryRun) : { changed: false, text: undefined };
+	const others = configured.elsewhere.flatMap((found) => found.words);
+	const edits = missing.length === 0 ? [] : editCommands(machine, missing, others);
+	const running = runningWords(tree);
+	const hasAll = running !== undefined && missingFrom(words, running).length === 0;
+	const isDone = hasAll && !changed && edits.length === 0;
+	const reboot = running === undefined || hasAll ? [] : ['reboot'];
+	return {
+		changed,
+		dryRun,
+		path: changed || text !== undefined ? dropInPath : undefined,
+		text,
+		elsewhere: configured.elsewhere,
+		unread: configured.unread,
+		boot: setup,
+		next: isDone ? [] : [...edits, ...updateCommands(machine), ...reboot],
+	};
+}
+
+/**
+ * Removes the file that {@link applyMemmap} wrote, and the directory if that was made for it: everything is as before. Without such a file it
+ * removes nothing; if others configured such arguments, `next` says how those are taken away. It runs nothing and never reboots.
+ *
+ * @throws Error ERR_DAXKIND_FOREIGN_FILE if the file is not as it was written, with `path` and `remedy`. A system error (EACCES, EROFS of
+ *   access, with `remedy`) of access or unlink.
+ * @example
+ * const { changed, next } = undoMemmap();
+ */
+export function undoMemmap(options?: ApplyOptions): BootChange {
+	const { dryRun, configured, ...machine } = machineOf(options);
+	const { tree, setup } = machine;
+	const changed = removeDropIn(tree, dryRun);
+	const todo = changed ? updateCommands(machine) : removeCommands(machine, configured.elsewhere);
+	const toStay = changed ? configured.words : [];
+	const tooMuch = missingFrom((runningWords(tree) ?? []).filter(isMemmapWord), toStay);
+	return {
+		changed,
+		dryRun,
+		path: changed ? dropInPath : undefined,
+		text: undefined,
+		elsewhere: configured.elsewhere,
+		unread: configured.unread,
+		boot: setup,
+		next: [...todo, ...(todo.length === 0 || tooMuch.length === 0 ? [] : ['reboot'])],
+	};
+}
