@@ -12,7 +12,11 @@ export function missingBuildPackages() {
 }
 
 /** Programs that tests use or compare with, and their packages; without one, its tests are skipped. */
-const testPrograms = { ndctl: 'ndctl', daxctl: 'daxctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' };
+const testPrograms = {
+	...{ ndctl: 'ndctl', daxctl: 'daxctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' },
+	// GRUB's tools without a boot loader. memmap= is for x86, and Debian has grub-emu for nothing else.
+	...(process.arch === 'x64' && { 'grub-mkconfig': 'grub-common', 'grub-emu': 'grub-emu' }),
+};
 
 /** Debian's names of what the tests would like to have. */
 export function missingTestPackages() {
