@@ -3,6 +3,18 @@
 
 export type { Refusal } from '../errors.ts';
 export type { Account, PlannedTable } from './account.ts';
+export {
+	type ApplyOptions,
+	applyMemmap as apply,
+	type BootChange,
+	type BootEvidence,
+	type BootLines,
+	type BootSetup,
+	bootLines,
+	type ConfiguredArgument,
+	detectBoot,
+	undoMemmap as undo,
+} from './boot/index.ts';
 export type { BootArguments, MemmapEntry, MemmapKind } from './boot-arguments.ts';
 export { parseTable } from './parse.ts';
 export { type MemmapPlan, plan } from './plan.ts';
