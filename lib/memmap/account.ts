@@ -25,7 +25,7 @@ export const fourGib = 4 * GIB;
 /** The kernel loads itself to 16 MiB (CONFIG_PHYSICAL_START), and is some 50 MiB large. */
 const kernelEnd = 128 * MIB;
 
-/** The largest part of memory that plans may leave free by default. */
+/** By default the memory divided by this stays ordinary memory, and never less than 1 GiB. */
 const remainingPart = 4;
 const leastRemaining = GIB;
 

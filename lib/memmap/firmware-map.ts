@@ -10,7 +10,7 @@ import type { MemoryRange } from './table.ts';
 export type FirmwareEntry = Partial<Record<'start' | 'end' | 'type', string>>;
 
 /** `/sys/firmware/memmap/0/start:0x0`, from wherever it was called. */
-const grepped = /(?:^|[\s/>])(\d+)\/(start|end|type):\s*(.*?)\s*$/;
+const grepped = /(?:^|[\s/>])(\d+)\/(start|end|type):(.*)$/;
 /** `==> /sys/firmware/memmap/0/start <==`, and the content in the next line. */
 const headed = /==> (?:.*\/)?(\d+)\/(start|end|type) <==/;
 /** `0000000000000000-000000000009f000 (System RAM)`: the script adds 1 to the end. */

@@ -26,22 +26,26 @@ const opening = /\bLinux version \d|\bCommand line: |BIOS-provided physical RAM 
  */
 export function lastBoot(lines: readonly string[]): readonly string[] {
 	let begin = 0;
-	let finished: readonly string[] | undefined;
+	/** The first row of the boot that is being read, and the last one so far. */
 	let first: Row | undefined;
-	let previous: Row | undefined;
+	let last: Row | undefined;
+	let finished: readonly string[] | undefined;
 	for (const [at, line] of lines.entries()) {
 		const row = parseRow(line);
-		// Where only the rows were kept (grep), a boot begins where its table begins again; a line that is there twice is no boot.
-		const beginsAgain = row?.source === first?.source && row?.start === first?.start && row?.start !== previous?.start;
-		if (first !== undefined && (beginsAgain || opening.test(line))) {
+		if (first !== undefined && (opening.test(line) || beginsAgain(row, first, last))) {
 			finished = lines.slice(begin, at);
 			begin = at;
 			first = undefined;
 		}
 		first ??= row;
-		previous = row ?? previous;
+		last = row ?? last;
 	}
 	return first === undefined ? (finished ?? lines) : lines.slice(begin);
+}
+
+/** Where only the rows were kept (grep), a boot begins where its table begins again; a line that is there twice is no boot. */
+function beginsAgain(row: Row | undefined, first: Row, last: Row | undefined): boolean {
+	return row?.source === first.source && row.start === first.start && row.start !== last?.start;
 }
 
 const bytesOfMib = (text: string | undefined): number => Number(text) * 2 ** 20;

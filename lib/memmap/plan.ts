@@ -17,7 +17,7 @@ export interface MemmapPlan {
 	argument: string | undefined;
 	/** Lowest first; empty where it is not possible. */
 	regions: Region[];
-	/** Why it is not possible; undefined where it is. */
+	/** Why it is not possible, as a sentence without its full stop; undefined where it is possible. */
 	reason: string | undefined;
 	/** The plan that comes closest, where it is not possible as wanted but otherwise; undefined where none can be. */
 	nearest: (Pick<MemmapPlan, 'regions' | 'warnings'> & { argument: string }) | undefined;

@@ -8,6 +8,7 @@ import { tableOfEntries } from './firmware-map.ts';
 import { type Iomem, parseIomem } from './iomem.ts';
 import type { PrintedTable } from './log-tables.ts';
 import { hiddenAddresses, otherArchitecture, parseTable } from './parse.ts';
+import { joined } from './ranges.ts';
 import type { MemoryTable, NodeRange, TableSource } from './table.ts';
 
 export interface ReadTableOptions {
@@ -36,11 +37,12 @@ function readNodes(tree: Tree): NodeRange[] {
 	return tree.list(directory).flatMap((name) => {
 		const node = /^node(\d+)$/.exec(name)?.[1];
 		if (node === undefined) return [];
-		return tree.list(`${directory}/${name}`).flatMap((entry) => {
+		const blocks = tree.list(`${directory}/${name}`).flatMap((entry) => {
 			const block = /^memory(\d+)$/.exec(entry)?.[1];
 			const start = Number(block) * blockSize;
-			return block === undefined ? [] : [{ node: Number(node), start, end: start + blockSize }];
+			return block === undefined ? [] : [{ start, end: start + blockSize }];
 		});
+		return joined(blocks).map((range) => ({ node: Number(node), ...range }));
 	});
 }
 

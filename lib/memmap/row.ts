@@ -56,14 +56,14 @@ export function parseRow(line: string, next = ''): Row | undefined {
 }
 
 /**
- * Whether a line holds the beginning of a row, but not all of its range.
+ * Whether a line that is no row holds the beginning of one.
  *
  * @param isAfterRow Whether the line above is a row: then the first letters are enough.
  */
-export function isCutRow(line: string, isAfterRow: boolean): boolean {
-	return !whole.test(line) && (begun.test(line) || (isAfterRow && stump.test(line.trimEnd())));
-}
+export const isCutRow = (line: string, isAfterRow: boolean): boolean =>
+	begun.test(line) || (isAfterRow && stump.test(line.trimEnd()));
 
-/** What writers put in the place of lines that they left out. */
-export const isElision = (line: string): boolean =>
-	/^[\s>#|*/]*(?:\.{2,}|…|[[(<]?\s*(?:\.{3}|…|snip(?:ped)?)\s*[\])>]?|-+\s*(?:8<|snip|cut)[\s\S]*)\s*$/i.test(line);
+const elision = /^(?:\.{2,}|…|[[(<] ?(?:\.{3}|…|snip(?:ped)?) ?[\])>]|-+ ?(?:8<|snip|cut).*)$/i;
+
+/** Whether a line is what writers put in the place of lines that they left out: dots, or a snip. */
+export const isElision = (line: string): boolean => elision.test(line.replace(/^[\s>#|*/]+/, '').trimEnd());

@@ -54,6 +54,20 @@ test.each([
 	expect(() => parseTable(text, 'dmesg.txt')).toThrow(refusal('TABLE_DISORDER', /the row at 0x/, /one boot/));
 });
 
+test.each([
+	' '.repeat(2e5),
+	'> '.repeat(1e5),
+	'.'.repeat(2e5),
+	'BIOS-e820: '.repeat(2e4),
+	`user: [mem 0x0-0xfffff] ${' '.repeat(2e5)}`,
+	`BIOS-e820: [mem 0x${'f'.repeat(2e5)}`,
+	`0/type:${' x'.repeat(1e5)}`,
+	`Command line: ${'a="'.repeat(5e4)}`,
+	`Command line: memmap=${'9'.repeat(2e5)}G!4G`,
+])('a line that goes on and on does no harm: %.20s…', (line) => {
+	expect(parseTable(`${line} x\n${log(smallMachine)}`).ranges).toEqual(smallMachine);
+});
+
 describe('what is not text', () => {
 	test.each<unknown>([undefined, null, 5, Buffer.from('x')])('%j', (text) => {
 		expect(() => parseTable(text as string)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));

@@ -96,7 +96,7 @@ describe.each(logs)('a log %s', (_, print) => {
 			fc.property(anyTable, (table) => {
 				expect(parseTable(print(table)).ranges).toEqual(table);
 			}),
-			{ numRuns: 20 },
+			{ numRuns: 10 },
 		);
 	});
 });
@@ -112,7 +112,7 @@ test.each(firmwareMaps)('/sys/firmware/memmap as the output %s gives the table, 
 		fc.property(anyTable, (table) => {
 			expect(parseTable(print(table)).ranges).toEqual(asResources(table));
 		}),
-		{ numRuns: 20 },
+		{ numRuns: 10 },
 	);
 });
 
