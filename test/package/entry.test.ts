@@ -78,7 +78,15 @@ test('what is about devices is an entry of its own', () => {
 });
 
 test('what is about the memory table is an entry of its own', () => {
-	expect(Object.keys(memmap).sort()).toEqual(['parseTable', 'plan', 'readTable']);
+	expect(Object.keys(memmap).sort()).toEqual([
+		'apply',
+		'bootLines',
+		'detectBoot',
+		'parseTable',
+		'plan',
+		'readTable',
+		'undo',
+	]);
 });
 
 test('require gives the same as import', () => {
