@@ -9,12 +9,11 @@ import type {
 	Migration,
 	Reconfiguration,
 } from '../device/index.ts';
-import type { Refusal } from '../errors.ts';
 import { formatBytes, shown } from '../format.ts';
 import { parseSize } from '../size.ts';
 import { deviceJson, regionJson } from './devices.ts';
 import { interruptible } from './interrupt.ts';
-import { complain, machineTrouble, toJson } from './output.ts';
+import { complain, refusalLines, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
@@ -24,20 +23,13 @@ const stepWords: Record<DeviceProgress['step'], string> = {
 	offline: 'memory blocks offline',
 };
 
-/** What a refusal says, for standard error: the finding, and what fixes it. */
-function refusalLines(error: unknown): string[] {
-	const { code = '', message, remedy } = error as Partial<Refusal> & Error;
-	const said = code.startsWith('ERR_DAXKIND_') ? message : machineTrouble(error);
-	const suffix = ` Fix: ${remedy}`;
-	if (remedy === undefined || !said.endsWith(suffix)) return [said];
-	// The library speaks of its own option.
-	return [said.slice(0, -suffix.length), `Fix: ${remedy.replace(/\buse force\b/, 'use --force')}`];
-}
+/** The library speaks of its own option. */
+const ofCommandLine = (line: string): string => line.replace(/^(Fix: .*)\buse force\b/, '$1use --force');
 
 /** Says what is wrong, and gives the exit status for it. */
 function complainOf(command: string, error: unknown): number {
 	const isUsage = isUsageError(error);
-	complain(`daxkind ${command}`, ...(isUsage ? [flagMessage(error)] : refusalLines(error)));
+	complain(`daxkind ${command}`, ...(isUsage ? [flagMessage(error)] : refusalLines(error).map(ofCommandLine)));
 	return isUsage ? usageStatus : 1;
 }
 

@@ -1,12 +1,11 @@
 // `daxkind memmap`: the machine's memory as a picture, and plans for emulated persistent memory in it.
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Refusal } from '../errors.ts';
 import { formatBytes } from '../format.ts';
 import type { MemmapPlan, MemoryTable, PlanWish } from '../memmap/index.ts';
 import { parseSize } from '../size.ts';
 import { formatPicture } from './memory-picture.ts';
-import { aligned, complain, machineTrouble, paint, toJson, wrapped } from './output.ts';
+import { aligned, complain, paint, refusalLines, toJson, wrapped } from './output.ts';
 import { flagMessage, isUsageError, troubleStatus } from './usage.ts';
 
 interface TableFlags {
@@ -83,12 +82,7 @@ async function asked(command: string, body: () => Promise<boolean>): Promise<voi
 		process.exitCode = (await body()) ? 0 : 1;
 	} catch (error) {
 		process.exitCode = troubleStatus;
-		const { code = '', message, remedy } = error as Partial<Refusal> & Error;
-		const suffix = ` Fix: ${remedy}`;
-		if (isUsageError(error)) complain(`daxkind ${command}`, flagMessage(error));
-		else if (!code.startsWith('ERR_DAXKIND_')) complain(`daxkind ${command}`, machineTrouble(error));
-		else if (!message.endsWith(suffix)) complain(`daxkind ${command}`, message);
-		else complain(`daxkind ${command}`, message.slice(0, -suffix.length), suffix.trim());
+		complain(`daxkind ${command}`, ...(isUsageError(error) ? [flagMessage(error)] : refusalLines(error)));
 	}
 }
 

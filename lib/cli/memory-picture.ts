@@ -3,7 +3,7 @@
 
 import { formatBytes } from '../format.ts';
 import type { AddressRange, MemoryTable, Region } from '../memmap/index.ts';
-import { intersect, subtract } from '../memmap/ranges.ts';
+import { intersect, subtract, totalSize } from '../memmap/ranges.ts';
 import { GIB, MIB } from '../size.ts';
 import { aligned, paint } from './output.ts';
 
@@ -58,7 +58,7 @@ function stretches({ ranges }: MemoryTable): AddressRange[] {
 }
 
 const sizeIn = (ranges: readonly AddressRange[], within: AddressRange): number =>
-	intersect(ranges, [within]).reduce((sum, { start, end }) => sum + end - start, 0);
+	totalSize(intersect(ranges, [within]));
 
 /** A place, in the unit in which it is short. */
 const placeText = (address: number): string =>
@@ -90,7 +90,7 @@ export function formatPicture(table: MemoryTable, regions: readonly Region[], co
 	const cell = Math.max(longest / Math.max(columns - column - 2, 20), 2 ** 16);
 	const bars = lines.map((stretch, n) => `  ${labels[n]!.padEnd(column - 2)}${bar(stretch, cell, all)}\n`);
 	const legend = sorts.flatMap((sort) => {
-		const bytes = all[sort].reduce((sum, { start, end }) => sum + end - start, 0);
+		const bytes = totalSize(all[sort]);
 		if (bytes === 0 || (sort === 'other' && lines.every((line) => sizeIn(all.other, line) === 0))) return [];
 		const [mark, , words] = marks[sort];
 		return [[mark, `${formatBytes(bytes)} ${words}`] as const];
