@@ -1,5 +1,5 @@
 // `daxkind reconfigure-device`, `online-memory`, `offline-memory` and `migrate-device-model`: daxctl's verbs.
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type {
 	DaxDevice,
 	DaxRegion,
@@ -10,12 +10,11 @@ import type {
 	Reconfiguration,
 } from '../device/index.ts';
 import { formatBytes, shown } from '../format.ts';
-import { parseSize } from '../size.ts';
 import { deviceJson, regionJson } from './devices.ts';
 import { interruptible } from './interrupt.ts';
 import { complain, refusalLines, toJson } from './output.ts';
 import { progress } from './progress.ts';
-import { flagMessage, isUsageError, usageStatus } from './usage.ts';
+import { flagMessage, isUsageError, sizeOption, usageStatus } from './usage.ts';
 
 const stepWords: Record<DeviceProgress['step'], string> = {
 	driver: 'changing its driver',
@@ -265,13 +264,6 @@ interface CreateFlags {
 }
 
 function addCreate(program: Command): void {
-	const size = (text: string) => {
-		try {
-			return parseSize(text);
-		} catch (error) {
-			throw new InvalidArgumentError((error as Error).message);
-		}
-	};
 	program
 		.command('create-device')
 		.summary('make a device of memory that is free in a dynamic region')
@@ -279,8 +271,8 @@ function addCreate(program: Command): void {
 			'Makes a device-DAX device, in devdax mode, of memory that is free in a dynamic region (Soft Reserved or CXL memory). Needs root.',
 		)
 		.argument('<region>', 'its name or number, as daxkind regions shows them')
-		.option('-s, --size <size>', 'how much of it (default: all that is free)', size)
-		.option('-a, --align <size>', "what mappings have to be multiples of (default: the region's)", size)
+		.option('-s, --size <size>', 'how much of it (default: all that is free)', sizeOption)
+		.option('-a, --align <size>', "what mappings have to be multiples of (default: the region's)", sizeOption)
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind create-device hmem.0 --size 16G`)
 		.action(async (region: string, { json = false, ...options }: CreateFlags) => {

@@ -3,10 +3,9 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatBytes } from '../format.ts';
 import type { MemmapPlan, MemoryTable, PlanWish } from '../memmap/index.ts';
-import { parseSize } from '../size.ts';
 import { formatPicture } from './memory-picture.ts';
 import { aligned, complain, paint, refusalLines, toJson, wrapped } from './output.ts';
-import { flagMessage, isUsageError, troubleStatus } from './usage.ts';
+import { flagMessage, isUsageError, sizeOption, troubleStatus } from './usage.ts';
 
 interface TableFlags {
 	from?: string;
@@ -16,14 +15,6 @@ interface TableFlags {
 interface PlanFlags extends TableFlags, Omit<PlanWish, 'alignment'> {
 	align?: number;
 }
-
-const size = (text: string): number => {
-	try {
-		return parseSize(text);
-	} catch (error) {
-		throw new InvalidArgumentError((error as Error).message);
-	}
-};
 
 const whole = (text: string): number => {
 	if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
@@ -118,12 +109,16 @@ export function addMemmapCommand(program: Command): void {
 			'Finds ranges for emulated persistent memory: inside usable memory, above 4 GiB, aligned, and so that enough ordinary memory is left. The first line is what to put on the kernel’s command line, or why nothing can be.',
 		)
 		.requiredOption('-s, --size <size>', 'of each region, as 4G; max: the largest that can be', (text) =>
-			text === 'max' ? text : size(text),
+			text === 'max' ? text : sizeOption(text),
 		)
 		.option('-c, --count <n>', 'how many, each a pmem device (default: 1)', whole)
 		.option('-n, --node <n>', 'of this NUMA node (default: any)', whole)
-		.option('-a, --align <size>', 'where regions begin (default: 1G, or 128M or 16M where that does not fit)', size)
-		.option('--keep-free <size>', 'what must stay ordinary memory (default: a quarter, at least 1G)', size)
+		.option(
+			'-a, --align <size>',
+			'where regions begin (default: 1G, or 128M or 16M where that does not fit)',
+			sizeOption,
+		)
+		.option('--keep-free <size>', 'what must stay ordinary memory (default: a quarter, at least 1G)', sizeOption)
 		.option('--below-4g', 'also below 4 GiB, where nothing above has room')
 		.option(...fromOption)
 		.option(...jsonOption)

@@ -1,4 +1,6 @@
 // What is wrong with an option, in the words of the command line: the API's errors name its own options.
+import { InvalidArgumentError } from 'commander';
+import { parseSize } from '../size.ts';
 
 /** The exit status of wrong usage, as bash and getopt have it. */
 export const usageStatus = 2;
@@ -23,4 +25,13 @@ export function flagMessage(error: unknown): string {
 		/^The (?:value of |argument |property )?["'](?:options\.)?(\w+)["'](?: argument| property)?/,
 		(_, name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
 	);
+}
+
+/** A size on the command line, as commander wants it parsed. */
+export function sizeOption(text: string): number {
+	try {
+		return parseSize(text);
+	} catch (error) {
+		throw new InvalidArgumentError((error as Error).message);
+	}
 }

@@ -8,6 +8,7 @@ import type { DaxDevice } from './device.ts';
 import { bind, type Driver, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
 import { requireDevice } from './find.ts';
 import type { Kernel } from './kernel.ts';
+import type { DeviceMemory, MemoryBlock } from './memory.ts';
 import {
 	emptyObstacle,
 	modelObstacle,
@@ -73,6 +74,10 @@ async function withoutOnlining<T>(tree: Tree, kernel: Kernel, body: () => Promis
 	}
 }
 
+/** The blocks that were online. */
+const onlineBlocks = (memory: DeviceMemory | undefined): MemoryBlock[] =>
+	memory?.blocks.filter(({ state }) => state !== 'offline') ?? [];
+
 /**
  * Gives a device back to the driver that it had, with its memory online as it was.
  *
@@ -86,7 +91,7 @@ async function giveBack(
 	if (driver === undefined) return [];
 	await withoutOnlining(tree, kernel, () => bind(tree, kernel, name, driver)).catch(() => {});
 	if (driverOf(tree, name) !== driver) return undefined;
-	return restore(tree, kernel, memory?.blocks.filter(({ state }) => state !== 'offline') ?? []);
+	return restore(tree, kernel, onlineBlocks(memory));
 }
 
 /**
@@ -106,7 +111,7 @@ async function move(
 		onProgress({ step: 'driver', done: 0, total: 1 });
 		await unbind(tree, kernel, name);
 	} catch (error) {
-		await restore(tree, kernel, before.memory?.blocks.filter(({ state }) => state !== 'offline') ?? []);
+		await restore(tree, kernel, onlineBlocks(before.memory));
 		if ((error as Partial<SystemError>).syscall === undefined) throw error;
 		throw failed(name, `The driver ${driver} does not let ${name} go: ${codeOf(error)}. It is as it was`, error);
 	}
