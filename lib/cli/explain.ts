@@ -1,16 +1,9 @@
 // `daxkind explain`: whether a path is on DAX, why or why not, and what to do.
 import type { Command } from 'commander';
-import type { Check, Explanation, Verdict } from '../dax/index.ts';
+import type { Explanation } from '../dax/index.ts';
 import { shown } from '../format.ts';
-import { aligned, answer, paint, questionStatus, toJson, wrapped } from './output.ts';
-
-const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
-	ok: ['✓', 'green'],
-	broken: ['✗', 'red'],
-	'not reached': ['-', 'dim'],
-	warning: ['!', 'yellow'],
-	unknown: ['?', 'cyan'],
-};
+import { formatChain } from './chain.ts';
+import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
 
 /** The answer: the first line of what explain and inspect print, and one line, so that `head -1` has all of it. */
 export function answerLine({ path, dax, reason }: Explanation): string {
@@ -19,24 +12,11 @@ export function answerLine({ path, dax, reason }: Explanation): string {
 	return paint('red', shown(`${path} is not on DAX: ${reason}`));
 }
 
-function checkLines(check: Check, column: number, isAnswer: boolean): string {
-	const [mark, style] = marks[check.verdict];
-	const indent = ' '.repeat(column);
-	const head = `  ${paint(style, mark)} ${check.link.padEnd(column - 4)}`;
-	const evidence = check.evidence.map(({ value, source }) => paint('dim', wrapped(`${value}  (${source})`, column)));
-	// The answer has said it.
-	const remedy = check.remedy === undefined || isAnswer ? [] : [wrapped(`To mend it: ${check.remedy}`, column)];
-	return `${head}${wrapped(check.finding, column)}\n${[...evidence, ...remedy].map((line) => `${indent}${line}\n`).join('')}`;
-}
-
 /** An explanation for a person. */
 export function formatExplanation(explanation: Explanation): string {
-	const { remedy, checks } = explanation;
-	const column = 4 + Math.max(...checks.map(({ link }) => link.length)) + 2;
-	const first = checks.find(({ verdict, finding }) => verdict !== 'ok' && finding === explanation.reason);
+	const { remedy, reason, checks } = explanation;
 	const mending = remedy === undefined ? '' : aligned([['To mend it:', remedy]], 0);
-	const chain = checks.map((check) => checkLines(check, column, check === first));
-	return `${answerLine(explanation)}\n${mending}\n${chain.join('')}`;
+	return `${answerLine(explanation)}\n${mending}\n${formatChain(checks, reason)}`;
 }
 
 /** Adds the `explain` subcommand. */

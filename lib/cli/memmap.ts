@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatBytes } from '../format.ts';
 import type { MemmapPlan, MemoryTable, PlanWish } from '../memmap/index.ts';
+import { addMemmapVerify } from './memmap-verify.ts';
 import { formatPicture } from './memory-picture.ts';
 import { aligned, complain, paint, refusalLines, toJson, wrapped } from './output.ts';
 import { flagMessage, isUsageError, sizeOption, troubleStatus } from './usage.ts';
@@ -147,4 +148,5 @@ Examples:
 				return found.possible;
 			});
 		});
+	addMemmapVerify(memmap);
 }

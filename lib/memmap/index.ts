@@ -23,4 +23,12 @@ export type { AddressRange } from './ranges.ts';
 export { type ReadTableOptions, readTable } from './read.ts';
 export type { Region } from './regions.ts';
 export type { MemoryRange, MemoryTable, NodeRange, Omission, Reservation, TableSource } from './table.ts';
+export {
+	type EmulatedDevice,
+	type FormatLines,
+	type MemmapCheck,
+	type MemmapLink,
+	type Verification,
+	verify,
+} from './verify/index.ts';
 export type { PlanWish } from './wish.ts';

@@ -6,7 +6,7 @@ import { requireOrder } from './compose.ts';
 import { memmapArgument, type Region } from './regions.ts';
 import { solve, type Trouble } from './solve.ts';
 import type { MemoryTable } from './table.ts';
-import { avoidedEntries, entriesWith, regionWarnings, tableWarnings } from './warnings.ts';
+import { needsNoKaslr, regionWarnings, tableWarnings } from './warnings.ts';
 import { type CheckedWish, checkWish, leastAlignment, type PlanWish } from './wish.ts';
 import { formatSpan } from './words.ts';
 
@@ -33,9 +33,6 @@ export interface MemmapPlan {
 	/** What it was planned with. */
 	table: Pick<MemoryTable, 'source' | 'ranges'>;
 }
-
-/** With this much memory or less nokaslr is recommended. */
-const mostForNoKaslr = 16 * GIB;
 
 function requireTable(table: PlannedTable): void {
 	if (typeof table !== 'object' || table === null) throw invalidArgType('table', 'of type object', table);
@@ -109,7 +106,7 @@ export function plan(table: PlannedTable, wish: PlanWish): MemmapPlan {
 		reason,
 		nearest: trouble === undefined ? undefined : nearestPlan(table, account, checked, trouble),
 		warnings: [...tableWarnings(table), ...accountWarnings(account), ...regionWarnings(table, regions)],
-		noKaslr: (account.usable > 0 && account.usable <= mostForNoKaslr) || entriesWith(table, regions) > avoidedEntries,
+		noKaslr: needsNoKaslr(table, account, regions),
 		memory: account,
 		table: { source: table.source, ranges: table.ranges },
 	};

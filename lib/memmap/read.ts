@@ -101,11 +101,15 @@ export function readTable(options?: ReadTableOptions): MemoryTable {
 		const path = requirePath('options.from', from);
 		return parseTable(readFileSync(path, 'utf8'), path);
 	}
-	const tree = treeOf(root);
+	return readTableOf(treeOf(root));
+}
+
+/** The table of the machine whose files these are. */
+export function readTableOf(tree: Tree): MemoryTable {
 	const iomem = parseIomem((tree.read(iomemPath).value ?? '').split('\n'));
 	const evidence = evidenceAt(tree, iomem?.isHidden === true ? undefined : iomem);
 	const table = composeTable(evidence, `${tree.root}${firmwareMap}`);
-	const isForeign = root === undefined && !x86.includes(process.arch);
+	const isForeign = tree.root === '' && !x86.includes(process.arch);
 	if (isForeign || (table?.source === 'iomem' && iomem?.isForeign === true)) {
 		throw otherArchitecture(`${tree.root}${iomemPath}`, isForeign ? `an ${process.arch}` : 'another');
 	}

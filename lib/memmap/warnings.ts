@@ -1,5 +1,6 @@
 // What a person should know before using a plan. Sentences.
-import { fourGib, nodeRanges, type PlannedTable } from './account.ts';
+import { GIB } from '../size.ts';
+import { type Account, fourGib, nodeRanges, type PlannedTable } from './account.ts';
 import { placedCrashKernel } from './boot-arguments.ts';
 import { overlap, sizeOf } from './ranges.ts';
 import { memmapEntry, type Region, rangeOf, regionOf } from './regions.ts';
@@ -64,12 +65,22 @@ export const tableWarnings = (table: PlannedTable): string[] => [
 ];
 
 /** Entries that KASLR keeps the kernel out of (MAX_MEMMAP_REGIONS in arch/x86/boot/compressed/kaslr.c). */
-export const avoidedEntries = 4;
+const avoidedEntries = 4;
+
+/** With this much memory or less the kernel hardly finds another place. */
+const mostForNoKaslr = 16 * GIB;
 
 /** How many entries KASLR would have to keep the kernel out of. */
-export function entriesWith({ memmap = [] }: PlannedTable, regions: readonly Region[]): number {
+function entriesWith({ memmap = [] }: PlannedTable, regions: readonly Region[]): number {
 	return memmap.filter(({ kind, start }) => '!$#'.includes(kind) && start > 0).length + regions.length;
 }
+
+/** Whether KASLR could put the kernel into one of the regions, or of those that there are, so that `nokaslr` is recommended. */
+export const needsNoKaslr = (
+	table: PlannedTable,
+	{ usable }: Pick<Account, 'usable'>,
+	regions: readonly Region[],
+): boolean => (usable > 0 && usable <= mostForNoKaslr) || entriesWith(table, regions) > avoidedEntries;
 
 /** What is to be known of regions. */
 export function regionWarnings(table: PlannedTable, regions: readonly Region[]): string[] {

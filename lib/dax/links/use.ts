@@ -1,4 +1,5 @@
 // What the DAX that there is can be used for: MAP_SYNC, persistence, huge pages. None of these keeps it off.
+import { daxFileSystems, mkfsCommand } from '../../mkfs.ts';
 import { check, type Judge, sourceOf } from './check.ts';
 
 /** Whether MAP_SYNC is possible, which persistence from user space needs and volatile memory does not. */
@@ -55,12 +56,6 @@ export const persistenceLink: Judge = ({ region, dax }) => {
 	return check('persistence', 'unknown', finding, evidence);
 };
 
-/** How to make a file system whose large files lie at multiples of 2 MiB. */
-const aligned: Readonly<Record<string, string>> = {
-	ext4: 'mkfs.ext4 -b 4096 -E stride=512,stripe_width=512',
-	xfs: 'mkfs.xfs -f -d su=2m,sw=1',
-};
-
 /** Whether the kernel can map by huge pages. */
 export const hugePagesLink: Judge = (report) => {
 	const { hugePages, dax, file, mount, fileSystem, kernel, device, daxDevice } = report;
@@ -88,7 +83,7 @@ export const hugePagesLink: Judge = (report) => {
 		return check('huge pages', 'ok', finding, evidence);
 	}
 	const finding = `huge pages are ${possible === undefined ? 'left to chance' : 'not possible'}: ${obstacles.join('; ')}`;
-	const maker = aligned[mount?.fsType ?? ''];
+	const maker = daxFileSystems.find((name) => name === mount?.fsType);
 	const isShort = file.type === 'file' && pieces === 0;
 	const { allocationUnit } = fileSystem;
 	const isMade = allocationUnit > 0 && allocationUnit % kernel.hugePageSize === 0;
@@ -97,7 +92,7 @@ export const hugePagesLink: Judge = (report) => {
 	const remedy =
 		maker === undefined || isShort || isMade || isStacked
 			? undefined
-			: `make the file system so, which destroys its contents: ${maker} ${sourceOf(report)}`;
+			: `make the file system so, which destroys its contents: ${mkfsCommand(maker, sourceOf(report), true)}`;
 	return check(
 		'huge pages',
 		isShort ? 'ok' : possible === undefined ? 'unknown' : 'warning',

@@ -38,8 +38,10 @@ const assignmentPattern = new RegExp(
 	'gm',
 );
 
-/** No argument of this sort has a quote or a backslash in it: what of them is there is quoting, for one reader or for several. */
-const wordsIn = (text: string) =>
+/**
+ * The arguments of this sort in a text. None has a quote or a backslash in it: what of them is there is quoting, for one reader or for several.
+ */
+export const wordsIn = (text: string): string[] =>
 	text
 		.replaceAll(/[\\"']/g, '')
 		.split(/\s+/)

@@ -1,0 +1,80 @@
+// `daxkind memmap verify`: whether emulated persistent memory is there after a boot, and usable with DAX.
+import type { Command } from 'commander';
+import { shown } from '../format.ts';
+import type { EmulatedDevice, Verification } from '../memmap/index.ts';
+import { formatChain } from './chain.ts';
+import { aligned, complain, paint, refusalLines, toJson } from './output.ts';
+import { flagMessage, isUsageError, troubleStatus } from './usage.ts';
+
+const listed = new Intl.ListFormat('en');
+
+/** Where the memory is, once all is in order. */
+const places = (devices: readonly EmulatedDevice[]): string =>
+	listed.format(devices.flatMap(({ mountPoint, device }) => mountPoint ?? device ?? []));
+
+/** The answer, in one line. */
+function answerLine({ ok, argument, reason, devices }: Verification): string {
+	if (ok) return paint('green', shown(`${argument} is in force, with DAX on ${places(devices)}`));
+	const what = argument === undefined ? 'No emulated persistent memory' : `${argument} is not ready`;
+	if (ok === false) return paint('red', shown(`${what}: ${reason}`));
+	return paint('yellow', shown(`It is not known whether ${argument} is ready: ${reason}`));
+}
+
+/** What to do, in the order of doing it: the remedy, and what comes after a new file system. */
+function steps({ remedy, devices }: Verification): [string, string][] {
+	if (remedy === undefined) return [];
+	const made = devices.find(({ format }) => format.some(({ mkfs }) => remedy.startsWith(mkfs)));
+	const next = made?.format[0];
+	const others = made?.format.slice(1).map(({ fileSystem, mkfs }): [string, string] => [`or as ${fileSystem}:`, mkfs]);
+	return [
+		['To mend it:', remedy],
+		...(others ?? []),
+		...(next === undefined ? [] : [['then:', next.mount] as [string, string]]),
+	];
+}
+
+function formatVerification(verification: Verification): string {
+	const { checks, reason } = verification;
+	const todo = steps(verification);
+	const mending = todo.length === 0 ? '' : aligned(todo, 0);
+	return `${answerLine(verification)}\n${mending}\n${formatChain(checks, reason)}`;
+}
+
+/** Adds the `verify` subcommand to `memmap`. */
+export function addMemmapVerify(memmap: Command): void {
+	memmap
+		.command('verify')
+		.summary('whether it is there after the reboot, with DAX')
+		.description(
+			`Goes through all that has to be in order after a boot with memmap=SIZE!START, from the kernel's command line over its regions and disks to the mount and DAX: each link with what was read and where, and what mends it. The first broken link is the answer. Changes nothing. As root it sees all; others do not see addresses, nor what is on disks that are not mounted.`,
+		)
+		.argument(
+			'[argument...]',
+			"what was planned: 'memmap=4G!4G' (default: what the kernel was booted with, and what is configured for the next boot)",
+		)
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`
+Marks: ✓ in order, ✗ broken, ! a limit or a danger, ? not known
+
+Exit status: 0 if all is in order, up to DAX; 1 if something is not; 2 for wrong
+  usage and where it cannot be found out.
+
+Examples:
+  daxkind memmap verify
+  daxkind memmap verify 'memmap=4G!4G'`,
+		)
+		.action(async (words: string[], { json }: { json?: boolean }, command: Command) => {
+			const { verify } = await import('../memmap/index.ts');
+			try {
+				const verification = verify(words.length === 0 ? undefined : words.join(' '));
+				const isJson = json ?? command.parent?.opts<{ json?: boolean }>().json;
+				process.stdout.write(isJson ? toJson(verification) : formatVerification(verification));
+				process.exitCode = verification.ok === undefined ? troubleStatus : verification.ok ? 0 : 1;
+			} catch (error) {
+				process.exitCode = troubleStatus;
+				complain('daxkind memmap verify', ...(isUsageError(error) ? [flagMessage(error)] : refusalLines(error)));
+			}
+		});
+}

@@ -1,0 +1,69 @@
+// What a machine says of its emulated persistent memory.
+import type { Refusal } from '../../errors.ts';
+import type { Tree } from '../../tree.ts';
+import { type PendingBoot, pendingBoot } from '../boot/pending.ts';
+import { type BootArguments, parseBootArguments } from '../boot-arguments.ts';
+import { parseIomem } from '../iomem.ts';
+import type { AddressRange } from '../ranges.ts';
+import { readTableOf } from '../read.ts';
+import type { MemoryTable } from '../table.ts';
+import { type EmulatedRegion, emulatedRegions } from './regions.ts';
+
+/** The drivers between the e820 table and a disk; they are modules of the same names, or built in. */
+export const drivers = { nd_e820: '/sys/bus/platform/drivers/e820_pmem', nd_pmem: '/sys/bus/nd/drivers/nd_pmem' };
+export type DriverName = keyof typeof drivers;
+
+export interface Facts {
+	/** What the running kernel was told; undefined where there is no /proc. */
+	boot: BootArguments | undefined;
+	/** What it will be told at the next boot. */
+	pending: PendingBoot;
+	/** The firmware's table; undefined where the kernel does not show it. */
+	table: MemoryTable | undefined;
+	/** What /proc/iomem calls persistent of the e820 table; undefined where addresses are hidden from this user. */
+	persistent: AddressRange[] | undefined;
+	/** Where the running kernel is; undefined as above. */
+	kernel: AddressRange | undefined;
+	/** Drivers that are not there, and whether the running kernel has them as modules; undefined where that is not known. */
+	missing: { name: DriverName; isModule: boolean | undefined }[];
+	regions: EmulatedRegion[];
+}
+
+/** The firmware's table, which is the only one that memmap= has not changed. */
+function firmwareTable(tree: Tree): MemoryTable | undefined {
+	try {
+		const table = readTableOf(tree);
+		return table.source === 'sysfs' ? table : undefined;
+	} catch (error) {
+		const { code } = error as Refusal;
+		if (code === 'ERR_DAXKIND_NO_TABLE' || code === 'ERR_DAXKIND_ADDRESSES_HIDDEN') return undefined;
+		throw error;
+	}
+}
+
+/** Whether the running kernel has a module that is not loaded. */
+function hasModule(tree: Tree, name: DriverName): boolean | undefined {
+	const release = tree.read('/proc/sys/kernel/osrelease').value;
+	const { value: list } = tree.read(`/lib/modules/${release}/modules.dep`);
+	return list === undefined ? undefined : new RegExp(`/${name}\\.ko[.:]`).test(list);
+}
+
+/** Looks at everything. */
+export function factsOf(tree: Tree): Facts {
+	const commandLine = tree.read('/proc/cmdline').value;
+	const { value: lines } = tree.read('/proc/iomem');
+	const iomem = lines === undefined ? undefined : parseIomem(lines.split('\n'));
+	const isShown = iomem !== undefined && !iomem.isHidden;
+	const names = Object.keys(drivers) as DriverName[];
+	return {
+		boot: commandLine === undefined ? undefined : parseBootArguments(commandLine),
+		pending: pendingBoot(tree),
+		table: firmwareTable(tree),
+		persistent: isShown ? iomem.ranges.filter(({ type }) => type === 'persistent (type 12)') : undefined,
+		kernel: isShown ? iomem.kernel : undefined,
+		missing: names
+			.filter((name) => !tree.isDirectory(drivers[name]))
+			.map((name) => ({ name, isModule: hasModule(tree, name) })),
+		regions: emulatedRegions(tree),
+	};
+}

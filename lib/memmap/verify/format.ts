@@ -1,0 +1,29 @@
+// The commands that make and mount a file system on a disk of emulated persistent memory. They are printed, and never run.
+import { basename } from 'node:path';
+import { statx } from '../../dax/index.ts';
+import { quoted } from '../../format.ts';
+import { type DaxFileSystem, daxFileSystems, mkfsCommand } from '../../mkfs.ts';
+
+/** How a disk is formatted and mounted, as commands for a shell. */
+export interface FormatLines {
+	fileSystem: DaxFileSystem;
+	mkfs: string;
+	mount: string;
+}
+
+/** Kernels before 5.8 know only the plain word; they are known by statx, which does not say there whether a file is on DAX. */
+const alwaysOption = (): string => (statx('/').dax === undefined ? 'dax' : 'dax=always');
+
+/** The command that mounts what is on a disk. */
+export function mountCommand(disk: string): string {
+	const point = quoted(`/mnt/${basename(disk)}`);
+	return `mkdir -p ${point} && mount -o ${alwaysOption()} ${quoted(disk)} ${point}`;
+}
+
+/** The ways to format a disk with DAX and huge pages, the recommended first. What is on the disk is lost. */
+export const formatLines = (disk: string, overwrite: boolean): FormatLines[] =>
+	daxFileSystems.map((fileSystem) => ({
+		fileSystem,
+		mkfs: mkfsCommand(fileSystem, quoted(disk), overwrite),
+		mount: mountCommand(disk),
+	}));

@@ -1,0 +1,68 @@
+// The links from a disk to DAX: file system, mount, and what explain() says of that.
+import { quoted } from '../../format.ts';
+import { daxFileSystems } from '../../mkfs.ts';
+import { type Judgement, judged } from './check.ts';
+import { formatLines, mountCommand } from './format.ts';
+import type { Disk } from './regions.ts';
+import type { Content, MountedAt } from './use.ts';
+
+const mountinfo = '/proc/self/mountinfo';
+
+/** Whether there is a file system that has DAX. */
+export function fileSystemLink({ path }: Disk, content: Content, mounts: readonly MountedAt[]): Judgement {
+	const mounted = mounts[0]?.mount;
+	if (mounted !== undefined) {
+		return judged('ok', `${path} has the file system ${mounted.fsType}`, [{ value: mounted.fsType, source: mountinfo }]);
+	}
+	const { type, isKnown } = content;
+	const evidence = [{ value: type ?? (isKnown ? 'nothing' : 'not for this user'), source: `blkid -p ${path}` }];
+	const [{ mkfs } = { mkfs: '' }] = formatLines(path, type !== undefined);
+	if (type === undefined) {
+		if (isKnown) return judged('broken', `${path} has no file system`, evidence, mkfs);
+		return judged('unknown', `what is on ${path} is for root to see`, evidence, 'run as root');
+	}
+	if (daxFileSystems.some((name) => name === type)) {
+		return judged('ok', `${path} has the file system ${type}`, evidence);
+	}
+	const finding = `${path} holds ${type}, which is no file system for DAX`;
+	return judged('broken', finding, evidence, `${mkfs}, which destroys its contents`);
+}
+
+/** Whether it is mounted. */
+export function mountLink({ path }: Disk, mounts: readonly MountedAt[]): Judgement {
+	if (mounts.length === 0) {
+		return judged('broken', `${path} is not mounted`, [{ value: 'no mount', source: mountinfo }], mountCommand(path));
+	}
+	const points = mounts.map(({ mount }) => mount.mountPoint);
+	const evidence = mounts.map(({ mount }) => ({
+		value: `${mount.mountPoint} ${[...mount.options, ...mount.superOptions].join(',')}`,
+		source: `${mountinfo}, mount ${mount.id}`,
+	}));
+	return judged('ok', `it is mounted on ${points.join(' and ')}`, evidence);
+}
+
+/** Whether files there are on DAX, as explain() finds. */
+export function daxLink({ mount, explanation }: MountedAt): Judgement {
+	const { mountPoint } = mount;
+	const source = `daxkind explain ${quoted(mountPoint)}`;
+	if (explanation === undefined) {
+		return judged('unknown', `whether ${mountPoint} is on DAX is not known, because it cannot be reached`, [
+			{ value: 'not reached', source },
+		]);
+	}
+	const { dax, reason, remedy, checks } = explanation;
+	if (!dax) {
+		const value = dax === undefined ? 'not known' : 'not on DAX';
+		const finding = dax === undefined ? `it is not known whether ${mountPoint} is on DAX` : `${mountPoint} is not on DAX`;
+		return judged(
+			dax === undefined ? 'unknown' : 'broken',
+			`${finding}: ${reason}`,
+			[{ value, source }],
+			remedy,
+		);
+	}
+	const evidence = [{ value: 'on DAX', source }];
+	const pages = checks.find(({ link, verdict }) => link === 'huge pages' && verdict !== 'ok');
+	if (pages === undefined) return judged('ok', `${mountPoint} is on DAX, with huge pages`, evidence);
+	return judged('warning', `${mountPoint} is on DAX, but ${pages.finding}`, evidence, pages.remedy);
+}

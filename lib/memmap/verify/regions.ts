@@ -1,0 +1,104 @@
+// The regions that the kernel made of persistent memory in the e820 table, with their namespaces and disks, as sysfs shows them: below
+// /sys/bus/nd/devices (Documentation/driver-api/nvdimm/nvdimm.rst, drivers/nvdimm/e820.c).
+import { basename, dirname } from 'node:path';
+import type { Tree } from '../../tree.ts';
+
+/** A block device. */
+export interface Disk {
+	/** pmem0. */
+	name: string;
+	/** Its node in /dev, and whether that is there: a container may have none. */
+	path: string;
+	hasNode: boolean;
+	/** Bytes. */
+	size: number | undefined;
+}
+
+/** The namespace of a region. The kernel makes one of each. */
+export interface EmulatedNamespace {
+	/** namespace0.0, as ndctl names it. */
+	name: string;
+	/** What it is used as; undefined while no driver has it. */
+	mode: 'fsdax' | 'devdax' | 'sector' | 'raw' | undefined;
+	/** Whether an information block of ndctl's is on it, which takes a part of its space. */
+	hasInfoBlock: boolean;
+	disk: Disk | undefined;
+	/** The name of the device-DAX device that it is: dax0.0. */
+	daxDevice: string | undefined;
+}
+
+/** A region. */
+export interface EmulatedRegion {
+	/** region0; a disk has the same number. */
+	name: string;
+	number: number;
+	/** Its physical address; undefined to all but root. */
+	start: number | undefined;
+	/** Bytes. */
+	size: number | undefined;
+	/** Whether its driver has it. */
+	enabled: boolean;
+	namespace: EmulatedNamespace | undefined;
+}
+
+/** The units of `size` of a block device in sysfs. */
+const sysfsSector = 512;
+
+/** What claims a namespace, by the first letters of its name. */
+const modes: readonly [prefix: string, mode: EmulatedNamespace['mode']][] = [
+	['pfn', 'fsdax'],
+	['dax', 'devdax'],
+	['btt', 'sector'],
+];
+
+function diskOf(tree: Tree, owner: string): Disk | undefined {
+	const name = tree.list(`${owner}/block`)[0];
+	if (name === undefined) return undefined;
+	const sectors = tree.number(`${owner}/block/${name}/size`).value;
+	const path = `/dev/${name}`;
+	const hasNode = tree.stat(path) !== undefined;
+	return { name, path, hasNode, size: sectors === undefined ? undefined : sectors * sysfsSector };
+}
+
+/** The device-DAX device of a holder, on the bus or, a level deeper, in the class. */
+const daxDeviceOf = (tree: Tree, owner: string): string | undefined =>
+	[...tree.list(owner), ...tree.list(`${owner}/dax`)].find((name) => /^dax\d+\.\d+$/.test(name));
+
+function namespaceOf(tree: Tree, region: string): EmulatedNamespace | undefined {
+	const name = tree.list(region).find((entry) => /^namespace\d+\.0$/.test(entry));
+	if (name === undefined) return undefined;
+	const directory = `${region}/${name}`;
+	// A namespace that ndctl has set up belongs to what its information block makes of it, which then has the driver.
+	const holder = tree.read(`${directory}/holder`).value || undefined;
+	const owner = holder === undefined ? directory : `${region}/${holder}`;
+	const isEnabled = tree.resolve(`${owner}/driver`) !== undefined;
+	const claimed = modes.find(([prefix]) => holder?.startsWith(prefix))?.[1];
+	const bare = tree.read(`${directory}/mode`).value === 'memory' ? 'fsdax' : 'raw';
+	return {
+		name,
+		mode: isEnabled ? (claimed ?? bare) : undefined,
+		hasInfoBlock: holder !== undefined,
+		disk: diskOf(tree, owner),
+		daxDevice: claimed === 'devdax' ? daxDeviceOf(tree, owner) : undefined,
+	};
+}
+
+/** The regions of the e820 table, by number. */
+export function emulatedRegions(tree: Tree): EmulatedRegion[] {
+	return tree.list('/sys/bus/nd/devices').flatMap((name) => {
+		const number = /^region(\d+)$/.exec(name)?.[1];
+		const directory = tree.resolve(`/sys/bus/nd/devices/${name}`);
+		if (number === undefined || directory === undefined) return [];
+		if (tree.read(`${dirname(directory)}/provider`).value !== 'e820') return [];
+		return [
+			{
+				name: basename(directory),
+				number: Number(number),
+				start: tree.number(`${directory}/resource`).value,
+				size: tree.number(`${directory}/size`).value,
+				enabled: tree.resolve(`${directory}/driver`) !== undefined,
+				namespace: namespaceOf(tree, directory),
+			},
+		];
+	});
+}
