@@ -20,24 +20,19 @@ function answerLine({ ok, argument, reason, devices }: Verification): string {
 	return paint('yellow', shown(`It is not known whether ${argument} is ready: ${reason}`));
 }
 
-/** What to do, in the order of doing it: the remedy, and what comes after a new file system. */
-function steps({ remedy, devices }: Verification): [string, string][] {
-	if (remedy === undefined) return [];
-	const made = devices.find(({ format }) => format.some(({ mkfs }) => remedy.startsWith(mkfs)));
-	const next = made?.format[0];
-	const others = made?.format.slice(1).map(({ fileSystem, mkfs }): [string, string] => [`or as ${fileSystem}:`, mkfs]);
-	return [
-		['To mend it:', remedy],
-		...(others ?? []),
-		...(next === undefined ? [] : [['then:', next.mount] as [string, string]]),
-	];
+/** What to do. Commands that are longer than a line are not broken: they could not be copied. */
+function nextSteps({ remedy, devices }: Verification): string {
+	if (remedy === undefined) return '';
+	const ways = devices.map(({ format }) => format).find((lines) => lines.some(({ mkfs }) => remedy.startsWith(mkfs)));
+	if (ways === undefined) return aligned([['To mend it:', remedy]], 0);
+	const warning = ways.some(({ mkfs }) => remedy === mkfs) ? '' : ', which destroys what is on it';
+	const titles = ways.map(({ fileSystem }, at) => `${at === 0 ? 'To mend it' : 'Or'}, with ${fileSystem}${warning}:`);
+	return ways.map(({ mkfs, mount }, at) => `${titles[at]}\n  ${mkfs}\n  ${mount}\n`).join('');
 }
 
 function formatVerification(verification: Verification): string {
 	const { checks, reason } = verification;
-	const todo = steps(verification);
-	const mending = todo.length === 0 ? '' : aligned(todo, 0);
-	return `${answerLine(verification)}\n${mending}\n${formatChain(checks, reason)}`;
+	return `${answerLine(verification)}\n${nextSteps(verification)}\n${formatChain(checks, reason)}`;
 }
 
 /** Adds the `verify` subcommand to `memmap`. */

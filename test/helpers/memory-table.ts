@@ -1,5 +1,6 @@
 // Memory tables of no machine, printed as kernels and tools print them.
 import type { MemoryRange, RangeType } from 'daxkind/memmap';
+import type { Entries } from './tree.ts';
 
 const digits = (address: number, width = 16) => address.toString(16).padStart(width, '0');
 
@@ -104,3 +105,12 @@ export const firmwareMapHead: Printer = (ranges) =>
 /** The script of the kernel's documentation of /sys/firmware/memmap. */
 export const firmwareMapScript: Printer = (ranges) =>
 	ranges.map(({ start, end, type }) => `${digits(start)}-${digits(end)} (${resourceName(type)})`).join('\n');
+
+/** /sys/firmware/memmap of the small machine. */
+export const firmware: Entries = Object.fromEntries(
+	smallMachine.flatMap(({ start, end, type }, at) => [
+		[`/sys/firmware/memmap/${at}/start`, `0x${start.toString(16)}`],
+		[`/sys/firmware/memmap/${at}/end`, `0x${(end - 1).toString(16)}`],
+		[`/sys/firmware/memmap/${at}/type`, resourceName(type)],
+	]),
+);

@@ -3,20 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plan, readTable } from 'daxkind/memmap';
 import { expect, test } from 'vitest';
-import { iomem, log, resourceName, smallMachine } from '../helpers/memory-table.ts';
+import { firmware, iomem, log, smallMachine } from '../helpers/memory-table.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { type Entries, makeTree } from '../helpers/tree.ts';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-
-const firmware: Entries = Object.fromEntries(
-	smallMachine.flatMap(({ start, end, type }, at) => [
-		[`/sys/firmware/memmap/${at}/start`, `0x${start.toString(16)}`],
-		[`/sys/firmware/memmap/${at}/end`, `0x${(end - 1).toString(16)}`],
-		[`/sys/firmware/memmap/${at}/type`, resourceName(type)],
-	]),
-);
 
 const machine = (...parts: Entries[]) => ({ root: makeTree(temporaryDirectory(), Object.assign({}, ...parts)) });
 const hidden = iomem(smallMachine).replace(/^[\da-f]+-[\da-f]+/gm, '00000000-00000000');

@@ -4,6 +4,7 @@ import { MIB } from '../../size.ts';
 import { accountOf } from '../account.ts';
 import { type BootArguments, type MemmapEntry, parseBootArguments } from '../boot-arguments.ts';
 import { type AddressRange, intersect, joined, overlap, sizeOf, subtract, totalSize } from '../ranges.ts';
+import type { MemoryTable } from '../table.ts';
 import { needsNoKaslr } from '../warnings.ts';
 import { formatSpan } from '../words.ts';
 import { type Expected, type Judgement, judged, nameOf } from './check.ts';
@@ -35,7 +36,9 @@ export function commandLineLink(expected: Expected, facts: Facts): Judgement {
 	const { boot, pending } = facts;
 	const name = nameOf(expected);
 	if (boot === undefined) {
-		return judged('unknown', "the kernel's command line cannot be read", [{ value: 'unreadable', source: commandLine }]);
+		return judged('unknown', "the kernel's command line cannot be read", [
+			{ value: 'unreadable', source: commandLine },
+		]);
 	}
 	const entry = persistentEntries(boot).find((one) => isSame(one, expected));
 	if (entry !== undefined) {
@@ -56,16 +59,16 @@ export function commandLineLink(expected: Expected, facts: Facts): Judgement {
 }
 
 /** What the firmware says of the parts of a range that it does not call usable. */
-function partsOutside(outside: readonly AddressRange[], ranges: Facts['table'] & object): string {
+function partsOutside(outside: readonly AddressRange[], { ranges }: MemoryTable): string {
 	const parts = outside.flatMap((range) => {
-		const known = ranges.ranges.filter((row) => overlap(row, range));
+		const known = ranges.filter((row) => overlap(row, range));
 		const gaps = subtract([range], known);
 		return [
 			...intersect(known, [range]).map((part, at) => ({ ...part, what: known[at]!.type as string })),
 			...gaps.map((gap) => ({ ...gap, what: 'nothing at all' })),
 		];
 	});
-	const [first] = parts;
+	const [first] = parts.sort((one, other) => sizeOf(other) - sizeOf(one));
 	const more = parts.length > 1 ? `, and ${parts.length - 1} more` : '';
 	return `${formatSpan(totalSize(outside))} of it ${parts.length > 1 ? 'are' : 'is'} no usable memory by the firmware's table: ${addresses(first!)} is ${first!.what}${more}`;
 }
@@ -104,7 +107,7 @@ export function rangeLink(expected: Expected, { persistent, kernel }: Facts): Ju
 	const name = nameOf(expected);
 	if (persistent === undefined) {
 		const finding = `what the kernel made of ${name} is for root to see`;
-		return judged('unknown', finding, [{ value: 'addresses are hidden', source: iomem }]);
+		return judged('unknown', finding, [{ value: 'addresses are hidden', source: iomem }], 'run as root');
 	}
 	const parts = intersect(persistent, [expected]);
 	const evidence = parts.map((part) => ({ value: `${addresses(part)} Persistent Memory (legacy)`, source: iomem }));
@@ -133,8 +136,12 @@ export function kaslrLink(expected: readonly Expected[], { boot, table }: Facts)
 		const finding = 'nokaslr keeps the kernel at its place, out of the ranges';
 		return judged('ok', finding, [{ value: 'nokaslr', source: commandLine }]);
 	}
-	const evidence = [{ value: `${entries} memmap= entr${entries === 1 ? 'y' : 'ies'}, no nokaslr`, source: commandLine }];
-	const needs = table !== undefined && needsNoKaslr({ ...table, memmap: boot?.memmap ?? [] }, accountOf(table, { keepFree: undefined }), []);
+	const evidence = [
+		{ value: `${entries} memmap= entr${entries === 1 ? 'y' : 'ies'}, no nokaslr`, source: commandLine },
+	];
+	const needs =
+		table !== undefined &&
+		needsNoKaslr({ ...table, memmap: boot?.memmap ?? [] }, accountOf(table, { keepFree: undefined }), []);
 	if (!needs) return judged('ok', 'KASLR keeps the kernel out of so few ranges, and has room elsewhere', evidence);
 	const fix = `daxkind memmap apply ${quoted(`${expected.map((one) => `memmap=${nameOf(one)}`).join(' ')} nokaslr`)}`;
 	return judged('warning', 'without nokaslr the next boot may have the kernel in one of the ranges', evidence, fix);

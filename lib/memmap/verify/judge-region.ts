@@ -1,4 +1,5 @@
 // The links from a range to its disk: region, namespace, block device, alignment.
+import { formatSize } from '../../size.ts';
 import { sizeOf } from '../ranges.ts';
 import { formatSpan } from '../words.ts';
 import { type Expected, type Judgement, judged, nameOf } from './check.ts';
@@ -49,7 +50,7 @@ export function regionLink(expected: Expected, facts: Facts): Judgement {
 function misalignment({ start, end }: Expected): string | undefined {
 	const isBeginning = start % subsection !== 0;
 	if (!isBeginning && end % subsection === 0) return undefined;
-	return `it ${isBeginning ? 'begins' : 'ends'} at ${formatSpan(isBeginning ? start : end)}, which is no multiple of 2 MiB`;
+	return `it ${isBeginning ? 'begins' : 'ends'} at ${formatSize(isBeginning ? start : end)}, which is no multiple of 2 MiB`;
 }
 
 const owner = ({ name }: EmulatedNamespace) => `${sysfs}/${name}`;

@@ -12,7 +12,9 @@ const mountinfo = '/proc/self/mountinfo';
 export function fileSystemLink({ path }: Disk, content: Content, mounts: readonly MountedAt[]): Judgement {
 	const mounted = mounts[0]?.mount;
 	if (mounted !== undefined) {
-		return judged('ok', `${path} has the file system ${mounted.fsType}`, [{ value: mounted.fsType, source: mountinfo }]);
+		return judged('ok', `${path} has the file system ${mounted.fsType}`, [
+			{ value: mounted.fsType, source: mountinfo },
+		]);
 	}
 	const { type, isKnown } = content;
 	const evidence = [{ value: type ?? (isKnown ? 'nothing' : 'not for this user'), source: `blkid -p ${path}` }];
@@ -53,13 +55,9 @@ export function daxLink({ mount, explanation }: MountedAt): Judgement {
 	const { dax, reason, remedy, checks } = explanation;
 	if (!dax) {
 		const value = dax === undefined ? 'not known' : 'not on DAX';
-		const finding = dax === undefined ? `it is not known whether ${mountPoint} is on DAX` : `${mountPoint} is not on DAX`;
-		return judged(
-			dax === undefined ? 'unknown' : 'broken',
-			`${finding}: ${reason}`,
-			[{ value, source }],
-			remedy,
-		);
+		const finding =
+			dax === undefined ? `it is not known whether ${mountPoint} is on DAX` : `${mountPoint} is not on DAX`;
+		return judged(dax === undefined ? 'unknown' : 'broken', `${finding}: ${reason}`, [{ value, source }], remedy);
 	}
 	const evidence = [{ value: 'on DAX', source }];
 	const pages = checks.find(({ link, verdict }) => link === 'huge pages' && verdict !== 'ok');

@@ -10,7 +10,7 @@ import { type Expected, type Judgement, links, type MemmapCheck, type MemmapLink
 import { type Facts, factsOf } from './facts.ts';
 import { type FormatLines, formatLines } from './format.ts';
 import { commandLineLink, driverLink, kaslrLink, memoryLink, persistentEntries, rangeLink } from './judge-kernel.ts';
-import { alignmentLink, deviceLink, namespaceLink, regionOf as emulatedRegionOf, regionLink } from './judge-region.ts';
+import { alignmentLink, deviceLink, regionOf as emulatedRegionOf, namespaceLink, regionLink } from './judge-region.ts';
 import { daxLink, fileSystemLink, mountLink } from './judge-use.ts';
 import { type Asking, mountsOf, thisMachine } from './use.ts';
 
@@ -150,7 +150,9 @@ export function verifyIn(tree: Tree, plan: unknown, asking: Asking): Verificatio
 		{ link: 'driver', entry: undefined, ...driver },
 	];
 	// A range that the kernel was not told of, or must not have, needs neither.
-	const hasRanges = chains.some(({ checks }) => checks.some(({ link, verdict }) => link === 'range' && verdict !== 'broken'));
+	const hasRanges = chains.some(({ checks }) =>
+		checks.some(({ link, verdict }) => link === 'range' && verdict !== 'broken'),
+	);
 	const found = [...chains.flatMap(({ checks }) => checks), ...(hasRanges ? ofAll : [])];
 	const checks = found.sort((one, other) => links.indexOf(one.link) - links.indexOf(other.link));
 	const first = (verdict: MemmapCheck['verdict']) => checks.find((check) => check.verdict === verdict);
