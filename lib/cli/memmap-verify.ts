@@ -15,8 +15,8 @@ const places = (devices: readonly EmulatedDevice[]): string =>
 /** The answer, in one line. */
 function answerLine({ ok, argument, reason, devices }: Verification): string {
 	if (ok) return paint('green', shown(`${argument} is in force, with DAX on ${places(devices)}`));
-	const what = argument === undefined ? 'No emulated persistent memory' : `${argument} is not ready`;
-	if (ok === false) return paint('red', shown(`${what}: ${reason}`));
+	if (argument === undefined) return paint('red', shown(`No emulated persistent memory: ${reason}`));
+	if (ok === false) return paint('red', shown(`Not ready: ${reason}`));
 	return paint('yellow', shown(`It is not known whether ${argument} is ready: ${reason}`));
 }
 
