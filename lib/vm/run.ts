@@ -1,175 +1,22 @@
 // runVm: from a person's options to the command's exit status.
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { arch, platform } from 'node:os';
-import { resolve } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
-import { daxkindError, invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
-import { parseSize, type Size } from '../size.ts';
+import { daxkindError } from '../errors.ts';
 import { chooseAccelerator, forgetVerdict } from './accelerator.ts';
 import { deadline } from './deadline.ts';
-import { type Environment, processDirectory, processEnvironment } from './environment.ts';
-import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice, planDevices } from './filesystem.ts';
+import { processEnvironment } from './environment.ts';
 import { type Ending, runGuest } from './guest.ts';
 import { startableImage } from './image.ts';
 import { initramfs } from './initramfs.ts';
-import { jobScript, sharePoints, wantedFeatures } from './job.ts';
+import { jobScript } from './job.ts';
 import { ownKernel, packagedKernel } from './kernel.ts';
-import { planLayout } from './layout.ts';
+import { planRun, type VmOptions } from './options.ts';
 import { requirePrograms } from './programs.ts';
 import { type Accelerator, qemuArguments } from './qemu.ts';
 import { startSharing } from './virtiofs.ts';
 
-/** Options of {@link runVm}. */
-export interface VmOptions {
-	/** The program to run and its arguments; the program is found in the PATH of `env`. */
-	command: readonly (string | Buffer)[];
-	/** Sizes of the emulated pmem devices, multiples of 2 MiB. Default: one of 512 MiB. */
-	pmem?: readonly Size[];
-	/** File systems of the devices, in their order; the last repeats. Default: ext4. */
-	fs?: readonly FileSystem[];
-	/** DAX modes of the mounts, in the devices' order; the last repeats. Default: always. */
-	mount?: readonly DaxMode[];
-	/** Sizes of NFIT nvdimms beside that, multiples of 16 MiB, each with a label area. Default: none. */
-	nvdimm?: readonly Size[];
-	/** Sizes of virtio-pmem devices beside that, multiples of 16 MiB. Default: none. */
-	virtioPmem?: readonly Size[];
-	/** Sizes of nvdimms that are device-DAX devices, each on a NUMA node of its own, multiples of 16 MiB. Default: none. */
-	devdax?: readonly Size[];
-	/** Whether stores to the nvdimms survive a power failure from the processor's caches on (eADR). Default: from the memory controller on (ADR). */
-	eadr?: boolean;
-	/**
-	 * Sizes of ranges of Soft Reserved memory, each on a NUMA node of its own, multiples of 128 MiB: device-DAX devices of dax_hmem, in dynamic
-	 * regions. Default: none.
-	 */
-	hmem?: readonly Size[];
-	/** The size of a CXL type 3 device, a multiple of 256 MiB: a device-DAX device. Default: none. */
-	cxl?: Size;
-	/**
-	 * Directories of the host that the guest mounts at /mnt/virtiofs0, /mnt/virtiofs1… by virtiofsd, which may need root. Unlike everything
-	 * else in the guest, what is written there is written on the host. Default: none.
-	 */
-	virtiofs?: readonly string[];
-	/** Memory that the guest can use beside the pmem, at least 512 MiB. Default: 4 GiB. */
-	memory?: Size;
-	/** Virtual processors, 1 to 64. Default: 2. */
-	cpus?: number;
-	/** One's own kernel, a bzImage. Default: the distribution's, downloaded once. */
-	kernel?: string;
-	/** The modules of one's own kernel: a tree with lib/modules/<release>, or that directory. */
-	modules?: string;
-	/** A directory whose contents an erofs gets. Default: a small sample. */
-	erofsSource?: string;
-	/** The guest is killed after so many seconds. Default: 900. */
-	timeout?: number;
-	/** `auto` (default) is KVM where a probe boot has proved that it works, else TCG. */
-	accelerator?: Accelerator | 'auto';
-	/** The command's environment; DAXKIND_* variables are added. Default: this process's. */
-	env?: Environment;
-	/** The command's directory. Default: this process's. */
-	cwd?: string | Buffer;
-	/** The command's stdin. Default: empty. */
-	stdin?: Readable | undefined;
-	/** Gets the command's stdout. Default: dropped. */
-	stdout?: Writable | undefined;
-	/** Gets the command's stderr. Default: dropped. */
-	stderr?: Writable | undefined;
-	/** Send the command's stderr to `stdout`, in the order of its writes. Default: false. */
-	mergeOutput?: boolean;
-	/** Gets the guest's console, with all that the kernel says. */
-	console?: Writable | undefined;
-	/** Ends the guest. */
-	signal?: AbortSignal | undefined;
-	/** Hears what is going on, for a person who waits: `downloading the kernel`, `booting (TCG)`. */
-	onProgress?: (what: string) => void;
-	/** Hears what a person should know about a run that looks like any other, such as a process killed for want of memory. */
-	onWarning?: (what: string) => void;
-}
-
-const DEFAULT_TIMEOUT_S = 900;
-/** The machine has PCI slots for so many beside as many virtio-pmem. */
-const MAX_SHARES = 8;
-const MAX_CPUS = 64;
-/** setTimeout's limit. */
-const MAX_TIMEOUT_S = Math.floor((2 ** 31 - 1) / 1000);
 /** How long a guest on KVM that once worked may take before it is given up for TCG. */
 const KVM_ALIVE_MS = 30_000;
-/** These are the guest's own; it has no sight of the host's. */
-const guestOwn = /^\/(?:dev|proc|run|sys)(?:\/|$)/;
-
-const invalidTime = (value: unknown) => outOfRange('timeout', `> 0 and <= ${MAX_TIMEOUT_S} seconds`, value);
-
-function checkDirectory(directory: string | Buffer, devices: readonly PmemDevice[], shares: number): void {
-	const text = directory.toString();
-	const points = [...devices.flatMap(({ mount }) => mount?.point ?? []), ...sharePoints(shares)];
-	const hidden = points.some((point) => `${text}/`.startsWith(`${point}/`));
-	if (guestOwn.test(text) || hidden) {
-		throw daxkindError(
-			'ERR_DAXKIND_VM_DIRECTORY',
-			`the guest has a ${text} of its own; start from a directory elsewhere`,
-		);
-	}
-}
-
-function existingDirectory(name: string, path: string): string {
-	if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw invalidArgValue(name, 'a directory', path);
-	return resolve(path);
-}
-
-function plan(options: VmOptions) {
-	if (!Array.isArray(options.command) || options.command.length === 0) {
-		throw invalidArgType('options.command', 'a non-empty array of strings', options.command);
-	}
-	const { cpus = 2, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto' } = options;
-	if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
-		throw outOfRange('cpus', `an integer from 1 to ${MAX_CPUS}`, cpus);
-	if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= MAX_TIMEOUT_S)) throw invalidTime(timeout);
-	if (!['auto', 'kvm', 'tcg'].includes(accelerator))
-		throw invalidArgValue('accelerator', 'auto, kvm or tcg', accelerator);
-	if (options.modules !== undefined && options.kernel === undefined) {
-		throw invalidArgValue('modules', 'given together with kernel', options.modules);
-	}
-	const orDefault = <T>(list: readonly T[] | undefined, fallback: T) => (list?.length ? list : [fallback]);
-	const devices = planDevices(
-		orDefault<Size>(options.pmem, '512M').map((size) => parseSize(size, 'pmem')),
-		orDefault<FileSystem>(options.fs, 'ext4').map((name) => asFileSystem(name)),
-		orDefault<DaxMode>(options.mount, 'always').map((mode) => asDaxMode(mode)),
-	);
-	const sizes = (list: readonly Size[] = [], name: string) => list.map((size) => parseSize(size, name));
-	const plugged = {
-		nvdimm: sizes(options.nvdimm, 'nvdimm'),
-		virtioPmem: sizes(options.virtioPmem, 'virtioPmem'),
-		devdax: sizes(options.devdax, 'devdax'),
-		hmem: sizes(options.hmem, 'hmem'),
-		cxl: sizes(options.cxl === undefined ? [] : [options.cxl], 'cxl'),
-	};
-	const { eadr = false } = options;
-	if (typeof eadr !== 'boolean') throw invalidArgType('options.eadr', 'a boolean', eadr);
-	if (eadr && plugged.nvdimm.length + plugged.devdax.length === 0) {
-		throw invalidArgValue('eadr', 'given together with nvdimm or devdax', eadr);
-	}
-	const pmem = devices.map(({ size }) => size);
-	const layout = planLayout(parseSize(options.memory ?? '4G', 'memory'), pmem, plugged);
-	const directory = options.cwd ?? processDirectory();
-	const shared = (options.virtiofs ?? []).map((path) => existingDirectory('virtiofs', path));
-	if (shared.length > MAX_SHARES) throw outOfRange('virtiofs', `at most ${MAX_SHARES} directories`, shared.length);
-	checkDirectory(directory, devices, shared.length);
-	const erofsSource =
-		options.erofsSource === undefined ? undefined : existingDirectory('erofsSource', options.erofsSource);
-	return {
-		erofsSource,
-		cpus,
-		timeout,
-		accelerator,
-		devices,
-		plugged,
-		layout,
-		eadr,
-		directory,
-		shared,
-		features: wantedFeatures({ devices, plugged, shares: shared.length }),
-	};
-}
 
 function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefined): number {
 	switch (ending.kind) {
@@ -219,7 +66,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		directory,
 		shared,
 		features,
-	} = plan(options);
+	} = planRun(options);
 	const { signal, onProgress = () => {} } = options;
 	const programs = requirePrograms(features);
 	const kernel =
