@@ -163,7 +163,7 @@ export function jobScript(job: Job): Buffer {
 		Buffer.concat([
 			Buffer.from('exec '),
 			words(...start),
-			Buffer.from(found.join('')),
+			Buffer.from(`${found.join('')} `),
 			words(...variables, ...job.command),
 		]),
 		'}',

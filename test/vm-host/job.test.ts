@@ -90,6 +90,11 @@ describe('jobScript', () => {
 		]);
 	});
 
+	test('starts the command with its environment where there is no device at all', () => {
+		const none = { devices: [], plugged: {}, environment: { NAME: 'value' } };
+		expect(environmentOf(none, '')).toEqual(['DAXKIND_VM=1', 'NAME=value']);
+	});
+
 	test('wants the modules and programs of each sort of device that there is', () => {
 		expect(wantedFeatures({ ...job, plugged: { nvdimm: [16 * MIB], virtioPmem: [16 * MIB] }, shares: 1 })).toEqual([
 			...['ext4', 'ext2', 'none'],
