@@ -9,6 +9,8 @@ import {
 	asFileSystem,
 	type DaxMode,
 	type FileSystem,
+	type MachineType,
+	machineTypes,
 	processArguments,
 	runVm,
 	type VmOptions,
@@ -21,7 +23,7 @@ import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 const exitStatus = { usage: usageStatus, missingPrograms: 69, timeout: 124, failed: 125 };
 
 interface Flags {
-	pmem?: number[];
+	pmem?: number[] | false;
 	fs?: FileSystem[];
 	mount?: DaxMode[];
 	nvdimm?: number[];
@@ -34,6 +36,9 @@ interface Flags {
 	erofsSource?: string;
 	memory?: number;
 	cpus?: number;
+	nodes?: number;
+	machine?: MachineType;
+	append?: string;
 	kernel?: string;
 	modules?: string;
 	timeout?: number;
@@ -53,9 +58,10 @@ function parsed<T>(parse: (text: string) => T): (text: string) => T {
 }
 
 /** The same for an option that may be repeated. */
-function repeated<T>(parse: (text: string) => T): (text: string, previous: T[] | undefined) => T[] {
+/** @returns A parser whose `previous` is false after the option's --no-. */
+function repeated<T>(parse: (text: string) => T): (text: string, previous: T[] | false | undefined) => T[] {
 	const one = parsed(parse);
-	return (text, previous) => [...(previous ?? []), one(text)];
+	return (text, previous) => [...(previous || []), one(text)];
 }
 
 function positive(text: string): number {
@@ -89,6 +95,7 @@ export function addVmCommand(program: Command): void {
 			'size of a pmem device, repeatable (default: 512M)',
 			repeated((text) => parseSize(text, 'pmem')),
 		)
+		.option('--no-pmem', 'no pmem device, and no mount')
 		.option(
 			'--fs <type>',
 			'ext4, xfs, ext2, erofs or none for the n-th device; the last repeats (default: ext4)',
@@ -137,6 +144,17 @@ export function addVmCommand(program: Command): void {
 			parsed((text) => parseSize(text, 'memory')),
 		)
 		.option('--cpus <n>', 'processors (default: 2)', parsed(positive))
+		.option('--nodes <n>', 'NUMA nodes that share the memory and the processors evenly (default: 1)', parsed(positive))
+		.addOption(
+			new Option(
+				'--machine <name>',
+				'pc has at most 3 GiB of memory below 4 GiB, q35 2 GiB (default: q35 with --cxl, else pc)',
+			).choices(machineTypes),
+		)
+		.option(
+			'--append <arguments>',
+			"more kernel arguments, behind the VM's own; memmap= only with --no-pmem and without --hmem",
+		)
 		.option('--kernel <file>', "one's own kernel, a bzImage (default: the distribution's, downloaded once)")
 		.option('--modules <dir>', 'its modules: a tree with lib/modules/<release>, or that directory')
 		.option('--timeout <seconds>', 'kill the guest after this time, exit status 124 (default: 900)', parsed(positive))
@@ -168,14 +186,16 @@ Exit status: the command's own, or
   126, 127  the command could not be executed, or found
   128+n     signal n ended the command, or this process
 
-Example: daxkind vm --fs xfs --pmem 1G -- node --test`,
+Examples:
+  daxkind vm --fs xfs --pmem 1G -- node --test
+  daxkind vm --no-pmem --memory 6G --append 'memmap=1G!4G' -- sh -c 'ls -l /dev/pmem*'  # what memmap= will do`,
 		)
 		.action(async (command: string[], flags: Flags) => {
 			process.exit(await run(command, flags));
 		});
 }
 
-async function run(command: string[], { accel, verbose, ...rest }: Flags): Promise<number> {
+async function run(command: string[], { accel, verbose, pmem, ...rest }: Flags): Promise<number> {
 	const stop = new AbortController();
 	for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort(name));
 	// A reader that goes away ends the guest, as SIGPIPE would end the command.
@@ -184,6 +204,7 @@ async function run(command: string[], { accel, verbose, ...rest }: Flags): Promi
 	}
 	const options: VmOptions = {
 		...rest,
+		...(pmem !== undefined && { pmem: pmem || [] }),
 		command: processArguments(command),
 		accelerator: accel,
 		stdin: process.stdin.isTTY ? terminalInput(process.stdin) : process.stdin,

@@ -118,7 +118,7 @@ const nth = <T>(list: readonly T[], n: number): T => list[Math.min(n, list.lengt
 
 /**
  * Matches sizes, file systems and mount modes with one another: the n-th of each belongs to the n-th device, the last of each repeats, and
- * the longest list says how many devices there are.
+ * the longest list says how many devices there are. Without sizes there are none.
  *
  * @throws ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE for a combination that cannot work.
  */
@@ -127,7 +127,7 @@ export function planDevices(
 	kinds: readonly FileSystem[],
 	modes: readonly DaxMode[],
 ): PmemDevice[] {
-	const count = Math.max(sizes.length, kinds.length, modes.length);
+	const count = sizes.length === 0 ? 0 : Math.max(sizes.length, kinds.length, modes.length);
 	if (count > MAX_DEVICES) throw outOfRange('pmem', `at most ${MAX_DEVICES} devices`, count);
 	return Array.from({ length: count }, (_, n): PmemDevice => {
 		const size = nth(sizes, n);

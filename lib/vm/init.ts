@@ -201,6 +201,8 @@ disks_of() { # provider, count
 	regions=$(as_many $2 "regions of $1" regions_of $1) || { echo "$regions"; return 1; }
 	as_many $2 "block devices of $1" disks $regions
 }
+# Devices that only the kernel's command line plans (--append) are not waited for by number, but the command is to find them.
+for bus in /sys/bus/nd/devices/ndbus*/wait_probe; do [ -e $bus ] && cat $bus >/dev/null; done
 pmems=$(disks_of e820 $pmems) || fail "$pmems"
 virtio_pmems=$(disks_of virtio-pmem $virtio_pmems) || fail "$virtio_pmems"
 # The nvdimms that stay raw come first.

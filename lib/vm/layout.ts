@@ -8,12 +8,20 @@ export interface MemoryRange {
 	size: number;
 }
 
+export const machineTypes = ['pc', 'q35'] as const;
+/** QEMU's name of a sort of machine; each leaves a hole of its own below 4 GiB. */
+export type MachineType = (typeof machineTypes)[number];
+
 /** The guest's physical memory, in bytes. */
 export interface MemoryLayout {
+	/** The machine that it is planned for. */
+	machine: MachineType;
 	/** All of it, pmem included: QEMU's `-m`. */
 	total: number;
 	/** How much lies below 4 GiB: QEMU's `max-ram-below-4g`. The rest begins at 4 GiB. */
 	below4G: number;
+	/** What each NUMA node has of it, by rising address; Soft Reserved memory has nodes of its own, after these. */
+	nodes: number[];
 	/** The pmem regions by rising address, which is the order in which the kernel numbers their devices. */
 	regions: MemoryRange[];
 	/** Ranges that the firmware calls Soft Reserved, at the end of all of it; each is all that a NUMA node has. */
@@ -35,6 +43,14 @@ export interface PluggedMemory {
 	cxl: readonly number[];
 }
 
+/** What a guest's memory lies in. */
+export interface Board {
+	/** Default: `pc`. */
+	machine?: MachineType;
+	/** NUMA nodes that share the ordinary memory evenly. Default: 1. */
+	nodes?: number;
+}
+
 /** What there is beside ordinary memory and pmem: bytes of each. */
 export interface OtherMemory extends Partial<PluggedMemory> {
 	/** Ranges of Soft Reserved memory. */
@@ -54,12 +70,12 @@ const SUBSECTION = 2 * MIB;
 const SECTION = 128 * MIB;
 /** libnvdimm's default alignment of namespaces on x86. */
 const NAMESPACE_ALIGN = 16 * MIB;
-/** The `pc` machine keeps 1 GiB below 4 GiB free for PCI when there is more memory than fits; `q35`, which CXL needs, 2 GiB. */
-const MAX_BELOW_4G = { pc: 3 * GIB, q35: 2 * GIB };
+/** `pc` keeps 1 GiB below 4 GiB free for PCI when there is more memory than fits; `q35` 2 GiB. */
+const MAX_BELOW_4G: Readonly<Record<MachineType, number>> = { pc: 3 * GIB, q35: 2 * GIB };
 /** Kernel: CXL decoders map multiples of this. */
 const CXL_GRANULE = 256 * MIB;
-/** The kernel's distances between nodes, and its command line, have room for more; the machine has no use for it. */
-const MAX_NODES = 8;
+/** Of each sort. The kernel's distances between nodes, and its command line, have room for more; the machine has no use for it. */
+export const MAX_NODES = 8;
 /** Kernel: the memory map (struct page, 64 bytes) of each 4 KiB page of pmem comes out of ordinary memory. */
 const PAGES_PER_STRUCT_PAGE = 4096 / 64;
 /** The `pc` machine has PCI slots for so many virtio-pmem beside as many virtiofs. */
@@ -76,9 +92,15 @@ const roundUp = (value: number, multiple: number) => Math.ceil(value / multiple)
  * @param memory Bytes that the guest can use.
  * @param pmem Bytes of each region.
  * @param others What else there is.
+ * @param board What it lies in.
  * @throws ERR_OUT_OF_RANGE if a size is too small, too large, or not a multiple of what its sort needs, or there are too many of a sort.
  */
-export function planLayout(memory: number, pmem: readonly number[], others: OtherMemory = {}): MemoryLayout {
+export function planLayout(
+	memory: number,
+	pmem: readonly number[],
+	others: OtherMemory = {},
+	{ machine = 'pc', nodes = 1 }: Board = {},
+): MemoryLayout {
 	const { hmem = [], nvdimm = [], devdax = [], virtioPmem = [], cxl = [] } = others;
 	if (memory < MIN_MEMORY) throw outOfRange('memory', `at least ${formatSize(MIN_MEMORY)}`, memory);
 	for (const size of pmem) {
@@ -93,7 +115,7 @@ export function planLayout(memory: number, pmem: readonly number[], others: Othe
 	const devices = sum(nvdimm) + sum(devdax) + sum(virtioPmem);
 	const described = sum(pmem) + sum(hmem) + devices + sum(cxl);
 	const usable = roundUp(memory + described / PAGES_PER_STRUCT_PAGE, 2 * MIB);
-	const below4G = Math.min(usable, MAX_BELOW_4G[cxl.length > 0 ? 'q35' : 'pc']);
+	const below4G = Math.min(usable, MAX_BELOW_4G[machine]);
 	const regions: MemoryRange[] = [];
 	let end = 4 * GIB;
 	for (const size of pmem) {
@@ -115,7 +137,34 @@ export function planLayout(memory: number, pmem: readonly number[], others: Othe
 	if (last > MAX_ADDRESS) throw outOfRange('pmem', 'small enough for 1T of memory in all', described);
 	const total = below4G + top - 4 * GIB;
 	const maximum = total + devices + modules * LABEL_SIZE;
-	return { total, below4G, regions, softReserved, plugged: { nvdimm, devdax, virtioPmem, cxl }, maximum };
+	return {
+		machine,
+		total,
+		below4G,
+		nodes: splitOverNodes(total - sum(hmem), nodes, below4G, end - 4 * GIB),
+		regions,
+		softReserved,
+		plugged: { nvdimm, devdax, virtioPmem, cxl },
+		maximum,
+	};
+}
+
+/**
+ * Splits memory over nodes, so that each has as much that is not pmem and all pmem is on one. The last has what is left over.
+ *
+ * @param below4G How much of the memory comes before the pmem.
+ * @param pmem What lies between that and the rest.
+ */
+function splitOverNodes(memory: number, nodes: number, below4G: number, pmem: number): number[] {
+	const skipped = roundUp(pmem, SECTION);
+	const each = Math.floor((memory - skipped) / nodes / SECTION) * SECTION;
+	if (nodes > 1 && each === 0) {
+		throw outOfRange('nodes', `so few that each has ${formatSize(SECTION)} of memory`, nodes);
+	}
+	const ends = Array.from({ length: nodes - 1 }, (_, n) => (n + 1) * each).map((end) =>
+		end <= below4G ? end : end + skipped,
+	);
+	return [...ends, memory].map((end, n) => end - (ends[n - 1] ?? 0));
 }
 
 const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
@@ -128,13 +177,15 @@ function checkSizes(name: string, sizes: readonly number[], multiple: number, mo
 	}
 }
 
-/** The NUMA nodes of a guest; undefined where all its memory is on one. Node 0 has the processors and the memory that none of these has. */
+/** The numbers of the NUMA nodes that come after those of ordinary memory; undefined where all memory is on one node. */
 export function nodesOf({
+	nodes,
 	plugged: { devdax },
 	softReserved,
 }: MemoryLayout): { devdax: number[]; hmem: number[] } | undefined {
-	if (devdax.length + softReserved.length === 0) return undefined;
-	return { devdax: devdax.map((_, n) => 1 + n), hmem: softReserved.map((_, n) => 1 + devdax.length + n) };
+	const first = nodes.length;
+	if (first + devdax.length + softReserved.length === 1) return undefined;
+	return { devdax: devdax.map((_, n) => first + n), hmem: softReserved.map((_, n) => first + devdax.length + n) };
 }
 
 /** E820_TYPE_SOFT_RESERVED (arch/x86/include/asm/e820/types.h), and the type of ordinary memory. */

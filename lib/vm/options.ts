@@ -7,14 +7,15 @@ import { parseSize, type Size } from '../size.ts';
 import { type Environment, processDirectory } from './environment.ts';
 import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice, planDevices } from './filesystem.ts';
 import { sharePoints, wantedFeatures } from './job.ts';
-import { planLayout } from './layout.ts';
+import { checkAppend } from './kernel-arguments.ts';
+import { MAX_NODES, type MachineType, machineTypes, planLayout } from './layout.ts';
 import type { Accelerator } from './qemu.ts';
 
 /** Options of `runVm`. */
 export interface VmOptions {
 	/** The program to run and its arguments; the program is found in the PATH of `env`. */
 	command: readonly (string | Buffer)[];
-	/** Sizes of the emulated pmem devices, multiples of 2 MiB. Default: one of 512 MiB. */
+	/** Sizes of the emulated pmem devices, multiples of 2 MiB; `[]` for none. Default: one of 512 MiB. */
 	pmem?: readonly Size[];
 	/** File systems of the devices, in their order; the last repeats. Default: ext4. */
 	fs?: readonly FileSystem[];
@@ -44,6 +45,18 @@ export interface VmOptions {
 	memory?: Size;
 	/** Virtual processors, 1 to 64. Default: 2. */
 	cpus?: number;
+	/**
+	 * NUMA nodes, 1 to 8, that share the memory, in multiples of 128 MiB, and the processors evenly; all of `pmem` is on one of them. Those
+	 * of `devdax` and `hmem` come after these. Default: 1.
+	 */
+	nodes?: number;
+	/** QEMU's machine: `pc` has at most 3 GiB of memory below 4 GiB, `q35` 2 GiB; the rest begins at 4 GiB. Default: `q35` with `cxl`, else `pc`. */
+	machine?: MachineType;
+	/**
+	 * More arguments for the kernel, behind the VM's own on its command line. The devices that a `memmap=` here makes stay as they are; it is
+	 * refused beside `pmem` (so give `[]`) and `hmem`, which are made in the same way. The kernel's command line has 2048 bytes in all. Default: none.
+	 */
+	append?: string;
 	/** One's own kernel, a bzImage. Default: the distribution's, downloaded once. */
 	kernel?: string;
 	/** The modules of one's own kernel: a tree with lib/modules/<release>, or that directory. */
@@ -113,9 +126,15 @@ export function planRun(options: VmOptions) {
 	if (!Array.isArray(options.command) || options.command.length === 0) {
 		throw invalidArgType('options.command', 'a non-empty array of strings', options.command);
 	}
-	const { cpus = 2, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto' } = options;
+	const { cpus = 2, nodes = 1, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto' } = options;
+	const { machine = options.cxl === undefined ? 'pc' : 'q35' } = options;
 	if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
 		throw outOfRange('cpus', `an integer from 1 to ${MAX_CPUS}`, cpus);
+	if (!Number.isInteger(nodes) || nodes < 1 || nodes > MAX_NODES)
+		throw outOfRange('nodes', `an integer from 1 to ${MAX_NODES}`, nodes);
+	if (!machineTypes.includes(machine)) throw invalidArgValue('machine', machineTypes.join(' or '), machine);
+	if (options.cxl !== undefined && machine !== 'q35')
+		throw invalidArgValue('machine', 'q35 together with cxl', machine);
 	if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= MAX_TIMEOUT_S)) throw invalidTime(timeout);
 	if (!['auto', 'kvm', 'tcg'].includes(accelerator))
 		throw invalidArgValue('accelerator', 'auto, kvm or tcg', accelerator);
@@ -123,8 +142,13 @@ export function planRun(options: VmOptions) {
 		throw invalidArgValue('modules', 'given together with kernel', options.modules);
 	}
 	const orDefault = <T>(list: readonly T[] | undefined, fallback: T) => (list?.length ? list : [fallback]);
+	if (options.pmem?.length === 0) {
+		for (const name of ['fs', 'mount'] as const) {
+			if (options[name]?.length) throw invalidArgValue(name, 'left out where there are no pmem devices', options[name]);
+		}
+	}
 	const devices = planDevices(
-		orDefault<Size>(options.pmem, '512M').map((size) => parseSize(size, 'pmem')),
+		(options.pmem ?? ['512M']).map((size) => parseSize(size, 'pmem')),
 		orDefault<FileSystem>(options.fs, 'ext4').map((name) => asFileSystem(name)),
 		orDefault<DaxMode>(options.mount, 'always').map((mode) => asDaxMode(mode)),
 	);
@@ -142,7 +166,9 @@ export function planRun(options: VmOptions) {
 		throw invalidArgValue('eadr', 'given together with nvdimm or devdax', eadr);
 	}
 	const pmem = devices.map(({ size }) => size);
-	const layout = planLayout(parseSize(options.memory ?? '4G', 'memory'), pmem, plugged);
+	const layout = planLayout(parseSize(options.memory ?? '4G', 'memory'), pmem, plugged, { machine, nodes });
+	const { append } = options;
+	if (append !== undefined) checkAppend(append, layout);
 	const directory = options.cwd ?? processDirectory();
 	const shared = (options.virtiofs ?? []).map((path) => existingDirectory('virtiofs', path));
 	if (shared.length > MAX_SHARES) throw outOfRange('virtiofs', `at most ${MAX_SHARES} directories`, shared.length);
@@ -160,6 +186,7 @@ export function planRun(options: VmOptions) {
 		eadr,
 		directory,
 		shared,
+		append,
 		features: wantedFeatures({ devices, plugged, shares: shared.length }),
 	};
 }

@@ -1,17 +1,17 @@
 // Builds QEMU's command line for one guest.
 
 import { KIB, MIB } from '../size.ts';
-import { LABEL_SIZE, type MemoryLayout, memmapArguments, nodesOf } from './layout.ts';
+import { type KernelSettings, kernelArguments } from './kernel-arguments.ts';
+import { LABEL_SIZE, type MemoryLayout, nodesOf } from './layout.ts';
 import { portDescriptor, portNames, portNumbers } from './ports.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
 /** What a guest is made of. */
-export interface Machine {
+export interface Machine extends KernelSettings {
 	accelerator: Accelerator;
 	/** Virtual processors. */
 	cpus: number;
-	layout: MemoryLayout;
 	/** Whether the platform saves the processor's caches as well when the power fails. */
 	eadr?: boolean;
 	/** Sockets of virtiofsd, for what the guest mounts by the tags virtiofs0, virtiofs1… */
@@ -19,27 +19,6 @@ export interface Machine {
 	/** A bzImage, or an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
 	kernel: string;
 	initramfs: string;
-	/** Whether the kernel writes its whole log to the console. */
-	verbose: boolean;
-}
-
-/** The kernel's command line. */
-function kernelArguments({ layout, verbose }: Pick<Machine, 'layout' | 'verbose'>): string[] {
-	return [
-		'console=ttyS0',
-		...(verbose ? [] : ['quiet']),
-		'panic=-1', // at once, and -no-reboot makes it QEMU's end
-		'nokaslr', // KASLR avoids only the first four memmap entries
-		'mitigations=off', // the guest runs the caller's own command on a copy of the caller's files
-		'tsc=reliable',
-		'no_timer_check',
-		'rcupdate.rcu_expedited=1',
-		'cryptomgr.notests',
-		'rdinit=/init',
-		...memmapArguments(layout),
-		// Newer kernels want an interrupt for the events of a CXL device, which QEMU 7.2 has not; without the services of PCIe they do without.
-		...(layout.plugged.cxl.length > 0 ? ['pcie_ports=compat'] : []),
-	];
 }
 
 const MEMFD = 'memory-backend-memfd,share=on';
@@ -82,18 +61,31 @@ function pluggedArguments(layout: MemoryLayout): string[] {
 const isSplit = (layout: MemoryLayout) => nodesOf(layout) !== undefined;
 
 function machineType({ layout, eadr = false, sharing = [] }: Machine): string {
-	const { below4G, plugged } = layout;
-	const hasCxl = plugged.cxl.length > 0;
+	const { machine, below4G, plugged } = layout;
 	return [
-		hasCxl ? 'q35' : 'pc',
+		machine,
 		`max-ram-below-4g=${below4G}`,
 		// What has reached the memory controller is saved when the power fails (ADR), or what is in the caches, too (eADR).
 		...(plugged.nvdimm.length + plugged.devdax.length > 0
 			? ['nvdimm=on', `nvdimm-persistence=${eadr ? 'cpu' : 'mem-ctrl'}`]
 			: []),
 		...(sharing.length > 0 && !isSplit(layout) ? ['memory-backend=ram'] : []),
-		...(hasCxl ? ['cxl=on', 'cxl-fmw.0.targets.0=cxl-bridge', `cxl-fmw.0.size=${plugged.cxl[0]}`] : []),
+		...(plugged.cxl.length > 0 ? ['cxl=on', 'cxl-fmw.0.targets.0=cxl-bridge', `cxl-fmw.0.size=${plugged.cxl[0]}`] : []),
 	].join();
+}
+
+/** The processors of a node, for `-numa`: as many as of any other, or one more. Later nodes have none if there are too few. */
+function cpusOf(node: number, nodes: number, cpus: number): string {
+	const first = Math.ceil((node * cpus) / nodes);
+	const next = Math.ceil(((node + 1) * cpus) / nodes);
+	return first < next ? `,cpus=${first}-${next - 1}` : '';
+}
+
+/** No socket reaches over two nodes: the kernel warns of that, and no real machine has it. */
+function smpArguments({ cpus, layout }: Machine): string[] {
+	const nodes = layout.nodes.length;
+	const sockets = nodes === 1 ? '' : `,sockets=${cpus % nodes === 0 ? nodes : cpus}`;
+	return ['-smp', `${cpus}${sockets}`];
 }
 
 /** The memory that the guest has from the start: one object where virtiofsd reads and writes it, or one for each NUMA node that has some. */
@@ -101,14 +93,14 @@ function ramArguments({ layout, cpus, sharing = [] }: Machine): string[] {
 	const backend = sharing.length > 0 ? MEMFD : 'memory-backend-ram';
 	const nodes = nodesOf(layout);
 	if (nodes === undefined) return sharing.length > 0 ? ['-object', `${MEMFD},id=ram,size=${layout.total}`] : [];
-	const reserved = layout.softReserved.map(({ size }) => size);
-	const own = layout.total - reserved.reduce((all, size) => all + size, 0);
 	return [
-		...['-object', `${backend},id=ram,size=${own}`],
-		...['-numa', `node,nodeid=0,memdev=ram,cpus=0-${cpus - 1}`],
+		...layout.nodes.flatMap((size, node) => [
+			...['-object', `${backend},id=ram${node},size=${size}`],
+			...['-numa', `node,nodeid=${node},memdev=ram${node}${cpusOf(node, layout.nodes.length, cpus)}`],
+		]),
 		...nodes.devdax.flatMap((node) => ['-numa', `node,nodeid=${node}`]),
 		...nodes.hmem.flatMap((node, n) => [
-			...['-object', `${backend},id=hmem${n}-memory,size=${reserved[n]}`],
+			...['-object', `${backend},id=hmem${n}-memory,size=${layout.softReserved[n]!.size}`],
 			...['-numa', `node,nodeid=${node},memdev=hmem${n}-memory`],
 		]),
 	];
@@ -137,7 +129,7 @@ function cpuArguments({ accelerator, layout }: Machine): string[] {
 
 /** QEMU's arguments, without the program's name. Descriptors 3 and up are the ports' sockets (see ports.ts). */
 export function qemuArguments(machine: Machine): string[] {
-	const { cpus, layout, kernel, initramfs } = machine;
+	const { layout, kernel, initramfs } = machine;
 	return [
 		'-nodefaults',
 		'-no-user-config',
@@ -146,7 +138,7 @@ export function qemuArguments(machine: Machine): string[] {
 		...['-nic', 'none'],
 		...['-machine', machineType(machine)],
 		...cpuArguments(machine),
-		...['-smp', String(cpus)],
+		...smpArguments(machine),
 		...memoryArguments(layout),
 		...ramArguments(machine),
 		...pluggedArguments(layout),
@@ -155,7 +147,7 @@ export function qemuArguments(machine: Machine): string[] {
 		...['-serial', 'stdio'],
 		...['-kernel', kernel],
 		...['-initrd', initramfs],
-		...['-append', kernelArguments(machine).join(' ')],
+		...['-append', kernelArguments(machine)],
 		...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
 		...['-device', 'virtio-serial-pci'],
 		...portNames.flatMap((port) => [

@@ -65,6 +65,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		eadr,
 		directory,
 		shared,
+		append,
 		features,
 	} = planRun(options);
 	const { signal, onProgress = () => {} } = options;
@@ -105,6 +106,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 					layout,
 					eadr,
 					sharing: sharing.sockets,
+					...(append !== undefined && { append }),
 					kernel: image,
 					initramfs: initrd,
 					verbose: options.console !== undefined,

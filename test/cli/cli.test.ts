@@ -35,6 +35,10 @@ describe.skipIf(process.arch !== 'x64')('what only all options together show', (
 		[['--cpus', '1.5'], 'daxkind vm: --cpus is out of range. It must be an integer from 1 to 64. Received 1.5\n'],
 		[['--fs', 'erofs', '--mount', 'dax=inode'], 'daxkind vm: --mount must be dax=always or dax=never on erofs, '],
 		[['--eadr'], 'daxkind vm: --eadr must be given together with nvdimm or devdax. '],
+		[['--append', 'memmap=1G!4G'], 'daxkind vm: --append must be without memmap= unless '],
+		[['--no-pmem', '--mount', 'dax=inode'], 'daxkind vm: --mount must be left out where there are no pmem devices. '],
+		[['--no-pmem', '--pmem', '1M'], 'daxkind vm: --pmem is out of range. It must be at least 16M. '],
+		[['--nodes', '9'], 'daxkind vm: --nodes is out of range. It must be an integer from 1 to 8. Received 9\n'],
 		[['--modules', '/'], 'daxkind vm: --modules must be given together with kernel. '],
 	])('daxkind vm %j is wrong usage, too', (args, message) => {
 		const { status, stderr } = daxkind('vm', ...args, '--', 'true');

@@ -74,6 +74,28 @@ describe.skipIf(missing.length > 0)(
 			},
 		);
 
+		test('without pmem has what memmap= in --append makes, where a q35 with two nodes has its memory', async () => {
+			const options = ['--no-pmem', '--memory', '6G', '--machine', 'q35', '--nodes', '2'];
+			const script = `
+				cat /proc/cmdline
+				cat /sys/block/pmem0/size /sys/block/pmem1/size
+				cat /sys/bus/nd/devices/region0/numa_node /sys/bus/nd/devices/region1/numa_node
+				cat /sys/devices/system/node/node0/cpulist /sys/devices/system/node/node1/cpulist
+				echo "$DAXKIND_VM$DAXKIND_PMEM$DAXKIND_MOUNT"
+				grep -c pmem /proc/mounts
+				grep -h . /sys/firmware/memmap/*/end`;
+			const append = ['--append', 'memmap=512M!4G,1G!6G'];
+			const { status, stdout, stderr } = await vm([...options, ...append, '--', 'sh', '-c', script]);
+			expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+			const [commandLine, ...lines] = stdout.trim().split('\n');
+			expect(commandLine).toMatch(/ rdinit=\/init memmap=512M!4G,1G!6G$/);
+			const sectors = [2 ** 20, 2 ** 21].map(String);
+			// The second node begins at 5 GiB. The last two: only DAXKIND_VM is set, and nothing is mounted.
+			expect(lines.slice(0, 8)).toEqual([...sectors, '0', '1', '0', '1', '1', '0']);
+			expect(lines).toContain('0x1ffffffff');
+			expect(lines.some((end) => Number(end) > 2 ** 31 - 2 ** 18 && Number(end) < 2 ** 31)).toBe(true);
+		});
+
 		test('that hangs is killed after the timeout, with status 124', async () => {
 			const { status, stderr } = await vm(['--timeout', '1', '--', 'sleep', '1000']);
 			expect(status).toBe(124);

@@ -6,7 +6,9 @@ import { memmapArguments, nodesOf, planLayout } from '#lib/vm/layout.js';
 describe('planLayout', () => {
 	test('puts the default device at 4 GiB, beside 4 GiB for the guest and the page structs of the pmem', () => {
 		expect(planLayout(4 * GIB, [512 * MIB])).toEqual({
+			machine: 'pc',
 			total: 4 * GIB + 512 * MIB + 8 * MIB,
+			nodes: [4 * GIB + 512 * MIB + 8 * MIB],
 			below4G: 3 * GIB,
 			regions: [{ start: 4 * GIB, size: 512 * MIB }],
 			softReserved: [],
@@ -35,10 +37,32 @@ describe('planLayout', () => {
 		expect(memmapArguments(layout)[1]).toMatch(/^memmap=256M%\d+M-1\+0xefffffff$/);
 	});
 
-	test('has more room for devices below 4 GiB where there is CXL, and no nodes where nothing needs one', () => {
-		const layout = planLayout(4 * GIB, [], { cxl: [256 * MIB], nvdimm: [64 * MIB] });
+	test('has more room for devices below 4 GiB on q35, and no nodes where nothing needs one', () => {
+		const layout = planLayout(4 * GIB, [], { cxl: [256 * MIB], nvdimm: [64 * MIB] }, { machine: 'q35' });
 		expect(layout.below4G).toBe(2 * GIB);
 		expect(nodesOf(layout)).toBeUndefined();
+	});
+
+	test('splits memory evenly over nodes, in whole blocks, and counts the nodes of devices after these', () => {
+		expect(planLayout(6 * GIB, [], {}, { nodes: 2 }).nodes).toEqual([3 * GIB, 3 * GIB]);
+		expect(planLayout(GIB, [], {}, { nodes: 3 }).nodes).toEqual([256 * MIB, 256 * MIB, 512 * MIB]);
+		const layout = planLayout(4 * GIB, [], { devdax: [64 * MIB], hmem: [128 * MIB] }, { nodes: 2 });
+		expect(layout.nodes.reduce((all, size) => all + size)).toBe(layout.total - 128 * MIB);
+		expect(nodesOf(layout)).toEqual({ devdax: [2], hmem: [3] });
+	});
+
+	test('has the pmem whole on one node, beside as much memory as any other node has', () => {
+		expect(planLayout(5 * GIB, [GIB, 512 * MIB], {}, { nodes: 2 }).nodes.map((size) => size / MIB)).toEqual([
+			2560,
+			2560 + 1536 + 24,
+		]);
+		expect(planLayout(8 * GIB, [GIB], {}, { nodes: 2 }).nodes.map((size) => size / MIB)).toEqual([5120, 4112]);
+	});
+
+	test('refuses more nodes than there are blocks of memory for', () => {
+		const plan = () => planLayout(512 * MIB, [GIB], {}, { nodes: 5 });
+		expect(plan).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+		expect(plan).toThrow(/"nodes".* so few that each has 128M/);
 	});
 
 	test.each([

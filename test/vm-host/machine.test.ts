@@ -46,8 +46,8 @@ describe('qemuArguments', () => {
 		const layout = planLayout(4 * GIB, [], { devdax: [64 * MIB], hmem: [128 * MIB] });
 		const options = optionsOf(qemuArguments({ ...machine, layout, accelerator: 'tcg' }));
 		expect(options).toEqual([
-			`memory-backend-ram,id=ram,size=${layout.total - 128 * MIB}`,
-			'node,nodeid=0,memdev=ram,cpus=0-1',
+			`memory-backend-ram,id=ram0,size=${layout.total - 128 * MIB}`,
+			'node,nodeid=0,memdev=ram0,cpus=0-1',
 			'node,nodeid=1',
 			`memory-backend-ram,id=hmem0-memory,size=${128 * MIB}`,
 			'node,nodeid=2,memdev=hmem0-memory',
@@ -66,7 +66,7 @@ describe('qemuArguments', () => {
 	});
 
 	test('has a CXL device on a machine for it, behind a bridge that no other device is put on', () => {
-		const layout = planLayout(4 * GIB, [], { cxl: [256 * MIB] });
+		const layout = planLayout(4 * GIB, [], { cxl: [256 * MIB] }, { machine: 'q35' });
 		const args = qemuArguments({ ...machine, layout, accelerator: 'tcg' });
 		expect(value(args, '-machine')).toMatch(
 			/^q35,.*,cxl=on,cxl-fmw\.0\.targets\.0=cxl-bridge,cxl-fmw\.0\.size=268435456$/,
@@ -77,6 +77,34 @@ describe('qemuArguments', () => {
 			'-device',
 			expect.stringMatching(/^cxl-type3,/),
 		]);
+	});
+
+	test('spreads processors over nodes, each in a socket of its own, while there are any', () => {
+		const numa = (cpus: number, nodes: number) => {
+			const layout = planLayout(6 * GIB, [], {}, { nodes });
+			const args = qemuArguments({ ...machine, cpus, layout, accelerator: 'tcg' });
+			expect(optionsOf(args).filter((option) => option!.startsWith('memory-backend-ram'))).toHaveLength(nodes);
+			return [value(args, '-smp'), ...args.filter((_, n) => args[n - 1] === '-numa')];
+		};
+		expect(numa(4, 2)).toEqual([
+			'4,sockets=2',
+			'node,nodeid=0,memdev=ram0,cpus=0-1',
+			'node,nodeid=1,memdev=ram1,cpus=2-3',
+		]);
+		expect(numa(3, 2)).toEqual([
+			'3,sockets=3',
+			'node,nodeid=0,memdev=ram0,cpus=0-1',
+			'node,nodeid=1,memdev=ram1,cpus=2-2',
+		]);
+		expect(numa(1, 2)).toEqual(['1,sockets=1', 'node,nodeid=0,memdev=ram0,cpus=0-0', 'node,nodeid=1,memdev=ram1']);
+	});
+
+	test('ends the command line of the kernel with what a person adds, as it is', () => {
+		const append = 'memmap=1G!4G,1G!6G  foo="a b"';
+		const layout = planLayout(4 * GIB, []);
+		expect(value(qemuArguments({ ...machine, layout, append, accelerator: 'tcg' }), '-append')).toMatch(
+			/ rdinit=\/init memmap=1G!4G,1G!6G {2}foo="a b"$/,
+		);
 	});
 
 	test('cannot write to the host', () => {

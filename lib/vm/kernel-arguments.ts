@@ -1,0 +1,60 @@
+// The command line of the guest's kernel: the VM's own arguments, and behind them what a person adds.
+import { invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
+import { type MemoryLayout, memmapArguments } from './layout.ts';
+
+/** What the kernel's command line depends on. */
+export interface KernelSettings {
+	layout: MemoryLayout;
+	/** Whether the kernel writes its whole log to the console. */
+	verbose: boolean;
+	/** What comes behind all else, as it is. */
+	append?: string;
+}
+
+/** The kernel's command line. */
+export function kernelArguments({ layout, verbose, append }: KernelSettings): string {
+	return [
+		'console=ttyS0',
+		...(verbose ? [] : ['quiet']),
+		'panic=-1', // at once, and -no-reboot makes it QEMU's end
+		'nokaslr', // KASLR avoids only the first four memmap entries
+		'mitigations=off', // the guest runs the caller's own command on a copy of the caller's files
+		'tsc=reliable',
+		'no_timer_check',
+		'rcupdate.rcu_expedited=1',
+		'cryptomgr.notests',
+		'rdinit=/init',
+		...memmapArguments(layout),
+		// Newer kernels want an interrupt for the events of a CXL device, which QEMU 7.2 has not; without the services of PCIe they do without.
+		...(layout.plugged.cxl.length > 0 ? ['pcie_ports=compat'] : []),
+		...(append === undefined ? [] : [append]),
+	].join(' ');
+}
+
+/** Kernel: COMMAND_LINE_SIZE of x86, the NUL at its end included. It drops what is more, without a word. */
+const MAX_BYTES = 2048;
+/** OVMF puts this behind the command line, for kernels that look for it there. */
+const ADDED_BY_FIRMWARE = ' initrd=initrd\0';
+
+/** An argument `memmap=`; the kernel takes one in quotes, too. */
+const memmap = /(?:^|\s)"*memmap=/;
+
+/**
+ * Checks what a person adds to the kernel's command line. Where the VM itself has made devices by `memmap=`, no other `memmap=` may be
+ * added: it could take their memory, and the guest would take its devices for theirs.
+ *
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, or ERR_OUT_OF_RANGE if the kernel would not see all of it.
+ */
+export function checkAppend(append: unknown, layout: MemoryLayout): asserts append is string {
+	if (typeof append !== 'string') throw invalidArgType('options.append', 'a string', append);
+	if (/[\0\n]/.test(append)) throw invalidArgValue('append', 'one line', append);
+	if (memmap.test(append) && memmapArguments(layout).length > 0) {
+		throw invalidArgValue(
+			'append',
+			'without memmap= unless there are no devices of pmem (--no-pmem, pmem: []) and hmem',
+			append,
+		);
+	}
+	const room = MAX_BYTES - Buffer.byteLength(kernelArguments({ layout, verbose: false, append: ADDED_BY_FIRMWARE }));
+	if (Buffer.byteLength(append) > room) throw outOfRange('append', `at most ${room} bytes`, Buffer.byteLength(append));
+}
