@@ -60,6 +60,24 @@ export function systemError(errno: number, syscall: string, path?: string, hint?
 	return error;
 }
 
+/**
+ * A failed system call of which it is known what fixes it.
+ *
+ * @param finding What went wrong, in our words.
+ * @param remedy What fixes it; the message ends with it.
+ */
+export function systemRefusal(
+	errno: number,
+	syscall: string,
+	path: string,
+	finding: string,
+	remedy: string,
+): SystemError & { remedy: string } {
+	const error = systemError(errno, syscall, path, finding);
+	error.message += `. Fix: ${remedy}`;
+	return Object.assign(error, { remedy });
+}
+
 function coded<E extends Error>(error: E, code: string): E & { code: string } {
 	// As in Node: the code is part of the stack's first line, but not of the name.
 	const { name } = error;

@@ -1,7 +1,7 @@
 // Whether this process may write to the files that an operation needs, asked before anything is changed.
 import { closeSync, constants, openSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
-import { systemError } from '../errors.ts';
+import { systemRefusal } from '../errors.ts';
 import type { Tree } from '../tree.ts';
 
 const EACCES = -13;
@@ -15,8 +15,6 @@ export function requirePrivilege(tree: Tree, name: string, paths: readonly strin
 		const isReadOnly = error === 'EROFS';
 		const remedy = isReadOnly ? 'mount /sys read and write; in a container, run it outside' : 'run as root';
 		const what = `${isReadOnly ? 'sysfs is mounted read-only' : 'permission denied'}: ${name} cannot be changed`;
-		const refused = systemError(isReadOnly ? EROFS : EACCES, 'open', path, what);
-		refused.message += `. Fix: ${remedy}`;
-		throw Object.assign(refused, { remedy });
+		throw systemRefusal(isReadOnly ? EROFS : EACCES, 'open', path, what, remedy);
 	}
 }

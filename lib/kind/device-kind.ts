@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
-import { outOfRange, refusal, type SystemError, systemError } from '../errors.ts';
+import { outOfRange, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { type DeviceKindRequest, type KindHandle, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
@@ -106,8 +106,7 @@ const udevRule = (name: string) =>
 function explained(error: unknown, { device, request: [path, offset, size] }: Checked): unknown {
 	if (!(error instanceof Error)) return error;
 	const { code, errno, syscall } = error as SystemError;
-	const said = (what: string, remedy: string) =>
-		Object.assign(systemError(errno, syscall, path, `${what}. Fix: ${remedy}`), { remedy });
+	const said = (what: string, remedy: string) => systemRefusal(errno, syscall, path, what, remedy);
 	if (syscall === 'open' && code === 'EACCES') {
 		return said('permission denied: the node is for its owner and its group', udevRule(device.name));
 	}

@@ -1,6 +1,6 @@
 // The node kind: memory of NUMA nodes, as that which the kernel has of a device-DAX device in system-ram mode.
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
-import { invalidArgType, invalidArgValue, refusal, type SystemError, systemError } from '../errors.ts';
+import { invalidArgType, invalidArgValue, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { type KindHandle, type NodeKindRequest, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
@@ -148,8 +148,7 @@ function sandboxed(error: unknown, path: string): unknown {
 	const { code, errno, syscall } = error as SystemError;
 	if ((syscall !== 'mbind' && syscall !== 'move_pages') || (code !== 'EPERM' && code !== 'ENOSYS')) return error;
 	const remedy = 'docker run --cap-add SYS_NICE, or a seccomp profile that allows mbind and move_pages';
-	const what = `a sandbox does not let this process choose NUMA nodes. Fix: ${remedy}`;
-	return Object.assign(systemError(errno, syscall, path, what), { remedy });
+	return systemRefusal(errno, syscall, path, 'a sandbox does not let this process choose NUMA nodes', remedy);
 }
 
 /** Makes the Kind of a handle that native code has made in attaching. */

@@ -2,7 +2,7 @@
 import { accessSync, chmodSync, constants, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createFile, replaceFile } from '../../create-file.ts';
-import { refusal, type SystemError, systemError } from '../../errors.ts';
+import { refusal, type SystemError, systemRefusal } from '../../errors.ts';
 import { quoted } from '../../format.ts';
 import type { Tree } from '../../tree.ts';
 import { isMemmapWord } from './argument.ts';
@@ -64,9 +64,7 @@ function requireWritable(tree: Tree, directory: string): void {
 	} catch (error) {
 		const obstacle = obstacles[(error as SystemError).code];
 		if (obstacle === undefined) throw error;
-		const refused = systemError(obstacle.errno, 'access', directory, obstacle.what);
-		refused.message += `. Fix: ${obstacle.remedy}`;
-		throw Object.assign(refused, { remedy: obstacle.remedy });
+		throw systemRefusal(obstacle.errno, 'access', directory, obstacle.what, obstacle.remedy);
 	}
 }
 
