@@ -41,7 +41,7 @@ const specificPurpose = 0x40000;
 const kinds: ReadonlySet<string> = new Set<MemmapKind>(['!', '$', '#', '%', '@']);
 
 /** One entry of a `memmap=` list. */
-function parseMemmapEntry(text: string): MemmapEntry {
+export function parseMemmapEntry(text: string): MemmapEntry {
 	if (text === 'exactmap') return { text, kind: 'exactmap', start: 0, end: 0 };
 	const size = parseQuantity(text);
 	if (size === undefined) return { text, kind: 'unreadable', start: 0, end: 0 };

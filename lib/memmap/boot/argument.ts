@@ -1,28 +1,14 @@
 // The kernel arguments that boot loaders are given here: memmap= with ranges that it takes away from the kernel, and nokaslr.
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
+import { type MemmapEntry, parseMemmapEntry } from '../boot-arguments.ts';
+import { overlap, sizeOf } from '../ranges.ts';
 
-/** One range of a memmap= argument (Documentation/admin-guide/kernel-parameters.txt). */
-interface MemmapEntry {
-	/** `!` makes the range persistent memory, `$` keeps it out of use. */
-	sort: string;
-	/** Bytes. */
-	start: number;
-	/** Bytes. */
-	size: number;
-}
+/** A number without a leading 0, which would make it octal, and its unit. */
+const number = String.raw`(?:0x[\da-f]+|[1-9]\d*)[kmgtpe]?`;
+const strictPattern = new RegExp(`^${number}[!$]${number}$`, 'i');
 
-/** The kernel's memparse() takes decimal and hexadecimal numbers with a unit; with a leading 0 they would be octal. */
-const number = String.raw`(0x[\da-f]+|[1-9]\d*)([KMGTPE]?)`;
-const entryPattern = new RegExp(`^${number}([!$])${number}$`, 'i');
-const unitNames = ['', 'K', 'M', 'G', 'T', 'P', 'E'];
-
-const bytesOf = (digits: string, unit: string) => Number(digits) * 1024 ** unitNames.indexOf(unit.toUpperCase());
-
-function parseEntry(text: string): MemmapEntry | undefined {
-	const [, size, sizeUnit, sort, start, startUnit] = entryPattern.exec(text) ?? [];
-	if (size === undefined) return undefined;
-	return { sort: sort!, start: bytesOf(start!, startUnit!), size: bytesOf(size, sizeUnit!) };
-}
+/** Whether a range is one that is written here: with `!`, which makes it persistent memory, or `$`, which keeps it out of use. */
+const isStrict = (range: string): boolean => strictPattern.test(range) && sizeOf(parseMemmapEntry(range)) > 0;
 
 const prefix = 'memmap=';
 const withoutKaslr = 'nokaslr';
@@ -33,15 +19,15 @@ export const isMemmapWord = (word: string): boolean => word.startsWith(prefix) |
 /** The ranges in a word, as they are written; none for another argument. */
 const rangesIn = (word: string): string[] => (word.startsWith(prefix) ? word.slice(prefix.length).split(',') : []);
 
-/** The ranges in words that somebody else may have written; what is no range of these sorts is left out. */
+/** The ranges in words that somebody else may have written, as the kernel reads them; what is no range is left out. */
 const entriesIn = (words: readonly string[]): MemmapEntry[] =>
-	words.flatMap(rangesIn).flatMap((range) => parseEntry(range) ?? []);
+	words
+		.flatMap(rangesIn)
+		.map(parseMemmapEntry)
+		.filter((entry) => sizeOf(entry) > 0);
 
 const isSame = (one: MemmapEntry, other: MemmapEntry) =>
-	one.sort === other.sort && one.start === other.start && one.size === other.size;
-
-const isOverlap = (one: MemmapEntry, other: MemmapEntry) =>
-	one.start < other.start + other.size && other.start < one.start + one.size;
+	one.kind === other.kind && one.start === other.start && one.end === other.end;
 
 /**
  * The words, without what `there` says already: the same range may be written otherwise there, `4096M` for `4G`, or in a list with others.
@@ -60,7 +46,7 @@ export function missingFrom(words: readonly string[], there: readonly string[]):
 /** Whether words have a range that has a part in common with a range of the others, and is not the same. */
 export function contradicts(words: readonly string[], others: readonly string[]): boolean {
 	const known = entriesIn(others);
-	return entriesIn(words).some((entry) => known.some((other) => isOverlap(entry, other) && !isSame(entry, other)));
+	return entriesIn(words).some((entry) => known.some((other) => overlap(entry, other) && !isSame(entry, other)));
 }
 
 /** The same with one memmap= that lists all ranges, each once. */
@@ -83,7 +69,7 @@ export function requireArgument(value: unknown): string[] {
 	if (typeof value !== 'string') throw invalidArgType('argument', 'of type string', value);
 	const words = value.split(' ').filter((word) => word !== '');
 	const isKnown = (word: string) =>
-		word === withoutKaslr || (word.startsWith(prefix) && rangesIn(word).every((range) => parseEntry(range)));
+		word === withoutKaslr || (word.startsWith(prefix) && rangesIn(word).every(isStrict));
 	const hasRange = words.some((word) => word.startsWith(prefix));
 	if (!hasRange || !words.every(isKnown)) throw invalidArgValue('argument', expected, value);
 	return words;

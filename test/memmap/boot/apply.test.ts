@@ -177,6 +177,15 @@ describe('where GRUB reads drop-ins', () => {
 		expect(readdirSync(join(root, directory))).toEqual(['init-select.cfg']);
 	});
 
+	test.each([
+		['octal, as the kernel reads it', '010000M!6G'],
+		['that is ACPI data', '2G#6G'],
+		['that is usable', '2G@6G'],
+	])('an overlap with a range %s is refused, too', (_, range) => {
+		const root = machine(debian, { '/etc/default/grub': `GRUB_CMDLINE_LINUX="memmap=${range}"` });
+		expect(() => applyMemmap(argument, { root })).toThrow(refused('ERR_DAXKIND_MEMMAP_OVERLAP', '/etc/default/grub'));
+	});
+
 	test('a later file that drops what was there is refused', () => {
 		const later = `${directory}/zzz.cfg`;
 		const root = machine(debian, { [later]: 'GRUB_CMDLINE_LINUX="quiet"' });

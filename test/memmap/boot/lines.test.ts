@@ -83,6 +83,7 @@ describe('what is no argument of this sort', () => {
 		['no start', 'memmap=4G!'],
 		['an empty range', 'memmap=4G!4G,'],
 		['a size of 0', 'memmap=0!4G'],
+		['a size of 0 in hexadecimal', 'memmap=0x0!4G'],
 		['an octal number', 'memmap=010M!4G'],
 		['not a number', 'memmap=xG!4G'],
 		['a range that the kernel may use', 'memmap=4G@4G'],
