@@ -1,4 +1,4 @@
-// Numbers and names for people.
+// Numbers, names and commands for people.
 
 /** Bytes in the largest unit that leaves a number of at least 1: `3.2 MiB`. */
 export function formatBytes(bytes: number): string {
@@ -41,6 +41,9 @@ export function readable(path: Buffer): string {
 	if (Buffer.from(text).equals(path)) return text;
 	return path.toString('latin1').replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 }
+
+/** A command that needs root, as this user would have to type it. */
+export const asRoot = (command: string): string => `${process.getuid?.() === 0 ? '' : 'sudo '}${command}`;
 
 /** An argument for a POSIX shell. */
 export function quoted(argument: string): string {

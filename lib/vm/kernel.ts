@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { daxkindError, systemError } from '../errors.ts';
+import { asRoot } from '../format.ts';
 import { cached } from './cache.ts';
 import { isKernel, kernelRelease } from './image.ts';
 import { execute } from './process.ts';
@@ -67,7 +68,7 @@ async function kernelPackages(): Promise<string[]> {
 	);
 }
 
-const updateCommand = () => `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get update`;
+const updateCommand = () => asRoot('apt-get update');
 
 async function must(
 	program: string,

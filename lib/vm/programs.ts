@@ -2,6 +2,7 @@
 import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { daxkindError } from '../errors.ts';
+import { asRoot } from '../format.ts';
 import type { Feature } from './feature.ts';
 
 /** A program and the Debian or Ubuntu package that has it. */
@@ -125,7 +126,7 @@ export function missingVmPackages(features?: readonly Feature[]): string[] {
 
 /** The command that installs packages, as this user would have to type it. */
 const installCommand = (packages: readonly string[]) =>
-	`${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+	asRoot(`apt-get install -y --no-install-recommends ${packages.join(' ')}`);
 
 /**
  * Finds every program that a VM with these file systems needs.
