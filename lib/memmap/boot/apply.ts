@@ -26,6 +26,10 @@ export interface BootChange {
 	path: string | undefined;
 	/** What is in that file now, or would be; undefined if there is none. */
 	text: string | undefined;
+	/** What that file had before, and has no more, or would not have. */
+	removed: string[];
+	/** What of the argument is configured nowhere and not written either: `next` begins with what puts it there. */
+	missing: string[];
 	/** Where others have arguments of this sort configured, which stay as they are. */
 	elsewhere: ConfiguredArgument[];
 	/** Files that this user may not read, in which there may be more. */
@@ -96,7 +100,8 @@ export function applyMemmap(argument: string, options?: ApplyOptions): BootChang
 	const missing = missingFrom(words, configured.words);
 	requireApplicable(machine, configured, words, missing);
 	const hasDropIns = setup.configuration === 'grub-drop-in';
-	const { changed, text } = hasDropIns ? putDropIn(tree, missing, dryRun) : { changed: false, text: undefined };
+	const nothing = { changed: false, text: undefined, removed: [] };
+	const { changed, text, removed } = hasDropIns ? putDropIn(tree, missing, dryRun) : nothing;
 	const others = configured.elsewhere.flatMap((found) => found.words);
 	const edits = missing.length === 0 ? [] : editCommands(machine, missing, others);
 	const running = runningWords(tree);
@@ -108,6 +113,8 @@ export function applyMemmap(argument: string, options?: ApplyOptions): BootChang
 		dryRun,
 		path: changed || text !== undefined ? dropInPath : undefined,
 		text,
+		removed,
+		missing: hasDropIns ? [] : missing,
 		elsewhere: configured.elsewhere,
 		unread: configured.unread,
 		boot: setup,
@@ -127,7 +134,7 @@ export function applyMemmap(argument: string, options?: ApplyOptions): BootChang
 export function undoMemmap(options?: ApplyOptions): BootChange {
 	const { dryRun, configured, ...machine } = machineOf(options);
 	const { tree, setup } = machine;
-	const changed = removeDropIn(tree, dryRun);
+	const { changed, removed } = removeDropIn(tree, dryRun);
 	const todo = changed ? updateCommands(machine) : removeCommands(machine, configured.elsewhere);
 	const toStay = changed ? configured.words : [];
 	const tooMuch = missingFrom((runningWords(tree) ?? []).filter(isMemmapWord), toStay);
@@ -136,6 +143,8 @@ export function undoMemmap(options?: ApplyOptions): BootChange {
 		dryRun,
 		path: changed ? dropInPath : undefined,
 		text: undefined,
+		removed,
+		missing: [],
 		elsewhere: configured.elsewhere,
 		unread: configured.unread,
 		boot: setup,

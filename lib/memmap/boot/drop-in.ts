@@ -5,7 +5,7 @@ import { createFile, replaceFile } from '../../create-file.ts';
 import { refusal, type SystemError, systemRefusal } from '../../errors.ts';
 import { quoted } from '../../format.ts';
 import type { Tree } from '../../tree.ts';
-import { isMemmapWord } from './argument.ts';
+import { isMemmapWord, missingFrom } from './argument.ts';
 import { grubDefaultLine } from './quoting.ts';
 
 export const dropInDirectory = '/etc/default/grub.d';
@@ -24,6 +24,7 @@ ${isDirectoryOurs ? ownDirectory : ''}${grubDefaultLine(words)}
 /** A file of ours that is there. */
 interface DropIn {
 	text: string;
+	words: string[];
 	isDirectoryOurs: boolean;
 }
 
@@ -38,8 +39,9 @@ function readDropIn(tree: Tree): DropIn | undefined {
 	const text = stats.isFile() ? tree.bytes(dropInPath).value?.toString() : undefined;
 	const isDirectoryOurs = text?.includes(ownDirectory) ?? false;
 	const words = (text ?? '').replaceAll(/[\\"]/g, '').split(/\s+/).filter(isMemmapWord);
-	if (text !== undefined && text === dropInText(words, isDirectoryOurs)) return { text, isDirectoryOurs };
-	const remedy = `look at it, and move it away: mv ${quoted(dropInPath)} ${quoted(`${dropInPath}.old`)}`;
+	if (text !== undefined && text === dropInText(words, isDirectoryOurs)) return { text, words, isDirectoryOurs };
+	const place = `${tree.root}${dropInPath}`;
+	const remedy = `look at it, and move it away: mv ${quoted(place)} ${quoted(`${place}.old`)}`;
 	throw refusal('ERR_DAXKIND_FOREIGN_FILE', dropInPath, `${dropInPath} is not as daxkind wrote it`, remedy);
 }
 
@@ -68,18 +70,25 @@ function requireWritable(tree: Tree, directory: string): void {
 	}
 }
 
-/** Has the file with these words there, or no file if there are no words. Whether anything had to be changed, and the text. */
-export function putDropIn(
-	tree: Tree,
-	words: readonly string[],
-	dryRun: boolean,
-): { changed: boolean; text: string | undefined } {
+/** What became of the file. */
+interface DropInChange {
+	/** Whether anything had to be changed. */
+	changed: boolean;
+	/** What is in the file now; undefined if there is none. */
+	text: string | undefined;
+	/** The words that it had, and has no more. */
+	removed: string[];
+}
+
+/** Has the file with these words there, or no file if there are no words. */
+export function putDropIn(tree: Tree, words: readonly string[], dryRun: boolean): DropInChange {
 	const present = readDropIn(tree);
 	const hasDirectory = tree.isDirectory(dropInDirectory);
-	if (words.length === 0) return { changed: removeDropIn(tree, dryRun), text: undefined };
+	if (words.length === 0) return removeDropIn(tree, dryRun);
 	const text = dropInText(words, present?.isDirectoryOurs ?? !hasDirectory);
-	if (present?.text === text) return { changed: false, text };
-	if (dryRun) return { changed: true, text };
+	if (present?.text === text) return { changed: false, text, removed: [] };
+	const change = { changed: true, text, removed: missingFrom(present?.words ?? [], words) };
+	if (dryRun) return change;
 	requireWritable(tree, hasDirectory ? dropInDirectory : dirname(dropInDirectory));
 	if (!hasDirectory) {
 		mkdirSync(tree.place(dropInDirectory));
@@ -93,16 +102,17 @@ export function putDropIn(
 		if (!hasDirectory) rmdirSync(tree.place(dropInDirectory));
 		throw error;
 	}
-	return { changed: true, text };
+	return change;
 }
 
-/** Removes the file, and the directory that was made for it unless others have files there. Whether there was one. */
-export function removeDropIn(tree: Tree, dryRun: boolean): boolean {
+/** Removes the file, and the directory that was made for it unless others have files there. */
+export function removeDropIn(tree: Tree, dryRun: boolean): DropInChange {
 	const present = readDropIn(tree);
-	if (present === undefined) return false;
-	if (dryRun) return true;
+	if (present === undefined) return { changed: false, text: undefined, removed: [] };
+	const change = { changed: true, text: undefined, removed: present.words };
+	if (dryRun) return change;
 	requireWritable(tree, dropInDirectory);
 	rmSync(tree.place(dropInPath));
 	if (present.isDirectoryOurs && tree.list(dropInDirectory).length === 0) rmdirSync(tree.place(dropInDirectory));
-	return true;
+	return change;
 }

@@ -27,6 +27,8 @@ describe('where GRUB reads drop-ins', () => {
 			dryRun: false,
 			path: ours,
 			text: readFileSync(join(root, ours), 'utf8'),
+			removed: [],
+			missing: [],
 			elsewhere: [],
 			unread: [],
 			boot: { configuration: 'grub-drop-in', firmware: 'bios' },
@@ -56,10 +58,10 @@ describe('where GRUB reads drop-ins', () => {
 		const root = machine(debian);
 		const before = contents(root);
 		applyMemmap(argument, { root });
-		expect(applyMemmap('memmap=1G!8G nokaslr', { root })).toMatchObject({ changed: true });
+		expect(applyMemmap('memmap=1G!8G nokaslr', { root })).toMatchObject({ changed: true, removed: [argument] });
 		expect(assignments(root)).toEqual(['GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=1G!8G nokaslr"']);
 		expect(readdirSync(join(root, directory))).toHaveLength(2);
-		undoMemmap({ root });
+		expect(undoMemmap({ root })).toMatchObject({ removed: ['memmap=1G!8G', 'nokaslr'] });
 		expect(contents(root)).toEqual(before);
 	});
 
@@ -210,7 +212,10 @@ describe('where GRUB reads drop-ins', () => {
 		change(join(root, ours));
 		const before = contents(root);
 		for (const dryRun of [true, false]) {
-			const foreign = refused('ERR_DAXKIND_FOREIGN_FILE', ours);
+			const foreign = expect.objectContaining({
+				...{ code: 'ERR_DAXKIND_FOREIGN_FILE', path: ours },
+				remedy: expect.stringContaining(`mv ${root}${ours} `),
+			});
 			expect(() => applyMemmap('memmap=1G!8G', { root, dryRun })).toThrow(foreign);
 			expect(() => undoMemmap({ root, dryRun })).toThrow(foreign);
 		}

@@ -22,8 +22,9 @@ const line = `GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${argument}"`;
 const next = (entries: Entries, wanted = argument) => {
 	const root = machine(entries);
 	const before = contents(root);
-	const { changed, path, text, next: commands } = applyMemmap(wanted, { root });
+	const { changed, path, text, missing, next: commands } = applyMemmap(wanted, { root });
 	expect({ changed, path, text }).toEqual({ changed: false, path: undefined, text: undefined });
+	expect(missing).toEqual(wanted.split(' '));
 	expect(contents(root)).toEqual(before);
 	return { root, commands };
 };
@@ -41,6 +42,7 @@ test('GRUB without drop-ins: a line for /etc/default/grub, and the configuration
 	const text = fileAfter(append!, join(root, '/etc/default/grub'));
 	expect(text).toBe(`${withoutDropIns['/etc/default/grub']}\n\n${line}\n`);
 	expect(applyMemmap(argument, { root })).toMatchObject({
+		missing: [],
 		elsewhere: [{ path: '/etc/default/grub', words: [argument] }],
 		next: [update],
 	});
