@@ -9,6 +9,8 @@ import {
 	asFileSystem,
 	type DaxMode,
 	type FileSystem,
+	type FirmwareType,
+	firmwareTypes,
 	type MachineType,
 	machineTypes,
 	processArguments,
@@ -38,6 +40,7 @@ interface Flags {
 	cpus?: number;
 	nodes?: number;
 	machine?: MachineType;
+	firmware?: FirmwareType;
 	append?: string;
 	kernel?: string;
 	modules?: string;
@@ -151,6 +154,7 @@ export function addVmCommand(program: Command): void {
 				'pc has at most 3 GiB of memory below 4 GiB, q35 2 GiB (default: q35 with --cxl, else pc)',
 			).choices(machineTypes),
 		)
+		.addOption(new Option('--firmware <name>', 'uefi is OVMF (default: bios)').choices(firmwareTypes))
 		.option(
 			'--append <arguments>',
 			"more kernel arguments, behind the VM's own; memmap= only with --no-pmem and without --hmem",

@@ -1,5 +1,5 @@
 // What a run may want of the host's programs and of the guest's kernel, beyond what every run does.
 import type { FileSystem } from './filesystem.ts';
 
-/** A file system on pmem, or another kind of device. */
-export type Feature = FileSystem | 'nvdimm' | 'devdax' | 'hmem' | 'cxl' | 'virtio-pmem' | 'virtiofs';
+/** A file system on pmem, another kind of device, or firmware. */
+export type Feature = FileSystem | 'nvdimm' | 'devdax' | 'hmem' | 'cxl' | 'virtio-pmem' | 'virtiofs' | 'uefi';

@@ -1,6 +1,7 @@
 // Reads kernel images: which release, and the uncompressed kernel inside a bzImage, which starts seconds sooner under TCG.
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { daxkindError } from '../errors.ts';
 import { cached, cacheKey } from './cache.ts';
 import { execute } from './process.ts';
 import { findProgram } from './programs.ts';
@@ -99,4 +100,20 @@ export async function startableImage(file: string): Promise<string> {
 	} catch {
 		return file; // QEMU decompresses it, later
 	}
+}
+
+/** Whether UEFI can start this kernel: a bzImage with the EFI stub is a PE program as well, which begins so. */
+export const hasEfiStub = (image: Buffer): boolean => isBzImage(image) && image.toString('latin1', 0, 2) === 'MZ';
+
+/**
+ * The image to give to QEMU where UEFI is to start it: the file itself.
+ *
+ * @throws ERR_DAXKIND_VM_NO_KERNEL if UEFI cannot.
+ */
+export function efiImage(file: string): string {
+	if (hasEfiStub(readFileSync(file))) return file;
+	throw daxkindError(
+		'ERR_DAXKIND_VM_NO_KERNEL',
+		`UEFI cannot start ${file}, which is no bzImage with the EFI stub (CONFIG_EFI_STUB). Fix: give another kernel, or the firmware bios`,
+	);
 }

@@ -6,6 +6,7 @@ import { daxkindError, invalidArgType, invalidArgValue, outOfRange } from '../er
 import { parseSize, type Size } from '../size.ts';
 import { type Environment, processDirectory } from './environment.ts';
 import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice, planDevices } from './filesystem.ts';
+import { type FirmwareType, firmwareTypes } from './firmware.ts';
 import { sharePoints, wantedFeatures } from './job.ts';
 import { checkAppend } from './kernel-arguments.ts';
 import { MAX_NODES, type MachineType, machineTypes, planLayout } from './layout.ts';
@@ -52,6 +53,8 @@ export interface VmOptions {
 	nodes?: number;
 	/** QEMU's machine: `pc` has at most 3 GiB of memory below 4 GiB, `q35` 2 GiB; the rest begins at 4 GiB. Default: `q35` with `cxl`, else `pc`. */
 	machine?: MachineType;
+	/** What starts the kernel; `uefi` is OVMF, and the kernel then a bzImage with the EFI stub. Default: `bios`. */
+	firmware?: FirmwareType;
 	/**
 	 * More arguments for the kernel, behind the VM's own on its command line. The devices that a `memmap=` here makes stay as they are; it is
 	 * refused beside `pmem` (so give `[]`) and `hmem`, which are made in the same way. The kernel's command line has 2048 bytes in all. Default: none.
@@ -126,7 +129,7 @@ export function planRun(options: VmOptions) {
 	if (!Array.isArray(options.command) || options.command.length === 0) {
 		throw invalidArgType('options.command', 'a non-empty array of strings', options.command);
 	}
-	const { cpus = 2, nodes = 1, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto' } = options;
+	const { cpus = 2, nodes = 1, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto', firmware = 'bios' } = options;
 	const { machine = options.cxl === undefined ? 'pc' : 'q35' } = options;
 	if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
 		throw outOfRange('cpus', `an integer from 1 to ${MAX_CPUS}`, cpus);
@@ -135,6 +138,7 @@ export function planRun(options: VmOptions) {
 	if (!machineTypes.includes(machine)) throw invalidArgValue('machine', machineTypes.join(' or '), machine);
 	if (options.cxl !== undefined && machine !== 'q35')
 		throw invalidArgValue('machine', 'q35 together with cxl', machine);
+	if (!firmwareTypes.includes(firmware)) throw invalidArgValue('firmware', firmwareTypes.join(' or '), firmware);
 	if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= MAX_TIMEOUT_S)) throw invalidTime(timeout);
 	if (!['auto', 'kvm', 'tcg'].includes(accelerator))
 		throw invalidArgValue('accelerator', 'auto, kvm or tcg', accelerator);
@@ -186,7 +190,11 @@ export function planRun(options: VmOptions) {
 		eadr,
 		directory,
 		shared,
+		firmware,
 		append,
-		features: wantedFeatures({ devices, plugged, shares: shared.length }),
+		features: [
+			...wantedFeatures({ devices, plugged, shares: shared.length }),
+			...(firmware === 'uefi' ? ['uefi' as const] : []),
+		],
 	};
 }

@@ -1,11 +1,12 @@
-// Which programs of the host the VM needs, and where they are.
+// Which programs of the host the VM needs, the firmware included, and where they are.
 import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { daxkindError } from '../errors.ts';
 import { asRoot } from '../format.ts';
 import type { Feature } from './feature.ts';
+import { findFirmware } from './firmware.ts';
 
-/** A program and the Debian or Ubuntu package that has it. */
+/** A program, or the firmware OVMF, and the Debian or Ubuntu package that has it. */
 export interface VmRequirement {
 	program: string;
 	package: string;
@@ -29,6 +30,7 @@ const requirements: readonly VmRequirement[] = [
 	{ program: 'ndctl', package: 'ndctl', feature: 'devdax' },
 	{ program: 'ndctl', package: 'ndctl', feature: 'cxl' },
 	{ program: 'virtiofsd', package: 'virtiofsd', feature: 'virtiofs' },
+	{ program: 'OVMF', package: 'ovmf', feature: 'uefi' },
 ];
 
 /** Administrators' programs are often not in a user's PATH, and QEMU's helpers in nobody's. */
@@ -102,7 +104,10 @@ function osRelease(): string {
 	}
 }
 
-const locate = ({ program }: VmRequirement) => findProgram(program, program === 'busybox' ? isStatic : undefined);
+function locate({ program, feature }: VmRequirement): string | undefined {
+	if (feature === 'uefi') return findFirmware()?.code;
+	return findProgram(program, program === 'busybox' ? isStatic : undefined);
+}
 
 /**
  * The programs that a VM needs, each with the Debian or Ubuntu package that has it.
@@ -124,6 +129,9 @@ export function missingVmPackages(features?: readonly Feature[]): string[] {
 	return [...new Set(vmRequirements(features).flatMap((need) => (locate(need) ? [] : [need.package])))];
 }
 
+/** What to call those whose name alone does not say what is missing. */
+const fullNames: Readonly<Record<string, string>> = { busybox: 'busybox (static)', OVMF: 'OVMF (UEFI firmware)' };
+
 /** The command that installs packages, as this user would have to type it. */
 const installCommand = (packages: readonly string[]) =>
 	asRoot(`apt-get install -y --no-install-recommends ${packages.join(' ')}`);
@@ -143,7 +151,7 @@ export function requirePrograms(features: readonly Feature[]): Map<string, strin
 		else missing.push(need);
 	}
 	if (missing.length > 0) {
-		const names = missing.map(({ program }) => (program === 'busybox' ? 'busybox (static)' : program)).join(', ');
+		const names = missing.map(({ program }) => fullNames[program] ?? program).join(', ');
 		const packages = [...new Set(missing.map((need) => need.package))];
 		const how = findProgram('apt-get')
 			? `install them with\n  ${installCommand(packages)}`

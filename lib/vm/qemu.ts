@@ -1,6 +1,7 @@
 // Builds QEMU's command line for one guest.
 
 import { KIB, MIB } from '../size.ts';
+import type { Firmware } from './firmware.ts';
 import { type KernelSettings, kernelArguments } from './kernel-arguments.ts';
 import { LABEL_SIZE, type MemoryLayout, nodesOf } from './layout.ts';
 import { portDescriptor, portNames, portNumbers } from './ports.ts';
@@ -16,7 +17,9 @@ export interface Machine extends KernelSettings {
 	eadr?: boolean;
 	/** Sockets of virtiofsd, for what the guest mounts by the tags virtiofs0, virtiofs1… */
 	sharing?: readonly string[];
-	/** A bzImage, or an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
+	/** UEFI firmware. Absent: QEMU's own BIOS. */
+	firmware?: Firmware;
+	/** A bzImage, or for the BIOS an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
 	kernel: string;
 	initramfs: string;
 }
@@ -88,6 +91,15 @@ function smpArguments({ cpus, layout }: Machine): string[] {
 	return ['-smp', `${cpus}${sockets}`];
 }
 
+/** UEFI in flash memory. What it writes to its variables is for this run alone. */
+const firmwareArguments = ({ firmware }: Machine): string[] =>
+	firmware
+		? [
+				...['-drive', `if=pflash,unit=0,format=raw,readonly=on,file=${firmware.code}`],
+				...['-drive', `if=pflash,unit=1,format=raw,snapshot=on,file=${firmware.variables}`],
+			]
+		: [];
+
 /** The memory that the guest has from the start: one object where virtiofsd reads and writes it, or one for each NUMA node that has some. */
 function ramArguments({ layout, cpus, sharing = [] }: Machine): string[] {
 	const backend = sharing.length > 0 ? MEMFD : 'memory-backend-ram';
@@ -143,6 +155,7 @@ export function qemuArguments(machine: Machine): string[] {
 		...ramArguments(machine),
 		...pluggedArguments(layout),
 		...sharingArguments(machine),
+		...firmwareArguments(machine),
 		...['-rtc', 'base=utc'],
 		...['-serial', 'stdio'],
 		...['-kernel', kernel],

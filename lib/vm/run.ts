@@ -5,8 +5,9 @@ import { daxkindError } from '../errors.ts';
 import { chooseAccelerator, forgetVerdict } from './accelerator.ts';
 import { deadline } from './deadline.ts';
 import { processEnvironment } from './environment.ts';
+import { findFirmware } from './firmware.ts';
 import { type Ending, runGuest } from './guest.ts';
-import { startableImage } from './image.ts';
+import { efiImage, startableImage } from './image.ts';
 import { initramfs } from './initramfs.ts';
 import { jobScript } from './job.ts';
 import { ownKernel, packagedKernel } from './kernel.ts';
@@ -65,6 +66,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		eadr,
 		directory,
 		shared,
+		firmware,
 		append,
 		features,
 	} = planRun(options);
@@ -74,7 +76,10 @@ export async function runVm(options: VmOptions): Promise<number> {
 		options.kernel === undefined
 			? await packagedKernel(() => onProgress('downloading a kernel'), signal)
 			: ownKernel(options.kernel, options.modules);
-	const [image, initrd] = await Promise.all([startableImage(kernel.image), initramfs(kernel, features, programs)]);
+	const [image, initrd] = await Promise.all([
+		firmware === 'uefi' ? efiImage(kernel.image) : startableImage(kernel.image),
+		initramfs(kernel, features, programs),
+	]);
 	const probe = { kernel: image, initramfs: initrd, programs, signal };
 	const trailer = randomBytes(16).toString('hex');
 	const job = jobScript({
@@ -106,6 +111,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 					layout,
 					eadr,
 					sharing: sharing.sockets,
+					...(firmware === 'uefi' && { firmware: findFirmware()! }),
 					...(append !== undefined && { append }),
 					kernel: image,
 					initramfs: initrd,

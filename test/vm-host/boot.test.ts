@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { missingVmPackages } from '#lib/vm/index.js';
 import { childrenOf, commandLine, isAlive, until } from '../helpers/process.ts';
 import { BOOT_MS, cli, missing, startVm, vm } from '../helpers/vm.ts';
 
@@ -95,6 +96,19 @@ describe.skipIf(missing.length > 0)(
 			expect(lines).toContain('0x1ffffffff');
 			expect(lines.some((end) => Number(end) > 2 ** 31 - 2 ** 18 && Number(end) < 2 ** 31)).toBe(true);
 		});
+
+		test.skipIf(missingVmPackages(['uefi']).length > 0)(
+			'started by UEFI has its tables, and pmem all the same',
+			{ timeout: 2 * BOOT_MS },
+			async () => {
+				const script =
+					'cat /sys/firmware/efi/fw_platform_size; grep -h "^ACPI" /sys/firmware/memmap/*/type | sort -u; grep -c "$DAXKIND_MOUNT ext4 .*dax=always" /proc/mounts';
+				const args = ['--firmware', 'uefi', '--pmem', '64M', '--', 'sh', '-c', script];
+				const { status, stdout, stderr } = await vm(args);
+				expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+				expect(stdout.split('\n')).toEqual(['64', 'ACPI Non-volatile Storage', 'ACPI Tables', '1', '']);
+			},
+		);
 
 		test('that hangs is killed after the timeout, with status 124', async () => {
 			const { status, stderr } = await vm(['--timeout', '1', '--', 'sleep', '1000']);

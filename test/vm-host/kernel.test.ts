@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { deathInConsole } from '#lib/vm/console.js';
-import { hasPvhEntry, isKernel, kernelPayload, kernelRelease } from '#lib/vm/image.js';
+import { hasEfiStub, hasPvhEntry, isKernel, kernelPayload, kernelRelease } from '#lib/vm/image.js';
 import { dependencyFiles, withoutSignature } from '#lib/vm/initramfs.js';
 import { kernelDependencies } from '#lib/vm/kernel.js';
 import { neededSets } from '#lib/vm/modules.js';
@@ -113,11 +113,25 @@ describe('kernel images', () => {
 		expect(hasPvhEntry(text)).toBe(false);
 	});
 
+	test('UEFI starts a bzImage that is a PE program as well', () => {
+		const image = bzImage('6.1.0-56-amd64', Buffer.alloc(0));
+		expect(hasEfiStub(image)).toBe(false);
+		image.write('MZ');
+		expect(hasEfiStub(image)).toBe(true);
+		expect(hasEfiStub(elfWithNote('Xen', 18))).toBe(false);
+	});
+
 	test("only Xen's note 18 is a PVH entry", () => {
 		expect(hasPvhEntry(elfWithNote('Xen', 18))).toBe(true);
 		expect(hasPvhEntry(elfWithNote('Xen', 6))).toBe(false);
 		expect(hasPvhEntry(elfWithNote('GNU', 18))).toBe(false);
 	});
+});
+
+test("a dead guest's console is shown without what firmware does to a screen", () => {
+	expect(deathInConsole('\u001b[2J\u001b[01;01H\u001b[=3h[    3.4] Kernel panic - not syncing: VFS')).toBe(
+		'[    3.4] Kernel panic - not syncing: VFS',
+	);
 });
 
 test("a dead guest's console is shown up to the panic's message, without registers and traces", () => {

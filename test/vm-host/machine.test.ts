@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { GIB, MIB } from '#lib/size.js';
 import { readVerdict } from '#lib/vm/accelerator.js';
 import { cacheDirectory, makeDirectories } from '#lib/vm/cache.js';
 import { cpioArchive } from '#lib/vm/cpio.js';
+import { findFirmware } from '#lib/vm/firmware.js';
 import { missingVmPackages, vmRequirements } from '#lib/vm/index.js';
 import { planLayout } from '#lib/vm/layout.js';
 import { isStaticElf, virtiofsdPackage } from '#lib/vm/programs.js';
@@ -99,6 +103,16 @@ describe('qemuArguments', () => {
 		expect(numa(1, 2)).toEqual(['1,sockets=1', 'node,nodeid=0,memdev=ram0,cpus=0-0', 'node,nodeid=1,memdev=ram1']);
 	});
 
+	test('starts UEFI from flash memory that it cannot change', () => {
+		const firmware = { code: '/ovmf/code', variables: '/ovmf/vars' };
+		const args = qemuArguments({ ...machine, firmware, accelerator: 'tcg' });
+		expect(args.filter((_, n) => args[n - 1] === '-drive')).toEqual([
+			'if=pflash,unit=0,format=raw,readonly=on,file=/ovmf/code',
+			'if=pflash,unit=1,format=raw,snapshot=on,file=/ovmf/vars',
+		]);
+		expect(qemuArguments({ ...machine, accelerator: 'tcg' })).not.toContain('-drive');
+	});
+
 	test('ends the command line of the kernel with what a person adds, as it is', () => {
 		const append = 'memmap=1G!4G,1G!6G  foo="a b"';
 		const layout = planLayout(4 * GIB, []);
@@ -184,6 +198,22 @@ test('only the programs of wanted file systems are required', () => {
 	expect(programs).toContain('qemu-system-x86_64');
 	expect(programs).not.toContain('mkfs.erofs');
 	expect(new Set(missingVmPackages()).size).toBe(missingVmPackages().length);
+});
+
+test('the firmware is a requirement of UEFI alone, found where its code and variables are of one size', () => {
+	expect(vmRequirements(['uefi'])).toContainEqual({ program: 'OVMF', package: 'ovmf', feature: 'uefi' });
+	expect(vmRequirements(['xfs']).map(({ program }) => program)).not.toContain('OVMF');
+	const [empty, full] = [mkdtempSync(join(tmpdir(), 'daxkind-ovmf-')), mkdtempSync(join(tmpdir(), 'daxkind-ovmf-'))];
+	try {
+		for (const name of ['OVMF_CODE_4M.fd', 'OVMF_CODE.fd', 'OVMF_VARS.fd']) writeFileSync(join(full, name), '');
+		expect(findFirmware([empty])).toBeUndefined();
+		expect(findFirmware([empty, full])).toEqual({
+			code: join(full, 'OVMF_CODE.fd'),
+			variables: join(full, 'OVMF_VARS.fd'),
+		});
+	} finally {
+		for (const directory of [empty, full]) rmSync(directory, { recursive: true });
+	}
 });
 
 test.each([

@@ -14,6 +14,11 @@ test('the machine is pc, and q35 for CXL', () => {
 	expect(plan({ cxl: '256M' }).layout.machine).toBe('q35');
 });
 
+test('only UEFI needs its firmware', () => {
+	expect(plan({}).features).not.toContain('uefi');
+	expect(plan({ firmware: 'uefi' }).features).toContain('uefi');
+});
+
 describe('memmap= in append', () => {
 	test.each(['memmap=1G!4G', 'nokaslr memmap=1G!4G', 'nokaslr "memmap=1G!4G"'])(
 		'%j is refused beside devices that the VM makes in the same way, and taken beside others',
@@ -37,6 +42,7 @@ test.each<[string, Partial<Record<keyof VmOptions, unknown>>, string, RegExp]>([
 	['a mount without a device', { pmem: [], mount: ['inode'] }, 'ERR_INVALID_ARG_VALUE', /'mount' must be left out/],
 	['another machine', { machine: 'virt' }, 'ERR_INVALID_ARG_VALUE', /'machine' must be pc or q35/],
 	['CXL on pc', { machine: 'pc', cxl: '256M' }, 'ERR_INVALID_ARG_VALUE', /'machine' must be q35 together with cxl/],
+	['other firmware', { firmware: 'coreboot' }, 'ERR_INVALID_ARG_VALUE', /'firmware' must be bios or uefi/],
 	['no node', { nodes: 0 }, 'ERR_OUT_OF_RANGE', /"nodes".* an integer from 1 to 8/],
 	['half a node', { nodes: 1.5 }, 'ERR_OUT_OF_RANGE', /"nodes".* an integer from 1 to 8/],
 ])('refuses %s', (_, options, code, message) => {
