@@ -78,7 +78,9 @@ function evidenceAt(tree: Tree, iomem: Iomem | undefined): Evidence {
 const x86: readonly string[] = ['x64', 'ia32'];
 
 function noTable(tree: Tree): Error {
-	const finding = `there is neither ${firmwareMap} nor ${iomemPath}, as in a container, or where the kernel was built without CONFIG_FIRMWARE_MEMMAP`;
+	const why =
+		tree.root === '' ? 'a container, or where the kernel was built without CONFIG_FIRMWARE_MEMMAP' : 'most images';
+	const finding = `there is neither ${tree.root}${firmwareMap} nor ${tree.root}${iomemPath}, as in ${why}`;
 	const remedy = 'give the kernel’s log of that machine: sudo dmesg > dmesg.txt, then --from dmesg.txt';
 	return refusal('ERR_DAXKIND_NO_TABLE', `${tree.root}${firmwareMap}`, finding, remedy);
 }
