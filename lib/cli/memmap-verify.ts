@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { shown } from '../format.ts';
 import type { EmulatedDevice, Verification } from '../memmap/index.ts';
 import { formatChain } from './chain.ts';
-import { aligned, complain, paint, refusalLines, toJson } from './output.ts';
-import { flagMessage, isUsageError, troubleStatus } from './usage.ts';
+import { asked, flagsWithAbove, jsonOption, type TableFlags } from './memmap-table.ts';
+import { aligned, commandLines, paint, toJson } from './output.ts';
 
 const listed = new Intl.ListFormat('en');
 
@@ -27,7 +27,7 @@ function nextSteps({ remedy, devices }: Verification): string {
 	if (ways === undefined) return aligned([['To mend it:', remedy]], 0);
 	const warning = ways.some(({ mkfs }) => remedy === mkfs) ? '' : ', which destroys what is on it';
 	const titles = ways.map(({ fileSystem }, at) => `${at === 0 ? 'To mend it' : 'Or'}, with ${fileSystem}${warning}:`);
-	return ways.map(({ mkfs, mount }, at) => `${titles[at]}\n  ${mkfs}\n  ${mount}\n`).join('');
+	return ways.map(({ mkfs, mount }, at) => `${titles[at]}\n${commandLines([mkfs, mount])}`).join('');
 }
 
 function formatVerification(verification: Verification): string {
@@ -47,7 +47,7 @@ export function addMemmapVerify(memmap: Command): void {
 			'[argument...]',
 			"what was planned: 'memmap=4G!4G' (default: what the kernel was booted with, and what is configured for the next boot)",
 		)
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`
@@ -60,16 +60,14 @@ Examples:
   daxkind memmap verify
   daxkind memmap verify 'memmap=4G!4G'`,
 		)
-		.action(async (words: string[], { json }: { json?: boolean }, command: Command) => {
-			const { verify } = await import('../memmap/index.ts');
-			try {
+		.action(async (words: string[], given: TableFlags, command: Command) => {
+			const { json, from } = flagsWithAbove(given, command);
+			if (from !== undefined) command.error('error: verify is of the machine that runs, and has no --from');
+			await asked('memmap verify', async () => {
+				const { verify } = await import('../memmap/index.ts');
 				const verification = verify(words.length === 0 ? undefined : words.join(' '));
-				const isJson = json ?? command.parent?.opts<{ json?: boolean }>().json;
-				process.stdout.write(isJson ? toJson(verification) : formatVerification(verification));
-				process.exitCode = verification.ok === undefined ? troubleStatus : verification.ok ? 0 : 1;
-			} catch (error) {
-				process.exitCode = troubleStatus;
-				complain('daxkind memmap verify', ...(isUsageError(error) ? [flagMessage(error)] : refusalLines(error)));
-			}
+				process.stdout.write(json ? toJson(verification) : formatVerification(verification));
+				return verification.ok;
+			});
 		});
 }

@@ -11,7 +11,7 @@ type Style = Parameters<typeof styleText>[0];
 export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
 
 /** Columns of the terminal; elsewhere, and where a terminal says 0 as that of a container may, the usual width of one. */
-const width = (): number => Math.min(process.stdout.columns || 80, 120);
+export const width = (): number => Math.min(process.stdout.columns || 80, 120);
 
 const wrapper = Object.assign(new Help(), { minWidthToWrap: 1 });
 
@@ -33,6 +33,10 @@ export function aligned(rows: readonly (readonly [name: string, value: string])[
 		.map(([name, value]) => `${' '.repeat(indent)}${name.padEnd(column - indent)}${wrapped(value, column)}\n`)
 		.join('');
 }
+
+/** Commands, or lines of a file, each in a line of its own that can be copied: they are not broken, whatever the width. */
+export const commandLines = (commands: readonly string[]): string =>
+	commands.map((command) => `    ${shown(command)}\n`).join('');
 
 /** Masks, whose bits mean something, as the kernel's headers write them. */
 const masks = new Set(['attributes', 'attributesMask']);

@@ -13,6 +13,12 @@ export function isUsageError(error: unknown): boolean {
 	return /^ERR_(?:INVALID_ARG|OUT_OF_RANGE)/.test((error as NodeJS.ErrnoException)?.code ?? '');
 }
 
+/** What the command line calls otherwise than the library does. */
+const ownNames: ReadonlyMap<string, string> = new Map([
+	['alignment', '--align'],
+	['argument', 'the argument'],
+]);
+
 /**
  * An error's message, with the flag where it names an option of the API, as Node words it.
  *
@@ -22,8 +28,8 @@ export function flagMessage(error: unknown): string {
 	const { message } = error as Error;
 	if (!isUsageError(error)) return message;
 	return message.replace(
-		/^The (?:value of |argument |property )?["'](?:options\.)?(\w+)["'](?: argument| property)?/,
-		(_, name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+		/^The (?:value of |argument |property )?["'](?:options\.|wish\.)?(\w+)["'](?: argument| property)?/,
+		(_, name: string) => ownNames.get(name) ?? `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
 	);
 }
 

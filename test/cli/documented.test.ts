@@ -1,9 +1,12 @@
 // docs/cli.md is a promise: it names every command, and every field that --json prints.
 import { readFileSync } from 'node:fs';
 import { type DaxFlagTree, explain, findDaxMounts, inspect, statx } from 'daxkind/dax';
+import { apply, bootLines, parseTable, plan } from 'daxkind/memmap';
 import { expect, test } from 'vitest';
 import { toJson } from '#lib/cli/output.js';
 import type { Fsxattr } from '#lib/native.js';
+import { debian, machine } from '../helpers/machines.ts';
+import { log, smallMachine } from '../helpers/memory-table.ts';
 
 const documentation = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
 
@@ -26,12 +29,24 @@ const counts = { files: 1, directories: 0, changed: 0 };
 const failures = [Object.assign(new Error(), { errno: -1, code: 'EPERM', syscall: 'ioctl' })];
 const tree: DaxFlagTree = { flag: true, effective: true, pending: false, ...counts, failures };
 
+const planned = plan(parseTable(log(smallMachine)), { size: 2 ** 32 });
+const argument = planned.argument!;
+const elsewhere = { '/etc/default/grub': 'GRUB_CMDLINE_LINUX="memmap=64M$1G"' };
+const applied = () => apply(argument, { root: machine(debian, elsewhere), dryRun: true });
+
 test.each([
 	['explain', () => [explain('/'), explain('/dev/shm'), { mapSyncRefusal: '', remedy: '' }]],
 	['inspect', () => [inspect('/'), inspect(process.execPath)]],
 	['statx', () => statx('/')],
 	['lsattr', () => ({ path: '', xflags: 0, ...fsxattr })],
 	['chattr', () => ({ path: '', ...tree })],
+	[
+		'memmap',
+		() => [
+			{ ...planned, bootLines: bootLines(argument) },
+			{ ...applied(), argument, plan: planned },
+		],
+	],
 ] as const)('every field of %s --json is in its section of docs/cli.md', (command, call) => {
 	const names = documented(sectionOf(command));
 	expect(fieldsOf(JSON.parse(toJson(call()))).filter((name) => !names.has(name))).toEqual([]);

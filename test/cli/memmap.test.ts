@@ -1,8 +1,10 @@
 // `daxkind memmap` on tables of other machines: what a person and a program read, and the exit statuses.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { asRoot } from '#lib/format.js';
+import { bootLines } from '#lib/memmap/index.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { cli } from '../helpers/vm.ts';
 
@@ -34,9 +36,21 @@ test('a plan: the first line is the argument, then what to do, then where it is'
 	expect(status).toBe(0);
 	const [first, second] = stdout.split('\n');
 	expect(first).toBe('memmap=4G!4G nokaslr');
-	expect(second).toMatch(/^ {2}Next: /);
+	expect(second).toMatch(/^ {2}Next: +put it on that machine’s kernel command line/);
+	const { grubDefault, grubby } = bootLines('memmap=4G!4G nokaslr');
+	for (const line of [grubDefault, asRoot(grubby!), asRoot("daxkind memmap apply 'memmap=4G!4G nokaslr'")]) {
+		expect(stdout.split('\n')).toContain(`    ${line}`);
+	}
 	expect(stdout).toMatch(/^ {2}4 GiB to 13 GiB +█+░+$/m);
 	expect(stdout).toContain('4 GiB would be taken by the plan');
+});
+
+test.skipIf(!existsSync('/sys/firmware/memmap'))('of this machine, the next is the command that applies it', () => {
+	const args = ['plan', '--size', '16M', '--keep-free', '16M'];
+	const { argument, noKaslr } = JSON.parse(memmap([...args, '--json']).stdout);
+	const { shell } = bootLines(`${argument}${noKaslr ? ' nokaslr' : ''}`);
+	const [, second, third] = memmap(args).stdout.split('\n');
+	expect([second, third]).toEqual(['  Next:', `    ${asRoot(`daxkind memmap apply ${shell}`)}`]);
 });
 
 test('no plan: the first line says why, the next what can be; status 1', () => {
@@ -44,6 +58,11 @@ test('no plan: the first line says why, the next what can be; status 1', () => {
 	expect(status).toBe(1);
 	expect(stdout).toMatch(/^Not possible: 40G would leave too little: .*--keep-free/);
 	expect(stdout).toMatch(/^ {2}Possible: +memmap=8G!4G$/m);
+});
+
+test('what is not possible has no lines for a boot loader', () => {
+	const { stdout } = memmap(['plan', '--size', '40G', '--json', '--from', '-']);
+	expect(JSON.parse(stdout)).toMatchObject({ possible: false, argument: null, bootLines: null });
 });
 
 test('as JSON, in the words of the library', () => {
@@ -56,6 +75,7 @@ test('as JSON, in the words of the library', () => {
 		],
 		reason: null,
 		noKaslr: true,
+		bootLines: { kernel: 'memmap=2G!4G memmap=2G!6G nokaslr', grubby: expect.stringContaining('2G!4G,2G!6G nokaslr') },
 		table: { source: 'BIOS-e820', ranges: expect.arrayContaining([{ start: 0, end: 0xa0000, type: 'usable' }]) },
 	};
 	const args = ['--size', '2G', '--count', '2', '--from', '-'];
@@ -78,7 +98,12 @@ test.each([
 	],
 	['a size of 0', ['plan', '--size', '0'], '', /^error: option '-s, --size <size>' argument '0' is invalid/],
 	['no size', ['plan'], '', /^error: required option '-s, --size <size>' not specified/],
-	['an alignment that is none', ['plan', '--size', '1G', '--align', '3G', '--from', '-'], log, /power of two/],
+	[
+		'an alignment that is none',
+		['plan', '--size', '1G', '--align', '3G', '--from', '-'],
+		log,
+		/^daxkind memmap plan: --align .*power of two/,
+	],
 ])('%s is trouble: status 2', (_, args, input, said) => {
 	const { status, stdout, stderr } = memmap(args, input);
 	expect(stderr).toMatch(said);

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { missingVmPackages } from '#lib/vm/index.js';
 import { BOOT_MS, cli, missing, vm } from '../helpers/vm.ts';
 
-const noFirmware = process.arch === 'x64' ? missingVmPackages(['uefi' as never]) : ['an x86-64 machine'];
+const noFirmware = process.arch === 'x64' ? missingVmPackages(['uefi']) : ['an x86-64 machine'];
 
 /** Runs shell commands, to which `daxkind` is known, in a guest without pmem of its own. What they print. */
 async function guest(options: readonly string[], script: string): Promise<string> {

@@ -1,0 +1,150 @@
+// `daxkind memmap apply` and `daxkind memmap undo`: the argument in the machine's boot configuration, and out of it again.
+import type { Command } from 'commander';
+import { quoted } from '../format.ts';
+import type { BootChange, MemmapPlan } from '../memmap/index.ts';
+import { formatApplied, formatUndone } from './memmap-change.ts';
+import { addWishOptions, argumentOf, refusedPlan, type WishFlags, wishOf } from './memmap-plan.ts';
+import { asked, flagsWithAbove, jsonOption, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
+import { complain, refusalLines, toJson } from './output.ts';
+import { flagMessage, isUsageError, usageStatus } from './usage.ts';
+
+interface ChangeFlags extends TableFlags {
+	root?: string;
+	dryRun?: boolean;
+}
+
+type ApplyFlags = ChangeFlags & WishFlags;
+
+const rootOption = ['--root <dir>', 'the directory where the image of another machine is mounted'] as const;
+const dryRunOption = ['--dry-run', 'change nothing, and say what would be changed'] as const;
+
+const changeOptions = ({ root, dryRun = false }: ChangeFlags) => ({ dryRun, ...(root !== undefined && { root }) });
+
+/** The command without its --dry-run, for who has seen what it would do. */
+const commandOf = (verb: string, { root }: ChangeFlags, argument: string) =>
+	['daxkind memmap', verb, ...(root === undefined ? [] : ['--root', quoted(root)]), argument].join(' ').trim();
+
+/** Changes the configuration; what stands in the way is said, and is status 1. */
+async function changing(command: string, body: () => Promise<boolean>): Promise<void> {
+	try {
+		process.exitCode = (await body()) ? 0 : 1;
+	} catch (error) {
+		const isUsage = isUsageError(error);
+		process.exitCode = isUsage ? usageStatus : 1;
+		complain(`daxkind ${command}`, ...(isUsage ? [flagMessage(error)] : refusalLines(error)));
+	}
+}
+
+/** What there is to be said against the words and options that were given together; undefined if nothing. */
+function misuse(words: readonly string[], { root, dryRun, json, ...planning }: ApplyFlags): string | undefined {
+	const isPlanned = Object.values(planning).some((value) => value !== undefined);
+	if (words.length > 0 && isPlanned) return 'give either an argument or the options of a plan, not both';
+	if (words.length > 0 || planning.size !== undefined) return undefined;
+	return "give the argument that 'daxkind memmap plan' prints, or --size and other options of it";
+}
+
+/** What a plan was made with. */
+function tableWords({ table }: MemmapPlan, { from, root }: ApplyFlags): string {
+	const place = from === '-' ? 'standard input' : (from ?? root);
+	return `${sourceWords(table)}${place === undefined ? '' : ` (${place})`}`;
+}
+
+/** Writes an argument, and says what became of it; whether it is configured then. */
+async function applied(argument: string, flags: ApplyFlags, plan?: MemmapPlan): Promise<boolean> {
+	const { apply } = await import('../memmap/index.ts');
+	const change: BootChange = apply(argument, changeOptions(flags));
+	const again = commandOf('apply', flags, quoted(argument));
+	const text = flags.json
+		? toJson({ ...change, argument, plan })
+		: formatApplied(change, {
+				argument,
+				again,
+				root: flags.root,
+				planned: plan && { plan, by: tableWords(plan, flags) },
+			});
+	process.stdout.write(text);
+	return change.missing.length === 0;
+}
+
+/** Plans, and gives the plan; undefined if that was not possible, which is said then. */
+async function planned(flags: ApplyFlags): Promise<MemmapPlan | undefined> {
+	let found: MemmapPlan | undefined;
+	await asked('memmap apply', async () => {
+		const table = await tableOf(flags);
+		const { plan } = await import('../memmap/index.ts');
+		found = plan(table, wishOf(flags));
+		if (!found.possible) process.stdout.write(flags.json ? toJson(found) : refusedPlan(found));
+		return found.possible;
+	});
+	return found?.possible ? found : undefined;
+}
+
+/** Adds `memmap apply`. */
+export function addMemmapApply(memmap: Command): void {
+	addWishOptions(memmap.command('apply'), { isSizeMandatory: false })
+		.summary('have each boot make that memory persistent memory')
+		.description(
+			'Puts the argument that `plan` printed on the kernel’s command line of each boot; with the options of `plan` it plans first. Where GRUB reads /etc/default/grub.d it writes a file of its own there, in the place of one that it wrote before. Elsewhere it writes nothing, and says the command that does it. What others configured stays. It runs no other program and never reboots: what remains to be done is said. Needs root.',
+		)
+		.argument('[argument...]', "'memmap=4G!4G nokaslr', in single quotes")
+		.option('--from <file>', 'plan with the table in a file, or a kernel’s log; - is standard input')
+		.option(...rootOption)
+		.option(...dryRunOption)
+		.option(...jsonOption)
+		.addHelpText(
+			'after',
+			`
+Exit status: 0 if it is configured, was so before, or would be after a dry run,
+  1 if something stood in the way, the plan is not possible, or a command has to
+  do it, 2 for wrong usage, and where there is no table to plan with.
+
+Examples:
+  daxkind memmap apply --dry-run 'memmap=4G!4G nokaslr'
+  daxkind memmap apply --size 4G
+  daxkind memmap apply --root /mnt/image --size 4G --from dmesg.txt`,
+		)
+		.action(async (words: string[], given: ApplyFlags, command: Command) => {
+			const flags = flagsWithAbove(given, command);
+			const wrong = misuse(words, flags);
+			if (wrong !== undefined) command.error(`error: ${wrong}`);
+			const plan = words.length > 0 ? undefined : await planned(flags);
+			const argument = plan === undefined ? words.join(' ') : argumentOf(plan)!;
+			if (words.length > 0 || plan !== undefined) {
+				await changing('memmap apply', () => applied(argument, flags, plan));
+			}
+		});
+}
+
+/** Adds `memmap undo`. */
+export function addMemmapUndo(memmap: Command): void {
+	memmap
+		.command('undo')
+		.summary('take away what apply wrote')
+		.description(
+			'Removes the file that `apply` wrote, if it is still as it was written: everything is as before. What others configured stays, and how it goes is said. It runs no other program and never reboots. Needs root.',
+		)
+		.option(...rootOption)
+		.option(...dryRunOption)
+		.option(...jsonOption)
+		.addHelpText(
+			'after',
+			`
+Exit status: 0 if it is removed, was not there, or would be removed, 1 if
+  something stood in the way, 2 for wrong usage.
+
+Examples:
+  daxkind memmap undo --dry-run
+  daxkind memmap undo --root /mnt/image`,
+		)
+		.action(async (given: ChangeFlags, command: Command) => {
+			const flags = flagsWithAbove(given, command);
+			if (flags.from !== undefined) command.error('error: undo has no table, and no --from');
+			await changing('memmap undo', async () => {
+				const { undo } = await import('../memmap/index.ts');
+				const change = undo(changeOptions(flags));
+				const again = commandOf('undo', flags, '');
+				process.stdout.write(flags.json ? toJson(change) : formatUndone(change, { again, root: flags.root }));
+				return true;
+			});
+		});
+}

@@ -1,0 +1,149 @@
+// `daxkind memmap plan`: which range to take, and what to do with it.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { asRoot, formatBytes } from '../format.ts';
+import type { BootLines, MemmapPlan, MemoryTable, PlanWish } from '../memmap/index.ts';
+import {
+	asked,
+	flagsWithAbove,
+	fromOption,
+	jsonOption,
+	sourceWords,
+	type TableFlags,
+	tableOf,
+} from './memmap-table.ts';
+import { formatPicture } from './memory-picture.ts';
+import { aligned, commandLines, paint, toJson, width, wrapped } from './output.ts';
+import { sizeOption } from './usage.ts';
+
+/** What is wanted, as flags. */
+export interface WishFlags {
+	size?: number | 'max';
+	count?: number;
+	node?: number;
+	align?: number;
+	keepFree?: number;
+	below4g?: boolean;
+}
+
+const whole = (text: string): number => {
+	if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+	return Number(text);
+};
+
+/** Adds the options that say what is wanted. */
+export function addWishOptions(command: Command, { isSizeMandatory }: { isSizeMandatory: boolean }): Command {
+	return command
+		.addOption(
+			new Option('-s, --size <size>', 'of each region, as 4G; max: the largest that can be')
+				.argParser((text) => (text === 'max' ? text : sizeOption(text)))
+				.makeOptionMandatory(isSizeMandatory),
+		)
+		.option('-c, --count <n>', 'how many, each a pmem device (default: 1)', whole)
+		.option('-n, --node <n>', 'of this NUMA node (default: any)', whole)
+		.option(
+			'-a, --align <size>',
+			'where regions begin (default: 1G, or 128M or 16M where that does not fit)',
+			sizeOption,
+		)
+		.option('--keep-free <size>', 'what must stay ordinary memory (default: a quarter, at least 1G)', sizeOption)
+		.option('--below-4g', 'also below 4 GiB, where nothing above has room');
+}
+
+/** The flags as the library has them. */
+export function wishOf({ size, count, node, align, keepFree, below4g }: WishFlags): PlanWish {
+	return {
+		size: size!,
+		...(count !== undefined && { count }),
+		...(node !== undefined && { node }),
+		...(align !== undefined && { alignment: align }),
+		...(keepFree !== undefined && { keepFree }),
+		...(below4g !== undefined && { below4G: below4g }),
+	};
+}
+
+/** All that a plan adds to the kernel's command line; undefined where it is not possible. */
+export const argumentOf = ({ argument, noKaslr }: MemmapPlan): string | undefined =>
+	argument === undefined ? undefined : `${argument}${noKaslr ? ' nokaslr' : ''}`;
+
+/** Sentences that a person should know, each with a mark. */
+export const sentences = (texts: readonly string[]): string =>
+	texts.map((text) => `  ${paint('yellow', '!')} ${wrapped(text, 4)}\n`).join('');
+
+/** Why a plan is not possible, and what is instead: the answer, and the next line. */
+export const refusedPlan = ({ reason, nearest }: MemmapPlan): string =>
+	`${paint('red', `Not possible: ${reason}`)}\n${nearest === undefined ? '' : aligned([['Possible:', nearest.argument]])}`;
+
+/** Where the argument is written on another machine; what of it is a command or a line can be copied. */
+function places({ shell, kernel, grubDefault, grubby }: BootLines): string {
+	const rows: (readonly [string, string | undefined])[] = [
+		['By daxkind on that machine', asRoot(`daxkind memmap apply ${shell}`)],
+		['GRUB, at the end of /etc/default/grub (then update-grub, or grub2-mkconfig)', grubDefault],
+		['GRUB of Fedora and RHEL', grubby && asRoot(grubby)],
+		['Others: systemd-boot’s options line, /etc/kernel/cmdline, PXE', kernel],
+	];
+	return rows.map(([name, line]) => (line === undefined ? '' : `  ${name}:\n${commandLines([line])}`)).join('');
+}
+
+/** What to do with a plan that is possible. */
+function nextSteps({ noKaslr }: MemmapPlan, lines: BootLines, isOther: boolean): string {
+	const why = ['nokaslr:', 'without it the kernel itself may be put into the range'] as const;
+	const reasons = noKaslr ? [why] : [];
+	if (!isOther) {
+		const command = asRoot(`daxkind memmap apply ${lines.shell}`);
+		return `  Next:\n${commandLines([command])}${noKaslr ? `\n${aligned(reasons)}` : ''}`;
+	}
+	const next = ['Next:', 'put it on that machine’s kernel command line, and reboot it'] as const;
+	return `${aligned([next, ...reasons])}\n${places(lines)}`;
+}
+
+/** A plan for a person: the answer first, what to do next, then the picture. */
+function formatPlan(found: MemmapPlan, table: MemoryTable, lines: BootLines | undefined, isOther: boolean): string {
+	const { nearest, warnings, memory } = found;
+	const regions = lines === undefined ? (nearest?.regions ?? []) : found.regions;
+	const answer =
+		lines === undefined ? refusedPlan(found) : `${paint('green', lines.kernel)}\n${nextSteps(found, lines, isOther)}`;
+	const account: (readonly [string, string])[] = [
+		['From', sourceWords(table)],
+		['Memory', formatBytes(memory.usable)],
+		...(memory.reserved > 0 ? [['Taken already', formatBytes(memory.reserved)] as const] : []),
+		['Must stay free', formatBytes(memory.mustRemain)],
+	];
+	const list = [...warnings, ...(nearest?.warnings ?? [])];
+	return `${answer}\n${formatPicture(table, regions, width())}\n${aligned(account)}${list.length > 0 ? `\n${sentences(list)}` : ''}`;
+}
+
+/** Adds `memmap plan`. */
+export function addMemmapPlan(memmap: Command): void {
+	addWishOptions(memmap.command('plan'), { isSizeMandatory: true })
+		.summary('which range to take')
+		.description(
+			'Finds ranges for emulated persistent memory: inside usable memory, above 4 GiB, aligned, and so that enough ordinary memory is left. The first line is what to put on the kernel’s command line, or why nothing can be.',
+		)
+		.option(...fromOption)
+		.option(...jsonOption)
+		.addHelpText(
+			'after',
+			`
+Exit status: 0 if it is possible, 1 if it is not, 2 for trouble: wrong usage, no
+  table.
+
+Examples:
+  daxkind memmap plan --size 4G
+  daxkind memmap plan --size max --from dmesg.txt`,
+		)
+		.action(async (given: WishFlags & TableFlags, command: Command) => {
+			const flags = flagsWithAbove(given, command);
+			await asked('memmap plan', async () => {
+				const table = await tableOf(flags);
+				const { bootLines, plan } = await import('../memmap/index.ts');
+				const found = plan(table, wishOf(flags));
+				const argument = argumentOf(found);
+				const lines = argument === undefined ? undefined : bootLines(argument);
+				const isOther = flags.from !== undefined;
+				process.stdout.write(
+					flags.json ? toJson({ ...found, bootLines: lines }) : formatPlan(found, table, lines, isOther),
+				);
+				return found.possible;
+			});
+		});
+}
