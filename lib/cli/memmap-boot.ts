@@ -1,7 +1,7 @@
 // `daxkind memmap apply` and `daxkind memmap undo`: the argument in the machine's boot configuration, and out of it again.
 import type { Command } from 'commander';
 import { quoted } from '../format.ts';
-import type { BootChange, MemmapPlan } from '../memmap/index.ts';
+import type { BootChange, MemmapPlan, MemoryTable } from '../memmap/index.ts';
 import { formatApplied, formatUndone } from './memmap-change.ts';
 import { addWishOptions, argumentOf, refusedPlan, type WishFlags, wishOf } from './memmap-plan.ts';
 import { asked, flagsWithAbove, jsonOption, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
@@ -66,17 +66,42 @@ async function applied(argument: string, flags: ApplyFlags, plan?: MemmapPlan): 
 	return change.missing.length === 0;
 }
 
-/** Plans, and gives the plan; undefined if that was not possible, which is said then. */
-async function planned(flags: ApplyFlags): Promise<MemmapPlan | undefined> {
-	let found: MemmapPlan | undefined;
+/** The words that daxkind's file has and an argument has not, of ranges that the running kernel has. */
+async function kept(argument: string, table: MemoryTable, flags: ApplyFlags): Promise<string[]> {
+	const { apply } = await import('../memmap/index.ts');
+	const { removed } = apply(argument, { ...changeOptions(flags), dryRun: true });
+	const isInForce = (word: string) =>
+		word
+			.replace('memmap=', '')
+			.split(',')
+			.every((range) => table.memmap.some(({ text }) => text === range));
+	return removed.filter(isInForce);
+}
+
+interface Planned {
+	plan: MemmapPlan;
+	/** With which it was made. */
+	table: MemoryTable;
+}
+
+/** Plans; undefined if that was not possible, which is said then. */
+async function planned(flags: ApplyFlags): Promise<Planned | undefined> {
+	let found: Planned | undefined;
 	await asked('memmap apply', async () => {
 		const table = await tableOf(flags);
 		const { plan } = await import('../memmap/index.ts');
-		found = plan(table, wishOf(flags));
-		if (!found.possible) process.stdout.write(flags.json ? toJson(found) : refusedPlan(found));
-		return found.possible;
+		const made = plan(table, wishOf(flags));
+		if (made.possible) found = { plan: made, table };
+		else process.stdout.write(flags.json ? toJson(made) : refusedPlan(made));
+		return made.possible;
 	});
-	return found?.possible ? found : undefined;
+	return found;
+}
+
+/** Writes what was planned, beside the ranges in force, which the configuration is not to lose. */
+async function planApplied({ plan, table }: Planned, flags: ApplyFlags): Promise<boolean> {
+	const argument = argumentOf(plan)!;
+	return applied([...(await kept(argument, table, flags)), argument].join(' '), flags, plan);
 }
 
 /** Adds `memmap apply`. */
@@ -108,10 +133,8 @@ Examples:
 			const wrong = misuse(words, flags);
 			if (wrong !== undefined) command.error(`error: ${wrong}`);
 			const plan = words.length > 0 ? undefined : await planned(flags);
-			const argument = plan === undefined ? words.join(' ') : argumentOf(plan)!;
-			if (words.length > 0 || plan !== undefined) {
-				await changing('memmap apply', () => applied(argument, flags, plan));
-			}
+			if (plan !== undefined) await changing('memmap apply', () => planApplied(plan, flags));
+			else if (words.length > 0) await changing('memmap apply', () => applied(words.join(' '), flags));
 		});
 }
 

@@ -8,6 +8,9 @@ export interface AddressRange {
 	end: number;
 }
 
+/** What the kernel makes page structures for at a time, and so maps or not: its memory subsection, in bytes. */
+export const subsection = 2 ** 21;
+
 export const sizeOf = ({ start, end }: AddressRange): number => end - start;
 
 export const totalSize = (ranges: readonly AddressRange[]): number =>

@@ -1,7 +1,7 @@
 // Reads this machine's memory table, or that of an image or of a file.
 import { readFileSync } from 'node:fs';
 import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
-import { invalidArgValue, refusal } from '../errors.ts';
+import { invalidArgValue, type Refusal, refusal } from '../errors.ts';
 import { type Tree, treeOf } from '../tree.ts';
 import { composeTable, type Evidence } from './compose.ts';
 import { tableOfEntries } from './firmware-map.ts';
@@ -18,7 +18,7 @@ export interface ReadTableOptions {
 	from?: string | URL;
 }
 
-const firmwareMap = '/sys/firmware/memmap';
+export const firmwareMap = '/sys/firmware/memmap';
 const iomemPath = '/proc/iomem';
 
 function readFirmwareMap(tree: Tree): PrintedTable | undefined {
@@ -107,7 +107,7 @@ export function readTable(options?: ReadTableOptions): MemoryTable {
 }
 
 /** The table of the machine whose files these are. */
-export function readTableOf(tree: Tree): MemoryTable {
+function readTableOf(tree: Tree): MemoryTable {
 	const iomem = parseIomem((tree.read(iomemPath).value ?? '').split('\n'));
 	const evidence = evidenceAt(tree, iomem?.isHidden === true ? undefined : iomem);
 	const table = composeTable(evidence, `${tree.root}${firmwareMap}`);
@@ -117,4 +117,21 @@ export function readTableOf(tree: Tree): MemoryTable {
 	}
 	if (table !== undefined) return table;
 	throw iomem?.isHidden === true ? hiddenAddresses(iomemPath) : noTable(tree);
+}
+
+/**
+ * The firmware's own table of the machine whose files these are, which is the only one that no argument of the kernel's changes; undefined
+ * where the machine does not show it.
+ *
+ * @throws ERR_DAXKIND_NOT_X86, ERR_DAXKIND_TABLE_DISORDER.
+ */
+export function firmwareTableOf(tree: Tree): MemoryTable | undefined {
+	try {
+		const table = readTableOf(tree);
+		return table.source === 'sysfs' ? table : undefined;
+	} catch (error) {
+		const { code } = error as Refusal;
+		if (code === 'ERR_DAXKIND_NO_TABLE' || code === 'ERR_DAXKIND_ADDRESSES_HIDDEN') return undefined;
+		throw error;
+	}
 }

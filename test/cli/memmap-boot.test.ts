@@ -169,6 +169,21 @@ describe('with the options of a plan', () => {
 		});
 	});
 
+	test('a second plan is written beside the first one, once that is in force; before that, in its place', () => {
+		const root = machine(debian);
+		const plan = (commandLine: string, size: string) => {
+			const input = `Command line: root=/dev/sda1 ${commandLine}\n${memoryLog}`;
+			const options = ['--root', root, '--from', '-', '--size', size, '--keep-free', '1G'];
+			return memmap(['apply', ...options], input).lines[0];
+		};
+		expect(plan('quiet', '1G')).toBe('Written: memmap=1G!4G nokaslr');
+		expect(plan('quiet', '2G')).toBe('Written: memmap=2G!4G nokaslr');
+		expect(plan('memmap=2G!4G nokaslr', '1G')).toBe('Written: memmap=2G!4G memmap=1G!6G nokaslr');
+		expect(plan('memmap=2G!4G memmap=1G!6G nokaslr', '1G')).toBe(
+			'Written: memmap=2G!4G memmap=1G!6G memmap=1G!7G nokaslr',
+		);
+	});
+
 	test('what the plan warns of is said', () => {
 		const cut = memoryLog
 			.split('\n')

@@ -9,6 +9,7 @@ import { type BootSetup, setupOf } from './detect.ts';
 import { dropInPath, putDropIn, removeDropIn } from './drop-in.ts';
 import { bootFacts } from './facts.ts';
 import { fitsGrubEntry } from './quoting.ts';
+import { requireMemory } from './require-memory.ts';
 
 export interface ApplyOptions {
 	/** A directory where the image of another machine is mounted. Default: this machine. */
@@ -86,8 +87,9 @@ function requireApplicable(
  * reboots: `next` says what remains to be done. It blocks while it reads some small files.
  *
  * @param argument `memmap=SIZE!START` or `memmap=SIZE$START`, several of them with blanks between, and `nokaslr` if wanted.
- * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for another argument. Error ERR_DAXKIND_NO_BOOT_LOADER where no boot
- *   configuration is known; ERR_DAXKIND_MEMMAP_OVERLAP with what others configured; ERR_DAXKIND_LOST_ARGUMENT where the kernel would not
+ * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for another argument, and for ranges that overlap or are at no multiples of
+ *   2 MiB. Error ERR_DAXKIND_NOT_MEMORY for a range that the machine's firmware does not call usable, where it has /sys/firmware/memmap;
+ *   ERR_DAXKIND_NO_BOOT_LOADER where no boot configuration is known; ERR_DAXKIND_MEMMAP_OVERLAP with what others configured; ERR_DAXKIND_LOST_ARGUMENT where the kernel would not
  *   get it; ERR_DAXKIND_FOREIGN_FILE if daxkind's file is not as it was written; all with `path` and `remedy`. A system error (EACCES,
  *   EROFS of access, with `remedy`; ENOSPC) of access, mkdir, open, write, link or rename. Nothing is written then.
  * @example
@@ -98,6 +100,7 @@ export function applyMemmap(argument: string, options?: ApplyOptions): BootChang
 	const { dryRun, configured, ...machine } = machineOf(options);
 	const { tree, setup } = machine;
 	const missing = missingFrom(words, configured.words);
+	requireMemory(tree, words.join(' '));
 	requireApplicable(machine, configured, words, missing);
 	const hasDropIns = setup.configuration === 'grub-drop-in';
 	const nothing = { changed: false, text: undefined, removed: [] };

@@ -1,11 +1,10 @@
 // What a machine says of its emulated persistent memory.
-import type { Refusal } from '../../errors.ts';
 import type { Tree } from '../../tree.ts';
 import { type PendingBoot, pendingBoot } from '../boot/pending.ts';
 import { type BootArguments, parseBootArguments } from '../boot-arguments.ts';
 import { parseIomem } from '../iomem.ts';
 import type { AddressRange } from '../ranges.ts';
-import { readTableOf } from '../read.ts';
+import { firmwareTableOf } from '../read.ts';
 import type { MemoryTable } from '../table.ts';
 import { type EmulatedRegion, emulatedRegions } from './regions.ts';
 
@@ -29,18 +28,6 @@ export interface Facts {
 	regions: EmulatedRegion[];
 }
 
-/** The firmware's table, which is the only one that memmap= has not changed. */
-function firmwareTable(tree: Tree): MemoryTable | undefined {
-	try {
-		const table = readTableOf(tree);
-		return table.source === 'sysfs' ? table : undefined;
-	} catch (error) {
-		const { code } = error as Refusal;
-		if (code === 'ERR_DAXKIND_NO_TABLE' || code === 'ERR_DAXKIND_ADDRESSES_HIDDEN') return undefined;
-		throw error;
-	}
-}
-
 /** Whether the running kernel has a module that is not loaded. */
 function hasModule(tree: Tree, name: DriverName): boolean | undefined {
 	const release = tree.read('/proc/sys/kernel/osrelease').value;
@@ -58,7 +45,7 @@ export function factsOf(tree: Tree): Facts {
 	return {
 		boot: commandLine === undefined ? undefined : parseBootArguments(commandLine),
 		pending: pendingBoot(tree),
-		table: firmwareTable(tree),
+		table: firmwareTableOf(tree),
 		persistent: isShown ? iomem.ranges.filter(({ type }) => type === 'persistent (type 12)') : undefined,
 		kernel: isShown ? iomem.kernel : undefined,
 		missing: names

@@ -1,23 +1,19 @@
 // The links that the kernel answers for: what it was told, whether that range is memory, what it made of it, and whether it has the drivers.
 import { quoted } from '../../format.ts';
-import { MIB } from '../../size.ts';
 import { accountOf } from '../account.ts';
 import { type BootArguments, type MemmapEntry, parseBootArguments } from '../boot-arguments.ts';
-import { type AddressRange, intersect, joined, overlap, sizeOf, subtract, totalSize } from '../ranges.ts';
-import type { MemoryTable } from '../table.ts';
+import { addresses, outsideMemory } from '../outside.ts';
+import { intersect, joined, overlap, sizeOf, totalSize } from '../ranges.ts';
+import { firmwareMap } from '../read.ts';
 import { needsNoKaslr } from '../warnings.ts';
 import { formatSpan } from '../words.ts';
 import { type Expected, type Judgement, judged, nameOf } from './check.ts';
 import { drivers, type Facts } from './facts.ts';
 
 const commandLine = '/proc/cmdline';
-const firmwareMap = '/sys/firmware/memmap';
 const iomem = '/proc/iomem';
 
 const isSame = (one: Expected, other: Expected) => one.start === other.start && one.end === other.end;
-
-/** Addresses of a range, as /proc/iomem has them. */
-const addresses = ({ start, end }: AddressRange) => `0x${start.toString(16)}-0x${(end - 1).toString(16)}`;
 
 /** The entries of the running kernel that make persistent memory. */
 export const persistentEntries = (boot: BootArguments | undefined): MemmapEntry[] =>
@@ -58,21 +54,6 @@ export function commandLineLink(expected: Expected, facts: Facts): Judgement {
 	return judged('broken', finding, evidence, bootRemedy(facts, expected));
 }
 
-/** What the firmware says of the parts of a range that it does not call usable. */
-function partsOutside(outside: readonly AddressRange[], { ranges }: MemoryTable): string {
-	const parts = outside.flatMap((range) => {
-		const known = ranges.filter((row) => overlap(row, range));
-		const gaps = subtract([range], known);
-		return [
-			...intersect(known, [range]).map((part, at) => ({ ...part, what: known[at]!.type as string })),
-			...gaps.map((gap) => ({ ...gap, what: 'nothing at all' })),
-		];
-	});
-	const [first] = parts.sort((one, other) => sizeOf(other) - sizeOf(one));
-	const more = parts.length > 1 ? `, and ${parts.length - 1} more` : '';
-	return `${formatSpan(totalSize(outside))} of it ${parts.length > 1 ? 'are' : 'is'} no usable memory by the firmware's table: ${addresses(first!)} is ${first!.what}${more}`;
-}
-
 /** Whether there is memory in the range that nothing else uses. */
 export function memoryLink(expected: Expected, { table, boot }: Facts): Judgement {
 	const name = nameOf(expected);
@@ -89,14 +70,10 @@ export function memoryLink(expected: Expected, { table, boot }: Facts): Judgemen
 	const usable = table.ranges.filter(({ type }) => type === 'usable');
 	const rows = usable.filter((range) => overlap(range, expected));
 	const evidence = rows.map((row) => ({ value: `${addresses(row)} usable`, source: firmwareMap }));
-	const outside = subtract([expected], usable);
-	if (outside.length > 0) {
-		return judged(
-			'broken',
-			`${name} must not be used: ${partsOutside(outside, table)}`,
-			evidence.length > 0 ? evidence : [{ value: 'no usable range there', source: firmwareMap }],
-			remedy,
-		);
+	const outside = outsideMemory(expected, table);
+	if (outside !== undefined) {
+		const seen = evidence.length > 0 ? evidence : [{ value: 'no usable range there', source: firmwareMap }];
+		return judged('broken', `${name} must not be used: ${outside}`, seen, remedy);
 	}
 	const where = rows.length === 1 ? 'in one usable range' : `in ${rows.length} usable ranges`;
 	return judged('ok', `${name} is memory, ${where} of the firmware's table`, evidence);
@@ -169,6 +146,3 @@ export function driverLink(_: unknown, { missing, regions }: Facts): Judgement {
 	const finding = `the kernel's driver ${name} is not loaded`;
 	return judged('broken', finding, evidence, `modprobe ${name}`);
 }
-
-/** Start and size have to be multiples of this: what the kernel adds page structures for at a time (its memory subsection). */
-export const subsection = 2 * MIB;

@@ -1,10 +1,10 @@
 // The links from a range to its disk: region, namespace, block device, alignment.
 import { formatSize } from '../../size.ts';
-import { sizeOf } from '../ranges.ts';
+import { sizeOf, subsection } from '../ranges.ts';
 import { formatSpan } from '../words.ts';
 import { type Expected, type Judgement, judged, nameOf } from './check.ts';
 import type { Facts } from './facts.ts';
-import { persistentEntries, subsection } from './judge-kernel.ts';
+import { persistentEntries } from './judge-kernel.ts';
 import type { EmulatedNamespace, EmulatedRegion } from './regions.ts';
 
 const sysfs = '/sys/bus/nd/devices';

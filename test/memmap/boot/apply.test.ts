@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { applyMemmap, undoMemmap } from '#lib/memmap/boot/index.js';
 import { contents, debian, machine, refused } from '../../helpers/machines.ts';
+import { firmware } from '../../helpers/memory-table.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import type { Entries } from '../../helpers/tree.ts';
 
@@ -308,4 +309,35 @@ test('what is no argument or no option is refused before anything is looked at',
 	);
 	expect(() => undoMemmap({ dryrun: true } as never)).toThrow(/dryRun/);
 	expect(() => applyMemmap(argument, { root: '/nowhere' })).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+});
+
+describe('ranges that the kernel would take without a word', () => {
+	test('that are no memory of this machine are refused', () => {
+		const root = machine({ ...debian, ...firmware });
+		const before = contents(root);
+		expect(() => applyMemmap('memmap=1G!2560M', { root })).toThrow(
+			expect.objectContaining({
+				code: 'ERR_DAXKIND_NOT_MEMORY',
+				path: '/sys/firmware/memmap',
+				message: expect.stringMatching(
+					/^memmap=1G!2560M must not be used: 513 MiB of it are no usable memory by the firmware's table: 0xbff80000-0xdfffffff is nothing at all/,
+				),
+				remedy: 'let daxkind memmap plan find a range',
+			}),
+		);
+		expect(contents(root)).toEqual(before);
+		expect(applyMemmap('memmap=1G!4G', { root }).changed).toBe(true);
+	});
+
+	test.each(['memmap=2G!4G memmap=1G!5G', 'memmap=2G!4G,2G!5G', 'memmap=1G!4097M', 'memmap=1025M!4G'])(
+		'%s is refused anywhere',
+		(wrong) => {
+			const root = machine(debian);
+			expect(() => applyMemmap(wrong, { root })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }));
+		},
+	);
+
+	test('a range that is only kept out of use may be anywhere', () => {
+		expect(applyMemmap('memmap=1M$3071M', { root: machine({ ...debian, ...firmware }) }).changed).toBe(true);
+	});
 });

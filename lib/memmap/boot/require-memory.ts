@@ -1,0 +1,32 @@
+// Refuses ranges that the kernel would take without a word, and that are no memory, or none that it could use.
+import { invalidArgValue, refusal } from '../../errors.ts';
+import type { Tree } from '../../tree.ts';
+import { parseBootArguments } from '../boot-arguments.ts';
+import { outsideMemory } from '../outside.ts';
+import { overlap, subsection } from '../ranges.ts';
+import { firmwareMap, firmwareTableOf } from '../read.ts';
+
+/**
+ * Refuses an argument whose ranges overlap, are at no multiples of 2 MiB or, where the machine shows its firmware's table, are not usable
+ * memory.
+ *
+ * @throws TypeError ERR_INVALID_ARG_VALUE; Error ERR_DAXKIND_NOT_MEMORY with `path` and `remedy`.
+ */
+export function requireMemory(tree: Tree, argument: string): void {
+	const entries = parseBootArguments(argument).memmap;
+	if (entries.some((entry, at) => entries.slice(at + 1).some((other) => overlap(entry, other)))) {
+		throw invalidArgValue('argument', 'of ranges that do not overlap', argument);
+	}
+	const persistent = entries.filter(({ kind }) => kind === '!');
+	if (persistent.some(({ start, end }) => start % subsection !== 0 || end % subsection !== 0)) {
+		throw invalidArgValue('argument', 'of ranges that begin and end at multiples of 2 MiB', argument);
+	}
+	const table = firmwareTableOf(tree);
+	if (table === undefined) return;
+	for (const entry of persistent) {
+		const outside = outsideMemory(entry, table);
+		if (outside === undefined) continue;
+		const remedy = 'let daxkind memmap plan find a range';
+		throw refusal('ERR_DAXKIND_NOT_MEMORY', firmwareMap, `memmap=${entry.text} must not be used: ${outside}`, remedy);
+	}
+}
