@@ -1,7 +1,9 @@
 // How to make a file system whose large files lie at multiples of 2 MiB, so that the kernel can map huge pages of them (docs/huge-pages.md).
 // Also blocks of a page, which DAX needs, and which are not the default on small devices.
 
-/** The file systems that have DAX and are made on a machine of one's own, the one that is recommended first. */
+import { GIB, MIB } from './size.ts';
+
+/** The file systems that have DAX and are made on a machine of one's own. */
 export type DaxFileSystem = 'ext4' | 'xfs';
 
 const makers: Readonly<Record<DaxFileSystem, string>> = {
@@ -10,15 +12,28 @@ const makers: Readonly<Record<DaxFileSystem, string>> = {
 	xfs: 'mkfs.xfs -b size=4096 -d su=2m,sw=1',
 };
 
-export const daxFileSystems = Object.keys(makers) as DaxFileSystem[];
+/** mkfs.xfs refuses less, in bytes. */
+export const leastXfs = 300 * MIB;
+/** On less, mkfs.xfs with that alignment makes allocation groups too small for a log (seen up to 512 MiB), unless they are fewer. */
+const smallXfs = GIB;
 
-/**
- * The command, for a shell.
- *
- * @param device Quoted, if that is needed.
- * @param overwrite Whether something is on the device: mkfs.xfs refuses that otherwise, while mkfs.ext4 asks.
- */
-export function mkfsCommand(fileSystem: DaxFileSystem, device: string, overwrite = false): string {
-	const force = overwrite && fileSystem === 'xfs' ? ' -f' : '';
-	return `${makers[fileSystem]}${force} ${device}`;
+/** The file systems that a device of so many bytes can have, the one that is recommended first. */
+export const daxFileSystems = (size: number | undefined): DaxFileSystem[] =>
+	size !== undefined && size < leastXfs ? ['ext4'] : ['ext4', 'xfs'];
+
+/** A device that gets a file system. */
+interface Target {
+	/** Its node, quoted for a shell if that is needed. */
+	device: string;
+	/** Bytes. */
+	size: number | undefined;
+	/** Whether something is on it: mkfs.xfs refuses that otherwise, while mkfs.ext4 asks. */
+	isTaken: boolean;
+}
+
+/** The command, for a shell. */
+export function mkfsCommand(fileSystem: DaxFileSystem, { device, size, isTaken }: Target): string {
+	const groups = fileSystem === 'xfs' && size !== undefined && size < smallXfs ? ',agcount=2' : '';
+	const force = fileSystem === 'xfs' && isTaken ? ' -f' : '';
+	return `${makers[fileSystem]}${groups}${force} ${device}`;
 }

@@ -73,14 +73,17 @@ export function formatApplied(change: BootChange, { argument, again, root, plann
 }
 
 /** The answer of `undo`. */
-function undoneAnswer({ changed, dryRun, removed, elsewhere }: BootChange): string {
+function undoneAnswer({ changed, dryRun, removed, elsewhere, next }: BootChange): string {
 	if (changed) return paint('green', `${dryRun ? 'Would be removed' : 'Removed'}: ${removed.join(' ')}`);
-	if (elsewhere.length === 0) return paint('green', 'Nothing to undo: daxkind has no file here');
-	return paint('yellow', 'Nothing to undo: daxkind has no file here, but others have such arguments');
+	const answer = 'Nothing to undo: daxkind has no file here';
+	if (elsewhere.length > 0) return paint('yellow', `${answer}, but others have such arguments`);
+	return next.length === 0
+		? paint('green', answer)
+		: paint('yellow', `${answer}, but the running kernel has its argument`);
 }
 
 /** What `undo` did. */
 export function formatUndone(change: BootChange, { again, root }: Asked): string {
-	const heading = change.changed ? 'Next' : 'To take those away';
+	const heading = change.changed || change.elsewhere.length === 0 ? 'Next' : 'To take those away';
 	return `${undoneAnswer(change)}\n${nextSteps(change, again, heading)}\n${details(change, root)}`;
 }

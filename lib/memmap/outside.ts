@@ -4,7 +4,8 @@ import type { MemoryTable } from './table.ts';
 import { formatSpan } from './words.ts';
 
 /** Addresses of a range, as the kernel writes them: the last one is the range's last byte. */
-export const addresses = ({ start, end }: AddressRange): string => `0x${start.toString(16)}-0x${(end - 1).toString(16)}`;
+export const addresses = ({ start, end }: AddressRange): string =>
+	`0x${start.toString(16)}-0x${(end - 1).toString(16)}`;
 
 /** How much of a range the table does not call usable, and what the largest part of that is, as a clause; undefined if nothing. */
 export function outsideMemory(range: AddressRange, { ranges }: Pick<MemoryTable, 'ranges'>): string | undefined {

@@ -1,6 +1,7 @@
 // What each file system needs to be made and mounted with a given DAX mode, and which combinations the kernel refuses.
 import { invalidArgValue, outOfRange } from '../errors.ts';
-import { formatSize, MIB } from '../size.ts';
+import { leastXfs } from '../mkfs.ts';
+import { formatSize } from '../size.ts';
 
 export const fileSystems = ['ext4', 'xfs', 'ext2', 'erofs', 'none'] as const;
 /** A file system for a pmem device; `none` leaves the device raw. */
@@ -25,8 +26,6 @@ export interface PmemDevice {
 	};
 }
 
-/** mkfs.xfs refuses less. */
-const MIN_XFS = 300 * MIB;
 /** Each is one `memmap=`; the kernel's command line has 2048 bytes. */
 const MAX_DEVICES = 16;
 
@@ -133,8 +132,8 @@ export function planDevices(
 		const size = nth(sizes, n);
 		const fileSystem = nth(kinds, n);
 		if (fileSystem === 'none') return { size, fileSystem };
-		if (fileSystem === 'xfs' && size < MIN_XFS) {
-			throw outOfRange('pmem', `at least ${formatSize(MIN_XFS)} for xfs`, formatSize(size));
+		if (fileSystem === 'xfs' && size < leastXfs) {
+			throw outOfRange('pmem', `at least ${formatSize(leastXfs)} for xfs`, formatSize(size));
 		}
 		const mode = nth(modes, n);
 		const options = mountOptions(fileSystem, mode);

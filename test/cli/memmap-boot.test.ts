@@ -88,6 +88,14 @@ describe('where GRUB reads drop-ins', () => {
 		expect([status, lines[0], lines[1]]).toEqual([0, `There already, and in force: ${argument}`, '']);
 	});
 
+	test('undone, while the running kernel has it: how the next one is rid of it', () => {
+		const root = machine(debian, { '/proc/cmdline': `ro ${argument}` });
+		const { status, lines } = memmap(['undo', '--root', root]);
+		expect(status).toBe(0);
+		expect(lines[0]).toBe('Nothing to undo: daxkind has no file here, but the running kernel has its argument');
+		expect(lines.slice(2, 4)).toEqual([`    chroot ${root} update-grub`, '    reboot']);
+	});
+
 	test('as JSON: what the library says, the argument and the plan', () => {
 		const root = machine(debian);
 		const boot = { loader: 'grub', configuration: 'grub-drop-in', firmware: 'bios' };

@@ -31,10 +31,7 @@ test.each([
 			{ link: 'command line', entry: '16M!65535G', verdict: 'broken' },
 			{ link: 'command line', entry: '32M!65536G', verdict: 'broken' },
 		],
-		devices: [
-			{ entry: '16M!65535G', size: 2 ** 24, device: null, dax: null, format: [] },
-			{ entry: '32M!65536G' },
-		],
+		devices: [{ entry: '16M!65535G', size: 2 ** 24, device: null, dax: null, format: [] }, { entry: '32M!65536G' }],
 	});
 });
 

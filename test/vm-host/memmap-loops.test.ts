@@ -1,7 +1,7 @@
 // From the memory table of a guest to DAX in it: its own table is read in it, a plan is made, a second guest is booted with exactly what was
-// printed, and its disks are formatted and mounted by exactly the commands that `memmap verify` prints there. And what the kernel makes of
-// arguments that are wrong, and what is said of that.
-import type { Explanation } from 'daxkind/dax';
+// printed, and its disks are formatted and mounted by exactly the commands that verify gives there. And what the kernel makes of arguments
+// that are wrong, and what is said of that. A process of Node takes some seconds in a guest: few are started.
+import { fileURLToPath } from 'node:url';
 import type { MemmapPlan, Verification } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { missingVmPackages } from '#lib/vm/index.js';
@@ -9,48 +9,41 @@ import { BOOT_MS, cli, missing, vm } from '../helpers/vm.ts';
 
 const noFirmware = process.arch === 'x64' ? missingVmPackages(['uefi']) : ['an x86-64 machine'];
 
-/** Runs shell commands, to which `daxkind` is known, in a guest without pmem of its own. What they print. */
+const built = (entry: string) => fileURLToPath(new URL(`../../dist/${entry}/index.js`, import.meta.url));
+
+/** Runs shell commands, to which `daxkind` and `node` are known, in a guest without pmem of its own. What they print. */
 async function guest(options: readonly string[], script: string): Promise<string> {
-	const daxkind = `daxkind() { '${process.execPath}' '${cli}' "$@"; }`;
-	const { status, stdout, stderr } = await vm(['--no-pmem', ...options, '--', 'sh', '-c', `${daxkind}\n${script}`]);
+	const known = `node() { '${process.execPath}' "$@"; }; daxkind() { node '${cli}' "$@"; }`;
+	const { status, stdout, stderr } = await vm(['--no-pmem', ...options, '--', 'sh', '-c', `${known}\n${script}`]);
 	expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 	return stdout;
 }
 
-/** What a guest plans for itself: what a person reads first, and the same for programs. */
-async function planned(machine: readonly string[], wish: string): Promise<{ argument: string; plan: MemmapPlan }> {
-	const text = await guest(machine, `daxkind memmap plan ${wish} | head -n 1; daxkind memmap plan ${wish} --json`);
-	const end = text.indexOf('\n');
-	return { argument: text.slice(0, end), plan: JSON.parse(text.slice(end)) as MemmapPlan };
-}
+/** What a guest plans for itself. */
+const planned = async (machine: readonly string[], wish: string): Promise<MemmapPlan> =>
+	JSON.parse(await guest(machine, `daxkind memmap plan ${wish} --json`)) as MemmapPlan;
 
 interface Loop {
-	statuses: [before: number, after: number];
 	before: Verification;
 	after: Verification;
-	explained: Explanation[];
+	/** By mount. */
+	dax: (boolean | undefined)[];
 }
 
-/** Lines of what verify prints: the commands for ext4, and those for XFS. */
-const printed = { ext4: '3,4', xfs: '6,7' };
-
-/** A second guest, with the argument as it was printed. */
-async function booted(
-	machine: readonly string[],
-	argument: string,
-	kinds: readonly (keyof typeof printed)[] = ['ext4'],
-): Promise<Loop> {
-	const make = kinds.map((kind) => `daxkind memmap verify | sed -n ${printed[kind]}p | sh -e >/dev/null 2>&1`);
-	const points = kinds.map((_, n) => `$(daxkind explain --json /mnt/pmem${n})`);
-	const text = await guest(
-		[...machine, '--append', argument],
-		`before=$(daxkind memmap verify --json); first=$?
-		${make.join('\n')}
-		after=$(daxkind memmap verify --json); second=$?
-		echo "{\\"before\\": $before, \\"after\\": $after, \\"statuses\\": [$first, $second], \\"explained\\": [${points.join()}]}"`,
-	);
-	return JSON.parse(text) as Loop;
-}
+/** A shell command that verifies, formats and mounts the disks as that says, verifies again, and asks explain. It prints a `Loop`. */
+const follow = (...kinds: ('ext4' | 'xfs')[]) => `node --input-type=module --eval "
+	import { execFileSync } from 'node:child_process';
+	import { explain } from '${built('dax')}';
+	import { verify } from '${built('memmap')}';
+	const before = verify();
+	for (const [n, kind] of ${JSON.stringify(kinds).replaceAll('"', "'")}.entries()) {
+		const { mkfs, mount } = before.devices[n].format.find(({ fileSystem }) => fileSystem === kind);
+		for (const command of [mkfs, mount]) execFileSync('sh', ['-c', command], { stdio: 'ignore' });
+	}
+	const after = verify();
+	const dax = after.devices.map(({ mountPoint }) => explain(mountPoint).dax);
+	console.log(JSON.stringify({ before, after, dax }));
+"`;
 
 const linksOf = ({ checks }: Verification, verdict: string) =>
 	checks.filter((check) => check.verdict === verdict).map(({ link }) => link);
@@ -59,88 +52,105 @@ describe.skipIf(missing.length > 0)(
 	`a closed loop (needs ${missing.join(', ') || 'nothing more'})`,
 	{ timeout: 4 * BOOT_MS },
 	() => {
-		test('one region, on the pc machine', async () => {
+		test('one region, on the pc machine, by what a person reads', async () => {
 			const machine = ['--memory', '6G'];
-			const { argument, plan } = await planned(machine, '--size 1G');
-			expect(plan).toMatchObject({ argument: 'memmap=1G!4G', table: { source: 'sysfs' } });
-			const { before, after, statuses, explained } = await booted(machine, argument);
-			expect(before).toMatchObject({ ok: false, argument: 'memmap=1G!4G', reason: '/dev/pmem0 has no file system' });
-			expect(linksOf(before, 'broken')).toEqual(['file system']);
-			expect(after).toMatchObject({ ok: true, devices: [{ device: '/dev/pmem0', mountPoint: '/mnt/pmem0', dax: true }] });
+			const [argument = ''] = (await guest(machine, 'daxkind memmap plan --size 1G')).split('\n');
+			expect(argument).toMatch(/^memmap=1G!4G( nokaslr)?$/);
+			const text = await guest(
+				[...machine, '--append', argument],
+				`daxkind memmap verify >/tmp/said; echo $?
+				head -n 7 /tmp/said
+				sed -n 3,4p /tmp/said | sh -e >/dev/null 2>&1
+				${follow()}`,
+			);
+			const [status, answer, ...rest] = text.split('\n');
+			expect([status, answer]).toEqual(['1', 'Not ready: /dev/pmem0 has no file system']);
+			expect(rest.slice(0, 6)).toEqual([
+				'To mend it, with ext4:',
+				expect.stringMatching(/^ {4}mkfs\.ext4 .* \/dev\/pmem0$/),
+				expect.stringMatching(/^ {4}mkdir .* && mount -o dax=always \/dev\/pmem0 \/mnt\/pmem0$/),
+				'Or, with xfs:',
+				expect.stringMatching(/^ {4}mkfs\.xfs .* \/dev\/pmem0$/),
+				expect.stringMatching(/^ {4}mkdir /),
+			]);
+			const { after, dax } = JSON.parse(rest[6]!) as Loop;
+			expect(after).toMatchObject({
+				ok: true,
+				devices: [{ device: '/dev/pmem0', mountPoint: '/mnt/pmem0', dax: true }],
+			});
 			expect(after.checks.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
-			expect(explained).toMatchObject([{ dax: true }]);
-			expect(statuses).toEqual([1, 0]);
+			expect(dax).toEqual([true]);
 		});
 
 		test('two namespaces of the second node, on the q35 machine, with memory above and below the hole', async () => {
 			const machine = ['--memory', '6G', '--machine', 'q35', '--nodes', '2'];
-			const { argument, plan } = await planned(machine, '--size 512M --count 2 --node 1');
-			const [first, second] = plan.regions;
+			const { argument, regions } = await planned(machine, '--size 512M --count 2 --node 1');
+			const [first, second] = regions;
 			expect(first!.start).toBeGreaterThan(4 * 2 ** 30);
-			const { before, after, explained } = await booted(machine, argument, ['ext4', 'xfs']);
+			const text = await guest([...machine, '--append', argument!], follow('ext4', 'xfs'));
+			const { before, after, dax } = JSON.parse(text) as Loop;
 			expect(linksOf(before, 'broken')).toEqual(['file system', 'file system']);
 			expect(after).toMatchObject({
 				ok: true,
+				argument,
 				devices: [
 					{ ...first, device: '/dev/pmem0', fileSystem: 'ext4', dax: true },
 					{ ...second, device: '/dev/pmem1', fileSystem: 'xfs', dax: true },
 				],
 			});
 			expect(after.checks.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
-			expect(explained).toMatchObject([{ dax: true }, { dax: true }]);
+			expect(dax).toEqual([true, true]);
 		});
 
 		test.skipIf(noFirmware.length > 0)(`UEFI firmware (needs ${noFirmware.join(', ') || 'nothing more'})`, async () => {
 			const machine = ['--memory', '6G', '--firmware', 'uefi'];
-			const { argument, plan } = await planned(machine, '--size 1G');
-			expect(plan.table.source).toBe('sysfs');
-			const { after, explained, statuses } = await booted(machine, argument);
-			expect(after).toMatchObject({ ok: true, argument: plan.argument });
-			expect(explained).toMatchObject([{ dax: true }]);
-			expect(statuses).toEqual([1, 0]);
+			const { argument, table } = await planned(machine, '--size 1G');
+			expect(table.source).toBe('sysfs');
+			const { after, dax } = JSON.parse(await guest([...machine, '--append', argument!], follow('ext4'))) as Loop;
+			expect(after).toMatchObject({ ok: true, argument });
+			expect(dax).toEqual([true]);
 		});
 	},
 );
 
-describe.skipIf(missing.length > 0)('arguments that are wrong', { timeout: 2 * BOOT_MS }, () => {
-	interface Wrong {
-		disks: string;
-		iomem: string;
-		verification: Verification;
-	}
-
-	async function wrong(argument: string): Promise<Wrong> {
+test.skipIf(missing.length > 0)(
+	'wrong arguments: what the kernel makes of them, and what is said of that',
+	{ timeout: 2 * BOOT_MS },
+	async () => {
+		const overHole = 'memmap=512M!2816M';
+		const misaligned = 'memmap=256M!4353M';
+		const overlapping = 'memmap=512M!5G,512M!5376M';
 		const text = await guest(
-			['--memory', '6G', '--append', argument],
+			['--memory', '6G', '--append', `${overHole} ${misaligned} ${overlapping}`],
 			`daxkind memmap verify --json
 			echo =
 			ls /dev/pmem*
 			echo =
-			grep 'Persistent Memory' /proc/iomem || true`,
+			grep 'Persistent Memory' /proc/iomem`,
 		);
 		const [json, disks, iomem] = text.split('\n=\n') as [string, string, string];
-		return { disks: disks.trim(), iomem, verification: JSON.parse(json) as Verification };
-	}
-
-	test('over the hole of the devices: the kernel makes a disk where there is no memory', async () => {
-		const { disks, iomem, verification } = await wrong('memmap=512M!2816M');
-		expect(disks).toBe('/dev/pmem0');
-		expect(iomem).toContain('b0000000-cfffffff : Persistent Memory (legacy)');
-		expect(verification).toMatchObject({ ok: false, reason: expect.stringMatching(/^512M!2816M must not be used: /) });
-		expect(verification.reason).toMatch(/0xc0000000-0xcfffffff is nothing at all/);
-	});
-
-	test('misaligned, and overlapping: regions without a disk, and regions of the parts', async () => {
-		const { disks, iomem, verification } = await wrong('memmap=256M!4353M memmap=512M!5G memmap=512M!5376M');
-		// 5 GiB to 5.25 GiB, 5.25 to 5.5, 5.5 to 5.75.
-		expect(iomem.match(/Persistent Memory/g)).toHaveLength(4);
-		expect(disks.split('\n')).toEqual(['/dev/pmem1', '/dev/pmem2', '/dev/pmem3']);
-		expect(verification.ok).toBe(false);
-		const broken = verification.checks.filter(({ verdict }) => verdict === 'broken');
-		expect(broken).toMatchObject([
+		// A disk where there is no memory, none where a region is misaligned, and one for each part of what overlaps.
+		expect(disks.split('\n')).toEqual(['/dev/pmem2', '/dev/pmem4', '/dev/pmem5', '/dev/pmem6']);
+		expect(iomem.match(/[\da-f]+-[\da-f]+(?= : Persistent Memory \(legacy\))/g)).toEqual([
+			...['b0000000-bffdffff', 'bffe0000-bfffffff', 'c0000000-cfffffff'],
+			'110100000-1200fffff',
+			...['140000000-14fffffff', '150000000-15fffffff', '160000000-16fffffff'],
+		]);
+		const { ok, checks } = JSON.parse(json) as Verification;
+		expect(ok).toBe(false);
+		expect(checks.filter(({ verdict }) => verdict === 'broken')).toMatchObject([
+			{
+				link: 'memory',
+				entry: '512M!2816M',
+				finding: expect.stringMatching(/0xc0000000-0xcfffffff is nothing at all/),
+			},
 			{ link: 'memory', entry: '512M!5G', finding: expect.stringMatching(/^512M!5G overlaps memmap=512M!5376M/) },
 			{ link: 'memory', entry: '512M!5376M' },
-			{ link: 'namespace', entry: '256M!4353M', finding: expect.stringMatching(/begins at 4353M, which is no multiple/) },
+			{
+				link: 'namespace',
+				entry: '256M!4353M',
+				finding: expect.stringMatching(/begins at 4353M, which is no multiple/),
+			},
 		]);
-	});
-});
+	},
+);

@@ -83,7 +83,7 @@ export const hugePagesLink: Judge = (report) => {
 		return check('huge pages', 'ok', finding, evidence);
 	}
 	const finding = `huge pages are ${possible === undefined ? 'left to chance' : 'not possible'}: ${obstacles.join('; ')}`;
-	const maker = daxFileSystems.find((name) => name === mount?.fsType);
+	const maker = daxFileSystems(undefined).find((name) => name === mount?.fsType);
 	const isShort = file.type === 'file' && pieces === 0;
 	const { allocationUnit } = fileSystem;
 	const isMade = allocationUnit > 0 && allocationUnit % kernel.hugePageSize === 0;
@@ -92,7 +92,7 @@ export const hugePagesLink: Judge = (report) => {
 	const remedy =
 		maker === undefined || isShort || isMade || isStacked
 			? undefined
-			: `make the file system so, which destroys its contents: ${mkfsCommand(maker, sourceOf(report), true)}`;
+			: `make the file system so, which destroys its contents: ${mkfsCommand(maker, { device: sourceOf(report), size: device?.size, isTaken: true })}`;
 	return check(
 		'huge pages',
 		isShort ? 'ok' : possible === undefined ? 'unknown' : 'warning',

@@ -127,7 +127,8 @@ export function applyMemmap(argument: string, options?: ApplyOptions): BootChang
 
 /**
  * Removes the file that {@link applyMemmap} wrote, and the directory if that was made for it: everything is as before. Without such a file it
- * removes nothing; if others configured such arguments, `next` says how those are taken away. It runs nothing and never reboots.
+ * removes nothing; if others configured such arguments, `next` says how those are taken away, and if only the running kernel has some, how the
+ * next one is rid of them. It runs nothing and never reboots.
  *
  * @throws Error ERR_DAXKIND_FOREIGN_FILE if the file is not as it was written, with `path` and `remedy`. A system error (EACCES, EROFS of
  *   access, with `remedy`) of access or unlink.
@@ -138,9 +139,11 @@ export function undoMemmap(options?: ApplyOptions): BootChange {
 	const { dryRun, configured, ...machine } = machineOf(options);
 	const { tree, setup } = machine;
 	const { changed, removed } = removeDropIn(tree, dryRun);
-	const todo = changed ? updateCommands(machine) : removeCommands(machine, configured.elsewhere);
-	const toStay = changed ? configured.words : [];
-	const tooMuch = missingFrom((runningWords(tree) ?? []).filter(isMemmapWord), toStay);
+	const running = (runningWords(tree) ?? []).filter(isMemmapWord);
+	// What no file has, the next boot may have all the same: the boot loader may not have been told yet.
+	const isUndone = changed || (configured.elsewhere.length === 0 && running.length > 0);
+	const todo = isUndone ? updateCommands(machine) : removeCommands(machine, configured.elsewhere);
+	const tooMuch = missingFrom(running, isUndone ? configured.words : []);
 	return {
 		changed,
 		dryRun,

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { statx } from '../../dax/index.ts';
 import { quoted } from '../../format.ts';
 import { type DaxFileSystem, daxFileSystems, mkfsCommand } from '../../mkfs.ts';
+import type { Disk } from './regions.ts';
 
 /** How a disk is formatted and mounted, as commands for a shell. */
 export interface FormatLines {
@@ -20,10 +21,10 @@ export function mountCommand(disk: string): string {
 	return `mkdir -p ${point} && mount -o ${alwaysOption()} ${quoted(disk)} ${point}`;
 }
 
-/** The ways to format a disk with DAX and huge pages, the recommended first. What is on the disk is lost. */
-export const formatLines = (disk: string, overwrite: boolean): FormatLines[] =>
-	daxFileSystems.map((fileSystem) => ({
+/** The ways to format a disk with DAX and huge pages, the recommended first. What `isTaken` says is on the disk is lost. */
+export const formatLines = ({ path, size }: Disk, isTaken: boolean): FormatLines[] =>
+	daxFileSystems(size).map((fileSystem) => ({
 		fileSystem,
-		mkfs: mkfsCommand(fileSystem, quoted(disk), overwrite),
-		mount: mountCommand(disk),
+		mkfs: mkfsCommand(fileSystem, { device: quoted(path), size, isTaken }),
+		mount: mountCommand(path),
 	}));

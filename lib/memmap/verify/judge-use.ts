@@ -9,7 +9,8 @@ import type { Content, MountedAt } from './use.ts';
 const mountinfo = '/proc/self/mountinfo';
 
 /** Whether there is a file system that has DAX. */
-export function fileSystemLink({ path }: Disk, content: Content, mounts: readonly MountedAt[]): Judgement {
+export function fileSystemLink(disk: Disk, content: Content, mounts: readonly MountedAt[]): Judgement {
+	const { path } = disk;
 	const mounted = mounts[0]?.mount;
 	if (mounted !== undefined) {
 		return judged('ok', `${path} has the file system ${mounted.fsType}`, [
@@ -18,12 +19,12 @@ export function fileSystemLink({ path }: Disk, content: Content, mounts: readonl
 	}
 	const { type, isKnown } = content;
 	const evidence = [{ value: type ?? (isKnown ? 'nothing' : 'not for this user'), source: `blkid -p ${path}` }];
-	const [{ mkfs } = { mkfs: '' }] = formatLines(path, type !== undefined);
+	const [{ mkfs } = { mkfs: '' }] = formatLines(disk, type !== undefined);
 	if (type === undefined) {
 		if (isKnown) return judged('broken', `${path} has no file system`, evidence, mkfs);
 		return judged('unknown', `what is on ${path} is for root to see`, evidence, 'run as root');
 	}
-	if (daxFileSystems.some((name) => name === type)) {
+	if (daxFileSystems(undefined).some((name) => name === type)) {
 		return judged('ok', `${path} has the file system ${type}`, evidence);
 	}
 	const finding = `${path} holds ${type}, which is no file system for DAX`;

@@ -119,7 +119,7 @@ function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean
 		const [best] = mounts;
 		const content = best === undefined ? asking.contentOf(disk.path) : { type: best.mount.fsType, isKnown: true };
 		device.fileSystem = content.type;
-		if (best === undefined) device.format = formatLines(disk.path, content.type !== undefined);
+		if (best === undefined) device.format = formatLines(disk, content.type !== undefined);
 		if (!goesOn('file system', fileSystemLink(disk, content, mounts))) return;
 		// What a user may not see on a disk, it may be a disk without a file system: to mount it is not the next step.
 		if (!content.isKnown) return;
