@@ -18,7 +18,7 @@ export function iomemWith(ranges: readonly (readonly [start: number, end: number
 	return `${iomem([...rows, ...taken].sort((one, other) => one.start - other.start))}${inside}`;
 }
 
-export const drivers: Entries = {
+const drivers: Entries = {
 	'/sys/bus/platform/drivers/e820_pmem/bind': '',
 	'/sys/bus/nd/drivers/nd_pmem/bind': '',
 	'/sys/bus/nd/drivers/nd_region/bind': '',

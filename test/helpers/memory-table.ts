@@ -71,7 +71,7 @@ const resourceWords: Partial<Record<RangeType, string>> = {
 	'persistent (type 12)': 'Persistent Memory (legacy)',
 };
 
-export const resourceName = (type: RangeType): string => resourceWords[type] ?? 'Unknown E820 type';
+const resourceName = (type: RangeType): string => resourceWords[type] ?? 'Unknown E820 type';
 
 /** /proc/iomem, without what is inside of the rows. */
 export const iomem: Printer = (ranges) =>
