@@ -86,6 +86,7 @@ test('what is about the memory table is an entry of its own', () => {
 		'plan',
 		'readTable',
 		'undo',
+		'verify',
 	]);
 });
 
