@@ -16,7 +16,7 @@ export interface FormatLines {
 const alwaysOption = (): string => (statx('/').dax === undefined ? 'dax' : 'dax=always');
 
 /** The command that mounts what is on a disk. */
-export function mountCommand(disk: string): string {
+function mountCommand(disk: string): string {
 	const point = quoted(`/mnt/${basename(disk)}`);
 	return `mkdir -p ${point} && mount -o ${alwaysOption()} ${quoted(disk)} ${point}`;
 }

@@ -19,10 +19,14 @@ const isSame = (one: Expected, other: Expected) => one.start === other.start && 
 export const persistentEntries = (boot: BootArguments | undefined): MemmapEntry[] =>
 	boot?.memmap.filter(({ kind }) => kind === '!') ?? [];
 
+/** The same of words that a kernel is given. */
+export const persistentIn = (words: readonly string[]): MemmapEntry[] =>
+	persistentEntries(parseBootArguments(words.join(' ')));
+
 /** What to do so that the next boot has an entry. */
 function bootRemedy({ pending }: Facts, expected: Expected): string {
 	const isConfigured = pending.configured.some(({ words }) =>
-		persistentEntries(parseBootArguments(words.join(' '))).some((entry) => isSame(entry, expected)),
+		persistentIn(words).some((entry) => isSame(entry, expected)),
 	);
 	return isConfigured ? pending.next.join('; then ') : `daxkind memmap apply ${quoted(`memmap=${nameOf(expected)}`)}`;
 }

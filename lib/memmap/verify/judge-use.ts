@@ -2,24 +2,27 @@
 import { quoted } from '../../format.ts';
 import { daxFileSystems } from '../../mkfs.ts';
 import { type Judgement, judged } from './check.ts';
-import { formatLines, mountCommand } from './format.ts';
+import type { FormatLines } from './format.ts';
 import type { Disk } from './regions.ts';
 import type { Content, MountedAt } from './use.ts';
 
 const mountinfo = '/proc/self/mountinfo';
 
 /** Whether there is a file system that has DAX. */
-export function fileSystemLink(disk: Disk, content: Content, mounts: readonly MountedAt[]): Judgement {
-	const { path } = disk;
+export function fileSystemLink(
+	{ path }: Disk,
+	{ type, isKnown }: Content,
+	mounts: readonly MountedAt[],
+	format: readonly FormatLines[],
+): Judgement {
 	const mounted = mounts[0]?.mount;
 	if (mounted !== undefined) {
 		return judged('ok', `${path} has the file system ${mounted.fsType}`, [
 			{ value: mounted.fsType, source: mountinfo },
 		]);
 	}
-	const { type, isKnown } = content;
 	const evidence = [{ value: type ?? (isKnown ? 'nothing' : 'not for this user'), source: `blkid -p ${path}` }];
-	const [{ mkfs } = { mkfs: '' }] = formatLines(disk, type !== undefined);
+	const mkfs = format[0]?.mkfs;
 	if (type === undefined) {
 		if (isKnown) return judged('broken', `${path} has no file system`, evidence, mkfs);
 		return judged('unknown', `what is on ${path} is for root to see`, evidence, 'run as root');
@@ -32,9 +35,10 @@ export function fileSystemLink(disk: Disk, content: Content, mounts: readonly Mo
 }
 
 /** Whether it is mounted. */
-export function mountLink({ path }: Disk, mounts: readonly MountedAt[]): Judgement {
+export function mountLink({ path }: Disk, mounts: readonly MountedAt[], format: readonly FormatLines[]): Judgement {
 	if (mounts.length === 0) {
-		return judged('broken', `${path} is not mounted`, [{ value: 'no mount', source: mountinfo }], mountCommand(path));
+		const evidence = [{ value: 'no mount', source: mountinfo }];
+		return judged('broken', `${path} is not mounted`, evidence, format[0]?.mount);
 	}
 	const points = mounts.map(({ mount }) => mount.mountPoint);
 	const evidence = mounts.map(({ mount }) => ({

@@ -2,14 +2,21 @@
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
 import { type Tree, treeAt } from '../../tree.ts';
 import { requireArgument } from '../boot/argument.ts';
-import { parseBootArguments } from '../boot-arguments.ts';
 import type { MemmapPlan } from '../plan.ts';
 import { byStart, sizeOf } from '../ranges.ts';
 import { memmapArgument, type Region, rangeOf, regionOf } from '../regions.ts';
 import { type Expected, type Judgement, links, type MemmapCheck, type MemmapLink, nameOf } from './check.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { type FormatLines, formatLines } from './format.ts';
-import { commandLineLink, driverLink, kaslrLink, memoryLink, persistentEntries, rangeLink } from './judge-kernel.ts';
+import {
+	commandLineLink,
+	driverLink,
+	kaslrLink,
+	memoryLink,
+	persistentEntries,
+	persistentIn,
+	rangeLink,
+} from './judge-kernel.ts';
 import { alignmentLink, deviceLink, regionOf as emulatedRegionOf, namespaceLink, regionLink } from './judge-region.ts';
 import { daxLink, fileSystemLink, mountLink } from './judge-use.ts';
 import { type Asking, mountsOf, thisMachine } from './use.ts';
@@ -55,13 +62,11 @@ export interface Verification {
 /** What is to be looked for: what the caller planned, or else what the running kernel has and the boot configuration will give the next. */
 function expectedOf(plan: unknown, { boot, pending }: Facts): Expected[] {
 	if (plan === undefined) {
-		const configured = pending.configured.flatMap(({ words }) =>
-			persistentEntries(parseBootArguments(words.join(' '))),
-		);
+		const configured = pending.configured.flatMap(({ words }) => persistentIn(words));
 		return [...persistentEntries(boot), ...configured];
 	}
 	if (typeof plan === 'string') {
-		const entries = persistentEntries(parseBootArguments(requireArgument(plan).join(' ')));
+		const entries = persistentIn(requireArgument(plan));
 		if (entries.length === 0) throw invalidArgValue('plan', 'with memmap=SIZE!START', plan);
 		return entries;
 	}
@@ -120,10 +125,10 @@ function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean
 		const content = best === undefined ? asking.contentOf(disk.path) : { type: best.mount.fsType, isKnown: true };
 		device.fileSystem = content.type;
 		if (best === undefined) device.format = formatLines(disk, content.type !== undefined);
-		if (!goesOn('file system', fileSystemLink(disk, content, mounts))) return;
+		if (!goesOn('file system', fileSystemLink(disk, content, mounts, device.format))) return;
 		// What a user may not see on a disk, it may be a disk without a file system: to mount it is not the next step.
 		if (!content.isKnown) return;
-		if (!goesOn('mount', mountLink(disk, mounts)) || best === undefined) return;
+		if (!goesOn('mount', mountLink(disk, mounts, device.format)) || best === undefined) return;
 		device.mountPoint = best.mount.mountPoint;
 		device.dax = best.explanation?.dax;
 		goesOn('DAX', daxLink(best));
