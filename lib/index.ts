@@ -34,8 +34,10 @@ export {
 	FixedKind,
 	type FixedKindOptions,
 	Kind,
+	type KindMediaError,
 	type KindStats,
 	type LeakReport,
+	type MediaErrorOptions,
 	minPmemSize,
 	NodeKind,
 	type NodeKindOptions,
@@ -52,5 +54,11 @@ export {
 	type SizeClass,
 	type SizeClasses,
 } from './kind/index.ts';
-export { type Granularity, type MapFileOptions, mapFile, PmemMapping } from './mapping/index.ts';
-export type { FileStatus, Fsxattr } from './native.ts';
+export {
+	type Granularity,
+	type MapFileOptions,
+	type MappingMediaError,
+	mapFile,
+	PmemMapping,
+} from './mapping/index.ts';
+export type { FileStatus, Fsxattr, LostPart, MediaErrorCause } from './native.ts';

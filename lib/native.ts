@@ -145,6 +145,44 @@ export type Constants = Readonly<
 		>
 >;
 
+/** Why memory is lost. */
+export type MediaErrorCause = 'media' | 'truncated' | 'no-space' | 'removed' | 'unknown';
+
+/** A part of a mapping or a kind that the guard has put zeros in place of. */
+export interface LostPart {
+	/** Bytes from its start. */
+	offset: number;
+	length: number;
+	cause: MediaErrorCause;
+}
+
+/** What was in a lost part of a kind. */
+export interface LostPlace {
+	sort: 'free' | 'block' | 'referenced' | 'raw';
+	/** The block, or the free memory: in bytes of the kind. */
+	offset: number;
+	length: number;
+	/** Of a raw handle that is out. */
+	handle?: number;
+	/** Of a block with a generation: whether a script has a reference, its Buffer's place behind `offset` and its length. */
+	isShared?: boolean;
+	generation?: number;
+	zone?: number;
+	bytes?: number;
+}
+
+/** What native code tells of a lost part. */
+export interface NativeLoss extends LostPart {
+	isMapping: boolean;
+	/** Of the mapping, or of the hold on the kind. */
+	id: number;
+	/** Whether a hold on the kind, in any thread, has a listener; and whether this one is the first that is told. */
+	isHeard: boolean;
+	isFirst: boolean;
+	/** Of a kind. */
+	places: LostPlace[];
+}
+
 /** An instruction that writes a cache line back to memory. */
 export type FlushInstruction = 'clflush' | 'clflushopt' | 'clwb' | 'dc cvac' | 'dc cvap';
 
@@ -212,7 +250,8 @@ interface Mappings {
 	 * mmap: MAP_SHARED, or with `sync` MAP_SHARED_VALIDATE|MAP_SYNC, or if not `writable` copy-on-write (MAP_PRIVATE), so that a store
 	 * by a script can neither kill the process nor reach the file. MADV_DONTFORK. Aligned to 2 MiB as the file is, if that long. The
 	 * addresses are unmapped when the ArrayBuffer and its memory are garbage, never before: no operation that is under way uses them
-	 * then. The file must be as long as the mapping. `path` is for the error only.
+	 * then. The file must be as long as the mapping. `path` is for the error only. `knownBad`: which pages are on bad blocks of the
+	 * device, by the kernel's list, where the file is on DAX.
 	 */
 	mapDescriptor(
 		fd: number,
@@ -221,25 +260,30 @@ interface Mappings {
 		writable: boolean,
 		sync: boolean,
 		path?: string,
-	): { id: number; arrayBuffer: ArrayBuffer };
+	): { id: number; arrayBuffer: ArrayBuffer; knownBad: LostPart[] };
 	/**
 	 * Lets go of the file: puts empty private memory in its place, so that whoever still uses the addresses reads zeros. The caller
 	 * detaches the ArrayBuffer. False if that was done already.
 	 */
 	releaseMapping(id: number): boolean;
+	/** The parts that are lost, in bytes from the mapping's start. */
+	mappingErrors(id: number): LostPart[];
 }
 
 /** Bringing stores out of the processor's caches. Ranges are checked against the view. */
 interface Persistence {
 	/** The instructions that this processor has, the best first. Empty on architectures that daxkind knows none of. */
 	flushInstructions: readonly FlushInstruction[];
-	/** Writes back the cache lines of a range, without waiting, by the best instruction or the one named. */
+	/**
+	 * Writes back the cache lines of a range, without waiting, by the best instruction or the one named. EFAULT if the guard has put
+	 * zeros in place of a page of it, which are on no medium.
+	 */
 	flush(view: Uint8Array, offset: number, length: number, instruction?: FlushInstruction): void;
 	/** Waits for what this thread has flushed: sfence, DSB. */
 	drain(): void;
 	/**
-	 * msync(MS_SYNC) of the pages of a range; the view must be of a mapped file to mean anything. EFAULT of madvise if the file has been
-	 * truncated and the last page is gone, which a kernel before 5.14 does not tell.
+	 * msync(MS_SYNC) of the pages of a range; the view must be of a mapped file to mean anything. EFAULT of msync as with flush; of
+	 * madvise if the file has been truncated and the last page is gone, which a kernel before 5.14 does not tell.
 	 */
 	syncPages(view: Uint8Array, offset: number, length: number, path?: string): void;
 }
@@ -478,6 +522,8 @@ interface Kinds {
 	kindNodes(id: number): Float64Array | undefined;
 	/** Says that this hold is about to be closed. Whether it is the last one that has not left. */
 	kindLeave(id: number): boolean;
+	/** This hold has somebody who listens to the kind's losses: {@link NativeLoss.isHeard}. */
+	kindListen(id: number): void;
 	/** Gives a block a generation, in place of the one that it may have. */
 	kindReference(id: number, segment: number, offset: number, length: number, zone: number, sort: number): number;
 	/** All threads may know the block of that generation from now on. -ESTALE if it has been freed. */
@@ -523,6 +569,7 @@ interface Kinds {
 		| 'cached'
 		| 'free'
 		| 'largestFree'
+		| 'lost'
 		| 'highWater',
 		number
 	>;
@@ -548,6 +595,12 @@ interface ArrayBuffers {
 
 /** The addon's exports. */
 export interface Native extends Syscalls, Mappings, Persistence, Kinds, ArrayBuffers {
+	/** Is called with each loss of this thread's kinds and mappings, in turns of its event loop. It must not throw. */
+	setLossHandler(handler: (loss: NativeLoss) => void): void;
+	/** Puts the process's SIGBUS handler back where somebody has set another one; what is there goes on getting what is not ours. */
+	armGuard(): void;
+	/** Whether it is there. */
+	isGuardArmed(): boolean;
 	/**
 	 * Registers what makes the errors of failed system calls, and whether markAsUntransferable keeps everybody from detaching an
 	 * ArrayBuffer; done here, once for each thread.

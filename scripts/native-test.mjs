@@ -66,12 +66,16 @@ async function runProgram(variant, tests, { seconds, seed, threads: count, direc
 
 async function core(options) {
 	const kinds = ['registry', 'making', 'nodes', 'owned-blocks', 'decay'];
-	const tests = ['model', 'file', 'tables', 'owners', 'caches', 'jobs', ...kinds, 'faults'];
+	const tests = ['model', 'file', 'tables', 'owners', 'caches', 'jobs', ...kinds, 'guard', 'guard-signals', 'faults'];
 	await runProgram('address,undefined', tests, options);
 }
 
 async function threads(options) {
-	await runProgram('thread', ['threads', 'jobs', 'registry', 'owned-blocks', 'decay'], options);
+	await runProgram(
+		'thread',
+		['threads', 'jobs', 'registry', 'owned-blocks', 'decay', 'guard', 'guard-signals'],
+		options,
+	);
 }
 
 /** A directory of its own for a run, below the one that was chosen. */
@@ -178,7 +182,7 @@ const modes = {
 		core,
 	],
 	threads: [
-		'the C++ core with ThreadSanitizer: several threads on one heap, on kinds, and those for long tasks',
+		'the C++ core with ThreadSanitizer: several threads on one heap, on kinds and in lost pages, and those for long tasks',
 		threads,
 	],
 	faults: ['the addon, in Node, whose system calls fail one after another', faults],

@@ -14,10 +14,12 @@ import { isPressed, pushBlock } from './fast-path.ts';
 import { Garbage } from './garbage.ts';
 import { Guarded, makeGuarded } from './guarded.ts';
 import { type KindStats, sizeClassesOf } from './kind-stats.ts';
+import { LossWatch } from './losses.ts';
 import type { Memory } from './memory.ts';
+import type { CheckedNotices } from './notices.ts';
 import { Ordinary } from './ordinary.ts';
 import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
-import { type CheckedPressureOptions, PressureWatch } from './pressure.ts';
+import { PressureWatch } from './pressure.ts';
 import { Collected, makeReferenced, Referenced } from './referenced.ts';
 import { corrupted, freedAlready, wrongKind } from './refusals.ts';
 import { stackOf } from './stacks.ts';
@@ -44,10 +46,11 @@ export class Blocks implements Memory {
 	readonly #empty: Empty;
 	readonly #ordinary: Ordinary;
 	readonly #pressure: PressureWatch | undefined;
+	readonly #losses: LossWatch;
 	/** What is full where the region has no room. */
 	readonly #fullReason: OutOfMemoryReason;
 
-	constructor(owner: object, handle: KindHandle, { onPressure, pressureThreshold }: CheckedPressureOptions) {
+	constructor(owner: object, handle: KindHandle, { onPressure, pressureThreshold, onMediaError }: CheckedNotices) {
 		this.owner = owner;
 		this.path = handle.path;
 		this.heap = new ThreadHeap(handle, this.backings);
@@ -58,6 +61,7 @@ export class Blocks implements Memory {
 		this.garbage = new Garbage(handle.id, handle.capacity);
 		if (handle.debug) this.ledger = new DebugLedger(handle.capacity);
 		if (onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, onPressure, pressureThreshold, this);
+		this.#losses = new LossWatch(handle, this, onMediaError);
 	}
 
 	checkOpen(): void {
@@ -302,6 +306,7 @@ export class Blocks implements Memory {
 			this.isOpen = false;
 			return given;
 		});
+		this.#losses.end();
 		this.backings.clear();
 		return result;
 	}

@@ -9,16 +9,11 @@ import { isDebugging } from './debug.ts';
 import type { ProgressOptions } from './jobs.ts';
 import { attachAs, Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
-import {
-	type CheckedPressureOptions,
-	checkPressureOptions,
-	type PressureOptions,
-	pressureOptions,
-} from './pressure.ts';
+import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
-export interface DeviceKindOptions extends PressureOptions {
+export interface DeviceKindOptions extends NoticeOptions {
 	/** Where in the device the kind begins, in bytes: a multiple of the device's alignment. Default 0. */
 	offset?: number;
 	/** How much of the device it has, in bytes: a multiple of the device's alignment. Default: all behind `offset`. */
@@ -35,13 +30,13 @@ export interface DeviceKindOptions extends PressureOptions {
 	debug?: boolean;
 }
 
-const names = ['offset', 'size', 'scrub', 'prefault', 'debug', ...pressureOptions];
+const names = ['offset', 'size', 'scrub', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
 interface Checked {
 	device: DaxDevice;
 	request: DeviceKindRequest;
-	pressure: CheckedPressureOptions;
+	notices: CheckedNotices;
 }
 
 function requireDevdax(path: string, { name, mode, targetNode }: DaxDevice): void {
@@ -68,7 +63,7 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	requireBoolean('options.scrub', scrub);
 	requireBoolean('options.prefault', prefault);
 	requireBoolean('options.debug', debug);
-	const pressure = checkPressureOptions(given);
+	const notices = checkNotices(given);
 	const found = getDevice(path);
 	requireDevdax(path, found);
 	const { align, size: all } = found;
@@ -88,7 +83,7 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	}
 	const node = path.includes('/') && existsSync(path) ? path : found.path;
 	if (node === undefined) throw withoutNode(found);
-	return { device: found, request: [node, offset, length, align, scrub, prefault, debug], pressure };
+	return { device: found, request: [node, offset, length, align, scrub, prefault, debug], notices };
 }
 
 /** A device that sysfs shows, and /dev does not, as in most containers. */
@@ -165,8 +160,8 @@ export class DeviceKind extends Kind {
 		deviceKindOf = (handle) => new DeviceKind(handle);
 	}
 
-	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
-		super(handle, pressure);
+	private constructor(handle: KindHandle, notices?: CheckedNotices) {
+		super(handle, notices);
 	}
 
 	static override attach(shared: SharedKind): DeviceKind {
@@ -208,7 +203,7 @@ export class DeviceKind extends Kind {
 		return {
 			create: () => native.kindCreateDevice(...checked.request),
 			createAsync: () => native.kindCreateDeviceAsync(...checked.request),
-			kindOf: (handle) => new DeviceKind(handle, checked.pressure),
+			kindOf: (handle) => new DeviceKind(handle, checked.notices),
 			explained: (error) => explained(error, checked),
 		};
 	}

@@ -5,21 +5,16 @@ import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHandle, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
 import { adopt, attachAs, Kind } from './kind.ts';
-import {
-	type CheckedPressureOptions,
-	checkPressureOptions,
-	type PressureOptions,
-	pressureOptions,
-} from './pressure.ts';
+import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
-export interface FixedKindOptions extends PressureOptions {
+export interface FixedKindOptions extends NoticeOptions {
 	/** As of a {@link PmemKind}. */
 	debug?: boolean;
 }
 
-const names = ['debug', ...pressureOptions];
+const names = ['debug', ...noticeOptions];
 
 /** Makes the Kind of a handle that native code has made in attaching. */
 export let fixedKindOf: (handle: KindHandle) => FixedKind;
@@ -46,8 +41,8 @@ export class FixedKind extends Kind {
 		fixedKindOf = (handle) => new FixedKind(handle);
 	}
 
-	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
-		super(handle, pressure);
+	private constructor(handle: KindHandle, notices?: CheckedNotices) {
+		super(handle, notices);
 	}
 
 	static override attach(shared: SharedKind): FixedKind {
@@ -70,10 +65,10 @@ export class FixedKind extends Kind {
 		requireKnownOptions('options', given, names);
 		const { debug = isDebugging() } = given;
 		requireBoolean('options.debug', debug);
-		const pressure = checkPressureOptions(given);
+		const notices = checkNotices(given);
 		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
 		const handle = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		return adopt(handle, () => new FixedKind(handle, pressure), stack);
+		return adopt(handle, () => new FixedKind(handle, notices), stack);
 	}
 }

@@ -12,6 +12,7 @@ export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
 export type { Progress, ProgressOptions } from './jobs.ts';
 export { Kind } from './kind.ts';
 export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats.ts';
+export type { KindMediaError, MediaErrorOptions } from './losses.ts';
 export { NodeKind, type NodeKindOptions, type NodeUse } from './node-kind.ts';
 export { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 export { minPmemSize, PmemKind, type PmemKindOptions } from './pmem-kind.ts';

@@ -21,6 +21,8 @@ export interface KindStats {
 	free: number;
 	/** The longest piece of free memory. */
 	largestFree: number;
+	/** Memory that is out of use for good, because pages of it were lost: a bad block of the medium, for one. */
+	lost: number;
 	/** The most that callers and thread caches together have held. */
 	highWater: number;
 }

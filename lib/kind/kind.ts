@@ -13,6 +13,7 @@ import {
 	outOfRange,
 	type SystemError,
 } from '../errors.ts';
+import { keepGuardArmed } from '../guard.ts';
 import { checkJobOptions, finish, type JobOptions, throwIfAborted } from '../jobs.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer } from './block.ts';
@@ -22,7 +23,7 @@ import { warnOfLeaks } from './debug.ts';
 import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
 import { type ProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
-import { type CheckedPressureOptions, checkPressureOptions } from './pressure.ts';
+import { type CheckedNotices, checkNotices } from './notices.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
 import { wrongKind } from './refusals.ts';
@@ -41,7 +42,7 @@ const leastAlignment = 8;
 const debugCache = new Int32Array(0);
 
 /** Of a kind that was attached to: only who creates a kind is told of pressure. */
-const noPressure = checkPressureOptions({});
+const noNotices = checkNotices({});
 
 /** Handles that native code has made and no Kind has taken yet. */
 const made = new WeakSet<KindHandle>();
@@ -52,6 +53,7 @@ const made = new WeakSet<KindHandle>();
  * @param stack Where the kind was asked for.
  */
 export function adopt<K extends Kind>(handle: KindHandle, make: () => K, stack: string): K {
+	keepGuardArmed();
 	try {
 		made.add(handle);
 		const kind = make();
@@ -103,13 +105,13 @@ export abstract class Kind extends Allocator {
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared = false;
 
-	protected constructor(handle: KindHandle, pressure: CheckedPressureOptions = noPressure) {
+	protected constructor(handle: KindHandle, notices: CheckedNotices = noNotices) {
 		super();
 		if (!made.delete(handle)) throw illegalConstructor();
 		this.path = handle.path;
 		this.capacity = handle.capacity;
 		this.debug = handle.debug;
-		this.#blocks = new Blocks(this, handle, pressure);
+		this.#blocks = new Blocks(this, handle, notices);
 		this.#heap = this.#blocks.heap;
 		this.#number = handle.number;
 		connect(this, this.#blocks, {

@@ -8,13 +8,8 @@ import type { ProgressOptions } from './jobs.ts';
 import { attachAs, Kind, nodesOf } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { kmemNodes, requireNodes } from './nodes.ts';
+import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
 import { minPmemSize } from './pmem-kind.ts';
-import {
-	type CheckedPressureOptions,
-	checkPressureOptions,
-	type PressureOptions,
-	pressureOptions,
-} from './pressure.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
@@ -23,7 +18,7 @@ const { chunkSize } = native.kindLayout;
 const policies = ['bind', 'preferred', 'interleave'] as const;
 const hugePageModes = ['default', 'always', 'never'] as const;
 
-export interface NodeKindOptions extends PressureOptions {
+export interface NodeKindOptions extends NoticeOptions {
 	/**
 	 * - `bind`: memory of these nodes alone; when they are full, the kind is out of memory (MPOL_BIND).
 	 * - `preferred`: of these nodes as long as they have room, then of others (MPOL_PREFERRED_MANY; before Linux 5.15, of the first node).
@@ -58,12 +53,12 @@ export interface NodeUse {
 	bytes: number;
 }
 
-const names = ['policy', 'nearest', 'maxSize', 'hugePages', 'prefault', 'debug', ...pressureOptions];
+const names = ['policy', 'nearest', 'maxSize', 'hugePages', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
 interface Checked {
 	request: NodeKindRequest;
-	pressure: CheckedPressureOptions;
+	notices: CheckedNotices;
 }
 
 /** The largest number of a node that any kernel has. */
@@ -101,12 +96,12 @@ function checkOptions(given: unknown, options: unknown, known: string[]): Checke
 	if (maxSize !== 0) requireInteger('options.maxSize', maxSize, minPmemSize);
 	requireBoolean('options.prefault', prefault);
 	requireBoolean('options.debug', debug);
-	const pressure = checkPressureOptions(settings);
+	const notices = checkNotices(settings);
 	const nodes = nodesFor(given, nearest);
 	const path = nodes.length === 1 ? `NUMA node ${nodes[0]}` : `NUMA nodes ${nodes.join(', ')}`;
 	const size = Math.ceil(maxSize / chunkSize) * chunkSize;
 	const list = new Uint8Array(new Uint16Array(nodes).buffer);
-	return { request: [path, list, policyNumber, hugePageNumber, size, prefault, debug], pressure };
+	return { request: [path, list, policyNumber, hugePageNumber, size, prefault, debug], notices };
 }
 
 /** Gives an error of native code its reason. */
@@ -189,8 +184,8 @@ export class NodeKind extends Kind {
 		nodeKindOf = (handle) => new NodeKind(handle);
 	}
 
-	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
-		super(handle, pressure);
+	private constructor(handle: KindHandle, notices?: CheckedNotices) {
+		super(handle, notices);
 		this.wanted = Object.freeze([...handle.nodes]);
 		this.policy = policies[handle.policy]!;
 	}
@@ -232,7 +227,7 @@ export class NodeKind extends Kind {
 		return {
 			create: () => native.kindCreateNode(...checked.request),
 			createAsync: () => native.kindCreateNodeAsync(...checked.request),
-			kindOf: (handle) => new NodeKind(handle, checked.pressure),
+			kindOf: (handle) => new NodeKind(handle, checked.notices),
 			explained: (error) => explained(error, checked.request[0]),
 		};
 	}

@@ -9,12 +9,7 @@ import { isDebugging } from './debug.ts';
 import type { ProgressOptions } from './jobs.ts';
 import { attachAs, Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
-import {
-	type CheckedPressureOptions,
-	checkPressureOptions,
-	type PressureOptions,
-	pressureOptions,
-} from './pressure.ts';
+import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
@@ -23,7 +18,7 @@ const { chunkSize } = native.kindLayout;
 /** The smallest `maxSize` of a pmem kind in bytes: 16 MiB, memkind's MEMKIND_PMEM_MIN_SIZE. */
 export const minPmemSize = 16 * 1024 * 1024;
 
-export interface PmemKindOptions extends PressureOptions {
+export interface PmemKindOptions extends NoticeOptions {
 	/**
 	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
 	 * allocated, never more than this. Default 0: what the file system, or the quota of the directory, has.
@@ -60,7 +55,7 @@ export interface PmemKindOptions extends PressureOptions {
 	debug?: boolean;
 }
 
-const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', ...pressureOptions];
+const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
 interface Checked {
@@ -68,7 +63,7 @@ interface Checked {
 	mapSync: boolean;
 	request: KindRequest;
 	requireDax: boolean;
-	pressure: CheckedPressureOptions;
+	notices: CheckedNotices;
 }
 
 function checkOptions(directory: string | URL, options: unknown, known: string[]): Checked {
@@ -91,7 +86,7 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 		mapSync,
 		request: [path, Math.ceil(maxSize / chunkSize) * chunkSize, policy === 'conservative', mapSync, prefault, debug],
 		requireDax,
-		pressure: checkPressureOptions(given),
+		notices: checkNotices(given),
 	};
 }
 
@@ -173,8 +168,8 @@ export class PmemKind extends Kind {
 		pmemKindOf = (handle) => new PmemKind(handle);
 	}
 
-	private constructor(handle: KindHandle, pressure?: CheckedPressureOptions) {
-		super(handle, pressure);
+	private constructor(handle: KindHandle, notices?: CheckedNotices) {
+		super(handle, notices);
 		this.dax = isOnDax(handle);
 		this.mapping = handle.sync ? 'sync' : 'shared';
 		this.granularity = granularityOf(handle.sync, handle.deviceMajor, handle.deviceMinor);
@@ -225,11 +220,11 @@ export class PmemKind extends Kind {
 	}
 
 	static #recipe(checked: Checked): Recipe<PmemKind> {
-		const { request, requireDax, pressure } = checked;
+		const { request, requireDax, notices } = checked;
 		return {
 			create: () => native.kindCreate(...request),
 			createAsync: () => native.kindCreateAsync(...request),
-			kindOf: (handle) => new PmemKind(handle, pressure),
+			kindOf: (handle) => new PmemKind(handle, notices),
 			explained: (error) => explained(error, checked),
 			check: (kind) => {
 				if (requireDax && !kind.dax) throw notDax(kind);

@@ -3,11 +3,20 @@ import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { explain } from '../dax/index.ts';
-import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
-import { type FileStatus, native } from '../native.ts';
+import {
+	daxkindError,
+	invalidArgType,
+	invalidArgValue,
+	outOfRange,
+	refusal,
+	type SystemError,
+	systemError,
+} from '../errors.ts';
+import { keepGuardArmed } from '../guard.ts';
+import { type FileStatus, type LostPart, native } from '../native.ts';
 import { granularityOf } from './granularity.ts';
 import { whyNoFile } from './no-file.ts';
-import { makeMapping, type PmemMapping } from './pmem-mapping.ts';
+import { type MappingMediaError, makeMapping, type PmemMapping } from './pmem-mapping.ts';
 
 /** Options of {@link mapFile}. */
 export interface MapFileOptions {
@@ -28,9 +37,28 @@ export interface MapFileOptions {
 	 * are. Default: as `writable`.
 	 */
 	allocate?: boolean;
+	/**
+	 * Called in a later turn of the event loop when a part of the mapping is lost: a bad block of the medium, a file that somebody has
+	 * truncated. It reads as zeros from then on. Without a listener, and without a subscriber of the channel `daxkind:media-error`
+	 * (node:diagnostics_channel), there is a process warning.
+	 */
+	onMediaError?: (error: MappingMediaError) => void;
+	/**
+	 * What to do where the range is on bad blocks that the kernel knows of: 'report' maps it, and tells as of other losses; 'refuse' throws
+	 * ERR_DAXKIND_BAD_BLOCKS. Default 'report'.
+	 */
+	errors?: 'report' | 'refuse';
 }
 
-const optionNames: readonly (keyof MapFileOptions)[] = ['offset', 'length', 'writable', 'sync', 'allocate'];
+const optionNames: readonly (keyof MapFileOptions)[] = [
+	'offset',
+	'length',
+	'writable',
+	'sync',
+	'allocate',
+	'onMediaError',
+	'errors',
+];
 
 interface Request {
 	fd: number;
@@ -40,6 +68,8 @@ interface Request {
 	allocate: boolean;
 	offset: number;
 	length: number | undefined;
+	onMediaError: MapFileOptions['onMediaError'] | undefined;
+	refusesErrors: boolean;
 }
 
 /** What the ends of a mapping of this file are multiples of, in bytes, and its name. */
@@ -125,6 +155,17 @@ function open(path: string, writable: boolean): number {
 	}
 }
 
+/** The error of `errors: 'refuse'`. */
+function badBlocks({ path, offset }: Request, known: LostPart[]): Error {
+	const badBlocks = known.map((part) => ({ offset: offset + part.offset, length: part.length }));
+	const bytes = known.reduce((sum, { length }) => sum + length, 0);
+	const where = `${known.length === 1 ? '' : `in ${known.length} places, the first `}from byte ${badBlocks[0]!.offset} on`;
+	const name = path ?? 'the file';
+	const finding = `${name} is on bad blocks of its device: ${bytes} bytes ${where}`;
+	const remedy = path === undefined ? undefined : `daxkind repair ${path}`;
+	return Object.assign(refusal('ERR_DAXKIND_BAD_BLOCKS', name, finding, remedy), { badBlocks });
+}
+
 function mapDescriptor(request: Request): PmemMapping {
 	const status = native.statxDescriptor(request.fd);
 	if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) {
@@ -136,22 +177,29 @@ function mapDescriptor(request: Request): PmemMapping {
 	const bytes = checkedLength(request, status);
 	if (request.allocate) allocate(request, request.offset, bytes);
 	const mapped = map(request, bytes);
+	keepGuardArmed();
+	if (request.refusesErrors && mapped.knownBad.length > 0) {
+		native.releaseMapping(mapped.id);
+		native.detachArrayBuffer(mapped.arrayBuffer);
+		throw badBlocks(request, mapped.knownBad);
+	}
 	// As in libpmem2: nothing has to be done for what is private.
 	const granularity = request.writable ? granularityOf(mapped.sync, status.deviceMajor, status.deviceMinor) : 'byte';
-	return makeMapping({ ...mapped, granularity, writable: request.writable, path: request.path });
+	const { writable, path, onMediaError } = request;
+	return makeMapping({ ...mapped, granularity, writable, path, onMediaError });
 }
 
 /**
  * Maps a file, or part of one, into memory: its bytes as a Buffer over the mapping itself, with nothing copied.
  *
- * Another process that truncates the file while it is mapped makes later accesses raise SIGBUS, which ends this process; that is how
- * mmap is. A child process does not inherit the mapping.
+ * Where a page of the file is lost (a bad block, or somebody truncates the file), an access reads zeros, and `onMediaError` says so. A
+ * child process does not inherit the mapping.
  *
  * @param file A path, a file: URL, or the descriptor of an open file, which stays open and may be closed at once.
  * @param options What to map, and how.
  * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; RangeError ERR_OUT_OF_RANGE for an unaligned or
  *   too long range (hugetlbfs maps whole huge pages only), an empty file, and more than 4 GiB on Node 20; Error ERR_DAXKIND_FILE_TYPE
- *   for what is not a regular file; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap` (ENOTSUP if `sync` is demanded and
+ *   for what is not a regular file; ERR_DAXKIND_BAD_BLOCKS, with `badBlocks` in bytes of the file, if `errors` is 'refuse'; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap` (ENOTSUP if `sync` is demanded and
  *   the file is not on DAX, EACCES if a descriptor is read-only).
  * @example
  * const mapping = mapFile('/mnt/pmem/log', { sync: true });
@@ -162,13 +210,21 @@ function mapDescriptor(request: Request): PmemMapping {
 export function mapFile(file: string | URL | number, options?: MapFileOptions): PmemMapping {
 	const given = requireOptions('options', options);
 	requireKnownOptions('options', given, optionNames);
-	const { writable = true, sync, allocate = writable, offset = 0, length } = given;
+	const { writable = true, sync, allocate = writable, offset = 0, length, onMediaError, errors = 'report' } = given;
 	requireBoolean('options.writable', writable);
 	if (sync !== undefined) requireBoolean('options.sync', sync);
 	requireBoolean('options.allocate', allocate);
 	requireInteger('options.offset', offset);
 	if (length !== undefined) requireInteger('options.length', length, 1);
-	const shared = { writable, sync, allocate, offset, length };
+	if (onMediaError !== undefined && typeof onMediaError !== 'function') {
+		throw invalidArgType('options.onMediaError', 'of type function', onMediaError);
+	}
+	if (typeof errors !== 'string') throw invalidArgType('options.errors', 'of type string', errors);
+	if (errors !== 'report' && errors !== 'refuse') {
+		throw invalidArgValue('options.errors', "'report' or 'refuse'", errors);
+	}
+	const refusesErrors = errors === 'refuse';
+	const shared = { writable, sync, allocate, offset, length, onMediaError, refusesErrors };
 	if (sync && !writable) throw invalidArgValue('options.sync', 'false or absent if options.writable is false', sync);
 	if (shared.allocate && !writable) {
 		throw invalidArgValue('options.allocate', 'false or absent if options.writable is false', true);

@@ -1,7 +1,8 @@
 // A file mapped into memory: its bytes as a Buffer, and the calls that make them persistent.
 import { requireInteger } from '../arguments.ts';
 import { illegalConstructor, invalidState, invalidThis, type SystemError, systemError } from '../errors.ts';
-import { native } from '../native.ts';
+import { type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
+import { type LostPart, type NativeLoss, native } from '../native.ts';
 import type { Granularity } from './granularity.ts';
 
 /** What native code knows a mapping by. */
@@ -16,6 +17,12 @@ export let makeMapping: (mapped: Mapped) => PmemMapping;
 /** Known here alone: an object that others make could name any mapping as its own. */
 const makersKey = Symbol('mapFile');
 
+/** What `onMediaError` of a mapping is told: a part of it is lost, and reads as zeros now. */
+export interface MappingMediaError extends LostPart {
+	/** The file's path, as it was given; undefined of a descriptor. */
+	path: string | undefined;
+}
+
 /** What `mapFile` has found out and hands over. */
 export interface Mapped {
 	id: number;
@@ -24,6 +31,55 @@ export interface Mapped {
 	sync: boolean;
 	writable: boolean;
 	path: string | undefined;
+	onMediaError: ((error: MappingMediaError) => void) | undefined;
+	/** The pages that are on bad blocks by the kernel's list. */
+	knownBad: LostPart[];
+}
+
+/** Tells the owner of a mapping what is lost of it. */
+class MappingLosses implements LossTarget {
+	readonly onMediaError: Mapped['onMediaError'];
+	readonly #id: number;
+	readonly #path: string | undefined;
+
+	constructor({ id, path, onMediaError, knownBad }: Mapped) {
+		this.onMediaError = onMediaError;
+		this.#id = id;
+		this.#path = path;
+		watchLosses(true, id, this);
+		tellKnown(this, knownBad);
+	}
+
+	end(): void {
+		unwatchLosses(true, this.#id);
+	}
+
+	mediaErrors({ offset, length, cause }: NativeLoss): MappingMediaError[] {
+		return [{ offset, length, cause, path: this.#path }];
+	}
+
+	get what(): string {
+		return this.#path === undefined ? 'A mapping' : `The mapping of '${this.#path}'`;
+	}
+}
+
+/** All parts of both, in order; what they have in common has the first one's cause. */
+function union(known: LostPart[], met: LostPart[]): LostPart[] {
+	const rest = met.flatMap((part) => {
+		let pieces = [part];
+		for (const { offset, length } of known) {
+			const end = offset + length;
+			pieces = pieces.flatMap((piece) => {
+				const pieceEnd = piece.offset + piece.length;
+				const before = { ...piece, length: Math.min(pieceEnd, offset) - piece.offset };
+				const from = Math.max(piece.offset, end);
+				const behind = { ...piece, offset: from, length: pieceEnd - from };
+				return [before, behind].filter((each) => each.length > 0);
+			});
+		}
+		return pieces;
+	});
+	return [...known, ...rest].sort((one, other) => one.offset - other.offset);
 }
 
 /** msync, which says nothing of pages that are gone; the error of those with its cause. */
@@ -57,6 +113,8 @@ export class PmemMapping implements Disposable {
 	readonly #arrayBuffer: ArrayBuffer;
 	/** The file's path, as it was given; undefined of a descriptor. */
 	readonly path: string | undefined;
+	readonly #losses: MappingLosses;
+	readonly #knownBad: LostPart[];
 	#isMapped = true;
 
 	static {
@@ -69,6 +127,8 @@ export class PmemMapping implements Disposable {
 		if (key !== makersKey) throw illegalConstructor();
 		const { id, arrayBuffer, granularity, sync, writable, path } = mapped;
 		this.#id = id;
+		this.#losses = new MappingLosses(mapped);
+		this.#knownBad = mapped.knownBad;
 		this.#arrayBuffer = arrayBuffer;
 		this.path = path;
 		this.buffer = Buffer.from(arrayBuffer);
@@ -148,7 +208,21 @@ export class PmemMapping implements Disposable {
 		if (!this.#isMapped) return;
 		native.releaseMapping(this.#id);
 		this.#isMapped = false;
+		this.#losses.end();
 		native.detachArrayBuffer(this.#arrayBuffer);
+	}
+
+	/**
+	 * The parts of the mapping that are lost so far: those on bad blocks that the kernel knew of when the file was mapped, and those where
+	 * an access has met a page that the kernel could not give, and has got zeros. What is stored there after that is read back, but
+	 * reaches no file.
+	 *
+	 * @returns In the order of the file; empty after `unmap`.
+	 */
+	errors(): LostPart[] {
+		if (!isMapping(this)) throw invalidThis('PmemMapping');
+		if (!this.#isMapped) return [];
+		return union(this.#knownBad, native.mappingErrors(this.#id));
 	}
 
 	/** {@link PmemMapping.unmap}, for `using`. */

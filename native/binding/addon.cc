@@ -6,11 +6,16 @@
 #include "binding/errors.h"
 #include "binding/exports.h"
 #include "binding/hold.h"
+#include "binding/losses.h"
 #include "binding/mapping.h"
 #include "binding/shown.h"
 #include "binding/values.h"
 
 namespace daxkind {
+
+AddonState::~AddonState() {
+    if (losses != nullptr) losses->stop();
+}
 
 namespace {
 
@@ -41,6 +46,8 @@ Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
     exportFlags(env, exports);
     exportMapping(env, exports);
     exportShown(env, exports);
+    exportGuard(env, exports);
+    exportLosses(env, exports);
     exportPersist(env, exports);
     HoldTable* const holds = HoldTable::create(env);
     exportKindLayout(env, exports);

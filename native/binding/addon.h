@@ -9,6 +9,7 @@
 namespace daxkind {
 
 class EnvironmentJobs;
+class LossQueue;
 class MappingTable;
 struct ShownBuffers;
 
@@ -24,6 +25,10 @@ struct AddonState {
     // The ArrayBuffers that scripts see memory by (shown.h); shared with their finalizers as well.
     std::shared_ptr<ShownBuffers> shown;
 
+    // What its kinds and mappings have lost. Null until the first one.
+    std::shared_ptr<LossQueue> losses;
+
+    ~AddonState();
     static AddonState& of(Napi::Env env) { return *env.GetInstanceData<AddonState>(); }
 };
 

@@ -5,6 +5,7 @@
 
 #include "binding/errors.h"
 #include "binding/external.h"
+#include "binding/losses.h"
 #include "binding/values.h"
 
 namespace daxkind {
@@ -110,6 +111,8 @@ Napi::Value HoldTable::attach(Napi::Env env, std::shared_ptr<Kind> kind) {
     hold->cache = std::move(cache);
     listen(env, hold.get());
     const int64_t id = ++last_;
+    hold->lossSink = std::make_shared<QueueSink>(LossQueue::of(env), false, id);
+    hold->kind->losses.add(hold->lossSink);
     holds_[id] = std::move(hold);
     handle["id"] = static_cast<double>(id);
     return handle;

@@ -23,6 +23,8 @@ struct Hold {
     std::shared_ptr<LoopCall> loopCall;
     // The heap has something to ask of this thread; set under the heap's lock.
     std::atomic<bool> isWoken{false};
+    // Has this thread told of what the kind loses.
+    std::shared_ptr<LossSink> lossSink;
     // Freed blocks that debug mode keeps out of use for a while, with a generation that nobody else knows. A thread may
     // end before it gives them back.
     std::unordered_map<uint64_t, uint64_t> quarantine;

@@ -43,8 +43,15 @@ napi_value createFixed(napi_env env, napi_callback_info info) {
         return throwInvalidArgType(env, "mapping", "a mapping that is not unmapped");
     }
     const Kind::AtOnce atOnce;
-    const FixedKindRequest request{range->address, range->file, std::shared_ptr<std::atomic<int>>(range, &range->users),
-                                   path, debug};
+    FixedKindRequest request;
+    request.base = range->address;
+    request.file = range->file;
+    request.watch = &range->watch;
+    request.causeOf = [at = range.get()](const guard::Part& part) { return at->causeOf(part); };
+    request.knownBad = range->knownBad;
+    request.users = std::shared_ptr<std::atomic<int>>(range, &range->users);
+    request.path = path;
+    request.debug = debug;
     const char* failedCall = "";
     std::shared_ptr<Kind> kind;
     const int error = makeFixedKind(request, &kind, &failedCall);

@@ -30,6 +30,7 @@ napi_value stats(napi_env env, napi_callback_info info) {
     set("cached", stats.cached);
     set("free", stats.free);
     set("largestFree", stats.largestFree);
+    set("lost", stats.lost);
     set("highWater", stats.highWater);
     return result;
 }
@@ -58,6 +59,14 @@ napi_value classUse(napi_env env, napi_callback_info info) {
         }
     }
     return table;
+}
+
+// kindListen(id): this hold has somebody who listens to what the kind loses
+napi_value listen(napi_env env, napi_callback_info info) {
+    KindCall call(env, info, 1);
+    Hold* const at = call.hold();
+    if (!call.isRefused() && at != nullptr) at->lossSink->isListening = true;
+    return nullptr;
 }
 
 // kindLeave(id): whether this hold on the kind is the last, for all others have left, too
@@ -130,6 +139,7 @@ void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* holds)
     exportFunctions(env, exports,
                     {{"kindStats", stats},
                      {"kindClassUse", classUse},
+                     {"kindListen", listen},
                      {"kindLeave", leave},
                      {"kindPurge", purge},
                      {"kindWatch", watch},

@@ -2,19 +2,44 @@
 // mapping.h for when the addresses themselves are given back.
 #include "binding/mapping.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "binding/addon.h"
 #include "binding/call.h"
 #include "binding/errors.h"
 #include "binding/exports.h"
+#include "binding/losses.h"
 #include "binding/shown.h"
 #include "binding/values.h"
+#include "media/bad_blocks.h"
+#include "region/loss_cause.h"
 #include "syscalls/mapping.h"
+#include "syscalls/statfs.h"
 #include "syscalls/statx.h"
 
 namespace daxkind {
 
 MappedRange::~MappedRange() {
+    watch.end();
     syscalls::unmap(address, length);
+}
+
+LossCause MappedRange::causeOf(const guard::Part& part) const {
+    if (part.isPoisoned) return LossCause::kMedia;
+    const int fd = path.empty() ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return LossCause::kUnknown;
+    syscalls::FileStatus status;
+    const bool isSame = syscalls::statxDescriptor(fd, &status) == 0 && status.deviceMajor == file.deviceMajor &&
+                        status.deviceMinor == file.deviceMinor && status.inode == file.inode;
+    const LossCause cause =
+        isSame ? lossCauseInFile(fd, {file.from + part.offset, part.length, false}) : LossCause::kUnknown;
+    close(fd);
+    return cause;
 }
 
 uint32_t MappingTable::add(std::shared_ptr<MappedRange> range) {
@@ -39,7 +64,21 @@ struct Ownership {
     ~Ownership() { table->remove(id); }
 };
 
-// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer }
+// [{ offset, length, cause }]
+Napi::Array partsArray(Napi::Env env, const MappedRange& range, const std::vector<guard::Part>& parts) {
+    Napi::Array array = Napi::Array::New(env, parts.size());
+    for (uint32_t at = 0; at < parts.size(); at++) {
+        const guard::Part& part = parts[at];
+        Napi::Object object = Napi::Object::New(env);
+        object["offset"] = static_cast<double>(part.offset);
+        object["length"] = static_cast<double>(std::min<uint64_t>(part.length, range.length - part.offset));
+        object["cause"] = nameOf(range.causeOf(part));
+        array[at] = object;
+    }
+    return array;
+}
+
+// mapDescriptor(fd, offset, length, writable, sync, path?) -> { id, arrayBuffer, knownBad }
 napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     Call call(env, info, 6);
     const auto [fd, offset, length] = call.descriptorRange();
@@ -52,6 +91,9 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     syscalls::FileStatus status;
     int result = syscalls::statxDescriptor(fd, &status);
     if (result != 0) return throwSystemError(env, result, "statx", shownPath);
+    uint64_t granule = 0;
+    result = syscalls::mappingGranule(fd, &granule);
+    if (result != 0) return throwSystemError(env, result, "fstatfs", shownPath);
     const FileRange file{status.deviceMajor, status.deviceMinor, status.inode, offset, offset + length};
 
     // JavaScript cannot be kept from storing into an ArrayBuffer, and a store into a read-only page kills the process.
@@ -69,15 +111,44 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
         return throwSystemError(env, result, "madvise", shownPath);
     }
 
+    auto range = std::make_shared<MappedRange>(address, length, file);
+    const uint64_t pages = (length + syscalls::pageSize() - 1) / syscalls::pageSize() * syscalls::pageSize();
+    result = range->watch.begin(address, pages, granule);
+    if (result != 0) return throwSystemError(env, result, "pthread_create", shownPath);
+
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
     auto ownership = std::make_shared<Ownership>();
     ownership->table = table;
-    ownership->id = table->add(std::make_shared<MappedRange>(address, length, file));
+    ownership->id = table->add(range);
+    if (path) range->path = *path;
+    // What is not on DAX is read and written by the kernel, which says it then.
+    if (status.dax().value_or(false)) {
+        const auto device = media::BadBlocks::ofBlockDevice(status.deviceMajor, status.deviceMinor);
+        range->knownBad = media::badInFile(fd, offset, length, device);
+    }
+    const auto sink = std::make_shared<QueueSink>(LossQueue::of(env), true, ownership->id);
+    range->listener = std::make_shared<guard::Watch::Listener>(
+        [sink, weak = std::weak_ptr<MappedRange>(range)](const std::vector<guard::Part>& parts) {
+            const std::shared_ptr<MappedRange> range = weak.lock();
+            if (range == nullptr) return;
+            for (const guard::Part& part : parts) {
+                Loss loss;
+                loss.offset = part.offset;
+                loss.length = std::min<uint64_t>(part.length, range->length - part.offset);
+                loss.cause = range->causeOf(part);
+                // A kind over it tells the same.
+                loss.isHeard = range->users > 0;
+                loss.isFirst = true;
+                sink->lost(loss);
+            }
+        });
+    range->watch.listen(range->listener);
     const napi_value arrayBuffer = shownArrayBuffer(env, address, length, ownership);
     if (arrayBuffer == nullptr) return nullptr;
     Napi::Object made = Napi::Object::New(env);
     made.Set("id", Napi::Number::New(env, ownership->id));
     made.Set("arrayBuffer", Napi::Value(env, arrayBuffer));
+    made.Set("knownBad", partsArray(env, *range, range->knownBad));
     return made;
 }
 
@@ -93,14 +164,28 @@ napi_value releaseMapping(napi_env env, napi_callback_info info) {
     }
     const int result = syscalls::replaceWithAnonymous(entry->address, entry->length);
     if (result != 0) return throwSystemError(env, result, "mmap");
+    // A page that was lost meanwhile has the same zeros.
+    entry->watch.end();
     entry->released = true;
     return boolean(env, true);
+}
+
+// mappingErrors(id) -> [{ offset, length, cause }]
+napi_value mappingErrors(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const uint32_t id = call.uint32("id");
+    if (call.isRefused()) return nullptr;
+    const std::shared_ptr<MappedRange> entry = AddonState::of(env).mappings->find(id);
+    if (entry == nullptr) return Napi::Array::New(env);
+    return partsArray(env, *entry, entry->watch.allLost());
 }
 
 }  // namespace
 
 void exportMapping(Napi::Env env, Napi::Object exports) {
-    exportFunctions(env, exports, {{"mapDescriptor", mapDescriptor}, {"releaseMapping", releaseMapping}});
+    exportFunctions(
+        env, exports,
+        {{"mapDescriptor", mapDescriptor}, {"releaseMapping", releaseMapping}, {"mappingErrors", mappingErrors}});
 }
 
 }  // namespace daxkind

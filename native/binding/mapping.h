@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "region/fixed.h"
 
@@ -21,6 +23,11 @@ struct MappedRange {
     FileRange file;
     // releaseMapping has put anonymous memory in the file's place.
     bool released = false;
+    // Over the file, and no more once it is released.
+    guard::Watch watch;
+    std::shared_ptr<guard::Watch::Listener> listener;
+    std::string path;                   // Empty: it is not known.
+    std::vector<guard::Part> knownBad;  // Since it was mapped.
     // Kinds that are open over it.
     std::atomic<int> users{0};
 
@@ -29,6 +36,8 @@ struct MappedRange {
     MappedRange(const MappedRange&) = delete;
     MappedRange& operator=(const MappedRange&) = delete;
     ~MappedRange();
+    // Why a part of it was lost. The file may have another name by now: then it is not known.
+    LossCause causeOf(const guard::Part& part) const;
 };
 
 class MappingTable {

@@ -2,6 +2,7 @@
 // itself, so no address outside it can be named.
 #include <napi.h>
 
+#include <cerrno>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "binding/errors.h"
 #include "binding/exports.h"
 #include "binding/values.h"
+#include "guard/watch.h"
 #include "persist/cpu.h"
 #include "persist/flush.h"
 #include "syscalls/mapping.h"
@@ -41,6 +43,13 @@ std::optional<FlushInstruction> instructionNamed(const std::string& name) {
     return std::nullopt;
 }
 
+// What is lost is on no medium, and cannot be made persistent. Whether that is so, with an exception pending.
+bool refuseLost(napi_env env, const ByteView& range, const char* call, const char* path) {
+    if (!guard::isLost(range.data, range.length)) return false;
+    throwSystemError(env, -EFAULT, call, path);
+    return true;
+}
+
 // flush(view, offset, length, instruction?)
 napi_value flush(napi_env env, napi_callback_info info) {
     Call call(env, info, 4);
@@ -55,6 +64,7 @@ napi_value flush(napi_env env, napi_callback_info info) {
         instruction = *named;
     }
     persist::flush(range->data, range->length, instruction);
+    refuseLost(env, *range, "flush", nullptr);
     return nullptr;
 }
 
@@ -72,6 +82,7 @@ napi_value syncPages(napi_env env, napi_callback_info info) {
     if (!range) return nullptr;
     const auto path = call.optionalPath("path");
     if (call.isRefused() || range->length == 0) return nullptr;
+    if (refuseLost(env, *range, "msync", path ? path->c_str() : nullptr)) return nullptr;
     const char* failedCall = "msync";
     int result = syscalls::syncPages(range->data, range->length);
     if (result == 0) {

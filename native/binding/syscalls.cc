@@ -165,7 +165,7 @@ napi_value fileExtents(napi_env env, napi_callback_info info) {
     if (result != 0) return throwSystemError(env, result, failedCall, path.c_str());
     std::vector<syscalls::Extent> extents;
     bool complete = false;
-    result = syscalls::readExtents(fd, most, &extents, &complete);
+    result = syscalls::readExtents(fd, 0, std::numeric_limits<uint64_t>::max(), most, &extents, &complete);
     close(fd);
     if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
     constexpr size_t fields = 4;

@@ -115,9 +115,17 @@ int CommitMap::commitClaimed(HeapLock& lock, Granules range) {
     claim(range, true);
     // Before the call: what is above has never been backed, so that sweep() claims it without a look.
     usedChunks_ = std::max(usedChunks_, (range.to - 1) / kGranulesPerChunk + 1);
-    const int error = withoutLock(lock, range, &commitPace_,
-                                  [this](uint64_t offset, uint64_t length) { return region_->commit(offset, length); });
+    std::vector<guard::Part> bad;
+    const int error = withoutLock(lock, range, &commitPace_, [this, &bad](uint64_t offset, uint64_t length) {
+        const int error = region_->commit(offset, length);
+        if (error == 0) bad = region_->knownBad(offset, length);
+        return error;
+    });
     if (error == 0) book(range, true);
+    for (const guard::Part& part : bad) {
+        const uint64_t from = range.from * kCommitGranule + part.offset;
+        bad_.push_back({from, from + part.length});
+    }
     // A part of it may have got storage, and kept it.
     if (error != 0) hasFailed_ = true;
     claim(range, false);
@@ -243,8 +251,8 @@ GivingStep CommitMap::decay(HeapLock& lock, uint32_t ageMs) {
     return {0, hasDirtyChunks() ? std::max(soonest, 1u) : GivingStep::kNever};
 }
 
-bool CommitMap::hasStray() const {
-    if (!isElastic_ || hasFailed_) return hasFailed_;
+bool CommitMap::holdsStray() const {
+    if (!isElastic_) return false;
     const int64_t resident = region_->resident();
     return resident > 0 && static_cast<uint64_t>(resident) >= committedBytes() + kChunkSize;
 }

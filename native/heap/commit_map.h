@@ -14,6 +14,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "heap/lazy_array.h"
 #include "jobs/pace.h"
@@ -70,8 +72,12 @@ class CommitMap {
     // Nothing at and above this byte is backed.
     uint64_t usedEnd() const { return isElastic_ ? usedChunks_ * kChunkSize : region_->capacity(); }
     uint64_t committedBytes() const { return isElastic_ ? committedGranules_ * kCommitGranule : region_->capacity(); }
+    // What has turned out to be bad where storage was committed, since this was called before: bytes of the region.
+    std::vector<ByteRange> takeBad() { return std::exchange(bad_, {}); }
     // Whether there is storage for sweep() to give back: a chunk or more, or some that was not taken back before.
-    bool hasStray() const;
+    bool hasStray() const { return hasFailed_ || holdsStray(); }
+    // The same without what should have been taken back: what the region's storage is more than has been committed.
+    bool holdsStray() const;
     // From now on storage goes back by decommit() alone.
     void keep() { keeps_ = true; }
     // Whether some whole chunk is free and still backed, so that decay() will have work.
@@ -130,6 +136,7 @@ class CommitMap {
     uint32_t giving_ = 0;     // System calls under way.
     bool hasFailed_ = false;  // A system call has failed since the last sweep.
     std::condition_variable unclaimed_;
+    std::vector<ByteRange> bad_;
 
     // The file system is full: until then no attempt is made for as much, or more.
     uint32_t fullSince_ = 0;  // Coarse clock; 0: it is not.

@@ -102,6 +102,7 @@ bool Heap::isDrained() {
 int Heap::freeLocked(uint64_t offset) {
     uint32_t sizeClass;
     if (slabs_.free(offset, &sizeClass) == 0) {
+        undoom(offset);
         takenBytes_ -= classSize(sizeClass);
         noteFreed();
         return 0;
@@ -110,6 +111,7 @@ int Heap::freeLocked(uint64_t offset) {
     if (unit >= runs_.totalUnits() || offset != unit << runs_.unitShift()) return -EINVAL;
     const uint64_t bytes = uint64_t{runs_.largeUnits(static_cast<uint32_t>(unit))} << runs_.unitShift();
     if (!runs_.releaseLarge(static_cast<uint32_t>(unit))) return -EINVAL;
+    undoom(offset);
     takenBytes_ -= bytes;
     takenRunBytes_ -= bytes;
     takenRuns_--;
@@ -132,6 +134,11 @@ int Heap::resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units) {
     const uint32_t had = runs_.largeUnits(static_cast<uint32_t>(unit));
     const int error = runs_.resizeLarge(lock, static_cast<uint32_t>(unit), units);
     if (error != 0) return error == -EBUSY ? -ENOMEM : error;
+    if (doomed_.count(offset) != 0) {
+        undoom(offset);
+        if (runs_.isLost(static_cast<uint32_t>(unit), units))
+            doom(offset, hasCode(units) ? codeOfRun(units) : kRunCode);
+    }
     if (units > had) {
         const uint64_t more = static_cast<uint64_t>(units - had) << runs_.unitShift();
         takenRunBytes_ += more;
@@ -317,7 +324,7 @@ int Heap::commit(uint64_t offset, uint64_t length) {
     HeapLock lock(mutex_);
     int error = -EBUSY;
     for (int tries = 0; tries < kCommitTries && error == -EBUSY; tries++) {
-        error = runs_.storage().commit(lock, {offset, offset + length});
+        error = runs_.commitBytes(lock, {offset, offset + length});
     }
     return error;
 }
@@ -412,7 +419,9 @@ HeapStats Heap::stats() {
     stats.capacity = capacity_;
     stats.committed = runs_.storage().committedBytes();
     stats.free = runs_.freeUnits() << shift;
-    stats.active = (static_cast<uint64_t>(runs_.totalUnits()) << shift) - stats.free;
+    const uint64_t unusable = runs_.unusableUnits() << shift;
+    stats.active = (static_cast<uint64_t>(runs_.totalUnits()) << shift) - stats.free - unusable;
+    stats.lost = unusable + slabs_.retiredBytes();
     stats.largestFree = static_cast<uint64_t>(runs_.longestFree()) << shift;
     stats.highWater = highWater_;
     return stats;

@@ -8,6 +8,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <unordered_map>
+#include <vector>
 
 #include "heap/owners.h"
 #include "heap/places.h"
@@ -45,6 +47,7 @@ struct HeapStats {
     uint64_t cached;       // Bytes of free blocks in thread caches.
     uint64_t free;         // Bytes in no slab and no run.
     uint64_t largestFree;  // Bytes of the longest free run.
+    uint64_t lost;         // Bytes that are out of use for good.
     uint64_t highWater;    // The most bytes that callers and thread caches ever held together.
 };
 
@@ -56,6 +59,22 @@ struct ClassUse {
     uint64_t bytes;         // Their usable sizes.
     uint64_t cachedBlocks;  // Free blocks in thread caches.
     uint64_t cachedBytes;
+};
+
+// What was in a lost place.
+struct LostPlace {
+    enum class Sort { kFree, kBlock, kReferenced, kRaw };
+    Sort sort = Sort::kFree;
+    // The block, in bytes of the region; or the free memory.
+    uint64_t offset = 0;
+    uint64_t length = 0;
+    // Of a referenced block.
+    Reference reference = {};
+    // Of a block whose raw handle is out: the number of its place, and the generation.
+    uint64_t number = 0;
+    uint16_t generation = 0;
+    // The handle, for who knows the first of the kind's.
+    uint64_t handle(uint64_t first) const { return first + (number << kRawGenerationBits) + generation; }
 };
 
 // What JavaScript's raw handles look at: see places.h, slab_allocator.h and run_allocator.h for the layouts.
@@ -151,6 +170,11 @@ class Heap {
     uint64_t purgeSome(uint64_t most);
     // Backs a part of the region. 0 or the region's error, or -EBUSY.
     int commit(uint64_t offset, uint64_t length);
+    // A part of the region is lost, and not to be handed out again. Tells what was there; nothing where no storage is:
+    // it is got back with that. Blocks that somebody holds are out of use when they are freed.
+    std::vector<LostPlace> lose(uint64_t offset, uint64_t length);
+    // What of a part of the region may be touched: all but what is lost.
+    std::vector<ByteRange> usable(uint64_t offset, uint64_t length);
     // A part of the region has been faulted in: gives back what was purged meanwhile, and has got storage again by
     // that.
     void dropStray(uint64_t offset, uint64_t length);
@@ -184,7 +208,18 @@ class Heap {
     // Gives everything in the cache back, and slabs that are kept empty.
     int flushAllLocked(ThreadCache* cache);
     int freeLocked(uint64_t offset);
-    // Gives back the block of a magazine's entry.
+    void loseUnits(uint32_t from, uint32_t to, std::vector<LostPlace>* places);
+    // The block, of that code, is to come to the heap when it is freed.
+    void doom(uint64_t offset, uint32_t code);
+    // It has come, or is another one now.
+    void undoom(uint64_t offset);
+    LostPlace placeOf(uint64_t offset, uint64_t length, uint64_t number);
+    // The large run that the unit is in; 0 units if it is in none.
+    void largeRunAround(uint32_t unit, uint32_t* start, uint32_t* units) const;
+    bool isCached(uint64_t offset, uint32_t code);
+    // Where the block of a magazine's entry is. False if there is none.
+    bool offsetOfEntry(const ThreadCache::Word* entry, uint64_t* offset) const;
+    // Gives it back.
     int freeEntry(const ThreadCache::Word* entry);
     uint32_t ownerOfRun(uint32_t unit) const {
         return places_.owners.isOpen() ? places_.owners[numberOfUnit(unit)] : kFirstOwner;
@@ -241,6 +276,9 @@ class Heap {
     bool isDecayUrgent_ = false;  // And at once.
     uint32_t waitsInVain_ = 0;    // It does not get on; after some of these no free waits for it any more.
     std::condition_variable decayed_;
+    // Blocks with a lost place that somebody holds, or has cached: their codes, by offset.
+    std::unordered_map<uint64_t, uint32_t> doomed_;
+    uint32_t doomedIn_[kMagazines] = {};  // How many of them, by the magazine that they would go to.
     bool isClosed_ = false;
     bool failing_ = false;  // Some cache has something marked as failed.
     // What has been taken out of slabs and runs: by callers, or by thread caches.

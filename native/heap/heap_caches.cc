@@ -54,6 +54,7 @@ int Heap::attach(ThreadCache* cache) {
     slabs_.addOwner(owner);
     cache->next = caches_;
     caches_ = cache;
+    for (uint32_t index = 0; index < kMagazines; index++) cache->bar(index, doomedIn_[index] > 0);
     // While others do not ask for what has failed, nothing may be freed without their noticing.
     cache->isStarved = failing_;
     return 0;
@@ -189,12 +190,17 @@ int Heap::refill(ThreadCache* cache, uint32_t code) {
     return error;
 }
 
-int Heap::freeEntry(const ThreadCache::Word* entry) {
+bool Heap::offsetOfEntry(const ThreadCache::Word* entry, uint64_t* offset) const {
     const int32_t segment = entry[0];
     const uint32_t rest = static_cast<uint32_t>(entry[1]);
-    if (segment != kByNumber) return freeLocked((uint64_t{static_cast<uint32_t>(segment)} << kSegmentShift) + rest);
+    if (segment == kByNumber) return slabs_.findNumber(rest, offset);
+    *offset = (uint64_t{static_cast<uint32_t>(segment)} << kSegmentShift) + rest;
+    return true;
+}
+
+int Heap::freeEntry(const ThreadCache::Word* entry) {
     uint64_t offset;
-    return slabs_.findNumber(rest, &offset) ? freeLocked(offset) : -EINVAL;
+    return offsetOfEntry(entry, &offset) ? freeLocked(offset) : -EINVAL;
 }
 
 // Gives the `count` blocks back that have been in the magazine for longest.
@@ -278,7 +284,8 @@ void Heap::assign(ThreadCache* cache, uint32_t code) {
     // A length of which the cache can hold less than two is not worth holding.
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord)) / unitsOf(code) / 2;
     magazine[kMagazineCode] = static_cast<int32_t>(code);
-    magazine[kMagazineLimit] = static_cast<int32_t>(2 * std::min(most, kMostEntries));
+    const bool isBarred = cache->isBarred(magazineOf(code));
+    magazine[kMagazineLimit] = isBarred ? 0 : static_cast<int32_t>(2 * std::min(most, kMostEntries));
 }
 
 // Makes room in a magazine of runs. What it holds of another length goes, and it is for this one from now on.

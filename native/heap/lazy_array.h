@@ -15,9 +15,7 @@ class LazyArray {
     LazyArray() = default;
     LazyArray(const LazyArray&) = delete;
     LazyArray& operator=(const LazyArray&) = delete;
-    ~LazyArray() {
-        if (data_ != nullptr) munmap(data_, bytes_);
-    }
+    ~LazyArray() { close(); }
 
     bool isOpen() const { return data_ != nullptr; }
 
@@ -31,6 +29,12 @@ class LazyArray {
         madvise(at, bytes_, MADV_NOHUGEPAGE);
         data_ = static_cast<T*>(at);
         return 0;
+    }
+
+    // Gives it all back.
+    void close() {
+        if (data_ != nullptr) munmap(data_, bytes_);
+        data_ = nullptr;
     }
 
     T& operator[](size_t index) { return data_[index]; }

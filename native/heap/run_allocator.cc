@@ -1,6 +1,7 @@
 #include "heap/run_allocator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "heap/clock.h"
 
@@ -180,6 +181,7 @@ void RunAllocator::take(uint32_t index, uint32_t start, uint32_t units) {
 int RunAllocator::takeAndCommit(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start) {
     uint32_t busy[kMostPlaces];
     uint32_t count = 0;
+    bool isDropped = false;
     int error;
     do {
         const uint32_t index = units > freeUnits_ ? kNone : find(units, alignment, start);
@@ -188,13 +190,17 @@ int RunAllocator::takeAndCommit(HeapLock& lock, uint32_t units, uint64_t alignme
             break;
         }
         take(index, *start, units);
-        error = storage_.commit(lock, bytes(*start, units));
+        error = commitBytes(lock, bytes(*start, units));
         if (error == -EBUSY) {
             busy[count++] = *start;
         } else if (error != 0) {
             release(*start, units);
+        } else if (isLost(*start, units)) {
+            // It turned out meanwhile. What is left of it is in shorter runs.
+            release(*start, units);
+            isDropped = true;
         }
-    } while (error == -EBUSY && count < kMostPlaces);
+    } while ((error == -EBUSY && count < kMostPlaces) || (error == 0 && std::exchange(isDropped, false)));
     while (count > 0) release(busy[--count], units);
     return error;
 }
@@ -233,6 +239,12 @@ int RunAllocator::allocate(HeapLock& lock, uint32_t units, uint64_t alignment, u
         if (!isOutOfRoom(error)) return error;
         while (purge(lock, UINT64_MAX) > 0) continue;
     }
+    // Where holes have been read, tmpfs has filled them.
+    if (storage_.holdsStray()) {
+        storage_.sweep(lock, {0, region_->capacity()});
+        error = takeAndCommit(lock, units, alignment, start);
+        if (!isOutOfRoom(error)) return error;
+    }
     if (alignment <= 1ull << unitShift_) {
         fullUnits_ = units;
         fullSince_ = coarseMs();
@@ -241,7 +253,67 @@ int RunAllocator::allocate(HeapLock& lock, uint32_t units, uint64_t alignment, u
     return error;
 }
 
+uint32_t RunAllocator::freeRunAt(uint32_t unit, uint32_t* next) const {
+    *next = totalUnits_;
+    for (uint32_t index = 0; index < runsMade_; index++) {
+        const FreeRun& run = runs_[index];
+        if (run.units == 0) continue;
+        if (run.start > unit)
+            *next = std::min(*next, run.start);
+        else if (unit - run.start < run.units)
+            return index;
+    }
+    return kNone;
+}
+
+void RunAllocator::addLost(uint32_t start, uint32_t end) {
+    auto next = lost_.upper_bound(start);
+    if (next != lost_.end() && next->first == end) {
+        end = next->second;
+        next = lost_.erase(next);
+    }
+    if (next != lost_.begin() && std::prev(next)->second == start)
+        std::prev(next)->second = end;
+    else
+        lost_[start] = end;
+}
+
+int RunAllocator::commitBytes(HeapLock& lock, ByteRange range) {
+    const int error = storage_.commit(lock, range);
+    for (const ByteRange& bad : storage_.takeBad()) {
+        const uint64_t last = std::min<uint64_t>(((bad.to - 1) >> unitShift_) + 1, totalUnits_);
+        const auto first = static_cast<uint32_t>(bad.from >> unitShift_);
+        if (first < last) lose(first, static_cast<uint32_t>(last) - first, [](uint32_t, uint32_t) {});
+    }
+    return error;
+}
+
+bool RunAllocator::isLost(uint32_t start, uint32_t units) const {
+    const auto next = lostFrom(start);
+    return next != lost_.end() && next->first < start + units;
+}
+
+void RunAllocator::addUsable(uint64_t start, uint64_t end, std::vector<ByteRange>* parts) const {
+    auto lost = lostFrom(static_cast<uint32_t>(start));
+    for (; lost != lost_.end() && lost->first < end; lost++) {
+        if (lost->first > start) parts->push_back(bytes(start, lost->first - start));
+        start = lost->second;
+    }
+    if (start < end) parts->push_back(bytes(start, end - start));
+}
+
 void RunAllocator::release(uint32_t start, uint32_t units) {
+    const uint32_t end = start + units;
+    for (auto lost = lostFrom(start); lost != lost_.end() && lost->first < end; lost++) {
+        if (lost->first > start) releaseWhole(start, lost->first - start);
+        const uint32_t to = std::min(lost->second, end);
+        unusableUnits_ += to - std::max(lost->first, start);
+        start = to;
+    }
+    if (start < end) releaseWhole(start, end - start);
+}
+
+void RunAllocator::releaseWhole(uint32_t start, uint32_t units) {
     uint32_t from = start;
     uint32_t length = units;
     if (start > 0 && (map_[start - 1] & kTagMask) == kFree) {
@@ -293,7 +365,8 @@ int RunAllocator::resizeLarge(HeapLock& lock, uint32_t unit, uint32_t units) {
         const uint32_t right = map_[end] & ~kTagMask;
         if (runs_[right].units < more) return -ENOMEM;
         take(right, end, more);
-        const int error = storage_.commit(lock, bytes(end, more));
+        int error = commitBytes(lock, bytes(end, more));
+        if (error == 0 && isLost(end, more)) error = -ENOMEM;
         if (error != 0) {
             release(end, more);
             return error;

@@ -4,6 +4,9 @@
 // Who may call: anybody who holds the heap's lock. What it never does: it never reads or writes the region's memory,
 // and never keeps a byte of its own there.
 //
+// Units that are lost are never handed out again: those that are free are taken at once, the others when they are given
+// back. Nobody is told of either; for the rest of the allocator they are units that somebody holds.
+//
 // The unit map holds four bytes for each unit:
 //   free run    its first and last unit: kFree and the index of its FreeRun
 //   large run   its first unit: kLarge and its length
@@ -11,8 +14,12 @@
 //   all others  0. Every change of state clears what it had set, so that a stray offset is recognised as such.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <map>
 #include <unordered_map>
+#include <vector>
 
 #include "heap/commit_map.h"
 #include "heap/lazy_array.h"
@@ -43,12 +50,26 @@ class RunAllocator {
     bool takeIfCommitted(uint32_t units, uint32_t* start);
     // Whether the last failure of allocate() was known before anything was tried: nothing has been freed since.
     bool knewFailure() const { return knewFailure_; }
-    // Gives a run back. The caller has taken its tag out of the unit map.
+    // Gives a run back, what is lost of it excepted. The caller has taken its tag out of the unit map.
     void release(uint32_t start, uint32_t units);
+
+    // Backs a part of the region, as CommitMap::commit(). What turns out to be bad is lost.
+    int commitBytes(HeapLock& lock, ByteRange range);
+    // These units are not to be used any more. Calls wasFree(start, units) for each part of them that was free.
+    template <typename WasFree>
+    void lose(uint32_t start, uint32_t units, WasFree wasFree);
+    bool hasLost() const { return !lost_.empty(); }
+    bool isLost(uint32_t start, uint32_t units) const;
+    // Adds the longest parts of the units that are not lost, in order.
+    void addUsable(uint64_t start, uint64_t end, std::vector<ByteRange>* parts) const;
+    // How many lost units are in no slab and no run.
+    uint64_t unusableUnits() const { return unusableUnits_; }
 
     // A large run is tagged with its length; 0 when no large run begins at `unit`.
     void tagLarge(uint32_t unit, uint32_t units) { map_[unit] = kLarge | units; }
     uint32_t largeUnits(uint32_t unit) const;
+    // Whether the unit map has anything for the unit.
+    bool hasTag(uint32_t unit) const { return map_[unit] != 0; }
     // Takes the tag out and gives the run back. False when no large run begins there.
     bool releaseLarge(uint32_t unit);
     // Makes a large run shorter, or longer if its neighbour is free. 0 or -ENOMEM or the region's error.
@@ -82,6 +103,13 @@ class RunAllocator {
     uint32_t longestFree() const;
 
   private:
+    // The first lost range that ends behind the unit.
+    std::map<uint32_t, uint32_t>::const_iterator lostFrom(uint32_t unit) const {
+        const auto behind = lost_.upper_bound(unit);
+        if (behind == lost_.begin()) return behind;
+        const auto before = std::prev(behind);
+        return before->second > unit ? before : behind;
+    }
     static constexpr uint32_t kTagMask = 3u << kTagShift;
     static constexpr uint32_t kFree = 1u << kTagShift;
     static constexpr uint32_t kExactBins = 64;
@@ -105,6 +133,10 @@ class RunAllocator {
     ByteRange bytes(uint64_t start, uint64_t units) const {
         return {start << unitShift_, (start + units) << unitShift_};
     }
+    void releaseWhole(uint32_t start, uint32_t units);
+    // The free run that has the unit, or kNone. Then `next` is where the next one begins. Looks at all.
+    uint32_t freeRunAt(uint32_t unit, uint32_t* next) const;
+    void addLost(uint32_t start, uint32_t end);
     void addFree(uint32_t start, uint32_t units);
     void moveWalks(uint32_t start, uint32_t units);
     void removeFree(uint32_t index);
@@ -129,9 +161,35 @@ class RunAllocator {
     LazyArray<FreeRun> runs_;
     uint32_t runsMade_ = 0;
     std::unordered_map<uint32_t, uint32_t> walks_;
+    std::map<uint32_t, uint32_t> lost_;  // Ranges of units: the first, and the one behind the last. No two touch.
+    uint64_t unusableUnits_ = 0;
     uint32_t unusedRuns_ = kNone;
     uint32_t bins_[kBins];
     uint64_t binsInUse_[kBins / 64];
 };
+
+template <typename WasFree>
+void RunAllocator::lose(uint32_t start, uint32_t units, WasFree wasFree) {
+    const uint32_t end = start + units;
+    for (uint32_t unit = start; unit < end;) {
+        const auto next = lostFrom(unit);
+        if (next != lost_.end() && next->first <= unit) {
+            unit = next->second;
+            continue;
+        }
+        // All of it is free, or nothing is.
+        uint32_t nextFree;
+        const uint32_t index = freeRunAt(unit, &nextFree);
+        const uint32_t limit = index == kNone ? nextFree : runs_[index].start + runs_[index].units;
+        const uint32_t to = std::min({end, limit, next == lost_.end() ? end : next->first});
+        if (index != kNone) {
+            take(index, unit, to - unit);
+            unusableUnits_ += to - unit;
+            wasFree(unit, to - unit);
+        }
+        addLost(unit, to);
+        unit = to;
+    }
+}
 
 }  // namespace daxkind

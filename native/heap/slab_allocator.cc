@@ -216,8 +216,12 @@ int SlabAllocator::free(uint64_t offset, uint32_t* freedClass) {
     const uint32_t index = find(offset, &slot);
     if (index == kNone) return -EINVAL;
     Word* const slab = at(index);
-    if (isFree(slab, slot)) return -EINVAL;
+    if (isFree(slab, slot) || isRetired(slab, slot)) return -EINVAL;
     *freedClass = classOfSlab(slab);
+    if (isLostSlot(slab, slot)) {
+        retire(slab, slot);
+        return 0;
+    }
     setBits(slab, slot / 64, bits(slab, slot / 64) | 1ull << (slot % 64));
     freed(index, 1);
     return 0;
@@ -238,10 +242,39 @@ void SlabAllocator::freed(uint32_t index, uint32_t count) {
     }
 }
 
+bool SlabAllocator::isLostSlot(const Word* slab, uint32_t slot) const {
+    if (!runs_->hasLost()) return false;
+    const uint64_t from = offsetOf(slab, slot);
+    const uint64_t last = from + classSize(classOfSlab(slab)) - 1;
+    const uint32_t shift = runs_->unitShift();
+    return runs_->isLost(static_cast<uint32_t>(from >> shift),
+                         static_cast<uint32_t>((last >> shift) - (from >> shift)) + 1);
+}
+
+void SlabAllocator::retire(const Word* slab, uint32_t slot) {
+    const uint32_t sizeClass = classOfSlab(slab);
+    retired_.insert(offsetOf(slab, slot));
+    retiredBytes_ += classSize(sizeClass);
+    stats_[sizeClass].taken--;
+    stats_[sizeClass].slots--;
+}
+
+void SlabAllocator::takeForGood(uint32_t index, uint32_t slot) {
+    Word* const slab = at(index);
+    // It is not empty any more, and never will be.
+    uint32_t& kept = kept_[classOfSlab(slab)];
+    if (kept == index) kept = kNone;
+    setBits(slab, slot / 64, bits(slab, slot / 64) & ~(1ull << (slot % 64)));
+    slab[kSlabFree] -= 1;
+    stats_[classOfSlab(slab)].taken++;
+    if (freeIn(slab) == 0) unlink(index);
+    retire(slab, slot);
+}
+
 uint32_t SlabAllocator::classAt(uint64_t offset) const {
     uint32_t slot;
     const uint32_t index = find(offset, &slot);
-    if (index == kNone || isFree(at(index), slot)) return kNone;
+    if (index == kNone || isFree(at(index), slot) || isRetired(at(index), slot)) return kNone;
     return classOfSlab(at(index));
 }
 
@@ -340,7 +373,7 @@ SlotSet SlabAllocator::disown(uint32_t index, uint32_t owner) {
     const uint32_t slots = slotsOf(slab);
     const uint64_t first = firstNumber(slab);
     for (uint32_t slot = 0; slot < slots; slot++) {
-        if (isFree(slab, slot)) continue;
+        if (isFree(slab, slot) || isRetired(slab, slot)) continue;
         if (isMixed && places_->owners[first + slot] != owner) continue;
         // Other threads free their handles without the lock; whoever frees one of another's asks the heap first.
         if (places_->isOut(first + slot)) continue;
@@ -354,12 +387,21 @@ uint32_t SlabAllocator::freeSlots(uint32_t index, const SlotSet& slots, uint32_t
     Word* const slab = at(index);
     *sizeClass = classOfSlab(slab);
     uint32_t count = 0;
+    uint32_t retired = 0;
     for (uint32_t word = 0; word * 64 < slotsOf(slab); word++) {
-        count += static_cast<uint32_t>(__builtin_popcountll(slots[word]));
-        setBits(slab, word, bits(slab, word) | slots[word]);
+        uint64_t given = slots[word];
+        for (uint64_t rest = runs_->hasLost() ? given : 0; rest != 0; rest &= rest - 1) {
+            const uint32_t bit = static_cast<uint32_t>(__builtin_ctzll(rest));
+            if (!isLostSlot(slab, word * 64 + bit)) continue;
+            retire(slab, word * 64 + bit);
+            given &= ~(1ull << bit);
+            retired++;
+        }
+        count += static_cast<uint32_t>(__builtin_popcountll(given));
+        setBits(slab, word, bits(slab, word) | given);
     }
     if (count > 0) freed(index, count);
-    return count;
+    return count + retired;
 }
 
 bool SlabAllocator::findNumber(uint64_t number, uint64_t* offset) const {
@@ -369,7 +411,7 @@ bool SlabAllocator::findNumber(uint64_t number, uint64_t* offset) const {
     const uint64_t slot = number - firstNumber(slab);
     // The descriptor may be unused: it is a slab's if the unit map says so.
     if (runs_->slabAt(slab[kSlabStart]) != index || slot >= slotsOf(slab)) return false;
-    if (isFree(slab, static_cast<uint32_t>(slot))) return false;
+    if (isFree(slab, static_cast<uint32_t>(slot)) || isRetired(slab, static_cast<uint32_t>(slot))) return false;
     *offset = offsetOf(slab, static_cast<uint32_t>(slot));
     return true;
 }

@@ -8,8 +8,10 @@
 // takes from another's slab. From then on each of its slots has an owner of its own (places.h).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <unordered_set>
 #include <vector>
 
 #include "heap/lazy_array.h"
@@ -44,7 +46,7 @@ using SlotSet = std::array<uint64_t, kMaxSlots / 64>;
 struct ClassStats {
     uint64_t slabs;  // Slabs of the class.
     uint64_t slots;  // Slots in them.
-    uint64_t taken;  // Slots that are not free: held by callers or by thread caches.
+    uint64_t taken;  // Slots that are not free: held by callers or by thread caches. Those out of use are in none.
 };
 
 class SlabAllocator {
@@ -67,6 +69,13 @@ class SlabAllocator {
     // Takes a slot for the content of the owner's one at `offset` in another slab of its class that is as full, or
     // fuller; -ENOENT if there is none that is not another owner's.
     int takeBetter(uint32_t owner, uint64_t offset, uint64_t* better);
+    // Bytes [from, to) of a slab are not to be used any more: its free slots there are taken for good, as the others
+    // are when they are given back. Calls visit(slot, wasFree) for each that is not out of use already.
+    template <typename Visit>
+    void lose(uint32_t index, uint64_t from, uint64_t to, Visit visit);
+    // Bytes of the slots that are out of use.
+    uint64_t retiredBytes() const { return retiredBytes_; }
+    uint64_t numberOf(uint32_t index, uint32_t slot) const { return firstNumber(at(index)) + slot; }
     // Gives back the slabs that are kept empty.
     void releaseEmpty();
 
@@ -76,6 +85,7 @@ class SlabAllocator {
     // Gives taken slots back. How many, and of which class.
     uint32_t freeSlots(uint32_t index, const SlotSet& slots, uint32_t* sizeClass);
     uint64_t offsetOf(uint32_t index, uint32_t slot) const { return offsetOf(at(index), slot); }
+    uint32_t classIn(uint32_t index) const { return classOfSlab(at(index)); }
     uint32_t slotsIn(uint32_t index) const { return slotsOf(at(index)); }
     // The first unit behind a slab.
     uint32_t endOf(uint32_t index) const { return at(index)[kSlabStart] + unitsOfSlab(at(index)); }
@@ -119,7 +129,17 @@ class SlabAllocator {
     // The slab and the slot of an offset; kNone if none begins there.
     uint32_t find(uint64_t offset, uint32_t* slot) const;
     uint64_t offsetOf(const Word* slab, uint32_t slot) const;
+    // Takes a free slot that is lost.
+    void takeForGood(uint32_t index, uint32_t slot);
     uint64_t takeSlot(uint32_t owner, uint32_t index, uint32_t word);
+    // Whether some of the slot is lost, so that it is not to be given back.
+    bool isLostSlot(const Word* slab, uint32_t slot) const;
+    // Whether a slot that is taken is so for good.
+    bool isRetired(const Word* slab, uint32_t slot) const {
+        return !retired_.empty() && retired_.count(offsetOf(slab, slot)) != 0;
+    }
+    // A slot that is taken stays so.
+    void retire(const Word* slab, uint32_t slot);
     // Keeps books of slots whose bits have just been set.
     void freed(uint32_t index, uint32_t count);
 
@@ -158,6 +178,23 @@ class SlabAllocator {
     uint32_t kept_[kSlabClasses];  // The slab of each class that is empty and kept, or kNone. It is nobody's.
     SlabShape shapes_[kSlabClasses];
     ClassStats stats_[kSlabClasses] = {};
+    std::unordered_set<uint64_t> retired_;  // By offset.
+    uint64_t retiredBytes_ = 0;
 };
+
+template <typename Visit>
+void SlabAllocator::lose(uint32_t index, uint64_t from, uint64_t to, Visit visit) {
+    Word* const slab = at(index);
+    const uint64_t size = classSize(classOfSlab(slab));
+    const uint64_t base = static_cast<uint64_t>(slab[kSlabStart]) << runs_->unitShift();
+    const uint64_t end = std::min<uint64_t>((std::max(to, base) - base + size - 1) / size, slotsOf(slab));
+    for (uint64_t at = from <= base ? 0 : (from - base) / size; at < end; at++) {
+        const auto slot = static_cast<uint32_t>(at);
+        if (isRetired(slab, slot)) continue;
+        const bool wasFree = isFree(slab, slot);
+        if (wasFree) takeForGood(index, slot);
+        visit(slot, wasFree);
+    }
+}
 
 }  // namespace daxkind

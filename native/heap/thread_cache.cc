@@ -21,9 +21,14 @@ void ThreadCache::tune(uint64_t share, uint32_t unitShift) {
     word(kCachedUnitsLimitWord) = static_cast<int32_t>(runBytes >> unitShift);
 }
 
+void ThreadCache::bar(uint32_t index, bool isBarred) {
+    isBarred_[index] = isBarred;
+    if (isUsed_[index]) magazine(index)[kMagazineLimit] = limitOf(index);
+}
+
 int32_t ThreadCache::limitOf(uint32_t index) const {
     // Magazines of runs get their limits when they are next used.
-    if (index >= kSlabClasses) return 0;
+    if (index >= kSlabClasses || isBarred_[index]) return 0;
     // At most 1/4096 of the share in each class (all classes together: 1.4 %). A class whose blocks are longer than
     // that gets one, while that is at most 1/1024.
     uint64_t blocks = std::min<uint64_t>(share_ / 4096 / classSize(index), kMostEntries);

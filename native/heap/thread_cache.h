@@ -106,6 +106,9 @@ class ThreadCache {
     // Whether the magazine has been found empty before, since forgetMisses(): more will be needed.
     bool noteMiss(uint32_t index);
     void forgetMisses() { isMissed_.reset(); }
+    // A magazine that is barred has no room, so that what is freed comes to the heap.
+    void bar(uint32_t index, bool isBarred);
+    bool isBarred(uint32_t index) const { return isBarred_[index]; }
     // Marks a code as failed; forgets all that are marked.
     void fail(uint32_t code);
     void forgetFailures();
@@ -135,6 +138,7 @@ class ThreadCache {
     LazyArray<Word> words_;
     std::bitset<kMagazines> isUsed_;
     std::bitset<kMagazines> isMissed_;
+    std::bitset<kMagazines> isBarred_;
     uint64_t share_ = 0;  // As tune() was last told.
 };
 

@@ -2,7 +2,6 @@
 #include "jobs/background.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -10,6 +9,8 @@
 #include <map>
 #include <mutex>
 #include <utility>
+
+#include "jobs/thread.h"
 
 namespace daxkind {
 
@@ -21,8 +22,6 @@ using Clock = std::chrono::steady_clock;
 // ends: to punch a hole waits for as long as a device has a page of it pinned.
 constexpr int kMostThreads = 16;
 constexpr std::chrono::milliseconds kTurn(20);
-// The deepest step, the walk of a tree, needs a tenth.
-constexpr size_t kStackSize = 256 * 1024;
 
 struct Background {
     std::mutex mutex;
@@ -47,22 +46,9 @@ Background& background() {
 
 void* work(void*);
 
-int startThread(Background& all) {
-    // The process's signals are for its other threads. A fault is this thread's own.
-    sigset_t blocked;
-    sigset_t before;
-    sigfillset(&blocked);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT}) sigdelset(&blocked, fault);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, kStackSize);
-    pthread_sigmask(SIG_BLOCK, &blocked, &before);
-    pthread_t thread;
-    const int error = pthread_create(&thread, &attributes, work, nullptr);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_attr_destroy(&attributes);
-    if (error != 0) return -error;
+int addThread(Background& all) {
+    const int error = startThread(work, nullptr);
+    if (error != 0) return error;
     all.threads++;
     all.idle++;
     return 0;
@@ -72,7 +58,7 @@ int startThread(Background& all) {
 // thread looks no more.
 int summon(Background& all) {
     if (all.tasks.empty() || isProcessEnding) return 0;
-    if (all.idle == 0) return all.threads < kMostThreads ? startThread(all) : 0;
+    if (all.idle == 0) return all.threads < kMostThreads ? addThread(all) : 0;
     all.changed.notify_one();
     return 0;
 }

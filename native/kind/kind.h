@@ -1,6 +1,7 @@
 // A kind: what all threads of the process share of it. registry.h knows the kinds that there are, making.h makes them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "heap/heap.h"
 #include "kind/decay.h"
+#include "kind/losses.h"
 #include "region/region.h"
 
 namespace daxkind {
@@ -36,11 +38,12 @@ struct Kind {
     // What a share of the kind carries, and attaching asks for; empty until the first share. Numbers can be counted up.
     std::string secret;
     // The numbers that its raw handles are made of (heap/raw_numbers.h). 0 until the first is needed.
-    uint64_t firstHandle = 0;
+    std::atomic<uint64_t> firstHandle{0};
     KindDescription description;
     std::shared_ptr<Region> region;
     const std::shared_ptr<Heap> heapOwner = std::make_shared<Heap>();
     Heap& heap = *heapOwner;
+    KindLosses losses;
     std::shared_ptr<Decay> decay;  // Null if its storage does not.
 
     // Its storage goes back by another thread when nobody has it any more: whoever happens to let go last, a finalizer

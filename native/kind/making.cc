@@ -44,11 +44,13 @@ int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, co
 int makeFixedKind(FixedKindRequest request, std::shared_ptr<Kind>* made, const char** failedCall) {
     *failedCall = "";
     std::shared_ptr<Kind> kind = Kind::make();
-    kind->region = FixedRegion::open(request.base, request.file, std::move(request.users));
+    kind->region = FixedRegion::open(request.base, request.file, request.watch, std::move(request.causeOf),
+                                     std::move(request.users));
     if (kind->region == nullptr) return -EBUSY;
     *failedCall = "mmap";
     const int error = kind->heap.open(kind->region.get(), HeapOptions{});
     if (error != 0) return error;
+    for (const guard::Part& part : request.knownBad) kind->heap.lose(part.offset, part.length);
     kind->description.type = "fixed";
     kind->description.path = std::move(request.path);
     kind->description.debug = request.debug;
@@ -70,6 +72,7 @@ int makeDeviceKind(const DeviceKindRequest& request, std::shared_ptr<Kind>* made
     *failedCall = "mmap";
     error = kind->heap.open(region.get(), HeapOptions{});
     if (error != 0) return error;
+    for (const guard::Part& part : region->knownBad(0, region->capacity())) kind->heap.lose(part.offset, part.length);
     KindDescription& description = kind->description;
     description.type = "device";
     description.path = request.path;
@@ -169,9 +172,11 @@ int Scrub::step(JobControl& control, const char** failedCall) {
     const int error = pace_.step([&](uint64_t size) {
         const uint64_t length = std::min(size, capacity - offset_);
         // A page that is not to be had is an error of this, and SIGBUS of a store.
-        const int error = region.populate(offset_, length);
-        if (error != 0) return error;
-        std::memset(region.base() + offset_, 0, length);
+        for (const ByteRange& part : kind_->heap.usable(offset_, length)) {
+            const int error = region.populate(part.from, part.to - part.from);
+            if (error != 0) return error;
+            std::memset(region.base() + part.from, 0, part.to - part.from);
+        }
         offset_ += length;
         return 0;
     });
@@ -199,7 +204,9 @@ int Prefault::step(JobControl& control, const char** failedCall) {
         int error = heap.commit(offset_, length);
         if (error != 0) return error;
         *failedCall = "madvise";
-        error = region.populate(offset_, length);
+        for (const ByteRange& part : heap.usable(offset_, length)) {
+            if (error == 0) error = region.populate(part.from, part.to - part.from);
+        }
         heap.dropStray(offset_, length);
         offset_ += length;
         return error;

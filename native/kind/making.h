@@ -30,9 +30,13 @@ struct PmemKindRequest {
 int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall);
 
 struct FixedKindRequest {
-    // Where the bytes of the file are mapped, and what counts the kinds over the mapping and keeps it.
+    // Where the bytes of the file are mapped, what watches that and knows why a part was lost, and what counts the
+    // kinds over the mapping and keeps it.
     char* base = nullptr;
     FileRange file;
+    guard::Watch* watch = nullptr;
+    std::function<LossCause(const guard::Part&)> causeOf;
+    std::vector<guard::Part> knownBad;
     std::shared_ptr<std::atomic<int>> users;
     std::string path;
     bool debug = false;

@@ -30,6 +30,7 @@ Registry& registry() {
 }  // namespace
 
 void registerKind(const std::shared_ptr<Kind>& kind) {
+    kind->losses.watch(kind);
     Registry& all = registry();
     const std::lock_guard<std::mutex> lock(all.mutex);
     kind->number = ++all.last;

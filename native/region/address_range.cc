@@ -33,12 +33,14 @@ void* AddressRange::hintFor(uint64_t length) {
     return length > kShownUnit ? nextPlace() : nullptr;
 }
 
-void AddressRange::take(void* base, uint64_t length) {
+int AddressRange::take(void* base, uint64_t length, uint64_t granule) {
+    if (const int error = watch_.begin(base, length, granule); error != 0) return error;
     if (length > kShownUnit) tookPlace(base, length);
     base_ = static_cast<char*>(base);
     length_ = length;
     isHeld_ = true;
     shown_.resize((length + kShownUnit - 1) / kShownUnit);
+    return 0;
 }
 
 void AddressRange::show(uint64_t offset, uint64_t length) {
@@ -63,16 +65,20 @@ void AddressRange::letGo(uint64_t usedEnd) {
         syscalls::advise(base_ + from, std::min(kUnmapStep, usedEnd - from), MADV_DONTNEED);
     }
     // While a file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation
-    // that they started: it is nobody else's until they cannot be. What cannot be replaced or unmapped (a process at
-    // the limit of its mappings) comes back when the addresses do.
+    // that they started: it is nobody else's until they cannot be, and is watched until nothing of it can be lost. The
+    // rest is watched no more when it is somebody else's. What cannot be replaced or unmapped (a process at the limit
+    // of its mappings) comes back when the addresses do.
     char* keptUntil = base_;
     forEachPart([&](char* at, size_t length, bool isShown) {
-        if (!isShown && syscalls::unmap(at, length) == 0) return;
+        if (!isShown) return;
+        syscalls::replaceWithAnonymous(at, length);
         keptUntil = at + length;
-        if (isShown)
-            syscalls::replaceWithAnonymous(at, length);
-        else
-            show(static_cast<uint64_t>(at - base_), length);
+    });
+    watch_.end();
+    forEachPart([&](char* at, size_t length, bool isShown) {
+        if (isShown || syscalls::unmap(at, length) == 0) return;
+        show(static_cast<uint64_t>(at - base_), length);
+        keptUntil = std::max(keptUntil, at + length);
     });
     leftPlace(base_, length_, keptUntil);
     isHeld_ = false;

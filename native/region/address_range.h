@@ -9,6 +9,8 @@
 #include <mutex>
 #include <vector>
 
+#include "guard/watch.h"
+
 namespace daxkind {
 
 class AddressRange {
@@ -21,9 +23,11 @@ class AddressRange {
 
     // Where a mapping of that length is to be tried; null: where the kernel likes.
     static void* hintFor(uint64_t length);
-    // A mapping, which is the range's from now on.
-    void take(void* base, uint64_t length);
+    // A mapping, which is the range's from now on, and is watched. `granule`: what a part of it can be replaced in. 0,
+    // or -errno of pthread_create; it is still the caller's then.
+    int take(void* base, uint64_t length, uint64_t granule);
 
+    guard::Watch& watch() { return watch_; }
     char* base() const { return base_; }
     uint64_t length() const { return length_; }
     bool isHeld() const { return isHeld_; }
@@ -37,6 +41,7 @@ class AddressRange {
     template <typename Visit>
     void forEachPart(Visit visit) const;
 
+    guard::Watch watch_;
     char* base_ = nullptr;
     uint64_t length_ = 0;
     bool isHeld_ = false;

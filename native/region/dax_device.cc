@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "media/bad_blocks.h"
 #include "syscalls/locks.h"
 #include "syscalls/mapping.h"
 
@@ -47,6 +48,7 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
     int error = syscalls::lockRange(fd_, options.offset, options.size);
     if (error != 0) return error;
     offset_ = options.offset;
+    granule_ = options.align;
 
     *failedCall = "mmap";
     syscalls::MapOptions map;
@@ -61,16 +63,41 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
     // A device may be unbound while its node is still there. What cannot be touched is found here, not by SIGBUS.
     if (error == 0) error = syscalls::checkPage(at);
     if (error == 0) error = syscalls::checkPage(static_cast<char*>(at) + options.size - syscalls::pageSize());
-    if (error != 0) {
-        syscalls::unmap(at, options.size);
-        return error;
+    if (error == 0) {
+        *failedCall = "pthread_create";
+        error = range_.take(at, options.size, options.align);
     }
-    range_.take(at, options.size);
-    return 0;
+    if (error != 0) syscalls::unmap(at, options.size);
+    return error;
 }
 
 int DaxDeviceRegion::populate(uint64_t offset, uint64_t length) {
     return syscalls::populateWrite(base() + offset, length);
+}
+
+std::vector<guard::Part> DaxDeviceRegion::knownBad(uint64_t offset, uint64_t length) {
+    const uint64_t page = syscalls::pageSize();
+    const uint64_t begin = offset_ + offset;
+    std::vector<guard::Part> parts;
+    for (const media::Range& range : media::BadBlocks::ofDaxDevice(major_, minor_).read()) {
+        const uint64_t from = std::max(range.from / page * page, begin);
+        const uint64_t to = std::min((range.to + page - 1) / page * page, begin + length);
+        if (from < to) parts.push_back({from - begin, to - from, true});
+    }
+    return parts;
+}
+
+LossCause DaxDeviceRegion::lossCause(const guard::Part& part) const {
+    if (part.isPoisoned) return LossCause::kMedia;
+    // The kernel says only that there is no memory (before 6.2). Of a device that is gone nothing can be mapped.
+    void* at = nullptr;
+    const syscalls::MapOptions options;
+    const int error = syscalls::mapFileAligned(fd_, offset_ + part.offset, part.length, options,
+                                               std::max<size_t>(granule_, syscalls::hugePageSize), &at);
+    if (error != 0) return error == -ENXIO ? LossCause::kRemoved : LossCause::kUnknown;
+    const bool isBad = syscalls::checkPage(at) != 0;
+    syscalls::unmap(at, part.length);
+    return isBad ? LossCause::kMedia : LossCause::kUnknown;
 }
 
 void DaxDeviceRegion::retire() {

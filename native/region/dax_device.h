@@ -39,8 +39,11 @@ class DaxDeviceRegion final : public Region {
     int commit(uint64_t, uint64_t) override { return 0; }
     int decommit(uint64_t, uint64_t) override { return 0; }
     int populate(uint64_t offset, uint64_t length) override;
+    std::vector<guard::Part> knownBad(uint64_t offset, uint64_t length) override;
+    LossCause lossCause(const guard::Part& part) const override;
     void show(uint64_t offset, uint64_t length) override { range_.show(offset, length); }
     // All of it, used or not.
+    guard::Watch* watch() override { return &range_.watch(); }
     int64_t resident() const override { return static_cast<int64_t>(capacity()); }
     void retire() override;
 
@@ -55,6 +58,7 @@ class DaxDeviceRegion final : public Region {
     uint32_t major_ = 0;
     uint32_t minor_ = 0;
     uint64_t offset_ = 0;
+    uint64_t granule_ = 0;
     AddressRange range_;
 };
 

@@ -29,14 +29,15 @@ bool FileRange::overlaps(const FileRange& other) const {
            from < other.to && other.from < to;
 }
 
-std::shared_ptr<FixedRegion> FixedRegion::open(char* base, const FileRange& file,
+std::shared_ptr<FixedRegion> FixedRegion::open(char* base, const FileRange& file, guard::Watch* watch,
+                                               std::function<LossCause(const guard::Part&)> causeOf,
                                                std::shared_ptr<std::atomic<int>> users) {
     const std::lock_guard<std::mutex> lock(claims().mutex);
     for (const FileRange& taken : claims().all) {
         if (taken.overlaps(file)) return nullptr;
     }
     claims().all.push_back(file);
-    return std::shared_ptr<FixedRegion>(new FixedRegion(base, file, std::move(users)));
+    return std::shared_ptr<FixedRegion>(new FixedRegion(base, file, watch, std::move(causeOf), std::move(users)));
 }
 
 int FixedRegion::populate(uint64_t offset, uint64_t length) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -26,8 +27,9 @@ struct FileRange {
 class FixedRegion final : public Region {
   public:
     // The region where `file` is mapped, at `base`, aligned to a page at least; null if an open one has bytes of it.
-    // `users` counts the open kinds in the mapping and keeps its owner alive.
-    static std::shared_ptr<FixedRegion> open(char* base, const FileRange& file,
+    // `users` counts the open kinds in the mapping and keeps its owner alive, with what watches the mapping.
+    static std::shared_ptr<FixedRegion> open(char* base, const FileRange& file, guard::Watch* watch,
+                                             std::function<LossCause(const guard::Part&)> causeOf,
                                              std::shared_ptr<std::atomic<int>> users);
 
     char* base() const override { return base_; }
@@ -36,17 +38,22 @@ class FixedRegion final : public Region {
     int commit(uint64_t, uint64_t) override { return 0; }
     int decommit(uint64_t, uint64_t) override { return 0; }
     int populate(uint64_t offset, uint64_t length) override;
+    LossCause lossCause(const guard::Part& part) const override { return causeOf_(part); }
+    guard::Watch* watch() override { return watch_; }
     int64_t resident() const override { return static_cast<int64_t>(capacity()); }
     void retire() override;
 
   private:
-    FixedRegion(char* base, const FileRange& file, std::shared_ptr<std::atomic<int>> users)
-        : base_(base), file_(file), users_(std::move(users)) {
+    FixedRegion(char* base, const FileRange& file, guard::Watch* watch,
+                std::function<LossCause(const guard::Part&)> causeOf, std::shared_ptr<std::atomic<int>> users)
+        : base_(base), file_(file), watch_(watch), causeOf_(std::move(causeOf)), users_(std::move(users)) {
         ++*users_;
     }
 
     char* base_;
     const FileRange file_;
+    guard::Watch* const watch_;
+    const std::function<LossCause(const guard::Part&)> causeOf_;
     std::shared_ptr<std::atomic<int>> users_;
 };
 

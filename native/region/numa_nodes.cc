@@ -71,6 +71,10 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
     using HugePages = NumaNodesOptions::HugePages;
     if (options.hugePages == HugePages::kAlways) syscalls::advise(at, capacity, MADV_HUGEPAGE);
     if (options.hugePages == HugePages::kNever) syscalls::advise(at, capacity, MADV_NOHUGEPAGE);
+    if (error == 0) {
+        *failedCall = "pthread_create";
+        error = range_.take(at, capacity, syscalls::pageSize());
+    }
     if (error != 0) {
         syscalls::unmap(at, capacity);
         return error;
@@ -79,25 +83,23 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
         options.hugePages == HugePages::kAlways || (options.hugePages == HugePages::kDefault && hasHugePagesAlways());
     if (mayBeHuge) givingUnit_ = syscalls::hugePageSize;
     parts_ = std::vector<std::atomic<uint32_t>>((capacity + kPartBytes - 1) / kPartBytes);
-    range_.take(at, capacity);
     return 0;
 }
 
 void NumaNodesRegion::book(uint64_t offset, uint64_t length, bool isCommitted) {
+    // What was so already changes nothing: stray storage is given back where nothing has been committed, too.
+    int64_t changed = 0;
     for (uint64_t at = offset; at < offset + length;) {
         const uint64_t end = std::min(offset + length, (at / kPartBytes + 1) * kPartBytes);
         const uint64_t count = (end - at + kCommitGranule - 1) / kCommitGranule;
         const auto bits = static_cast<uint32_t>(((uint64_t{1} << count) - 1) << (at % kPartBytes / kCommitGranule));
         if (isCommitted)
-            parts_[at / kPartBytes] |= bits;
+            changed += __builtin_popcount(bits & ~parts_[at / kPartBytes].fetch_or(bits));
         else
-            parts_[at / kPartBytes] &= ~bits;
+            changed -= __builtin_popcount(bits & parts_[at / kPartBytes].fetch_and(~bits));
         at = end;
     }
-    if (isCommitted)
-        committed_ += length;
-    else
-        committed_ -= length;
+    committed_ += static_cast<uint64_t>(changed) * kCommitGranule;
 }
 
 int NumaNodesRegion::commit(uint64_t offset, uint64_t length) {

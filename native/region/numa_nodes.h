@@ -51,6 +51,7 @@ class NumaNodesRegion final : public Region {
     // What is committed has its pages.
     int populate(uint64_t, uint64_t) override { return 0; }
     void show(uint64_t offset, uint64_t length) override { range_.show(offset, length); }
+    guard::Watch* watch() override { return &range_.watch(); }
     // What has been committed; what the kernel has swapped out counts, too.
     int64_t resident() const override { return static_cast<int64_t>(committed_.load()); }
     void retire() override;

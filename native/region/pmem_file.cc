@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "region/loss_cause.h"
 #include "syscalls/allocation.h"
 #include "syscalls/inode_flags.h"
 #include "syscalls/kernel.h"
@@ -54,6 +55,9 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     dax_ = status_.dax();
     if (!dax_ && syscalls::tryMapSync(fd_) == 0) dax_ = true;
 
+    // What is not on DAX is read and written by the kernel.
+    if (dax_.value_or(false)) badBlocks_ = media::BadBlocks::ofBlockDevice(status_.deviceMajor, status_.deviceMinor);
+
     syscalls::FileSystemStatus fileSystem;
     uint64_t capacity = options.capacity;
     if (capacity == 0) {
@@ -82,10 +86,9 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
         error = syscalls::truncate(fd_, capacity);
         if (error == 0) {
             *failedCall = "mmap";
-            syscalls::MapOptions map;
-            map.sync = options.sync;
-            map.hint = AddressRange::hintFor(capacity);
-            error = syscalls::mapFileAligned(fd_, 0, capacity, map, syscalls::hugePageSize, &at);
+            mapOptions_.sync = options.sync;
+            mapOptions_.hint = AddressRange::hintFor(capacity);
+            error = syscalls::mapFileAligned(fd_, 0, capacity, mapOptions_, syscalls::hugePageSize, &at);
         }
         // A file system can be larger than its largest file (ext4: 16 TiB) or than the address space that is free.
         const bool tooLong = error == -EFBIG || error == -ENOMEM || error == -EOVERFLOW;
@@ -95,17 +98,33 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     if (error != 0) return error;
 
     *failedCall = "madvise";
-    error = syscalls::adviseDontFork(at, capacity);
+    error = adviseMapping(at, capacity);
+    uint64_t granule = 0;
+    if (error == 0) {
+        *failedCall = "fstatfs";
+        error = syscalls::mappingGranule(fd_, &granule);
+    }
+    if (error == 0) {
+        *failedCall = "pthread_create";
+        error = range_.take(at, capacity, granule);
+    }
+    if (error != 0) syscalls::unmap(at, capacity);
+    return error;
+}
+
+int PmemFileRegion::adviseMapping(void* at, uint64_t length) {
+    const int error = syscalls::adviseDontFork(at, length);
     // Read ahead, the page cache would hold the file in folios of up to 2 MiB, and a store into one needs blocks for
     // all of it (Linux 6.18 without DAX): a hole beside what is committed would be SIGBUS on a full file system. Pages
     // that are faulted in at random are single ones.
-    if (error == 0) error = syscalls::advise(at, capacity, MADV_RANDOM);
-    if (error != 0) {
-        syscalls::unmap(at, capacity);
-        return error;
-    }
-    range_.take(at, capacity);
-    return 0;
+    return error != 0 ? error : syscalls::advise(at, length, MADV_RANDOM);
+}
+
+int PmemFileRegion::mapAgain(uint64_t offset, uint64_t length) {
+    return range_.watch().restore(offset, length, [this](char* at, uint64_t from, uint64_t bytes) {
+        const int error = syscalls::mapFileOver(fd_, from, bytes, mapOptions_, at);
+        return error != 0 ? error : adviseMapping(at, bytes);
+    });
 }
 
 void PmemFileRegion::retire() {
@@ -125,12 +144,22 @@ int PmemFileRegion::commit(uint64_t offset, uint64_t length) {
     uint64_t end = committedEnd_;
     while (end < offset + length && !committedEnd_.compare_exchange_weak(end, offset + length)) continue;
     // A failed fallocate may have taken part of the range (ext4); that part would be lost until close.
+    // Somebody may have touched it before, where a file system was full.
+    if (error == 0) error = mapAgain(offset, length);
     if (error != 0) syscalls::punchHole(fd_, offset, length);
     return error;
 }
 
 int PmemFileRegion::decommit(uint64_t offset, uint64_t length) {
     return syscalls::punchHole(fd_, offset, length);
+}
+
+std::vector<guard::Part> PmemFileRegion::knownBad(uint64_t offset, uint64_t length) {
+    return media::badInFile(fd_, offset, length, badBlocks_);
+}
+
+LossCause PmemFileRegion::lossCause(const guard::Part& part) const {
+    return lossCauseInFile(fd_, part);
 }
 
 int64_t PmemFileRegion::resident() const {

@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <optional>
 
+#include "media/bad_blocks.h"
 #include "region/address_range.h"
 #include "region/region.h"
+#include "syscalls/mapping.h"
 #include "syscalls/statx.h"
 
 namespace daxkind {
@@ -40,6 +42,9 @@ class PmemFileRegion final : public Region {
     int decommit(uint64_t offset, uint64_t length) override;
     int populate(uint64_t offset, uint64_t length) override;
     void show(uint64_t offset, uint64_t length) override { range_.show(offset, length); }
+    guard::Watch* watch() override { return &range_.watch(); }
+    std::vector<guard::Part> knownBad(uint64_t offset, uint64_t length) override;
+    LossCause lossCause(const guard::Part& part) const override;
     int64_t resident() const override;
     // Closes the file, too, and unmaps what was not shown.
     void retire() override;
@@ -53,10 +58,16 @@ class PmemFileRegion final : public Region {
     std::optional<bool> dax() const { return dax_; }
 
   private:
+    // What of the mapping a fork, and the page cache, must not have. 0 or -errno of madvise.
+    static int adviseMapping(void* at, uint64_t length);
+    // Maps the file again where pages of it have been lost. 0 or -errno of mmap or madvise.
+    int mapAgain(uint64_t offset, uint64_t length);
     int map(const PmemFileOptions& options, const char** failedCall);
 
     int fd_ = -1;
     AddressRange range_;
+    syscalls::MapOptions mapOptions_;
+    media::BadBlocks badBlocks_;  // Of the device, where there is DAX.
     uint64_t room_ = 0;
     std::atomic<uint64_t> committedEnd_{0};  // Nothing behind it has ever been committed.
     syscalls::FileStatus status_{};

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "guard/watch.h"
+
 namespace daxkind {
 
 // The smallest part of a region that is committed or given back: 64 KiB is a multiple of the page size of every
@@ -24,6 +26,15 @@ inline bool isOutOfRoom(int error) {
 struct NodeUse {
     int node;
     uint64_t bytes;
+};
+
+// Why a page was lost.
+enum class LossCause {
+    kMedia,      // The medium is bad there.
+    kTruncated,  // The file has become shorter.
+    kNoSpace,    // The file has a hole there, and its file system no room.
+    kRemoved,    // The device is gone.
+    kUnknown,
 };
 
 class Region {
@@ -46,6 +57,8 @@ class Region {
     // Backs [offset, offset + length) with storage, so that touching it cannot fail. The range is not committed yet.
     // 0, or -errno with the range as it was: -ENOSPC and -EDQUOT when the file system has no room.
     virtual int commit(uint64_t offset, uint64_t length) = 0;
+    // Which parts of a range that has just been committed are known to be bad, and must not be touched.
+    virtual std::vector<guard::Part> knownBad(uint64_t offset, uint64_t length) { return {}; }
     // Gives the storage of a committed range back; its bytes read as zeros afterwards. 0 or -errno.
     virtual int decommit(uint64_t offset, uint64_t length) = 0;
     // Faults a committed range in, so that no first touch waits for a page. 0 or -errno.
@@ -53,6 +66,12 @@ class Region {
     // Scripts get to see this part: operations that they start may use its addresses for as long as the region exists.
     // The exception to the rule above: called without the heap's lock.
     virtual void show(uint64_t offset, uint64_t length) {}
+    // What guards it against the loss of pages; null if nothing does.
+    virtual guard::Watch* watch() { return nullptr; }
+    // Why a part that the guard has put zeros in place of was lost.
+    virtual LossCause lossCause(const guard::Part& part) const {
+        return part.isPoisoned ? LossCause::kMedia : LossCause::kUnknown;
+    }
     // Bytes of storage that the region really occupies now; -errno when it cannot tell.
     virtual int64_t resident() const = 0;
     // On which NUMA nodes its memory is now, as far as it can tell: an estimate for a large region. 0 or -errno.

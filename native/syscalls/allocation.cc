@@ -35,12 +35,6 @@ int fallocateRange(int fd, int mode, std::uint64_t offset, std::uint64_t length)
     return result;
 }
 
-/// All extents of a file; false where the file system does not tell.
-bool readAllExtents(int fd, std::vector<Extent>* out) {
-    bool complete = false;
-    return readExtents(fd, std::numeric_limits<std::size_t>::max(), out, &complete) == 0;
-}
-
 /// Punches what no extent of `before` has out of [from, to).
 void punchBetween(int fd, std::uint64_t from, std::uint64_t to, const std::vector<Extent>& before) {
     for (const Extent& old : before) {
@@ -59,13 +53,13 @@ int allocate(int fd, std::uint64_t offset, std::uint64_t length, bool keepSize) 
 
 int allocateOrNothing(int fd, std::uint64_t offset, std::uint64_t length) {
     std::vector<Extent> before;
-    const bool isKnown = readAllExtents(fd, &before);
+    const bool isKnown = readAllExtents(fd, 0, UINT64_MAX, &before) == 0;
     const int error = allocate(fd, offset, length, true);
     if (error == 0 || error == -EOPNOTSUPP || error == -EBADF || !isKnown) return error;
     // What somebody has written into the range since then is his. Written back, it is told from what is only allocated.
     fdatasync(fd);
     std::vector<Extent> now;
-    if (!readAllExtents(fd, &now)) return error;
+    if (readAllExtents(fd, 0, UINT64_MAX, &now) != 0) return error;
     // The last block can reach beyond the file's end.
     const std::uint64_t end = (offset + length + pageSize() - 1) / pageSize() * pageSize();
     for (const Extent& extent : now) {

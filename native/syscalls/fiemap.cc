@@ -20,14 +20,15 @@ constexpr std::size_t requestSize = sizeof(struct fiemap) + extentsPerCall * siz
 
 }  // namespace
 
-int readExtents(int fd, std::size_t most, std::vector<Extent>* out, bool* complete) {
-    std::uint64_t start = 0;
-    *complete = false;
-    while (out->size() < most) {
+int readExtents(int fd, std::uint64_t from, std::uint64_t to, std::size_t most, std::vector<Extent>* out,
+                bool* complete) {
+    std::uint64_t start = from;
+    *complete = start >= to;
+    while (!*complete && out->size() < most) {
         alignas(struct fiemap) unsigned char memory[requestSize] = {};
         auto* head = reinterpret_cast<struct fiemap*>(memory);
         head->fm_start = start;
-        head->fm_length = std::numeric_limits<std::uint64_t>::max() - start;
+        head->fm_length = to - start;
         head->fm_extent_count = static_cast<std::uint32_t>(std::min(extentsPerCall, most - out->size()));
         if (ioctl(fd, FS_IOC_FIEMAP, head) != 0) {
             if (errno == EINTR) continue;
@@ -47,8 +48,14 @@ int readExtents(int fd, std::size_t most, std::vector<Extent>* out, bool* comple
             }
         }
         start = out->back().logical + out->back().length;
+        *complete = start >= to;
     }
     return 0;
+}
+
+int readAllExtents(int fd, std::uint64_t from, std::uint64_t to, std::vector<Extent>* out) {
+    bool complete = false;
+    return readExtents(fd, from, to, std::numeric_limits<std::size_t>::max(), out, &complete);
 }
 
 }  // namespace daxkind::syscalls

@@ -19,8 +19,13 @@ struct Extent {
     std::uint32_t flags;
 };
 
-/// The first `most` extents of a file, in their order, and whether those are all. Asks for nothing to be written back.
+/// The first `most` extents of the bytes [from, to) of a file, in their order, and whether those are all. Those at the
+/// ends may reach beyond that. Asks for nothing to be written back.
 /// Returns 0, or a negative errno of ioctl: -EOPNOTSUPP or -ENOTTY where the file system does not tell.
-int readExtents(int fd, std::size_t most, std::vector<Extent>* out, bool* complete);
+int readExtents(int fd, std::uint64_t from, std::uint64_t to, std::size_t most, std::vector<Extent>* out,
+                bool* complete);
+
+/// All of them. Returns as readExtents.
+int readAllExtents(int fd, std::uint64_t from, std::uint64_t to, std::vector<Extent>* out);
 
 }  // namespace daxkind::syscalls

@@ -113,6 +113,16 @@ int replaceWithAnonymous(void* address, std::size_t length) {
     return 0;
 }
 
+int mapFileOver(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* address) {
+    void* mapped = nullptr;
+    const int result = mapFile(fd, offset, length, options, nullptr, &mapped);
+    if (result != 0) return result;
+    if (mremap(mapped, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, address) != MAP_FAILED) return 0;
+    const int error = -errno;
+    munmap(mapped, length);
+    return error;
+}
+
 int unmap(void* address, std::size_t length) {
     return munmap(address, length) == 0 ? 0 : -errno;
 }

@@ -53,6 +53,10 @@ int mapAnonymousAligned(std::size_t length, void* hint, std::size_t alignment, v
 /// for it, it cannot be written. Where it fails, nothing has changed. The failed call is mmap.
 int replaceWithAnonymous(void* address, std::size_t length);
 
+/// Puts a part of a file back where something else is mapped, in one step for other threads. Where it fails, nothing
+/// has changed, or only memory of nobody's is there. The failed call is mmap.
+int mapFileOver(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* address);
+
 /// munmap.
 int unmap(void* address, std::size_t length);
 

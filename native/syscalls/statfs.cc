@@ -4,6 +4,9 @@
 #include <sys/vfs.h>
 #include <cerrno>
 
+#include "syscalls/kernel.h"
+#include "syscalls/mapping.h"
+
 namespace daxkind::syscalls {
 
 namespace {
@@ -34,6 +37,14 @@ int statfsDescriptor(int fd, FileSystemStatus* out) {
 int statfsPath(const char* path, FileSystemStatus* out) {
     struct statfs raw = {};
     return take(statfs(path, &raw), raw, out);
+}
+
+int mappingGranule(int fd, std::uint64_t* out) {
+    FileSystemStatus status;
+    const int result = statfsDescriptor(fd, &status);
+    if (result != 0) return result;
+    *out = status.type == HUGETLBFS_MAGIC ? status.blockSize : pageSize();
+    return 0;
 }
 
 }  // namespace daxkind::syscalls

@@ -47,6 +47,12 @@ void Book::checkPlace(const Block& block, uint64_t alignment) const {
           (Long)block.offset, (Long)endOf(block));
 }
 
+void Book::checkNotLost(uint64_t from, uint64_t to) const {
+    if (from == to) return;
+    const auto next = lost_.lower_bound(to);
+    CHECK(next == lost_.begin() || std::prev(next)->second <= from, "[%llu, %llu) is lost", (Long)from, (Long)to);
+}
+
 void Book::add(const Held& held) {
     places_[held.block.offset] = held_.size();
     held_.push_back(held);
@@ -70,6 +76,11 @@ void Book::forget(size_t index) {
 
 void Book::take(const Block& block, uint64_t alignment, uint64_t user) {
     checkPlace(block, alignment);
+    checkNotLost(block.offset, endOf(block));
+    hold(block, user);
+}
+
+void Book::hold(const Block& block, uint64_t user) {
     add({block, ++seeds_, user});
     writeContent(region_->base() + block.offset, block.bytes, seeds_);
 }
@@ -84,14 +95,19 @@ void Book::resize(const Block& block) {
     const size_t index = places_.at(block.offset);
     check(held_[index], std::min(held_[index].block.bytes, block.bytes));
     const uint64_t user = held_[index].user;
+    const uint64_t had = held_[index].block.bytes;
     forget(index);
-    take(block, 1, user);
+    // What it had already may be lost, and is its holder's.
+    checkPlace(block, 1);
+    checkNotLost(block.offset + std::min(had, block.bytes), endOf(block));
+    hold(block, user);
 }
 
 void Book::move(uint64_t offset, uint64_t to) {
     Held held = held_[places_.at(offset)];
     held.block.offset = to;
     checkPlace(held.block, 16);
+    checkNotLost(to, endOf(held.block));
     std::memcpy(region_->base() + to, region_->base() + offset, held.block.bytes);
     add(held);
 }
@@ -117,7 +133,12 @@ void Book::checkStats(const std::vector<CacheUser*>& users) {
     checkSame("allocated", stats.allocated, bytes_);
     checkSame("cached", stats.cached, cachedBytes);
     checkSame("highWater", stats.highWater, highWater_);
-    checkSame("free + active", stats.free + stats.active, region_->capacity() / unit * unit);
+    const uint64_t all = region_->capacity() / unit * unit;
+    CHECK(hasLost() || stats.lost == 0);
+    // What is lost in a slab is active.
+    CHECK(stats.free + stats.active <= all && stats.free + stats.active + stats.lost >= all,
+          "of %llu bytes %llu are free, %llu active, %llu lost", (Long)all, (Long)stats.free, (Long)stats.active,
+          (Long)stats.lost);
     CHECK(stats.active >= stats.allocated + stats.cached);
     CHECK(stats.largestFree <= stats.free && (stats.largestFree > 0) == (stats.free > 0));
     const auto* const fake = dynamic_cast<const FakeRegion*>(region_);
@@ -153,8 +174,8 @@ void Book::checkClasses(const std::vector<CacheUser*>& users) const {
         checkSame("cached blocks of a class", use.cachedBlocks, cached);
         checkSame("cached bytes of a class", use.cachedBytes, cachedBytes);
         if (code == kRunCode) return;
-        CHECK(use.slots >= use.blocks + use.cachedBlocks && use.slots >= use.slabs);
-        CHECK((use.slots == 0) == (use.slabs == 0));
+        CHECK(use.slots >= use.blocks + use.cachedBlocks);
+        CHECK(hasLost() || (use.slots >= use.slabs && (use.slots == 0) == (use.slabs == 0)));
     }
 }
 

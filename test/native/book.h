@@ -2,6 +2,7 @@
 // chunks; whatever the heap does inside, these facts must hold.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -39,6 +40,9 @@ class Book {
     void resize(const Block& block);
     // It has a second place, to which its content is copied; the first one is to be given back.
     void move(uint64_t offset, uint64_t to);
+    // The bytes are lost: no block is handed out there from now on.
+    void lose(uint64_t from, uint64_t to) { lost_[from] = std::max(lost_[from], to); }
+    bool hasLost() const { return !lost_.empty(); }
     void setReference(uint64_t offset, uint64_t generation, daxkind::ReferenceSort sort) {
         held_[places_.at(offset)].generation = generation;
         held_[places_.at(offset)].sort = sort;
@@ -65,6 +69,8 @@ class Book {
 
   private:
     void checkPlace(const Block& block, uint64_t alignment) const;
+    void checkNotLost(uint64_t from, uint64_t to) const;
+    void hold(const Block& block, uint64_t user);
     void checkClasses(const std::vector<CacheUser*>& users) const;
     void check(const Held& held, uint64_t cut) const;
     void add(const Held& held);
@@ -74,6 +80,7 @@ class Book {
     daxkind::Region* const region_;
     std::vector<Held> held_;                       // In no order, so that any one can be picked.
     std::map<uint64_t, size_t> places_;            // Index in held_, by offset.
+    std::map<uint64_t, uint64_t> lost_;            // Pages: from, to.
     uint64_t blocks_[daxkind::kRunCode + 1] = {};  // By size class; runs are the last.
     uint64_t bytes_ = 0;
     uint64_t runBytes_ = 0;

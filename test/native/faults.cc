@@ -13,6 +13,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <new>
 #include <set>
 
 extern "C" void* __real_mmap64(void*, size_t, int, int, int, off64_t);
@@ -104,17 +105,16 @@ void checkStrangers(const char* call, void* address, size_t length) {
 }
 
 // ---- Guards: an array of the core ends where a page begins that cannot be touched. ASan knows nothing of mappings.
+// A handler of a signal makes such an array, too: nothing is allocated here.
 
+// In a page of its own before the array.
 struct Guarded {
-    void* start;
-    size_t length;
+    void* array;
+    size_t length;  // Of that page, the array's and the last one.
+    Guarded* next;
 };
 std::mutex guardedMutex;
-// Never destroyed: threads may still give memory back while the process ends.
-std::map<void*, Guarded>& guarded() {
-    static auto& all = *new std::map<void*, Guarded>();
-    return all;
-}
+Guarded* guarded = nullptr;
 
 bool isArray(void* address, int protection, int flags) {
     const int sort = MAP_ANONYMOUS | MAP_NORESERVE;
@@ -124,35 +124,44 @@ bool isArray(void* address, int protection, int flags) {
 void* mapGuarded(size_t length, int protection, int flags) {
     const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
     const uint64_t rounded = endOf(0, length);
-    void* const start = __real_mmap64(nullptr, rounded + page, protection, flags, -1, 0);
+    void* const start = __real_mmap64(nullptr, page + rounded + page, protection, flags, -1, 0);
     if (start == MAP_FAILED) return start;
-    char* const bytes = static_cast<char*>(start);
+    char* const bytes = static_cast<char*>(start) + page;
     mprotect(bytes + rounded, page, PROT_NONE);
     // As far to the end as the alignment of any element allows.
     void* const array = bytes + (rounded - length) / 64 * 64;
     const std::lock_guard<std::mutex> lock(guardedMutex);
-    guarded()[array] = {start, rounded + page};
+    guarded = new (start) Guarded{array, page + rounded + page, guarded};
     return array;
+}
+
+// Takes a guarded array out of the list; null if the address is none's.
+Guarded* takeGuarded(void* address) {
+    const std::lock_guard<std::mutex> lock(guardedMutex);
+    for (Guarded** at = &guarded; *at != nullptr; at = &(*at)->next) {
+        Guarded* const found = *at;
+        if (found->array != address) continue;
+        *at = found->next;
+        return found;
+    }
+    return nullptr;
 }
 
 // Whether the address is a guarded array's; then it is unmapped.
 bool unmapGuarded(void* address) {
-    const std::lock_guard<std::mutex> lock(guardedMutex);
-    const auto at = guarded().find(address);
-    if (at == guarded().end()) return false;
-    __real_munmap(at->second.start, at->second.length);
-    guarded().erase(at);
-    return true;
+    Guarded* const found = takeGuarded(address);
+    if (found != nullptr) __real_munmap(found, found->length);
+    return found != nullptr;
 }
 
 // What was a guarded array is somewhere else now.
 void dropGuard(void* address) {
-    const std::lock_guard<std::mutex> lock(guardedMutex);
-    const auto at = guarded().find(address);
-    if (at == guarded().end()) return;
+    Guarded* const found = takeGuarded(address);
+    if (found == nullptr) return;
     const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-    __real_munmap(static_cast<char*>(at->second.start) + at->second.length - page, page);
-    guarded().erase(at);
+    char* const start = reinterpret_cast<char*>(found);
+    __real_munmap(start + found->length - page, page);
+    __real_munmap(start, page);
 }
 
 int bookOpened(int fd) {

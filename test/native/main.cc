@@ -89,6 +89,9 @@ const Test kTests[] = {
     {"nodes", "kinds on NUMA nodes", testNodes},
     {"owned-blocks", "what a hold on a kind leaves behind", testOwnedBlocks},
     {"decay", "the end of a kind's decay", testDecay},
+    {"guard", "files lose pages that are watched", testGuard},
+    {"guard-signals", "SIGBUS that is not for the guard", testGuardSignals},
+    {"guard-case", "one case of that, whose number is the seed", testGuardCase},
     {"faults", "each system call of a kind fails in turn", testFaults},
 };
 

@@ -44,11 +44,13 @@ Plan choosePlan(Random* random) {
     plan.isConservative = random->percent(25);
     plan.decayMs = random->percent(50) ? 0 : static_cast<uint32_t>(1 + random->below(100));
     plan.isRaw = random->percent(30);
+    plan.hasLosses = random->percent(30);
     plan.users = random->percent(60) ? 1 : 2 + static_cast<uint32_t>(random->below(2));
     if (!plan.isElastic) return plan;
     if (random->percent(40)) plan.room = random->below(plan.capacity + 1);
     if (random->percent(25)) plan.commitFailures = 1 + static_cast<uint32_t>(random->below(50));
-    if (random->percent(25)) plan.decommitFailures = 1 + static_cast<uint32_t>(random->below(50));
+    // Where not all is taken back, the heap does not know what has storage.
+    if (!plan.hasLosses && random->percent(25)) plan.decommitFailures = 1 + static_cast<uint32_t>(random->below(50));
     return plan;
 }
 

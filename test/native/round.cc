@@ -46,6 +46,7 @@ void Round::run() {
 }
 
 void Round::operate() {
+    if (plan_.hasLosses && random_.percent(1)) return lose();
     const uint64_t die = random_.below(1000);
     if (die < 720) return random_.percent(isFilling_ ? 62 : 38) ? take() : give();
     if (die < 790) return resize();

@@ -27,7 +27,8 @@ struct Plan {
     uint64_t room = UINT64_MAX;  // What the file system has, of the capacity.
     uint32_t commitFailures = 0;
     uint32_t decommitFailures = 0;
-    bool isRaw = false;  // Raw handles are used.
+    bool isRaw = false;      // Raw handles are used.
+    bool hasLosses = false;  // Parts of the region are lost.
     uint32_t operations = 1500;
 };
 
@@ -71,6 +72,11 @@ class Round {
     void purgeSome();
     void prefault();
     void drain();
+    void checkAsNew(CacheUser* last);
+    void checkRest(CacheUser* last);
+
+    // round_losses.cc: parts of the region are lost.
+    void lose();
 
     void took(const char* what, uint64_t size, uint64_t alignment, int error, const Block& block);
     void checkFailure(int error, uint64_t bytes);

@@ -30,6 +30,11 @@ void testOwnedBlocks(const Options& options);
 void testDecay(const Options& options);
 // Kinds on NUMA nodes.
 void testNodes(const Options& options);
+// The guard against SIGBUS: what becomes of pages that are lost; and what of the signals that are not for it, each case
+// in a program of its own, which is `guard-case --seed NUMBER`.
+void testGuard(const Options& options);
+void testGuardSignals(const Options& options);
+void testGuardCase(const Options& options);
 // System calls that fail, each in turn.
 void testFaults(const Options& options);
 

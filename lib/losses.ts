@@ -1,0 +1,81 @@
+// What native code tells this thread of lost memory: finds the kind or mapping that it is about, tells the listener, says the same on
+// the diagnostics channel, and warns where nobody listens.
+import { channel as channelOf } from 'node:diagnostics_channel';
+import { nextTick } from 'node:process';
+import { setImmediate } from 'node:timers';
+import { type LostPart, type MediaErrorCause, type NativeLoss, native } from './native.ts';
+
+/** Each media error is published here, too: the same object that `onMediaError` gets. */
+const channel = channelOf('daxkind:media-error');
+
+/** A kind or a mapping of this thread. */
+export interface LossTarget {
+	/** What is lost, as listeners are told; empty if nobody can be concerned any more. */
+	mediaErrors(loss: NativeLoss): object[];
+	/** What it is, for a sentence: of what so many bytes are lost. */
+	readonly what: string;
+	readonly onMediaError: ((error: never) => void) | undefined;
+}
+
+// Taken once: another may be put in its place later.
+const nextTurn = setImmediate;
+
+const targets = new Map<string, WeakRef<LossTarget>>();
+/** How many are added before those that are garbage are looked for. */
+let untilSweep = 64;
+let isHandling = false;
+
+const keyOf = (isMapping: boolean, id: number) => `${isMapping ? 'mapping' : 'kind'} ${id}`;
+
+const causes: Readonly<Record<MediaErrorCause, string>> = {
+	media: 'the medium is bad there',
+	truncated: 'somebody has truncated the file',
+	'no-space': 'the file has a hole there, and its file system no room',
+	removed: 'the device is gone',
+	unknown: 'the kernel does not say why',
+};
+
+function tell(loss: NativeLoss): void {
+	const target = targets.get(keyOf(loss.isMapping, loss.id))?.deref();
+	if (target !== undefined) tellTarget(target, loss);
+}
+
+function tellTarget(target: LossTarget, loss: NativeLoss): void {
+	const errors = target.mediaErrors(loss);
+	const { what, onMediaError } = target;
+	if (errors.length > 0 && loss.isFirst && !(loss.isHeard || onMediaError !== undefined || channel.hasSubscribers)) {
+		const { offset, length, cause } = loss;
+		const words = `${what} has lost ${length} bytes, from ${offset} on: ${causes[cause]}. They are not to be used, and nobody listens (onMediaError)`;
+		process.emitWarning(words, { code: 'DAXKIND_MEDIA_ERROR' });
+	}
+	for (const error of errors) {
+		channel.publish(error);
+		// What it throws is nobody's to catch, as of a listener of an event.
+		if (onMediaError !== undefined) nextTick(onMediaError as (error: object) => void, error);
+	}
+}
+
+/** Tells in a later turn what was known to be lost before anybody touched it. */
+export function tellKnown(target: LossTarget, parts: LostPart[]): void {
+	if (parts.length === 0) return;
+	nextTurn(() => {
+		for (const part of parts) {
+			tellTarget(target, { ...part, isMapping: true, id: 0, isHeard: false, isFirst: true, places: [] });
+		}
+	});
+}
+
+/** Native code tells of the losses of this one from now on. */
+export function watchLosses(isMapping: boolean, id: number, target: LossTarget): void {
+	if (!isHandling) native.setLossHandler(tell);
+	isHandling = true;
+	targets.set(keyOf(isMapping, id), new WeakRef(target));
+	untilSweep -= 1;
+	if (untilSweep > 0) return;
+	for (const [key, at] of targets) if (at.deref() === undefined) targets.delete(key);
+	untilSweep = 64 + targets.size;
+}
+
+export function unwatchLosses(isMapping: boolean, id: number): void {
+	targets.delete(keyOf(isMapping, id));
+}

@@ -1,0 +1,253 @@
+#include "guard/watched.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace daxkind::guard {
+
+namespace {
+
+constexpr uint32_t kBlockSize = 256;
+constexpr uint32_t kBlocks = 1024;
+
+std::atomic<uint64_t> lostEverywhere{0};
+
+// Ranges never move and are never freed, so that a handler can look at them at any time. A block of them is made when
+// the ones before are in use.
+struct Table {
+    std::atomic<Watched*> blocks[kBlocks] = {};
+    std::atomic<uint32_t> made{0};
+    // For the two below, and whoever adds or removes a range.
+    std::mutex mutex;
+    std::vector<Watched*> unused;
+};
+
+Table& table() {
+    static Table* const only = new Table();
+    return *only;
+}
+
+// Made before there is a handler.
+Table* const theTable = &table();
+
+class NoSignals {
+  public:
+    NoSignals() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, &before_);
+    }
+    NoSignals(const NoSignals&) = delete;
+    NoSignals& operator=(const NoSignals&) = delete;
+    ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_;
+};
+
+}  // namespace
+
+class Watched::Lock {
+  public:
+    explicit Lock(Watched& range) : range_(range) {
+        while (range_.isLocked_.exchange(true, std::memory_order_acquire)) sched_yield();
+    }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    ~Lock() { range_.isLocked_.store(false, std::memory_order_release); }
+
+  private:
+    Watched& range_;
+};
+
+// ---- A range --------------------------------------------------------------------------------------------------------
+
+void Watched::open(void* base, uint64_t length, uint64_t granule) {
+    granule_ = granule;
+    const auto from = reinterpret_cast<uintptr_t>(base);
+    to_ = from + length;
+    from_ = from;
+}
+
+void Watched::close() {
+    lostEverywhere -= lost_;
+    from_ = 0;
+    to_ = 0;
+    while (users_ != 0) sched_yield();
+    books_.close();
+    lost_ = 0;
+    hasNews_ = false;
+    newsFrom_ = UINT64_MAX;
+    newsTo_ = 0;
+}
+
+// Whoever has entered finds the same range until it leaves: close() waits for it, and nobody opens another one before
+// that. So both ends are looked at once more.
+bool Watched::enter(uintptr_t address) {
+    if (address < from_.load(std::memory_order_relaxed) || address >= to_.load(std::memory_order_relaxed)) return false;
+    users_.fetch_add(1);
+    const uintptr_t from = from_;
+    if (from != 0 && address >= from && address < to_) return true;
+    users_.fetch_sub(1);
+    return false;
+}
+
+bool Watched::openBooks() {
+    return books_.isOpen() || books_.reserve((granules() + 63) / 64 * kSorts) == 0;
+}
+
+bool Watched::replace(uintptr_t address, bool isPoisoned) {
+    const Lock lock(*this);
+    const uint64_t index = (address - from_) / granule_;
+    if (!openBooks()) return false;
+    if (has(kLost, index)) return true;
+    const uintptr_t at = from_ + index * granule_;
+    const uint64_t length = std::min<uint64_t>(granule_, to_ - at);
+    // A call that the kernel refuses leaves the place as it was (mm/mmap.c: the limits are looked at first), but under
+    // strict overcommit before 6.12, where nothing is there afterwards.
+    const int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (mmap(reinterpret_cast<void*>(at), length, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return false;
+    const uint64_t bit = uint64_t{1} << (index % 64);
+    if (isPoisoned) word(kPoisoned, index) |= bit;
+    word(kUntold, index) |= bit;
+    word(kLost, index) |= bit;
+    lost_++;
+    lostEverywhere++;
+    newsFrom_ = std::min(newsFrom_, index);
+    newsTo_ = std::max(newsTo_, index + 1);
+    hasNews_ = true;
+    return true;
+}
+
+bool Watched::hasLost(uint64_t offset, uint64_t length) const {
+    if (lost_ == 0 || length == 0) return false;
+    const uint64_t end = (offset + length - 1) / granule_ + 1;
+    for (uint64_t index = offset / granule_; index < end; index++) {
+        if (bits(kLost, index) == 0)
+            index |= 63;
+        else if (has(kLost, index))
+            return true;
+    }
+    return false;
+}
+
+void Watched::append(std::vector<Part>* parts, uint64_t index) const {
+    const uint64_t offset = index * granule_;
+    const uint64_t length = std::min<uint64_t>(granule_, to_ - from_ - offset);
+    const bool isPoisoned = has(kPoisoned, index);
+    if (!parts->empty() && parts->back().offset + parts->back().length == offset &&
+        parts->back().isPoisoned == isPoisoned) {
+        parts->back().length += length;
+    } else {
+        parts->push_back({offset, length, isPoisoned});
+    }
+}
+
+std::vector<Part> Watched::allLost() const {
+    std::vector<Part> parts;
+    if (lost_ == 0) return parts;
+    for (uint64_t index = 0; index < granules(); index++) {
+        if (bits(kLost, index) == 0)
+            index |= 63;
+        else if (has(kLost, index))
+            append(&parts, index);
+    }
+    return parts;
+}
+
+std::vector<Part> Watched::takeNews() {
+    std::vector<Part> parts;
+    if (!hasNews_) return parts;
+    uint64_t index;
+    uint64_t end;
+    {
+        const NoSignals noSignals;
+        const Lock lock(*this);
+        index = newsFrom_;
+        end = newsTo_;
+        newsFrom_ = UINT64_MAX;
+        newsTo_ = 0;
+        hasNews_ = false;
+    }
+    for (; index < end; index++) {
+        const uint64_t bit = uint64_t{1} << (index % 64);
+        if (bits(kUntold, index) == 0)
+            index |= 63;
+        else if ((word(kUntold, index).fetch_and(~bit) & bit) != 0)
+            append(&parts, index);
+    }
+    return parts;
+}
+
+int Watched::restore(uint64_t offset, uint64_t length, const std::function<int(char*, uint64_t, uint64_t)>& back) {
+    if (lost_ == 0) return 0;
+    const NoSignals noSignals;
+    const Lock lock(*this);
+    int status = 0;
+    const uint64_t end = (offset + length - 1) / granule_ + 1;
+    for (uint64_t index = offset / granule_; index < end;) {
+        uint64_t to = index;
+        while (to < end && has(kLost, to)) to++;
+        if (to == index) {
+            index = bits(kLost, index) == 0 ? (index | 63) + 1 : index + 1;
+            continue;
+        }
+        const uint64_t at = index * granule_;
+        const uint64_t bytes = std::min<uint64_t>(to * granule_, to_ - from_) - at;
+        const int error = back(reinterpret_cast<char*>(from_.load()) + at, at, bytes);
+        if (error != 0 && status == 0) status = error;
+        for (; index < to; index++) {
+            if (error != 0) continue;
+            const uint64_t bit = uint64_t{1} << (index % 64);
+            for (const Sort sort : {kLost, kUntold, kPoisoned}) word(sort, index) &= ~bit;
+            lost_--;
+            lostEverywhere--;
+        }
+    }
+    return status;
+}
+
+// ---- All ranges -----------------------------------------------------------------------------------------------------
+
+Watched* addWatched(void* base, uint64_t length, uint64_t granule) {
+    Table& all = table();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    if (all.unused.empty()) {
+        const uint32_t made = all.made;
+        if (made == kBlocks * kBlockSize) return nullptr;
+        if (made % kBlockSize == 0) all.blocks[made / kBlockSize] = new Watched[kBlockSize];
+        all.unused.push_back(&all.blocks[made / kBlockSize].load()[made % kBlockSize]);
+        all.made = made + 1;
+    }
+    Watched* const range = all.unused.back();
+    all.unused.pop_back();
+    range->open(base, length, granule);
+    return range;
+}
+
+void removeWatched(Watched* range) {
+    range->close();
+    Table& all = table();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    all.unused.push_back(range);
+}
+
+Watched* enterAt(uintptr_t address) {
+    const uint32_t made = theTable->made;
+    for (uint32_t index = 0; index < made; index++) {
+        Watched* const range =
+            &theTable->blocks[index / kBlockSize].load(std::memory_order_relaxed)[index % kBlockSize];
+        if (range->enter(address)) return range;
+    }
+    return nullptr;
+}
+
+bool isAnythingLost() {
+    return lostEverywhere != 0;
+}
+
+}  // namespace daxkind::guard

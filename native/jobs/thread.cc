@@ -1,0 +1,35 @@
+#include "jobs/thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstddef>
+#include <initializer_list>
+
+namespace daxkind {
+
+namespace {
+
+// The deepest step of a task, the walk of a tree, needs a tenth.
+constexpr size_t kStackSize = 256 * 1024;
+
+}  // namespace
+
+int startThread(void* (*body)(void*), void* data) {
+    sigset_t blocked;
+    sigset_t before;
+    sigfillset(&blocked);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT}) sigdelset(&blocked, fault);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, kStackSize);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    pthread_t thread;
+    const int error = pthread_create(&thread, &attributes, body, data);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+}  // namespace daxkind

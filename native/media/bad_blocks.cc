@@ -1,0 +1,228 @@
+#include "media/bad_blocks.h"
+
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "syscalls/device_mapper.h"
+#include "syscalls/mapping.h"
+
+namespace daxkind::media {
+
+namespace {
+
+constexpr uint64_t kSector = 512;
+// Volumes of volumes of volumes.
+constexpr int kMostLevels = 8;
+
+bool readText(const std::string& path, std::string* text) {
+    std::ifstream file(path);
+    if (!file) return false;
+    std::ostringstream content;
+    content << file.rdbuf();
+    *text = content.str();
+    return true;
+}
+
+bool readNumber(const std::string& path, uint64_t* number) {
+    std::string text;
+    if (!readText(path, &text) || text.empty()) return false;
+    char* end = nullptr;
+    *number = std::strtoull(text.c_str(), &end, 0);
+    return end != text.c_str();
+}
+
+bool exists(const std::string& path) {
+    return static_cast<bool>(std::ifstream(path));
+}
+
+std::string realPath(const std::string& path) {
+    char resolved[PATH_MAX];
+    return realpath(path.c_str(), resolved) == nullptr ? std::string() : resolved;
+}
+
+std::string parentOf(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    return slash == std::string::npos || slash == 0 ? std::string() : path.substr(0, slash);
+}
+
+std::string numbers(uint32_t major, uint32_t minor) {
+    return std::to_string(major) + ":" + std::to_string(minor);
+}
+
+bool parseDevice(const std::string& text, uint32_t* major, uint32_t* minor) {
+    return std::sscanf(text.c_str(), "%u:%u", major, minor) == 2;
+}
+
+}  // namespace
+
+// ---- Reading --------------------------------------------------------------------------------------------------------
+
+void BadBlocks::Part::add(const Range& range, std::vector<Range>* here) const {
+    uint64_t from = std::max(range.from, this->from);
+    const uint64_t to = std::min(range.to, this->from + length);
+    if (stripes == 1) {
+        if (from < to) here->push_back({from - this->from + at, to - this->from + at});
+        return;
+    }
+    while (from < to) {
+        const uint64_t inside = from - this->from;
+        const uint64_t end = std::min(to, this->from + (inside / chunk + 1) * chunk);
+        const uint64_t there = at + (inside / chunk * stripes + index) * chunk + inside % chunk;
+        here->push_back({there, there + (end - from)});
+        from = end;
+    }
+}
+
+std::vector<Range> BadBlocks::read() const {
+    std::string text;
+    if (!file_.empty()) return readText(file_, &text) ? parseBadBlocks(text) : std::vector<Range>();
+    std::vector<Range> here;
+    for (const Part& part : parts_) {
+        for (const Range& range : part.device.read()) part.add(range, &here);
+    }
+    return normalized(std::move(here));
+}
+
+std::vector<std::string> BadBlocks::sources() const {
+    std::vector<std::string> found;
+    if (!file_.empty()) found.push_back(file_);
+    for (const Part& part : parts_) {
+        for (std::string& source : part.device.sources()) {
+            if (std::find(found.begin(), found.end(), source) == found.end()) found.push_back(std::move(source));
+        }
+    }
+    return found;
+}
+
+std::string BadBlocks::doubt() const {
+    if (!doubt_.empty()) return doubt_;
+    for (const Part& part : parts_) {
+        if (std::string doubt = part.device.doubt(); !doubt.empty()) return doubt;
+    }
+    return "";
+}
+
+std::vector<guard::Part> badInFile(int fd, uint64_t offset, uint64_t length, const BadBlocks& device) {
+    std::vector<guard::Part> parts;
+    if (device.isEmpty()) return parts;
+    const std::vector<Range> bad = device.read();
+    std::vector<syscalls::Extent> extents;
+    if (bad.empty() || syscalls::readAllExtents(fd, offset, offset + length, &extents) != 0) return parts;
+    for (const Range& range : inFile(bad, extents, syscalls::pageSize())) {
+        const uint64_t from = std::max(range.from, offset);
+        const uint64_t to = std::min(range.to, offset + length);
+        if (from < to) parts.push_back({from - offset, to - from, true});
+    }
+    return parts;
+}
+
+// ---- What a device is made of ---------------------------------------------------------------------------------------
+
+namespace {
+
+struct Target {
+    uint32_t major;
+    uint32_t minor;
+    uint64_t from;
+    uint64_t index;
+};
+
+// The devices of a linear or striped target, as its parameters name them: "MAJ:MIN START", or "STRIPES CHUNK MAJ:MIN
+// START…", in sectors.
+bool parseTarget(const syscalls::DeviceMapperTarget& target, std::vector<Target>* parts, uint64_t* stripes,
+                 uint64_t* chunk) {
+    std::istringstream words(target.parameters);
+    *stripes = 1;
+    *chunk = 0;
+    if (target.type == "striped" && !(words >> *stripes >> *chunk)) return false;
+    if (target.type != "striped" && target.type != "linear") return false;
+    *chunk *= kSector;
+    if (*stripes == 0 || *stripes > 1024 || (*stripes > 1 && *chunk == 0)) return false;
+    for (uint64_t index = 0; index < *stripes; index++) {
+        std::string device;
+        uint64_t start;
+        Target part{0, 0, 0, index};
+        if (!(words >> device >> start) || !parseDevice(device, &part.major, &part.minor)) return false;
+        part.from = start * kSector;
+        parts->push_back(part);
+    }
+    return true;
+}
+
+}  // namespace
+
+BadBlocks BadBlocks::ofBlockDevice(uint32_t major, uint32_t minor, const std::string& sys) {
+    thread_local int level = 0;
+    BadBlocks device;
+    const std::string directory = realPath(sys + "/dev/block/" + numbers(major, minor));
+    if (directory.empty() || level >= kMostLevels) return device;
+    level++;
+    uint64_t start;
+    uint64_t size;
+    if (exists(directory + "/badblocks")) {
+        device.file_ = directory + "/badblocks";
+    } else if (readNumber(directory + "/start", &start) && readNumber(directory + "/size", &size)) {
+        // A partition.
+        Part part;
+        if (exists(parentOf(directory) + "/badblocks")) part.device.file_ = parentOf(directory) + "/badblocks";
+        part.from = start * kSector;
+        part.length = size * kSector;
+        if (!part.device.file_.empty()) device.parts_.push_back(std::move(part));
+    } else if (exists(directory + "/dm/name")) {
+        std::vector<syscalls::DeviceMapperTarget> targets;
+        if (syscalls::readDeviceMapperTable(major, minor, &targets) != 0) {
+            device.doubt_ = "what the volume of the device mapper is made of is for root to read";
+        }
+        for (const syscalls::DeviceMapperTarget& target : targets) {
+            std::vector<Target> found;
+            uint64_t stripes;
+            uint64_t chunk;
+            if (!parseTarget(target, &found, &stripes, &chunk)) {
+                device.doubt_ = "a part of the volume is " + target.type + ", which is not followed";
+                continue;
+            }
+            for (const Target& each : found) {
+                Part part;
+                part.device = ofBlockDevice(each.major, each.minor, sys);
+                part.from = each.from;
+                part.length = target.length * kSector / stripes;
+                part.at = target.start * kSector;
+                part.stripes = stripes;
+                part.index = each.index;
+                part.chunk = chunk;
+                device.parts_.push_back(std::move(part));
+            }
+        }
+    }
+    level--;
+    return device;
+}
+
+BadBlocks BadBlocks::ofDaxDevice(uint32_t major, uint32_t minor, const std::string& sys) {
+    BadBlocks device;
+    const std::string directory = realPath(sys + "/dev/char/" + numbers(major, minor));
+    // The nvdimm region that it is in, if it is in one: Soft Reserved memory has no list.
+    std::string region = directory;
+    while (!region.empty() && !exists(region + "/mappings")) region = parentOf(region);
+    if (region.empty() || !exists(region + "/badblocks")) return device;
+    uint64_t regionStart;
+    uint64_t start;
+    Part part;
+    if (!readNumber(region + "/resource", &regionStart) || !readNumber(directory + "/resource", &start) ||
+        !readNumber(directory + "/size", &part.length)) {
+        device.doubt_ = "where the device begins in its region is for root to read";
+        return device;
+    }
+    part.device.file_ = region + "/badblocks";
+    part.from = start - regionStart;
+    device.parts_.push_back(std::move(part));
+    return device;
+}
+
+}  // namespace daxkind::media
