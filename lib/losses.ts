@@ -27,7 +27,8 @@ let isHandling = false;
 
 const keyOf = (isMapping: boolean, id: number) => `${isMapping ? 'mapping' : 'kind'} ${id}`;
 
-const causes: Readonly<Record<MediaErrorCause, string>> = {
+/** What each cause is, for a sentence. */
+export const causes: Readonly<Record<MediaErrorCause, string>> = {
 	media: 'the medium is bad there',
 	truncated: 'somebody has truncated the file',
 	'no-space': 'the file has a hole there, and its file system no room',

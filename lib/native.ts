@@ -601,6 +601,8 @@ export interface Native extends Syscalls, Mappings, Persistence, Kinds, ArrayBuf
 	armGuard(): void;
 	/** Whether it is there. */
 	isGuardArmed(): boolean;
+	/** Whether the guard has put zeros in place of a page of it. */
+	isLost(view: Uint8Array): boolean;
 	/**
 	 * Registers what makes the errors of failed system calls, and whether markAsUntransferable keeps everybody from detaching an
 	 * ArrayBuffer; done here, once for each thread.

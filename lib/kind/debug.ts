@@ -3,6 +3,7 @@
 // block was allocated is remembered.
 import { nextTick } from 'node:process';
 import { daxkindError } from '../errors.ts';
+import { native } from '../native.ts';
 import type { LeakReport } from './kind-stats.ts';
 
 /** The default of the option `debug` of kinds. */
@@ -100,7 +101,8 @@ export class DebugLedger {
 	checkZones(generation: number, memory: Uint8Array, zone: number, length: number): void {
 		const before = firstOther(memory.subarray(0, zone), zoneByte);
 		const behind = firstOther(memory.subarray(zone + length), zoneByte);
-		if (before < 0 && behind < 0) return;
+		// Of memory that is lost, and reads as zeros, nothing can be said.
+		if ((before < 0 && behind < 0) || native.isLost(memory)) return;
 		const where = before < 0 ? `${behind} bytes behind its end` : `${zone - before} bytes before its start`;
 		const { stack } = this.#allocations.get(generation) ?? { stack: '    (another thread)' };
 		throw daxkindError(
@@ -148,8 +150,9 @@ export class DebugLedger {
 		const { memory, bytes, stack, giveBack } = this.#quarantine.shift()!;
 		this.#quarantined -= bytes;
 		const at = firstOther(memory, freedByte);
+		const isRight = at < 0 || native.isLost(memory);
 		giveBack();
-		if (at < 0) return;
+		if (isRight) return;
 		const detail = `Byte ${at} of ${memory.length}. The block was allocated here:\n${stack}`;
 		// Later, because scripts that have replaced emitWarning are not to run in the middle of a call.
 		nextTick(() => {

@@ -1,7 +1,7 @@
 // A file mapped into memory: its bytes as a Buffer, and the calls that make them persistent.
 import { requireInteger } from '../arguments.ts';
 import { illegalConstructor, invalidState, invalidThis, type SystemError, systemError } from '../errors.ts';
-import { type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
+import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
 import { type LostPart, type NativeLoss, native } from '../native.ts';
 import type { Granularity } from './granularity.ts';
 
@@ -82,16 +82,20 @@ function union(known: LostPart[], met: LostPart[]): LostPart[] {
 	return [...known, ...rest].sort((one, other) => one.offset - other.offset);
 }
 
-/** msync, which says nothing of pages that are gone; the error of those with its cause. */
-function syncPages({ buffer, path }: PmemMapping, offset: number, bytes: number): void {
-	try {
-		native.syncPages(buffer, offset, bytes, path);
-	} catch (error) {
-		const { code, errno, syscall } = error as SystemError;
-		if (code !== 'EFAULT') throw error;
-		const hint = 'the file has been truncated: the end of the range is not in it any more, and is lost';
-		throw systemError(errno, syscall, path, hint);
-	}
+/** The error of making pages persistent that are lost, with its cause. */
+function explainLoss(
+	error: unknown,
+	{ path }: PmemMapping,
+	errors: LostPart[],
+	offset: number,
+	bytes: number,
+): unknown {
+	const { code, errno, syscall } = error as SystemError;
+	if (code !== 'EFAULT') return error;
+	const met = errors.find((part) => part.offset < offset + bytes && offset < part.offset + part.length);
+	// Nobody has touched it: the end of the range is not in the file any more.
+	const { cause } = met ?? { cause: 'truncated' };
+	return systemError(errno, syscall, path, `a part of the range is lost: ${causes[cause]}`);
 }
 
 /**
@@ -152,9 +156,10 @@ export class PmemMapping implements Disposable {
 	 *
 	 * @param offset Where the range starts, in bytes. Default 0.
 	 * @param length Bytes. Default: to the end.
-	 * @throws RangeError ERR_OUT_OF_RANGE, Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of `msync`, and with
-	 *   `page` granularity EFAULT of `madvise` if another process has truncated the file, so that pages of the range are gone (Linux 5.14
-	 *   and later tell). With `cache-line` and `byte` granularity there is no system call, and nothing tells that.
+	 * @throws RangeError ERR_OUT_OF_RANGE, Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of `msync`; EFAULT of
+	 *   `msync` or `flush` if a page of the range is lost ({@link PmemMapping.errors}), so that what is stored there reaches no file; with
+	 *   `page` granularity EFAULT of `madvise` if another process has truncated the file (Linux 5.14 and later tell). With `byte`
+	 *   granularity there is nothing to do, and nothing tells of lost pages.
 	 * @example
 	 * mapping.buffer.write('hello', 64);
 	 * mapping.persist(64, 5);
@@ -179,8 +184,12 @@ export class PmemMapping implements Disposable {
 		const size = this.buffer.length;
 		requireInteger('offset', offset, 0, size);
 		const bytes = length === undefined ? size - offset : requireInteger('length', length, 0, size - offset);
-		if (this.granularity === 'page') syncPages(this, offset, bytes);
-		else if (this.granularity === 'cache-line') native.flush(this.buffer, offset, bytes);
+		try {
+			if (this.granularity === 'page') native.syncPages(this.buffer, offset, bytes, this.path);
+			else if (this.granularity === 'cache-line') native.flush(this.buffer, offset, bytes);
+		} catch (error) {
+			throw explainLoss(error, this, this.errors(), offset, bytes);
+		}
 	}
 
 	/**

@@ -1,7 +1,9 @@
-// The exports for the guard against SIGBUS; see guard/handler.h.
+// The exports for the guard against SIGBUS; see guard/watch.h.
+#include "binding/call.h"
 #include "binding/exports.h"
 #include "binding/values.h"
 #include "guard/handler.h"
+#include "guard/watch.h"
 
 namespace daxkind {
 
@@ -18,10 +20,17 @@ napi_value isGuardArmed(napi_env env, napi_callback_info) {
     return boolean(env, guard::isArmed());
 }
 
+// isLost(view) -> boolean
+napi_value isLost(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const ByteView view = call.bytes("view");
+    return call.isRefused() ? nullptr : boolean(env, guard::isLost(view.data, view.length));
+}
+
 }  // namespace
 
 void exportGuard(Napi::Env env, Napi::Object exports) {
-    exportFunctions(env, exports, {{"armGuard", armGuard}, {"isGuardArmed", isGuardArmed}});
+    exportFunctions(env, exports, {{"armGuard", armGuard}, {"isGuardArmed", isGuardArmed}, {"isLost", isLost}});
 }
 
 }  // namespace daxkind

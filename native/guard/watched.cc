@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <fstream>
 #include <mutex>
 
 namespace daxkind::guard {
@@ -15,15 +16,24 @@ constexpr uint32_t kBlockSize = 256;
 constexpr uint32_t kBlocks = 1024;
 
 std::atomic<uint64_t> lostEverywhere{0};
+// Lost places with others between them that are not: each takes two mappings more.
+std::atomic<uint64_t> piecesEverywhere{0};
 
 // Ranges never move and are never freed, so that a handler can look at them at any time. A block of them is made when
 // the ones before are in use.
 struct Table {
     std::atomic<Watched*> blocks[kBlocks] = {};
     std::atomic<uint32_t> made{0};
-    // For the two below, and whoever adds or removes a range.
+    // How many mappings the process may have.
+    uint64_t mostMappings = 65530;
+    // For what is below, and whoever adds or removes a range.
     std::mutex mutex;
     std::vector<Watched*> unused;
+
+    Table() {
+        std::ifstream file("/proc/sys/vm/max_map_count");
+        if (uint64_t most; file >> most) mostMappings = most;
+    }
 };
 
 Table& table() {
@@ -33,6 +43,11 @@ Table& table() {
 
 // Made before there is a handler.
 Table* const theTable = &table();
+
+// Half of what the process may have are the guard's, at most: a process that can map nothing more is at its end.
+uint64_t mostPieces() {
+    return theTable->mostMappings / 4;
+}
 
 class NoSignals {
   public:
@@ -75,6 +90,8 @@ void Watched::open(void* base, uint64_t length, uint64_t granule) {
 
 void Watched::close() {
     lostEverywhere -= lost_;
+    piecesEverywhere -= pieces_;
+    pieces_ = 0;
     from_ = 0;
     to_ = 0;
     while (users_ != 0) sched_yield();
@@ -105,22 +122,40 @@ bool Watched::replace(uintptr_t address, bool isPoisoned) {
     const uint64_t index = (address - from_) / granule_;
     if (!openBooks()) return false;
     if (has(kLost, index)) return true;
-    const uintptr_t at = from_ + index * granule_;
-    const uint64_t length = std::min<uint64_t>(granule_, to_ - at);
-    // A call that the kernel refuses leaves the place as it was (mm/mmap.c: the limits are looked at first), but under
-    // strict overcommit before 6.12, where nothing is there afterwards.
-    const int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (mmap(reinterpret_cast<void*>(at), length, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return false;
-    const uint64_t bit = uint64_t{1} << (index % 64);
-    if (isPoisoned) word(kPoisoned, index) |= bit;
-    word(kUntold, index) |= bit;
-    word(kLost, index) |= bit;
-    lost_++;
-    lostEverywhere++;
-    newsFrom_ = std::min(newsFrom_, index);
+    uint64_t first = index;
+    const bool isAlone = !(index > 0 && has(kLost, index - 1)) && !(index + 1 < granules() && has(kLost, index + 1));
+    if (isAlone && piecesEverywhere >= mostPieces()) {
+        // A piece that begins where another one ends takes no further mappings.
+        while (first > 0 && !has(kLost, first - 1)) first--;
+        if (first == 0) first = index;
+    }
+    if (!mapZeros(first, index)) return false;
+    if (isAlone && first == index) {
+        pieces_++;
+        piecesEverywhere++;
+    }
+    for (uint64_t at = first; at <= index; at++) {
+        const uint64_t bit = uint64_t{1} << (at % 64);
+        if (isPoisoned) word(kPoisoned, at) |= bit;
+        word(kUntold, at) |= bit;
+        word(kLost, at) |= bit;
+    }
+    const uint64_t count = index - first + 1;
+    lost_ += count;
+    lostEverywhere += count;
+    newsFrom_ = std::min(newsFrom_, first);
     newsTo_ = std::max(newsTo_, index + 1);
     hasNews_ = true;
     return true;
+}
+
+bool Watched::mapZeros(uint64_t first, uint64_t last) {
+    const uintptr_t at = from_ + first * granule_;
+    const uint64_t length = std::min<uint64_t>((last - first + 1) * granule_, to_ - at);
+    // A call that the kernel refuses leaves the place as it was (mm/mmap.c: the limits are looked at first), but under
+    // strict overcommit before 6.12, where nothing is there afterwards.
+    const int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    return mmap(reinterpret_cast<void*>(at), length, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 }
 
 bool Watched::hasLost(uint64_t offset, uint64_t length) const {

@@ -33,8 +33,9 @@ class Watched {
     uintptr_t from() const { return from_; }
     uintptr_t to() const { return to_; }
 
-    // Puts zeros in place of the granule that the address is in, unless another thread has just done so. False if the
-    // kernel refuses that. For the signal handler: all signals are blocked.
+    // Puts zeros in place of the granule that the address is in, unless another thread has just done so. Where very
+    // many places are lost, all up to the one before it goes with it. False if the kernel refuses that. For the signal
+    // handler: all signals are blocked.
     bool replace(uintptr_t address, bool isPoisoned);
     // Whether something in this part is lost. Who calls it has entered, or owns the range; so for the calls below.
     bool hasLost(uint64_t offset, uint64_t length) const;
@@ -66,6 +67,8 @@ class Watched {
     // Adds a lost granule to the parts.
     void append(std::vector<Part>* parts, uint64_t index) const;
     bool openBooks();
+    // Puts zeros in place of these granules. False if the kernel refuses.
+    bool mapZeros(uint64_t first, uint64_t last);
 
     std::atomic<uintptr_t> from_{0};  // 0: there is no range.
     std::atomic<uintptr_t> to_{0};
@@ -73,6 +76,7 @@ class Watched {
     std::atomic<bool> isLocked_{false};
     uint64_t granule_ = 1;
     LazyArray<std::atomic<uint64_t>> books_;
+    uint64_t pieces_ = 0;            // Lost granules that had no lost neighbour when they were lost.
     std::atomic<uint64_t> lost_{0};  // Granules; while it is 0 there may be no books.
     // In which granules takeNews() has to look.
     std::atomic<bool> hasNews_{false};
