@@ -86,9 +86,9 @@ void Heap::loseUnits(uint32_t from, uint32_t to, std::vector<LostPlace>* places)
         if (const uint32_t slab = runs_.slabAt(unit); slab != RunAllocator::kNone) {
             const uint32_t end = std::min(to, slabs_.endOf(slab));
             const uint32_t code = slabs_.classIn(slab);
-            slabs_.lose(slab, bytes(unit), bytes(end), [&](uint32_t slot, bool wasFree) {
+            slabs_.lose(slab, bytes(unit), bytes(end), [&](uint32_t slot, bool isNobodys) {
                 const uint64_t offset = slabs_.offsetOf(slab, slot);
-                if (wasFree) return addFree(offset, classSize(code));
+                if (isNobodys) return addFree(offset, classSize(code));
                 doom(offset, code);
                 if (isCached(offset, code)) return addFree(offset, classSize(code));
                 places->push_back(placeOf(offset, classSize(code), slabs_.numberOf(slab, slot)));

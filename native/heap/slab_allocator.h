@@ -70,7 +70,7 @@ class SlabAllocator {
     // fuller; -ENOENT if there is none that is not another owner's.
     int takeBetter(uint32_t owner, uint64_t offset, uint64_t* better);
     // Bytes [from, to) of a slab are not to be used any more: its free slots there are taken for good, as the others
-    // are when they are given back. Calls visit(slot, wasFree) for each that is not out of use already.
+    // are when they are given back. Calls visit(slot, isNobodys) for each.
     template <typename Visit>
     void lose(uint32_t index, uint64_t from, uint64_t to, Visit visit);
     // Bytes of the slots that are out of use.
@@ -190,10 +190,9 @@ void SlabAllocator::lose(uint32_t index, uint64_t from, uint64_t to, Visit visit
     const uint64_t end = std::min<uint64_t>((std::max(to, base) - base + size - 1) / size, slotsOf(slab));
     for (uint64_t at = from <= base ? 0 : (from - base) / size; at < end; at++) {
         const auto slot = static_cast<uint32_t>(at);
-        if (isRetired(slab, slot)) continue;
         const bool wasFree = isFree(slab, slot);
         if (wasFree) takeForGood(index, slot);
-        visit(slot, wasFree);
+        visit(slot, isRetired(slab, slot));
     }
 }
 
