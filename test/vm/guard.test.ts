@@ -1,14 +1,31 @@
 // Bad blocks of the medium, as the kernel's own list has them: loads and stores find zeros, and the process goes on. The programs
 // are those that test/guard runs on truncated files.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import {
+	closeSync,
+	fsyncSync,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	rmdirSync,
+	writeFileSync,
+	writeSync,
+} from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { FixedKind, mapFile } from 'daxkind';
 import { afterEach, expect, test } from 'vitest';
+import { native } from '#lib/native.js';
 import { ext4, scratch, xfs } from '../helpers/guest.ts';
-import { mkfs, sh } from '../helpers/scratch.ts';
+import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { eventually } from '../helpers/process.ts';
+import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+const MiB = 1024 * 1024;
+
+closeAfterEach();
 
 /** The list of a disk, and where a device begins on it, in sectors. */
 interface BadBlocks {
@@ -25,11 +42,13 @@ const used = new Set<string>();
 afterEach(() => {
 	// What no file has any more stays on the list: the next one that gets such a block would lose it.
 	for (const list of used) {
+		const disk = openSync(`/dev/${list.split('/')[3]}`, 'r+');
 		for (const line of readFileSync(list, 'utf8').split('\n').filter(Boolean)) {
 			const [sector, count] = line.split(' ').map(Number) as [number, number];
-			const disk = `/dev/${list.split('/')[3]}`;
-			sh(`dd if=/dev/zero of=${disk} bs=512 seek=${sector} count=${count} oflag=direct conv=notrunc status=none`);
+			writeSync(disk, Buffer.alloc(count * 512), 0, count * 512, sector * 512);
 		}
+		fsyncSync(disk);
+		closeSync(disk);
 	}
 	used.clear();
 });
@@ -90,6 +109,65 @@ test('on a partition, and on a volume of the device mapper', async () => {
 	} finally {
 		sh('dmsetup remove daxkind-guard');
 	}
+});
+
+test('a kind hands out no block that is known to be bad, whether it commits early or late', () => {
+	const list = `/sys/block/${basename(scratch)}/badblocks`;
+	sh(`${mkfs.xfs} ${scratch}`);
+	const directory = mountedForTest(scratch, 'dax=always');
+	// Every 128 KiB from some way on: more than the kind can go around.
+	const bad = Array.from({ length: 400 }, (_, at) => (4 + at / 8) * MiB);
+	used.add(list);
+	for (const prefault of [false, true]) {
+		// XFS writes zeros when it first maps a huge page, which repairs such blocks around what is touched.
+		for (const at of bad) writeFileSync(list, `${at / 512} 8`);
+		const errors: unknown[] = [];
+		const onMediaError = (error: unknown) => errors.push(error);
+		const kind = create(directory, { maxSize: 16 * MiB, prefault, onMediaError });
+		if (prefault) expect(kind.stats().lost).toBeGreaterThan(50 * 4096);
+		let bytes = 0;
+		for (let block = kind.tryMalloc(100_000); block !== undefined; block = kind.tryMalloc(100_000)) {
+			bytes += block.fill(5).length;
+		}
+		expect(bytes).toBeGreaterThan(12 * MiB);
+		const { lost } = kind.stats();
+		expect(lost).toBeGreaterThan(50 * 4096);
+		expect(lost).toBeLessThan(2 * MiB);
+		expect(errors).toEqual([]);
+		kind.close();
+	}
+});
+
+test('mapFile says which pages are on known bad blocks, or refuses them', async () => {
+	const path = `${temporaryDirectory(ext4)}/file`;
+	writeFileSync(path, Buffer.alloc(16 * 4096, 7));
+	sh(`sync ${path}`);
+	used.add(diskOf(ext4).list);
+	const { extents } = native.fileExtents(path, 10);
+	writeFileSync(diskOf(ext4).list, `${(extents[1]! + 3 * 4096) / 512} 16`);
+	const errors: unknown[] = [];
+	const mapping = mapFile(path, { onMediaError: (error) => errors.push(error) });
+	const lost = { offset: 3 * 4096, length: 2 * 4096, cause: 'media' };
+	expect(mapping.errors()).toEqual([lost]);
+	await eventually(() => errors.length > 0);
+	expect(errors).toEqual([{ ...lost, path }]);
+	// A page that is met is on the list once.
+	expect([mapping.buffer[4 * 4096], mapping.buffer[5 * 4096]]).toEqual([0, 7]);
+	expect(mapping.errors()).toEqual([lost]);
+	const kind = FixedKind.create(mapping);
+	expect(kind.stats().lost).toBe(2 * 4096);
+	kind.close();
+	mapping.unmap();
+	expect(() => mapFile(path, { errors: 'refuse' })).toThrow(
+		expect.objectContaining({
+			code: 'ERR_DAXKIND_BAD_BLOCKS',
+			badBlocks: [{ offset: 3 * 4096, length: 2 * 4096 }],
+			remedy: `daxkind repair ${path}`,
+		}),
+	);
+	mapFile(path, { errors: 'refuse', length: 2 * 4096 }).unmap();
+	// What nobody reads through the mapping, the kernel refuses.
+	expect(() => readFileSync(path)).toThrow(expect.objectContaining({ code: 'EIO' }));
 });
 
 test.each([
