@@ -119,7 +119,7 @@ function explained(error: unknown, { device, request: [path, offset, size] }: Ch
 	}
 	if (syscall === 'prctl') {
 		const what =
-			'this process has transparent huge pages disabled (PR_SET_THP_DISABLE), so that each access to such a device would be SIGBUS';
+			'this process has transparent huge pages disabled (PR_SET_THP_DISABLE), so that each access to such a device would fail';
 		return said(what, 'enable them before: prctl(PR_SET_THP_DISABLE, 0)');
 	}
 	if (syscall === 'madvise')
@@ -139,8 +139,8 @@ export let deviceKindOf: (handle: KindHandle) => DeviceKind;
  * node's in /dev: another node of the same device (mknod, a container's own) has locks of its own. Programs that know no locks can map
  * it, too.
  *
- * If the device's driver is taken away while the kind is open (reconfigure-device, ndctl disable-namespace), the next access to the memory
- * ends the process with SIGBUS: the kernel neither waits nor refuses. daxkind's own reconfigureDevice looks, and refuses.
+ * If the device's driver is taken away while the kind is open (reconfigure-device, ndctl disable-namespace), the kernel neither waits nor
+ * refuses: the next access reads zeros, and `onMediaError` says so. daxkind's own reconfigureDevice looks, and refuses.
  *
  * ```js
  * import { DeviceKind } from 'daxkind';

@@ -33,7 +33,7 @@ export interface MapFileOptions {
 	sync?: boolean;
 	/**
 	 * Whether the file's holes in the range get blocks first (fallocate), so that a full file system is an error here (ENOSPC) rather
-	 * than SIGBUS at a later store; the blocks that it has got by then are given back. File systems without fallocate are left as they
+	 * than a lost page at a later store; the blocks that it has got by then are given back. File systems without fallocate are left as they
 	 * are. Default: as `writable`.
 	 */
 	allocate?: boolean;
