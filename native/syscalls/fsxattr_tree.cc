@@ -1,267 +1,24 @@
 // FS_IOC_FSSETXATTR for a whole tree of files: see fsxattr_tree.h.
-//
-// The files of a directory are changed while it is read, its subdirectories are kept for afterwards. So a directory
-// that is not being read needs its descriptor only to open the next subdirectory, and the descriptors of all but the
-// deepest directories can be closed; on the way back up one is opened again by "..", and if the directory below was
-// moved elsewhere, by the names from the top. Either way device and inode must be those it had.
 #include "syscalls/fsxattr_tree.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <cerrno>
-#include <cstddef>
-#include <cstring>
-#include <memory>
 #include <utility>
 
 #include "syscalls/fsxattr.h"
 #include "syscalls/inode_flags.h"
 #include "syscalls/kernel.h"
 #include "syscalls/statx.h"
+#include "syscalls/tree_walk.h"
 
 namespace daxkind::syscalls {
 
 namespace {
 
-/// Directories whose descriptors are held at once, besides the top's.
-constexpr std::size_t mostOpen = 32;
-/// What one getdents64 brings: some hundred names, few enough for one step.
-constexpr std::size_t entriesSize = 16 * 1024;
-
-/// linux_dirent64, which no header has. The name is behind it.
-struct EntryHead {
-    std::uint64_t inode;
-    std::int64_t offset;
-    std::uint16_t length;
-    std::uint8_t type;
-};
-constexpr std::size_t entryName = offsetof(EntryHead, type) + 1;
-
-/// A descriptor that is closed with its owner.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor() { reset(); }
-    int get() const { return fd_; }
-    bool isOpen() const { return fd_ >= 0; }
-    void reset() {
-        if (fd_ >= 0) close(fd_);
-        fd_ = -1;
-    }
-
-  private:
-    int fd_;
-};
-
-/// Never blocks on a FIFO that has come in a file's place, and follows no link.
-int openEntry(int directory, const char* name, int flags = 0) {
-    int fd;
-    do fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | flags);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
-struct Identity {
-    std::uint32_t deviceMajor = 0;
-    std::uint32_t deviceMinor = 0;
-    std::uint64_t inode = 0;
-
-    explicit Identity(const FileStatus& status)
-        : deviceMajor(status.deviceMajor), deviceMinor(status.deviceMinor), inode(status.inode) {}
-    bool operator==(const Identity& other) const {
-        return deviceMajor == other.deviceMajor && deviceMinor == other.deviceMinor && inode == other.inode;
-    }
-};
-
-/// A directory on the way from the top to the one that is being worked on.
-struct Level {
-    Descriptor fd;
-    Identity identity;
-    /// Where the path of the walk ends when it is here.
-    std::size_t pathLength;
-    /// Whether it may have entries that were not read yet. Until then nothing below it is entered.
-    bool isReading;
-    /// Its subdirectories that were not entered yet, the next one last.
-    std::vector<std::string> pending;
-};
-
 /// Only the thread that makes the steps counts.
 void add(std::atomic<double>& count) {
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
-
-}  // namespace
-
-class FsxattrTreeChange::Walk {
-  public:
-    Walk(FsxattrTreeChange& all, std::string top, std::uint32_t set, std::uint32_t clear, bool recursive)
-        : top_(std::move(top)),
-          set_(set),
-          clear_(clear),
-          recursive_(recursive),
-          control_(all.control),
-          failures_(all.failures) {}
-
-    int step(const char** failedCall);
-
-  private:
-    int begin(const char** failedCall);
-    bool isOnMount(const FileStatus& status) const;
-    void fail(int error, const char* call, int fd = -1, const FileStatus* status = nullptr);
-    int change(int fd, const FileStatus& status);
-    void visit(const char* name, bool isReading);
-    void enter(Descriptor fd, const FileStatus& status);
-    void read();
-    void readEntry(const char* name, unsigned char type);
-    void leave();
-    int reopenByNames(Level& level);
-
-    const std::string top_;
-    const std::uint32_t set_;
-    const std::uint32_t clear_;
-    const bool recursive_;
-    TreeControl& control_;
-    std::vector<TreeFailure>& failures_;
-    bool hasBegun_ = false;
-    FileStatus topStatus_ = {};
-    /// Of the deepest level, or of what is being visited in it; relative to the top.
-    std::string path_;
-    /// From the top, whose descriptor is always open, to the deepest.
-    std::vector<Level> levels_;
-    /// The levels from here on are open, those between the top and here are closed.
-    std::size_t firstOpen_ = 1;
-    alignas(EntryHead) unsigned char entries_[entriesSize];
-};
-
-bool FsxattrTreeChange::Walk::isOnMount(const FileStatus& status) const {
-    if (topStatus_.mountId != 0) return status.mountId == topStatus_.mountId;
-    return status.deviceMajor == topStatus_.deviceMajor && status.deviceMinor == topStatus_.deviceMinor;
-}
-
-/// Notes that what `path_` names could not be changed, or not be entered.
-void FsxattrTreeChange::Walk::fail(int error, const char* call, int fd, const FileStatus* status) {
-    TreeFailure failure = {path_, error, call, 0, 0, 0};
-    if (fd >= 0) getInodeFlags(fd, &failure.inodeFlags);
-    if (status != nullptr) {
-        failure.owner = status->uid;
-        failure.attributes = status->attributes;
-    }
-    failures_.push_back(std::move(failure));
-    add(control_.failed);
-}
-
-int FsxattrTreeChange::Walk::change(int fd, const FileStatus& status) {
-    add(S_ISDIR(status.mode) ? control_.directories : control_.files);
-    bool changed = false;
-    const int result = changeFsxattrFlags(fd, set_, clear_, nullptr, &changed);
-    if (result != 0) fail(result, "ioctl", fd, &status);
-    if (changed) add(control_.changed);
-    return result;
-}
-
-/// Opens an entry of the deepest level and changes it; enters it if it is a directory. While the level is being read
-/// that has to wait: an entry that was a file a moment ago can be a directory now.
-void FsxattrTreeChange::Walk::visit(const char* name, bool isReading) {
-    const std::size_t length = path_.size();
-    if (length != 0) path_ += '/';
-    path_ += name;
-    Descriptor fd(openEntry(levels_.back().fd.get(), name));
-    FileStatus status;
-    if (!fd.isOpen()) {
-        // What is gone, or is a symbolic link, a socket or a device by now, is none of ours.
-        if (errno != ENOENT && errno != ELOOP && errno != ENXIO && errno != ENODEV) fail(-errno, "open");
-    } else if (const int error = statxDescriptor(fd.get(), &status); error != 0) {
-        fail(error, "statx");
-    } else if (isOnMount(status)) {
-        if (S_ISREG(status.mode)) change(fd.get(), status);
-        if (S_ISDIR(status.mode)) {
-            if (!isReading) return enter(std::move(fd), status);
-            levels_.back().pending.emplace_back(name);
-        }
-    }
-    path_.resize(length);
-}
-
-/// Makes a directory the deepest level, at `path_`, and changes it; what is in it comes next.
-void FsxattrTreeChange::Walk::enter(Descriptor fd, const FileStatus& status) {
-    change(fd.get(), status);
-    levels_.push_back({std::move(fd), Identity(status), path_.size(), true, {}});
-    if (levels_.size() > firstOpen_ + mostOpen) levels_[firstOpen_++].fd.reset();
-}
-
-/// Reads the next entries of the deepest level: changes those that are files, and keeps the names of subdirectories.
-void FsxattrTreeChange::Walk::read() {
-    const long length = syscall(SYS_getdents64, levels_.back().fd.get(), entries_, sizeof entries_);
-    if (length < 0) fail(-errno, "getdents64");
-    if (length <= 0) levels_.back().isReading = false;
-    for (long at = 0; at < length;) {
-        EntryHead head;
-        std::memcpy(&head, entries_ + at, sizeof head);
-        readEntry(reinterpret_cast<const char*>(entries_ + at + entryName), head.type);
-        at += head.length;
-    }
-}
-
-void FsxattrTreeChange::Walk::readEntry(const char* name, unsigned char type) {
-    if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0) return;
-    if (type == DT_UNKNOWN) {
-        struct stat status;
-        if (fstatat(levels_.back().fd.get(), name, &status, AT_SYMLINK_NOFOLLOW) != 0) return;
-        type = static_cast<unsigned char>(IFTODT(status.st_mode));
-    }
-    if (type == DT_DIR) levels_.back().pending.emplace_back(name);
-    // Nothing else is opened: to open a device can do things.
-    if (type == DT_REG) visit(name, true);
-}
-
-/// Goes back up one level, and opens it again if it was closed.
-void FsxattrTreeChange::Walk::leave() {
-    const Level left = std::move(levels_.back());
-    levels_.pop_back();
-    if (levels_.empty()) return;
-    Level& level = levels_.back();
-    path_.resize(level.pathLength);
-    if (levels_.size() > firstOpen_) return;
-    if (levels_.size() == 1) return;
-    firstOpen_ = levels_.size() - 1;
-    Descriptor parent(left.fd.isOpen() ? openEntry(left.fd.get(), "..", O_DIRECTORY) : -1);
-    FileStatus status;
-    if (parent.isOpen() && statxDescriptor(parent.get(), &status) == 0 && Identity(status) == level.identity) {
-        level.fd = std::move(parent);
-    } else if (const int error = reopenByNames(level); error != 0 && !level.pending.empty()) {
-        fail(error, "open");
-        level.pending.clear();
-    }
-}
-
-/// Opens the deepest level by the way it was found on. -ENOENT if that leads elsewhere now.
-int FsxattrTreeChange::Walk::reopenByNames(Level& level) {
-    Descriptor fd;
-    for (std::size_t depth = 1; depth < levels_.size(); ++depth) {
-        const std::size_t above = levels_[depth - 1].pathLength;
-        const std::size_t start = above == 0 ? 0 : above + 1;
-        const std::string name = path_.substr(start, levels_[depth].pathLength - start);
-        const int from = depth == 1 ? levels_.front().fd.get() : fd.get();
-        Descriptor next(openEntry(from, name.c_str(), O_DIRECTORY));
-        if (!next.isOpen()) return -errno;
-        FileStatus status;
-        if (const int error = statxDescriptor(next.get(), &status); error != 0) return error;
-        if (!(Identity(status) == levels_[depth].identity)) return -ENOENT;
-        fd = std::move(next);
-    }
-    level.fd = std::move(fd);
-    return 0;
-}
-
-namespace {
 
 /// Whether a failure at the top says nothing about what is below it.
 bool isAboutOneFile(const TreeFailure& failure) {
@@ -271,35 +28,52 @@ bool isAboutOneFile(const TreeFailure& failure) {
 
 }  // namespace
 
-/// What enter() does, of the top, but for the failures that end it all.
-int FsxattrTreeChange::Walk::begin(const char** failedCall) {
-    hasBegun_ = true;
-    int opened = -1;
-    if (const int error = openForFsxattr(top_.c_str(), false, &opened, failedCall); error != 0) return error;
-    Descriptor fd(opened);
-    *failedCall = "statx";
-    if (const int error = statxDescriptor(fd.get(), &topStatus_); error != 0) return error;
-    *failedCall = "ioctl";
-    const int error = change(fd.get(), topStatus_);
-    const bool enters = recursive_ && S_ISDIR(topStatus_.mode);
-    if (error != 0 && !(enters && isAboutOneFile(failures_.back()))) return error;
-    if (enters) levels_.push_back({std::move(fd), Identity(topStatus_), 0, true, {}});
-    return 0;
-}
+class FsxattrTreeChange::Walk final : private TreeVisitor {
+  public:
+    Walk(FsxattrTreeChange& all, std::string top, std::uint32_t set, std::uint32_t clear, bool recursive)
+        : set_(set),
+          clear_(clear),
+          recursive_(recursive),
+          control_(all.control),
+          failures_(all.failures),
+          walk_(*this, std::move(top), recursive, false) {}
 
-int FsxattrTreeChange::Walk::step(const char** failedCall) {
-    if (!hasBegun_) {
-        if (const int error = begin(failedCall); error != 0) return error;
-    } else if (levels_.back().isReading) {
-        read();
-    } else if (levels_.back().pending.empty()) {
-        leave();
-    } else {
-        const std::string name = std::move(levels_.back().pending.back());
-        levels_.back().pending.pop_back();
-        visit(name.c_str(), false);
+    int step(const char** failedCall) { return walk_.step(failedCall); }
+
+  private:
+    int visitTop(int fd, const FileStatus& status, const char** failedCall) override {
+        *failedCall = "ioctl";
+        const int error = change("", fd, status);
+        const bool enters = recursive_ && S_ISDIR(status.mode);
+        return error != 0 && enters && isAboutOneFile(failures_.back()) ? 0 : error;
     }
-    return levels_.empty() ? 0 : 1;
+    void visit(const std::string& path, int fd, const FileStatus& status) override { change(path, fd, status); }
+    void fail(const std::string& path, int error, const char* call) override {
+        failures_.push_back({path, error, call, 0, 0, 0});
+        add(control_.failed);
+    }
+    int change(const std::string& path, int fd, const FileStatus& status);
+
+    const std::uint32_t set_;
+    const std::uint32_t clear_;
+    const bool recursive_;
+    TreeControl& control_;
+    std::vector<TreeFailure>& failures_;
+    TreeWalk walk_;
+};
+
+int FsxattrTreeChange::Walk::change(const std::string& path, int fd, const FileStatus& status) {
+    add(S_ISDIR(status.mode) ? control_.directories : control_.files);
+    bool changed = false;
+    const int result = changeFsxattrFlags(fd, set_, clear_, nullptr, &changed);
+    if (changed) add(control_.changed);
+    if (result == 0) return 0;
+    fail(path, result, "ioctl");
+    TreeFailure& failure = failures_.back();
+    getInodeFlags(fd, &failure.inodeFlags);
+    failure.owner = status.uid;
+    failure.attributes = status.attributes;
+    return result;
 }
 
 FsxattrTreeChange::FsxattrTreeChange(std::string top, std::uint32_t set, std::uint32_t clear, bool recursive)
