@@ -2,11 +2,11 @@
 import { requireBoolean, requireOptions } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
 import type { Mount } from '../mountinfo.ts';
+import { readMounts } from '../mounts.ts';
 import { type FileStatus, native } from '../native.ts';
 import { inspect } from './inspect.ts';
 import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';
-import { readMounts } from './mounts.ts';
 import type { MountReport } from './report.ts';
 
 /** A mount of a file system that has DAX. */

@@ -3,12 +3,12 @@ import { requireBoolean, requireOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
 import type { SystemError } from '../errors.ts';
 import { checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
+import { mountOf, readMounts } from '../mounts.ts';
 import { type FileStatus, native, type TreeChange } from '../native.ts';
 import { exclusionsOf, hasDaxFlag, typeOf } from './file-report.ts';
 import { reasoned, treeErrors, withReason } from './flag-errors.ts';
 import { inspect } from './inspect.ts';
 import { mountReport } from './mount-report.ts';
-import { mountOf, readMounts } from './mounts.ts';
 
 /** The persistent flag, and the state. */
 export interface DaxFlag {

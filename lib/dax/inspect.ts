@@ -3,13 +3,13 @@ import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
+import { mountOf, readMounts } from '../mounts.ts';
 import { type FileStatus, native } from '../native.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
 import { daxDevice } from './dax-device.ts';
 import { type Extents, fileReport, hasDaxFlag } from './file-report.ts';
 import { type HugePages, hugePages, placed } from './huge-pages.ts';
 import { hasPerFileDax, type MountFacts, mountReport } from './mount-report.ts';
-import { mountOf, readMounts } from './mounts.ts';
 import { type Nvdimm, nvdimmOf } from './nvdimm.ts';
 import type {
 	DaxReport,

@@ -1,8 +1,8 @@
 // The links of the file system and how it is mounted.
 import type { DaxDevice } from '../../device/index.ts';
 import { quoted } from '../../format.ts';
+import { mountinfo } from '../../mounts.ts';
 import { forFiles } from '../dax-device.ts';
-import { mountinfo } from '../mounts.ts';
 import type { DaxReport, MountReport } from '../report.ts';
 import { allowed, alwaysOption, type Check, check, type Evidence, elsewhere, type Judge, sourceOf } from './check.ts';
 

@@ -1,8 +1,8 @@
 // Reads the table of mounts, and finds the one that a file is in.
 import { readFileSync } from 'node:fs';
-import { type SystemError, systemError } from '../errors.ts';
-import { type Mount, parseMountinfo } from '../mountinfo.ts';
-import type { FileStatus } from '../native.ts';
+import { type SystemError, systemError } from './errors.ts';
+import { type Mount, parseMountinfo } from './mountinfo.ts';
+import type { FileStatus } from './native.ts';
 
 /** Where the table is. */
 export const mountinfo = '/proc/self/mountinfo';
