@@ -110,9 +110,9 @@ Napi::Value valueOf(Napi::Env env, const syscalls::FsxattrTreeChange& result) {
     }
     Napi::Object object = Napi::Object::New(env);
     const auto number = [&](const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };
-    number("files", result.control.files);
-    number("directories", result.control.directories);
-    number("changed", result.control.changed);
+    number("files", result.control->files);
+    number("directories", result.control->directories);
+    number("changed", result.control->changed);
     object.Set("failures", failures);
     return object;
 }
@@ -141,7 +141,7 @@ napi_value changeFsxattrTreeAsync(napi_env env, napi_callback_info info) {
     job->path = arguments.top;
     job->step = [change](const char** failedCall) { return change->step(failedCall); };
     job->value = [change](Napi::Env env) { return valueOf(env, *change); };
-    return startJob(env, std::move(job), std::shared_ptr<syscalls::TreeControl>(change, &change->control));
+    return startJob(env, std::move(job), change->control);
 }
 
 }  // namespace

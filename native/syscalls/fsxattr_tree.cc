@@ -34,7 +34,7 @@ class FsxattrTreeChange::Walk final : private TreeVisitor {
         : set_(set),
           clear_(clear),
           recursive_(recursive),
-          control_(all.control),
+          control_(*all.control),
           failures_(all.failures),
           walk_(*this, std::move(top), recursive, false) {}
 

@@ -44,7 +44,9 @@ class FsxattrTreeChange {
     FsxattrTreeChange(std::string top, std::uint32_t set, std::uint32_t clear, bool recursive);
     ~FsxattrTreeChange();
 
-    TreeControl control;
+    /// Apart from this, because JavaScript holds it for as long as it likes, and the descriptors are to be closed at
+    /// once.
+    const std::shared_ptr<TreeControl> control = std::make_shared<TreeControl>();
     /// What could not be changed, so far.
     std::vector<TreeFailure> failures;
 

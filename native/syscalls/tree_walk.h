@@ -23,9 +23,9 @@ class TreeVisitor {
 
 /// Goes through a file or directory, and if `recursive`, through all files and directories below it.
 ///
-/// Follows no symbolic link but, with `followsTop`, one at the top; opens nothing but files and directories, and stays on
-/// the mount of the top. What vanishes during the walk is no failure. Holds a bounded number of descriptors, however deep
-/// the tree is.
+/// Follows no symbolic link but, with `followsTop`, one at the top; opens nothing but files and directories, and stays
+/// on the mount of the top. What vanishes during the walk is no failure. Holds a bounded number of descriptors, however
+/// deep the tree is.
 class TreeWalk {
   public:
     /// The visitor must outlive the walk.
