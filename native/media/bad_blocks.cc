@@ -63,29 +63,49 @@ bool parseDevice(const std::string& text, uint32_t* major, uint32_t* minor) {
 
 // ---- Reading --------------------------------------------------------------------------------------------------------
 
-void BadBlocks::Part::add(const Range& range, std::vector<Range>* here) const {
-    uint64_t from = std::max(range.from, this->from);
-    const uint64_t to = std::min(range.to, this->from + length);
+void BadBlocks::Part::add(const ListedRange& listed, std::vector<ListedRange>* here) const {
+    uint64_t from = std::max(listed.here.from, this->from);
+    const uint64_t to = std::min(listed.here.to, this->from + length);
+    const auto push = [&](uint64_t start, uint64_t bytes) {
+        here->push_back({{start, start + bytes}, listed.source, listed.there + (from - listed.here.from)});
+    };
     if (stripes == 1) {
-        if (from < to) here->push_back({from - this->from + at, to - this->from + at});
+        if (from < to) push(from - this->from + at, to - from);
         return;
     }
     while (from < to) {
         const uint64_t inside = from - this->from;
         const uint64_t end = std::min(to, this->from + (inside / chunk + 1) * chunk);
-        const uint64_t there = at + (inside / chunk * stripes + index) * chunk + inside % chunk;
-        here->push_back({there, there + (end - from)});
+        push(at + (inside / chunk * stripes + index) * chunk + inside % chunk, end - from);
         from = end;
     }
 }
 
-std::vector<Range> BadBlocks::read() const {
+void BadBlocks::collect(std::vector<ListedRange>* here) const {
     std::string text;
-    if (!file_.empty()) return readText(file_, &text) ? parseBadBlocks(text) : std::vector<Range>();
-    std::vector<Range> here;
-    for (const Part& part : parts_) {
-        for (const Range& range : part.device.read()) part.add(range, &here);
+    if (!file_.empty() && readText(file_, &text)) {
+        for (const Range& range : parseBadBlocks(text)) here->push_back({range, file_, range.from});
     }
+    for (const Part& part : parts_) {
+        std::vector<ListedRange> there;
+        part.device.collect(&there);
+        for (const ListedRange& listed : there) part.add(listed, here);
+    }
+}
+
+std::vector<ListedRange> BadBlocks::readListed() const {
+    std::vector<ListedRange> here;
+    collect(&here);
+    std::sort(here.begin(), here.end(),
+              [](const ListedRange& a, const ListedRange& b) { return a.here.from < b.here.from; });
+    return here;
+}
+
+std::vector<Range> BadBlocks::read() const {
+    std::vector<ListedRange> listed;
+    collect(&listed);
+    std::vector<Range> here;
+    for (const ListedRange& each : listed) here.push_back(each.here);
     return normalized(std::move(here));
 }
 
@@ -165,16 +185,8 @@ BadBlocks BadBlocks::ofBlockDevice(uint32_t major, uint32_t minor, const std::st
     level++;
     uint64_t start;
     uint64_t size;
-    if (exists(directory + "/badblocks")) {
-        device.file_ = directory + "/badblocks";
-    } else if (readNumber(directory + "/start", &start) && readNumber(directory + "/size", &size)) {
-        // A partition.
-        Part part;
-        if (exists(parentOf(directory) + "/badblocks")) part.device.file_ = parentOf(directory) + "/badblocks";
-        part.from = start * kSector;
-        part.length = size * kSector;
-        if (!part.device.file_.empty()) device.parts_.push_back(std::move(part));
-    } else if (exists(directory + "/dm/name")) {
+    // First: some kernels give every disk the file, volumes too, and it says nothing there.
+    if (exists(directory + "/dm/name")) {
         std::vector<syscalls::DeviceMapperTarget> targets;
         if (syscalls::readDeviceMapperTable(major, minor, &targets) != 0) {
             device.doubt_ = "what the volume of the device mapper is made of is for root to read";
@@ -199,6 +211,15 @@ BadBlocks BadBlocks::ofBlockDevice(uint32_t major, uint32_t minor, const std::st
                 device.parts_.push_back(std::move(part));
             }
         }
+    } else if (exists(directory + "/badblocks")) {
+        device.file_ = directory + "/badblocks";
+    } else if (readNumber(directory + "/start", &start) && readNumber(directory + "/size", &size)) {
+        // A partition.
+        Part part;
+        if (exists(parentOf(directory) + "/badblocks")) part.device.file_ = parentOf(directory) + "/badblocks";
+        part.from = start * kSector;
+        part.length = size * kSector;
+        if (!part.device.file_.empty()) device.parts_.push_back(std::move(part));
     }
     level--;
     return device;

@@ -14,6 +14,14 @@
 
 namespace daxkind::media {
 
+// A bad range of a device, and where it is in the list that names it.
+struct ListedRange {
+    Range here;
+    // The list's file, and the range's first byte in the device that the list is of.
+    std::string source;
+    uint64_t there = 0;
+};
+
 class BadBlocks {
   public:
     // Of a block device. `sys` is where sysfs is.
@@ -23,6 +31,8 @@ class BadBlocks {
 
     // In bytes of the device.
     std::vector<Range> read() const;
+    // The same, each with where it is listed, in order.
+    std::vector<ListedRange> readListed() const;
     // The files that it reads.
     std::vector<std::string> sources() const;
     // Why the lists may not be all, for a person; empty if they are.
@@ -32,6 +42,8 @@ class BadBlocks {
 
   private:
     struct Part;
+
+    void collect(std::vector<ListedRange>* here) const;
 
     // A list of its own; or parts of other devices.
     std::string file_;
@@ -51,7 +63,7 @@ struct BadBlocks::Part {
     uint64_t chunk = 0;
 
     // Adds where a range of the other device is here.
-    void add(const Range& range, std::vector<Range>* here) const;
+    void add(const ListedRange& listed, std::vector<ListedRange>* here) const;
 };
 
 // Which pages of a part of an open file are on bad blocks of its device, in bytes from the part's start. None where the

@@ -36,19 +36,42 @@ std::vector<Range> parseBadBlocks(const std::string& text) {
     return normalized(std::move(ranges));
 }
 
-std::vector<Range> inFile(const std::vector<Range>& bad, const std::vector<syscalls::Extent>& extents, uint64_t unit) {
+std::vector<Placed> placedIn(const std::vector<Range>& bad, const std::vector<syscalls::Extent>& extents,
+                             uint64_t unit) {
     constexpr uint32_t kNowhere = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED;
-    std::vector<Range> found;
+    constexpr uint32_t kIsLast = FIEMAP_EXTENT_LAST;
+    std::vector<Placed> found;
     for (const syscalls::Extent& extent : extents) {
         if ((extent.flags & kNowhere) != 0) continue;
-        for (const Range& range : bad) {
-            const uint64_t from = std::max(range.from, extent.physical);
-            const uint64_t to = std::min(range.to, extent.physical + extent.length);
-            if (from >= to) continue;
-            const uint64_t first = (from - extent.physical + extent.logical) / unit * unit;
-            const uint64_t last = to - 1 - extent.physical + extent.logical;
-            found.push_back({first, last / unit * unit + unit});
+        const uint64_t end = extent.physical + extent.length;
+        const auto isBefore = [](const Range& range, uint64_t at) { return range.to <= at; };
+        auto range = std::lower_bound(bad.begin(), bad.end(), extent.physical, isBefore);
+        for (; range != bad.end() && range->from < end; ++range) {
+            const uint64_t from = std::max(range->from, extent.physical) - extent.physical + extent.logical;
+            const uint64_t last = std::min(range->to, end) - 1 - extent.physical + extent.logical;
+            const uint64_t first = from / unit * unit;
+            const uint64_t before = first < extent.logical ? extent.logical - first : 0;
+            const uint64_t device = before > 0 ? extent.physical - std::min(before, extent.physical)
+                                               : extent.physical + (first - extent.logical);
+            Placed placed{first, last / unit * unit + unit - first, device, extent.flags & ~kIsLast};
+            Placed* const previous = found.empty() ? nullptr : &found.back();
+            const bool isOnward = previous != nullptr && previous->flags == placed.flags && previous->from <= first &&
+                                  first <= previous->from + previous->length &&
+                                  device - previous->device == first - previous->from;
+            if (isOnward) {
+                previous->length = std::max(previous->length, first + placed.length - previous->from);
+            } else {
+                found.push_back(placed);
+            }
         }
+    }
+    return found;
+}
+
+std::vector<Range> inFile(const std::vector<Range>& bad, const std::vector<syscalls::Extent>& extents, uint64_t unit) {
+    std::vector<Range> found;
+    for (const Placed& placed : placedIn(bad, extents, unit)) {
+        found.push_back({placed.from, placed.from + placed.length});
     }
     return normalized(std::move(found));
 }
