@@ -183,6 +183,52 @@ export interface NativeLoss extends LostPart {
 	places: LostPlace[];
 }
 
+/** A file or directory that is on bad blocks of its device. */
+export interface BadFile {
+	/** From the top of the walk on, as bytes; empty for the top itself. */
+	path: Buffer;
+	isDirectory: boolean;
+	inode: bigint;
+	/** How many names it has. */
+	links: number;
+	/** Bytes. */
+	size: number;
+	/** Four numbers each: offset in the file, length, offset on the device, all in bytes, and FIEMAP_EXTENT_ bits. */
+	parts: Float64Array;
+}
+
+/** What a walk for bad blocks has found. */
+export interface BadFiles {
+	/** How many were looked at. */
+	files: number;
+	directories: number;
+	hits: BadFile[];
+	/** What could not be looked at: `errno` is negative. */
+	failures: { path: Buffer; errno: number; syscall: string }[];
+	/** Whether there are files of which the file system does not tell where they are. */
+	isSilent: boolean;
+	/** Whether some are on the realtime device of XFS, and were left out. */
+	hasRealtime: boolean;
+}
+
+/** What was done with pages beside one another. Bytes. */
+export interface RepairedPages {
+	offset: number;
+	length: number;
+	/**
+	 * 0: can be read, left alone; 1: written anew, reads as written; 2: the same, and nobody had written there yet; 3: the medium does not
+	 * take it; 4: failed otherwise; 5: behind the file's end; 6: neither a backup nor leave to write zeros.
+	 */
+	outcome: number;
+	/** Bytes that are zeros now, and were data. */
+	lost: number;
+	/** Whether they are on other blocks than before. */
+	isMoved: boolean;
+	/** Of 3 and 4: a negative errno and the call. */
+	errno: number;
+	syscall: string;
+}
+
 /** An instruction that writes a cache line back to memory. */
 export type FlushInstruction = 'clflush' | 'clflushopt' | 'clwb' | 'dc cvac' | 'dc cvap';
 
@@ -242,6 +288,56 @@ interface Syscalls {
 	truncate(fd: number, size: number, path?: string): void;
 	/** getcpu: the NUMA node of the processor that this thread runs on now; 0 where the call is refused. */
 	currentNode(): number;
+}
+
+/** Bad blocks. Lists of ranges are the bytes of Float64Arrays: pairs of an offset and a length, in bytes. */
+interface BadBlockCalls {
+	/**
+	 * The bad ranges of a block device, or of a device-DAX device, as the kernel lists them now: four numbers each, in order: offset on the
+	 * device, length, the number of its list in `sources`, and its offset on what that list is of. `doubt`: why they may not be all;
+	 * empty if they are. No sources: there is no list. `sys`: where sysfs is.
+	 */
+	badBlocksOf(
+		major: number,
+		minor: number,
+		isDaxDevice: boolean,
+		sys?: string,
+	): { ranges: Float64Array; sources: string[]; doubt: string };
+	/**
+	 * Which bytes of a file are on bad bytes of its device. `extents`: the bytes of what {@link Syscalls.fileExtents} gives. Pairs of
+	 * offset and length in the file's order, whole multiples of `unit`.
+	 */
+	badRangesIn(bad: Uint8Array, extents: Uint8Array, unit: number): Float64Array;
+	/**
+	 * Walks through a file or a tree on one mount, and finds what is on these bad bytes of the device (FS_IOC_FIEMAP). Its control has
+	 * behind `isAborted` the numbers of files, of directories, and of those that were found.
+	 */
+	scanBadBlocksAsync(top: string, bad: Uint8Array, unit: number): NativeJob<BadFiles>;
+	/**
+	 * Writes pages anew that are on bad blocks, of a file or of a block device, and reads them back; media/page_repair.h. Its control has
+	 * the bytes done and in all.
+	 */
+	repairPagesAsync(
+		path: string,
+		isDevice: boolean,
+		ranges: Uint8Array,
+		unit: number,
+		zeros: boolean,
+		reallocates: boolean,
+		backup?: string,
+	): NativeJob<RepairedPages[]>;
+	/**
+	 * Copies what can be read of a file to a new one, which takes its name, while the file is kept as `keptAs`; media/quarantine.h. Its
+	 * control has the bytes done and in all. ESTALE: somebody has changed the file meanwhile; EREMOTEIO: the copy's blocks are bad, too;
+	 * EMLINK: the file has other names; EIO: a page cannot be read, and there is neither a backup nor leave to write zeros.
+	 */
+	quarantineFileAsync(
+		path: string,
+		keptAs: string,
+		unit: number,
+		zeros: boolean,
+		backup?: string,
+	): NativeJob<RepairedPages[]>;
 }
 
 /** Mappings of files as ArrayBuffers. */
@@ -594,7 +690,7 @@ interface ArrayBuffers {
 }
 
 /** The addon's exports. */
-export interface Native extends Syscalls, Mappings, Persistence, Kinds, ArrayBuffers {
+export interface Native extends Syscalls, BadBlockCalls, Mappings, Persistence, Kinds, ArrayBuffers {
 	/** Is called with each loss of this thread's kinds and mappings, in turns of its event loop. It must not throw. */
 	setLossHandler(handler: (loss: NativeLoss) => void): void;
 	/** Puts the process's SIGBUS handler back where somebody has set another one; what is there goes on getting what is not ours. */

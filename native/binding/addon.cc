@@ -48,6 +48,7 @@ Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
     exportShown(env, exports);
     exportGuard(env, exports);
     exportLosses(env, exports);
+    exportMedia(env, exports);
     exportPersist(env, exports);
     HoldTable* const holds = HoldTable::create(env);
     exportKindLayout(env, exports);

@@ -14,6 +14,7 @@ void exportMapping(Napi::Env env, Napi::Object exports);   // mapping.cc
 void exportShown(Napi::Env env, Napi::Object exports);     // shown.cc
 void exportGuard(Napi::Env env, Napi::Object exports);     // guard.cc
 void exportLosses(Napi::Env env, Napi::Object exports);    // losses.cc
+void exportMedia(Napi::Env env, Napi::Object exports);     // media.cc
 void exportPersist(Napi::Env env, Napi::Object exports);   // persist.cc
 
 // Of kinds; `holds` is the data of their functions.
