@@ -1,0 +1,92 @@
+// The kernel's list of bad blocks of one device, and where in which list each range is.
+import { accessSync, constants } from 'node:fs';
+import { basename } from 'node:path';
+import { attempt } from '../attempt.ts';
+import { native } from '../native.ts';
+import { resolveLink } from '../sysfs.ts';
+import { overlap, type Range, rowsOf } from './ranges.ts';
+
+/** A bad range of a device, in bytes. */
+export interface BadRange extends Range {
+	/** The file in sysfs that names it. A list is of a whole disk, or of a region of nvdimms. */
+	source: string;
+	/** Its offset on what the list is of. */
+	sourceOffset: number;
+}
+
+/** What the kernel lists for a device. */
+export interface DeviceList {
+	/** pmem0, pmem0p1, dm-0, dax0.0. */
+	name: string;
+	/** /dev/… */
+	path: string;
+	type: 'block' | 'DAX';
+	major: number;
+	minor: number;
+	/** In order. */
+	ranges: BadRange[];
+	/** The files that were read. */
+	sources: string[];
+	/** Why the list may not be all, as clauses. */
+	doubts: string[];
+}
+
+/** Where the numbers of devices lead, in sysfs. */
+const directoryOf = (type: DeviceList['type'], major: number, minor: number) =>
+	`/sys/dev/${type === 'DAX' ? 'char' : 'block'}/${major}:${minor}`;
+
+function doubtsOf(path: string, sysfs: string | undefined, sources: readonly string[], doubt: string): string[] {
+	if (sysfs === undefined) return [`sysfs does not show ${path}`];
+	const unreadable = sources.filter((source) => attempt(() => accessSync(source, constants.R_OK)).error !== undefined);
+	return [
+		...(doubt === '' ? [] : [doubt]),
+		...(sources.length === 0 && doubt === '' ? [`the kernel keeps no list of bad blocks for ${path}`] : []),
+		...unreadable.map((source) => `${source} cannot be read by this user`),
+	];
+}
+
+/** Reads the list of a device: some files in sysfs, and for a volume of the device mapper its table, which is for root. */
+export function readDeviceList(type: DeviceList['type'], major: number, minor: number): DeviceList {
+	const sysfs = resolveLink(directoryOf(type, major, minor));
+	const name = sysfs === undefined ? `${major}:${minor}` : basename(sysfs);
+	const path = `/dev/${name}`;
+	const { ranges, sources, doubt } = native.badBlocksOf(major, minor, type === 'DAX');
+	return {
+		name,
+		path,
+		type,
+		major,
+		minor,
+		ranges: rowsOf(ranges, 4).map(([offset, length, source, sourceOffset]) => ({
+			offset: offset!,
+			length: length!,
+			source: sources[source!]!,
+			sourceOffset: sourceOffset!,
+		})),
+		sources,
+		doubts: doubtsOf(path, sysfs, sources, doubt),
+	};
+}
+
+/** A part of a list. */
+export interface SourceRange extends Range {
+	source: string;
+}
+
+/** What a part of a device is in the lists that its bad ranges are from. */
+export function inSources(list: Pick<DeviceList, 'ranges'>, part: Range): SourceRange[] {
+	return list.ranges.flatMap((range) => {
+		const both = overlap(range, part);
+		if (both === undefined) return [];
+		return [{ source: range.source, offset: both.offset - range.offset + range.sourceOffset, length: both.length }];
+	});
+}
+
+/** Where a part of a list is on a device. */
+export function onDevice(list: Pick<DeviceList, 'ranges'>, { source, ...part }: SourceRange): Range[] {
+	return list.ranges.flatMap((range) => {
+		if (range.source !== source) return [];
+		const both = overlap({ offset: range.sourceOffset, length: range.length }, part);
+		return both === undefined ? [] : [{ offset: both.offset - range.sourceOffset + range.offset, length: both.length }];
+	});
+}

@@ -1,0 +1,16 @@
+// The door of lib/media: bad blocks of persistent memory, which files are on them, and their repair. Also the package's entry
+// `daxkind/media`.
+
+export { type BadBlocksOptions, badBlocks } from './bad-blocks.ts';
+export { type BadRange, type DeviceList, readDeviceList } from './device-list.ts';
+export { type BadRangesOptions, badRangesIn, type Extent, type Range } from './ranges.ts';
+export {
+	type Repair,
+	type RepairedPart,
+	type RepairMethod,
+	type RepairOptions,
+	type RepairProgress,
+	repair,
+} from './repair.ts';
+export type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
+export { type BadUnder, badUnder } from './under.ts';

@@ -1,0 +1,112 @@
+// Sets of byte ranges: pure. Native code has the one that everything stands on, which bytes of a file are on bad bytes of its device.
+import { requireInteger, requireOptions } from '../arguments.ts';
+import { invalidArgType } from '../errors.ts';
+import { native } from '../native.ts';
+
+/** Bytes from `offset` on. */
+export interface Range {
+	offset: number;
+	length: number;
+}
+
+/** A run of blocks of a file, in bytes: `logical` is its offset in the file, `physical` on the device. */
+export interface Extent {
+	logical: number;
+	physical: number;
+	length: number;
+	/** FIEMAP_EXTENT_ bits. Default 0. Extents whose place is not known (UNKNOWN, ENCODED) count for nothing. */
+	flags?: number;
+}
+
+export interface BadRangesOptions {
+	/** The least that can be read or written, in bytes; ranges are widened to multiples of it. Default 1. */
+	unit?: number;
+}
+
+/** The bytes of an array of numbers, as native code takes them. */
+export const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Float64Array.from(numbers).buffer);
+
+/** Ranges as native code takes them. */
+export const rangeBytes = (ranges: readonly Range[]): Uint8Array =>
+	bytesOf(ranges.flatMap(({ offset, length }) => [offset, length]));
+
+/** The rows of an array of numbers. */
+export function rowsOf(numbers: Float64Array, columns: number): number[][] {
+	return Array.from({ length: numbers.length / columns }, (_, row) => [
+		...numbers.subarray(row * columns, (row + 1) * columns),
+	]);
+}
+
+function requireList<T extends object>(name: string, value: readonly T[]): readonly T[] {
+	if (Array.isArray(value)) return value;
+	throw invalidArgType(name, 'an instance of Array', value);
+}
+
+/**
+ * Which bytes of a file are on bad bytes of its device. Pure: the ranges may be in any order, and may overlap; extents are in the order
+ * of the file.
+ *
+ * @returns In the order of the file, widened to `unit`, merged: none overlaps or touches another.
+ * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE.
+ * @example
+ * badRangesIn([{ offset: 512, length: 512 }], [{ logical: 0, physical: 0, length: 1024 }], { unit: 1024 }); // [{ offset: 0, length: 1024 }]
+ */
+export function badRangesIn(bad: readonly Range[], extents: readonly Extent[], options?: BadRangesOptions): Range[] {
+	const { unit = 1 } = requireOptions<BadRangesOptions>('options', options);
+	requireInteger('options.unit', unit, 1, 2 ** 20);
+	for (const { offset, length } of requireList('bad', bad)) {
+		requireInteger('bad.offset', offset);
+		requireInteger('bad.length', length);
+	}
+	const rows = requireList('extents', extents).flatMap(({ logical, physical, length, flags = 0 }) => [
+		requireInteger('extents.logical', logical),
+		requireInteger('extents.physical', physical),
+		requireInteger('extents.length', length),
+		requireInteger('extents.flags', flags, 0, 2 ** 32 - 1),
+	]);
+	const found = native.badRangesIn(rangeBytes(bad), bytesOf(rows), unit);
+	return rowsOf(found, 2).map(([offset, length]) => ({ offset: offset!, length: length! }));
+}
+
+/** What of `ranges` is in none of `others`, in order. */
+export function without(ranges: readonly Range[], others: readonly Range[]): Range[] {
+	const taken = [...others].sort((one, other) => one.offset - other.offset);
+	return ranges.flatMap(({ offset, length }) => {
+		const end = offset + length;
+		const left: Range[] = [];
+		let at = offset;
+		for (const other of taken) {
+			if (other.offset >= end) break;
+			if (other.offset > at) left.push({ offset: at, length: other.offset - at });
+			at = Math.max(at, other.offset + other.length);
+		}
+		if (at < end) left.push({ offset: at, length: end - at });
+		return left;
+	});
+}
+
+/** Where two ranges overlap. */
+export function overlap(one: Range, other: Range): Range | undefined {
+	const offset = Math.max(one.offset, other.offset);
+	const end = Math.min(one.offset + one.length, other.offset + other.length);
+	return offset < end ? { offset, length: end - offset } : undefined;
+}
+
+/** Ranges widened to multiples of a unit, in order and merged. */
+export function widened(ranges: readonly Range[], unit: number): Range[] {
+	const merged: Range[] = [];
+	for (const { offset, length } of [...ranges].sort((one, other) => one.offset - other.offset)) {
+		const start = Math.floor(offset / unit) * unit;
+		const end = Math.ceil((offset + length) / unit) * unit;
+		const last = merged.at(-1);
+		if (last !== undefined && start <= last.offset + last.length) {
+			last.length = Math.max(last.length, end - last.offset);
+		} else {
+			merged.push({ offset: start, length: end - start });
+		}
+	}
+	return merged;
+}
+
+/** How many bytes ranges have. */
+export const lengthOf = (ranges: readonly Range[]): number => ranges.reduce((sum, { length }) => sum + length, 0);

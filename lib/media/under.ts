@@ -1,0 +1,35 @@
+// What is bad under a path, at a glance: for reports that must not walk through trees.
+import { attempt } from '../attempt.ts';
+import { native } from '../native.ts';
+import { blockSizeAt } from './bad-blocks.ts';
+import { type DeviceList, readDeviceList } from './device-list.ts';
+import { bytesOf, lengthOf, type Range, rangeBytes, rowsOf } from './ranges.ts';
+
+/** Bad blocks of a device, and of one file on it. */
+export interface BadUnder {
+	/** How many ranges the kernel lists for the device, and their bytes. */
+	ranges: number;
+	bytes: number;
+	/** Of a file: its parts that cannot be read; undefined where the file system does not say, and for all else. */
+	inFile: Range[] | undefined;
+	sources: string[];
+	doubts: string[];
+}
+
+/** More extents than these are not looked through: the answer is to be there at once. */
+const mostExtents = 100_000;
+
+/**
+ * Reads the list of a device, and for a file on it, FS_IOC_FIEMAP: no walk.
+ *
+ * @param file A regular file on the device.
+ */
+export function badUnder(type: DeviceList['type'], major: number, minor: number, file?: string): BadUnder {
+	const { ranges, sources, doubts } = readDeviceList(type, major, minor);
+	const under = { ranges: ranges.length, bytes: lengthOf(ranges), sources, doubts };
+	if (file === undefined || ranges.length === 0) return { ...under, inFile: file === undefined ? undefined : [] };
+	const { value: extents } = attempt(() => native.fileExtents(file, mostExtents));
+	if (extents === undefined) return { ...under, inFile: undefined };
+	const found = native.badRangesIn(rangeBytes(ranges), bytesOf([...extents.extents]), blockSizeAt(file));
+	return { ...under, inFile: rowsOf(found, 2).map(([offset, length]) => ({ offset: offset!, length: length! })) };
+}
