@@ -1,0 +1,140 @@
+// `daxkind badblocks`: which bytes of a file, a tree or a device are bad.
+import type { Command } from 'commander';
+import { formatBytes, formatCount, quoted, shown } from '../format.ts';
+import type { BadBlocks, BadBlocksProgress, Range } from '../media/index.ts';
+import { interruptible } from './interrupt.ts';
+import { aligned, complain, paint, refusalLines, toJson } from './output.ts';
+import { progress } from './progress.ts';
+import { formatTable } from './table.ts';
+import { troubleStatus } from './usage.ts';
+
+const sum = (ranges: readonly Range[]) => ranges.reduce((bytes, { length }) => bytes + length, 0);
+
+const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : formatBytes(bytes));
+
+const counted = (count: number, one: string, many: string) => `${formatCount(count)} ${count === 1 ? one : many}`;
+
+/** Whether something under the path is bad. */
+export const hasBadBlocks = ({ type, device, parts }: BadBlocks): boolean =>
+	type === 'file' || type === 'directory' ? parts.length > 0 : (device?.ranges.length ?? 0) > 0;
+
+/** The answer: the first line. */
+export function badBlocksLine(found: BadBlocks): string {
+	const { path, type, device, parts, doubts, failures } = found;
+	const isFiles = type === 'file' || type === 'directory';
+	if (!hasBadBlocks(found)) {
+		const isSure = doubts.length === 0 && failures.length === 0;
+		const first = `${path} has no bad blocks${isSure ? '' : ' that can be seen'}`;
+		return paint(isSure ? 'green' : 'yellow', shown(first));
+	}
+	const files = new Set(parts.map((part) => part.path)).size;
+	const inFiles = files === 0 ? '' : `, ${size(sum(parts))} of ${counted(files, 'file', 'files')}`;
+	const what = isFiles
+		? type === 'file'
+			? `${size(sum(parts))} of ${path} cannot be read`
+			: `${size(sum(parts))} of ${counted(files, 'file', 'files')} below ${path} cannot be read`
+		: `${path} has bad blocks: ${size(sum(device?.ranges ?? []))} in ${counted(device?.ranges.length ?? 0, 'range', 'ranges')}${inFiles}`;
+	return paint('red', shown(what));
+}
+
+/** What to do about it. */
+function fixFor({ path, type, parts, unowned }: BadBlocks): string {
+	if (type === 'DAX device') return 'use it without these parts (options offset and size of DeviceKind); docs/media.md';
+	if (type === 'block device') return `daxkind repair ${quoted(path)} (says first what it would do)`;
+	if (parts.length === 0 && (unowned?.length ?? 0) > 0) {
+		return `no file is hit; daxkind repair ${quoted(path)} says what can be done`;
+	}
+	return `daxkind repair ${quoted(path)} --from BACKUP (says first what it would do)`;
+}
+
+/** All of it, for a person. */
+export function formatBadBlocks(found: BadBlocks): string {
+	const { path, device, parts, unowned, sources, doubts, failures } = found;
+	const lines = [`${badBlocksLine(found)}\n`];
+	if (hasBadBlocks(found)) lines.push(aligned([['Fix:', fixFor(found)]], 0));
+	if (parts.length > 0) {
+		const rows = parts.map((part) => [
+			`${part.offset}`,
+			`${part.length}`,
+			`${part.deviceOffset}`,
+			[part.unwritten ? 'never written' : '', part.shared ? 'shared' : '', part.type === 'directory' ? 'directory' : '']
+				.filter((word) => word !== '')
+				.join(', '),
+			part.path,
+		]);
+		lines.push(`\n${formatTable(['OFFSET', 'LENGTH', `ON ${device?.path ?? path}`, '', 'FILE'], rows)}`);
+	}
+	if (unowned !== undefined && unowned.length > 0) {
+		const rows = unowned.map(({ offset, length }) => [`${offset}`, `${length}`]);
+		lines.push(
+			`\nIn no file that was found (free space, or what the file system keeps for itself):\n${formatTable([`ON ${device?.path ?? path}`, 'LENGTH'], rows)}`,
+		);
+	}
+	if (device !== undefined && device.ranges.length > 0 && unowned === undefined && parts.length === 0) {
+		const rows = device.ranges.map(({ offset, length }) => [`${offset}`, `${length}`]);
+		lines.push(`\nOn ${device.path}, in all:\n${formatTable(['OFFSET', 'LENGTH'], rows)}`);
+	}
+	const evidence: [string, string][] = [
+		...sources.map((source): [string, string] => ['Read:', source]),
+		...doubts.map((doubt): [string, string] => ['Not sure:', doubt]),
+		...failures.map(({ message }): [string, string] => ['Not looked at:', message]),
+	];
+	if (evidence.length > 0) lines.push(`\n${aligned(evidence, 0)}`);
+	return lines.join('');
+}
+
+/** An error's fields, for JSON. */
+export const failureJson = ({ code, errno, syscall, path, message }: BadBlocks['failures'][number]) => ({
+	code,
+	errno,
+	syscall,
+	path,
+	message,
+});
+
+export const badBlocksJson = (found: BadBlocks) => ({ ...found, failures: found.failures.map(failureJson) });
+
+/** Adds the `badblocks` subcommand. */
+export function addBadBlocksCommand(program: Command): void {
+	program
+		.command('badblocks')
+		.summary('say which files are on bad blocks, and where')
+		.description(
+			'Says which bytes of a file, of all files below a directory, or of a device the medium cannot give back any more, as the kernel lists them. Of a mount and a block device also which bad blocks are in no file. Reads no data, changes nothing, never leaves the file system. Needs no root, but for volumes of the device mapper and device-DAX devices.',
+		)
+		.argument('<path>', 'a file, a directory, a block device or a device-DAX device')
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`
+The kernel lists what it has met. A block that nobody has read for long may be
+bad without being listed.
+
+Exit status: 0 if there are none, 1 if there are some, 2 for wrong usage and
+  where it cannot be found out, 130 after Ctrl-C.
+
+Examples:
+  daxkind badblocks /mnt/pmem
+  daxkind badblocks --json pmem0 | jq -r '.parts[].path'`,
+		)
+		.action(async (path: string, { json = false }: { json?: boolean }) => {
+			const { badBlocks } = await import('../media/index.ts');
+			const line = progress(true);
+			await interruptible(async (signal) => {
+				try {
+					const onProgress = ({ files, directories, found }: BadBlocksProgress) =>
+						line.show(`${path}: ${formatCount(files + directories)} looked at, ${formatCount(found)} on bad blocks`);
+					const found = await badBlocks(path, { signal, onProgress });
+					line.clear();
+					process.stdout.write(json ? toJson(badBlocksJson(found)) : formatBadBlocks(found));
+					const isUnsure = found.failures.length > 0 || found.doubts.length > 0;
+					process.exitCode = hasBadBlocks(found) ? 1 : isUnsure ? troubleStatus : 0;
+				} catch (error) {
+					line.clear();
+					process.exitCode = troubleStatus;
+					if (signal.aborted) complain('daxkind badblocks', `interrupted in ${path}`);
+					else complain('daxkind badblocks', ...refusalLines(error));
+				}
+			});
+		});
+}

@@ -1,0 +1,160 @@
+// `daxkind repair`: writes bad pages anew, or keeps a bad file away.
+import { type Command, Option } from 'commander';
+import { formatBytes, quoted, shown } from '../format.ts';
+import type { Repair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';
+import { badBlocksJson, failureJson } from './badblocks.ts';
+import { interruptible } from './interrupt.ts';
+import { aligned, complain, paint, refusalLines, toJson, wrapped } from './output.ts';
+import { progress } from './progress.ts';
+import { flagMessage, isUsageError, troubleStatus, usageStatus } from './usage.ts';
+
+interface Flags {
+	from?: string;
+	zeros?: boolean;
+	method: RepairMethod;
+	yes?: boolean;
+	json?: boolean;
+}
+
+const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : formatBytes(bytes));
+
+const marks: Record<RepairedPart['outcome'], [mark: string, style: 'green' | 'red' | 'yellow' | 'cyan']> = {
+	repaired: ['✓', 'green'],
+	moved: ['✓', 'green'],
+	quarantined: ['✓', 'green'],
+	healthy: ['✓', 'green'],
+	uncleared: ['✗', 'red'],
+	failed: ['✗', 'red'],
+	skipped: ['-', 'yellow'],
+	planned: ['?', 'cyan'],
+};
+
+const parts = (count: number) => (count === 1 ? '1 part' : `${count} parts`);
+
+/** Parts of which nothing is left to do. */
+const isDone = ({ outcome, remedy }: RepairedPart) =>
+	marks[outcome][1] === 'green' || (outcome === 'skipped' && remedy === undefined);
+
+/** The answer: the first line. */
+export function repairLine({ path, parts: all, dryRun, isRepaired, lost }: Repair): string {
+	if (all.length === 0) return paint('green', shown(`${path} has no bad blocks that can be seen`));
+	const loss = lost === 0 ? 'no data' : size(lost);
+	if (dryRun) {
+		const planned = all.filter(({ outcome }) => outcome === 'planned');
+		const isOpen = planned.some(({ content }) => content === undefined);
+		const words = isOpen ? `${loss} are lost unless there is a backup` : `${loss} would be lost`;
+		return paint('yellow', shown(`${path}: ${planned.length} of ${parts(all.length)} would be repaired; ${words}`));
+	}
+	if (isRepaired) return paint('green', shown(`${path} is repaired: ${parts(all.length)}; ${loss} lost`));
+	const left = all.filter((part) => !isDone(part)).length;
+	return paint(
+		'red',
+		shown(`${path}: ${left} of ${parts(all.length)} remain${left === 1 ? 's' : ''} bad; ${loss} lost`),
+	);
+}
+
+/** The command that does what the dry run said. */
+function fixFor(repair: Repair, { from, zeros = false, method }: Flags): string | undefined {
+	const { path, dryRun, parts: all } = repair;
+	if (!dryRun) return all.find((part) => !isDone(part) && part.remedy !== undefined)?.remedy;
+	if (!all.some(({ outcome }) => outcome === 'planned')) return all[0]?.remedy;
+	const content = from !== undefined ? ` --from ${quoted(from)}` : zeros ? ' --zeros' : '';
+	const needs = all.some((part) => part.outcome === 'planned' && part.content === undefined);
+	const how = method === 'rewrite' ? '' : ` --method ${method}`;
+	return `daxkind repair ${quoted(path)}${needs ? ' --from BACKUP' : content}${how} --yes${needs ? ' (or --zeros, if there is no backup: what was there is lost)' : ''}`;
+}
+
+/** All of it, for a person. */
+export function formatRepair(repair: Repair, flags: Flags): string {
+	const lines = [`${repairLine(repair)}\n`];
+	const fix = fixFor(repair, flags);
+	if (fix !== undefined) lines.push(aligned([['Fix:', fix]], 0));
+	for (const part of repair.parts) {
+		const [mark, style] = marks[part.outcome];
+		const head = `${part.path}: ${size(part.length)} at ${part.offset}`;
+		lines.push(`\n  ${paint(style, mark)} ${wrapped(head, 4)}\n    ${wrapped(part.finding, 4)}\n`);
+		if (part.remedy !== undefined && part.remedy !== fix) lines.push(`    ${wrapped(`Fix: ${part.remedy}`, 4)}\n`);
+	}
+	const { sources, doubts, failures } = repair.remains;
+	const evidence: [string, string][] = [
+		...sources.map((source): [string, string] => ['Read:', source]),
+		...doubts.map((doubt): [string, string] => ['Not sure:', doubt]),
+		...failures.map(({ message }): [string, string] => ['Not looked at:', message]),
+	];
+	if (evidence.length > 0) lines.push(`\n${aligned(evidence, 0)}`);
+	return lines.join('');
+}
+
+export const repairJson = ({ parts: all, remains, ...rest }: Repair) => ({
+	...rest,
+	parts: all.map(({ error, ...part }) => ({ ...part, error: error === undefined ? undefined : failureJson(error) })),
+	remains: badBlocksJson(remains),
+});
+
+async function run(path: string, flags: Flags): Promise<void> {
+	const { repair } = await import('../media/index.ts');
+	const { from, zeros = false, method, yes = false, json = false } = flags;
+	const line = progress(true);
+	await interruptible(async (signal) => {
+		const onProgress = ({ path: file, done, total }: RepairProgress) =>
+			line.show(`${file}: ${formatBytes(done)} of ${formatBytes(total)}`);
+		try {
+			const options: RepairOptions = { method, zeros, dryRun: !yes, signal, onProgress };
+			const done = await repair(path, { ...options, ...(from !== undefined && { from }) });
+			line.clear();
+			process.stdout.write(json ? toJson(repairJson(done)) : formatRepair(done, flags));
+			process.exitCode = done.isRepaired ? 0 : 1;
+		} catch (error) {
+			line.clear();
+			if (signal.aborted) {
+				complain('daxkind repair', `interrupted in ${path}; what was repaired stays so: run it again to see`);
+				return;
+			}
+			const isUsage = isUsageError(error);
+			process.exitCode = isUsage ? usageStatus : troubleStatus;
+			const ofCommandLine = (text: string) => text.replace('(from)', '(--from)').replace('(zeros: true)', '(--zeros)');
+			complain('daxkind repair', ...(isUsage ? [flagMessage(error)] : refusalLines(error).map(ofCommandLine)));
+		}
+	});
+}
+
+/** Adds the `repair` subcommand. */
+export function addRepairCommand(program: Command): void {
+	program
+		.command('repair')
+		.summary('repair what is on bad blocks')
+		.description(
+			'Writes each bad page of a file, of all files below a directory, or of a block device anew as a whole, which clears the bad block where the medium can be cleared; then looks again. Without --yes it changes nothing and says what it would do. A page that can be read is never written.',
+		)
+		.argument('<path>', 'a file, a directory or a block device')
+		.option(
+			'--from <path>',
+			'a backup: what was in a bad page comes from the same offset of it; for a directory, a directory',
+		)
+		.option('--zeros', 'without a backup: write zeros, and what was there is lost')
+		.addOption(
+			new Option(
+				'--method <method>',
+				'reallocate: then move the data to other blocks, too; quarantine: where the medium cannot be cleared, a copy takes the name of the file, which is kept under another',
+			)
+				.choices(['rewrite', 'reallocate', 'quarantine'])
+				.default('rewrite'),
+		)
+		.option('-y, --yes', 'do it')
+		.option('--json', 'print one JSON document (docs/cli.md)')
+		.addHelpText(
+			'after',
+			`
+Marks: ✓ done, ✗ not, - nothing that this command repairs, ? would be done
+
+Exit status: 0 if nothing is bad, or all is repaired, 1 if something remains, or
+  would be repaired, 2 for wrong usage and where something stood in the way, 130
+  after Ctrl-C.
+
+Examples:
+  daxkind repair /mnt/pmem/table                            # what would be done
+  daxkind repair /mnt/pmem/table --from /backup/table --yes
+  daxkind repair pmem0 --zeros --yes`,
+		)
+		.action(run);
+}
