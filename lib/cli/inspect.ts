@@ -142,6 +142,20 @@ function memoryRows({ namespace, region }: DaxReport): Row[] {
 	];
 }
 
+function badBlockRows({ badBlocks }: DaxReport): Row[] {
+	if (badBlocks === undefined) return [];
+	const { ranges, bytes, inFile, sources, doubts } = badBlocks;
+	if (ranges === 0 && doubts.length > 0 && sources.length === 0) return [];
+	const listed = ranges === 0 ? 'none' : `${size(bytes)} in ${ranges === 1 ? '1 range' : `${ranges} ranges`}`;
+	const parts = inFile?.map(({ offset, length }) => `${size(length)} at ${offset}`).join(', ');
+	return [
+		['on the device', listed],
+		['in the file', parts === undefined || ranges === 0 ? undefined : parts || 'none'],
+		['listed in', sources.join(', ')],
+		['not sure', doubts.length === 0 ? undefined : doubts.join('; ')],
+	];
+}
+
 function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
 	const refused = mapSync.error === undefined ? '' : `: ${mapSync.error}`;
 	const tried = mapSync.tried === undefined ? 'not tried' : `tried on ${mapSync.tried}`;
@@ -173,6 +187,7 @@ function formatReport(report: DaxReport, explanation: Explanation, { constants, 
 		['Block device', deviceRows(report)],
 		['Device DAX', daxDeviceRows(report, holders)],
 		['Persistent memory', memoryRows(report)],
+		['Bad blocks', badBlockRows(report)],
 		['Kernel', kernelRows(report)],
 	];
 	const text = sections.flatMap(([title, rows]) => {

@@ -1,6 +1,7 @@
 // `daxkind mounts`: where DAX is to be had.
 import type { Command } from 'commander';
 import type { DaxMount, Explanation } from '../dax/index.ts';
+import { formatBytes } from '../format.ts';
 import { aligned, answer, paint, toJson } from './output.ts';
 import { formatTable } from './table.ts';
 
@@ -30,6 +31,12 @@ function newFiles({ newFiles: dax, newFilesError }: DaxMount): string {
 	return dax ? 'yes' : 'no';
 }
 
+/** `2 (8 KiB)`: ranges, and how much they are. */
+function badBlocksText({ badBlocks }: DaxMount): string {
+	if (badBlocks === undefined) return notKnown;
+	return badBlocks.ranges === 0 ? '-' : `${badBlocks.ranges} (${formatBytes(badBlocks.bytes)})`;
+}
+
 /** Mounts as a table for a person. */
 export function formatMounts(
 	mounts: readonly DaxMount[],
@@ -44,11 +51,14 @@ export function formatMounts(
 			: paint('red', 'No mount has DAX');
 	const first = having.length === 0 ? none : paint('green', count);
 	if (mounts.length === 0) return `${first}\n`;
+	const hasBad = mounts.some(({ badBlocks }) => (badBlocks?.ranges ?? 0) > 0);
 	const rows = mounts.map((mount) => {
 		const { mountPoint, fsType, device, source, daxOption = '-', effectiveMode = notKnown } = mount;
-		return [mountPoint, fsType, device ?? source, daxOption, effectiveMode, newFiles(mount)];
+		const row = [mountPoint, fsType, device ?? source, daxOption, effectiveMode, newFiles(mount)];
+		return hasBad ? [...row, badBlocksText(mount)] : row;
 	});
-	const listed = `${first}\n\n${formatTable(['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX'], rows)}`;
+	const head = ['MOUNT POINT', 'TYPE', 'DEVICE', 'SHOWN', 'MODE', 'NEW FILES ON DAX'];
+	const listed = `${first}\n\n${formatTable(hasBad ? [...head, 'BAD BLOCKS'] : head, rows)}`;
 	if (anyHasDax(mounts) === undefined) {
 		const open = mounts.filter((mount) => isKnownToHaveDax(mount) === undefined);
 		const reasons = open.map(({ mountPoint }): [name: string, value: string] => {

@@ -4,7 +4,7 @@ import { type Check, type Judge, links, type Verdict } from './links/check.ts';
 import { contentsLink, flagLink, stateLink } from './links/file.ts';
 import { blockSizeLink, deviceLink, namespaceLink, partitionLink } from './links/medium.ts';
 import { fileSystemLink, mountLink, pathLink } from './links/mount.ts';
-import { hugePagesLink, mapSyncLink, persistenceLink } from './links/use.ts';
+import { badBlocksLink, hugePagesLink, mapSyncLink, persistenceLink } from './links/use.ts';
 import type { DaxReport } from './report.ts';
 
 /** Whether a path is on DAX, and why. */
@@ -24,7 +24,7 @@ export interface Explanation {
 	mapSyncRefusal?: string;
 	/**
 	 * All links of the chain that the path has, in their order: path, file system, namespace, device, partition, block size, mount, file
-	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages. At most one is `broken`, which
+	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages, and bad blocks where there are some. At most one is `broken`, which
 	 * decides; what would keep DAX off behind it is `not reached`, and has no remedy, because none helps before that one's.
 	 */
 	checks: Check[];
@@ -44,6 +44,7 @@ const judges: Readonly<Record<(typeof links)[number], Judge>> = {
 	MAP_SYNC: mapSyncLink,
 	persistence: persistenceLink,
 	'huge pages': hugePagesLink,
+	'bad blocks': badBlocksLink,
 };
 
 /** What a link comes to, after what is known of the path and of the links before it. */

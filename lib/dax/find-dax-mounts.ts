@@ -1,9 +1,11 @@
 // Which mounts of this machine have DAX.
 import { requireBoolean, requireOptions } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
+import { badUnder } from '../media/index.ts';
 import type { Mount } from '../mountinfo.ts';
 import { readMounts } from '../mounts.ts';
 import { type FileStatus, native } from '../native.ts';
+import type { BlockDevice } from './block-device.ts';
 import { inspect } from './inspect.ts';
 import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';
@@ -20,6 +22,10 @@ export interface DaxMount extends MountReport {
 	newFiles: boolean | undefined;
 	/** Why it can make none there: EROFS, EACCES… */
 	newFilesError: string | undefined;
+	/**
+	 * How many ranges of its device the kernel lists as bad, and their bytes; undefined where there is no list to be read, as of virtiofs.
+	 */
+	badBlocks: { ranges: number; bytes: number } | undefined;
 }
 
 export interface FindDaxMountsOptions {
@@ -35,6 +41,11 @@ const isOf = (status: FileStatus, mount: Mount): boolean =>
 
 /** Enough to tell the file systems that have DAX. */
 const anyKernel = { perFile: true, driver: undefined };
+
+function badBlocksOf({ major, minor }: BlockDevice): DaxMount['badBlocks'] {
+	const { ranges, bytes, sources } = badUnder('block', major, minor);
+	return sources.length === 0 ? undefined : { ranges, bytes };
+}
 
 /** Whether a file made at the top of a mount is on DAX, or why none can be made. */
 function newFilesAt(mountPoint: string): Pick<DaxMount, 'newFiles' | 'newFilesError'> {
@@ -73,6 +84,7 @@ export function findDaxMounts(options?: FindDaxMountsOptions): DaxMount[] {
 		const found = newFilesAt(mount.mountPoint);
 		// What an overlay's upper directory has, it has.
 		const mayHave = found.newFiles ?? found.newFilesError === undefined;
-		return has || mayHave ? [{ ...report, device: device?.name, ...found }] : [];
+		if (!has && !mayHave) return [];
+		return [{ ...report, device: device?.name, ...found, badBlocks: device && badBlocksOf(device) }];
 	});
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
+import { badUnder } from '../media/index.ts';
 import { mountOf, readMounts } from '../mounts.ts';
 import { type FileStatus, native } from '../native.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
@@ -91,6 +92,15 @@ function hugePageReport(
 	});
 }
 
+/** What is bad under the path; undefined where there is no device that it could be of. */
+function badBlocksOf({ file, device, daxDevice }: Pick<DaxReport, 'file' | 'device' | 'daxDevice'>) {
+	if (daxDevice?.major !== undefined && daxDevice.minor !== undefined) {
+		return badUnder('DAX', daxDevice.major, daxDevice.minor);
+	}
+	if (device === undefined) return undefined;
+	return badUnder('block', device.major, device.minor, file.type === 'file' ? file.realPath : undefined);
+}
+
 /** Adds what MAP_SYNC tells of a region: of a file on DAX only an asynchronous one refuses it, if the file system knows it. */
 function withMapSync(nvdimm: Nvdimm, dax: boolean, { supported }: MapSyncReport, driver: string | undefined): Nvdimm {
 	const { asynchronous } = nvdimm.region;
@@ -150,11 +160,13 @@ export function inspect(path: string | URL): DaxReport {
 	};
 	const { dax, knownBy } = stateOf(seen);
 	const isOn = dax === true;
+	const bad = badBlocksOf(seen);
 	return {
 		path: checked,
 		dax,
 		knownBy,
 		...seen,
+		...(bad && { badBlocks: bad }),
 		...(nvdimm && withMapSync(nvdimm, isOn, mapSync, facts?.mount.driver)),
 		hugePages: hugePageReport(seen, isOn, fileSystem, device, nvdimm, extents),
 	};

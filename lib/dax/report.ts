@@ -1,6 +1,7 @@
 // What inspect() finds out about a path: the types of its report.
 
 import type { DaxDevice } from '../device/index.ts';
+import type { BadUnder } from '../media/index.ts';
 import type { Mount } from '../mountinfo.ts';
 import type { BlockDevice } from './block-device.ts';
 import type { HugePages } from './huge-pages.ts';
@@ -162,6 +163,8 @@ export interface DaxReport {
 	/** There if the device is persistent memory. */
 	namespace?: Namespace;
 	region?: Region;
+	/** What the kernel lists as bad of the device, or device-DAX device, and of the file. There if the path is on one. */
+	badBlocks?: BadUnder;
 	kernel: KernelReport;
 	mapSync: MapSyncReport;
 	hugePages: HugePages;

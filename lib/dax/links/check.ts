@@ -17,6 +17,7 @@ export const links = [
 	'MAP_SYNC',
 	'persistence',
 	'huge pages',
+	'bad blocks',
 ] as const;
 export type Link = (typeof links)[number];
 

@@ -1,4 +1,5 @@
-// What the DAX that there is can be used for: MAP_SYNC, persistence, huge pages. None of these keeps it off.
+// What the DAX that there is can be used for: MAP_SYNC, persistence, huge pages; and what of it is bad. None of these keeps it off.
+import { formatBytes, quoted } from '../../format.ts';
 import { daxFileSystems, mkfsCommand } from '../../mkfs.ts';
 import { check, type Judge, sourceOf } from './check.ts';
 
@@ -100,4 +101,31 @@ export const hugePagesLink: Judge = (report) => {
 		evidence,
 		remedy,
 	);
+};
+
+/** What the medium cannot give back any more: only where there is something. */
+export const badBlocksLink: Judge = ({ badBlocks, file, device, daxDevice }) => {
+	if (badBlocks === undefined || badBlocks.ranges === 0) return undefined;
+	const { ranges, bytes, inFile, sources } = badBlocks;
+	const name = daxDevice?.path ?? `/dev/${device?.name}`;
+	const listed = `${bytes} bytes in ${ranges === 1 ? '1 range' : `${ranges} ranges`}`;
+	const evidence = [{ value: `${listed} of ${name}`, source: sources.join(', ') }];
+	const path = quoted(file.realPath);
+	if (inFile !== undefined && inFile.length === 0) {
+		return check('bad blocks', 'ok', `its device ${name} has bad blocks, but none is in this file`, evidence);
+	}
+	if (inFile !== undefined) {
+		const lost = inFile.reduce((sum, { length }) => sum + length, 0);
+		const [first] = inFile;
+		const more = inFile.length === 1 ? '' : `, and ${inFile.length - 1} other parts`;
+		const finding = `${formatBytes(lost)} of it cannot be read: they are on bad blocks, from byte ${first?.offset} on${more}`;
+		const files = {
+			value: inFile.map(({ offset, length }) => `${offset}+${length}`).join(' '),
+			source: 'FS_IOC_FIEMAP',
+		};
+		return check('bad blocks', 'warning', finding, [...evidence, files], `daxkind repair ${path}`);
+	}
+	const finding = `${name} has bad blocks: ${formatBytes(bytes)}`;
+	const remedy = daxDevice === undefined ? `see which files are hit: daxkind badblocks ${path}` : undefined;
+	return check('bad blocks', 'warning', finding, evidence, remedy);
 };
