@@ -2,7 +2,7 @@
 // `daxkind/media`.
 
 export { type BadBlocksOptions, badBlocks } from './bad-blocks.ts';
-export { type BadRange, type DeviceList, readDeviceList } from './device-list.ts';
+export type { BadRange, DeviceList } from './device-list.ts';
 export { type BadRangesOptions, badRangesIn, type Extent, type Range } from './ranges.ts';
 export {
 	type Repair,

@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 import * as daxkind from 'daxkind';
 import * as dax from 'daxkind/dax';
 import * as device from 'daxkind/device';
+import * as media from 'daxkind/media';
 import * as memmap from 'daxkind/memmap';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -75,6 +76,10 @@ test('what is about devices is an entry of its own', () => {
 		'onlineMemory',
 		'reconfigureDevice',
 	]);
+});
+
+test('what is about bad blocks is an entry of its own', () => {
+	expect(Object.keys(media).sort()).toEqual(['badBlocks', 'badRangesIn', 'badUnder', 'repair']);
 });
 
 test('what is about the memory table is an entry of its own', () => {
