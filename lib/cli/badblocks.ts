@@ -15,11 +15,11 @@ const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : formatBytes(b
 const counted = (count: number, one: string, many: string) => `${formatCount(count)} ${count === 1 ? one : many}`;
 
 /** Whether something under the path is bad. */
-export const hasBadBlocks = ({ type, device, parts }: BadBlocks): boolean =>
+const hasBadBlocks = ({ type, device, parts }: BadBlocks): boolean =>
 	type === 'file' || type === 'directory' ? parts.length > 0 : (device?.ranges.length ?? 0) > 0;
 
 /** The answer: the first line. */
-export function badBlocksLine(found: BadBlocks): string {
+function badBlocksLine(found: BadBlocks): string {
 	const { path, type, device, parts, doubts, failures } = found;
 	const isFiles = type === 'file' || type === 'directory';
 	if (!hasBadBlocks(found)) {

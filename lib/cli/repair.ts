@@ -36,7 +36,7 @@ const isDone = ({ outcome, remedy }: RepairedPart) =>
 	marks[outcome][1] === 'green' || (outcome === 'skipped' && remedy === undefined);
 
 /** The answer: the first line. */
-export function repairLine({ path, parts: all, dryRun, isRepaired, lost }: Repair): string {
+function repairLine({ path, parts: all, dryRun, isRepaired, lost }: Repair): string {
 	if (all.length === 0) return paint('green', shown(`${path} has no bad blocks that can be seen`));
 	const loss = lost === 0 ? 'no data' : size(lost);
 	if (dryRun) {
@@ -85,7 +85,7 @@ export function formatRepair(repair: Repair, flags: Flags): string {
 	return lines.join('');
 }
 
-export const repairJson = ({ parts: all, remains, ...rest }: Repair) => ({
+const repairJson = ({ parts: all, remains, ...rest }: Repair) => ({
 	...rest,
 	parts: all.map(({ error, ...part }) => ({ ...part, error: error === undefined ? undefined : failureJson(error) })),
 	remains: badBlocksJson(remains),

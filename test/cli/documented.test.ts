@@ -1,6 +1,7 @@
 // docs/cli.md is a promise: it names every command, and every field that --json prints.
 import { readFileSync } from 'node:fs';
 import { type DaxFlagTree, explain, findDaxMounts, inspect, statx } from 'daxkind/dax';
+import type { BadBlocks, BadPart, Repair, RepairedPart } from 'daxkind/media';
 import { apply, bootLines, parseTable, plan } from 'daxkind/memmap';
 import { expect, test } from 'vitest';
 import { toJson } from '#lib/cli/output.js';
@@ -34,12 +35,31 @@ const argument = planned.argument!;
 const elsewhere = { '/etc/default/grub': 'GRUB_CMDLINE_LINUX="memmap=64M$1G"' };
 const applied = () => apply(argument, { root: machine(debian, elsewhere), dryRun: true });
 
+const range = { offset: 0, length: 512 };
+const badRange = { ...range, source: '', sourceOffset: 0 };
+const device = { name: '', path: '', type: 'block' as const, major: 0, minor: 0, sources: [], doubts: [] };
+const badPart: BadPart = {
+	...{ ...range, path: '', type: 'file', links: 1, size: 0 },
+	...{ device: '', deviceOffset: 0, unwritten: false, shared: false },
+};
+const bad: Omit<BadBlocks, 'device' | 'parts' | 'unowned' | 'failures'> = {
+	...{ path: '', type: 'file', files: 0, directories: 0, sources: [], doubts: [] },
+};
+const repairedPart: Omit<RepairedPart, 'error'> = {
+	...{ ...range, path: '', deviceOffset: 0, outcome: 'repaired', content: 'zeros', lost: 0, finding: '', remedy: '' },
+};
+const repaired: Omit<Repair, 'parts' | 'quarantined' | 'remains'> & { remains: unknown } = {
+	...{ path: '', method: 'rewrite', dryRun: false, lost: 0, isRepaired: true, remains: undefined },
+};
+
 test.each([
 	['explain', () => [explain('/'), explain('/dev/shm'), { mapSyncRefusal: '', remedy: '' }]],
 	['inspect', () => [inspect('/'), inspect(process.execPath)]],
 	['statx', () => statx('/')],
 	['lsattr', () => ({ path: '', xflags: 0, ...fsxattr })],
 	['chattr', () => ({ path: '', ...tree })],
+	['badblocks', () => ({ ...bad, parts: [badPart], device: { ...device, ranges: [badRange] }, unowned: [], failures })],
+	['repair', () => ({ ...repaired, parts: [repairedPart], quarantined: [{ path: '', keptAs: '' }] })],
 	[
 		'memmap',
 		() => [

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { badBlocks, repair } from 'daxkind/media';
 import { expect, test } from 'vitest';
-import { native } from '#lib/native.js';
 import { rangeBytes } from '#lib/media/ranges.js';
+import { native } from '#lib/native.js';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -20,14 +20,22 @@ test('a file and a directory of a tmpfs have none, for there is no device', asyn
 	expect(await badBlocks(file)).toEqual({ path: file, type: 'file', files: 0, directories: 0, ...nothing });
 	expect(await badBlocks(pathToFileURL(directory))).toMatchObject({ path: directory, type: 'directory', ...nothing });
 	expect(await badBlocks(join(directory, 'link'))).toMatchObject({ type: 'file' });
-	expect(await repair(directory, { zeros: true })).toMatchObject({ parts: [], lost: 0, isRepaired: true, dryRun: false });
+	expect(await repair(directory, { zeros: true })).toMatchObject({
+		parts: [],
+		lost: 0,
+		isRepaired: true,
+		dryRun: false,
+	});
 });
 
 test('a path that is not there, and what is neither file nor device, are errors', async () => {
 	const directory = temporaryDirectory();
 	await expect(badBlocks(join(directory, 'missing'))).rejects.toEqual(code('ENOENT'));
 	execFileSync('mkfifo', [join(directory, 'fifo')]);
-	await expect(badBlocks(join(directory, 'fifo'))).rejects.toMatchObject({ code: 'EINVAL', path: join(directory, 'fifo') });
+	await expect(badBlocks(join(directory, 'fifo'))).rejects.toMatchObject({
+		code: 'EINVAL',
+		path: join(directory, 'fifo'),
+	});
 	await expect(badBlocks('/dev/null')).rejects.toEqual(code('EINVAL'));
 	await expect(badBlocks(1 as unknown as string)).rejects.toEqual(code('ERR_INVALID_ARG_TYPE'));
 });

@@ -48,7 +48,11 @@ const make = () =>
 
 const of = (sys: string, major: number, minor: number, isDax = false) => {
 	const { ranges, sources, doubt } = native.badBlocksOf(major, minor, isDax, sys);
-	return { ranges: [...ranges].map((value, n) => (n % 4 === 2 ? value : value / 512)), sources: sources.map((path) => path.slice(sys.length + 1)), doubt };
+	return {
+		ranges: [...ranges].map((value, n) => (n % 4 === 2 ? value : value / 512)),
+		sources: sources.map((path) => path.slice(sys.length + 1)),
+		doubt,
+	};
 };
 
 test('a disk has its own list, neighbours merged', () => {
@@ -59,7 +63,7 @@ test('a disk has its own list, neighbours merged', () => {
 	});
 });
 
-test("a partition has that of its disk, from its start on and to its end, which libpmem2 does not look at", () => {
+test('a partition has that of its disk, from its start on and to its end, which libpmem2 does not look at', () => {
 	expect(of(make(), 259, 1)).toEqual({ ranges: [2, 2, 0, 2050], sources: [`${pmem}/badblocks`], doubt: '' });
 });
 

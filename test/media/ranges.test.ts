@@ -1,7 +1,8 @@
 // Sets of bad ranges against sets of extents: libpmem2's cases (its src/test/pmem2_badblock), and random ones against a model that looks
 // at each sector.
-import fc from 'fast-check';
+
 import { badRangesIn, type Extent, type Range } from 'daxkind/media';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inSources, onDevice } from '#lib/media/device-list.js';
 import { lengthOf, overlap, widened, without } from '#lib/media/ranges.js';
