@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
+import { deviceOf } from '../device/index.ts';
 import { invalidArgValue, type Refusal, refusal, type SystemError, systemError } from '../errors.ts';
 import { formatBytes, quoted } from '../format.ts';
 import { type CheckedJobOptions, checkJobOptions, finish, throwIfAborted, type WatchedJobOptions } from '../jobs.ts';
@@ -161,12 +162,14 @@ const dataIn = ({ size, isDevice }: Item, { offset, length, unwritten }: Item['p
 
 /** What is left where nothing can clear the bad blocks of a device-DAX device. */
 function refuseDaxDevice({ path, device }: BadBlocks): Refusal {
-	const namespace = device?.name.replace('dax', 'namespace');
+	const namespace = device && deviceOf(device.major, device.minor)?.namespace;
+	const clearing =
+		namespace === undefined ? '' : `where the firmware can do it: ndctl clear-errors ${namespace}; elsewhere, `;
 	return refusal(
 		'ERR_DAXKIND_CANNOT_CLEAR',
 		path,
 		`${path} is a device-DAX device, which takes no write (EINVAL), so nothing clears its bad blocks through it: ${device?.ranges.map(where).join(', ')}`,
-		`on nvdimms whose firmware can do it: ndctl clear-errors ${namespace}; elsewhere, use the device without these parts: the options offset and size of DeviceKind`,
+		`${clearing}use the device without these parts: the options offset and size of DeviceKind`,
 	);
 }
 
@@ -332,7 +335,7 @@ function plannedPart(item: Item, part: Item['parts'][number], { zeros, method }:
 const cannotClear = (item: Item) =>
 	item.isDevice
 		? 'replace the nvdimm, or have its firmware clear the block: ndctl clear-errors'
-		: `keep the file away from others: daxkind repair ${quoted(item.path)} --method quarantine; then replace the nvdimm`;
+		: `try it through the device, which is the only way before Linux 5.19: daxkind repair ${item.device.path}. If that does not help either, keep the file away from others, and replace the nvdimm: daxkind repair ${quoted(item.path)} --method quarantine`;
 
 /** A list says it still, or not. */
 function isListed(device: DeviceList, part: Range): boolean {

@@ -179,7 +179,7 @@ bool PageRepair::write(uint64_t from, PageResult* result) {
     return false;
 }
 
-// Gives the unit other blocks. What it had is clean by now, so whoever gets it next finds nothing bad.
+// Gives the unit other blocks. What it had is clean by now, or others have it still: nobody gets a bad block by it.
 bool PageRepair::reallocate(uint64_t from, PageResult* result) {
     const int fd = fd_.get();
     const char* call = "fallocate";
@@ -220,6 +220,12 @@ PageResult PageRepair::repair(uint64_t from) {
         return result;
     }
     if (before != PageOutcome::unwritten) result.outcome = PageOutcome::rewritten;
+    if ((flags & FIEMAP_EXTENT_SHARED) != 0) {
+        // XFS copies from a shared block when it is written, so every write is EIO here. The others that have it keep it
+        // out of free space; the last of them finds it its own, and clears it.
+        reallocate(from, &result);
+        return result;
+    }
     if (!write(from, &result)) return result;
     if (request_.reallocates && !request_.isDevice) reallocate(from, &result);
     return result;
