@@ -221,8 +221,8 @@ PageResult PageRepair::repair(uint64_t from) {
     }
     if (before != PageOutcome::unwritten) result.outcome = PageOutcome::rewritten;
     if ((flags & FIEMAP_EXTENT_SHARED) != 0) {
-        // XFS copies from a shared block when it is written, so every write is EIO here. The others that have it keep it
-        // out of free space; the last of them finds it its own, and clears it.
+        // XFS copies from a shared block when it is written, so every write is EIO here. The others that have it keep
+        // it out of free space; the last of them finds it its own, and clears it.
         reallocate(from, &result);
         return result;
     }
