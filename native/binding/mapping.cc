@@ -91,9 +91,6 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     syscalls::FileStatus status;
     int result = syscalls::statxDescriptor(fd, &status);
     if (result != 0) return throwSystemError(env, result, "statx", shownPath);
-    uint64_t granule = 0;
-    result = syscalls::mappingGranule(fd, &granule);
-    if (result != 0) return throwSystemError(env, result, "fstatfs", shownPath);
     const FileRange file{status.deviceMajor, status.deviceMinor, status.inode, offset, offset + length};
 
     // JavaScript cannot be kept from storing into an ArrayBuffer, and a store into a read-only page kills the process.
@@ -113,7 +110,7 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
 
     auto range = std::make_shared<MappedRange>(address, length, file);
     const uint64_t pages = (length + syscalls::pageSize() - 1) / syscalls::pageSize() * syscalls::pageSize();
-    result = range->watch.begin(address, pages, granule);
+    result = range->watch.begin(address, pages, syscalls::mappingGranule(fd));
     if (result != 0) return throwSystemError(env, result, "pthread_create", shownPath);
 
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;

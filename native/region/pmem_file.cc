@@ -99,14 +99,9 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
 
     *failedCall = "madvise";
     error = adviseMapping(at, capacity);
-    uint64_t granule = 0;
-    if (error == 0) {
-        *failedCall = "fstatfs";
-        error = syscalls::mappingGranule(fd_, &granule);
-    }
     if (error == 0) {
         *failedCall = "pthread_create";
-        error = range_.take(at, capacity, granule);
+        error = range_.take(at, capacity, syscalls::mappingGranule(fd_));
     }
     if (error != 0) syscalls::unmap(at, capacity);
     return error;

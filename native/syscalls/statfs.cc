@@ -39,12 +39,10 @@ int statfsPath(const char* path, FileSystemStatus* out) {
     return take(statfs(path, &raw), raw, out);
 }
 
-int mappingGranule(int fd, std::uint64_t* out) {
+std::uint64_t mappingGranule(int fd) {
     FileSystemStatus status;
-    const int result = statfsDescriptor(fd, &status);
-    if (result != 0) return result;
-    *out = status.type == HUGETLBFS_MAGIC ? status.blockSize : pageSize();
-    return 0;
+    const bool isHuge = statfsDescriptor(fd, &status) == 0 && status.type == HUGETLBFS_MAGIC;
+    return isHuge ? status.blockSize : pageSize();
 }
 
 }  // namespace daxkind::syscalls

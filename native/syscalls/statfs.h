@@ -26,8 +26,8 @@ int statfsDescriptor(int fd, FileSystemStatus* out);
 /// statfs. Returns 0 or a negative errno.
 int statfsPath(const char* path, FileSystemStatus* out);
 
-/// The smallest part of a file that can be mapped by itself: a page, on hugetlbfs one of its huge pages. Returns 0 or a
-/// negative errno of fstatfs.
-int mappingGranule(int fd, std::uint64_t* out);
+/// The smallest part of a file that can be mapped by itself: a page, on hugetlbfs one of its huge pages. A page, too,
+/// where fstatfs is refused.
+std::uint64_t mappingGranule(int fd);
 
 }  // namespace daxkind::syscalls
