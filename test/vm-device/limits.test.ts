@@ -1,0 +1,81 @@
+// The rows of docs/limits.md on device DAX: test/vm/limits.test.ts has those on file systems.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeviceKind } from 'daxkind';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { devdax, hmem, scratch } from '../helpers/guest.ts';
+import {
+	blockOf,
+	blockRows,
+	directRows,
+	fileRows,
+	foreignRows,
+	holdPage,
+	pagesProblem,
+	type Rows,
+} from '../helpers/limits.ts';
+import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
+
+const MiB = 2 ** 20;
+
+const allAre = (answer: string, rows: Rows, except: Rows = {}): Rows => ({
+	...Object.fromEntries(Object.keys(rows).map((name) => [name, answer])),
+	...except,
+});
+
+describe.each([
+	['an nvdimm', devdax],
+	['Soft Reserved memory', hmem],
+])('a device of %s', (_, device) => {
+	test('its memory is as good as any for files, sockets and pipes, and it is no file itself', async () => {
+		sh(`${mkfs.ext4} ${scratch}`);
+		const mount = mountedForTest(scratch, 'dax=never');
+		const temporary = mkdtempSync(join(tmpdir(), 'limits-'));
+		onTestFinished(() => rmSync(temporary, { recursive: true }));
+		using kind = DeviceKind.create(device, { size: 64 * MiB });
+		const block = blockOf(kind);
+
+		const direct = await directRows(block, `${mount}/file`);
+		const unaligned = {
+			'a block that begins 16 bytes into a page': 'EINVAL',
+			'100 bytes at an odd place of the file': 'EINVAL',
+		};
+		expect(direct).toEqual(allAre('ok', direct, unaligned));
+		const rows = await blockRows(block, `${mount}/file`);
+		expect(rows).toEqual(allAre('ok', rows));
+
+		// Its size as a file is 0, so a copy of it is an empty file, and no error.
+		const files = await fileRows(device, `${mount}/other`, join(temporary, 'sibling'));
+		expect(files).toEqual(
+			allAre('EINVAL', files, {
+				'copyFile to a file beside it': 'an empty file',
+				'copyFile to another file system': 'an empty file',
+				'copyFile of a file elsewhere to one beside it': 'ok',
+				'copyFile COPYFILE_FICLONE': 'an empty file',
+				'copyFile COPYFILE_FICLONE_FORCE': 'EXDEV',
+			}),
+		);
+
+		if (pagesProblem !== undefined) return;
+		block.fill('x');
+		const foreign = await foreignRows(device, block.byteOffset, `${mount}/other`);
+		expect(foreign).toEqual(
+			allAre('EINVAL', foreign, {
+				vmsplice: 'ok',
+				'vmsplice GIFT': 'ok',
+				'send MSG_ZEROCOPY': 'ok',
+				// Of Linux 6.1, which takes no mapping of a file; 6.12 takes this one.
+				'io_uring registered buffers': expect.stringMatching(/^(ok|EOPNOTSUPP)$/),
+			}),
+		);
+
+		// Nothing is given back, so nothing waits for a page that is held.
+		const held = await holdPage(device, block.byteOffset, 60_000);
+		const spare = kind.malloc(20 * MiB);
+		kind.free(spare);
+		expect(kind.purge()).toBe(0);
+		kind.close();
+		await held.release();
+	});
+});
