@@ -1,12 +1,19 @@
 // What a kind says of itself, and what gives storage back on this thread.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "binding/errors.h"
 #include "binding/exports.h"
 #include "binding/kind_call.h"
 #include "binding/values.h"
+#include "jobs/background.h"
 
 namespace daxkind {
 
@@ -79,12 +86,60 @@ napi_value leave(napi_env env, napi_callback_info info) {
     return boolean(env, at->kind->heap.leave(at->cache.get()));
 }
 
+// How long an event loop waits for a purge that gets nowhere. One part of it takes some milliseconds.
+constexpr std::chrono::seconds kStanding(2);
+
+// A purge by another thread, for one that can stop waiting: as long as a page is pinned, what gives back waits.
+struct Purge {
+    std::mutex mutex;
+    std::condition_variable changed;
+    uint64_t given = 0;
+    bool isDone = false;
+
+    // The bytes that have been given back when it is done, or stands still.
+    uint64_t await() {
+        std::unique_lock<std::mutex> lock(mutex);
+        while (!isDone) {
+            const uint64_t before = given;
+            if (!changed.wait_for(lock, kStanding, [this, before] { return isDone || given != before; })) break;
+        }
+        return given;
+    }
+};
+
+class PurgeTask final : public Task {
+  public:
+    PurgeTask(std::shared_ptr<Kind> kind, std::shared_ptr<Purge> purge)
+        : kind_(std::move(kind)), purge_(std::move(purge)) {}
+
+    std::optional<std::chrono::milliseconds> step() override {
+        const uint64_t given = kind_->heap.purgeSome(UINT64_MAX);
+        // Who waits may close the kind next, and count on that it is gone.
+        if (given == 0) kind_.reset();
+        const std::lock_guard<std::mutex> lock(purge_->mutex);
+        purge_->given += given;
+        purge_->isDone = given == 0;
+        purge_->changed.notify_all();
+        if (given == 0) return std::nullopt;
+        return std::chrono::milliseconds(0);
+    }
+
+  private:
+    std::shared_ptr<Kind> kind_;
+    const std::shared_ptr<Purge> purge_;
+};
+
 // kindPurge(id): bytes given back
 napi_value purge(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();
     if (call.isRefused()) return nullptr;
-    return number(env, at == nullptr ? 0.0 : static_cast<double>(at->kind->heap.purge(at->cache.get())));
+    if (at == nullptr) return number(env, 0.0);
+    at->kind->heap.gather(at->cache.get());
+    const auto purge = std::make_shared<Purge>();
+    std::unique_ptr<Task> task = std::make_unique<PurgeTask>(at->kind, purge);
+    if (doInBackground(task) != 0) return number(env, static_cast<double>(at->kind->heap.purge(at->cache.get())));
+    return number(env, static_cast<double>(purge->await()));
 }
 
 // A part of the capacity, or of what the file system has.

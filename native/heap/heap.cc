@@ -291,12 +291,13 @@ GivingStep Heap::decay(bool isUrgent) {
     return step;
 }
 
+void Heap::gather(ThreadCache* cache) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    flushAllLocked(cache);
+}
+
 uint64_t Heap::purge(ThreadCache* cache) {
-    {
-        // What becomes free by this is given back here, and counted, not by decay().
-        const std::lock_guard<std::mutex> lock(mutex_);
-        flushAllLocked(cache);
-    }
+    gather(cache);
     uint64_t given = 0;
     while (const uint64_t bytes = purgeSome(UINT64_MAX)) given += bytes;
     return given;

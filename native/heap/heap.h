@@ -162,6 +162,8 @@ class Heap {
     // One step of giving back the chunks that have been free for long: one system call, without the lock. To be called
     // again in `nextInMs`; what is urgent, no more once nothing is left to do at once.
     GivingStep decay(bool isUrgent = false);
+    // As empty, before a purge: what becomes free by this is left for that, and counted there.
+    void gather(ThreadCache* cache);
     // Gives back all that is free. Returns bytes.
     uint64_t purge(ThreadCache* cache);
     // Gives back to the heap what the cache holds.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "region/loss_cause.h"
 #include "syscalls/allocation.h"
@@ -17,9 +18,14 @@ namespace daxkind {
 
 namespace {
 
-// Blocks for a range of a file system without fallocate (ext2): written zeros. The range holds nothing.
+// How long no fallocate is tried after one that has waited in vain for pinned pages.
+constexpr std::chrono::milliseconds kPinned(500);
+
+// Blocks for a range of a file system without fallocate (ext2), or with one that waits: written zeros. The range holds
+// nothing.
 int writeZeros(int fd, uint64_t offset, uint64_t length) {
-    static const char zeros[64 * 1024] = {};
+    // Not const: nobody writes it, and as it is it takes neither room in the file of the addon nor memory.
+    static char zeros[1024 * 1024];
     while (length > 0) {
         const size_t part = static_cast<size_t>(std::min<uint64_t>(length, sizeof zeros));
         const ssize_t wrote = pwrite(fd, zeros, part, static_cast<off_t>(offset));
@@ -134,19 +140,30 @@ int PmemFileRegion::populate(uint64_t offset, uint64_t length) {
 }
 
 int PmemFileRegion::commit(uint64_t offset, uint64_t length) {
-    int error = syscalls::allocate(fd_, offset, length, true);
+    int error = reserve(offset, length);
     if (error == -EOPNOTSUPP) error = writeZeros(fd_, offset, length);
     uint64_t end = committedEnd_;
     while (end < offset + length && !committedEnd_.compare_exchange_weak(end, offset + length)) continue;
     // A failed fallocate may have taken part of the range (ext4); that part would be lost until close.
     // Somebody may have touched it before, where a file system was full.
     if (error == 0) error = mapAgain(offset, length);
-    if (error != 0) syscalls::punchHole(fd_, offset, length);
+    if (error != 0) decommit(offset, length);
     return error;
 }
 
+int PmemFileRegion::reserve(uint64_t offset, uint64_t length) {
+    if (!dax_.value_or(false)) return syscalls::allocate(fd_, offset, length, true);
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    if (now < std::chrono::steady_clock::duration(pinnedUntil_)) return -EOPNOTSUPP;
+    const int error = syscalls::allocateOnDax(fd_, offset, length);
+    if (error != -EBUSY) return error;
+    pinnedUntil_ = (now + kPinned).count();
+    return -EOPNOTSUPP;
+}
+
 int PmemFileRegion::decommit(uint64_t offset, uint64_t length) {
-    return syscalls::punchHole(fd_, offset, length);
+    return dax_.value_or(false) ? syscalls::punchHoleOnDax(fd_, offset, length)
+                                : syscalls::punchHole(fd_, offset, length);
 }
 
 std::vector<guard::Part> PmemFileRegion::knownBad(uint64_t offset, uint64_t length) {

@@ -63,6 +63,8 @@ class PmemFileRegion final : public Region {
     // Maps the file again where pages of it have been lost. 0 or -errno of mmap or madvise.
     int mapAgain(uint64_t offset, uint64_t length);
     int map(const PmemFileOptions& options, const char** failedCall);
+    // fallocate; -EOPNOTSUPP where there is none, or a pinned page keeps it from ending.
+    int reserve(uint64_t offset, uint64_t length);
 
     int fd_ = -1;
     AddressRange range_;
@@ -70,6 +72,7 @@ class PmemFileRegion final : public Region {
     media::BadBlocks badBlocks_;  // Of the device, where there is DAX.
     uint64_t room_ = 0;
     std::atomic<uint64_t> committedEnd_{0};  // Nothing behind it has ever been committed.
+    std::atomic<int64_t> pinnedUntil_{0};    // Ticks of the steady clock: until then fallocate would wait.
     syscalls::FileStatus status_{};
     std::optional<bool> dax_;
 };

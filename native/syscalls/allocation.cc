@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "syscalls/fiemap.h"
+#include "syscalls/interrupter.h"
 #include "syscalls/kernel.h"
 #include "syscalls/mapping.h"
 
@@ -19,6 +20,33 @@ namespace daxkind::syscalls {
 namespace {
 
 constexpr std::uint64_t largestOffset = std::numeric_limits<off_t>::max();
+
+/// How often a call that waits for pinned pages lets go of the file, and looks again. A call that is interrupted before
+/// it gets anywhere would never end: each time it gets longer.
+constexpr std::uint32_t firstLookMs = 20;
+constexpr std::uint32_t longestLookMs = 80;
+
+/// `tries` 0: until it ends.
+int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries) {
+    sigset_t blocked;
+    sigset_t before;
+    sigfillset(&blocked);
+    Interrupter::exempt(&blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int result = -EINTR;
+    std::uint32_t lookMs = firstLookMs;
+    for (int tried = 0; result == -EINTR && (tries == 0 || tried < tries); tried += 1) {
+        {
+            const Interrupter interrupter(lookMs);
+            result = fallocate(fd, mode, offset, length) == 0 ? 0 : -errno;
+        }
+        // The next in the queue for the file's lock gets it at once only if nobody is running who wants it, too.
+        if (result == -EINTR && tries == 0) usleep(1000 * lookMs);
+        lookMs = std::min(2 * lookMs, longestLookMs);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return result == -EINTR ? -EBUSY : result;
+}
 
 int fallocateRange(int fd, int mode, std::uint64_t offset, std::uint64_t length) {
     if (offset > largestOffset || length > largestOffset - offset) return -EFBIG;
@@ -73,6 +101,17 @@ int allocateOrNothing(int fd, std::uint64_t offset, std::uint64_t length) {
 
 int punchHole(int fd, std::uint64_t offset, std::uint64_t length) {
     return fallocateRange(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+int allocateOnDax(int fd, std::uint64_t offset, std::uint64_t length) {
+    if (offset > largestOffset || length > largestOffset - offset) return -EFBIG;
+    return fallocateWhilePinned(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length), 2);
+}
+
+int punchHoleOnDax(int fd, std::uint64_t offset, std::uint64_t length) {
+    if (offset > largestOffset || length > largestOffset - offset) return -EFBIG;
+    constexpr int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return fallocateWhilePinned(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length), 0);
 }
 
 int truncate(int fd, std::uint64_t size) {

@@ -20,6 +20,14 @@ int allocateOrNothing(int fd, std::uint64_t offset, std::uint64_t length);
 /// is fallocate.
 int punchHole(int fd, std::uint64_t offset, std::uint64_t length);
 
+/// allocate with `keepSize`, of a file on DAX. While somebody has a page of the file pinned XFS would wait; after 60 ms
+/// this gives -EBUSY. A write into the range does not wait.
+int allocateOnDax(int fd, std::uint64_t offset, std::uint64_t length);
+
+/// punchHole of a file on DAX: waits as long as somebody has a page of the file pinned, and lets others to its blocks
+/// in between.
+int punchHoleOnDax(int fd, std::uint64_t offset, std::uint64_t length);
+
 /// ftruncate. The failed call is ftruncate.
 int truncate(int fd, std::uint64_t size);
 

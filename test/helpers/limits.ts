@@ -45,7 +45,9 @@ async function attempt(rows: Rows, name: string, operation: () => unknown): Prom
 /** A block as the rows want it. The caller frees it. */
 export const blockOf = (kind: Kind): Buffer => kind.memalign(LENGTH, LENGTH).fill('x');
 
-const isAll = (bytes: Buffer, letter: string) => bytes.length > 0 && bytes.equals(Buffer.alloc(bytes.length, letter));
+/** Whether it is so many times that letter. */
+export const isAll = (bytes: Buffer, letter: string) =>
+	bytes.length > 0 && bytes.equals(Buffer.alloc(bytes.length, letter));
 
 /** O_DIRECT reads and writes of a new file, from and to a block. */
 export async function directRows(block: Buffer, path: string): Promise<Rows> {

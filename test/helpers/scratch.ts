@@ -1,5 +1,5 @@
 // File systems that a test makes on a device of the guest, mounts, and takes away again.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 
@@ -10,6 +10,10 @@ export const sh = (command: string): string =>
 		stdio: ['ignore', 'pipe', 'pipe'],
 		env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
 	}).trim();
+
+/** Whether there is such a program, administrators' too. */
+export const has = (program: string): boolean =>
+	spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`]).status === 0;
 
 /** Makes file systems as daxkind's users do who want DAX. */
 export const mkfs = {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { explain, findDaxMounts, inspect, isDax, type Link, setDaxFlag } from 'daxkind/dax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
-import { made, mkfs, mounted, sh } from '../helpers/scratch.ts';
+import { has, made, mkfs, mounted, sh } from '../helpers/scratch.ts';
 
 /** What explain is to say: undefined for DAX, or the first broken link, and words of the reason and of the remedy. */
 type Expected = undefined | [link: Link, reason: string, remedy?: string];
@@ -235,9 +235,6 @@ describe('erofs', () => {
 		});
 	});
 });
-
-const has = (program: string) =>
-	spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`]).status === 0;
 
 describe('an nvdimm', () => {
 	test('whose namespace is raw is off', () => {

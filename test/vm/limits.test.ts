@@ -1,15 +1,26 @@
 // The limits of DAX that the kernel's document states (filesystems/dax.rst), and some that it does not: what a program sees of each, on
 // ext4 and XFS. docs/limits.md is the table of this; test/vm-device/limits.test.ts has the same on device DAX.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, mkdtempSync, promises, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { explain, NodeKind, PmemKind } from 'daxkind';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ext4, never, nvdimm, scratch, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
-import { blockOf, blockRows, directRows, fileRows, foreignRows, pagesProblem, type Rows } from '../helpers/limits.ts';
+import {
+	blockOf,
+	blockRows,
+	directRows,
+	fileRows,
+	foreignRows,
+	holdPage,
+	isAll,
+	pagesProblem,
+	type Rows,
+} from '../helpers/limits.ts';
 import { namelessFiles } from '../helpers/process.ts';
-import { made, mkfs, mounted, sh } from '../helpers/scratch.ts';
+import { has, made, mkfs, mounted, mountedForTest, sh } from '../helpers/scratch.ts';
 
 const MiB = 2 ** 20;
 
@@ -104,6 +115,105 @@ for (const [name, mount, exceptOfFiles] of [
 		});
 	});
 }
+
+/** A disk that takes 1.5 s for each read and write, mounted for the rest of the test; a file on it. */
+function slowFile(): string {
+	const sectors = sh(`blockdev --getsz ${scratch}`);
+	const table = (ms: number) => `0 ${sectors} delay ${scratch} 0 ${ms}`;
+	sh(`modprobe dm-mod && modprobe dm-delay && ${mkfs.ext4} ${scratch}`);
+	sh(`dmsetup create slow --table "${table(0)}"`);
+	onTestFinished(() => void sh('dmsetup remove slow'));
+	const mount = mountedForTest(`/dev/${sh('dmsetup info -c --noheadings -o blkdevname slow')}`, 'defaults');
+	writeFileSync(`${mount}/file`, Buffer.alloc(MiB, 's'));
+	sh(`sync; dmsetup suspend slow && dmsetup reload slow --table "${table(1500)}" && dmsetup resume slow`);
+	onTestFinished(
+		() => void sh(`dmsetup suspend slow && dmsetup reload slow --table "${table(0)}" && dmsetup resume slow`),
+	);
+	return `${mount}/file`;
+}
+
+/** Long against what the guest takes for anything, short against the pin. */
+const SOON = 30_000;
+
+describe.each([
+	['ext4', ext4],
+	['xfs', xfs],
+])('while a page of a kind on %s is pinned', (_, mount) => {
+	async function timed<T>(operation: () => T): Promise<[result: T, ms: number]> {
+		const start = performance.now();
+		return [operation(), performance.now() - start];
+	}
+
+	test.skipIf(pagesProblem)(
+		'no call holds the event loop for long, and storage goes back when the pin ends',
+		async () => {
+			const directory = newDirectory(mount);
+			const kind = create(directory, { maxSize: 128 * MiB });
+			const block = blockOf(kind);
+			const spare = kind.malloc(20 * MiB).fill(1);
+			const path = `/proc/${process.pid}/fd/${namelessFiles(directory)[0]!.fd}`;
+			const held = await holdPage(path, block.byteOffset, 10 * SOON);
+			kind.free(spare);
+			const before = kind.stats().resident;
+			const [given, purging] = await timed(() => kind.purge());
+			expect(given).toBe(0);
+			expect(purging).toBeGreaterThan(1500);
+			expect(purging).toBeLessThan(SOON);
+			// The hole that is to be punched waits, and keeps nobody from what is beside it.
+			const [fresh, allocating] = await timed(() => kind.malloc(32 * MiB).fill('f'));
+			expect(allocating).toBeLessThan(SOON);
+			expect(isAll(fresh, 'f')).toBe(true);
+			expect(kind.stats().resident).toBeGreaterThanOrEqual(before);
+			await held.release();
+			await expect.poll(() => kind.stats().resident, { timeout: SOON }).toBeLessThan(before + 32 * MiB - 18 * MiB);
+			expect(isAll(block, 'x') && isAll(fresh, 'f')).toBe(true);
+			const again = kind.malloc(20 * MiB).fill('a');
+			expect(isAll(again, 'a')).toBe(true);
+		},
+	);
+
+	test('closing the kind does not wait', async () => {
+		if (pagesProblem) return;
+		const directory = newDirectory(mount);
+		const kind = create(directory, { maxSize: 64 * MiB });
+		const block = blockOf(kind);
+		const path = `/proc/${process.pid}/fd/${namelessFiles(directory)[0]!.fd}`;
+		const held = await holdPage(path, block.byteOffset, 10 * SOON);
+		const [, closing] = await timed(() => kind.close());
+		expect(closing).toBeLessThan(SOON);
+		await held.release();
+	});
+
+	// Linux 6.1 does not wake who waits for the pin of an O_DIRECT transfer: without our own alarm this is for ever.
+	test.skipIf(!has('dmsetup'))(
+		'an O_DIRECT read that is under way delays purge and malloc no longer than itself',
+		async () => {
+			const file = await promises.open(slowFile(), constants.O_RDWR | constants.O_DIRECT);
+			try {
+				const kind = create(mount, { maxSize: 128 * MiB });
+				const block = blockOf(kind);
+				for (const operation of [
+					() => kind.malloc(32 * MiB),
+					() => {
+						kind.free(kind.malloc(20 * MiB));
+						return kind.purge();
+					},
+					() => kind.malloc(20 * MiB),
+				]) {
+					const reading = file.read(block, 0, 4096, 0);
+					await setTimeout(300);
+					const [, ms] = await timed(operation as () => unknown);
+					expect(ms).toBeLessThan(SOON);
+					expect((await reading).bytesRead).toBe(4096);
+					expect(isAll(block.subarray(0, 4096), 's')).toBe(true);
+				}
+				await kind.purgeAsync();
+			} finally {
+				await file.close();
+			}
+		},
+	);
+});
 
 test('memory of NUMA nodes is ordinary memory to all of this', async () => {
 	using kind = NodeKind.create(0, { maxSize: 16 * MiB });
