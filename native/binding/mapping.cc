@@ -17,6 +17,7 @@
 #include "binding/shown.h"
 #include "binding/values.h"
 #include "media/bad_blocks.h"
+#include "region/caches.h"
 #include "region/loss_cause.h"
 #include "syscalls/mapping.h"
 #include "syscalls/statfs.h"
@@ -100,6 +101,7 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     options.sync = writable && sync;
     void* address = nullptr;
     const size_t alignment = length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
+    if (kCachesMayAlias && status.dax().value_or(false)) return throwSystemError(env, -ENOTSUP, "mmap", shownPath);
     result = syscalls::mapFileAligned(fd, offset, length, options, alignment, &address);
     if (result != 0) return throwSystemError(env, result, "mmap", shownPath);
     result = syscalls::adviseDontFork(address, length);

@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "media/bad_blocks.h"
+#include "region/caches.h"
 #include "syscalls/locks.h"
 #include "syscalls/mapping.h"
 
@@ -39,6 +40,9 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
     if (!S_ISCHR(status.st_mode)) return -ENODEV;
     major_ = major(status.st_rdev);
     minor_ = minor(status.st_rdev);
+
+    *failedCall = "mmap";
+    if (kCachesMayAlias) return -ENOTSUP;
 
     // The kernel would serve no fault of more than a page then (drivers/dax/device.c by way of transhuge_vma_suitable).
     *failedCall = "prctl";

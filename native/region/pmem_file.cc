@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "region/caches.h"
 #include "region/loss_cause.h"
 #include "syscalls/allocation.h"
 #include "syscalls/inode_flags.h"
@@ -60,6 +61,9 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     if (error != 0) return error;
     dax_ = status_.dax();
     if (!dax_ && syscalls::tryMapSync(fd_) == 0) dax_ = true;
+
+    *failedCall = "mmap";
+    if (kCachesMayAlias && dax_.value_or(false)) return -ENOTSUP;
 
     // What is not on DAX is read and written by the kernel.
     if (dax_.value_or(false)) badBlocks_ = media::BadBlocks::ofBlockDevice(status_.deviceMajor, status_.deviceMinor);
