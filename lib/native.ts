@@ -644,7 +644,7 @@ interface Kinds {
 	/** Whether a kind of this process, maybe a closed one, has this number for its raw handles. */
 	kindIsHandle(number: number): boolean;
 
-	/** Empties the thread's cache and punches out what is free; bytes. */
+	/** Empties the thread's cache and has a thread punch out what is free; bytes, those so far after two seconds without progress. */
 	kindPurge(id: number): number;
 	kindPurgeAsync(id: number): NativeJob<number>;
 	/** Commits everything and faults it in. */

@@ -451,7 +451,10 @@ export abstract class Kind extends Allocator {
 	 * Empties this thread's cache and gives the storage of all free memory back at once (fallocate with
 	 * FALLOC_FL_PUNCH_HOLE), not waiting for it to decay.
 	 *
-	 * @returns Bytes given back.
+	 * A thread of its own does it, and this one waits. That ends when there has been no progress for two seconds, as while an O_DIRECT
+	 * transfer or a device has a page of the kind pinned: the rest goes back when the pin ends.
+	 *
+	 * @returns Bytes given back; so far, if there was no progress.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	purge(): number {

@@ -1,11 +1,26 @@
 // The limits of DAX that the kernel's document states (filesystems/dax.rst), and some that it does not: what a program sees of each, on
 // ext4 and XFS. docs/limits.md is the table of this; test/vm-device/limits.test.ts has the same on device DAX.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { constants, mkdtempSync, promises, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+	closeSync,
+	constants,
+	copyFileSync,
+	fsyncSync,
+	mkdtempSync,
+	openSync,
+	promises,
+	readFileSync,
+	rmSync,
+	truncateSync,
+	unlinkSync,
+	writeFileSync,
+	writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { explain, NodeKind, PmemKind } from 'daxkind';
+import { explain, mapFile, NodeKind, PmemKind } from 'daxkind';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { native } from '#lib/native.js';
 import { ext4, never, nvdimm, scratch, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import {
@@ -132,6 +147,15 @@ function slowFile(): string {
 	return `${mount}/file`;
 }
 
+function withFile(path: string, body: (fd: number) => unknown): void {
+	const fd = openSync(path, 'r+');
+	try {
+		body(fd);
+	} finally {
+		closeSync(fd);
+	}
+}
+
 /** Long against what the guest takes for anything, short against the pin. */
 const SOON = 30_000;
 
@@ -181,6 +205,26 @@ describe.each([
 		const held = await holdPage(path, block.byteOffset, 10 * SOON);
 		const [, closing] = await timed(() => kind.close());
 		expect(closing).toBeLessThan(SOON);
+		await held.release();
+	});
+
+	const waitsOnXfs = mount === xfs;
+	test.skipIf(pagesProblem).each<[string, waits: boolean, (path: string) => unknown]>([
+		['truncateSync', true, (path) => truncateSync(path, MiB)],
+		['fallocate', waitsOnXfs, (path) => withFile(path, (fd) => native.allocate(fd, 4 * MiB, 2 * MiB, true))],
+		['mapFile', waitsOnXfs, (path) => mapFile(path).unmap()],
+		['copyFileSync', waitsOnXfs, (path) => copyFileSync(path, `${path}-copy`)],
+		['mapFile without allocate', false, (path) => mapFile(path, { allocate: false }).unmap()],
+		['a write into a hole', false, (path) => withFile(path, (fd) => writeSync(fd, Buffer.alloc(MiB), 0, MiB, 4 * MiB))],
+		['fsync', false, (path) => withFile(path, fsyncSync)],
+		['unlink', false, unlinkSync],
+	])('of a file: %s, waits on this file system: %s', async (_, waits, operation) => {
+		const path = join(newDirectory(mount), 'file');
+		writeFileSync(path, Buffer.alloc(2 * MiB, 'x'));
+		const held = await holdPage(path, 0, waits ? 1500 : 10 * SOON);
+		const [, ms] = await timed(() => operation(path));
+		if (waits) expect(ms).toBeGreaterThan(1000);
+		else expect(ms).toBeLessThan(SOON);
 		await held.release();
 	});
 
