@@ -46,6 +46,8 @@ class Reports {
             isRunning_ = true;
         }
         watches_.insert(watch);
+        // It waits for as long as there is nothing to watch.
+        if (watches_.size() == 1) sem_post(&served());
         return 0;
     }
     void remove(Watch* watch) {
@@ -60,6 +62,8 @@ class Reports {
     };
 
     void run();
+    // Waits until something is lost. False if it is time to look after the handler.
+    bool isWoken();
     void tell();
 
     std::mutex mutex_;
@@ -70,12 +74,7 @@ class Reports {
 void Reports::run() {
     pthread_setname_np(pthread_self(), "sigbus-guard");
     for (;;) {
-        timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += kLookNs;
-        until.tv_sec += until.tv_nsec / 1'000'000'000;
-        until.tv_nsec %= 1'000'000'000;
-        if (sem_timedwait(&served(), &until) == 0) {
+        if (isWoken()) {
             // Of many faults, one look is enough.
             while (sem_trywait(&served()) == 0) continue;
             tell();
@@ -83,6 +82,20 @@ void Reports::run() {
             arm();
         }
     }
+}
+
+bool Reports::isWoken() {
+    timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += kLookNs;
+    until.tv_sec += until.tv_nsec / 1'000'000'000;
+    until.tv_nsec %= 1'000'000'000;
+    bool isIdle;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        isIdle = watches_.empty();
+    }
+    return (isIdle ? sem_wait(&served()) : sem_timedwait(&served(), &until)) == 0;
 }
 
 void Reports::tell() {

@@ -89,12 +89,12 @@ void Watched::open(void* base, uint64_t length, uint64_t granule) {
 }
 
 void Watched::close() {
-    lostEverywhere -= lost_;
-    piecesEverywhere -= pieces_;
-    pieces_ = 0;
     from_ = 0;
     to_ = 0;
     while (users_ != 0) sched_yield();
+    lostEverywhere -= lost_;
+    piecesEverywhere -= pieces_;
+    pieces_ = 0;
     books_.close();
     lost_ = 0;
     hasNews_ = false;
@@ -123,17 +123,15 @@ bool Watched::replace(uintptr_t address, bool isPoisoned) {
     if (!openBooks()) return false;
     if (has(kLost, index)) return true;
     uint64_t first = index;
-    const bool isAlone = !(index > 0 && has(kLost, index - 1)) && !(index + 1 < granules() && has(kLost, index + 1));
-    if (isAlone && piecesEverywhere >= mostPieces()) {
+    int neighbours = lostBeside(index, index + 1);
+    if (neighbours == 0 && piecesEverywhere >= mostPieces()) {
         // A piece that begins where another one ends takes no further mappings.
         while (first > 0 && !has(kLost, first - 1)) first--;
         if (first == 0) first = index;
+        neighbours = first < index ? 1 : 0;
     }
     if (!mapZeros(first, index)) return false;
-    if (isAlone && first == index) {
-        pieces_++;
-        piecesEverywhere++;
-    }
+    countPieces(1 - neighbours);
     for (uint64_t at = first; at <= index; at++) {
         const uint64_t bit = uint64_t{1} << (at % 64);
         if (isPoisoned) word(kPoisoned, at) |= bit;
@@ -147,6 +145,15 @@ bool Watched::replace(uintptr_t address, bool isPoisoned) {
     newsTo_ = std::max(newsTo_, index + 1);
     hasNews_ = true;
     return true;
+}
+
+int Watched::lostBeside(uint64_t first, uint64_t end) const {
+    return (first > 0 && has(kLost, first - 1) ? 1 : 0) + (end < granules() && has(kLost, end) ? 1 : 0);
+}
+
+void Watched::countPieces(int more) {
+    pieces_ += static_cast<uint64_t>(more);
+    piecesEverywhere += static_cast<uint64_t>(more);
 }
 
 bool Watched::mapZeros(uint64_t first, uint64_t last) {
@@ -234,9 +241,13 @@ int Watched::restore(uint64_t offset, uint64_t length, const std::function<int(c
         const uint64_t at = index * granule_;
         const uint64_t bytes = std::min<uint64_t>(to * granule_, to_ - from_) - at;
         const int error = back(reinterpret_cast<char*>(from_.load()) + at, at, bytes);
-        if (error != 0 && status == 0) status = error;
+        if (error != 0) {
+            if (status == 0) status = error;
+            index = to;
+            continue;
+        }
+        countPieces(lostBeside(index, to) - 1);
         for (; index < to; index++) {
-            if (error != 0) continue;
             const uint64_t bit = uint64_t{1} << (index % 64);
             for (const Sort sort : {kLost, kUntold, kPoisoned}) word(sort, index) &= ~bit;
             lost_--;

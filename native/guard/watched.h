@@ -67,6 +67,9 @@ class Watched {
     // Adds a lost granule to the parts.
     void append(std::vector<Part>* parts, uint64_t index) const;
     bool openBooks();
+    // How many of the two granules beside these are lost.
+    int lostBeside(uint64_t first, uint64_t end) const;
+    void countPieces(int more);
     // Puts zeros in place of these granules. False if the kernel refuses.
     bool mapZeros(uint64_t first, uint64_t last);
 
@@ -76,7 +79,7 @@ class Watched {
     std::atomic<bool> isLocked_{false};
     uint64_t granule_ = 1;
     LazyArray<std::atomic<uint64_t>> books_;
-    uint64_t pieces_ = 0;            // Lost granules that had no lost neighbour when they were lost.
+    uint64_t pieces_ = 0;            // Lost places with others between them that are not.
     std::atomic<uint64_t> lost_{0};  // Granules; while it is 0 there may be no books.
     // In which granules takeNews() has to look.
     std::atomic<bool> hasNews_{false};

@@ -6,6 +6,7 @@
 
 #include "region/dax_device.h"
 #include "region/pmem_file.h"
+#include "syscalls/mapping.h"
 
 namespace daxkind {
 
@@ -164,6 +165,22 @@ int Making::step(JobControl& control, const char** failedCall) {
     return scrub_ ? scrub_->step(control, failedCall) : prefault_->step(control, failedCall);
 }
 
+namespace {
+
+// Faults a part of a region in. What cannot be had, because the medium is bad there or the file has become shorter, is
+// touched: then the guard has it, and those who hold the kind are told.
+int faultIn(Region& region, const ByteRange& part) {
+    const int error = region.populate(part.from, part.to - part.from);
+    if ((error != -EFAULT && error != -EHWPOISON) || region.watch() == nullptr) return error;
+    const uint64_t page = syscalls::pageSize();
+    for (uint64_t at = part.from; at < part.to; at += page) {
+        __atomic_fetch_or(region.base() + at, 0, __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
+}  // namespace
+
 int Scrub::step(JobControl& control, const char** failedCall) {
     Region& region = *kind_->region;
     const uint64_t capacity = region.capacity();
@@ -173,7 +190,7 @@ int Scrub::step(JobControl& control, const char** failedCall) {
         const uint64_t length = std::min(size, capacity - offset_);
         // A page that is not to be had is an error of this, and SIGBUS of a store.
         for (const ByteRange& part : kind_->heap.usable(offset_, length)) {
-            const int error = region.populate(part.from, part.to - part.from);
+            const int error = faultIn(region, part);
             if (error != 0) return error;
             std::memset(region.base() + part.from, 0, part.to - part.from);
         }
@@ -205,7 +222,7 @@ int Prefault::step(JobControl& control, const char** failedCall) {
         if (error != 0) return error;
         *failedCall = "madvise";
         for (const ByteRange& part : heap.usable(offset_, length)) {
-            if (error == 0) error = region.populate(part.from, part.to - part.from);
+            if (error == 0) error = faultIn(region, part);
         }
         heap.dropStray(offset_, length);
         offset_ += length;

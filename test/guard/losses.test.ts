@@ -244,6 +244,16 @@ test('what a listener throws is an uncaught exception', () => {
 	expect(stdout).toMatch(/^(mine\n)+$/);
 });
 
+test('prefault goes on past pages that are lost, and tells them', async () => {
+	const errors: KindMediaError[] = [];
+	const { kind, truncate } = lossyKind({ onMediaError: (error) => errors.push(error) }, MiB);
+	truncate(MiB / 2);
+	await kind.prefault();
+	await until(() => errors.reduce((sum, { length }) => sum + length, 0) >= MiB / 2);
+	expect(kind.stats()).toMatchObject({ lost: MiB / 2, free: MiB / 2 });
+	kind.close();
+});
+
 test('a kind that is closed tells nothing any more', async () => {
 	const errors: KindMediaError[] = [];
 	const { kind, truncate } = lossyKind({ onMediaError: (error) => errors.push(error) });

@@ -213,7 +213,7 @@ void failToPrefault(const Options& options) {
     const struct {
         Call call;
         int error;
-    } sorts[] = {{Call::fallocate, ENOSPC}, {Call::madvise, EFAULT}};
+    } sorts[] = {{Call::fallocate, ENOSPC}, {Call::madvise, ENOMEM}};
     for (const auto& [call, error] : sorts) {
         const uint32_t failures = failEach(call, error, [&](const char** failedCall) {
             std::shared_ptr<Kind> kind;
