@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -135,6 +136,10 @@ napi_value purge(napi_env env, napi_callback_info info) {
     Hold* const at = call.hold();
     if (call.isRefused()) return nullptr;
     if (at == nullptr) return number(env, 0.0);
+    // Only a file on DAX has pages that are pinned.
+    const KindDescription& description = at->kind->description;
+    const bool mayWait = description.type == std::string_view("pmem") && description.dax.value_or(true);
+    if (!mayWait) return number(env, static_cast<double>(at->kind->heap.purge(at->cache.get())));
     at->kind->heap.gather(at->cache.get());
     const auto purge = std::make_shared<Purge>();
     std::unique_ptr<Task> task = std::make_unique<PurgeTask>(at->kind, purge);
