@@ -409,6 +409,16 @@ describe.skipIf(!has('ndctl'))('an nvdimm that cannot clear', () => {
 				writeFileSync('/tmp/media-backup', content());
 				const place = placeOf(file, 2 * page);
 				inject(nvdimm, place);
+				// What a program meets that has it mapped.
+				const mapping = mapFile(file, { allocate: false, onMediaError: () => {} });
+				expect(mapping.buffer.subarray(2 * page, 3 * page).equals(Buffer.alloc(page))).toBe(true);
+				mapping.buffer[2 * page] = 1;
+				expect(() => mapping.persist(2 * page, 1)).toThrow(expect.objectContaining({ code: 'EFAULT' }));
+				for (const other of [0, 1, 3]) {
+					expect(mapping.buffer.subarray(other * page, (other + 1) * page).equals(pageOf(other))).toBe(true);
+				}
+				expect(mapping.errors()).toEqual([{ offset: 2 * page, length: page, cause: 'media' }]);
+				mapping.unmap();
 				for (const method of ['rewrite', 'reallocate'] as RepairMethod[]) {
 					const done = await repair(file, { method, from: '/tmp/media-backup' });
 					expect(done).toMatchObject({
