@@ -12,7 +12,7 @@
 #include <functional>
 #include <vector>
 
-#include "heap/lazy_array.h"
+#include "syscalls/lazy_array.h"
 
 namespace daxkind::guard {
 

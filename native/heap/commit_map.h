@@ -17,9 +17,9 @@
 #include <utility>
 #include <vector>
 
-#include "heap/lazy_array.h"
 #include "jobs/pace.h"
 #include "region/region.h"
+#include "syscalls/lazy_array.h"
 
 namespace daxkind {
 

@@ -12,8 +12,8 @@
 
 #include <cstdint>
 
-#include "heap/lazy_array.h"
 #include "heap/shared_word.h"
+#include "syscalls/lazy_array.h"
 
 namespace daxkind {
 

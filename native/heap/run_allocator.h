@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "heap/commit_map.h"
-#include "heap/lazy_array.h"
 #include "heap/shared_word.h"
 #include "region/region.h"
+#include "syscalls/lazy_array.h"
 
 namespace daxkind {
 

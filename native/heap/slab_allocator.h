@@ -14,12 +14,12 @@
 #include <unordered_set>
 #include <vector>
 
-#include "heap/lazy_array.h"
 #include "heap/owners.h"
 #include "heap/places.h"
 #include "heap/run_allocator.h"
 #include "heap/shared_word.h"
 #include "heap/size_classes.h"
+#include "syscalls/lazy_array.h"
 
 namespace daxkind {
 

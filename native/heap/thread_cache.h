@@ -21,10 +21,10 @@
 #include <bitset>
 #include <cstdint>
 
-#include "heap/lazy_array.h"
 #include "heap/owners.h"
 #include "heap/shared_word.h"
 #include "heap/size_classes.h"
+#include "syscalls/lazy_array.h"
 
 namespace daxkind {
 
