@@ -25,6 +25,11 @@ export function requireBoolean(name: string, value: unknown): boolean {
 	return value;
 }
 
+/** A function, or nothing. */
+export function requireCallback(name: string, value: unknown): void {
+	if (value !== undefined && typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
+}
+
 /** An object with options, or nothing. */
 export function requireOptions<T extends object>(name: string, value: T | undefined): Partial<T> {
 	if (value === undefined) return {};

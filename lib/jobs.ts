@@ -1,6 +1,6 @@
 // Waiting for what another thread does: with an AbortSignal, and with a report of how far it is.
 import { clearInterval, setInterval } from 'node:timers';
-import { requireOptions } from './arguments.ts';
+import { requireCallback, requireOptions } from './arguments.ts';
 import { invalidArgType, type SystemError } from './errors.ts';
 import type { NativeJob } from './native.ts';
 
@@ -64,9 +64,7 @@ export function checkJobOptions<Progress>(
 	if (signal !== undefined && !isSignal(signal)) {
 		throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
 	}
-	if (onProgress !== undefined && typeof onProgress !== 'function') {
-		throw invalidArgType('options.onProgress', 'of type function', onProgress);
-	}
+	requireCallback('options.onProgress', onProgress);
 	throwIfAborted(signal);
 	return { signal, onProgress };
 }

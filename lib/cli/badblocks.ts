@@ -1,16 +1,15 @@
 // `daxkind badblocks`: which bytes of a file, a tree or a device are bad.
 import type { Command } from 'commander';
+import { lengthOf } from '../byte-ranges.ts';
 import { formatBytes, formatCount, quoted, shown } from '../format.ts';
-import type { BadBlocks, BadBlocksProgress, Range } from '../media/index.ts';
+import type { BadBlocks, BadBlocksProgress } from '../media/index.ts';
 import { interruptible } from './interrupt.ts';
 import { aligned, complain, paint, refusalLines, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { formatTable } from './table.ts';
 import { troubleStatus } from './usage.ts';
 
-const sum = (ranges: readonly Range[]) => ranges.reduce((bytes, { length }) => bytes + length, 0);
-
-const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : formatBytes(bytes));
+export const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : formatBytes(bytes));
 
 const counted = (count: number, one: string, many: string) => `${formatCount(count)} ${count === 1 ? one : many}`;
 
@@ -28,12 +27,12 @@ function badBlocksLine(found: BadBlocks): string {
 		return paint(isSure ? 'green' : 'yellow', shown(first));
 	}
 	const files = new Set(parts.map((part) => part.path)).size;
-	const inFiles = files === 0 ? '' : `, ${size(sum(parts))} of ${counted(files, 'file', 'files')}`;
+	const inFiles = files === 0 ? '' : `, ${size(lengthOf(parts))} of ${counted(files, 'file', 'files')}`;
 	const what = isFiles
 		? type === 'file'
-			? `${size(sum(parts))} of ${path} cannot be read`
-			: `${size(sum(parts))} of ${counted(files, 'file', 'files')} below ${path} cannot be read`
-		: `${path} has bad blocks: ${size(sum(device?.ranges ?? []))} in ${counted(device?.ranges.length ?? 0, 'range', 'ranges')}${inFiles}`;
+			? `${size(lengthOf(parts))} of ${path} cannot be read`
+			: `${size(lengthOf(parts))} of ${counted(files, 'file', 'files')} below ${path} cannot be read`
+		: `${path} has bad blocks: ${size(lengthOf(device?.ranges ?? []))} in ${counted(device?.ranges.length ?? 0, 'range', 'ranges')}${inFiles}`;
 	return paint('red', shown(what));
 }
 
@@ -49,7 +48,7 @@ function fixFor({ path, type, parts, unowned }: BadBlocks): string {
 
 /** All of it, for a person. */
 export function formatBadBlocks(found: BadBlocks): string {
-	const { path, device, parts, unowned, sources, doubts, failures } = found;
+	const { path, device, parts, unowned } = found;
 	const lines = [`${badBlocksLine(found)}\n`];
 	if (hasBadBlocks(found)) lines.push(aligned([['Fix:', fixFor(found)]], 0));
 	if (parts.length > 0) {
@@ -74,13 +73,17 @@ export function formatBadBlocks(found: BadBlocks): string {
 		const rows = device.ranges.map(({ offset, length }) => [`${offset}`, `${length}`]);
 		lines.push(`\nOn ${device.path}, in all:\n${formatTable(['OFFSET', 'LENGTH'], rows)}`);
 	}
+	return lines.join('') + evidenceLines(found);
+}
+
+/** What was read, and what could not be. */
+export function evidenceLines({ sources, doubts, failures }: BadBlocks): string {
 	const evidence: [string, string][] = [
 		...sources.map((source): [string, string] => ['Read:', source]),
 		...doubts.map((doubt): [string, string] => ['Not sure:', doubt]),
 		...failures.map(({ message }): [string, string] => ['Not looked at:', message]),
 	];
-	if (evidence.length > 0) lines.push(`\n${aligned(evidence, 0)}`);
-	return lines.join('');
+	return evidence.length === 0 ? '' : `\n${aligned(evidence, 0)}`;
 }
 
 /** An error's fields, for JSON. */

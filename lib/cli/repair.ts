@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { formatBytes, quoted, shown } from '../format.ts';
 import type { Repair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';
-import { badBlocksJson, failureJson } from './badblocks.ts';
+import { badBlocksJson, evidenceLines, failureJson, size } from './badblocks.ts';
 import { interruptible } from './interrupt.ts';
 import { aligned, complain, paint, refusalLines, toJson, wrapped } from './output.ts';
 import { progress } from './progress.ts';
@@ -15,8 +15,6 @@ interface Flags {
 	yes?: boolean;
 	json?: boolean;
 }
-
-const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : formatBytes(bytes));
 
 const marks: Record<RepairedPart['outcome'], [mark: string, style: 'green' | 'red' | 'yellow' | 'cyan']> = {
 	repaired: ['✓', 'green'],
@@ -75,14 +73,7 @@ export function formatRepair(repair: Repair, flags: Flags): string {
 		lines.push(`\n  ${paint(style, mark)} ${wrapped(head, 4)}\n    ${wrapped(part.finding, 4)}\n`);
 		if (part.remedy !== undefined && part.remedy !== fix) lines.push(`    ${wrapped(`Fix: ${part.remedy}`, 4)}\n`);
 	}
-	const { sources, doubts, failures } = repair.remains;
-	const evidence: [string, string][] = [
-		...sources.map((source): [string, string] => ['Read:', source]),
-		...doubts.map((doubt): [string, string] => ['Not sure:', doubt]),
-		...failures.map(({ message }): [string, string] => ['Not looked at:', message]),
-	];
-	if (evidence.length > 0) lines.push(`\n${aligned(evidence, 0)}`);
-	return lines.join('');
+	return lines.join('') + evidenceLines(repair.remains);
 }
 
 const repairJson = ({ parts: all, remains, ...rest }: Repair) => ({

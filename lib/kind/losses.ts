@@ -1,5 +1,5 @@
 // Telling the owner of a kind what the kind has lost.
-import { invalidArgType } from '../errors.ts';
+import { requireCallback } from '../arguments.ts';
 import { type LossTarget, unwatchLosses, watchLosses } from '../losses.ts';
 import { type KindHandle, type LostPlace, type MediaErrorCause, type NativeLoss, native } from '../native.ts';
 import type { BlockReference } from './references.ts';
@@ -53,9 +53,7 @@ export const mediaErrorOptions = ['onMediaError'] as const;
 export function checkMediaErrorOptions({ onMediaError }: MediaErrorOptions): {
 	onMediaError: MediaErrorOptions['onMediaError'] | undefined;
 } {
-	if (onMediaError !== undefined && typeof onMediaError !== 'function') {
-		throw invalidArgType('options.onMediaError', 'of type function', onMediaError);
-	}
+	requireCallback('options.onMediaError', onMediaError);
 	return { onMediaError };
 }
 

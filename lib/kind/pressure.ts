@@ -1,5 +1,6 @@
 // Telling the owner of a kind that its memory runs short.
 import { setImmediate } from 'node:timers';
+import { requireCallback } from '../arguments.ts';
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { native } from '../native.ts';
 import { clearPressure } from './fast-path.ts';
@@ -36,9 +37,7 @@ export const pressureOptions = ['onPressure', 'pressureThreshold'] as const;
 
 /** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
 export function checkPressureOptions({ onPressure, pressureThreshold = 0.9 }: PressureOptions): CheckedPressureOptions {
-	if (onPressure !== undefined && typeof onPressure !== 'function') {
-		throw invalidArgType('options.onPressure', 'of type function', onPressure);
-	}
+	requireCallback('options.onPressure', onPressure);
 	if (typeof pressureThreshold !== 'number') {
 		throw invalidArgType('options.pressureThreshold', 'of type number', pressureThreshold);
 	}

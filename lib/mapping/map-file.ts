@@ -1,7 +1,15 @@
 // Maps a file: checks what would fail later or fault, opens, allocates, maps, and finds out the granularity.
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import {
+	requireBoolean,
+	requireCallback,
+	requireInteger,
+	requireKnownOptions,
+	requireOptions,
+	requirePath,
+} from '../arguments.ts';
+import { lengthOf } from '../byte-ranges.ts';
 import { explain } from '../dax/index.ts';
 import {
 	daxkindError,
@@ -158,10 +166,9 @@ function open(path: string, writable: boolean): number {
 /** The error of `errors: 'refuse'`. */
 function badBlocks({ path, offset }: Request, known: LostPart[]): Error {
 	const badBlocks = known.map((part) => ({ offset: offset + part.offset, length: part.length }));
-	const bytes = known.reduce((sum, { length }) => sum + length, 0);
 	const where = `${known.length === 1 ? '' : `in ${known.length} places, the first `}from byte ${badBlocks[0]!.offset} on`;
 	const name = path ?? 'the file';
-	const finding = `${name} is on bad blocks of its device: ${bytes} bytes ${where}`;
+	const finding = `${name} is on bad blocks of its device: ${lengthOf(known)} bytes ${where}`;
 	const remedy = path === undefined ? undefined : `daxkind repair ${path}`;
 	return Object.assign(refusal('ERR_DAXKIND_BAD_BLOCKS', name, finding, remedy), { badBlocks });
 }
@@ -216,9 +223,7 @@ export function mapFile(file: string | URL | number, options?: MapFileOptions): 
 	requireBoolean('options.allocate', allocate);
 	requireInteger('options.offset', offset);
 	if (length !== undefined) requireInteger('options.length', length, 1);
-	if (onMediaError !== undefined && typeof onMediaError !== 'function') {
-		throw invalidArgType('options.onMediaError', 'of type function', onMediaError);
-	}
+	requireCallback('options.onMediaError', onMediaError);
 	if (typeof errors !== 'string') throw invalidArgType('options.errors', 'of type string', errors);
 	if (errors !== 'report' && errors !== 'refuse') {
 		throw invalidArgValue('options.errors', "'report' or 'refuse'", errors);

@@ -1,5 +1,6 @@
 // A file mapped into memory: its bytes as a Buffer, and the calls that make them persistent.
 import { requireInteger } from '../arguments.ts';
+import { without } from '../byte-ranges.ts';
 import { illegalConstructor, invalidState, invalidThis, type SystemError, systemError } from '../errors.ts';
 import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
 import { type LostPart, type NativeLoss, native } from '../native.ts';
@@ -65,20 +66,7 @@ class MappingLosses implements LossTarget {
 
 /** All parts of both, in order; what they have in common has the first one's cause. */
 function union(known: LostPart[], met: LostPart[]): LostPart[] {
-	const rest = met.flatMap((part) => {
-		let pieces = [part];
-		for (const { offset, length } of known) {
-			const end = offset + length;
-			pieces = pieces.flatMap((piece) => {
-				const pieceEnd = piece.offset + piece.length;
-				const before = { ...piece, length: Math.min(pieceEnd, offset) - piece.offset };
-				const from = Math.max(piece.offset, end);
-				const behind = { ...piece, offset: from, length: pieceEnd - from };
-				return [before, behind].filter((each) => each.length > 0);
-			});
-		}
-		return pieces;
-	});
+	const rest = met.flatMap((part) => without([part], known).map((range) => ({ ...part, ...range })));
 	return [...known, ...rest].sort((one, other) => one.offset - other.offset);
 }
 

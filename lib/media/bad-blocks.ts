@@ -1,8 +1,9 @@
 // Which bytes of a file, a tree, a mount or a device are bad.
-import { realpathSync } from 'node:fs';
+import { constants, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireKnownOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
+import { type Range, without } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
 import { systemError } from '../errors.ts';
 import { readable } from '../format.ts';
@@ -11,21 +12,12 @@ import type { Mount } from '../mountinfo.ts';
 import { mountOf, readMounts } from '../mounts.ts';
 import { type BadFiles, type FileStatus, native } from '../native.ts';
 import { type DeviceList, inSources, onDevice, readDeviceList } from './device-list.ts';
-import { type Range, rangeBytes, rowsOf, without } from './ranges.ts';
+import { rangeBytes, rowsOf } from './ranges.ts';
 import type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
 
 export interface BadBlocksOptions extends WatchedJobOptions<BadBlocksProgress> {}
 
-/** FIEMAP_EXTENT_UNWRITTEN and _SHARED of linux/fiemap.h. */
-const unwrittenBit = 0x800;
-const { S_IFMT, S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR } = {
-	S_IFMT: 0o170000,
-	S_IFREG: 0o100000,
-	S_IFDIR: 0o040000,
-	S_IFBLK: 0o060000,
-	S_IFCHR: 0o020000,
-};
-
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR } = constants;
 const EINVAL = -22;
 
 const progressOf = ([, files, directories, found]: Float64Array): BadBlocksProgress => ({
@@ -71,7 +63,7 @@ async function walk(top: string, list: DeviceList, bad: readonly Range[], option
 				size,
 				device: list.name,
 				deviceOffset: deviceOffset!,
-				unwritten: (flags! & unwrittenBit) !== 0,
+				unwritten: (flags! & native.constants.FIEMAP_EXTENT_UNWRITTEN) !== 0,
 				shared: (flags! & native.constants.FIEMAP_EXTENT_SHARED) !== 0,
 			}),
 		),

@@ -2,9 +2,10 @@
 import { accessSync, constants } from 'node:fs';
 import { basename } from 'node:path';
 import { attempt } from '../attempt.ts';
+import { overlap, type Range } from '../byte-ranges.ts';
 import { native } from '../native.ts';
 import { resolveLink } from '../sysfs.ts';
-import { overlap, type Range, rowsOf } from './ranges.ts';
+import { rowsOf } from './ranges.ts';
 
 /** A bad range of a device, in bytes. */
 export interface BadRange extends Range {

@@ -1,9 +1,10 @@
 // The door of lib/media: bad blocks of persistent memory, which files are on them, and their repair. Also the package's entry
 // `daxkind/media`.
 
+export type { Range } from '../byte-ranges.ts';
 export { type BadBlocksOptions, badBlocks } from './bad-blocks.ts';
 export type { BadRange, DeviceList } from './device-list.ts';
-export { type BadRangesOptions, badRangesIn, type Extent, type Range } from './ranges.ts';
+export { type BadRangesOptions, badRangesIn, type Extent } from './ranges.ts';
 export {
 	type Repair,
 	type RepairedPart,

@@ -1,13 +1,8 @@
-// Sets of byte ranges: pure. Native code has the one that everything stands on, which bytes of a file are on bad bytes of its device.
+// Bad ranges and files' extents: pure. Native code has the one that everything stands on, which bytes of a file are on bad bytes of its device.
 import { requireInteger, requireOptions } from '../arguments.ts';
+import type { Range } from '../byte-ranges.ts';
 import { invalidArgType } from '../errors.ts';
 import { native } from '../native.ts';
-
-/** Bytes from `offset` on. */
-export interface Range {
-	offset: number;
-	length: number;
-}
 
 /** A run of blocks of a file, in bytes: `logical` is its offset in the file, `physical` on the device. */
 export interface Extent {
@@ -67,46 +62,3 @@ export function badRangesIn(bad: readonly Range[], extents: readonly Extent[], o
 	const found = native.badRangesIn(rangeBytes(bad), bytesOf(rows), unit);
 	return rowsOf(found, 2).map(([offset, length]) => ({ offset: offset!, length: length! }));
 }
-
-/** What of `ranges` is in none of `others`, in order. */
-export function without(ranges: readonly Range[], others: readonly Range[]): Range[] {
-	const taken = [...others].sort((one, other) => one.offset - other.offset);
-	return ranges.flatMap(({ offset, length }) => {
-		const end = offset + length;
-		const left: Range[] = [];
-		let at = offset;
-		for (const other of taken) {
-			if (other.offset >= end) break;
-			if (other.offset > at) left.push({ offset: at, length: other.offset - at });
-			at = Math.max(at, other.offset + other.length);
-		}
-		if (at < end) left.push({ offset: at, length: end - at });
-		return left;
-	});
-}
-
-/** Where two ranges overlap. */
-export function overlap(one: Range, other: Range): Range | undefined {
-	const offset = Math.max(one.offset, other.offset);
-	const end = Math.min(one.offset + one.length, other.offset + other.length);
-	return offset < end ? { offset, length: end - offset } : undefined;
-}
-
-/** Ranges widened to multiples of a unit, in order and merged. */
-export function widened(ranges: readonly Range[], unit: number): Range[] {
-	const merged: Range[] = [];
-	for (const { offset, length } of [...ranges].sort((one, other) => one.offset - other.offset)) {
-		const start = Math.floor(offset / unit) * unit;
-		const end = Math.ceil((offset + length) / unit) * unit;
-		const last = merged.at(-1);
-		if (last !== undefined && start <= last.offset + last.length) {
-			last.length = Math.max(last.length, end - last.offset);
-		} else {
-			merged.push({ offset: start, length: end - start });
-		}
-	}
-	return merged;
-}
-
-/** How many bytes ranges have. */
-export const lengthOf = (ranges: readonly Range[]): number => ranges.reduce((sum, { length }) => sum + length, 0);

@@ -1,8 +1,9 @@
 // Repairing what is on bad blocks: by writing whole pages anew, or where the medium cannot be cleared, by keeping the bad file away.
-import { realpathSync } from 'node:fs';
+import { constants, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
+import { lengthOf, overlap, type Range, widened } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
 import { invalidArgValue, type Refusal, refusal, type SystemError, systemError } from '../errors.ts';
 import { formatBytes, quoted } from '../format.ts';
@@ -10,7 +11,7 @@ import { type CheckedJobOptions, checkJobOptions, finish, throwIfAborted, type W
 import { type NativeJob, native, type RepairedPages } from '../native.ts';
 import { badBlocks, blockSizeAt } from './bad-blocks.ts';
 import { type DeviceList, readDeviceList } from './device-list.ts';
-import { lengthOf, overlap, type Range, rangeBytes, widened } from './ranges.ts';
+import { rangeBytes } from './ranges.ts';
 import type { BadBlocks, BadPart } from './report.ts';
 
 /**
@@ -90,6 +91,7 @@ const healthy = 0;
 const rewritten = 1;
 const unwrittenPage = 2;
 const uncleared = 3;
+const beyondEnd = 5;
 const refusedPage = 6;
 
 /** How long an abort waits for a call that the kernel does not let go of: fallocate, while somebody has a page of the file pinned. */
@@ -271,7 +273,7 @@ function checkBackups(items: readonly Item[]): void {
 			throw refusal('ERR_DAXKIND_NO_CONTENT', item.path, `the backup ${item.backup} is the bad file itself`);
 		}
 		// A device has no size here.
-		if ((status.mode & 0o170000) !== 0o100000) continue;
+		if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) continue;
 		const end = Math.max(...item.parts.map((part) => part.offset + dataIn(item, part)));
 		if (status.size >= end) continue;
 		throw refusal(
@@ -374,8 +376,7 @@ function outcomeOf(item: Item, pages: RepairedPages, deviceOffset: number, { zer
 		};
 	}
 	if (outcome !== healthy && outcome !== rewritten && outcome !== unwrittenPage) {
-		const isBehind = outcome === 5;
-		return isBehind
+		return outcome === beyondEnd
 			? {
 					...base,
 					outcome: 'skipped',

@@ -1,7 +1,8 @@
 // What badBlocks() finds out: the types of its report.
+
+import type { Range } from '../byte-ranges.ts';
 import type { SystemError } from '../errors.ts';
 import type { DeviceList } from './device-list.ts';
-import type { Range } from './ranges.ts';
 
 /** A part of a file that is on bad blocks: it cannot be read. In bytes, whole blocks of the file system. */
 export interface BadPart extends Range {

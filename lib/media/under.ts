@@ -1,9 +1,10 @@
 // What is bad under a path, at a glance: for reports that must not walk through trees.
 import { attempt } from '../attempt.ts';
+import { lengthOf, type Range } from '../byte-ranges.ts';
 import { native } from '../native.ts';
 import { blockSizeAt } from './bad-blocks.ts';
 import { type DeviceList, readDeviceList } from './device-list.ts';
-import { bytesOf, lengthOf, type Range, rangeBytes, rowsOf } from './ranges.ts';
+import { bytesOf, rangeBytes, rowsOf } from './ranges.ts';
 
 /** Bad blocks of a device, and of one file on it. */
 export interface BadUnder {

@@ -47,7 +47,7 @@ napi_value createFixed(napi_env env, napi_callback_info info) {
     request.base = range->address;
     request.file = range->file;
     request.watch = &range->watch;
-    request.causeOf = [at = range.get()](const guard::Part& part) { return at->causeOf(part); };
+    request.causeOf = [at = range.get()](const guard::Part& part) { return at->causesOf({part}).front(); };
     request.knownBad = range->knownBad;
     request.users = std::shared_ptr<std::atomic<int>>(range, &range->users);
     request.path = path;

@@ -19,6 +19,7 @@
 #include "media/bad_blocks.h"
 #include "region/caches.h"
 #include "region/loss_cause.h"
+#include "syscalls/descriptor.h"
 #include "syscalls/mapping.h"
 #include "syscalls/statfs.h"
 #include "syscalls/statx.h"
@@ -30,17 +31,23 @@ MappedRange::~MappedRange() {
     syscalls::unmap(address, length);
 }
 
-LossCause MappedRange::causeOf(const guard::Part& part) const {
-    if (part.isPoisoned) return LossCause::kMedia;
-    const int fd = path.empty() ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return LossCause::kUnknown;
+std::vector<LossCause> MappedRange::causesOf(const std::vector<guard::Part>& parts) const {
+    const auto isPoisoned = [](const guard::Part& part) { return part.isPoisoned; };
+    const bool isKnown = std::all_of(parts.begin(), parts.end(), isPoisoned);
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const syscalls::Descriptor fd(isKnown || path.empty() ? -1 : open(path.c_str(), flags));
     syscalls::FileStatus status;
-    const bool isSame = syscalls::statxDescriptor(fd, &status) == 0 && status.deviceMajor == file.deviceMajor &&
-                        status.deviceMinor == file.deviceMinor && status.inode == file.inode;
-    const LossCause cause =
-        isSame ? lossCauseInFile(fd, {file.from + part.offset, part.length, false}) : LossCause::kUnknown;
-    close(fd);
-    return cause;
+    const bool isSame = fd.isOpen() && syscalls::statxDescriptor(fd.get(), &status) == 0 &&
+                        status.deviceMajor == file.deviceMajor && status.deviceMinor == file.deviceMinor &&
+                        status.inode == file.inode;
+    std::vector<LossCause> causes;
+    for (const guard::Part& part : parts) {
+        if (isSame)
+            causes.push_back(lossCauseInFile(fd.get(), {file.from + part.offset, part.length, part.isPoisoned}));
+        else
+            causes.push_back(part.isPoisoned ? LossCause::kMedia : LossCause::kUnknown);
+    }
+    return causes;
 }
 
 uint32_t MappingTable::add(std::shared_ptr<MappedRange> range) {
@@ -68,12 +75,12 @@ struct Ownership {
 // [{ offset, length, cause }]
 Napi::Array partsArray(Napi::Env env, const MappedRange& range, const std::vector<guard::Part>& parts) {
     Napi::Array array = Napi::Array::New(env, parts.size());
+    const std::vector<LossCause> causes = range.causesOf(parts);
     for (uint32_t at = 0; at < parts.size(); at++) {
-        const guard::Part& part = parts[at];
         Napi::Object object = Napi::Object::New(env);
-        object["offset"] = static_cast<double>(part.offset);
-        object["length"] = static_cast<double>(std::min<uint64_t>(part.length, range.length - part.offset));
-        object["cause"] = nameOf(range.causeOf(part));
+        object["offset"] = static_cast<double>(parts[at].offset);
+        object["length"] = static_cast<double>(range.bytesOf(parts[at]));
+        object["cause"] = nameOf(causes[at]);
         array[at] = object;
     }
     return array;
@@ -130,11 +137,12 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
         [sink, weak = std::weak_ptr<MappedRange>(range)](const std::vector<guard::Part>& parts) {
             const std::shared_ptr<MappedRange> range = weak.lock();
             if (range == nullptr) return;
-            for (const guard::Part& part : parts) {
+            const std::vector<LossCause> causes = range->causesOf(parts);
+            for (size_t at = 0; at < parts.size(); at++) {
                 Loss loss;
-                loss.offset = part.offset;
-                loss.length = std::min<uint64_t>(part.length, range->length - part.offset);
-                loss.cause = range->causeOf(part);
+                loss.offset = parts[at].offset;
+                loss.length = range->bytesOf(parts[at]);
+                loss.cause = causes[at];
                 // A kind over it tells the same.
                 loss.isHeard = range->users > 0;
                 loss.isFirst = true;

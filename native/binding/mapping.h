@@ -3,6 +3,7 @@
 // that it started, can still reach is ever unmapped.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -36,8 +37,10 @@ struct MappedRange {
     MappedRange(const MappedRange&) = delete;
     MappedRange& operator=(const MappedRange&) = delete;
     ~MappedRange();
-    // Why a part of it was lost. The file may have another name by now: then it is not known.
-    LossCause causeOf(const guard::Part& part) const;
+    // How much of a part there is in the mapping, whose last page may be longer.
+    uint64_t bytesOf(const guard::Part& part) const { return std::min<uint64_t>(part.length, length - part.offset); }
+    // Why parts of it were lost. The file may have another name by now: then it is not known.
+    std::vector<LossCause> causesOf(const std::vector<guard::Part>& parts) const;
 };
 
 class MappingTable {

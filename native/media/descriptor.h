@@ -1,4 +1,4 @@
-// Descriptors that are closed with their owners, memory that direct I/O takes, and reads that are whole.
+// Files that are opened without waiting, memory that direct I/O takes, and reads that are whole.
 #pragma once
 
 #include <fcntl.h>
@@ -8,27 +8,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <utility>
+
+#include "syscalls/descriptor.h"
 
 namespace daxkind::media {
 
-class Descriptor {
-  public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor() {
-        if (fd_ >= 0) close(fd_);
-    }
-    int get() const { return fd_; }
-    bool isOpen() const { return fd_ >= 0; }
-
-  private:
-    int fd_;
-};
+using syscalls::Descriptor;
 
 // Opens a file; never blocks on a FIFO that has come in its place. -errno if it cannot be.
 inline int openAt(const char* path, int flags, Descriptor* opened, mode_t mode = 0) {

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "syscalls/descriptor.h"
+
 #include "syscalls/fsxattr.h"
 #include "syscalls/statx.h"
 
@@ -38,27 +40,6 @@ struct EntryHead {
     std::uint8_t type;
 };
 constexpr std::size_t entryName = offsetof(EntryHead, type) + 1;
-
-/// A descriptor that is closed with its owner.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor() { reset(); }
-    int get() const { return fd_; }
-    bool isOpen() const { return fd_ >= 0; }
-    void reset() {
-        if (fd_ >= 0) close(fd_);
-        fd_ = -1;
-    }
-
-  private:
-    int fd_;
-};
 
 /// Never blocks on a FIFO that has come in a file's place, and follows no link.
 int openEntry(int directory, const char* name, int flags = 0) {

@@ -4,8 +4,8 @@
 import { badRangesIn, type Extent, type Range } from 'daxkind/media';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { lengthOf, overlap, widened, without } from '#lib/byte-ranges.js';
 import { inSources, onDevice } from '#lib/media/device-list.js';
-import { lengthOf, overlap, widened, without } from '#lib/media/ranges.js';
 
 const sector = 512;
 
