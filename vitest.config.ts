@@ -45,7 +45,7 @@ export default defineConfig({
 					...shared,
 					name: 'unit',
 					include: ['test/**/*.test.ts'],
-					exclude: ['test/vm/**', 'test/vm-device/**'],
+					exclude: ['test/guest/**', 'test/guest-device/**'],
 					// The guest's files are gone with it.
 					globalSetup: './test/helpers/global-setup.ts',
 					// What runs concurrently in a file is child processes; another file runs beside it.
@@ -65,12 +65,12 @@ export default defineConfig({
 					hookTimeout: 30_000,
 				},
 			})),
-			{ test: { ...guest, name: 'vm', include: ['test/vm/**/*.test.ts'] } },
+			{ test: { ...guest, name: 'vm', include: ['test/guest/**/*.test.ts'] } },
 			{
 				test: {
 					...guest,
 					name: 'vm-device',
-					include: ['test/vm-device/**/*.test.ts', ...ofAllKinds.device],
+					include: ['test/guest-device/**/*.test.ts', ...ofAllKinds.device],
 					env: { DAXKIND_TEST_SORT: 'device' },
 				},
 			},

@@ -1,4 +1,4 @@
-// The commands about DAX, off DAX: what they print, their exit statuses, what is for a terminal only. test/vm/cli.test.ts has them on
+// The commands about DAX, off DAX: what they print, their exit statuses, what is for a terminal only. test/guest/cli.test.ts has them on
 // DAX, beside the programs that they are to agree with.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';

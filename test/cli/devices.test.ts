@@ -1,4 +1,4 @@
-// The commands about devices on a machine without any, or with whatever it has: what needs real devices is in test/vm.
+// The commands about devices on a machine without any, or with whatever it has: what needs real devices is in test/guest.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// `daxkind memmap verify` on this machine: that of a guest with emulated persistent memory is in test/vm-host/memmap-loops.test.ts.
+// `daxkind memmap verify` on this machine: that of a guest with emulated persistent memory is in test/vm/memmap-loops.test.ts.
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { cli } from '../helpers/vm.ts';

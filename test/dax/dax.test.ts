@@ -1,4 +1,4 @@
-// The public calls of lib/dax off DAX; test/vm/dax.test.ts has them on it.
+// The public calls of lib/dax off DAX; test/guest/dax.test.ts has them on it.
 import { execFileSync } from 'node:child_process';
 import {
 	closeSync,

@@ -1,5 +1,5 @@
 // Links that this machine's kernel and devices do not have: reports of a real directory with one thing changed. The rest is made for real
-// in test/vm/explain.test.ts.
+// in test/guest/explain.test.ts.
 import { type DaxDevice, type DaxMode, type DaxReport, inspect, type KnownBy, type MountReport } from 'daxkind/dax';
 import { describe, expect, test } from 'vitest';
 import { explainReport } from '#lib/dax/explain.js';

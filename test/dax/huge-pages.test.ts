@@ -1,4 +1,4 @@
-// Where huge pages are possible, by the numbers alone; test/vm/explain.test.ts has real extents.
+// Where huge pages are possible, by the numbers alone; test/guest/explain.test.ts has real extents.
 import { expect, test } from 'vitest';
 import { type FileExtent, hugePages, mappablePieces } from '#lib/dax/huge-pages.js';
 

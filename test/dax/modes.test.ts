@@ -1,4 +1,4 @@
-// The rules by which file systems decide about DAX; what the kernel makes of the same options is in test/vm/mount-table.test.ts.
+// The rules by which file systems decide about DAX; what the kernel makes of the same options is in test/guest/machine.test.ts.
 import { expect, test } from 'vitest';
 import { daxOption, effectiveMode } from '#lib/dax/modes.js';
 import { parseMountinfo } from '#lib/mountinfo.js';

@@ -1,5 +1,5 @@
 // Where statx or another call is refused, and on kernels that report less: what can be known is told, the rest is said not to be known.
-// test/vm/old-kernels.test.ts has the same on real DAX.
+// test/guest/old-kernels.test.ts has the same on real DAX.
 import { spawnSync } from 'node:child_process';
 import { statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

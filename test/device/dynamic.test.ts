@@ -1,4 +1,4 @@
-// Which device of a dynamic region is a new one, on a model of the kernel. Making and removing them for real is in test/vm-device.
+// Which device of a dynamic region is a new one, on a model of the kernel. Making and removing them for real is in test/guest-device.
 import { listRegions } from 'daxkind/device';
 import { expect, test } from 'vitest';
 import { plant } from '#lib/device/dynamic.js';

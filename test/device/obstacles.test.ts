@@ -1,4 +1,4 @@
-// What stands in the way of moving a device, on trees of machines that are not at hand. The rest is made for real in test/vm-device.
+// What stands in the way of moving a device, on trees of machines that are not at hand. The rest is made for real in test/guest-device.
 
 import { statSync } from 'node:fs';
 import type { DaxDevice } from 'daxkind/device';

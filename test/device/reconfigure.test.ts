@@ -1,5 +1,5 @@
 // Moving a device where something goes wrong on the way, on a model of the kernel: what a VM cannot be made to do. The real thing is in
-// test/vm-device.
+// test/guest-device.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';

@@ -1,5 +1,5 @@
 // Kinds on NUMA nodes, as far as every machine can show it, on node 0: wrong nodes, limits of control groups, locks that others hold, huge
-// pages. What needs a second node is in test/vm-device.
+// pages. What needs a second node is in test/guest-device.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { NodeKind } from 'daxkind';

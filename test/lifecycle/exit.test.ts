@@ -1,5 +1,5 @@
 // A process with a kind is taken to each stage of its life and ended there, in every way: its exit is as it should be, and
-// nobody holds its storage afterwards, so that the space is the file system's again (test/vm has that in bytes).
+// nobody holds its storage afterwards, so that the space is the file system's again (test/guest has that in bytes).
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';

@@ -1,4 +1,4 @@
-// Mapping files that are not on DAX: everything but MAP_SYNC itself, which test/vm/dax.test.ts has.
+// Mapping files that are not on DAX: everything but MAP_SYNC itself, which test/guest/dax.test.ts has.
 import { closeSync, fstatSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

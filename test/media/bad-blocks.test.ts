@@ -1,4 +1,4 @@
-// badBlocks and repair on a machine without bad blocks: what they refuse, and that they touch nothing. test/vm/media.test.ts has bad ones.
+// badBlocks and repair on a machine without bad blocks: what they refuse, and that they touch nothing. test/guest/media.test.ts has bad ones.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 // What is said of emulated persistent memory after a boot, on trees that look like those of such machines. The kernel itself is asked in
-// test/vm-host/memmap-loops.test.ts.
+// test/vm/memmap-loops.test.ts.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Explanation } from 'daxkind/dax';

@@ -1,5 +1,5 @@
 // memkind_get_capacity and memkind_check_dax_path: what a kind can hold, and that a directory without DAX says so. Where there
-// is DAX, in the VM: test/vm/memkind.test.ts.
+// is DAX, in the VM: test/guest/memkind.test.ts.
 import { mkdirSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { explain, isDax, minPmemSize } from 'daxkind';

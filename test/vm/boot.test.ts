@@ -1,4 +1,4 @@
-// Boots real guests. What needs DAX itself is tested inside one, in test/vm.
+// Boots real guests. What needs DAX itself is tested inside one, in test/guest.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// The rows of docs/limits.md on device DAX: test/vm/limits.test.ts has those on file systems.
+// The rows of docs/limits.md on device DAX: test/guest/limits.test.ts has those on file systems.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The DAX flag where it decides: who inherits it, when it takes effect, and that no data are lost by that. test/vm/xfstests has more.
+// The DAX flag where it decides: who inherits it, when it takes effect, and that no data are lost by that. test/guest/xfstests has more.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {

@@ -1,5 +1,5 @@
 // The limits of DAX that the kernel's document states (filesystems/dax.rst), and some that it does not: what a program sees of each, on
-// ext4 and XFS. docs/limits.md is the table of this; test/vm-device/limits.test.ts has the same on device DAX.
+// ext4 and XFS. docs/limits.md is the table of this; test/guest-device/limits.test.ts has the same on device DAX.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
 	closeSync,
