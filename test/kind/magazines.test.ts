@@ -91,7 +91,7 @@ test('what freeRaw has left in a thread cache is free when the thread has ended,
 		const handles = Array.from({ length: 500 }, () => kind.mallocRaw(64));
 		for (const handle of handles) kind.freeRaw(handle);
 		parentPort.postMessage(kind.stats().cached);
-		setTimeout(() => {}, 100); // a thread that ends while V8 compiles for it may hang (README, Limits)
+		setTimeout(() => {}, 100); // a thread that ends while V8 compiles for it may hang (docs/kinds.md, Threads)
 	`;
 	const worker = new Worker(program, { eval: true, workerData: kind.share() });
 	const cached = await new Promise((resolve) => worker.once('message', resolve));
