@@ -30,6 +30,7 @@ export const tool = {
 	knip: join(root, 'node_modules/knip/bin/knip.js'),
 	nodeGyp: join(root, 'node_modules/node-gyp/bin/node-gyp.js'),
 	prebuildify: join(root, 'node_modules/prebuildify/bin.js'),
+	typedoc: join(root, 'node_modules/typedoc/bin/typedoc'),
 	tsc: join(root, 'node_modules/typescript/bin/tsc'),
 	vitest: join(root, 'node_modules/vitest/vitest.mjs'),
 };
