@@ -420,6 +420,8 @@ export type KindRequest = [
 	maxSize: number,
 	/** Give each whole free chunk back at once. */
 	conservative: boolean,
+	/** Else, the milliseconds after which it goes back: 1 to a day's. */
+	decayMs: number,
 	/** MAP_SHARED_VALIDATE|MAP_SYNC. */
 	sync: boolean,
 	/** fallocate and madvise(MADV_POPULATE_WRITE) of all. */

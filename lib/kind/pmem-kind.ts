@@ -18,6 +18,10 @@ const { chunkSize } = native.kindLayout;
 /** The smallest `maxSize` of a pmem kind in bytes: 16 MiB, memkind's MEMKIND_PMEM_MIN_SIZE. */
 export const minPmemSize = 16 * 1024 * 1024;
 
+/** How long freed memory keeps its storage: memkind's dirty_decay_ms; and a day. */
+const defaultDecayMs = 10_000;
+const mostDecayMs = 86_400_000;
+
 export interface PmemKindOptions extends NoticeOptions {
 	/**
 	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
@@ -25,12 +29,18 @@ export interface PmemKindOptions extends NoticeOptions {
 	 */
 	maxSize?: number;
 	/**
-	 * What becomes of freed memory. 'default' keeps its storage for reuse and gives it back after ten seconds;
+	 * What becomes of freed memory. 'default' keeps its storage for reuse and gives it back after `decayMs`;
 	 * 'conservative' gives each free 2 MiB back at once, but for what thread caches hold (at most 1/20 of the kind and
 	 * 77 MiB in one, twice that in all), which costs time and keeps the file small. A thread in the background does it, by fallocate; `free` and
 	 * `stats` of a conservative kind wait for that, 15 ms at most.
 	 */
 	policy?: 'default' | 'conservative';
+	/**
+	 * How many milliseconds freed memory keeps its storage for reuse with the default policy, 1 to 86,400,000 (a day). What a
+	 * thread's cache holds goes back by then, too, if that thread runs its event loop. Default 10,000, memkind's
+	 * `dirty_decay_ms`. With the conservative policy it must not be given.
+	 */
+	decayMs?: number;
 	/**
 	 * Throw ERR_DAXKIND_NOT_DAX if the memory would not be on DAX, or it is not known whether it would; the message says the first broken link and what mends it, and
 	 * the error's `explanation` all of them, see {@link explain}. Default false.
@@ -55,7 +65,7 @@ export interface PmemKindOptions extends NoticeOptions {
 	debug?: boolean;
 }
 
-const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', ...noticeOptions];
+const names = ['maxSize', 'policy', 'decayMs', 'requireDax', 'mapSync', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
 interface Checked {
@@ -77,6 +87,12 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 	if (policy !== 'default' && policy !== 'conservative') {
 		throw invalidArgValue('options.policy', "'default' or 'conservative'", policy);
 	}
+	const isConservative = policy === 'conservative';
+	const { decayMs } = given;
+	if (decayMs !== undefined) requireInteger('options.decayMs', decayMs, 1, mostDecayMs);
+	if (decayMs !== undefined && isConservative) {
+		throw invalidArgValue('options.decayMs', 'given with the default policy alone', decayMs);
+	}
 	requireBoolean('options.requireDax', requireDax);
 	requireBoolean('options.mapSync', mapSync);
 	requireBoolean('options.prefault', prefault);
@@ -84,7 +100,15 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 	return {
 		path,
 		mapSync,
-		request: [path, Math.ceil(maxSize / chunkSize) * chunkSize, policy === 'conservative', mapSync, prefault, debug],
+		request: [
+			path,
+			Math.ceil(maxSize / chunkSize) * chunkSize,
+			isConservative,
+			decayMs ?? defaultDecayMs,
+			mapSync,
+			prefault,
+			debug,
+		],
 		requireDax,
 		notices: checkNotices(given),
 	};

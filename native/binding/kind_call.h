@@ -44,12 +44,13 @@ class KindCall : public Call {
         constexpr auto kLast = static_cast<int64_t>(ReferenceSort::kGuarded);
         return static_cast<ReferenceSort>(integer("sort", 0, kLast));
     }
-    // Six arguments. Not an object: to read its properties fails in a worker that is being terminated.
+    // Seven arguments. Not an object: to read its properties fails in a worker that is being terminated.
     PmemKindRequest pmemKindRequest() {
         PmemKindRequest request;
         request.directory = path("directory");
         request.maxSize = maxSize();
         request.conservative = boolean("conservative");
+        request.decayMs = static_cast<uint32_t>(integer("decayMs", 1, kMostDecayMs));
         request.sync = boolean("sync");
         request.prefault = boolean("prefault");
         request.debug = boolean("debug");
@@ -83,6 +84,9 @@ class KindCall : public Call {
     }
 
   private:
+    // A day: far below 2^31 ms, after which the heap's clock could not tell before from after.
+    static constexpr int64_t kMostDecayMs = 86'400'000;
+
     uint64_t maxSize() {
         // The largest exact integer may have been rounded up.
         const auto bytes = static_cast<uint64_t>(integer("maxSize", 0, kLargestExactInteger + 1));
@@ -116,10 +120,10 @@ napi_value makeBy(napi_env env, napi_callback_info info, size_t count, Request (
     return call.isRefused() ? nullptr : make(env, call, making(std::move(request)));
 }
 
-// (directory, maxSize, conservative, sync, prefault, debug)
+// (directory, maxSize, conservative, decayMs, sync, prefault, debug)
 template <Make make>
 napi_value makePmem(napi_env env, napi_callback_info info) {
-    return makeBy<make>(env, info, 6, &KindCall::pmemKindRequest);
+    return makeBy<make>(env, info, 7, &KindCall::pmemKindRequest);
 }
 
 // (path, offset, size, align, scrub, prefault, debug)

@@ -57,6 +57,9 @@ int Heap::open(Region* region, const HeapOptions& options) {
     const uint32_t shift = options.unitShift != 0 ? options.unitShift : unitShiftFor(capacity_);
     isConservative_ = options.conservative;
     decayMs_ = options.conservative ? 0 : options.decayMs;
+    // What goes back at once is asked of caches as by default.
+    const uint32_t decayMs = options.decayMs != 0 ? options.decayMs : HeapOptions{}.decayMs;
+    restMs_ = std::max(decayMs / 2, 1u);
     const int error = runs_.open(region, shift);
     return error != 0 ? error : slabs_.open(&runs_, &places_, !options.conservative);
 }
@@ -233,7 +236,7 @@ void Heap::startDecay() {
     if (decayWake_ == nullptr) return;
     if (!isDecaying_) {
         isDecaying_ = true;
-        decayWake_(decayData_, kRestMs);
+        decayWake_(decayData_, restMs_);
     }
     if (decayMs_ > 0 || isDecayUrgent_ || !runs_.storage().hasDirtyChunks()) return;
     isDecayUrgent_ = true;
@@ -265,8 +268,8 @@ uint32_t Heap::restCaches() {
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
         if (!cache->isAwake || cache->isToRest || cache->wake == nullptr) continue;
         const uint32_t since = now - cache->awakeSince;
-        if (since < kRestMs) {
-            soonest = std::min(soonest, kRestMs - since);
+        if (since < restMs_) {
+            soonest = std::min(soonest, restMs_ - since);
         } else {
             cache->isToRest = true;
             cache->wake(cache->wakeData);

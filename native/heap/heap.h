@@ -21,10 +21,6 @@
 
 namespace daxkind {
 
-// How long a thread cache is in use before it is asked to give everything back: what has not been used again since then
-// decays as if it had been free for so long.
-constexpr uint32_t kRestMs = 5000;
-
 // 1 KiB loses 512 bytes of a block above kMaxSlabSize on average.
 constexpr uint32_t kLeastUnitShift = 10;
 
@@ -32,7 +28,7 @@ struct HeapOptions {
     // Whole free chunks are given back at once (memkind's MEMKIND_MEM_USAGE_POLICY_CONSERVATIVE).
     bool conservative = false;
     // How long a chunk is free before it is given back, if not at once. memkind's dirty_decay_ms for its default
-    // policy.
+    // policy. Less than 2^31, because the clock wraps.
     uint32_t decayMs = 10'000;
     // log2 of the unit in bytes; 0 chooses it by the capacity.
     uint32_t unitShift = 0;
@@ -272,6 +268,9 @@ class Heap {
     uint32_t awakeCount_ = 0;  // Of these, those that may hold something.
     bool isConservative_ = false;
     uint32_t decayMs_ = 0;
+    // How long a thread cache is in use before it is asked to give everything back: what has not been used again since
+    // then decays as if it had been free for so long.
+    uint32_t restMs_ = 0;
     void (*decayWake_)(void*, uint32_t inMs) = nullptr;
     void* decayData_ = nullptr;
     bool isDecaying_ = false;     // decay() will be called.

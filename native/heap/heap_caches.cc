@@ -346,7 +346,7 @@ void Heap::answer(ThreadCache* cache) {
     if (cache->isToRest) {
         cache->isToRest = false;
         rest(cache);
-        runs_.setIdle(kRestMs);
+        runs_.setIdle(restMs_);
         flushAllLocked(cache);
         runs_.setIdle(0);
         // The next block that is freed, or asked for, comes to the heap, and wakes the cache.

@@ -17,6 +17,7 @@ int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, co
     options.sync = request.sync;
     HeapOptions heapOptions;
     heapOptions.conservative = request.conservative;
+    heapOptions.decayMs = request.decayMs;
 
     std::shared_ptr<Kind> kind = Kind::make();
     auto region = std::make_shared<PmemFileRegion>();

@@ -21,6 +21,7 @@ struct PmemKindRequest {
     std::string directory;
     uint64_t maxSize = 0;  // Bytes, a multiple of kChunkSize; 0: the size of the file system.
     bool conservative = false;
+    uint32_t decayMs = HeapOptions{}.decayMs;
     bool sync = false;
     bool prefault = false;
     bool debug = false;

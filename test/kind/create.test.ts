@@ -140,6 +140,14 @@ for (const size of [1, 16 * MiB - 1, -1, -0.5, 16 * MiB + 0.5, Number.NaN, Infin
 	});
 }
 
+for (const decayMs of [0, -1, 0.5, Number.NaN, 86_400_001]) {
+	test(`decayMs ${decayMs} is out of range`, () => {
+		expect(() => create(directory, { decayMs })).toThrow(
+			expect.objectContaining({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }),
+		);
+	});
+}
+
 for (const [what, args, code] of [
 	['no directory', [], 'ERR_INVALID_ARG_TYPE'],
 	['a number for a directory', [7], 'ERR_INVALID_ARG_TYPE'],
@@ -150,6 +158,8 @@ for (const [what, args, code] of [
 	['a BigInt maxSize', [directory, { maxSize: 16777216n }], 'ERR_INVALID_ARG_TYPE'],
 	['an unknown policy', [directory, { policy: 'eager' }], 'ERR_INVALID_ARG_VALUE'],
 	['a policy that is no string', [directory, { policy: 1 }], 'ERR_INVALID_ARG_TYPE'],
+	['a decayMs in words', [directory, { decayMs: '1s' }], 'ERR_INVALID_ARG_TYPE'],
+	['a decayMs that says nothing', [directory, { policy: 'conservative', decayMs: 1 }], 'ERR_INVALID_ARG_VALUE'],
 	['requireDax that is no boolean', [directory, { requireDax: 1 }], 'ERR_INVALID_ARG_TYPE'],
 	['mapSync that is no boolean', [directory, { mapSync: 'yes' }], 'ERR_INVALID_ARG_TYPE'],
 	['prefault that is no boolean', [directory, { prefault: null }], 'ERR_INVALID_ARG_TYPE'],

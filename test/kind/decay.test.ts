@@ -1,5 +1,6 @@
-// Freed storage goes back to the file system ten seconds later, each time and whoever freed it. Kinds are watched from
-// outside, by the blocks of their files, because a call of theirs could be what starts it.
+// Freed storage goes back to the file system by itself, each time and whoever freed it. Kinds are watched from outside, by
+// the blocks of their files, because a call of theirs could be what starts it. They decay after half a second here. When to the
+// millisecond is said in test/native/decay_time_test.cc.
 import { once } from 'node:events';
 import { fstatSync, mkdtempSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,34 +12,37 @@ import { namelessFiles } from '../helpers/process.ts';
 
 const MiB = 1024 * 1024;
 const root = testDirectory();
-/** Ten seconds, and what a busy machine takes. */
+const decayMs = 500;
+/** Half a second, and what a busy machine takes. It is waited for so long only if nothing goes back. */
 const soonMs = 20_000;
 /** Less than what a kind takes at once. The file system may keep some blocks for its own books. */
 const nothing = MiB;
 
-/** A kind in a directory of its own, and what its file occupies. */
-function make(): { kind: PmemKind; storage: () => number; [Symbol.dispose](): void } {
+/** A kind in a directory of its own, its file, and what that occupies. */
+function make(): { kind: PmemKind; fd: number; storage: () => number; [Symbol.dispose](): void } {
 	const directory = mkdtempSync(`${root}/`);
-	const kind = PmemKind.create(directory, { maxSize: 256 * MiB });
+	const kind = PmemKind.create(directory, { maxSize: 256 * MiB, decayMs });
 	const [file] = namelessFiles(directory);
-	return { kind, storage: () => fstatSync(file!.fd).blocks * 512, [Symbol.dispose]: () => void kind.close() };
+	const { fd } = file!;
+	return { kind, fd, storage: () => fstatSync(fd).blocks * 512, [Symbol.dispose]: () => void kind.close() };
 }
 
-/** Allocates 40 MiB in blocks of one size and frees them. */
-function use(kind: Kind, size: number): void {
+/** Allocates 40 MiB in blocks of one size, looks at the kind's storage if it can, and frees the blocks. */
+function use(kind: Kind, size: number, storage?: () => number): number | undefined {
 	const blocks = Array.from({ length: Math.ceil((40 * 2 ** 20) / size) }, () => kind.malloc(size).fill(1));
+	const most = storage?.();
 	for (const block of blocks) kind.free(block);
+	return most;
 }
 
-/** Of each case by its name: the bytes of its file when all was free, and when they should have been back. */
+/** Of each case by its name: the bytes of its file before all was free, and when they should have been back. */
 type Results = [name: string, { before: number; after: number }][];
 
-/** Waits until the file has no more than `most` bytes, or should have; the bytes before and after. */
-async function decay(storage: () => number, most: number): Promise<{ before: number; after: number }> {
-	const before = storage();
+/** Waits until the file has no more than `most` bytes, or should have; how many it has then. */
+async function decayed(storage: () => number, most: number): Promise<number> {
 	const end = performance.now() + soonMs;
-	while (storage() > most && performance.now() < end) await sleep(100);
-	return { before, after: storage() };
+	while (storage() > most && performance.now() < end) await sleep(20);
+	return storage();
 }
 
 /** Expects that in each case there was storage, and that no more than `most` was left. */
@@ -53,8 +57,8 @@ test.concurrent('what a thread frees goes back each time, while the thread waits
 		using made = make();
 		const results: Results = [];
 		for (const cycle of ['first', 'second']) {
-			use(made.kind, size);
-			results.push([`${size}, ${cycle}`, await decay(made.storage, nothing)]);
+			const before = use(made.kind, size, made.storage)!;
+			results.push([`${size}, ${cycle}`, { before, after: await decayed(made.storage, nothing) }]);
 		}
 		return results;
 	});
@@ -70,9 +74,9 @@ test.concurrent('what a thread frees goes back each time, while the thread uses 
 		using made = make();
 		const results: Results = [];
 		for (const cycle of ['first', 'second']) {
-			use(made.kind, size);
+			const before = use(made.kind, size, made.storage)!;
 			const timer = setInterval(() => made.kind.free(made.kind.malloc(size).fill(2)), 20);
-			results.push([`${size}, ${cycle}`, await decay(made.storage, most)]);
+			results.push([`${size}, ${cycle}`, { before, after: await decayed(made.storage, most) }]);
 			clearInterval(timer);
 		}
 		return results;
@@ -91,17 +95,17 @@ test.concurrent('what a thread freed that has ended goes back', { timeout: 90_00
 	const all = Object.entries(endings).flatMap(([ending, code]) =>
 		[100, MiB, 2 * MiB].map(async (size): Promise<Results[number]> => {
 			using made = make();
-			const source = `const { parentPort, workerData } = require('node:worker_threads');
-				const kind = require('daxkind').Kind.attach(workerData);
-				(${use})(kind, ${size});
-				parentPort.postMessage('freed');
+			const source = `const { fstatSync } = require('node:fs');
+				const { parentPort, workerData: { shared, fd } } = require('node:worker_threads');
+				const kind = require('daxkind').Kind.attach(shared);
+				parentPort.postMessage((${use})(kind, ${size}, () => fstatSync(fd).blocks * 512));
 				${code}`;
-			const worker = new Worker(source, { eval: true, workerData: made.kind.share() });
+			const worker = new Worker(source, { eval: true, workerData: { shared: made.kind.share(), fd: made.fd } });
 			const exit = once(worker, 'exit');
-			await once(worker, 'message');
+			const [before] = (await once(worker, 'message')) as [number];
 			if (ending === 'is terminated') await worker.terminate();
 			await exit;
-			return [`${size}, it ${ending}`, await decay(made.storage, nothing)];
+			return [`${size}, it ${ending}`, { before, after: await decayed(made.storage, nothing) }];
 		}),
 	);
 	expectDecayed(await Promise.all(all), nothing);

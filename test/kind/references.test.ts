@@ -232,7 +232,7 @@ test('a block that another thread frees at the same moment is freed once, and gi
 });
 
 test('a block that is gone is given no new length, and no generation is given twice', () => {
-	const { id } = native.kindCreate(directory, 16 * MiB, false, false, false, false);
+	const { id } = native.kindCreate(directory, 16 * MiB, false, 10_000, false, false, false);
 	expect(native.kindReference(id, 0, 0, 100, 0, native.kindLayout.referenceShared)).toBe(1);
 	expect(native.kindRelength(id, 0, 0, 1, 90)).toBe(0);
 	expect(native.kindDereference(id, 0, 0, 1)?.[2]).toBe(90);

@@ -13,7 +13,7 @@ const [, , directory] = process.argv;
 const file = join(directory, 'file');
 writeFileSync(file, Buffer.alloc(8192));
 const fd = openSync(file, 'r+');
-const create = () => native.kindCreate(directory, 16 * MiB, false, false, false, false);
+const create = () => native.kindCreate(directory, 16 * MiB, false, 10_000, false, false, false);
 const { id } = create();
 const map = () => native.mapDescriptor(fd, 0, 4096, true, false);
 let mapping = map();
@@ -57,13 +57,14 @@ const sorts = {
 	sort: [() => native.kindLayout.referenceShared, isInteger(0, 2)],
 	part: [() => 0.5, (value) => typeof value === 'number' && value >= 0 && value <= 1],
 	maxSize: [() => 16 * MiB, (value) => isInteger(0, 2 ** 53)(value) && value % native.kindLayout.chunkSize === 0],
+	decayMs: [() => 10_000, isInteger(1, 86_400_000)],
 	nonce: [() => nonce, count],
 	nodes: [() => new Uint8Array(2), never],
 	ofThree: [() => 0, isInteger(0, 2)],
 	anything: [() => 1, () => true],
 };
 
-const request = ['directory', 'maxSize', 'boolean', 'boolean', 'boolean', 'boolean'];
+const request = ['directory', 'maxSize', 'boolean', 'decayMs', 'boolean', 'boolean', 'boolean'];
 const deviceRequest = ['file', 'count', 'length', 'length', 'boolean', 'boolean', 'boolean'];
 const nodeRequest = ['file', 'nodes', 'ofThree', 'ofThree', 'maxSize', 'boolean', 'boolean'];
 const place = ['id', 'uint32', 'uint32'];
