@@ -65,7 +65,7 @@ async function runProgram(variant, tests, { seconds, seed, threads: count, direc
 }
 
 async function core(options) {
-	const kinds = ['registry', 'making', 'nodes', 'owned-blocks', 'decay'];
+	const kinds = ['registry', 'making', 'nodes', 'owned-blocks', 'decay', 'decay-time'];
 	const tests = ['model', 'file', 'tables', 'owners', 'caches', 'jobs', ...kinds, 'guard', 'guard-signals', 'faults'];
 	await runProgram('address,undefined', tests, options);
 }

@@ -89,6 +89,7 @@ const Test kTests[] = {
     {"nodes", "kinds on NUMA nodes", testNodes},
     {"owned-blocks", "what a hold on a kind leaves behind", testOwnedBlocks},
     {"decay", "the end of a kind's decay", testDecay},
+    {"decay-time", "when freed storage goes back", testDecayTime},
     {"guard", "files lose pages that are watched", testGuard},
     {"guard-signals", "SIGBUS that is not for the guard", testGuardSignals},
     {"guard-case", "one case of that, whose number is the seed", testGuardCase},

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "fake_clock.h"
 #include "fake_region.h"
 #include "region/pmem_file.h"
 #include "round.h"
@@ -69,6 +70,7 @@ void testModel(const Options& options) {
         region.room = plan.room;
         region.commitFailures = plan.commitFailures;
         region.decommitFailures = plan.decommitFailures;
+        const StoppedClock clock;
         Round(plan, &region, random, options.verbose).run();
     });
 }
@@ -88,6 +90,7 @@ void testFile(const Options& options) {
         PmemFileRegion region;
         const int error = region.open(file, &failedCall);
         CHECK(error == 0, "%s in %s: errno %d", failedCall, file.directory, -error);
+        const StoppedClock clock;
         Round(plan, &region, random, options.verbose).run();
         // Only what scripts have seen stays mapped.
         const bool isShown = random.percent(50);

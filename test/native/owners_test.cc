@@ -1,13 +1,12 @@
 // What one thread does between two steps of another's call that lets go of the heap's lock: whose the blocks are is
 // known as well as before, and what a thread left behind is found as fast.
-#include <chrono>
 #include <cstdio>
 #include <functional>
-#include <thread>
 #include <vector>
 
 #include "cache_user.h"
 #include "check.h"
+#include "fake_clock.h"
 #include "fake_region.h"
 #include "tests.h"
 
@@ -60,7 +59,7 @@ void freeWhileAnotherCommits() {
         const std::vector<Block> seconds = fill(&second);
         CHECK(seconds.size() == 10, "%zu blocks were free", seconds.size());
         // Until then nobody asks the region.
-        std::this_thread::sleep_for(std::chrono::milliseconds(kFullMs + 50));
+        advanceClock(kFullMs);
         bool hasHappened = false;
         region.onCommit = [&] {
             CHECK(second.giveDirectly(seconds[0].offset) == 0);

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "fake_clock.h"
+
 namespace test {
 
 using namespace daxkind;
@@ -46,6 +48,8 @@ void Round::run() {
 }
 
 void Round::operate() {
+    // The only clock that moves, so that a seed repeats what decays, too.
+    if (random_.percent(5)) advanceClock(static_cast<uint32_t>(random_.magnitude(200)));
     if (plan_.hasLosses && random_.percent(1)) return lose();
     const uint64_t die = random_.below(1000);
     if (die < 720) return random_.percent(isFilling_ ? 62 : 38) ? take() : give();

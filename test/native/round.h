@@ -1,6 +1,6 @@
 // A round of the random test: one heap on one region, one thread, one to three thread caches in turn, which end and
 // begin, random calls, and after each of them the question whether the reference model can be true. A round is
-// determined by its seed, but for what decays by the clock.
+// determined by its seed, if the clock stands still (fake_clock.h).
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,9 @@
 // What becomes of free memory: it decays, is purged, is kept; and at the end all of it is there.
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
-#include <thread>
 
+#include "fake_clock.h"
 #include "round.h"
 
 namespace test {
@@ -123,7 +122,7 @@ void Round::checkAsNew(CacheUser* last) {
     int error = units == 0 ? 0 : last->takeAligned(units << heap_.unitShift(), 32, &all);
     if (isOutOfRoom(error)) {
         // The file system was full a moment ago, and what makes room there is not the heap's doing.
-        std::this_thread::sleep_for(std::chrono::milliseconds(kFullMs + 50));
+        advanceClock(kFullMs);
         error = last->takeAligned(units << heap_.unitShift(), 32, &all);
     }
     CHECK(error == 0, "unexpected error %d", error);
@@ -136,7 +135,7 @@ void Round::checkRest(CacheUser* last) {
     const uint64_t free = heap_.stats().free / unit;
     if (free > 16 * 1024) return;
     // The file system was full a moment ago.
-    if (plan_.room < plan_.capacity) std::this_thread::sleep_for(std::chrono::milliseconds(kFullMs + 50));
+    if (plan_.room < plan_.capacity) advanceClock(kFullMs);
     for (uint64_t taken = 0; taken < free; taken++) {
         Block block{0, kRunCode, 1, unit};
         // Aligned, so that no cache gets one beside it.

@@ -28,6 +28,8 @@ void testMaking(const Options& options);
 void testOwnedBlocks(const Options& options);
 // The end of a kind's decay.
 void testDecay(const Options& options);
+// When freed storage goes back, by a clock that the test moves.
+void testDecayTime(const Options& options);
 // Kinds on NUMA nodes.
 void testNodes(const Options& options);
 // The guard against SIGBUS: what becomes of pages that are lost; and what of the signals that are not for it, each case

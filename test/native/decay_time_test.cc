@@ -1,0 +1,126 @@
+// When freed storage goes back: not a moment before it has been free for as long as the kind was told, and then,
+// whether a thread cache has held it meanwhile or not. The test moves the clock; the heap is called as kind/decay.cc
+// calls it.
+#include <cstdio>
+#include <vector>
+
+#include "cache_user.h"
+#include "fake_clock.h"
+#include "fake_region.h"
+#include "heap/heap.h"
+#include "tests.h"
+
+namespace test {
+
+using namespace daxkind;
+
+namespace {
+
+constexpr uint64_t kMiB = 1024 * 1024;
+// The clock's last bit is always set, so that two moments are told apart by two milliseconds.
+constexpr uint32_t kTick = 2;
+
+// What the background does when it is due. Gives the bytes that went back, and when it would come again.
+GivingStep turn(Heap& heap) {
+    GivingStep all{0, 0};
+    while (all.nextInMs == 0) {
+        const GivingStep step = heap.decay();
+        all = {all.bytes + step.bytes, step.nextInMs};
+    }
+    return all;
+}
+
+void checkGoesBackAfter(uint32_t ms, StoppedClock& clock, Heap& heap, uint64_t bytes) {
+    clock.advance(ms - kTick);
+    const GivingStep early = turn(heap);
+    CHECK(early.bytes == 0 && early.nextInMs <= kTick, "%llu bytes went back too early, the rest in %u ms",
+          static_cast<unsigned long long>(early.bytes), early.nextInMs);
+    clock.advance(kTick);
+    const GivingStep due = turn(heap);
+    CHECK(due.bytes == bytes, "%llu bytes went back", static_cast<unsigned long long>(due.bytes));
+}
+
+// Twice, because what is armed once may stay disarmed.
+void giveBackInTime(const HeapOptions& options, uint32_t decayMs) {
+    StoppedClock clock;
+    FakeRegion region({64 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, options) == 0);
+    CacheUser user(&heap, region.capacity());
+    CHECK(user.join() == 0);
+    for (int cycle = 0; cycle < 2; cycle++) {
+        Block early;
+        Block late;
+        CHECK(user.take(8 * kMiB, &early) == 0 && user.take(4 * kMiB, &late) == 0);
+        CHECK(user.giveDirectly(early.offset) == 0);
+        CHECK(turn(heap).nextInMs <= decayMs);
+        clock.advance(decayMs / 4);
+        CHECK(user.giveDirectly(late.offset) == 0);
+        checkGoesBackAfter(decayMs - decayMs / 4, clock, heap, 8 * kMiB);
+        checkGoesBackAfter(decayMs / 4, clock, heap, 4 * kMiB);
+        CHECK(heap.stats().committed == 0 && turn(heap).nextInMs == GivingStep::kNever);
+    }
+}
+
+// What is used again begins anew.
+void startAgain() {
+    StoppedClock clock;
+    FakeRegion region({64 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, HeapOptions{}) == 0);
+    const uint32_t decayMs = HeapOptions{}.decayMs;
+    CacheUser user(&heap, region.capacity());
+    CHECK(user.join() == 0);
+    Block block;
+    for (int use = 0; use < 3; use++) {
+        CHECK(user.take(8 * kMiB, &block) == 0);
+        CHECK(user.giveDirectly(block.offset) == 0);
+        clock.advance(decayMs - kTick);
+        CHECK(turn(heap).bytes == 0);
+    }
+    clock.advance(kTick);
+    CHECK(turn(heap).bytes == 8 * kMiB);
+}
+
+// A thread cache is asked to give everything back after half of the time, which counts.
+void giveBackWhatCachesHold(const HeapOptions& options, uint32_t decayMs) {
+    StoppedClock clock;
+    FakeRegion region({64 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, options) == 0);
+    CacheUser user(&heap, region.capacity());
+    CHECK(user.join() == 0);
+    bool isAsked = false;
+    heap.setWake(user.cache(), [](void* data) { *static_cast<bool*>(data) = true; }, &isAsked);
+    std::vector<Block> blocks(200);
+    for (Block& block : blocks) CHECK(user.take(1000, &block) == 0);
+    for (const Block& block : blocks) CHECK(user.give(block) == 0);
+    CHECK(user.cachedBlocks() > 0);
+
+    clock.advance(decayMs / 2 - kTick);
+    turn(heap);
+    CHECK(!isAsked, "the cache is asked too early");
+    clock.advance(kTick);
+    turn(heap);
+    CHECK(isAsked && user.cachedBlocks() > 0);
+    heap.answer(user.cache());
+    CHECK(user.cachedBlocks() == 0);
+    checkGoesBackAfter(decayMs - decayMs / 2, clock, heap, heap.stats().committed);
+}
+
+}  // namespace
+
+void testDecayTime(const Options&) {
+    CHECK(HeapOptions{}.decayMs == 10'000);
+    HeapOptions hour;
+    hour.decayMs = 3'600'000;
+    for (const HeapOptions& options : {HeapOptions{}, hour}) {
+        context() = "decay-time";
+        giveBackInTime(options, options.decayMs);
+        giveBackWhatCachesHold(options, options.decayMs);
+    }
+    startAgain();
+    std::printf("decay-time: storage goes back in time\n");
+}
+
+}  // namespace test
