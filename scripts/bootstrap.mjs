@@ -134,7 +134,7 @@ function checkMachine() {
  * Makes what is missing.
  *
  * @param options `vm`: also what the VM needs. `native: false`: without the addon (to check sources).
- * @returns Why the VM cannot run on this machine and the command that mends it, or undefined when it can (or was not
+ * @returns Why the VM cannot run on this machine and the command that fixes it, or undefined when it can (or was not
  * asked for).
  * @throws StepError when something needed cannot be made; the message says what to do.
  */

@@ -1,5 +1,5 @@
-// npm run check: format, lint, types and unused code, for TypeScript and C++. `--fix` (npm run format) writes what can
-// be mended by a program. Every step runs, so that one look shows everything.
+// npm run check: format, lint, types and unused code, for TypeScript and C++. `--fix` (npm run format) writes what a
+// program can fix. Every step runs, so that one look shows everything.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
@@ -44,6 +44,6 @@ await main(async (args) => {
 		}
 	}
 	if (failed.length === 0) return 0;
-	console.error(`\nfailed: ${failed.join(', ')}${fix ? '' : '; `npm run format` mends formatting and some lint'}`);
+	console.error(`\nfailed: ${failed.join(', ')}${fix ? '' : '; `npm run format` fixes formatting and some lint'}`);
 	return 1;
 });

@@ -1,6 +1,6 @@
 // npm run test:native: the proof of the native code. Builds test/native/ and native/ with sanitizers below
 // build/native-test/ and runs them; short by default, as long as you like with --seconds. Ends with status 0, 1, or 77
-// when this machine lacks something, which it names with the command that mends it.
+// when this machine lacks something, which it names with the command that fixes it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -6,10 +6,10 @@ import { basename, join } from 'node:path';
 import { installCommand } from './packages.mjs';
 import { hasProgram, root, run } from './steps.mjs';
 
-/** What cannot be done on this machine, and the command that mends it. */
+/** What cannot be done on this machine, and the command that fixes it. */
 export class Obstacle extends Error {
 	constructor(reason, packages) {
-		super(`${reason}. To mend it:\n  ${installCommand(packages)}`);
+		super(`${reason}. Fix:\n  ${installCommand(packages)}`);
 	}
 }
 

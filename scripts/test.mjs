@@ -112,9 +112,7 @@ async function selectsFiles(project, args) {
 /** Prints a skip with its reason; where skips are forbidden (CI), counts it as a failure. */
 function skipVm({ reason, command }) {
 	const isForbidden = /^(1|true)$/.test(process.env.CI ?? '');
-	console.log(
-		`\nVM suite ${isForbidden ? 'FAILED' : 'skipped'}: ${reason}.${command ? ` To mend it:\n  ${command}` : ''}`,
-	);
+	console.log(`\nVM suite ${isForbidden ? 'FAILED' : 'skipped'}: ${reason}.${command ? ` Fix:\n  ${command}` : ''}`);
 	return { passed: 0, failed: isForbidden ? 1 : 0, skipped: 0 };
 }
 

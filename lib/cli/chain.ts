@@ -25,7 +25,7 @@ function linkLines(link: Link, column: number, isAnswer: boolean): string {
 	const head = `  ${paint(style, mark)} ${link.link.padEnd(column - 4)}`;
 	const evidence = link.evidence.map(({ value, source }) => paint('dim', wrapped(`${value}  (${source})`, column)));
 	// The answer has said it.
-	const remedy = link.remedy === undefined || isAnswer ? [] : [wrapped(`To mend it: ${link.remedy}`, column)];
+	const remedy = link.remedy === undefined || isAnswer ? [] : [wrapped(`Fix: ${link.remedy}`, column)];
 	return `${head}${wrapped(link.finding, column)}\n${[...evidence, ...remedy].map((line) => `${indent}${line}\n`).join('')}`;
 }
 

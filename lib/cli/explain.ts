@@ -15,8 +15,8 @@ export function answerLine({ path, dax, reason }: Explanation): string {
 /** An explanation for a person. */
 export function formatExplanation(explanation: Explanation): string {
 	const { remedy, reason, checks } = explanation;
-	const mending = remedy === undefined ? '' : aligned([['To mend it:', remedy]], 0);
-	return `${answerLine(explanation)}\n${mending}\n${formatChain(checks, reason)}`;
+	const fix = remedy === undefined ? '' : aligned([['Fix:', remedy]], 0);
+	return `${answerLine(explanation)}\n${fix}\n${formatChain(checks, reason)}`;
 }
 
 /** Adds the `explain` subcommand. */
@@ -25,7 +25,7 @@ export function addExplainCommand(program: Command): void {
 		.command('explain')
 		.summary('say whether a path is on DAX, why or why not, and what to do')
 		.description(
-			`Goes through the chain on which DAX depends, from the file system's device to the file: each link with its verdict, what was read and where, and what mends it. The first broken link is the answer. A directory is judged by a nameless file that is made in it for a moment. Changes nothing and needs no root.`,
+			`Goes through the chain on which DAX depends, from the file system's device to the file: each link with its verdict, what was read and where, and what fixes it. The first broken link is the answer. A directory is judged by a nameless file that is made in it for a moment. Changes nothing and needs no root.`,
 		)
 		.argument('<path>', 'a file or directory')
 		.option('--json', 'print one JSON document (docs/cli.md)')

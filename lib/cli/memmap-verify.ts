@@ -24,9 +24,9 @@ function answerLine({ ok, argument, reason, devices }: Verification): string {
 function nextSteps({ remedy, devices }: Verification): string {
 	if (remedy === undefined) return '';
 	const ways = devices.map(({ format }) => format).find((lines) => lines.some(({ mkfs }) => remedy.startsWith(mkfs)));
-	if (ways === undefined) return aligned([['To mend it:', remedy]], 0);
+	if (ways === undefined) return aligned([['Fix:', remedy]], 0);
 	const warning = ways.some(({ mkfs }) => remedy === mkfs) ? '' : ', which destroys what is on it';
-	const titles = ways.map(({ fileSystem }, at) => `${at === 0 ? 'To mend it' : 'Or'}, with ${fileSystem}${warning}:`);
+	const titles = ways.map(({ fileSystem }, at) => `${at === 0 ? 'Fix' : 'Or'}, with ${fileSystem}${warning}:`);
 	return ways.map(({ mkfs, mount }, at) => `${titles[at]}\n${commandLines([mkfs, mount])}`).join('');
 }
 
@@ -41,7 +41,7 @@ export function addMemmapVerify(memmap: Command): void {
 		.command('verify')
 		.summary('whether it is there after the reboot, with DAX')
 		.description(
-			`Goes through all that has to be in order after a boot with memmap=SIZE!START, from the kernel's command line over its regions and disks to the mount and DAX: each link with what was read and where, and what mends it. The first broken link is the answer. Changes nothing. As root it sees all; others do not see addresses, nor what is on disks that are not mounted.`,
+			`Goes through all that has to be in order after a boot with memmap=SIZE!START, from the kernel's command line over its regions and disks to the mount and DAX: each link with what was read and where, and what fixes it. The first broken link is the answer. Changes nothing. As root it sees all; others do not see addresses, nor what is on disks that are not mounted.`,
 		)
 		.argument(
 			'[argument...]',

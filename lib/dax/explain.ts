@@ -84,7 +84,7 @@ export function explainReport(report: DaxReport): Explanation {
 
 /**
  * Says whether a file, or a file made in a directory, is on DAX, and goes through the chain on which that depends: each link with its
- * verdict, the value that was read and where, and what mends it. It looks as {@link inspect} does, and changes nothing.
+ * verdict, the value that was read and where, and what fixes it. It looks as {@link inspect} does, and changes nothing.
  *
  * @param path A file or directory; symbolic links are followed.
  * @throws SystemError of `statx` if there is no such path, or it cannot be reached.

@@ -42,7 +42,7 @@ export interface PmemKindOptions extends NoticeOptions {
 	 */
 	decayMs?: number;
 	/**
-	 * Throw ERR_DAXKIND_NOT_DAX if the memory would not be on DAX, or it is not known whether it would; the message says the first broken link and what mends it, and
+	 * Throw ERR_DAXKIND_NOT_DAX if the memory would not be on DAX, or it is not known whether it would; the message says the first broken link and what fixes it, and
 	 * the error's `explanation` all of them, see {@link explain}. Default false.
 	 */
 	requireDax?: boolean;
@@ -131,12 +131,12 @@ function explained(error: unknown, { path, mapSync }: Checked): unknown {
 	return systemError(errno, syscall, path, `not on a DAX mapping that has MAP_SYNC: ${mapSyncRefusal}`);
 }
 
-/** The error of `requireDax`: the first broken link and what mends it, and all of the chain for a program. */
+/** The error of `requireDax`: the first broken link and what fixes it, and all of the chain for a program. */
 function notDax({ path, dax }: PmemKind): Error {
 	const explanation = explain(path);
 	// A flag that changed in between: then nothing is wrong now.
 	const { reason = 'its state has just changed; try again', remedy } = explanation;
-	const next = remedy === undefined ? '' : ` To mend it: ${remedy}`;
+	const next = remedy === undefined ? '' : ` Fix: ${remedy}`;
 	const what = dax === undefined ? `It is not known whether '${path}' is on DAX` : `'${path}' is not on DAX`;
 	return Object.assign(daxkindError('ERR_DAXKIND_NOT_DAX', `${what}: ${reason}.${next}`), { explanation });
 }

@@ -37,9 +37,7 @@ test('explain answers in its first line, then the remedy, then each link with wh
 	const { status, stdout, stderr } = daxkind('explain', directory);
 	expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
 	const text = stdout.replace(/\n +/g, ' ');
-	expect(text).toMatch(
-		/^\S+ is not on DAX: the file system is tmpfs, which has no DAX\nTo mend it: {2}use a directory/,
-	);
+	expect(text).toMatch(/^\S+ is not on DAX: the file system is tmpfs, which has no DAX\nFix: {2}use a directory/);
 	expect(text).toContain('✓ path');
 	expect(text).toMatch(/✗ file system {2,}the file system is tmpfs.* tmpfs {2}\(\/proc\/self\/mountinfo, mount \d+\)/);
 	for (const line of stdout.split('\n').slice(1)) expect(line.length).toBeLessThanOrEqual(80);

@@ -11,7 +11,7 @@ test('what was not booted with: the answer, what to do, and the link with what w
 	expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
 	const [answer, todo, empty, link, evidence] = stdout.split('\n');
 	expect(answer).toBe("Not ready: memmap=16M!65535G is not on the kernel's command line");
-	expect(todo).toBe("To mend it:  daxkind memmap apply 'memmap=16M!65535G'");
+	expect(todo).toBe("Fix:  daxkind memmap apply 'memmap=16M!65535G'");
 	expect(empty).toBe('');
 	expect(link).toBe("  ✗ command line  memmap=16M!65535G is not on the kernel's command line");
 	expect(evidence).toMatch(/^ {18}.*\(\/proc\/cmdline\)$/);

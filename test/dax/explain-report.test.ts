@@ -51,7 +51,7 @@ function onDax(): DaxReport {
 
 const broken = (report: DaxReport) => explainReport(report).checks.filter(({ verdict }) => verdict === 'broken');
 
-test('with everything right nothing is broken, and there is nothing to mend', () => {
+test('with everything right nothing is broken, and there is nothing to fix', () => {
 	const { dax, reason, remedy, mapSyncRefusal, checks } = explainReport(onDax());
 	expect({ dax, reason, remedy, mapSyncRefusal }).toEqual({ dax: true });
 	expect(new Set(checks.map(({ verdict }) => verdict))).toEqual(new Set(['ok']));
@@ -307,7 +307,7 @@ test('a device of which the kernel says nothing is unknown, not broken', () => {
 	expect(explainReport(report).checks).toContainEqual(expect.objectContaining({ link: 'device', verdict: 'unknown' }));
 });
 
-test('blocks in the wrong place are mended by mkfs only where the file system does not align already', () => {
+test('mkfs fixes blocks in the wrong place only where the file system does not align already', () => {
 	const report = onDax();
 	report.file.type = 'file';
 	report.hugePages = { possible: false, pieces: 2, mappable: 0, extents: 1, obstacles: ['none of its blocks'] };

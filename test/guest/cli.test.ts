@@ -114,7 +114,7 @@ test('explain and inspect answer by their first line and their status', () => {
 
 test("a flag that is set by explain's own remedy is in effect", () => {
 	mounted(guest.scratch, 'dax=inode', (mountPoint) => {
-		const directory = join(mountPoint, 'mended');
+		const directory = join(mountPoint, 'fixed');
 		mkdirSync(directory);
 		const { remedy } = JSON.parse(daxkind('explain', '--json', directory).stdout);
 		const command = remedy.split(' (')[0]!.replace(/^daxkind/, `${process.execPath} ${cli}`);

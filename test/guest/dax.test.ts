@@ -78,7 +78,7 @@ test.each(onDax)('a file on %s has STATX_ATTR_DAX, its directory has not', (_, d
 	expect(explain(directory)).toMatchObject({ dax: true });
 });
 
-test('with dax=never it is off, and explain names the option and the mount that mends it', () => {
+test('with dax=never it is off, and explain names the option and the mount that fixes it', () => {
 	const path = newFile(never);
 	expect(statx(path).dax).toBe(false);
 	expect(isDax(never)).toBe(false);

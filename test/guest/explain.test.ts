@@ -20,10 +20,10 @@ function expectExplained(path: string, expected: Expected): void {
 		expect({ dax, said }).toEqual({ dax: true, said: undefined });
 		return;
 	}
-	const [link, words, mending] = expected;
+	const [link, words, fix] = expected;
 	expect({ dax, said }).toEqual({
 		dax: false,
-		said: [link, expect.stringContaining(words), mending === undefined ? undefined : expect.stringContaining(mending)],
+		said: [link, expect.stringContaining(words), fix === undefined ? undefined : expect.stringContaining(fix)],
 	});
 	for (const { evidence } of checks) expect(evidence.length).toBeGreaterThan(0);
 }

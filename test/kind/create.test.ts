@@ -47,13 +47,13 @@ test('an ordinary directory is not on DAX, and the kind says so', () => {
 	expect(kind.granularity).toBe('page');
 });
 
-test('requireDax says the first broken link and what mends it, and has all of the chain', () => {
+test('requireDax says the first broken link and what fixes it, and has all of the chain', () => {
 	const before = holdings();
 	const { reason, remedy } = explain(directory);
 	expect(() => create(directory, { requireDax: true })).toThrow(
 		expect.objectContaining({
 			code: 'ERR_DAXKIND_NOT_DAX',
-			message: expect.stringContaining(`is not on DAX: ${reason}. To mend it: ${remedy}`),
+			message: expect.stringContaining(`is not on DAX: ${reason}. Fix: ${remedy}`),
 			explanation: expect.objectContaining({ dax: false, reason, remedy }),
 		}),
 	);

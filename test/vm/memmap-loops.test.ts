@@ -66,7 +66,7 @@ describe.skipIf(missing.length > 0)(
 			const [status, answer, ...rest] = text.split('\n');
 			expect([status, answer]).toEqual(['1', 'Not ready: /dev/pmem0 has no file system']);
 			expect(rest.slice(0, 6)).toEqual([
-				'To mend it, with ext4:',
+				'Fix, with ext4:',
 				expect.stringMatching(/^ {4}mkfs\.ext4 .* \/dev\/pmem0$/),
 				expect.stringMatching(/^ {4}mkdir .* && mount -o dax=always \/dev\/pmem0 \/mnt\/pmem0$/),
 				'Or, with xfs:',

@@ -40,7 +40,7 @@ export interface Check {
 	/** A clause: "the block device /dev/loop0 cannot do DAX". */
 	finding: string;
 	evidence: Evidence[];
-	/** What mends it, the command or option; absent if nothing is to be mended, or nothing known helps. */
+	/** What fixes it: a command or an option. Absent if there is nothing to fix, or nothing known helps. */
 	remedy?: string;
 }
 

@@ -30,7 +30,7 @@ export interface MemmapCheck {
 	/** A clause: "/dev/pmem0 has no file system". */
 	finding: string;
 	evidence: Evidence[];
-	/** What mends it, often a command; absent if nothing is to be mended. */
+	/** What fixes it, often a command; absent if there is nothing to fix. */
 	remedy?: string;
 }
 

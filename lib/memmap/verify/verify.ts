@@ -176,7 +176,7 @@ export function verifyIn(tree: Tree, plan: unknown, asking: Asking): Verificatio
 /**
  * Goes through all that has to be in order after a boot with `memmap=SIZE!START`: the kernel's command line; that the range is memory by the
  * firmware's table; what the kernel made of it; KASLR; the drivers nd_e820 and nd_pmem; region, namespace and disk; alignment; and then file
- * system, mount and DAX, which explain() judges. The first broken link is the answer, with what mends it.
+ * system, mount and DAX, which explain() judges. The first broken link is the answer, with what fixes it.
  *
  * It reads /proc and sysfs, asks blkid(8) what is on a disk that is not mounted, and looks at mounts as explain() does. It needs no root, but
  * addresses, and what is on disks, are for root to see. It changes nothing, and runs none of the commands that it gives.
