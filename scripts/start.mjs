@@ -1,5 +1,5 @@
-// npm start: makes what is missing, then runs the demo on this machine or, with --vm, on real DAX in the VM. The other
-// arguments are the demo's.
+// npm start: makes what is missing, then runs examples/service on this machine or, with --vm, on real DAX in the VM. The
+// other arguments are the service's.
 import { bootstrap } from './bootstrap.mjs';
 import { main, run, StepError } from './steps.mjs';
 
@@ -12,8 +12,8 @@ await main(async (args) => {
 	}
 	const obstacle = await bootstrap({ vm });
 	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Run:\n  ${obstacle.command}` : ''}`);
-	const demo = ['dist/cli/main.js', 'demo', ...args.filter((argument) => argument !== '--vm')];
-	const command = vm ? ['dist/cli/main.js', 'vm', '--', process.execPath, ...demo] : demo;
+	const service = ['examples/service/main.mjs', ...args.filter((argument) => argument !== '--vm')];
+	const command = vm ? ['dist/cli/main.js', 'vm', '--', process.execPath, ...service] : service;
 	const { status } = await run(process.execPath, command);
 	return status;
 });

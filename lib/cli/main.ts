@@ -5,7 +5,6 @@ import { Command, CommanderError } from 'commander';
 import { shown } from '../format.ts';
 import { addBadBlocksCommand } from './badblocks.ts';
 import { addChattrCommand } from './chattr.ts';
-import { addDemoCommand } from './demo.ts';
 import { addDeviceOperations } from './device-operations.ts';
 import { addDeviceCommands } from './devices.ts';
 import { addExplainCommand } from './explain.ts';
@@ -47,7 +46,6 @@ addDeviceCommands(program);
 addDeviceOperations(program);
 addMemmapCommand(program);
 addVmCommand(program);
-addDemoCommand(program);
 
 // A reader that goes away (`| head -1`) is no error; a command that has more to do than print listens for itself.
 for (const stream of [process.stdout, process.stderr]) {

@@ -1,20 +1,12 @@
-// Where the demo keeps its values: the first DAX mount that it may write to, else tmpfs, with what that means in words.
+// Where the values are kept: the first DAX mount that it may write to, else tmpfs, with what that means in words.
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { type DaxMount, findDaxMounts } from '../dax/index.ts';
+import { findDaxMounts } from 'daxkind/dax';
 
-export interface Place {
-	readonly directory: string;
-	/** What kind of place this is, for the report. */
-	readonly what: string;
-	/** What a person ought to know about it, and the command that makes it better. */
-	readonly note?: string;
-}
-
-/** Room below which a place is not worth a demo: twice the smallest kind. */
+/** Room below which a place is not worth it: twice the smallest kind. */
 const enoughBytes = 32 * 2 ** 20;
 
-function isUsable(directory: string): boolean {
+function isUsable(directory) {
 	try {
 		accessSync(directory, constants.W_OK | constants.X_OK);
 		const { bavail, bsize } = statfsSync(directory);
@@ -25,7 +17,7 @@ function isUsable(directory: string): boolean {
 }
 
 /** The first DAX mount that can be written to. Without /proc there is no telling, as if there were none. */
-function daxMount(): DaxMount | undefined {
+function daxMount() {
 	try {
 		return findDaxMounts().find(({ mountPoint, newFiles }) => newFiles && isUsable(mountPoint));
 	} catch {
@@ -34,7 +26,7 @@ function daxMount(): DaxMount | undefined {
 }
 
 /** Chooses the place. @param chosen What the person chose; it is taken as it is. */
-export function choosePlace(chosen?: string): Place {
+export function choosePlace(chosen) {
 	if (chosen !== undefined) return { directory: chosen, what: 'as chosen with --dir' };
 	const mount = daxMount();
 	if (mount) {

@@ -1,5 +1,5 @@
 // Runs the load in a thread of its own, so that its garbage is not counted as the service's.
 import { parentPort, workerData } from 'node:worker_threads';
-import { runLoad } from './load.ts';
+import { runLoad } from './load.mjs';
 
 parentPort?.postMessage(await runLoad(workerData));

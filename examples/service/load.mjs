@@ -1,41 +1,22 @@
-// The load of the demo: clients that store, replace, read and delete values over HTTP and verify every byte they read.
-import { Agent, type IncomingMessage, request } from 'node:http';
-import { makeContent, makeRandom } from './content.ts';
-
-export interface LoadOptions {
-	readonly port: number;
-	/** Requests of all clients together; then what is left is read once more and deleted. */
-	readonly requests: number;
-	/** Stops earlier, after this time, on a slow machine. */
-	readonly maxSeconds: number;
-	/** Keys of all clients together. */
-	readonly keys: number;
-	/** Clients that wait for their own answers only. Default 16. */
-	readonly clients?: number;
-	/** Default 1: the same seed sends the same requests. */
-	readonly seed?: number;
-}
-
-export interface LoadResult {
-	put: number;
-	replace: number;
-	get: number;
-	delete: number;
-	/** Bytes of answers that were compared with what was stored. */
-	verifiedBytes: number;
-	/** What was not as expected: the first few in words, and how many. */
-	failures: string[];
-	failed: number;
-	seconds: number;
-	/** Whether the time was over before the requests were. */
-	isCutShort: boolean;
-}
+// A load for the service: clients that store, replace, read and delete values over HTTP and verify every byte they read.
+import { Agent, request } from 'node:http';
+import { makeContent, makeRandom } from './content.mjs';
 
 const shownFailures = 5;
 
-/** Runs the load to its end. It never throws for an answer: what is wrong with one is counted. */
-export async function runLoad({ clients = 16, seed = 1, ...options }: LoadOptions): Promise<LoadResult> {
-	const result: LoadResult = {
+/**
+ * Runs the load to its end. It never throws for an answer: what is wrong with one is counted.
+ *
+ * @param {object} options
+ * @param {number} options.port The port of the service on 127.0.0.1.
+ * @param {number} options.requests Requests of all clients together; then what is left is read once more and deleted.
+ * @param {number} options.maxSeconds It stops earlier, after this time, on a slow machine.
+ * @param {number} options.keys Keys of all clients together.
+ * @param {number} [options.clients] Clients that wait for their own answers only. Default 16.
+ * @param {number} [options.seed] The same seed sends the same requests. Default 1.
+ */
+export async function runLoad({ clients = 16, seed = 1, ...options }) {
+	const result = {
 		put: 0,
 		replace: 0,
 		get: 0,
@@ -52,7 +33,7 @@ export async function runLoad({ clients = 16, seed = 1, ...options }: LoadOption
 	const budget = { left: options.requests };
 	const own = Math.max(1, Math.floor(options.keys / clients));
 	// Every client has keys of its own, so that it knows what an answer has to be.
-	const run = (client: number) =>
+	const run = (client) =>
 		new Client(agent, options.port, result, client * own, own, makeRandom(seed * 1000 + client)).run(budget, deadline);
 	try {
 		await Promise.all(Array.from({ length: clients }, (_, client) => run(client)));
@@ -65,16 +46,16 @@ export async function runLoad({ clients = 16, seed = 1, ...options }: LoadOption
 }
 
 class Client {
-	readonly #agent: Agent;
-	readonly #port: number;
-	readonly #result: LoadResult;
-	readonly #firstKey: number;
-	readonly #random: () => number;
+	#agent;
+	#port;
+	#result;
+	#firstKey;
+	#random;
 	/** The version that is stored under each of this client's keys; 0: none. */
-	readonly #stored: Uint32Array;
+	#stored;
 	#version = 0;
 
-	constructor(agent: Agent, port: number, result: LoadResult, firstKey: number, keys: number, random: () => number) {
+	constructor(agent, port, result, firstKey, keys, random) {
 		this.#agent = agent;
 		this.#port = port;
 		this.#result = result;
@@ -83,7 +64,7 @@ class Client {
 		this.#random = random;
 	}
 
-	async run(budget: { left: number }, deadline: number): Promise<void> {
+	async run(budget, deadline) {
 		while (budget.left-- > 0 && performance.now() < deadline) {
 			const slot = Math.floor(this.#random() * this.#stored.length);
 			const choice = this.#random();
@@ -99,7 +80,7 @@ class Client {
 		}
 	}
 
-	async #put(slot: number): Promise<void> {
+	async #put(slot) {
 		const isNew = this.#stored[slot] === 0;
 		const version = ++this.#version;
 		this.#result[isNew ? 'put' : 'replace']++;
@@ -107,7 +88,7 @@ class Client {
 		if (this.#expect('PUT', slot, status, isNew ? 201 : 204)) this.#stored[slot] = version;
 	}
 
-	async #get(slot: number): Promise<void> {
+	async #get(slot) {
 		const content = makeContent(this.#firstKey + slot, this.#stored[slot] ?? 0);
 		this.#result.get++;
 		let at = 0;
@@ -121,30 +102,30 @@ class Client {
 		else this.#fail(`GET ${this.#path(slot)}: the ${at} bytes are not the ${content.length} bytes that were stored`);
 	}
 
-	async #delete(slot: number): Promise<void> {
+	async #delete(slot) {
 		this.#result.delete++;
 		const status = await this.#send('DELETE', slot);
 		if (this.#expect('DELETE', slot, status, 204)) this.#stored[slot] = 0;
 	}
 
-	#path(slot: number): string {
+	#path(slot) {
 		return `/values/key-${this.#firstKey + slot}`;
 	}
 
-	#expect(method: string, slot: number, status: number | Error, expected: number): boolean {
+	#expect(method, slot, status, expected) {
 		if (status === expected) return true;
 		const what = status instanceof Error ? String(status) : `status ${status} instead of ${expected}`;
 		this.#fail(`${method} ${this.#path(slot)}: ${what}`);
 		return false;
 	}
 
-	#fail(text: string): void {
+	#fail(text) {
 		this.#result.failed++;
 		if (this.#result.failures.length < shownFailures) this.#result.failures.push(text);
 	}
 
 	/** @returns The status of the answer, when its body has ended; an error of the connection is returned, too. */
-	#send(method: string, slot: number, body?: Buffer, onData?: (chunk: Buffer) => void): Promise<number | Error> {
+	#send(method, slot, body, onData) {
 		return new Promise((resolve) => {
 			const headers = body ? { 'content-length': body.length } : {};
 			const options = {
@@ -155,7 +136,7 @@ class Client {
 				path: this.#path(slot),
 				headers,
 			};
-			request(options, (response: IncomingMessage) => {
+			request(options, (response) => {
 				response.on('data', onData ?? (() => {}));
 				response.on('end', () => resolve(response.statusCode ?? 0)).on('error', resolve);
 			})

@@ -1,23 +1,24 @@
-// What the demo has seen, as a table for a person.
-import Table from 'cli-table3';
-import { explain } from '../dax/index.ts';
-import { formatBytes, formatCount, shown } from '../format.ts';
-import type { PmemKind } from '../kind/index.ts';
-import type { LoadResult } from './load.ts';
-import type { Pair } from './measure.ts';
-import type { Place } from './place.ts';
+// What the service and its load have seen, for a person.
+import { explain } from 'daxkind/dax';
 
-type Row = [name: string, ...lines: string[]];
+/** 12345.6 as `12,346`. */
+export const formatCount = (count) => Math.round(count).toLocaleString('en-US');
 
-/** Lays rows of a name and its lines out as a table, without colours: this is read in logs, too. */
-export function formatTable(rows: readonly Row[]): string {
-	const table = new Table({ style: { head: [], border: [] } });
-	for (const [name, ...lines] of rows) table.push([name, lines.map(shown).join('\n')]);
-	return table.toString();
+/** Bytes in the largest unit that leaves a number of at least 1. */
+export function formatBytes(bytes) {
+	const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+	const unit = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+	return `${Number((bytes / 1024 ** unit).toPrecision(3))} ${units[unit]}`;
+}
+
+/** Rows of a name and its lines, the lines below one another; without colours: this is read in logs, too. */
+export function formatRows(rows) {
+	const column = Math.max(...rows.map(([name]) => name.length)) + 2;
+	return rows.map(([name, ...lines]) => name.padEnd(column) + lines.join(`\n${' '.repeat(column)}`)).join('\n');
 }
 
 /** Where the values are, and whether that is DAX. */
-export function describeKind(kind: PmemKind, place: Place): Row[] {
+export function describeKind(kind, place) {
 	const not = kind.dax === undefined ? 'not known' : 'NO';
 	const dax = kind.dax ? 'yes: loads and stores go to the medium' : `${not}: ${explain(kind.path).reason}`;
 	return [
@@ -29,25 +30,12 @@ export function describeKind(kind: PmemKind, place: Place): Row[] {
 	];
 }
 
-export interface Measured {
-	readonly load: LoadResult;
-	/** The most blocks that were seen at a time, and those left when every value was deleted. */
-	readonly peakBlocks: number;
-	readonly blocksLeft: number;
-	/** The most bytes of values at a time. */
-	readonly peakBytes: number;
-	readonly pairs: readonly Pair[];
-	readonly gc: { ms: number; runs: number };
-	/** V8's heap at the end, in bytes. */
-	readonly heapUsed: number;
-}
-
 /** What happened. */
-export function describeLoad({ load, peakBlocks, blocksLeft, peakBytes, pairs, gc, heapUsed }: Measured): Row[] {
+export function describeLoad({ load, peakBlocks, blocksLeft, peakBytes, pairs, gc, heapUsed }) {
 	const requests = load.put + load.replace + load.get + load.delete;
 	const verdict = load.failed === 0 ? 'every byte is right' : `${formatCount(load.failed)} FAILURES`;
 	const rest = blocksLeft === 0 ? 'none left at the end' : `${formatCount(blocksLeft)} LEFT at the end: a leak`;
-	const formatPair = ({ size, kindNs, bufferNs }: Pair) => {
+	const formatPair = ({ size, kindNs, bufferNs }) => {
 		const [ours, theirs] = [kindNs, bufferNs].map((ns) => formatCount(ns).padStart(6));
 		return `${formatBytes(size).padStart(7)} ${ours} ns   (Buffer.allocUnsafeSlow ${theirs} ns)`;
 	};
@@ -55,7 +43,7 @@ export function describeLoad({ load, peakBlocks, blocksLeft, peakBytes, pairs, g
 		[
 			'requests',
 			`${formatCount(requests)} in ${load.seconds.toFixed(1)} s: ${formatCount(requests / load.seconds)} per second`,
-			...(load.isCutShort ? ['ended early, for this machine is slow'] : []),
+			...(load.isCutShort ? ['ended early, because this machine is slow'] : []),
 			`${formatCount(load.put)} stored, ${formatCount(load.replace)} replaced, ` +
 				`${formatCount(load.get)} read, ${formatCount(load.delete)} deleted`,
 		],

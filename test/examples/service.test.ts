@@ -1,11 +1,11 @@
-// The demo's service over a real kind on tmpfs: what HTTP promises, and that no block is lost, whatever a client does.
+// The service of the examples over a real kind on tmpfs: what HTTP promises, and that no block is lost, whatever a client does.
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { connect } from 'node:net';
 import { PmemKind } from 'daxkind';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { runLoad } from '#lib/demo/load.js';
-import { ValueService } from '#lib/demo/service.js';
+import { runLoad } from '../../examples/service/load.mjs';
+import { ValueService } from '../../examples/service/service.mjs';
 
 let kind: PmemKind;
 let service: ValueService;

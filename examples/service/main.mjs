@@ -1,28 +1,15 @@
-// The demo: a small HTTP service that keeps its values in a pmem kind. It loads itself with real traffic, verifies every
-// byte and says what happened; or it stays up for a person to try.
+// `npm start`: a small HTTP service that keeps its values in a pmem kind (service.mjs). It loads itself with real traffic,
+// verifies every byte and says what happened; or it stays up for a person to try.
 import { statfsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { formatBytes, formatCount } from '../format.ts';
-import { PmemKind } from '../kind/index.ts';
-import { maxValueBytes, meanValueBytes } from './content.ts';
-import type { LoadOptions, LoadResult } from './load.ts';
-import { GcClock, measurePairs } from './measure.ts';
-import { choosePlace, type Place } from './place.ts';
-import { describeKind, describeLoad, formatTable } from './report.ts';
-import { ValueService } from './service.ts';
-
-export interface DemoOptions {
-	/** Stay up instead of running the load. */
-	readonly serve?: boolean;
-	/** The port on 127.0.0.1; absent or 0: any free one. */
-	readonly port?: number;
-	/** The directory of the kind; absent: the first DAX mount, else tmpfs. */
-	readonly dir?: string;
-	/** The kind's maxSize in bytes; absent or 0: what the file system has. */
-	readonly maxSize?: number;
-	/** The most requests of the load. Default 20,000. */
-	readonly requests?: number;
-}
+import { PmemKind } from 'daxkind';
+import { maxValueBytes, meanValueBytes } from './content.mjs';
+import { GcClock, measurePairs } from './measure.mjs';
+import { parseOptions, UsageError, usage } from './options.mjs';
+import { choosePlace } from './place.mjs';
+import { describeKind, describeLoad, formatBytes, formatCount, formatRows } from './report.mjs';
+import { ValueService } from './service.mjs';
 
 /** A machine without KVM takes the VM's guest past this; the load then ends early. */
 const maxLoadSeconds = 15;
@@ -31,10 +18,10 @@ const maxLoadSeconds = 15;
 const aimedBytes = 32 * 2 ** 20;
 const spareBytes = 16 * maxValueBytes;
 
-/** Runs the demo. @returns The exit status: 1 when an answer was wrong or a block was left. */
-export async function runDemo(options: DemoOptions): Promise<number> {
+/** Runs the service. @returns The exit status: 1 when an answer was wrong or a block was left. */
+async function run(options) {
 	const place = choosePlace(options.dir);
-	const kind = PmemKind.create(place.directory, { maxSize: options.maxSize ?? 0 });
+	const kind = PmemKind.create(place.directory, { ...(options.maxSize !== undefined && { maxSize: options.maxSize }) });
 	const service = new ValueService(kind);
 	try {
 		const port = await service.listen(options.port);
@@ -45,9 +32,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 	}
 }
 
-async function serve(kind: PmemKind, service: ValueService, place: Place, port: number): Promise<number> {
+async function serve(kind, service, place, port) {
 	const url = `http://127.0.0.1:${port}`;
-	console.log(formatTable(describeKind(kind, place)));
+	console.log(formatRows(describeKind(kind, place)));
 	if (place.note) console.log(`\n${place.note}`);
 	console.log(
 		`\nserving on ${url}; try this in another terminal:\n` +
@@ -57,7 +44,7 @@ async function serve(kind: PmemKind, service: ValueService, place: Place, port: 
 			`  curl -X DELETE ${url}/values/greeting\n` +
 			'Ctrl-C ends it and gives the space back.',
 	);
-	await new Promise<void>((resolve) => {
+	await new Promise((resolve) => {
 		process.once('SIGINT', resolve).once('SIGTERM', resolve);
 	});
 	const { values, bytes } = service.counts;
@@ -65,31 +52,25 @@ async function serve(kind: PmemKind, service: ValueService, place: Place, port: 
 	return 0;
 }
 
-function runLoadInWorker(options: LoadOptions): Promise<LoadResult> {
+function runLoadInWorker(options) {
 	return new Promise((resolve, reject) => {
-		const worker = new Worker(new URL('./load-worker.js', import.meta.url), { workerData: options, execArgv: [] });
+		const worker = new Worker(new URL('./load-worker.mjs', import.meta.url), { workerData: options, execArgv: [] });
 		const end = () => void worker.terminate();
 		process.once('SIGINT', end).once('SIGTERM', end);
 		worker.once('message', resolve).once('error', reject);
 		worker.once('exit', () => {
 			process.off('SIGINT', end).off('SIGTERM', end);
-			reject(Object.assign(new Error('interrupted'), { code: 'ERR_DAXKIND_INTERRUPTED' }));
+			reject(Object.assign(new Error('interrupted'), { code: 'INTERRUPTED' }));
 		});
 	});
 }
 
-async function load(
-	kind: PmemKind,
-	service: ValueService,
-	place: Place,
-	port: number,
-	options: DemoOptions,
-): Promise<number> {
+async function load(kind, service, place, port, options) {
 	// The kind may be as large as the file system, and that partly full.
 	const { bavail, bsize } = statfsSync(kind.path);
 	const room = Math.max(0, Math.min(kind.capacity, bavail * bsize) - spareBytes);
 	const keys = Math.max(16, Math.floor(Math.min(aimedBytes, room / 4) / meanValueBytes));
-	const requests = options.requests ?? 20_000;
+	const { requests } = options;
 	console.log(`${formatCount(requests)} requests over ${formatCount(keys)} keys, values of 16 B to 256 KiB …`);
 	const clock = new GcClock();
 	const blocks = watchBlocks(kind);
@@ -107,13 +88,13 @@ async function load(
 		heapUsed: process.memoryUsage().heapUsed,
 		pairs: measurePairs(kind),
 	};
-	console.log(formatTable([...describeKind(kind, place), ...describeLoad(measured)]));
+	console.log(formatRows([...describeKind(kind, place), ...describeLoad(measured)]));
 	if (place.note) console.log(`\n${place.note}`);
 	return result.failed === 0 && result.get > 0 && measured.blocksLeft === 0 ? 0 : 1;
 }
 
 /** Looks at the number of blocks from time to time. `stop` gives the most that was seen. */
-function watchBlocks(kind: PmemKind): { stop(): number } {
+function watchBlocks(kind) {
 	let most = 0;
 	const timer = setInterval(() => {
 		most = Math.max(most, kind.stats().blocks);
@@ -125,3 +106,23 @@ function watchBlocks(kind: PmemKind): { stop(): number } {
 		},
 	};
 }
+
+/** Runs it by the command line. @returns The exit status. */
+async function main() {
+	// As SIGPIPE would: nobody reads what it finds out, or how to reach it.
+	process.stdout.on('error', () => process.exit(128 + constants.signals.SIGPIPE));
+	try {
+		const options = parseOptions(process.argv.slice(2));
+		if (!options.help) return await run(options);
+		console.log(usage);
+		return 0;
+	} catch (error) {
+		// With a code it is about the machine, and its message says all.
+		const isUsage = error instanceof UsageError;
+		if (!isUsage && error.code === undefined) throw error;
+		console.error(error.message + (isUsage ? '\n  (--help says more)' : ''));
+		return isUsage ? 2 : 1;
+	}
+}
+
+process.exitCode = await main();

@@ -1,30 +1,22 @@
 // What a malloc and a free cost here and now, and how long the garbage collector has run.
 import { PerformanceObserver, performance } from 'node:perf_hooks';
-import type { PmemKind } from '../kind/index.ts';
 
-const measuredSizes = [64, 1024, 16 * 1024, 256 * 1024] as const;
+const measuredSizes = [64, 1024, 16 * 1024, 256 * 1024];
 
 /** Nanoseconds that one call takes: the median of batches, which neither the compiler at work nor another process moves. */
-function nanoseconds(body: () => void, roundMs: number): number {
+function nanoseconds(body, roundMs) {
 	const batch = 1000;
-	const times: number[] = [];
+	const times = [];
 	const end = performance.now() + roundMs;
 	do {
 		const started = performance.now();
 		for (let i = 0; i < batch; i++) body();
 		times.push(performance.now() - started);
 	} while (performance.now() < end);
-	return (times.sort((a, b) => a - b)[times.length >> 1]! * 1e6) / batch;
+	return (times.sort((a, b) => a - b)[times.length >> 1] * 1e6) / batch;
 }
 
-/** What one malloc and one free cost together, and what Buffer.allocUnsafeSlow does. */
-export interface Pair {
-	readonly size: number;
-	readonly kindNs: number;
-	readonly bufferNs: number;
-}
-
-export function measurePairs(kind: PmemKind): Pair[] {
+export function measurePairs(kind) {
 	const roundMs = 60;
 	// In a guest without KVM the compiler takes this long to get to it.
 	nanoseconds(() => kind.free(kind.malloc(64)), 5 * roundMs);
@@ -39,13 +31,13 @@ export function measurePairs(kind: PmemKind): Pair[] {
 export class GcClock {
 	#ms = 0;
 	#runs = 0;
-	readonly #observer = new PerformanceObserver((list) => this.#add(list.getEntries()));
+	#observer = new PerformanceObserver((list) => this.#add(list.getEntries()));
 
 	constructor() {
 		this.#observer.observe({ entryTypes: ['gc'] });
 	}
 
-	#add(entries: ReadonlyArray<{ duration: number }>): void {
+	#add(entries) {
 		for (const { duration } of entries) {
 			this.#ms += duration;
 			this.#runs++;
@@ -53,7 +45,7 @@ export class GcClock {
 	}
 
 	/** Ends the measurement. */
-	async stop(): Promise<{ ms: number; runs: number }> {
+	async stop() {
 		// Entries are queued to the observer some turns after the collection.
 		await new Promise((resolve) => setTimeout(resolve, 10));
 		this.#add(this.#observer.takeRecords());

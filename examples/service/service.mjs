@@ -1,30 +1,15 @@
-// The service of the demo: an HTTP store that keeps every value in a block of a pmem kind. V8 holds keys and views only.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { OutOfMemoryError, type PmemKind } from '../kind/index.ts';
-
-/** A value, and how many responses are still reading its block. */
-interface Value {
-	readonly block: Buffer;
-	readers: number;
-	isCurrent: boolean;
-}
-
-/** What the service has seen. */
-export interface ServiceCounts {
-	/** Values, and their bytes, that are there now. */
-	values: number;
-	bytes: number;
-	/** The most bytes of values at one time. */
-	peakBytes: number;
-	/** Uploads refused with 507 because the kind was full. */
-	refused: number;
-}
+// An HTTP service that keeps every value in a block of a pmem kind. V8 holds keys and views only.
+//
+// The point to copy: a block may be freed only when no response sends it any more. So each value counts the responses that
+// read it.
+import { createServer } from 'node:http';
+import { OutOfMemoryError } from 'daxkind';
 
 /** An answer that is not a success; the text says what to do. */
 class HttpError extends Error {
-	readonly status: number;
+	status;
 
-	constructor(status: number, message: string) {
+	constructor(status, message) {
 		super(message);
 		this.status = status;
 	}
@@ -41,19 +26,23 @@ const firstChunkedBytes = 64 * 1024;
  * freed earlier would be overwritten under the socket.
  */
 export class ValueService {
-	readonly server: Server;
-	readonly #kind: PmemKind;
-	readonly #maxValueBytes: number;
-	readonly #values = new Map<string, Value>();
+	server;
+	#kind;
+	#maxValueBytes;
+	/** By their keys: the block of each, how many responses read it, and whether the key still names it. */
+	#values = new Map();
 	/** Answers that are not over: they may still read or fill a block. */
-	readonly #pending = new Set<Promise<unknown>>();
-	readonly #counts: ServiceCounts = { values: 0, bytes: 0, peakBytes: 0, refused: 0 };
+	#pending = new Set();
+	#counts = { values: 0, bytes: 0, peakBytes: 0, refused: 0 };
 
-	/** @param maxValueBytes The longest value taken; a longer upload is refused with 413. Default 64 MiB. */
-	constructor(kind: PmemKind, { maxValueBytes = 64 * 2 ** 20 }: { maxValueBytes?: number } = {}) {
+	/**
+	 * @param {import('daxkind').PmemKind} kind Where the values are kept; it stays the caller's.
+	 * @param {{ maxValueBytes?: number }} [options] The longest value taken; a longer upload is refused with 413. Default 64 MiB.
+	 */
+	constructor(kind, { maxValueBytes = 64 * 2 ** 20 } = {}) {
 		this.#kind = kind;
 		this.#maxValueBytes = maxValueBytes;
-		const listener = (request: IncomingMessage, response: ServerResponse) => {
+		const listener = (request, response) => {
 			const isClosed = new Promise((resolve) => response.once('close', resolve));
 			const ended = Promise.all([this.#answer(request, response), isClosed]);
 			this.#pending.add(ended);
@@ -64,20 +53,20 @@ export class ValueService {
 	}
 
 	/** What the service has seen up to now. */
-	get counts(): ServiceCounts {
+	get counts() {
 		return { ...this.#counts, values: this.#values.size };
 	}
 
 	/** Listens on 127.0.0.1. @returns The port. */
-	async listen(port = 0): Promise<number> {
-		await new Promise<void>((resolve, reject) => {
+	async listen(port = 0) {
+		await new Promise((resolve, reject) => {
 			this.server.once('error', reject).listen(port, '127.0.0.1', resolve);
 		});
-		return (this.server.address() as { port: number }).port;
+		return this.server.address().port;
 	}
 
 	/** Ends every connection and frees every block; the kind stays open. */
-	async close(): Promise<void> {
+	async close() {
 		const closed = new Promise((resolve) => this.server.close(resolve));
 		this.server.closeAllConnections();
 		await closed;
@@ -85,7 +74,7 @@ export class ValueService {
 		for (const key of [...this.#values.keys()]) this.#remove(key);
 	}
 
-	async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+	async #answer(request, response) {
 		try {
 			const pathname = request.url?.split('?', 1)[0] ?? '';
 			if (pathname === '/stats') this.#sendStats(request, response);
@@ -100,7 +89,7 @@ export class ValueService {
 		}
 	}
 
-	async #answerValue(key: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+	async #answerValue(key, request, response) {
 		switch (request.method) {
 			case 'GET':
 			case 'HEAD':
@@ -122,13 +111,13 @@ export class ValueService {
 		}
 	}
 
-	#get(key: string): Value {
+	#get(key) {
 		const value = this.#values.get(key);
 		if (!value) throw new HttpError(404, `no value under '${key}'`);
 		return value;
 	}
 
-	#send(value: Value, request: IncomingMessage, response: ServerResponse): void {
+	#send(value, request, response) {
 		const { block } = value;
 		value.readers++;
 		// 'close' comes after the last byte has gone to the kernel, and also when the client has gone.
@@ -141,7 +130,7 @@ export class ValueService {
 	}
 
 	/** Receives a body into a block of exactly its length. The block is the caller's. */
-	async #receive(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+	async #receive(request, response) {
 		const announced = request.headers['content-length'];
 		if (announced !== undefined && Number(announced) > this.#maxValueBytes) throw this.#tooLong();
 		let block = this.#kind.malloc(announced === undefined ? firstChunkedBytes : Number(announced));
@@ -149,7 +138,7 @@ export class ValueService {
 			if (request.headers.expect !== undefined) response.writeContinue();
 			let length = 0;
 			// Leaving the loop must not destroy the connection: the client has to hear why.
-			for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+			for await (const chunk of request.iterator({ destroyOnReturn: false })) {
 				if (length + chunk.length > this.#maxValueBytes) throw this.#tooLong();
 				if (length + chunk.length > block.length) {
 					block = this.#kind.realloc(block, Math.min(2 * (length + chunk.length), this.#maxValueBytes));
@@ -164,12 +153,12 @@ export class ValueService {
 		}
 	}
 
-	#tooLong(): HttpError {
+	#tooLong() {
 		return new HttpError(413, `a value has at most ${this.#maxValueBytes} bytes`);
 	}
 
 	/** @returns Whether the key is new. */
-	#replace(key: string, block: Buffer): boolean {
+	#replace(key, block) {
 		const isNew = !this.#remove(key);
 		this.#values.set(key, { block, readers: 0, isCurrent: true });
 		this.#counts.bytes += block.length;
@@ -178,7 +167,7 @@ export class ValueService {
 	}
 
 	/** @returns Whether there was a value. */
-	#remove(key: string): boolean {
+	#remove(key) {
 		const value = this.#values.get(key);
 		if (!value) return false;
 		this.#values.delete(key);
@@ -188,22 +177,22 @@ export class ValueService {
 		return true;
 	}
 
-	#freeIfUnused(value: Value): void {
+	#freeIfUnused(value) {
 		if (!value.isCurrent && value.readers === 0) this.#kind.free(value.block);
 	}
 
-	#sendStats(request: IncomingMessage, response: ServerResponse): void {
+	#sendStats(request, response) {
 		if (request.method !== 'GET') {
 			response.setHeader('allow', 'GET');
 			throw new HttpError(405, `${request.method} is not GET`);
 		}
 		const { path, dax, mapping, granularity } = this.#kind;
 		const body = { service: this.counts, kind: { path, dax, mapping, granularity, ...this.#kind.stats() } };
-		response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body, null, '\t')}\n`);
+		response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body, null, 2)}\n`);
 	}
 }
 
-function keyOf(pathname: string): string {
+function keyOf(pathname) {
 	const encoded = /^\/values\/(.+)$/.exec(pathname)?.[1];
 	if (encoded === undefined) throw new HttpError(404, `there are /values/KEY and /stats, but no ${pathname}`);
 	try {
@@ -213,8 +202,8 @@ function keyOf(pathname: string): string {
 	}
 }
 
-function sendError(response: ServerResponse, error: unknown): void {
+function sendError(response, error) {
 	const status = error instanceof HttpError ? error.status : error instanceof OutOfMemoryError ? 507 : 500;
-	const { message } = error as Error;
+	const { message } = error;
 	response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${message}\n`);
 }

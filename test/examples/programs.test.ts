@@ -1,0 +1,99 @@
+// The examples do what they say, and the service's command line is one that a person can use.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+
+function run(name: string, ...args: string[]) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [examples + name, ...args], { encoding: 'utf8' });
+	return { status, stdout, stderr };
+}
+
+const service = (...args: string[]) => run('service/main.mjs', ...args);
+
+test.each([
+	['hello.mjs', ['/dev/shm'], 'not on DAX\nhello, pmem\nundefined\n0 blocks left\n'],
+	['workers.mjs', [], '4 threads have sorted 1000000 numbers in place: true\n'],
+	['index.mjs', ['/dev/shm', '2000'], '2000 records, 64 bytes each, 0 of them wrong\n0 blocks left\n'],
+] as const)('%s', (name, args, stdout) => {
+	expect(run(name, ...args)).toEqual({ status: 0, stdout, stderr: '' });
+});
+
+test('each has its line in their README', () => {
+	const text = readFileSync(`${examples}README.md`, 'utf8');
+	const names = readdirSync(examples).filter((name) => name !== 'README.md');
+	expect(names.filter((name) => !text.includes(`[${name}`))).toEqual([]);
+});
+
+test('the service is loaded, verifies every byte, and reports', () => {
+	const { status, stdout } = service('--dir', '/dev/shm', '--max-size', '32M', '--requests', '300');
+	expect(status).toBe(0);
+	expect(stdout).toMatch(/^300 requests over \d+ keys/);
+	expect(stdout).toMatch(/^where +\/dev\/shm \(as chosen with --dir\)$/m);
+	expect(stdout).toMatch(/^DAX +NO: the file system is tmpfs, which has no DAX$/m);
+	expect(stdout).toMatch(/^capacity +32 MiB$/m);
+	expect(stdout).toMatch(/^verified +[\d,]+ answers, .*: every byte is right$/m);
+	expect(stdout).toMatch(/^blocks .* none left at the end$/m);
+	for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+});
+
+test('with --serve it stays up until it is ended', async () => {
+	const args = ['--serve', '--dir', '/dev/shm', '--max-size', '16M'];
+	const child = spawn(process.execPath, [`${examples}service/main.mjs`, ...args], {
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
+	let stdout = '';
+	child.stdout.setEncoding('utf8').on('data', (text) => {
+		stdout += text;
+	});
+	await expect.poll(() => stdout, { timeout: 20_000 }).toContain('Ctrl-C ends it');
+	const [url] = /http:\S+(?=;)/.exec(stdout)!;
+	expect((await fetch(`${url}/values/a`, { method: 'PUT', body: 'hello' })).status).toBe(201);
+	expect(await (await fetch(`${url}/values/a`)).text()).toBe('hello');
+	child.kill('SIGINT');
+	expect(await once(child, 'close')).toEqual([0, null]);
+	expect(stdout).toContain('closing: 1 values (5 B) are freed');
+});
+
+test.each([
+	[['--requests', '0'], "--requests must be a whole number of at least 1. Received '0'"],
+	[['--port', '65536'], "--port must be a whole number from 0 to 65535. Received '65536'"],
+	[['--max-size', '1M'], "--max-size must be a size of at least 16M, as 512M. Received '1M'"],
+	[['--nonsense'], "Unknown option '--nonsense'"],
+])('%j is wrong usage: status 2, and the flag by its name', (args, message) => {
+	const { status, stdout, stderr } = service(...args);
+	expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+	expect(stderr).toContain(message);
+	expect(stderr).toMatch(/\n {2}\(--help says more\)\n$/);
+});
+
+test('what the machine refuses is no wrong usage', () => {
+	expect(service('--dir', '/missing')).toEqual({
+		...{ status: 1, stdout: '' },
+		stderr: "ENOENT: no such file or directory, open '/missing'\n",
+	});
+});
+
+test('its help names every option, and fits in 90 columns', () => {
+	const { status, stdout } = service('--help');
+	expect(status).toBe(0);
+	for (const option of ['--vm', '--serve', '--port', '--dir', '--max-size', '--requests'])
+		expect(stdout).toContain(option);
+	for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(90);
+});
+
+test.each([[[]], [['--serve']]])('%j ends quietly when nobody reads its output', async (args) => {
+	const child = spawn(process.execPath, [`${examples}service/main.mjs`, ...args], {
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
+	child.stdout.destroy();
+	let stderr = '';
+	child.stderr.setEncoding('utf8').on('data', (text) => {
+		stderr += text;
+	});
+	expect(await once(child, 'close')).toEqual([141, null]);
+	expect(stderr).toBe('');
+});
