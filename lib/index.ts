@@ -23,7 +23,7 @@ export {
 	setDaxFlagAsync,
 	statx,
 	type Verdict,
-	whenEffective,
+	whenEffectiveAsync,
 } from './dax/index.ts';
 export type { SystemError } from './errors.ts';
 export type { JobOptions } from './jobs.ts';

@@ -121,13 +121,13 @@ Examples:
   daxkind badblocks --json pmem0 | jq -r '.parts[].path'`,
 		)
 		.action(async (path: string, { json = false }: { json?: boolean }) => {
-			const { badBlocks } = await import('../media/index.ts');
+			const { badBlocksAsync } = await import('../media/index.ts');
 			const line = progress(true);
 			await interruptible(async (signal) => {
 				try {
 					const onProgress = ({ files, directories, found }: BadBlocksProgress) =>
 						line.show(`${path}: ${formatCount(files + directories)} looked at, ${formatCount(found)} on bad blocks`);
-					const found = await badBlocks(path, { signal, onProgress });
+					const found = await badBlocksAsync(path, { signal, onProgress });
 					line.clear();
 					process.stdout.write(json ? toJson(badBlocksJson(found)) : formatBadBlocks(found));
 					const isUnsure = found.failures.length > 0 || found.doubts.length > 0;

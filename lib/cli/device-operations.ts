@@ -128,12 +128,12 @@ Examples:
   daxkind reconfigure-device --mode=devdax --force dax0.0`,
 		)
 		.action(async (devices: string[], { mode, json = false, persist, ...flags }: ReconfigureFlags) => {
-			const { reconfigureDevice } = await import('../device/index.ts');
+			const { reconfigureDeviceAsync } = await import('../device/index.ts');
 			await each<Reconfiguration>(devices, {
 				command: 'reconfigure-device',
 				json,
 				run: (device, signal, onProgress) =>
-					reconfigureDevice(device, mode, {
+					reconfigureDeviceAsync(device, mode, {
 						...flags,
 						...(persist !== undefined && { persist }),
 						signal,
@@ -160,11 +160,11 @@ function addOnline(program: Command): void {
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind online-memory dax0.0`)
 		.action(async (devices: string[], { movable, json = false }: { movable: boolean; json?: boolean }) => {
-			const { onlineMemory } = await import('../device/index.ts');
+			const { onlineMemoryAsync } = await import('../device/index.ts');
 			await each<MemoryChange>(devices, {
 				command: 'online-memory',
 				json,
-				run: (device, signal, onProgress) => onlineMemory(device, { movable, signal, onProgress }),
+				run: (device, signal, onProgress) => onlineMemoryAsync(device, { movable, signal, onProgress }),
 				say: (_, { changed, device }) =>
 					`${device.name}: ${changed === 0 ? 'nothing to be done' : `${blocks(changed)} brought online`}${memoryWords(device)}`,
 				toJson: changeJson,
@@ -183,11 +183,11 @@ function addOffline(program: Command): void {
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind offline-memory dax0.0`)
 		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
-			const { offlineMemory } = await import('../device/index.ts');
+			const { offlineMemoryAsync } = await import('../device/index.ts');
 			await each<MemoryChange>(devices, {
 				command: 'offline-memory',
 				json,
-				run: (device, signal, onProgress) => offlineMemory(device, { signal, onProgress }),
+				run: (device, signal, onProgress) => offlineMemoryAsync(device, { signal, onProgress }),
 				say: (_, { changed, device }) =>
 					`${device.name}: ${changed === 0 ? 'nothing to be done' : `${blocks(changed)} taken offline`}${memoryWords(device)}`,
 				toJson: changeJson,
@@ -276,11 +276,11 @@ function addCreate(program: Command): void {
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind create-device hmem.0 --size 16G`)
 		.action(async (region: string, { json = false, ...options }: CreateFlags) => {
-			const { createDevice } = await import('../device/index.ts');
+			const { createDeviceAsync } = await import('../device/index.ts');
 			await each<DeviceChange>([region], {
 				command: 'create-device',
 				json,
-				run: (given, signal) => createDevice(given, { ...options, signal }),
+				run: (given, signal) => createDeviceAsync(given, { ...options, signal }),
 				say: (_, { device }) => `${device.name} has ${formatBytes(device.size ?? 0)} of ${device.region}`,
 				toJson: changeJson,
 			});
@@ -298,11 +298,11 @@ function addDestroy(program: Command): void {
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind destroy-device dax0.1`)
 		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
-			const { destroyDevice } = await import('../device/index.ts');
+			const { destroyDeviceAsync } = await import('../device/index.ts');
 			await each<{ changed: boolean; region: DaxRegion }>(devices, {
 				command: 'destroy-device',
 				json,
-				run: (device) => destroyDevice(device),
+				run: (device) => destroyDeviceAsync(device),
 				say: (device, { changed, region }) =>
 					`${device} ${changed ? 'is destroyed' : 'has no memory already, and stays; nothing was done'}: ${formatBytes(region.availableSize ?? 0)} of ${region.name} are free`,
 				toJson: ({ changed, region }) => ({ changed, ...regionJson(region) }),
@@ -320,11 +320,11 @@ function addSwitch(program: Command, verb: 'enable' | 'disable', summary: string
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind ${verb}-device dax0.0`)
 		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
-			const { disableDevice, enableDevice } = await import('../device/index.ts');
+			const { disableDeviceAsync, enableDeviceAsync } = await import('../device/index.ts');
 			await each<DeviceChange>(devices, {
 				command: `${verb}-device`,
 				json,
-				run: (device) => (verb === 'enable' ? enableDevice(device) : disableDevice(device)),
+				run: (device) => (verb === 'enable' ? enableDeviceAsync(device) : disableDeviceAsync(device)),
 				say: (_, { changed, device }) =>
 					`${device.name} is ${device.mode === 'disabled' ? 'disabled' : `in ${device.mode} mode`}${changed ? '' : ' already; nothing was done'}`,
 				toJson: changeJson,

@@ -83,7 +83,7 @@ const repairJson = ({ parts: all, remains, ...rest }: Repair) => ({
 });
 
 async function run(path: string, flags: Flags): Promise<void> {
-	const { repair } = await import('../media/index.ts');
+	const { repairAsync } = await import('../media/index.ts');
 	const { from, zeros = false, method, yes = false, json = false } = flags;
 	const line = progress(true);
 	await interruptible(async (signal) => {
@@ -91,7 +91,7 @@ async function run(path: string, flags: Flags): Promise<void> {
 			line.show(`${file}: ${formatBytes(done)} of ${formatBytes(total)}`);
 		try {
 			const options: RepairOptions = { method, zeros, dryRun: !yes, signal, onProgress };
-			const done = await repair(path, { ...options, ...(from !== undefined && { from }) });
+			const done = await repairAsync(path, { ...options, ...(from !== undefined && { from }) });
 			line.clear();
 			process.stdout.write(json ? toJson(repairJson(done)) : formatRepair(done, flags));
 			process.exitCode = done.isRepaired ? 0 : 1;

@@ -110,7 +110,7 @@ function requireRecursive({ recursive = false }: SetDaxFlagOptions): boolean {
  *
  * The flag decides only where files are on DAX by it: on ext4 and XFS mounted with dax=inode, their default, on a device that can do
  * DAX. It can be set everywhere else on them, too. A file changes its state only when nobody has it open or mapped any more; see
- * `pending` and {@link whenEffective}. No data are lost by that. On a directory it is for what is made there from now on.
+ * `pending` and {@link whenEffectiveAsync}. No data are lost by that. On a directory it is for what is made there from now on.
  *
  * With `recursive` it blocks the thread until all is done; {@link setDaxFlagAsync} does not. A failure below the path is reported in
  * `failures`, and the rest goes on; so is one at the path itself if it says nothing about what is below, as EPERM.

@@ -37,4 +37,4 @@ export type {
 	NewFileReport,
 } from './report.ts';
 export { statx } from './statx.ts';
-export { whenEffective } from './when-effective.ts';
+export { whenEffectiveAsync } from './when-effective.ts';

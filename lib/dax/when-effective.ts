@@ -45,9 +45,9 @@ function ignored(path: string, { flag, effective }: DaxFlag): Error {
  * inline data…; the message says what. SystemError as of {@link getDaxFlag}. The signal's reason.
  * @example
  * setDaxFlag('/mnt/pmem/table', true);
- * await whenEffective('/mnt/pmem/table', { signal: AbortSignal.timeout(5_000) });
+ * await whenEffectiveAsync('/mnt/pmem/table', { signal: AbortSignal.timeout(5_000) });
  */
-export async function whenEffective(path: string | URL, options?: JobOptions): Promise<DaxFlag> {
+export async function whenEffectiveAsync(path: string | URL, options?: JobOptions): Promise<DaxFlag> {
 	const checked = requirePath('path', path);
 	const { signal } = checkJobOptions(options);
 	for (let interval = firstIntervalMs; ; interval = Math.min(2 * interval, lastIntervalMs)) {

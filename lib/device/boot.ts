@@ -129,7 +129,7 @@ function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
 }
 
 /**
- * What mode a device will be in after a reboot: by what `reconfigureDevice` was asked to persist, by daxctl's configuration
+ * What mode a device will be in after a reboot: by what `reconfigureDeviceAsync` was asked to persist, by daxctl's configuration
  * (/etc/daxctl.conf.d) if this machine applies it at boot, or else by the kernel.
  *
  * @param device dax0.0, or its node.

@@ -117,9 +117,9 @@ export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Prom
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_REGION, ERR_DAXKIND_STATIC_REGION, ERR_DAXKIND_REGION_FULL,
  *   ERR_DAXKIND_DEVICE_FAILED if the kernel refuses a step; the device is removed again then. EACCES (open) for another user than root.
  * @example
- * const { device } = await createDevice('hmem.0', { size: 2 ** 30 });
+ * const { device } = await createDeviceAsync('hmem.0', { size: 2 ** 30 });
  */
-export async function createDevice(region: number | string, options?: CreateDeviceOptions): Promise<DeviceChange> {
+export async function createDeviceAsync(region: number | string, options?: CreateDeviceOptions): Promise<DeviceChange> {
 	const given = requireOptions<CreateDeviceOptions>('options', options);
 	requireKnownOptions('options', given, ['size', 'align', 'signal']);
 	const { signal } = checkJobOptions(given);
@@ -184,7 +184,7 @@ function requireUnused(tree: Tree, device: DaxDevice): void {
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_STATIC_REGION, ERR_DAXKIND_DEVICE_IN_USE,
  *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
-export async function destroyDevice(
+export async function destroyDeviceAsync(
 	device: string,
 	options?: JobOptions,
 ): Promise<{ changed: boolean; region: DaxRegion }> {
@@ -215,7 +215,7 @@ export async function destroyDevice(
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_DEVICE_EMPTY, ERR_DAXKIND_NO_DRIVER,
  *   ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
-export async function enableDevice(device: string, options?: JobOptions): Promise<DeviceChange> {
+export async function enableDeviceAsync(device: string, options?: JobOptions): Promise<DeviceChange> {
 	checkSignal(options);
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
@@ -242,7 +242,7 @@ export async function enableDevice(device: string, options?: JobOptions): Promis
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_IN_USE,
  *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
-export async function disableDevice(device: string, options?: JobOptions): Promise<DeviceChange> {
+export async function disableDeviceAsync(device: string, options?: JobOptions): Promise<DeviceChange> {
 	checkSignal(options);
 	const tree = treeAt();
 	const found = requireDevice(tree, device);

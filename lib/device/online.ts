@@ -52,7 +52,7 @@ function memoryOf({ name, mode, memory, reasons }: DaxDevice): DeviceMemory {
  *   ERR_DAXKIND_WRONG_ZONE if memory that is to be movable is online in another zone, ERR_DAXKIND_MEMORY_FAILED. A system error of write; EACCES (open) for
  *   another user than root. The signal's reason; blocks that are online by then stay so.
  */
-export async function onlineMemory(device: string, options?: OnlineMemoryOptions): Promise<MemoryChange> {
+export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOptions): Promise<MemoryChange> {
 	const { movable, ...given } = checkDeviceOptions(options, { movable: true });
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
@@ -79,7 +79,7 @@ export async function onlineMemory(device: string, options?: OnlineMemoryOptions
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_WRONG_MODE, ERR_DAXKIND_NO_HOTPLUG,
  *   ERR_DAXKIND_MEMORY_BUSY. EACCES (open) for another user than root; the signal's reason.
  */
-export async function offlineMemory(device: string, options?: DeviceOptions): Promise<MemoryChange> {
+export async function offlineMemoryAsync(device: string, options?: DeviceOptions): Promise<MemoryChange> {
 	const given = checkDeviceOptions(options, {});
 	const tree = treeAt();
 	const found = requireDevice(tree, device);

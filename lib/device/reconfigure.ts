@@ -177,7 +177,7 @@ async function makeDevdax(tree: Tree, kernel: Kernel, device: DaxDevice, setting
 }
 
 /**
- * {@link reconfigureDevice}, of a device of a tree.
+ * {@link reconfigureDeviceAsync}, of a device of a tree.
  *
  * @throws What stands in the way, before anything is changed.
  */
@@ -229,10 +229,10 @@ function keep(tree: Tree, device: DaxDevice, how: Persistence | undefined): bool
  *   ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`).
  * @throws EACCES or EROFS (open) if this process may not; TypeError and RangeError for arguments; the signal's reason.
  * @example
- * const { device } = await reconfigureDevice('dax0.0', 'system-ram');
+ * const { device } = await reconfigureDeviceAsync('dax0.0', 'system-ram');
  * console.log(device.targetNode, device.memory?.online);
  */
-export async function reconfigureDevice(
+export async function reconfigureDeviceAsync(
 	device: string,
 	mode: 'devdax' | 'system-ram',
 	options?: ReconfigureOptions,

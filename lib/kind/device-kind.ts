@@ -140,7 +140,7 @@ export let deviceKindOf: (handle: KindHandle) => DeviceKind;
  * it, too.
  *
  * If the device's driver is taken away while the kind is open (reconfigure-device, ndctl disable-namespace), the kernel neither waits nor
- * refuses: the next access reads zeros, and `onMediaError` says so. daxkind's own reconfigureDevice looks, and refuses.
+ * refuses: the next access reads zeros, and `onMediaError` says so. daxkind's own reconfigureDeviceAsync looks, and refuses.
  *
  * ```js
  * import { DeviceKind } from 'daxkind';

@@ -486,7 +486,7 @@ export abstract class Kind extends Allocator {
 	 * @throws A system error of `fallocate` (ENOSPC), `madvise` or `pthread_create` (EAGAIN); the signal's reason. What was reserved stays.
 	 * @throws Error ERR_INVALID_STATE after `close`, also when the last that held the kind closed it meanwhile.
 	 */
-	async prefault(options?: ProgressOptions): Promise<void> {
+	async prefaultAsync(options?: ProgressOptions): Promise<void> {
 		Kind.#check(this);
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();

@@ -238,9 +238,9 @@ export class NodeKind extends Kind {
 	 * @throws ERR_DAXKIND_NODE_FULL with `path` and `remedy` if the nodes cannot give all of it; ERR_INVALID_STATE after `close`; the
 	 *   signal's reason.
 	 */
-	override async prefault(options?: ProgressOptions): Promise<void> {
+	override async prefaultAsync(options?: ProgressOptions): Promise<void> {
 		try {
-			await super.prefault(options);
+			await super.prefaultAsync(options);
 		} catch (error) {
 			throw explained(error, this.path);
 		}

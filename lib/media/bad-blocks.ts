@@ -227,10 +227,10 @@ function nodeOf(path: string): string {
  * @throws SystemError of `statx` or `open` if there is no such path, or it cannot be reached; EAGAIN of `pthread_create`; the signal's
  * reason.
  * @example
- * const { parts, unowned, doubts } = await badBlocks('/mnt/pmem');
+ * const { parts, unowned, doubts } = await badBlocksAsync('/mnt/pmem');
  * for (const { path, offset, length } of parts) console.log(`${path}: ${length} bytes at ${offset} cannot be read`);
  */
-export async function badBlocks(path: string | URL, options?: BadBlocksOptions): Promise<BadBlocks> {
+export async function badBlocksAsync(path: string | URL, options?: BadBlocksOptions): Promise<BadBlocks> {
 	const checked = nodeOf(requirePath('path', path));
 	const given = checkJobOptions(options);
 	requireKnownOptions('options', options ?? {}, ['signal', 'onProgress']);

@@ -2,7 +2,7 @@
 // `daxkind/media`.
 
 export type { Range } from '../byte-ranges.ts';
-export { type BadBlocksOptions, badBlocks } from './bad-blocks.ts';
+export { type BadBlocksOptions, badBlocksAsync } from './bad-blocks.ts';
 export type { BadRange, DeviceList } from './device-list.ts';
 export { type BadRangesOptions, badRangesIn, type Extent } from './ranges.ts';
 export {
@@ -11,7 +11,7 @@ export {
 	type RepairMethod,
 	type RepairOptions,
 	type RepairProgress,
-	repair,
+	repairAsync,
 } from './repair.ts';
 export type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
 export { type BadUnder, badUnder } from './under.ts';

@@ -9,7 +9,7 @@ import { invalidArgValue, type Refusal, refusal, type SystemError, systemError }
 import { formatBytes, quoted } from '../format.ts';
 import { type CheckedJobOptions, checkJobOptions, finish, throwIfAborted, type WatchedJobOptions } from '../jobs.ts';
 import { type NativeJob, native, type RepairedPages } from '../native.ts';
-import { badBlocks, blockSizeAt } from './bad-blocks.ts';
+import { badBlocksAsync, blockSizeAt } from './bad-blocks.ts';
 import { type DeviceList, readDeviceList } from './device-list.ts';
 import { rangeBytes } from './ranges.ts';
 import type { BadBlocks, BadPart } from './report.ts';
@@ -515,12 +515,12 @@ const isDone = ({ outcome, remedy }: RepairedPart) =>
  * @throws Error ERR_DAXKIND_NO_CONTENT: there is neither `from` nor `zeros`, or the backup is no good; ERR_DAXKIND_CANNOT_CLEAR: a
  * device-DAX device. SystemError of `open`, `statx` or `fdatasync`; the signal's reason.
  * @example
- * const { isRepaired, parts, lost } = await repair('/mnt/pmem/table', { from: '/backup/table' });
+ * const { isRepaired, parts, lost } = await repairAsync('/mnt/pmem/table', { from: '/backup/table' });
  */
-export async function repair(path: string | URL, options?: RepairOptions): Promise<Repair> {
+export async function repairAsync(path: string | URL, options?: RepairOptions): Promise<Repair> {
 	const checked = check(options);
 	const { method, dryRun, signal } = checked;
-	const look = () => badBlocks(path, signal === undefined ? {} : { signal });
+	const look = () => badBlocksAsync(path, signal === undefined ? {} : { signal });
 	const found = await look();
 	if (found.type === 'DAX device' && (found.device?.ranges.length ?? 0) > 0) throw refuseDaxDevice(found);
 	if (found.type === 'block device' && method !== 'rewrite') {

@@ -1,4 +1,4 @@
-// What badBlocks() finds out: the types of its report.
+// What badBlocksAsync() finds out: the types of its report.
 
 import type { Range } from '../byte-ranges.ts';
 import type { SystemError } from '../errors.ts';

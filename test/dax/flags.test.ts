@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { getDaxFlag, setDaxFlag, setDaxFlagAsync, whenEffective } from 'daxkind';
+import { getDaxFlag, setDaxFlag, setDaxFlagAsync, whenEffectiveAsync } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { directoryWithFlag, temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
@@ -37,9 +37,9 @@ test('waiting for the flag to be in effect ends at once where it is, and where i
 	const directory = directoryWithFlag(skip);
 	const file = newFile(directory);
 	for (const path of [file, directory]) {
-		expect(await whenEffective(path)).toEqual({ flag: false, effective: false, pending: false });
+		expect(await whenEffectiveAsync(path)).toEqual({ flag: false, effective: false, pending: false });
 		setDaxFlag(path, true);
-		await expect(whenEffective(path)).rejects.toMatchObject({
+		await expect(whenEffectiveAsync(path)).rejects.toMatchObject({
 			code: 'ERR_DAXKIND_FLAG_IGNORED',
 			message: expect.stringMatching(/is set, but does not decide: .+ \(it is not on DAX\)$/),
 		});
@@ -52,7 +52,7 @@ const whole: [string, (path: string) => unknown][] = [
 	['setDaxFlagAsync', (path) => setDaxFlagAsync(path, true)],
 	['recursive setDaxFlagAsync', (path) => setDaxFlagAsync(path, true, { recursive: true })],
 ];
-const every: typeof whole = [['getDaxFlag', getDaxFlag], ['whenEffective', whenEffective], ...whole];
+const every: typeof whole = [['getDaxFlag', getDaxFlag], ['whenEffectiveAsync', whenEffectiveAsync], ...whole];
 
 /** The error that a call throws or rejects with. */
 async function errorOf(call: (path: string) => unknown, path: string): Promise<NodeJS.ErrnoException> {
@@ -151,13 +151,13 @@ test.each<[unknown]>([[null], [1], [{ recursive: 1 }], [{ signal: {} }], [{ onPr
 	},
 );
 
-test('the synchronous call and whenEffective check their options, too', async () => {
+test('the synchronous call and whenEffectiveAsync check their options, too', async () => {
 	const expected = { code: 'ERR_INVALID_ARG_TYPE' };
 	for (const options of [null, 1, { recursive: 1 }]) {
 		expect(() => setDaxFlag(tmpfs, true, options as never)).toThrow(expect.objectContaining(expected));
 	}
 	for (const options of [null, 1, { signal: {} }]) {
-		await expect(whenEffective(tmpfs, options as never)).rejects.toMatchObject(expected);
+		await expect(whenEffectiveAsync(tmpfs, options as never)).rejects.toMatchObject(expected);
 	}
 });
 
@@ -166,6 +166,6 @@ test('a signal that is aborted already is the reason, and nothing has changed', 
 	const reason = new Error('not wanted');
 	const signal = AbortSignal.abort(reason);
 	await expect(setDaxFlagAsync(directory, true, { signal })).rejects.toBe(reason);
-	await expect(whenEffective(directory, { signal })).rejects.toBe(reason);
+	await expect(whenEffectiveAsync(directory, { signal })).rejects.toBe(reason);
 	expect(getDaxFlag(directory).flag).toBe(false);
 });

@@ -248,7 +248,7 @@ test('prefault goes on past pages that are lost, and tells them', async () => {
 	const errors: KindMediaError[] = [];
 	const { kind, truncate } = lossyKind({ onMediaError: (error) => errors.push(error) }, MiB);
 	truncate(MiB / 2);
-	await kind.prefault();
+	await kind.prefaultAsync();
 	await until(() => errors.reduce((sum, { length }) => sum + length, 0) >= MiB / 2);
 	expect(kind.stats()).toMatchObject({ lost: MiB / 2, free: MiB / 2 });
 	kind.close();

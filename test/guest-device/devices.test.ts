@@ -3,21 +3,21 @@ import { spawn } from 'node:child_process';
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
-	createDevice,
+	createDeviceAsync,
 	type DaxDevice,
 	type DaxRegion,
-	destroyDevice,
+	destroyDeviceAsync,
 	deviceModel,
-	disableDevice,
-	enableDevice,
+	disableDeviceAsync,
+	enableDeviceAsync,
 	getDevice,
 	holdersOf,
 	listDevices,
 	listRegions,
 	modeAfterReboot,
-	offlineMemory,
-	onlineMemory,
-	reconfigureDevice,
+	offlineMemoryAsync,
+	onlineMemoryAsync,
+	reconfigureDeviceAsync,
 } from 'daxkind/device';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deviceJson, regionJson } from '#lib/cli/devices.js';
@@ -85,16 +85,16 @@ beforeEach(() => {
 	writeFileSync(autoOnline, 'offline');
 });
 afterEach(async () => {
-	for (const device of [devdax, hmem]) await reconfigureDevice(device, 'devdax', { force: true });
+	for (const device of [devdax, hmem]) await reconfigureDeviceAsync(device, 'devdax', { force: true });
 	writeFileSync(autoOnline, policy);
 });
 
 describe('devices', () => {
 	test.skipIf(!hasDaxctl)('are what daxctl lists, in each mode', async () => {
 		compareWithDaxctl();
-		await reconfigureDevice(devdax, 'system-ram');
+		await reconfigureDeviceAsync(devdax, 'system-ram');
 		compareWithDaxctl();
-		await offlineMemory(devdax);
+		await offlineMemoryAsync(devdax);
 		compareWithDaxctl();
 	});
 
@@ -131,31 +131,31 @@ describe('devices', () => {
 	});
 });
 
-describe('reconfigureDevice', () => {
+describe('reconfigureDeviceAsync', () => {
 	test('moves a device to system-ram and back, ten times', async () => {
 		const { targetNode } = getDevice(devdax);
 		for (let round = 0; round < 10; round++) {
-			const there = await reconfigureDevice(devdax, 'system-ram');
+			const there = await reconfigureDeviceAsync(devdax, 'system-ram');
 			expect(there).toMatchObject({ changed: true, before: 'devdax', device: { mode: 'system-ram' } });
 			expect(there.device.memory).toMatchObject({ online: there.device.memory!.total, zone: 'Movable', movable: true });
 			expect(readFileSync(`/sys/devices/system/node/node${targetNode}/meminfo`, 'utf8')).toMatch(/MemTotal: +[1-9]/);
-			const back = await reconfigureDevice(devdax, 'devdax', { force: true });
+			const back = await reconfigureDeviceAsync(devdax, 'devdax', { force: true });
 			expect(back).toMatchObject({ changed: true, before: 'system-ram', device: { mode: 'devdax' } });
 			expect(readFileSync('/proc/iomem', 'utf8')).not.toContain('(kmem)');
 		}
 	});
 
 	test('says that nothing was done where there is nothing to do', async () => {
-		expect(await reconfigureDevice(devdax, 'devdax')).toMatchObject({ changed: false });
-		await reconfigureDevice(devdax, 'system-ram');
-		expect(await reconfigureDevice(devdax, 'system-ram')).toMatchObject({ changed: false });
+		expect(await reconfigureDeviceAsync(devdax, 'devdax')).toMatchObject({ changed: false });
+		await reconfigureDeviceAsync(devdax, 'system-ram');
+		expect(await reconfigureDeviceAsync(devdax, 'system-ram')).toMatchObject({ changed: false });
 	});
 
 	test('reports each block that goes on- or offline', async () => {
 		const seen: string[] = [];
 		const onProgress = ({ step, done, total }: { step: string; done: number; total: number }) =>
 			seen.push(`${step} ${done}/${total}`);
-		const { device } = await reconfigureDevice(devdax, 'system-ram', { onProgress });
+		const { device } = await reconfigureDeviceAsync(devdax, 'system-ram', { onProgress });
 		const total = device.memory!.total;
 		expect(seen).toEqual([
 			'driver 0/1',
@@ -165,22 +165,22 @@ describe('reconfigureDevice', () => {
 	});
 
 	test('leaves the memory offline if that is wanted', async () => {
-		const { device } = await reconfigureDevice(devdax, 'system-ram', { online: false });
+		const { device } = await reconfigureDeviceAsync(devdax, 'system-ram', { online: false });
 		expect(device.memory).toMatchObject({ online: 0 });
-		expect(await reconfigureDevice(devdax, 'devdax')).toMatchObject({ changed: true });
+		expect(await reconfigureDeviceAsync(devdax, 'devdax')).toMatchObject({ changed: true });
 	});
 
 	test('refuses online memory without force, and a policy that would bring it online elsewhere', async () => {
 		writeFileSync(autoOnline, 'online');
-		await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(
+		await expect(reconfigureDeviceAsync(devdax, 'system-ram')).rejects.toEqual(
 			refused('ERR_DAXKIND_AUTO_ONLINE', name, /force/),
 		);
 		expect(getDevice(devdax).mode).toBe('devdax');
-		const { device } = await reconfigureDevice(devdax, 'system-ram', { force: true });
+		const { device } = await reconfigureDeviceAsync(devdax, 'system-ram', { force: true });
 		expect(device.memory).toMatchObject({ movable: true });
 		expect(readFileSync(autoOnline, 'utf8')).toBe('online\n');
 		const online = refused('ERR_DAXKIND_MEMORY_ONLINE', name, /offline-memory/);
-		await expect(reconfigureDevice(devdax, 'devdax')).rejects.toEqual(online);
+		await expect(reconfigureDeviceAsync(devdax, 'devdax')).rejects.toEqual(online);
 		expect(getDevice(devdax).memory).toMatchObject({ online: device.memory!.total });
 	});
 
@@ -192,14 +192,14 @@ describe('reconfigureDevice', () => {
 		});
 		try {
 			await new Promise((resolve) => child.stdout.once('data', resolve));
-			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(
+			await expect(reconfigureDeviceAsync(devdax, 'system-ram')).rejects.toEqual(
 				expect.objectContaining({
 					code: 'ERR_DAXKIND_DEVICE_IN_USE',
 					path: name,
 					message: expect.stringContaining(`process ${child.pid}`),
 				}),
 			);
-			await expect(disableDevice(devdax)).rejects.toMatchObject({ code: 'ERR_DAXKIND_DEVICE_IN_USE' });
+			await expect(disableDeviceAsync(devdax)).rejects.toMatchObject({ code: 'ERR_DAXKIND_DEVICE_IN_USE' });
 			expect(child.exitCode).toBeNull();
 		} finally {
 			const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -221,7 +221,7 @@ sys.stdin.read()`;
 		try {
 			await new Promise((resolve) => child.stdout.once('data', resolve));
 			expect(holdersOf(getDevice(devdax))).toEqual([{ pid: child.pid, command: 'python3' }]);
-			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(
+			await expect(reconfigureDeviceAsync(devdax, 'system-ram')).rejects.toEqual(
 				refused('ERR_DAXKIND_DEVICE_IN_USE', name, new RegExp(`kill ${child.pid}`)),
 			);
 		} finally {
@@ -236,17 +236,19 @@ sys.stdin.read()`;
 		sh(`cd ${directory} && mknod same c ${major} ${minor} && mknod other b ${major} ${minor}`);
 		expect(getDevice(join(directory, 'same')).name).toBe(name);
 		const other = join(directory, 'other');
-		await expect(reconfigureDevice(other, 'devdax')).rejects.toEqual(refused('ERR_DAXKIND_NO_DEVICE', other, /dax/));
+		await expect(reconfigureDeviceAsync(other, 'devdax')).rejects.toEqual(
+			refused('ERR_DAXKIND_NO_DEVICE', other, /dax/),
+		);
 	});
 
 	test.skipIf(!hasPython)('gives up memory with a pinned page, names why, and leaves it online', async () => {
-		const { device } = await reconfigureDevice(devdax, 'system-ram');
+		const { device } = await reconfigureDeviceAsync(devdax, 'system-ram');
 		const child = spawn('python3', ['-c', pin, `${device.targetNode}`], { stdio: ['pipe', 'pipe', 'inherit'] });
 		const ended = new Promise((resolve) => child.once('exit', resolve));
 		try {
 			await new Promise((resolve) => child.stdout.once('data', resolve));
 			const busy = refused('ERR_DAXKIND_MEMORY_BUSY', name, /end what uses that memory/);
-			const moving = reconfigureDevice(devdax, 'devdax', { force: true, blockLimitMs: 3000 });
+			const moving = reconfigureDeviceAsync(devdax, 'devdax', { force: true, blockLimitMs: 3000 });
 			await expect(moving).rejects.toEqual(busy);
 			await expect(moving).rejects.toThrow(/pages of it are pinned.* within 3 s/);
 			expect(getDevice(devdax)).toMatchObject({
@@ -257,7 +259,7 @@ sys.stdin.read()`;
 			child.stdin.end();
 			await ended;
 		}
-		expect(await reconfigureDevice(devdax, 'devdax', { force: true })).toMatchObject({ changed: true });
+		expect(await reconfigureDeviceAsync(devdax, 'devdax', { force: true })).toMatchObject({ changed: true });
 	});
 
 	test('refuses a device whose memory would be on no node', async () => {
@@ -267,7 +269,7 @@ sys.stdin.read()`;
 		sh(`mount --bind ${nowhere} ${file}`);
 		try {
 			const noNode = refused('ERR_DAXKIND_NO_TARGET_NODE', name, /firmware/);
-			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(noNode);
+			await expect(reconfigureDeviceAsync(devdax, 'system-ram')).rejects.toEqual(noNode);
 			expect(getDevice(devdax)).toMatchObject({ mode: 'devdax', targetNode: undefined });
 		} finally {
 			sh(`umount ${file}`);
@@ -281,17 +283,17 @@ sys.stdin.read()`;
 		writeFileSync(program, '/bin/false');
 		try {
 			const noDriver = refused('ERR_DAXKIND_NO_DRIVER', name, /CONFIG_DEV_DAX_KMEM/);
-			await expect(reconfigureDevice(devdax, 'system-ram')).rejects.toEqual(noDriver);
+			await expect(reconfigureDeviceAsync(devdax, 'system-ram')).rejects.toEqual(noDriver);
 			expect(getDevice(devdax).mode).toBe('devdax');
 		} finally {
 			writeFileSync(program, modprobe);
 		}
-		expect(await reconfigureDevice(devdax, 'system-ram')).toMatchObject({ changed: true });
+		expect(await reconfigureDeviceAsync(devdax, 'system-ram')).toMatchObject({ changed: true });
 	});
 
 	test('refuses a device without a whole memory block', async () => {
 		const small = basename(smallDevdax);
-		await expect(reconfigureDevice(smallDevdax, 'system-ram')).rejects.toEqual(
+		await expect(reconfigureDeviceAsync(smallDevdax, 'system-ram')).rejects.toEqual(
 			refused('ERR_DAXKIND_DEVICE_TOO_SMALL', small, /larger/),
 		);
 		expect(getDevice(smallDevdax).mode).toBe('devdax');
@@ -302,14 +304,18 @@ sys.stdin.read()`;
 		['a node of something else', '/dev/null', /dax/],
 		['a path that there is not', '/dev/dax99.0', /dax/],
 	])('refuses %s', async (_, device, remedy) => {
-		await expect(reconfigureDevice(device, 'devdax')).rejects.toEqual(refused('ERR_DAXKIND_NO_DEVICE', device, remedy));
+		await expect(reconfigureDeviceAsync(device, 'devdax')).rejects.toEqual(
+			refused('ERR_DAXKIND_NO_DEVICE', device, remedy),
+		);
 	});
 
 	test('can be aborted while blocks go online, which stay as they are', async () => {
 		const stop = new AbortController();
 		const onProgress = ({ step, done }: { step: string; done: number }) =>
 			step === 'online' && done === 1 && stop.abort('enough');
-		await expect(reconfigureDevice(devdax, 'system-ram', { signal: stop.signal, onProgress })).rejects.toBe('enough');
+		await expect(reconfigureDeviceAsync(devdax, 'system-ram', { signal: stop.signal, onProgress })).rejects.toBe(
+			'enough',
+		);
 		expect(getDevice(devdax)).toMatchObject({ mode: 'system-ram', memory: { online: 1 } });
 	});
 });
@@ -321,51 +327,51 @@ describe('persist', () => {
 	test('has the mode at each boot, by a rule that knows the device and a unit that sets it', async () => {
 		sh('mkdir -p /etc/udev/rules.d /etc/systemd/system');
 		const uuid = sh(`cat ${realpathSync(`/sys/bus/dax/devices/${name}`)}/../uuid`);
-		const there = await reconfigureDevice(devdax, 'system-ram', { persist: true, movable: false });
+		const there = await reconfigureDeviceAsync(devdax, 'system-ram', { persist: true, movable: false });
 		expect(there.boot).toMatchObject({ mode: 'system-ram', applied: true });
 		const [unit = '', rule = ''] = files();
 		expect(readFileSync(rule, 'utf8')).toContain(`ATTRS{uuid}=="${uuid}"`);
 		const command = /^ExecStart=(.*)$/m.exec(readFileSync(unit, 'utf8'))![1]!;
 		expect(command).toContain('--no-movable');
 		// What systemd would run, after a boot.
-		await reconfigureDevice(devdax, 'devdax', { force: true });
+		await reconfigureDeviceAsync(devdax, 'devdax', { force: true });
 		sh(command.replaceAll('%I', name));
 		expect(getDevice(devdax)).toMatchObject({ mode: 'system-ram', memory: { zone: 'Normal' } });
-		expect(await reconfigureDevice(devdax, 'devdax', { force: true, persist: false })).toMatchObject({
+		expect(await reconfigureDeviceAsync(devdax, 'devdax', { force: true, persist: false })).toMatchObject({
 			boot: { mode: 'devdax' },
 		});
 		expect(files()).toEqual([]);
-		expect(await reconfigureDevice(devdax, 'devdax', { persist: false })).toMatchObject({ changed: false });
+		expect(await reconfigureDeviceAsync(devdax, 'devdax', { persist: false })).toMatchObject({ changed: false });
 	});
 
 	test('knows Soft Reserved memory by its address', async () => {
 		const { start } = getDevice(hmem);
-		await reconfigureDevice(hmem, 'devdax', { persist: true });
+		await reconfigureDeviceAsync(hmem, 'devdax', { persist: true });
 		expect(readFileSync(files()[1]!, 'utf8')).toContain(`ATTR{resource}=="0x${start!.toString(16)}"`);
 		expect(modeAfterReboot(hmem)).toMatchObject({ mode: 'devdax', applied: true });
-		await reconfigureDevice(hmem, 'devdax', { persist: false });
+		await reconfigureDeviceAsync(hmem, 'devdax', { persist: false });
 		expect(modeAfterReboot(hmem)).toMatchObject({ mode: 'unknown' });
 	});
 });
 
-describe('onlineMemory and offlineMemory', () => {
+describe('onlineMemoryAsync and offlineMemoryAsync', () => {
 	test('bring a device’s blocks online in a zone, and say where they are', async () => {
-		const { device } = await reconfigureDevice(devdax, 'system-ram', { online: false });
+		const { device } = await reconfigureDeviceAsync(devdax, 'system-ram', { online: false });
 		const total = device.memory!.total;
-		expect(await onlineMemory(devdax, { movable: false })).toMatchObject({
+		expect(await onlineMemoryAsync(devdax, { movable: false })).toMatchObject({
 			changed: total,
 			device: { memory: { zone: 'Normal' } },
 		});
-		await expect(onlineMemory(devdax)).rejects.toEqual(refused('ERR_DAXKIND_WRONG_ZONE', name, /offline-memory/));
-		expect(await offlineMemory(devdax)).toMatchObject({ changed: total });
-		expect(await offlineMemory(devdax)).toMatchObject({ changed: 0 });
-		expect(await onlineMemory(devdax)).toMatchObject({ changed: total, device: { memory: { zone: 'Movable' } } });
+		await expect(onlineMemoryAsync(devdax)).rejects.toEqual(refused('ERR_DAXKIND_WRONG_ZONE', name, /offline-memory/));
+		expect(await offlineMemoryAsync(devdax)).toMatchObject({ changed: total });
+		expect(await offlineMemoryAsync(devdax)).toMatchObject({ changed: 0 });
+		expect(await onlineMemoryAsync(devdax)).toMatchObject({ changed: total, device: { memory: { zone: 'Movable' } } });
 	});
 
 	test('are for devices in system-ram mode', async () => {
 		const wrong = refused('ERR_DAXKIND_WRONG_MODE', name, /system-ram/);
-		await expect(onlineMemory(devdax)).rejects.toEqual(wrong);
-		await expect(offlineMemory(devdax)).rejects.toEqual(wrong);
+		await expect(onlineMemoryAsync(devdax)).rejects.toEqual(wrong);
+		await expect(offlineMemoryAsync(devdax)).rejects.toEqual(wrong);
 	});
 });
 
@@ -373,23 +379,23 @@ describe('dynamic regions', () => {
 	test('devices are made, used and removed', async () => {
 		const region = getDevice(hmem).region!;
 		const full = refused('ERR_DAXKIND_REGION_FULL', region, /destroy-device/);
-		await expect(createDevice(region)).rejects.toEqual(full);
+		await expect(createDeviceAsync(region)).rejects.toEqual(full);
 		const whole = getDevice(hmem).size!;
-		expect((await destroyDevice(hmem)).region).toMatchObject({ availableSize: whole });
+		expect((await destroyDeviceAsync(hmem)).region).toMatchObject({ availableSize: whole });
 		try {
 			const empty = refused('ERR_DAXKIND_DEVICE_EMPTY', basename(hmem), /create-device/);
-			await expect(enableDevice(hmem)).rejects.toEqual(empty);
-			await expect(reconfigureDevice(hmem, 'system-ram')).rejects.toEqual(empty);
-			const { device } = await createDevice(region, { size: whole / 2 });
+			await expect(enableDeviceAsync(hmem)).rejects.toEqual(empty);
+			await expect(reconfigureDeviceAsync(hmem, 'system-ram')).rejects.toEqual(empty);
+			const { device } = await createDeviceAsync(region, { size: whole / 2 });
 			expect(device).toMatchObject({ mode: 'devdax', size: whole / 2, region });
-			await destroyDevice(device.name);
+			await destroyDeviceAsync(device.name);
 			expect(listRegions().find(({ name: one }) => one === region)).toMatchObject({ availableSize: whole });
-			await expect(createDevice(region, { size: whole + 2 ** 21 })).rejects.toMatchObject({
+			await expect(createDeviceAsync(region, { size: whole + 2 ** 21 })).rejects.toMatchObject({
 				code: 'ERR_DAXKIND_REGION_FULL',
 			});
-			await expect(createDevice(region, { size: 4097 })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+			await expect(createDeviceAsync(region, { size: 4097 })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
 		} finally {
-			const { device } = await createDevice(region);
+			const { device } = await createDeviceAsync(region);
 			expect(device.size).toBe(whole);
 			expect(device.path).toBe(hmem);
 		}
@@ -397,17 +403,19 @@ describe('dynamic regions', () => {
 
 	test('a static region is ndctl’s', async () => {
 		const region = getDevice(devdax).region!;
-		await expect(createDevice(region)).rejects.toEqual(refused('ERR_DAXKIND_STATIC_REGION', region, /ndctl/));
-		await expect(destroyDevice(devdax)).rejects.toEqual(refused('ERR_DAXKIND_STATIC_REGION', region, /ndctl/));
-		await expect(createDevice('nowhere')).rejects.toEqual(refused('ERR_DAXKIND_NO_REGION', 'nowhere', /hmem\.0/));
+		await expect(createDeviceAsync(region)).rejects.toEqual(refused('ERR_DAXKIND_STATIC_REGION', region, /ndctl/));
+		await expect(destroyDeviceAsync(devdax)).rejects.toEqual(refused('ERR_DAXKIND_STATIC_REGION', region, /ndctl/));
+		await expect(createDeviceAsync('nowhere')).rejects.toEqual(refused('ERR_DAXKIND_NO_REGION', 'nowhere', /hmem\.0/));
 	});
 
 	test('a device without a driver is disabled, and enabled again', async () => {
-		expect(await disableDevice(devdax)).toMatchObject({ changed: true, device: { mode: 'disabled' } });
-		expect(await disableDevice(devdax)).toMatchObject({ changed: false });
-		expect(await enableDevice(devdax)).toMatchObject({ changed: true, device: { mode: 'devdax' } });
-		expect(await enableDevice(devdax)).toMatchObject({ changed: false });
-		await reconfigureDevice(devdax, 'system-ram');
-		await expect(disableDevice(devdax)).rejects.toEqual(refused('ERR_DAXKIND_MEMORY_ONLINE', name, /offline-memory/));
+		expect(await disableDeviceAsync(devdax)).toMatchObject({ changed: true, device: { mode: 'disabled' } });
+		expect(await disableDeviceAsync(devdax)).toMatchObject({ changed: false });
+		expect(await enableDeviceAsync(devdax)).toMatchObject({ changed: true, device: { mode: 'devdax' } });
+		expect(await enableDeviceAsync(devdax)).toMatchObject({ changed: false });
+		await reconfigureDeviceAsync(devdax, 'system-ram');
+		await expect(disableDeviceAsync(devdax)).rejects.toEqual(
+			refused('ERR_DAXKIND_MEMORY_ONLINE', name, /offline-memory/),
+		);
 	});
 });

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
-import { getDevice, offlineMemory, reconfigureDevice } from 'daxkind/device';
+import { getDevice, offlineMemoryAsync, reconfigureDeviceAsync } from 'daxkind/device';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { devdax, hmem } from '../helpers/guest.ts';
 import { sh } from '../helpers/scratch.ts';
@@ -172,12 +172,12 @@ describe('DeviceKind', () => {
 		const disabled = { code: 'ERR_DAXKIND_WRONG_MODE', path: devdax, remedy: expect.stringContaining('enable-device') };
 		expect(() => create(devdax)).toThrow(expect.objectContaining(disabled));
 		writeFileSync(`${driver}/bind`, basename(devdax));
-		await reconfigureDevice(devdax, 'system-ram', { online: false, force: true });
+		await reconfigureDeviceAsync(devdax, 'system-ram', { online: false, force: true });
 		try {
 			const ram = { code: 'ERR_DAXKIND_WRONG_MODE', remedy: expect.stringContaining('NodeKind.create') };
 			expect(() => create(devdax)).toThrow(expect.objectContaining(ram));
 		} finally {
-			await reconfigureDevice(devdax, 'devdax', { force: true });
+			await reconfigureDeviceAsync(devdax, 'devdax', { force: true });
 		}
 	});
 
@@ -269,11 +269,11 @@ test.skipIf(sh('command -v cc || true') === '')(
 describe('NodeKind on the memory of a device', () => {
 	let node = 0;
 	beforeAll(async () => {
-		const { device } = await reconfigureDevice(hmem, 'system-ram', { force: true });
+		const { device } = await reconfigureDeviceAsync(hmem, 'system-ram', { force: true });
 		node = device.targetNode!;
 	});
 	afterAll(async () => {
-		await reconfigureDevice(hmem, 'devdax', { force: true });
+		await reconfigureDeviceAsync(hmem, 'devdax', { force: true });
 	});
 
 	/** What numa_maps says of the memory of this process on a node, in bytes. */
@@ -376,7 +376,7 @@ describe('NodeKind on the memory of a device', () => {
 	test('when the memory goes offline it is elsewhere, whole, and the kind says so', async () => {
 		const kind = NodeKind.create(node, { maxSize: 32 * MiB });
 		const block = kind.malloc(16 * MiB).fill(9);
-		await offlineMemory(hmem);
+		await offlineMemoryAsync(hmem);
 		expect(block.every((byte) => byte === 9)).toBe(true);
 		const warned = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve));
 		expect(kind.nodes().map(({ node: at }) => at)).not.toContain(node);
@@ -388,15 +388,15 @@ describe('NodeKind on the memory of a device', () => {
 		expect(() => NodeKind.create(node)).toThrow(
 			expect.objectContaining({ code: 'ERR_DAXKIND_NO_NODE', remedy: expect.any(String) }),
 		);
-		await reconfigureDevice(hmem, 'system-ram', { force: true });
+		await reconfigureDeviceAsync(hmem, 'system-ram', { force: true });
 	});
 
 	test('when the node comes back, also as another one, a kind that was there before has memory of it again', async () => {
 		const kind = NodeKind.create(node, { maxSize: 64 * MiB });
 		const first = kind.malloc(4 * MiB).fill(1);
-		await reconfigureDevice(hmem, 'devdax', { force: true });
+		await reconfigureDeviceAsync(hmem, 'devdax', { force: true });
 		expect(() => kind.malloc(16 * MiB)).toThrow(expect.objectContaining({ reason: 'node-full' }));
-		await reconfigureDevice(hmem, 'system-ram');
+		await reconfigureDeviceAsync(hmem, 'system-ram');
 		await new Promise((resolve) => setTimeout(resolve, 300));
 		kind.malloc(16 * MiB).fill(2);
 		const onIt = kind.nodes().find(({ node: at }) => at === node);

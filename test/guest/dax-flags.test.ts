@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { mapFile } from 'daxkind';
-import { getDaxFlag, setDaxFlag, setDaxFlagAsync, whenEffective } from 'daxkind/dax';
+import { getDaxFlag, setDaxFlag, setDaxFlagAsync, whenEffectiveAsync } from 'daxkind/dax';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as guest from '../helpers/guest.ts';
 import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
@@ -102,7 +102,7 @@ describe.each(['ext4', 'xfs'] as const)('%s with dax=inode', (type) => {
 		writeSync(fd, data, size - 100_000, 100_000, size - 100_000);
 		closeSync(fd);
 		expect(getDaxFlag(file)).toEqual({ flag: true, effective: false, pending: true });
-		const effective = whenEffective(file, soon());
+		const effective = whenEffectiveAsync(file, soon());
 		setTimeout(() => closeSync(second), 50);
 		expect(await effective).toEqual(settled(true));
 		expect(seenByXfsIo(file)).toEqual({ flag: true, effective: true });
@@ -130,7 +130,7 @@ describe.each(['ext4', 'xfs'] as const)('%s with dax=inode', (type) => {
 			changed: 1,
 		});
 		mapping.buffer.set(last, first.length);
-		const effective = whenEffective(file, soon());
+		const effective = whenEffectiveAsync(file, soon());
 		setTimeout(() => mapping.unmap(), 50);
 		expect(await effective).toEqual(settled(false));
 		for (const seen of readBoth(file)) expect(seen.equals(data)).toBe(true);
@@ -142,7 +142,7 @@ describe.each(['ext4', 'xfs'] as const)('%s with dax=inode', (type) => {
 		writeFileSync(file, 'contents');
 		for (const flag of [true, false, true]) {
 			setDaxFlag(file, flag);
-			expect(await whenEffective(file, soon())).toEqual(settled(flag));
+			expect(await whenEffectiveAsync(file, soon())).toEqual(settled(flag));
 			expect(readFileSync(file, 'utf8')).toBe('contents');
 		}
 	});
@@ -152,7 +152,7 @@ describe.each(['ext4', 'xfs'] as const)('%s with dax=inode', (type) => {
 		writeFileSync(file, 'contents');
 		linkSync(file, `${file} by another name`);
 		setDaxFlag(`${file} by another name`, true);
-		const effective = whenEffective(file, soon());
+		const effective = whenEffectiveAsync(file, soon());
 		expect(getDaxFlag(file)).toEqual({ flag: true, effective: false, pending: true });
 		dropCaches();
 		expect(await effective).toEqual(settled(true));
@@ -168,11 +168,11 @@ describe.each(['ext4', 'xfs'] as const)('%s with dax=inode', (type) => {
 		setDaxFlag(file, true);
 		const reason = new Error('waited long enough');
 		const controller = new AbortController();
-		const waiting = whenEffective(file, { signal: controller.signal });
+		const waiting = whenEffectiveAsync(file, { signal: controller.signal });
 		setTimeout(() => controller.abort(reason), 100);
 		await expect(waiting).rejects.toBe(reason);
 		expect(getDaxFlag(file)).toEqual({ flag: true, effective: false, pending: true });
-		const effective = whenEffective(file, soon());
+		const effective = whenEffectiveAsync(file, soon());
 		child.kill();
 		expect(await effective).toEqual(settled(true));
 	});
@@ -192,8 +192,8 @@ test.each([
 	writeFileSync(file, '');
 	for (const flag of [true, false]) {
 		expect(setDaxFlag(file, flag)).toEqual({ flag, effective, pending: false });
-		if (flag === effective) expect(await whenEffective(file)).toEqual(settled(flag));
-		else await expect(whenEffective(file)).rejects.toMatchObject(ignored(`mounted with ${option}`));
+		if (flag === effective) expect(await whenEffectiveAsync(file)).toEqual(settled(flag));
+		else await expect(whenEffectiveAsync(file)).rejects.toMatchObject(ignored(`mounted with ${option}`));
 	}
 	rmSync(file);
 });
@@ -207,7 +207,7 @@ test('on a device without DAX the flag is kept, and is never in effect', async (
 		writeFileSync(file, '');
 		for (const path of [file, top]) {
 			expect(setDaxFlag(path, true)).toEqual({ flag: true, effective: false, pending: false });
-			await expect(whenEffective(path)).rejects.toMatchObject(ignored('the block device /dev/ram0 cannot do DAX'));
+			await expect(whenEffectiveAsync(path)).rejects.toMatchObject(ignored('the block device /dev/ram0 cannot do DAX'));
 		}
 		writeFileSync(join(top, 'later'), '');
 		expect(getDaxFlag(join(top, 'later'))).toMatchObject({ flag: true, effective: false });
@@ -220,7 +220,7 @@ test('with data=journal the flag is kept, and is never in effect', async () => {
 	const file = join(mountedForTest(guest.scratch, 'data=journal'), 'file');
 	writeFileSync(file, '');
 	expect(setDaxFlag(file, true)).toEqual({ flag: true, effective: false, pending: false });
-	await expect(whenEffective(file)).rejects.toMatchObject(ignored('written through the journal'));
+	await expect(whenEffectiveAsync(file)).rejects.toMatchObject(ignored('written through the journal'));
 });
 
 test("on ext2 by ext4's driver the flag decides", async () => {
@@ -228,5 +228,5 @@ test("on ext2 by ext4's driver the flag decides", async () => {
 	const file = join(mountedForTest(guest.scratch, 'defaults'), 'file');
 	writeFileSync(file, '');
 	setDaxFlag(file, true);
-	expect(await whenEffective(file, soon())).toEqual(settled(true));
+	expect(await whenEffectiveAsync(file, soon())).toEqual(settled(true));
 });

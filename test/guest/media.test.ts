@@ -18,7 +18,7 @@ import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { mapFile } from 'daxkind';
 import { explain, findDaxMounts, inspect } from 'daxkind/dax';
-import { badBlocks, type RepairMethod, repair } from 'daxkind/media';
+import { badBlocksAsync, type RepairMethod, repairAsync } from 'daxkind/media';
 import { describe, expect, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { nvdimm, scratch } from '../helpers/guest.ts';
@@ -38,7 +38,7 @@ const inject = (device: string, at: number, bytes = sector) =>
 
 /** Rewrites the device's bad sectors, so that the next test finds none. */
 async function clear(device: string): Promise<void> {
-	await repair(device, { zeros: true });
+	await repairAsync(device, { zeros: true });
 	expect(listed(device)).toBe('');
 }
 
@@ -153,7 +153,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 					[page, page, second],
 					[5 * page, 2 * page, sixth],
 				];
-				const found = await badBlocks(file);
+				const found = await badBlocksAsync(file);
 				expect(found).toMatchObject({
 					type: 'file',
 					doubts: [],
@@ -161,14 +161,14 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 					sources: [expect.stringMatching(/badblocks$/)],
 				});
 				expect(found.parts.map(({ offset, length, deviceOffset }) => [offset, length, deviceOffset])).toEqual(parts);
-				const inTree = await badBlocks(top);
+				const inTree = await badBlocksAsync(top);
 				expect(inTree).toMatchObject({ type: 'mount', unowned: [], doubts: [], failures: [] });
 				expect(inTree.parts).toHaveLength(2);
 				expect(new Set(inTree.parts.map(({ links }) => links))).toEqual(new Set([2]));
-				expect((await badBlocks(join(top, 'below'))).parts.map(({ path }) => path)).toEqual([file, file]);
-				expect((await badBlocks(join(top, 'healthy'))).parts).toEqual([]);
+				expect((await badBlocksAsync(join(top, 'below'))).parts.map(({ path }) => path)).toEqual([file, file]);
+				expect((await badBlocksAsync(join(top, 'healthy'))).parts).toEqual([]);
 				for (const device of new Set([scratch, at.device])) {
-					const { parts, unowned, doubts } = await badBlocks(device);
+					const { parts, unowned, doubts } = await badBlocksAsync(device);
 					expect({ lengths: parts.map(({ length }) => length), unowned, doubts }).toEqual({
 						lengths: [page, 2 * page],
 						unowned: [],
@@ -191,7 +191,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 					const mapping = mapFile(file, { writable: false });
 					for (const place of places) inject(scratch, at.inList(place) + sector);
 					expect(readPage(file, 1)).toBe('EIO');
-					const done = await repair(file, { method, from: backup });
+					const done = await repairAsync(file, { method, from: backup });
 					expect(done).toMatchObject({ isRepaired: true, lost: 0, quarantined: [], remains: { parts: [] } });
 					const outcomes = new Set(done.parts.map(({ outcome, content }) => `${outcome} ${content}`));
 					if (method === 'rewrite') expect(outcomes).toEqual(new Set(['repaired backup']));
@@ -210,18 +210,18 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 			const file = join(top, 'file');
 			makeFile(file);
 			inject(scratch, placeOf(file, 3 * page) + sector);
-			await expect(repair(file)).rejects.toMatchObject({
+			await expect(repairAsync(file)).rejects.toMatchObject({
 				code: 'ERR_DAXKIND_NO_CONTENT',
 				path: file,
 				message: expect.stringContaining('4 KiB (4096 bytes) at 12288'),
 			});
-			const dry = await repair(top, { zeros: true, dryRun: true });
+			const dry = await repairAsync(top, { zeros: true, dryRun: true });
 			expect(dry).toMatchObject({ lost: page, isRepaired: false, parts: [{ outcome: 'planned', content: 'zeros' }] });
 			expect(readPage(file, 3)).toBe('EIO');
 			const short = '/tmp/media-short';
 			writeFileSync(short, content().subarray(0, 3 * page));
-			await expect(repair(file, { from: short })).rejects.toMatchObject({ code: 'ERR_DAXKIND_NO_CONTENT' });
-			const done = await repair(top, { zeros: true });
+			await expect(repairAsync(file, { from: short })).rejects.toMatchObject({ code: 'ERR_DAXKIND_NO_CONTENT' });
+			const done = await repairAsync(top, { zeros: true });
 			expect(done).toMatchObject({
 				lost: page,
 				isRepaired: true,
@@ -238,7 +238,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 			const file = join(top, 'file');
 			sh(`fallocate -l 64K ${file} && sync ${file}`);
 			inject(scratch, placeOf(file, 2 * page));
-			const done = await repair(file);
+			const done = await repairAsync(file);
 			expect(done).toMatchObject({ lost: 0, isRepaired: true, parts: [{ content: 'nothing', lost: 0 }] });
 			expect(readFileSync(file).equals(Buffer.alloc(65536))).toBe(true);
 			expect(listed(scratch)).toBe('');
@@ -251,15 +251,15 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 			makeFile(file);
 			inject(scratch, placeOf(file, 2 * page) + sector);
 			inject(scratch, 384 * 2 ** 20, page);
-			const { unowned } = await badBlocks(top);
+			const { unowned } = await badBlocksAsync(top);
 			expect(unowned).toEqual([{ offset: 384 * 2 ** 20, length: page }]);
-			expect(await repair(top, { zeros: true, dryRun: true })).toMatchObject({
+			expect(await repairAsync(top, { zeros: true, dryRun: true })).toMatchObject({
 				parts: [
 					{ outcome: 'planned' },
 					{ outcome: 'skipped', remedy: expect.stringContaining(`daxkind repair ${scratch}`) },
 				],
 			});
-			const done = await repair(scratch, { zeros: true });
+			const done = await repairAsync(scratch, { zeros: true });
 			expect(done).toMatchObject({ isRepaired: true, lost: sector + page });
 			const expected = content();
 			expected.fill(0, 2 * page + sector, 2 * page + 2 * sector);
@@ -273,7 +273,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 			makeFile(file);
 			sh(`chmod 640 ${file}`);
 			inject(scratch, placeOf(file, 4 * page));
-			const done = await repair(file, { method: 'quarantine', zeros: true });
+			const done = await repairAsync(file, { method: 'quarantine', zeros: true });
 			expect(done).toMatchObject({ isRepaired: true, lost: page, parts: [{ outcome: 'quarantined' }] });
 			const [{ keptAs } = { keptAs: '' }] = done.quarantined;
 			const expected = content();
@@ -281,7 +281,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 			expect(readFileSync(file).equals(expected)).toBe(true);
 			expect(statSync(file).mode & 0o777).toBe(0o640);
 			expect(readPage(keptAs, 4)).toBe('EIO');
-			expect((await badBlocks(top)).parts.map(({ path }) => path)).toEqual([keptAs]);
+			expect((await badBlocksAsync(top)).parts.map(({ path }) => path)).toEqual([keptAs]);
 			await clear(scratch);
 		});
 	});
@@ -307,12 +307,12 @@ test('of files that share a bad block (reflink) both are found, and neither is l
 		// Where blocks are shared there is no DAX on older kernels.
 		if (sh(`cp --reflink=always ${file} ${clone} && echo done || true`) !== 'done') return;
 		inject(scratch, placeOf(file, page));
-		const { parts } = await badBlocks(top);
+		const { parts } = await badBlocksAsync(top);
 		expect(parts.map(({ path, shared }) => [path, shared]).sort()).toEqual([
 			[clone, true],
 			[file, true],
 		]);
-		const done = await repair(top, { zeros: true });
+		const done = await repairAsync(top, { zeros: true });
 		expect(done).toMatchObject({ isRepaired: true, lost: 2 * page });
 		// The first is written to a block of its own; by then the other has the bad one alone.
 		expect(done.parts.map(({ outcome }) => outcome)).toEqual(['moved', 'repaired']);
@@ -343,7 +343,7 @@ test('a page that somebody has pinned keeps an abort waiting for a second, and t
 		const timer = setInterval(() => turns++, 20);
 		const begun = performance.now();
 		const abort = setTimeout(500).then(() => stop.abort(new Error('enough')));
-		const waiting = repair(file, { method: 'reallocate', zeros: true, signal: stop.signal });
+		const waiting = repairAsync(file, { method: 'reallocate', zeros: true, signal: stop.signal });
 		await expect(waiting).rejects.toThrow('enough');
 		await abort;
 		clearInterval(timer);
@@ -352,7 +352,7 @@ test('a page that somebody has pinned keeps an abort waiting for a second, and t
 		holder.kill('SIGKILL');
 		await ended;
 		// Its thread goes on now, and the page is on good blocks.
-		while ((await badBlocks(file)).parts.length > 0 || typeof readPage(file, 1) === 'string') await setTimeout(50);
+		while ((await badBlocksAsync(file)).parts.length > 0 || typeof readPage(file, 1) === 'string') await setTimeout(50);
 	});
 });
 
@@ -420,7 +420,7 @@ describe.skipIf(!has('ndctl'))('an nvdimm that cannot clear', () => {
 				expect(mapping.errors()).toEqual([{ offset: 2 * page, length: page, cause: 'media' }]);
 				mapping.unmap();
 				for (const method of ['rewrite', 'reallocate'] as RepairMethod[]) {
-					const done = await repair(file, { method, from: '/tmp/media-backup' });
+					const done = await repairAsync(file, { method, from: '/tmp/media-backup' });
 					expect(done).toMatchObject({
 						isRepaired: false,
 						lost: 0,
@@ -429,11 +429,11 @@ describe.skipIf(!has('ndctl'))('an nvdimm that cannot clear', () => {
 					});
 				}
 				expect(placeOf(file, 2 * page)).toBe(place);
-				expect(await repair(nvdimm, { zeros: true })).toMatchObject({
+				expect(await repairAsync(nvdimm, { zeros: true })).toMatchObject({
 					isRepaired: false,
 					parts: [{ outcome: 'uncleared' }],
 				});
-				const done = await repair(file, { method: 'quarantine', from: '/tmp/media-backup' });
+				const done = await repairAsync(file, { method: 'quarantine', from: '/tmp/media-backup' });
 				expect(done).toMatchObject({
 					isRepaired: true,
 					lost: 0,

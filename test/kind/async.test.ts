@@ -58,7 +58,7 @@ test('prefault takes all storage, reports how far it is, and leaves the event lo
 			PmemKind.createAsync(directory, { maxSize: much, prefault: true, onProgress }),
 		async (onProgress: (progress: Progress) => void) => {
 			const kind = create(directory, { maxSize: much });
-			await kind.prefault({ onProgress });
+			await kind.prefaultAsync({ onProgress });
 			return kind;
 		},
 	]) {
@@ -105,10 +105,10 @@ test('a signal that is aborted already rejects at once, with its reason, whateve
 			const signal = AbortSignal.abort(reason);
 			const options = { maxSize: 16 * MiB, prefault: true, signal };
 			await expect(PmemKind.createAsync(directory, options)).rejects.toBe(reason);
-			await expect(kind.prefault({ signal })).rejects.toBe(reason);
+			await expect(kind.prefaultAsync({ signal })).rejects.toBe(reason);
 			await expect(kind.purgeAsync({ signal })).rejects.toBe(reason);
 		}
-		await expect(kind.prefault({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+		await expect(kind.prefaultAsync({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
 	});
 	expect(kind.stats().resident).toBe(0);
 });
@@ -157,7 +157,7 @@ test('a signal whose methods throw does no harm: the call ends as it would, and 
 		for (const hidden of [...names.map((name) => [name]), names]) {
 			const options = { maxSize: 16 * MiB, prefault: true, signal: hostile(hidden) };
 			const kind = await PmemKind.createAsync(directory, options);
-			await kind.prefault({ signal: hostile(hidden) });
+			await kind.prefaultAsync({ signal: hostile(hidden) });
 			expect(await kind.purgeAsync({ signal: hostile(hidden) })).toBe(16 * MiB);
 			kind.close();
 			const missing = PmemKind.createAsync(`${directory}/missing`, options);
@@ -207,7 +207,10 @@ test('options are read once: what a getter says later counts for nothing', async
 	const job = () => once({ signal: new AbortController().signal, onProgress() {} });
 	await leavesNothing(async () => {
 		const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
-		for (const call of [(options: object) => kind.prefault(options), (options: object) => kind.purgeAsync(options)]) {
+		for (const call of [
+			(options: object) => kind.prefaultAsync(options),
+			(options: object) => kind.purgeAsync(options),
+		]) {
 			read.length = 0;
 			await call(job());
 			expect(read.toSorted()).toEqual(['onProgress', 'signal']);
@@ -223,7 +226,7 @@ test('an abort of prefault keeps the kind, and what it has reserved so far', asy
 	const kind = create(directory, { maxSize: much });
 	const held = kind.malloc(1000).fill('k');
 	const abort = new AbortController();
-	const job = kind.prefault({ signal: abort.signal, onProgress: () => abort.abort('enough') });
+	const job = kind.prefaultAsync({ signal: abort.signal, onProgress: () => abort.abort('enough') });
 	await job.catch((reason) => expect(reason).toBe('enough'));
 	expect(held.toString()).toBe('k'.repeat(1000));
 	const { resident, committed } = kind.stats();
@@ -243,7 +246,7 @@ test('what onProgress throws ends the call and is its rejection; no kind stays b
 				expect(PmemKind.createAsync(directory, { maxSize, prefault: true, onProgress })).rejects.toBe(thrown),
 			);
 			const kind = create(directory, { maxSize });
-			await expect(kind.prefault({ onProgress })).rejects.toBe(thrown);
+			await expect(kind.prefaultAsync({ onProgress })).rejects.toBe(thrown);
 			kind.free(kind.malloc(1000));
 			kind.close();
 		}
@@ -255,7 +258,7 @@ test('close while a job runs does not wait for it, and the job ends soon', async
 		for (const wait of [0, 20]) {
 			await leavesNothing(async () => {
 				const kind = PmemKind.create(directory, { maxSize: 4 * much });
-				const job = kind.prefault().then(
+				const job = kind.prefaultAsync().then(
 					() => expect.fail('prefaulted a kind that is closed'),
 					(error) => error,
 				);
@@ -274,7 +277,7 @@ test('close while a job runs does not wait for it, and the job ends soon', async
 test('a job goes on while another thread holds the kind', async () => {
 	const kind = PmemKind.create(directory, { maxSize: 64 * MiB });
 	const other = Kind.attach(kind.share());
-	const job = kind.prefault();
+	const job = kind.prefaultAsync();
 	kind.close();
 	await job;
 	expect(other.stats().resident).toBe(64 * MiB);
@@ -283,7 +286,7 @@ test('a job goes on while another thread holds the kind', async () => {
 
 test('storage stays what the books say when purge and prefault run at the same time', async () => {
 	const kind = create(directory, { maxSize: much });
-	const jobs = [kind.prefault(), kind.prefault()];
+	const jobs = [kind.prefaultAsync(), kind.prefaultAsync()];
 	let isRunning = true;
 	void Promise.all(jobs).then(() => {
 		isRunning = false;
@@ -315,7 +318,7 @@ test('closeAsync closes at once, gives the storage back later, and reports as cl
 	expect(await closing).toMatchObject({ blocks: 1, bytes: 112 });
 	expect(namelessFiles(directory)).toEqual([]);
 	expect(holdings().mappings).toBe(mappings);
-	await expect(kind.prefault()).rejects.toEqual(code('ERR_INVALID_STATE'));
+	await expect(kind.prefaultAsync()).rejects.toEqual(code('ERR_INVALID_STATE'));
 	await expect(kind.purgeAsync()).rejects.toEqual(code('ERR_INVALID_STATE'));
 });
 
@@ -327,7 +330,7 @@ test('a worker that ends while its jobs run leaves nothing', async () => {
 				const kind = daxkind.PmemKind.create(directory, { maxSize: 2 ** 27 });
 				kind.free(kind.malloc(2 ** 26));
 				const making = daxkind.PmemKind.createAsync(directory, { maxSize: 2 ** 27, prefault: true });
-				await Promise.all([making, kind.prefault({ onProgress() {} }), kind.purgeAsync(), kind.prefault()]);
+				await Promise.all([making, kind.prefaultAsync({ onProgress() {} }), kind.purgeAsync(), kind.prefaultAsync()]);
 			}, directory);
 			await new Promise((resolve) => setTimeout(resolve, wait));
 			await thread.terminate();
@@ -339,7 +342,7 @@ for (const ending of ['process.exit(0)', 'process.exitCode = 0', 'process.kill(p
 	test(`a process that ends by ${ending} while its jobs run ends as it should`, () => {
 		const child = runChild(
 			`const kind = PmemKind.create(process.argv[1], { maxSize: ${much} });
-			kind.prefault();
+			kind.prefaultAsync();
 			kind.purgeAsync();
 			PmemKind.createAsync(process.argv[1], { maxSize: ${much}, prefault: true });
 			setTimeout(() => { ${ending}; }, 30);`,

@@ -58,7 +58,7 @@ describe.skipIf(!hasNodes)('more than there is', () => {
 		expect(() => NodeKind.create(0, { maxSize: more, prefault: true })).toThrow(full);
 		await expect(NodeKind.createAsync(0, { maxSize: more, prefault: true })).rejects.toEqual(full);
 		const kind = NodeKind.create(0, { maxSize: more });
-		await expect(kind.prefault()).rejects.toEqual(full);
+		await expect(kind.prefaultAsync()).rejects.toEqual(full);
 		expect(kind.stats().resident).toBe(0);
 		kind.close();
 	});

@@ -245,7 +245,7 @@ describe.skipIf(small === undefined || sort !== 'pmem')(
 			const kind = onSmall();
 			const block = kind.malloc(7 * MiB).fill('k');
 			expect(() => kind.realloc(block, 13 * MiB)).toThrow(expect.objectContaining({ reason: 'file-system-full' }));
-			await expect(kind.prefault()).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'fallocate', path: small });
+			await expect(kind.prefaultAsync()).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'fallocate', path: small });
 			expect(block.every((byte) => byte === 0x6b)).toBe(true);
 			kind.purge();
 			kind.free(kind.malloc(5 * MiB));

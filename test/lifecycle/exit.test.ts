@@ -64,7 +64,7 @@ const stages: Record<string, [code: string, descriptors: number | 'any', mapping
 		`globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${prefaulted.maxSize} });
 		kind.free(kind.malloc(${100 * MiB}).fill(1));
 		kind.purgeAsync();
-		kind.prefault();`,
+		kind.prefaultAsync();`,
 		1,
 	],
 	'with several kinds': [

@@ -21,10 +21,10 @@ const jobs: Record<string, string> = {
 		});`,
 	prefault: `
 		const kind = daxkind.PmemKind.create(directory, { maxSize: ${much} });
-		const started = new Promise((resolve) => void kind.prefault({ onProgress: resolve }));`,
+		const started = new Promise((resolve) => void kind.prefaultAsync({ onProgress: resolve }));`,
 	'prefault of a kind that is closed': `
 		const kind = daxkind.PmemKind.create(directory, { maxSize: ${much} });
-		const started = new Promise((resolve) => void kind.prefault({ onProgress: resolve }).catch(() => {}));
+		const started = new Promise((resolve) => void kind.prefaultAsync({ onProgress: resolve }).catch(() => {}));
 		void started.then(() => kind.closeAsync());`,
 	'40 jobs at once': `
 		const started = Promise.all(Array.from({ length: 40 }, () => new Promise((resolve) => {

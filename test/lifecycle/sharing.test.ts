@@ -32,7 +32,7 @@ const loops: Record<string, string> = {
 	}`,
 	'asynchronous calls': `${attach} for (;;) {
 		kind.free(kind.malloc(3e6));
-		await Promise.all([kind.purgeAsync(), kind.prefault()]);
+		await Promise.all([kind.purgeAsync(), kind.prefaultAsync()]);
 	}`,
 };
 

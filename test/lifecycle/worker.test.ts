@@ -56,7 +56,7 @@ const loops = {
 	'asynchronous calls': `for (;;) {
 		const other = await PmemKind.createAsync(workerData.directory, { maxSize: ${32 * MiB}, prefault: true });
 		other.free(other.malloc(5e6));
-		await Promise.all([other.purgeAsync(), other.prefault()]);
+		await Promise.all([other.purgeAsync(), other.prefaultAsync()]);
 		await other.closeAsync();
 	}`,
 };

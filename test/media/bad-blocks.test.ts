@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { badBlocks, repair } from 'daxkind/media';
+import { badBlocksAsync, repairAsync } from 'daxkind/media';
 import { expect, test } from 'vitest';
 import { rangeBytes } from '#lib/media/ranges.js';
 import { native } from '#lib/native.js';
@@ -17,10 +17,14 @@ test('a file and a directory of a tmpfs have none, for there is no device', asyn
 	writeFileSync(file, 'x');
 	symlinkSync(file, join(directory, 'link'));
 	const nothing = { device: undefined, parts: [], unowned: undefined, sources: [], doubts: [], failures: [] };
-	expect(await badBlocks(file)).toEqual({ path: file, type: 'file', files: 0, directories: 0, ...nothing });
-	expect(await badBlocks(pathToFileURL(directory))).toMatchObject({ path: directory, type: 'directory', ...nothing });
-	expect(await badBlocks(join(directory, 'link'))).toMatchObject({ type: 'file' });
-	expect(await repair(directory, { zeros: true })).toMatchObject({
+	expect(await badBlocksAsync(file)).toEqual({ path: file, type: 'file', files: 0, directories: 0, ...nothing });
+	expect(await badBlocksAsync(pathToFileURL(directory))).toMatchObject({
+		path: directory,
+		type: 'directory',
+		...nothing,
+	});
+	expect(await badBlocksAsync(join(directory, 'link'))).toMatchObject({ type: 'file' });
+	expect(await repairAsync(directory, { zeros: true })).toMatchObject({
 		parts: [],
 		lost: 0,
 		isRepaired: true,
@@ -30,14 +34,14 @@ test('a file and a directory of a tmpfs have none, for there is no device', asyn
 
 test('a path that is not there, and what is neither file nor device, are errors', async () => {
 	const directory = temporaryDirectory();
-	await expect(badBlocks(join(directory, 'missing'))).rejects.toEqual(code('ENOENT'));
+	await expect(badBlocksAsync(join(directory, 'missing'))).rejects.toEqual(code('ENOENT'));
 	execFileSync('mkfifo', [join(directory, 'fifo')]);
-	await expect(badBlocks(join(directory, 'fifo'))).rejects.toMatchObject({
+	await expect(badBlocksAsync(join(directory, 'fifo'))).rejects.toMatchObject({
 		code: 'EINVAL',
 		path: join(directory, 'fifo'),
 	});
-	await expect(badBlocks('/dev/null')).rejects.toEqual(code('EINVAL'));
-	await expect(badBlocks(1 as unknown as string)).rejects.toEqual(code('ERR_INVALID_ARG_TYPE'));
+	await expect(badBlocksAsync('/dev/null')).rejects.toEqual(code('EINVAL'));
+	await expect(badBlocksAsync(1 as unknown as string)).rejects.toEqual(code('ERR_INVALID_ARG_TYPE'));
 });
 
 test('an option that does not fit, or is not known, is refused', async () => {
@@ -50,11 +54,14 @@ test('an option that does not fit, or is not known, is refused', async () => {
 		[{ from: 5 }, 'ERR_INVALID_ARG_TYPE'],
 		[{ signal: {} }, 'ERR_INVALID_ARG_TYPE'],
 	];
-	for (const [options, expected] of wrong) await expect(repair(directory, options)).rejects.toEqual(code(expected));
-	await expect(badBlocks(directory, { onProgres: () => {} } as object)).rejects.toEqual(code('ERR_INVALID_ARG_VALUE'));
+	for (const [options, expected] of wrong)
+		await expect(repairAsync(directory, options)).rejects.toEqual(code(expected));
+	await expect(badBlocksAsync(directory, { onProgres: () => {} } as object)).rejects.toEqual(
+		code('ERR_INVALID_ARG_VALUE'),
+	);
 	const reason = new Error('enough');
-	await expect(badBlocks(directory, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-	await expect(repair(directory, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+	await expect(badBlocksAsync(directory, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+	await expect(repairAsync(directory, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 });
 
 test('the walk goes by extents, tells a file with two names once, follows no link, and finds what is on the ranges', async () => {

@@ -152,7 +152,7 @@ async function useOneThread(directory, pick) {
 	const kind = await PmemKind.createAsync(directory, { maxSize: 16 * MiB, debug, prefault: pick(4) === 0 });
 	useKind(kind, pick, 2000);
 	const controller = new AbortController();
-	const jobs = [kind.purgeAsync({ signal: controller.signal }), kind.prefault({ signal: controller.signal })];
+	const jobs = [kind.purgeAsync({ signal: controller.signal }), kind.prefaultAsync({ signal: controller.signal })];
 	if (pick(2) === 0) controller.abort();
 	useKind(kind, pick, 200);
 	await Promise.allSettled(jobs);
@@ -160,7 +160,7 @@ async function useOneThread(directory, pick) {
 	const handle = kind.tryMallocRaw(1000);
 	// Closed while a job works on it, sometimes.
 	// Its rejection may come before the close is done.
-	const job = pick(2) === 0 ? kind.prefault().catch(() => undefined) : undefined;
+	const job = pick(2) === 0 ? kind.prefaultAsync().catch(() => undefined) : undefined;
 	const leaks = await (pick(2) === 0 ? kind.closeAsync() : kind.close());
 	assert.equal(leaks?.blocks ?? 0, Number(stale !== undefined) + Number(handle !== 0));
 	await job;

@@ -157,7 +157,7 @@ const lives = {
 		const options = { maxSize: 16 * MiB, policy: 'conservative' };
 		const kind = await step(fault, () => PmemKind.create(directory, options));
 		if (kind === undefined) return;
-		await step(fault, () => kind.prefault());
+		await step(fault, () => kind.prefaultAsync());
 		await use(kind, fault);
 		await step(fault, () => kind.closeAsync());
 	},

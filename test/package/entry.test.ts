@@ -33,7 +33,7 @@ test('the public names are these', () => {
 		'setDaxFlag',
 		'setDaxFlagAsync',
 		'statx',
-		'whenEffective',
+		'whenEffectiveAsync',
 	]);
 });
 
@@ -53,33 +53,33 @@ test('what is about DAX is also an entry of its own, with the pure parts that it
 		'setDaxFlag',
 		'setDaxFlagAsync',
 		'statx',
-		'whenEffective',
+		'whenEffectiveAsync',
 	]);
 	expect(dax.explain).toBe(daxkind.explain);
 });
 
 test('what is about devices is an entry of its own', () => {
 	expect(Object.keys(device).sort()).toEqual([
-		'createDevice',
-		'destroyDevice',
+		'createDeviceAsync',
+		'destroyDeviceAsync',
 		'deviceModel',
 		'deviceOf',
-		'disableDevice',
-		'enableDevice',
+		'disableDeviceAsync',
+		'enableDeviceAsync',
 		'getDevice',
 		'holdersOf',
 		'listDevices',
 		'listRegions',
 		'migrateDeviceModel',
 		'modeAfterReboot',
-		'offlineMemory',
-		'onlineMemory',
-		'reconfigureDevice',
+		'offlineMemoryAsync',
+		'onlineMemoryAsync',
+		'reconfigureDeviceAsync',
 	]);
 });
 
 test('what is about bad blocks is an entry of its own', () => {
-	expect(Object.keys(media).sort()).toEqual(['badBlocks', 'badRangesIn', 'badUnder', 'repair']);
+	expect(Object.keys(media).sort()).toEqual(['badBlocksAsync', 'badRangesIn', 'badUnder', 'repairAsync']);
 });
 
 test('what is about the memory table is an entry of its own', () => {
