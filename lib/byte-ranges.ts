@@ -1,17 +1,17 @@
 // Sets of byte ranges: pure.
 
 /** Bytes from `offset` on. */
-export interface Range {
+export interface ByteRange {
 	offset: number;
 	length: number;
 }
 
 /** What of `ranges` is in none of `others`, in order. */
-export function without(ranges: readonly Range[], others: readonly Range[]): Range[] {
+export function without(ranges: readonly ByteRange[], others: readonly ByteRange[]): ByteRange[] {
 	const taken = [...others].sort((one, other) => one.offset - other.offset);
 	return ranges.flatMap(({ offset, length }) => {
 		const end = offset + length;
-		const left: Range[] = [];
+		const left: ByteRange[] = [];
 		let at = offset;
 		for (const other of taken) {
 			if (other.offset >= end) break;
@@ -24,15 +24,15 @@ export function without(ranges: readonly Range[], others: readonly Range[]): Ran
 }
 
 /** Where two ranges overlap. */
-export function overlap(one: Range, other: Range): Range | undefined {
+export function overlap(one: ByteRange, other: ByteRange): ByteRange | undefined {
 	const offset = Math.max(one.offset, other.offset);
 	const end = Math.min(one.offset + one.length, other.offset + other.length);
 	return offset < end ? { offset, length: end - offset } : undefined;
 }
 
 /** Ranges widened to multiples of a unit, in order and merged. */
-export function widened(ranges: readonly Range[], unit: number): Range[] {
-	const merged: Range[] = [];
+export function widened(ranges: readonly ByteRange[], unit: number): ByteRange[] {
+	const merged: ByteRange[] = [];
 	for (const { offset, length } of [...ranges].sort((one, other) => one.offset - other.offset)) {
 		const start = Math.floor(offset / unit) * unit;
 		const end = Math.ceil((offset + length) / unit) * unit;
@@ -47,4 +47,4 @@ export function widened(ranges: readonly Range[], unit: number): Range[] {
 }
 
 /** How many bytes ranges have. */
-export const lengthOf = (ranges: readonly Range[]): number => ranges.reduce((sum, { length }) => sum + length, 0);
+export const lengthOf = (ranges: readonly ByteRange[]): number => ranges.reduce((sum, { length }) => sum + length, 0);

@@ -150,7 +150,7 @@ export function daxkindError(code: `ERR_DAXKIND_${string}`, message: string): Er
 }
 
 /** An error that says what stands in the way, what it is about, and what to do next. */
-export interface Refusal extends Error {
+export interface DaxkindRefusal extends Error {
 	/** ERR_DAXKIND_… */
 	code: string;
 	/** The file, or the device's name, that it is about. */
@@ -160,7 +160,7 @@ export interface Refusal extends Error {
 }
 
 /** @param finding A sentence without its full stop. */
-export function refusal(code: `ERR_DAXKIND_${string}`, path: string, finding: string, remedy?: string): Refusal {
+export function refusal(code: `ERR_DAXKIND_${string}`, path: string, finding: string, remedy?: string): DaxkindRefusal {
 	const error = daxkindError(code, `${finding}.${remedy === undefined ? '' : ` Fix: ${remedy}`}`);
 	return Object.assign(error, { path, remedy });
 }

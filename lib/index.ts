@@ -1,13 +1,15 @@
 // The public API of daxkind, nothing else.
 export {
-	type Check,
+	type DaxCheck,
+	type DaxEvidence,
+	type DaxExplanation,
 	type DaxFlag,
 	type DaxFlagProgress,
 	type DaxFlagTree,
+	type DaxLink,
 	type DaxMount,
 	type DaxReport,
-	type Evidence,
-	type Explanation,
+	type DaxVerdict,
 	explain,
 	type FindDaxMountsOptions,
 	findDaxMounts,
@@ -15,18 +17,16 @@ export {
 	getFsxattr,
 	inspect,
 	isDax,
-	type Link,
-	type Mount,
+	type MountInfo,
 	type SetDaxFlagAsyncOptions,
 	type SetDaxFlagOptions,
 	setDaxFlag,
 	setDaxFlagAsync,
 	statx,
-	type Verdict,
 	whenEffectiveAsync,
 } from './dax/index.ts';
 export type { SystemError } from './errors.ts';
-export type { JobOptions } from './jobs.ts';
+export type { AbortableOptions } from './jobs.ts';
 export {
 	type BlockReference,
 	DeviceKind,
@@ -35,30 +35,30 @@ export {
 	type FixedKindOptions,
 	Kind,
 	type KindMediaError,
+	type KindMediaErrorOptions,
+	type KindPressure,
+	type KindPressureOptions,
+	type KindProgress,
+	type KindProgressOptions,
 	type KindStats,
 	type LeakReport,
-	type MediaErrorOptions,
 	minPmemSize,
 	NodeKind,
 	type NodeKindOptions,
-	type NodeUse,
+	type NumaNodeUse,
 	OutOfMemoryError,
 	type OutOfMemoryReason,
 	PmemKind,
 	type PmemKindOptions,
-	type Pressure,
-	type PressureOptions,
-	type Progress,
-	type ProgressOptions,
 	type SharedKind,
 	type SizeClass,
 	type SizeClasses,
 } from './kind/index.ts';
 export {
-	type Granularity,
 	type MapFileOptions,
 	type MappingMediaError,
 	mapFile,
+	type PmemGranularity,
 	PmemMapping,
 } from './mapping/index.ts';
-export type { FileStatus, Fsxattr, LostPart, MediaErrorCause } from './native.ts';
+export type { Fsxattr, LostPart, MediaErrorCause, StatxResult } from './native.ts';

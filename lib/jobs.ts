@@ -5,13 +5,13 @@ import { invalidArgType, type SystemError } from './errors.ts';
 import type { NativeJob } from './native.ts';
 
 /** Options of the asynchronous calls. */
-export interface JobOptions {
+export interface AbortableOptions {
 	/** Ends the call early: the promise is rejected with the signal's reason. */
 	signal?: AbortSignal;
 }
 
 /** Options of the asynchronous calls that say how far they are. */
-export interface WatchedJobOptions<Progress> extends JobOptions {
+export interface WatchedJobOptions<Progress> extends AbortableOptions {
 	/** Called about ten times a second, and at the end. */
 	onProgress?: (progress: Progress) => void;
 }

@@ -1,7 +1,7 @@
 // Parses mountinfo, the kernel's table of mounts: text in, typed values out. See proc_pid_mountinfo(5). Reading it is in dax/mounts.ts.
 
 /** A mount, as a line of mountinfo describes it. */
-export interface Mount {
+export interface MountInfo {
 	/** The mount's number; `mountId` of statx. */
 	id: number;
 	parentId: number;
@@ -30,7 +30,7 @@ function optionsOf(field: string): string[] {
 	return field === '' ? [] : field.split(/(?<!\\134),/).map(unescaped);
 }
 
-function parseLine(line: string): Mount | undefined {
+function parseLine(line: string): MountInfo | undefined {
 	const fields = line.split(' ');
 	// A dash ends the optional fields, of which there may be none.
 	const dash = fields.indexOf('-', 6);
@@ -53,7 +53,7 @@ function parseLine(line: string): Mount | undefined {
 }
 
 /** All mounts of the text, in the order of the kernel; a later one covers an earlier one of the same mount point. */
-export function parseMountinfo(text: string): Mount[] {
+export function parseMountinfo(text: string): MountInfo[] {
 	return text
 		.split('\n')
 		.map(parseLine)

@@ -1,8 +1,8 @@
 // Reads the table of mounts, and finds the one that a file is in.
 import { readFileSync } from 'node:fs';
 import { type SystemError, systemError } from './errors.ts';
-import { type Mount, parseMountinfo } from './mountinfo.ts';
-import type { FileStatus } from './native.ts';
+import { type MountInfo, parseMountinfo } from './mountinfo.ts';
+import type { StatxResult } from './native.ts';
 
 /** Where the table is. */
 export const mountinfo = '/proc/self/mountinfo';
@@ -14,7 +14,7 @@ const ENODATA = -61;
  *
  * @throws SystemError of `open` or `read` if the table cannot be read, as without /proc, or has nothing in it.
  */
-export function readMounts(): Mount[] {
+export function readMounts(): MountInfo[] {
 	let text: string;
 	try {
 		text = readFileSync(mountinfo, 'utf8');
@@ -33,9 +33,9 @@ export function readMounts(): Mount[] {
  * none (kernels before 5.8, or statx refused), the last mount of its device.
  */
 export function mountOf(
-	status: Pick<FileStatus, 'mountId' | 'deviceMajor' | 'deviceMinor'>,
-	mounts: readonly Mount[],
-): Mount | undefined {
+	status: Pick<StatxResult, 'mountId' | 'deviceMajor' | 'deviceMinor'>,
+	mounts: readonly MountInfo[],
+): MountInfo | undefined {
 	return (
 		mounts.find(({ id }) => id === status.mountId) ??
 		mounts.findLast((m) => m.deviceMajor === status.deviceMajor && m.deviceMinor === status.deviceMinor)

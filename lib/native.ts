@@ -7,7 +7,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 import { daxkindError, systemError } from './errors.ts';
 
 /** What the kernel says of a file: the result of statx, in plain values. */
-export interface FileStatus {
+export interface StatxResult {
 	/**
 	 * The code with which statx itself is refused: EPERM or the like by a sandbox, such as the seccomp profile of a container runtime, or
 	 * ENOSYS, also of a kernel before 4.11. Then all this is what stat says, and the rest is 0 or undefined. Undefined if it is not.
@@ -237,14 +237,14 @@ interface Syscalls {
 	/** The kernel's constants. */
 	constants: Constants;
 	/** statx of a path, following symbolic links; stat where statx itself is refused. So are the two below. */
-	statx(path: string): FileStatus;
+	statx(path: string): StatxResult;
 	/** statx of an open file. */
-	statxDescriptor(fd: number): FileStatus;
+	statxDescriptor(fd: number): StatxResult;
 	/**
 	 * What a file would be that is made in this directory: makes a nameless one, asks statx, lets it go. Where there are no nameless
 	 * files it has a name for a moment, or, with `onlyNameless`, the answer is ENOTSUP.
 	 */
-	statxTemporary(directory: string, onlyNameless?: boolean): FileStatus;
+	statxTemporary(directory: string, onlyNameless?: boolean): StatxResult;
 	/** statfs of the file system that the path is on. */
 	statfs(path: string): FileSystemStatus;
 	/**

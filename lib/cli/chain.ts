@@ -1,17 +1,17 @@
 // A chain of links with what each was found to be, as `explain` and `memmap verify` print it.
-import type { Evidence, Verdict } from '../dax/index.ts';
+import type { DaxEvidence, DaxVerdict } from '../dax/index.ts';
 import { paint, wrapped } from './output.ts';
 
 /** One link. */
 interface Link {
 	link: string;
-	verdict: Verdict;
+	verdict: DaxVerdict;
 	finding: string;
-	evidence: readonly Evidence[];
+	evidence: readonly DaxEvidence[];
 	remedy?: string;
 }
 
-const marks: Readonly<Record<Verdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
+const marks: Readonly<Record<DaxVerdict, [mark: string, style: Parameters<typeof paint>[0]]>> = {
 	ok: ['✓', 'green'],
 	broken: ['✗', 'red'],
 	'not reached': ['-', 'dim'],

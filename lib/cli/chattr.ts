@@ -1,6 +1,6 @@
 // `daxkind chattr`: sets and clears the persistent DAX flag.
 import type { Command } from 'commander';
-import type { DaxFlag, DaxFlagProgress, DaxFlagTree, Explanation } from '../dax/index.ts';
+import type { DaxExplanation, DaxFlag, DaxFlagProgress, DaxFlagTree } from '../dax/index.ts';
 import type { SystemError } from '../errors.ts';
 import { formatCount, shown } from '../format.ts';
 import { interruptible } from './interrupt.ts';
@@ -19,7 +19,7 @@ interface Options {
 export function formatChange(
 	path: string,
 	{ flag, effective, pending, directories }: DaxFlag & Pick<DaxFlagTree, 'directories'>,
-	explain: () => Explanation,
+	explain: () => DaxExplanation,
 ): string {
 	const done = `${path}: DAX flag ${flag ? 'set' : 'cleared'}`;
 	if (pending) return `${done}; pending, it takes effect when nobody has the file open any more`;

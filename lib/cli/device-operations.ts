@@ -4,10 +4,10 @@ import type {
 	DaxDevice,
 	DaxRegion,
 	DeviceChange,
+	DeviceMemoryChange,
+	DeviceModelMigration,
 	DeviceProgress,
-	MemoryChange,
-	Migration,
-	Reconfiguration,
+	DeviceReconfiguration,
 } from '../device/index.ts';
 import { formatBytes, shown } from '../format.ts';
 import { deviceJson, regionJson } from './devices.ts';
@@ -83,7 +83,7 @@ async function each<Result>(devices: readonly string[], work: Work<Result>): Pro
 	if (work.json) process.stdout.write(toJson(records));
 }
 
-const changeJson = ({ changed, device }: MemoryChange | DeviceChange) => ({ changed, ...deviceJson(device) });
+const changeJson = ({ changed, device }: DeviceMemoryChange | DeviceChange) => ({ changed, ...deviceJson(device) });
 
 const statuses = `
 Exit status: 0 if it is done, or was so before, 1 if something stood in the way,
@@ -129,7 +129,7 @@ Examples:
 		)
 		.action(async (devices: string[], { mode, json = false, persist, ...flags }: ReconfigureFlags) => {
 			const { reconfigureDeviceAsync } = await import('../device/index.ts');
-			await each<Reconfiguration>(devices, {
+			await each<DeviceReconfiguration>(devices, {
 				command: 'reconfigure-device',
 				json,
 				run: (device, signal, onProgress) =>
@@ -161,7 +161,7 @@ function addOnline(program: Command): void {
 		.addHelpText('after', `${statuses}\n\nExample: daxkind online-memory dax0.0`)
 		.action(async (devices: string[], { movable, json = false }: { movable: boolean; json?: boolean }) => {
 			const { onlineMemoryAsync } = await import('../device/index.ts');
-			await each<MemoryChange>(devices, {
+			await each<DeviceMemoryChange>(devices, {
 				command: 'online-memory',
 				json,
 				run: (device, signal, onProgress) => onlineMemoryAsync(device, { movable, signal, onProgress }),
@@ -184,7 +184,7 @@ function addOffline(program: Command): void {
 		.addHelpText('after', `${statuses}\n\nExample: daxkind offline-memory dax0.0`)
 		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
 			const { offlineMemoryAsync } = await import('../device/index.ts');
-			await each<MemoryChange>(devices, {
+			await each<DeviceMemoryChange>(devices, {
 				command: 'offline-memory',
 				json,
 				run: (device, signal, onProgress) => offlineMemoryAsync(device, { signal, onProgress }),
@@ -196,7 +196,10 @@ function addOffline(program: Command): void {
 }
 
 /** What became of a migration, for a person. */
-function formatMigration({ changed, dryRun, path, model, initramfs, next }: Migration, undo: boolean): string {
+function formatMigration(
+	{ changed, dryRun, path, model, initramfs, next }: DeviceModelMigration,
+	undo: boolean,
+): string {
 	const would = dryRun ? 'would be ' : 'was ';
 	const first = changed
 		? `${path} ${would}${undo ? 'removed' : 'written'}`

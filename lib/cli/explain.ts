@@ -1,19 +1,19 @@
 // `daxkind explain`: whether a path is on DAX, why or why not, and what to do.
 import type { Command } from 'commander';
-import type { Explanation } from '../dax/index.ts';
+import type { DaxExplanation } from '../dax/index.ts';
 import { shown } from '../format.ts';
 import { formatChain } from './chain.ts';
 import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
 
 /** The answer: the first line of what explain and inspect print, and one line, so that `head -1` has all of it. */
-export function answerLine({ path, dax, reason }: Explanation): string {
+export function answerLine({ path, dax, reason }: DaxExplanation): string {
 	if (dax) return paint('green', shown(`${path} is on DAX`));
 	if (dax === undefined) return paint('yellow', shown(`It is not known whether ${path} is on DAX: ${reason}`));
 	return paint('red', shown(`${path} is not on DAX: ${reason}`));
 }
 
 /** An explanation for a person. */
-export function formatExplanation(explanation: Explanation): string {
+export function formatExplanation(explanation: DaxExplanation): string {
 	const { remedy, reason, checks } = explanation;
 	const fix = remedy === undefined ? '' : aligned([['Fix:', remedy]], 0);
 	return `${answerLine(explanation)}\n${fix}\n${formatChain(checks, reason)}`;

@@ -1,7 +1,7 @@
 // `daxkind inspect`: all that has a say in whether a path is on DAX, as it was read.
 import type { Command } from 'commander';
-import type { DaxReport, Explanation } from '../dax/index.ts';
-import type { DaxDevice, Holder } from '../device/index.ts';
+import type { DaxExplanation, DaxReport } from '../dax/index.ts';
+import type { DaxDevice, DeviceHolder } from '../device/index.ts';
 import { formatBytes } from '../format.ts';
 import type { Constants } from '../native.ts';
 import { memoryText, permissionText } from './devices.ts';
@@ -86,7 +86,7 @@ const kindFor: Record<DaxDevice['mode'], string> = {
 	unknown,
 };
 
-function daxDeviceRows({ daxDevice: device }: DaxReport, holders: readonly Holder[]): Row[] {
+function daxDeviceRows({ daxDevice: device }: DaxReport, holders: readonly DeviceHolder[]): Row[] {
 	if (!device) return [];
 	return [
 		['name', device.name],
@@ -175,11 +175,11 @@ function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
 interface Extras {
 	constants: Constants;
 	/** Who maps it, if it is a device-DAX node. */
-	holders: readonly Holder[];
+	holders: readonly DeviceHolder[];
 }
 
 /** A report for a person, after the answer. */
-function formatReport(report: DaxReport, explanation: Explanation, { constants, holders }: Extras): string {
+function formatReport(report: DaxReport, explanation: DaxExplanation, { constants, holders }: Extras): string {
 	const sections: Section[] = [
 		[report.file.type === 'directory' ? 'Directory' : 'File', fileRows(report, constants)],
 		['Inheritance', directoryRows(report)],

@@ -51,8 +51,8 @@ function tableWords({ table }: MemmapPlan, { from, root }: ApplyFlags): string {
 
 /** Writes an argument, and says what became of it; whether it is configured then. */
 async function applied(argument: string, flags: ApplyFlags, plan?: MemmapPlan): Promise<boolean> {
-	const { apply } = await import('../memmap/index.ts');
-	const change: BootChange = apply(argument, changeOptions(flags));
+	const { applyMemmap } = await import('../memmap/index.ts');
+	const change: BootChange = applyMemmap(argument, changeOptions(flags));
 	const again = commandOf('apply', flags, quoted(argument));
 	const text = flags.json
 		? toJson({ ...change, argument, plan })
@@ -68,8 +68,8 @@ async function applied(argument: string, flags: ApplyFlags, plan?: MemmapPlan): 
 
 /** The words that daxkind's file has and an argument has not, of ranges that the running kernel has. */
 async function kept(argument: string, table: MemoryTable, flags: ApplyFlags): Promise<string[]> {
-	const { apply } = await import('../memmap/index.ts');
-	const { removed } = apply(argument, { ...changeOptions(flags), dryRun: true });
+	const { applyMemmap } = await import('../memmap/index.ts');
+	const { removed } = applyMemmap(argument, { ...changeOptions(flags), dryRun: true });
 	const isInForce = (word: string) =>
 		word
 			.replace('memmap=', '')
@@ -89,8 +89,8 @@ async function planned(flags: ApplyFlags): Promise<Planned | undefined> {
 	let found: Planned | undefined;
 	await asked('memmap apply', async () => {
 		const table = await tableOf(flags);
-		const { plan } = await import('../memmap/index.ts');
-		const made = plan(table, wishOf(flags));
+		const { planMemmap } = await import('../memmap/index.ts');
+		const made = planMemmap(table, wishOf(flags));
 		if (made.possible) found = { plan: made, table };
 		else process.stdout.write(flags.json ? toJson(made) : refusedPlan(made));
 		return made.possible;
@@ -163,8 +163,8 @@ Examples:
 			const flags = flagsWithAbove(given, command);
 			if (flags.from !== undefined) command.error('error: undo has no table, and no --from');
 			await changing('memmap undo', async () => {
-				const { undo } = await import('../memmap/index.ts');
-				const change = undo(changeOptions(flags));
+				const { undoMemmap } = await import('../memmap/index.ts');
+				const change = undoMemmap(changeOptions(flags));
 				const again = commandOf('undo', flags, '');
 				process.stdout.write(flags.json ? toJson(change) : formatUndone(change, { again, root: flags.root }));
 				return true;

@@ -1,7 +1,7 @@
 // `daxkind memmap plan`: which range to take, and what to do with it.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { asRoot, formatBytes } from '../format.ts';
-import type { BootLines, MemmapPlan, MemoryTable, PlanWish } from '../memmap/index.ts';
+import type { BootLines, MemmapPlan, MemmapWish, MemoryTable } from '../memmap/index.ts';
 import {
 	asked,
 	flagsWithAbove,
@@ -50,7 +50,7 @@ export function addWishOptions(command: Command, { isSizeMandatory }: { isSizeMa
 }
 
 /** The flags as the library has them. */
-export function wishOf({ size, count, node, align, keepFree, below4g }: WishFlags): PlanWish {
+export function wishOf({ size, count, node, align, keepFree, below4g }: WishFlags): MemmapWish {
 	return {
 		size: size!,
 		...(count !== undefined && { count }),
@@ -135,8 +135,8 @@ Examples:
 			const flags = flagsWithAbove(given, command);
 			await asked('memmap plan', async () => {
 				const table = await tableOf(flags);
-				const { bootLines, plan } = await import('../memmap/index.ts');
-				const found = plan(table, wishOf(flags));
+				const { bootLines, planMemmap } = await import('../memmap/index.ts');
+				const found = planMemmap(table, wishOf(flags));
 				const argument = argumentOf(found);
 				const lines = argument === undefined ? undefined : bootLines(argument);
 				const isOther = flags.from !== undefined;

@@ -39,10 +39,10 @@ function requireOwnTable(root: string): void {
 
 /** This machine's table, or that of a file, of standard input, or of an image. */
 export async function tableOf({ from, root }: TableFlags & { root?: string }): Promise<MemoryTable> {
-	const { parseTable, readTable } = await import('../memmap/index.ts');
-	if (from === '-') return parseTable(readFileSync(0, 'utf8'), 'standard input');
-	if (from !== undefined) return readTable({ from });
-	const table = readTable(root === undefined ? {} : { root });
+	const { parseMemoryTable, readMemoryTable } = await import('../memmap/index.ts');
+	if (from === '-') return parseMemoryTable(readFileSync(0, 'utf8'), 'standard input');
+	if (from !== undefined) return readMemoryTable({ from });
+	const table = readMemoryTable(root === undefined ? {} : { root });
 	if (root !== undefined && root !== '/') requireOwnTable(root);
 	return table;
 }

@@ -1,7 +1,7 @@
 // `daxkind memmap verify`: whether emulated persistent memory is there after a boot, and usable with DAX.
 import type { Command } from 'commander';
 import { shown } from '../format.ts';
-import type { EmulatedDevice, Verification } from '../memmap/index.ts';
+import type { EmulatedDevice, MemmapVerification } from '../memmap/index.ts';
 import { formatChain } from './chain.ts';
 import { asked, flagsWithAbove, jsonOption, type TableFlags } from './memmap-table.ts';
 import { aligned, commandLines, paint, toJson } from './output.ts';
@@ -13,7 +13,7 @@ const places = (devices: readonly EmulatedDevice[]): string =>
 	listed.format(devices.flatMap(({ mountPoint, device }) => mountPoint ?? device ?? []));
 
 /** The answer, in one line. */
-function answerLine({ ok, argument, reason, devices }: Verification): string {
+function answerLine({ ok, argument, reason, devices }: MemmapVerification): string {
 	if (ok) return paint('green', shown(`${argument} is in force, with DAX on ${places(devices)}`));
 	if (argument === undefined) return paint('red', shown(`No emulated persistent memory: ${reason}`));
 	if (ok === false) return paint('red', shown(`Not ready: ${reason}`));
@@ -21,7 +21,7 @@ function answerLine({ ok, argument, reason, devices }: Verification): string {
 }
 
 /** What to do. Commands that are longer than a line are not broken: they could not be copied. */
-function nextSteps({ remedy, devices }: Verification): string {
+function nextSteps({ remedy, devices }: MemmapVerification): string {
 	if (remedy === undefined) return '';
 	const ways = devices.map(({ format }) => format).find((lines) => lines.some(({ mkfs }) => remedy.startsWith(mkfs)));
 	if (ways === undefined) return aligned([['Fix:', remedy]], 0);
@@ -30,7 +30,7 @@ function nextSteps({ remedy, devices }: Verification): string {
 	return ways.map(({ mkfs, mount }, at) => `${titles[at]}\n${commandLines([mkfs, mount])}`).join('');
 }
 
-function formatVerification(verification: Verification): string {
+function formatVerification(verification: MemmapVerification): string {
 	const { checks, reason } = verification;
 	return `${answerLine(verification)}\n${nextSteps(verification)}\n${formatChain(checks, reason)}`;
 }
@@ -64,8 +64,8 @@ Examples:
 			const { json, from } = flagsWithAbove(given, command);
 			if (from !== undefined) command.error('error: verify is of the machine that runs, and has no --from');
 			await asked('memmap verify', async () => {
-				const { verify } = await import('../memmap/index.ts');
-				const verification = verify(words.length === 0 ? undefined : words.join(' '));
+				const { verifyMemmap } = await import('../memmap/index.ts');
+				const verification = verifyMemmap(words.length === 0 ? undefined : words.join(' '));
 				process.stdout.write(json ? toJson(verification) : formatVerification(verification));
 				return verification.ok;
 			});

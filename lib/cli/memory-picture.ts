@@ -2,7 +2,7 @@
 // takes.
 
 import { formatBytes } from '../format.ts';
-import type { AddressRange, MemoryTable, Region } from '../memmap/index.ts';
+import type { AddressRange, MemmapRegion, MemoryTable } from '../memmap/index.ts';
 import { intersect, subtract, totalSize } from '../memmap/ranges.ts';
 import { GIB, MIB } from '../size.ts';
 import { aligned, paint } from './output.ts';
@@ -25,7 +25,7 @@ const marks: Readonly<Record<Sort, [mark: string, style: Style, words: string]>>
 const smallHole = GIB;
 
 /** What memory is used for. */
-function parts({ ranges, reserved }: MemoryTable, regions: readonly Region[]): Record<Sort, AddressRange[]> {
+function parts({ ranges, reserved }: MemoryTable, regions: readonly MemmapRegion[]): Record<Sort, AddressRange[]> {
 	const planned = regions.map(({ start, size }) => ({ start, end: start + size }));
 	const usable = ranges.filter(({ type }) => type === 'usable');
 	const persistent = [
@@ -81,7 +81,7 @@ function bar(stretch: AddressRange, cell: number, all: Record<Sort, AddressRange
 }
 
 /** A picture of a table, with the regions of a plan in it. */
-export function formatPicture(table: MemoryTable, regions: readonly Region[], columns: number): string {
+export function formatPicture(table: MemoryTable, regions: readonly MemmapRegion[], columns: number): string {
 	const all = parts(table, regions);
 	const lines = stretches(table);
 	const longest = Math.max(0, ...lines.map(({ start, end }) => end - start));

@@ -1,6 +1,6 @@
 // `daxkind mounts`: where DAX is to be had.
 import type { Command } from 'commander';
-import type { DaxMount, Explanation } from '../dax/index.ts';
+import type { DaxExplanation, DaxMount } from '../dax/index.ts';
 import { formatBytes } from '../format.ts';
 import { aligned, answer, paint, toJson } from './output.ts';
 import { formatTable } from './table.ts';
@@ -40,7 +40,7 @@ function badBlocksText({ badBlocks }: DaxMount): string {
 /** Mounts as a table for a person. */
 export function formatMounts(
 	mounts: readonly DaxMount[],
-	explain: (path: string) => Explanation,
+	explain: (path: string) => DaxExplanation,
 	all: boolean,
 ): string {
 	const having = mounts.filter(hasDax);

@@ -1,7 +1,7 @@
 // What the commands about DAX print with: colours on a terminal only, lines no wider than it, JSON, and errors of the machine.
 import { styleText } from 'node:util';
 import { Help } from 'commander';
-import type { Refusal, SystemError } from '../errors.ts';
+import type { DaxkindRefusal, SystemError } from '../errors.ts';
 import { shown, shownJson } from '../format.ts';
 import { troubleStatus } from './usage.ts';
 
@@ -70,7 +70,7 @@ export function machineTrouble(error: unknown): string {
 
 /** What an error of the machine, or a refusal, says, for standard error: the finding, and what fixes it in a line of its own. */
 export function refusalLines(error: unknown): string[] {
-	const { code = '', message, remedy } = error as Partial<Refusal> & Error;
+	const { code = '', message, remedy } = error as Partial<DaxkindRefusal> & Error;
 	const said = code.startsWith('ERR_DAXKIND_') ? message : machineTrouble(error);
 	const suffix = ` Fix: ${remedy}`;
 	return remedy === undefined || !said.endsWith(suffix) ? [said] : [said.slice(0, -suffix.length), suffix.trim()];

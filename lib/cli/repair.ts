@@ -1,7 +1,7 @@
 // `daxkind repair`: writes bad pages anew, or keeps a bad file away.
 import { type Command, Option } from 'commander';
 import { formatBytes, quoted, shown } from '../format.ts';
-import type { Repair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';
+import type { MediaRepair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';
 import { badBlocksJson, evidenceLines, failureJson, size } from './badblocks.ts';
 import { interruptible } from './interrupt.ts';
 import { aligned, complain, paint, refusalLines, toJson, wrapped } from './output.ts';
@@ -34,7 +34,7 @@ const isDone = ({ outcome, remedy }: RepairedPart) =>
 	marks[outcome][1] === 'green' || (outcome === 'skipped' && remedy === undefined);
 
 /** The answer: the first line. */
-function repairLine({ path, parts: all, dryRun, isRepaired, lost }: Repair): string {
+function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair): string {
 	if (all.length === 0) return paint('green', shown(`${path} has no bad blocks that can be seen`));
 	const loss = lost === 0 ? 'no data' : size(lost);
 	if (dryRun) {
@@ -52,7 +52,7 @@ function repairLine({ path, parts: all, dryRun, isRepaired, lost }: Repair): str
 }
 
 /** The command that does what the dry run said. */
-function fixFor(repair: Repair, { from, zeros = false, method }: Flags): string | undefined {
+function fixFor(repair: MediaRepair, { from, zeros = false, method }: Flags): string | undefined {
 	const { path, dryRun, parts: all } = repair;
 	if (!dryRun) return all.find((part) => !isDone(part) && part.remedy !== undefined)?.remedy;
 	if (!all.some(({ outcome }) => outcome === 'planned')) return all[0]?.remedy;
@@ -63,7 +63,7 @@ function fixFor(repair: Repair, { from, zeros = false, method }: Flags): string 
 }
 
 /** All of it, for a person. */
-export function formatRepair(repair: Repair, flags: Flags): string {
+export function formatRepair(repair: MediaRepair, flags: Flags): string {
 	const lines = [`${repairLine(repair)}\n`];
 	const fix = fixFor(repair, flags);
 	if (fix !== undefined) lines.push(aligned([['Fix:', fix]], 0));
@@ -76,7 +76,7 @@ export function formatRepair(repair: Repair, flags: Flags): string {
 	return lines.join('') + evidenceLines(repair.remains);
 }
 
-const repairJson = ({ parts: all, remains, ...rest }: Repair) => ({
+const repairJson = ({ parts: all, remains, ...rest }: MediaRepair) => ({
 	...rest,
 	parts: all.map(({ error, ...part }) => ({ ...part, error: error === undefined ? undefined : failureJson(error) })),
 	remains: badBlocksJson(remains),

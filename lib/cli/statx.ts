@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import type { Command } from 'commander';
 import { shown } from '../format.ts';
-import type { Constants, FileStatus } from '../native.ts';
+import type { Constants, StatxResult } from '../native.ts';
 import { answer, paint, questionStatus, toJson } from './output.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;
@@ -13,7 +13,7 @@ function timeLines(name: string, ns: bigint): string[] {
 }
 
 /** The lines of xfs_io 6.1. It does not ask for the alignments of direct I/O, so that bit is not in its mask. */
-export function formatStatus(status: FileStatus, { STATX_DIOALIGN }: Pick<Constants, 'STATX_DIOALIGN'>): string {
+export function formatStatus(status: StatxResult, { STATX_DIOALIGN }: Pick<Constants, 'STATX_DIOALIGN'>): string {
 	const lines = [
 		`stat.mask = 0x${(status.mask & ~STATX_DIOALIGN).toString(16)}`,
 		`stat.blksize = ${status.blockSize}`,
@@ -38,7 +38,7 @@ export function formatStatus(status: FileStatus, { STATX_DIOALIGN }: Pick<Consta
 	return lines.map((line) => `${line}\n`).join('');
 }
 
-function stateLine(path: string, { dax, mode, refusal }: FileStatus): string {
+function stateLine(path: string, { dax, mode, refusal }: StatxResult): string {
 	if (dax) return paint('green', `${path} is in the DAX state`);
 	const who = refusal === undefined ? 'the kernel does not say' : `statx is refused (${refusal}), which would say`;
 	if (dax === undefined) return paint('yellow', `${who} whether ${path} is in the DAX state`);

@@ -7,7 +7,7 @@ import { listDirectory, readAttribute, readNumber, readSwitch, resolveLink } fro
 const sysfsSector = 512;
 
 /** What a device is made of, where the kernel tells. */
-export type DeviceLayer =
+export type BlockDeviceLayer =
 	| { type: 'loop'; name: string; dax: boolean | undefined; backingFile: string | undefined }
 	/** `mapping` is the device-mapper's name, `uuid` says who made it: CRYPT-…, LVM-…, mpath-…; often empty. */
 	| { type: 'device-mapper'; name: string; dax: boolean | undefined; mapping: string; uuid: string }
@@ -33,7 +33,7 @@ export interface BlockDevice {
 	logicalSector: number | undefined;
 	physicalSector: number | undefined;
 	/** The disk itself, then what it is made of, down to the last: the layers between a file system and the medium. */
-	layers: DeviceLayer[];
+	layers: BlockDeviceLayer[];
 	/** The disk's directory in sysfs. */
 	sysfs: string;
 }
@@ -41,7 +41,7 @@ export interface BlockDevice {
 /** More layers than any sensible system has; a guard against a loop of names. */
 const maxLayers = 16;
 
-function layerOf(name: string): DeviceLayer {
+function layerOf(name: string): BlockDeviceLayer {
 	const directory = `/sys/class/block/${name}`;
 	const dax = readSwitch(`${directory}/queue/dax`);
 	const mapping = readAttribute(`${directory}/dm/name`);
@@ -64,8 +64,8 @@ function diskOf(name: string): string {
 		: name;
 }
 
-function layersOf(disk: string): DeviceLayer[] {
-	const layers: DeviceLayer[] = [];
+function layersOf(disk: string): BlockDeviceLayer[] {
+	const layers: BlockDeviceLayer[] = [];
 	const seen = new Set<string>();
 	const waiting = [disk];
 	while (waiting.length > 0 && layers.length < maxLayers) {

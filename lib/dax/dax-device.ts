@@ -1,7 +1,7 @@
 // What a device-DAX node, /dev/daxX.Y, is to who asks about files: what lib/device knows of it, and what it is used for instead.
 import { existsSync } from 'node:fs';
 import { type DaxDevice, deviceOf } from '../device/index.ts';
-import type { FileStatus } from '../native.ts';
+import type { StatxResult } from '../native.ts';
 
 /** The device's name by its node's, for where there is no sysfs. */
 const nodeName = /^\/dev\/(dax\d+\.\d+)$/;
@@ -9,7 +9,7 @@ const nodeName = /^\/dev\/(dax\d+\.\d+)$/;
 /** The device-DAX device that a character device stands for; undefined if it is none. */
 export function daxDevice(
 	path: string,
-	{ representsMajor, representsMinor }: Pick<FileStatus, 'representsMajor' | 'representsMinor'>,
+	{ representsMajor, representsMinor }: Pick<StatxResult, 'representsMajor' | 'representsMinor'>,
 ): DaxDevice | undefined {
 	const device = deviceOf(representsMajor, representsMinor);
 	const name = nodeName.exec(path)?.[1];

@@ -1,6 +1,6 @@
 // Says why a path is on DAX or not: goes through a report link by link. explainReport() is pure.
 import { inspect } from './inspect.ts';
-import { type Check, type Judge, links, type Verdict } from './links/check.ts';
+import { type DaxCheck, type DaxVerdict, type Judge, links } from './links/check.ts';
 import { contentsLink, flagLink, stateLink } from './links/file.ts';
 import { blockSizeLink, deviceLink, namespaceLink, partitionLink } from './links/medium.ts';
 import { fileSystemLink, mountLink, pathLink } from './links/mount.ts';
@@ -8,7 +8,7 @@ import { badBlocksLink, hugePagesLink, mapSyncLink, persistenceLink } from './li
 import type { DaxReport } from './report.ts';
 
 /** Whether a path is on DAX, and why. */
-export interface Explanation {
+export interface DaxExplanation {
 	/** As it was given. */
 	path: string;
 	/** Whether the file is on DAX now, or for a directory, whether a file made in it is; undefined if it is not known. */
@@ -27,7 +27,7 @@ export interface Explanation {
 	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages, and bad blocks where there are some. At most one is `broken`, which
 	 * decides; what would keep DAX off behind it is `not reached`, and has no remedy, because none helps before that one's.
 	 */
-	checks: Check[];
+	checks: DaxCheck[];
 }
 
 const judges: Readonly<Record<(typeof links)[number], Judge>> = {
@@ -48,7 +48,7 @@ const judges: Readonly<Record<(typeof links)[number], Judge>> = {
 };
 
 /** What a link comes to, after what is known of the path and of the links before it. */
-function settled(found: Check, dax: boolean | undefined, brokenBefore: boolean): Check {
+function settled(found: DaxCheck, dax: boolean | undefined, brokenBefore: boolean): DaxCheck {
 	const { remedy: _, ...bare } = found;
 	if (found.verdict === 'unknown' && brokenBefore) return bare;
 	if (found.verdict !== 'broken') return found;
@@ -59,16 +59,16 @@ function settled(found: Check, dax: boolean | undefined, brokenBefore: boolean):
 }
 
 /** {@link explain} by a report of {@link inspect} that is there already: pure. */
-export function explainReport(report: DaxReport): Explanation {
+export function explainReport(report: DaxReport): DaxExplanation {
 	const { path, dax } = report;
-	const checks: Check[] = [];
+	const checks: DaxCheck[] = [];
 	for (const link of links) {
 		const brokenBefore = checks.some(({ verdict }) => verdict === 'broken');
 		const found = judges[link](report, brokenBefore);
 		if (found) checks.push(settled(found, dax, brokenBefore));
 	}
 	// Where nothing is known to be broken, what is not known is the reason.
-	const first = (wanted: Verdict) => checks.find(({ verdict }) => verdict === wanted);
+	const first = (wanted: DaxVerdict) => checks.find(({ verdict }) => verdict === wanted);
 	const { finding: reason, remedy } = (!dax && (first('broken') ?? first('unknown'))) || {};
 	const limit = checks.find(({ link, verdict }) => link === 'MAP_SYNC' && verdict === 'warning');
 	const mapSyncRefusal = reason ?? limit?.finding;
@@ -92,6 +92,6 @@ export function explainReport(report: DaxReport): Explanation {
  * const { dax, reason, remedy } = explain('/mnt/pmem');
  * if (!dax) console.error(`Not on DAX: ${reason}. ${remedy ?? ''}`);
  */
-export function explain(path: string | URL): Explanation {
+export function explain(path: string | URL): DaxExplanation {
 	return explainReport(inspect(path));
 }

@@ -1,12 +1,12 @@
 // What the kernel says of one file or directory: status, flags, and what in it excludes DAX.
 import { constants as fs, realpathSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
-import type { Mount } from '../mountinfo.ts';
-import { type FileStatus, type Fsxattr, native } from '../native.ts';
+import type { MountInfo } from '../mountinfo.ts';
+import { type Fsxattr, native, type StatxResult } from '../native.ts';
 import { extentsOf, type FileExtent } from './huge-pages.ts';
-import type { Exclusion, FileReport, FileType } from './report.ts';
+import type { DaxExclusion, DaxFileReport, DaxFileType } from './report.ts';
 
-const types: ReadonlyMap<number, FileType> = new Map([
+const types: ReadonlyMap<number, DaxFileType> = new Map([
 	[fs.S_IFREG, 'file'],
 	[fs.S_IFDIR, 'directory'],
 	[fs.S_IFBLK, 'block device'],
@@ -16,13 +16,13 @@ const types: ReadonlyMap<number, FileType> = new Map([
 ]);
 
 /** The type in a file's mode. */
-export const typeOf = ({ mode }: Pick<FileStatus, 'mode'>): FileType => types.get(mode & fs.S_IFMT) ?? 'unknown';
+export const typeOf = ({ mode }: Pick<StatxResult, 'mode'>): DaxFileType => types.get(mode & fs.S_IFMT) ?? 'unknown';
 
 /**
  * The path without symbolic links, for people; as given where that names nothing or another file: links of /proc lead to files that are
  * deleted, covered, or in another mount namespace, and their text does not.
  */
-function withoutLinks(path: string, { inode, deviceMajor, deviceMinor }: FileStatus): string {
+function withoutLinks(path: string, { inode, deviceMajor, deviceMinor }: StatxResult): string {
 	const real = attempt(() => realpathSync.native(path)).value ?? path;
 	const { value: found } = attempt(() => native.statx(real));
 	const isSame = found?.inode === inode && found.deviceMajor === deviceMajor && found.deviceMinor === deviceMinor;
@@ -50,16 +50,16 @@ function readExtents(path: string): Extents | undefined {
 
 /** What excludes DAX by what is known of the file; pure. */
 export function exclusionsOf(
-	{ fsType, superOptions }: Pick<Mount, 'fsType' | 'superOptions'>,
+	{ fsType, superOptions }: Pick<MountInfo, 'fsType' | 'superOptions'>,
 	attributes: bigint,
 	inodeFlags: number,
 	extents: readonly Pick<FileExtent, 'flags'>[],
-): Exclusion[] {
+): DaxExclusion[] {
 	const c = native.constants;
 	const isAnExtent = (bits: number) => extents.some(({ flags }) => (flags & bits) !== 0);
 	const has = (attribute: bigint, flag: number) => (attributes & attribute) !== 0n || (inodeFlags & flag) !== 0;
 	const isPacked = isAnExtent(c.FIEMAP_EXTENT_DATA_INLINE | c.FIEMAP_EXTENT_DATA_TAIL);
-	const checks: [Exclusion, boolean][] = [
+	const checks: [DaxExclusion, boolean][] = [
 		['inline data', (inodeFlags & c.FS_INLINE_DATA_FL) !== 0 || (isPacked && fsType !== 'erofs')],
 		['packed tail', isPacked && fsType === 'erofs'],
 		['encryption', has(c.STATX_ATTR_ENCRYPTED, c.FS_ENCRYPT_FL)],
@@ -74,9 +74,9 @@ export function exclusionsOf(
 /** Reports on the file that this status is of. */
 export function fileReport(
 	path: string,
-	status: FileStatus,
-	mount: Pick<Mount, 'fsType' | 'superOptions'>,
-): { file: FileReport; extents?: Extents } {
+	status: StatxResult,
+	mount: Pick<MountInfo, 'fsType' | 'superOptions'>,
+): { file: DaxFileReport; extents?: Extents } {
 	const type = typeOf(status);
 	const realPath = withoutLinks(path, status);
 	const hasFlags = type === 'file' || type === 'directory';

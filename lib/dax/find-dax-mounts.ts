@@ -1,18 +1,18 @@
 // Which mounts of this machine have DAX.
 import { requireBoolean, requireOptions } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
-import { badUnder } from '../media/index.ts';
-import type { Mount } from '../mountinfo.ts';
+import { badBlocksUnder } from '../media/index.ts';
+import type { MountInfo } from '../mountinfo.ts';
 import { readMounts } from '../mounts.ts';
-import { type FileStatus, native } from '../native.ts';
+import { native, type StatxResult } from '../native.ts';
 import type { BlockDevice } from './block-device.ts';
 import { inspect } from './inspect.ts';
 import { daxOption } from './modes.ts';
 import { mountReport } from './mount-report.ts';
-import type { MountReport } from './report.ts';
+import type { DaxMountReport } from './report.ts';
 
 /** A mount of a file system that has DAX. */
-export interface DaxMount extends MountReport {
+export interface DaxMount extends DaxMountReport {
 	/** The kernel's name of its block device: pmem0, pmem0p1, dm-0; undefined for virtiofs. */
 	device: string | undefined;
 	/**
@@ -34,7 +34,7 @@ export interface FindDaxMountsOptions {
 }
 
 /** Whether the status at a mount's place is that of this mount: another may cover it. */
-const isOf = (status: FileStatus, mount: Mount): boolean =>
+const isOf = (status: StatxResult, mount: MountInfo): boolean =>
 	status.mountId === 0
 		? status.deviceMajor === mount.deviceMajor && status.deviceMinor === mount.deviceMinor
 		: status.mountId === mount.id;
@@ -43,7 +43,7 @@ const isOf = (status: FileStatus, mount: Mount): boolean =>
 const anyKernel = { perFile: true, driver: undefined };
 
 function badBlocksOf({ major, minor }: BlockDevice): DaxMount['badBlocks'] {
-	const { ranges, bytes, sources } = badUnder('block', major, minor);
+	const { ranges, bytes, sources } = badBlocksUnder('block', major, minor);
 	return sources.length === 0 ? undefined : { ranges, bytes };
 }
 

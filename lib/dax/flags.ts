@@ -4,7 +4,7 @@ import { attempt } from '../attempt.ts';
 import type { SystemError } from '../errors.ts';
 import { checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
 import { mountOf, readMounts } from '../mounts.ts';
-import { type FileStatus, native, type TreeChange } from '../native.ts';
+import { native, type StatxResult, type TreeChange } from '../native.ts';
 import { exclusionsOf, hasDaxFlag, typeOf } from './file-report.ts';
 import { reasoned, treeErrors, withReason } from './flag-errors.ts';
 import { inspect } from './inspect.ts';
@@ -56,7 +56,7 @@ export interface DaxFlagProgress {
 export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchedJobOptions<DaxFlagProgress> {}
 
 /** Whether the file's state follows its flag: the mount decides by it, and nothing in the medium or the file excludes DAX. */
-function flagDecides(path: string, status: FileStatus): boolean {
+function flagDecides(path: string, status: StatxResult): boolean {
 	const { value: mounts = [] } = attempt(readMounts);
 	const mount = mountOf(status, mounts);
 	if (mount === undefined) return false;

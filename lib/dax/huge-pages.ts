@@ -13,7 +13,7 @@ export interface FileExtent {
 }
 
 /** Whether huge pages are possible, and what is in their way. */
-export interface HugePages {
+export interface DaxHugePages {
 	/**
 	 * Whether the file's blocks (for a directory: those of large files made in it) can be mapped by huge pages. For a file: at least one
 	 * can. Undefined where the kernel does not tell enough.
@@ -101,7 +101,7 @@ function withinFile(extents: readonly FileExtent[], size = Number.MAX_SAFE_INTEG
 }
 
 /** Judges by the facts. */
-export function hugePages(facts: HugePageFacts): HugePages {
+export function hugePages(facts: HugePageFacts): DaxHugePages {
 	const { hugePageSize, daxPossible, deviceStart, stacked, allocationUnit, extents, complete, size } = facts;
 	const unit = `${hugePageSize / MIB} MiB`;
 	const obstacles: string[] = [];

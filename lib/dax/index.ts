@@ -2,9 +2,9 @@
 // entry `daxkind/dax`.
 
 export type { DaxDevice } from '../device/index.ts';
-export { type Mount, parseMountinfo } from '../mountinfo.ts';
-export type { BlockDevice, DeviceLayer } from './block-device.ts';
-export { type Explanation, explain, explainReport } from './explain.ts';
+export type { MountInfo } from '../mountinfo.ts';
+export type { BlockDevice, BlockDeviceLayer } from './block-device.ts';
+export { type DaxExplanation, explain, explainReport } from './explain.ts';
 export { type DaxMount, type FindDaxMountsOptions, findDaxMounts } from './find-dax-mounts.ts';
 export {
 	type DaxFlag,
@@ -17,24 +17,24 @@ export {
 	setDaxFlagAsync,
 } from './flags.ts';
 export { getFsxattr } from './fsxattr.ts';
-export type { HugePages } from './huge-pages.ts';
+export type { DaxHugePages } from './huge-pages.ts';
 export { inspect } from './inspect.ts';
 export { isDax } from './is-dax.ts';
-export type { Check, Evidence, Link, Verdict } from './links/check.ts';
-export { type DaxMode, type DaxOption, type DaxRules, daxOption, effectiveMode, type Medium } from './modes.ts';
-export type { Namespace, Region } from './nvdimm.ts';
+export type { DaxCheck, DaxEvidence, DaxLink, DaxVerdict } from './links/check.ts';
+export type { DaxMode } from './modes.ts';
+export type { PmemNamespace, PmemRegion } from './nvdimm.ts';
 export type {
+	DaxDirectoryReport,
+	DaxExclusion,
+	DaxFileReport,
+	DaxFileSystemReport,
+	DaxFileType,
+	DaxKernelReport,
+	DaxKnownBy,
+	DaxMapSyncReport,
+	DaxMountReport,
+	DaxNewFileReport,
 	DaxReport,
-	DirectoryReport,
-	Exclusion,
-	FileReport,
-	FileSystemReport,
-	FileType,
-	KernelReport,
-	KnownBy,
-	MapSyncReport,
-	MountReport,
-	NewFileReport,
 } from './report.ts';
 export { statx } from './statx.ts';
 export { whenEffectiveAsync } from './when-effective.ts';

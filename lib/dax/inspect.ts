@@ -3,24 +3,24 @@ import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
-import { badUnder } from '../media/index.ts';
+import { badBlocksUnder } from '../media/index.ts';
 import { mountOf, readMounts } from '../mounts.ts';
-import { type FileStatus, native } from '../native.ts';
+import { native, type StatxResult } from '../native.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
 import { daxDevice } from './dax-device.ts';
 import { type Extents, fileReport, hasDaxFlag } from './file-report.ts';
-import { type HugePages, hugePages, placed } from './huge-pages.ts';
+import { type DaxHugePages, hugePages, placed } from './huge-pages.ts';
 import { hasPerFileDax, type MountFacts, mountReport } from './mount-report.ts';
 import { type Nvdimm, nvdimmOf } from './nvdimm.ts';
 import type {
+	DaxDirectoryReport,
+	DaxFileReport,
+	DaxFileSystemReport,
+	DaxFileType,
+	DaxKernelReport,
+	DaxMapSyncReport,
+	DaxNewFileReport,
 	DaxReport,
-	DirectoryReport,
-	FileReport,
-	FileSystemReport,
-	FileType,
-	KernelReport,
-	MapSyncReport,
-	NewFileReport,
 } from './report.ts';
 import { stateOf } from './state.ts';
 
@@ -29,7 +29,7 @@ const ENOTSUP = -95;
 const EINVAL = -22;
 const ENODEV = -19;
 
-function directoryReport(file: FileReport): DirectoryReport {
+function directoryReport(file: DaxFileReport): DaxDirectoryReport {
 	if (file.type === 'directory') return { path: file.realPath, flag: file.flag };
 	const path = dirname(file.realPath);
 	const { value } = attempt(() => native.getFsxattr(path));
@@ -43,7 +43,7 @@ function directoryReport(file: FileReport): DirectoryReport {
 const isInVain = (mount: MountFacts['mount'] | undefined) =>
 	mount !== undefined && mount.mode === 'unsupported' && mount.fsType !== 'overlay';
 
-function newFileReport(directory: string, onlyNameless: boolean): NewFileReport {
+function newFileReport(directory: string, onlyNameless: boolean): DaxNewFileReport {
 	const { value, error } = attempt(() => native.statxTemporary(directory, onlyNameless));
 	return { dax: value?.dax, error };
 }
@@ -51,9 +51,9 @@ function newFileReport(directory: string, onlyNameless: boolean): NewFileReport 
 /** Tries MAP_SYNC, on the file itself, or on a new one in a directory. */
 function tryMapSync(
 	path: string,
-	type: FileType,
+	type: DaxFileType,
 	onlyNameless: boolean,
-): { report: MapSyncReport; isKnown: boolean | undefined } {
+): { report: DaxMapSyncReport; isKnown: boolean | undefined } {
 	if (type !== 'file' && type !== 'directory') {
 		return { report: { supported: undefined, tried: undefined, error: undefined }, isKnown: undefined };
 	}
@@ -73,11 +73,11 @@ function tryMapSync(
 function hugePageReport(
 	{ file, mount }: Pick<DaxReport, 'file' | 'mount'>,
 	dax: boolean,
-	fileSystem: FileSystemReport,
+	fileSystem: DaxFileSystemReport,
 	device: BlockDevice | undefined,
 	nvdimm: Nvdimm | undefined,
 	extents: Extents | undefined,
-): HugePages {
+): DaxHugePages {
 	const { effectiveMode } = mount ?? {};
 	return hugePages({
 		hugePageSize: native.constants.HUGE_PAGE_SIZE,
@@ -95,14 +95,19 @@ function hugePageReport(
 /** What is bad under the path; undefined where there is no device that it could be of. */
 function badBlocksOf({ file, device, daxDevice }: Pick<DaxReport, 'file' | 'device' | 'daxDevice'>) {
 	if (daxDevice?.major !== undefined && daxDevice.minor !== undefined) {
-		return badUnder('DAX', daxDevice.major, daxDevice.minor);
+		return badBlocksUnder('DAX', daxDevice.major, daxDevice.minor);
 	}
 	if (device === undefined) return undefined;
-	return badUnder('block', device.major, device.minor, file.type === 'file' ? file.realPath : undefined);
+	return badBlocksUnder('block', device.major, device.minor, file.type === 'file' ? file.realPath : undefined);
 }
 
 /** Adds what MAP_SYNC tells of a region: of a file on DAX only an asynchronous one refuses it, if the file system knows it. */
-function withMapSync(nvdimm: Nvdimm, dax: boolean, { supported }: MapSyncReport, driver: string | undefined): Nvdimm {
+function withMapSync(
+	nvdimm: Nvdimm,
+	dax: boolean,
+	{ supported }: DaxMapSyncReport,
+	driver: string | undefined,
+): Nvdimm {
 	const { asynchronous } = nvdimm.region;
 	if (asynchronous !== undefined || supported === undefined) return nvdimm;
 	if (!supported && (!dax || (driver !== 'ext4' && driver !== 'xfs'))) return nvdimm;
@@ -110,7 +115,7 @@ function withMapSync(nvdimm: Nvdimm, dax: boolean, { supported }: MapSyncReport,
 }
 
 /** The device that a node in /dev stands for. */
-function representedDevice(file: FileReport, { representsMajor, representsMinor }: FileStatus) {
+function representedDevice(file: DaxFileReport, { representsMajor, representsMinor }: StatxResult) {
 	return file.type === 'block device' ? blockDevice(representsMajor, representsMinor) : undefined;
 }
 
@@ -145,7 +150,7 @@ export function inspect(path: string | URL): DaxReport {
 	const fileSystem = facts?.fileSystem ?? { blockSize: status.blockSize, allocationUnit: 0 };
 	const { report: mapSync, isKnown } = tryMapSync(checked, file.type, onlyNameless);
 	const { PAGE_SIZE: pageSize, HUGE_PAGE_SIZE: hugePageSize } = native.constants;
-	const kernel: KernelReport = { pageSize, hugePageSize, perFileDax: hasPerFileDax(status), mapSync: isKnown };
+	const kernel: DaxKernelReport = { pageSize, hugePageSize, perFileDax: hasPerFileDax(status), mapSync: isKnown };
 	const seen = {
 		file,
 		directory: directoryReport(file),

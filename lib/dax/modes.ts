@@ -1,7 +1,7 @@
 // How each file system decides about DAX: what its mount options mean, which the kernel hides, rewrites or ignores. Pure: what mountinfo
 // and the rest of the system say goes in, the mode comes out. The rules are those of the kernel's Documentation/filesystems/dax.rst and of
 // what each file system shows of its options (fs/ext4/super.c, fs/xfs/xfs_super.c, fs/erofs/super.c, fs/fuse/inode.c).
-import type { Mount } from '../mountinfo.ts';
+import type { MountInfo } from '../mountinfo.ts';
 
 /** How a mount decides which files are on DAX. */
 export type DaxMode =
@@ -55,7 +55,7 @@ const modeOfOption: ReadonlyMap<string, DaxMode> = new Map([
  *
  * @example daxOption(mount, { perFile: true, driver: 'ext4' }) // { mode: 'inode', option: undefined, byFlag: true }
  */
-export function daxOption({ fsType, superOptions }: Mount, { perFile, driver = fsType }: DaxRules): DaxOption {
+export function daxOption({ fsType, superOptions }: MountInfo, { perFile, driver = fsType }: DaxRules): DaxOption {
 	const inherent = defaults.get(driver) ?? defaults.get(fsType);
 	if (inherent === undefined) return { mode: 'unsupported', option: undefined, byFlag: false };
 	// The last one wins.

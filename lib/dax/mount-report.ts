@@ -1,12 +1,12 @@
 // What there is to know about the mount and the file system that a file is in.
 import { existsSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
-import type { Mount } from '../mountinfo.ts';
-import { type FileStatus, native } from '../native.ts';
+import type { MountInfo } from '../mountinfo.ts';
+import { native, type StatxResult } from '../native.ts';
 import { readAttribute } from '../sysfs.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
 import { daxOption, effectiveMode } from './modes.ts';
-import type { FileSystemReport, MountReport } from './report.ts';
+import type { DaxFileSystemReport, DaxMountReport } from './report.ts';
 import { hasDaxWindow } from './virtiofs.ts';
 
 /** XFS shows its stripes in units of 512 bytes (xfs(5)). */
@@ -23,13 +23,13 @@ function numberOption(options: readonly string[], name: string): number {
  *
  * @param blockSize Of the file system, in bytes: ext4's unit.
  */
-export function allocationUnit({ fsType, superOptions }: Mount, blockSize: number): number {
+export function allocationUnit({ fsType, superOptions }: MountInfo, blockSize: number): number {
 	if (fsType === 'xfs') return numberOption(superOptions, 'sunit') * xfsUnit;
 	return numberOption(superOptions, 'stripe') * blockSize;
 }
 
 /** ext2 and ext3 are mounted by ext4's driver on kernels without their own; then the device is among ext4's in sysfs. */
-function driverOf({ fsType }: Mount, device: BlockDevice | undefined): string {
+function driverOf({ fsType }: MountInfo, device: BlockDevice | undefined): string {
 	const isOlderExt = fsType === 'ext2' || fsType === 'ext3';
 	return isOlderExt && device !== undefined && existsSync(`/sys/fs/ext4/${device.name}`) ? 'ext4' : fsType;
 }
@@ -38,28 +38,28 @@ function driverOf({ fsType }: Mount, device: BlockDevice | undefined): string {
 const journalled = 'data=journal';
 
 /** The options, with data=journal also where ext4 keeps it to itself. */
-function allOptions({ superOptions }: Mount, driver: string, device: BlockDevice | undefined): string[] {
+function allOptions({ superOptions }: MountInfo, driver: string, device: BlockDevice | undefined): string[] {
 	if (driver !== 'ext4' || device === undefined || superOptions.includes(journalled)) return superOptions;
 	const inEffect = readAttribute(`/proc/fs/ext4/${device.name}/options`)?.split('\n') ?? [];
 	return inEffect.includes(journalled) ? [...superOptions, journalled] : superOptions;
 }
 
 /** Whether the kernel has DAX by file, as far as the status of one tells; undefined where statx is refused. */
-export const hasPerFileDax = ({ dax, refusal }: Pick<FileStatus, 'dax' | 'refusal'>): boolean | undefined =>
+export const hasPerFileDax = ({ dax, refusal }: Pick<StatxResult, 'dax' | 'refusal'>): boolean | undefined =>
 	refusal === undefined ? dax !== undefined : undefined;
 
 /** All about a mount but its files. */
 export interface MountFacts {
-	mount: MountReport;
-	fileSystem: FileSystemReport;
+	mount: DaxMountReport;
+	fileSystem: DaxFileSystemReport;
 	device: BlockDevice | undefined;
 }
 
-const samePlace = (one: Mount, other: Mount) =>
+const samePlace = (one: MountInfo, other: MountInfo) =>
 	one.deviceMajor === other.deviceMajor && one.deviceMinor === other.deviceMinor && one.fsType === other.fsType;
 
 /** Where other XFS file systems on the same disk are mounted: since Linux 6.0 XFS keeps a disk's DAX to itself. */
-function rivalsOf(mount: Mount, device: BlockDevice | undefined, mounts: readonly Mount[]): string[] {
+function rivalsOf(mount: MountInfo, device: BlockDevice | undefined, mounts: readonly MountInfo[]): string[] {
 	if (mount.fsType !== 'xfs' || !device?.partition) return [];
 	return mounts
 		.filter((other) => other.fsType === 'xfs' && !samePlace(other, mount))
@@ -75,10 +75,10 @@ function rivalsOf(mount: Mount, device: BlockDevice | undefined, mounts: readonl
  * @param mounts All mounts.
  */
 export function mountReport(
-	mount: Mount,
+	mount: MountInfo,
 	path: string,
-	status: Pick<FileStatus, 'dax' | 'refusal'>,
-	mounts: readonly Mount[],
+	status: Pick<StatxResult, 'dax' | 'refusal'>,
+	mounts: readonly MountInfo[],
 ): MountFacts {
 	const { PAGE_SIZE: pageSize } = native.constants;
 	const device = blockDevice(mount.deviceMajor, mount.deviceMinor);

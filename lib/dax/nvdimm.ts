@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { readAttribute, readNumber, readSwitch, resolveLink } from '../sysfs.ts';
 
 /** A namespace: a part of a region that is used in one way. */
-export interface Namespace {
+export interface PmemNamespace {
 	/** namespace0.0, as ndctl names it. */
 	name: string;
 	/**
@@ -21,7 +21,7 @@ export interface Namespace {
 }
 
 /** A region: an interleave set of DIMMs, or a range of memory that the firmware calls persistent. */
-export interface Region {
+export interface PmemRegion {
 	/** region0. */
 	name: string;
 	/** Who found it: e820, ACPI.NFIT, virtio-pmem, of_pmem… */
@@ -46,12 +46,12 @@ export interface Region {
 }
 
 export interface Nvdimm {
-	namespace: Namespace;
-	region: Region;
+	namespace: PmemNamespace;
+	region: PmemRegion;
 }
 
 /** ndctl's names for how a namespace is used: by what is between it and its block device, and by queue/dax. */
-function modeOf(owner: string, kernelMode: string | undefined, dax: boolean | undefined): Namespace['mode'] {
+function modeOf(owner: string, kernelMode: string | undefined, dax: boolean | undefined): PmemNamespace['mode'] {
 	if (owner.startsWith('btt')) return 'sector';
 	if (owner.startsWith('pfn')) return 'fsdax';
 	// A namespace by itself: of the e820 table it has pages ("memory"); another that no one has set up has none ("raw").

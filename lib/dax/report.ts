@@ -1,15 +1,15 @@
 // What inspect() finds out about a path: the types of its report.
 
 import type { DaxDevice } from '../device/index.ts';
-import type { BadUnder } from '../media/index.ts';
-import type { Mount } from '../mountinfo.ts';
+import type { BadBlocksUnder } from '../media/index.ts';
+import type { MountInfo } from '../mountinfo.ts';
 import type { BlockDevice } from './block-device.ts';
-import type { HugePages } from './huge-pages.ts';
+import type { DaxHugePages } from './huge-pages.ts';
 import type { DaxMode } from './modes.ts';
-import type { Namespace, Region } from './nvdimm.ts';
+import type { PmemNamespace, PmemRegion } from './nvdimm.ts';
 
 /** What of a file keeps it off DAX, whatever its flag, its mount and its device say. */
-export type Exclusion =
+export type DaxExclusion =
 	/** ext4: its data are in the inode. */
 	| 'inline data'
 	/** erofs: its last part shares a block with its inode. */
@@ -25,16 +25,16 @@ export type Exclusion =
 	/** XFS: blocks that another file has, too, as after `cp --reflink`. */
 	| 'shared blocks';
 
-export type FileType = 'file' | 'directory' | 'block device' | 'character device' | 'FIFO' | 'socket' | 'unknown';
+export type DaxFileType = 'file' | 'directory' | 'block device' | 'character device' | 'FIFO' | 'socket' | 'unknown';
 
 /** The file, or directory, at the path. */
-export interface FileReport {
+export interface DaxFileReport {
 	/**
 	 * Its path without symbolic links; the path as given where that cannot be found out, or there is none: a deleted file by
 	 * /proc/self/fd, one of another mount namespace by /proc/PID/root.
 	 */
 	realPath: string;
-	type: FileType;
+	type: DaxFileType;
 	/** Bytes. */
 	size: number;
 	/** How many names it has. */
@@ -55,18 +55,18 @@ export interface FileReport {
 	extentSizeHint: number;
 	/** FS_ bits of FS_IOC_GETFLAGS, as of lsattr(1). */
 	inodeFlags: number | undefined;
-	exclusions: Exclusion[];
+	exclusions: DaxExclusion[];
 }
 
 /** The directory at the path, or the one that the file is in. */
-export interface DirectoryReport {
+export interface DaxDirectoryReport {
 	path: string;
 	/** FS_XFLAG_DAX of it, which what is made in it inherits; undefined where there is none or it cannot be read. */
 	flag: boolean | undefined;
 }
 
 /** A nameless file that was made in the directory at the path, and let go. Not there if the path is no directory. */
-export interface NewFileReport {
+export interface DaxNewFileReport {
 	/** Whether it was on DAX; undefined if none could be made, or the kernel does not say. */
 	dax: boolean | undefined;
 	/** Why none could be made: EROFS, EACCES, EOPNOTSUPP… */
@@ -74,7 +74,7 @@ export interface NewFileReport {
 }
 
 /** The mount that the path is really in. */
-export interface MountReport extends Mount {
+export interface DaxMountReport extends MountInfo {
 	/** As mountinfo shows them, and data=journal also where it is ext4's default, which is not shown. */
 	superOptions: string[];
 	/** The driver behind fsType: ext4 for an ext2 that it serves. */
@@ -91,7 +91,7 @@ export interface MountReport extends Mount {
 	/** Whether FS_XFLAG_DAX decides in mode `inode`; on virtiofs the server does. */
 	byFlag: boolean;
 	/** Where the same file system is mounted, this mount among them, and which directory of it: not / for bind mounts. */
-	mounts: Pick<Mount, 'mountPoint' | 'root'>[];
+	mounts: Pick<MountInfo, 'mountPoint' | 'root'>[];
 	/** XFS on a partition: where other XFS file systems on the same disk are mounted. Only the one mounted first has DAX. */
 	rivals: string[];
 	/** overlayfs: the directory that files are written to. */
@@ -99,7 +99,7 @@ export interface MountReport extends Mount {
 }
 
 /** The file system. */
-export interface FileSystemReport {
+export interface DaxFileSystemReport {
 	/** Bytes; 0: statfs does not say. */
 	blockSize: number;
 	/** What its allocator aligns large files to, in bytes (ext4's stripe, XFS's sunit); 0: nothing is shown. */
@@ -109,7 +109,7 @@ export interface FileSystemReport {
 }
 
 /** Whether MAP_SYNC is possible. */
-export interface MapSyncReport {
+export interface DaxMapSyncReport {
 	/** Undefined if it could not be tried. */
 	supported: boolean | undefined;
 	/** What was mapped. */
@@ -119,7 +119,7 @@ export interface MapSyncReport {
 }
 
 /** What this kernel was seen to have. */
-export interface KernelReport {
+export interface DaxKernelReport {
 	/** Bytes. */
 	pageSize: number;
 	/** What one PMD entry maps, in bytes. */
@@ -134,7 +134,7 @@ export interface KernelReport {
  * How it is known whether a path is on DAX: STATX_ATTR_DAX (`statx`); where that is not reported, that MAP_SYNC is accepted, which only
  * DAX does; what the mount, the medium, the flag and the contents make of it (`rules`); of a device-DAX node, its `driver`.
  */
-export type KnownBy = 'statx' | 'MAP_SYNC' | 'rules' | 'driver';
+export type DaxKnownBy = 'statx' | 'MAP_SYNC' | 'rules' | 'driver';
 
 /** All that has a say in whether a path is on DAX, as it was read. */
 export interface DaxReport {
@@ -147,25 +147,25 @@ export interface DaxReport {
 	 */
 	dax: boolean | undefined;
 	/** How that is known; undefined if it is not. */
-	knownBy: KnownBy | undefined;
-	file: FileReport;
-	directory: DirectoryReport;
-	newFile?: NewFileReport;
+	knownBy: DaxKnownBy | undefined;
+	file: DaxFileReport;
+	directory: DaxDirectoryReport;
+	newFile?: DaxNewFileReport;
 	/** Not there only if it is not in this process's table of mounts. */
-	mount?: MountReport;
+	mount?: DaxMountReport;
 	/** Why the table of mounts cannot be read: ENOENT without /proc… Not there if it can. */
 	mountsError?: string;
-	fileSystem: FileSystemReport;
+	fileSystem: DaxFileSystemReport;
 	/** Not there if the file system is on none: tmpfs, overlayfs, virtiofs… */
 	device?: BlockDevice;
 	/** There if the path is a device-DAX node. */
 	daxDevice?: DaxDevice;
 	/** There if the device is persistent memory. */
-	namespace?: Namespace;
-	region?: Region;
+	namespace?: PmemNamespace;
+	region?: PmemRegion;
 	/** What the kernel lists as bad of the device, or device-DAX device, and of the file. There if the path is on one. */
-	badBlocks?: BadUnder;
-	kernel: KernelReport;
-	mapSync: MapSyncReport;
-	hugePages: HugePages;
+	badBlocks?: BadBlocksUnder;
+	kernel: DaxKernelReport;
+	mapSync: DaxMapSyncReport;
+	hugePages: DaxHugePages;
 }

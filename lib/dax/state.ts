@@ -1,5 +1,5 @@
 // Whether a path is on DAX: what was seen of it, and where nothing can be seen, what follows. Pure.
-import type { DaxReport, KnownBy } from './report.ts';
+import type { DaxKnownBy, DaxReport } from './report.ts';
 
 /** What has a say. */
 export type StateFacts = Pick<
@@ -30,7 +30,7 @@ function byRules({ file, directory, mount, kernel }: StateFacts): boolean | unde
 }
 
 /** Whether the path is on DAX, and how that is known. */
-export function stateOf(facts: StateFacts): { dax: boolean | undefined; knownBy: KnownBy | undefined } {
+export function stateOf(facts: StateFacts): { dax: boolean | undefined; knownBy: DaxKnownBy | undefined } {
 	const { file, newFile, mapSync, daxDevice } = facts;
 	if (daxDevice) {
 		// Not by statx: the kernel marks the node when somebody opens it first, and leaves the mark there when it is memory.

@@ -1,6 +1,6 @@
 // statx for callers.
 import { requirePath } from '../arguments.ts';
-import { type FileStatus, native } from '../native.ts';
+import { native, type StatxResult } from '../native.ts';
 
 /**
  * Asks the kernel for all it says of a file, following symbolic links: as `fs.statSync`, with the attributes, their mask, the mount's
@@ -14,6 +14,6 @@ import { type FileStatus, native } from '../native.ts';
  * @example
  * const { dax, attributes, attributesMask } = statx('/mnt/pmem/data');
  */
-export function statx(path: string | URL): FileStatus {
+export function statx(path: string | URL): StatxResult {
 	return native.statx(requirePath('path', path));
 }

@@ -2,19 +2,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requirePath } from '../arguments.ts';
 import { daxkindError } from '../errors.ts';
-import { checkJobOptions, type JobOptions } from '../jobs.ts';
+import { type AbortableOptions, checkJobOptions } from '../jobs.ts';
 import { native } from '../native.ts';
 import { explainReport } from './explain.ts';
 import { typeOf } from './file-report.ts';
 import { type DaxFlag, getDaxFlag } from './flags.ts';
 import { inspect } from './inspect.ts';
-import type { Link } from './links/check.ts';
+import type { DaxLink } from './links/check.ts';
 
 const firstIntervalMs = 1;
 const lastIntervalMs = 250;
 
 /** What explain() says of the flag and the state is what is being asked here. */
-const symptoms: readonly Link[] = ['flag', 'state'];
+const symptoms: readonly DaxLink[] = ['flag', 'state'];
 
 /** Why the state will not follow the flag: what it follows instead. */
 function ignored(path: string, { flag, effective }: DaxFlag): Error {
@@ -47,7 +47,7 @@ function ignored(path: string, { flag, effective }: DaxFlag): Error {
  * setDaxFlag('/mnt/pmem/table', true);
  * await whenEffectiveAsync('/mnt/pmem/table', { signal: AbortSignal.timeout(5_000) });
  */
-export async function whenEffectiveAsync(path: string | URL, options?: JobOptions): Promise<DaxFlag> {
+export async function whenEffectiveAsync(path: string | URL, options?: AbortableOptions): Promise<DaxFlag> {
 	const checked = requirePath('path', path);
 	const { signal } = checkJobOptions(options);
 	for (let interval = firstIntervalMs; ; interval = Math.min(2 * interval, lastIntervalMs)) {

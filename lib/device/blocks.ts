@@ -5,7 +5,7 @@ import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import { type MemoryBlock, memoryDirectory } from './memory.ts';
-import type { CheckedDeviceOptions } from './options.ts';
+import type { CheckedOperationOptions } from './options.ts';
 
 type State = 'online_movable' | 'online_kernel' | 'offline';
 
@@ -47,7 +47,7 @@ export async function bringOnline(
 	{ name }: Pick<DaxDevice, 'name'>,
 	blocks: readonly MemoryBlock[],
 	movable: boolean,
-	{ signal, onProgress, blockLimitMs }: CheckedDeviceOptions,
+	{ signal, onProgress, blockLimitMs }: CheckedOperationOptions,
 ): Promise<number> {
 	const state = movable ? 'online_movable' : 'online_kernel';
 	const offline = blocks.filter((block) => !isOnline(tree, block));
@@ -103,7 +103,7 @@ export async function takeOffline(
 	kernel: Kernel,
 	{ name }: Pick<DaxDevice, 'name'>,
 	blocks: readonly MemoryBlock[],
-	{ signal, onProgress, blockLimitMs }: CheckedDeviceOptions,
+	{ signal, onProgress, blockLimitMs }: CheckedOperationOptions,
 ): Promise<number> {
 	const online = blocks.filter((block) => isOnline(tree, block));
 	let changed = 0;

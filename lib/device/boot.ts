@@ -3,12 +3,12 @@
 import { basename } from 'node:path';
 import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
-import { type LookOptions, treeFor } from './devices.ts';
+import { type DeviceLookOptions, treeFor } from './devices.ts';
 import { requireDevice } from './find.ts';
 import { identityOf, ruleOf, unitOf } from './persist.ts';
 
 /** The mode of a device after a reboot. */
-export interface BootMode {
+export interface DeviceBootMode {
 	/** `unknown` where it is the kernel's choice: of Soft Reserved and CXL memory newer kernels make system RAM by themselves. */
 	mode: 'devdax' | 'system-ram' | 'unknown';
 	/** Why, as a sentence. */
@@ -85,7 +85,7 @@ function whyNotApplied(tree: Tree): string | undefined {
 }
 
 /** {@link modeAfterReboot} of a device of a tree. */
-function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
+function bootModeOf(tree: Tree, device: DaxDevice): DeviceBootMode {
 	const { id = '', uuid } = identityOf(tree, device) ?? {};
 	const own = id === '' ? '' : (tree.read(unitOf(id)).value ?? '');
 	const [, ownMode] = /--mode=(devdax|system-ram)/.exec(own) ?? [];
@@ -99,7 +99,7 @@ function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
 		return { mode: 'unknown', reason, configuration: undefined, applied: undefined, remedy: undefined };
 	}
 	const isNvdimm = device.namespace !== undefined;
-	const usual: Pick<BootMode, 'mode' | 'reason'> = isNvdimm
+	const usual: Pick<DeviceBootMode, 'mode' | 'reason'> = isNvdimm
 		? { mode: 'devdax', reason: 'the kernel gives an nvdimm namespace in devdax mode to device_dax' }
 		: { mode: 'unknown', reason: 'it is the kernel’s choice: newer ones make such memory system RAM by themselves' };
 	const wanted = tree
@@ -136,7 +136,7 @@ function bootModeOf(tree: Tree, device: DaxDevice): BootMode {
  * @param options `root`: a directory that holds the sys, etc and lib of another machine, or of an image.
  * @throws Error ERR_DAXKIND_NO_DEVICE.
  */
-export function modeAfterReboot(device: string, options?: LookOptions): BootMode {
+export function modeAfterReboot(device: string, options?: DeviceLookOptions): DeviceBootMode {
 	const tree = treeFor(options);
 	return bootModeOf(tree, requireDevice(tree, device, { hasMemory: false }));
 }

@@ -18,7 +18,7 @@ export function deviceDirectories(tree: Tree): string[] {
 }
 
 /** Where to look. */
-export interface LookOptions {
+export interface DeviceLookOptions {
 	/** A directory that holds the sys, dev and proc of another machine, or of an image. Default: this machine's own. */
 	root?: string;
 }
@@ -27,8 +27,8 @@ export interface LookOptions {
 export const byName = new Intl.Collator('en', { numeric: true });
 
 /** Where a caller wants to look. */
-export function treeFor(options: LookOptions | undefined): Tree {
-	const given = requireOptions<LookOptions>('options', options);
+export function treeFor(options: DeviceLookOptions | undefined): Tree {
+	const given = requireOptions<DeviceLookOptions>('options', options);
 	requireKnownOptions('options', given, ['root']);
 	return treeOf(given.root);
 }
@@ -42,7 +42,7 @@ export function treeFor(options: LookOptions | undefined): Tree {
  * @example
  * for (const { name, mode, size, targetNode } of listDevices()) console.log(name, mode, size, targetNode);
  */
-export function listDevices(options?: LookOptions): DaxDevice[] {
+export function listDevices(options?: DeviceLookOptions): DaxDevice[] {
 	const tree = treeFor(options);
 	return deviceDirectories(tree)
 		.map((directory) => deviceIn(tree, directory))

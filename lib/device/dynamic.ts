@@ -2,7 +2,7 @@
 // disable-device do.
 import { requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, outOfRange, refusal, type SystemError } from '../errors.ts';
-import { checkJobOptions, type JobOptions } from '../jobs.ts';
+import { type AbortableOptions, checkJobOptions } from '../jobs.ts';
 import { type Tree, treeAt } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import { bind, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
@@ -13,7 +13,7 @@ import { requirePrivilege } from './privilege.ts';
 import { type DaxRegion, listRegions } from './regions.ts';
 import { Writer } from './writer.ts';
 
-export interface CreateDeviceOptions extends JobOptions {
+export interface CreateDeviceOptions extends AbortableOptions {
 	/** Bytes, a multiple of the alignment. Default: all that the region has free. */
 	size?: number;
 	/** What mappings of the device have to be multiples of, in bytes: 4096, 2 MiB or 1 GiB. Default: the region's. */
@@ -160,8 +160,8 @@ async function remove(tree: Tree, kernel: Kernel, region: DaxRegion, name: strin
 }
 
 /** The options of operations that are done as soon as they have begun. */
-function checkSignal(options: JobOptions | undefined): void {
-	requireKnownOptions('options', requireOptions<JobOptions>('options', options), ['signal']);
+function checkSignal(options: AbortableOptions | undefined): void {
+	requireKnownOptions('options', requireOptions<AbortableOptions>('options', options), ['signal']);
 	checkJobOptions(options);
 }
 
@@ -186,7 +186,7 @@ function requireUnused(tree: Tree, device: DaxDevice): void {
  */
 export async function destroyDeviceAsync(
 	device: string,
-	options?: JobOptions,
+	options?: AbortableOptions,
 ): Promise<{ changed: boolean; region: DaxRegion }> {
 	checkSignal(options);
 	const tree = treeAt();
@@ -215,7 +215,7 @@ export async function destroyDeviceAsync(
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_DEVICE_EMPTY, ERR_DAXKIND_NO_DRIVER,
  *   ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
-export async function enableDeviceAsync(device: string, options?: JobOptions): Promise<DeviceChange> {
+export async function enableDeviceAsync(device: string, options?: AbortableOptions): Promise<DeviceChange> {
 	checkSignal(options);
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
@@ -242,7 +242,7 @@ export async function enableDeviceAsync(device: string, options?: JobOptions): P
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_IN_USE,
  *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
  */
-export async function disableDeviceAsync(device: string, options?: JobOptions): Promise<DeviceChange> {
+export async function disableDeviceAsync(device: string, options?: AbortableOptions): Promise<DeviceChange> {
 	checkSignal(options);
 	const tree = treeAt();
 	const found = requireDevice(tree, device);

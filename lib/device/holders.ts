@@ -7,7 +7,7 @@ import { type Tree, treeAt } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 
 /** A process that maps a device. */
-export interface Holder {
+export interface DeviceHolder {
 	pid: number;
 	/** Its name, as ps shows it. */
 	command: string;
@@ -46,8 +46,8 @@ function maps(tree: Tree, pid: string, text: string, { name, file, major, minor 
 	});
 }
 
-/** The processes that map a device, as far as this user may see: root sees all. */
-export function holdersOf(device: DaxDevice, tree = treeAt()): Holder[] {
+/** {@link holdersOf}, in a tree. */
+export function holdersIn(tree: Tree, device: DaxDevice): DeviceHolder[] {
 	const node = nodeOf(tree, device);
 	return tree
 		.list('/proc')
@@ -57,6 +57,16 @@ export function holdersOf(device: DaxDevice, tree = treeAt()): Holder[] {
 			if (text === undefined || !maps(tree, pid, text, node)) return [];
 			return { pid: Number(pid), command: tree.read(`/proc/${pid}/comm`).value ?? '?' };
 		});
+}
+
+/**
+ * The processes that map a device, as far as this user may see: root sees all. It reads /proc/PID/maps of each process, which takes
+ * milliseconds where there are many.
+ *
+ * @param device What `getDevice` or `listDevices` gave.
+ */
+export function holdersOf(device: DaxDevice): DeviceHolder[] {
+	return holdersIn(treeAt(), device);
 }
 
 /** Where a file system is mounted on a device. */

@@ -1,9 +1,9 @@
 // The door of lib/device: device-DAX devices and the memory that the kernel makes of them. Also the package's entry `daxkind/device`.
 
-export type { Refusal } from '../errors.ts';
-export { type BootMode, modeAfterReboot } from './boot.ts';
+export type { DaxkindRefusal } from '../errors.ts';
+export { type DeviceBootMode, modeAfterReboot } from './boot.ts';
 export type { DaxDevice, DaxDeviceMode, DaxMapping } from './device.ts';
-export { type LookOptions, listDevices } from './devices.ts';
+export { type DeviceLookOptions, listDevices } from './devices.ts';
 export {
 	type CreateDeviceOptions,
 	createDeviceAsync,
@@ -13,11 +13,11 @@ export {
 	enableDeviceAsync,
 } from './dynamic.ts';
 export { deviceOf, getDevice } from './find.ts';
-export { type Holder, holdersOf } from './holders.ts';
+export { type DeviceHolder, holdersOf } from './holders.ts';
 export type { DeviceMemory, MemoryBlock } from './memory.ts';
-export { type MigrateOptions, type Migration, migrateDeviceModel } from './migrate.ts';
+export { type DeviceModelMigration, type MigrateDeviceModelOptions, migrateDeviceModel } from './migrate.ts';
 export { type DeviceModel, type DeviceModelEvidence, deviceModel } from './model.ts';
-export { type MemoryChange, type OnlineMemoryOptions, offlineMemoryAsync, onlineMemoryAsync } from './online.ts';
-export type { DeviceOptions, DeviceProgress } from './options.ts';
-export { type Reconfiguration, type ReconfigureOptions, reconfigureDeviceAsync } from './reconfigure.ts';
+export { type DeviceMemoryChange, type OnlineMemoryOptions, offlineMemoryAsync, onlineMemoryAsync } from './online.ts';
+export type { DeviceOperationOptions, DeviceProgress } from './options.ts';
+export { type DeviceReconfiguration, type ReconfigureDeviceOptions, reconfigureDeviceAsync } from './reconfigure.ts';
 export { type DaxRegion, listRegions } from './regions.ts';

@@ -8,7 +8,7 @@ import { type Tree, treeOf } from '../tree.ts';
 import { type Initramfs, initramfsImages } from './initramfs.ts';
 import { alias, type DeviceModel, modelOf, newModule, oldModule } from './model.ts';
 
-export interface MigrateOptions {
+export interface MigrateDeviceModelOptions {
 	/** Remove the policy again, if it is the one that this function wrote. Default false. */
 	undo?: boolean;
 	/** Change nothing, and say what would be changed. Default false. */
@@ -18,7 +18,7 @@ export interface MigrateOptions {
 }
 
 /** What became of a migration. */
-export interface Migration {
+export interface DeviceModelMigration {
 	/** Whether a file was written or removed, or would be in a dry run. */
 	changed: boolean;
 	dryRun: boolean;
@@ -63,7 +63,7 @@ function next(tree: Tree, { model, remedy }: DeviceModel, isToRebuild: boolean):
 	return [...(isToRebuild ? [`${on}${command}`] : []), ...boot];
 }
 
-function undone(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> {
+function undone(tree: Tree, dryRun: boolean): Pick<DeviceModelMigration, 'changed' | 'path'> {
 	const found = ownPolicy(tree);
 	if (found === 'changed') {
 		const what = `${policyFile} is not as daxkind wrote it`;
@@ -84,7 +84,7 @@ function undone(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'
 	);
 }
 
-function done(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> {
+function done(tree: Tree, dryRun: boolean): Pick<DeviceModelMigration, 'changed' | 'path'> {
 	const { policy: present } = modelOf(tree);
 	if (present !== undefined) return { changed: false, path: present };
 	if (ownPolicy(tree) !== undefined) {
@@ -121,8 +121,8 @@ function done(tree: Tree, dryRun: boolean): Pick<Migration, 'changed' | 'path'> 
  * @example
  * const { changed, next } = migrateDeviceModel({ dryRun: true });
  */
-export function migrateDeviceModel(options?: MigrateOptions): Migration {
-	const given = requireOptions<MigrateOptions>('options', options);
+export function migrateDeviceModel(options?: MigrateDeviceModelOptions): DeviceModelMigration {
+	const given = requireOptions<MigrateDeviceModelOptions>('options', options);
 	requireKnownOptions('options', given, names);
 	const { undo = false, dryRun = false, root } = given;
 	requireBoolean('options.undo', undo);

@@ -2,7 +2,7 @@
 // older class /sys/class/dax, which module dax_pmem_compat kept alive from 5.1 to 5.16. Which of them a machine has, and will have.
 import { basename } from 'node:path';
 import type { Tree } from '../tree.ts';
-import { deviceDirectories, type LookOptions, treeFor } from './devices.ts';
+import { type DeviceLookOptions, deviceDirectories, treeFor } from './devices.ts';
 import { isClassDevice } from './origin.ts';
 
 /** A value, and where it was read. */
@@ -178,6 +178,6 @@ function judgedOthers(model: 'bus' | 'none', { policy, isLoaded, kernels }: Fact
  * @example
  * const { model, migration, reason } = deviceModel();
  */
-export function deviceModel(options?: LookOptions): DeviceModel {
+export function deviceModel(options?: DeviceLookOptions): DeviceModel {
 	return modelOf(treeFor(options));
 }

@@ -1,10 +1,10 @@
 // What stands in the way of moving a device from one mode to the other, all of it looked at before anything is changed.
 
-import { type Refusal, refusal } from '../errors.ts';
+import { type DaxkindRefusal, refusal } from '../errors.ts';
 import { quoted } from '../format.ts';
 import type { Tree } from '../tree.ts';
 import { type DaxDevice, rangesOf } from './device.ts';
-import { holdersOf, mountsOf } from './holders.ts';
+import { holdersIn, mountsOf } from './holders.ts';
 import { blockSizeOf, type MemoryBlock, memoryDirectory, wholeBlocks } from './memory.ts';
 
 /** How memory is to come online. */
@@ -18,14 +18,14 @@ const few = (names: readonly string[]): string =>
 	names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
 
 /** Whether somebody maps the device, or has a file system on it: who unbinds its driver would kill them by SIGBUS. */
-export function useOf(tree: Tree, device: DaxDevice): Refusal | undefined {
+export function useOf(tree: Tree, device: DaxDevice): DaxkindRefusal | undefined {
 	const { name } = device;
 	const mounts = mountsOf(tree, device);
 	if (mounts.length > 0) {
 		const what = `${name} is mounted on ${few(mounts)}`;
 		return refusal('ERR_DAXKIND_DEVICE_IN_USE', name, what, `umount ${quoted(mounts[0]!)}`);
 	}
-	const holders = holdersOf(device, tree);
+	const holders = holdersIn(tree, device);
 	if (holders.length === 0) return undefined;
 	const who = few(holders.map(({ pid, command }) => `${command} (process ${pid})`));
 	const what = `${name} is mapped by ${who}, which would be killed by SIGBUS at the next touch`;
@@ -38,14 +38,14 @@ export function useOf(tree: Tree, device: DaxDevice): Refusal | undefined {
 }
 
 /** Whether the device is of a model without drivers. */
-export function modelObstacle({ name, model }: DaxDevice): Refusal | undefined {
+export function modelObstacle({ name, model }: DaxDevice): DaxkindRefusal | undefined {
 	if (model !== 'class') return undefined;
 	const what = `${name} is of the class /sys/class/dax, whose devices can only be mapped`;
 	return refusal('ERR_DAXKIND_CLASS_DEVICE', name, what, 'daxkind migrate-device-model, and reboot');
 }
 
 /** Whether the device has no memory: what is left of a region's first one when it was destroyed. */
-export function emptyObstacle({ name, size, region }: DaxDevice): Refusal | undefined {
+export function emptyObstacle({ name, size, region }: DaxDevice): DaxkindRefusal | undefined {
 	if (size !== 0) return undefined;
 	const remedy = `daxkind create-device ${region}, which gives it what is free in its region`;
 	return refusal('ERR_DAXKIND_DEVICE_EMPTY', name, `${name} has no memory`, remedy);
@@ -65,7 +65,7 @@ export function policyConflicts(policy: string | undefined, { online, movable }:
 }
 
 /** What stands in the way of making a device system RAM. */
-export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Refusal | undefined {
+export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): DaxkindRefusal | undefined {
 	const { name, targetNode, size } = device;
 	if (targetNode === undefined) {
 		const what = `${name} has no target node, so the kernel does not know which NUMA node its memory would be`;
@@ -98,7 +98,7 @@ export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Re
 }
 
 /** Whether the kernel says of a block that it cannot be taken offline. */
-export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[]): Refusal | undefined {
+export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[]): DaxkindRefusal | undefined {
 	const fixed = blocks.filter(({ state, removable }) => state !== 'offline' && removable === false);
 	if (fixed.length === 0) return undefined;
 	const what = `${few(fixed.map((block) => block.name))} of ${name} cannot be taken offline, says the kernel, because it has something in there that cannot be moved`;
@@ -111,7 +111,7 @@ export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[])
 }
 
 /** What stands in the way of making a device of system RAM devdax. */
-export function toDevdax(device: DaxDevice, { force }: { force: boolean }): Refusal | undefined {
+export function toDevdax(device: DaxDevice, { force }: { force: boolean }): DaxkindRefusal | undefined {
 	const { name, memory } = device;
 	if (memory === undefined) {
 		const what = `Which memory blocks ${name} has cannot be seen`;

@@ -6,11 +6,11 @@ import type { DaxDevice } from './device.ts';
 import { requireDevice } from './find.ts';
 import type { DeviceMemory } from './memory.ts';
 import { fixedMemory, requireMovable } from './obstacles.ts';
-import { checkDeviceOptions, type DeviceOptions } from './options.ts';
+import { checkDeviceOptions, type DeviceOperationOptions } from './options.ts';
 import { requirePrivilege } from './privilege.ts';
 import { Writer } from './writer.ts';
 
-export interface OnlineMemoryOptions extends DeviceOptions {
+export interface OnlineMemoryOptions extends DeviceOperationOptions {
 	/**
 	 * Bring it online in zone Movable, from which it can be taken offline again, because the kernel keeps nothing of its own there. Default
 	 * true.
@@ -19,7 +19,7 @@ export interface OnlineMemoryOptions extends DeviceOptions {
 }
 
 /** What became of the memory of a device. */
-export interface MemoryChange {
+export interface DeviceMemoryChange {
 	/** How many blocks were brought on- or offline; 0 if all were so already. */
 	changed: number;
 	/** The device, as it is now. */
@@ -52,7 +52,7 @@ function memoryOf({ name, mode, memory, reasons }: DaxDevice): DeviceMemory {
  *   ERR_DAXKIND_WRONG_ZONE if memory that is to be movable is online in another zone, ERR_DAXKIND_MEMORY_FAILED. A system error of write; EACCES (open) for
  *   another user than root. The signal's reason; blocks that are online by then stay so.
  */
-export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOptions): Promise<MemoryChange> {
+export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOptions): Promise<DeviceMemoryChange> {
 	const { movable, ...given } = checkDeviceOptions(options, { movable: true });
 	const tree = treeAt();
 	const found = requireDevice(tree, device);
@@ -79,7 +79,10 @@ export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOp
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_WRONG_MODE, ERR_DAXKIND_NO_HOTPLUG,
  *   ERR_DAXKIND_MEMORY_BUSY. EACCES (open) for another user than root; the signal's reason.
  */
-export async function offlineMemoryAsync(device: string, options?: DeviceOptions): Promise<MemoryChange> {
+export async function offlineMemoryAsync(
+	device: string,
+	options?: DeviceOperationOptions,
+): Promise<DeviceMemoryChange> {
 	const given = checkDeviceOptions(options, {});
 	const tree = treeAt();
 	const found = requireDevice(tree, device);

@@ -11,7 +11,7 @@ export interface DeviceProgress {
 	total: number;
 }
 
-export interface DeviceOptions extends WatchedJobOptions<DeviceProgress> {
+export interface DeviceOperationOptions extends WatchedJobOptions<DeviceProgress> {
 	/**
 	 * How many milliseconds one memory block may take to go offline: the kernel moves all that is in it elsewhere, and tries for ever where
 	 * a device or io_uring has a page pinned. Default 60000.
@@ -19,7 +19,7 @@ export interface DeviceOptions extends WatchedJobOptions<DeviceProgress> {
 	blockLimitMs?: number;
 }
 
-export interface CheckedDeviceOptions {
+export interface CheckedOperationOptions {
 	signal: AbortSignal | undefined;
 	onProgress: (progress: DeviceProgress) => void;
 	blockLimitMs: number;
@@ -33,10 +33,10 @@ const deviceOptionNames = ['signal', 'onProgress', 'blockLimitMs'];
 
 /** Checks the options of an operation: the shared ones, and switches of its own with their defaults, undefined where neither is one. */
 export function checkDeviceOptions<Switches extends Record<string, boolean | undefined>>(
-	options: (DeviceOptions & { [name in keyof Switches]?: boolean | undefined }) | undefined,
+	options: (DeviceOperationOptions & { [name in keyof Switches]?: boolean | undefined }) | undefined,
 	switches: Switches,
-): CheckedDeviceOptions & Switches {
-	const given = requireOptions('options', options) as DeviceOptions & Record<string, unknown>;
+): CheckedOperationOptions & Switches {
+	const given = requireOptions('options', options) as DeviceOperationOptions & Record<string, unknown>;
 	requireKnownOptions('options', given, [...deviceOptionNames, ...Object.keys(switches)]);
 	const { signal, onProgress = () => {} } = checkJobOptions<DeviceProgress>(given);
 	const { blockLimitMs = defaultBlockLimitMs } = given;

@@ -1,9 +1,9 @@
 // Moving a device between devdax and system-ram, by sysfs alone: what daxctl reconfigure-device does, and looks for what stands in the way
 // before it begins.
-import { invalidArgValue, type Refusal, refusal, type SystemError } from '../errors.ts';
+import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError } from '../errors.ts';
 import { type Tree, treeAt } from '../tree.ts';
 import { bringOnline, restore, takeOffline } from './blocks.ts';
-import { type BootMode, modeAfterReboot } from './boot.ts';
+import { type DeviceBootMode, modeAfterReboot } from './boot.ts';
 import type { DaxDevice } from './device.ts';
 import { bind, type Driver, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
 import { requireDevice } from './find.ts';
@@ -20,12 +20,12 @@ import {
 	toSystemRam,
 	useOf,
 } from './obstacles.ts';
-import { type CheckedDeviceOptions, checkDeviceOptions, type DeviceOptions } from './options.ts';
+import { type CheckedOperationOptions, checkDeviceOptions, type DeviceOperationOptions } from './options.ts';
 import { forget, type Persistence, persist, requirePersistable } from './persist.ts';
 import { requirePrivilege } from './privilege.ts';
 import { Writer } from './writer.ts';
 
-export interface ReconfigureOptions extends DeviceOptions {
+export interface ReconfigureDeviceOptions extends DeviceOperationOptions {
 	/** To system-ram: bring the memory online, too. Default true. */
 	online?: boolean;
 	/** To system-ram: in zone Movable, so that it can be taken offline again. Default true. */
@@ -43,7 +43,7 @@ export interface ReconfigureOptions extends DeviceOptions {
 }
 
 /** What became of a device. */
-export interface Reconfiguration {
+export interface DeviceReconfiguration {
 	/** Whether anything was changed: neither, if it was in that mode with all its memory as wanted. */
 	changed: boolean;
 	/** The mode before. */
@@ -51,10 +51,10 @@ export interface Reconfiguration {
 	/** The device, as it is now. */
 	device: DaxDevice;
 	/** What mode it will be in after a reboot. */
-	boot: BootMode;
+	boot: DeviceBootMode;
 }
 
-type Settings = CheckedDeviceOptions & { online: boolean; movable: boolean; force: boolean };
+type Settings = CheckedOperationOptions & { online: boolean; movable: boolean; force: boolean };
 
 const failed = (name: string, what: string, cause: unknown, remedy?: string) =>
 	Object.assign(refusal('ERR_DAXKIND_RECONFIGURE_FAILED', name, what, remedy), { cause });
@@ -104,7 +104,7 @@ async function move(
 	kernel: Kernel,
 	before: DaxDevice,
 	to: Driver,
-	{ onProgress }: CheckedDeviceOptions,
+	{ onProgress }: CheckedOperationOptions,
 ): Promise<void> {
 	const { name, driver } = before;
 	try {
@@ -146,12 +146,12 @@ async function makeSystemRam(tree: Tree, kernel: Kernel, device: DaxDevice, sett
 		return isToMove || count > 0;
 	} catch (error) {
 		if (!isToMove || codeOf(error) !== 'ERR_DAXKIND_MEMORY_FAILED') throw error;
-		throw await undone(tree, kernel, device, error as Refusal);
+		throw await undone(tree, kernel, device, error as DaxkindRefusal);
 	}
 }
 
 /** Takes a device back to where it was, because its memory does not come online, and gives the error with what became of that. */
-async function undone(tree: Tree, kernel: Kernel, before: DaxDevice, error: Refusal): Promise<Refusal> {
+async function undone(tree: Tree, kernel: Kernel, before: DaxDevice, error: DaxkindRefusal): Promise<DaxkindRefusal> {
 	const { name, mode } = before;
 	const isBack = await unbind(tree, kernel, name)
 		.then(() => giveBack(tree, kernel, before))
@@ -235,8 +235,8 @@ function keep(tree: Tree, device: DaxDevice, how: Persistence | undefined): bool
 export async function reconfigureDeviceAsync(
 	device: string,
 	mode: 'devdax' | 'system-ram',
-	options?: ReconfigureOptions,
-): Promise<Reconfiguration> {
+	options?: ReconfigureDeviceOptions,
+): Promise<DeviceReconfiguration> {
 	if (mode !== 'devdax' && mode !== 'system-ram') throw invalidArgValue('mode', "'devdax' or 'system-ram'", mode);
 	const { persist: isToStay, ...settings } = checkDeviceOptions(options, {
 		online: true,

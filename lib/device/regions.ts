@@ -1,7 +1,7 @@
 // The regions that device-DAX devices are parts of.
 import { basename } from 'node:path';
 import { refused, type Tree } from '../tree.ts';
-import { byName, deviceDirectories, type LookOptions, treeFor } from './devices.ts';
+import { byName, type DeviceLookOptions, deviceDirectories, treeFor } from './devices.ts';
 import { isDynamic, natural, ndRegionOf, type Origin, originOf, ownerOf } from './origin.ts';
 
 /** A region: memory that device-DAX devices are parts of. */
@@ -80,7 +80,7 @@ function regionIn(tree: Tree, owner: string, devices: string[]): DaxRegion {
  * @returns By the kernel's number. A static region (of an nvdimm) is there only while it has a device.
  * @throws As {@link listDevices}.
  */
-export function listRegions(options?: LookOptions): DaxRegion[] {
+export function listRegions(options?: DeviceLookOptions): DaxRegion[] {
 	const tree = treeFor(options);
 	return [...regionOwners(tree)]
 		.map(([owner, devices]) => regionIn(tree, owner, devices))

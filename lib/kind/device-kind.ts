@@ -6,7 +6,7 @@ import { outOfRange, refusal, type SystemError, systemRefusal } from '../errors.
 import { checkJobOptions } from '../jobs.ts';
 import { type DeviceKindRequest, type KindHandle, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
-import type { ProgressOptions } from './jobs.ts';
+import type { KindProgressOptions } from './jobs.ts';
 import { attachAs, Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
@@ -192,7 +192,7 @@ export class DeviceKind extends Kind {
 	 */
 	static async createAsync(
 		device: string | URL,
-		options: DeviceKindOptions & ProgressOptions = {},
+		options: DeviceKindOptions & KindProgressOptions = {},
 	): Promise<DeviceKind> {
 		const stack = stackOf(DeviceKind.createAsync);
 		const checked = checkOptions(device, options, asyncNames);

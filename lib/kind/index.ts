@@ -9,12 +9,12 @@ nameKinds({ pmem: pmemKindOf, fixed: fixedKindOf, device: deviceKindOf, node: no
 
 export { DeviceKind, type DeviceKindOptions } from './device-kind.ts';
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
-export type { Progress, ProgressOptions } from './jobs.ts';
+export type { KindProgress, KindProgressOptions } from './jobs.ts';
 export { Kind } from './kind.ts';
 export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats.ts';
-export type { KindMediaError, MediaErrorOptions } from './losses.ts';
-export { NodeKind, type NodeKindOptions, type NodeUse } from './node-kind.ts';
+export type { KindMediaError, KindMediaErrorOptions } from './losses.ts';
+export { NodeKind, type NodeKindOptions, type NumaNodeUse } from './node-kind.ts';
 export { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 export { minPmemSize, PmemKind, type PmemKindOptions } from './pmem-kind.ts';
-export type { Pressure, PressureOptions } from './pressure.ts';
+export type { KindPressure, KindPressureOptions } from './pressure.ts';
 export type { BlockReference, SharedKind } from './references.ts';

@@ -2,13 +2,13 @@
 import type { WatchedJobOptions } from '../jobs.ts';
 
 /** How far a long call is, in bytes. */
-export interface Progress {
+export interface KindProgress {
 	done: number;
 	total: number;
 }
 
 /** Options of the asynchronous calls that fault memory in. */
-export interface ProgressOptions extends WatchedJobOptions<Progress> {}
+export interface KindProgressOptions extends WatchedJobOptions<KindProgress> {}
 
 /** Reads it from a job's control. */
-export const progressOf = ([, done, total]: Float64Array): Progress => ({ done: done!, total: total! });
+export const progressOf = ([, done, total]: Float64Array): KindProgress => ({ done: done!, total: total! });

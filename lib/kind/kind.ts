@@ -14,14 +14,14 @@ import {
 	type SystemError,
 } from '../errors.ts';
 import { keepGuardArmed } from '../guard.ts';
-import { checkJobOptions, finish, type JobOptions, throwIfAborted } from '../jobs.ts';
+import { type AbortableOptions, checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type KindHandle, native } from '../native.ts';
 import { Block, FastBuffer } from './block.ts';
 import { Blocks } from './blocks.ts';
 import { codeFor } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
 import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
-import { type ProgressOptions, progressOf } from './jobs.ts';
+import { type KindProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
 import { type CheckedNotices, checkNotices } from './notices.ts';
 import { RawHandles } from './raw.ts';
@@ -200,7 +200,7 @@ export abstract class Kind extends Allocator {
 	 *
 	 * @throws As `buffer`; the signal's reason; Error ERR_INVALID_STATE if the kind is closed meanwhile.
 	 */
-	async bufferAsync(size: number, options?: JobOptions): Promise<Buffer> {
+	async bufferAsync(size: number, options?: AbortableOptions): Promise<Buffer> {
 		Kind.#check(this);
 		const { signal } = checkJobOptions(options);
 		const attempt = () => {
@@ -470,7 +470,7 @@ export abstract class Kind extends Allocator {
 	 * @returns Bytes given back.
 	 * @throws As `purge`; EAGAIN (pthread_create) if there is no thread to be had; the signal's reason.
 	 */
-	async purgeAsync(options?: JobOptions): Promise<number> {
+	async purgeAsync(options?: AbortableOptions): Promise<number> {
 		Kind.#check(this);
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();
@@ -486,7 +486,7 @@ export abstract class Kind extends Allocator {
 	 * @throws A system error of `fallocate` (ENOSPC), `madvise` or `pthread_create` (EAGAIN); the signal's reason. What was reserved stays.
 	 * @throws Error ERR_INVALID_STATE after `close`, also when the last that held the kind closed it meanwhile.
 	 */
-	async prefaultAsync(options?: ProgressOptions): Promise<void> {
+	async prefaultAsync(options?: KindProgressOptions): Promise<void> {
 		Kind.#check(this);
 		const given = checkJobOptions(options);
 		this.#blocks.checkOpen();

@@ -36,7 +36,7 @@ export interface KindMediaError {
 	path: string;
 }
 
-export interface MediaErrorOptions {
+export interface KindMediaErrorOptions {
 	/**
 	 * Called in a later turn of the event loop for each block, and each piece of free memory, that is lost: the process has touched a
 	 * page that the kernel could not give, and has got zeros in its place. What is stored there is read back, but is on no medium.
@@ -50,8 +50,8 @@ export interface MediaErrorOptions {
 export const mediaErrorOptions = ['onMediaError'] as const;
 
 /** The listener, checked. */
-export function checkMediaErrorOptions({ onMediaError }: MediaErrorOptions): {
-	onMediaError: MediaErrorOptions['onMediaError'] | undefined;
+export function checkMediaErrorOptions({ onMediaError }: KindMediaErrorOptions): {
+	onMediaError: KindMediaErrorOptions['onMediaError'] | undefined;
 } {
 	requireCallback('options.onMediaError', onMediaError);
 	return { onMediaError };
@@ -64,13 +64,13 @@ interface Watched {
 }
 
 export class LossWatch implements LossTarget {
-	readonly onMediaError: MediaErrorOptions['onMediaError'];
+	readonly onMediaError: KindMediaErrorOptions['onMediaError'];
 	readonly #id: number;
 	readonly #number: number;
 	readonly #path: string;
 	readonly #kind: Watched;
 
-	constructor({ id, number, path }: KindHandle, kind: Watched, onMediaError: MediaErrorOptions['onMediaError']) {
+	constructor({ id, number, path }: KindHandle, kind: Watched, onMediaError: KindMediaErrorOptions['onMediaError']) {
 		this.#id = id;
 		this.#number = number;
 		this.#path = path;

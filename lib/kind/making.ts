@@ -2,7 +2,7 @@
 // gets.
 import { type CheckedJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type KindHandle, type NativeJob, native } from '../native.ts';
-import { type Progress, progressOf } from './jobs.ts';
+import { type KindProgress, progressOf } from './jobs.ts';
 import { adopt, type Kind } from './kind.ts';
 
 /** One sort of kind, with what was asked for. */
@@ -38,7 +38,7 @@ export function makeKind<K extends Kind>(recipe: Recipe<K>, stack: string): K {
 export async function makeKindAsync<K extends Kind>(
 	recipe: Recipe<K>,
 	stack: string,
-	options: CheckedJobOptions<Progress>,
+	options: CheckedJobOptions<KindProgress>,
 ): Promise<K> {
 	let handle: KindHandle;
 	try {

@@ -4,7 +4,7 @@ import { invalidArgType, invalidArgValue, refusal, type SystemError, systemRefus
 import { checkJobOptions } from '../jobs.ts';
 import { type KindHandle, type NodeKindRequest, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
-import type { ProgressOptions } from './jobs.ts';
+import type { KindProgressOptions } from './jobs.ts';
 import { attachAs, Kind, nodesOf } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { kmemNodes, requireNodes } from './nodes.ts';
@@ -46,7 +46,7 @@ export interface NodeKindOptions extends NoticeOptions {
 }
 
 /** Where memory of a kind is. */
-export interface NodeUse {
+export interface NumaNodeUse {
 	/** The NUMA node. */
 	node: number;
 	/** Bytes of the kind that are on it. */
@@ -216,7 +216,7 @@ export class NodeKind extends Kind {
 	 */
 	static async createAsync(
 		nodes: number | readonly number[] | 'kmem',
-		options: NodeKindOptions & ProgressOptions = {},
+		options: NodeKindOptions & KindProgressOptions = {},
 	): Promise<NodeKind> {
 		const stack = stackOf(NodeKind.createAsync);
 		const checked = checkOptions(nodes, options, asyncNames);
@@ -238,7 +238,7 @@ export class NodeKind extends Kind {
 	 * @throws ERR_DAXKIND_NODE_FULL with `path` and `remedy` if the nodes cannot give all of it; ERR_INVALID_STATE after `close`; the
 	 *   signal's reason.
 	 */
-	override async prefaultAsync(options?: ProgressOptions): Promise<void> {
+	override async prefaultAsync(options?: KindProgressOptions): Promise<void> {
 		try {
 			await super.prefaultAsync(options);
 		} catch (error) {
@@ -254,8 +254,8 @@ export class NodeKind extends Kind {
 	 *
 	 * @throws Error ERR_INVALID_STATE after `close`; a system error of move_pages: EPERM or ENOSYS in a sandbox, with `remedy`.
 	 */
-	nodes(): NodeUse[] {
-		let uses: NodeUse[];
+	nodes(): NumaNodeUse[] {
+		let uses: NumaNodeUse[];
 		try {
 			uses = nodesOf(this);
 		} catch (error) {

@@ -1,19 +1,21 @@
 // What a kind tells its owner of, unasked.
-import { checkMediaErrorOptions, type MediaErrorOptions, mediaErrorOptions } from './losses.ts';
+import { checkMediaErrorOptions, type KindMediaErrorOptions, mediaErrorOptions } from './losses.ts';
 import {
 	type CheckedPressureOptions,
 	checkPressureOptions,
-	type PressureOptions,
+	type KindPressureOptions,
 	pressureOptions,
 } from './pressure.ts';
 
-export interface NoticeOptions extends PressureOptions, MediaErrorOptions {}
+export interface NoticeOptions extends KindPressureOptions, KindMediaErrorOptions {}
 
 /** The names of the options. */
 export const noticeOptions = [...pressureOptions, ...mediaErrorOptions] as const;
 
 /** The options, checked. */
-export type CheckedNotices = CheckedPressureOptions & { onMediaError: MediaErrorOptions['onMediaError'] | undefined };
+export type CheckedNotices = CheckedPressureOptions & {
+	onMediaError: KindMediaErrorOptions['onMediaError'] | undefined;
+};
 
 /** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
 export function checkNotices(options: NoticeOptions): CheckedNotices {

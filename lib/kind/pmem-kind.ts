@@ -3,10 +3,10 @@ import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, re
 import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
-import { type Granularity, granularityOf, whyNoFile } from '../mapping/index.ts';
+import { granularityOf, type PmemGranularity, whyNoFile } from '../mapping/index.ts';
 import { type KindHandle, type KindRequest, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
-import type { ProgressOptions } from './jobs.ts';
+import type { KindProgressOptions } from './jobs.ts';
 import { attachAs, Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
@@ -185,8 +185,8 @@ export class PmemKind extends Kind {
 	readonly dax: boolean | undefined;
 	/** How the file is mapped: 'shared' (MAP_SHARED) or 'sync' (MAP_SHARED_VALIDATE|MAP_SYNC). */
 	readonly mapping: 'shared' | 'sync';
-	/** What has to be flushed for a store to be persistent; see {@link Granularity}. */
-	readonly granularity: Granularity;
+	/** What has to be flushed for a store to be persistent; see {@link PmemGranularity}. */
+	readonly granularity: PmemGranularity;
 
 	static {
 		pmemKindOf = (handle) => new PmemKind(handle);
@@ -236,7 +236,7 @@ export class PmemKind extends Kind {
 	 */
 	static async createAsync(
 		directory: string | URL,
-		options: PmemKindOptions & ProgressOptions = {},
+		options: PmemKindOptions & KindProgressOptions = {},
 	): Promise<PmemKind> {
 		const stack = stackOf(PmemKind.createAsync);
 		const checked = checkOptions(directory, options, asyncNames);

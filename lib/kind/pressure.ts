@@ -10,7 +10,7 @@ import type { KindStats } from './kind-stats.ts';
 const nextTurn = setImmediate;
 
 /** What `onPressure` is told. */
-export interface Pressure {
+export interface KindPressure {
 	/**
 	 * - `threshold`: more than `pressureThreshold` of the capacity is in use; told once until less is in use again, in the
 	 *   next turn of the event loop at the earliest.
@@ -22,9 +22,9 @@ export interface Pressure {
 	stats: KindStats;
 }
 
-export interface PressureOptions {
+export interface KindPressureOptions {
 	/** Called when memory runs short, in the thread that created the kind, for its allocations. */
-	onPressure?: (pressure: Pressure) => void;
+	onPressure?: (pressure: KindPressure) => void;
 	/**
 	 * Which part of the capacity, or of what the directory's file system or quota has if that is less, may be in use before
 	 * `onPressure` is called: more than 0, at most 1. Default 0.9.
@@ -36,7 +36,10 @@ export interface PressureOptions {
 export const pressureOptions = ['onPressure', 'pressureThreshold'] as const;
 
 /** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
-export function checkPressureOptions({ onPressure, pressureThreshold = 0.9 }: PressureOptions): CheckedPressureOptions {
+export function checkPressureOptions({
+	onPressure,
+	pressureThreshold = 0.9,
+}: KindPressureOptions): CheckedPressureOptions {
 	requireCallback('options.onPressure', onPressure);
 	if (typeof pressureThreshold !== 'number') {
 		throw invalidArgType('options.pressureThreshold', 'of type number', pressureThreshold);
@@ -49,7 +52,7 @@ export function checkPressureOptions({ onPressure, pressureThreshold = 0.9 }: Pr
 
 /** The options as {@link checkPressureOptions} gives them. */
 export interface CheckedPressureOptions {
-	onPressure: PressureOptions['onPressure'] | undefined;
+	onPressure: KindPressureOptions['onPressure'] | undefined;
 	pressureThreshold: number;
 }
 
@@ -61,11 +64,11 @@ interface Watched {
 }
 
 export class PressureWatch {
-	readonly #onPressure: (pressure: Pressure) => void;
+	readonly #onPressure: (pressure: KindPressure) => void;
 	readonly #kind: Watched;
 	#isCalling = false;
 
-	constructor(id: number, onPressure: (pressure: Pressure) => void, threshold: number, kind: Watched) {
+	constructor(id: number, onPressure: (pressure: KindPressure) => void, threshold: number, kind: Watched) {
 		this.#onPressure = onPressure;
 		this.#kind = kind;
 		native.kindWatch(id, threshold);
@@ -74,7 +77,7 @@ export class PressureWatch {
 	/** The threshold has been passed: tells so in the next turn of the event loop. */
 	tell(): void {
 		const kind = this.#kind;
-		const pressure: Pressure = { reason: 'threshold', requested: 0, stats: kind.stats() };
+		const pressure: KindPressure = { reason: 'threshold', requested: 0, stats: kind.stats() };
 		nextTurn(() => {
 			if (kind.isOpen) this.#onPressure(pressure);
 		});

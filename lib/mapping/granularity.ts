@@ -7,7 +7,7 @@ import { native } from '../native.ts';
  * The smallest unit in which stores become persistent, as in libpmem2: `page` if it takes msync, `cache-line` if a flush of the cache
  * does it, `byte` if the caches themselves survive a power failure (eADR), so that a fence is enough.
  */
-export type Granularity = 'page' | 'cache-line' | 'byte';
+export type PmemGranularity = 'page' | 'cache-line' | 'byte';
 
 /** Whether the nvdimm region that this device lives in says that the caches are in its persistence domain. */
 function regionHasPersistentCaches(directory: string): boolean {
@@ -53,7 +53,7 @@ function hasPersistentCaches(deviceMajor: number, deviceMinor: number): boolean 
  * The granularity of a shared mapping, as libpmem2 decides it: `page` without MAP_SYNC, or on a processor whose flush instruction is not
  * known; else `byte` if the device's caches are persistent, else `cache-line`.
  */
-export function granularityOf(sync: boolean, deviceMajor: number, deviceMinor: number): Granularity {
+export function granularityOf(sync: boolean, deviceMajor: number, deviceMinor: number): PmemGranularity {
 	if (!sync || native.flushInstructions.length === 0) return 'page';
 	return hasPersistentCaches(deviceMajor, deviceMinor) ? 'byte' : 'cache-line';
 }

@@ -21,7 +21,7 @@ import {
 	systemError,
 } from '../errors.ts';
 import { keepGuardArmed } from '../guard.ts';
-import { type FileStatus, type LostPart, native } from '../native.ts';
+import { type LostPart, native, type StatxResult } from '../native.ts';
 import { granularityOf } from './granularity.ts';
 import { whyNoFile } from './no-file.ts';
 import { type MappingMediaError, makeMapping, type PmemMapping } from './pmem-mapping.ts';
@@ -81,7 +81,7 @@ interface Request {
 }
 
 /** What the ends of a mapping of this file are multiples of, in bytes, and its name. */
-function unitOf(fd: number, { blockSize }: FileStatus): { unit: number; name: string } {
+function unitOf(fd: number, { blockSize }: StatxResult): { unit: number; name: string } {
 	const { PAGE_SIZE, HUGETLBFS_MAGIC } = native.constants;
 	const page = { unit: PAGE_SIZE, name: 'the page size' };
 	// Only hugetlbfs maps nothing smaller than its blocks; others may have large ones, too.
@@ -96,7 +96,7 @@ function unitOf(fd: number, { blockSize }: FileStatus): { unit: number; name: st
 }
 
 /** The bytes to map, checked against the file's size: beyond its end a load would raise SIGBUS. */
-function checkedLength({ fd, offset, length }: Request, status: FileStatus): number {
+function checkedLength({ fd, offset, length }: Request, status: StatxResult): number {
 	const { MAX_LENGTH } = bufferConstants;
 	const { size } = status;
 	const { unit, name } = unitOf(fd, status);

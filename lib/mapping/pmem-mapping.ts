@@ -4,7 +4,7 @@ import { without } from '../byte-ranges.ts';
 import { illegalConstructor, invalidState, invalidThis, type SystemError, systemError } from '../errors.ts';
 import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
 import { type LostPart, type NativeLoss, native } from '../native.ts';
-import type { Granularity } from './granularity.ts';
+import type { PmemGranularity } from './granularity.ts';
 
 /** What native code knows a mapping by. */
 export let idOf: (mapping: PmemMapping) => number;
@@ -28,7 +28,7 @@ export interface MappingMediaError extends LostPart {
 export interface Mapped {
 	id: number;
 	arrayBuffer: ArrayBuffer;
-	granularity: Granularity;
+	granularity: PmemGranularity;
 	sync: boolean;
 	writable: boolean;
 	path: string | undefined;
@@ -96,7 +96,7 @@ export class PmemMapping implements Disposable {
 	/** The bytes of the file. Has length 0 after {@link PmemMapping.unmap}. */
 	readonly buffer: Buffer;
 	/** What it takes to make a store persistent. */
-	readonly granularity: Granularity;
+	readonly granularity: PmemGranularity;
 	/** Whether the mapping was made with MAP_SYNC. */
 	readonly sync: boolean;
 	/** Whether stores reach the file. If not, they stay private to this mapping. */

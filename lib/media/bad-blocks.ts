@@ -3,15 +3,15 @@ import { constants, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireKnownOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
-import { type Range, without } from '../byte-ranges.ts';
+import { type ByteRange, without } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
 import { systemError } from '../errors.ts';
 import { readable } from '../format.ts';
 import { type CheckedJobOptions, checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
-import type { Mount } from '../mountinfo.ts';
+import type { MountInfo } from '../mountinfo.ts';
 import { mountOf, readMounts } from '../mounts.ts';
-import { type BadFiles, type FileStatus, native } from '../native.ts';
-import { type DeviceList, inSources, onDevice, readDeviceList } from './device-list.ts';
+import { type BadFiles, native, type StatxResult } from '../native.ts';
+import { type BadBlockList, inSources, onDevice, readDeviceList } from './device-list.ts';
 import { rangeBytes, rowsOf } from './ranges.ts';
 import type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
 
@@ -47,7 +47,7 @@ export function blockSizeAt(path: string): number {
 }
 
 /** Walks through what is at a path and below, if its device has bad blocks. */
-async function walk(top: string, list: DeviceList, bad: readonly Range[], options: Checked): Promise<Walked> {
+async function walk(top: string, list: BadBlockList, bad: readonly ByteRange[], options: Checked): Promise<Walked> {
 	if (bad.length === 0) return nothing;
 	const unit = blockSizeAt(top);
 	const start = () => native.scanBadBlocksAsync(top, rangeBytes(bad), unit);
@@ -80,7 +80,7 @@ async function walk(top: string, list: DeviceList, bad: readonly Range[], option
 async function ofFiles(
 	path: string,
 	real: string,
-	status: FileStatus,
+	status: StatxResult,
 	isDirectory: boolean,
 	options: Checked,
 ): Promise<BadBlocks> {
@@ -116,21 +116,21 @@ async function ofFiles(
 
 const empty = { parts: [], files: 0, directories: 0, sources: [], failures: [] };
 
-const deviceRange = ({ deviceOffset, length }: BadPart): Range => ({ offset: deviceOffset, length });
+const deviceRange = ({ deviceOffset, length }: BadPart): ByteRange => ({ offset: deviceOffset, length });
 
 /** A path below `from` as one below `to`, the name by which the caller knows it. */
 const renamed = (path: string, from: string, to: string) => (path === from ? to : join(to, path.slice(from.length)));
 
 /** Whether the status at a mount's place is that of this mount: another may cover it. */
-const isOf = (status: FileStatus, { id, deviceMajor, deviceMinor }: Mount): boolean =>
+const isOf = (status: StatxResult, { id, deviceMajor, deviceMinor }: MountInfo): boolean =>
 	status.mountId === 0
 		? status.deviceMajor === deviceMajor && status.deviceMinor === deviceMinor
 		: status.mountId === id;
 
 /** For each file system that is on some of these bad blocks: where to walk through it, the top of it if that can be had. */
-function mountedOn(list: DeviceList): { mount: Mount; on: DeviceList; bad: Range[] }[] {
+function mountedOn(list: BadBlockList): { mount: MountInfo; on: BadBlockList; bad: ByteRange[] }[] {
 	const { value: mounts = [] } = attempt(readMounts);
-	const tops = new Map<string, Mount>();
+	const tops = new Map<string, MountInfo>();
 	for (const mount of mounts) {
 		const key = `${mount.deviceMajor}:${mount.deviceMinor}`;
 		if (mount.deviceMajor === 0 || tops.get(key)?.root === '/') continue;
@@ -147,10 +147,10 @@ function mountedOn(list: DeviceList): { mount: Mount; on: DeviceList; bad: Range
 }
 
 /** Of a block device: the files of all that is mounted on it, or on what is made of it. */
-async function ofBlockDevice(path: string, status: FileStatus, options: Checked): Promise<BadBlocks> {
+async function ofBlockDevice(path: string, status: StatxResult, options: Checked): Promise<BadBlocks> {
 	const list = readDeviceList('block', status.representsMajor, status.representsMinor);
 	const parts: BadPart[] = [];
-	const owned: Range[] = [];
+	const owned: ByteRange[] = [];
 	const doubts = [...list.doubts];
 	const failures: BadBlocks['failures'] = [];
 	const found = { files: 0, directories: 0 };
@@ -186,7 +186,7 @@ async function ofBlockDevice(path: string, status: FileStatus, options: Checked)
 }
 
 /** Of a device-DAX device. */
-function ofDaxDevice(path: string, { representsMajor, representsMinor }: FileStatus): BadBlocks {
+function ofDaxDevice(path: string, { representsMajor, representsMinor }: StatxResult): BadBlocks {
 	const device = deviceOf(representsMajor, representsMinor);
 	if (device === undefined) {
 		throw systemError(EINVAL, 'open', path, 'it is no file, no directory, no block device and no device-DAX device');

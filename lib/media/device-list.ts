@@ -2,13 +2,13 @@
 import { accessSync, constants } from 'node:fs';
 import { basename } from 'node:path';
 import { attempt } from '../attempt.ts';
-import { overlap, type Range } from '../byte-ranges.ts';
+import { type ByteRange, overlap } from '../byte-ranges.ts';
 import { native } from '../native.ts';
 import { resolveLink } from '../sysfs.ts';
 import { rowsOf } from './ranges.ts';
 
 /** A bad range of a device, in bytes. */
-export interface BadRange extends Range {
+export interface BadRange extends ByteRange {
 	/** The file in sysfs that names it. A list is of a whole disk, or of a region of nvdimms. */
 	source: string;
 	/** Its offset on what the list is of. */
@@ -16,7 +16,7 @@ export interface BadRange extends Range {
 }
 
 /** What the kernel lists for a device. */
-export interface DeviceList {
+export interface BadBlockList {
 	/** pmem0, pmem0p1, dm-0, dax0.0. */
 	name: string;
 	/** /dev/… */
@@ -33,7 +33,7 @@ export interface DeviceList {
 }
 
 /** Where the numbers of devices lead, in sysfs. */
-const directoryOf = (type: DeviceList['type'], major: number, minor: number) =>
+const directoryOf = (type: BadBlockList['type'], major: number, minor: number) =>
 	`/sys/dev/${type === 'DAX' ? 'char' : 'block'}/${major}:${minor}`;
 
 function doubtsOf(path: string, sysfs: string | undefined, sources: readonly string[], doubt: string): string[] {
@@ -47,7 +47,7 @@ function doubtsOf(path: string, sysfs: string | undefined, sources: readonly str
 }
 
 /** Reads the list of a device: some files in sysfs, and for a volume of the device mapper its table, which is for root. */
-export function readDeviceList(type: DeviceList['type'], major: number, minor: number): DeviceList {
+export function readDeviceList(type: BadBlockList['type'], major: number, minor: number): BadBlockList {
 	const sysfs = resolveLink(directoryOf(type, major, minor));
 	const name = sysfs === undefined ? `${major}:${minor}` : basename(sysfs);
 	const path = `/dev/${name}`;
@@ -70,12 +70,12 @@ export function readDeviceList(type: DeviceList['type'], major: number, minor: n
 }
 
 /** A part of a list. */
-export interface SourceRange extends Range {
+export interface SourceRange extends ByteRange {
 	source: string;
 }
 
 /** What a part of a device is in the lists that its bad ranges are from. */
-export function inSources(list: Pick<DeviceList, 'ranges'>, part: Range): SourceRange[] {
+export function inSources(list: Pick<BadBlockList, 'ranges'>, part: ByteRange): SourceRange[] {
 	return list.ranges.flatMap((range) => {
 		const both = overlap(range, part);
 		if (both === undefined) return [];
@@ -84,7 +84,7 @@ export function inSources(list: Pick<DeviceList, 'ranges'>, part: Range): Source
 }
 
 /** Where a part of a list is on a device. */
-export function onDevice(list: Pick<DeviceList, 'ranges'>, { source, ...part }: SourceRange): Range[] {
+export function onDevice(list: Pick<BadBlockList, 'ranges'>, { source, ...part }: SourceRange): ByteRange[] {
 	return list.ranges.flatMap((range) => {
 		if (range.source !== source) return [];
 		const both = overlap({ offset: range.sourceOffset, length: range.length }, part);

@@ -1,11 +1,11 @@
 // Bad ranges and files' extents: pure. Native code has the one that everything stands on, which bytes of a file are on bad bytes of its device.
 import { requireInteger, requireOptions } from '../arguments.ts';
-import type { Range } from '../byte-ranges.ts';
+import type { ByteRange } from '../byte-ranges.ts';
 import { invalidArgType } from '../errors.ts';
 import { native } from '../native.ts';
 
 /** A run of blocks of a file, in bytes: `logical` is its offset in the file, `physical` on the device. */
-export interface Extent {
+export interface FileExtent {
 	logical: number;
 	physical: number;
 	length: number;
@@ -22,7 +22,7 @@ export interface BadRangesOptions {
 export const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Float64Array.from(numbers).buffer);
 
 /** Ranges as native code takes them. */
-export const rangeBytes = (ranges: readonly Range[]): Uint8Array =>
+export const rangeBytes = (ranges: readonly ByteRange[]): Uint8Array =>
 	bytesOf(ranges.flatMap(({ offset, length }) => [offset, length]));
 
 /** The rows of an array of numbers. */
@@ -46,7 +46,11 @@ function requireList<T extends object>(name: string, value: readonly T[]): reado
  * @example
  * badRangesIn([{ offset: 512, length: 512 }], [{ logical: 0, physical: 0, length: 1024 }], { unit: 1024 }); // [{ offset: 0, length: 1024 }]
  */
-export function badRangesIn(bad: readonly Range[], extents: readonly Extent[], options?: BadRangesOptions): Range[] {
+export function badRangesIn(
+	bad: readonly ByteRange[],
+	extents: readonly FileExtent[],
+	options?: BadRangesOptions,
+): ByteRange[] {
 	const { unit = 1 } = requireOptions<BadRangesOptions>('options', options);
 	requireInteger('options.unit', unit, 1, 2 ** 20);
 	for (const { offset, length } of requireList('bad', bad)) {

@@ -3,14 +3,14 @@ import { constants, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
-import { lengthOf, overlap, type Range, widened } from '../byte-ranges.ts';
+import { type ByteRange, lengthOf, overlap, widened } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
-import { invalidArgValue, type Refusal, refusal, type SystemError, systemError } from '../errors.ts';
+import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError, systemError } from '../errors.ts';
 import { formatBytes, quoted } from '../format.ts';
 import { type CheckedJobOptions, checkJobOptions, finish, throwIfAborted, type WatchedJobOptions } from '../jobs.ts';
 import { type NativeJob, native, type RepairedPages } from '../native.ts';
 import { badBlocksAsync, blockSizeAt } from './bad-blocks.ts';
-import { type DeviceList, readDeviceList } from './device-list.ts';
+import { type BadBlockList, readDeviceList } from './device-list.ts';
 import { rangeBytes } from './ranges.ts';
 import type { BadBlocks, BadPart } from './report.ts';
 
@@ -45,7 +45,7 @@ export interface RepairOptions extends WatchedJobOptions<RepairProgress> {
 }
 
 /** What became of a part of a file, or of a device. In bytes. */
-export interface RepairedPart extends Range {
+export interface RepairedPart extends ByteRange {
 	path: string;
 	/** Where it was on its device. */
 	deviceOffset: number;
@@ -68,7 +68,7 @@ export interface RepairedPart extends Range {
 }
 
 /** What a repair came to. */
-export interface Repair {
+export interface MediaRepair {
 	path: string;
 	method: RepairMethod;
 	dryRun: boolean;
@@ -146,24 +146,24 @@ interface Item {
 	/** Its name without links, for the system calls. */
 	real: string;
 	isDevice: boolean;
-	device: DeviceList;
+	device: BadBlockList;
 	/** The file system's block, or a page. */
 	unit: number;
-	parts: (Range & { deviceOffset: number; unwritten: boolean })[];
+	parts: (ByteRange & { deviceOffset: number; unwritten: boolean })[];
 	/** Of a file. */
 	size: number;
 	backup: string | undefined;
 }
 
 const bytes = (count: number) => (count < 1024 ? `${count} bytes` : `${formatBytes(count)} (${count} bytes)`);
-const where = ({ offset, length }: Range) => `${bytes(length)} at ${offset}`;
+const where = ({ offset, length }: ByteRange) => `${bytes(length)} at ${offset}`;
 
 /** Bytes of a part that were data. */
 const dataIn = ({ size, isDevice }: Item, { offset, length, unwritten }: Item['parts'][number]) =>
 	unwritten ? 0 : isDevice ? length : Math.max(0, Math.min(offset + length, size) - offset);
 
 /** What is left where nothing can clear the bad blocks of a device-DAX device. */
-function refuseDaxDevice({ path, device }: BadBlocks): Refusal {
+function refuseDaxDevice({ path, device }: BadBlocks): DaxkindRefusal {
 	const namespace = device && deviceOf(device.major, device.minor)?.namespace;
 	const clearing =
 		namespace === undefined ? '' : `where the firmware can do it: ndctl clear-errors ${namespace}; elsewhere, `;
@@ -235,7 +235,7 @@ function itemsOf(found: BadBlocks, { from }: Checked): { items: Item[]; skipped:
 	return { items: [...items.values()], skipped };
 }
 
-const fsck = ({ path }: DeviceList) => `fsck ${path}`;
+const fsck = ({ path }: BadBlockList) => `fsck ${path}`;
 
 const unknownOwner = {
 	outcome: 'skipped' as const,
@@ -340,7 +340,7 @@ const cannotClear = (item: Item) =>
 		: `try it through the device, which is the only way before Linux 5.19: daxkind repair ${item.device.path}. If that does not help either, keep the file away from others, and replace the nvdimm: daxkind repair ${quoted(item.path)} --method quarantine`;
 
 /** A list says it still, or not. */
-function isListed(device: DeviceList, part: Range): boolean {
+function isListed(device: BadBlockList, part: ByteRange): boolean {
 	const { ranges } = readDeviceList('block', device.major, device.minor);
 	return ranges.some((range) => overlap(range, part) !== undefined);
 }
@@ -467,7 +467,7 @@ async function quarantine(
 	const start = () => native.quarantineFileAsync(item.real, keptAs, item.unit, options.zeros, item.backup);
 	try {
 		const pages = await patiently(finish(start, options, { progressOf: progressOf(item.path) }), options.signal);
-		const lostIn = (part: Range) =>
+		const lostIn = (part: ByteRange) =>
 			lengthOf(pages.flatMap((page) => (page.lost === 0 ? [] : (overlap(page, part) ?? []))));
 		const parts = base.map((part) => ({
 			...part,
@@ -517,7 +517,7 @@ const isDone = ({ outcome, remedy }: RepairedPart) =>
  * @example
  * const { isRepaired, parts, lost } = await repairAsync('/mnt/pmem/table', { from: '/backup/table' });
  */
-export async function repairAsync(path: string | URL, options?: RepairOptions): Promise<Repair> {
+export async function repairAsync(path: string | URL, options?: RepairOptions): Promise<MediaRepair> {
 	const checked = check(options);
 	const { method, dryRun, signal } = checked;
 	const look = () => badBlocksAsync(path, signal === undefined ? {} : { signal });
@@ -535,7 +535,7 @@ export async function repairAsync(path: string | URL, options?: RepairOptions): 
 	}
 	requireContent(items, checked);
 	const parts: RepairedPart[] = [];
-	const quarantined: Repair['quarantined'] = [];
+	const quarantined: MediaRepair['quarantined'] = [];
 	for (const item of items) {
 		throwIfAborted(signal);
 		if (method === 'quarantine') {

@@ -1,11 +1,11 @@
 // What badBlocksAsync() finds out: the types of its report.
 
-import type { Range } from '../byte-ranges.ts';
+import type { ByteRange } from '../byte-ranges.ts';
 import type { SystemError } from '../errors.ts';
-import type { DeviceList } from './device-list.ts';
+import type { BadBlockList } from './device-list.ts';
 
 /** A part of a file that is on bad blocks: it cannot be read. In bytes, whole blocks of the file system. */
-export interface BadPart extends Range {
+export interface BadPart extends ByteRange {
 	/** The file, or directory. Bytes that are not UTF-8 are shown as \xff. */
 	path: string;
 	type: 'file' | 'directory';
@@ -30,14 +30,14 @@ export interface BadBlocks {
 	/** `mount`: the top of a whole file system. */
 	type: 'file' | 'directory' | 'mount' | 'block device' | 'DAX device';
 	/** The device at the path, or below it; undefined where the file system is on none. */
-	device: DeviceList | undefined;
+	device: BadBlockList | undefined;
 	/** What of files and directories is bad. Those of a device are found where its file systems are mounted. */
 	parts: BadPart[];
 	/**
 	 * Bad ranges of the device that no file was found on: free space, the file system's own data, or a file that no name leads to. Only of
 	 * a mount and of a block device, otherwise undefined.
 	 */
-	unowned: Range[] | undefined;
+	unowned: ByteRange[] | undefined;
 	/** How many files and directories were looked at: none where the device has no bad blocks. */
 	files: number;
 	directories: number;

@@ -1,18 +1,18 @@
 // What is bad under a path, at a glance: for reports that must not walk through trees.
 import { attempt } from '../attempt.ts';
-import { lengthOf, type Range } from '../byte-ranges.ts';
+import { type ByteRange, lengthOf } from '../byte-ranges.ts';
 import { native } from '../native.ts';
 import { blockSizeAt } from './bad-blocks.ts';
-import { type DeviceList, readDeviceList } from './device-list.ts';
+import { type BadBlockList, readDeviceList } from './device-list.ts';
 import { bytesOf, rangeBytes, rowsOf } from './ranges.ts';
 
 /** Bad blocks of a device, and of one file on it. */
-export interface BadUnder {
+export interface BadBlocksUnder {
 	/** How many ranges the kernel lists for the device, and their bytes. */
 	ranges: number;
 	bytes: number;
 	/** Of a file: its parts that cannot be read; undefined where the file system does not say, and for all else. */
-	inFile: Range[] | undefined;
+	inFile: ByteRange[] | undefined;
 	sources: string[];
 	doubts: string[];
 }
@@ -25,7 +25,12 @@ const mostExtents = 100_000;
  *
  * @param file A regular file on the device.
  */
-export function badUnder(type: DeviceList['type'], major: number, minor: number, file?: string): BadUnder {
+export function badBlocksUnder(
+	type: BadBlockList['type'],
+	major: number,
+	minor: number,
+	file?: string,
+): BadBlocksUnder {
 	const { ranges, sources, doubts } = readDeviceList(type, major, minor);
 	const under = { ranges: ranges.length, bytes: lengthOf(ranges), sources, doubts };
 	if (file === undefined || ranges.length === 0) return { ...under, inFile: file === undefined ? undefined : [] };

@@ -4,11 +4,11 @@ import { type AddressRange, intersect, subtract, totalSize } from './ranges.ts';
 import { isAfterMemmap, type MemoryTable } from './table.ts';
 import type { CheckedWish } from './wish.ts';
 
-/** What plan() needs of a table: the ranges, and as much of the rest as is known. */
-export type PlannedTable = Pick<MemoryTable, 'source' | 'ranges'> & Partial<MemoryTable>;
+/** What planMemmap() needs of a table: the ranges, and as much of the rest as is known. */
+export type PlannableTable = Pick<MemoryTable, 'source' | 'ranges'> & Partial<MemoryTable>;
 
 /** What there is and what is left of it. Bytes. */
-export interface Account {
+export interface MemmapAccount {
 	/** What the firmware calls usable. What a running kernel has made persistent memory of by memmap= is counted too. */
 	usable: number;
 	/** What of it is taken already. */
@@ -29,14 +29,14 @@ const kernelEnd = 128 * MIB;
 const remainingPart = 4;
 const leastRemaining = GIB;
 
-const usableRanges = ({ ranges }: PlannedTable): AddressRange[] => ranges.filter(({ type }) => type === 'usable');
+const usableRanges = ({ ranges }: PlannableTable): AddressRange[] => ranges.filter(({ type }) => type === 'usable');
 
 /** What was usable before a running kernel's memmap= made it persistent. */
-const convertedRanges = ({ source, ranges }: PlannedTable): AddressRange[] =>
+const convertedRanges = ({ source, ranges }: PlannableTable): AddressRange[] =>
 	isAfterMemmap(source) ? ranges.filter(({ type }) => type === 'persistent (type 12)') : [];
 
 /** Adds up a table. */
-export function accountOf(table: PlannedTable, { keepFree }: Pick<CheckedWish, 'keepFree'>): Account {
+export function accountOf(table: PlannableTable, { keepFree }: Pick<CheckedWish, 'keepFree'>): MemmapAccount {
 	const converted = convertedRanges(table);
 	const all = [...usableRanges(table), ...converted];
 	const usable = totalSize(all);
@@ -48,7 +48,10 @@ export function accountOf(table: PlannedTable, { keepFree }: Pick<CheckedWish, '
 }
 
 /** Where regions may lie. Each range is inside one range of the firmware's: ranges that touch, or nearly do, are not joined. */
-export function freeIn(table: PlannedTable, { node, below4G }: Pick<CheckedWish, 'node' | 'below4G'>): AddressRange[] {
+export function freeIn(
+	table: PlannableTable,
+	{ node, below4G }: Pick<CheckedWish, 'node' | 'below4G'>,
+): AddressRange[] {
 	const free = subtract(usableRanges(table), table.reserved ?? []);
 	const ofNode = node === undefined ? free : intersect(free, nodeRanges(table, node));
 	return below4G ? intersect(ofNode, [{ start: kernelEnd, end: Number.POSITIVE_INFINITY }]) : above4Gib(ofNode);
@@ -58,5 +61,5 @@ export function freeIn(table: PlannedTable, { node, below4G }: Pick<CheckedWish,
 export const above4Gib = (ranges: readonly AddressRange[]): AddressRange[] =>
 	intersect(ranges, [{ start: fourGib, end: Number.POSITIVE_INFINITY }]);
 
-export const nodeRanges = ({ nodes = [] }: PlannedTable, node: number): AddressRange[] =>
+export const nodeRanges = ({ nodes = [] }: PlannableTable, node: number): AddressRange[] =>
 	nodes.filter((range) => range.node === node);

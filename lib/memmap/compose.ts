@@ -10,27 +10,27 @@ import {
 	isAfterMemmap,
 	type MemoryRange,
 	type MemoryTable,
-	type NodeRange,
-	type Omission,
-	type TableSource,
+	type MemoryTableOmission,
+	type MemoryTableSource,
+	type NodeMemoryRange,
 } from './table.ts';
 import { takenMemory } from './taken.ts';
 import { formatSpan } from './words.ts';
 
 /** What was found. */
 export interface Evidence {
-	tables: ReadonlyMap<TableSource, PrintedTable>;
+	tables: ReadonlyMap<MemoryTableSource, PrintedTable>;
 	commandLine: string | undefined;
 	log: LogFacts | undefined;
 	iomem: Iomem | undefined;
-	nodes: NodeRange[];
+	nodes: NodeMemoryRange[];
 	/** Bytes of huge pages. */
 	hugePages: number;
 	xen: boolean;
 }
 
 /** The best first. */
-const sources: readonly TableSource[] = [
+const sources: readonly MemoryTableSource[] = [
 	'sysfs',
 	'BIOS-e820',
 	'Xen',
@@ -72,7 +72,7 @@ const endOf = (ranges: readonly MemoryRange[]): number =>
 const mostFirst = 2 ** 20;
 
 /** Where rows are missing, by what the table itself and the rest of the log say. */
-function omissionsIn(table: PrintedTable, source: TableSource, { tables, log }: Evidence): Omission[] {
+function omissionsIn(table: PrintedTable, source: MemoryTableSource, { tables, log }: Evidence): MemoryTableOmission[] {
 	const omissions = [...table.omissions];
 	const first = table.ranges[0]?.start ?? 0;
 	if (first >= mostFirst) omissions.push({ at: 'start', why: `the first row is at ${formatSpan(first)}` });

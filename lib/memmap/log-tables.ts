@@ -1,11 +1,11 @@
 // The memory tables in one boot's log, with what was left out of each. Pure: lines go in.
 import { isCutRow, isElision, parseRow, type Row } from './row.ts';
-import type { MemoryRange, Omission, TableSource } from './table.ts';
+import type { MemoryRange, MemoryTableOmission, MemoryTableSource } from './table.ts';
 
 /** A table and where it has holes. */
 export interface PrintedTable {
 	ranges: MemoryRange[];
-	omissions: Omission[];
+	omissions: MemoryTableOmission[];
 }
 
 /** What a line is, as far as tables go. */
@@ -24,11 +24,11 @@ function tokensOf(lines: readonly string[]): Token[] {
 	return tokens;
 }
 
-const isOf = (token: Token | undefined, source: TableSource): boolean =>
+const isOf = (token: Token | undefined, source: MemoryTableSource): boolean =>
 	typeof token === 'object' && token.source === source;
 
-function omissionsOf(tokens: readonly Token[], source: TableSource): Omission[] {
-	return tokens.flatMap((token, at): Omission[] => {
+function omissionsOf(tokens: readonly Token[], source: MemoryTableSource): MemoryTableOmission[] {
+	return tokens.flatMap((token, at): MemoryTableOmission[] => {
 		if (typeof token === 'object') {
 			const why = `the type of the row at 0x${token.start.toString(16)} cannot be read`;
 			if (token.source !== source || token.type !== undefined) return [];
@@ -43,9 +43,9 @@ function omissionsOf(tokens: readonly Token[], source: TableSource): Omission[] 
 }
 
 /** The tables that the lines hold, by their sources. */
-export function logTables(lines: readonly string[]): Map<TableSource, PrintedTable> {
+export function logTables(lines: readonly string[]): Map<MemoryTableSource, PrintedTable> {
 	const tokens = tokensOf(lines);
-	const tables = new Map<TableSource, PrintedTable>();
+	const tables = new Map<MemoryTableSource, PrintedTable>();
 	for (const token of tokens) {
 		if (typeof token !== 'object') continue;
 		const { source, start, end, type = 'unknown' } = token;

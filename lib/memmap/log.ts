@@ -2,7 +2,7 @@
 import { addressLimit, parseAddress } from './addresses.ts';
 import type { AddressRange } from './ranges.ts';
 import { parseRow, type Row } from './row.ts';
-import type { NodeRange } from './table.ts';
+import type { NodeMemoryRange } from './table.ts';
 
 /** What a log says of memory beside its tables. */
 export interface LogFacts {
@@ -10,7 +10,7 @@ export interface LogFacts {
 	limit: number | undefined;
 	/** Where the crash kernel's memory is. */
 	crashKernel: AddressRange[];
-	nodes: NodeRange[];
+	nodes: NodeMemoryRange[];
 	/** Where the kernel is, where it says that it is not in usable memory. */
 	kernel: AddressRange | undefined;
 	/** The end of usable memory (last_pfn); 0 where the log does not say. */
@@ -65,7 +65,7 @@ const nodeLines = [
 	/\bInitmem setup node (\d+) \[mem 0x([\da-f]+)-0x([\da-f]+)\]/i,
 ];
 
-function nodesIn(lines: readonly string[]): NodeRange[] {
+function nodesIn(lines: readonly string[]): NodeMemoryRange[] {
 	for (const [at, pattern] of nodeLines.entries()) {
 		// Before 3.5 the end was the first byte behind.
 		const more = at === 1 ? 0 : 1;

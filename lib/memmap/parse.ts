@@ -69,10 +69,10 @@ function evidenceIn(lines: readonly string[], iomem: Iomem | undefined): Evidenc
  * for /proc/iomem that was not read as root; ERR_DAXKIND_TABLE_DISORDER where rows overlap or are not in order. All have `path`, the name, and
  * `remedy`. ERR_INVALID_ARG_TYPE for what is not text.
  * @example
- * const table = parseTable(readFileSync('dmesg.txt', 'utf8'), 'dmesg.txt');
+ * const table = parseMemoryTable(readFileSync('dmesg.txt', 'utf8'), 'dmesg.txt');
  * table.ranges[0]; // { start: 0, end: 654336, type: 'usable' }
  */
-export function parseTable(text: string, name = 'the text'): MemoryTable {
+export function parseMemoryTable(text: string, name = 'the text'): MemoryTable {
 	if (typeof text !== 'string') throw invalidArgType('text', 'of type string', text);
 	if (typeof name !== 'string') throw invalidArgType('name', 'of type string', name);
 	const lines = text.replaceAll(colours, '').split(/\r?\n|\r/);

@@ -1,6 +1,6 @@
 // Finds places for regions in free memory. Pure arithmetic: it knows nothing of tables.
 import { type AddressRange, subtract } from './ranges.ts';
-import { type Region, rangeOf } from './regions.ts';
+import { type MemmapRegion, rangeOf } from './regions.ts';
 
 /** Regions of one size. */
 export interface Demand {
@@ -13,7 +13,11 @@ export interface Demand {
 const aligned = (address: number, alignment: number): number => Math.ceil(address / alignment) * alignment;
 
 /** The lowest place of the best alignment that there is. A better aligned place in a higher range is preferred to a worse one in a lower. */
-function bestPlace(free: readonly AddressRange[], size: number, alignments: readonly number[]): Region | undefined {
+function bestPlace(
+	free: readonly AddressRange[],
+	size: number,
+	alignments: readonly number[],
+): MemmapRegion | undefined {
 	for (const alignment of alignments) {
 		const starts = free
 			.filter(({ start, end }) => aligned(start, alignment) + size <= end)
@@ -23,8 +27,8 @@ function bestPlace(free: readonly AddressRange[], size: number, alignments: read
 	return undefined;
 }
 
-function placeEach(free: readonly AddressRange[], { size, count, alignments }: Demand): Region[] | undefined {
-	const regions: Region[] = [];
+function placeEach(free: readonly AddressRange[], { size, count, alignments }: Demand): MemmapRegion[] | undefined {
+	const regions: MemmapRegion[] = [];
 	let left = [...free];
 	while (regions.length < count) {
 		const region = bestPlace(left, size, alignments);
@@ -41,7 +45,7 @@ function placeEach(free: readonly AddressRange[], { size, count, alignments }: D
  * A well aligned region can be in the way of the next one. So where not all fit, the best alignment is given up for all of them, and then the
  * next; with the last alone, regions of one size that begin as low as they can leave room for as many as there can be.
  */
-export function place(free: readonly AddressRange[], demand: Demand): Region[] | undefined {
+export function place(free: readonly AddressRange[], demand: Demand): MemmapRegion[] | undefined {
 	for (const at of demand.alignments.keys()) {
 		const regions = placeEach(free, { ...demand, alignments: demand.alignments.slice(at) });
 		if (regions !== undefined) return regions;

@@ -1,13 +1,13 @@
 // Plans persistent memory that the kernel emulates in RAM (memmap=nn!ss): which ranges to take, or why none can be.
 import { invalidArgType } from '../errors.ts';
 import { GIB } from '../size.ts';
-import { type Account, accountOf, type PlannedTable } from './account.ts';
+import { accountOf, type MemmapAccount, type PlannableTable } from './account.ts';
 import { requireOrder } from './compose.ts';
-import { memmapArgument, type Region } from './regions.ts';
+import { type MemmapRegion, memmapArgument } from './regions.ts';
 import { solve, type Trouble } from './solve.ts';
 import type { MemoryTable } from './table.ts';
 import { needsNoKaslr, regionWarnings, tableWarnings } from './warnings.ts';
-import { type CheckedWish, checkWish, leastAlignment, type PlanWish } from './wish.ts';
+import { type CheckedWish, checkWish, leastAlignment, type MemmapWish } from './wish.ts';
 import { formatSpan } from './words.ts';
 
 /** A plan, or why there is none. Sizes and addresses are bytes. */
@@ -16,7 +16,7 @@ export interface MemmapPlan {
 	/** What to add to the kernel's command line: `memmap=4G!4G memmap=4G!8G`; undefined where it is not possible. */
 	argument: string | undefined;
 	/** Lowest first; empty where it is not possible. */
-	regions: Region[];
+	regions: MemmapRegion[];
 	/** Why it is not possible, as a sentence without its full stop; undefined where it is possible. */
 	reason: string | undefined;
 	/** The plan that comes closest, where it is not possible as wanted but otherwise; undefined where none can be. */
@@ -29,12 +29,12 @@ export interface MemmapPlan {
 	 */
 	noKaslr: boolean;
 	/** What the plan reckoned with. */
-	memory: Account;
+	memory: MemmapAccount;
 	/** What it was planned with. */
 	table: Pick<MemoryTable, 'source' | 'ranges'>;
 }
 
-function requireTable(table: PlannedTable): void {
+function requireTable(table: PlannableTable): void {
 	if (typeof table !== 'object' || table === null) throw invalidArgType('table', 'of type object', table);
 	if (!Array.isArray(table.ranges)) throw invalidArgType('table.ranges', 'an instance of Array', table.ranges);
 	for (const { start, end } of table.ranges) {
@@ -58,8 +58,8 @@ function otherWishes(wish: CheckedWish, trouble: Trouble): CheckedWish[] {
 }
 
 function nearestPlan(
-	table: PlannedTable,
-	account: Account,
+	table: PlannableTable,
+	account: MemmapAccount,
 	wish: CheckedWish,
 	because: Trouble,
 ): MemmapPlan['nearest'] {
@@ -74,7 +74,7 @@ function nearestPlan(
 /** Less than this leaves a machine that may not boot, or not do much. */
 const littleMemory = GIB;
 
-function accountWarnings({ usable, reserved, mustRemain }: Account): string[] {
+function accountWarnings({ usable, reserved, mustRemain }: MemmapAccount): string[] {
 	return [
 		...(reserved > 0 && usable - reserved < mustRemain
 			? [`What is taken already leaves ${formatSpan(usable - reserved)}, less than must stay free.`]
@@ -87,14 +87,14 @@ function accountWarnings({ usable, reserved, mustRemain }: Account): string[] {
  * Plans regions of emulated persistent memory: each inside one usable range of the firmware's table, above 4 GiB, aligned, lowest first,
  * and clear of what other arguments of the command line and the crash kernel take. It reads nothing and changes nothing.
  *
- * @param table From readTable() or parseTable(). Only its `source` and `ranges` have to be there.
+ * @param table From readMemoryTable() or parseMemoryTable(). Only its `source` and `ranges` have to be there.
  * @param wish What is wanted. Sizes are bytes.
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE and ERR_INVALID_ARG_VALUE for a wish that nothing could fulfil, as a size of 0;
  * ERR_DAXKIND_TABLE_DISORDER for ranges that overlap. That there is no room is no error: the plan says why, and what could be.
  * @example
- * plan(readTable(), { size: 4 * 2 ** 30 }).argument; // 'memmap=4G!4G'
+ * planMemmap(readMemoryTable(), { size: 4 * 2 ** 30 }).argument; // 'memmap=4G!4G'
  */
-export function plan(table: PlannedTable, wish: PlanWish): MemmapPlan {
+export function planMemmap(table: PlannableTable, wish: MemmapWish): MemmapPlan {
 	requireTable(table);
 	const checked = checkWish(wish);
 	const account = accountOf(table, checked);

@@ -5,7 +5,7 @@
  * What the firmware says a range is. `persistent (type 12)` is what `memmap=nn!ss` makes of memory, or the firmware of an old NVDIMM;
  * `persistent (type 7)` is an NVDIMM. `unknown`: the words could not be read, and so nothing may be placed there.
  */
-export type RangeType =
+export type MemoryRangeType =
 	| 'usable'
 	| 'reserved'
 	| 'ACPI data'
@@ -17,7 +17,7 @@ export type RangeType =
 	| `type ${number}`
 	| 'unknown';
 
-const wordings: ReadonlyMap<string, RangeType> = new Map([
+const wordings: ReadonlyMap<string, MemoryRangeType> = new Map([
 	['usable', 'usable'],
 	['system ram', 'usable'],
 	['kernel usable ram', 'usable'],
@@ -38,7 +38,7 @@ const wordings: ReadonlyMap<string, RangeType> = new Map([
 /** Types that the kernel prints as a number, some with their name before it. */
 const numbered = String.raw`(?:persistent(?: ram)? \(type \d+\)|type \d+|unknown[- ]\d+)`;
 
-function typeOf(words: string): RangeType | undefined {
+function typeOf(words: string): MemoryRangeType | undefined {
 	const normal = words.toLowerCase().replace(/\s+/g, ' ');
 	const known = wordings.get(normal);
 	if (known !== undefined || !new RegExp(`^${numbered}$`).test(normal)) return known;
@@ -47,7 +47,7 @@ function typeOf(words: string): RangeType | undefined {
 }
 
 /** The type whose words a text is, nothing before or behind them; undefined for any other text. */
-export const typeNamed = (text: string): RangeType | undefined => typeOf(text.trim());
+export const typeNamed = (text: string): MemoryRangeType | undefined => typeOf(text.trim());
 
 const alternatives = [
 	numbered,
@@ -60,7 +60,7 @@ const alternatives = [
 const leading = new RegExp(String.raw`^\s*(?:\d+(?:\.\d+)?\s+[KMGT]B\s+)?\(?(${alternatives.join('|')})(?![\w-])`, 'i');
 
 /** The type that a text begins with; people write notes behind it. Undefined where it begins with none. */
-export function leadingType(text: string): RangeType | undefined {
+export function leadingType(text: string): MemoryRangeType | undefined {
 	const words = leading.exec(text)?.[1];
 	return words === undefined ? undefined : typeOf(words);
 }

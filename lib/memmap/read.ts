@@ -1,20 +1,20 @@
 // Reads this machine's memory table, or that of an image or of a file.
 import { readFileSync } from 'node:fs';
 import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
-import { invalidArgValue, type Refusal, refusal } from '../errors.ts';
+import { type DaxkindRefusal, invalidArgValue, refusal } from '../errors.ts';
 import { type Tree, treeOf } from '../tree.ts';
 import { composeTable, type Evidence } from './compose.ts';
 import { tableOfEntries } from './firmware-map.ts';
 import { type Iomem, parseIomem } from './iomem.ts';
 import type { PrintedTable } from './log-tables.ts';
-import { hiddenAddresses, otherArchitecture, parseTable } from './parse.ts';
+import { hiddenAddresses, otherArchitecture, parseMemoryTable } from './parse.ts';
 import { joined } from './ranges.ts';
-import type { MemoryTable, NodeRange, TableSource } from './table.ts';
+import type { MemoryTable, MemoryTableSource, NodeMemoryRange } from './table.ts';
 
-export interface ReadTableOptions {
+export interface ReadMemoryTableOptions {
 	/** A directory that holds the sys and proc of another machine. Default: this machine's own. */
 	root?: string | URL;
-	/** A file to read instead, as parseTable() reads its text. */
+	/** A file to read instead, as parseMemoryTable() reads its text. */
 	from?: string | URL;
 }
 
@@ -30,7 +30,7 @@ function readFirmwareMap(tree: Tree): PrintedTable | undefined {
 }
 
 /** Memory by node, from the memory blocks that the kernel lists with each. */
-function readNodes(tree: Tree): NodeRange[] {
+function readNodes(tree: Tree): NodeMemoryRange[] {
 	const blockSize = Number.parseInt(tree.read('/sys/devices/system/memory/block_size_bytes').value ?? '', 16);
 	if (!(blockSize > 0)) return [];
 	const directory = '/sys/devices/system/node';
@@ -59,7 +59,7 @@ function readHugePages(tree: Tree): number {
 const isDom0 = (tree: Tree): boolean => /\bcontrol_d\b/.test(tree.read('/proc/xen/capabilities').value ?? '');
 
 function evidenceAt(tree: Tree, iomem: Iomem | undefined): Evidence {
-	const tables = new Map<TableSource, PrintedTable>();
+	const tables = new Map<MemoryTableSource, PrintedTable>();
 	const firmware = readFirmwareMap(tree);
 	if (firmware !== undefined) tables.set('sysfs', firmware);
 	if (iomem !== undefined) tables.set('iomem', { ranges: iomem.ranges, omissions: [] });
@@ -90,18 +90,18 @@ function noTable(tree: Tree): Error {
  * shows addresses to root only. With it come what /proc/cmdline says of memory, NUMA nodes, huge pages and, to root, the crash kernel. It
  * changes nothing.
  *
- * @throws ERR_DAXKIND_NO_TABLE where there is neither; and as parseTable(). ENOENT, EACCES… for `from` that cannot be read.
+ * @throws ERR_DAXKIND_NO_TABLE where there is neither; and as parseMemoryTable(). ENOENT, EACCES… for `from` that cannot be read.
  * ERR_INVALID_ARG_VALUE for `root` together with `from`.
  * @example
- * readTable().source; // 'sysfs'
+ * readMemoryTable().source; // 'sysfs'
  */
-export function readTable(options?: ReadTableOptions): MemoryTable {
+export function readMemoryTable(options?: ReadMemoryTableOptions): MemoryTable {
 	const { root, from } = requireOptions('options', options);
 	requireKnownOptions('options', options ?? {}, ['root', 'from']);
 	if (from !== undefined) {
 		if (root !== undefined) throw invalidArgValue('options.from', 'given without root', from);
 		const path = requirePath('options.from', from);
-		return parseTable(readFileSync(path, 'utf8'), path);
+		return parseMemoryTable(readFileSync(path, 'utf8'), path);
 	}
 	return readTableOf(treeOf(root));
 }
@@ -130,7 +130,7 @@ export function firmwareTableOf(tree: Tree): MemoryTable | undefined {
 		const table = readTableOf(tree);
 		return table.source === 'sysfs' ? table : undefined;
 	} catch (error) {
-		const { code } = error as Refusal;
+		const { code } = error as DaxkindRefusal;
 		if (code === 'ERR_DAXKIND_NO_TABLE' || code === 'ERR_DAXKIND_ADDRESSES_HIDDEN') return undefined;
 		throw error;
 	}

@@ -1,14 +1,14 @@
 // One row of a memory table in the kernel's log. Pure: a line goes in. Rows are found wherever they are in it, because a time stamp, a log
 // level, a host's name, the quoting of a mail or a comment's # may be before them.
 import { addressLimit, parseAddress } from './addresses.ts';
-import { leadingType, type RangeType } from './range-type.ts';
+import { leadingType, type MemoryRangeType } from './range-type.ts';
 import type { AddressRange } from './ranges.ts';
-import type { TableSource } from './table.ts';
+import type { MemoryTableSource } from './table.ts';
 
 /** A row, of which table it is, and its type, undefined where its words are none. */
 export interface Row extends AddressRange {
-	source: TableSource;
-	type: RangeType | undefined;
+	source: MemoryTableSource;
+	type: MemoryRangeType | undefined;
 }
 
 /** BIOS-e801 and BIOS-88 are the firmware's older answers. */
@@ -28,9 +28,9 @@ const begun = new RegExp(String.raw`${label}(?:\[(?!gap)|[\da-f]{8,})`, 'i');
 /** Less of one, as the last thing in a log. */
 const stump = /(?<![\w-])BIOS-(?:e(?:82?|820:)?)?$/;
 
-function sourceOf(words: string): TableSource {
+function sourceOf(words: string): MemoryTableSource {
 	if (/^BIOS/i.test(words)) return 'BIOS-e820';
-	return /^xen$/i.test(words) ? 'Xen' : (words.toLowerCase() as TableSource);
+	return /^xen$/i.test(words) ? 'Xen' : (words.toLowerCase() as MemoryTableSource);
 }
 
 const rangeUpTo = (start: number, end: number): AddressRange => ({ start, end: Math.min(end, addressLimit) });

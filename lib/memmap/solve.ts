@@ -1,8 +1,8 @@
 // Finds the regions of one wish, or what stands in the way of it.
 import { formatSize } from '../size.ts';
-import { type Account, above4Gib, freeIn, nodeRanges, type PlannedTable } from './account.ts';
+import { above4Gib, freeIn, type MemmapAccount, nodeRanges, type PlannableTable } from './account.ts';
 import { largestSize, place } from './place.ts';
-import type { Region } from './regions.ts';
+import type { MemmapRegion } from './regions.ts';
 import { whyUnusable } from './unusable.ts';
 import { type CheckedWish, leastAlignment, standardAlignments } from './wish.ts';
 import { formatSpan } from './words.ts';
@@ -11,12 +11,12 @@ import { formatSpan } from './words.ts';
 export type Trouble = 'table' | 'node' | 'size' | 'floor' | 'place';
 
 export type Solution =
-	| { regions: Region[]; trouble: undefined; reason: undefined }
+	| { regions: MemmapRegion[]; trouble: undefined; reason: undefined }
 	| { regions: []; trouble: Trouble; reason: string };
 
 const troubled = (trouble: Trouble, reason: string): Solution => ({ regions: [], trouble, reason });
 
-function whyNoNode(table: PlannedTable, node: number): string | undefined {
+function whyNoNode(table: PlannableTable, node: number): string | undefined {
 	if (nodeRanges(table, node).length > 0) return undefined;
 	const nodes = [...new Set(table.nodes?.map((range) => range.node))];
 	return nodes.length === 0
@@ -27,7 +27,7 @@ function whyNoNode(table: PlannedTable, node: number): string | undefined {
 const wanted = ({ size, count }: CheckedWish): string =>
 	`${count === 1 ? '' : `${count} times `}${size === 'max' ? formatSpan(leastAlignment) : formatSize(size)}`;
 
-function floorReason({ usable, reserved, mustRemain, budget }: Account, wish: CheckedWish): string {
+function floorReason({ usable, reserved, mustRemain, budget }: MemmapAccount, wish: CheckedWish): string {
 	const taken = reserved === 0 ? '' : `, ${formatSpan(reserved)} are taken already`;
 	const most = budget > 0 ? `${formatSpan(budget)} can be taken` : 'nothing can be taken';
 	return `${wanted(wish)} would leave too little: of ${formatSpan(usable)}${taken}, ${formatSpan(mustRemain)} must stay free, and so ${most}; keepFree (--keep-free) says how much must stay`;
@@ -40,7 +40,7 @@ function placeReason(wish: CheckedWish): string {
 }
 
 /** The regions of a wish, or what stands in the way. What must stay free is looked at before the place. */
-export function solve(table: PlannedTable, account: Account, wish: CheckedWish): Solution {
+export function solve(table: PlannableTable, account: MemmapAccount, wish: CheckedWish): Solution {
 	const { size, count, alignments, node } = wish;
 	const { budget } = account;
 	const unusable = whyUnusable(table, account);

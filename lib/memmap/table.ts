@@ -1,6 +1,6 @@
 // The firmware's memory table as one typed value, whatever it was read from.
 import type { BootArguments, MemmapEntry } from './boot-arguments.ts';
-import type { RangeType } from './range-type.ts';
+import type { MemoryRangeType } from './range-type.ts';
 import type { AddressRange } from './ranges.ts';
 
 /**
@@ -9,26 +9,26 @@ import type { AddressRange } from './ranges.ts';
  * its dom0; `user`, `iomem` (/proc/iomem): as `memmap=` and `mem=` have changed it; `reserve setup_data`, `modified`: as the kernel has
  * changed it for itself.
  */
-export type TableSource = 'sysfs' | 'BIOS-e820' | 'Xen' | 'user' | 'iomem' | 'reserve setup_data' | 'modified';
+export type MemoryTableSource = 'sysfs' | 'BIOS-e820' | 'Xen' | 'user' | 'iomem' | 'reserve setup_data' | 'modified';
 
 /** One range of the table. */
 export interface MemoryRange extends AddressRange {
-	type: RangeType;
+	type: MemoryRangeType;
 }
 
 /** Memory that is taken already, though the firmware calls it usable. */
-export interface Reservation extends AddressRange {
+export interface MemoryReservation extends AddressRange {
 	/** What takes it: `memmap=8G!8G`, `the crash kernel`… */
 	by: string;
 }
 
 /** Memory of a NUMA node. */
-export interface NodeRange extends AddressRange {
+export interface NodeMemoryRange extends AddressRange {
 	node: number;
 }
 
 /** A place where a text leaves a part of the table out. */
-export interface Omission {
+export interface MemoryTableOmission {
 	at: 'start' | 'inside' | 'end';
 	/** How that is known, as a part of a sentence. */
 	why: string;
@@ -36,11 +36,11 @@ export interface Omission {
 
 /** What is known of a machine's memory. Addresses and sizes are bytes; each `end` is the first byte behind. */
 export interface MemoryTable {
-	source: TableSource;
+	source: MemoryTableSource;
 	/** The rows as they were printed, in order. */
 	ranges: MemoryRange[];
 	/** What is taken already. */
-	reserved: Reservation[];
+	reserved: MemoryReservation[];
 	/** The `memmap=` entries in force: of the command line, and those that only a changed table shows. */
 	memmap: MemmapEntry[];
 	/** What the kernel's command line says about memory; undefined where it is not known. */
@@ -50,11 +50,11 @@ export interface MemoryTable {
 	/** Bytes that huge pages take, reserved on the command line or at run time. */
 	hugePages: number;
 	/** Memory by NUMA node, more than there is RAM where the firmware says what could be plugged in; empty where it is not known. */
-	nodes: NodeRange[];
+	nodes: NodeMemoryRange[];
 	/** Where the running kernel itself is; undefined where it is not known. */
 	kernel: AddressRange | undefined;
 	/** Where rows are missing; empty for a table that looks whole. */
-	omissions: Omission[];
+	omissions: MemoryTableOmission[];
 	/** Whether the table is the hypervisor's, of a Xen dom0. */
 	xen: boolean;
 	/** What the reader had to leave out or to guess, as sentences. */
@@ -62,4 +62,4 @@ export interface MemoryTable {
 }
 
 /** Sources that show memory as it is after `memmap=`: their type 12 is usable memory that was taken, unless the firmware says otherwise. */
-export const isAfterMemmap = (source: TableSource): boolean => source === 'user' || source === 'iomem';
+export const isAfterMemmap = (source: MemoryTableSource): boolean => source === 'user' || source === 'iomem';

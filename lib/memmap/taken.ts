@@ -3,12 +3,12 @@
 import { type BootArguments, type MemmapEntry, placedCrashKernel } from './boot-arguments.ts';
 import { type AddressRange, byStart, intersect, joined, overlap, subtract } from './ranges.ts';
 import { memmapEntry, regionOf } from './regions.ts';
-import { isAfterMemmap, type MemoryRange, type Reservation, type TableSource } from './table.ts';
+import { isAfterMemmap, type MemoryRange, type MemoryReservation, type MemoryTableSource } from './table.ts';
 
 /** What is known of a machine, the tables by their sources. */
 interface Known {
-	source: TableSource;
-	tables: ReadonlyMap<TableSource, { ranges: MemoryRange[] }>;
+	source: MemoryTableSource;
+	tables: ReadonlyMap<MemoryTableSource, { ranges: MemoryRange[] }>;
 	boot: BootArguments | undefined;
 	crashKernel: readonly AddressRange[];
 	kernel: AddressRange | undefined;
@@ -21,7 +21,7 @@ export const unexplainedBy = 'the kernel’s changed table';
  * Tables that show what became of the firmware's, and what to call the taker of what they alone show. In /proc/iomem that is what any kernel
  * reserves for itself. `modified` is not among them: its changes are a few pages that no region comes near.
  */
-const changedTables: readonly [TableSource, by: string][] = [
+const changedTables: readonly [MemoryTableSource, by: string][] = [
 	['user', unexplainedBy],
 	['reserve setup_data', unexplainedBy],
 	['iomem', 'the kernel'],
@@ -58,7 +58,7 @@ const taking: ReadonlySet<MemmapEntry['kind']> = new Set(['!', '$', '#', '%']);
 const isTaking = ({ kind }: MemmapEntry): boolean => taking.has(kind);
 
 /** What the other tables make of memory that the table in use calls usable. */
-function changes({ source, tables }: Known): { persistent: AddressRange[]; others: Reservation[] } {
+function changes({ source, tables }: Known): { persistent: AddressRange[]; others: MemoryReservation[] } {
 	const ranges = tables.get(source)?.ranges ?? [];
 	if (isAfterMemmap(source)) return { persistent: ranges.filter(isPersistent), others: [] };
 	const usable = ranges.filter(({ type }) => type === 'usable');
@@ -77,7 +77,7 @@ function changes({ source, tables }: Known): { persistent: AddressRange[]; other
 }
 
 /** The `memmap=` entries in force, and everything that is taken. */
-export function takenMemory(known: Known): { memmap: MemmapEntry[]; reserved: Reservation[] } {
+export function takenMemory(known: Known): { memmap: MemmapEntry[]; reserved: MemoryReservation[] } {
 	const { boot, kernel } = known;
 	const { persistent, others } = changes(known);
 	const written = boot?.memmap ?? [];

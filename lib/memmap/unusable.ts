@@ -1,9 +1,9 @@
 // Why a table is no ground for a plan, whatever is wanted.
-import { type Account, fourGib, type PlannedTable } from './account.ts';
+import { fourGib, type MemmapAccount, type PlannableTable } from './account.ts';
 import { formatSpan } from './words.ts';
 
 /** A sentence without its full stop; undefined for a table that can be planned with. */
-export function whyUnusable(table: PlannedTable, { usable }: Account): string | undefined {
+export function whyUnusable(table: PlannableTable, { usable }: MemmapAccount): string | undefined {
 	const { ranges, memmap = [], limit, omissions = [] } = table;
 	if (usable === 0) return 'The table has no usable memory, so it is not all of a machine’s';
 	if (memmap.some(({ kind }) => kind === 'exactmap')) {

@@ -1,15 +1,15 @@
 // What a person should know before using a plan. Sentences.
 import { GIB } from '../size.ts';
-import { type Account, fourGib, nodeRanges, type PlannedTable } from './account.ts';
+import { fourGib, type MemmapAccount, nodeRanges, type PlannableTable } from './account.ts';
 import { placedCrashKernel } from './boot-arguments.ts';
 import { overlap, sizeOf } from './ranges.ts';
-import { memmapEntry, type Region, rangeOf, regionOf } from './regions.ts';
-import type { TableSource } from './table.ts';
+import { type MemmapRegion, memmapEntry, rangeOf, regionOf } from './regions.ts';
+import type { MemoryTableSource } from './table.ts';
 import { unexplainedBy } from './taken.ts';
 import { formatSpan } from './words.ts';
 
 /** What sources other than the firmware's own table mean. */
-const ofSource: Partial<Record<TableSource, string>> = {
+const ofSource: Partial<Record<MemoryTableSource, string>> = {
 	iomem:
 		'/proc/iomem shows memory as memmap= and mem= have left it, not the firmware’s table: /sys/firmware/memmap is better',
 	user: 'The firmware’s table is missing; it was rebuilt from the one that the kernel changed (user:)',
@@ -17,7 +17,7 @@ const ofSource: Partial<Record<TableSource, string>> = {
 	modified: 'The firmware’s table is missing; it was rebuilt from the one that the kernel changed (modified:)',
 };
 
-function aboutSource({ source, omissions = [], xen = false, notes = [] }: PlannedTable): string[] {
+function aboutSource({ source, omissions = [], xen = false, notes = [] }: PlannableTable): string[] {
 	const own = ofSource[source];
 	return [
 		...(own === undefined ? [] : [`${own}.`]),
@@ -27,7 +27,7 @@ function aboutSource({ source, omissions = [], xen = false, notes = [] }: Planne
 	];
 }
 
-function aboutArguments({ memmap = [], boot, limit }: PlannedTable): string[] {
+function aboutArguments({ memmap = [], boot, limit }: PlannableTable): string[] {
 	const moving = boot?.crashKernel.filter((value) => placedCrashKernel(value) === undefined) ?? [];
 	const adding = memmap.filter(({ kind }) => kind === '@');
 	const unreadable = memmap.filter(({ kind }) => kind === 'unreadable');
@@ -44,7 +44,7 @@ function aboutArguments({ memmap = [], boot, limit }: PlannedTable): string[] {
 	];
 }
 
-function aboutReserved({ reserved = [], memmap = [], kernel, boot }: PlannedTable): string[] {
+function aboutReserved({ reserved = [], memmap = [], kernel, boot }: PlannableTable): string[] {
 	const unexplained = reserved.filter(({ by }) => by === unexplainedBy);
 	const damaged = kernel === undefined ? [] : memmap.filter((entry) => sizeOf(entry) > 0 && overlap(entry, kernel));
 	const advice = boot?.noKaslr === true ? '' : ': add nokaslr';
@@ -58,7 +58,7 @@ function aboutReserved({ reserved = [], memmap = [], kernel, boot }: PlannedTabl
 }
 
 /** What is to be known of a table, whatever is planned with it. */
-export const tableWarnings = (table: PlannedTable): string[] => [
+export const tableWarnings = (table: PlannableTable): string[] => [
 	...aboutSource(table),
 	...aboutArguments(table),
 	...aboutReserved(table),
@@ -71,19 +71,19 @@ const avoidedEntries = 4;
 const mostForNoKaslr = 16 * GIB;
 
 /** How many entries KASLR would have to keep the kernel out of. */
-function entriesWith({ memmap = [] }: PlannedTable, regions: readonly Region[]): number {
+function entriesWith({ memmap = [] }: PlannableTable, regions: readonly MemmapRegion[]): number {
 	return memmap.filter(({ kind, start }) => '!$#'.includes(kind) && start > 0).length + regions.length;
 }
 
 /** Whether KASLR could put the kernel into one of the regions, or of those that there are, so that `nokaslr` is recommended. */
 export const needsNoKaslr = (
-	table: PlannedTable,
-	{ usable }: Pick<Account, 'usable'>,
-	regions: readonly Region[],
+	table: PlannableTable,
+	{ usable }: Pick<MemmapAccount, 'usable'>,
+	regions: readonly MemmapRegion[],
 ): boolean => (usable > 0 && usable <= mostForNoKaslr) || entriesWith(table, regions) > avoidedEntries;
 
 /** What is to be known of regions. */
-export function regionWarnings(table: PlannedTable, regions: readonly Region[]): string[] {
+export function regionWarnings(table: PlannableTable, regions: readonly MemmapRegion[]): string[] {
 	const nodes = [...new Set((table.nodes ?? []).map(({ node }) => node))];
 	const crossing = regions.filter(
 		(region) =>

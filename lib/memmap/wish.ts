@@ -3,8 +3,8 @@ import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } f
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { GIB, MIB } from '../size.ts';
 
-/** What {@link plan} is to plan. Sizes are bytes. */
-export interface PlanWish {
+/** What {@link planMemmap} is to plan. Sizes are bytes. */
+export interface MemmapWish {
 	/** Bytes of each region, a multiple of 16 MiB; `max`: the largest that can be, in whole GiB, or in 128 MiB or 16 MiB where no GiB fits. */
 	size: number | 'max';
 	/** How many regions, each of which becomes a namespace of its own. Default 1. The kernel keeps KASLR out of four entries only. */
@@ -50,7 +50,7 @@ function checkAlignment(alignment: number): number {
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_INVALID_ARG_VALUE */
-export function checkWish(wish: PlanWish): CheckedWish {
+export function checkWish(wish: MemmapWish): CheckedWish {
 	if (wish === undefined) throw invalidArgType('wish', 'of type object', wish);
 	const { size, count = 1, node, alignment, keepFree, below4G = false } = requireOptions('wish', wish);
 	requireKnownOptions('wish', wish, names);

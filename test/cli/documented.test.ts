@@ -1,8 +1,8 @@
 // docs/cli.md is a promise: it names every command, and every field that --json prints.
 import { readFileSync } from 'node:fs';
 import { type DaxFlagTree, explain, findDaxMounts, inspect, statx } from 'daxkind/dax';
-import type { BadBlocks, BadPart, Repair, RepairedPart } from 'daxkind/media';
-import { apply, bootLines, parseTable, plan } from 'daxkind/memmap';
+import type { BadBlocks, BadPart, MediaRepair, RepairedPart } from 'daxkind/media';
+import { applyMemmap, bootLines, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { expect, test } from 'vitest';
 import { toJson } from '#lib/cli/output.js';
 import type { Fsxattr } from '#lib/native.js';
@@ -30,10 +30,10 @@ const counts = { files: 1, directories: 0, changed: 0 };
 const failures = [Object.assign(new Error(), { errno: -1, code: 'EPERM', syscall: 'ioctl' })];
 const tree: DaxFlagTree = { flag: true, effective: true, pending: false, ...counts, failures };
 
-const planned = plan(parseTable(log(smallMachine)), { size: 2 ** 32 });
+const planned = planMemmap(parseMemoryTable(log(smallMachine)), { size: 2 ** 32 });
 const argument = planned.argument!;
 const elsewhere = { '/etc/default/grub': 'GRUB_CMDLINE_LINUX="memmap=64M$1G"' };
-const applied = () => apply(argument, { root: machine(debian, elsewhere), dryRun: true });
+const applied = () => applyMemmap(argument, { root: machine(debian, elsewhere), dryRun: true });
 
 const range = { offset: 0, length: 512 };
 const badRange = { ...range, source: '', sourceOffset: 0 };
@@ -48,7 +48,7 @@ const bad: Omit<BadBlocks, 'device' | 'parts' | 'unowned' | 'failures'> = {
 const repairedPart: Omit<RepairedPart, 'error'> = {
 	...{ ...range, path: '', deviceOffset: 0, outcome: 'repaired', content: 'zeros', lost: 0, finding: '', remedy: '' },
 };
-const repaired: Omit<Repair, 'parts' | 'quarantined' | 'remains'> & { remains: unknown } = {
+const repaired: Omit<MediaRepair, 'parts' | 'quarantined' | 'remains'> & { remains: unknown } = {
 	...{ path: '', method: 'rewrite', dryRun: false, lost: 0, isRepaired: true, remains: undefined },
 };
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BadBlocks, Repair } from 'daxkind/media';
+import type { BadBlocks, MediaRepair } from 'daxkind/media';
 import { expect, test } from 'vitest';
 import { formatBadBlocks } from '#lib/cli/badblocks.js';
 import { formatRepair } from '#lib/cli/repair.js';
@@ -82,7 +82,7 @@ test('badblocks says what it is not sure of, and what it could not look at', () 
 	expect(file).toMatch(/^4 KiB of \/mnt\/pmem\/a b cannot be read\nFix: {2}daxkind repair '\/mnt\/pmem\/a b' --from/);
 });
 
-const planned: Repair = {
+const planned: MediaRepair = {
 	path: '/mnt/pmem/a b',
 	method: 'rewrite',
 	dryRun: true,
@@ -110,14 +110,14 @@ test('repair says in a dry run what it would do, and the command that does it', 
 	expect(formatRepair(planned, { method: 'rewrite' }).replace(/\n +/g, ' ')).toMatch(
 		/^\/mnt\/pmem\/a b: 1 of 1 part would be repaired; 4 KiB are lost unless there is a backup\nFix: {2}daxkind repair '\/mnt\/pmem\/a b' --from BACKUP --yes \(or --zeros/,
 	);
-	const zeros: Repair = { ...planned, parts: [{ ...planned.parts[0]!, content: 'zeros' }] };
+	const zeros: MediaRepair = { ...planned, parts: [{ ...planned.parts[0]!, content: 'zeros' }] };
 	expect(formatRepair(zeros, { method: 'reallocate', zeros: true })).toMatch(
 		/4 KiB would be lost\nFix: {2}daxkind repair '\/mnt\/pmem\/a b' --zeros --method reallocate --yes\n/,
 	);
 });
 
 test('repair says what is repaired, and what remains with its remedy', () => {
-	const done: Repair = {
+	const done: MediaRepair = {
 		...planned,
 		dryRun: false,
 		lost: 0,
@@ -125,7 +125,7 @@ test('repair says what is repaired, and what remains with its remedy', () => {
 		parts: [{ ...planned.parts[0]!, outcome: 'repaired', content: 'backup', lost: 0, finding: 'it can be read' }],
 	};
 	expect(formatRepair(done, { method: 'rewrite' })).toMatch(/^\/mnt\/pmem\/a b is repaired: 1 part; no data lost\n/);
-	const uncleared: Repair = {
+	const uncleared: MediaRepair = {
 		...done,
 		isRepaired: false,
 		parts: [{ ...done.parts[0]!, outcome: 'uncleared', finding: 'EFAULT', remedy: 'keep it away' }],

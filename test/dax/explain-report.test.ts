@@ -1,6 +1,13 @@
 // Links that this machine's kernel and devices do not have: reports of a real directory with one thing changed. The rest is made for real
 // in test/guest/explain.test.ts.
-import { type DaxDevice, type DaxMode, type DaxReport, inspect, type KnownBy, type MountReport } from 'daxkind/dax';
+import {
+	type DaxDevice,
+	type DaxKnownBy,
+	type DaxMode,
+	type DaxMountReport,
+	type DaxReport,
+	inspect,
+} from 'daxkind/dax';
 import { describe, expect, test } from 'vitest';
 import { explainReport } from '#lib/dax/explain.js';
 import { stateOf } from '#lib/dax/state.js';
@@ -96,7 +103,7 @@ test('on a disk without DAX the flag is not to be set', () => {
 });
 
 /** As on a kernel before 5.8, or where statx is refused. */
-function unreported(perFileDax: false | undefined, dax: boolean | undefined, knownBy?: KnownBy): DaxReport {
+function unreported(perFileDax: false | undefined, dax: boolean | undefined, knownBy?: DaxKnownBy): DaxReport {
 	const report = onDax();
 	const refusal = perFileDax === undefined ? 'EPERM' : undefined;
 	report.file = { ...report.file, refusal };
@@ -105,7 +112,7 @@ function unreported(perFileDax: false | undefined, dax: boolean | undefined, kno
 }
 
 test('a state that the kernel does not report is said to be known by MAP_SYNC, or by the mount', () => {
-	const stateBy = (knownBy: KnownBy) =>
+	const stateBy = (knownBy: DaxKnownBy) =>
 		explainReport(unreported(false, true, knownBy)).checks.find(({ link }) => link === 'state');
 	expect(stateBy('MAP_SYNC')).toMatchObject({
 		verdict: 'ok',
@@ -223,7 +230,7 @@ test.each<[string, Partial<DaxDevice>, boolean | undefined, RegExp, RegExp | und
 
 describe('what follows where the state is not reported', () => {
 	/** Facts of a file where MAP_SYNC was refused. */
-	function facts(given: Partial<MountReport>, flag: boolean | undefined, perFileDax?: boolean): DaxReport {
+	function facts(given: Partial<DaxMountReport>, flag: boolean | undefined, perFileDax?: boolean): DaxReport {
 		const report = byFlag(flag as boolean);
 		report.file.dax = undefined;
 		report.kernel = { ...report.kernel, perFileDax };

@@ -4,13 +4,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { explain, findDaxMounts, inspect, isDax, type Link, setDaxFlag } from 'daxkind/dax';
+import { type DaxLink, explain, findDaxMounts, inspect, isDax, setDaxFlag } from 'daxkind/dax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
 import { has, made, mkfs, mounted, sh } from '../helpers/scratch.ts';
 
 /** What explain is to say: undefined for DAX, or the first broken link, and words of the reason and of the remedy. */
-type Expected = undefined | [link: Link, reason: string, remedy?: string];
+type Expected = undefined | [link: DaxLink, reason: string, remedy?: string];
 
 function expectExplained(path: string, expected: Expected): void {
 	const { dax, reason, remedy, checks } = explain(path);

@@ -1,5 +1,5 @@
 // Memory tables of no machine, printed as kernels and tools print them.
-import type { MemoryRange, RangeType } from 'daxkind/memmap';
+import type { MemoryRange, MemoryRangeType } from 'daxkind/memmap';
 import type { Entries } from './tree.ts';
 
 const digits = (address: number, width = 16) => address.toString(16).padStart(width, '0');
@@ -20,7 +20,7 @@ export const everyType: MemoryRange[] = (
 	[
 		...['usable', 'reserved', 'ACPI data', 'ACPI NVS', 'unusable', 'soft reserved'],
 		...['persistent (type 7)', 'persistent (type 12)', 'type 20'],
-	] as RangeType[]
+	] as MemoryRangeType[]
 ).map((type, at) => ({ start: at * 0x1000000, end: (at + 1) * 0x1000000, type }));
 
 export type Printer = (ranges: readonly MemoryRange[]) => string;
@@ -40,7 +40,7 @@ export const oldLog: Printer = (ranges) =>
 export const oldestLog: Printer = (ranges) =>
 	ranges.map(({ start, end, type }) => ` BIOS-e820: ${digits(end - start)} @ ${digits(start)} (${type})`).join('\n');
 
-const newWords: Partial<Record<RangeType, string>> = {
+const newWords: Partial<Record<MemoryRangeType, string>> = {
 	usable: 'System RAM',
 	reserved: 'device reserved',
 	'persistent (type 7)': 'persistent RAM (type 7)',
@@ -60,7 +60,7 @@ export const newLog =
 			})
 			.join('\n');
 
-const resourceWords: Partial<Record<RangeType, string>> = {
+const resourceWords: Partial<Record<MemoryRangeType, string>> = {
 	usable: 'System RAM',
 	reserved: 'Reserved',
 	'ACPI data': 'ACPI Tables',
@@ -71,7 +71,7 @@ const resourceWords: Partial<Record<RangeType, string>> = {
 	'persistent (type 12)': 'Persistent Memory (legacy)',
 };
 
-const resourceName = (type: RangeType): string => resourceWords[type] ?? 'Unknown E820 type';
+const resourceName = (type: MemoryRangeType): string => resourceWords[type] ?? 'Unknown E820 type';
 
 /** /proc/iomem, without what is inside of the rows. */
 export const iomem: Printer = (ranges) =>

@@ -1,5 +1,5 @@
 // The asynchronous calls: that they do what the others do, can be watched and aborted, and leave nothing behind.
-import { Kind, PmemKind, type Progress, setDaxFlagAsync } from 'daxkind';
+import { Kind, type KindProgress, PmemKind, setDaxFlagAsync } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -54,15 +54,15 @@ test('createAsync rejects what create throws, never throws itself, and leaves no
 
 test('prefault takes all storage, reports how far it is, and leaves the event loop free', async () => {
 	for (const start of [
-		(onProgress: (progress: Progress) => void) =>
+		(onProgress: (progress: KindProgress) => void) =>
 			PmemKind.createAsync(directory, { maxSize: much, prefault: true, onProgress }),
-		async (onProgress: (progress: Progress) => void) => {
+		async (onProgress: (progress: KindProgress) => void) => {
 			const kind = create(directory, { maxSize: much });
 			await kind.prefaultAsync({ onProgress });
 			return kind;
 		},
 	]) {
-		const seen: Progress[] = [];
+		const seen: KindProgress[] = [];
 		let turns = 0;
 		const timer = setInterval(() => turns++, 5);
 		const kind = await start((progress) => seen.push(progress));

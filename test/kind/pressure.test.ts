@@ -1,5 +1,5 @@
 // onPressure: told in time and once, and what it frees, throws, allocates or closes is taken as it comes.
-import { type BlockReference, Kind, PmemKind, type PmemKindOptions, type Pressure } from 'daxkind';
+import { type BlockReference, Kind, type KindPressure, PmemKind, type PmemKindOptions } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -16,14 +16,14 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 interface Owned {
 	kind: PmemKind;
-	calls: Pressure[];
+	calls: KindPressure[];
 	/** What the next calls do. */
-	onPressure: (pressure: Pressure) => void;
+	onPressure: (pressure: KindPressure) => void;
 }
 
 /** A kind of 16 MiB that writes down what it is told. */
 function owned(options: PmemKindOptions = {}): Owned {
-	const owned = { calls: [] as Pressure[], onPressure: () => {} } as unknown as Owned;
+	const owned = { calls: [] as KindPressure[], onPressure: () => {} } as unknown as Owned;
 	owned.kind = create(directory, {
 		maxSize: 16 * MiB,
 		onPressure(pressure) {

@@ -1,7 +1,7 @@
 // Sets of bad ranges against sets of extents: libpmem2's cases (its src/test/pmem2_badblock), and random ones against a model that looks
 // at each sector.
 
-import { badRangesIn, type Extent, type Range } from 'daxkind/media';
+import { type ByteRange, badRangesIn, type FileExtent } from 'daxkind/media';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { lengthOf, overlap, widened, without } from '#lib/byte-ranges.js';
@@ -12,13 +12,13 @@ const sector = 512;
 /** Pairs of a first sector and how many. */
 type Sectors = [first: number, count: number][];
 
-const ranges = (sectors: Sectors): Range[] =>
+const ranges = (sectors: Sectors): ByteRange[] =>
 	sectors.map(([first, count]) => ({ offset: first * sector, length: count * sector }));
-const sectors = (list: Range[]): Sectors => list.map(({ offset, length }) => [offset / sector, length / sector]);
+const sectors = (list: ByteRange[]): Sectors => list.map(({ offset, length }) => [offset / sector, length / sector]);
 /** Extents that are at the same place in the file and on the device. */
-const inPlace = (list: Sectors): Extent[] =>
+const inPlace = (list: Sectors): FileExtent[] =>
 	ranges(list).map(({ offset, length }) => ({ logical: offset, physical: offset, length }));
-const badIn = (bad: Sectors, extents: Extent[], unit = 2) =>
+const badIn = (bad: Sectors, extents: FileExtent[], unit = 2) =>
 	sectors(badRangesIn(ranges(bad), extents, { unit: unit * sector }));
 
 describe("libpmem2's sets, with blocks of 1 KiB", () => {
@@ -112,7 +112,7 @@ test.each([
 	[[], [{ logical: 0, physical: 0 }], 'ERR_INVALID_ARG_TYPE'],
 	[[], 'extents', 'ERR_INVALID_ARG_TYPE'],
 ])('%j and %j are refused', (bad, extents, code) => {
-	expect(() => badRangesIn(bad as Range[], extents as Extent[])).toThrow(expect.objectContaining({ code }));
+	expect(() => badRangesIn(bad as ByteRange[], extents as FileExtent[])).toThrow(expect.objectContaining({ code }));
 	expect(() => badRangesIn([], [], { unit: 0 })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
 });
 

@@ -1,5 +1,5 @@
 // Texts that are no table, or not all of one; tables and wishes that make no sense.
-import { parseTable, plan } from 'daxkind/memmap';
+import { parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { firmwareMap, iomem, log, oldLog, smallMachine } from '../helpers/memory-table.ts';
 
@@ -21,7 +21,9 @@ test.each([
 	['{"not": "a log"}', /has no memory table/],
 	['\u0000\u0001\ufffd', /has no memory table/],
 ])('no table: %j', (text, message) => {
-	expect(() => parseTable(text, 'dmesg.txt')).toThrow(refusal('NO_TABLE', message, /dmesg.*sys\/firmware\/memmap/));
+	expect(() => parseMemoryTable(text, 'dmesg.txt')).toThrow(
+		refusal('NO_TABLE', message, /dmesg.*sys\/firmware\/memmap/),
+	);
 });
 
 test.each([
@@ -33,15 +35,17 @@ test.each([
 	['another', `${iomem(smallMachine)}\n09000000-09000fff : pl011@9000000`],
 	['another', `${iomem(smallMachine)}\nfe201000-fe2011ff : serial@7e201000`],
 ])('the text of %s machine has no e820 table', (whose, text) => {
-	expect(() => parseTable(text, 'dmesg.txt')).toThrow(
+	expect(() => parseMemoryTable(text, 'dmesg.txt')).toThrow(
 		refusal('NOT_X86', new RegExp(`no e820 table: it is of ${whose} machine.*x86`), /daxkind vm/),
 	);
 });
 
 test('/proc/iomem as an ordinary user reads it', () => {
 	const hidden = iomem(smallMachine).replace(/^[\da-f]+-[\da-f]+/gm, '00000000-00000000');
-	expect(() => parseTable(hidden, 'dmesg.txt')).toThrow(refusal('ADDRESSES_HIDDEN', /root only/, /as root.*firmware/));
-	expect(parseTable(`${hidden}\n${log(smallMachine)}`).source).toBe('BIOS-e820');
+	expect(() => parseMemoryTable(hidden, 'dmesg.txt')).toThrow(
+		refusal('ADDRESSES_HIDDEN', /root only/, /as root.*firmware/),
+	);
+	expect(parseMemoryTable(`${hidden}\n${log(smallMachine)}`).source).toBe('BIOS-e820');
 });
 
 test.each([
@@ -51,7 +55,7 @@ test.each([
 	['a row that ends before it begins', 'BIOS-e820: [mem 0x0000000000200000-0x0000000000100000] usable'],
 	['entries that overlap', firmwareMap()([...smallMachine, { start: 0x1000, end: 0x2000, type: 'reserved' }])],
 ])('%s', (_, text) => {
-	expect(() => parseTable(text, 'dmesg.txt')).toThrow(refusal('TABLE_DISORDER', /the row at 0x/, /one boot/));
+	expect(() => parseMemoryTable(text, 'dmesg.txt')).toThrow(refusal('TABLE_DISORDER', /the row at 0x/, /one boot/));
 });
 
 test.each([
@@ -65,18 +69,18 @@ test.each([
 	`Command line: ${'a="'.repeat(5e4)}`,
 	`Command line: memmap=${'9'.repeat(2e5)}G!4G`,
 ])('a line that goes on and on does no harm: %.20s…', (line) => {
-	expect(parseTable(`${line} x\n${log(smallMachine)}`).ranges).toEqual(smallMachine);
+	expect(parseMemoryTable(`${line} x\n${log(smallMachine)}`).ranges).toEqual(smallMachine);
 });
 
 describe('what is not text', () => {
 	test.each<unknown>([undefined, null, 5, Buffer.from('x')])('%j', (text) => {
-		expect(() => parseTable(text as string)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+		expect(() => parseMemoryTable(text as string)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
 	});
 });
 
 describe('a table that is not whole', () => {
 	const rows = log(smallMachine).split('\n');
-	const cut = (text: string) => plan(parseTable(text), { size: GIB, keepFree: GIB });
+	const cut = (text: string) => planMemmap(parseMemoryTable(text), { size: GIB, keepFree: GIB });
 	const incomplete = (why: RegExp) => [expect.stringMatching(new RegExp(`incomplete: .*${why.source}`))];
 
 	test.each([
@@ -127,8 +131,8 @@ describe('a table that is not whole', () => {
 	});
 
 	test('that lies wholly above is none where it has no usable row', () => {
-		const table = parseTable('BIOS-e820: [mem 0x0000000880000000-0x00000027ffffffff] persistent (type 7)');
-		expect(plan(table, { size: GIB })).toMatchObject({
+		const table = parseMemoryTable('BIOS-e820: [mem 0x0000000880000000-0x00000027ffffffff] persistent (type 7)');
+		expect(planMemmap(table, { size: GIB })).toMatchObject({
 			possible: false,
 			reason: expect.stringMatching(/no usable memory/),
 		});
@@ -143,12 +147,12 @@ describe('a table that is not whole', () => {
 			'...',
 			'$ dmesg | grep BIOS-e820',
 		].join('\n');
-		expect(parseTable(text).omissions).toEqual([]);
+		expect(parseMemoryTable(text).omissions).toEqual([]);
 	});
 });
 
 describe('a wish that nothing could fulfil', () => {
-	const table = parseTable(log(smallMachine));
+	const table = parseMemoryTable(log(smallMachine));
 	test.each<[unknown, string]>([
 		[undefined, 'ERR_INVALID_ARG_TYPE'],
 		[null, 'ERR_INVALID_ARG_TYPE'],
@@ -170,7 +174,7 @@ describe('a wish that nothing could fulfil', () => {
 		[{ size: GIB, below4G: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
 		[{ size: GIB, keepfree: 0 }, 'ERR_INVALID_ARG_VALUE'],
 	])('%j', (wish, code) => {
-		expect(() => plan(table, wish as { size: number })).toThrow(expect.objectContaining({ code }));
+		expect(() => planMemmap(table, wish as { size: number })).toThrow(expect.objectContaining({ code }));
 	});
 });
 
@@ -183,11 +187,13 @@ describe('a table that is none', () => {
 		[{ ranges: [{ start: 0, end: 2 ** 60, type: 'usable' }] }, 'ERR_INVALID_ARG_TYPE'],
 		[{ ranges: [...smallMachine, smallMachine[0]] }, 'ERR_DAXKIND_TABLE_DISORDER'],
 	])('%j', (table, code) => {
-		expect(() => plan(table as Parameters<typeof plan>[0], { size: GIB })).toThrow(expect.objectContaining({ code }));
+		expect(() => planMemmap(table as Parameters<typeof planMemmap>[0], { size: GIB })).toThrow(
+			expect.objectContaining({ code }),
+		);
 	});
 
 	test('and one without rows is no machine’s', () => {
-		const found = plan({ source: 'sysfs', ranges: [] }, { size: GIB });
+		const found = planMemmap({ source: 'sysfs', ranges: [] }, { size: GIB });
 		expect(found).toMatchObject({ possible: false, noKaslr: false, reason: expect.stringMatching(/no usable memory/) });
 	});
 });

@@ -2,7 +2,7 @@
 // are in shared/cases/memmap beside it or above.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type MemmapPlan, type MemoryTable, parseTable, plan } from 'daxkind/memmap';
+import { type MemmapPlan, type MemoryTable, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 
 const GIB = 2 ** 30;
@@ -106,7 +106,7 @@ function expectTable(table: MemoryTable, name: string, answer: Answer): void {
 	expect(crashKernel.map(({ start, end }) => ({ start: hex(start), end: hex(end) }))).toEqual(
 		answer.crashkernel_ranges,
 	);
-	const { memory } = plan(table, { size: 'max' });
+	const { memory } = planMemmap(table, { size: 'max' });
 	expect(memory).toMatchObject({
 		usable: answer.usable_bytes,
 		reserved: answer.reserved_already_bytes + (damagedRegion[name] ?? 0),
@@ -127,15 +127,15 @@ describe.skipIf(cases === undefined)('the tables of real machines', () => {
 		if (code !== undefined) {
 			expect(Object.values(answer.plans).every(({ result }) => result === 'refuse')).toBe(true);
 			const refusal = expect.objectContaining({ code, path: name, remedy: expect.any(String) });
-			expect(() => parseTable(text, name)).toThrow(refusal);
+			expect(() => parseMemoryTable(text, name)).toThrow(refusal);
 			return;
 		}
-		const table = parseTable(text, name);
+		const table = parseMemoryTable(text, name);
 		expectTable(table, name, answer);
 		for (const [wish, expected] of Object.entries(answer.plans)) {
 			// Regions of several sizes are several plans.
 			if (wish === 'most_several') continue;
-			const found = plan(table, sizes[wish]!);
+			const found = planMemmap(table, sizes[wish]!);
 			expectPlan(found, expected);
 			if (answer.nokaslr_recommended !== null) expect(found.noKaslr).toBe(answer.nokaslr_recommended);
 			const words = warningWords.filter(([theirs]) => theirs.test(answer.must_warn ?? '')).map(([, ours]) => ours);

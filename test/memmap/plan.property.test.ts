@@ -1,5 +1,5 @@
 // For any table and any wish a plan keeps what it promises, and one is found wherever an exhaustive search finds one.
-import { type MemoryRange, parseTable, plan, type Region } from 'daxkind/memmap';
+import { type MemmapRegion, type MemoryRange, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { log } from '../helpers/memory-table.ts';
@@ -16,7 +16,7 @@ interface Span {
 
 const isWithin = (inner: Span, outer: Span) => inner.start >= outer.start && inner.end <= outer.end;
 const overlap = (one: Span, other: Span) => one.start < other.end && other.start < one.end;
-const span = ({ start, size }: Region): Span => ({ start, end: start + size });
+const span = ({ start, size }: MemmapRegion): Span => ({ start, end: start + size });
 const bytesOf = (spans: readonly Span[]) => spans.reduce((sum, { start, end }) => sum + end - start, 0);
 
 /** Ranges one behind the other from an address on, with odd bounds here and there. */
@@ -110,7 +110,7 @@ function canChoose(from: readonly Span[], count: number): boolean {
 test('a plan lies inside one usable range, aligned, clear of all that is taken, and leaves what must stay', () => {
 	fc.assert(
 		fc.property(anySetting, anyWish, (setting, wish) => {
-			const found = plan(parseTable(setting.text), wish);
+			const found = planMemmap(parseMemoryTable(setting.text), wish);
 			fc.pre(found.possible);
 			const spans = found.regions.map(span);
 			expect(spans).toHaveLength(wish.count);
@@ -125,7 +125,7 @@ test('a plan lies inside one usable range, aligned, clear of all that is taken, 
 			const left = usable - takenBytes(setting) - bytesOf(spans);
 			expect(left).toBeGreaterThanOrEqual(wish.keepFree ?? Math.max(GIB, usable / 4));
 			// What a kernel is told is what the plan says.
-			const { memmap } = parseTable(`Command line: ${found.argument}\n${log(setting.ranges)}`);
+			const { memmap } = parseMemoryTable(`Command line: ${found.argument}\n${log(setting.ranges)}`);
 			expect(memmap).toMatchObject(spans.map((region) => ({ ...region, kind: '!' })));
 		}),
 		{ numRuns: 250 },
@@ -139,7 +139,7 @@ test('a plan is found wherever there is one', () => {
 			const left = usable - takenBytes(setting) - wish.count * wish.size;
 			const leavesEnough = left >= (wish.keepFree ?? Math.max(GIB, usable / 4));
 			const fits = canChoose(places(setting, wish.size, wish.alignment ?? slot), wish.count);
-			expect(plan(parseTable(setting.text), wish).possible).toBe(leavesEnough && fits);
+			expect(planMemmap(parseMemoryTable(setting.text), wish).possible).toBe(leavesEnough && fits);
 		}),
 		{ numRuns: 400 },
 	);
@@ -148,19 +148,19 @@ test('a plan is found wherever there is one', () => {
 test('the largest region cannot be larger, and where it cannot be either, nothing can', () => {
 	fc.assert(
 		fc.property(anySetting, anyWish, (setting, { count, keepFree, alignment }) => {
-			const table = parseTable(setting.text);
+			const table = parseMemoryTable(setting.text);
 			const wish = {
 				count,
 				...(keepFree !== undefined && { keepFree }),
 				...(alignment !== undefined && { alignment }),
 			};
-			const largest = plan(table, { ...wish, size: 'max' });
+			const largest = planMemmap(table, { ...wish, size: 'max' });
 			const size = largest.regions[0]?.size ?? 0;
 			const unit = size >= GIB ? GIB : size >= 128 * MIB && size % (128 * MIB) === 0 ? 128 * MIB : slot;
 			expect(new Set(largest.regions.map((region) => region.size)).size).toBeLessThanOrEqual(1);
 			expect(largest.possible).toBe(size > 0);
-			expect(plan(table, { ...wish, size: size + unit }).possible).toBe(false);
-			if (size > 0) expect(plan(table, { ...wish, size })).toMatchObject({ regions: largest.regions });
+			expect(planMemmap(table, { ...wish, size: size + unit }).possible).toBe(false);
+			if (size > 0) expect(planMemmap(table, { ...wish, size })).toMatchObject({ regions: largest.regions });
 		}),
 		{ numRuns: 200 },
 	);
@@ -169,12 +169,12 @@ test('the largest region cannot be larger, and where it cannot be either, nothin
 test('the nearest plan is one that is possible by itself, or lies below 4 GiB with a warning', () => {
 	fc.assert(
 		fc.property(anySetting, anyWish, (setting, wish) => {
-			const table = parseTable(setting.text);
-			const { possible, nearest } = plan(table, wish);
+			const table = parseMemoryTable(setting.text);
+			const { possible, nearest } = planMemmap(table, wish);
 			fc.pre(nearest !== undefined);
 			expect(possible).toBe(false);
 			const regions = nearest!.regions;
-			const again = plan(table, { ...wish, size: regions[0]!.size, count: regions.length, below4G: true });
+			const again = planMemmap(table, { ...wish, size: regions[0]!.size, count: regions.length, below4G: true });
 			expect(again).toMatchObject({ possible: true, argument: nearest!.argument, regions });
 			const isBelow = regions.some(({ start }) => start < 4 * GIB);
 			expect(nearest!.warnings.some((warning) => /below 4 GiB/.test(warning))).toBe(isBelow);

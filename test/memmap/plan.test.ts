@@ -1,5 +1,5 @@
 // Plans on tables of our own: what is taken, where, and what is said where nothing can be.
-import { type MemoryRange, type MemoryTable, type NodeRange, parseTable, plan } from 'daxkind/memmap';
+import { type MemoryRange, type MemoryTable, type NodeMemoryRange, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { log, smallMachine } from '../helpers/memory-table.ts';
 
@@ -16,7 +16,7 @@ const sixteen = machine([[4, 17]]);
 
 describe('a region', () => {
 	test('is at 4 GiB where it can be', () => {
-		expect(plan(sixteen, { size: 4 * GIB })).toEqual({
+		expect(planMemmap(sixteen, { size: 4 * GIB })).toEqual({
 			possible: true,
 			argument: 'memmap=4G!4G',
 			regions: [{ start: 4 * GIB, size: 4 * GIB }],
@@ -30,7 +30,7 @@ describe('a region', () => {
 	});
 
 	test('lies inside one range, though the next one touches it', () => {
-		expect(plan(machine([[4, 6], [6, 9]]), { size: 3 * GIB }).argument).toBe('memmap=3G!6G'); // biome-ignore format: pairs
+		expect(planMemmap(machine([[4, 6], [6, 9]]), { size: 3 * GIB }).argument).toBe('memmap=3G!6G'); // biome-ignore format: pairs
 	});
 
 	test.each<[string, [number, number][], string]>([
@@ -38,47 +38,51 @@ describe('a region', () => {
 		['to 128 MiB where no GiB fits', [[4.5, 5.75]], 'memmap=1G!4608M'],
 		['to 16 MiB where no 128 MiB fits', [[4 + 17 / 1024, 5.0625]], 'memmap=1G!4128M'],
 	])('is aligned %s', (_, above, argument) => {
-		expect(plan(machine(above), { size: GIB, keepFree: GIB }).argument).toBe(argument);
+		expect(planMemmap(machine(above), { size: GIB, keepFree: GIB }).argument).toBe(argument);
 	});
 
 	test('is aligned as it is asked to be, or not at all', () => {
 		const table = machine([[4.5, 6.75]]);
-		expect(plan(table, { size: GIB, alignment: 2 * GIB }).possible).toBe(false);
-		expect(plan(table, { size: 768 * MIB, alignment: 2 * GIB }).argument).toBe('memmap=768M!6G');
-		expect(plan(table, { size: GIB, alignment: 16 * MIB }).argument).toBe('memmap=1G!4608M');
+		expect(planMemmap(table, { size: GIB, alignment: 2 * GIB }).possible).toBe(false);
+		expect(planMemmap(table, { size: 768 * MIB, alignment: 2 * GIB }).argument).toBe('memmap=768M!6G');
+		expect(planMemmap(table, { size: GIB, alignment: 16 * MIB }).argument).toBe('memmap=1G!4608M');
 	});
 
 	test('begins at the next boundary behind an odd beginning', () => {
 		const odd = { start: 4 * GIB + 0x1000, end: 4 * GIB + 0xf000000, type: 'usable' as const };
 		const table = { source: 'sysfs' as const, ranges: [...smallMachine.slice(0, -1), odd] };
-		expect(plan(table, { size: 'max' }).argument).toBe('memmap=224M!4112M');
+		expect(planMemmap(table, { size: 'max' }).argument).toBe('memmap=224M!4112M');
 	});
 });
 
 describe('several regions', () => {
 	test('are next to one another, lowest first', () => {
-		const found = plan(sixteen, { size: 2 * GIB, count: 3 });
+		const found = planMemmap(sixteen, { size: 2 * GIB, count: 3 });
 		expect(found.argument).toBe('memmap=2G!4G memmap=2G!6G memmap=2G!8G');
 		expect(found.regions).toHaveLength(3);
 	});
 
 	test('give up their alignment where only then all fit', () => {
-		const found = plan(machine([[4.5, 7.5]]), { size: 1.5 * GIB, count: 2, keepFree: GIB });
+		const found = planMemmap(machine([[4.5, 7.5]]), { size: 1.5 * GIB, count: 2, keepFree: GIB });
 		expect(found.argument).toBe('memmap=1536M!4608M memmap=1536M!6G');
 	});
 
 	test('are of one size, the largest, where that is asked for', () => {
-		expect(plan(sixteen, { size: 'max', count: 2 }).argument).toBe('memmap=5G!4G memmap=5G!9G');
+		expect(planMemmap(sixteen, { size: 'max', count: 2 }).argument).toBe('memmap=5G!4G memmap=5G!9G');
 	});
 
 	test('are more than KASLR avoids from the fifth entry on, those in force counted', () => {
 		const large = machine([[4, 64]]);
-		const four = plan(large, { size: GIB, count: 4 });
+		const four = planMemmap(large, { size: GIB, count: 4 });
 		expect(four).toMatchObject({ noKaslr: false, warnings: [] });
 		const warning = expect.stringMatching(/5 memmap= entries nokaslr is needed/);
-		expect(plan(large, { size: GIB, count: 5 })).toMatchObject({ possible: true, noKaslr: true, warnings: [warning] });
+		expect(planMemmap(large, { size: GIB, count: 5 })).toMatchObject({
+			possible: true,
+			noKaslr: true,
+			warnings: [warning],
+		});
 		const withEntry = (commandLine: string) =>
-			plan(parseTable(`Command line: ${commandLine}\n${log(large.ranges)}`), { size: GIB, count: 4 });
+			planMemmap(parseMemoryTable(`Command line: ${commandLine}\n${log(large.ranges)}`), { size: GIB, count: 4 });
 		expect(withEntry('memmap=1G!60G')).toMatchObject({ noKaslr: true, warnings: [warning] });
 		expect(withEntry('memmap=1G!60G nokaslr')).toMatchObject({ noKaslr: true, warnings: [] });
 		expect(withEntry('memmap=1G@60G').noKaslr).toBe(false);
@@ -87,26 +91,31 @@ describe('several regions', () => {
 
 describe('what must stay', () => {
 	test('is a quarter, at least 1 GiB', () => {
-		expect(plan(sixteen, { size: GIB }).memory.mustRemain).toBe(
-			Math.ceil(plan(sixteen, { size: GIB }).memory.usable / 4),
+		expect(planMemmap(sixteen, { size: GIB }).memory.mustRemain).toBe(
+			Math.ceil(planMemmap(sixteen, { size: GIB }).memory.usable / 4),
 		);
-		expect(plan(machine([[4, 4.5]]), { size: 16 * MIB }).memory.mustRemain).toBe(GIB);
+		expect(planMemmap(machine([[4, 4.5]]), { size: 16 * MIB }).memory.mustRemain).toBe(GIB);
 	});
 
 	test('can be said: the 12 GiB of 16 that a guide of the field reserves', () => {
-		const refused = plan(sixteen, { size: 12 * GIB });
+		const refused = planMemmap(sixteen, { size: 12 * GIB });
 		expect(refused).toMatchObject({ possible: false, reason: expect.stringMatching(/--keep-free/) });
 		expect(refused.nearest?.argument).toBe('memmap=11G!4G');
-		expect(plan(sixteen, { size: 12 * GIB, keepFree: GIB })).toMatchObject({ argument: 'memmap=12G!4G', warnings: [] });
+		expect(planMemmap(sixteen, { size: 12 * GIB, keepFree: GIB })).toMatchObject({
+			argument: 'memmap=12G!4G',
+			warnings: [],
+		});
 	});
 
 	test('can be too little', () => {
-		expect(plan(sixteen, { size: GIB, keepFree: 64 * MIB }).warnings).toEqual([expect.stringMatching(/may not boot/)]);
+		expect(planMemmap(sixteen, { size: GIB, keepFree: 64 * MIB }).warnings).toEqual([
+			expect.stringMatching(/may not boot/),
+		]);
 	});
 
 	test('may be more than there is', () => {
 		const taken = machine([[4, 17]], { reserved: [{ start: 4 * GIB, end: 16 * GIB, by: 'memmap=12G!4G' }] });
-		const found = plan(taken, { size: GIB });
+		const found = planMemmap(taken, { size: GIB });
 		expect(found).toMatchObject({ possible: false, nearest: undefined });
 		expect(found.reason).toMatch(/12 GiB are taken already.*nothing can be taken/);
 		expect(found.warnings).toEqual([expect.stringMatching(/less than must stay free/)]);
@@ -121,13 +130,13 @@ describe('the largest region', () => {
 		['in the largest range', [[4, 6], [8, 11]], 'memmap=3G!8G'], // biome-ignore format: pairs
 		['wherever a whole GiB more fits with less alignment', [[4.5, 8.5]], 'memmap=4G!4608M'],
 	])('is %s', (_, above, argument) => {
-		expect(plan(machine(above), { size: 'max', keepFree: GIB }).argument).toBe(argument);
+		expect(planMemmap(machine(above), { size: 'max', keepFree: GIB }).argument).toBe(argument);
 	});
 });
 
 describe('where there is no place', () => {
 	test('above 4 GiB, the nearest plan is below, with a warning', () => {
-		const found = plan(machine([[4, 4.5]]), { size: GIB });
+		const found = planMemmap(machine([[4, 4.5]]), { size: GIB });
 		expect(found).toMatchObject({ possible: false, argument: undefined, regions: [] });
 		expect(found.reason).toMatch(/No usable range at or above 4 GiB has room for 1G/);
 		expect(found.nearest).toEqual({
@@ -138,31 +147,31 @@ describe('where there is no place', () => {
 	});
 
 	test('below either, it is what fits above', () => {
-		const found = plan(machine([[4, 7.5], [8, 9]]), { size: 4 * GIB }); // biome-ignore format: pairs
+		const found = planMemmap(machine([[4, 7.5], [8, 9]]), { size: 4 * GIB }); // biome-ignore format: pairs
 		expect(found.nearest).toMatchObject({ argument: 'memmap=3G!4G', warnings: [] });
 	});
 
 	test('for all of them, it is fewer or smaller ones', () => {
-		expect(plan(machine([[4, 12]]), { size: 4 * GIB, count: 2, keepFree: 4 * GIB }).nearest?.argument).toBe(
+		expect(planMemmap(machine([[4, 12]]), { size: 4 * GIB, count: 2, keepFree: 4 * GIB }).nearest?.argument).toBe(
 			'memmap=3G!4G memmap=3G!7G',
 		);
 	});
 
 	test('for a size that is no multiple of 16 MiB, it is the next larger one', () => {
-		const found = plan(sixteen, { size: 1000 * MIB });
+		const found = planMemmap(sixteen, { size: 1000 * MIB });
 		expect(found).toMatchObject({ possible: false, reason: expect.stringMatching(/1000M is no multiple of 16 MiB/) });
 		expect(found.nearest?.argument).toBe('memmap=1008M!4G');
-		expect(plan(sixteen, { size: 1 }).nearest?.argument).toBe('memmap=16M!4G');
+		expect(planMemmap(sixteen, { size: 1 }).nearest?.argument).toBe('memmap=16M!4G');
 	});
 
 	test('it can be asked for below 4 GiB, though above is still better', () => {
-		expect(plan(machine([[4, 4.5]]), { size: GIB, below4G: true })).toMatchObject({ argument: 'memmap=1G!1G' });
-		expect(plan(sixteen, { size: GIB, below4G: true }).argument).toBe('memmap=1G!4G');
+		expect(planMemmap(machine([[4, 4.5]]), { size: GIB, below4G: true })).toMatchObject({ argument: 'memmap=1G!1G' });
+		expect(planMemmap(sixteen, { size: GIB, below4G: true }).argument).toBe('memmap=1G!4G');
 	});
 });
 
 describe('NUMA nodes', () => {
-	const nodes: NodeRange[] = [
+	const nodes: NodeMemoryRange[] = [
 		{ node: 0, start: 0, end: 7 * GIB },
 		{ node: 0, start: 7 * GIB, end: 11 * GIB },
 		{ node: 1, start: 11 * GIB, end: 64 * GIB },
@@ -170,26 +179,26 @@ describe('NUMA nodes', () => {
 	const table = machine([[4, 17]], { nodes });
 
 	test('a region is of the node that is asked for', () => {
-		expect(plan(table, { size: 4 * GIB, node: 0 }).argument).toBe('memmap=4G!4G');
-		expect(plan(table, { size: 4 * GIB, node: 1 })).toMatchObject({ argument: 'memmap=4G!11G', warnings: [] });
-		expect(plan(table, { size: 'max', node: 1 }).argument).toBe('memmap=6G!11G');
+		expect(planMemmap(table, { size: 4 * GIB, node: 0 }).argument).toBe('memmap=4G!4G');
+		expect(planMemmap(table, { size: 4 * GIB, node: 1 })).toMatchObject({ argument: 'memmap=4G!11G', warnings: [] });
+		expect(planMemmap(table, { size: 'max', node: 1 }).argument).toBe('memmap=6G!11G');
 	});
 
 	test('a region on several is worth a warning', () => {
-		expect(plan(table, { size: 8 * GIB }).warnings).toEqual([
+		expect(planMemmap(table, { size: 8 * GIB }).warnings).toEqual([
 			expect.stringMatching(/8G!4G lies on several NUMA nodes/),
 		]);
 	});
 
 	test('one that is too small has the nearest plan on itself', () => {
-		const found = plan(table, { size: 8 * GIB, node: 1 });
+		const found = planMemmap(table, { size: 8 * GIB, node: 1 });
 		expect(found.reason).toMatch(/No usable range of NUMA node 1/);
 		expect(found.nearest?.argument).toBe('memmap=6G!11G');
 	});
 
 	test('one that there is not', () => {
-		expect(plan(table, { size: GIB, node: 2 }).reason).toMatch(/no memory of NUMA node 2, only of 0, 1/);
-		expect(plan(sixteen, { size: GIB, node: 0 }).reason).toMatch(/not known which memory/);
+		expect(planMemmap(table, { size: GIB, node: 2 }).reason).toMatch(/no memory of NUMA node 2, only of 0, 1/);
+		expect(planMemmap(sixteen, { size: GIB, node: 0 }).reason).toMatch(/not known which memory/);
 	});
 
 	test.each([
@@ -198,23 +207,25 @@ describe('NUMA nodes', () => {
 		['the kernel’s', '  node   1: [mem 0x0000000140000000-0x000000023fffffff]'],
 		['the kernel’s later', 'Initmem setup node 1 [mem 0x0000000140000000-0x000000023fffffff]'],
 	])('are read from a log: %s', (_, line) => {
-		expect(parseTable(`${log(smallMachine)}\n${line}`).nodes).toEqual([{ node: 1, start: 5 * GIB, end: 9 * GIB }]);
+		expect(parseMemoryTable(`${log(smallMachine)}\n${line}`).nodes).toEqual([
+			{ node: 1, start: 5 * GIB, end: 9 * GIB },
+		]);
 	});
 
 	test('have no memory where the kernel prints none, or an NVDIMM’s', () => {
 		const none = 'Initmem setup node 1 [mem 0x0000000000000000-0x0000000000000000]';
 		const nvdimm = 'ACPI: SRAT: Node 1 PXM 1 [mem 0x240000000-0x43fffffff] non-volatile';
-		expect(parseTable(`${log(smallMachine)}\n${none}\n${nvdimm}`).nodes).toEqual([]);
+		expect(parseMemoryTable(`${log(smallMachine)}\n${none}\n${nvdimm}`).nodes).toEqual([]);
 	});
 });
 
 test('nokaslr is recommended up to 16 GiB', () => {
-	expect(plan(sixteen, { size: GIB }).noKaslr).toBe(true);
-	expect(plan(machine([[4, 18]]), { size: GIB }).noKaslr).toBe(false);
+	expect(planMemmap(sixteen, { size: GIB }).noKaslr).toBe(true);
+	expect(planMemmap(machine([[4, 18]]), { size: GIB }).noKaslr).toBe(false);
 });
 
 test('a table of Xen’s dom0 is worth a warning', () => {
-	expect(plan(parseTable(log(smallMachine, 'Xen')), { size: GIB }).warnings).toEqual([
+	expect(planMemmap(parseMemoryTable(log(smallMachine, 'Xen')), { size: GIB }).warnings).toEqual([
 		expect.stringMatching(/Xen dom0/),
 	]);
 });

@@ -1,7 +1,7 @@
 // Reading the table of a machine, on trees that look like one, and of this machine.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { plan, readTable } from 'daxkind/memmap';
+import { planMemmap, readMemoryTable } from 'daxkind/memmap';
 import { expect, test } from 'vitest';
 import { firmware, iomem, log, smallMachine } from '../helpers/memory-table.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -14,37 +14,39 @@ const machine = (...parts: Entries[]) => ({ root: makeTree(temporaryDirectory(),
 const hidden = iomem(smallMachine).replace(/^[\da-f]+-[\da-f]+/gm, '00000000-00000000');
 
 test('the firmware’s table is the best', () => {
-	const found = readTable(machine(firmware, { '/proc/iomem': hidden, '/proc/cmdline': 'ro quiet' }));
+	const found = readMemoryTable(machine(firmware, { '/proc/iomem': hidden, '/proc/cmdline': 'ro quiet' }));
 	expect(found).toMatchObject({ source: 'sysfs', ranges: smallMachine, reserved: [], omissions: [], xen: false });
-	expect(plan(found, { size: 4 * GIB })).toMatchObject({ argument: 'memmap=4G!4G', warnings: [] });
+	expect(planMemmap(found, { size: 4 * GIB })).toMatchObject({ argument: 'memmap=4G!4G', warnings: [] });
 });
 
 test('/proc/iomem is next, and says where the kernel and the crash kernel are', () => {
 	const more =
 		'  140000000-14fffffff : Crash kernel\n  200000000-201ffffff : Kernel code\n  202000000-202ffffff : Kernel bss';
 	const text = `${iomem(smallMachine)}\n${more}`;
-	const found = readTable(machine({ '/proc/iomem': text }));
+	const found = readMemoryTable(machine({ '/proc/iomem': text }));
 	expect(found).toMatchObject({
 		source: 'iomem',
 		ranges: smallMachine,
 		kernel: { start: 8 * GIB, end: 8 * GIB + 48 * MIB },
 		reserved: [{ start: 5 * GIB, end: 5.25 * GIB, by: 'the crash kernel' }],
 	});
-	expect(readTable(machine(firmware, { '/proc/iomem': text })).reserved).toEqual(found.reserved);
+	expect(readMemoryTable(machine(firmware, { '/proc/iomem': text })).reserved).toEqual(found.reserved);
 });
 
 test('what the kernel reserves of usable memory for itself is taken, and nothing to warn of', () => {
 	const rows = iomem(smallMachine.slice(0, -1));
 	const text = `${rows}\n100000000-11fffffff : System RAM\n120000000-1200fffff : Reserved\n120100000-23fffffff : System RAM`;
-	const found = readTable(machine(firmware, { '/proc/iomem': text }));
+	const found = readMemoryTable(machine(firmware, { '/proc/iomem': text }));
 	expect(found.reserved).toEqual([{ start: 4.5 * GIB, end: 4.5 * GIB + MIB, by: 'the kernel' }]);
-	expect(plan(found, { size: GIB })).toMatchObject({ argument: 'memmap=1G!5G', warnings: [] });
+	expect(planMemmap(found, { size: GIB })).toMatchObject({ argument: 'memmap=1G!5G', warnings: [] });
 });
 
 test('a table that memmap= has not changed still shows its entries, from the command line', () => {
-	const found = readTable(machine(firmware, { '/proc/cmdline': 'BOOT_IMAGE=/vmlinuz memmap=1G!4G hugepages=512' }));
+	const found = readMemoryTable(
+		machine(firmware, { '/proc/cmdline': 'BOOT_IMAGE=/vmlinuz memmap=1G!4G hugepages=512' }),
+	);
 	expect(found).toMatchObject({ memmap: [{ text: '1G!4G', kind: '!' }], hugePages: GIB });
-	expect(plan(found, { size: GIB, keepFree: GIB }).argument).toBe('memmap=1G!5G');
+	expect(planMemmap(found, { size: GIB, keepFree: GIB }).argument).toBe('memmap=1G!5G');
 });
 
 test('nodes have memory by their blocks', () => {
@@ -55,27 +57,29 @@ test('nodes have memory by their blocks', () => {
 				'online',
 			]),
 		);
-	const found = readTable(
+	const found = readMemoryTable(
 		machine(firmware, blocks(0, 32, 56), blocks(1, 56, 72), {
 			'/sys/devices/system/memory/block_size_bytes': '8000000',
 			'/sys/devices/system/node/online': '0-1',
 		}),
 	);
-	expect(plan(found, { size: GIB, node: 1 })).toMatchObject({ argument: 'memmap=1G!7G', warnings: [] });
-	expect(plan(found, { size: 2 * GIB, node: 1 }).argument).toBe('memmap=2G!7G');
-	expect(plan(found, { size: 3 * GIB, node: 1 }).nearest?.argument).toBe('memmap=2G!7G');
-	expect(plan(found, { size: 4 * GIB, keepFree: GIB }).warnings).toEqual([expect.stringMatching(/several NUMA nodes/)]);
+	expect(planMemmap(found, { size: GIB, node: 1 })).toMatchObject({ argument: 'memmap=1G!7G', warnings: [] });
+	expect(planMemmap(found, { size: 2 * GIB, node: 1 }).argument).toBe('memmap=2G!7G');
+	expect(planMemmap(found, { size: 3 * GIB, node: 1 }).nearest?.argument).toBe('memmap=2G!7G');
+	expect(planMemmap(found, { size: 4 * GIB, keepFree: GIB }).warnings).toEqual([
+		expect.stringMatching(/several NUMA nodes/),
+	]);
 });
 
 test('huge pages are counted, however they came to be', () => {
 	const pages = (name: string, count: string) => ({ [`/sys/kernel/mm/hugepages/${name}/nr_hugepages`]: count });
-	const found = readTable(machine(firmware, pages('hugepages-2048kB', '512'), pages('hugepages-1048576kB', '1')));
+	const found = readMemoryTable(machine(firmware, pages('hugepages-2048kB', '512'), pages('hugepages-1048576kB', '1')));
 	expect(found.hugePages).toBe(2 * GIB);
 });
 
 test('the dom0 of Xen is known by its capabilities', () => {
-	expect(readTable(machine(firmware, { '/proc/xen/capabilities': 'control_d' })).xen).toBe(true);
-	expect(readTable(machine(firmware, { '/proc/xen/capabilities': '' })).xen).toBe(false);
+	expect(readMemoryTable(machine(firmware, { '/proc/xen/capabilities': 'control_d' })).xen).toBe(true);
+	expect(readMemoryTable(machine(firmware, { '/proc/xen/capabilities': '' })).xen).toBe(false);
 });
 
 test.each<[string, Entries, string, RegExp]>([
@@ -89,17 +93,19 @@ test.each<[string, Entries, string, RegExp]>([
 	],
 ])('%s is an error that says what to do', (_, parts, code, remedy) => {
 	const refusal = { code: `ERR_DAXKIND_${code}`, path: expect.any(String), remedy: expect.stringMatching(remedy) };
-	expect(() => readTable(machine(parts))).toThrow(expect.objectContaining(refusal));
+	expect(() => readMemoryTable(machine(parts))).toThrow(expect.objectContaining(refusal));
 });
 
 test('a file can be read instead', () => {
 	const path = join(temporaryDirectory(), 'dmesg.txt');
 	writeFileSync(path, log(smallMachine));
-	expect(readTable({ from: path })).toMatchObject({ source: 'BIOS-e820', ranges: smallMachine });
+	expect(readMemoryTable({ from: path })).toMatchObject({ source: 'BIOS-e820', ranges: smallMachine });
 	writeFileSync(path, '');
-	expect(() => readTable({ from: path })).toThrow(expect.objectContaining({ code: 'ERR_DAXKIND_NO_TABLE', path }));
+	expect(() => readMemoryTable({ from: path })).toThrow(
+		expect.objectContaining({ code: 'ERR_DAXKIND_NO_TABLE', path }),
+	);
 	const missing = expect.objectContaining({ code: 'ENOENT', syscall: 'open', path: `${path}.not` });
-	expect(() => readTable({ from: `${path}.not` })).toThrow(missing);
+	expect(() => readMemoryTable({ from: `${path}.not` })).toThrow(missing);
 });
 
 test.each<[unknown, string]>([
@@ -110,18 +116,18 @@ test.each<[unknown, string]>([
 	[{ root: '/', from: '/proc/iomem' }, 'ERR_INVALID_ARG_VALUE'],
 	[{ form: '/proc/iomem' }, 'ERR_INVALID_ARG_VALUE'],
 ])('%j is misuse', (options, code) => {
-	expect(() => readTable(options as object)).toThrow(expect.objectContaining({ code }));
+	expect(() => readMemoryTable(options as object)).toThrow(expect.objectContaining({ code }));
 });
 
 test('this machine has a table that can be planned with, or an error that says what to do', () => {
-	let found: ReturnType<typeof readTable>;
+	let found: ReturnType<typeof readMemoryTable>;
 	try {
-		found = readTable();
+		found = readMemoryTable();
 	} catch (error) {
 		expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_DAXKIND_/), remedy: expect.any(String) });
 		return;
 	}
 	expect(found.ranges.some(({ type }) => type === 'usable')).toBe(true);
-	const { possible, argument, reason } = plan(found, { size: 'max' });
+	const { possible, argument, reason } = planMemmap(found, { size: 'max' });
 	expect(possible ? argument : reason).toMatch(possible ? /^memmap=\d+[MG]!\d+[MG]$/ : /\w/);
 });

@@ -1,11 +1,11 @@
 // What a table is known to have taken already: by the command line, in tables that the kernel changed, by the crash kernel.
-import { type MemoryRange, type MemoryTable, parseTable, plan } from 'daxkind/memmap';
+import { type MemoryRange, type MemoryTable, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { iomem, log, smallMachine } from '../helpers/memory-table.ts';
 
 const GIB = 2 ** 30;
 const boot = (commandLine: string, ...more: string[]) =>
-	parseTable([`Command line: ${commandLine}`, log(smallMachine), ...more].join('\n'));
+	parseMemoryTable([`Command line: ${commandLine}`, log(smallMachine), ...more].join('\n'));
 
 /** The small machine after memmap=1G!5G, as its user: table or /proc/iomem show it. */
 const changed = (type: MemoryRange['type'] = 'persistent (type 12)'): MemoryRange[] => [
@@ -49,7 +49,7 @@ describe('entries of memmap=', () => {
 
 	test('are avoided, and counted as taken', () => {
 		const table = boot('memmap=1G!4G');
-		expect(plan(table, { size: GIB })).toMatchObject({
+		expect(planMemmap(table, { size: GIB })).toMatchObject({
 			argument: 'memmap=1G!5G',
 			memory: { reserved: GIB },
 		});
@@ -58,11 +58,13 @@ describe('entries of memmap=', () => {
 	test('that call memory usable take none, but are worth a warning', () => {
 		const table = boot('memmap=1G@5G');
 		expect(table.reserved).toEqual([]);
-		expect(plan(table, { size: GIB }).warnings).toEqual([expect.stringContaining('memmap=1G@5G')]);
+		expect(planMemmap(table, { size: GIB }).warnings).toEqual([expect.stringContaining('memmap=1G@5G')]);
 	});
 
 	test('that cannot be read are worth a warning', () => {
-		expect(plan(boot('memmap=nonsense'), { size: GIB }).warnings).toEqual([expect.stringContaining('memmap=nonsense')]);
+		expect(planMemmap(boot('memmap=nonsense'), { size: GIB }).warnings).toEqual([
+			expect.stringContaining('memmap=nonsense'),
+		]);
 	});
 });
 
@@ -83,28 +85,30 @@ describe('the command line is found', () => {
 		],
 		['in quotes of the other sort', `GRUB_CMDLINE_LINUX='memmap=1G!5G'\n${log(smallMachine)}`],
 	])('%s', (_, text) => {
-		expect(takenBy(parseTable(text))).toEqual(expected);
+		expect(takenBy(parseMemoryTable(text))).toEqual(expected);
 	});
 
 	test('with the backslashes of GRUB’s configuration taken away', () => {
-		const table = parseTable(`GRUB_CMDLINE_LINUX="memmap=1G\\\\\\$5G"\n${log(smallMachine)}`);
+		const table = parseMemoryTable(`GRUB_CMDLINE_LINUX="memmap=1G\\\\\\$5G"\n${log(smallMachine)}`);
 		expect(takenBy(table)).toEqual([[5, 6, 'memmap=1G$5G']]);
 	});
 
 	test('of the boot whose table is used, not of an earlier one, nor in GRUB’s configuration', () => {
 		const text = (commandLine: string) => `Linux version 6.1.0\nCommand line: ${commandLine}\n${log(smallMachine)}`;
-		const table = parseTable(`GRUB_CMDLINE_LINUX="memmap=1G!8G"\n${text('memmap=1G!4G')}\n${text('memmap=1G!5G')}`);
+		const table = parseMemoryTable(
+			`GRUB_CMDLINE_LINUX="memmap=1G!8G"\n${text('memmap=1G!4G')}\n${text('memmap=1G!5G')}`,
+		);
 		expect(takenBy(table)).toEqual(expected);
 	});
 
 	test('not in prose', () => {
-		expect(takenBy(parseTable(`I tried memmap=1G!5G but it hung\n${log(smallMachine)}`))).toEqual([]);
+		expect(takenBy(parseMemoryTable(`I tried memmap=1G!5G but it hung\n${log(smallMachine)}`))).toEqual([]);
 	});
 });
 
 describe('a changed table', () => {
 	test('shows an entry that no command line shows', () => {
-		const table = parseTable(`${log(smallMachine)}\n${log(changed(), 'user')}`);
+		const table = parseMemoryTable(`${log(smallMachine)}\n${log(changed(), 'user')}`);
 		expect(table).toMatchObject({ source: 'BIOS-e820', memmap: [{ text: '1G!5G', kind: '!' }] });
 		expect(takenBy(table)).toEqual([[5, 6, 'memmap=1G!5G']]);
 	});
@@ -116,16 +120,16 @@ describe('a changed table', () => {
 	});
 
 	test('shows memory that something else reserves', () => {
-		const table = parseTable(`${log(smallMachine)}\n${log(changed('reserved'), 'user')}`);
+		const table = parseMemoryTable(`${log(smallMachine)}\n${log(changed('reserved'), 'user')}`);
 		expect(takenBy(table)).toEqual([[5, 6, 'the kernel’s changed table']]);
-		expect(plan(table, { size: GIB }).warnings).toEqual([expect.stringContaining('1 GiB at 5G are reserved')]);
+		expect(planMemmap(table, { size: GIB }).warnings).toEqual([expect.stringContaining('1 GiB at 5G are reserved')]);
 	});
 
 	test('has the persistent memory of the firmware too, which nothing has taken', () => {
 		const firmware = changed();
-		const table = parseTable(`${log(firmware)}\n${log(firmware, 'user')}`);
+		const table = parseMemoryTable(`${log(firmware)}\n${log(firmware, 'user')}`);
 		expect(table.memmap).toEqual([]);
-		expect(plan(table, { size: 'max', keepFree: 0 })).toMatchObject({
+		expect(planMemmap(table, { size: 'max', keepFree: 0 })).toMatchObject({
 			argument: 'memmap=3G!6G',
 			memory: { reserved: 0 },
 		});
@@ -135,11 +139,11 @@ describe('a changed table', () => {
 		['user', (ranges: MemoryRange[]) => log(ranges, 'user')],
 		['iomem', iomem],
 	])('that is all there is (%s) is rebuilt: what is persistent was usable, and is taken', (source, print) => {
-		const table = parseTable(print(changed()));
+		const table = parseMemoryTable(print(changed()));
 		expect(table).toMatchObject({ source, memmap: [{ text: '1G!5G' }] });
-		const { memory, argument } = plan(table, { size: 2 * GIB });
+		const { memory, argument } = planMemmap(table, { size: 2 * GIB });
 		expect(argument).toBe('memmap=2G!6G');
-		expect(memory.usable).toBe(plan(parseTable(log(smallMachine)), { size: GIB }).memory.usable);
+		expect(memory.usable).toBe(planMemmap(parseMemoryTable(log(smallMachine)), { size: GIB }).memory.usable);
 		expect(memory.reserved).toBe(GIB);
 	});
 });
@@ -160,9 +164,9 @@ describe('KASLR', () => {
 	].join('\n');
 
 	test('that put the kernel into a region is told from two regions', () => {
-		const table = parseTable(damaged);
+		const table = parseMemoryTable(damaged);
 		expect(table.memmap).toMatchObject([{ text: '4G!4G' }]);
-		expect(plan(table, { size: 16 * 2 ** 20, keepFree: 0 })).toMatchObject({
+		expect(planMemmap(table, { size: 16 * 2 ** 20, keepFree: 0 })).toMatchObject({
 			argument: 'memmap=16M!8G',
 			warnings: expect.arrayContaining([expect.stringMatching(/KASLR put the kernel into memmap=4G!4G.*add nokaslr/)]),
 		});
@@ -170,7 +174,7 @@ describe('KASLR', () => {
 
 	test('cannot have done so where there is more memory between two regions than the kernel has', () => {
 		expect(
-			parseTable(damaged.replaceAll('1c40fffff', '1cfffffff').replace('1c4100000', '1d0000000')).memmap,
+			parseMemoryTable(damaged.replaceAll('1c40fffff', '1cfffffff').replace('1c4100000', '1d0000000')).memmap,
 		).toHaveLength(2);
 	});
 
@@ -180,7 +184,7 @@ describe('KASLR', () => {
 			'.text .data .bss are not marked as E820_TYPE_RAM!',
 			'e820: remove [mem 0x150000000-0x152ffffff] ',
 		);
-		expect(plan(table, { size: GIB }).warnings).toEqual([expect.stringContaining('memmap=1G$5G')]);
+		expect(planMemmap(table, { size: GIB }).warnings).toEqual([expect.stringContaining('memmap=1G$5G')]);
 	});
 });
 
@@ -195,17 +199,17 @@ describe('the crash kernel', () => {
 		['without a place', 'Kernel command line: crashkernel=256M', []],
 		['whose place is the kernel’s choice', 'Kernel command line: crashkernel=256M@0M', []],
 	])('%s', (_, line, expected) => {
-		const table = parseTable(`${log(smallMachine)}\n${line}`);
+		const table = parseMemoryTable(`${log(smallMachine)}\n${line}`);
 		expect(takenBy(table)).toEqual(expected.map((range) => [...range, 'the crash kernel']));
 	});
 
 	test('is avoided', () => {
-		const table = parseTable(`${log(smallMachine)}\ncrashkernel reserved: 0x120000000 - 0x130000000 (256 MB)`);
-		expect(plan(table, { size: GIB }).argument).toBe('memmap=1G!5G');
+		const table = parseMemoryTable(`${log(smallMachine)}\ncrashkernel reserved: 0x120000000 - 0x130000000 (256 MB)`);
+		expect(planMemmap(table, { size: GIB }).argument).toBe('memmap=1G!5G');
 	});
 
 	test('may move where only its size is given, which is worth a warning', () => {
-		const warned = (value: string) => plan(boot(`crashkernel=${value}`), { size: GIB }).warnings;
+		const warned = (value: string) => planMemmap(boot(`crashkernel=${value}`), { size: GIB }).warnings;
 		expect(warned('1G-4G:192M,4G-:256M')).toEqual([
 			expect.stringMatching(/crashkernel=1G-4G:192M,4G-:256M .*may move/),
 		]);
@@ -224,7 +228,7 @@ describe('a limit', () => {
 	])('%s hides memory, so that nothing can be planned', (commandLine, by) => {
 		const table = boot(commandLine);
 		expect(table.limit).toEqual({ at: 6 * GIB, by });
-		const { possible, reason, nearest } = plan(table, { size: GIB });
+		const { possible, reason, nearest } = planMemmap(table, { size: GIB });
 		expect({ possible, nearest }).toEqual({ possible: false, nearest: undefined });
 		expect(reason).toContain(`${by} is in force`);
 	});
@@ -233,11 +237,11 @@ describe('a limit', () => {
 		'e820: remove [mem 0x180000000-0xfffffffffffffffe] usable',
 		'e820 remove range: 0000000180000000 - ffffffffffffffff (usable)',
 	])('shows in a log: %s', (line) => {
-		expect(parseTable(`${log(smallMachine)}\n${line}`).limit?.at).toBe(6 * GIB);
+		expect(parseMemoryTable(`${log(smallMachine)}\n${line}`).limit?.at).toBe(6 * GIB);
 	});
 
 	test('above all memory hides none that is known, and is worth a warning', () => {
-		const found = plan(boot('mem=16G'), { size: GIB });
+		const found = planMemmap(boot('mem=16G'), { size: GIB });
 		expect(found).toMatchObject({ possible: true, warnings: [expect.stringContaining('mem=16G')] });
 	});
 
@@ -246,7 +250,7 @@ describe('a limit', () => {
 	});
 
 	test('that replaces the table leaves nothing to plan with', () => {
-		expect(plan(boot('memmap=exactmap memmap=640K@0K memmap=63M@16M'), { size: GIB })).toMatchObject({
+		expect(planMemmap(boot('memmap=exactmap memmap=640K@0K memmap=63M@16M'), { size: GIB })).toMatchObject({
 			possible: false,
 			reason: expect.stringContaining('exactmap'),
 		});
@@ -267,8 +271,8 @@ describe('huge pages', () => {
 
 	test('are not free memory', () => {
 		const wish = { size: 3 * GIB, keepFree: 4 * GIB };
-		expect(plan(boot('quiet'), wish).possible).toBe(true);
-		expect(plan(boot('hugepages=1024'), wish).possible).toBe(false);
+		expect(planMemmap(boot('quiet'), wish).possible).toBe(true);
+		expect(planMemmap(boot('hugepages=1024'), wish).possible).toBe(false);
 	});
 });
 

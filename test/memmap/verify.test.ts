@@ -2,8 +2,8 @@
 // test/vm/memmap-loops.test.ts.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Explanation } from 'daxkind/dax';
-import { plan, readTable, verify } from 'daxkind/memmap';
+import type { DaxExplanation } from 'daxkind/dax';
+import { planMemmap, readMemoryTable, verifyMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import type { Asking } from '#lib/memmap/verify/use.js';
 import { verifyIn } from '#lib/memmap/verify/verify.js';
@@ -14,10 +14,10 @@ import { firmware } from '../helpers/memory-table.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { type Entries, makeTree } from '../helpers/tree.ts';
 
-const onDax: Explanation = { path: '/mnt/pmem0', dax: true, checks: [] };
+const onDax: DaxExplanation = { path: '/mnt/pmem0', dax: true, checks: [] };
 
 interface Look extends Partial<Asking> {
-	plan?: Parameters<typeof verify>[0];
+	plan?: Parameters<typeof verifyMemmap>[0];
 	/** Files and directories that are not there. */
 	without?: string[];
 }
@@ -69,8 +69,11 @@ test('all in order', () => {
 });
 
 test('a plan, or its argument, is what is looked for', () => {
-	const table = readTable({ root: makeTree(temporaryDirectory(), firmware) });
-	expect(look({}, { plan: plan(table, { size: 2 * GIB }) })).toMatchObject({ ok: true, argument: 'memmap=2G!4G' });
+	const table = readMemoryTable({ root: makeTree(temporaryDirectory(), firmware) });
+	expect(look({}, { plan: planMemmap(table, { size: 2 * GIB }) })).toMatchObject({
+		ok: true,
+		argument: 'memmap=2G!4G',
+	});
 	expect(look({}, { plan: 'memmap=2048M!0x100000000 nokaslr' })).toMatchObject({ ok: true, argument: 'memmap=2G!4G' });
 	expect(look({}, { plan: 'memmap=1G!4G' })).toMatchObject({
 		ok: false,
@@ -88,7 +91,7 @@ test.each([
 	['memmap=1G$4G', 'ERR_INVALID_ARG_VALUE'],
 	[{ regions: [] }, 'ERR_INVALID_ARG_VALUE'],
 ])('%j is no plan', (wanted, code) => {
-	expect(() => verify(wanted as never)).toThrow(expect.objectContaining({ code }));
+	expect(() => verifyMemmap(wanted as never)).toThrow(expect.objectContaining({ code }));
 });
 
 describe('the command line', () => {
@@ -340,7 +343,7 @@ describe('the disk', () => {
 	});
 
 	test('is mounted without DAX', () => {
-		const explain = (path: string): Explanation => ({
+		const explain = (path: string): DaxExplanation => ({
 			path,
 			dax: false,
 			reason: 'it is mounted with dax=never',
@@ -370,7 +373,7 @@ describe('the disk', () => {
 	});
 
 	test('is mounted in several places: one with DAX counts', () => {
-		const explain = (path: string): Explanation => ({ path, dax: path === '/b', reason: 'no', checks: [] });
+		const explain = (path: string): DaxExplanation => ({ path, dax: path === '/b', reason: 'no', checks: [] });
 		const found = look({ '/proc/self/mountinfo': `${mountOf(0, '/a')}\n${mountOf(0, '/b')}` }, { explain });
 		expect(found).toMatchObject({ ok: true, devices: [{ mountPoint: '/b' }] });
 	});
@@ -397,7 +400,7 @@ test('two namespaces: each has its links, and the first broken one is the answer
 });
 
 test('this machine is asked, whatever it is', () => {
-	const { ok, checks, argument } = verify('memmap=16M!65535G');
+	const { ok, checks, argument } = verifyMemmap('memmap=16M!65535G');
 	expect(argument).toBe('memmap=16M!65535G');
 	expect(ok).toBe(false);
 	expect(checks[0]).toMatchObject({ link: 'command line', verdict: 'broken' });

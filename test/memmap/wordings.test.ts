@@ -1,5 +1,5 @@
 // Every way in which kernels print their memory table, and people copy it, gives the same table.
-import { type MemoryRange, parseTable } from 'daxkind/memmap';
+import { type MemoryRange, parseMemoryTable } from 'daxkind/memmap';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -87,14 +87,18 @@ const anyTable: fc.Arbitrary<MemoryRange[]> = fc
 
 describe.each(logs)('a log %s', (_, print) => {
 	test('gives the table', () => {
-		expect(parseTable(print(smallMachine))).toMatchObject({ source: 'BIOS-e820', ranges: smallMachine, omissions: [] });
+		expect(parseMemoryTable(print(smallMachine))).toMatchObject({
+			source: 'BIOS-e820',
+			ranges: smallMachine,
+			omissions: [],
+		});
 	});
 
 	test('gives each type, in any table', () => {
-		expect(parseTable(print(everyType)).ranges).toEqual(everyType);
+		expect(parseMemoryTable(print(everyType)).ranges).toEqual(everyType);
 		fc.assert(
 			fc.property(anyTable, (table) => {
-				expect(parseTable(print(table)).ranges).toEqual(table);
+				expect(parseMemoryTable(print(table)).ranges).toEqual(table);
 			}),
 			{ numRuns: 10 },
 		);
@@ -106,11 +110,11 @@ const asResources = (table: readonly MemoryRange[]) =>
 	table.map((range) => ({ ...range, type: range.type === 'type 20' ? 'unknown' : range.type }));
 
 test.each(firmwareMaps)('/sys/firmware/memmap as the output %s gives the table, in any order', (_, print) => {
-	expect(parseTable(print(smallMachine))).toMatchObject({ source: 'sysfs', ranges: smallMachine, omissions: [] });
-	expect(parseTable(print(everyType)).ranges).toEqual(asResources(everyType));
+	expect(parseMemoryTable(print(smallMachine))).toMatchObject({ source: 'sysfs', ranges: smallMachine, omissions: [] });
+	expect(parseMemoryTable(print(everyType)).ranges).toEqual(asResources(everyType));
 	fc.assert(
 		fc.property(anyTable, (table) => {
-			expect(parseTable(print(table)).ranges).toEqual(asResources(table));
+			expect(parseMemoryTable(print(table)).ranges).toEqual(asResources(table));
 		}),
 		{ numRuns: 10 },
 	);
@@ -125,18 +129,18 @@ test.each([
 		lines(iomem, (line) => `${line}\n  ${line.slice(0, 8)}-${line.slice(0, 8)} : System RAM (kmem)\n    ${line}`),
 	],
 ])('/proc/iomem %s gives the table', (_, print) => {
-	expect(parseTable(print(smallMachine))).toMatchObject({ source: 'iomem', ranges: smallMachine });
-	expect(parseTable(print(everyType)).ranges).toEqual(asResources(everyType));
+	expect(parseMemoryTable(print(smallMachine))).toMatchObject({ source: 'iomem', ranges: smallMachine });
+	expect(parseMemoryTable(print(everyType)).ranges).toEqual(asResources(everyType));
 });
 
 test('the best source in a text counts', () => {
 	const other = [{ start: 0, end: 0x1000, type: 'usable' as const }];
 	const parts = [log(smallMachine), log(other, 'user'), iomem(other)];
-	expect(parseTable(parts.join('\n')).source).toBe('BIOS-e820');
-	expect(parseTable([...parts, firmwareMap()(smallMachine)].join('\n')).source).toBe('sysfs');
-	expect(parseTable(parts.slice(1).join('\n')).source).toBe('user');
-	expect(parseTable(log(smallMachine, 'Xen'))).toMatchObject({ source: 'Xen', xen: true });
-	expect(parseTable(log(smallMachine, 'modified')).source).toBe('modified');
+	expect(parseMemoryTable(parts.join('\n')).source).toBe('BIOS-e820');
+	expect(parseMemoryTable([...parts, firmwareMap()(smallMachine)].join('\n')).source).toBe('sysfs');
+	expect(parseMemoryTable(parts.slice(1).join('\n')).source).toBe('user');
+	expect(parseMemoryTable(log(smallMachine, 'Xen'))).toMatchObject({ source: 'Xen', xen: true });
+	expect(parseMemoryTable(log(smallMachine, 'modified')).source).toBe('modified');
 });
 
 test('what only looks like rows is none', () => {
@@ -150,7 +154,7 @@ test('what only looks like rows is none', () => {
 		'Early memory node ranges',
 		'  node   0: [mem 0x0000000000001000-0x000000000009efff]',
 	];
-	expect(parseTable([log(smallMachine), ...others].join('\n')).ranges).toEqual(smallMachine);
+	expect(parseMemoryTable([log(smallMachine), ...others].join('\n')).ranges).toEqual(smallMachine);
 });
 
 test('the kernel’s split of a range is joined again where its extended table is all there is', () => {
@@ -159,7 +163,7 @@ test('the kernel’s split of a range is joined again where its extended table i
 		{ start: 0x1018, end: 0x2000, type: 'usable' as const },
 		{ start: 0x2000, end: 0x3000, type: 'reserved' as const },
 	];
-	expect(parseTable(log(split, 'reserve setup_data')).ranges).toEqual([
+	expect(parseMemoryTable(log(split, 'reserve setup_data')).ranges).toEqual([
 		{ start: 0, end: 0x2000, type: 'usable' },
 		{ start: 0x2000, end: 0x3000, type: 'reserved' },
 	]);
@@ -172,13 +176,13 @@ test.each([
 ])('of a log of several boots %s the last counts', (_, boot) => {
 	const larger = [...smallMachine.slice(0, -1), { ...smallMachine.at(-1)!, end: 0x440000000 }];
 	const before = boot.replace(log(smallMachine), log(larger));
-	expect(parseTable(`${before}\n${boot}`).ranges).toEqual(smallMachine);
-	expect(parseTable(`${boot}\n${boot}`).ranges).toEqual(smallMachine);
+	expect(parseMemoryTable(`${before}\n${boot}`).ranges).toEqual(smallMachine);
+	expect(parseMemoryTable(`${boot}\n${boot}`).ranges).toEqual(smallMachine);
 });
 
 test('addresses that no machine has are left out, with a note', () => {
 	const end = '[mem 0x0000000240000000-0xffffffffffffffff] reserved';
-	const { ranges, notes } = parseTable(
+	const { ranges, notes } = parseMemoryTable(
 		`${log(smallMachine)}\nBIOS-e820: ${end}\nBIOS-e820: [mem 0xffffffffffff0000-0xffffffffffffffff] reserved`,
 	);
 	expect(ranges).toEqual([...smallMachine, { start: 0x240000000, end: 2 ** 52, type: 'reserved' }]);

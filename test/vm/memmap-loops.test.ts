@@ -2,7 +2,7 @@
 // printed, and its disks are formatted and mounted by exactly the commands that verify gives there. And what the kernel makes of arguments
 // that are wrong, and what is said of that. A process of Node takes some seconds in a guest: few are started.
 import { fileURLToPath } from 'node:url';
-import type { MemmapPlan, Verification } from 'daxkind/memmap';
+import type { MemmapPlan, MemmapVerification } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { missingVmPackages } from '#lib/vm/index.js';
 import { BOOT_MS, cli, missing, vm } from '../helpers/vm.ts';
@@ -24,8 +24,8 @@ const planned = async (machine: readonly string[], wish: string): Promise<Memmap
 	JSON.parse(await guest(machine, `daxkind memmap plan ${wish} --json`)) as MemmapPlan;
 
 interface Loop {
-	before: Verification;
-	after: Verification;
+	before: MemmapVerification;
+	after: MemmapVerification;
 	/** By mount. */
 	dax: (boolean | undefined)[];
 }
@@ -34,18 +34,18 @@ interface Loop {
 const follow = (...kinds: ('ext4' | 'xfs')[]) => `node --input-type=module --eval "
 	import { execFileSync } from 'node:child_process';
 	import { explain } from '${built('dax')}';
-	import { verify } from '${built('memmap')}';
-	const before = verify();
+	import { verifyMemmap } from '${built('memmap')}';
+	const before = verifyMemmap();
 	for (const [n, kind] of ${JSON.stringify(kinds).replaceAll('"', "'")}.entries()) {
 		const { mkfs, mount } = before.devices[n].format.find(({ fileSystem }) => fileSystem === kind);
 		for (const command of [mkfs, mount]) execFileSync('sh', ['-c', command], { stdio: 'ignore' });
 	}
-	const after = verify();
+	const after = verifyMemmap();
 	const dax = after.devices.map(({ mountPoint }) => explain(mountPoint).dax);
 	console.log(JSON.stringify({ before, after, dax }));
 "`;
 
-const linksOf = ({ checks }: Verification, verdict: string) =>
+const linksOf = ({ checks }: MemmapVerification, verdict: string) =>
 	checks.filter((check) => check.verdict === verdict).map(({ link }) => link);
 
 describe.skipIf(missing.length > 0)(
@@ -136,7 +136,7 @@ test.skipIf(missing.length > 0)(
 			'110100000-1200fffff',
 			...['140000000-14fffffff', '150000000-15fffffff', '160000000-16fffffff'],
 		]);
-		const { ok, checks } = JSON.parse(json) as Verification;
+		const { ok, checks } = JSON.parse(json) as MemmapVerification;
 		expect(ok).toBe(false);
 		expect(checks.filter(({ verdict }) => verdict === 'broken')).toMatchObject([
 			{

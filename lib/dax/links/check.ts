@@ -19,35 +19,41 @@ export const links = [
 	'huge pages',
 	'bad blocks',
 ] as const;
-export type Link = (typeof links)[number];
+export type DaxLink = (typeof links)[number];
 
 /**
  * `broken` keeps DAX off; `not reached` would, if a link before it were not broken, which decides; `warning` is a limit of the DAX that
  * there is; `unknown` could not be found out.
  */
-export type Verdict = 'ok' | 'broken' | 'not reached' | 'warning' | 'unknown';
+export type DaxVerdict = 'ok' | 'broken' | 'not reached' | 'warning' | 'unknown';
 
 /** A value, and where it was read. */
-export interface Evidence {
+export interface DaxEvidence {
 	value: string;
 	source: string;
 }
 
 /** What one link of the chain was found to be. */
-export interface Check {
-	link: Link;
-	verdict: Verdict;
+export interface DaxCheck {
+	link: DaxLink;
+	verdict: DaxVerdict;
 	/** A clause: "the block device /dev/loop0 cannot do DAX". */
 	finding: string;
-	evidence: Evidence[];
+	evidence: DaxEvidence[];
 	/** What fixes it: a command or an option. Absent if there is nothing to fix, or nothing known helps. */
 	remedy?: string;
 }
 
 /** Judges one link of a report; undefined where the path has no such link. */
-export type Judge = (report: DaxReport, brokenBefore: boolean) => Check | undefined;
+export type Judge = (report: DaxReport, brokenBefore: boolean) => DaxCheck | undefined;
 
-export const check = (link: Link, verdict: Verdict, finding: string, evidence: Evidence[], remedy?: string): Check => ({
+export const check = (
+	link: DaxLink,
+	verdict: DaxVerdict,
+	finding: string,
+	evidence: DaxEvidence[],
+	remedy?: string,
+): DaxCheck => ({
 	link,
 	verdict,
 	finding,

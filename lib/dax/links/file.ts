@@ -2,12 +2,12 @@
 
 import { quoted } from '../../format.ts';
 import { native } from '../../native.ts';
-import type { DaxReport, Exclusion } from '../report.ts';
-import { allowed, alwaysOption, type Check, check, type Evidence, isRefusal, type Judge } from './check.ts';
+import type { DaxExclusion, DaxReport } from '../report.ts';
+import { allowed, alwaysOption, check, type DaxCheck, type DaxEvidence, isRefusal, type Judge } from './check.ts';
 import { flagDecides, ifCapable, mountingRemedy, refusesAlways } from './mount.ts';
 
 /** What a file has, in words. */
-export const phrases: Readonly<Record<Exclusion, string>> = {
+export const phrases: Readonly<Record<DaxExclusion, string>> = {
 	'inline data': 'its data inside its inode (inline data)',
 	'packed tail': 'its tail packed beside its inode',
 	encryption: 'encryption',
@@ -17,7 +17,7 @@ export const phrases: Readonly<Record<Exclusion, string>> = {
 	'shared blocks': 'blocks that it shares with another file (reflink)',
 };
 
-const remedies: Readonly<Record<Exclusion, (report: DaxReport) => string>> = {
+const remedies: Readonly<Record<DaxExclusion, (report: DaxReport) => string>> = {
 	'inline data': () => 'copy the file to a file system that was made without inline data: mkfs.ext4 -O ^inline_data',
 	'packed tail': () => 'make the image again, with whole blocks: mkfs.erofs -Enoinline_data IMAGE DIRECTORY',
 	encryption: () => 'copy it to a directory that is not encrypted',
@@ -127,10 +127,10 @@ const isRealtime = ({ file, mount }: DaxReport) =>
 	mount?.fsType === 'xfs' && ((file.xflags ?? 0) & native.constants.FS_XFLAG_REALTIME) !== 0;
 
 /** What is to be said where the kernel does not: what MAP_SYNC or the rest tells. */
-function unreported(report: DaxReport, what: string, source: string): Check {
+function unreported(report: DaxReport, what: string, source: string): DaxCheck {
 	const { dax, knownBy, file, mapSync } = report;
 	const { refusal } = file;
-	const evidence: Evidence[] = [{ value: refusal ?? 'not reported', source }];
+	const evidence: DaxEvidence[] = [{ value: refusal ?? 'not reported', source }];
 	if (mapSync.tried !== undefined) {
 		evidence.push({ value: mapSync.error ?? 'accepted', source: `mmap(MAP_SYNC) of ${mapSync.tried}` });
 	}
@@ -148,7 +148,7 @@ function unreported(report: DaxReport, what: string, source: string): Check {
 	return check('state', 'ok', `${what} is on DAX, ${why}; ${silence}`, evidence);
 }
 
-function fileState(report: DaxReport, brokenBefore: boolean): Check {
+function fileState(report: DaxReport, brokenBefore: boolean): DaxCheck {
 	const { file } = report;
 	if (file.dax === undefined) return unreported(report, 'the file', 'statx, attributes_mask (DAX is 0x200000)');
 	const evidence = [

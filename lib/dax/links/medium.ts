@@ -1,7 +1,7 @@
 // The links below the mount: namespace, block device, partition, block size.
-import type { BlockDevice, DeviceLayer } from '../block-device.ts';
-import type { DaxReport, MountReport } from '../report.ts';
-import { type Check, check, type Evidence, elsewhere, type Judge, sourceOf } from './check.ts';
+import type { BlockDevice, BlockDeviceLayer } from '../block-device.ts';
+import type { DaxMountReport, DaxReport } from '../report.ts';
+import { check, type DaxCheck, type DaxEvidence, elsewhere, type Judge, sourceOf } from './check.ts';
 
 const MIB = 2 ** 20;
 
@@ -37,7 +37,7 @@ export const namespaceLink: Judge = ({ namespace, region, device }) => {
 };
 
 /** What a device is, for a person. */
-function described(layer: DeviceLayer): string {
+function described(layer: BlockDeviceLayer): string {
 	switch (layer.type) {
 		case 'loop':
 			return `the loop device /dev/${layer.name}${layer.backingFile === undefined ? '' : ` (of ${layer.backingFile})`}`;
@@ -56,14 +56,14 @@ const queueDax = (name: string, dax: boolean | undefined) => ({
 });
 
 /** What helps when a layer above a medium with DAX has none. */
-function layerRemedy(report: DaxReport, top: DeviceLayer, below: DeviceLayer): string {
+function layerRemedy(report: DaxReport, top: BlockDeviceLayer, below: BlockDeviceLayer): string {
 	if (top.type === 'loop') return elsewhere(report);
 	return `/dev/${below.name} below it can do DAX: put the file system on that, or on a linear or striped volume of LVM`;
 }
 
-function incapable(report: DaxReport, { layers }: BlockDevice): Check {
+function incapable(report: DaxReport, { layers }: BlockDevice): DaxCheck {
 	const { namespace } = report;
-	const [top, ...rest] = layers as [DeviceLayer, ...DeviceLayer[]];
+	const [top, ...rest] = layers as [BlockDeviceLayer, ...BlockDeviceLayer[]];
 	const below = rest.find(({ dax }) => dax === true);
 	const evidence = layers.map(({ name, dax }) => queueDax(name, dax));
 	if (namespace?.mode === 'raw' || namespace?.mode === 'sector') {
@@ -79,7 +79,7 @@ function incapable(report: DaxReport, { layers }: BlockDevice): Check {
 	return check('device', 'broken', `${described(top)} cannot do DAX`, evidence, remedy);
 }
 
-function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): Check {
+function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): DaxCheck {
 	const source = `PCI configuration of the virtio-fs device ${mount?.source}`;
 	if (daxWindow === true) {
 		return check('device', 'ok', 'the virtiofs share has a DAX window', [{ value: 'shared memory', source }]);
@@ -99,7 +99,7 @@ function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): Check 
 }
 
 /** The size of a device that is not whole pages, which excludes DAX (fs_dax_get_by_bdev of drivers/dax/super.c, 5.17). */
-function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: Evidence } | undefined {
+function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: DaxEvidence } | undefined {
 	if (!device?.size || device.size % kernel.pageSize === 0) return undefined;
 	return {
 		finding: `/dev/${device.name} is ${device.size} bytes long, not a multiple of a page, ${kernel.pageSize} bytes`,
@@ -108,7 +108,7 @@ function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: 
 }
 
 /** A block device that sysfs does not show, if the file system is on one. */
-function missingDevice({ mode, deviceMajor, deviceMinor, source }: MountReport): Check | undefined {
+function missingDevice({ mode, deviceMajor, deviceMinor, source }: DaxMountReport): DaxCheck | undefined {
 	// Major 0 is of file systems without one.
 	if (mode === 'unsupported' || deviceMajor === 0) return undefined;
 	return check('device', 'unknown', `whether the device ${source} can do DAX cannot be read in sysfs`, [

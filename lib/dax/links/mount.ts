@@ -3,17 +3,26 @@ import type { DaxDevice } from '../../device/index.ts';
 import { quoted } from '../../format.ts';
 import { mountinfo } from '../../mounts.ts';
 import { forFiles } from '../dax-device.ts';
-import type { DaxReport, MountReport } from '../report.ts';
-import { allowed, alwaysOption, type Check, check, type Evidence, elsewhere, type Judge, sourceOf } from './check.ts';
+import type { DaxMountReport, DaxReport } from '../report.ts';
+import {
+	allowed,
+	alwaysOption,
+	check,
+	type DaxCheck,
+	type DaxEvidence,
+	elsewhere,
+	type Judge,
+	sourceOf,
+} from './check.ts';
 
 /** Who may map a node. */
-const accessOf = ({ mode, uid, gid }: NonNullable<DaxDevice['permissions']>): Evidence => ({
+const accessOf = ({ mode, uid, gid }: NonNullable<DaxDevice['permissions']>): DaxEvidence => ({
 	value: `0${mode.toString(8)}, of user ${uid} and group ${gid}`,
 	source: 'permissions of the node: who may map it',
 });
 
 /** A device-DAX node, by what drives it. */
-function nodeCheck(device: DaxDevice): Check {
+function nodeCheck(device: DaxDevice): DaxCheck {
 	const { name, mode, driver, targetNode, permissions } = device;
 	const evidence = [{ value: driver ?? 'none', source: `driver of ${name}, in /sys/bus/dax/devices` }];
 	switch (mode) {
@@ -56,7 +65,7 @@ export const pathLink: Judge = ({ file: { type, refusal }, daxDevice }) => {
 	return check('path', 'broken', `it is neither a file nor a directory, but a ${type}`, evidence);
 };
 
-function overlayCheck(mount: MountReport, evidence: Evidence[]): Check {
+function overlayCheck(mount: DaxMountReport, evidence: DaxEvidence[]): DaxCheck {
 	const upper = mount.upperDirectory;
 	const where = upper === undefined ? '' : `; what is written goes to ${upper}`;
 	return check(
@@ -142,7 +151,7 @@ export function mountingRemedy(report: DaxReport): string {
 	return `${ifCapable(report)}${remount(report, alwaysOption(report, mount!.fsType))}${but}`;
 }
 
-function neverCheck(report: DaxReport, evidence: Evidence[], brokenBefore: boolean): Check {
+function neverCheck(report: DaxReport, evidence: DaxEvidence[], brokenBefore: boolean): DaxCheck {
 	const { fsType, driver, daxOption, mountPoint } = report.mount!;
 	const remedy = mountingRemedy(report);
 	if (daxOption === undefined) {

@@ -11,7 +11,7 @@ import { bootFacts } from './facts.ts';
 import { fitsGrubEntry } from './quoting.ts';
 import { requireMemory } from './require-memory.ts';
 
-export interface ApplyOptions {
+export interface ApplyMemmapOptions {
 	/** A directory where the image of another machine is mounted. Default: this machine. */
 	root?: string;
 	/** Change nothing, and say what would be changed. Default false. */
@@ -41,8 +41,8 @@ export interface BootChange {
 	next: string[];
 }
 
-function machineOf(options: ApplyOptions | undefined): Machine & { dryRun: boolean; configured: Configured } {
-	const given = requireOptions<ApplyOptions>('options', options);
+function machineOf(options: ApplyMemmapOptions | undefined): Machine & { dryRun: boolean; configured: Configured } {
+	const given = requireOptions<ApplyMemmapOptions>('options', options);
 	requireKnownOptions('options', given, ['root', 'dryRun']);
 	const { root, dryRun = false } = given;
 	requireBoolean('options.dryRun', dryRun);
@@ -95,7 +95,7 @@ function requireApplicable(
  * @example
  * const { path, text, next } = applyMemmap('memmap=4G!4G', { dryRun: true });
  */
-export function applyMemmap(argument: string, options?: ApplyOptions): BootChange {
+export function applyMemmap(argument: string, options?: ApplyMemmapOptions): BootChange {
 	const words = requireArgument(argument);
 	const { dryRun, configured, ...machine } = machineOf(options);
 	const { tree, setup } = machine;
@@ -135,7 +135,7 @@ export function applyMemmap(argument: string, options?: ApplyOptions): BootChang
  * @example
  * const { changed, next } = undoMemmap();
  */
-export function undoMemmap(options?: ApplyOptions): BootChange {
+export function undoMemmap(options?: ApplyMemmapOptions): BootChange {
 	const { dryRun, configured, ...machine } = machineOf(options);
 	const { tree, setup } = machine;
 	const { changed, removed } = removeDropIn(tree, dryRun);

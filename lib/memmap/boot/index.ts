@@ -1,6 +1,6 @@
 // The door of lib/memmap/boot: how a kernel gets its memmap= argument at boot.
 
-export { type ApplyOptions, applyMemmap, type BootChange, undoMemmap } from './apply.ts';
+export { type ApplyMemmapOptions, applyMemmap, type BootChange, undoMemmap } from './apply.ts';
 export type { ConfiguredArgument } from './configured.ts';
 export { type BootSetup, detectBoot } from './detect.ts';
 export type { BootEvidence } from './facts.ts';

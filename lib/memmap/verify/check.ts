@@ -1,5 +1,5 @@
 // What a check of the chain from the kernel's command line to DAX says: the type that all links share.
-import type { Evidence, Verdict } from '../../dax/index.ts';
+import type { DaxEvidence, DaxVerdict } from '../../dax/index.ts';
 import type { MemmapEntry } from '../boot-arguments.ts';
 import { memmapEntry, regionOf } from '../regions.ts';
 
@@ -26,10 +26,10 @@ export interface MemmapCheck {
 	/** The entry that it is about, as `4G!4G`; undefined for a link of all. */
 	entry: string | undefined;
 	/** `broken`: nothing behind it is looked at; `warning`: a limit, or a danger; `unknown`: it could not be found out. */
-	verdict: Exclude<Verdict, 'not reached'>;
+	verdict: Exclude<DaxVerdict, 'not reached'>;
 	/** A clause: "/dev/pmem0 has no file system". */
 	finding: string;
-	evidence: Evidence[];
+	evidence: DaxEvidence[];
 	/** What fixes it, often a command; absent if there is nothing to fix. */
 	remedy?: string;
 }
@@ -40,7 +40,7 @@ export type Judgement = Omit<MemmapCheck, 'link' | 'entry'>;
 export const judged = (
 	verdict: MemmapCheck['verdict'],
 	finding: string,
-	evidence: Evidence[],
+	evidence: DaxEvidence[],
 	remedy?: string,
 ): Judgement => ({ verdict, finding, evidence, ...(remedy !== undefined && { remedy }) });
 

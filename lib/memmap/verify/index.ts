@@ -2,4 +2,4 @@
 
 export type { MemmapCheck, MemmapLink } from './check.ts';
 export type { FormatLines } from './format.ts';
-export { type EmulatedDevice, type Verification, verify } from './verify.ts';
+export { type EmulatedDevice, type MemmapVerification, verifyMemmap } from './verify.ts';

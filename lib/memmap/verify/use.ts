@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { attempt } from '../../attempt.ts';
-import { type Explanation, explain } from '../../dax/index.ts';
-import { type Mount, parseMountinfo } from '../../mountinfo.ts';
+import { type DaxExplanation, explain } from '../../dax/index.ts';
+import { type MountInfo, parseMountinfo } from '../../mountinfo.ts';
 import type { Tree } from '../../tree.ts';
 
 /** What is on a disk. */
@@ -16,15 +16,15 @@ export interface Content {
 
 /** Where a file system of a disk is mounted. */
 export interface MountedAt {
-	mount: Mount;
+	mount: MountInfo;
 	/** Undefined where the place cannot be reached. */
-	explanation: Explanation | undefined;
+	explanation: DaxExplanation | undefined;
 }
 
 /** How this machine is asked. */
 export interface Asking {
 	contentOf(path: string): Content;
-	explain(path: string): Explanation | undefined;
+	explain(path: string): DaxExplanation | undefined;
 }
 
 /** blkid's exit status where nothing is on a device (blkid(8)). */
@@ -67,7 +67,7 @@ export function mountsOf(tree: Tree, disk: string, asking: Asking): MountedAt[] 
 	const names = devicesOn(tree, disk);
 	const numbers = names.flatMap((name) => tree.read(`/sys/class/block/${name}/dev`).value ?? []);
 	const sources = names.map((name) => `/dev/${name}`);
-	const isOn = ({ deviceMajor, deviceMinor, source }: Mount) =>
+	const isOn = ({ deviceMajor, deviceMinor, source }: MountInfo) =>
 		numbers.includes(`${deviceMajor}:${deviceMinor}`) || sources.includes(source);
 	const found = parseMountinfo(tree.read('/proc/self/mountinfo').value ?? '')
 		.filter(isOn)

@@ -4,7 +4,7 @@ import { type Tree, treeAt } from '../../tree.ts';
 import { requireArgument } from '../boot/argument.ts';
 import type { MemmapPlan } from '../plan.ts';
 import { byStart, sizeOf } from '../ranges.ts';
-import { memmapArgument, type Region, rangeOf, regionOf } from '../regions.ts';
+import { type MemmapRegion, memmapArgument, rangeOf, regionOf } from '../regions.ts';
 import { type Expected, type Judgement, links, type MemmapCheck, type MemmapLink, nameOf } from './check.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { type FormatLines, formatLines } from './format.ts';
@@ -22,7 +22,7 @@ import { daxLink, fileSystemLink, mountLink } from './judge-use.ts';
 import { type Asking, mountsOf, thisMachine } from './use.ts';
 
 /** What became of one range. */
-export interface EmulatedDevice extends Region {
+export interface EmulatedDevice extends MemmapRegion {
 	/** `4G!4G`. */
 	entry: string;
 	/** The names that ndctl has for them: region0, namespace0.0; undefined where they are not there, or not known. */
@@ -41,7 +41,7 @@ export interface EmulatedDevice extends Region {
 }
 
 /** Whether emulated persistent memory is there as planned, and usable with DAX. */
-export interface Verification {
+export interface MemmapVerification {
 	/** Whether everything is in order, up to DAX. False if a link is broken; undefined if one is not known, and none is broken. */
 	ok: boolean | undefined;
 	/** What was looked for: `memmap=4G!4G`; undefined if there was nothing to look for. */
@@ -73,7 +73,7 @@ function expectedOf(plan: unknown, { boot, pending }: Facts): Expected[] {
 	const regions: unknown = (plan as Partial<MemmapPlan> | null)?.regions;
 	if (!Array.isArray(regions)) throw invalidArgType('plan', 'a plan or of type string', plan);
 	if (regions.length === 0) throw invalidArgValue('plan', 'a plan that is possible', plan);
-	return (regions as Region[]).map(rangeOf);
+	return (regions as MemmapRegion[]).map(rangeOf);
 }
 
 /** Each once, lowest first. */
@@ -137,8 +137,8 @@ function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean
 	return { checks, device };
 }
 
-/** {@link verify} of the machine whose files are in a tree, and that answers. */
-export function verifyIn(tree: Tree, plan: unknown, asking: Asking): Verification {
+/** {@link verifyMemmap} of the machine whose files are in a tree, and that answers. */
+export function verifyIn(tree: Tree, plan: unknown, asking: Asking): MemmapVerification {
 	const facts = factsOf(tree);
 	const expected = distinct(expectedOf(plan, facts));
 	if (expected.length === 0) {
@@ -185,8 +185,8 @@ export function verifyIn(tree: Tree, plan: unknown, asking: Asking): Verificatio
  *   for the next boot.
  * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_DAXKIND_NOT_X86 on another architecture.
  * @example
- * const { ok, reason, remedy } = verify('memmap=4G!4G');
+ * const { ok, reason, remedy } = verifyMemmap('memmap=4G!4G');
  * if (!ok) console.error(`${reason}. ${remedy ?? ''}`);
  */
-export const verify = (plan?: Pick<MemmapPlan, 'regions'> | string): Verification =>
+export const verifyMemmap = (plan?: Pick<MemmapPlan, 'regions'> | string): MemmapVerification =>
 	verifyIn(treeAt(), plan, thisMachine);
