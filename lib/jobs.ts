@@ -11,7 +11,7 @@ export interface AbortableOptions {
 }
 
 /** Options of the asynchronous calls that say how far they are. */
-export interface WatchedJobOptions<Progress> extends AbortableOptions {
+export interface WatchableOptions<Progress> extends AbortableOptions {
 	/** Called about ten times a second, and at the end. */
 	onProgress?: (progress: Progress) => void;
 }
@@ -58,9 +58,9 @@ export interface CheckedJobOptions<Progress> {
  * reason of a signal that is aborted.
  */
 export function checkJobOptions<Progress>(
-	options: WatchedJobOptions<Progress> | undefined,
+	options: WatchableOptions<Progress> | undefined,
 ): CheckedJobOptions<Progress> {
-	const { signal, onProgress } = requireOptions<WatchedJobOptions<Progress>>('options', options);
+	const { signal, onProgress } = requireOptions<WatchableOptions<Progress>>('options', options);
 	if (signal !== undefined && !isSignal(signal)) {
 		throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
 	}

@@ -385,7 +385,7 @@ interface Persistence {
 }
 
 /** A thread's hold on a kind, as native code hands it over. */
-export interface KindHandle {
+export interface KindHold {
 	/** What the calls below know it by, in this thread, until kindClose; never used again for another. */
 	id: number;
 	/** What the whole process knows the kind by; never used again for another. */
@@ -576,14 +576,14 @@ export interface RawTables {
 interface Kinds {
 	kindLayout: KindLayout;
 	/** open(O_TMPFILE), statx, ftruncate, mmap, madvise(MADV_DONTFORK). Throws a {@link SystemError}. */
-	kindCreate(...request: KindRequest): KindHandle;
-	kindCreateAsync(...request: KindRequest): NativeJob<KindHandle>;
-	kindCreateDevice(...request: DeviceKindRequest): KindHandle;
-	kindCreateDeviceAsync(...request: DeviceKindRequest): NativeJob<KindHandle>;
-	kindCreateNode(...request: NodeKindRequest): KindHandle;
-	kindCreateNodeAsync(...request: NodeKindRequest): NativeJob<KindHandle>;
+	kindCreate(...request: KindRequest): KindHold;
+	kindCreateAsync(...request: KindRequest): NativeJob<KindHold>;
+	kindCreateDevice(...request: DeviceKindRequest): KindHold;
+	kindCreateDeviceAsync(...request: DeviceKindRequest): NativeJob<KindHold>;
+	kindCreateNode(...request: NodeKindRequest): KindHold;
+	kindCreateNodeAsync(...request: NodeKindRequest): NativeJob<KindHold>;
 	/** A kind over the range of a mapping of this thread, which cannot be released until the kind is closed. */
-	kindCreateFixed(mappingId: number, path: string, debug: boolean): KindHandle;
+	kindCreateFixed(mappingId: number, path: string, debug: boolean): KindHold;
 	/** Puts at least one block of the class into its empty magazine. */
 	kindRefill(id: number, code: number): number;
 	/** Makes room for a block of the code in its magazine, if the cache holds such blocks at all. */
@@ -615,7 +615,7 @@ interface Kinds {
 	 */
 	kindShare(id: number): [process: number, secret: string];
 	/** Joins a kind of this process; undefined if nobody holds it any more, or the secret is another. */
-	kindAttach(process: number, number: number, secret: string): KindHandle | undefined;
+	kindAttach(process: number, number: number, secret: string): KindHold | undefined;
 	/** The number of a NUMA node and the bytes of the kind that are on it, for each node; undefined where that is not known. */
 	kindNodes(id: number): Float64Array | undefined;
 	/** Says that this hold is about to be closed. Whether it is the last one that has not left. */

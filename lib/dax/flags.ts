@@ -2,7 +2,7 @@
 import { requireBoolean, requireOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
 import type { SystemError } from '../errors.ts';
-import { checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
+import { checkJobOptions, finish, type WatchableOptions } from '../jobs.ts';
 import { mountOf, readMounts } from '../mounts.ts';
 import { native, type StatxResult, type TreeChange } from '../native.ts';
 import { exclusionsOf, hasDaxFlag, typeOf } from './file-report.ts';
@@ -53,7 +53,7 @@ export interface DaxFlagProgress {
 	failed: number;
 }
 
-export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchedJobOptions<DaxFlagProgress> {}
+export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchableOptions<DaxFlagProgress> {}
 
 /** Whether the file's state follows its flag: the mount decides by it, and nothing in the medium or the file excludes DAX. */
 function flagDecides(path: string, status: StatxResult): boolean {

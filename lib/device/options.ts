@@ -1,6 +1,6 @@
 // The options that the operations on devices share.
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
-import { checkJobOptions, type WatchedJobOptions } from '../jobs.ts';
+import { checkJobOptions, type WatchableOptions } from '../jobs.ts';
 
 /** How far an operation on a device is. */
 export interface DeviceProgress {
@@ -11,7 +11,7 @@ export interface DeviceProgress {
 	total: number;
 }
 
-export interface DeviceOperationOptions extends WatchedJobOptions<DeviceProgress> {
+export interface DeviceOperationOptions extends WatchableOptions<DeviceProgress> {
 	/**
 	 * How many milliseconds one memory block may take to go offline: the kernel moves all that is in it elsewhere, and tries for ever where
 	 * a device or io_uring has a page pinned. Default 60000.

@@ -19,25 +19,25 @@ const freed = -1;
 /** What sort of block it is: how it is looked at, changed, and given back. A sort may be one block's own. */
 export interface Sort {
 	/** Of a block that its Buffer has not freed: false if another thread, or another Buffer, has. */
-	isLive(block: Block): boolean;
+	isLive(block: BlockBuffer): boolean;
 	/** Throws if the block cannot be used, although it is there. */
-	checkUsable(block: Block): void;
+	checkUsable(block: BlockBuffer): void;
 	/** Ends the block, and gives its memory back. */
-	free(block: Block): void;
+	free(block: BlockBuffer): void;
 	/** How many bytes it could hold. */
-	usableSize(block: Block): number;
+	usableSize(block: BlockBuffer): number;
 	/** What it holds, at most so many bytes of it; also when its ArrayBuffer has been transferred. */
-	content(block: Block, most: number): Uint8Array;
+	bytesOf(block: BlockBuffer, most: number): Uint8Array;
 	/** Gives it another length where it is, as another Buffer; undefined if that cannot be. */
-	resize(block: Block, size: number): Block | undefined;
+	resize(block: BlockBuffer, size: number): BlockBuffer | undefined;
 	/** The same for less than it has, when there is no memory to move it. */
-	shrink(block: Block, size: number): Block | undefined;
+	shrink(block: BlockBuffer, size: number): BlockBuffer | undefined;
 	/** A block of this sort in its place, of another size; a status if there is no memory. */
-	replace(size: number, caller: Caller): Block | number;
+	replace(size: number, caller: Caller): BlockBuffer | number;
 	/** Moves it to a slab that is as full or fuller; undefined if there is none. */
-	moveBetter(block: Block): Block | undefined;
+	moveBetter(block: BlockBuffer): BlockBuffer | undefined;
 	/** Has all threads know it. Its length, its place in bytes, and its generation. */
-	reference(block: Block): { length: number; offset: number; generation: number };
+	reference(block: BlockBuffer): { length: number; offset: number; generation: number };
 }
 
 /** The method that a block is allocated by: its callers are remembered in debug mode. */
@@ -86,7 +86,7 @@ export class Backing {
  * A block of a kind. `subarray`, `slice`, `map` and `filter` of one give ordinary Buffers without a handle, and `free`
  * refuses those.
  */
-export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
+export class BlockBuffer extends (Uint8Array as unknown as typeof FastBuffer) {
 	#backing: Backing;
 	/** Where it begins in its segment, in bytes. */
 	#offset: number;
@@ -102,8 +102,8 @@ export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
 	}
 
 	/** A block whose ArrayBuffer does not begin where its segment does, at `offset` of that. */
-	static at(backing: Backing, offset: number, byteOffset: number, length: number): Block {
-		const block = new Block(backing, byteOffset, length);
+	static at(backing: Backing, offset: number, byteOffset: number, length: number): BlockBuffer {
+		const block = new BlockBuffer(backing, byteOffset, length);
 		block.#offset = offset;
 		return block;
 	}
@@ -112,14 +112,17 @@ export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
 	 * Makes the block one of another backing, whose sort has the generation that `give` gives it: a native call that is the last
 	 * step of an operation.
 	 */
-	static refer(block: Block, backing: Backing, sort: { generation: number }, give: () => number): void {
+	static refer(block: BlockBuffer, backing: Backing, sort: { generation: number }, give: () => number): void {
 		const generation = give();
 		sort.generation = generation;
 		block.#backing = backing;
 	}
 
 	/** As `end`, by giving the block's memory back to its heap: written out, because it is what most blocks end by. */
-	static giveBack(block: Block, heap: { giveBack(code: number, segment: number, offset: number): number }): number {
+	static giveBack(
+		block: BlockBuffer,
+		heap: { giveBack(code: number, segment: number, offset: number): number },
+	): number {
 		const offset = block.#offset;
 		block.#offset = freed;
 		try {
@@ -137,7 +140,7 @@ export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
 	 * something else, or throws, nothing has changed, and the block is one as before. The handle is taken out first, so that what
 	 * comes in between (a script that node:vm terminates) loses a block at worst, and never leaves one whose memory is another's.
 	 */
-	static end(block: Block, end: () => number): number {
+	static end(block: BlockBuffer, end: () => number): number {
 		const offset = block.#offset;
 		block.#offset = freed;
 		try {
@@ -151,26 +154,26 @@ export class Block extends (Uint8Array as unknown as typeof FastBuffer) {
 	}
 
 	/** Takes the handle out of a block: it is none from now on. */
-	static release(block: Block): void {
+	static release(block: BlockBuffer): void {
 		block.#offset = freed;
 	}
 
-	static isBlock(value: unknown): value is Block {
+	static isBlock(value: unknown): value is BlockBuffer {
 		return typeof value === 'object' && value !== null && #backing in value;
 	}
-	static isFreed(block: Block): boolean {
+	static isFreed(block: BlockBuffer): boolean {
 		return block.#offset === freed;
 	}
-	static backingOf(block: Block): Backing {
+	static backingOf(block: BlockBuffer): Backing {
 		return block.#backing;
 	}
 	/** Negative if it has been freed. */
-	static offsetOf(block: Block): number {
+	static offsetOf(block: BlockBuffer): number {
 		return block.#offset;
 	}
 }
 
 // What FastBuffer would do, without its constructor, which V8 would have to inline.
-Object.setPrototypeOf(Block.prototype, Buffer.prototype);
+Object.setPrototypeOf(BlockBuffer.prototype, Buffer.prototype);
 // As in Node's own Buffers; and nobody reaches the statics above through a block.
-Object.defineProperty(Block.prototype, 'constructor', { value: Buffer, writable: true, configurable: true });
+Object.defineProperty(BlockBuffer.prototype, 'constructor', { value: Buffer, writable: true, configurable: true });

@@ -3,12 +3,12 @@
 import { constants } from 'node:buffer';
 import { requireInteger } from '../arguments.ts';
 import { daxkindError, invalidArgType, invalidState } from '../errors.ts';
-import { type KindHandle, native } from '../native.ts';
+import { type KindHold, native } from '../native.ts';
 import { Backings } from './backings.ts';
-import { Backing, Block, type Caller } from './block.ts';
+import { Backing, BlockBuffer, type Caller } from './block.ts';
+import { clear, copy } from './bytes.ts';
 import { runCodeOf } from './codes.ts';
-import { clear, copy } from './content.ts';
-import { DebugLedger, fillFreed, freedByte, redZone } from './debug.ts';
+import { DebugLedger, fillFreed, freedByte, leastRedZone } from './debug.ts';
 import { Empty } from './empty.ts';
 import { isPressed, pushBlock } from './fast-path.ts';
 import { Garbage } from './garbage.ts';
@@ -23,7 +23,7 @@ import { PressureWatch } from './pressure.ts';
 import { Collected, makeReferenced, Referenced } from './referenced.ts';
 import { corrupted, freedAlready, wrongKind } from './refusals.ts';
 import { stackOf } from './stacks.ts';
-import { isOutOfQuota, isOutOfRoom, noMemory, type Place, ThreadHeap } from './thread-heap.ts';
+import { type FoundMemory, isOutOfQuota, isOutOfRoom, noMemory, ThreadHeap } from './thread-heap.ts';
 import { Views } from './views.ts';
 
 const { runCode, segmentSize, referenceCollected } = native.kindLayout;
@@ -50,18 +50,18 @@ export class Blocks implements Memory {
 	/** What is full where the region has no room. */
 	readonly #fullReason: OutOfMemoryReason;
 
-	constructor(owner: object, handle: KindHandle, { onPressure, pressureThreshold, onMediaError }: CheckedNotices) {
+	constructor(owner: object, hold: KindHold, { onPressure, pressureThreshold, onMediaError }: CheckedNotices) {
 		this.owner = owner;
-		this.path = handle.path;
-		this.heap = new ThreadHeap(handle, this.backings);
-		this.#fullReason = handle.type === 'node' ? 'node-full' : 'file-system-full';
-		this.views = new Views(handle.id);
+		this.path = hold.path;
+		this.heap = new ThreadHeap(hold, this.backings);
+		this.#fullReason = hold.type === 'node' ? 'node-full' : 'file-system-full';
+		this.views = new Views(hold.id);
 		this.#empty = new Empty(this);
 		this.#ordinary = new Ordinary(this, this.backings);
-		this.garbage = new Garbage(handle.id, handle.capacity);
-		if (handle.debug) this.ledger = new DebugLedger(handle.capacity);
-		if (onPressure !== undefined) this.#pressure = new PressureWatch(handle.id, onPressure, pressureThreshold, this);
-		this.#losses = new LossWatch(handle, this, onMediaError);
+		this.garbage = new Garbage(hold.id, hold.capacity);
+		if (hold.debug) this.ledger = new DebugLedger(hold.capacity);
+		if (onPressure !== undefined) this.#pressure = new PressureWatch(hold.id, onPressure, pressureThreshold, this);
+		this.#losses = new LossWatch(hold, this, onMediaError);
 	}
 
 	checkOpen(): void {
@@ -71,7 +71,7 @@ export class Blocks implements Memory {
 	// ---- Making blocks ----------------------------------------------------------------------------------------------
 
 	/** A block without memory. */
-	empty(): Block {
+	empty(): BlockBuffer {
 		return this.#empty.make();
 	}
 
@@ -82,7 +82,7 @@ export class Blocks implements Memory {
 	 * @param caller The method whose callers are remembered.
 	 * @returns A status if there is no memory.
 	 */
-	allocate(size: number, caller: Caller, alignment = 1, isZeroed = false): Block | number {
+	allocate(size: number, caller: Caller, alignment = 1, isZeroed = false): BlockBuffer | number {
 		requireInteger('size', size);
 		this.checkOpen();
 		if (size === 0) return this.empty();
@@ -102,14 +102,14 @@ export class Blocks implements Memory {
 		alignment: number,
 		isZeroed: boolean,
 		caller: Caller,
-	): Block | number {
+	): BlockBuffer | number {
 		// First, because a script can have a say in it (Error.prepareStackTrace), and do anything with the kind.
 		const stack = stackOf(caller);
 		this.checkOpen();
-		const zone = max(redZone, alignment);
-		const place = this.find(zone + size + redZone, alignment);
+		const redZone = max(leastRedZone, alignment);
+		const place = this.find(redZone + size + leastRedZone, alignment);
 		if (typeof place === 'number') return place;
-		return makeGuarded(this, ledger, place, { size, zone, isZeroed, stack }, () => this.take(place));
+		return makeGuarded(this, ledger, place, { size, redZone, isZeroed, stack }, () => this.take(place));
 	}
 
 	/**
@@ -117,7 +117,7 @@ export class Blocks implements Memory {
 	 *
 	 * @param isLast As of `find`.
 	 */
-	allocateCollected(size: number, isLast = true): Block | number {
+	allocateCollected(size: number, isLast = true): BlockBuffer | number {
 		requireInteger('size', size);
 		this.checkOpen();
 		if (size === 0) return this.empty();
@@ -132,7 +132,12 @@ export class Blocks implements Memory {
 		try {
 			generation = native.kindReference(heap.id, segment, offset, size, 0, referenceCollected);
 			const buffer = this.views.collectedWindow(segment, offset, size, generation);
-			return Block.at(new Backing(this.owner, new Collected(this, generation), buffer, segment, code), offset, 0, size);
+			return BlockBuffer.at(
+				new Backing(this.owner, new Collected(this, generation), buffer, segment, code),
+				offset,
+				0,
+				size,
+			);
 		} catch (error) {
 			if (generation === 0) heap.giveBack(code, segment, offset);
 			else native.kindFreeReferenced(heap.id, segment, offset, generation);
@@ -146,7 +151,7 @@ export class Blocks implements Memory {
 	 * @param isLast Whether the caller has no other way if there is none.
 	 * @returns A status if there is none.
 	 */
-	find(size: number, alignment: number, isLast = true): Place | number {
+	find(size: number, alignment: number, isLast = true): FoundMemory | number {
 		const { heap } = this;
 		if (size > constants.MAX_LENGTH) return noMemory;
 		let found = heap.find(size, alignment);
@@ -162,7 +167,7 @@ export class Blocks implements Memory {
 	}
 
 	/** Takes what was found: the last step of an allocation. It throws before anything is done, or not at all. */
-	take(place: Place): void {
+	take(place: FoundMemory): void {
 		this.heap.take(place);
 		try {
 			this.noticePressure();
@@ -176,17 +181,17 @@ export class Blocks implements Memory {
 	}
 
 	/** The block with another size, which may be another one; a status if there is no memory, and all is as it was. */
-	reallocate(block: Block, size: number, caller: Caller): Block | number {
+	reallocate(block: BlockBuffer, size: number, caller: Caller): BlockBuffer | number {
 		if (size === block.length) return block;
-		const resized = Block.backingOf(block).sort.resize(block, size);
+		const resized = BlockBuffer.backingOf(block).sort.resize(block, size);
 		if (resized !== undefined) return resized;
-		const moved = Block.backingOf(block).sort.replace(size, caller);
+		const moved = BlockBuffer.backingOf(block).sort.replace(size, caller);
 		try {
 			// A script may have run, and have done anything with the block: onPressure, Error.prepareStackTrace.
-			const { sort } = Block.backingOf(this.held(block));
+			const { sort } = BlockBuffer.backingOf(this.held(block));
 			// A block that only shrinks can stay where it is.
 			if (typeof moved === 'number') return (size < block.length ? sort.shrink(block, size) : undefined) ?? moved;
-			copy(moved, sort.content(block, size));
+			copy(moved, sort.bytesOf(block, size));
 			if (!pushBlock(block, this.heap.cache)) this.free(block);
 			return moved;
 		} catch (error) {
@@ -197,42 +202,42 @@ export class Blocks implements Memory {
 	}
 
 	/** The block of that generation as a Buffer of this thread; undefined if it has been freed. */
-	dereference(place: number, generation: number): Block | undefined {
+	dereference(place: number, generation: number): BlockBuffer | undefined {
 		if (generation === 0) return this.empty();
 		const segment = floor(place / segmentSize);
 		const offset = place - segment * segmentSize;
 		const found = segment < 2 ** 31 ? native.kindDereference(this.heap.id, segment, offset, generation) : undefined;
 		if (found === undefined) return undefined;
-		const [classOrRun, units, length, zone] = found;
+		const [classOrRun, units, length, redZone] = found;
 		const code = classOrRun < runCode ? classOrRun : runCodeOf(units);
 		const { ledger } = this;
 		if (ledger === undefined) {
 			const ownsBuffer = offset + length > segmentSize;
 			return makeReferenced(new Referenced(this, generation, ownsBuffer), this, code, segment, offset, length);
 		}
-		const sort = zone > 0 ? new Guarded(this, ledger, generation, zone) : new Referenced(this, generation, true);
-		const buffer = this.views.window(segment, offset + zone, length);
-		return Block.at(new Backing(this.owner, sort, buffer, segment, code), offset, 0, length);
+		const sort = redZone > 0 ? new Guarded(this, ledger, generation, redZone) : new Referenced(this, generation, true);
+		const buffer = this.views.window(segment, offset + redZone, length);
+		return BlockBuffer.at(new Backing(this.owner, sort, buffer, segment, code), offset, 0, length);
 	}
 
 	// ---- Or throwing ------------------------------------------------------------------------------------------------
 
 	/** As `allocate`. */
-	malloc(size: number, caller: Caller, alignment = 1, isZeroed = false): Block {
+	malloc(size: number, caller: Caller, alignment = 1, isZeroed = false): BlockBuffer {
 		return this.#need(this.allocate(size, caller, alignment, isZeroed), size);
 	}
 
 	/** As `reallocate`. */
-	realloc(block: Block, size: number, caller: Caller): Block {
+	realloc(block: BlockBuffer, size: number, caller: Caller): BlockBuffer {
 		return this.#need(this.reallocate(block, size, caller), size);
 	}
 
 	/** As `allocateCollected`. */
-	buffer(size: number): Block {
+	buffer(size: number): BlockBuffer {
 		return this.#need(this.allocateCollected(size), size);
 	}
 
-	#need(block: Block | number, size: number): Block {
+	#need(block: BlockBuffer | number, size: number): BlockBuffer {
 		return typeof block === 'number' ? this.outOfMemory(size, block) : block;
 	}
 
@@ -252,13 +257,13 @@ export class Blocks implements Memory {
 	// ---- Ending them ------------------------------------------------------------------------------------------------
 
 	/** Whether a block of this kind is still one. */
-	isLive(block: Block): boolean {
-		return !Block.isFreed(block) && Block.backingOf(block).sort.isLive(block);
+	isLive(block: BlockBuffer): boolean {
+		return !BlockBuffer.isFreed(block) && BlockBuffer.backingOf(block).sort.isLive(block);
 	}
 
 	/** Checks that a value is a block of this kind that has not been freed. */
-	held(block: unknown): Block {
-		if (!Block.isBlock(block)) {
+	held(block: unknown): BlockBuffer {
+		if (!BlockBuffer.isBlock(block)) {
 			if (!isView(block)) throw invalidArgType('block', 'a Buffer that this kind allocated', block);
 			throw daxkindError(
 				'ERR_DAXKIND_NOT_A_BLOCK',
@@ -266,9 +271,9 @@ export class Blocks implements Memory {
 			);
 		}
 		this.checkOpen();
-		const { owner, sort } = Block.backingOf(block);
+		const { owner, sort } = BlockBuffer.backingOf(block);
 		if (owner !== this.owner) throw wrongKind('block');
-		if (Block.isFreed(block)) throw freedAlready('');
+		if (BlockBuffer.isFreed(block)) throw freedAlready('');
 		if (!sort.isLive(block)) throw freedAlready(' elsewhere');
 		sort.checkUsable(block);
 		return block;
@@ -278,11 +283,11 @@ export class Blocks implements Memory {
 	free(value: unknown): void {
 		if (value === null || value === undefined) return;
 		const block = this.held(value);
-		Block.backingOf(block).sort.free(block);
+		BlockBuffer.backingOf(block).sort.free(block);
 	}
 
-	usableSize(block: Block): number {
-		return this.ledger === undefined ? this.heap.usableSize(Block.backingOf(block).code) : block.length;
+	usableSize(block: BlockBuffer): number {
+		return this.ledger === undefined ? this.heap.usableSize(BlockBuffer.backingOf(block).code) : block.length;
 	}
 
 	/** Gives the memory of a raw handle back that is another thread's block, or may be. False if the handle is not out. */

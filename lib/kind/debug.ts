@@ -12,7 +12,7 @@ export function isDebugging(): boolean {
 }
 
 /** Bytes behind a block, and before it at least. */
-export const redZone = 16;
+export const leastRedZone = 16;
 
 /** The patterns: of red zones, of memory that was never written, of freed memory. */
 const zoneByte = 0xfd;
@@ -77,33 +77,33 @@ export class DebugLedger {
 	 * Prepares the memory of a new block.
 	 *
 	 * @param memory The block with its red zones.
-	 * @param zone Bytes of the first red zone.
+	 * @param redZone Bytes of the first red zone.
 	 * @param isHeld Whether it has not been freed, asked later.
 	 * @param stack Where it was called for.
 	 */
 	allocated(
 		generation: number,
 		memory: Uint8Array,
-		zone: number,
+		redZone: number,
 		length: number,
 		bytes: number,
 		isHeld: () => boolean,
 		stack: string,
 	): void {
-		memory.fill(zoneByte, 0, zone);
-		memory.fill(freshByte, zone, zone + length);
-		memory.fill(zoneByte, zone + length);
+		memory.fill(zoneByte, 0, redZone);
+		memory.fill(freshByte, redZone, redZone + length);
+		memory.fill(zoneByte, redZone + length);
 		if (this.#allocations.size >= this.#sweepAt) this.#forgetFreed();
 		this.#allocations.set(generation, { stack, bytes, isHeld });
 	}
 
 	/** Throws if something was written beside the block. */
-	checkZones(generation: number, memory: Uint8Array, zone: number, length: number): void {
-		const before = firstOther(memory.subarray(0, zone), zoneByte);
-		const behind = firstOther(memory.subarray(zone + length), zoneByte);
+	checkZones(generation: number, memory: Uint8Array, redZone: number, length: number): void {
+		const before = firstOther(memory.subarray(0, redZone), zoneByte);
+		const behind = firstOther(memory.subarray(redZone + length), zoneByte);
 		// Of memory that is lost, and reads as zeros, nothing can be said.
 		if ((before < 0 && behind < 0) || native.isLost(memory)) return;
-		const where = before < 0 ? `${behind} bytes behind its end` : `${zone - before} bytes before its start`;
+		const where = before < 0 ? `${behind} bytes behind its end` : `${redZone - before} bytes before its start`;
 		const { stack } = this.#allocations.get(generation) ?? { stack: '    (another thread)' };
 		throw daxkindError(
 			'ERR_DAXKIND_OVERRUN',

@@ -4,16 +4,16 @@ import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, re
 import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
 import { outOfRange, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
-import { type DeviceKindRequest, type KindHandle, native } from '../native.ts';
+import { type DeviceKindRequest, type KindHold, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';
 import { attachAs, Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
-import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
+import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
-export interface DeviceKindOptions extends NoticeOptions {
+export interface DeviceKindOptions extends KindNoticeOptions {
 	/** Where in the device the kind begins, in bytes: a multiple of the device's alignment. Default 0. */
 	offset?: number;
 	/** How much of the device it has, in bytes: a multiple of the device's alignment. Default: all behind `offset`. */
@@ -128,7 +128,7 @@ function explained(error: unknown, { device, request: [path, offset, size] }: Ch
 }
 
 /** Makes the Kind of a handle that native code has made in attaching. */
-export let deviceKindOf: (handle: KindHandle) => DeviceKind;
+export let deviceKindOf: (hold: KindHold) => DeviceKind;
 
 /**
  * Volatile memory in a device-DAX device (/dev/daxX.Y): an nvdimm namespace in devdax mode, Soft Reserved memory, CXL memory. There is no
@@ -157,11 +157,11 @@ export class DeviceKind extends Kind {
 	readonly dax = true;
 
 	static {
-		deviceKindOf = (handle) => new DeviceKind(handle);
+		deviceKindOf = (hold) => new DeviceKind(hold);
 	}
 
-	private constructor(handle: KindHandle, notices?: CheckedNotices) {
-		super(handle, notices);
+	private constructor(hold: KindHold, notices?: CheckedNotices) {
+		super(hold, notices);
 	}
 
 	static override attach(shared: SharedKind): DeviceKind {
@@ -203,7 +203,7 @@ export class DeviceKind extends Kind {
 		return {
 			create: () => native.kindCreateDevice(...checked.request),
 			createAsync: () => native.kindCreateDeviceAsync(...checked.request),
-			kindOf: (handle) => new DeviceKind(handle, checked.notices),
+			kindOf: (hold) => new DeviceKind(hold, checked.notices),
 			explained: (error) => explained(error, checked),
 		};
 	}

@@ -1,5 +1,5 @@
 // The blocks of size 0: they have no memory.
-import { Backing, Block, type Caller, type Sort } from './block.ts';
+import { Backing, BlockBuffer, type Caller, type Sort } from './block.ts';
 import { emptyCode } from './codes.ts';
 import type { Memory } from './memory.ts';
 
@@ -12,26 +12,26 @@ export class Empty implements Sort {
 		this.#memory = memory;
 	}
 
-	make(): Block {
-		return new Block(new Backing(this.#memory.owner, this, new ArrayBuffer(0), 0, emptyCode), 0, 0);
+	make(): BlockBuffer {
+		return new BlockBuffer(new Backing(this.#memory.owner, this, new ArrayBuffer(0), 0, emptyCode), 0, 0);
 	}
 
 	isLive(): boolean {
 		return true;
 	}
 	checkUsable(): void {}
-	free(block: Block): void {
-		Block.release(block);
+	free(block: BlockBuffer): void {
+		BlockBuffer.release(block);
 	}
 	usableSize(): number {
 		return 0;
 	}
-	content(): Uint8Array {
+	bytesOf(): Uint8Array {
 		return new Uint8Array(0);
 	}
 	resize(): undefined {}
 	shrink(): undefined {}
-	replace(size: number, caller: Caller): Block | number {
+	replace(size: number, caller: Caller): BlockBuffer | number {
 		return this.#memory.allocate(size, caller);
 	}
 	moveBetter(): undefined {}

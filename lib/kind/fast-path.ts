@@ -6,7 +6,7 @@
 // V8 inlines 920 bytes of bytecode into a loop that calls them, and functions for their parts are more than that.
 import { invalidThis } from '../errors.ts';
 import { native } from '../native.ts';
-import { type Backing, Block, type Caller } from './block.ts';
+import { type Backing, BlockBuffer, type Caller } from './block.ts';
 import * as codes from './codes.ts';
 
 const {
@@ -29,7 +29,7 @@ const {
 
 // V8 knows what the constants of this module are, and looks at an import each time: a tenth of malloc and free.
 const { classFor, smallRunCode, unitsOf } = codes;
-const { isBlock, backingOf, offsetOf, release } = Block;
+const { isBlock, backingOf, offsetOf, release } = BlockBuffer;
 
 /** The first word of a magazine is its top, which is the index of its newest entry in it. */
 const codeMask = codes.magazines - 1;
@@ -182,7 +182,7 @@ const nothing = new Int32Array(0);
 
 /** All that is not the fast path. */
 export interface SlowPath {
-	malloc(size: number, caller: Caller): Block;
+	malloc(size: number, caller: Caller): BlockBuffer;
 	free(value: unknown): void;
 }
 
@@ -263,7 +263,7 @@ export abstract class Allocator {
 				const backing = this.#backings[((cache[entry]! + 1) << unitsShift) | (code & codeMask)];
 				// Its ArrayBuffer may have been moved away by transfer().
 				if (backing !== undefined && backing.code === code && backing.bytes.length > 0) {
-					const block = new Block(backing, cache[entry + 1]!, size);
+					const block = new BlockBuffer(backing, cache[entry + 1]!, size);
 					cache[magazine] = top - entryWords;
 					if (backing.units > 0) cache[cachedUnitsWord]! -= backing.units;
 					return block;

@@ -2,14 +2,14 @@
 import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
-import { type KindHandle, native } from '../native.ts';
+import { type KindHold, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
 import { adopt, attachAs, Kind } from './kind.ts';
-import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
+import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
-export interface FixedKindOptions extends NoticeOptions {
+export interface FixedKindOptions extends KindNoticeOptions {
 	/** As of a {@link PmemKind}. */
 	debug?: boolean;
 }
@@ -17,7 +17,7 @@ export interface FixedKindOptions extends NoticeOptions {
 const names = ['debug', ...noticeOptions];
 
 /** Makes the Kind of a handle that native code has made in attaching. */
-export let fixedKindOf: (handle: KindHandle) => FixedKind;
+export let fixedKindOf: (hold: KindHold) => FixedKind;
 
 /**
  * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
@@ -38,11 +38,11 @@ export let fixedKindOf: (handle: KindHandle) => FixedKind;
  */
 export class FixedKind extends Kind {
 	static {
-		fixedKindOf = (handle) => new FixedKind(handle);
+		fixedKindOf = (hold) => new FixedKind(hold);
 	}
 
-	private constructor(handle: KindHandle, notices?: CheckedNotices) {
-		super(handle, notices);
+	private constructor(hold: KindHold, notices?: CheckedNotices) {
+		super(hold, notices);
 	}
 
 	static override attach(shared: SharedKind): FixedKind {
@@ -68,7 +68,7 @@ export class FixedKind extends Kind {
 		const notices = checkNotices(given);
 		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
-		const handle = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		return adopt(handle, () => new FixedKind(handle, notices), stack);
+		const hold = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
+		return adopt(hold, () => new FixedKind(hold, notices), stack);
 	}
 }

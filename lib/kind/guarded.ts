@@ -1,33 +1,33 @@
 // The blocks of debug mode: each has an ArrayBuffer of its own, between two red zones.
 import { native } from '../native.ts';
-import { Backing, Block } from './block.ts';
-import { clear } from './content.ts';
-import { type DebugLedger, redZone } from './debug.ts';
+import { Backing, BlockBuffer } from './block.ts';
+import { clear } from './bytes.ts';
+import { type DebugLedger, leastRedZone } from './debug.ts';
 import type { Memory } from './memory.ts';
 import { placeOf, Referenced } from './referenced.ts';
 import { corrupted, freedAlready } from './refusals.ts';
-import type { Place } from './thread-heap.ts';
+import type { FoundMemory } from './thread-heap.ts';
 
 const { referenceGuarded } = native.kindLayout;
 
 export class Guarded extends Referenced {
 	readonly #ledger: DebugLedger;
 
-	constructor(memory: Memory, ledger: DebugLedger, generation: number, zone: number) {
-		super(memory, generation, true, zone);
+	constructor(memory: Memory, ledger: DebugLedger, generation: number, redZone: number) {
+		super(memory, generation, true, redZone);
 		this.#ledger = ledger;
 	}
 
-	override free(block: Block): void {
+	override free(block: BlockBuffer): void {
 		const { heap, views, path } = this.memory;
-		const { generation, zone } = this;
-		const { segment, buffer, code } = Block.backingOf(block);
-		const offset = Block.offsetOf(block);
+		const { generation, redZone } = this;
+		const { segment, buffer, code } = BlockBuffer.backingOf(block);
+		const offset = BlockBuffer.offsetOf(block);
 		const length = this.lengthOf(block);
-		const memory = views.plain(segment, offset, zone + length + redZone);
+		const memory = views.plain(segment, offset, redZone + length + leastRedZone);
 		const bytes = heap.usableSize(code);
 		try {
-			this.#ledger.checkZones(generation, memory, zone, length);
+			this.#ledger.checkZones(generation, memory, redZone, length);
 		} catch (error) {
 			// It is one if nobody has freed the block, and filled its memory, meanwhile.
 			if (!this.isLive(block)) throw freedAlready(' elsewhere');
@@ -37,7 +37,7 @@ export class Guarded extends Referenced {
 			if (native.kindFree(heap.id, segment, offset) !== 0) throw corrupted(path);
 		};
 		const quarantine = () => native.kindQuarantine(heap.id, segment, offset, generation, buffer);
-		if (Block.end(block, quarantine) !== 0) throw freedAlready(' elsewhere');
+		if (BlockBuffer.end(block, quarantine) !== 0) throw freedAlready(' elsewhere');
 		try {
 			this.#ledger.freed(generation, memory, bytes, giveBack);
 		} catch (error) {
@@ -46,10 +46,10 @@ export class Guarded extends Referenced {
 		}
 	}
 
-	override reference(block: Block): { length: number; offset: number; generation: number } {
-		const { segment } = Block.backingOf(block);
+	override reference(block: BlockBuffer): { length: number; offset: number; generation: number } {
+		const { segment } = BlockBuffer.backingOf(block);
 		const length = this.lengthOf(block);
-		native.kindShareBlock(this.memory.heap.id, segment, Block.offsetOf(block), this.generation);
+		native.kindShareBlock(this.memory.heap.id, segment, BlockBuffer.offsetOf(block), this.generation);
 		return { length, offset: placeOf(block), generation: this.generation };
 	}
 }
@@ -58,7 +58,7 @@ export class Guarded extends Referenced {
 export interface GuardedRequest {
 	size: number;
 	/** Bytes of its first red zone. */
-	zone: number;
+	redZone: number;
 	isZeroed: boolean;
 	/** Where it was called for. */
 	stack: string;
@@ -72,20 +72,20 @@ export interface GuardedRequest {
 export function makeGuarded(
 	memory: Memory,
 	ledger: DebugLedger,
-	{ code, segment, offset }: Place,
-	{ size, zone, isZeroed, stack }: GuardedRequest,
+	{ code, segment, offset }: FoundMemory,
+	{ size, redZone, isZeroed, stack }: GuardedRequest,
 	take: () => void,
-): Block {
+): BlockBuffer {
 	const { heap, views, owner } = memory;
-	const whole = views.plain(segment, offset, zone + size + redZone);
-	const sort = new Guarded(memory, ledger, 0, zone);
-	const backing = new Backing(owner, sort, views.window(segment, offset + zone, size), segment, code);
-	const block = Block.at(backing, offset, 0, size);
-	const generation = native.kindReference(heap.id, segment, offset, size, zone, referenceGuarded);
+	const whole = views.plain(segment, offset, redZone + size + leastRedZone);
+	const sort = new Guarded(memory, ledger, 0, redZone);
+	const backing = new Backing(owner, sort, views.window(segment, offset + redZone, size), segment, code);
+	const block = BlockBuffer.at(backing, offset, 0, size);
+	const generation = native.kindReference(heap.id, segment, offset, size, redZone, referenceGuarded);
 	sort.generation = generation;
 	try {
 		const isHeld = () => native.kindDereference(heap.id, segment, offset, generation) !== undefined;
-		ledger.allocated(generation, whole, zone, size, heap.usableSize(code), isHeld, stack);
+		ledger.allocated(generation, whole, redZone, size, heap.usableSize(code), isHeld, stack);
 		if (isZeroed) clear(block);
 		take();
 	} catch (error) {

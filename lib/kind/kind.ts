@@ -15,8 +15,8 @@ import {
 } from '../errors.ts';
 import { keepGuardArmed } from '../guard.ts';
 import { type AbortableOptions, checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
-import { type KindHandle, native } from '../native.ts';
-import { Block, FastBuffer } from './block.ts';
+import { type KindHold, native } from '../native.ts';
+import { BlockBuffer, FastBuffer } from './block.ts';
 import { Blocks } from './blocks.ts';
 import { codeFor } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
@@ -45,14 +45,14 @@ const debugCache = new Int32Array(0);
 const noNotices = checkNotices({});
 
 /** Handles that native code has made and no Kind has taken yet. */
-const made = new WeakSet<KindHandle>();
+const made = new WeakSet<KindHold>();
 
 /**
  * Makes a handle from native code a Kind; no other can become one. If that fails, the kind is let go of.
  *
  * @param stack Where the kind was asked for.
  */
-export function adopt<K extends Kind>(handle: KindHandle, make: () => K, stack: string): K {
+export function adopt<K extends Kind>(handle: KindHold, make: () => K, stack: string): K {
 	keepGuardArmed();
 	try {
 		made.add(handle);
@@ -76,7 +76,7 @@ export let nodesOf: (kind: Kind) => { node: number; bytes: number }[];
 export let attachAs: <K extends Kind>(type: KindClass<K>, shared: SharedKind) => K;
 
 /** What makes the Kind of a handle, by the handle's type. */
-export type KindMakers = Record<KindHandle['type'], (handle: KindHandle) => Kind>;
+export type KindMakers = Record<KindHold['type'], (handle: KindHold) => Kind>;
 let makers: KindMakers;
 
 /** Says which kinds there are: a class cannot know those that extend it, so the door of this folder does. */
@@ -105,7 +105,7 @@ export abstract class Kind extends Allocator {
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared = false;
 
-	protected constructor(handle: KindHandle, notices: CheckedNotices = noNotices) {
+	protected constructor(handle: KindHold, notices: CheckedNotices = noNotices) {
 		super();
 		if (!made.delete(handle)) throw illegalConstructor();
 		this.path = handle.path;
@@ -224,7 +224,7 @@ export abstract class Kind extends Allocator {
 		if (block === null || block === undefined) return 0;
 		if (typeof block === 'number') return this.#usableRaw(block);
 		const held = this.#blocks.held(block);
-		return Block.backingOf(held).sort.usableSize(held);
+		return BlockBuffer.backingOf(held).sort.usableSize(held);
 	}
 
 	/**
@@ -239,13 +239,13 @@ export abstract class Kind extends Allocator {
 		Kind.#check(this);
 		if (block === null || block === undefined) return undefined;
 		const held = this.#blocks.held(block);
-		return Block.backingOf(held).sort.moveBetter(held);
+		return BlockBuffer.backingOf(held).sort.moveBetter(held);
 	}
 
 	/** The kind of a block that has not been freed; undefined for everything else. */
 	static of(value: unknown): Kind | undefined {
-		if (!Block.isBlock(value)) return undefined;
-		const kind = Block.backingOf(value).owner as Kind;
+		if (!BlockBuffer.isBlock(value)) return undefined;
+		const kind = BlockBuffer.backingOf(value).owner as Kind;
 		return kind.#blocks.isOpen && kind.#blocks.isLive(value) ? kind : undefined;
 	}
 
@@ -403,7 +403,7 @@ export abstract class Kind extends Allocator {
 	ref(block: Buffer): BlockReference {
 		Kind.#check(this);
 		const held = this.#blocks.held(block);
-		return { type: 'daxkind.Block', kind: this.#number, ...Block.backingOf(held).sort.reference(held) };
+		return { type: 'daxkind.Block', kind: this.#number, ...BlockBuffer.backingOf(held).sort.reference(held) };
 	}
 
 	/**

@@ -1,7 +1,7 @@
 // Telling the owner of a kind what the kind has lost.
 import { requireCallback } from '../arguments.ts';
 import { type LossTarget, unwatchLosses, watchLosses } from '../losses.ts';
-import { type KindHandle, type LostPlace, type MediaErrorCause, type NativeLoss, native } from '../native.ts';
+import { type KindHold, type LostPlace, type MediaErrorCause, type NativeLoss, native } from '../native.ts';
 import type { BlockReference } from './references.ts';
 import type { Views } from './views.ts';
 
@@ -70,7 +70,7 @@ export class LossWatch implements LossTarget {
 	readonly #path: string;
 	readonly #kind: Watched;
 
-	constructor({ id, number, path }: KindHandle, kind: Watched, onMediaError: KindMediaErrorOptions['onMediaError']) {
+	constructor({ id, number, path }: KindHold, kind: Watched, onMediaError: KindMediaErrorOptions['onMediaError']) {
 		this.#id = id;
 		this.#number = number;
 		this.#path = path;
@@ -108,8 +108,8 @@ export class LossWatch implements LossTarget {
 		bytes: number;
 		what: Pick<KindMediaError, 'sort' | 'block' | 'reference' | 'handle'>;
 	} {
-		const { sort, offset, length, zone = 0, bytes = length, generation = 0, handle } = place;
-		const begin = offset + zone;
+		const { sort, offset, length, zone: redZone = 0, bytes = length, generation = 0, handle } = place;
+		const begin = offset + redZone;
 		if (sort === 'free') return { begin: offset, bytes: length, what: { sort } };
 		if (sort === 'raw') return { begin: offset, bytes: length, what: { sort: 'handle', handle: handle! } };
 		if (place.isShared) {

@@ -1,15 +1,15 @@
 // What creating a kind consists of, whatever its sort: the calls of native code, what their errors mean, and letting go of what nobody
 // gets.
 import { type CheckedJobOptions, finish, throwIfAborted } from '../jobs.ts';
-import { type KindHandle, type NativeJob, native } from '../native.ts';
+import { type KindHold, type NativeJob, native } from '../native.ts';
 import { type KindProgress, progressOf } from './jobs.ts';
 import { adopt, type Kind } from './kind.ts';
 
 /** One sort of kind, with what was asked for. */
 export interface Recipe<K extends Kind> {
-	create(): KindHandle;
-	createAsync(): NativeJob<KindHandle>;
-	kindOf(handle: KindHandle): K;
+	create(): KindHold;
+	createAsync(): NativeJob<KindHold>;
+	kindOf(hold: KindHold): K;
 	/** Gives an error of native code its reason. */
 	explained(error: unknown): unknown;
 	/** Refuses a kind that is not as it has to be, by throwing. */
@@ -18,13 +18,13 @@ export interface Recipe<K extends Kind> {
 
 /** @param stack Where the kind was asked for. */
 export function makeKind<K extends Kind>(recipe: Recipe<K>, stack: string): K {
-	let handle: KindHandle;
+	let hold: KindHold;
 	try {
-		handle = recipe.create();
+		hold = recipe.create();
 	} catch (error) {
 		throw recipe.explained(error);
 	}
-	const kind = adopt(handle, () => recipe.kindOf(handle), stack);
+	const kind = adopt(hold, () => recipe.kindOf(hold), stack);
 	try {
 		recipe.check?.(kind);
 	} catch (error) {
@@ -40,14 +40,14 @@ export async function makeKindAsync<K extends Kind>(
 	stack: string,
 	options: CheckedJobOptions<KindProgress>,
 ): Promise<K> {
-	let handle: KindHandle;
+	let hold: KindHold;
 	try {
-		const discard = (unwanted: KindHandle) => finish(() => native.kindCloseAsync(unwanted.id), {});
-		handle = await finish(() => recipe.createAsync(), options, { progressOf, discard });
+		const discard = (unwanted: KindHold) => finish(() => native.kindCloseAsync(unwanted.id), {});
+		hold = await finish(() => recipe.createAsync(), options, { progressOf, discard });
 	} catch (error) {
 		throw recipe.explained(error);
 	}
-	const kind = adopt(handle, () => recipe.kindOf(handle), stack);
+	const kind = adopt(hold, () => recipe.kindOf(hold), stack);
 	try {
 		throwIfAborted(options.signal);
 		recipe.check?.(kind);

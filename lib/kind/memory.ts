@@ -1,5 +1,5 @@
 // What the sorts of blocks have to know of their kind in this thread: not the Kind itself, whose methods a script can replace.
-import type { Block, Caller } from './block.ts';
+import type { BlockBuffer, Caller } from './block.ts';
 import type { ThreadHeap } from './thread-heap.ts';
 import type { Views } from './views.ts';
 
@@ -11,11 +11,11 @@ export interface Memory {
 	readonly heap: ThreadHeap;
 	readonly views: Views;
 	/** How many bytes a block with memory could hold; in debug mode no more than it has. */
-	usableSize(block: Block): number;
+	usableSize(block: BlockBuffer): number;
 	/** Tells the owner if memory runs short, after some has been taken. */
 	noticePressure(): void;
 	/** Another block, as malloc makes it; a status if there is no memory. */
-	allocate(size: number, caller: Caller): Block | number;
+	allocate(size: number, caller: Caller): BlockBuffer | number;
 	/** Another one that the garbage collector frees. */
-	allocateCollected(size: number): Block | number;
+	allocateCollected(size: number): BlockBuffer | number;
 }

@@ -2,13 +2,13 @@
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidArgValue, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
-import { type KindHandle, type NodeKindRequest, native } from '../native.ts';
+import { type KindHold, type NodeKindRequest, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';
 import { attachAs, Kind, nodesOf } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { kmemNodes, requireNodes } from './nodes.ts';
-import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
+import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import { minPmemSize } from './pmem-kind.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
@@ -18,7 +18,7 @@ const { chunkSize } = native.kindLayout;
 const policies = ['bind', 'preferred', 'interleave'] as const;
 const hugePageModes = ['default', 'always', 'never'] as const;
 
-export interface NodeKindOptions extends NoticeOptions {
+export interface NodeKindOptions extends KindNoticeOptions {
 	/**
 	 * - `bind`: memory of these nodes alone; when they are full, the kind is out of memory (MPOL_BIND).
 	 * - `preferred`: of these nodes as long as they have room, then of others (MPOL_PREFERRED_MANY; before Linux 5.15, of the first node).
@@ -147,7 +147,7 @@ function sandboxed(error: unknown, path: string): unknown {
 }
 
 /** Makes the Kind of a handle that native code has made in attaching. */
-export let nodeKindOf: (handle: KindHandle) => NodeKind;
+export let nodeKindOf: (hold: KindHold) => NodeKind;
 
 /**
  * Volatile memory of NUMA nodes: anonymous memory that mbind has the kernel take from there. It is memkind's DAX_KMEM kinds for what
@@ -181,13 +181,13 @@ export class NodeKind extends Kind {
 	#hasWarned = false;
 
 	static {
-		nodeKindOf = (handle) => new NodeKind(handle);
+		nodeKindOf = (hold) => new NodeKind(hold);
 	}
 
-	private constructor(handle: KindHandle, notices?: CheckedNotices) {
-		super(handle, notices);
-		this.wanted = Object.freeze([...handle.nodes]);
-		this.policy = policies[handle.policy]!;
+	private constructor(hold: KindHold, notices?: CheckedNotices) {
+		super(hold, notices);
+		this.wanted = Object.freeze([...hold.nodes]);
+		this.policy = policies[hold.policy]!;
 	}
 
 	static override attach(shared: SharedKind): NodeKind {
@@ -227,7 +227,7 @@ export class NodeKind extends Kind {
 		return {
 			create: () => native.kindCreateNode(...checked.request),
 			createAsync: () => native.kindCreateNodeAsync(...checked.request),
-			kindOf: (handle) => new NodeKind(handle, checked.notices),
+			kindOf: (hold) => new NodeKind(hold, checked.notices),
 			explained: (error) => explained(error, checked.request[0]),
 		};
 	}

@@ -7,7 +7,7 @@ import {
 	pressureOptions,
 } from './pressure.ts';
 
-export interface NoticeOptions extends KindPressureOptions, KindMediaErrorOptions {}
+export interface KindNoticeOptions extends KindPressureOptions, KindMediaErrorOptions {}
 
 /** The names of the options. */
 export const noticeOptions = [...pressureOptions, ...mediaErrorOptions] as const;
@@ -18,6 +18,6 @@ export type CheckedNotices = CheckedPressureOptions & {
 };
 
 /** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
-export function checkNotices(options: NoticeOptions): CheckedNotices {
+export function checkNotices(options: KindNoticeOptions): CheckedNotices {
 	return { ...checkPressureOptions(options), ...checkMediaErrorOptions(options) };
 }

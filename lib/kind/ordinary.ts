@@ -2,9 +2,9 @@
 // which is in fast-path.ts.
 import { native } from '../native.ts';
 import type { Backings } from './backings.ts';
-import { Backing, Block, type Caller, type Sort } from './block.ts';
+import { Backing, BlockBuffer, type Caller, type Sort } from './block.ts';
+import { copy, firstOf } from './bytes.ts';
 import { codeFor } from './codes.ts';
-import { copy, firstOf } from './content.ts';
 import { isFor, takeResult } from './fast-path.ts';
 import type { Memory } from './memory.ts';
 import { share } from './referenced.ts';
@@ -25,11 +25,11 @@ export class Ordinary implements Sort {
 	}
 
 	/** A block of `size` bytes at a place that was found, or is held, for it. */
-	make(code: number, segment: number, offset: number, size: number): Block {
+	make(code: number, segment: number, offset: number, size: number): BlockBuffer {
 		const { owner, views } = this.#memory;
-		if (offset + size <= segmentSize) return new Block(this.#backing(code, segment), offset, size);
+		if (offset + size <= segmentSize) return new BlockBuffer(this.#backing(code, segment), offset, size);
 		const backing = new Backing(owner, this, views.window(segment, offset, size), segment, code);
-		return Block.at(backing, offset, 0, size);
+		return BlockBuffer.at(backing, offset, 0, size);
 	}
 
 	#backing(code: number, index: number): Backing {
@@ -49,40 +49,40 @@ export class Ordinary implements Sort {
 
 	checkUsable(): void {}
 
-	free(block: Block): void {
+	free(block: BlockBuffer): void {
 		const { heap, path } = this.#memory;
-		if (Block.giveBack(block, heap) !== 0) throw corrupted(path);
+		if (BlockBuffer.giveBack(block, heap) !== 0) throw corrupted(path);
 	}
 
-	usableSize(block: Block): number {
-		return this.#memory.heap.usableSize(Block.backingOf(block).code);
+	usableSize(block: BlockBuffer): number {
+		return this.#memory.heap.usableSize(BlockBuffer.backingOf(block).code);
 	}
 
 	/** The length of a block. Of one whose ArrayBuffer has been transferred, it is the usable size: the Buffer has none. */
-	#lengthOf(block: Block): number {
+	#lengthOf(block: BlockBuffer): number {
 		return block.length > 0 ? block.length : this.usableSize(block);
 	}
 
-	content(block: Block, most: number): Uint8Array {
+	bytesOf(block: BlockBuffer, most: number): Uint8Array {
 		if (block.length > 0) return firstOf(block, most);
-		const { segment } = Block.backingOf(block);
-		return this.#memory.views.plain(segment, Block.offsetOf(block), min(most, this.#lengthOf(block)));
+		const { segment } = BlockBuffer.backingOf(block);
+		return this.#memory.views.plain(segment, BlockBuffer.offsetOf(block), min(most, this.#lengthOf(block)));
 	}
 
-	resize(block: Block, size: number): Block | undefined {
+	resize(block: BlockBuffer, size: number): BlockBuffer | undefined {
 		const { heap } = this.#memory;
 		if (size > heap.capacity) return undefined;
-		const { code: had, segment } = Block.backingOf(block);
+		const { code: had, segment } = BlockBuffer.backingOf(block);
 		// An aligned block, and one that shrank in a full kind, has more than its size would take.
-		if (size > block.length && size <= heap.usableSize(had)) return this.#rename(block, had, size);
+		if (size > block.length && size <= heap.usableSize(had)) return this.#relength(block, had, size);
 		const code = codeFor(size, heap.unitSize);
-		if (code === had) return this.#rename(block, code, size);
+		if (code === had) return this.#relength(block, code, size);
 		if (code < runCode || had < runCode) return undefined;
-		const offset = Block.offsetOf(block);
+		const offset = BlockBuffer.offsetOf(block);
 		// There is no ArrayBuffer over what is behind the kind's end.
 		if (segment * segmentSize + offset + size > heap.capacity) return undefined;
 		const resized = this.make(code, segment, offset, size);
-		if (Block.end(block, () => heap.resize(code, segment, offset)) !== 0) return undefined;
+		if (BlockBuffer.end(block, () => heap.resize(code, segment, offset)) !== 0) return undefined;
 		try {
 			this.#memory.noticePressure();
 		} catch {
@@ -91,25 +91,25 @@ export class Ordinary implements Sort {
 		return resized;
 	}
 
-	shrink(block: Block, size: number): Block {
-		return this.#rename(block, Block.backingOf(block).code, size);
+	shrink(block: BlockBuffer, size: number): BlockBuffer {
+		return this.#relength(block, BlockBuffer.backingOf(block).code, size);
 	}
 
 	/** The same piece of memory as a Buffer of another length; the old Buffer is a block no more. */
-	#rename(block: Block, code: number, size: number): Block {
-		const renamed = this.make(code, Block.backingOf(block).segment, Block.offsetOf(block), size);
-		Block.release(block);
+	#relength(block: BlockBuffer, code: number, size: number): BlockBuffer {
+		const renamed = this.make(code, BlockBuffer.backingOf(block).segment, BlockBuffer.offsetOf(block), size);
+		BlockBuffer.release(block);
 		return renamed;
 	}
 
-	replace(size: number, caller: Caller): Block | number {
+	replace(size: number, caller: Caller): BlockBuffer | number {
 		return this.#memory.allocate(size, caller);
 	}
 
-	moveBetter(block: Block): Block | undefined {
+	moveBetter(block: BlockBuffer): BlockBuffer | undefined {
 		const { heap, path } = this.#memory;
-		const { code, segment } = Block.backingOf(block);
-		const offset = Block.offsetOf(block);
+		const { code, segment } = BlockBuffer.backingOf(block);
+		const offset = BlockBuffer.offsetOf(block);
 		// Without a length, its ArrayBuffer has been transferred.
 		if (code >= runCode || block.length === 0) return undefined;
 		const place = heap.findBetter(code, segment, offset);
@@ -122,11 +122,11 @@ export class Ordinary implements Sort {
 			if (status === 0) takeResult(heap.cache);
 			return status;
 		};
-		if (Block.end(block, leave) !== 0) throw corrupted(path);
+		if (BlockBuffer.end(block, leave) !== 0) throw corrupted(path);
 		return moved;
 	}
 
-	reference(block: Block): { length: number; offset: number; generation: number } {
+	reference(block: BlockBuffer): { length: number; offset: number; generation: number } {
 		return share(this.#memory, block, this.#lengthOf(block), false);
 	}
 }

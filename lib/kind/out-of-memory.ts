@@ -12,7 +12,7 @@ import { constants } from 'node:buffer';
  */
 export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'quota' | 'node-full' | 'fragmented' | 'buffer-limit';
 
-interface Failure {
+interface OutOfMemoryDetails {
 	requested: number;
 	capacity: number;
 	allocated: number;
@@ -25,7 +25,7 @@ interface Failure {
 	path: string;
 }
 
-const words: Record<OutOfMemoryReason, (failure: Failure) => string> = {
+const words: Record<OutOfMemoryReason, (failure: OutOfMemoryDetails) => string> = {
 	limit: () => "it would pass the kind's capacity; free blocks, or create the kind with a larger maxSize",
 	'file-system-full': () =>
 		'the file system is full, or the quota of its directory on XFS is used up; free blocks, or make room in it',
@@ -41,7 +41,7 @@ const words: Record<OutOfMemoryReason, (failure: Failure) => string> = {
 	'buffer-limit': () => `no Buffer of this Node can be longer than ${constants.MAX_LENGTH} bytes`,
 };
 
-function ofGarbage({ collectable }: Failure): string {
+function ofGarbage({ collectable }: OutOfMemoryDetails): string {
 	if (collectable === 0) return '';
 	return `. Up to ${collectable} bytes, in blocks of buffer(), may be garbage: it comes back in a later turn of the event loop (bufferAsync waits for it)`;
 }
@@ -59,7 +59,7 @@ export class OutOfMemoryError extends Error {
 	readonly collectable: number;
 	readonly reason: OutOfMemoryReason;
 
-	constructor(what: Failure) {
+	constructor(what: OutOfMemoryDetails) {
 		super(
 			`Out of memory: cannot allocate ${what.requested} bytes of the kind on '${what.path}' ` +
 				`(${what.allocated} of ${what.capacity} bytes are allocated): ${words[what.reason](what)}${ofGarbage(what)}`,

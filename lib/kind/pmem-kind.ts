@@ -4,12 +4,12 @@ import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { granularityOf, type PmemGranularity, whyNoFile } from '../mapping/index.ts';
-import { type KindHandle, type KindRequest, native } from '../native.ts';
+import { type KindHold, type KindRequest, native } from '../native.ts';
 import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';
 import { attachAs, Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
-import { type CheckedNotices, checkNotices, type NoticeOptions, noticeOptions } from './notices.ts';
+import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
@@ -22,7 +22,7 @@ export const minPmemSize = 16 * 1024 * 1024;
 const defaultDecayMs = 10_000;
 const mostDecayMs = 86_400_000;
 
-export interface PmemKindOptions extends NoticeOptions {
+export interface PmemKindOptions extends KindNoticeOptions {
 	/**
 	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
 	 * allocated, never more than this. Default 0: what the file system, or the quota of the directory, has.
@@ -142,7 +142,7 @@ function notDax({ path, dax }: PmemKind): Error {
 }
 
 /** Whether a kind's file is on DAX: where the kernel does not say it and MAP_SYNC does not prove it, as its directory is by the rest. */
-function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHandle): boolean | undefined {
+function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHold): boolean | undefined {
 	if (dax !== undefined) return dax;
 	try {
 		const { mount, ...report } = inspect(path);
@@ -155,7 +155,7 @@ function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHandle): boolean |
 }
 
 /** Makes the Kind of a handle that native code has made in attaching. */
-export let pmemKindOf: (handle: KindHandle) => PmemKind;
+export let pmemKindOf: (hold: KindHold) => PmemKind;
 
 /**
  * Volatile memory from a directory on persistent-memory hardware; memkind's pmem kind.
@@ -189,14 +189,14 @@ export class PmemKind extends Kind {
 	readonly granularity: PmemGranularity;
 
 	static {
-		pmemKindOf = (handle) => new PmemKind(handle);
+		pmemKindOf = (hold) => new PmemKind(hold);
 	}
 
-	private constructor(handle: KindHandle, notices?: CheckedNotices) {
-		super(handle, notices);
-		this.dax = isOnDax(handle);
-		this.mapping = handle.sync ? 'sync' : 'shared';
-		this.granularity = granularityOf(handle.sync, handle.deviceMajor, handle.deviceMinor);
+	private constructor(hold: KindHold, notices?: CheckedNotices) {
+		super(hold, notices);
+		this.dax = isOnDax(hold);
+		this.mapping = hold.sync ? 'sync' : 'shared';
+		this.granularity = granularityOf(hold.sync, hold.deviceMajor, hold.deviceMinor);
 	}
 
 	static override attach(shared: SharedKind): PmemKind {
@@ -248,7 +248,7 @@ export class PmemKind extends Kind {
 		return {
 			create: () => native.kindCreate(...request),
 			createAsync: () => native.kindCreateAsync(...request),
-			kindOf: (handle) => new PmemKind(handle, notices),
+			kindOf: (hold) => new PmemKind(hold, notices),
 			explained: (error) => explained(error, checked),
 			check: (kind) => {
 				if (requireDax && !kind.dax) throw notDax(kind);

@@ -5,7 +5,7 @@ import * as codes from './codes.ts';
 import * as fastPath from './fast-path.ts';
 import * as rawTables from './raw-tables.ts';
 import { handleFreedAlready } from './refusals.ts';
-import type { Place } from './thread-heap.ts';
+import type { FoundMemory } from './thread-heap.ts';
 
 // V8 knows what the constants of this module are, and looks at an import each time.
 const { classFor, smallRunCode, smallRunCodeOf } = codes;
@@ -213,7 +213,7 @@ export class RawHandles extends rawTables.RawTables {
 	 *
 	 * @param take Takes the block, as the last step.
 	 */
-	handleFor({ code, segment, offset }: Place, take: () => void): number {
+	handleFor({ code, segment, offset }: FoundMemory, take: () => void): number {
 		const isRun = code > runCode;
 		const number = isRun ? this.numberOfRun(segment, offset) : this.numberOfSlot(code, segment, offset);
 		const states = this.states;

@@ -2,7 +2,7 @@
 // and asks native code for the rest. It knows places and codes; Buffers are for others.
 import { constants as osConstants } from 'node:os';
 import { invalidState, systemError } from '../errors.ts';
-import { type KindHandle, native } from '../native.ts';
+import { type KindHold, native } from '../native.ts';
 import type { Backings } from './backings.ts';
 import { codeFor, runCodeOf, unitsOf } from './codes.ts';
 import {
@@ -45,7 +45,7 @@ export function isOutOfQuota(status: number): boolean {
 }
 
 /** Memory that has been found for a block. It is nobody's until `take`. */
-export class Place {
+export class FoundMemory {
 	readonly code: number;
 	readonly segment: number;
 	/** In bytes. */
@@ -79,15 +79,15 @@ export class ThreadHeap {
 	readonly #commitCall: 'fallocate' | 'madvise';
 	readonly #backings: Backings;
 
-	constructor(handle: KindHandle, backings: Backings) {
-		this.id = handle.id;
-		this.capacity = handle.capacity;
-		this.owner = handle.owner;
-		this.unitShift = handle.unitShift;
-		this.unitSize = 2 ** handle.unitShift;
-		this.cache = new Int32Array(handle.cache);
-		this.#path = handle.path;
-		this.#commitCall = handle.type === 'node' ? 'madvise' : 'fallocate';
+	constructor(hold: KindHold, backings: Backings) {
+		this.id = hold.id;
+		this.capacity = hold.capacity;
+		this.owner = hold.owner;
+		this.unitShift = hold.unitShift;
+		this.unitSize = 2 ** hold.unitShift;
+		this.cache = new Int32Array(hold.cache);
+		this.#path = hold.path;
+		this.#commitCall = hold.type === 'node' ? 'madvise' : 'fallocate';
 		this.#backings = backings;
 	}
 
@@ -99,7 +99,7 @@ export class ThreadHeap {
 	 * @returns The place, or a status if there is no memory: -ENOMEM, -ENOSPC, -EDQUOT.
 	 * @throws SystemError of `fallocate`, or `madvise` on nodes, for an error that is not about memory.
 	 */
-	find(size: number, alignment: number): Place | number {
+	find(size: number, alignment: number): FoundMemory | number {
 		const { cache } = this;
 		const code = this.#codeOf(size, alignment);
 		if (code < runCode || alignment <= sizeQuantum) {
@@ -120,7 +120,7 @@ export class ThreadHeap {
 	 * @throws Error ERR_INVALID_STATE if it is not there any more: a script has put something of its own in the place of what the
 	 *   engine or Node calls, such as an array's iterator, and has called the kind from there.
 	 */
-	take({ entry, code, segment, offset }: Place): void {
+	take({ entry, code, segment, offset }: FoundMemory): void {
 		const { cache } = this;
 		const isThere = entry === 0 ? isResult(cache, segment, offset) : isNewest(cache, code, entry, segment, offset);
 		if (!isThere) throw invalidState('a script that ran in the middle of the call has taken the memory');
@@ -149,7 +149,7 @@ export class ThreadHeap {
 	}
 
 	/** Finds a better place for a block of a class, if there is one. It is nobody's until `take`. */
-	findBetter(code: number, segment: number, offset: number): Place | undefined {
+	findBetter(code: number, segment: number, offset: number): FoundMemory | undefined {
 		return native.kindTakeBetter(this.id, segment, offset) === 0 ? this.#result(code) : undefined;
 	}
 
@@ -172,7 +172,7 @@ export class ThreadHeap {
 	}
 
 	/** The newest block of a code in the cache, which has one. */
-	#newest(code: number): Place {
+	#newest(code: number): FoundMemory {
 		const { cache } = this;
 		const entry = newest(cache, code);
 		// Not only the newest: malloc takes the others without coming here.
@@ -180,10 +180,10 @@ export class ThreadHeap {
 			const { segment, offset } = this.resolver!(numberAt(cache, at));
 			setPlace(cache, at, segment, offset);
 		}
-		return new Place(code, segmentAt(cache, entry), offsetAt(cache, entry), entry);
+		return new FoundMemory(code, segmentAt(cache, entry), offsetAt(cache, entry), entry);
 	}
 
-	#result(code: number): Place {
-		return new Place(code, resultSegment(this.cache), resultOffset(this.cache), 0);
+	#result(code: number): FoundMemory {
+		return new FoundMemory(code, resultSegment(this.cache), resultOffset(this.cache), 0);
 	}
 }

@@ -7,7 +7,7 @@ import { type ByteRange, without } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
 import { systemError } from '../errors.ts';
 import { readable } from '../format.ts';
-import { type CheckedJobOptions, checkJobOptions, finish, type WatchedJobOptions } from '../jobs.ts';
+import { type CheckedJobOptions, checkJobOptions, finish, type WatchableOptions } from '../jobs.ts';
 import type { MountInfo } from '../mountinfo.ts';
 import { mountOf, readMounts } from '../mounts.ts';
 import { type BadFiles, native, type StatxResult } from '../native.ts';
@@ -15,7 +15,7 @@ import { type BadBlockList, inSources, onDevice, readDeviceList } from './device
 import { rangeBytes, rowsOf } from './ranges.ts';
 import type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
 
-export interface BadBlocksOptions extends WatchedJobOptions<BadBlocksProgress> {}
+export interface BadBlocksOptions extends WatchableOptions<BadBlocksProgress> {}
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR } = constants;
 const EINVAL = -22;

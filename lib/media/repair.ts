@@ -7,7 +7,7 @@ import { type ByteRange, lengthOf, overlap, widened } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
 import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError, systemError } from '../errors.ts';
 import { formatBytes, quoted } from '../format.ts';
-import { type CheckedJobOptions, checkJobOptions, finish, throwIfAborted, type WatchedJobOptions } from '../jobs.ts';
+import { type CheckedJobOptions, checkJobOptions, finish, throwIfAborted, type WatchableOptions } from '../jobs.ts';
 import { type NativeJob, native, type RepairedPages } from '../native.ts';
 import { badBlocksAsync, blockSizeAt } from './bad-blocks.ts';
 import { type BadBlockList, readDeviceList } from './device-list.ts';
@@ -30,7 +30,7 @@ export interface RepairProgress {
 	total: number;
 }
 
-export interface RepairOptions extends WatchedJobOptions<RepairProgress> {
+export interface RepairOptions extends WatchableOptions<RepairProgress> {
 	/** Default `rewrite`. */
 	method?: RepairMethod;
 	/**
