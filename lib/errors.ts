@@ -129,9 +129,9 @@ export function unknownOption(name: string, hint: string): TypeError & { code: s
 	return coded(new TypeError(`The property '${name}' is not an option. ${hint}`), 'ERR_INVALID_ARG_VALUE');
 }
 
-/** TypeError ERR_ILLEGAL_CONSTRUCTOR: the class has a method that makes its objects. */
-export function illegalConstructor(): TypeError & { code: string } {
-	return coded(new TypeError('Illegal constructor'), 'ERR_ILLEGAL_CONSTRUCTOR');
+/** TypeError ERR_ILLEGAL_CONSTRUCTOR: `maker` makes the objects of the class. */
+export function illegalConstructor(maker: string): TypeError & { code: string } {
+	return coded(new TypeError(`Illegal constructor. Use ${maker}`), 'ERR_ILLEGAL_CONSTRUCTOR');
 }
 
 /** TypeError ERR_INVALID_THIS: a method or getter was called on something that is not an object of its class. */

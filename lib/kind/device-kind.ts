@@ -5,12 +5,12 @@ import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
 import { outOfRange, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { type DeviceKindRequest, type KindHold, native } from '../native.ts';
+import { nameKind } from './attaching.ts';
 import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';
-import { attachAs, Kind } from './kind.ts';
+import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
 export interface DeviceKindOptions extends KindNoticeOptions {
@@ -127,9 +127,6 @@ function explained(error: unknown, { device, request: [path, offset, size] }: Ch
 	return error;
 }
 
-/** Makes the Kind of a handle that native code has made in attaching. */
-export let deviceKindOf: (hold: KindHold) => DeviceKind;
-
 /**
  * Volatile memory in a device-DAX device (/dev/daxX.Y): an nvdimm namespace in devdax mode, Soft Reserved memory, CXL memory. There is no
  * file system, and nothing that can be full: all of the kind's memory is its own from the start. So none of it can be given back either:
@@ -153,19 +150,16 @@ export let deviceKindOf: (hold: KindHold) => DeviceKind;
  * ```
  */
 export class DeviceKind extends Kind {
+	declare readonly type: 'device';
 	/** Loads and stores go to the device. */
 	readonly dax = true;
 
 	static {
-		deviceKindOf = (hold) => new DeviceKind(hold);
+		nameKind('device', DeviceKind, (hold) => new DeviceKind(hold));
 	}
 
-	private constructor(hold: KindHold, notices?: CheckedNotices) {
-		super(hold, notices);
-	}
-
-	static override attach(shared: SharedKind): DeviceKind {
-		return attachAs<DeviceKind>(DeviceKind, shared);
+	private constructor(hold: KindHold) {
+		super(hold, 'DeviceKind.create(device)');
 	}
 
 	/**
@@ -203,7 +197,8 @@ export class DeviceKind extends Kind {
 		return {
 			create: () => native.kindCreateDevice(...checked.request),
 			createAsync: () => native.kindCreateDeviceAsync(...checked.request),
-			kindOf: (hold) => new DeviceKind(hold, checked.notices),
+			kindOf: (hold) => new DeviceKind(hold),
+			notices: checked.notices,
 			explained: (error) => explained(error, checked),
 		};
 	}

@@ -3,10 +3,11 @@ import { requireBoolean, requireKnownOptions, requireOptions } from '../argument
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHold, native } from '../native.ts';
+import { adopt } from './adopting.ts';
+import { nameKind } from './attaching.ts';
 import { isDebugging } from './debug.ts';
-import { adopt, attachAs, Kind } from './kind.ts';
-import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import type { SharedKind } from './references.ts';
+import { Kind } from './kind.ts';
+import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import { stackOf } from './stacks.ts';
 
 export interface FixedKindOptions extends KindNoticeOptions {
@@ -15,9 +16,6 @@ export interface FixedKindOptions extends KindNoticeOptions {
 }
 
 const names = ['debug', ...noticeOptions];
-
-/** Makes the Kind of a handle that native code has made in attaching. */
-export let fixedKindOf: (hold: KindHold) => FixedKind;
 
 /**
  * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
@@ -37,16 +35,13 @@ export let fixedKindOf: (hold: KindHold) => FixedKind;
  * ```
  */
 export class FixedKind extends Kind {
+	declare readonly type: 'fixed';
 	static {
-		fixedKindOf = (hold) => new FixedKind(hold);
+		nameKind('fixed', FixedKind, (hold) => new FixedKind(hold));
 	}
 
-	private constructor(hold: KindHold, notices?: CheckedNotices) {
-		super(hold, notices);
-	}
-
-	static override attach(shared: SharedKind): FixedKind {
-		return attachAs<FixedKind>(FixedKind, shared);
+	private constructor(hold: KindHold) {
+		super(hold, 'FixedKind.create(mapping)');
 	}
 
 	/**
@@ -69,6 +64,6 @@ export class FixedKind extends Kind {
 		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
 		const hold = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		return adopt(hold, () => new FixedKind(hold, notices), stack);
+		return adopt(hold, { notices, isShared: false }, () => new FixedKind(hold), stack);
 	}
 }

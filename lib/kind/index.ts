@@ -1,11 +1,4 @@
-// The door of lib/kind, and the list of the kinds there are.
-import { deviceKindOf } from './device-kind.ts';
-import { fixedKindOf } from './fixed-kind.ts';
-import { nameKinds } from './kind.ts';
-import { nodeKindOf } from './node-kind.ts';
-import { pmemKindOf } from './pmem-kind.ts';
-
-nameKinds({ pmem: pmemKindOf, fixed: fixedKindOf, device: deviceKindOf, node: nodeKindOf });
+// The door of lib/kind, and the list of the kinds there are: whoever imports it can attach to all of them.
 
 export { DeviceKind, type DeviceKindOptions } from './device-kind.ts';
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';

@@ -7,15 +7,15 @@ import {
 	daxkindError,
 	illegalConstructor,
 	invalidArgType,
-	invalidArgValue,
 	invalidState,
 	invalidThis,
 	outOfRange,
 	type SystemError,
 } from '../errors.ts';
-import { keepGuardArmed } from '../guard.ts';
 import { type AbortableOptions, checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type KindHold, native } from '../native.ts';
+import { takeOrigin } from './adopting.ts';
+import { attachKind } from './attaching.ts';
 import { BlockBuffer, FastBuffer } from './block.ts';
 import { Blocks } from './blocks.ts';
 import { codeFor } from './codes.ts';
@@ -23,13 +23,12 @@ import { warnOfLeaks } from './debug.ts';
 import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
 import { type KindProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
-import { type CheckedNotices, checkNotices } from './notices.ts';
+import type { KindNoticeOptions } from './notices.ts';
 import { RawHandles } from './raw.ts';
-import { type BlockReference, requireReference, requireSharedKind, type SharedKind } from './references.ts';
+import { type BlockReference, requireReference, type SharedKind } from './references.ts';
 import { wrongKind } from './refusals.ts';
 import { stackOf } from './stacks.ts';
 import { noMemory, type ThreadHeap } from './thread-heap.ts';
-import { closeWhenGarbage } from './unclosed.ts';
 
 const { leastUnitShift } = native.kindLayout;
 
@@ -41,49 +40,6 @@ const leastAlignment = 8;
 /** What a kind has for a thread cache in debug mode: no block of it takes the fast path. */
 const debugCache = new Int32Array(0);
 
-/** Of a kind that was attached to: only who creates a kind is told of pressure. */
-const noNotices = checkNotices({});
-
-/** Handles that native code has made and no Kind has taken yet. */
-const made = new WeakSet<KindHold>();
-
-/**
- * Makes a handle from native code a Kind; no other can become one. If that fails, the kind is let go of.
- *
- * @param stack Where the kind was asked for.
- */
-export function adopt<K extends Kind>(handle: KindHold, make: () => K, stack: string): K {
-	keepGuardArmed();
-	try {
-		made.add(handle);
-		const kind = make();
-		closeWhenGarbage(kind, { id: handle.id, path: handle.path, stack });
-		return kind;
-	} catch (error) {
-		native.kindClose(handle.id);
-		throw error;
-	}
-}
-
-/** A class of kinds, and its `attach`. */
-interface KindClass<K> {
-	readonly prototype: K;
-	readonly name: string;
-	attach(shared: SharedKind): K;
-}
-/** On which NUMA nodes a kind's memory is, the most first. */
-export let nodesOf: (kind: Kind) => { node: number; bytes: number }[];
-export let attachAs: <K extends Kind>(type: KindClass<K>, shared: SharedKind) => K;
-
-/** What makes the Kind of a handle, by the handle's type. */
-export type KindMakers = Record<KindHold['type'], (handle: KindHold) => Kind>;
-let makers: KindMakers;
-
-/** Says which kinds there are: a class cannot know those that extend it, so the door of this folder does. */
-export function nameKinds(all: KindMakers): void {
-	makers = all;
-}
-
 /**
  * A kind of memory that blocks are allocated from. Blocks are ordinary Buffers; their memory is not in V8's heap, and
  * the garbage collector neither scans nor frees it: what is allocated is freed with `free`, or all at once by `close`.
@@ -91,6 +47,8 @@ export function nameKinds(all: KindMakers): void {
  * Other threads of the process join a kind by `share` and `attach`; each has a Kind of its own for it.
  */
 export abstract class Kind extends Allocator {
+	/** Which class of kind it is: of a PmemKind, a FixedKind, a DeviceKind or a NodeKind. */
+	readonly type: 'pmem' | 'fixed' | 'device' | 'node';
 	/** The directory, or what else the memory comes from: for messages. */
 	readonly path: string;
 	/** What the kind can hold in bytes. */
@@ -103,19 +61,24 @@ export abstract class Kind extends Allocator {
 	#number: number;
 	#raw: RawHandles | undefined;
 	/** Whether other threads may hold the kind, now or later. */
-	#isShared = false;
+	#isShared: boolean;
 
-	protected constructor(handle: KindHold, notices: CheckedNotices = noNotices) {
+	/** Classes of kinds have a `create` and an `attach`. */
+	protected constructor(hold: unknown, maker: string) {
 		super();
-		if (!made.delete(handle)) throw illegalConstructor();
-		this.path = handle.path;
-		this.capacity = handle.capacity;
-		this.debug = handle.debug;
-		this.#blocks = new Blocks(this, handle, notices);
+		const origin = takeOrigin(hold);
+		if (origin === undefined) throw illegalConstructor(maker);
+		const { type, path, capacity, debug, number } = hold as KindHold;
+		this.type = type;
+		this.path = path;
+		this.capacity = capacity;
+		this.debug = debug;
+		this.#blocks = new Blocks(this, hold as KindHold, origin.notices);
 		this.#heap = this.#blocks.heap;
-		this.#number = handle.number;
+		this.#number = number;
+		this.#isShared = origin.isShared;
 		connect(this, this.#blocks, {
-			cache: handle.debug ? debugCache : this.#heap.cache,
+			cache: debug ? debugCache : this.#heap.cache,
 			backings: this.#blocks.backings.table,
 			unitGrowth: this.#heap.unitShift - leastUnitShift,
 		});
@@ -337,61 +300,38 @@ export abstract class Kind extends Allocator {
 	 *
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
-	share(): SharedKind {
+	share(): SharedKind<this> {
 		Kind.#check(this);
 		this.#blocks.checkOpen();
 		const [process, secret] = native.kindShare(this.#heap.id);
 		this.#share();
-		return { type: 'daxkind.Kind', process, number: this.#number, secret };
+		return { type: 'daxkind.Kind', process, number: this.#number, secret } as SharedKind<this>;
 	}
 
 	/**
 	 * Joins a kind that another thread has shared. The Kind is to be closed on its own. `Kind.attach` takes a share of any kind,
-	 * `PmemKind.attach` and `FixedKind.attach` only one of theirs.
+	 * `PmemKind.attach` only one of a PmemKind, and so on.
 	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `share` did not make; ERR_INVALID_ARG_VALUE for a kind of another class.
+	 * @param shared What `share` returned.
+	 * @param options Listeners of this thread: what `create` was given counts for the thread that created the kind. Everything
+	 *   else, such as `debug`, is as the kind was created.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `share` did not make; ERR_INVALID_ARG_VALUE for a kind of another class, and for an
+	 *   unknown option; RangeError ERR_OUT_OF_RANGE.
 	 * @throws Error ERR_DAXKIND_KIND_GONE when nobody holds the kind any more, or another process or another copy of this package made it.
 	 */
-	static attach(shared: SharedKind): Kind {
-		return attachAs(Kind, shared);
+	static attach<C extends Kind, K extends C = C>(
+		this: { readonly prototype: C },
+		shared: SharedKind<K>,
+		options?: KindNoticeOptions,
+	): K {
+		// Classes that extend this one have one of their own: see nameKind.
+		return attachKind(Kind, shared, options, stackOf(Kind.attach)) as K;
 	}
 
 	static {
 		// Whoever looks for the methods of a kind looks here.
 		const { malloc, free } = Object.getOwnPropertyDescriptors(Allocator.prototype);
 		Object.defineProperties(Kind.prototype, { malloc, free });
-
-		nodesOf = (kind) => {
-			Kind.#check(kind);
-			kind.#blocks.checkOpen();
-			const table = native.kindNodes(kind.#heap.id) ?? new Float64Array();
-			const rows = Array.from({ length: table.length / 2 }, (_, row) => ({
-				node: table[2 * row]!,
-				bytes: table[2 * row + 1]!,
-			}));
-			return rows.sort((one, other) => other.bytes - one.bytes);
-		};
-
-		attachAs = (type, shared) => {
-			const stack = stackOf(type.attach);
-			const { process, number, secret } = requireSharedKind(shared);
-			const handle = native.kindAttach(process, number, secret);
-			if (handle === undefined) {
-				throw daxkindError(
-					'ERR_DAXKIND_KIND_GONE',
-					'There is no such kind here: all that held it have closed it, or it was made by another process or by another copy of the package daxkind in this one',
-				);
-			}
-			const make = () => {
-				const kind: Kind = makers[handle.type](handle);
-				if (!Object.prototype.isPrototypeOf.call(type.prototype, kind)) {
-					throw invalidArgValue('shared', `of a ${type.name}`, `of a ${kind.constructor.name}`);
-				}
-				kind.#share();
-				return kind as never;
-			};
-			return adopt(handle, make, stack);
-		};
 	}
 
 	/**

@@ -2,14 +2,17 @@
 // gets.
 import { type CheckedJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type KindHold, type NativeJob, native } from '../native.ts';
+import { adopt } from './adopting.ts';
 import { type KindProgress, progressOf } from './jobs.ts';
-import { adopt, type Kind } from './kind.ts';
+import type { Kind } from './kind.ts';
+import type { CheckedNotices } from './notices.ts';
 
 /** One sort of kind, with what was asked for. */
 export interface Recipe<K extends Kind> {
 	create(): KindHold;
 	createAsync(): NativeJob<KindHold>;
 	kindOf(hold: KindHold): K;
+	readonly notices: CheckedNotices;
 	/** Gives an error of native code its reason. */
 	explained(error: unknown): unknown;
 	/** Refuses a kind that is not as it has to be, by throwing. */
@@ -24,7 +27,7 @@ export function makeKind<K extends Kind>(recipe: Recipe<K>, stack: string): K {
 	} catch (error) {
 		throw recipe.explained(error);
 	}
-	const kind = adopt(hold, () => recipe.kindOf(hold), stack);
+	const kind = adopt(hold, { notices: recipe.notices, isShared: false }, () => recipe.kindOf(hold), stack);
 	try {
 		recipe.check?.(kind);
 	} catch (error) {
@@ -47,7 +50,7 @@ export async function makeKindAsync<K extends Kind>(
 	} catch (error) {
 		throw recipe.explained(error);
 	}
-	const kind = adopt(hold, () => recipe.kindOf(hold), stack);
+	const kind = adopt(hold, { notices: recipe.notices, isShared: false }, () => recipe.kindOf(hold), stack);
 	try {
 		throwIfAborted(options.signal);
 		recipe.check?.(kind);

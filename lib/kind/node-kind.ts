@@ -1,16 +1,25 @@
 // The node kind: memory of NUMA nodes, as that which the kernel has of a device-DAX device in system-ram mode.
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
-import { invalidArgType, invalidArgValue, refusal, type SystemError, systemRefusal } from '../errors.ts';
+import {
+	invalidArgType,
+	invalidArgValue,
+	invalidState,
+	invalidThis,
+	refusal,
+	type SystemError,
+	systemRefusal,
+} from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { type KindHold, type NodeKindRequest, native } from '../native.ts';
+import { nameKind } from './attaching.ts';
 import { isDebugging } from './debug.ts';
+import { isConnected } from './fast-path.ts';
 import type { KindProgressOptions } from './jobs.ts';
-import { attachAs, Kind, nodesOf } from './kind.ts';
+import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { kmemNodes, requireNodes } from './nodes.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import { minPmemSize } from './pmem-kind.ts';
-import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
 const { chunkSize } = native.kindLayout;
@@ -138,6 +147,16 @@ function explained(error: unknown, path: string): unknown {
 	return sandboxed(error, path);
 }
 
+/** On which nodes the memory of a kind is, the most first. */
+function usesOf(id: number): NumaNodeUse[] {
+	const table = native.kindNodes(id) ?? new Float64Array();
+	const rows = Array.from({ length: table.length / 2 }, (_, row) => ({
+		node: table[2 * row]!,
+		bytes: table[2 * row + 1]!,
+	}));
+	return rows.sort((one, other) => other.bytes - one.bytes);
+}
+
 /** Gives the error of a sandbox, as the seccomp profile of a container runtime is one, its reason. */
 function sandboxed(error: unknown, path: string): unknown {
 	const { code, errno, syscall } = error as SystemError;
@@ -145,9 +164,6 @@ function sandboxed(error: unknown, path: string): unknown {
 	const remedy = 'docker run --cap-add SYS_NICE, or a seccomp profile that allows mbind and move_pages';
 	return systemRefusal(errno, syscall, path, 'a sandbox does not let this process choose NUMA nodes', remedy);
 }
-
-/** Makes the Kind of a handle that native code has made in attaching. */
-export let nodeKindOf: (hold: KindHold) => NodeKind;
 
 /**
  * Volatile memory of NUMA nodes: anonymous memory that mbind has the kernel take from there. It is memkind's DAX_KMEM kinds for what
@@ -175,23 +191,23 @@ export let nodeKindOf: (hold: KindHold) => NodeKind;
  * ```
  */
 export class NodeKind extends Kind {
+	declare readonly type: 'node';
 	/** The nodes that its memory is to come from. Which of several is used first is the kernel's choice; before Linux 5.15 a kind with policy `preferred` has the first alone. */
 	readonly wanted: readonly number[];
 	readonly policy: 'bind' | 'preferred' | 'interleave';
+	/** Of the hold. */
+	readonly #id: number;
 	#hasWarned = false;
 
 	static {
-		nodeKindOf = (hold) => new NodeKind(hold);
+		nameKind('node', NodeKind, (hold) => new NodeKind(hold));
 	}
 
-	private constructor(hold: KindHold, notices?: CheckedNotices) {
-		super(hold, notices);
+	private constructor(hold: KindHold) {
+		super(hold, 'NodeKind.create(nodes)');
+		this.#id = hold.id;
 		this.wanted = Object.freeze([...hold.nodes]);
 		this.policy = policies[hold.policy]!;
-	}
-
-	static override attach(shared: SharedKind): NodeKind {
-		return attachAs<NodeKind>(NodeKind, shared);
 	}
 
 	/**
@@ -227,7 +243,8 @@ export class NodeKind extends Kind {
 		return {
 			create: () => native.kindCreateNode(...checked.request),
 			createAsync: () => native.kindCreateNodeAsync(...checked.request),
-			kindOf: (hold) => new NodeKind(hold, checked.notices),
+			kindOf: (hold) => new NodeKind(hold),
+			notices: checked.notices,
 			explained: (error) => explained(error, checked.request[0]),
 		};
 	}
@@ -255,9 +272,11 @@ export class NodeKind extends Kind {
 	 * @throws Error ERR_INVALID_STATE after `close`; a system error of move_pages: EPERM or ENOSYS in a sandbox, with `remedy`.
 	 */
 	nodes(): NumaNodeUse[] {
+		if (!(#id in this)) throw invalidThis('NodeKind');
+		if (!isConnected(this)) throw invalidState('the kind is closed');
 		let uses: NumaNodeUse[];
 		try {
-			uses = nodesOf(this);
+			uses = usesOf(this.#id);
 		} catch (error) {
 			throw sandboxed(error, this.path);
 		}

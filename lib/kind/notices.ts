@@ -1,4 +1,4 @@
-// What a kind tells its owner of, unasked.
+// What a kind tells a thread that holds it of, unasked.
 import { checkMediaErrorOptions, type KindMediaErrorOptions, mediaErrorOptions } from './losses.ts';
 import {
 	type CheckedPressureOptions,
@@ -7,6 +7,7 @@ import {
 	pressureOptions,
 } from './pressure.ts';
 
+/** What a kind tells a thread that creates it, or attaches to it, of. Each thread has listeners of its own. */
 export interface KindNoticeOptions extends KindPressureOptions, KindMediaErrorOptions {}
 
 /** The names of the options. */

@@ -5,12 +5,12 @@ import { daxkindError, invalidArgType, invalidArgValue, type SystemError, system
 import { checkJobOptions } from '../jobs.ts';
 import { granularityOf, type PmemGranularity, whyNoFile } from '../mapping/index.ts';
 import { type KindHold, type KindRequest, native } from '../native.ts';
+import { nameKind } from './attaching.ts';
 import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';
-import { attachAs, Kind } from './kind.ts';
+import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import type { SharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
 const { chunkSize } = native.kindLayout;
@@ -154,9 +154,6 @@ function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHold): boolean | u
 	}
 }
 
-/** Makes the Kind of a handle that native code has made in attaching. */
-export let pmemKindOf: (hold: KindHold) => PmemKind;
-
 /**
  * Volatile memory from a directory on persistent-memory hardware; memkind's pmem kind.
  *
@@ -176,6 +173,7 @@ export let pmemKindOf: (hold: KindHold) => PmemKind;
  * ```
  */
 export class PmemKind extends Kind {
+	declare readonly type: 'pmem';
 	/**
 	 * Whether the memory is on DAX: loads and stores go to the medium, not to the page cache (STATX_ATTR_DAX of the kind's file).
 	 * Where the kernel does not report that (before 5.8, or in a sandbox that refuses statx): true if MAP_SYNC is accepted for it, or if
@@ -189,18 +187,14 @@ export class PmemKind extends Kind {
 	readonly granularity: PmemGranularity;
 
 	static {
-		pmemKindOf = (hold) => new PmemKind(hold);
+		nameKind('pmem', PmemKind, (hold) => new PmemKind(hold));
 	}
 
-	private constructor(hold: KindHold, notices?: CheckedNotices) {
-		super(hold, notices);
+	private constructor(hold: KindHold) {
+		super(hold, 'PmemKind.create(directory)');
 		this.dax = isOnDax(hold);
 		this.mapping = hold.sync ? 'sync' : 'shared';
 		this.granularity = granularityOf(hold.sync, hold.deviceMajor, hold.deviceMinor);
-	}
-
-	static override attach(shared: SharedKind): PmemKind {
-		return attachAs<PmemKind>(PmemKind, shared);
 	}
 
 	/**
@@ -248,7 +242,8 @@ export class PmemKind extends Kind {
 		return {
 			create: () => native.kindCreate(...request),
 			createAsync: () => native.kindCreateAsync(...request),
-			kindOf: (hold) => new PmemKind(hold, notices),
+			kindOf: (hold) => new PmemKind(hold),
+			notices,
 			explained: (error) => explained(error, checked),
 			check: (kind) => {
 				if (requireDax && !kind.dax) throw notDax(kind);

@@ -23,7 +23,7 @@ export interface KindPressure {
 }
 
 export interface KindPressureOptions {
-	/** Called when memory runs short, in the thread that created the kind, for its allocations. */
+	/** Called when memory runs short, in the thread that gave it, for the allocations of that thread. */
 	onPressure?: (pressure: KindPressure) => void;
 	/**
 	 * Which part of the capacity, or of what the directory's file system or quota has if that is less, may be in use before

@@ -1,8 +1,12 @@
 // What goes from thread to thread in place of kinds and blocks: plain objects, which postMessage copies.
 import { invalidArgType } from '../errors.ts';
+import type { Kind } from './kind.ts';
 
-/** A kind, for `Kind.attach` in another thread of this process. Made by `kind.share()`. */
-export interface SharedKind {
+/** Of no value: it makes types that only this package can make values of. */
+declare const brand: unique symbol;
+
+/** A kind, for `Kind.attach` in another thread of this process. Made by `kind.share()` of a `K`, which `attach` gives back. */
+export interface SharedKind<out K extends Kind = Kind> {
 	readonly type: 'daxkind.Kind';
 	/** Tells this process from others. */
 	readonly process: number;
@@ -10,6 +14,8 @@ export interface SharedKind {
 	readonly number: number;
 	/** 128 random bits, without which nobody can join the kind. */
 	readonly secret: string;
+	/** For the compiler alone: there is no such property. */
+	readonly [brand]: K;
 }
 
 /** A block, for `kind.deref` in any thread that holds the kind. Made by `kind.ref(block)`. */
@@ -39,7 +45,7 @@ export function requireSharedKind(value: unknown): SharedKind {
 		const { type, process, number, secret } = value as unknown as SharedKind;
 		const isShared =
 			type === 'daxkind.Kind' && isCount(process) && isCount(number, 2 ** 32 - 1) && typeof secret === 'string';
-		if (isShared) return { type, process, number, secret };
+		if (isShared) return { type, process, number, secret } as SharedKind;
 	}
 	throw invalidArgType('shared', 'what kind.share() returned', value);
 }

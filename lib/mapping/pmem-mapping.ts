@@ -116,7 +116,7 @@ export class PmemMapping implements Disposable {
 	}
 
 	private constructor(key: typeof makersKey, mapped: Mapped) {
-		if (key !== makersKey) throw illegalConstructor();
+		if (key !== makersKey) throw illegalConstructor('mapFile(file)');
 		const { id, arrayBuffer, granularity, sync, writable, path } = mapped;
 		this.#id = id;
 		this.#losses = new MappingLosses(mapped);

@@ -159,6 +159,34 @@ test('every thread that holds the kind is told', { timeout: 20_000 }, async () =
 	kind.close();
 });
 
+test('a thread that attaches with a listener is told of the same block', { timeout: 20_000 }, async () => {
+	const { kind, truncate } = lossyKind();
+	const source = `
+		const { parentPort, workerData } = require('node:worker_threads');
+		const { Kind } = require('daxkind');
+		const onMediaError = ({ sort, offset, length }) => parentPort.postMessage({ sort, offset, length });
+		const kind = Kind.attach(workerData, { onMediaError });
+		setTimeout(() => {}, 15_000);
+		parentPort.postMessage('ready');`;
+	const worker = new Worker(source, { eval: true, workerData: kind.share() });
+	const warnings: Error[] = [];
+	const warn = (warning: Error) => warnings.push(warning);
+	process.on('warning', warn);
+	const messages: unknown[] = [];
+	worker.on('message', (message) => messages.push(message));
+	await until(() => messages.length > 0);
+	const block = kind.malloc(100_000);
+	truncate();
+	block[50_000] = 1;
+	await until(() => messages.length > 1);
+	expect(messages[1]).toMatchObject({ sort: 'block', length: page });
+	await worker.terminate();
+	process.off('warning', warn);
+	// Somebody listens, though not in this thread.
+	expect(warnings).toEqual([]);
+	kind.close();
+});
+
 test('a mapping tells its own listener, and lists what it has lost', async () => {
 	const errors: MappingMediaError[] = [];
 	const path = `${temporaryDirectory(tmpfs)}/file`;

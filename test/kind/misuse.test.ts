@@ -127,6 +127,25 @@ test('a kind is joined only with the secret of its own share', () => {
 	Kind.attach(shares[0]!).close();
 });
 
+test('attach checks its options, and takes none but listeners', () => {
+	const kind = create(directory, { maxSize: 16 * MiB });
+	const shared = kind.share();
+	for (const [options, expected] of [
+		[null, 'ERR_INVALID_ARG_TYPE'],
+		[{ debug: true }, 'ERR_INVALID_ARG_VALUE'],
+		[{ onPresure: () => {} }, 'ERR_INVALID_ARG_VALUE'],
+		[{ onPressure: 1 }, 'ERR_INVALID_ARG_TYPE'],
+		[{ onMediaError: 'log' }, 'ERR_INVALID_ARG_TYPE'],
+		[{ pressureThreshold: 2 }, 'ERR_OUT_OF_RANGE'],
+	] as const) {
+		expect(() => Kind.attach(shared, options as object)).toThrow(code(expected));
+		expect(() => (kind.constructor as typeof PmemKind).attach(shared, options as object)).toThrow(code(expected));
+	}
+	// Nobody holds the kind but this thread: it was not joined.
+	kind.malloc(10);
+	expect(kind.close()).toMatchObject({ blocks: 1 });
+});
+
 test('attach of a class of kinds gives kinds of that class only', () => {
 	const path = `${directory}/fixed`;
 	writeFileSync(path, '');
@@ -135,7 +154,9 @@ test('attach of a class of kinds gives kinds of that class only', () => {
 	const fixed = FixedKind.create(mapping);
 	const kind = create(directory, { maxSize: 16 * MiB });
 	const wrongClass = code('ERR_INVALID_ARG_VALUE');
+	// @ts-expect-error The compiler refuses it, too.
 	expect(() => PmemKind.attach(fixed.share())).toThrow(wrongClass);
+	// @ts-expect-error
 	expect(() => FixedKind.attach(kind.share())).toThrow(wrongClass);
 	for (const [type, share] of [
 		[FixedKind, fixed.share()],
@@ -143,11 +164,13 @@ test('attach of a class of kinds gives kinds of that class only', () => {
 		[PmemKind, kind.share()],
 		[Kind, kind.share()],
 	] as const) {
-		const { attach } = type;
+		const attach = type.attach as (shared: SharedKind) => Kind;
 		const joined = attach(share);
 		expect(joined).toBeInstanceOf(type);
 		joined.close();
 	}
+	const { attach } = PmemKind as { attach: (shared: SharedKind) => Kind };
+	expect(() => attach(fixed.share())).toThrow(wrongClass);
 	expect(fixed.close()).toBeUndefined();
 	mapping.unmap();
 });

@@ -1,5 +1,5 @@
 // onPressure: told in time and once, and what it frees, throws, allocates or closes is taken as it comes.
-import { type BlockReference, Kind, type KindPressure, PmemKind, type PmemKindOptions } from 'daxkind';
+import { type BlockReference, Kind, type KindPressure, PmemKind, type PmemKindOptions, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -222,6 +222,30 @@ test('it is about the allocations of its own thread', async () => {
 	expect(calls).toEqual([]);
 	expect(kind.tryMalloc(2 ** 20)).toBeUndefined();
 	expect(calls).toHaveLength(1);
+});
+
+test('a thread that attaches hears of its own allocations, by its own threshold', async () => {
+	const { kind, calls } = owned();
+	const thread = await Thread.start();
+	const told = await thread.run(async ({ daxkind }, shared) => {
+		const reasons: string[] = [];
+		const blocks: Buffer[] = [];
+		const kind = daxkind.Kind.attach(shared, {
+			pressureThreshold: 0.5,
+			onPressure: ({ reason }) => {
+				reasons.push(reason);
+				if (reason === 'out-of-memory') for (const block of blocks.splice(0)) kind.free(block);
+			},
+		});
+		while (reasons.length < 2) {
+			blocks.push(kind.malloc(2 ** 20));
+			await new Promise((resolve) => setImmediate(resolve));
+		}
+		kind.close();
+		return reasons;
+	}, kind.share() as SharedKind);
+	expect(told).toEqual(['threshold', 'out-of-memory']);
+	expect(calls).toEqual([]);
 });
 
 test('an error in the callback for the threshold is uncaught, and a kind that is closed by then has no pressure', () => {

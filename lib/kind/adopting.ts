@@ -1,0 +1,40 @@
+// From a thread's hold on a kind, which native code has made, to the Kind of it. Nothing else can become a Kind.
+import { keepGuardArmed } from '../guard.ts';
+import { type KindHold, native } from '../native.ts';
+import type { CheckedNotices } from './notices.ts';
+import { closeWhenGarbage } from './unclosed.ts';
+
+/** What a Kind is made from, beside its hold. */
+export interface Origin {
+	notices: CheckedNotices;
+	/** Whether other threads may hold the kind already. */
+	isShared: boolean;
+}
+
+/** Holds that no Kind has taken yet. */
+const untaken = new WeakMap<object, Origin>();
+
+/**
+ * Makes a hold a Kind. If that fails, the hold is closed.
+ *
+ * @param stack Where the kind was asked for.
+ */
+export function adopt<K extends object>(hold: KindHold, origin: Origin, make: () => K, stack: string): K {
+	keepGuardArmed();
+	try {
+		untaken.set(hold, origin);
+		const kind = make();
+		closeWhenGarbage(kind, { id: hold.id, path: hold.path, stack });
+		return kind;
+	} catch (error) {
+		native.kindClose(hold.id);
+		throw error;
+	}
+}
+
+/** For the constructor of a Kind: where the hold is from; undefined if it is not a hold, or if a Kind has taken it. */
+export function takeOrigin(hold: unknown): Origin | undefined {
+	const origin = untaken.get(hold as KindHold);
+	untaken.delete(hold as KindHold);
+	return origin;
+}

@@ -1,0 +1,62 @@
+// Joining a kind that another thread of the process has shared.
+import { requireKnownOptions, requireOptions } from '../arguments.ts';
+import { daxkindError, invalidArgValue } from '../errors.ts';
+import { type KindHold, native } from '../native.ts';
+import { adopt } from './adopting.ts';
+import type { Kind } from './kind.ts';
+import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
+import { requireSharedKind } from './references.ts';
+import { stackOf } from './stacks.ts';
+
+/** A class of kinds. */
+export interface KindClass<K extends Kind> {
+	readonly prototype: K;
+	readonly name: string;
+}
+
+interface Maker {
+	type: KindClass<Kind>;
+	make: (hold: KindHold) => Kind;
+}
+
+const makers = new Map<KindHold['type'], Maker>();
+
+/**
+ * Says which class the holds of a type become, and gives it an `attach` for that class. Each class says it of itself: Kind cannot know
+ * those that extend it.
+ *
+ * The type of all of them is that of `Kind.attach`: TypeScript lets no class narrow a generic static method of its base.
+ */
+export function nameKind(type: KindHold['type'], of: KindClass<Kind>, make: (hold: KindHold) => Kind): void {
+	makers.set(type, { type: of, make });
+	const { attach } = {
+		attach: (shared: unknown, options?: unknown): Kind => attachKind(of, shared, options, stackOf(attach)),
+	};
+	Object.defineProperty(of, 'attach', { value: attach, writable: true, configurable: true });
+}
+
+/**
+ * `attach` of a class.
+ *
+ * @param stack Where it was called.
+ */
+export function attachKind<K extends Kind>(type: KindClass<K>, shared: unknown, options: unknown, stack: string): K {
+	const { process, number, secret } = requireSharedKind(shared);
+	const given = requireOptions<KindNoticeOptions>('options', options as KindNoticeOptions);
+	requireKnownOptions('options', given, noticeOptions);
+	const notices = checkNotices(given);
+	const hold = native.kindAttach(process, number, secret);
+	if (hold === undefined) {
+		throw daxkindError(
+			'ERR_DAXKIND_KIND_GONE',
+			'There is no such kind here: all that held it have closed it, or it was made by another process or by another copy of the package daxkind in this one',
+		);
+	}
+	const make = () => {
+		const maker = makers.get(hold.type)!;
+		const isOfType = maker.type === type || Object.prototype.isPrototypeOf.call(type.prototype, maker.type.prototype);
+		if (!isOfType) throw invalidArgValue('shared', `of a ${type.name}`, `of a ${maker.type.name}`);
+		return maker.make(hold) as K;
+	};
+	return adopt(hold, { notices, isShared: true }, make, stack);
+}
