@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
+import { install, installCommand, missingCheckPackages } from './packages.mjs';
 import { main, root, StepError, step, tool } from './steps.mjs';
 
 function sources(directory, pattern) {
@@ -10,6 +11,22 @@ function sources(directory, pattern) {
 		.map(String)
 		.filter((name) => pattern.test(name))
 		.map((name) => join(directory, name));
+}
+
+/** The steps for which this machine has the program; CI has to have all. Says how the others can be made to run. */
+async function cppSteps() {
+	const missing = missingCheckPackages();
+	if (missing.length > 0 && process.env.CI) {
+		await install(missing);
+		return cppSteps();
+	}
+	if (missing.length > 0)
+		console.log(`Skipped, because this is missing: ${missing.join(', ')}. Fix:\n  ${installCommand(missing)}`);
+	const program = join(root, 'scripts/cpp.mjs');
+	return [
+		...(missing.includes('g++') ? [] : [['warnings of C++ (-Werror)', program, ['warnings']]]),
+		...(missing.includes('clang-tidy') ? [] : [['lint of C++ (clang-tidy)', program, ['lint']]]),
+	];
 }
 
 await main(async (args) => {
@@ -29,6 +46,7 @@ await main(async (args) => {
 			[...(fix ? ['check', '--write'] : ['ci', '--error-on-warnings']), colors, '.'],
 		],
 		['format of C++ (clang-format)', tool.clangFormat, [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cpp]],
+		...(await cppSteps()),
 		['types of lib', tool.tsc, ['-p', root, '--noEmit']],
 		['types of test', tool.tsc, ['-p', join(root, 'test')]],
 		['unused code (knip)', tool.knip, fix ? ['--no-exit-code'] : []],

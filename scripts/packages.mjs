@@ -25,6 +25,14 @@ export function missingTestPackages() {
 		.map((name) => testPrograms[name]);
 }
 
+/** Debian's names of what `npm run check` needs for the C++ and this machine does not have. */
+export function missingCheckPackages() {
+	const missing = [];
+	if (!process.env.CXX && !hasProgram('g++')) missing.push('g++');
+	if (!hasProgram('clang-tidy')) missing.push('clang-tidy');
+	return missing;
+}
+
 /** Whether this process may install packages: root, where apt-get is. */
 export const canInstall = () => process.getuid?.() === 0 && hasProgram('apt-get');
 

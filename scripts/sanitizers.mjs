@@ -16,7 +16,14 @@ export class Obstacle extends Error {
 /** The C++ compiler: $CXX, or what is there. */
 export const compiler = process.env.CXX ?? (['g++', 'clang++', 'c++'].find(hasProgram) || 'g++');
 
-const ask = (...args) => execFileSync(compiler, args, { encoding: 'utf8' }).trim();
+/** The program of that and its first arguments: $CXX may be `ccache g++`. */
+export const compilerWords = compiler.trim().split(/\s+/);
+
+function ask(...args) {
+	const [program, ...first] = compilerWords;
+	return execFileSync(program, [...first, ...args], { encoding: 'utf8' }).trim();
+}
+
 const isClang = () => ask('--version').includes('clang');
 
 function packagesOf() {
@@ -36,7 +43,9 @@ export async function launcherFor(sanitize) {
 	mkdirSync(directory, { recursive: true });
 	const program = join(directory, `probe-${sanitize}`);
 	writeFileSync(`${program}.cc`, 'int main() {}\n');
-	const built = await run(compiler, [`-fsanitize=${sanitize}`, '-o', program, `${program}.cc`], { capture: true });
+	const [compile, ...first] = compilerWords;
+	const args = [...first, `-fsanitize=${sanitize}`, '-o', program, `${program}.cc`];
+	const built = await run(compile, args, { capture: true });
 	if (built.status === 127) throw new Obstacle('There is no C++ compiler', ['g++']);
 	if (built.status !== 0) throw new Obstacle(`${compiler} has no library for -fsanitize=${sanitize}`, packagesOf());
 	// Where a kernel scatters mappings widely, the ThreadSanitizer of older compilers does not find room for its own.

@@ -7,6 +7,7 @@
 #include "persist/cpu.h"
 #include "syscalls/kernel.h"
 #include "syscalls/mapping.h"
+#include "syscalls/sizes.h"
 #include "syscalls/statx_constants.h"
 
 namespace daxkind {
@@ -74,7 +75,7 @@ Napi::Object kernelConstants(Napi::Env env) {
     number("BTRFS_SUPER_MAGIC", BTRFS_SUPER_MAGIC);
 
     number("PAGE_SIZE", static_cast<double>(syscalls::pageSize()));
-    number("HUGE_PAGE_SIZE", static_cast<double>(syscalls::hugePageSize));
+    number("HUGE_PAGE_SIZE", static_cast<double>(kHugePageSize));
     number("CACHE_LINE_SIZE", static_cast<double>(persist::cacheLineSize()));
     return constants;
 }

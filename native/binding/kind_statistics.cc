@@ -52,7 +52,7 @@ napi_value classUse(napi_env env, napi_callback_info info) {
     if (call.isRefused() || at == nullptr) return nullptr;
     constexpr uint32_t kColumns = 6;
     constexpr uint32_t kRows = kSlabClasses + 1;
-    Napi::Float64Array table = Napi::Float64Array::New(env, kRows * kColumns);
+    Napi::Float64Array table = Napi::Float64Array::New(env, size_t{kRows} * kColumns);
     // Nothing can be made in a worker that is being terminated.
     if (table.IsEmpty()) return nullptr;
     ClassUse uses[kRows];

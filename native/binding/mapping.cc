@@ -21,6 +21,7 @@
 #include "region/loss_cause.h"
 #include "syscalls/descriptor.h"
 #include "syscalls/mapping.h"
+#include "syscalls/sizes.h"
 #include "syscalls/statfs.h"
 #include "syscalls/statx.h"
 
@@ -107,7 +108,7 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     options.copyOnWrite = !writable;
     options.sync = writable && sync;
     void* address = nullptr;
-    const size_t alignment = length >= syscalls::hugePageSize ? syscalls::hugePageSize : syscalls::pageSize();
+    const size_t alignment = length >= kHugePageSize ? kHugePageSize : syscalls::pageSize();
     if (kCachesMayAlias && status.dax().value_or(false)) return throwSystemError(env, -ENOTSUP, "mmap", shownPath);
     result = syscalls::mapFileAligned(fd, offset, length, options, alignment, &address);
     if (result != 0) return throwSystemError(env, result, "mmap", shownPath);

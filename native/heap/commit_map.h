@@ -20,11 +20,11 @@
 #include "jobs/pace.h"
 #include "region/region.h"
 #include "syscalls/lazy_array.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
-// The huge page size of x86-64, and of arm64 with 4 KiB pages.
-constexpr uint64_t kChunkSize = 2 * 1024 * 1024;
+constexpr uint64_t kChunkSize = kHugePageSize;
 
 // How long a full file system is taken for full: room that others make is seen after this.
 constexpr uint32_t kFullMs = 250;

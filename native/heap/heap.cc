@@ -37,7 +37,7 @@ uint32_t nextCode(uint32_t code) {
 uint64_t withRoom(uint64_t used, uint64_t most) {
     constexpr uint64_t kMostBytes = 1ull << 32;
     constexpr uint64_t kMostCount = kMostBytes / sizeof(uint32_t);
-    uint64_t count = 64 * 1024;
+    uint64_t count = 65536;
     while (count < 2 * used) count *= 2;
     if (count > kMostCount) count = std::max(kMostCount, count / 2);
     return std::min(count, most);

@@ -171,7 +171,7 @@ int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     const int error = slabs_.take(lock, cache->owner, sizeClass, want, offsets, &count);
     if (error != 0) return error;
     // The one at the lowest address is taken first.
-    for (uint32_t i = 0; i < count; i++) setEntry(magazine + kMagazineEntries + 2 * i, offsets[i]);
+    for (uint32_t i = 0; i < count; i++) setEntry(cache->entry(sizeClass, i), offsets[i]);
     took(cache, uint64_t{count} * classSize(sizeClass));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * count);
     return 0;
@@ -208,12 +208,11 @@ int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
     ThreadCache::Word* const magazine = cache->magazine(index);
     int status = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const int error = freeEntry(magazine + kMagazineEntries + 2 * i);
+        const int error = freeEntry(cache->entry(index, i));
         if (error != 0) status = error;
     }
     const uint32_t left = cache->blocks(index) - count;
-    ThreadCache::Word* const entries = magazine + kMagazineEntries;
-    std::copy(entries + 2 * count, entries + 2 * (count + left), entries);
+    std::copy(cache->entry(index, count), cache->entry(index, count + left), cache->entry(index, 0));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * left);
     if (index >= kRunCode) {
         cache->word(kCachedUnitsWord) -= static_cast<int32_t>(cache->unitsIn(index) * count);
@@ -257,7 +256,7 @@ void Heap::cacheRuns(ThreadCache* cache, uint32_t units) {
     const int32_t want = std::min({magazine[kMagazineLimit] / 4, room / static_cast<int32_t>(units), kFurtherRuns});
     int32_t count = 0;
     for (uint32_t start; count < want && runs_.takeIfCommitted(units, &start); count++) {
-        setEntry(magazine + kMagazineEntries + 2 * count, tookRun(cache, start, units));
+        setEntry(cache->entry(index, static_cast<uint32_t>(count)), tookRun(cache, start, units));
     }
     magazine[kMagazineTop] = 2 * count;
     cache->word(kCachedUnitsWord) += count * static_cast<int32_t>(units);

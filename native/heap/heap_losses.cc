@@ -39,10 +39,9 @@ void Heap::largeRunAround(uint32_t unit, uint32_t* start, uint32_t* units) const
 bool Heap::isCached(uint64_t offset, uint32_t code) {
     const uint32_t index = magazineOf(code);
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
-        const ThreadCache::Word* const entries = cache->magazine(index) + kMagazineEntries;
         for (uint32_t at = 0; at < cache->blocks(index); at++) {
             uint64_t found;
-            if (offsetOfEntry(entries + 2 * at, &found) && found == offset) return true;
+            if (offsetOfEntry(cache->entry(index, at), &found) && found == offset) return true;
         }
     }
     return false;

@@ -337,7 +337,7 @@ void RunAllocator::releaseWhole(uint32_t start, uint32_t units) {
 // ---- Tags -----------------------------------------------------------------------------------------------------------
 
 uint32_t RunAllocator::largeUnits(uint32_t unit) const {
-    const uint32_t entry = unit < totalUnits_ ? map_[unit] : 0;
+    const uint32_t entry = entryAt(unit);
     return (entry & kTagMask) == kLarge ? entry & ~kTagMask : 0;
 }
 
@@ -385,12 +385,12 @@ void RunAllocator::clearTags(uint32_t unit, uint32_t units) {
 }
 
 uint32_t RunAllocator::slabAt(uint32_t unit) const {
-    const uint32_t entry = unit < totalUnits_ ? map_[unit] : 0;
+    const uint32_t entry = entryAt(unit);
     return (entry & kTagMask) == kSlab ? entry & ~kTagMask : kNone;
 }
 
 uint32_t RunAllocator::endOfFree(uint32_t unit) const {
-    const uint32_t entry = unit < totalUnits_ ? map_[unit] : 0;
+    const uint32_t entry = entryAt(unit);
     if ((entry & kTagMask) != kFree) return unit;
     const FreeRun& run = runs_[entry & ~kTagMask];
     return run.start + run.units;

@@ -123,6 +123,11 @@ class RunAllocator {
         uint32_t previous;  // In the bin's list, or kNone.
         uint32_t next;      // In the bin's list, or in the list of unused FreeRuns.
     };
+    // What the unit map says; 0 for what is no unit.
+    uint32_t entryAt(uint32_t unit) const {
+        if (unit >= totalUnits_) return 0;
+        return map_[unit];
+    }
     static uint32_t binOf(uint32_t units);
     bool place(const FreeRun& run, uint32_t units, uint64_t alignment, uint32_t* start) const;
     uint32_t find(uint32_t units, uint64_t alignment, uint32_t* start) const;

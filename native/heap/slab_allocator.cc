@@ -76,7 +76,7 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
     const uint32_t groups = slotsFor(granules) >> kGroupShift;
     if (made + granules > kMostGranules || groupsMade_ + groups > places_->numbers() >> kGroupShift) return kNone;
     index = static_cast<uint32_t>(made);
-    wordsMade_ += granules * kDescriptorWords;
+    wordsMade_ += uint64_t{granules} * kDescriptorWords;
     // They stay with the descriptor, so that generations go on when it becomes another slab's.
     at(index)[kSlabGroup] = static_cast<uint32_t>(groupsMade_);
     for (uint32_t i = 0; i < groups; i++) places_->slabs[groupsMade_ + i] = index;

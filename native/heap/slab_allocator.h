@@ -117,11 +117,11 @@ class SlabAllocator {
     static bool isListed(const Word* slab) { return (slab[kSlabFree] & kListed) != 0; }
     // Which of the 64 slots from slot 64 * `word` on are free.
     static uint64_t bits(const Word* slab, uint32_t word) {
-        const Word* const at = slab + kSlabBits + 2 * word;
+        const Word* const at = slab + kSlabBits + size_t{2} * word;
         return at[0] | uint64_t{at[1]} << 32;
     }
     static void setBits(Word* slab, uint32_t word, uint64_t bits) {
-        Word* const at = slab + kSlabBits + 2 * word;
+        Word* const at = slab + kSlabBits + size_t{2} * word;
         at[0] = static_cast<uint32_t>(bits);
         at[1] = static_cast<uint32_t>(bits >> 32);
     }

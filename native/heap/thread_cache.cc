@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "syscalls/sizes.h"
+
 namespace daxkind {
 
 int ThreadCache::open() {
@@ -17,7 +19,7 @@ void ThreadCache::tune(uint64_t share, uint32_t unitShift) {
         if (isUsed_[index]) magazine(index)[kMagazineLimit] = limitOf(index);
     }
     // Runs of all lengths together: 1/32 of the share, at most 64 MiB.
-    const uint64_t runBytes = std::min<uint64_t>(share / 32, 64 * 1024 * 1024);
+    const uint64_t runBytes = std::min<uint64_t>(share / 32, 64 * kMiB);
     word(kCachedUnitsLimitWord) = static_cast<int32_t>(runBytes >> unitShift);
 }
 

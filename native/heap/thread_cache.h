@@ -101,6 +101,8 @@ class ThreadCache {
     using Word = SharedWord<int32_t>;
     Word* words() { return words_.data(); }
     Word* magazine(uint32_t index) { return &words_[static_cast<size_t>(index) << kMagazineShift]; }
+    // The two words of a block in a magazine; block 0 has been there for longest.
+    Word* entry(uint32_t index, uint32_t block) { return magazine(index) + kMagazineEntries + size_t{2} * block; }
     Word& word(uint32_t index) { return words_[index]; }
 
     // Whether the magazine has been found empty before, since forgetMisses(): more will be needed.

@@ -6,12 +6,14 @@
 #include <cstddef>
 #include <initializer_list>
 
+#include "syscalls/sizes.h"
+
 namespace daxkind {
 
 namespace {
 
 // The deepest step of a task, the walk of a tree, needs a tenth.
-constexpr size_t kStackSize = 256 * 1024;
+constexpr size_t kStackSize = 256 * kKiB;
 
 }  // namespace
 

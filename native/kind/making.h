@@ -14,6 +14,7 @@
 #include "kind/kind.h"
 #include "region/fixed.h"
 #include "region/numa_nodes.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
@@ -83,7 +84,7 @@ class Scrub {
     const std::shared_ptr<Kind> kind_;
     uint64_t offset_ = 0;
     // A fault of a device with an alignment of 1 GiB is one step whatever it does.
-    Pace pace_{2 * 1024 * 1024, 64 * 1024 * 1024};
+    Pace pace_{kHugePageSize, 64 * kMiB};
 };
 
 // Commits all of a kind and faults it in. The storage is kept from then on.
@@ -98,7 +99,7 @@ class Prefault {
     const std::shared_ptr<Kind> kind_;
     uint64_t offset_ = 0;
     // From a huge page to as much as takes 5 ms where a page of 4 KiB takes 2.5 us, as on slow media.
-    Pace pace_{2 * 1024 * 1024, 8 * 1024 * 1024};
+    Pace pace_{kHugePageSize, 8 * kMiB};
 };
 
 // Making a kind in steps, of whatever sort it is: what the thread that wants it does, or a job.

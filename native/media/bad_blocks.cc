@@ -105,6 +105,7 @@ std::vector<Range> BadBlocks::read() const {
     std::vector<ListedRange> listed;
     collect(&listed);
     std::vector<Range> here;
+    here.reserve(listed.size());
     for (const ListedRange& each : listed) here.push_back(each.here);
     return normalized(std::move(here));
 }

@@ -14,6 +14,7 @@
 #include "syscalls/fiemap.h"
 #include "syscalls/fsxattr.h"
 #include "syscalls/kernel.h"
+#include "syscalls/sizes.h"
 
 // linux/fs.h: 3.15.
 #ifndef RENAME_EXCHANGE
@@ -24,7 +25,7 @@ namespace daxkind::media {
 
 namespace {
 
-constexpr uint64_t kChunk = 1 << 20;
+constexpr uint64_t kChunk = kMiB;
 
 std::string parentOf(const std::string& path) {
     const size_t slash = path.rfind('/');
@@ -103,7 +104,7 @@ int Quarantine::copyProperties(const char** failedCall) {
     char names[4096];
     const ssize_t length = flistxattr(fd_.get(), names, sizeof names);
     for (ssize_t at = 0; at < length; at += static_cast<ssize_t>(std::strlen(names + at)) + 1) {
-        std::vector<char> value(64 * 1024);
+        std::vector<char> value(64 * kKiB);
         const ssize_t size = fgetxattr(fd_.get(), names + at, value.data(), value.size());
         if (size >= 0 && fsetxattr(to, names + at, value.data(), static_cast<size_t>(size), 0) != 0) return -errno;
     }

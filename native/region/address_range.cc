@@ -6,13 +6,14 @@
 
 #include "region/placement.h"
 #include "syscalls/mapping.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
 namespace {
 
 // Some milliseconds of unmapping pages.
-constexpr uint64_t kUnmapStep = 64 * 1024 * 1024;
+constexpr uint64_t kUnmapStep = 64 * kMiB;
 
 // What is shown is noted in parts of this size: 1 GiB, as long as the ArrayBuffers that most blocks are views of. The
 // other addresses of a large kind go with its file, so that kinds of many TiB do not use up the address space. It is a

@@ -14,6 +14,7 @@
 #include "region/caches.h"
 #include "syscalls/locks.h"
 #include "syscalls/mapping.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
@@ -57,7 +58,7 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
     *failedCall = "mmap";
     syscalls::MapOptions map;
     map.hint = AddressRange::hintFor(options.size);
-    const size_t alignment = std::max<size_t>(options.align, syscalls::hugePageSize);
+    const size_t alignment = std::max<size_t>(options.align, kHugePageSize);
     void* at = nullptr;
     error = syscalls::mapFileAligned(fd_, options.offset, options.size, map, alignment, &at);
     if (error != 0) return error;
@@ -97,7 +98,7 @@ LossCause DaxDeviceRegion::lossCause(const guard::Part& part) const {
     void* at = nullptr;
     const syscalls::MapOptions options;
     const int error = syscalls::mapFileAligned(fd_, offset_ + part.offset, part.length, options,
-                                               std::max<size_t>(granule_, syscalls::hugePageSize), &at);
+                                               std::max<size_t>(granule_, kHugePageSize), &at);
     if (error != 0) return error == -ENXIO ? LossCause::kRemoved : LossCause::kUnknown;
     const bool isBad = syscalls::checkPage(at) != 0;
     syscalls::unmap(at, part.length);

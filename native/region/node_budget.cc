@@ -14,6 +14,7 @@
 #include "syscalls/locks.h"
 #include "syscalls/mapping.h"
 #include "syscalls/numa.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
@@ -23,9 +24,9 @@ using Clock = std::chrono::steady_clock;
 
 // What is left, beside what the kernel keeps, to others who take memory at the same moment without asking here: each
 // processor has some pages of its own.
-constexpr uint64_t kMargin = 16 * 1024 * 1024;
+constexpr uint64_t kMargin = 16 * kMiB;
 // And to kinds of other processes, where their turn is not known.
-constexpr uint64_t kStrangersMargin = 32 * 1024 * 1024;
+constexpr uint64_t kStrangersMargin = 32 * kMiB;
 // Where the kernel does not say what it keeps: a high watermark is no more than this part of a zone by default
 // (watermark_scale_factor, min_free_kbytes).
 constexpr uint64_t kReservePart = 128;

@@ -10,16 +10,17 @@
 
 #include "syscalls/kernel.h"
 #include "syscalls/mapping.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
 namespace {
 
 // How much is faulted in at a time: others wait for the nodes' budget meanwhile, some milliseconds.
-constexpr uint64_t kCommitStep = 8 * 1024 * 1024;
+constexpr uint64_t kCommitStep = 8 * kMiB;
 
 // How many pages nodeUses() looks at: some milliseconds.
-constexpr uint64_t kSample = 32 * 1024;
+constexpr uint64_t kSample = 32 * kKiB;
 
 // What a word of bits stands for.
 constexpr uint64_t kPartBytes = 32 * kCommitGranule;
@@ -54,12 +55,12 @@ int NumaNodesRegion::open(const NumaNodesOptions& options, const char** failedCa
 int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCall) {
     uint64_t capacity = options.capacity;
     if (capacity == 0) capacity = options.isAtOnce ? budget_.room() : budget_.total();
-    capacity = capacity / syscalls::hugePageSize * syscalls::hugePageSize;
+    capacity = capacity / kHugePageSize * kHugePageSize;
     *failedCall = "madvise";
     if (capacity == 0) return -ENOSPC;
     *failedCall = "mmap";
     void* at = nullptr;
-    int error = syscalls::mapAnonymousAligned(capacity, AddressRange::hintFor(capacity), syscalls::hugePageSize, &at);
+    int error = syscalls::mapAnonymousAligned(capacity, AddressRange::hintFor(capacity), kHugePageSize, &at);
     if (error != 0) return error;
     *failedCall = "mbind";
     error = syscalls::bindRange(at, capacity, options.policy, options.nodes);
@@ -81,7 +82,7 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
     }
     const bool mayBeHuge =
         options.hugePages == HugePages::kAlways || (options.hugePages == HugePages::kDefault && hasHugePagesAlways());
-    if (mayBeHuge) givingUnit_ = syscalls::hugePageSize;
+    if (mayBeHuge) givingUnit_ = kHugePageSize;
     parts_ = std::vector<std::atomic<uint32_t>>((capacity + kPartBytes - 1) / kPartBytes);
     return 0;
 }

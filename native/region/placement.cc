@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "syscalls/mapping.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
@@ -18,7 +19,7 @@ struct Places {
     // Below the middle are V8's own pages, each at an address by chance. The stack's is by chance as well.
     static uintptr_t aboveTheMiddle() {
         const char onStack = 0;
-        return reinterpret_cast<uintptr_t>(&onStack) / 64 * 33 & ~(uintptr_t{syscalls::hugePageSize} - 1);
+        return reinterpret_cast<uintptr_t>(&onStack) / 64 * 33 & ~(uintptr_t{kHugePageSize} - 1);
     }
 };
 

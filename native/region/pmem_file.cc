@@ -12,6 +12,7 @@
 #include "syscalls/inode_flags.h"
 #include "syscalls/kernel.h"
 #include "syscalls/mapping.h"
+#include "syscalls/sizes.h"
 #include "syscalls/statfs.h"
 #include "syscalls/temporary.h"
 
@@ -79,7 +80,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     // XFS tells the quota of a project only for directories.
     if (syscalls::statfsPath(options.directory, &fileSystem) == 0) room_ = fileSystem.blocks * fileSystem.blockSize;
     if (capacity == 0) {
-        capacity = room_ / syscalls::hugePageSize * syscalls::hugePageSize;
+        capacity = room_ / kHugePageSize * kHugePageSize;
         if (capacity == 0) return -ENOSPC;
     }
 
@@ -98,12 +99,12 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
             *failedCall = "mmap";
             mapOptions_.sync = options.sync;
             mapOptions_.hint = AddressRange::hintFor(capacity);
-            error = syscalls::mapFileAligned(fd_, 0, capacity, mapOptions_, syscalls::hugePageSize, &at);
+            error = syscalls::mapFileAligned(fd_, 0, capacity, mapOptions_, kHugePageSize, &at);
         }
         // A file system can be larger than its largest file (ext4: 16 TiB) or than the address space that is free.
         const bool tooLong = error == -EFBIG || error == -ENOMEM || error == -EOVERFLOW;
-        if (options.capacity != 0 || !tooLong || capacity <= syscalls::hugePageSize) break;
-        capacity = capacity / 2 / syscalls::hugePageSize * syscalls::hugePageSize;
+        if (options.capacity != 0 || !tooLong || capacity <= kHugePageSize) break;
+        capacity = capacity / 2 / kHugePageSize * kHugePageSize;
     }
     if (error != 0) return error;
 

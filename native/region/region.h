@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "guard/watch.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind {
 
 // The smallest part of a region that is committed or given back: 64 KiB is a multiple of the page size of every
 // x86-64 and arm64 kernel (4, 16 or 64 KiB).
-constexpr uint64_t kCommitGranule = 64 * 1024;
+constexpr uint64_t kCommitGranule = 64 * kKiB;
 
 // Whether an error of commit() says that the file system has no room.
 inline bool isOutOfRoom(int error) {

@@ -10,12 +10,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "syscalls/sizes.h"
+
 namespace daxkind::syscalls {
 
 namespace {
 
-constexpr std::size_t firstSize = 16 * 1024;
-constexpr std::size_t largestSize = 16 * 1024 * 1024;
+constexpr std::size_t firstSize = 16 * kKiB;
+constexpr std::size_t largestSize = 16 * kMiB;
 
 /// One ioctl with a buffer of that size. 0, -ENOSPC if the table does not fit, or another negative errno.
 int ask(int fd, std::uint32_t major, std::uint32_t minor, std::vector<std::uint64_t>* memory) {

@@ -9,10 +9,6 @@
 
 namespace daxkind::syscalls {
 
-/// The alignment at which the kernel can map DAX pages by 2 MiB entries (PMD faults): for addresses, offsets and
-/// lengths.
-inline constexpr std::size_t hugePageSize = std::size_t{2} << 20;
-
 /// Bytes per page of this machine.
 std::size_t pageSize();
 

@@ -17,7 +17,7 @@ constexpr std::size_t bitsPerWord = 8 * sizeof(unsigned long);
 
 int mbindRange(void* address, std::size_t length, int mode, const unsigned long* mask) {
     // One more than there are bits: the kernel takes one off.
-    const auto bits = static_cast<unsigned long>(kMostNodes + 1);
+    constexpr unsigned long bits = kMostNodes + 1;
     // A node that goes away is not replaced by another, and is itself again when it comes back.
     return syscall(SYS_mbind, address, length, mode | MPOL_F_STATIC_NODES, mask, bits, 0) == 0 ? 0 : -errno;
 }

@@ -21,6 +21,7 @@
 #include "syscalls/descriptor.h"
 
 #include "syscalls/fsxattr.h"
+#include "syscalls/sizes.h"
 #include "syscalls/statx.h"
 
 namespace daxkind::syscalls {
@@ -30,7 +31,7 @@ namespace {
 /// Directories whose descriptors are held at once, besides the top's.
 constexpr std::size_t mostOpen = 32;
 /// What one getdents64 brings: some hundred names, few enough for one step.
-constexpr std::size_t entriesSize = 16 * 1024;
+constexpr std::size_t entriesSize = 16 * kKiB;
 
 /// linux_dirent64, which no header has. The name is behind it.
 struct EntryHead {

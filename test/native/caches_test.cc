@@ -10,6 +10,7 @@
 #include "cache_user.h"
 #include "check.h"
 #include "fake_region.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -17,8 +18,6 @@ namespace test {
 using namespace daxkind;
 
 namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
 
 // Pages of the cache that are there.
 int residentPages(ThreadCache* cache) {
@@ -66,7 +65,7 @@ void takeAndGive(Heap* heap, CacheUser* user, uint64_t size) {
 void furtherRuns() {
     Setting setting(64 * kMiB);
     auto& [region, heap, user] = setting;
-    constexpr uint64_t kSize = 16 * 1024;
+    constexpr uint64_t kSize = 16 * kKiB;
     for (int round = 0; round < 2; round++) {
         Block first;
         CHECK(user.take(kSize, &first) == 0 && user.cachedBlocks() == 0, "what nobody has asked for is cached");
@@ -97,7 +96,7 @@ void fullOfRuns() {
     auto& [region, heap, user] = setting;
     const uint64_t most = region.capacity() / 32;
     std::vector<Block> blocks;
-    for (uint64_t i = 0; i < 2 * most / (64 * 1024); i++) {
+    for (uint64_t i = 0; i < 2 * most / (64 * kKiB); i++) {
         for (const uint64_t units : {64, 48, 16}) {
             blocks.emplace_back();
             CHECK(user.take(units * 1024, &blocks.back()) == 0);
@@ -155,7 +154,7 @@ void whoShares() {
 // Runs beside each other have states in different cache lines, and each unit has a number of its own.
 void numbersOfUnits() {
     constexpr uint32_t kStatesInLine = 64 / sizeof(uint16_t);
-    std::vector<bool> isUsed(2 * (kStretchMask + 1));
+    std::vector<bool> isUsed(size_t{2} * (kStretchMask + 1));
     for (uint32_t unit = 0; unit < isUsed.size(); unit++) {
         const uint32_t number = numberOfUnit(unit);
         CHECK(number < isUsed.size() && !isUsed[number] && unitOfNumber(number) == unit, "unit %u", unit);

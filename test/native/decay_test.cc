@@ -12,6 +12,7 @@
 #include "fake_region.h"
 #include "kind/registry.h"
 #include "kinds.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -20,8 +21,6 @@ using namespace daxkind;
 using std::chrono::milliseconds;
 
 namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
 
 // What a test sees of a region that another thread may be giving back.
 struct Watched {
@@ -48,7 +47,7 @@ class WatchedRegion final : public FakeRegion {
 std::shared_ptr<Kind> decayingKind(Watched* watched) {
     HeapOptions options;
     options.decayMs = 0;
-    const std::shared_ptr<Kind> kind = makeKind(std::make_shared<WatchedRegion>(watched), options);
+    std::shared_ptr<Kind> kind = makeKind(std::make_shared<WatchedRegion>(watched), options);
     registerKind(kind);
     CHECK(kind->decay != nullptr);
     return kind;

@@ -6,25 +6,27 @@
 #include <cerrno>
 #include <iterator>
 
+#include "syscalls/sizes.h"
+
 namespace test {
 
 namespace {
 
-constexpr uint64_t kHugePage = 2 * 1024 * 1024;
 // Of the heaps that tests make in a region that is all there.
-constexpr uint64_t kLargestUnit = 16 * 1024;
+constexpr uint64_t kLargestUnit = 16 * daxkind::kKiB;
 
 }  // namespace
 
 FakeRegion::FakeRegion(Shape shape, uint64_t seed) : shape_(shape), random_(seed) {
     const int protection = shape.elastic ? PROT_NONE : PROT_READ | PROT_WRITE;
-    reservedBytes_ = shape.capacity + 2 * kHugePage;
+    reservedBytes_ = shape.capacity + 2 * daxkind::kHugePageSize;
     void* const at = mmap(nullptr, reservedBytes_, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(at != MAP_FAILED, "no address space for a region of %llu bytes", (unsigned long long)shape.capacity);
     reserved_ = static_cast<char*>(at);
     const uint64_t start = reinterpret_cast<uint64_t>(at);
-    base_ = reserved_ + ((start + kHugePage - 1) / kHugePage * kHugePage - start);
-    if (!shape.elastic) base_ += random_.below(kHugePage / kLargestUnit) * kLargestUnit;
+    base_ =
+        reserved_ + ((start + daxkind::kHugePageSize - 1) / daxkind::kHugePageSize * daxkind::kHugePageSize - start);
+    if (!shape.elastic) base_ += random_.below(daxkind::kHugePageSize / kLargestUnit) * kLargestUnit;
 }
 
 FakeRegion::~FakeRegion() {

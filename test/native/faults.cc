@@ -15,9 +15,15 @@
 #include <mutex>
 #include <new>
 #include <set>
+#include <string_view>
+
+// The linker's names for what it wraps (ld(1), --wrap) begin with two underscores.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 
 extern "C" void* __real_mmap64(void*, size_t, int, int, int, off64_t);
 extern "C" int __real_munmap(void*, size_t);
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace test::faults {
 
@@ -228,6 +234,7 @@ void closeLedger() {
 
 using namespace test::faults;
 
+// NOLINTBEGIN(bugprone-reserved-identifier): as above.
 extern "C" {
 
 int __real_fallocate64(int, int, off64_t, off64_t);
@@ -259,7 +266,8 @@ int __wrap_mkostemp64(char* path, int flags) {
     const Plan* const plan = failing(Call::mkostemp);
     if (plan == nullptr) return bookOpened(__real_mkostemp64(path, flags));
     // glibc has put a name in before it opens the file.
-    std::memcpy(path + std::strlen(path) - 6, "failed", 6);
+    const std::string_view name = "failed";
+    name.copy(path + std::strlen(path) - name.size(), name.size());
     errno = plan->error;
     return -1;
 }
@@ -343,3 +351,4 @@ int __wrap_unlink(const char* path) {
 }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier)

@@ -3,27 +3,28 @@
 // back, and no descriptor, no mapping and no file is left at the end.
 #include "tests.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "faults.h"
 #include "life.h"
+#include "syscalls/sizes.h"
 
 namespace test {
 
+using daxkind::kMiB;
 using faults::Call;
 using faults::Plan;
 
 namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
 
 const Setting kSettings[] = {
     {"a kind",
@@ -72,23 +73,16 @@ std::string traces(const std::string& directory, bool isUnlinked) {
     for (std::string line; std::getline(maps, line);) {
         if (line.find(directory + "/") != std::string::npos) found += "\n" + line;
     }
-    DIR* const files = opendir(directory.c_str());
-    CHECK(files != nullptr, "cannot read %s", directory.c_str());
-    while (const dirent* const entry = readdir(files)) {
-        if (entry->d_name == std::string(".") || entry->d_name == std::string("..")) continue;
-        if (isUnlinked) found += std::string("\n") + entry->d_name;
-        CHECK(unlink((directory + "/" + entry->d_name).c_str()) == 0);
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        if (isUnlinked) found += "\n" + entry.path().filename().string();
+        CHECK(unlink(entry.path().c_str()) == 0);
     }
-    closedir(files);
     return found;
 }
 
 size_t countDescriptors() {
-    DIR* const directory = opendir("/proc/self/fd");
-    size_t count = 0;
-    while (readdir(directory) != nullptr) count++;
-    closedir(directory);
-    return count;
+    const std::filesystem::directory_iterator descriptors("/proc/self/fd");
+    return static_cast<size_t>(std::distance(begin(descriptors), end(descriptors)));
 }
 
 uint32_t failEach(const Setting& setting, const std::string& directory, bool isVerbose, const Plan& sort) {

@@ -43,8 +43,8 @@ struct sigaction previous;
 // Puts memory there, so that the access goes on.
 void repair(const char* address) {
     const uint64_t from = reinterpret_cast<uint64_t>(address) / pageSize() * pageSize();
-    mmap(reinterpret_cast<void*>(from), pageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-         0);
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (mmap(reinterpret_cast<void*>(from), pageSize(), PROT_READ | PROT_WRITE, kFlags, -1, 0) == MAP_FAILED) _exit(1);
 }
 
 void note(Seen* seen, const siginfo_t* info) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "lossy_file.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -149,7 +150,7 @@ void tellWhoComesLater() {
 }
 
 void replaceWholeGranules() {
-    constexpr uint64_t kGranule = 64 * 1024;
+    constexpr uint64_t kGranule = 64 * daxkind::kKiB;
     const uint64_t page = pageSize();
     // Of the last granule, only a page is there.
     LossyFile file(5 * kGranule / page + 1);
@@ -227,7 +228,7 @@ void loseNoIncrement(uint32_t threads) {
     });
     for (uint64_t index = 0; index < kPages; index++) {
         const uint64_t count = *reinterpret_cast<uint64_t*>(counter(index));
-        CHECK(count == threads * kTimes, "page %lu: %lu", index, count);
+        CHECK(count == uint64_t{threads} * kTimes, "page %lu: %lu", index, count);
     }
     CHECK(isSame(watch.allLost(), {{0, file.length()}}));
     until("every page is told", [&] {

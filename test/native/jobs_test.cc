@@ -25,11 +25,13 @@ std::atomic<bool> canStartThreads{true};
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker's names, as in faults.cc.
 extern "C" int __real_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
 extern "C" int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
                                      void* argument) {
     return canStartThreads ? __real_pthread_create(thread, attributes, body, argument) : EAGAIN;
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace test {
 
@@ -159,7 +161,7 @@ void testJobsAtExit(const Options&) {
         });
     }
     until("tasks are under way", [] { return stepsAtEnd > 100; });
-    std::exit(2);
+    std::exit(2);  // NOLINT(concurrency-mt-unsafe): that threads are at work is what is tested.
 }
 
 void testJobs(const Options&) {

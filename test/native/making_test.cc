@@ -16,6 +16,7 @@
 
 #include "cache_user.h"
 #include "faults.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -24,8 +25,6 @@ using namespace daxkind;
 using faults::Call;
 
 namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
 
 PmemKindRequest requestIn(const std::string& directory, uint64_t maxSize) {
     PmemKindRequest request;

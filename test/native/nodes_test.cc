@@ -18,6 +18,7 @@
 #include "kind/making.h"
 #include "region/node_budget.h"
 #include "region/numa_nodes.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -27,13 +28,11 @@ using faults::Call;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
-
 void readMemoryInfo() {
     const MemoryInfo node = parseMemoryInfo(
         "Node 1 MemTotal:   200 kB\nNode 1 MemFree:     50 kB\nNode 1 Active(file):   8 kB\n"
         "Node 1 Inactive(file):   4 kB\nNode 1 SReclaimable:   2 kB\n");
-    CHECK(node.total == 200 * 1024 && node.available == 57 * 1024, "%llu",
+    CHECK(node.total == 200 * kKiB && node.available == 57 * kKiB, "%llu",
           static_cast<unsigned long long>(node.available));
     for (const char* text : {"", "MemTotal", "MemTotal:", "XMemTotal: 5 kB", "\n\n"}) {
         const MemoryInfo none = parseMemoryInfo(text);
@@ -51,7 +50,7 @@ void readReserves() {
         "        protection: (0, 0)\n",
         4096);
     // Of the first zone all is held back for what can be had nowhere else.
-    CHECK(reserves.size() == 2 && reserves.at(0) == 3940 * 4096 && reserves.at(3) == 256 * 4096);
+    CHECK(reserves.size() == 2 && reserves.at(0) == uint64_t{3940} * 4096 && reserves.at(3) == uint64_t{256} * 4096);
     CHECK(parseReserves("", 4096).empty() && parseReserves("protection: (1)\nhigh\n", 4096).empty());
 }
 
@@ -119,6 +118,7 @@ void takeTurns() {
 
     std::atomic<int> inside{0};
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; i++) {
         threads.emplace_back([&] {
             for (int round = 0; round < 50; round++) {

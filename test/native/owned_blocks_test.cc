@@ -14,6 +14,7 @@
 #include "content.h"
 #include "fake_region.h"
 #include "kinds.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -22,7 +23,6 @@ using namespace daxkind;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
 // More than one step looks at.
 constexpr int kMany = 20'000;
 

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "fake_clock.h"
 #include "fake_region.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -16,7 +17,6 @@ using namespace daxkind;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
 constexpr uint64_t kSize = 64;
 
 // A region of which one commit, when it is asked for, has something else happen first.
@@ -79,7 +79,7 @@ void freeWhileAnotherCommits() {
 // A thread's blocks are freed in steps. Between two of them all that follows becomes one free run, in the midst of
 // which the next step begins.
 void freeWhileBlocksAreAbandoned() {
-    FakeRegion region({64 * 1024 * kMiB, true}, 1);
+    FakeRegion region({64 * kKiB * kMiB, true}, 1);
     Heap heap;
     CHECK(heap.open(&region, HeapOptions{}) == 0);
     CacheUser ending(&heap, region.capacity());

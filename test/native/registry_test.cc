@@ -13,6 +13,7 @@
 #include "fake_region.h"
 #include "heap/raw_numbers.h"
 #include "kinds.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -21,7 +22,6 @@ using namespace daxkind;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
 constexpr uint64_t kAllHandles = RawNumbers::kEnd - RawNumbers::kFirst;
 
 std::shared_ptr<Kind> registered() {

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "fake_clock.h"
+#include "syscalls/sizes.h"
 
 namespace test {
 
@@ -13,7 +14,6 @@ using namespace daxkind;
 namespace {
 
 using Long = unsigned long long;
-constexpr uint64_t kMiB = 1024 * 1024;
 constexpr uint64_t kSegment = 1ull << kSegmentShift;
 
 }  // namespace

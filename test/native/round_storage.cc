@@ -5,6 +5,7 @@
 
 #include "fake_clock.h"
 #include "round.h"
+#include "syscalls/sizes.h"
 
 namespace test {
 
@@ -133,7 +134,7 @@ void Round::checkAsNew(CacheUser* last) {
 void Round::checkRest(CacheUser* last) {
     const uint64_t unit = 1ull << heap_.unitShift();
     const uint64_t free = heap_.stats().free / unit;
-    if (free > 16 * 1024) return;
+    if (free > 16 * kKiB) return;
     // The file system was full a moment ago.
     if (plan_.room < plan_.capacity) advanceClock(kFullMs);
     for (uint64_t taken = 0; taken < free; taken++) {

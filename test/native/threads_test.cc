@@ -16,14 +16,13 @@
 #include "cache_user.h"
 #include "content.h"
 #include "fake_region.h"
+#include "syscalls/sizes.h"
 
 namespace test {
 
 using namespace daxkind;
 
 namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
 
 struct Held {
     Block block;
@@ -253,6 +252,7 @@ void runRound(uint64_t seed, const Options& options) {
     CHECK(common.heap.open(&region, heapOptions) == 0);
     std::vector<std::unique_ptr<Worker>> workers;
     std::vector<std::thread> threads;
+    threads.reserve(options.threads);
     for (uint32_t i = 0; i < options.threads; i++) {
         workers.push_back(std::make_unique<Worker>(&common, region, random.next()));
     }
