@@ -274,18 +274,13 @@ interface Syscalls {
 	fileExtents(path: string, most: number): { extents: Float64Array; complete: boolean };
 	/** open, O_CLOEXEC and never blocking; O_RDWR if `writable`, else O_RDONLY. Close it with {@link closeDescriptor}. */
 	openFile(path: string, writable: boolean): number;
-	/** A nameless file of mode 0600 in this directory: O_TMPFILE, or created and unlinked where that is not known. */
-	openTemporary(directory: string): number;
 	/** close. */
 	closeDescriptor(fd: number): void;
-	/** fallocate: gives a range blocks, and grows the file to its end unless `keepSize`. `path` is for the error only. */
-	allocate(fd: number, offset: number, length: number, keepSize: boolean, path?: string): void;
-	/** `allocate` of holes, with `keepSize`: a failed one makes holes again of what it took. */
+	/**
+	 * fallocate(KEEP_SIZE): gives the holes in a range blocks. A failed one makes holes again of what it took. `path` is for the error
+	 * only.
+	 */
 	allocateOrNothing(fd: number, offset: number, length: number, path?: string): void;
-	/** fallocate(PUNCH_HOLE|KEEP_SIZE): gives the blocks in a range back; it reads zeros from then on. */
-	punchHole(fd: number, offset: number, length: number, path?: string): void;
-	/** ftruncate. */
-	truncate(fd: number, size: number, path?: string): void;
 	/** getcpu: the NUMA node of the processor that this thread runs on now; 0 where the call is refused. */
 	currentNode(): number;
 }
@@ -697,8 +692,6 @@ export interface Native extends Syscalls, BadBlockCalls, Mappings, Persistence, 
 	setLossHandler(handler: (loss: NativeLoss) => void): void;
 	/** Puts the process's SIGBUS handler back where somebody has set another one; what is there goes on getting what is not ours. */
 	armGuard(): void;
-	/** Whether it is there. */
-	isGuardArmed(): boolean;
 	/** Whether the guard has put zeros in place of a page of it. */
 	isLost(view: Uint8Array): boolean;
 	/**

@@ -66,7 +66,19 @@ async function runProgram(variant, tests, { seconds, seed, threads: count, direc
 
 async function core(options) {
 	const kinds = ['registry', 'making', 'nodes', 'owned-blocks', 'decay', 'decay-time'];
-	const tests = ['model', 'file', 'tables', 'owners', 'caches', 'jobs', ...kinds, 'guard', 'guard-signals', 'faults'];
+	const tests = [
+		'model',
+		'file',
+		'files',
+		'tables',
+		'owners',
+		'caches',
+		'jobs',
+		...kinds,
+		'guard',
+		'guard-signals',
+		'faults',
+	];
 	await runProgram('address,undefined', tests, options);
 }
 

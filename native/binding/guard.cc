@@ -15,11 +15,6 @@ napi_value armGuard(napi_env, napi_callback_info) {
     return nullptr;
 }
 
-// isGuardArmed() -> boolean
-napi_value isGuardArmed(napi_env env, napi_callback_info) {
-    return boolean(env, guard::isArmed());
-}
-
 // isLost(view) -> boolean
 napi_value isLost(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);
@@ -30,7 +25,7 @@ napi_value isLost(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void exportGuard(Napi::Env env, Napi::Object exports) {
-    exportFunctions(env, exports, {{"armGuard", armGuard}, {"isGuardArmed", isGuardArmed}, {"isLost", isLost}});
+    exportFunctions(env, exports, {{"armGuard", armGuard}, {"isLost", isLost}});
 }
 
 }  // namespace daxkind

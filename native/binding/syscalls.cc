@@ -197,18 +197,6 @@ napi_value openFile(napi_env env, napi_callback_info info) {
     return number(env, fd);
 }
 
-// openTemporary(directory)
-napi_value openTemporary(napi_env env, napi_callback_info info) {
-    Call call(env, info, 1);
-    const std::string directory = call.path("directory");
-    if (call.isRefused()) return nullptr;
-    int fd = -1;
-    const char* failedCall = nullptr;
-    const int result = syscalls::openTemporary(directory.c_str(), true, &fd, &failedCall);
-    if (result != 0) return throwSystemError(env, result, failedCall, directory.c_str());
-    return number(env, fd);
-}
-
 // closeDescriptor(fd)
 napi_value closeDescriptor(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);
@@ -219,16 +207,6 @@ napi_value closeDescriptor(napi_env env, napi_callback_info info) {
     return done(env, result, "close", std::nullopt);
 }
 
-// allocate(fd, offset, length, keepSize, path?)
-napi_value allocate(napi_env env, napi_callback_info info) {
-    Call call(env, info, 5);
-    const auto [fd, offset, length] = call.descriptorRange();
-    const bool keepSize = call.boolean("keepSize");
-    const auto path = call.optionalPath("path");
-    if (call.isRefused()) return nullptr;
-    return done(env, syscalls::allocate(fd, offset, length, keepSize), "fallocate", path);
-}
-
 // allocateOrNothing(fd, offset, length, path?)
 napi_value allocateOrNothing(napi_env env, napi_callback_info info) {
     Call call(env, info, 4);
@@ -236,25 +214,6 @@ napi_value allocateOrNothing(napi_env env, napi_callback_info info) {
     const auto path = call.optionalPath("path");
     if (call.isRefused()) return nullptr;
     return done(env, syscalls::allocateOrNothing(fd, offset, length), "fallocate", path);
-}
-
-// punchHole(fd, offset, length, path?)
-napi_value punchHole(napi_env env, napi_callback_info info) {
-    Call call(env, info, 4);
-    const auto [fd, offset, length] = call.descriptorRange();
-    const auto path = call.optionalPath("path");
-    if (call.isRefused()) return nullptr;
-    return done(env, syscalls::punchHole(fd, offset, length), "fallocate", path);
-}
-
-// truncate(fd, size, path?)
-napi_value truncate(napi_env env, napi_callback_info info) {
-    Call call(env, info, 3);
-    const int fd = call.descriptor("fd");
-    const uint64_t size = call.uint64("size");
-    const auto path = call.optionalPath("path");
-    if (call.isRefused()) return nullptr;
-    return done(env, syscalls::truncate(fd, size), "ftruncate", path);
 }
 
 // currentNode(): the NUMA node of the processor that this thread runs on
@@ -274,12 +233,8 @@ void exportSyscalls(Napi::Env env, Napi::Object exports) {
                      {"tryMapSync", tryMapSync},
                      {"fileExtents", fileExtents},
                      {"openFile", openFile},
-                     {"openTemporary", openTemporary},
                      {"closeDescriptor", closeDescriptor},
-                     {"allocate", allocate},
                      {"allocateOrNothing", allocateOrNothing},
-                     {"punchHole", punchHole},
-                     {"truncate", truncate},
                      {"currentNode", currentNode}});
 }
 

@@ -211,7 +211,7 @@ describe.each([
 	const waitsOnXfs = mount === xfs;
 	test.skipIf(pagesProblem).each<[string, waits: boolean, (path: string) => unknown]>([
 		['truncateSync', true, (path) => truncateSync(path, MiB)],
-		['fallocate', waitsOnXfs, (path) => withFile(path, (fd) => native.allocate(fd, 4 * MiB, 2 * MiB, true))],
+		['fallocate', waitsOnXfs, (path) => withFile(path, (fd) => native.allocateOrNothing(fd, 4 * MiB, 2 * MiB))],
 		['mapFile', waitsOnXfs, (path) => mapFile(path).unmap()],
 		['copyFileSync', waitsOnXfs, (path) => copyFileSync(path, `${path}-copy`)],
 		['mapFile without allocate', false, (path) => mapFile(path, { allocate: false }).unmap()],

@@ -14,9 +14,11 @@
 #include "check.h"
 #include "tests.h"
 
-// There in a program with a sanitizer.
+// There in a program with a sanitizer, which chose the names.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" void __sanitizer_print_stack_trace() __attribute__((weak));
 extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace test {
 
@@ -78,6 +80,7 @@ struct Test {
 const Test kTests[] = {
     {"model", "random calls on regions in plain memory, against a reference model", testModel},
     {"file", "the same on the file of a pmem kind", testFile},
+    {"files", "nameless files, and a file's blocks", testFiles},
     {"tables", "the heap cut into as many slabs as can be", testTables},
     {"owners", "what happens while another thread waits for storage", testOwners},
     {"caches", "what thread caches take of DRAM", testCaches},

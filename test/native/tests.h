@@ -9,6 +9,8 @@ namespace test {
 void testModel(const Options& options);
 // The same over the file of a pmem kind.
 void testFile(const Options& options);
+// Nameless files, and a file's blocks.
+void testFiles(const Options& options);
 // The heap's tables at their fullest.
 void testTables(const Options& options);
 // Whose blocks are while system calls let go of the heap's lock.

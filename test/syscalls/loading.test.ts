@@ -6,15 +6,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const nativeModule = import.meta.resolve('#lib/native.js');
 
 const useInWorker = `
-	const { parentPort } = require('node:worker_threads');
+	const { truncateSync, writeFileSync } = require('node:fs');
+	const { parentPort, workerData: path } = require('node:worker_threads');
 	import(${JSON.stringify(nativeModule)}).then(({ native }) => {
-		const fd = native.openTemporary('/dev/shm');
-		native.truncate(fd, 1 << 21);
+		writeFileSync(path, '');
+		truncateSync(path, 1 << 21);
+		const fd = native.openFile(path, true);
 		const { id, arrayBuffer } = native.mapDescriptor(fd, 0, 1 << 21, true, false);
 		native.closeDescriptor(fd);
 		new Uint8Array(arrayBuffer).fill(7);
@@ -27,7 +29,7 @@ const useInWorker = `
 `;
 
 async function runWorker(): Promise<unknown> {
-	const worker = new Worker(useInWorker, { eval: true });
+	const worker = new Worker(useInWorker, { eval: true, workerData: join(temporaryDirectory(tmpfs), 'file') });
 	const exit = once(worker, 'exit');
 	const [message] = await once(worker, 'message');
 	await exit;

@@ -84,12 +84,8 @@ const parameters = {
 	tryMapSync: ['file', 'boolean', 'boolean?'],
 	fileExtents: ['file', 'most'],
 	openFile: ['file', 'boolean'],
-	openTemporary: ['directory'],
 	closeDescriptor: ['fd'],
-	allocate: ['fd', 'count', 'length', 'boolean', 'path?'],
 	allocateOrNothing: ['fd', 'count', 'length', 'path?'],
-	punchHole: ['fd', 'count', 'length', 'path?'],
-	truncate: ['fd', 'length', 'path?'],
 	currentNode: [],
 	badBlocksOf: ['uint32', 'uint32', 'boolean', 'path?'],
 	badRangesIn: ['view', 'view', 'unit'],
@@ -103,7 +99,6 @@ const parameters = {
 	drain: [],
 	armGuard: [],
 	setLossHandler: ['handler'],
-	isGuardArmed: [],
 	isLost: ['view'],
 	syncPages: ['view', 'count', 'length', 'path?'],
 	detachArrayBuffer: ['buffer'],
@@ -257,12 +252,12 @@ for (const standard of [0, 1, 2]) fstatSync(standard);
 for (const name of functions) {
 	// Its file may have been let go.
 	mapping = map();
-	const args = name === 'closeDescriptor' ? [native.openTemporary(directory)] : good(name);
+	const args = name === 'closeDescriptor' ? [native.openFile(file, false)] : good(name);
 	const { error, value } = outcome(name, args);
 	// This file system may know no such call.
 	if (error !== undefined && !(error.errno < 0)) complain(name, args, error.stack);
 	if (name.startsWith('kindCreate') && value?.id !== undefined) native.kindClose(value.id);
-	if (name === 'openFile' || name === 'openTemporary') native.closeDescriptor(value);
+	if (name === 'openFile') native.closeDescriptor(value);
 	await value?.promise?.catch((rejection) => {
 		if (!(rejection.errno < 0)) complain(name, args, rejection.stack);
 	});
