@@ -1,12 +1,13 @@
 #include "guard/watched.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <fstream>
 #include <mutex>
+
+#include "syscalls/blocked_signals.h"
 
 namespace daxkind::guard {
 
@@ -48,21 +49,6 @@ Table* const theTable = &table();
 uint64_t mostPieces() {
     return theTable->mostMappings / 4;
 }
-
-class NoSignals {
-  public:
-    NoSignals() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, &before_);
-    }
-    NoSignals(const NoSignals&) = delete;
-    NoSignals& operator=(const NoSignals&) = delete;
-    ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-  private:
-    sigset_t before_;
-};
 
 }  // namespace
 
@@ -207,7 +193,7 @@ std::vector<Part> Watched::takeNews() {
     uint64_t index;
     uint64_t end;
     {
-        const NoSignals noSignals;
+        const syscalls::BlockedSignals blocked;
         const Lock lock(*this);
         index = newsFrom_;
         end = newsTo_;
@@ -227,7 +213,7 @@ std::vector<Part> Watched::takeNews() {
 
 int Watched::restore(uint64_t offset, uint64_t length, const std::function<int(char*, uint64_t, uint64_t)>& back) {
     if (lost_ == 0) return 0;
-    const NoSignals noSignals;
+    const syscalls::BlockedSignals blocked;
     const Lock lock(*this);
     int status = 0;
     const uint64_t end = (offset + length - 1) / granule_ + 1;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <initializer_list>
 
+#include "syscalls/blocked_signals.h"
 #include "syscalls/sizes.h"
 
 namespace daxkind {
@@ -18,18 +19,20 @@ constexpr size_t kStackSize = 256 * kKiB;
 }  // namespace
 
 int startThread(void* (*body)(void*), void* data) {
-    sigset_t blocked;
-    sigset_t before;
-    sigfillset(&blocked);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT}) sigdelset(&blocked, fault);
+    sigset_t others;
+    sigfillset(&others);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT}) sigdelset(&others, fault);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, kStackSize);
-    pthread_sigmask(SIG_BLOCK, &blocked, &before);
     pthread_t thread;
-    const int error = pthread_create(&thread, &attributes, body, data);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    int error;
+    {
+        // The new thread begins with what this one blocks.
+        const syscalls::BlockedSignals blocked(others);
+        error = pthread_create(&thread, &attributes, body, data);
+    }
     pthread_attr_destroy(&attributes);
     return -error;
 }

@@ -10,6 +10,7 @@
 #include <limits>
 #include <vector>
 
+#include "syscalls/blocked_signals.h"
 #include "syscalls/fiemap.h"
 #include "syscalls/interrupter.h"
 #include "syscalls/kernel.h"
@@ -28,11 +29,10 @@ constexpr std::uint32_t longestLookMs = 80;
 
 /// `tries` 0: until it ends.
 int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries) {
-    sigset_t blocked;
-    sigset_t before;
-    sigfillset(&blocked);
-    Interrupter::exempt(&blocked);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    sigset_t others;
+    sigfillset(&others);
+    Interrupter::exempt(&others);
+    const BlockedSignals blocked(others);
     int result = -EINTR;
     std::uint32_t lookMs = firstLookMs;
     for (int tried = 0; result == -EINTR && (tries == 0 || tried < tries); tried += 1) {
@@ -44,7 +44,6 @@ int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries
         if (result == -EINTR && tries == 0) usleep(1000 * lookMs);
         lookMs = std::min(2 * lookMs, longestLookMs);
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return result == -EINTR ? -EBUSY : result;
 }
 
@@ -52,14 +51,10 @@ int fallocateRange(int fd, int mode, std::uint64_t offset, std::uint64_t length)
     if (offset > largestOffset || length > largestOffset - offset) return -EFBIG;
     // tmpfs gives up and undoes everything when a signal is pending: with a profiler's signal each millisecond a long
     // call would never end, however often it starts again.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const BlockedSignals blocked;
     int result;
     do result = fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0 ? 0 : -errno;
     while (result == -EINTR);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return result;
 }
 
