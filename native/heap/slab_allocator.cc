@@ -216,7 +216,7 @@ int SlabAllocator::free(uint64_t offset, uint32_t* freedClass) {
     const uint32_t index = find(offset, &slot);
     if (index == kNone) return -EINVAL;
     Word* const slab = at(index);
-    if (isFree(slab, slot) || isRetired(slab, slot)) return -EINVAL;
+    if (!isTaken(slab, slot)) return -EINVAL;
     *freedClass = classOfSlab(slab);
     if (isLostSlot(slab, slot)) {
         retire(slab, slot);
@@ -274,7 +274,7 @@ void SlabAllocator::takeForGood(uint32_t index, uint32_t slot) {
 uint32_t SlabAllocator::classAt(uint64_t offset) const {
     uint32_t slot;
     const uint32_t index = find(offset, &slot);
-    if (index == kNone || isFree(at(index), slot) || isRetired(at(index), slot)) return kNone;
+    if (index == kNone || !isTaken(at(index), slot)) return kNone;
     return classOfSlab(at(index));
 }
 
@@ -373,7 +373,7 @@ SlotSet SlabAllocator::disown(uint32_t index, uint32_t owner) {
     const uint32_t slots = slotsOf(slab);
     const uint64_t first = firstNumber(slab);
     for (uint32_t slot = 0; slot < slots; slot++) {
-        if (isFree(slab, slot) || isRetired(slab, slot)) continue;
+        if (!isTaken(slab, slot)) continue;
         if (isMixed && places_->owners[first + slot] != owner) continue;
         // Other threads free their handles without the lock; whoever frees one of another's asks the heap first.
         if (places_->isOut(first + slot)) continue;
@@ -411,7 +411,7 @@ bool SlabAllocator::findNumber(uint64_t number, uint64_t* offset) const {
     const uint64_t slot = number - firstNumber(slab);
     // The descriptor may be unused: it is a slab's if the unit map says so.
     if (runs_->slabAt(slab[kSlabStart]) != index || slot >= slotsOf(slab)) return false;
-    if (isFree(slab, static_cast<uint32_t>(slot)) || isRetired(slab, static_cast<uint32_t>(slot))) return false;
+    if (!isTaken(slab, static_cast<uint32_t>(slot))) return false;
     *offset = offsetOf(slab, static_cast<uint32_t>(slot));
     return true;
 }

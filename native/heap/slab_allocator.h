@@ -138,6 +138,8 @@ class SlabAllocator {
     bool isRetired(const Word* slab, uint32_t slot) const {
         return !retired_.empty() && retired_.count(offsetOf(slab, slot)) != 0;
     }
+    // Whether the slot is held by a caller or a thread cache.
+    bool isTaken(const Word* slab, uint32_t slot) const { return !isFree(slab, slot) && !isRetired(slab, slot); }
     // A slot that is taken stays so.
     void retire(const Word* slab, uint32_t slot);
     // Keeps books of slots whose bits have just been set.
