@@ -216,9 +216,15 @@ uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
     const uint64_t unit = region_->givingUnit();
     const uint64_t first = up(range.from, unit) * (unit / kCommitGranule);
     const uint64_t last = std::min(range.to / unit * (unit / kCommitGranule), usedChunks_ * kGranulesPerChunk);
-    const Granules found =
-        stretch(first, last, std::max<uint64_t>(std::min(punchPace_.size(), most) / kCommitGranule, 1),
-                [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); });
+    const auto isBacked = [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); };
+    // Most chunks of a long free run have no storage, and purge() begins at its start for each stretch.
+    uint64_t from = first;
+    while (from < last && !isBacked(from)) {
+        const uint64_t chunk = from / kGranulesPerChunk;
+        from = chunks_[chunk].committed == 0 ? (chunk + 1) * kGranulesPerChunk : from + 1;
+    }
+    const uint64_t size = std::max<uint64_t>(std::min(punchPace_.size(), most) / kCommitGranule, 1);
+    const Granules found = stretch(from, last, size, isBacked);
     return found.from < found.to ? decommitClaimed(lock, found) : 0;
 }
 
