@@ -211,20 +211,23 @@ export interface BadFiles {
 	hasRealtime: boolean;
 }
 
+/**
+ * `healthy`: can be read, left alone; `rewritten`: written anew, reads as written; `unwritten`: the same, and nobody had written there yet;
+ * `uncleared`: the medium does not take it; `failed`: otherwise; `beyond-end`: behind the file's end; `refused`: there is neither a backup
+ * nor leave to write zeros.
+ */
+export type PageOutcome = 'healthy' | 'rewritten' | 'unwritten' | 'uncleared' | 'failed' | 'beyond-end' | 'refused';
+
 /** What was done with pages beside one another. Bytes. */
 export interface RepairedPages {
 	offset: number;
 	length: number;
-	/**
-	 * 0: can be read, left alone; 1: written anew, reads as written; 2: the same, and nobody had written there yet; 3: the medium does not
-	 * take it; 4: failed otherwise; 5: behind the file's end; 6: neither a backup nor leave to write zeros.
-	 */
-	outcome: number;
+	outcome: PageOutcome;
 	/** Bytes that are zeros now, and were data. */
 	lost: number;
 	/** Whether they are on other blocks than before. */
 	isMoved: boolean;
-	/** Of 3 and 4: a negative errno and the call. */
+	/** Of `uncleared` and `failed`: a negative errno and the call. */
 	errno: number;
 	syscall: string;
 }

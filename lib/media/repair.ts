@@ -86,14 +86,6 @@ export interface MediaRepair {
 
 const methods: readonly RepairMethod[] = ['rewrite', 'reallocate', 'quarantine'];
 
-/** Outcomes of native code (media/page_repair.h). */
-const healthy = 0;
-const rewritten = 1;
-const unwrittenPage = 2;
-const uncleared = 3;
-const beyondEnd = 5;
-const refusedPage = 6;
-
 /** How long an abort waits for a call that the kernel does not let go of: fallocate, while somebody has a page of the file pinned. */
 const patienceMs = 1000;
 
@@ -349,9 +341,9 @@ function outcomeOf(item: Item, pages: RepairedPages, deviceOffset: number, { zer
 	const { offset, length, outcome, lost, isMoved, errno, syscall } = pages;
 	const error = errno === 0 ? undefined : systemError(errno, syscall, item.path);
 	const content =
-		outcome === unwrittenPage
+		outcome === 'unwritten'
 			? 'nothing'
-			: outcome !== rewritten
+			: outcome !== 'rewritten'
 				? undefined
 				: lost > 0
 					? 'zeros'
@@ -359,7 +351,7 @@ function outcomeOf(item: Item, pages: RepairedPages, deviceOffset: number, { zer
 						? 'zeros'
 						: 'backup';
 	const base = { path: item.path, offset, length, deviceOffset, content, lost, error } as const;
-	if (outcome === uncleared) {
+	if (outcome === 'uncleared') {
 		return {
 			...base,
 			outcome: 'uncleared',
@@ -367,7 +359,7 @@ function outcomeOf(item: Item, pages: RepairedPages, deviceOffset: number, { zer
 			remedy: cannotClear(item),
 		};
 	}
-	if (outcome === refusedPage) {
+	if (outcome === 'refused') {
 		return {
 			...base,
 			outcome: 'failed',
@@ -375,8 +367,8 @@ function outcomeOf(item: Item, pages: RepairedPages, deviceOffset: number, { zer
 			remedy: 'run it again',
 		};
 	}
-	if (outcome !== healthy && outcome !== rewritten && outcome !== unwrittenPage) {
-		return outcome === beyondEnd
+	if (outcome !== 'healthy' && outcome !== 'rewritten' && outcome !== 'unwritten') {
+		return outcome === 'beyond-end'
 			? {
 					...base,
 					outcome: 'skipped',
@@ -386,7 +378,7 @@ function outcomeOf(item: Item, pages: RepairedPages, deviceOffset: number, { zer
 			: { ...base, outcome: 'failed', finding: error?.message ?? 'it failed', remedy: undefined };
 	}
 	const listed = isListed(item.device, { offset: deviceOffset, length });
-	if (outcome === healthy) {
+	if (outcome === 'healthy') {
 		return {
 			...base,
 			outcome: 'healthy',

@@ -164,7 +164,7 @@ Napi::Value valueOf(Napi::Env env, const std::vector<media::PageResult>& results
         Napi::Object object = Napi::Object::New(env);
         object.Set("offset", static_cast<double>(result.from));
         object.Set("length", static_cast<double>(result.length));
-        object.Set("outcome", static_cast<int>(result.outcome));
+        object.Set("outcome", media::nameOf(result.outcome));
         object.Set("lost", static_cast<double>(result.lost));
         object.Set("isMoved", result.isMoved);
         object.Set("errno", result.error);

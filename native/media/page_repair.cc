@@ -28,6 +28,26 @@ bool isOfMedium(int error) {
 
 }  // namespace
 
+const char* nameOf(PageOutcome outcome) {
+    switch (outcome) {
+        case PageOutcome::kHealthy:
+            return "healthy";
+        case PageOutcome::kRewritten:
+            return "rewritten";
+        case PageOutcome::kUnwritten:
+            return "unwritten";
+        case PageOutcome::kUncleared:
+            return "uncleared";
+        case PageOutcome::kFailed:
+            return "failed";
+        case PageOutcome::kBeyondEnd:
+            return "beyond-end";
+        case PageOutcome::kRefused:
+            return "refused";
+    }
+    return "";
+}
+
 PageRepair::PageRepair(PageRepairRequest request)
     : request_(std::move(request)), content_(nullptr, &std::free), check_(nullptr, &std::free) {
     double total = 0;
@@ -92,12 +112,12 @@ bool PageRepair::fill(unsigned char* to, uint64_t from, uint64_t length, PageRes
         const int64_t got = readAt(backup_.get(), to, needed, from);
         if (got == static_cast<int64_t>(needed)) return true;
         *result = {
-            result->from, result->length, PageOutcome::failed, 0, false, got < 0 ? static_cast<int>(got) : -ENODATA,
+            result->from, result->length, PageOutcome::kFailed, 0, false, got < 0 ? static_cast<int>(got) : -ENODATA,
             "read"};
         return false;
     }
     if (!request_.zeros) {
-        result->outcome = PageOutcome::refused;
+        result->outcome = PageOutcome::kRefused;
         return false;
     }
     result->lost += needed;
@@ -120,7 +140,7 @@ bool PageRepair::readOrFill(uint64_t from, PageResult* result) {
                 return fill(content, from, request_.unit, result);
             }
             if (got != -EIO) {
-                *result = {from,  request_.unit, PageOutcome::failed,
+                *result = {from,  request_.unit, PageOutcome::kFailed,
                            0,     false,         got < 0 ? static_cast<int>(got) : -ENODATA,
                            "read"};
                 return false;
@@ -135,15 +155,15 @@ bool PageRepair::readOrFill(uint64_t from, PageResult* result) {
     const int64_t got = readAt(fd_.get(), content, request_.unit, from);
     if (got >= 0) {
         // What nobody has written reads as zeros, whatever the medium says.
-        if (result->outcome != PageOutcome::unwritten) return false;
+        if (result->outcome != PageOutcome::kUnwritten) return false;
         std::memset(content, 0, request_.unit);
         return true;
     }
     if (got != -EIO) {
-        *result = {from, request_.unit, PageOutcome::failed, 0, false, static_cast<int>(got), "read"};
+        *result = {from, request_.unit, PageOutcome::kFailed, 0, false, static_cast<int>(got), "read"};
         return false;
     }
-    result->outcome = PageOutcome::rewritten;
+    result->outcome = PageOutcome::kRewritten;
     return fill(content, from, request_.unit, result);
 }
 
@@ -174,7 +194,7 @@ bool PageRepair::write(uint64_t from, PageResult* result) {
         call = "read";
     }
     if (error == 0) return true;
-    *result = {from,  request_.unit, isOfMedium(error) ? PageOutcome::uncleared : PageOutcome::failed, 0, false,
+    *result = {from,  request_.unit, isOfMedium(error) ? PageOutcome::kUncleared : PageOutcome::kFailed, 0, false,
                error, call};
     return false;
 }
@@ -192,7 +212,7 @@ bool PageRepair::reallocate(uint64_t from, PageResult* result) {
     int error = syscalls::punchHole(fd, from, request_.unit);
     if (error == 0) error = syscalls::allocate(fd, from, request_.unit, true);
     if (error != 0) {
-        *result = {from, request_.unit, PageOutcome::failed, 0, false, error, call};
+        *result = {from, request_.unit, PageOutcome::kFailed, 0, false, error, call};
         // The content is in hand: it goes back where there is room.
         writeOnce(fd, content_.get(), std::min(request_.unit, size_ - from), from);
         return false;
@@ -204,22 +224,22 @@ bool PageRepair::reallocate(uint64_t from, PageResult* result) {
 }
 
 PageResult PageRepair::repair(uint64_t from) {
-    PageResult result{from, request_.unit, PageOutcome::healthy, 0, false, 0, ""};
+    PageResult result{from, request_.unit, PageOutcome::kHealthy, 0, false, 0, ""};
     if (from >= size_) {
-        result.outcome = PageOutcome::beyondEnd;
+        result.outcome = PageOutcome::kBeyondEnd;
         return result;
     }
     uint32_t flags;
     const uint64_t place = placeOf(from, &flags);
     if (place == kNowhere) return result;
-    if ((flags & FIEMAP_EXTENT_UNWRITTEN) != 0) result.outcome = PageOutcome::unwritten;
+    if ((flags & FIEMAP_EXTENT_UNWRITTEN) != 0) result.outcome = PageOutcome::kUnwritten;
     const PageOutcome before = result.outcome;
     if (!readOrFill(from, &result)) {
-        if (result.outcome == PageOutcome::refused || result.outcome == PageOutcome::failed) return result;
-        result.outcome = PageOutcome::healthy;
+        if (result.outcome == PageOutcome::kRefused || result.outcome == PageOutcome::kFailed) return result;
+        result.outcome = PageOutcome::kHealthy;
         return result;
     }
-    if (before != PageOutcome::unwritten) result.outcome = PageOutcome::rewritten;
+    if (before != PageOutcome::kUnwritten) result.outcome = PageOutcome::kRewritten;
     if ((flags & FIEMAP_EXTENT_SHARED) != 0) {
         // XFS copies from a shared block when it is written, so every write is EIO here. The others that have it keep
         // it out of free space; the last of them finds it its own, and clears it.

@@ -19,20 +19,23 @@ namespace daxkind::media {
 
 enum class PageOutcome {
     // It can be read, or its block is not listed any more: left alone.
-    healthy = 0,
+    kHealthy,
     // Written anew, and it reads as it was written.
-    rewritten = 1,
+    kRewritten,
     // The same of a page that nobody had written yet: it was zeros, and is.
-    unwritten = 2,
+    kUnwritten,
     // The medium does not take the write (EFAULT, EIO), or does not read back.
-    uncleared = 3,
+    kUncleared,
     // The write, or what it needs, failed otherwise.
-    failed = 4,
+    kFailed,
     // Behind the file's end: no data, left alone.
-    beyondEnd = 5,
+    kBeyondEnd,
     // There is neither a backup, nor leave to write zeros.
-    refused = 6,
+    kRefused,
 };
+
+// As JavaScript knows it (lib/native.ts, PageOutcome).
+const char* nameOf(PageOutcome outcome);
 
 // What was done with pages beside one another. Bytes.
 struct PageResult {
@@ -43,7 +46,7 @@ struct PageResult {
     uint64_t lost;
     // Whether the pages are on other blocks than before.
     bool isMoved;
-    // Of `uncleared` and `failed`: a negative errno and the call.
+    // Of kUncleared and kFailed: a negative errno and the call.
     int error;
     const char* call;
 };

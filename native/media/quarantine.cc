@@ -128,7 +128,7 @@ int Quarantine::allocate(const char** failedCall) {
 }
 
 int Quarantine::copyUnit(uint64_t from, uint64_t length, const char** failedCall) {
-    PageResult result{from, length, PageOutcome::rewritten, 0, true, 0, ""};
+    PageResult result{from, length, PageOutcome::kRewritten, 0, true, 0, ""};
     int64_t got = readAt(fd_.get(), bytes_.get(), length, from);
     const bool isBad = got == -EIO;
     *failedCall = "read";
