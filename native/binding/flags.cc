@@ -9,6 +9,7 @@
 #include "binding/exports.h"
 #include "binding/job.h"
 #include "binding/values.h"
+#include "binding/walk_failure.h"
 #include "syscalls/fsxattr.h"
 #include "syscalls/fsxattr_tree.h"
 #include "syscalls/inode_flags.h"
@@ -99,10 +100,7 @@ Napi::Value valueOf(Napi::Env env, const syscalls::FsxattrTreeChange& result) {
     Napi::Array failures = Napi::Array::New(env, result.failures.size());
     for (size_t n = 0; n < result.failures.size(); ++n) {
         const syscalls::TreeFailure& failure = result.failures[n];
-        Napi::Object object = Napi::Object::New(env);
-        object.Set("path", Napi::Buffer<char>::Copy(env, failure.path.data(), failure.path.size()));
-        object.Set("errno", failure.error);
-        object.Set("syscall", failure.call);
+        Napi::Object object = failureObject(env, failure);
         object.Set("inodeFlags", failure.inodeFlags);
         object.Set("attributes", Napi::BigInt::New(env, failure.attributes));
         object.Set("uid", failure.owner);

@@ -9,6 +9,7 @@
 #include "binding/exports.h"
 #include "binding/job.h"
 #include "binding/values.h"
+#include "binding/walk_failure.h"
 #include "media/bad_blocks.h"
 #include "media/page_repair.h"
 #include "media/quarantine.h"
@@ -125,12 +126,7 @@ Napi::Value valueOf(Napi::Env env, const media::TreeScan& scan) {
     }
     Napi::Array failures = Napi::Array::New(env, scan.failures.size());
     for (size_t n = 0; n < scan.failures.size(); ++n) {
-        const media::ScanFailure& failure = scan.failures[n];
-        Napi::Object object = Napi::Object::New(env);
-        object.Set("path", Napi::Buffer<char>::Copy(env, failure.path.data(), failure.path.size()));
-        object.Set("errno", failure.error);
-        object.Set("syscall", failure.call);
-        failures.Set(static_cast<uint32_t>(n), object);
+        failures.Set(static_cast<uint32_t>(n), failureObject(env, scan.failures[n]));
     }
     Napi::Object object = Napi::Object::New(env);
     object.Set("files", Napi::Number::New(env, scan.control->files));

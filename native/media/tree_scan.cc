@@ -14,11 +14,6 @@ namespace daxkind::media {
 
 namespace {
 
-// Only the thread that makes the steps counts.
-void add(std::atomic<double>& count) {
-    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
 bool isRealtime(int fd) {
     syscalls::Fsxattr attributes;
     return syscalls::getFsxattr(fd, &attributes) == 0 && (attributes.flags & FS_XFLAG_REALTIME) != 0;
@@ -36,7 +31,7 @@ int TreeScan::visitTop(int fd, const syscalls::FileStatus& status, const char**)
 
 void TreeScan::visit(const std::string& path, int fd, const syscalls::FileStatus& status) {
     const bool isDirectory = S_ISDIR(status.mode);
-    add(isDirectory ? control->directories : control->files);
+    ScanControl::count(isDirectory ? control->directories : control->files);
     if (bad_.empty()) return;
     std::vector<syscalls::Extent> extents;
     if (const int error = syscalls::readAllExtents(fd, 0, UINT64_MAX, &extents); error != 0) {
@@ -54,7 +49,7 @@ void TreeScan::visit(const std::string& path, int fd, const syscalls::FileStatus
     }
     if (status.links > 1 && !isDirectory && !seen_.insert(status.inode).second) return;
     hits.push_back({path, isDirectory, status.inode, status.links, status.size, std::move(parts)});
-    add(control->found);
+    ScanControl::count(control->found);
 }
 
 void TreeScan::fail(const std::string& path, int error, const char* call) {

@@ -14,12 +14,7 @@
 
 namespace daxkind::media {
 
-// What the walk and a watcher on another thread tell each other; JavaScript sees the struct as a Float64Array.
-struct ScanControl {
-    // Not looked at by the walk; whoever makes its steps ends it.
-    std::atomic<double> isAborted{0};
-    std::atomic<double> files{0};
-    std::atomic<double> directories{0};
+struct ScanControl : syscalls::WalkControl {
     // Files and directories on bad blocks.
     std::atomic<double> found{0};
 };
@@ -36,13 +31,6 @@ struct ScanHit {
     std::vector<Placed> parts;
 };
 
-struct ScanFailure {
-    std::string path;
-    // Negative errno, and the call that gave it.
-    int error;
-    const char* call;
-};
-
 // Follows no symbolic link but one at the top, and stays on the top's mount. A file with several names is told once, by
 // the first that is come by.
 class TreeScan final : private syscalls::TreeVisitor {
@@ -55,7 +43,7 @@ class TreeScan final : private syscalls::TreeVisitor {
     const std::shared_ptr<ScanControl> control = std::make_shared<ScanControl>();
     std::vector<ScanHit> hits;
     // What could not be looked at.
-    std::vector<ScanFailure> failures;
+    std::vector<syscalls::WalkFailure> failures;
     // Whether there are files of which the file system does not tell where they are; and files on XFS's realtime
     // device, which is another one.
     bool isSilent = false;

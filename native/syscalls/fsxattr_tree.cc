@@ -15,11 +15,6 @@ namespace daxkind::syscalls {
 
 namespace {
 
-/// Only the thread that makes the steps counts.
-void add(std::atomic<double>& count) {
-    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
 /// Whether a failure at the top says nothing about what is below it.
 bool isAboutOneFile(const TreeFailure& failure) {
     constexpr std::uint32_t excluding = FS_ENCRYPT_FL | FS_JOURNAL_DATA_FL | FS_VERITY_FL | FS_INLINE_DATA_FL;
@@ -49,8 +44,8 @@ class FsxattrTreeChange::Walk final : private TreeVisitor {
     }
     void visit(const std::string& path, int fd, const FileStatus& status) override { change(path, fd, status); }
     void fail(const std::string& path, int error, const char* call) override {
-        failures_.push_back({path, error, call, 0, 0, 0});
-        add(control_.failed);
+        failures_.push_back({{path, error, call}, 0, 0, 0});
+        TreeControl::count(control_.failed);
     }
     int change(const std::string& path, int fd, const FileStatus& status);
 
@@ -63,10 +58,10 @@ class FsxattrTreeChange::Walk final : private TreeVisitor {
 };
 
 int FsxattrTreeChange::Walk::change(const std::string& path, int fd, const FileStatus& status) {
-    add(S_ISDIR(status.mode) ? control_.directories : control_.files);
+    TreeControl::count(S_ISDIR(status.mode) ? control_.directories : control_.files);
     bool changed = false;
     const int result = changeFsxattrFlags(fd, set_, clear_, nullptr, &changed);
-    if (changed) add(control_.changed);
+    if (changed) TreeControl::count(control_.changed);
     if (result == 0) return 0;
     fail(path, result, "ioctl");
     TreeFailure& failure = failures_.back();

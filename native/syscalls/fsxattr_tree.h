@@ -7,26 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "syscalls/tree_walk.h"
+
 namespace daxkind::syscalls {
 
-/// What the walk and a watcher on another thread tell each other; JavaScript sees the struct as a Float64Array.
-struct TreeControl {
-    /// Not looked at by the walk; whoever makes its steps ends it.
-    std::atomic<double> isAborted{0};
-    std::atomic<double> files{0};
-    std::atomic<double> directories{0};
-    /// Of those, the ones that did not have the flags as wanted, and have now.
+struct TreeControl : WalkControl {
+    /// Files and directories that did not have the flags as wanted, and have now.
     std::atomic<double> changed{0};
     std::atomic<double> failed{0};
 };
 
 /// A file or directory that could not be changed, and what is known of it that may be the cause.
-struct TreeFailure {
-    /// From the top on; empty for the top itself.
-    std::string path;
-    /// Negative errno, and the call that gave it.
-    int error;
-    const char* call;
+struct TreeFailure : WalkFailure {
     /// FS_..._FL bits; 0 where they cannot be read.
     std::uint32_t inodeFlags;
     std::uint32_t owner;

@@ -1,6 +1,7 @@
 // A walk through a tree of files, in steps. Names are bytes here, whatever they mean in an encoding.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -8,6 +9,28 @@
 namespace daxkind::syscalls {
 
 struct FileStatus;
+
+/// What a walk and a watcher on another thread tell each other; JavaScript sees the struct as a Float64Array.
+struct WalkControl {
+    /// Not looked at by the walk; whoever makes its steps ends it.
+    std::atomic<double> isAborted{0};
+    std::atomic<double> files{0};
+    std::atomic<double> directories{0};
+
+    /// Only the thread that makes the steps counts.
+    static void count(std::atomic<double>& what) {
+        what.store(what.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+};
+
+/// Something below the top that a walk could not deal with.
+struct WalkFailure {
+    /// From the top on; empty for the top itself.
+    std::string path;
+    /// Negative errno, and the call that gave it.
+    int error;
+    const char* call;
+};
 
 /// What a walk finds. Paths are from the top on.
 class TreeVisitor {
