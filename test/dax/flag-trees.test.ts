@@ -116,6 +116,7 @@ test('a directory that is exchanged for a symbolic link during the walk leads no
 			renameSync(top + '/away', top + '/directory');
 		}`;
 	const worker = new Worker(source, { eval: true, workerData: top });
+	onTestFinished(() => void worker.terminate());
 	await new Promise((resolve) => worker.once('online', resolve));
 	for (let round = 0; round < 2000; round++) setDaxFlag(top, true, recursive);
 	await worker.terminate();
@@ -274,6 +275,7 @@ test('files that come, go and move during the walk are no failures', async ({ sk
 			renameSync(top + '/moved', top + '/d' + n + '/e');
 		}`;
 	const worker = new Worker(source, { eval: true, workerData: top });
+	onTestFinished(() => void worker.terminate());
 	await new Promise((resolve) => worker.once('online', resolve));
 	for (let round = 0; round < 500; round++) {
 		expect(setDaxFlag(top, round % 2 === 0, recursive).failures).toEqual([]);

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { FixedKind, type KindMediaError, type MappingMediaError, mapFile } from 'daxkind';
 import { expect, test } from 'vitest';
+import { until } from '../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const page = 4096;
@@ -18,10 +19,6 @@ function lossyKind(options: Parameters<typeof FixedKind.create>[1] = {}, size = 
 	const mapping = mapFile(path, { onMediaError: () => {} });
 	const kind = FixedKind.create(mapping, options);
 	return { path, mapping, kind, truncate: (kept = 0) => truncateSync(path, kept) };
-}
-
-async function until(isSo: () => boolean) {
-	while (!isSo()) await sleep(5);
 }
 
 test('a block of which a page is lost is told with its memory, where and why', async () => {

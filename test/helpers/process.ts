@@ -59,11 +59,14 @@ export async function eventually(condition: () => boolean): Promise<boolean> {
 	return false;
 }
 
+/** What takes longer has come to a stop, also in a guest without KVM, where a process takes seconds to start. */
+const forEverMs = 240_000;
+
 const prelude = `import { PmemKind } from 'daxkind';\n`;
 
 /**
  * Runs a module in a Node process of its own, to its end. `PmemKind` is imported; process.argv[1] is the directory.
- * `before` is a command to run Node by; `flags` are for Node.
+ * `before` is a command to run Node by; `flags` are for Node. One that does not end is killed after four minutes: `signal` says so.
  */
 export function runChild(
 	code: string,
@@ -72,7 +75,7 @@ export function runChild(
 	flags: string[] = [],
 ): SpawnSyncReturns<string> {
 	const [command, ...rest] = [...before, process.execPath, ...flags, '--input-type=module', '-e', prelude + code];
-	return spawnSync(command!, [...rest, directory], { encoding: 'utf8' });
+	return spawnSync(command!, [...rest, directory], { encoding: 'utf8', timeout: forEverMs, killSignal: 'SIGKILL' });
 }
 
 /** How a child process ended, and what it had to say. */
@@ -181,7 +184,10 @@ export function isAlive(pid: number): boolean {
 	}
 }
 
-/** Waits, for as long as a test may take. */
-export async function until(condition: () => boolean): Promise<void> {
-	while (!condition()) await new Promise((resolve) => setTimeout(resolve, 50));
+/** Waits, for as long as a test may take; then throws, so that nothing goes on behind a test that has failed. */
+export async function until(condition: () => boolean, everyMs = 50): Promise<void> {
+	for (const end = performance.now() + forEverMs; !condition(); ) {
+		if (performance.now() > end) throw new Error(`It was never so: ${condition}`);
+		await new Promise((resolve) => setTimeout(resolve, everyMs));
+	}
 }

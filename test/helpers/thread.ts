@@ -1,5 +1,4 @@
 // Worker threads that do what a test tells them, one task after the other.
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type * as daxkind from 'daxkind';
 import { onTestFinished } from 'vitest';
@@ -26,6 +25,11 @@ parentPort.on('message', async ({ task, argument }) => {
 
 export class Thread {
 	readonly #worker = new Worker(source, { eval: true });
+	/** Resolved when the thread is over, with what it ended by. */
+	readonly #over = new Promise<string>((resolve) => {
+		this.#worker.once('error', (error) => resolve(`by an error: ${error.stack}`));
+		this.#worker.once('exit', (status) => resolve(`with status ${status}`));
+	});
 
 	/** Starts a thread, which ends with the test at the latest. With a shared kind, its `kind` is attached to that. */
 	static async start(shared?: daxkind.SharedKind): Promise<Thread> {
@@ -37,13 +41,21 @@ export class Thread {
 		return thread;
 	}
 
-	/** Has the thread call a function, which can use nothing but its two arguments. What it throws comes back with its code. */
+	/**
+	 * Has the thread call a function, which can use nothing but its two arguments. What it throws comes back with its code.
+	 *
+	 * @throws An error if the thread ends before the function does.
+	 */
 	async run<Argument, Result>(
 		task: (scope: Scope, argument: Argument) => Result | Promise<Result>,
 		argument: Argument,
 	): Promise<Result> {
+		const answer = new Promise<{ value: Result; error?: Error }>((resolve) => this.#worker.once('message', resolve));
+		const ended = this.#over.then((how) => {
+			throw new Error(`The thread has ended ${how}`);
+		});
 		this.start(task, argument);
-		const [{ value, error }] = await once(this.#worker, 'message');
+		const { value, error } = await Promise.race([answer, ended]);
 		if (error !== undefined) throw Object.assign(new Error(error.message), error);
 		return value;
 	}
@@ -55,9 +67,8 @@ export class Thread {
 
 	/** Lets the thread end by itself, and waits for that. */
 	async end(): Promise<void> {
-		const exit = once(this.#worker, 'exit');
 		this.#worker.postMessage({});
-		await exit;
+		await this.#over;
 	}
 
 	async terminate(): Promise<void> {

@@ -1,6 +1,6 @@
 // Worker threads that all begin at the same moment, and what came out of them.
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { until } from './process.ts';
 
 const source = (body: string) => `
 	const { parentPort, workerData } = require('node:worker_threads');
@@ -24,20 +24,33 @@ export async function inThreads<Result>(count: number, body: string, data: unkno
 		{ length: count },
 		(_, index) => new Worker(source(body), { eval: true, workerData: { data, index, gate } }),
 	);
-	const results = Promise.all(
-		workers.map(async (worker) => {
-			const exit = once(worker, 'exit');
-			const [result] = (await once(worker, 'message')) as [Result];
-			await exit;
-			return result;
-		}),
+	const results = workers.map(
+		(worker) =>
+			new Promise<Result>((resolve, reject) => {
+				let result: [Result] | undefined;
+				worker.once('message', (message) => {
+					result = [message];
+				});
+				worker.once('error', reject);
+				worker.once('exit', (status) => {
+					if (result === undefined) reject(new Error(`A thread has ended with status ${status} and no result`));
+					else resolve(result[0]);
+				});
+			}),
 	);
-	// Whoever fails before the gate fails all.
-	const open = async () => {
-		while (Atomics.load(gate, 0) < count) await new Promise((resolve) => setTimeout(resolve, 5));
-	};
-	await Promise.race([open(), results]);
-	Atomics.store(gate, 1, 1);
-	Atomics.notify(gate, 1);
-	return results;
+	const all = Promise.all(results);
+	let hasFailed = false;
+	all.catch(() => {
+		hasFailed = true;
+	});
+	try {
+		// Whoever fails before the gate fails all.
+		await until(() => hasFailed || Atomics.load(gate, 0) === count, 5);
+		Atomics.store(gate, 1, 1);
+		Atomics.notify(gate, 1);
+		return await all;
+	} finally {
+		// Those that a failure has left.
+		await Promise.all(workers.map((worker) => worker.terminate()));
+	}
 }
