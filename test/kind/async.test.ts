@@ -89,7 +89,9 @@ test('purgeAsync returns what purge would, and an abort leaves what is left for 
 	const abort = new AbortController();
 	const aborted = kind.purgeAsync({ signal: abort.signal });
 	abort.abort();
-	await aborted.catch((error) => expect(error).toBe(abort.signal.reason));
+	// It may come too late.
+	const told: unknown = await aborted.catch((reason) => reason);
+	expect([abort.signal.reason, committed - kind.stats().committed]).toContain(told);
 	await kind.purgeAsync();
 	expect(kind.stats().committed).toBeLessThanOrEqual(2 * MiB);
 	expect(kind.stats().committed).toBeLessThan(committed);
@@ -114,6 +116,7 @@ test('a signal that is aborted already rejects at once, with its reason, whateve
 });
 
 test('an abort at any time rejects with the reason and leaves nothing, or comes too late', async () => {
+	let aborts = 0;
 	await leavesNothing(async () => {
 		for (const wait of [0, 1, 3, 10, 30, 60, 100]) {
 			for (const reason of [new Error('mine'), null]) {
@@ -121,11 +124,18 @@ test('an abort at any time rejects with the reason and leaves nothing, or comes 
 				const options = { maxSize: much, prefault: true, signal: abort.signal };
 				const making = PmemKind.createAsync(directory, options);
 				setTimeout(() => abort.abort(reason), wait);
-				const kind = await making.catch((error) => void expect(error).toBe(reason));
-				kind?.close();
+				const made = await making.catch((error) => ({ error }));
+				if (made instanceof PmemKind) {
+					made.close();
+				} else {
+					expect(made.error).toBe(reason);
+					aborts++;
+				}
 			}
 		}
 	});
+	// So much cannot be faulted in within a millisecond.
+	expect(aborts).toBeGreaterThanOrEqual(4);
 });
 
 test('the storage of a kind that is not made after all is back when the promise rejects', async () => {
@@ -227,7 +237,7 @@ test('an abort of prefault keeps the kind, and what it has reserved so far', asy
 	const held = kind.malloc(1000).fill('k');
 	const abort = new AbortController();
 	const job = kind.prefaultAsync({ signal: abort.signal, onProgress: () => abort.abort('enough') });
-	await job.catch((reason) => expect(reason).toBe('enough'));
+	await expect(job).rejects.toBe('enough');
 	expect(held.toString()).toBe('k'.repeat(1000));
 	const { resident, committed } = kind.stats();
 	expect(resident).toBe(committed);
