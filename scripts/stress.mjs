@@ -5,7 +5,7 @@ import { bootstrap } from './bootstrap.mjs';
 import { main, run, StepError } from './steps.mjs';
 import { argumentsOf, parseOptions, usage } from './stress/options.mjs';
 
-const program = 'scripts/stress/main.mjs';
+const program = 'scripts/stress/run.mjs';
 /** What a guest takes beside the run itself: its boot and its end, without KVM. */
 const guestSeconds = 600;
 
@@ -26,28 +26,16 @@ await main(async (args) => {
 		console.error(`${error.message}\n\n${usage}`);
 		return 2;
 	}
-	if (options.help) {
-		console.log(usage);
-		return 0;
-	}
-	const obstacle = await bootstrap({ vm: options.vm });
+	const { vm, help } = options;
+	if (help) return console.log(usage);
+	const obstacle = await bootstrap({ vm });
 	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Run:\n  ${obstacle.command}` : ''}`);
-	const { patience, spoil, json } = options;
-	const more = ['--patience', String(patience), ...(spoil ? ['--spoil'] : []), ...(json ? ['--json'] : [])];
-	const directories = options.vm ? [] : options.directories;
-	const command = [
-		program,
-		...argumentsOf({ ...options, directories, requireDax: options.vm || options.requireDax }),
-		...more,
-	];
+	const again = argumentsOf(options);
+	const command = [program, ...again];
 	const guest = ['dist/cli/main.js', 'vm', ...guestOptions(options), '--', process.execPath, ...command];
-	const { status } = await run(process.execPath, options.vm ? guest : command);
+	const { status } = await run(process.execPath, vm ? guest : command);
 	if (status > 1) {
-		const again = argumentsOf({ ...options, directories }).join(' ');
-		console.error(
-			`FAILED: the run ended with status ${status}. Again: npm run stress -- ${again}${options.vm ? ' --vm' : ''}`,
-		);
-		return 1;
+		console.error(`FAILED: the run ended with status ${status}. Again: npm run stress -- ${again.join(' ')}`);
 	}
-	return status;
+	return Math.min(status, 1);
 });

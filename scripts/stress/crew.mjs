@@ -1,8 +1,9 @@
 // The workers of a run: hires them, passes on what they hand each other, terminates and replaces some, and sees to it
 // that none hangs.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { Random } from './random.mjs';
-import { sum, Tally } from './tally.mjs';
+import { Random } from '../random.mjs';
+import { Tally } from './tally.mjs';
 
 const program = new URL('worker.mjs', import.meta.url);
 
@@ -21,12 +22,11 @@ export class Crew {
 	/** Of all workers there ever were, and of those that were terminated while they held blocks of the kind. */
 	tallies = [];
 	lost = [];
-	/** Rejected when something fails; makes it fail. */
+	/** Rejects when something is wrong; `fail` makes it. */
 	failure;
 	fail;
 	#options;
 	#random;
-	#hired = 0;
 	#watch;
 	#isRunning = false;
 	#setting;
@@ -35,7 +35,7 @@ export class Crew {
 		this.#options = options;
 		this.#random = new Random(options.seed, 0xc0ffee);
 		this.failure = new Promise((_, reject) => {
-			this.fail = reject;
+			this.fail = (what, report) => reject(new StressFailure(what, report));
 		});
 		// It is awaited in a race with everything else.
 		this.failure.catch(() => {});
@@ -44,7 +44,7 @@ export class Crew {
 	}
 
 	count(name) {
-		return sum(this.tallies, name);
+		return this.tallies.reduce((total, tally) => total + tally.get(name), 0);
 	}
 
 	/** Has every worker do something and waits until all have. */
@@ -65,13 +65,12 @@ export class Crew {
 		this.#isRunning = true;
 		for (const member of this.members) this.#start(member);
 		const end = performance.now() + milliseconds;
-		for (let kill = 0; performance.now() < end; kill++) {
-			const rest = end - performance.now();
-			const pause =
-				kills === 0 ? rest : Math.min(rest, (milliseconds / (kills + 1)) * (0.5 + this.#random.below(1000) / 1000));
-			await this.#orFailure(new Promise((resolve) => setTimeout(resolve, pause)));
-			if (kill < kills && performance.now() < end) await this.#replaceOne();
+		const pause = milliseconds / (kills + 1);
+		for (let kill = 0; kill < kills; kill++) {
+			await this.#orFailure(sleep(pause * (0.5 + this.#random.next() / 2 ** 33)));
+			await this.#replaceOne();
 		}
+		await this.#orFailure(sleep(Math.max(0, end - performance.now())));
 		this.#isRunning = false;
 		await this.ask('stop');
 	}
@@ -90,17 +89,16 @@ export class Crew {
 
 	#hire() {
 		const { seed, debug } = this.#options;
-		const number = ++this.#hired;
 		const tally = new Tally();
+		const number = this.tallies.push(tally);
 		const worker = new Worker(program, { workerData: { seed, number, debug, tally: tally.memory } });
 		const member = { number, worker, tally, answers: new Map(), done: -1, since: performance.now() };
 		worker.on('message', (message) => this.#hear(member, message));
-		worker.on('error', (error) => this.fail(new StressFailure('a worker ended by an error', { error: error.stack })));
+		worker.on('error', (error) => this.fail('a worker ended by an error', { error: error.stack }));
 		worker.on('exit', (status) => {
-			if (this.members.includes(member)) this.fail(new StressFailure('a worker has ended', { status, worker: number }));
+			if (this.members.includes(member)) this.fail('a worker has ended', { status, worker: number });
 		});
 		this.members.push(member);
-		this.tallies.push(tally);
 		return member;
 	}
 
@@ -128,34 +126,37 @@ export class Crew {
 	}
 
 	#hear(member, message) {
-		if (message.type === 'failure') this.fail(new StressFailure(message.what, message.report));
-		else if (message.type === 'answer') {
+		if (message.type === 'failure') {
+			this.fail(message.what, message.report);
+		} else if (message.type === 'answer') {
 			member.answers.get(message.to)?.(message.value);
 			member.answers.delete(message.to);
-		} else this.#passOn(message.item);
+		} else {
+			this.#passOn(message);
+		}
 	}
 
 	/** To any worker; a race to two. */
-	#passOn(item) {
+	#passOn(message) {
 		const all = [...this.members];
-		for (let i = item.type === 'race' ? 2 : 1; i > 0; i--) {
+		for (let i = message.item.type === 'race' ? 2 : 1; i > 0; i--) {
 			const at = this.#random.below(all.length);
-			all[at]?.worker.postMessage(item);
+			all[at]?.worker.postMessage(message);
 			if (all.length > 1) all.splice(at, 1);
 		}
 	}
 
 	#lookAtAll() {
+		const { patience } = this.#options;
 		for (const member of this.members) {
 			const { tally, answers, number } = member;
-			const done = tally.get('done') + tally.get('free');
+			const done = tally.get('done');
 			if (done !== member.done || !(this.#isRunning || answers.size > 0)) {
-				member.done = done;
-				member.since = performance.now();
-			} else if (performance.now() - member.since > this.#options.patience * 1000) {
+				Object.assign(member, { done, since: performance.now() });
+			} else if (performance.now() - member.since > patience * 1000) {
 				const waitedFor = [...answers.keys()].join(', ');
-				const what = `a worker has done nothing for ${this.#options.patience} s`;
-				this.fail(new StressFailure(what, { worker: number, operation: tally.running, waitedFor, operations: done }));
+				const report = { worker: number, operation: tally.running, waitedFor, 'operations done': done };
+				this.fail(`a worker has done nothing for ${patience} s`, report);
 			}
 		}
 	}

@@ -1,5 +1,5 @@
 // The kinds that a stress run works on, one after the other, and what has to be true of each at its end.
-import { closeSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FixedKind, isDax, mapFile, PmemKind } from 'daxkind';
@@ -18,12 +18,12 @@ export function openKind(sort, directory, { size, debug, requireDax }) {
 	const descriptor = openSync(path, 'wx', 0o600);
 	try {
 		ftruncateSync(descriptor, size);
-		closeSync(descriptor);
 		const mapping = mapFile(path);
 		const dax = isDax(path);
 		if (requireDax && !dax) throw new StressFailure(`a file in ${directory} is not on DAX`);
 		return { kind: FixedKind.create(mapping, { debug }), dax, release: () => mapping.unmap() };
 	} finally {
+		closeSync(descriptor);
 		rmSync(path, { force: true });
 	}
 }
@@ -38,15 +38,12 @@ export function baseOf(directory, capacity) {
 	return undefined;
 }
 
-/** How long to wait for the garbage collector, and for other threads to give back what their caches hold. */
-const patienceMs = 30_000;
-
 /** What debug mode adds to a block. */
 const redZones = 32;
 
-/** Asks until there is an answer. */
+/** Asks until there is an answer. How long to wait for the garbage collector, and for what the caches of others hold. */
 async function eventually(question) {
-	for (const end = performance.now() + patienceMs; ; await sleep(20)) {
+	for (const end = performance.now() + 30_000; ; await sleep(20)) {
 		const answer = await question();
 		if (answer !== undefined || performance.now() > end) return answer;
 	}
@@ -54,40 +51,47 @@ async function eventually(question) {
 
 /** When all have freed everything: so many blocks are left, at least and at most. */
 export async function checkEmptied(kind, crew, { least, most }) {
-	const isRight = ({ blocks, allocated }) => blocks >= least && blocks <= most && (most > 0 || allocated === 0);
-	const right = await eventually(async () => {
-		if (isRight(kind.stats())) return true;
+	const isRight = await eventually(async () => {
+		const { blocks, allocated } = kind.stats();
+		if (blocks >= least && blocks <= most && (most > 0 || allocated === 0)) return true;
 		await crew.ask('gc');
 		return undefined;
 	});
-	if (right) return;
+	if (isRight) return;
 	const { classes, large } = kind.sizeClasses();
 	const left = classes.filter(({ blocks }) => blocks !== 0);
-	throw new StressFailure('all blocks were freed, and the kind holds others', {
-		least,
-		most,
-		stats: kind.stats(),
-		left,
-		large,
-	});
+	const report = { least, most, stats: kind.stats(), left, large };
+	throw new StressFailure('all blocks were freed, and the kind holds others', report);
 }
 
 /** An empty kind has room for one block of all of it, and gives back all of its storage. */
 export async function checkWhole(kind, crew, sort) {
 	const whole = await eventually(() => kind.tryMalloc(kind.capacity - (kind.debug ? redZones : 0)));
-	if (whole === undefined)
+	if (whole === undefined) {
 		throw new StressFailure('an empty kind has no room for one large block', { stats: kind.stats() });
+	}
 	kind.free(whole);
 	await crew.ask('purge');
 	kind.purge();
-	const stats = kind.stats();
-	const { capacity, free, largestFree, active, cached, committed, resident } = stats;
+	const { capacity, free, largestFree, active, cached, committed, resident } = kind.stats();
 	const isClean = free === capacity && largestFree === capacity && active === 0 && cached === 0;
 	const isReturned = sort === 'fixed' || (committed === 0 && resident < 8 * 2 ** 20);
-	if (!isClean || !isReturned) throw new StressFailure('an empty kind is not clean after purge', { stats });
 	const { classes, large } = kind.sizeClasses();
 	const others = classes.filter(({ slabs, blocks, cached, free }) => slabs + blocks + cached + free !== 0);
-	if (others.length > 0 || large.blocks + large.cached !== 0) {
-		throw new StressFailure('an empty kind has slabs or blocks', { others, large });
+	if (!isClean || !isReturned || others.length > 0 || large.blocks + large.cached !== 0) {
+		throw new StressFailure('an empty kind is not clean after purge', { stats: kind.stats(), others, large });
 	}
+}
+
+/** No file of a kind is left open. */
+export function checkDescriptors(directory) {
+	const links = readdirSync('/proc/self/fd').map((name) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${name}`);
+		} catch {
+			return '';
+		}
+	});
+	const left = links.filter((link) => link.startsWith(`${directory}/`) && link.endsWith(' (deleted)'));
+	if (left.length > 0) throw new StressFailure('files of closed kinds are still open', { left });
 }

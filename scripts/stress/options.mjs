@@ -4,7 +4,7 @@ import { parseSize, UsageError } from '../arguments.mjs';
 
 export const usage = `Usage: npm run stress -- [options]
 
-Workers share kinds and do random operations of all sorts on them; the content of every block is checked before it is
+Workers share kinds and do random operations of all sorts on them. The content of every block is checked before it is
 freed, reallocated or handed to another worker. Ends with a summary, or with a report of the first thing that is wrong.
 
   --seconds N      how long (default: 600)
@@ -18,70 +18,57 @@ freed, reallocated or handed to another worker. Ends with a summary, or with a r
   --require-dax    fail where the memory is not on DAX
   --patience N     after how many seconds without an operation a worker is taken to hang (default: 60)
   --spoil          overwrite a byte, to see that it is found
-  --json           the summary as one object
   --help           print this`;
 
-function integer(name, text, least, most = Number.MAX_SAFE_INTEGER) {
+const flag = { type: 'boolean', default: false };
+const options = {
+	seconds: { type: 'string', default: '600' },
+	workers: { type: 'string', default: '4' },
+	seed: { type: 'string' },
+	directory: { type: 'string', multiple: true },
+	size: { type: 'string', default: '256M' },
+	debug: flag,
+	vm: flag,
+	'require-dax': flag,
+	patience: { type: 'string', default: '60' },
+	spoil: flag,
+	help: flag,
+};
+
+function integer(name, text, least, most) {
 	const value = Number(text);
-	if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
-		throw new UsageError(`--${name} is an integer from ${least}, not ${text}`);
-	}
-	return value;
+	if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
+	throw new UsageError(`--${name} is an integer from ${least} to ${most}, not ${text}`);
 }
-
-function parse(args) {
-	const flag = { type: 'boolean', default: false };
-	const text = { type: 'string' };
-	const options = {
-		seconds: { ...text, default: '600' },
-		workers: { ...text, default: '4' },
-		seed: text,
-		directory: { ...text, multiple: true },
-		size: { ...text, default: '256M' },
-		debug: flag,
-		vm: flag,
-		'require-dax': flag,
-		patience: { ...text, default: '60' },
-		spoil: flag,
-		json: flag,
-		help: flag,
-	};
-	try {
-		return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
-	} catch (error) {
-		if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error;
-		throw new UsageError(error.message);
-	}
-}
-
-const newSeed = () => Math.floor(Math.random() * 2 ** 31);
 
 /** @throws UsageError */
 export function parseOptions(args) {
-	const values = parse(args);
+	let values;
+	try {
+		({ values } = parseArgs({ args, options }));
+	} catch (error) {
+		throw new UsageError(error.message);
+	}
+	const { seed = String(Math.floor(Math.random() * 2 ** 31)), directory, ...rest } = values;
 	const mounts = process.env.DAXKIND_MOUNTS?.split(':').filter((path) => path !== '') ?? [];
 	return {
-		seconds: integer('seconds', values.seconds, 1),
+		...rest,
+		seconds: integer('seconds', values.seconds, 1, 1e6),
 		workers: integer('workers', values.workers, 1, 64),
-		seed: values.seed === undefined ? newSeed() : integer('seed', values.seed, 0, 2 ** 32 - 1),
-		directories: values.directory ?? (mounts.length > 0 ? mounts : ['/dev/shm']),
+		seed: integer('seed', seed, 0, 2 ** 32 - 1),
+		directories: directory ?? (mounts.length > 0 ? mounts : ['/dev/shm']),
 		size: Math.ceil(parseSize(values.size) / 2 ** 21) * 2 ** 21,
-		debug: values.debug,
-		vm: values.vm,
-		requireDax: values['require-dax'],
-		patience: integer('patience', values.patience, 1),
-		spoil: values.spoil,
-		json: values.json,
-		help: values.help,
+		patience: integer('patience', values.patience, 1, 1e6),
 	};
 }
 
 /** The arguments that repeat a run. */
-export function argumentsOf({ seconds, workers, seed, directories, size, debug, requireDax }) {
-	return [
-		...['--seconds', seconds, '--workers', workers, '--seed', seed, '--size', size],
-		...directories.flatMap((directory) => ['--directory', directory]),
-		...(debug ? ['--debug'] : []),
-		...(requireDax ? ['--require-dax'] : []),
-	].map(String);
+export function argumentsOf({ directories, ...values }) {
+	const given = Object.entries(values).flatMap(([name, value]) => {
+		if (value === false) return [];
+		return value === true ? [`--${name}`] : [`--${name}`, String(value)];
+	});
+	// The guest says where its file systems are.
+	const places = values.vm ? [] : directories;
+	return [...given, ...places.flatMap((directory) => ['--directory', directory])];
 }

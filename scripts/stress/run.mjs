@@ -1,24 +1,26 @@
-// One stress run: opens one kind after the other, has the crew work on each, and checks what is left at its end.
-import { readdirSync, readlinkSync } from 'node:fs';
+// The stress run itself, in a process of its own: scripts/stress.mjs starts it and sees how it ends. It opens one kind
+// after the other, has the crew work on each, and checks what is left at its end.
+import { UsageError } from '../arguments.mjs';
 import { Crew, StressFailure } from './crew.mjs';
-import { baseOf, checkEmptied, checkWhole, openKind, sorts } from './kinds.mjs';
+import { baseOf, checkDescriptors, checkEmptied, checkWhole, openKind, sorts } from './kinds.mjs';
+import { argumentsOf, parseOptions, usage } from './options.mjs';
 import { operations } from './tally.mjs';
+import { watchWarnings } from './warnings.mjs';
 
 /** Seconds on one kind. */
 const kindSeconds = 60;
 /** A terminated worker may have been in the middle of something: so many blocks more or less. */
 const slack = 2;
 
-export class Run {
+class Run {
 	crew;
+	/** What each kind was, in words. */
 	kinds = [];
 	killed = 0;
 	#options;
-	#spoils;
 
 	constructor(options) {
 		this.#options = options;
-		this.#spoils = options.spoil;
 		this.crew = new Crew(options);
 	}
 
@@ -39,13 +41,13 @@ export class Run {
 
 	async #workOn(sort, directory, milliseconds) {
 		const { crew } = this;
-		const { kind, dax, release } = openKind(sort, directory, this.#options);
-		const { workers } = this.#options;
-		const setting = { shared: kind.share(), base: baseOf(directory, kind.capacity), directory, workers };
-		this.kinds.push({ sort, directory, dax });
+		const { workers, spoil, vm } = this.#options;
+		const requireDax = vm || this.#options['require-dax'];
+		const { kind, dax, release } = openKind(sort, directory, { ...this.#options, requireDax });
+		this.kinds.push(`${sort} in ${directory}${dax ? ' (DAX)' : ''}`);
 		const before = this.#counts();
-		await crew.open(setting);
-		if (this.#spoils) setTimeout(() => crew.spoil(), milliseconds / 4);
+		await crew.open({ shared: kind.share(), base: baseOf(directory, kind.capacity), directory, workers });
+		if (spoil) setTimeout(() => crew.spoil(), milliseconds / 4);
 
 		// Nobody is terminated: the books are exact.
 		await crew.run(milliseconds / 2, 0);
@@ -55,8 +57,7 @@ export class Run {
 		await checkWhole(kind, crew, sort);
 
 		// Workers are terminated: what they have shared, or was on its way to them, stays.
-		const kills = Math.max(1, Math.round(milliseconds / 2000));
-		await crew.run(milliseconds / 2, kills);
+		await crew.run(milliseconds / 2, Math.max(1, Math.round(milliseconds / 2000)));
 		await crew.ask('drain');
 		this.killed += crew.lost.length;
 		const leaked = this.#leaked(before);
@@ -80,27 +81,18 @@ export class Run {
 		}
 	}
 
-	#counts() {
-		const counts = {};
-		for (const name of ['sent', 'received', 'race begun', 'race won', 'race lost'])
-			counts[name] = this.crew.count(name);
-		return counts;
-	}
-
-	#since(before) {
-		const counts = this.#counts();
-		for (const name of Object.keys(counts)) counts[name] -= before[name];
-		return counts;
+	#counts(before = {}) {
+		const names = ['sent', 'received', 'race begun', 'race won', 'race lost'];
+		return Object.fromEntries(names.map((name) => [name, this.crew.count(name) - (before[name] ?? 0)]));
 	}
 
 	/** Each block that was sent has arrived; each race has one winner and one loser. */
 	#checkHandovers(before) {
-		const counts = this.#since(before);
-		const isRight =
-			counts.sent === counts.received &&
-			counts['race begun'] === counts['race won'] &&
-			counts['race begun'] === counts['race lost'];
-		if (!isRight) throw new StressFailure('blocks that changed hands do not add up', counts);
+		const counts = this.#counts(before);
+		const { sent, received, 'race begun': begun, 'race won': won, 'race lost': lost } = counts;
+		if (sent !== received || begun !== won || begun !== lost) {
+			throw new StressFailure('blocks that changed hands do not add up', counts);
+		}
 	}
 
 	/** Blocks that nobody will free. */
@@ -108,37 +100,54 @@ export class Run {
 		const { crew } = this;
 		const alive = crew.members.filter(({ tally }) => tally.get('live') !== 0);
 		if (alive.length > 0) throw new StressFailure('a worker that has freed everything still holds blocks');
-		const { sent, received, ...races } = this.#since(before);
-		if (received > sent || races['race won'] > races['race begun']) {
-			throw new StressFailure('more blocks have arrived than were sent', { sent, received, ...races });
+		const counts = this.#counts(before);
+		if (counts.received > counts.sent || counts['race won'] > counts['race begun']) {
+			throw new StressFailure('more blocks have arrived than were sent', counts);
 		}
-		const expected = crew.lost.reduce((total, tally) => total + tally.get('shared'), 0) + sent - received;
+		const shared = crew.lost.reduce((total, tally) => total + tally.get('shared'), 0);
+		const expected = shared + counts.sent - counts.received;
 		const range = slack * crew.lost.length;
 		return { least: Math.max(0, expected - range), most: expected + range };
 	}
 
-	/** What was done, for the summary. */
-	get counts() {
-		const { crew } = this;
-		return {
-			operations: Object.fromEntries(operations.map((name) => [name, crew.count(name)])),
-			done: crew.count('done'),
-			outOfMemory: crew.count('out of memory'),
-			checked: crew.count('checked'),
-			killed: this.killed,
-		};
+	summary() {
+		const [done, full, checked] = ['done', 'out of memory', 'checked'].map((name) => this.crew.count(name));
+		const never = operations.filter((name) => this.crew.count(name) === 0);
+		return [
+			`${done} operations, ${full} of them out of memory, ${checked} contents checked, ${this.killed} workers terminated.`,
+			...(never.length > 0 ? [`Never done: ${never.join(', ')}.`] : []),
+			`Kinds: ${this.kinds.join(', ')}.`,
+		].join('\n');
 	}
 }
 
-/** No file of a kind is left open. */
-function checkDescriptors(directory) {
-	const links = readdirSync('/proc/self/fd').map((name) => {
-		try {
-			return readlinkSync(`/proc/self/fd/${name}`);
-		} catch {
-			return '';
-		}
+function lines(value, indent) {
+	return Object.entries(value).flatMap(([key, of]) => {
+		if (of === undefined || of === null) return [];
+		if (typeof of === 'object' && !Array.isArray(of)) return [`${indent}${key}:`, ...lines(of, `${indent}  `)];
+		return [`${indent}${key}: ${typeof of === 'string' ? of : JSON.stringify(of)}`];
 	});
-	const left = links.filter((link) => link.startsWith(`${directory}/`) && link.endsWith(' (deleted)'));
-	if (left.length > 0) throw new StressFailure('files of closed kinds are still open', { left });
+}
+
+async function main(args) {
+	const options = parseOptions(args);
+	const run = new Run(options);
+	const again = `npm run stress -- ${argumentsOf(options).join(' ')}`;
+	watchWarnings((warning) => run.crew.fail(warning.message, { detail: warning.detail }));
+	try {
+		await run.toTheEnd();
+		console.log(`${run.summary()}\nThe same choices again: ${again}`);
+	} catch (error) {
+		const what = error instanceof StressFailure ? [error.message, ...lines(error.report, '  ')] : [error.stack];
+		console.error([`FAILED: ${what[0]}`, ...what.slice(1), run.summary(), `Again: ${again}`].join('\n'));
+		process.exitCode = 1;
+	}
+}
+
+try {
+	await main(process.argv.slice(2));
+} catch (error) {
+	if (!(error instanceof UsageError)) throw error;
+	console.error(`${error.message}\n\n${usage}`);
+	process.exitCode = 2;
 }

@@ -1,58 +1,15 @@
 // What a worker has counted, in memory that the supervisor reads while the worker runs and after it was terminated.
+import { freeing, making, others } from '../players/operations.mjs';
 
-/** Every operation, as the summary names it. */
-export const operations = [
-	'malloc',
-	'tryMalloc',
-	'calloc',
-	'memalign',
-	'buffer',
-	'mallocRaw',
-	'realloc up',
-	'realloc down',
-	'realloc to 0',
-	'free',
-	'freeRaw',
-	'left to the collector',
-	'defragReallocate',
-	'moved by it',
-	'usableSize',
-	'ref and hand over',
-	'deref and take over',
-	'raw handed over',
-	'raw taken over',
-	'race begun',
-	'race won',
-	'race lost',
-	'stale reference',
-	'misuse',
-	'stats',
-	'sizeClasses',
-	'purge',
-	'purgeAsync',
-	'purgeAsync aborted',
-	'check',
-];
+export const operations = [...making, ...freeing, ...others].map(([name]) => name);
 
-const others = [
-	/** Blocks that the worker holds, but for those that the garbage collector frees. */
-	'live',
-	/** Those of them that others may know: they stay when the worker is terminated. */
-	'shared',
-	/** Blocks on their way to another worker, and those that have arrived (or were freed on arrival). */
-	'sent',
-	'received',
-	/** OutOfMemoryErrors and calls that returned nothing. */
-	'out of memory',
-	/** Contents compared. */
-	'checked',
-	/** Which operation runs now (index in `operations`), for a worker that hangs. */
-	'running',
-	/** Operations done. */
-	'done',
-];
-
-const names = [...operations, ...others];
+/**
+ * `live`: blocks that the worker holds, but for those that the garbage collector frees. `shared`: those of them that others
+ * may know, which stay when the worker is terminated. `sent` and `received`: blocks that changed hands. `running`: which
+ * operation runs, for a worker that hangs.
+ */
+const moments = ['live', 'shared', 'sent', 'received', 'race begun', 'race won', 'race lost', 'running'];
+const names = [...operations, ...moments, 'done', 'out of memory', 'checked'];
 const indexOf = Object.fromEntries(names.map((name, index) => [name, index]));
 
 export class Tally {
@@ -75,6 +32,7 @@ export class Tally {
 		Atomics.add(this.#words, indexOf[name], count);
 	}
 
+	/** The operation that begins now. */
 	begin(name) {
 		Atomics.store(this.#words, indexOf.running, indexOf[name]);
 	}
@@ -82,9 +40,4 @@ export class Tally {
 	get running() {
 		return names[this.get('running')];
 	}
-}
-
-/** What all tallies have counted of something. */
-export function sum(tallies, name) {
-	return tallies.reduce((total, tally) => total + tally.get(name), 0);
 }

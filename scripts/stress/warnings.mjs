@@ -3,10 +3,10 @@
 
 /** Has the process, or this worker, call `fail` for warnings that must not be; others are printed as ever. */
 export function watchWarnings(fail) {
-	const others = process.listeners('warning');
+	const listeners = process.listeners('warning');
 	process.removeAllListeners('warning');
 	process.on('warning', (warning) => {
 		if (warning.code === 'DAXKIND_USE_AFTER_FREE') fail(warning);
-		else if (warning.code !== 'DAXKIND_LEAK') for (const other of others) other.call(process, warning);
+		else if (warning.code !== 'DAXKIND_LEAK') for (const listener of listeners) listener.call(process, warning);
 	});
 }

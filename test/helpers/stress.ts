@@ -2,23 +2,24 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../scripts/stress/main.mjs', import.meta.url));
-
-export interface StressSummary {
-	kinds: { sort: string; directory: string; dax?: boolean }[];
-	done: number;
-	outOfMemory: number;
-	checked: number;
-	killed: number;
-	operations: Record<string, number>;
-}
+const program = fileURLToPath(new URL('../../scripts/stress/run.mjs', import.meta.url));
 
 /** Runs it to its end. */
 export function stress(...args: (string | number)[]): Promise<{ status: unknown; stdout: string; stderr: string }> {
 	return new Promise((resolve) => {
-		const command = [program, '--json', ...args.map(String)];
-		execFile(process.execPath, command, { maxBuffer: 2 ** 24 }, (error, stdout, stderr) =>
+		execFile(process.execPath, [program, ...args.map(String)], { maxBuffer: 2 ** 24 }, (error, stdout, stderr) =>
 			resolve({ status: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
 		);
 	});
+}
+
+/** The numbers and the kinds of its summary. */
+export function summaryOf(stdout: string) {
+	const [, done, outOfMemory, checked, killed] =
+		/^(\d+) operations, (\d+) of them out of memory, (\d+) contents checked, (\d+) workers terminated\.$/m
+			.exec(stdout)!
+			.map(Number) as [number, number, number, number, number];
+	const [, never] = /^Never done: (.*)\.$/m.exec(stdout) ?? [];
+	const kinds = /^Kinds: (.*)\.$/m.exec(stdout)![1]!.split(', ');
+	return { done, outOfMemory, checked, killed, never: never?.split(', ') ?? [], kinds };
 }

@@ -1,9 +1,8 @@
-// What the stress run compares blocks with.
+// What the random testers compare blocks with.
 import { expect, test } from 'vitest';
-import { expectedByte, firstNotZero, firstWrong, paint, sampleWrong } from '../../scripts/stress/content.mjs';
-import { Random } from '../../scripts/stress/random.mjs';
+import { contentOf, firstNotZero, firstWrong, paint, sampleWrong } from '../../scripts/players/content.mjs';
+import { Random } from '../../scripts/random.mjs';
 
-// Longer than the pattern, which begins anew.
 const length = 3_000_000;
 
 test('a block has the content of its identity, all of it and each part', () => {
@@ -11,7 +10,7 @@ test('a block has the content of its identity, all of it and each part', () => {
 	paint(block, 7);
 	expect(firstWrong(block, 7)).toBe(-1);
 	expect(firstWrong(block, 7, 1_000_000, 1_100_000)).toBe(-1);
-	for (const at of [0, 1, 1_048_583, length - 1]) expect(block[at]).toBe(expectedByte(7, at));
+	for (const at of [0, 1, 1_048_583, length - 1]) expect(block[at]).toBe(contentOf(7, at, at + 1)[0]);
 	expect(firstNotZero(block)).toBeLessThan(10);
 	expect(firstNotZero(Buffer.alloc(200_000))).toBe(-1);
 });
