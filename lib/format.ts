@@ -12,6 +12,14 @@ export function formatBytes(bytes: number): string {
 	return `${unit > 0 && value < 10 ? value.toFixed(1).replace('.0', '') : Math.round(value)} ${units[unit]}`;
 }
 
+/** Bytes as a person reads them, and to the last one: `4 KiB (4096 bytes)`. */
+export const formatBytesExactly = (bytes: number): string =>
+	bytes < 1024 ? `${bytes} bytes` : `${formatBytes(bytes)} (${bytes} bytes)`;
+
+/** `1 file`, `2,000 files`. */
+export const formatCounted = (count: number, one: string, many = `${one}s`): string =>
+	`${formatCount(count)} ${count === 1 ? one : many}`;
+
 /** 12345.6 as `12,346`. */
 export const formatCount = (count: number): string => Math.round(count).toLocaleString('en-US');
 
@@ -30,7 +38,7 @@ export function shown(text: string): string {
 	return text.replace(obeyed, (found) => (found < '\u0080' ? `\\x${codeOf(found, 2)}` : `\\u${codeOf(found, 4)}`));
 }
 
-/** A JSON document with the same of its strings as escapes of JSON's, which has them raw but for C0. Its layout, tabs and newlines, stays. */
+/** A JSON document with the same of its strings as escapes of JSON's, which has them raw but for C0. Its layout stays. */
 export function shownJson(json: string): string {
 	return json.replace(obeyed, (found) => (found < ' ' ? found : `\\u${codeOf(found, 4)}`));
 }

@@ -1,17 +1,15 @@
 // `daxkind badblocks`: which bytes of a file, a tree or a device are bad.
 import type { Command } from 'commander';
 import { lengthOf } from '../byte-ranges.ts';
-import { formatBytes, formatCount, quoted, shown } from '../format.ts';
+import { formatBytes, formatCount, formatCounted, quoted } from '../format.ts';
 import type { BadBlocks, BadBlocksProgress } from '../media/index.ts';
 import { interruptible } from './interrupt.ts';
-import { aligned, complain, paint, refusalLines, toJson } from './output.ts';
+import { aligned, complain, paint, refusalLines, sentence, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { formatTable } from './table.ts';
 import { troubleStatus } from './usage.ts';
 
 export const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : formatBytes(bytes));
-
-const counted = (count: number, one: string, many: string) => `${formatCount(count)} ${count === 1 ? one : many}`;
 
 /** Whether something under the path is bad. */
 const hasBadBlocks = ({ type, device, parts }: BadBlocks): boolean =>
@@ -24,16 +22,16 @@ function badBlocksLine(found: BadBlocks): string {
 	if (!hasBadBlocks(found)) {
 		const isSure = doubts.length === 0 && failures.length === 0;
 		const first = `${path} has no bad blocks${isSure ? '' : ' that can be seen'}`;
-		return paint(isSure ? 'green' : 'yellow', shown(first));
+		return paint(isSure ? 'green' : 'yellow', sentence(first));
 	}
 	const files = new Set(parts.map((part) => part.path)).size;
-	const inFiles = files === 0 ? '' : `, ${size(lengthOf(parts))} of ${counted(files, 'file', 'files')}`;
+	const inFiles = files === 0 ? '' : `, ${size(lengthOf(parts))} of ${formatCounted(files, 'file')}`;
 	const what = isFiles
 		? type === 'file'
 			? `${size(lengthOf(parts))} of ${path} cannot be read`
-			: `${size(lengthOf(parts))} of ${counted(files, 'file', 'files')} below ${path} cannot be read`
-		: `${path} has bad blocks: ${size(lengthOf(device?.ranges ?? []))} in ${counted(device?.ranges.length ?? 0, 'range', 'ranges')}${inFiles}`;
-	return paint('red', shown(what));
+			: `${size(lengthOf(parts))} of ${formatCounted(files, 'file')} below ${path} cannot be read`
+		: `${path} has bad blocks: ${size(lengthOf(device?.ranges ?? []))} in ${formatCounted(device?.ranges.length ?? 0, 'range')}${inFiles}`;
+	return paint('red', sentence(what));
 }
 
 /** What to do about it. */
@@ -101,9 +99,8 @@ export const badBlocksJson = (found: BadBlocks) => ({ ...found, failures: found.
 export function addBadBlocksCommand(program: Command): void {
 	program
 		.command('badblocks')
-		.summary('say which files are on bad blocks, and where')
 		.description(
-			'Says which bytes of a file, of all files below a directory, or of a device the medium cannot give back any more, as the kernel lists them. Of a mount and a block device also which bad blocks are in no file. Reads no data, changes nothing, never leaves the file system. Needs no root, but for volumes of the device mapper and device-DAX devices.',
+			'Says which bytes of a file, of all files below a directory, or of a device the medium cannot give back any more, as the kernel lists them. For a mount and a block device it also says which bad blocks are in no file. It reads no data, changes nothing, and never leaves the file system. It needs root only for volumes of the device mapper and for device-DAX devices.',
 		)
 		.argument('<path>', 'a file, a directory, a block device or a device-DAX device')
 		.option('--json', 'print one JSON document (docs/cli.md)')
@@ -122,7 +119,7 @@ Examples:
 		)
 		.action(async (path: string, { json = false }: { json?: boolean }) => {
 			const { badBlocksAsync } = await import('../media/index.ts');
-			const line = progress(true);
+			const line = await progress(true);
 			await interruptible(async (signal) => {
 				try {
 					const onProgress = ({ files, directories, found }: BadBlocksProgress) =>

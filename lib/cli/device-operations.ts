@@ -12,7 +12,7 @@ import type {
 import { formatBytes, shown } from '../format.ts';
 import { deviceJson, regionJson } from './devices.ts';
 import { interruptible } from './interrupt.ts';
-import { complain, refusalLines, toJson } from './output.ts';
+import { complain, refusalLines, sentence, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { flagMessage, isUsageError, sizeOption, usageStatus } from './usage.ts';
 
@@ -58,7 +58,7 @@ interface Work<Result> {
 
 /** Does something with each device, says what became of each, and goes on after one that fails. */
 async function each<Result>(devices: readonly string[], work: Work<Result>): Promise<void> {
-	const line = progress(true);
+	const line = await progress(true);
 	const records: unknown[] = [];
 	await interruptible(async (signal) => {
 		for (const device of devices) {
@@ -68,7 +68,7 @@ async function each<Result>(devices: readonly string[], work: Work<Result>): Pro
 				const result = await work.run(device, signal, onProgress);
 				line.clear();
 				if (work.json) records.push(work.toJson(result));
-				else process.stdout.write(`${shown(work.say(device, result))}\n`);
+				else process.stdout.write(`${sentence(work.say(device, result))}\n`);
 			} catch (error) {
 				line.clear();
 				if (signal.aborted && error === signal.reason) {
@@ -104,7 +104,6 @@ interface ReconfigureFlags {
 function addReconfigure(program: Command): void {
 	program
 		.command('reconfigure-device')
-		.summary('move a device between devdax and system-ram mode')
 		.description(
 			'Moves a device-DAX device to devdax mode, where programs map it, or to system-ram mode, where its memory is ordinary memory of a NUMA node. Looks first, and changes nothing if anything stands in the way. What is stored in it stays there, in both directions. Needs root.',
 		)
@@ -151,7 +150,6 @@ const blocks = (count: number) => (count === 1 ? '1 memory block' : `${count} me
 function addOnline(program: Command): void {
 	program
 		.command('online-memory')
-		.summary('bring the memory of a device in system-ram mode online')
 		.description(
 			'Brings the memory blocks of a device in system-ram mode online, in zone Movable, from which they can be taken offline again. Needs root.',
 		)
@@ -175,7 +173,6 @@ function addOnline(program: Command): void {
 function addOffline(program: Command): void {
 	program
 		.command('offline-memory')
-		.summary('take the memory of a device in system-ram mode offline')
 		.description(
 			'Takes the memory blocks of a device in system-ram mode offline. The kernel moves what is in them elsewhere, and processes go on. If one cannot be taken offline, all are as they were before. Needs root.',
 		)
@@ -212,13 +209,9 @@ function formatMigration(
 			? `${image} has the old module in it`
 			: `${image} cannot be read; it may have the old module in it`;
 	});
-	const lines = [
-		first,
-		`Device model: ${model.model}; ${model.reason}`,
-		...images,
-		...next.map((command) => `Next: ${command}`),
-	];
-	return lines.map((one) => `${shown(one)}\n`).join('');
+	const lines = [first, `Device model: ${model.model}; ${model.reason}`, ...images].map(sentence);
+	// A command that is broken into lines could not be copied.
+	return [...lines, ...next.map((command) => `Next: ${shown(command)}`)].map((line) => `${line}\n`).join('');
 }
 
 interface MigrateFlags {
@@ -231,7 +224,6 @@ interface MigrateFlags {
 function addMigrate(program: Command): void {
 	program
 		.command('migrate-device-model')
-		.summary('have device-DAX devices on the bus /sys/bus/dax, which system-ram needs')
 		.description(
 			'Writes a policy for modprobe that keeps the module dax_pmem_compat out, whose devices are in the class /sys/class/dax and can only be mapped, and puts dax_pmem in its place. Kernels from 5.17 on have no such module. It takes effect when modules are loaded the next time. What daxctl migrate-device-model installed is recognised. Needs root.',
 		)
@@ -269,7 +261,6 @@ interface CreateFlags {
 function addCreate(program: Command): void {
 	program
 		.command('create-device')
-		.summary('make a device of memory that is free in a dynamic region')
 		.description(
 			'Makes a device-DAX device, in devdax mode, of memory that is free in a dynamic region (Soft Reserved or CXL memory). Needs root.',
 		)
@@ -293,7 +284,6 @@ function addCreate(program: Command): void {
 function addDestroy(program: Command): void {
 	program
 		.command('destroy-device')
-		.summary('give the memory of a device back to its dynamic region')
 		.description(
 			"Removes a device of a dynamic region, whose memory is free in the region then. What is stored in it stays there. A region's first device stays, without memory. Needs root.",
 		)
@@ -314,10 +304,9 @@ function addDestroy(program: Command): void {
 }
 
 /** enable-device and disable-device. */
-function addSwitch(program: Command, verb: 'enable' | 'disable', summary: string, description: string): void {
+function addSwitch(program: Command, verb: 'enable' | 'disable', description: string): void {
 	program
 		.command(`${verb}-device`)
-		.summary(summary)
 		.description(`${description} Needs root.`)
 		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
 		.option(...jsonOption)
@@ -342,16 +331,10 @@ export function addDeviceOperations(program: Command): void {
 	addOffline(program);
 	addCreate(program);
 	addDestroy(program);
-	addSwitch(
-		program,
-		'enable',
-		'give a device that has no driver to device_dax',
-		'Puts a device that is disabled in devdax mode.',
-	);
+	addSwitch(program, 'enable', 'Puts a device that is disabled in devdax mode, by giving it to the driver device_dax.');
 	addSwitch(
 		program,
 		'disable',
-		'take a device from its driver',
 		'Takes a device from its driver: it can no more be mapped, and its memory is nobody’s. Refuses while somebody maps it, or its memory is online.',
 	);
 	addMigrate(program);

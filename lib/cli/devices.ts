@@ -131,7 +131,6 @@ Exit status: 0 if there is one, 1 if there is none, 2 for wrong usage${what}.`;
 export function addDeviceCommands(program: Command): void {
 	program
 		.command('devices')
-		.summary('list the device-DAX devices, and the mode that each is in')
 		.description(
 			'Lists device-DAX devices (/dev/daxX.Y): memory without a file system, mapped by programs in devdax mode, ordinary memory of a NUMA node in system-ram mode. Reads sysfs alone and needs no root, but for how much of the memory is online.',
 		)
@@ -154,7 +153,6 @@ Examples:
 		});
 	program
 		.command('regions')
-		.summary('list the regions that device-DAX devices are parts of')
 		.description(
 			'Lists the regions of device DAX: where their memory comes from, how much of it is in no device, and whether devices can be made in it.',
 		)

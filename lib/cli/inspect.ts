@@ -1,13 +1,13 @@
-// `daxkind inspect`: all that has a say in whether a path is on DAX, as it was read.
+// `daxkind inspect`: everything that decides whether a path is on DAX, as it was read.
 import type { Command } from 'commander';
-import type { DaxExplanation, DaxReport } from '../dax/index.ts';
+import type { DaxReport, DaxExplanation } from '../dax/index.ts';
 import type { DaxDevice, DeviceHolder } from '../device/index.ts';
-import { formatBytes } from '../format.ts';
+import { formatBytesExactly } from '../format.ts';
+import { attributesText, inodeFlagsText, xflagsText } from '../mask-words.ts';
 import type { Constants } from '../native.ts';
 import { memoryText, permissionText } from './devices.ts';
 import { answerLine } from './explain.ts';
 import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
-import { xflagWords } from './xflags.ts';
 
 type Row = readonly [name: string, value: string | undefined];
 type Section = readonly [title: string, rows: readonly Row[]];
@@ -16,18 +16,10 @@ const unknown = 'not known';
 const yesNo = (value: boolean | undefined): string => (value === undefined ? unknown : value ? 'yes' : 'no');
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
-/** Bytes as a person reads them, and to the last one. */
-function size(bytes: number | undefined): string {
-	if (bytes === undefined) return unknown;
-	return bytes < 1024 ? `${bytes} bytes` : `${formatBytes(bytes)} (${bytes} bytes)`;
-}
+const size = (bytes: number | undefined): string => (bytes === undefined ? unknown : formatBytesExactly(bytes));
 
 function fileRows({ file }: DaxReport, constants: Constants): Row[] {
-	const words = file.xflags === undefined ? [] : xflagWords(file.xflags, constants);
-	const xflags =
-		file.xflags === undefined
-			? `cannot be read: ${file.xflagsError}`
-			: `${hex(file.xflags)}${words.length > 0 ? ` (${words.join(', ')})` : ''}`;
+	const xflags = file.xflags === undefined ? `cannot be read: ${file.xflagsError}` : xflagsText(file.xflags, constants);
 	return [
 		['path', file.realPath],
 		['type', file.type],
@@ -35,13 +27,12 @@ function fileRows({ file }: DaxReport, constants: Constants): Row[] {
 		['in the DAX state', file.type === 'directory' ? 'directories never are' : yesNo(file.dax)],
 		['DAX flag', yesNo(file.flag)],
 		['xflags', xflags],
-		['inode flags', file.inodeFlags === undefined ? undefined : hex(file.inodeFlags)],
+		['inode flags', file.inodeFlags === undefined ? undefined : inodeFlagsText(file.inodeFlags, constants)],
 		[
 			'statx attributes',
-			file.refusal === undefined
-				? `${hex(file.attributes)}, of ${hex(file.attributesMask)}`
-				: `statx is refused: ${file.refusal}`,
+			file.refusal === undefined ? attributesText(file.attributes, constants) : `statx is refused: ${file.refusal}`,
 		],
+		['known attributes', file.refusal === undefined ? attributesText(file.attributesMask, constants) : undefined],
 		['extent size hint', file.extentSizeHint === 0 ? undefined : size(file.extentSizeHint)],
 		['excludes DAX', file.exclusions.length === 0 ? 'nothing in it' : file.exclusions.join(', ')],
 	];
@@ -66,7 +57,11 @@ function mountRows({ mount, mountsError, fileSystem }: DaxReport): Row[] {
 		['also mounted at', others.length === 0 ? undefined : others.join(', ')],
 		['file system', driver === fsType ? fsType : `${fsType}, by the ${driver} driver`],
 		['source', mount.source],
-		['options', [...mount.options, ...mount.superOptions].join(',')],
+		['mount options', mount.options.join(',')],
+		[
+			'file system options',
+			mount.superOptions.filter((option) => !mount.options.includes(option)).join(',') || undefined,
+		],
 		['DAX option shown', mount.daxOption ?? 'none'],
 		['DAX mode', mount.mode],
 		['DAX mode in effect', mount.effectiveMode ?? unknown],
@@ -167,7 +162,8 @@ function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
 		['knows MAP_SYNC', yesNo(kernel.mapSync)],
 		['MAP_SYNC accepted', `${yesNo(mapSync.supported)} (${tried}${refused})`],
 		['huge pages possible', [yesNo(hugePages.possible), ...obstacles].join('; ')],
-		['extents', extents === undefined ? undefined : `${extents}, ${mappable} of ${pieces} huge pages mappable`],
+		['extents', extents === undefined ? undefined : `${extents}`],
+		['mappable by huge pages', pieces ? `${mappable ?? 0} of ${pieces} pieces` : undefined],
 	];
 }
 
@@ -201,9 +197,8 @@ function formatReport(report: DaxReport, explanation: DaxExplanation, { constant
 export function addInspectCommand(program: Command): void {
 	program
 		.command('inspect')
-		.summary('show all that has a say in whether a path is on DAX')
 		.description(
-			'Shows what the kernel says of a file or directory, its mount and the mode that this is really in, its block device, the persistent memory behind that, and what mmap can do with it. Changes nothing and needs no root; what this user may not read is not shown.',
+			'Shows what the kernel says of a file or directory, its mount and the mode that the mount is really in, its block device, the persistent memory behind that, and what mmap can do with it. It changes nothing and needs no root; what this user may not read is not shown.',
 		)
 		.argument('<path>', 'a file or directory')
 		.option('--json', 'print one JSON document (docs/cli.md)')
@@ -224,8 +219,9 @@ Examples:
 			answer('inspect', () => {
 				const report = inspect(path);
 				const holders = report.daxDevice === undefined ? [] : holdersOf(report.daxDevice);
-				const extras = { constants: native.constants, holders };
-				process.stdout.write(json ? toJson(report) : formatReport(report, explainReport(report), extras));
+				process.stdout.write(
+					json ? toJson(report) : formatReport(report, explainReport(report), { constants: native.constants, holders }),
+				);
 				return report.dax;
 			});
 		});

@@ -1,4 +1,4 @@
-// `daxkind lsattr`: the extended flags of files, as xfs_io's lsattr shows them.
+// `daxkind lsattr`: the extended flags of files.
 import { isUtf8 } from 'node:buffer';
 import {
 	closeSync,
@@ -14,12 +14,12 @@ import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type SystemError, systemError } from '../errors.ts';
 import { formatCount, readable, shown } from '../format.ts';
+import { xflagWords } from '../mask-words.ts';
 import type { Constants, Fsxattr } from '../native.ts';
 import { processArguments } from '../vm/environment.ts';
 import { interruptible } from './interrupt.ts';
 import { complain, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
-import { xflagLetters, xflagWords } from './xflags.ts';
 
 /** A path as bytes, because a name need not be UTF-8, or the error that it ended in. */
 type Found = { path: Buffer; error?: undefined } | { path: Buffer; error: unknown };
@@ -39,13 +39,12 @@ const slash = Buffer.from('/');
 const joined = (directory: Buffer, name: Buffer) =>
 	Buffer.concat(directory.at(-1) === slash[0] ? [directory, name] : [directory, slash, name]);
 
-/** What is below a directory, each directory after what is in it, as xfs_io has it. Links, devices and the like are left out. */
+/** What is below a directory, each directory after what is in it. Links, devices and the like are left out. */
 function* below(directory: Buffer, device: number): Generator<Found> {
 	try {
 		for (const entry of entriesOf(directory)) {
 			const path = joined(directory, entry.name);
 			if (entry.isFile()) yield { path };
-			// On this file system, as xfs_io has it.
 			if (entry.isDirectory()) yield* directoryAt(path, device);
 		}
 	} catch (error) {
@@ -74,15 +73,15 @@ function* paths(given: readonly Buffer[], isRecursive: boolean): Generator<Found
 	}
 }
 
-/** A line of xfs_io's, with the blank at its end. */
-export function formatFlags(path: string, flags: number, verbose: boolean, constants: Constants): string {
-	const shown = verbose ? `[${xflagWords(flags, constants).join(', ')}]` : xflagLetters(flags, constants);
-	return `${shown} ${path} \n`;
-}
+/** The words in one column, so that `awk '$1 ~ /dax/'` finds them; most files have one or none. */
+const column = 14;
+
+/** A line: the flags by their names, and the path. */
+export const formatFlags = (path: string, flags: number, constants: Constants): string =>
+	`${(xflagWords(flags, constants).join(',') || '-').padEnd(column)} ${path}\n`;
 
 interface Options {
 	recursive?: boolean;
-	verbose?: boolean;
 	json?: boolean;
 }
 
@@ -92,7 +91,7 @@ const bytesOf = (path: string | Buffer) => Buffer.from(path as Buffer);
 const batch = 256;
 
 async function list(given: readonly string[], options: Options): Promise<void> {
-	const { recursive = false, verbose = false, json = false } = options;
+	const { recursive = false, json = false } = options;
 	const [{ getFsxattr }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
 	const { constants } = native;
 	const flagsOf = (path: Buffer) => {
@@ -111,14 +110,14 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 	};
 	const records: ({ path: string; flags: string[] } & Omit<Fsxattr, 'flags'> & { xflags: number })[] = [];
 	// Lines on a terminal are progress enough.
-	const line = progress(recursive && !process.stdout.isTTY);
+	const line = await progress(recursive && !process.stdout.isTTY);
 	const say = (path: Buffer, { flags, ...rest }: Fsxattr) => {
 		if (json) records.push({ path: readable(path), xflags: flags, flags: xflagWords(flags, constants), ...rest });
 		else if (process.stdout.isTTY) {
-			process.stdout.write(formatFlags(shown(readable(path)), flags, verbose, constants));
+			process.stdout.write(formatFlags(shown(readable(path)), flags, constants));
 		} else {
-			// For programs these lines are those of xfs_io, the name byte for byte.
-			process.stdout.write(formatFlags(path.toString('latin1'), flags, verbose, constants), 'latin1');
+			// For programs the name is there byte for byte.
+			process.stdout.write(formatFlags(path.toString('latin1'), flags, constants), 'latin1');
 		}
 	};
 	let count = 0;
@@ -151,28 +150,25 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 export function addLsattrCommand(program: Command): void {
 	program
 		.command('lsattr')
-		.summary('list extended flags; x is the persistent DAX flag')
 		.description(
-			'Lists the extended flags of files and directories (FS_IOC_FSGETXATTR) in the letters and lines of `xfs_io -r -c lsattr`. An x is the DAX flag: of a directory, what is made in it gets it; of a file, it decides where the mount says so (daxkind explain).',
+			'Lists the extended flags of files and directories (FS_IOC_FSGETXATTR) by their names, which are those of xfs_io. The DAX flag is dax. New files in a directory get the flag of the directory. The flag of a file decides only where the mount says so (daxkind explain).',
 		)
 		.argument('<path...>', 'files and directories')
-		.option('-R, --recursive', 'also all that is below directories, on the same file system; links are not followed')
-		.option('-v, --verbose', 'the flags by their names: [dax]')
+		.option('-R, --recursive', 'also everything below directories, on the same file system; links are not followed')
 		.option('--json', 'print one JSON document (docs/cli.md)')
 		.addHelpText(
 			'after',
 			`
-Letters, in this order: r realtime, p prealloc, i immutable, a append-only,
-  s sync, A no-atime, d no-dump, t rt-inherit, P proj-inherit, n nosymlinks,
-  e extsize, E extsz-inherit, f no-defrag, S filestream, x dax, C cowextsize,
-  X has-xattr
+Flags: realtime, prealloc, immutable, append-only, sync, no-atime, no-dump,
+  rt-inherit, proj-inherit, nosymlinks, extsize, extsz-inherit, no-defrag,
+  filestream, dax, cowextsize, has-xattr; - where there are none
 
 Exit status: 0 if all were read, 1 if some were not, 2 for wrong usage,
   130 after Ctrl-C.
 
 Examples:
   daxkind lsattr /mnt/pmem/table
-  daxkind lsattr -R /mnt/pmem | grep '^[^ ]*x'`,
+  daxkind lsattr -R /mnt/pmem | awk '$1 ~ /dax/'`,
 		)
 		.action(list);
 }

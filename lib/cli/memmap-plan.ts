@@ -12,7 +12,7 @@ import {
 	tableOf,
 } from './memmap-table.ts';
 import { formatPicture } from './memory-picture.ts';
-import { aligned, commandLines, paint, toJson, width, wrapped } from './output.ts';
+import { aligned, commandLines, paint, sentence, toJson, width, wrapped } from './output.ts';
 import { sizeOption } from './usage.ts';
 
 /** What is wanted, as flags. */
@@ -71,7 +71,7 @@ export const sentences = (texts: readonly string[]): string =>
 
 /** Why a plan is not possible, and what is instead: the answer, and the next line. */
 export const refusedPlan = ({ reason, nearest }: MemmapPlan): string =>
-	`${paint('red', `Not possible: ${reason}`)}\n${nearest === undefined ? '' : aligned([['Possible:', nearest.argument]])}`;
+	`${paint('red', sentence(`Not possible: ${reason}`))}\n${nearest === undefined ? '' : aligned([['Possible:', nearest.argument]])}`;
 
 /** Where the argument is written on another machine; what of it is a command or a line can be copied. */
 function places({ shell, kernel, grubDefault, grubby }: BootLines): string {

@@ -1,10 +1,9 @@
 // `daxkind memmap verify`: whether emulated persistent memory is there after a boot, and usable with DAX.
 import type { Command } from 'commander';
-import { shown } from '../format.ts';
 import type { EmulatedDevice, MemmapVerification } from '../memmap/index.ts';
 import { formatChain } from './chain.ts';
 import { asked, flagsWithAbove, jsonOption, type TableFlags } from './memmap-table.ts';
-import { aligned, commandLines, paint, toJson } from './output.ts';
+import { aligned, commandLines, paint, sentence, toJson } from './output.ts';
 
 const listed = new Intl.ListFormat('en');
 
@@ -14,10 +13,10 @@ const places = (devices: readonly EmulatedDevice[]): string =>
 
 /** The answer, in one line. */
 function answerLine({ ok, argument, reason, devices }: MemmapVerification): string {
-	if (ok) return paint('green', shown(`${argument} is in force, with DAX on ${places(devices)}`));
-	if (argument === undefined) return paint('red', shown(`No emulated persistent memory: ${reason}`));
-	if (ok === false) return paint('red', shown(`Not ready: ${reason}`));
-	return paint('yellow', shown(`It is not known whether ${argument} is ready: ${reason}`));
+	if (ok) return paint('green', sentence(`${argument} is in force, with DAX on ${places(devices)}`));
+	if (argument === undefined) return paint('red', sentence(`No emulated persistent memory: ${reason}`));
+	if (ok === false) return paint('red', sentence(`Not ready: ${reason}`));
+	return paint('yellow', sentence(`It is not known whether ${argument} is ready: ${reason}`));
 }
 
 /** What to do. Commands that are longer than a line are not broken: they could not be copied. */

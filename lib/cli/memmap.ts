@@ -11,7 +11,6 @@ import { paint, toJson, width } from './output.ts';
 export function addMemmapCommand(program: Command): void {
 	const memmap = program
 		.command('memmap')
-		.summary('plan persistent memory that the kernel emulates in RAM')
 		.description(
 			'Shows the memory of this machine: what is free, and what the firmware, devices and the command line have. The kernel option memmap=SIZE!START makes persistent memory of a part of it, for whoever has none; `plan` says which part can be had without harm, and `apply` has each boot get it. x86 only. Changes nothing and needs no root.',
 		)

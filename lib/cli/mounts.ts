@@ -48,7 +48,7 @@ export function formatMounts(
 	const none =
 		anyHasDax(mounts) === undefined
 			? paint('yellow', 'It is not known whether a mount has DAX')
-			: paint('red', 'No mount has DAX');
+			: paint('red', 'No mount has DAX') + (all ? '' : '\n(daxkind mounts --all says why)');
 	const first = having.length === 0 ? none : paint('green', count);
 	if (mounts.length === 0) return `${first}\n`;
 	const hasBad = mounts.some(({ badBlocks }) => (badBlocks?.ranges ?? 0) > 0);
@@ -62,7 +62,7 @@ export function formatMounts(
 	if (anyHasDax(mounts) === undefined) {
 		const open = mounts.filter((mount) => isKnownToHaveDax(mount) === undefined);
 		const reasons = open.map(({ mountPoint }): [name: string, value: string] => {
-			const { checks, reason = 'nothing tells' } = explain(mountPoint);
+			const { checks, reason = 'nothing says it' } = explain(mountPoint);
 			return [mountPoint, checks.find(({ verdict }) => verdict === 'unknown')?.finding ?? reason];
 		});
 		return `${listed}\nWhy it is not known:\n${aligned(reasons)}`;
@@ -78,11 +78,10 @@ export function formatMounts(
 export function addMountsCommand(program: Command): void {
 	program
 		.command('mounts')
-		.summary('list the mounts in which files can be on DAX')
 		.description(
-			'Lists the mounts in which files can be on DAX, with the mode that each is really in: always (all files), inode (those with the DAX flag), never, or unsupported where the device or the file system cannot. ext4 and XFS show no option for inode, their default.',
+			'Lists the mounts where files can be on DAX, with the mode that each is really in: always (all files), inode (files with the DAX flag), never, or unsupported (the device or the file system cannot do it). ext4 and XFS show no option for inode, their default.',
 		)
-		.option('-a, --all', 'also mounts of file systems that have DAX where it is off, and why new files are not on DAX')
+		.option('-a, --all', 'also mounts where DAX is off but the file system has it, and why new files are not on DAX')
 		.option('--json', 'print one JSON document (docs/cli.md)')
 		.addHelpText(
 			'after',

@@ -1,6 +1,5 @@
 // What the commands about DAX print with: colours on a terminal only, lines no wider than it, JSON, and errors of the machine.
 import { styleText } from 'node:util';
-import { Help } from 'commander';
 import type { DaxkindRefusal, SystemError } from '../errors.ts';
 import { shown, shownJson } from '../format.ts';
 import { troubleStatus } from './usage.ts';
@@ -13,24 +12,60 @@ export const paint = (style: Style, text: string): string => styleText(style, te
 /** Columns of the terminal; elsewhere, and where a terminal says 0 as that of a container may, the usual width of one. */
 export const width = (): number => Math.min(process.stdout.columns || 80, 120);
 
-const wrapper = Object.assign(new Help(), { minWidthToWrap: 1 });
+/** Marks that stand above or below another character, and what shows nothing. */
+const zeroWidth = /[\p{Mn}\p{Me}\p{Cf}]/gu;
+/** What terminals draw two columns wide (Unicode Standard Annex 11, East Asian Width). */
+const doubleWidth =
+	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/gu;
+
+/** Columns that a text takes on a terminal, near enough to align names of any script. */
+function columnsOf(text: string): number {
+	if (/^[ -~]*$/.test(text)) return text.length;
+	const seen = text.replace(zeroWidth, '');
+	return [...seen].length + (seen.match(doubleWidth)?.length ?? 0);
+}
+
+/** A text with blanks behind it, up to that many columns. */
+export const padded = (text: string, columns: number): string =>
+	text + ' '.repeat(Math.max(0, columns - columnsOf(text)));
+
+/** The most columns that one of the texts takes. */
+export const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(columnsOf));
+
+/** Breaks text between words into lines of at most so many columns; a longer word, as a path may be, stays whole. */
+function broken(text: string, columns: number): string[] {
+	const lines: string[] = [];
+	let line = '';
+	// A word with the blanks before it, of which there may be several.
+	for (const word of text.match(/\s*\S+/g) ?? []) {
+		if (line !== '' && columnsOf(line + word) > columns) {
+			lines.push(line);
+			line = word.trimStart();
+		} else line += word;
+	}
+	return [...lines, line];
+}
 
 /**
  * Breaks text into lines that fit beside an indent. Control characters in it are shown as escapes.
  *
  * @param indent Columns before each line but the first, which has as many before it already.
  */
-export function wrapped(text: string, indent: number, columns = width()): string {
-	const lines = wrapper.boxWrap(shown(text), Math.max(columns - indent, 20)).split('\n');
-	return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(indent)}`);
-}
+export const wrapped = (text: string, indent: number, columns = width()): string =>
+	broken(shown(text), Math.max(columns - indent, 20)).join(`\n${' '.repeat(indent)}`);
+
+/**
+ * A text that is one line for programs, so that `head -1` has all of it; on a terminal it is broken between words, and goes on below
+ * itself. Control characters in it are shown as escapes.
+ */
+export const sentence = (text: string): string => (process.stdout.isTTY ? wrapped(text, 2) : shown(text));
 
 /** Rows of a name and a value, the values below one another. */
 export function aligned(rows: readonly (readonly [name: string, value: string])[], indent = 2): string {
 	const named = rows.map(([name, value]) => [shown(name), value] as const);
-	const column = indent + Math.max(...named.map(([name]) => name.length)) + 2;
+	const column = indent + widest(named.map(([name]) => name)) + 2;
 	return named
-		.map(([name, value]) => `${' '.repeat(indent)}${name.padEnd(column - indent)}${wrapped(value, column)}\n`)
+		.map(([name, value]) => `${' '.repeat(indent)}${padded(name, column - indent)}${wrapped(value, column)}\n`)
 		.join('');
 }
 
@@ -48,15 +83,18 @@ export function toJson(value: unknown): string {
 		if (typeof field !== 'bigint') return field;
 		return masks.has(name) ? `0x${field.toString(16)}` : `${field}`;
 	};
-	return `${shownJson(JSON.stringify(value, replacer, '\t'))}\n`;
+	return `${shownJson(JSON.stringify(value, replacer, 2))}\n`;
 }
 
 /**
- * Writes to standard error what is wrong, after who says so. It is one line, whatever names are in it, unless it is given as several:
- * then those after the first are indented.
+ * What is wrong, after who says so. It is one line, whatever names are in it, unless it is given as several: then those after the first
+ * are indented.
  */
+export const complaint = (who: string, ...lines: string[]): string => `${who}: ${lines.map(shown).join('\n  ')}\n`;
+
+/** Writes a complaint to standard error. */
 export function complain(who: string, ...lines: string[]): void {
-	process.stderr.write(`${who}: ${lines.map(shown).join('\n  ')}\n`);
+	process.stderr.write(complaint(who, ...lines));
 }
 
 /** The lines of a message that we have laid out, some of which may be what another program said. */
@@ -92,5 +130,5 @@ export function answer(command: string, body: () => boolean | undefined): void {
 
 /** Exit statuses of commands that answer a question, for their help. */
 export const questionStatus = `
-Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and where it
-  cannot be found out (no such path…).`;
+Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and where the
+  answer cannot be found out (no such path…).`;

@@ -1,5 +1,4 @@
 // A line on the terminal for work that takes a while. Standard error, so that the output stays clean; no terminal, no line.
-import createSpinner from 'yocto-spinner';
 import { shown } from '../format.ts';
 
 export interface Progress {
@@ -15,8 +14,10 @@ const intervalMs = 100;
 const isErasable = () => process.stderr.isTTY && process.env.TERM !== 'dumb' && !('CI' in process.env);
 
 /** A spinner with a text, if it is wanted and standard error is a terminal. The caller sees to signals, and clears it then. */
-export function progress(isWanted: boolean): Progress {
+export async function progress(isWanted: boolean): Promise<Progress> {
 	if (!isWanted || !isErasable()) return { show() {}, clear() {} };
+	// Most runs have no use for it.
+	const { default: createSpinner } = await import('yocto-spinner');
 	const spinner = createSpinner({ stream: process.stderr, handleSignals: false });
 	let last = 0;
 	return {

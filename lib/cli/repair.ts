@@ -1,10 +1,10 @@
 // `daxkind repair`: writes bad pages anew, or keeps a bad file away.
 import { type Command, Option } from 'commander';
-import { formatBytes, quoted, shown } from '../format.ts';
+import { formatBytes, quoted } from '../format.ts';
 import type { MediaRepair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';
 import { badBlocksJson, evidenceLines, failureJson, size } from './badblocks.ts';
 import { interruptible } from './interrupt.ts';
-import { aligned, complain, paint, refusalLines, toJson, wrapped } from './output.ts';
+import { aligned, complain, paint, refusalLines, sentence, toJson, wrapped } from './output.ts';
 import { progress } from './progress.ts';
 import { flagMessage, isUsageError, troubleStatus, usageStatus } from './usage.ts';
 
@@ -35,19 +35,19 @@ const isDone = ({ outcome, remedy }: RepairedPart) =>
 
 /** The answer: the first line. */
 function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair): string {
-	if (all.length === 0) return paint('green', shown(`${path} has no bad blocks that can be seen`));
+	if (all.length === 0) return paint('green', sentence(`${path} has no bad blocks that can be seen`));
 	const loss = lost === 0 ? 'no data' : size(lost);
 	if (dryRun) {
 		const planned = all.filter(({ outcome }) => outcome === 'planned');
 		const isOpen = planned.some(({ content }) => content === undefined);
 		const words = isOpen ? `${loss} are lost unless there is a backup` : `${loss} would be lost`;
-		return paint('yellow', shown(`${path}: ${planned.length} of ${parts(all.length)} would be repaired; ${words}`));
+		return paint('yellow', sentence(`${path}: ${planned.length} of ${parts(all.length)} would be repaired; ${words}`));
 	}
-	if (isRepaired) return paint('green', shown(`${path} is repaired: ${parts(all.length)}; ${loss} lost`));
+	if (isRepaired) return paint('green', sentence(`${path} is repaired: ${parts(all.length)}; ${loss} lost`));
 	const left = all.filter((part) => !isDone(part)).length;
 	return paint(
 		'red',
-		shown(`${path}: ${left} of ${parts(all.length)} remain${left === 1 ? 's' : ''} bad; ${loss} lost`),
+		sentence(`${path}: ${left} of ${parts(all.length)} remain${left === 1 ? 's' : ''} bad; ${loss} lost`),
 	);
 }
 
@@ -85,7 +85,7 @@ const repairJson = ({ parts: all, remains, ...rest }: MediaRepair) => ({
 async function run(path: string, flags: Flags): Promise<void> {
 	const { repairAsync } = await import('../media/index.ts');
 	const { from, zeros = false, method, yes = false, json = false } = flags;
-	const line = progress(true);
+	const line = await progress(true);
 	await interruptible(async (signal) => {
 		const onProgress = ({ path: file, done, total }: RepairProgress) =>
 			line.show(`${file}: ${formatBytes(done)} of ${formatBytes(total)}`);
@@ -113,7 +113,6 @@ async function run(path: string, flags: Flags): Promise<void> {
 export function addRepairCommand(program: Command): void {
 	program
 		.command('repair')
-		.summary('repair what is on bad blocks')
 		.description(
 			'Writes each bad page of a file, of all files below a directory, or of a block device anew as a whole, which clears the bad block where the medium can be cleared; then looks again. Without --yes it changes nothing and says what it would do. A page that can be read is never written.',
 		)

@@ -1,59 +1,78 @@
-// `daxkind statx`: what the kernel says of a file, in the lines of xfs_io's `statx -r`, so that the two can be compared.
-import { constants } from 'node:fs';
+// `daxkind statx`: what the kernel says of one file.
+import { constants as fs } from 'node:fs';
 import type { Command } from 'commander';
-import { shown } from '../format.ts';
+import { formatBytesExactly } from '../format.ts';
+import { attributesText } from '../mask-words.ts';
 import type { Constants, StatxResult } from '../native.ts';
-import { answer, paint, questionStatus, toJson } from './output.ts';
+import { aligned, answer, paint, questionStatus, sentence, toJson } from './output.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;
 
-function timeLines(name: string, ns: bigint): string[] {
+/** A time to the nanosecond: `2026-01-31T09:00:00.123456789Z`. */
+function timeText(ns: bigint): string {
 	const below = ((ns % nanosecondsPerSecond) + nanosecondsPerSecond) % nanosecondsPerSecond;
-	return [`stat.${name}.tv_sec = ${(ns - below) / nanosecondsPerSecond}`, `stat.${name}.tv_nsec = ${below}`];
+	const seconds = Number((ns - below) / nanosecondsPerSecond);
+	return `${new Date(seconds * 1000).toISOString().slice(0, -'.000Z'.length)}.${`${below}`.padStart(9, '0')}Z`;
 }
 
-/** The lines of xfs_io 6.1. It does not ask for the alignments of direct I/O, so that bit is not in its mask. */
-export function formatStatus(status: StatxResult, { STATX_DIOALIGN }: Pick<Constants, 'STATX_DIOALIGN'>): string {
-	const lines = [
-		`stat.mask = 0x${(status.mask & ~STATX_DIOALIGN).toString(16)}`,
-		`stat.blksize = ${status.blockSize}`,
-		`stat.attributes = 0x${status.attributes.toString(16)}`,
-		`stat.nlink = ${status.links}`,
-		`stat.uid = ${status.uid}`,
-		`stat.gid = ${status.gid}`,
-		`stat.mode: 0${status.mode.toString(8)}`,
-		`stat.ino = ${status.inode}`,
-		`stat.size = ${status.size}`,
-		`stat.blocks = ${status.blocks}`,
-		`stat.attributes_mask = 0x${status.attributesMask.toString(16)}`,
-		...timeLines('atime', status.accessTimeNs),
-		...timeLines('btime', status.birthTimeNs),
-		...timeLines('ctime', status.changeTimeNs),
-		...timeLines('mtime', status.modifyTimeNs),
-		`stat.rdev_major = ${status.representsMajor}`,
-		`stat.rdev_minor = ${status.representsMinor}`,
-		`stat.dev_major = ${status.deviceMajor}`,
-		`stat.dev_minor = ${status.deviceMinor}`,
+const typeLetters: ReadonlyMap<number, string> = new Map([
+	[fs.S_IFREG, '-'],
+	[fs.S_IFDIR, 'd'],
+	[fs.S_IFBLK, 'b'],
+	[fs.S_IFCHR, 'c'],
+	[fs.S_IFIFO, 'p'],
+	[fs.S_IFSOCK, 's'],
+]);
+
+/** Type and permissions, as a number and in the letters of ls. */
+function modeText(mode: number): string {
+	const letters = [...'rwxrwxrwx'].map((letter, n) => ((mode >> (8 - n)) & 1 ? letter : '-')).join('');
+	return `0${mode.toString(8)} (${typeLetters.get(mode & fs.S_IFMT) ?? '?'}${letters})`;
+}
+
+/** All of a status, for a person. */
+export function formatStatus(status: StatxResult, constants: Constants): string {
+	const { deviceMajor, deviceMinor, representsMajor, representsMinor, mountId } = status;
+	const { directIoMemoryAlignment: memory, directIoOffsetAlignment: offsets } = status;
+	const isNode = [fs.S_IFBLK, fs.S_IFCHR].includes(status.mode & fs.S_IFMT);
+	const rows: (readonly [name: string, value: string | undefined])[] = [
+		['size', `${formatBytesExactly(status.size)}, ${status.blocks} blocks of 512 bytes`],
+		['block size', formatBytesExactly(status.blockSize)],
+		['mode', modeText(status.mode)],
+		['owner', `user ${status.uid}, group ${status.gid}`],
+		['inode', `${status.inode}`],
+		['names', `${status.links}`],
+		['on device', `${deviceMajor}:${deviceMinor}${mountId === 0 ? '' : `, mount ${mountId}`}`],
+		['stands for device', isNode ? `${representsMajor}:${representsMinor}` : undefined],
+		['accessed', timeText(status.accessTimeNs)],
+		['modified', timeText(status.modifyTimeNs)],
+		['changed', timeText(status.changeTimeNs)],
+		['made', status.birthTimeNs === 0n ? undefined : timeText(status.birthTimeNs)],
+		['direct I/O', memory === 0 ? undefined : `memory at multiples of ${memory} bytes, offsets of ${offsets} bytes`],
+		['attributes', attributesText(status.attributes, constants)],
+		['known attributes', attributesText(status.attributesMask, constants)],
+		['fields given', `0x${status.mask.toString(16)}`],
 	];
-	return lines.map((line) => `${line}\n`).join('');
+	return aligned(rows.filter((row): row is readonly [string, string] => row[1] !== undefined));
 }
 
 function stateLine(path: string, { dax, mode, refusal }: StatxResult): string {
-	if (dax) return paint('green', `${path} is in the DAX state`);
-	const who = refusal === undefined ? 'the kernel does not say' : `statx is refused (${refusal}), which would say`;
-	if (dax === undefined) return paint('yellow', `${who} whether ${path} is in the DAX state`);
-	const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
-	const hint = isDirectory ? ', as no directory is; daxkind explain says what a file made in it would be' : '';
-	return paint('red', `${path} is not in the DAX state${hint}`);
+	if (dax) return paint('green', sentence(`${path} is in the DAX state`));
+	if (dax === undefined) {
+		const why = refusal === undefined ? 'the kernel does not say' : `statx is refused (${refusal})`;
+		return paint('yellow', sentence(`It is not known whether ${path} is in the DAX state: ${why}`));
+	}
+	const isDirectory = (mode & fs.S_IFMT) === fs.S_IFDIR;
+	const hint = isDirectory ? '. No directory ever is; daxkind explain says what a new file in it would be' : '';
+	return paint('red', sentence(`${path} is not in the DAX state${hint}`));
 }
 
 /** Adds the `statx` subcommand. */
 export function addStatxCommand(program: Command): void {
 	program
 		.command('statx')
-		.summary('show the file status that the kernel reports, DAX state and all')
 		.description(
-			"Shows whether a file is in the DAX state now (STATX_ATTR_DAX, 0x200000 of the attributes), and then the lines of `xfs_io -r -c 'statx -r'`. Symbolic links are followed.",
+			'Shows whether a file is in the DAX state now (STATX_ATTR_DAX), and then all else that statx says of it. Symbolic links are followed.',
 		)
 		.argument('<path>', 'a file or directory')
 		.option('--json', 'print one JSON document (docs/cli.md)')
@@ -67,8 +86,8 @@ Example: daxkind statx /mnt/pmem/table`,
 			const [{ statx }, { native }] = await Promise.all([import('../dax/index.ts'), import('../native.ts')]);
 			answer('statx', () => {
 				const status = statx(path);
-				const readable = () => `${stateLine(shown(path), status)}\n${formatStatus(status, native.constants)}`;
-				process.stdout.write(json ? toJson(status) : readable());
+				const text = () => `${stateLine(path, status)}\n\n${formatStatus(status, native.constants)}`;
+				process.stdout.write(json ? toJson(status) : text());
 				return status.dax;
 			});
 		});

@@ -37,7 +37,7 @@ export function flagMessage(error: unknown): string {
 export function sizeOption(text: string): number {
 	try {
 		return parseSize(text);
-	} catch (error) {
-		throw new InvalidArgumentError((error as Error).message);
+	} catch {
+		throw new InvalidArgumentError('It must be a size in whole bytes, such as 512M or 4G.');
 	}
 }

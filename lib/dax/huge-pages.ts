@@ -110,7 +110,8 @@ export function hugePages(facts: HugePageFacts): DaxHugePages {
 	if (isShifted) obstacles.push(`the device begins at byte ${deviceStart}, which is not a multiple of ${unit}`);
 	const pieces = size === undefined ? undefined : Math.floor(size / hugePageSize);
 	if (pieces === 0) obstacles.push(`the file is shorter than ${unit}`);
-	if (stacked) obstacles.push(`nothing tells whether the device lies at a multiple of ${unit} of those below it`);
+	if (stacked)
+		obstacles.push(`it is not known whether the device begins at a multiple of ${unit} of the devices below it`);
 	const result = { pieces, mappable: undefined, extents: undefined, obstacles };
 	const hasBlocks = extents !== undefined && (extents.length > 0 || !complete);
 	if (!hasBlocks) {

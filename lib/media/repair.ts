@@ -5,8 +5,8 @@ import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from
 import { attempt } from '../attempt.ts';
 import { type ByteRange, lengthOf, overlap, widened } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
-import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError, systemError } from '../errors.ts';
-import { formatBytes, quoted } from '../format.ts';
+import { invalidArgValue, type DaxkindRefusal, refusal, type SystemError, systemError } from '../errors.ts';
+import { formatBytesExactly, quoted } from '../format.ts';
 import { type CheckedJobOptions, checkJobOptions, finish, throwIfAborted, type WatchableOptions } from '../jobs.ts';
 import { type NativeJob, native, type RepairedPages } from '../native.ts';
 import { badBlocksAsync, blockSizeAt } from './bad-blocks.ts';
@@ -147,8 +147,7 @@ interface Item {
 	backup: string | undefined;
 }
 
-const bytes = (count: number) => (count < 1024 ? `${count} bytes` : `${formatBytes(count)} (${count} bytes)`);
-const where = ({ offset, length }: ByteRange) => `${bytes(length)} at ${offset}`;
+const where = ({ offset, length }: ByteRange) => `${formatBytesExactly(length)} at ${offset}`;
 
 /** Bytes of a part that were data. */
 const dataIn = ({ size, isDevice }: Item, { offset, length, unwritten }: Item['parts'][number]) =>
@@ -286,7 +285,8 @@ function requireContent(items: readonly Item[], { from, zeros }: Checked): void 
 	const [first] = losses;
 	if (first === undefined) return;
 	const lost = losses.reduce((sum, part) => sum + part.lost, 0);
-	const more = losses.length === 1 ? '' : `, and in ${losses.length - 1} other parts, ${bytes(lost)} in all,`;
+	const more =
+		losses.length === 1 ? '' : `, and in ${losses.length - 1} other parts, ${formatBytesExactly(lost)} in all,`;
 	throw refusal(
 		'ERR_DAXKIND_NO_CONTENT',
 		first.item.path,

@@ -50,13 +50,20 @@ Napi::Object kernelConstants(Napi::Env env) {
     number("FS_XFLAG_HASATTR", FS_XFLAG_HASATTR);
 
     number("FS_COMPR_FL", FS_COMPR_FL);
+    number("FS_SYNC_FL", FS_SYNC_FL);
     number("FS_IMMUTABLE_FL", FS_IMMUTABLE_FL);
     number("FS_APPEND_FL", FS_APPEND_FL);
+    number("FS_NODUMP_FL", FS_NODUMP_FL);
+    number("FS_NOATIME_FL", FS_NOATIME_FL);
     number("FS_ENCRYPT_FL", FS_ENCRYPT_FL);
+    number("FS_INDEX_FL", FS_INDEX_FL);
     number("FS_JOURNAL_DATA_FL", FS_JOURNAL_DATA_FL);
+    number("FS_EXTENT_FL", FS_EXTENT_FL);
     number("FS_VERITY_FL", FS_VERITY_FL);
+    number("FS_NOCOW_FL", FS_NOCOW_FL);
     number("FS_DAX_FL", FS_DAX_FL);
     number("FS_INLINE_DATA_FL", FS_INLINE_DATA_FL);
+    number("FS_PROJINHERIT_FL", FS_PROJINHERIT_FL);
 
     number("FIEMAP_EXTENT_UNKNOWN", FIEMAP_EXTENT_UNKNOWN);
     number("FIEMAP_EXTENT_ENCODED", FIEMAP_EXTENT_ENCODED);

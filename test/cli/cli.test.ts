@@ -1,8 +1,11 @@
 // The command line as a person meets it: what it says of wrong options, its exit status, and a reader that goes away.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { groups } from '#lib/cli/commands.js';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -18,7 +21,9 @@ test.each([
 	const { status, stdout, stderr } = daxkind(...args);
 	expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
 	expect(stderr).toContain(message);
-	expect(stderr).toMatch(/^.*\n$/);
+	const { length } = stderr.split('\n');
+	expect(stderr.startsWith(`daxkind ${args[0]}: `), stderr).toBe(true);
+	expect(length).toBeLessThanOrEqual(3);
 });
 
 describe.skipIf(process.arch !== 'x64')('what only all options together show', () => {
@@ -68,3 +73,39 @@ test.each(['explain', 'inspect', 'statx'])(
 		expect(stderr).not.toContain('    at ');
 	},
 );
+
+test('the main help names every command in groups, fits in 80 columns, and has examples', () => {
+	const { status, stdout } = daxkind('--help');
+	expect(status).toBe(0);
+	for (const name of groups.flatMap(({ files }) => files.flatMap(({ summaries }) => Object.keys(summaries)))) {
+		expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\S`, 'm'));
+	}
+	for (const { heading } of groups) expect(stdout).toContain(`\n${heading}\n`);
+	expect(stdout).toMatch(/^Examples:\n {2}daxkind explain /m);
+	for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test('each command that the main help names is there, and says what it is', async () => {
+	for (const { files } of groups) {
+		for (const { summaries, load } of files) {
+			const program = new Command().enablePositionalOptions();
+			(await load())(program);
+			expect(program.commands.map((command) => command.name())).toEqual(Object.keys(summaries));
+			for (const command of program.commands) expect(command.description()).not.toBe('');
+		}
+	}
+});
+
+test('version is a command, too, and help of a command is its own', () => {
+	const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+	for (const word of ['version', '--version', '-V']) {
+		expect(daxkind(word)).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
+	}
+	expect(daxkind('help', 'mounts')).toEqual(daxkind('mounts', '--help'));
+});
+
+test('a command is not loaded for the help of all', () => {
+	// An addon that cannot be loaded stands for whatever a command needs.
+	const args = ['--no-addons', cli, '--help'];
+	expect(spawnSync(process.execPath, args, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+});

@@ -12,7 +12,7 @@ import { formatFlags } from '#lib/cli/lsattr.js';
 import { formatMounts } from '#lib/cli/mounts.js';
 import { toJson, wrapped } from '#lib/cli/output.js';
 import { formatStatus } from '#lib/cli/statx.js';
-import { xflagLetters } from '#lib/cli/xflags.js';
+import { inodeFlagsText, xflagWords } from '#lib/mask-words.js';
 import { native } from '#lib/native.js';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
@@ -82,7 +82,8 @@ test.each([
 ])('daxkind %j is wrong usage: status 2', (args, message) => {
 	const { status, stdout, stderr } = daxkind(...args);
 	expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-	expect(stderr).toContain(message);
+	expect(stderr.startsWith(`daxkind ${args[0]}: ${message}`), stderr).toBe(true);
+	expect(stderr.endsWith(`\n  (daxkind ${args[0]} --help says more)\n`), stderr).toBe(true);
 });
 
 test.each(['explain', 'inspect', 'statx', 'lsattr', 'chattr', 'mounts'])(
@@ -110,7 +111,7 @@ test('lsattr and chattr report what cannot be read or changed, and go on: status
 	expect(list.status).toBe(1);
 	expect(list.stderr.split('\n')).toHaveLength(3);
 	expect(list.stderr).toMatch(/^daxkind lsattr: ENOENT.*\ndaxkind lsattr: ENOTTY/);
-	expect(list.stdout).toBe(`${'-'.repeat(17)} ${directory} \n`);
+	expect(list.stdout).toBe(`-              ${directory}\n`);
 	const change = daxkind('chattr', '+x', directory);
 	expect(change).toEqual({
 		status: 1,
@@ -135,39 +136,82 @@ test('lsattr -R lists what is in a directory before it, and follows no links', (
 	});
 });
 
-test('letters are in the order of xfs_io', () => {
+test('flags have the words of xfs_io, in its order, and lsattr has them in one column', () => {
 	const { constants } = native;
-	expect(xflagLetters(0, constants)).toBe('-----------------');
-	expect(xflagLetters(constants.FS_XFLAG_DAX, constants)).toBe('--------------x--');
-	expect(xflagLetters(0xffffffff, constants)).toBe('rpiasAdtPneEfSxCX');
+	expect(xflagWords(0, constants)).toEqual([]);
+	expect(xflagWords(constants.FS_XFLAG_DAX, constants)).toEqual(['dax']);
+	expect(xflagWords(0xffffffff, constants).join(' ')).toBe(
+		'realtime prealloc immutable append-only sync no-atime no-dump rt-inherit proj-inherit nosymlinks extsize extsz-inherit no-defrag filestream dax cowextsize has-xattr',
+	);
 	const both = constants.FS_XFLAG_DAX | constants.FS_XFLAG_NODUMP;
-	expect(formatFlags('/f', both, false, constants)).toBe('------d-------x-- /f \n');
-	expect(formatFlags('/f', both, true, constants)).toBe('[no-dump, dax] /f \n');
-	expect(formatFlags('/f', 0, true, constants)).toBe('[] /f \n');
+	expect(formatFlags('/f', both, constants)).toBe('no-dump,dax    /f\n');
+	expect(formatFlags('/f', 0, constants)).toBe('-              /f\n');
+});
+
+test('a mask is shown with the words for its bits, and what has no word as a number', () => {
+	const { constants } = native;
+	expect(inodeFlagsText(constants.FS_EXTENT_FL, constants)).toBe('0x80000 (extents)');
+	expect(inodeFlagsText(constants.FS_EXTENT_FL | 1, constants)).toBe('0x80001 (extents, 0x1)');
+	expect(inodeFlagsText(0, constants)).toBe('0x0 (none)');
+});
+
+test('statx shows each thing once, by its name', () => {
+	const { constants } = native;
+	const status = { ...statx('/dev/null'), birthTimeNs: 0n, attributes: constants.STATX_ATTR_DAX };
+	const rows = formatStatus(status, constants)
+		.trimEnd()
+		.split('\n')
+		.map((line) => line.trim().split(/ {2,}/));
+	const shown = new Map(rows.map(([name, value]) => [name, value]));
+	expect(shown.size).toBe(rows.length);
+	expect(shown.get('mode')).toMatch(/^020666 \(crw-rw-rw-\)$/);
+	expect(shown.get('stands for device')).toBe('1:3');
+	expect(shown.get('inode')).toBe(`${status.inode}`);
+	expect(shown.get('attributes')).toBe('0x200000 (dax)');
+	expect(shown.has('made')).toBe(false);
 });
 
 test('times before 1970 have nanoseconds that count up, as in the kernel', () => {
-	const status = { ...statx('/'), modifyTimeNs: -1n };
-	expect(formatStatus(status, native.constants)).toContain('stat.mtime.tv_sec = -1\nstat.mtime.tv_nsec = 999999999\n');
+	const status = { ...statx('/'), modifyTimeNs: -1n, accessTimeNs: 1_700_000_000_000_000_001n };
+	const text = formatStatus(status, native.constants);
+	expect(text).toMatch(/ modified +1969-12-31T23:59:59\.999999999Z\n/);
+	expect(text).toMatch(/ accessed +2023-11-14T22:13:20\.000000001Z\n/);
+});
+
+test('explain -q says nothing: its status is the answer', () => {
+	expect(daxkind('explain', '-q', temporaryDirectory(tmpfs))).toEqual({ status: 1, stdout: '', stderr: '' });
+	const missing = daxkind('explain', '--quiet', '/missing');
+	expect({ status: missing.status, stdout: missing.stdout }).toEqual({ status: 2, stdout: '' });
+	expect(missing.stderr).toMatch(/^daxkind explain: ENOENT: /);
+	expect(daxkind('explain', '-q', '--json', '/').status).toBe(2);
+});
+
+test('in JSON a level is two blanks', () => {
+	expect(daxkind('explain', '--json', '/').stdout).toMatch(
+		/^\{\n {2}"path": "\/",\n.*\n {4}\{\n {6}"link": "path",\n/s,
+	);
 });
 
 test('chattr says what became of a flag', () => {
 	const explained = () => ({ path: '/f', dax: false, reason: '/mnt is mounted with dax=never', checks: [] });
-	expect(formatChange('/f', { flag: true, effective: true, pending: false, directories: 0 }, explained)).toBe(
-		'/f: DAX flag set, and in effect',
-	);
-	expect(formatChange('/f', { flag: false, effective: true, pending: true, directories: 0 }, explained)).toMatch(
-		/cleared; pending, .*nobody has/,
-	);
-	expect(formatChange('/f', { flag: true, effective: false, pending: false, directories: 0 }, explained)).toBe(
-		'/f: DAX flag set, but it does not decide here: /mnt is mounted with dax=never',
-	);
-	const inDirectory = { flag: true, effective: true, pending: false, directories: 1 };
-	expect(formatChange('/d', inDirectory, explained)).toBe(
-		'/d: DAX flag set, and in effect for files made in it from now on',
-	);
+	expect(
+		formatChange('/f', { flag: true, effective: true, pending: false, directories: 0, changed: 1 }, explained),
+	).toBe('/f: DAX flag set, and in effect');
+	expect(
+		formatChange('/f', { flag: false, effective: true, pending: true, directories: 0, changed: 1 }, explained),
+	).toMatch(/cleared; pending: .*nobody has/);
+	expect(
+		formatChange('/f', { flag: true, effective: false, pending: false, directories: 0, changed: 1 }, explained),
+	).toBe('/f: DAX flag set, but it does not decide here: /mnt is mounted with dax=never');
+	const inDirectory = { flag: true, effective: true, pending: false, directories: 1, changed: 1 };
+	expect(formatChange('/d', inDirectory, explained)).toBe('/d: DAX flag set, and in effect for new files in it');
 	expect(formatChange('/d', { ...inDirectory, effective: undefined }, explained)).toBe(
 		'/d: DAX flag set; whether it is in effect cannot be seen',
+	);
+	const before = { effective: false, pending: false, directories: 0, changed: 0 };
+	expect(formatChange('/f', { ...before, flag: false }, explained)).toBe('/f: DAX flag already clear, and in effect');
+	expect(formatChange('/f', { ...before, flag: true, effective: true }, explained)).toBe(
+		'/f: DAX flag already set, and in effect',
 	);
 	const tree = { flag: true, effective: true, pending: false, files: 1, directories: 2000, changed: 12, failures: [] };
 	expect(formatTree('/d', true, tree)).toBe('/d: DAX flag set in 1 file and 2,000 directories: 12 changed');
@@ -207,7 +251,9 @@ MOUNT POINT  TYPE  DEVICE  SHOWN  MODE   NEW FILES ON DAX
 	const here = findDaxMounts().length > 0;
 	const { status, stdout } = daxkind('mounts');
 	expect(status).toBe(here ? 0 : 1);
-	if (!here) expect(stdout).toBe('No mount has DAX\n');
+	if (!here) expect(stdout).toBe('No mount has DAX\n(daxkind mounts --all says why)\n');
+	const none = daxkind('mounts', '--all').stdout;
+	if (!here) expect(none).toMatch(/^No mount has DAX\n\n/);
 	expect(JSON.parse(daxkind('mounts', '--all', '--json').stdout)).toEqual(
 		JSON.parse(toJson(findDaxMounts({ all: true }))),
 	);

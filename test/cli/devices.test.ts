@@ -48,7 +48,7 @@ test.each([
 	[['devices', 'dax0.0']],
 ])('%j is wrong usage, with status 2', (args) => {
 	const { status, stderr } = run(...args);
-	expect(stderr).toMatch(/^error: /);
+	expect(stderr).toMatch(/^daxkind [a-z-]+: .*\n( {2}\(Did .*\n)? {2}\(daxkind [a-z-]+ --help says more\)\n$/);
 	expect(status).toBe(2);
 });
 

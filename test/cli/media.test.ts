@@ -62,7 +62,7 @@ test('badblocks answers in its first line, then what fixes it, the files, what i
 		'/mnt/pmem has bad blocks: 4.5 KiB in 2 ranges, 4 KiB of 1 file',
 		'Fix:  daxkind repair /mnt/pmem --from BACKUP (says first what it would do)',
 	]);
-	expect(lines).toContain('4096    4096    1048576           /mnt/pmem/a b');
+	expect(lines).toContain('4096    4096    1048576          /mnt/pmem/a b');
 	expect(lines.join('\n')).toMatch(/In no file[^\n]*:\nON \/dev\/pmem0 {2}LENGTH\n8388608 +4096\n/);
 	expect(lines).toContain(`Read:  ${source}`);
 });

@@ -126,7 +126,7 @@ describe('where GRUB reads drop-ins', () => {
 	test.skipIf(process.getuid!() !== 0)('without permission: status 1, and what fixes it', () => {
 		const root = machine(debian);
 		chmodSync(root, 0o755);
-		const program = 'const [cli] = process.argv.splice(1, 1); process.setuid(65534); await import(cli);';
+		const program = 'process.setuid(65534); await import(process.argv[1]);';
 		const args = ['--input-type=module', '-e', program, cli, 'memmap', 'apply', '--root', root, argument];
 		const run = (more: string[]) => spawnSync(process.execPath, [...args, ...more], { encoding: 'utf8' });
 		expect(unchanged(root, () => run([]))).toMatchObject({
@@ -243,10 +243,14 @@ describe('with the options of a plan', () => {
 });
 
 test.each([
-	['neither', [], /^error: give the argument that 'daxkind memmap plan' prints, or --size/],
-	['a table alone', ['--from', '/no/such'], /^error: give the argument/],
-	['both', ['--size', '4G', argument], /^error: give either an argument or the options of a plan, not both\n$/],
-	['an argument and a table', ['--from', '/no/such', argument], /^error: give either/],
+	['neither', [], /^daxkind memmap \w+: give the argument that 'daxkind memmap plan' prints, or --size/],
+	['a table alone', ['--from', '/no/such'], /^daxkind memmap \w+: give the argument/],
+	[
+		'both',
+		['--size', '4G', argument],
+		/^daxkind memmap \w+: give either an argument or the options of a plan, not both\n {2}\(daxkind memmap apply --help says more\)\n$/,
+	],
+	['an argument and a table', ['--from', '/no/such', argument], /^daxkind memmap \w+: give either/],
 	[
 		'another argument',
 		['quiet'],
@@ -255,7 +259,7 @@ test.each([
 	['what a shell left of an argument', ['memmap=4G'], /the argument must be memmap=SIZE!START/],
 	['an empty argument', [''], /the argument must be memmap=SIZE!START/],
 	['an empty root', ['--root', '', argument], /^daxkind memmap apply: --root must be a directory/],
-	['a size of 0', ['--size', '0'], /^error: option '-s, --size <size>' argument '0' is invalid/],
+	['a size of 0', ['--size', '0'], /^daxkind memmap \w+: option '-s, --size <size>' argument '0' is invalid/],
 	['a log that is not there', ['--size', '1G', '--from', '/no/such'], /^daxkind memmap apply: ENOENT: .*\/no\/such/],
 ])('apply with %s is wrong usage: status 2', (_, args, said) => {
 	const { status, stdout, stderr } = memmap(['apply', ...args]);

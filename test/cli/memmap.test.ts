@@ -96,8 +96,13 @@ test.each([
 		'',
 		/^daxkind memmap plan: ENOENT: .*\/no\/such/,
 	],
-	['a size of 0', ['plan', '--size', '0'], '', /^error: option '-s, --size <size>' argument '0' is invalid/],
-	['no size', ['plan'], '', /^error: required option '-s, --size <size>' not specified/],
+	[
+		'a size of 0',
+		['plan', '--size', '0'],
+		'',
+		/^daxkind memmap \w+: option '-s, --size <size>' argument '0' is invalid/,
+	],
+	['no size', ['plan'], '', /^daxkind memmap \w+: required option '-s, --size <size>' not specified/],
 	[
 		'an alignment that is none',
 		['plan', '--size', '1G', '--align', '3G', '--from', '-'],

@@ -56,12 +56,21 @@ test('lsattr: not its errors', () => {
 });
 
 test.each([
-	[[hostile], `error: unknown command '${escaped}'\n`],
-	[['explain', `--${hostile}`], `error: unknown option '--${escaped}'\n`],
-	[['explan'], "error: unknown command 'explan'\n(Did you mean explain?)\n"],
-	[['chattr', hostile], `error: the first argument must be +x or -x, not '${escaped}'\n`],
-	[['vm', '--fs', hostile, '--', 'true'], `Received '${escaped}'\n`],
-	[['vm', '--accel', hostile, '--', 'true'], `argument '${escaped}' is invalid. Allowed choices are auto, kvm, tcg.\n`],
+	[[hostile], `daxkind: unknown command '${escaped}'\n  (daxkind --help says more)\n`],
+	[
+		['explain', `--${hostile}`],
+		`daxkind explain: unknown option '--${escaped}'\n  (daxkind explain --help says more)\n`,
+	],
+	[['explan'], "daxkind: unknown command 'explan'\n  (Did you mean explain?)\n  (daxkind --help says more)\n"],
+	[
+		['chattr', hostile],
+		`: the first argument must be +x or -x, not '${escaped}'\n  (daxkind chattr --help says more)\n`,
+	],
+	[['vm', '--fs', hostile, '--', 'true'], `Received '${escaped}'\n  (daxkind vm --help says more)\n`],
+	[
+		['vm', '--accel', hostile, '--', 'true'],
+		`argument '${escaped}' is invalid. Allowed choices are auto, kvm, tcg.\n  (daxkind vm --help says more)\n`,
+	],
 ])('what was typed comes back with escapes (%#)', (args, end) => {
 	const { stderr } = daxkind(args);
 	expect(stderr.endsWith(end)).toBe(true);
@@ -133,7 +142,7 @@ describe('lsattr -R of names that are not UTF-8', () => {
 			stderr,
 			paths: stdout
 				.split('\n')
-				.flatMap((line) => line.split(' ').slice(1, 2))
+				.flatMap((line) => line.split(/ +/).slice(1, 2))
 				.sort(),
 		};
 	};

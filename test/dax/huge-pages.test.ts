@@ -58,7 +58,7 @@ test('blocks that are kept beyond the end of the file do not count', () => {
 });
 
 test('where a volume lies on the devices below it is not known, and so nothing is promised', () => {
-	const expected = { possible: undefined, obstacles: [expect.stringContaining('of those below it')] };
+	const expected = { possible: undefined, obstacles: [expect.stringContaining('of the devices below it')] };
 	expect(hugePages({ ...file, stacked: true })).toMatchObject(expected);
 	expect(hugePages({ ...directory, stacked: true })).toMatchObject(expected);
 	expect(hugePages({ ...directory, stacked: true, allocationUnit: MiB }).possible).toBe(false);

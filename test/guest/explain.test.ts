@@ -69,7 +69,11 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 			const directory = join(mountPoint, 'directory');
 			setDaxFlag(directory, true);
 			expectExplained(directory, undefined);
-			expectExplained(join(directory, 'file'), ['flag', 'its directory has, but it was there before', 'chattr +x']);
+			expectExplained(join(directory, 'file'), [
+				'flag',
+				'its directory has it, but the file was there before that',
+				'chattr +x',
+			]);
 			writeFileSync(join(directory, 'later'), '');
 			expectExplained(join(directory, 'later'), undefined);
 			expect(inspect(directory).mount).toMatchObject({ mode: 'inode', effectiveMode: 'inode' });

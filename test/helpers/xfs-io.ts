@@ -25,3 +25,58 @@ export function flaggedByXfsIo(directory: string): string[] {
 }
 
 export const setFlagByXfsIo = (path: string, on: boolean): string => run(path, `chattr ${on ? '+' : '-'}x`);
+
+/** The flags of a directory and of all below it by their words, as `lsattr -R -v` shows them: `[no-dump, dax] /path `. */
+export function flagsByXfsIo(directory: string): { path: string; flags: string[] }[] {
+	return run(directory, 'lsattr -R -v')
+		.split('\n')
+		.map((line) => {
+			const [, words, path] = /^\[(.*)\] (.*?) ?$/.exec(line)!;
+			return { path: path!, flags: words === '' ? [] : words!.split(', ') };
+		});
+}
+
+/** Each number of `statx -r`, by its name there. */
+export function statusByXfsIo(path: string): Record<string, bigint> {
+	const lines = run(path, 'statx -r').split('\n');
+	return Object.fromEntries(
+		lines.map((line) => {
+			const [, name, value] = /^stat\.(\S+)(?: =|:) (\S+)$/.exec(line)!;
+			// The mode alone is octal.
+			return [name!, BigInt(name === 'mode' ? `0o${value}` : value!)];
+		}),
+	);
+}
+
+/** STATX_DIOALIGN, which xfs_io does not ask for. */
+const directIo = 0x2000n;
+
+/** What `daxkind statx --json` says, by the names of xfs_io. */
+export function statusFromJson(json: string): Record<string, bigint> {
+	const status = JSON.parse(json);
+	const times = Object.entries({ atime: 'access', btime: 'birth', ctime: 'change', mtime: 'modify' }).flatMap(
+		([name, field]) => {
+			const ns = BigInt(status[`${field}TimeNs`]);
+			return [[`${name}.tv_sec`, ns / 1_000_000_000n] as const, [`${name}.tv_nsec`, ns % 1_000_000_000n] as const];
+		},
+	);
+	const numbers = {
+		mask: BigInt(status.mask) & ~directIo,
+		blksize: status.blockSize,
+		attributes: status.attributes,
+		nlink: status.links,
+		uid: status.uid,
+		gid: status.gid,
+		mode: status.mode,
+		ino: status.inode,
+		size: status.size,
+		blocks: status.blocks,
+		attributes_mask: status.attributesMask,
+		rdev_major: status.representsMajor,
+		rdev_minor: status.representsMinor,
+		dev_major: status.deviceMajor,
+		dev_minor: status.deviceMinor,
+	};
+	const named = Object.entries(numbers).map(([name, value]) => [name, BigInt(value)] as const);
+	return Object.fromEntries([...named, ...times]);
+}

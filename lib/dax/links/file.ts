@@ -1,6 +1,7 @@
 // The links of the file itself: what is in it, its flag, the state that it is in.
 
 import { quoted } from '../../format.ts';
+import { attributesText, inodeFlagsText, xflagsText } from '../../mask-words.ts';
 import { native } from '../../native.ts';
 import type { DaxExclusion, DaxReport } from '../report.ts';
 import { allowed, alwaysOption, check, type DaxCheck, type DaxEvidence, isRefusal, type Judge } from './check.ts';
@@ -40,10 +41,10 @@ export const contentsLink: Judge = (report) => {
 	// tmpfs and the like have no DAX anyway.
 	if (!mount || mount.mode === 'unsupported') return undefined;
 	const evidence = [
-		{ value: `0x${file.attributes.toString(16)}`, source: 'statx, attributes' },
+		{ value: attributesText(file.attributes, native.constants), source: 'statx, attributes' },
 		...(file.inodeFlags === undefined
 			? []
-			: [{ value: `0x${file.inodeFlags.toString(16)}`, source: 'FS_IOC_GETFLAGS' }]),
+			: [{ value: inodeFlagsText(file.inodeFlags, native.constants), source: 'FS_IOC_GETFLAGS' }]),
 	];
 	const [first] = file.exclusions;
 	if (first === undefined || dax) return check('file contents', 'ok', 'nothing in it excludes DAX', evidence);
@@ -53,7 +54,7 @@ export const contentsLink: Judge = (report) => {
 };
 
 const xflag = ({ file }: DaxReport) => ({
-	value: file.xflags === undefined ? (file.xflagsError ?? 'unreadable') : `0x${file.xflags.toString(16)}`,
+	value: file.xflags === undefined ? (file.xflagsError ?? 'unreadable') : xflagsText(file.xflags, native.constants),
 	source: `FS_IOC_FSGETXATTR of ${file.realPath}, xflags`,
 });
 
@@ -93,10 +94,10 @@ export const flagLink: Judge = (report) => {
 	}
 	const remedy = flagRemedy(report);
 	if (file.type === 'directory') {
-		const finding = 'the directory does not have the DAX flag, so what is made in it does not get it';
+		const finding = 'the directory does not have the DAX flag, so new files in it do not get it';
 		return check('flag', 'broken', finding, evidence, remedy);
 	}
-	const late = directory.flag ? '; its directory has, but it was there before, or moved in' : '';
+	const late = directory.flag ? '; its directory has it, but the file was there before that, or was moved in' : '';
 	return check('flag', 'broken', `the file does not have the DAX flag${late}`, evidence, remedy);
 };
 
@@ -116,9 +117,9 @@ function rivalRemedy({ mount }: DaxReport): string | undefined {
 /** What is left to say when all that is known is right. */
 function unexplained({ mount }: DaxReport): string {
 	if (!mount) return 'and nothing says why: its mount is not in the table of mounts';
-	if (mount.rivals.length > 0) return `for ${rivalry}, and there is another at ${mount.rivals.join(' and ')}`;
+	if (mount.rivals.length > 0) return `because ${rivalry}, and there is another at ${mount.rivals.join(' and ')}`;
 	return mount.fsType === 'virtiofs'
-		? 'for the virtiofs share has no DAX window, or its server does not turn DAX on for it'
+		? 'because the virtiofs share has no DAX window, or its server does not turn DAX on for it'
 		: 'and the kernel does not say why';
 }
 
@@ -143,7 +144,7 @@ function unreported(report: DaxReport, what: string, source: string): DaxCheck {
 		const remedy = refusal === undefined ? 'use a kernel that reports it, as Linux 5.8 and later do' : allowed('statx');
 		return check('state', 'unknown', finding, evidence, remedy);
 	}
-	if (!dax) return check('state', 'broken', `${what} is not on DAX, by all the rest; ${silence}`, evidence);
+	if (!dax) return check('state', 'broken', `everything else says that ${what} is not on DAX; ${silence}`, evidence);
 	const why = knownBy === 'MAP_SYNC' ? 'which MAP_SYNC proves' : 'by the mount';
 	return check('state', 'ok', `${what} is on DAX, ${why}; ${silence}`, evidence);
 }
@@ -152,8 +153,8 @@ function fileState(report: DaxReport, brokenBefore: boolean): DaxCheck {
 	const { file } = report;
 	if (file.dax === undefined) return unreported(report, 'the file', 'statx, attributes_mask (DAX is 0x200000)');
 	const evidence = [
-		{ value: `0x${file.attributes.toString(16)}`, source: 'statx, attributes (DAX is 0x200000)' },
-		{ value: `0x${file.attributesMask.toString(16)}`, source: 'statx, attributes_mask' },
+		{ value: attributesText(file.attributes, native.constants), source: 'statx, attributes' },
+		{ value: attributesText(file.attributesMask, native.constants), source: 'statx, attributes_mask' },
 	];
 	if (file.dax) return check('state', 'ok', 'the file is on DAX now', evidence);
 	if (brokenBefore) return check('state', 'broken', 'the file is not on DAX now', evidence);
@@ -162,7 +163,7 @@ function fileState(report: DaxReport, brokenBefore: boolean): DaxCheck {
 		return check('state', 'broken', finding, evidence, toReadFlag(report));
 	}
 	if (isRealtime(report)) {
-		const finding = `the file is not on DAX, and its data are on the realtime device of the XFS, which may have none`;
+		const finding = `the file is not on DAX, and its data are on the realtime device of the XFS, which may have no DAX`;
 		return check(
 			'state',
 			'broken',
@@ -187,11 +188,11 @@ export const stateLink: Judge = (report, brokenBefore) => {
 	if (!newFile) return undefined;
 	if (newFile.error !== undefined) {
 		const evidence = [{ value: newFile.error, source: 'open(O_TMPFILE)' }];
-		const but = dax && report.mount?.fsType === 'erofs' ? ', but for compressed ones and those with packed tails' : '';
+		const but = dax && report.mount?.fsType === 'erofs' ? ', except compressed ones and those with packed tails' : '';
 		const rest =
 			dax === undefined
 				? 'the rest does not tell'
-				: `by all the rest, files in it ${dax ? 'are' : 'are not'} on DAX${but}`;
+				: `everything else says that files in it ${dax ? 'are' : 'are not'} on DAX${but}`;
 		const finding = `no file can be made in the directory to see; ${rest}`;
 		return check('state', brokenBefore ? 'broken' : 'unknown', finding, evidence);
 	}

@@ -1,4 +1,4 @@
-// What the DAX that there is can be used for: MAP_SYNC, persistence, huge pages; and what of it is bad. None of these keeps it off.
+// What the DAX can be used for: MAP_SYNC, persistence, huge pages; and which parts of it are bad. None of these keeps it off.
 import { formatBytes, quoted } from '../../format.ts';
 import { daxFileSystems, mkfsCommand } from '../../mkfs.ts';
 import { check, type Judge, sourceOf } from './check.ts';
@@ -72,7 +72,7 @@ export const hugePagesLink: Judge = (report) => {
 				]
 			: [
 					{
-						value: `${mappable} of ${pieces} pieces, ${extents} extent${extents === 1 ? '' : 's'}`,
+						value: `${pieces === 0 ? '' : `${mappable} of ${pieces} pieces, `}${extents} extent${extents === 1 ? '' : 's'}`,
 						source: 'FS_IOC_FIEMAP',
 					},
 				];
@@ -83,24 +83,21 @@ export const hugePagesLink: Judge = (report) => {
 				: `huge pages are possible in ${mappable} of ${pieces} pieces of 2 MiB`;
 		return check('huge pages', 'ok', finding, evidence);
 	}
+	const unit = `${kernel.hugePageSize / 2 ** 20} MiB`;
+	if (file.type === 'file' && pieces === 0) {
+		return check('huge pages', 'ok', `the file is shorter than a huge page, ${unit}, and needs none`, evidence);
+	}
 	const finding = `huge pages are ${possible === undefined ? 'left to chance' : 'not possible'}: ${obstacles.join('; ')}`;
 	const maker = daxFileSystems(undefined).find((name) => name === mount?.fsType);
-	const isShort = file.type === 'file' && pieces === 0;
 	const { allocationUnit } = fileSystem;
 	const isMade = allocationUnit > 0 && allocationUnit % kernel.hugePageSize === 0;
 	// Below a volume it is for the volume to be aligned.
 	const isStacked = (device?.layers.length ?? 0) > 1;
 	const remedy =
-		maker === undefined || isShort || isMade || isStacked
+		maker === undefined || isMade || isStacked
 			? undefined
 			: `make the file system so, which destroys its contents: ${mkfsCommand(maker, { device: sourceOf(report), size: device?.size, isTaken: true })}`;
-	return check(
-		'huge pages',
-		isShort ? 'ok' : possible === undefined ? 'unknown' : 'warning',
-		finding,
-		evidence,
-		remedy,
-	);
+	return check('huge pages', possible === undefined ? 'unknown' : 'warning', finding, evidence, remedy);
 };
 
 /** What the medium cannot give back any more: only where there is something. */
