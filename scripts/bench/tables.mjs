@@ -1,14 +1,12 @@
 // How tables and numbers look that a person reads.
-import Table from 'cli-table3';
 
-const plain = { head: [], border: [], compact: true };
-
-/** @param left How many columns are text. */
+/** @param left How many columns are text; the others are numbers, and end below one another. */
 export function table(head, left, rows) {
-	const colAligns = head.map((_, column) => (column < left ? 'left' : 'right'));
-	const made = new Table({ head, style: plain, colAligns });
-	made.push(...rows);
-	return made.toString();
+	const lines = [head, ...rows].map((row) => row.map((cell) => String(cell ?? '')));
+	const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+	const padded = (cell, column) => (column < left ? cell.padEnd(widths[column]) : cell.padStart(widths[column]));
+	const [title, ...body] = lines.map((line) => line.map(padded).join('  ').trimEnd());
+	return [title, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n');
 }
 
 const grouped = (value, digits) => value.toLocaleString('en', { maximumFractionDigits: digits });
