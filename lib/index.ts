@@ -28,6 +28,7 @@ export {
 export type { SystemError } from './errors.ts';
 export type { AbortableOptions } from './jobs.ts';
 export {
+	type Block,
 	type BlockReference,
 	DeviceKind,
 	type DeviceKindOptions,
@@ -50,6 +51,7 @@ export {
 	type OutOfMemoryReason,
 	PmemKind,
 	type PmemKindOptions,
+	type RawHandle,
 	type SharedKind,
 	type SizeClass,
 	type SizeClasses,

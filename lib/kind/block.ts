@@ -1,12 +1,13 @@
 // What a caller holds: a Buffer over a piece of a kind's memory, which knows in private fields which piece. `free`
 // needs no look-up, nobody can forge or change a handle, and a freed block knows that it is.
 import { Buffer } from 'node:buffer';
+import type { Block } from './brands.ts';
 import { cachedUnitsOf, magazineAt } from './codes.ts';
 
 // Node's own FastBuffer: a Uint8Array with Buffer's prototype, whose constructor costs no more than Uint8Array's.
-export const FastBuffer = (Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => Buffer })[
-	Symbol.species
-];
+export const FastBuffer = (
+	Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => NonSharedBuffer }
+)[Symbol.species];
 type BufferArguments = [buffer: ArrayBuffer, byteOffset: number, length: number];
 
 /** The cache of blocks that are not popped and pushed: every fast path ends up on the slow one. */
@@ -86,7 +87,7 @@ export class Backing {
  * A block of a kind. `subarray`, `slice`, `map` and `filter` of one give ordinary Buffers without a handle, and `free`
  * refuses those.
  */
-export class BlockBuffer extends (Uint8Array as unknown as typeof FastBuffer) {
+export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferArguments) => Block) {
 	#backing: Backing;
 	/** Where it begins in its segment, in bytes. */
 	#offset: number;

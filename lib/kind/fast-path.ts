@@ -7,6 +7,7 @@
 import { invalidThis } from '../errors.ts';
 import { native } from '../native.ts';
 import { type Backing, BlockBuffer, type Caller } from './block.ts';
+import type { Block } from './brands.ts';
 import * as codes from './codes.ts';
 
 const {
@@ -197,17 +198,17 @@ export interface Connection {
 }
 
 /** Gives an allocator what it works on. Done once. */
-export let connect: (allocator: Allocator, slow: SlowPath, connection: Connection) => void;
+export let connect: (allocator: object, slow: SlowPath, connection: Connection) => void;
 /** Takes that away, so that every call goes the slow way. What it returns gives it back. */
-export let disconnect: (allocator: Allocator) => () => void;
+export let disconnect: (allocator: object) => () => void;
 /** Whether it has not been taken away. */
-export let isConnected: (allocator: Allocator) => boolean;
+export let isConnected: (allocator: object) => boolean;
 /** The cache that the allocator works on. */
-export let cacheOf: (allocator: Allocator) => Int32Array;
+export let cacheOf: (allocator: object) => Int32Array;
 /** Whether the value is an allocator. */
-export let isAllocator: (value: unknown) => value is Allocator;
+export let isAllocator: (value: unknown) => boolean;
 
-/** The malloc and free of every kind. */
+/** The malloc and free of every kind: what they promise is said in kind.ts. */
 export abstract class Allocator {
 	#cache: Int32Array = nothing;
 	#backings: (Backing | undefined)[] = [];
@@ -215,13 +216,15 @@ export abstract class Allocator {
 	#slow!: SlowPath;
 
 	static {
-		connect = (allocator, slow, { cache, backings, unitGrowth }) => {
+		connect = (object, slow, { cache, backings, unitGrowth }) => {
+			const allocator = object as Allocator;
 			allocator.#slow = slow;
 			allocator.#unitGrowth = unitGrowth;
 			allocator.#backings = backings;
 			allocator.#cache = cache;
 		};
-		disconnect = (allocator) => {
+		disconnect = (object) => {
+			const allocator = object as Allocator;
 			const [cache, backings] = [allocator.#cache, allocator.#backings];
 			allocator.#cache = nothing;
 			allocator.#backings = [];
@@ -230,21 +233,12 @@ export abstract class Allocator {
 				allocator.#backings = backings;
 			};
 		};
-		isConnected = (allocator) => allocator.#cache !== nothing;
-		cacheOf = (allocator) => allocator.#cache;
-		isAllocator = (value): value is Allocator => typeof value === 'object' && value !== null && #cache in value;
+		isConnected = (allocator) => (allocator as Allocator).#cache !== nothing;
+		cacheOf = (allocator) => (allocator as Allocator).#cache;
+		isAllocator = (value) => typeof value === 'object' && value !== null && #cache in value;
 	}
 
-	/**
-	 * Allocates `size` bytes, aligned to 16. The content is whatever was there before.
-	 *
-	 * @param size In bytes. 0 gives an empty Buffer, which `free` takes.
-	 * @returns A Buffer of exactly `size` bytes.
-	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY, saying why.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE when `size` is not a size.
-	 * @throws Error ERR_INVALID_STATE after `close`.
-	 */
-	malloc(size: number): Buffer {
+	malloc(size: number): Block {
 		// To look before takes longer; the engine looks anyway.
 		let cache: Int32Array;
 		try {
@@ -273,20 +267,7 @@ export abstract class Allocator {
 		return this.#slow.malloc(size, this.malloc);
 	}
 
-	/**
-	 * Frees a block. null and undefined are accepted and do nothing, as in C, and so the result of `tryMalloc` can be
-	 * passed on as it is.
-	 *
-	 * The memory is the next malloc's at once. An operation that was given the block and is still under way (`fs.read`,
-	 * `socket.write`, zlib, crypto) then overwrites or sends somebody else's block: await it, then free.
-	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no Buffer.
-	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
-	 *   when it is a Buffer from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
-	 *   kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
-	 * @throws Error ERR_INVALID_STATE after `close`.
-	 */
-	free(block: Buffer | null | undefined): void {
+	free(block: Block | null | undefined): void {
 		let cache: Int32Array;
 		try {
 			cache = this.#cache;

@@ -1,5 +1,6 @@
 // The door of lib/kind, and the list of the kinds there are: whoever imports it can attach to all of them.
 
+export type { Block, RawHandle } from './brands.ts';
 export { DeviceKind, type DeviceKindOptions } from './device-kind.ts';
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
 export type { KindProgress, KindProgressOptions } from './jobs.ts';

@@ -18,6 +18,7 @@ import { takeOrigin } from './adopting.ts';
 import { attachKind } from './attaching.ts';
 import { BlockBuffer, FastBuffer } from './block.ts';
 import { Blocks } from './blocks.ts';
+import type { Block, RawHandle } from './brands.ts';
 import { codeFor } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
 import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
@@ -40,13 +41,46 @@ const leastAlignment = 8;
 /** What a kind has for a thread cache in debug mode: no block of it takes the fast path. */
 const debugCache = new Int32Array(0);
 
+/** The fast path. Its type says nothing of `malloc` and `free`, so that they are documented here with the rest of the family. */
+const FastPath = Allocator as abstract new () => object;
+
+// What FastPath has: a class could only declare it by implementing it.
+export interface Kind {
+	/**
+	 * Allocates `size` bytes, aligned to 16. The content is whatever was there before.
+	 *
+	 * @param size In bytes. 0 gives an empty Buffer, which `free` takes.
+	 * @returns A Buffer of exactly `size` bytes.
+	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY, saying why.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE when `size` is not a size.
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	malloc(size: number): Block;
+
+	/**
+	 * Frees a block. null and undefined are accepted and do nothing, as in C, and so the result of `tryMalloc` can be
+	 * passed on as it is.
+	 *
+	 * The memory is the next malloc's at once. An operation that was given the block and is still under way (`fs.read`,
+	 * `socket.write`, zlib, crypto) then overwrites or sends somebody else's block: await it, then free.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no Buffer.
+	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
+	 *   when it is a Buffer from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
+	 *   kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
+	 * @throws Error ERR_INVALID_STATE after `close`.
+	 */
+	free(block: Block | null | undefined): void;
+}
+
 /**
  * A kind of memory that blocks are allocated from. Blocks are ordinary Buffers; their memory is not in V8's heap, and
  * the garbage collector neither scans nor frees it: what is allocated is freed with `free`, or all at once by `close`.
  *
  * Other threads of the process join a kind by `share` and `attach`; each has a Kind of its own for it.
  */
-export abstract class Kind extends Allocator {
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the base class has what the interface says.
+export abstract class Kind extends FastPath implements Disposable, AsyncDisposable {
 	/** Which class of kind it is: of a PmemKind, a FixedKind, a DeviceKind or a NodeKind. */
 	readonly type: 'pmem' | 'fixed' | 'device' | 'node';
 	/** The directory, or what else the memory comes from: for messages. */
@@ -85,7 +119,7 @@ export abstract class Kind extends Allocator {
 	}
 
 	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
-	tryMalloc(size: number): Buffer | undefined {
+	tryMalloc(size: number): Block | undefined {
 		Kind.#check(this);
 		if (this.#isCached(size)) return this.malloc(size);
 		const block = this.#blocks.allocate(size, this.tryMalloc);
@@ -97,7 +131,7 @@ export abstract class Kind extends Allocator {
 	 *
 	 * @throws As `malloc`; a product that no number can hold exactly is out of memory.
 	 */
-	calloc(count: number, size: number): Buffer {
+	calloc(count: number, size: number): Block {
 		Kind.#check(this);
 		requireInteger('count', count);
 		requireInteger('size', size);
@@ -115,7 +149,7 @@ export abstract class Kind extends Allocator {
 	 * @param size In bytes. 0 frees the block and returns an empty one.
 	 * @throws As `malloc` and `free`.
 	 */
-	realloc(block: Buffer | null | undefined, size: number): Buffer {
+	realloc(block: Block | null | undefined, size: number): Block {
 		Kind.#check(this);
 		if (block === null || block === undefined) return this.malloc(size);
 		const held = this.#blocks.held(block);
@@ -133,7 +167,7 @@ export abstract class Kind extends Allocator {
 	 * @param size In bytes; 0 gives an empty Buffer.
 	 * @throws As `malloc`; RangeError ERR_OUT_OF_RANGE for an alignment that is no power of two or below 8.
 	 */
-	memalign(alignment: number, size: number): Buffer {
+	memalign(alignment: number, size: number): Block {
 		Kind.#check(this);
 		requireInteger('alignment', alignment, leastAlignment);
 		if (2 ** Math.floor(Math.log2(alignment)) !== alignment) throw outOfRange('alignment', 'a power of two', alignment);
@@ -152,7 +186,7 @@ export abstract class Kind extends Allocator {
 	 *
 	 * @throws As `malloc`; `collectable` of the error says how much may be garbage.
 	 */
-	buffer(size: number): Buffer {
+	buffer(size: number): Block {
 		Kind.#check(this);
 		return this.#blocks.buffer(size);
 	}
@@ -163,7 +197,7 @@ export abstract class Kind extends Allocator {
 	 *
 	 * @throws As `buffer`; the signal's reason; Error ERR_INVALID_STATE if the kind is closed meanwhile.
 	 */
-	async bufferAsync(size: number, options?: AbortableOptions): Promise<Buffer> {
+	async bufferAsync(size: number, options?: AbortableOptions): Promise<Block> {
 		Kind.#check(this);
 		const { signal } = checkJobOptions(options);
 		const attempt = () => {
@@ -182,7 +216,7 @@ export abstract class Kind extends Allocator {
 	 * @param block A block, or a raw handle.
 	 * @throws As `free`, and `freeRaw`.
 	 */
-	usableSize(block: Buffer | number | null | undefined): number {
+	usableSize(block: Block | RawHandle | 0 | null | undefined): number {
 		Kind.#check(this);
 		if (block === null || block === undefined) return 0;
 		if (typeof block === 'number') return this.#usableRaw(block);
@@ -198,7 +232,7 @@ export abstract class Kind extends Allocator {
 	 *   that other threads have references to, GC-managed blocks and those of debug mode are never moved.
 	 * @throws As `free`.
 	 */
-	defragReallocate(block: Buffer | null | undefined): Buffer | undefined {
+	defragReallocate(block: Block | null | undefined): Block | undefined {
 		Kind.#check(this);
 		if (block === null || block === undefined) return undefined;
 		const held = this.#blocks.held(block);
@@ -222,7 +256,7 @@ export abstract class Kind extends Allocator {
 	 * @throws As `malloc`; Error ERR_DAXKIND_TOO_MANY_HANDLES when the open kinds have all numbers there are, for example about 120 kinds of
 	 *   64 GiB or more.
 	 */
-	mallocRaw(size: number): number {
+	mallocRaw(size: number): RawHandle {
 		let raw: RawHandles | undefined;
 		try {
 			raw = this.#raw;
@@ -231,19 +265,19 @@ export abstract class Kind extends Allocator {
 		}
 		if (raw !== undefined && typeof size === 'number' && size > 0 && (size | 0) === size) {
 			const handle = raw.malloc(size);
-			if (handle > 0) return handle;
+			if (handle > 0) return handle as RawHandle;
 		}
 		const handle = this.#mallocRawSlowly(size);
-		return handle < 0 ? this.#blocks.outOfMemory(size, handle) : handle;
+		return handle < 0 ? this.#blocks.outOfMemory(size, handle) : (handle as RawHandle);
 	}
 
 	/** Like `mallocRaw`, but returns 0 when there is no memory. */
-	tryMallocRaw(size: number): number {
+	tryMallocRaw(size: number): RawHandle | 0 {
 		Kind.#check(this);
 		const isSmall = typeof size === 'number' && size > 0 && (size | 0) === size;
 		const cached = isSmall ? this.#raw?.malloc(size) : undefined;
-		if (cached !== undefined && cached > 0) return cached;
-		return max(0, this.#mallocRawSlowly(size));
+		if (cached !== undefined && cached > 0) return cached as RawHandle;
+		return max(0, this.#mallocRawSlowly(size)) as RawHandle | 0;
 	}
 
 	/**
@@ -252,7 +286,7 @@ export abstract class Kind extends Allocator {
 	 * @param length In bytes, at most the usable size, which is the default.
 	 * @throws As `freeRaw`; RangeError ERR_OUT_OF_RANGE for a longer `length`.
 	 */
-	view(handle: number, length?: number): Buffer {
+	view(handle: RawHandle | 0, length?: number): NonSharedBuffer {
 		Kind.#check(this);
 		if (typeof handle !== 'number') throw invalidArgType('handle', 'of type number', handle);
 		const raw = this.#rawHandles();
@@ -273,7 +307,7 @@ export abstract class Kind extends Allocator {
 	 *   closed one. Nothing has changed then.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
-	freeRaw(handle: number): void {
+	freeRaw(handle: RawHandle | 0): void {
 		let raw: RawHandles | undefined;
 		try {
 			raw = this.#raw;
@@ -340,10 +374,11 @@ export abstract class Kind extends Allocator {
 	 *
 	 * @throws As `free`.
 	 */
-	ref(block: Buffer): BlockReference {
+	ref(block: Block): BlockReference {
 		Kind.#check(this);
 		const held = this.#blocks.held(block);
-		return { type: 'daxkind.Block', kind: this.#number, ...BlockBuffer.backingOf(held).sort.reference(held) };
+		const place = BlockBuffer.backingOf(held).sort.reference(held);
+		return { type: 'daxkind.Block', kind: this.#number, ...place } as BlockReference;
 	}
 
 	/**
@@ -353,7 +388,7 @@ export abstract class Kind extends Allocator {
 	 * @throws Error ERR_DAXKIND_STALE_REFERENCE when the block has been freed or reallocated; ERR_DAXKIND_WRONG_KIND when
 	 *   it belongs to another kind; ERR_INVALID_STATE after `close`.
 	 */
-	deref(reference: BlockReference): Buffer {
+	deref(reference: BlockReference): Block {
 		Kind.#check(this);
 		const { kind, offset, generation } = requireReference(reference);
 		this.#blocks.checkOpen();

@@ -2,6 +2,7 @@
 import { requireCallback } from '../arguments.ts';
 import { type LossTarget, unwatchLosses, watchLosses } from '../losses.ts';
 import { type KindHold, type LostPlace, type MediaErrorCause, type NativeLoss, native } from '../native.ts';
+import type { RawHandle } from './brands.ts';
 import type { BlockReference } from './references.ts';
 import type { Views } from './views.ts';
 
@@ -17,9 +18,9 @@ export interface KindMediaError {
 	 * - `free`: free memory of the kind, which is out of use now.
 	 */
 	sort: 'block' | 'reference' | 'handle' | 'free';
-	block?: Buffer;
+	block?: NonSharedBuffer;
 	reference?: BlockReference;
-	handle?: number;
+	handle?: RawHandle;
 	/** Where the lost bytes begin: in the block, or, of free memory, in the kind. */
 	offset: number;
 	/** How many bytes are lost. */
@@ -111,9 +112,15 @@ export class LossWatch implements LossTarget {
 		const { sort, offset, length, zone: redZone = 0, bytes = length, generation = 0, handle } = place;
 		const begin = offset + redZone;
 		if (sort === 'free') return { begin: offset, bytes: length, what: { sort } };
-		if (sort === 'raw') return { begin: offset, bytes: length, what: { sort: 'handle', handle: handle! } };
+		if (sort === 'raw') return { begin: offset, bytes: length, what: { sort: 'handle', handle: handle as RawHandle } };
 		if (place.isShared) {
-			const reference = { type: 'daxkind.Block' as const, kind: this.#number, offset, length: bytes, generation };
+			const reference = {
+				type: 'daxkind.Block',
+				kind: this.#number,
+				offset,
+				length: bytes,
+				generation,
+			} as BlockReference;
 			return { begin, bytes, what: { sort: 'reference', reference } };
 		}
 		const block = this.#kind.views.plain(Math.floor(begin / segmentSize), begin % segmentSize, bytes);

@@ -1,9 +1,10 @@
 // What goes from thread to thread in place of kinds and blocks: plain objects, which postMessage copies.
 import { invalidArgType } from '../errors.ts';
+import type { Branded } from './brands.ts';
 import type { Kind } from './kind.ts';
 
-/** Of no value: it makes types that only this package can make values of. */
-declare const brand: unique symbol;
+/** The name of what no value has. */
+declare const ofClass: unique symbol;
 
 /** A kind, for `Kind.attach` in another thread of this process. Made by `kind.share()` of a `K`, which `attach` gives back. */
 export interface SharedKind<out K extends Kind = Kind> {
@@ -15,11 +16,11 @@ export interface SharedKind<out K extends Kind = Kind> {
 	/** 128 random bits, without which nobody can join the kind. */
 	readonly secret: string;
 	/** For the compiler alone: there is no such property. */
-	readonly [brand]: K;
+	readonly [ofClass]: K;
 }
 
 /** A block, for `kind.deref` in any thread that holds the kind. Made by `kind.ref(block)`. */
-export interface BlockReference {
+export interface BlockReference extends Branded<'BlockReference'> {
 	readonly type: 'daxkind.Block';
 	/** Which kind of this process. */
 	readonly kind: number;
@@ -56,7 +57,7 @@ export function requireReference(value: unknown): BlockReference {
 		const { type, kind, offset, length, generation } = value as unknown as BlockReference;
 		const isReference =
 			type === 'daxkind.Block' && isCount(kind) && isCount(offset) && isCount(length) && isCount(generation);
-		if (isReference) return { type, kind, offset, length, generation };
+		if (isReference) return { type, kind, offset, length, generation } as BlockReference;
 	}
 	throw invalidArgType('reference', 'what kind.ref() returned', value);
 }

@@ -38,7 +38,7 @@ export class Views {
 	}
 
 	/** Memory as an ordinary Buffer. */
-	plain(index: number, offset: number, length: number): Buffer {
+	plain(index: number, offset: number, length: number): NonSharedBuffer {
 		if (offset + length <= segmentSize) return new FastBuffer(this.segment(index).buffer, offset, length);
 		return new FastBuffer(this.window(index, offset, length), 0, length);
 	}

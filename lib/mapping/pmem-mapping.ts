@@ -94,7 +94,7 @@ function explainLoss(
  */
 export class PmemMapping implements Disposable {
 	/** The bytes of the file. Has length 0 after {@link PmemMapping.unmap}. */
-	readonly buffer: Buffer;
+	readonly buffer: NonSharedBuffer;
 	/** What it takes to make a store persistent. */
 	readonly granularity: PmemGranularity;
 	/** Whether the mapping was made with MAP_SYNC. */

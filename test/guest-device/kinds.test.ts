@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
+import { type Block, DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
 import { getDevice, offlineMemoryAsync, reconfigureDeviceAsync } from 'daxkind/device';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { devdax, hmem } from '../helpers/guest.ts';
@@ -50,7 +50,7 @@ describe('DeviceKind', () => {
 		const kind = create(devdax);
 		expect(kind).toMatchObject({ capacity: size, path: devdax, dax: true });
 		expect(kind.stats()).toMatchObject({ capacity: size, resident: size, committed: size });
-		const blocks: Buffer[] = [];
+		const blocks: Block[] = [];
 		for (let block = kind.tryMalloc(MiB); block !== undefined; block = kind.tryMalloc(MiB)) blocks.push(block);
 		expect(blocks.length).toBe(Math.floor(size / MiB));
 		blocks.forEach((block, n) => void block.fill(n & 255));
@@ -310,7 +310,7 @@ describe('NodeKind on the memory of a device', () => {
 
 	test('a full node is an OutOfMemoryError, and the process lives', async () => {
 		const kind = NodeKind.create(node);
-		const blocks: Buffer[] = [];
+		const blocks: Block[] = [];
 		const fill = () => {
 			for (;;) blocks.push(kind.malloc(4 * MiB).fill(blocks.length));
 		};
@@ -335,7 +335,7 @@ describe('NodeKind on the memory of a device', () => {
 
 	test('preferred goes on where the node is full', () => {
 		const kind = NodeKind.create(node, { policy: 'preferred', maxSize: 2 * capacityOf(node) });
-		const blocks: Buffer[] = [];
+		const blocks: Block[] = [];
 		while (blocks.length * 4 * MiB < kind.capacity * 0.6) blocks.push(kind.malloc(4 * MiB).fill(1));
 		expect(
 			kind

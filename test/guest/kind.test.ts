@@ -1,7 +1,7 @@
 // Kinds on real DAX, on a mount without it, and on a small tmpfs. What the kind says is held against the kernel.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync } from 'node:fs';
-import { isDax, OutOfMemoryError } from 'daxkind';
+import { type Block, isDax, OutOfMemoryError } from 'daxkind';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -70,11 +70,11 @@ test.each([
 ])(
 	'on %s with DAX, fresh memory is mapped by huge pages: its first touch is a fault for 2 MiB, not for each page',
 	(_, directory) => {
-		const touch = (block: Buffer) => {
+		const touch = (block: Block) => {
 			for (let at = 0; at < block.length; at += 4096) block[at] = 1;
 		};
 		// Compiled before it counts.
-		touch(Buffer.alloc(64 * MiB));
+		touch(Buffer.alloc(64 * MiB) as Block);
 		const faults = () => process.resourceUsage().minorPageFault;
 		for (const sizes of [
 			[96 * MiB],
@@ -193,7 +193,7 @@ for (const [name, directory] of [
 			fill(filler, directory, spare);
 			try {
 				for (const size of [MiB, 20_000, 500]) {
-					const blocks: Buffer[] = [];
+					const blocks: Block[] = [];
 					let failure: unknown;
 					try {
 						for (;;) blocks.push(kind.malloc(size).fill(blocks.length));
@@ -253,7 +253,7 @@ function write(file: string, length: number): string {
 
 test('on a full file system, free memory that is committed elsewhere in the kind is used', () => {
 	const kind = create(small, { maxSize: 1024 * MiB });
-	const blocks: Buffer[] = [];
+	const blocks: Block[] = [];
 	for (let block = kind.tryMalloc(MiB); block !== undefined; block = kind.tryMalloc(MiB)) blocks.push(block);
 	for (const block of blocks.filter((_, i) => i % 2 === 0)) kind.free(block);
 	const { committed, allocated } = kind.stats();

@@ -1,5 +1,5 @@
 // Filling a kind up to its first failure, which is how memkind's tests measure what a kind holds.
-import type { Kind } from 'daxkind';
+import type { Block, Kind } from 'daxkind';
 
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
@@ -13,9 +13,9 @@ export const smallSizes = [
 ];
 
 /** Allocates until there is no memory, the sizes in turn; `each` sees every block as it comes. */
-export function fill(kind: Kind, sizes: number | readonly number[], each?: (block: Buffer, index: number) => void) {
+export function fill(kind: Kind, sizes: number | readonly number[], each?: (block: Block, index: number) => void) {
 	const cycle = typeof sizes === 'number' ? [sizes] : sizes;
-	const blocks: Buffer[] = [];
+	const blocks: Block[] = [];
 	for (;;) {
 		const block = kind.tryMalloc(cycle[blocks.length % cycle.length]!);
 		if (block === undefined) return blocks;
@@ -33,7 +33,7 @@ export function fillRaw(kind: Kind, size: number): Float64Array {
 }
 
 /** Frees blocks in the order they were allocated in. */
-export function freeAll(kind: Kind, blocks: readonly Buffer[]): void {
+export function freeAll(kind: Kind, blocks: readonly Block[]): void {
 	for (const block of blocks) kind.free(block);
 }
 

@@ -7,8 +7,8 @@ import { onTestFinished } from 'vitest';
 export interface Scope {
 	daxkind: typeof daxkind;
 	kind: daxkind.Kind;
-	blocks: Buffer[];
-	handles: number[];
+	blocks: daxkind.Block[];
+	handles: daxkind.RawHandle[];
 }
 
 const source = `

@@ -1,5 +1,5 @@
 // The asynchronous calls: that they do what the others do, can be watched and aborted, and leave nothing behind.
-import { Kind, type KindProgress, PmemKind, setDaxFlagAsync } from 'daxkind';
+import { type Block, Kind, type KindProgress, PmemKind, setDaxFlagAsync } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -301,7 +301,7 @@ test('storage stays what the books say when purge and prefault run at the same t
 	void Promise.all(jobs).then(() => {
 		isRunning = false;
 	});
-	const blocks: Buffer[] = [];
+	const blocks: Block[] = [];
 	while (isRunning) {
 		kind.purge();
 		await kind.purgeAsync();

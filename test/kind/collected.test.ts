@@ -1,5 +1,5 @@
 // Blocks that the garbage collector frees: when it does, and all that can happen to them before.
-import { Kind } from 'daxkind';
+import { type Block, Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -63,7 +63,7 @@ test('memory that is dropped again and again never runs out', async () => {
 
 test('free does it at once, and then neither the block nor the collector can do it again', async () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
-	const others: Buffer[] = [];
+	const others: Block[] = [];
 	(() => {
 		const block = kind.buffer(5000);
 		const part = block.subarray(100);

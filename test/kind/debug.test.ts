@@ -1,7 +1,7 @@
 // Debug mode: each mistake with memory is found, and everything that is no mistake works as without it.
 
 import { truncateSync, writeFileSync } from 'node:fs';
-import { FixedKind, Kind, mapFile, type PmemKind } from 'daxkind';
+import { type Block, FixedKind, Kind, mapFile, type PmemKind } from 'daxkind';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -62,7 +62,7 @@ describe('a block', () => {
 			expect([block.length, part.length]).toEqual([0, 0]);
 			expect(() => kind.free(block)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
 			expect(() => kind.realloc(block, 10)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
-			expect(() => kind.free(part)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
+			expect(() => kind.free(part as Block)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
 		});
 	}
 
@@ -141,7 +141,7 @@ describe('freed memory', () => {
 
 	test('is there at once when it is needed', () => {
 		for (const size of [MiB / 2, 9000, 700]) {
-			const blocks: Buffer[] = [];
+			const blocks: Block[] = [];
 			for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) blocks.push(block);
 			expect(blocks.length * size).toBeGreaterThan(13 * MiB);
 			for (const block of blocks) kind.free(block);
@@ -190,7 +190,7 @@ describe('the malloc family', () => {
 	});
 
 	test('blocks that come and go at random keep their content', () => {
-		const held: { block: Buffer; byte: number }[] = [];
+		const held: { block: Block; byte: number }[] = [];
 		let random = 1;
 		const next = (below: number) => {
 			random = (random * 48271) % 2147483647;

@@ -1,6 +1,6 @@
 // Kinds in memory that the caller owns: any size, any content, and nothing of theirs outside the blocks.
 import { closeSync, linkSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { FixedKind, Kind, type MapFileOptions, mapFile, PmemKind, type PmemMapping } from 'daxkind';
+import { type Block, FixedKind, Kind, type MapFileOptions, mapFile, PmemKind, type PmemMapping } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { holdings } from '../helpers/process.ts';
@@ -46,7 +46,7 @@ for (const size of [1, 100, 1023, 1024, 1025, 4096, 5000, 16 * KiB, 100_001, MiB
 		expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0, largestFree: units * KiB });
 		for (const blockSize of [16, 200, 1024, 8192, 9000]) {
 			for (let round = 0; round < 2; round++) {
-				const blocks: Buffer[] = [];
+				const blocks: Block[] = [];
 				for (let block = kind.tryMalloc(blockSize); block !== undefined; block = kind.tryMalloc(blockSize)) {
 					blocks.push(block.fill(blocks.length));
 				}
@@ -80,7 +80,7 @@ test('nothing but the blocks is written, in the file as in memory, and closing l
 	const path = makeFile(content);
 	const mapping = mapFile(path);
 	const kind = FixedKind.create(mapping);
-	const held: Buffer[] = [];
+	const held: Block[] = [];
 	for (let i = 0; i < 2000; i++) {
 		const block = kind.tryMalloc((i * 37) % 3000);
 		if (block !== undefined && i % 3 === 0) held.push(block);

@@ -2,7 +2,7 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { FixedKind, type Kind, mapFile, OutOfMemoryError, PmemKind } from 'daxkind';
+import { type Block, FixedKind, type Kind, mapFile, OutOfMemoryError, PmemKind } from 'daxkind';
 import { expect, test, vi } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -100,7 +100,7 @@ test('onPressure is told once of an allocation that waits in vain, and not of on
 
 test('blocks that are in use are not looked for again and again', async () => {
 	const kind = create(directory, { maxSize: 64 * MiB });
-	const cached: Buffer[] = [];
+	const cached: Block[] = [];
 	for (let i = 0; i < 800; i++) cached.push(kind.buffer(70_000));
 	for (let turns = 0; turns < 5; turns++) await turn();
 	const { PerformanceObserver } = await import('node:perf_hooks');

@@ -1,6 +1,6 @@
 // The malloc family: memkind's contract, in JavaScript's terms.
 import { Buffer } from 'node:buffer';
-import { OutOfMemoryError } from 'daxkind';
+import { type Block, OutOfMemoryError } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { create, isElastic } from '../helpers/kinds.ts';
@@ -94,7 +94,7 @@ describe('malloc', () => {
 
 	test('enough that is free in slabs of other sizes is called fragmented, and what the message says helps', () => {
 		const fresh = create(directory, { maxSize: 16 * MiB });
-		const blocks: Buffer[] = [];
+		const blocks: Block[] = [];
 		for (let block = fresh.tryMalloc(1024); block !== undefined; block = fresh.tryMalloc(1024)) blocks.push(block);
 		expect(() => fresh.malloc(200)).toThrow(expect.objectContaining({ reason: 'limit' }));
 		blocks.forEach((block, i) => void (i % 3 === 0 || fresh.free(block)));
@@ -126,7 +126,7 @@ describe('malloc', () => {
 
 	test('after a drain of any size the largest block fits at once', () => {
 		for (const size of [16, 512, 4096, 10_000, 300_000]) {
-			const blocks: Buffer[] = [];
+			const blocks: Block[] = [];
 			for (let block = other.tryMalloc(size); block !== undefined; block = other.tryMalloc(size)) blocks.push(block);
 			expect(blocks.length * size).toBeGreaterThan(14 * MiB);
 			for (const block of blocks) other.free(block);
@@ -268,7 +268,7 @@ describe('memalign', () => {
 
 	test('never gives a misaligned block, up to the last one', () => {
 		for (const alignment of [8 * KiB, 64 * KiB, MiB]) {
-			const blocks: Buffer[] = [];
+			const blocks: Block[] = [];
 			expect(() => {
 				for (;;) blocks.push(other.memalign(alignment, alignment / 2));
 			}).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
@@ -326,17 +326,21 @@ describe('free', () => {
 			block.slice(0),
 			Buffer.from(block.buffer, block.byteOffset, block.length),
 		] as Buffer[]) {
-			for (const call of [() => kind.free(buffer), () => kind.usableSize(buffer), () => kind.realloc(buffer, 5)]) {
+			for (const call of [
+				() => kind.free(buffer as Block),
+				() => kind.usableSize(buffer as Block),
+				() => kind.realloc(buffer as Block, 5),
+			]) {
 				expect(call).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
 			}
 		}
 		expect(() => kind.free(foreign)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
 		// To usableSize a number is a raw handle.
-		expect(() => kind.free(5 as unknown as Buffer)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+		expect(() => kind.free(5 as unknown as Block)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 		for (const value of ['x', {}, [], Symbol('s'), () => 1, 3n, true] as unknown as Buffer[]) {
-			expect(() => kind.free(value)).toThrow(code('ERR_INVALID_ARG_TYPE'));
-			expect(() => kind.usableSize(value)).toThrow(code('ERR_INVALID_ARG_TYPE'));
-			expect(() => kind.realloc(value, 10)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+			expect(() => kind.free(value as Block)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+			expect(() => kind.usableSize(value as Block)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+			expect(() => kind.realloc(value as Block, 10)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 		}
 		expect(kind.stats()).toEqual(before);
 		kind.free(block);
@@ -361,7 +365,7 @@ describe('a block', () => {
 		const block = kind.malloc(10).fill(1);
 		for (const part of [block.subarray(2, 4), block.slice(2, 4)]) {
 			expect(Buffer.isBuffer(part)).toBe(true);
-			expect(() => kind.free(part)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
+			expect(() => kind.free(part as Block)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
 			part[0] = 9;
 			expect(block[2]).toBe(9);
 		}

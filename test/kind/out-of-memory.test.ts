@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type Kind, PmemKind, type PmemKindOptions } from 'daxkind';
+import { type Block, type Kind, PmemKind, type PmemKindOptions, type RawHandle } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create, sort } from '../helpers/kinds.ts';
@@ -33,8 +33,8 @@ function mustFit(kind: Kind, size: number): boolean {
 	return kind.stats().largestFree >= Math.ceil((own?.size ?? size) / KiB) * KiB;
 }
 
-function fill(kind: Kind, size: number): Buffer[] {
-	const blocks: Buffer[] = [];
+function fill(kind: Kind, size: number): Block[] {
+	const blocks: Block[] = [];
 	for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) blocks.push(block);
 	return blocks;
 }
@@ -51,7 +51,7 @@ for (const [name, sizeOf] of Object.entries(regimes)) {
 		test(`${name} fail only where none fits, and succeed again as soon as one does (${policy})`, () => {
 			const kind = create(directory, { maxSize: 16 * MiB, policy });
 			const random = randomFrom(name.length * (policy === 'default' ? 7 : 11));
-			const held: Buffer[] = [];
+			const held: Block[] = [];
 			let failures = 0;
 			for (let step = 0; failures < 400 && step < 100_000; step++) {
 				const size = sizeOf(random);
@@ -127,7 +127,7 @@ test('so does what a thread frees that has joined after the failure', async () =
 		const late = await Thread.start(kind.share());
 		for (let i = 0; i < 5; i++) {
 			expect(kind.tryMallocRaw(size)).toBe(0);
-			await late.run(({ kind }, handle) => kind.freeRaw(handle), handles.pop()!);
+			await late.run(({ kind }, handle) => kind.freeRaw(handle as RawHandle), handles.pop()!);
 			handles.push(kind.mallocRaw(size));
 		}
 	}
@@ -192,7 +192,7 @@ describe.skipIf(small === undefined || sort !== 'pmem')(
 			test(`${name} succeed again as soon as there is room for one`, () => {
 				const kind = onSmall();
 				const random = randomFrom(name.length);
-				const held: Buffer[] = [];
+				const held: Block[] = [];
 				for (let failures = 0; failures < 100; ) {
 					const size = sizeOf(random);
 					let block = kind.tryMalloc(size);

@@ -1,5 +1,14 @@
 // onPressure: told in time and once, and what it frees, throws, allocates or closes is taken as it comes.
-import { type BlockReference, Kind, type KindPressure, PmemKind, type PmemKindOptions, type SharedKind } from 'daxkind';
+import {
+	type Block,
+	type BlockReference,
+	Kind,
+	type KindPressure,
+	PmemKind,
+	type PmemKindOptions,
+	type RawHandle,
+	type SharedKind,
+} from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -46,8 +55,8 @@ const ways: Record<string, (kind: Kind, size: number) => (() => void) | undefine
 	mallocRaw: (kind, size) => freeRaw(kind, kind.mallocRaw(size)),
 	tryMallocRaw: (kind, size) => freeRaw(kind, kind.tryMallocRaw(size)),
 };
-const free = (kind: Kind, block?: Buffer) => (block === undefined ? undefined : () => kind.free(block));
-const freeRaw = (kind: Kind, handle: number) => (handle === 0 ? undefined : () => kind.freeRaw(handle));
+const free = (kind: Kind, block?: Block) => (block === undefined ? undefined : () => kind.free(block));
+const freeRaw = (kind: Kind, handle: number) => (handle === 0 ? undefined : () => kind.freeRaw(handle as RawHandle));
 
 for (const [name, allocate] of Object.entries({
 	...ways,
@@ -148,7 +157,7 @@ test('a callback may allocate: what there is, and in vain without being called a
 	const owner = owned();
 	const { kind, calls } = owner;
 	const held = [kind.malloc(14 * MiB)];
-	const made: Buffer[] = [];
+	const made: Block[] = [];
 	owner.onPressure = () => {
 		expect(kind.tryMalloc(5 * MiB)).toBeUndefined();
 		expect(() => kind.malloc(6 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
@@ -183,8 +192,8 @@ test('a callback that gives a reference to the very block that is being shortene
 			if (reason === 'out-of-memory' && blocks.length > 0) reference ??= kind.ref(blocks[0]!);
 		},
 	});
-	const blocks: Buffer[] = [];
-	const all: Buffer[] = [];
+	const blocks: Block[] = [];
+	const all: Block[] = [];
 	for (const size of [64 * 1024, 1024]) {
 		for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) all.push(block);
 	}
@@ -228,7 +237,7 @@ test('a thread that attaches hears of its own allocations, by its own threshold'
 	const thread = await Thread.start();
 	const told = await thread.run(async ({ daxkind }, shared) => {
 		const reasons: string[] = [];
-		const blocks: Buffer[] = [];
+		const blocks: Block[] = [];
 		const kind = daxkind.Kind.attach(shared, {
 			pressureThreshold: 0.5,
 			onPressure: ({ reason }) => {

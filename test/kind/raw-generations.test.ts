@@ -1,6 +1,6 @@
 // What tells one raw handle from another: each stands for one block only, whatever becomes of its place and whoever frees it.
 import { truncateSync, writeFileSync } from 'node:fs';
-import { FixedKind, mapFile } from 'daxkind';
+import { FixedKind, mapFile, type RawHandle } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create, isElastic } from '../helpers/kinds.ts';
@@ -20,7 +20,7 @@ test('a handle is never given out again when its place becomes another slab, or 
 	const stale = new Set<number>();
 	for (const size of [64, 16, 20_000, 8192, 512, 40_000, 64, 100]) {
 		const handles = Array.from({ length: 300 }, () => kind.mallocRaw(size));
-		for (const handle of stale) expect(() => kind.freeRaw(handle)).toThrow(doubleFree);
+		for (const handle of stale) expect(() => kind.freeRaw(handle as RawHandle)).toThrow(doubleFree);
 		expect(handles.filter((handle) => stale.has(handle))).toEqual([]);
 		for (const handle of handles) {
 			kind.freeRaw(handle);
@@ -58,8 +58,8 @@ test('handles of all kinds that there ever were are refused, whether they are op
 		const kind = create(directory, { maxSize: 16 * MiB });
 		const own = [100, 20_000].map((size) => kind.mallocRaw(size));
 		for (const handle of [...stale, ...theirs]) {
-			expect(() => kind.freeRaw(handle)).toThrow(wrongKind);
-			expect(() => kind.view(handle)).toThrow(wrongKind);
+			expect(() => kind.freeRaw(handle as RawHandle)).toThrow(wrongKind);
+			expect(() => kind.view(handle as RawHandle)).toThrow(wrongKind);
 		}
 		for (const handle of own) expect(() => open.freeRaw(handle)).toThrow(wrongKind);
 		stale.push(...(i % 10 === 0 ? own : []));
@@ -114,10 +114,10 @@ test('a slot or a unit that never had a handle is no block', () => {
 		run + 0.25,
 	]) {
 		// The handles of some kinds are so large that a fraction makes no other number of them.
-		if (wrong !== run) expect(() => kind.freeRaw(wrong)).toThrow(refusal);
+		if (wrong !== run) expect(() => kind.freeRaw(wrong as RawHandle)).toThrow(refusal);
 	}
-	expect(() => kind.freeRaw(slot + 2048)).toThrow(notABlock);
-	expect(() => kind.freeRaw(run + 2048)).toThrow(notABlock);
+	expect(() => kind.freeRaw((slot + 2048) as RawHandle)).toThrow(notABlock);
+	expect(() => kind.freeRaw((run + 2048) as RawHandle)).toThrow(notABlock);
 	kind.freeRaw(slot);
 	kind.freeRaw(run);
 });
@@ -139,11 +139,11 @@ test('views of handles of all sizes are where the blocks are, in every segment o
 		while (segment < 3 && kind.view(kind.mallocRaw(8 * MiB)).buffer === buffer);
 		if (segment < 3) for (let i = 0; i < 2000; i++) kind.mallocRaw(8192);
 	}
-	expect(new Set([...handles.keys()].map((handle) => kind.view(handle).buffer)).size).toBe(4);
+	expect(new Set([...handles.keys()].map((handle) => kind.view(handle as RawHandle).buffer)).size).toBe(4);
 	for (const [handle, value] of handles) {
-		expect(kind.view(handle)[0]).toBe(value);
-		kind.freeRaw(handle);
-		expect(() => kind.freeRaw(handle)).toThrow(doubleFree);
+		expect(kind.view(handle as RawHandle)[0]).toBe(value);
+		kind.freeRaw(handle as RawHandle);
+		expect(() => kind.freeRaw(handle as RawHandle)).toThrow(doubleFree);
 	}
 	kind.close();
 });

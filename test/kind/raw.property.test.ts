@@ -1,4 +1,5 @@
 // Random sequences of mallocRaw, freeRaw, malloc and free against a model; and numbers that no model knows.
+import type { RawHandle } from 'daxkind';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { release } from '../../scripts/players/operations.mjs';
@@ -103,12 +104,12 @@ test('no number at all is taken for a handle but the handles that are out', () =
 		fc.assert(
 			fc.property(fc.oneof(fc.double(), fc.maxSafeInteger(), fc.maxSafeNat(), near), (number) => {
 				fc.pre(number !== 0 && !live.has(number));
-				expect(() => kind.freeRaw(number)).toThrow(refusal);
+				expect(() => kind.freeRaw(number as RawHandle)).toThrow(refusal);
 			}),
 			{ numRuns: 3000 },
 		);
 		expect(kind.stats()).toEqual(before);
-		for (const handle of live) kind.freeRaw(handle);
+		for (const handle of live) kind.freeRaw(handle as RawHandle);
 	} finally {
 		kind.close();
 	}

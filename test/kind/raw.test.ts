@@ -1,5 +1,5 @@
 // Raw handles: numbers for blocks, looked up in the heap's own tables, so that a wrong one must lead nowhere.
-import { Kind } from 'daxkind';
+import { type Block, Kind, type RawHandle } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -32,7 +32,7 @@ for (const size of [1, 16, 100, 8192, 8193, 100_000, 5 * MiB]) {
 		for (const length of [usable + 1, -1, 0.5, Number.NaN]) {
 			expect(() => kind.view(handle, length)).toThrow(code('ERR_OUT_OF_RANGE'));
 		}
-		expect(() => kind.free(view)).toThrow(notABlock);
+		expect(() => kind.free(view as Block)).toThrow(notABlock);
 		expect(kind.stats()).toMatchObject({ blocks: 1, allocated: usable });
 		kind.freeRaw(handle);
 		expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
@@ -80,15 +80,19 @@ test('numbers that are no handle are refused, however near to one they are', () 
 			Number.MAX_SAFE_INTEGER,
 			Number.MIN_VALUE,
 		]) {
-			if (handles.includes(wrong)) continue;
-			for (const call of [() => kind.freeRaw(wrong), () => kind.view(wrong), () => kind.usableSize(wrong)]) {
+			if (handles.includes(wrong as RawHandle)) continue;
+			for (const call of [
+				() => kind.freeRaw(wrong as RawHandle),
+				() => kind.view(wrong as RawHandle),
+				() => kind.usableSize(wrong as RawHandle),
+			]) {
 				expect(call, `${handle} as ${wrong}`).toThrow(anyRefusal);
 			}
 		}
 	}
 	for (const wrong of ['1', 1n, null, undefined, {}, [handles[0]], Buffer.alloc(1)] as unknown as number[]) {
-		expect(() => kind.freeRaw(wrong)).toThrow(code('ERR_INVALID_ARG_TYPE'));
-		expect(() => kind.view(wrong)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+		expect(() => kind.freeRaw(wrong as RawHandle)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+		expect(() => kind.view(wrong as RawHandle)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 	}
 	expect(kind.stats()).toEqual(before);
 	for (const handle of handles) kind.freeRaw(handle);
@@ -100,8 +104,8 @@ test('what is near a handle is none, whatever is there: free memory, or blocks t
 		const handle = kind.mallocRaw(size);
 		const blocks = Array.from({ length: 20 }, () => kind.malloc(size));
 		for (let distance = 1; distance < 3000; distance++) {
-			expect(() => kind.freeRaw(handle + distance)).toThrow(anyRefusal);
-			expect(() => kind.freeRaw(handle - distance)).toThrow(anyRefusal);
+			expect(() => kind.freeRaw((handle + distance) as RawHandle)).toThrow(anyRefusal);
+			expect(() => kind.freeRaw((handle - distance) as RawHandle)).toThrow(anyRefusal);
 		}
 		for (const block of blocks) kind.free(block);
 		kind.freeRaw(handle);
@@ -130,7 +134,7 @@ test('handles are refused when their places hold blocks of another size', () => 
 	const stale: number[] = [];
 	for (const size of [9 * KiB, 512, 1024, 100, 18 * KiB, 16]) {
 		const handles = Array.from({ length: 300 }, () => kind.mallocRaw(size));
-		for (const handle of stale) expect(() => kind.freeRaw(handle)).toThrow(doubleFree);
+		for (const handle of stale) expect(() => kind.freeRaw(handle as RawHandle)).toThrow(doubleFree);
 		for (const handle of handles) kind.freeRaw(handle);
 		kind.purge();
 		stale.push(...handles);
@@ -180,12 +184,12 @@ test('handles work in slabs that were made after the tables were read, in every 
 	expect(new Set(handles).size).toBe(handles.length);
 	const wrong = await thread.run(({ kind }, handles) => {
 		let wrong = 0;
-		for (let i = 0; i < 25_000; i++) if (kind.view(handles[i]!).readUInt32LE() !== i) wrong++;
-		for (const handle of handles) kind.freeRaw(handle);
+		for (let i = 0; i < 25_000; i++) if (kind.view(handles[i]! as RawHandle).readUInt32LE() !== i) wrong++;
+		for (const handle of handles) kind.freeRaw(handle as RawHandle);
 		return wrong;
 	}, handles);
 	expect(wrong).toBe(0);
-	for (let i = 0; i < handles.length; i += 97) expect(() => kind.freeRaw(handles[i]!)).toThrow(doubleFree);
+	for (let i = 0; i < handles.length; i += 97) expect(() => kind.freeRaw(handles[i]! as RawHandle)).toThrow(doubleFree);
 	expect(kind.stats().blocks).toBe(0);
 	kind.free(kind.malloc(64 * MiB));
 });
@@ -225,10 +229,11 @@ test('handles are kept by a Float64Array, and a block that is freed by its handl
 	const kind = create(directory, { maxSize: 64 * MiB });
 	const index = new Float64Array(200_000);
 	for (let i = 0; i < index.length; i++) index[i] = kind.mallocRaw(64);
-	for (let i = 0; i < index.length; i++) kind.view(index[i]!, 8).writeDoubleLE(i);
-	for (let i = 0; i < index.length; i++) if (kind.view(index[i]!, 8).readDoubleLE() !== i) expect.fail(`block ${i}`);
+	for (let i = 0; i < index.length; i++) kind.view(index[i]! as RawHandle, 8).writeDoubleLE(i);
+	for (let i = 0; i < index.length; i++)
+		if (kind.view(index[i]! as RawHandle, 8).readDoubleLE() !== i) expect.fail(`block ${i}`);
 	expect(kind.stats()).toMatchObject({ blocks: index.length, allocated: index.length * 64 });
-	for (const handle of index) kind.freeRaw(handle);
+	for (const handle of index) kind.freeRaw(handle as RawHandle);
 	const handle = kind.mallocRaw(64);
 	const place = kind.view(handle).byteOffset;
 	kind.freeRaw(handle);

@@ -1,6 +1,6 @@
 // Blocks that go from thread to thread by reference: the same memory, freed by any of them, once.
 
-import { type BlockReference, Kind, type SharedKind } from 'daxkind';
+import { type Block, type BlockReference, Kind, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { testDirectory } from '../helpers/directory.ts';
@@ -186,7 +186,9 @@ test('a block that another thread frees at the same moment is freed once, and gi
 				while (Atomics.load(turns, 0) === round - 1);
 				if (Atomics.load(turns, 0) < 0) return;
 				const [offset = 0, generation = 0] = block;
-				kind.free(kind.deref({ type: 'daxkind.Block', kind: number, offset, generation, length: 100 }));
+				kind.free(
+					kind.deref({ type: 'daxkind.Block', kind: number, offset, generation, length: 100 } as BlockReference),
+				);
 				Atomics.store(turns, 1, round);
 			}
 		},
@@ -202,7 +204,7 @@ test('a block that another thread frees at the same moment is freed once, and gi
 		Atomics.store(turns, 0, round);
 		for (let wait = (round * 7) % 60; wait > 0; wait--);
 		let reference: BlockReference | undefined;
-		let moved: Buffer | undefined;
+		let moved: Block | undefined;
 		try {
 			if (round % 2 === 0) reference = kind.ref(mine);
 			else moved = kind.realloc(mine, 105);

@@ -1,5 +1,5 @@
 // What a kind says of itself: exact at any time, in one thread and in several, down to what nobody freed.
-import type { Kind } from 'daxkind';
+import type { Block, Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -69,7 +69,7 @@ test('every class counts its blocks, by their usable size', () => {
 test('the books balance after each of many random steps', () => {
 	for (const policy of ['default', 'conservative'] as const) {
 		const kind = create(directory, { maxSize: 16 * MiB, policy });
-		const held: Buffer[] = [];
+		const held: Block[] = [];
 		let bytes = 0;
 		let most = 0;
 		let state = 12345;
@@ -77,7 +77,7 @@ test('the books balance after each of many random steps', () => {
 			state = (state * 48271) % 2147483647;
 			return state % below;
 		};
-		const drop = (block: Buffer) => {
+		const drop = (block: Block) => {
 			bytes -= kind.usableSize(block);
 			kind.free(block);
 		};

@@ -1,7 +1,7 @@
 // What a kind takes from its file system, and when it gives it back; and kinds and blocks beyond one segment.
 import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { PmemKind } from 'daxkind';
+import { type Block, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
@@ -21,7 +21,7 @@ function withKind(options: Parameters<typeof PmemKind.create>[1], run: (kind: Pm
 
 /** Fills the kind, frees all, and gives the storage that it had at its height. */
 function fillAndFree(kind: PmemKind, size: number): number {
-	const blocks: Buffer[] = [];
+	const blocks: Block[] = [];
 	for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) blocks.push(block);
 	const { resident } = kind.stats();
 	for (const block of blocks) kind.free(block);
@@ -81,7 +81,7 @@ test('the conservative policy gives each free 2 MiB back at once, but for what t
 
 test('storage stays within maxSize, and mappings few, whatever the pattern', () => {
 	withKind({ maxSize: 32 * MiB, policy: 'conservative' }, (kind) => {
-		const blocks: Buffer[] = [];
+		const blocks: Block[] = [];
 		let most = 0;
 		for (let round = 0; round < 20_000; round++) {
 			const block = kind.tryMalloc(((round * 7919) % 100_000) + 1);

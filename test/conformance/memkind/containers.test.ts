@@ -1,6 +1,6 @@
 // memkind's C++ allocators (pmem_allocator.h), by what their tests build with them: a vector, a list, a map, strings; here out of
 // the malloc family, for JavaScript's own containers keep no elements in a kind.
-import { type Kind, minPmemSize } from 'daxkind';
+import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { beforeEach, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { MiB } from '../../helpers/fill.ts';
@@ -16,7 +16,7 @@ beforeEach(() => {
 /** A vector of 32-bit integers that doubles as it grows. */
 class IntVector {
 	#kind: Kind;
-	#block: Buffer;
+	#block: Block;
 	#length = 0;
 	constructor(kind: Kind) {
 		this.#kind = kind;
@@ -52,7 +52,7 @@ test('test_TC_MEMKIND_MultipleAllocatorUsageVector_Test: two vectors in one kind
 });
 
 test('test_TC_MEMKIND_AllocatorUsage_List_Test: nodes at the end of a list come and go', () => {
-	const nodes: Buffer[] = [];
+	const nodes: Block[] = [];
 	for (let i = 0; i < 1000; i++) {
 		const node = kind.malloc(16);
 		node.writeInt32LE(0xbeac011 + i);
@@ -68,7 +68,7 @@ test('test_TC_MEMKIND_AllocatorUsage_List_Test: nodes at the end of a list come 
 
 /** Puts a string into a map, in memory of the kind. */
 function put<Key>(map: Map<Key, Buffer>, key: Key, value: string): void {
-	kind.free(map.get(key));
+	kind.free(map.get(key) as Block);
 	const block = kind.malloc(Buffer.byteLength(value));
 	block.write(value);
 	map.set(key, block);

@@ -1,5 +1,5 @@
 // memkind_defrag_reallocate.
-import { minPmemSize } from 'daxkind';
+import { type Block, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, KiB, MiB, seededRandom } from '../../helpers/fill.ts';
@@ -13,7 +13,7 @@ const freedBefore = expect.objectContaining({ code: 'ERR_DAXKIND_DOUBLE_FREE' })
 type TestKind = ReturnType<typeof create>;
 
 /** Moves what can be moved, and says how many blocks were. */
-function defragment(kind: TestKind, blocks: (Buffer | undefined)[]): number {
+function defragment(kind: TestKind, blocks: (Block | undefined)[]): number {
 	let moved = 0;
 	for (const [i, block] of blocks.entries()) {
 		const better = kind.defragReallocate(block);
@@ -39,7 +39,7 @@ test('test_TC_MEMKIND_Negative_test: a block with nowhere better to go is not mo
 
 test('test_TC_MEMKINDPmemDefragreallocate_success: 50,000 blocks with irregular gaps move together, and keep what is in them', () => {
 	const kind = create(directory, { maxSize: 64 * MiB });
-	const blocks: (Buffer | undefined)[] = Array.from({ length: 50_000 }, (_, i) => {
+	const blocks: (Block | undefined)[] = Array.from({ length: 50_000 }, (_, i) => {
 		const block = kind.malloc(KiB).fill('a');
 		block.writeUInt32LE(i);
 		return block;
@@ -72,7 +72,7 @@ for (const name of ['Default', 'REGULAR']) {
 	// With a thread cache, as memkind's static kinds have one and its pmem kinds not.
 	test(`test_TC_MEMKIND_TCACHE_${name}_kind_success: every second of 100,000 blocks is freed between others of twice the size`, () => {
 		const kind = create(directory, { maxSize: 64 * MiB, policy: name === 'Default' ? 'default' : 'conservative' });
-		const blocks: (Buffer | undefined)[] = Array.from({ length: 100_000 }, () => kind.malloc(150).fill('a'));
+		const blocks: (Block | undefined)[] = Array.from({ length: 100_000 }, () => kind.malloc(150).fill('a'));
 		for (let i = 0; i < 100_000; i++) {
 			if (i % 2 === 0) {
 				kind.free(blocks[i]);
@@ -120,7 +120,7 @@ test('memkind_defrag_reallocate: the old block is freed when it moves, and only 
 test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than others, and keep what is in them', () => {
 	const kind = create(directory, { maxSize: 64 * MiB });
 	const random = seededRandom(1);
-	const blocks: (Buffer | undefined)[] = Array.from({ length: 50_000 }, (_, i) => kind.malloc(KiB).fill(i));
+	const blocks: (Block | undefined)[] = Array.from({ length: 50_000 }, (_, i) => kind.malloc(KiB).fill(i));
 	for (let i = 0; i < blocks.length; i++) {
 		// Stretches of which much is freed between others of which little is.
 		if (random(10) >= (Math.floor(i / 1000) % 2 === 0 ? 2 : 8)) continue;
@@ -178,6 +178,6 @@ test('memkind_defrag_reallocate: what is no block of the kind is an error', () =
 		[other.malloc(10), 'ERR_DAXKIND_WRONG_KIND'],
 		[freed, 'ERR_DAXKIND_DOUBLE_FREE'],
 	] as const) {
-		expect(() => kind.defragReallocate(block)).toThrow(expect.objectContaining({ code }));
+		expect(() => kind.defragReallocate(block as Block)).toThrow(expect.objectContaining({ code }));
 	}
 });

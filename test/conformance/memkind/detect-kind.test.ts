@@ -1,6 +1,6 @@
 // memkind_detect_kind, and the calls that take a NULL kind and detect it: Kind.of, which memory of others and freed memory do not
 // crash.
-import { Kind, minPmemSize } from 'daxkind';
+import { type Block, Kind, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, KiB, MiB, partSize } from '../../helpers/fill.ts';
@@ -59,10 +59,10 @@ test('memkind_detect_kind: what is no block has no kind, where memkind reads wha
 test('pmem_detect_kind (example): blocks among ordinary Buffers are found and reallocated, the others left', () => {
 	const kind = create(directory);
 	const values = Array.from({ length: 1000 }, (_, i) => (i % 2 ? kind.malloc(512).fill(i) : Buffer.alloc(512, i)));
-	const after = values.map((value) => Kind.of(value)?.realloc(value, 2048) ?? value);
+	const after = values.map((value) => Kind.of(value)?.realloc(value as Block, 2048) ?? value);
 	expect(after.findIndex((value, i) => value.length !== (i % 2 ? 2048 : 512))).toBe(-1);
 	expect(after.findIndex((value, i) => value[511] !== (i & 255))).toBe(-1);
-	expect(kind.usableSize(after[1])).toBe(2048);
+	expect(kind.usableSize(after[1] as Block)).toBe(2048);
 });
 
 test('test_TC_MEMKIND_PmemFreeUsingNullptrInsteadOfKind: of ten full kinds, the one whose block is freed by itself has room', () => {
@@ -77,7 +77,7 @@ test('pmem_free_with_unknown_kind (example): a hundred blocks and ordinary Buffe
 	const kind = part();
 	const values = Array.from({ length: 100 }, (_, i) => (i < 50 ? Buffer.alloc(512) : kind.malloc(512)));
 	expect(kind.stats().blocks).toBe(50);
-	for (const value of values) Kind.of(value)?.free(value);
+	for (const value of values) Kind.of(value)?.free(value as Block);
 	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 });
 
@@ -124,7 +124,7 @@ test('test_TC_MEMKIND_PmemCreateDestroyKindLoopMallocDifferentSizesDifferentKind
 	for (let round = 0; round < 512; round++) {
 		const kind = create(directory, { maxSize: minPmemSize });
 		for (const value of [kind.malloc(KiB), kind.malloc(2 * MiB), Buffer.allocUnsafeSlow(KiB)])
-			Kind.of(value)?.free(value);
+			Kind.of(value)?.free(value as Block);
 		expect(kind.close()).toBeUndefined();
 	}
 	expect(holdings().descriptors).toBe(before);

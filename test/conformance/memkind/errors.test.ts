@@ -1,7 +1,7 @@
 // memkind_error_message and the error codes: each failure is an Error whose code, name and message say what happened, on what,
 // and of which call.
 import { writeFileSync } from 'node:fs';
-import { minPmemSize, OutOfMemoryError, PmemKind, type PmemKindOptions } from 'daxkind';
+import { type Block, minPmemSize, OutOfMemoryError, PmemKind, type PmemKindOptions } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, MiB } from '../../helpers/fill.ts';
@@ -38,7 +38,11 @@ const cases: [memkind: string, call: () => unknown, code: string][] = [
 	['ENOMEM', () => small().malloc(17 * MiB), 'ERR_DAXKIND_OUT_OF_MEMORY'],
 	['EINVAL', () => small().memalign(5, 100), 'ERR_OUT_OF_RANGE'],
 	['undefined behaviour (free twice)', freedTwice, 'ERR_DAXKIND_DOUBLE_FREE'],
-	['undefined behaviour (free what is no block)', () => small().free(Buffer.alloc(1)), 'ERR_DAXKIND_NOT_A_BLOCK'],
+	[
+		'undefined behaviour (free what is no block)',
+		() => small().free(Buffer.alloc(1) as Block),
+		'ERR_DAXKIND_NOT_A_BLOCK',
+	],
 	['undefined behaviour (the wrong kind)', () => small().free(small().malloc(1)), 'ERR_DAXKIND_WRONG_KIND'],
 	[
 		'undefined behaviour (no kind any more)',

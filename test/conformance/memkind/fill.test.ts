@@ -1,6 +1,6 @@
 // Filling, draining and refilling: what a kind could hold once it can hold again, whatever the size, the round and the policy.
 // memkind asks for 75 % (one size at a time) and 98 % (sizes in turn) of the first round, and of its conservative policy only.
-import type { Kind } from 'daxkind';
+import type { Block, Kind, RawHandle } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, fillRaw, freeAll, KiB, MiB, partSize, seededRandom, smallSizes } from '../../helpers/fill.ts';
@@ -10,7 +10,7 @@ const directory = testDirectory();
 closeAfterEach();
 
 /** Bytes of the blocks, as they were asked for. */
-const bytesOf = (blocks: Buffer[]) => blocks.reduce((sum, { length }) => sum + length, 0);
+const bytesOf = (blocks: Block[]) => blocks.reduce((sum, { length }) => sum + length, 0);
 
 /** Fills and drains so many times and gives the number of blocks of each round. */
 function rounds(kind: Kind, sizes: number | readonly number[], count: number): number[] {
@@ -18,7 +18,7 @@ function rounds(kind: Kind, sizes: number | readonly number[], count: number): n
 		// A Buffer for each small block would take gigabytes of V8's heap.
 		if (typeof sizes === 'number' && sizes < KiB) {
 			const handles = fillRaw(kind, sizes);
-			for (const handle of handles) kind.freeRaw(handle);
+			for (const handle of handles) kind.freeRaw(handle as RawHandle);
 			return handles.length;
 		}
 		const blocks = fill(kind, sizes);
@@ -132,7 +132,7 @@ for (const [policy, steps] of [
 		const sizes = [8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 432517, 608478];
 		const kind = create(directory, { maxSize: 256 * MiB, policy });
 		const random = seededRandom(46);
-		const blocks: Buffer[] = [];
+		const blocks: Block[] = [];
 		const used: number[] = [];
 		let held = 0;
 		for (let step = 0; step < steps; step++) {

@@ -1,6 +1,6 @@
 // memkind's memory_footprint_test for pmem, which prints what allocations cost beyond what was asked for; here it is bounded. And
 // its long-time stress, of a length that a test may have.
-import { type Kind, minPmemSize } from 'daxkind';
+import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { KiB, MiB, seededRandom, smallSizes } from '../../helpers/fill.ts';
@@ -29,7 +29,7 @@ for (const [name, least, most, calls, overhead] of [
 		test(`test_TC_MEMKIND_MEMKIND_PMEM_random_malloc80_free20_random_${name}_allocations_1_thread: nor when one of five is freed`, () => {
 			const kind = create(directory);
 			const random = seededRandom(2);
-			const blocks: Buffer[] = [];
+			const blocks: Block[] = [];
 			for (let i = 0; i < calls; i++) {
 				if (blocks.length === 0 || random(100) < 80) blocks.push(kind.malloc(least + random(most - least)));
 				else kind.free(blocks.splice(random(blocks.length), 1)[0]);

@@ -1,5 +1,5 @@
 // memkind_free.
-import { type Kind, minPmemSize } from 'daxkind';
+import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
@@ -46,7 +46,7 @@ test('pmem_free_with_unknown_kind (example): a block is freed in its kind only, 
 	const blocks = Array.from({ length: 100 }, (_, i) =>
 		i < 50 ? Buffer.from(`ordinary ${i}`) : kinds[i % 2]!.malloc(512).fill(`block ${i} `),
 	);
-	const free = (kind: Kind, block: Buffer) => {
+	const free = (kind: Kind, block: Block) => {
 		try {
 			kind.free(block);
 			return 'freed';
@@ -54,14 +54,14 @@ test('pmem_free_with_unknown_kind (example): a block is freed in its kind only, 
 			return (error as { code: string }).code;
 		}
 	};
-	const first = blocks.map((block) => free(kinds[0]!, block));
+	const first = blocks.map((block) => free(kinds[0]!, block as Block));
 	expect(new Set(first.slice(0, 50))).toEqual(new Set(['ERR_DAXKIND_NOT_A_BLOCK']));
 	expect(first.slice(50, 52)).toEqual(['freed', 'ERR_DAXKIND_WRONG_KIND']);
 	// What was refused is as it was.
 	expect(blocks[10]!.toString()).toBe('ordinary 10');
 	expect(blocks[81]!.toString('utf8', 0, 9)).toBe('block 81 ');
 	expect(kinds.map((kind) => kind.stats().blocks)).toEqual([0, 25]);
-	const second = blocks.slice(50).map((block) => free(kinds[1]!, block));
+	const second = blocks.slice(50).map((block) => free(kinds[1]!, block as Block));
 	expect(second.slice(0, 2)).toEqual(['ERR_DAXKIND_WRONG_KIND', 'freed']);
 	expect(kinds.map((kind) => kind.stats().blocks)).toEqual([0, 0]);
 });
@@ -85,10 +85,10 @@ test('memkind_free: an interior pointer is no block, where memkind frees what is
 	const kind = part();
 	const block = kind.malloc(10_000);
 	for (const inner of [block.subarray(0), block.subarray(16), block.slice(0, 100)]) {
-		expect(() => kind.free(inner)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
+		expect(() => kind.free(inner as Block)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
 	}
 	const whole = Buffer.from(block.buffer, block.byteOffset, block.length);
-	expect(() => kind.free(whole)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
+	expect(() => kind.free(whole as Block)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
 	expect(kind.stats().blocks).toBe(1);
 	kind.free(block);
 });
@@ -96,10 +96,10 @@ test('memkind_free: an interior pointer is no block, where memkind frees what is
 test('memkind_free: in any order, all memory is one piece again', () => {
 	const kind = create(directory, { maxSize: minPmemSize });
 	for (const order of [
-		(blocks: Buffer[]) => blocks,
-		(blocks: Buffer[]) => blocks.reverse(),
-		(blocks: Buffer[]) => [...blocks.filter((_, i) => i % 2), ...blocks.filter((_, i) => i % 2 === 0)],
-		(blocks: Buffer[]) => blocks.sort((a, b) => ((a.byteOffset * 7919) % 10_007) - ((b.byteOffset * 7919) % 10_007)),
+		(blocks: Block[]) => blocks,
+		(blocks: Block[]) => blocks.reverse(),
+		(blocks: Block[]) => [...blocks.filter((_, i) => i % 2), ...blocks.filter((_, i) => i % 2 === 0)],
+		(blocks: Block[]) => blocks.sort((a, b) => ((a.byteOffset * 7919) % 10_007) - ((b.byteOffset * 7919) % 10_007)),
 	]) {
 		freeAll(kind, order(fill(kind, [100, 10_000, 3000, 200_000])));
 		kind.free(kind.malloc(minPmemSize));

@@ -1,5 +1,5 @@
 // memkind_malloc and memkind_calloc.
-import { type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
+import { type Block, type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
@@ -86,7 +86,7 @@ test('pmem_and_default_kind (example): ordinary Buffers and blocks side by side 
 });
 
 /** The index of the first byte that is not zero. */
-function firstNonZero(block: Buffer): number {
+function firstNonZero(block: Block): number {
 	return block.equals(Buffer.alloc(block.length)) ? -1 : block.findIndex((byte) => byte !== 0);
 }
 

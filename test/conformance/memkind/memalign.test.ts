@@ -1,5 +1,5 @@
 // memkind_posix_memalign. Addresses are those of the process, from /proc/self/maps: an offset that is aligned is no proof.
-import { type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
+import { type Block, type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
@@ -16,8 +16,7 @@ beforeEach(() => {
 });
 
 /** How far a block's address is from the last multiple of `alignment`. The kinds here have one segment. */
-const misalignment = (block: Buffer, alignment: number) =>
-	Number((base + BigInt(block.byteOffset)) % BigInt(alignment));
+const misalignment = (block: Block, alignment: number) => Number((base + BigInt(block.byteOffset)) % BigInt(alignment));
 
 describe('an alignment that is none', () => {
 	for (const [name, alignment] of [
@@ -55,7 +54,7 @@ test('test_TC_MEMKIND_PmemPosixMemalignSizeMax: the largest size is out of memor
 
 /** Fills the kind with aligned blocks of four bytes, checks each, frees them, and gives their number. */
 function fillAligned(alignment: number): number {
-	const blocks: Buffer[] = [];
+	const blocks: Block[] = [];
 	try {
 		for (;;) {
 			const block = kind.memalign(alignment, 4);
@@ -96,7 +95,7 @@ test('memkind_posix_memalign: an alignment that no address of the kind has is ou
 });
 
 test('memkind_posix_memalign: any size with any alignment is aligned, in among others and after them', () => {
-	const blocks: Buffer[] = [];
+	const blocks: Block[] = [];
 	for (let alignment = 8; alignment <= 64 * KiB; alignment *= 2) {
 		for (const size of [1, 100, 1000, 5000, 20_000, 100_000]) {
 			blocks.push(kind.malloc(size + 3));

@@ -1,6 +1,6 @@
 // memkind_get_stat, memkind_update_cached_stats and memkind_stats_print: here one call, exact at the time of the call.
 import { readdirSync } from 'node:fs';
-import { type Kind, type KindStats, minPmemSize, PmemKind } from 'daxkind';
+import { type Block, type Kind, type KindStats, minPmemSize, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, freeAll, KiB, MiB } from '../../helpers/fill.ts';
@@ -70,7 +70,7 @@ test('test_TC_MEMKIND_malloc_stats_print_all_opts_test: a closed kind has none, 
 });
 
 /** What has to be true of the numbers at any time. */
-function consistent(kind: Kind, held: Buffer[]): void {
+function consistent(kind: Kind, held: Block[]): void {
 	const { capacity, resident, committed, active, allocated, blocks, cached, free, largestFree } = kind.stats();
 	expect(blocks).toBe(held.length);
 	expect(allocated).toBe(held.reduce((sum, block) => sum + kind.usableSize(block), 0));

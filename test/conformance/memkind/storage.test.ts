@@ -2,7 +2,7 @@
 // descriptors. One file, one mapping, whatever happens.
 import { execFileSync } from 'node:child_process';
 import { fstatSync, readFileSync } from 'node:fs';
-import { minPmemSize } from 'daxkind';
+import { type Block, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, freeAll, KiB, MiB, partSize, seededRandom } from '../../helpers/fill.ts';
@@ -47,7 +47,7 @@ test('memkind defect: the file is as long after a million allocations as at firs
 	const kind = create(directory, { maxSize: 32 * MiB, policy: 'conservative' });
 	const { size } = file();
 	const random = seededRandom(6);
-	const held: (Buffer | undefined)[] = new Array(64);
+	const held: (Block | undefined)[] = new Array(64);
 	for (let i = 0; i < 1_000_000; i++) {
 		const at = random(held.length);
 		kind.free(held[at]);

@@ -1,4 +1,5 @@
 // memkind_malloc_usable_size.
+import type { Block } from 'daxkind';
 import { minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
@@ -67,5 +68,6 @@ test("memkind_malloc_usable_size: of what is no block of the kind's it is an err
 	];
 	kind.free(block);
 	cases.push([block, 'ERR_DAXKIND_DOUBLE_FREE']);
-	for (const [value, code] of cases) expect(() => kind.usableSize(value)).toThrow(expect.objectContaining({ code }));
+	for (const [value, code] of cases)
+		expect(() => kind.usableSize(value as Block)).toThrow(expect.objectContaining({ code }));
 });
