@@ -1,10 +1,8 @@
-// The only file that loads the native addon; every export of it is declared and documented here, once.
+// The native addon: every export of it is declared and documented here, once. No other file asks for it (see addon.ts).
 // Importing this file never fails: where the addon cannot be loaded, the first use of it throws, saying why and what to do.
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { markAsUntransferable } from 'node:worker_threads';
-import { daxkindError, systemError } from './errors.ts';
+import { loadAddon } from './addon.ts';
+import { systemError } from './errors.ts';
 
 /** What the kernel says of a file: the result of statx, in plain values. */
 export interface StatxResult {
@@ -704,58 +702,6 @@ export interface Native extends Syscalls, BadBlockCalls, Mappings, Persistence, 
 	init(options: { systemError: typeof systemError; areMarksKeys: boolean }): void;
 }
 
-/** The folder of the package that this file is in; not so in a bundle, and none at all in one to CommonJS. */
-function packageFolder(): string | undefined {
-	const url = import.meta.url as string | undefined;
-	return url?.startsWith('file:') ? fileURLToPath(new URL('..', url)) : undefined;
-}
-
-function isPackage(folder: string): boolean {
-	try {
-		return JSON.parse(readFileSync(`${folder}package.json`, 'utf8')).name === 'daxkind';
-	} catch {
-		return false;
-	}
-}
-
-const bundled =
-	'daxkind was bundled, and in a bundle it cannot find its addon. Leave it out of the bundle (esbuild: --external:daxkind; elsewhere: the option `external` or `externals`) and install it beside that.';
-
-/** What to do about a failure to load, by what Node or the dynamic linker said. */
-function remedyFor(root: string, { name, message, code }: NodeJS.ErrnoException): string {
-	if (code === 'ERR_DLOPEN_DISABLED') {
-		return 'Node was told to load no addons. Run it without --no-addons, and with --allow-addons if you use --permission.';
-	}
-	if (name === 'NotCapable' || name === 'PermissionDenied') {
-		return 'Deno was not permitted what it takes. Run it with --allow-env --allow-read --allow-ffi.';
-	}
-	if (!isPackage(root)) return bundled;
-	// A package from npm has binaries, but not what makes one.
-	const build = existsSync(`${root}scripts/build.mjs`)
-		? `Build it, in ${root}: npm run build`
-		: 'Install daxkind from a clone of its repository in which you ran: npm run build';
-	if (/wrong ELF class|invalid ELF header|cannot open shared object file/.test(message)) {
-		return `The addon was built for another architecture or C library than this one (${process.arch}). ${build}`;
-	}
-	if (/version `GLIBC|undefined symbol|symbol not found/.test(message)) {
-		return `The addon was built for a newer system than this one. ${build}`;
-	}
-	if (!message.startsWith('No native build was found'))
-		return `Loading it failed. If what follows does not help: ${build}`;
-	return `There is no addon for ${process.platform} ${process.arch} in ${root}. ${build}`;
-}
-
-/** In the addon's place: throws the reason for its absence, whatever is asked of it. */
-function absent(explanation: string, cause?: unknown): Native {
-	const error = daxkindError('ERR_DAXKIND_NATIVE', `Cannot load daxkind's native addon. ${explanation}`);
-	if (cause !== undefined) error.cause = cause;
-	return new Proxy({} as Native, {
-		get() {
-			throw error;
-		},
-	});
-}
-
 /** Whether markAsUntransferable sets a key without which nobody can detach an ArrayBuffer, as since Node 24. */
 function areMarksKeys(): boolean {
 	const probe = new ArrayBuffer(0) as ArrayBuffer & { transfer?: () => ArrayBuffer };
@@ -769,23 +715,5 @@ function areMarksKeys(): boolean {
 	}
 }
 
-function load(): Native {
-	const { platform } = process;
-	if (platform !== 'linux') {
-		return absent(`It makes Linux system calls; this is ${platform}. Run it on Linux, or in a Linux VM or container.`);
-	}
-	const root = packageFolder();
-	if (root === undefined) return absent(bundled);
-	try {
-		const require = createRequire(import.meta.url);
-		// Looks for build/Release, what `npm run build` makes, and then for a prebuilt binary of this platform and C library.
-		const native = (require('node-gyp-build') as (directory: string) => Native)(root);
-		native.init({ systemError, areMarksKeys: areMarksKeys() });
-		return native;
-	} catch (error) {
-		return absent(`${remedyFor(root, error as Error)}\n${(error as Error).message}`, error);
-	}
-}
-
 /** The addon. Using it throws ERR_DAXKIND_NATIVE where it could not be loaded. */
-export const native: Native = load();
+export const native: Native = loadAddon((addon: Native) => addon.init({ systemError, areMarksKeys: areMarksKeys() }));

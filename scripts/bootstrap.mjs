@@ -14,9 +14,18 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isInRange, supportedNode } from './engines.mjs';
 import { nodeDirectory } from './headers.mjs';
-import { canInstall, install, installCommand, missingBuildPackages, missingTestPackages } from './packages.mjs';
-import { root, StepError, step, tool } from './steps.mjs';
+import {
+	canInstall,
+	install,
+	installCommand,
+	missingBuildPackages,
+	missingTestPackages,
+	missingVmPrograms,
+	yesHint,
+} from './packages.mjs';
+import { npm, root, StepError, step, tool } from './steps.mjs';
 
 const at = (...path) => join(root, ...path);
 const addon = at('build/Release/daxkind.node');
@@ -44,10 +53,10 @@ const isStale = {
 
 async function installDependencies() {
 	const started = new Date();
-	const npm = process.env.npm_execpath;
-	// The versions of the lock file and no others. NODE_ENV=production would leave the compiler out.
-	const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
-	const [program, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
+	// The versions of the lock file and no others. NODE_ENV=production would leave the compiler out. The scripts of the
+	// dependencies only make them a little faster, and `prepare` of this package would start another bootstrap in this one.
+	const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
+	const [program, ...first] = npm;
 	await step('dependencies (npm ci)', program, [...first, ...args]);
 	// npm leaves it alone when everything was there.
 	utimesSync(installed, started, started);
@@ -75,19 +84,20 @@ async function compileTypeScript() {
 async function buildAddon() {
 	const started = new Date();
 	const nodedir = `--nodedir=${nodeDirectory()}`;
-	await step('native addon (node-gyp)', process.execPath, [tool.nodeGyp, 'configure', 'build', nodedir]);
+	await step('native addon (node-gyp)', process.execPath, [tool.nodeGyp, 'configure', 'build', nodedir, '--jobs=max']);
 	// As above; and make leaves a binary alone that a change does not concern.
 	utimesSync(addon, started, started);
 }
 
-/** Asks the runner of the VM, which knows its own needs, what this machine lacks, and adds what tests use where it can be installed. */
+/** Asks the runner of the VM, which knows its own needs, what this machine lacks, and adds what tests use where it may be installed. */
 async function askVm() {
 	const { fileSystems, missingVmPackages } = await import('#lib/vm/index.js');
 	// Who cannot install virtiofsd could hardly use it: that needs root. The suite is worth running without.
 	return canInstall() ? [...missingVmPackages(), ...missingTestPackages()] : missingVmPackages(fileSystems);
 }
 
-async function withLock(body) {
+/** Runs a function while no other script of this folder makes anything. */
+export async function withLock(body) {
 	const lock = at('build/.bootstrap.lock');
 	mkdirSync(at('build'), { recursive: true });
 	for (let waited = false; ; ) {
@@ -125,9 +135,27 @@ function isAbandoned(lock) {
 
 function checkMachine() {
 	if (process.platform !== 'linux') throw new StepError(`daxkind needs Linux; this is ${process.platform}.`);
-	const [major, minor] = process.versions.node.split('.').map(Number);
-	if (major > 20 || (major === 20 && minor >= 19)) return;
-	throw new StepError(`daxkind needs Node 20.19 or newer; this is ${process.version}.`);
+	if (isInRange(process.versions.node, supportedNode)) return;
+	throw new StepError(`daxkind needs Node ${supportedNode}; this is ${process.version}.`);
+}
+
+/**
+ * Looks for missing packages before anything else is made, which takes a minute on a fresh clone: installs them all, or
+ * says the one command that does.
+ *
+ * @throws StepError with that command when nothing can be built without them.
+ */
+async function lookForPackages({ vm, native }) {
+	const forBuild = native && isStale.native() ? missingBuildPackages() : [];
+	const forVm = vm && process.arch === 'x64' ? missingVmPrograms() : [];
+	const missing = [...forBuild, ...forVm];
+	if (missing.length === 0) return;
+	if (canInstall() || forBuild.length > 0) await install(missing);
+	else {
+		console.log(
+			`The VM needs packages that are missing: ${forVm.join(', ')}. Fix:\n  ${installCommand(forVm)}${yesHint()}\n`,
+		);
+	}
 }
 
 /**
@@ -140,16 +168,13 @@ function checkMachine() {
  */
 export async function bootstrap({ vm = false, native = true } = {}) {
 	checkMachine();
+	await lookForPackages({ vm, native });
 	const isFresh = () => !isStale.dependencies() && !isStale.typescript() && !(native && isStale.native());
 	if (!isFresh()) {
 		await withLock(async () => {
 			if (isStale.dependencies()) await installDependencies();
 			if (isStale.typescript()) await compileTypeScript();
-			if (!native || !isStale.native()) return;
-			const missing = missingBuildPackages();
-			// With a second apt-get saved where the VM's packages are missing, too.
-			if (missing.length > 0) await install(vm && canInstall() ? [...missing, ...(await askVm())] : missing);
-			await buildAddon();
+			if (native && isStale.native()) await buildAddon();
 		});
 	}
 	return vm ? vmObstacle() : undefined;

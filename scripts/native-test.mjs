@@ -112,7 +112,7 @@ async function faults(options) {
 	});
 }
 
-/** The addon of a variant, as node-gyp-build shall find it. */
+/** The addon of a variant, as lib/addon.ts shall find it. */
 async function buildAddon(variant, flags) {
 	await build(variant, 'build/Release/daxkind.node', flags);
 	return { DAXKIND_PREBUILD: output(variant) };

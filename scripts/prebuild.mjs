@@ -1,42 +1,106 @@
-// npm run prebuilds (`prebuild` would be a hook of `build`): the stripped binary that the package ships for this platform,
-// prebuilds/linux-<arch>/, checked by loading it. `npm pack` does the same with --if-needed: a package without a binary for
-// the machine that made it would be of no use there. Headers come from this machine, as in the bootstrap; prebuildify
-// leaves build/ without a binary, so the next command builds again.
-import { createRequire } from 'node:module';
-import { relative } from 'node:path';
-import { bootstrap, isOlder } from './bootstrap.mjs';
+// npm run prebuilds (`prebuild` would be a hook of `build`): the binaries that the package ships, prebuilds/linux-<arch>/, each
+// for every Linux with glibc on which Node itself runs. Checked by reading them, and the one for this machine by loading it.
+// `--here`: only that one, which is what an install from git needs. `--if-needed`: those that are missing or older than their
+// sources, as far as this machine has compilers; `npm pack` does that. They are built in build/prebuild/, away from build/Release.
+import { copyFileSync, existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { bootstrap, isOlder, withLock } from './bootstrap.mjs';
 import { nodeDirectory } from './headers.mjs';
-import { install, missingBuildPackages } from './packages.mjs';
-import { main, root, StepError, step, tool } from './steps.mjs';
+import { canInstall, install, missingBuildPackages } from './packages.mjs';
+import { compareVersions, readBinary } from './prebuild/binary.mjs';
+import { floorSource, glibcFloor, oldLibraries } from './prebuild/glibc.mjs';
+import { hasProgram, main, root, run, StepError, step, tool } from './steps.mjs';
 
-/** The binary that a user of the package would load here, or undefined. */
-function prebuilt() {
-	process.env.PREBUILDS_ONLY = '1';
-	try {
-		return createRequire(import.meta.url)('node-gyp-build').resolve(root);
-	} catch {
-		return undefined;
-	}
+/** By architecture: what Debian calls its compilers, and the package with the one that is for another machine than this. */
+const targets = {
+	x64: { triplet: 'x86_64-linux-gnu', crossPackage: 'g++-x86-64-linux-gnu' },
+	arm64: { triplet: 'aarch64-linux-gnu', crossPackage: 'g++-aarch64-linux-gnu' },
+};
+
+const binaryOf = (arch) => join(root, `prebuilds/linux-${arch}/daxkind.glibc.node`);
+
+/** The commands of the C and the C++ compiler. A cross compiler goes through ccache if the compiler of this machine does. */
+function compilers(arch) {
+	const { CC: cc = 'gcc', CXX: cxx = 'g++' } = process.env;
+	if (arch === process.arch) return { cc, cxx };
+	const ccache = cxx.startsWith('ccache ') ? 'ccache ' : '';
+	return { cc: `${ccache}${targets[arch].triplet}-gcc`, cxx: `${ccache}${targets[arch].triplet}-g++` };
 }
 
-async function prebuild() {
-	const missing = missingBuildPackages();
-	if (missing.length > 0) await install(missing);
-	const args = ['--napi', '--strip', '--tag-libc', `--target=${process.versions.node}`];
-	// prebuildify starts node-gyp by itself; this is how node-gyp hears of an option there.
-	await step('prebuilt addon (prebuildify)', process.execPath, [tool.prebuildify, ...args], {
-		env: { npm_config_nodedir: nodeDirectory() },
+function missingPackages(arch) {
+	const isMissing = arch !== process.arch && !hasProgram(`${targets[arch].triplet}-g++`);
+	return [...missingBuildPackages(), ...(isMissing ? [targets[arch].crossPackage] : [])];
+}
+
+async function build(arch) {
+	const started = new Date();
+	const directory = join(root, `build/prebuild/linux-${arch}`);
+	mkdirSync(directory, { recursive: true });
+	const { cc, cxx } = compilers(arch);
+	const libraries = await oldLibraries(arch, cc, join(directory, 'old'));
+	const target = {
+		includes: ['../../../native/addon.gypi'],
+		sources: [relative(directory, floorSource)],
+		// Before the objects: the linker takes a function from the first library that has it. `-s` strips.
+		ldflags: ['-Wl,--no-as-needed', ...libraries, '-s'],
+	};
+	const gyp = { variables: { native: '../../../native' }, targets: [target] };
+	writeFileSync(join(directory, 'binding.gyp'), JSON.stringify(gyp, undefined, '\t'));
+	const place = [`--directory=${directory}`, `--nodedir=${nodeDirectory()}`, `--arch=${arch}`, '--jobs=max'];
+	await step(`binary for ${arch} (node-gyp)`, process.execPath, [tool.nodeGyp, 'configure', 'build', ...place], {
+		env: { CC: cc, CXX: cxx },
 	});
+	const path = binaryOf(arch);
+	mkdirSync(join(path, '..'), { recursive: true });
+	copyFileSync(join(directory, 'build/Release/daxkind.node'), path);
+	// What was edited while the compiler ran is newer than this.
+	utimesSync(path, started, started);
+}
+
+async function check(arch) {
+	const path = binaryOf(arch);
+	const name = relative(root, path);
+	const binary = readBinary(path);
+	if (binary.arch !== arch) throw new StepError(`${name} is for ${binary.arch}`);
+	if (compareVersions(binary.glibc, glibcFloor) > 0) {
+		const functions = binary.newest.join(', ');
+		throw new StepError(
+			`${name} needs glibc ${binary.glibc} instead of ${glibcFloor}, because of ${functions}.\n` +
+				'Fix: name them in scripts/prebuild/glibc.mjs if they moved, or write them in scripts/prebuild/floor.c if they are new.',
+		);
+	}
+	let loaded = '';
+	if (arch === process.arch) {
+		const script = `const exported = Object.keys(require(${JSON.stringify(path)})).length; if (exported === 0) process.exit(1)`;
+		const { status, output } = await run(process.execPath, ['-e', script], { capture: true });
+		if (status !== 0) throw new StepError(`${name} does not load, or exports nothing:\n${output}`);
+		loaded = ', loads here';
+	}
+	console.log(`${name}: glibc ${binary.glibc}${loaded}`);
+}
+
+/** Makes the binaries of these architectures. @param isIfNeeded As the option of this script. */
+async function make(architectures, isIfNeeded) {
+	for (const arch of architectures) {
+		const path = binaryOf(arch);
+		if (isIfNeeded && !isOlder(path, 'native', 'scripts/prebuild', 'scripts/prebuild.mjs')) continue;
+		const missing = missingPackages(arch);
+		if (isIfNeeded && arch !== process.arch && missing.length > 0 && !canInstall()) {
+			const state = existsSync(path) ? 'is older than its sources' : 'is not there';
+			console.error(
+				`${relative(root, path)} ${state}: this machine has no compiler for ${arch} (${missing.join(', ')})`,
+			);
+			continue;
+		}
+		if (missing.length > 0) await install(missing);
+		await build(arch);
+		await check(arch);
+	}
 }
 
 await main(async (args) => {
 	await bootstrap({ native: false });
-	const binary = prebuilt();
-	const isNeeded = binary === undefined || isOlder(binary, 'native', 'binding.gyp');
-	if (isNeeded || !args.includes('--if-needed')) await prebuild();
-	const path = prebuilt();
-	if (path === undefined) throw new StepError('prebuildify has made no binary for this platform');
-	const exported = Object.keys(createRequire(import.meta.url)(path));
-	if (exported.length === 0) throw new StepError(`${path} loads, but exports nothing`);
-	console.log(`${relative(root, path)}: loads, ${exported.length} exports`);
+	if (targets[process.arch] === undefined) throw new StepError(`daxkind is not made for ${process.arch}`);
+	const architectures = args.includes('--here') ? [process.arch] : Object.keys(targets);
+	await withLock(() => make(architectures, args.includes('--if-needed')));
 });

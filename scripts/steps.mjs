@@ -25,19 +25,23 @@ export class Interrupted extends Error {
 
 /** The path of a JavaScript program of a dependency, to be run with `process.execPath` (npx costs a second). */
 export const tool = {
+	attw: join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js'),
 	biome: join(root, 'node_modules/@biomejs/biome/bin/biome'),
 	clangFormat: join(root, 'node_modules/clang-format-node/build/cli.js'),
 	knip: join(root, 'node_modules/knip/bin/knip.js'),
 	nodeGyp: join(root, 'node_modules/node-gyp/bin/node-gyp.js'),
-	prebuildify: join(root, 'node_modules/prebuildify/bin.js'),
+	publint: join(root, 'node_modules/publint/src/cli.js'),
 	typedoc: join(root, 'node_modules/typedoc/bin/typedoc'),
 	tsc: join(root, 'node_modules/typescript/bin/tsc'),
 	vitest: join(root, 'node_modules/vitest/vitest.mjs'),
 };
 
-/** Whether a program is in the PATH. */
-export function hasProgram(name) {
-	return (process.env.PATH ?? '').split(delimiter).some((directory) => {
+/** The program and first arguments that run npm: the one that runs this script, if it does. */
+export const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
+
+/** Whether a program is in the PATH, or in one of these directories. */
+export function hasProgram(name, directories = []) {
+	return [...(process.env.PATH ?? '').split(delimiter), ...directories].some((directory) => {
 		try {
 			accessSync(join(directory || '.', name), constants.X_OK);
 			return true;

@@ -102,8 +102,8 @@ test('where the runtime does not permit it to look, as Deno, it says so, and not
 	const script = `
 		process.env = new Proxy(process.env, {
 			get(target, name) {
-				if (name !== 'PREBUILDS_ONLY') return target[name];
-				throw Object.assign(new Error('Requires env access to "PREBUILDS_ONLY"'), { name: 'NotCapable' });
+				if (name !== 'DAXKIND_PREBUILD') return target[name];
+				throw Object.assign(new Error('Requires env access to "DAXKIND_PREBUILD"'), { name: 'NotCapable' });
 			},
 		});
 		const { native } = await import(${JSON.stringify(nativeModule)});
