@@ -1,5 +1,5 @@
-// npm start: makes what is missing, then runs examples/service on this machine or, with --vm, on real DAX in the VM. The
-// other arguments are the service's.
+// npm start: makes what is missing, then runs examples/service on this machine or, with --vm, on real DAX in the VM. With --yes, root
+// installs the packages that are missing. The other arguments are the service's.
 import { bootstrap } from './bootstrap.mjs';
 import { main, run, StepError } from './steps.mjs';
 
@@ -11,8 +11,8 @@ await main(async (args) => {
 		);
 	}
 	const obstacle = await bootstrap({ vm });
-	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Run:\n  ${obstacle.command}` : ''}`);
-	const service = ['examples/service/main.mjs', ...args.filter((argument) => argument !== '--vm')];
+	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Fix:\n  ${obstacle.command}` : ''}`);
+	const service = ['examples/service/main.mjs', ...args.filter((argument) => argument !== '--vm' && argument !== '--yes')];
 	const command = vm ? ['dist/cli/main.js', 'vm', '--', process.execPath, ...service] : service;
 	const { status } = await run(process.execPath, command);
 	return status;

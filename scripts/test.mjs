@@ -1,7 +1,9 @@
 // npm test: the unit tests on this machine, then the VM suite on real DAX in one guest, then the sum of both. Arguments
-// go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`); `--project unit` or `vm` runs only that one.
+// go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`); `--project unit` or `vm` runs only that one. `--yes` lets
+// root install the packages that are missing, as CI=true does.
 import { bootstrap } from './bootstrap.mjs';
 import { parseCounts } from './counts.mjs';
+import { isCI } from './packages.mjs';
 import { shareDirectory } from './share.mjs';
 import { Interrupted, main, run, StepError, tool } from './steps.mjs';
 
@@ -32,6 +34,7 @@ function parse(args) {
 	for (let i = 0; i < args.length; i++) {
 		const match = /^--project(?:=(.*))?$/.exec(args[i]);
 		if (match) projects.add(match[1] ?? args[++i]);
+		else if (args[i] === '--yes') continue;
 		else rest.push(args[i]);
 	}
 	for (const name of projects) {
@@ -111,16 +114,22 @@ async function selectsFiles(project, args) {
 
 /** Prints a skip with its reason; where skips are forbidden (CI), counts it as a failure. */
 function skipVm({ reason, command }) {
-	const isForbidden = /^(1|true)$/.test(process.env.CI ?? '');
-	console.log(`\nVM suite ${isForbidden ? 'FAILED' : 'skipped'}: ${reason}.${command ? ` Fix:\n  ${command}` : ''}`);
-	return { passed: 0, failed: isForbidden ? 1 : 0, skipped: 0 };
+	console.log(`\nVM suite ${isCI ? 'FAILED' : 'skipped'}: ${reason}.${command ? ` Fix:\n  ${command}` : ''}`);
+	return { passed: 0, failed: isCI ? 1 : 0, skipped: 0 };
+}
+
+/** How long it takes, as CI measured it; on a fresh clone the build adds its minute. */
+function duration(projects) {
+	const minutes = (projects.has('unit') ? 10 : 0) + (projects.has('vm') ? 15 : 0);
+	return `These tests take about ${minutes} minutes on two processors; a part of them: npm test -- test/kind`;
 }
 
 await main(async (args) => {
 	const { projects, isChosen, rest } = parse(args);
+	const isFiltered = rest.length > 0;
+	if (!isFiltered) console.log(duration(projects));
 	const obstacle = await bootstrap({ vm: projects.has('vm') });
 	const results = [];
-	const isFiltered = rest.length > 0;
 	const counted = (name, counts) => {
 		if (!isFiltered && counts.passed + counts.failed === 0) {
 			console.error(`${name}: not one test was run`);
