@@ -1,10 +1,10 @@
-// npm run check: format, lint, types and unused code, for TypeScript and C++. `--fix` (npm run format) writes what a
-// program can fix. Every step runs, so that one look shows everything.
-import { readdirSync } from 'node:fs';
+// npm run check: format, lint, types and unused code, for TypeScript and C++, and what a user of the package gets. `--fix` (npm
+// run format) writes what a program can fix. Every step runs, so that one look shows everything.
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
-import { install, installCommand, missingCheckPackages } from './packages.mjs';
-import { main, root, StepError, step, tool } from './steps.mjs';
+import { install, installCommand, isCI, missingCheckPackages } from './packages.mjs';
+import { main, npm, root, StepError, step, tool } from './steps.mjs';
 
 function sources(directory, pattern) {
 	return readdirSync(join(root, directory), { recursive: true })
@@ -16,7 +16,7 @@ function sources(directory, pattern) {
 /** The steps for which this machine has the program; CI has to have all. Says how the others can be made to run. */
 async function cppSteps() {
 	const missing = missingCheckPackages();
-	if (missing.length > 0 && process.env.CI) {
+	if (missing.length > 0 && isCI) {
 		await install(missing);
 		return cppSteps();
 	}
@@ -27,6 +27,18 @@ async function cppSteps() {
 		...(missing.includes('g++') ? [] : [['warnings of C++ (-Werror)', program, ['warnings']]]),
 		...(missing.includes('clang-tidy') ? [] : [['lint of C++ (clang-tidy)', program, ['lint']]]),
 	];
+}
+
+/** Packs the package without its scripts, which would compile the addon: what is checked are its names and its types. */
+async function pack() {
+	const folder = join(root, 'build/check');
+	mkdirSync(folder, { recursive: true });
+	const [program, ...first] = npm;
+	const output = await step('package (npm pack)', program, [
+		...first,
+		...['pack', '--silent', '--ignore-scripts', '--pack-destination', folder],
+	]);
+	return join(folder, output.trim());
 }
 
 await main(async (args) => {
@@ -51,6 +63,16 @@ await main(async (args) => {
 		['types of test', tool.tsc, ['-p', join(root, 'test')]],
 		['unused code (knip)', tool.knip, fix ? ['--no-exit-code'] : []],
 	];
+	if (!fix) {
+		const tarball = await pack();
+		steps.push(['entries of the package (publint)', tool.publint, ['run', tarball, '--strict']]);
+		// An ES module is what the package is; docs/install.md says what that means in CommonJS.
+		steps.push([
+			'types of the package (attw)',
+			tool.attw,
+			[tarball, '--profile', 'esm-only', '--no-color', '--no-emoji'],
+		]);
+	}
 	const failed = [];
 	for (const [label, program, options] of steps) {
 		if (program === tool.clangFormat && cpp.length === 0) continue;
