@@ -1,0 +1,41 @@
+// Other versions of Node, and Node for another architecture, from npm: the packages `node-linux-<arch>` are what the package `node`
+// installs. They are kept in the cache folder of the VM's kernels, so that each is downloaded once.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/**
+ * Downloads a Node, unless it is in the cache, from the registry of npm's configuration. Some seconds to a minute.
+ *
+ * @param version As npm has it: 26 is the newest 26, 20.19.0 just that. The newest one is looked up each time.
+ * @returns The path of its program.
+ * @throws What npm or tar says, as when the registry cannot be reached.
+ */
+export async function nodeOf(version, arch = process.arch) {
+	const name = `node-linux-${arch}`;
+	const { stdout } = await run('npm', ['view', '--json', `${name}@${version}`, 'version']);
+	const found = [JSON.parse(stdout)].flat().at(-1);
+	// Compiled: scripts load this file before they have compiled anything.
+	const { cacheDirectory } = await import('#lib/vm/cache.js');
+	const cache = join(cacheDirectory(), 'node');
+	const folder = join(cache, `${name}-${found}`);
+	const program = join(folder, 'bin/node');
+	if (existsSync(program)) return program;
+	mkdirSync(cache, { recursive: true });
+	const draft = mkdtempSync(join(cache, 'draft-'));
+	try {
+		await run('npm', ['pack', '--silent', '--pack-destination', draft, `${name}@${found}`], { maxBuffer: 2 ** 26 });
+		const [archive] = readdirSync(draft);
+		await run('tar', ['-xzf', join(draft, archive), '-C', draft, '--strip-components=1', 'package/bin/node']);
+		rmSync(join(draft, archive));
+		renameSync(draft, folder);
+	} catch (error) {
+		rmSync(draft, { recursive: true, force: true });
+		// Another process may have been faster.
+		if (!existsSync(program)) throw error;
+	}
+	return program;
+}
