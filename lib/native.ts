@@ -485,7 +485,7 @@ export interface KindLayout {
 	unitsShift: number;
 	/**
 	 * log2 of a magazine's length in words. Its first word is the top: the newest block is at words top (segment) and top + 1
-	 * (offset), the one before at top - 2, and with a top of 0 there is none. Before the first kindRefill or kindFlush for it a
+	 * (offset), the one before at top - 2, and with a top of 0 there is none. Before the first kindRefill or kindDrain for it a
 	 * magazine is all zeros.
 	 */
 	magazineShift: number;
@@ -583,7 +583,7 @@ interface Kinds {
 	/** Puts at least one block of the class into its empty magazine. */
 	kindRefill(id: number, code: number): number;
 	/** Makes room for a block of the code in its magazine, if the cache holds such blocks at all. */
-	kindFlush(id: number, code: number): number;
+	kindDrain(id: number, code: number): number;
 	/** Takes a run of so many units; its place is in the cache's result words, see `resultPendingWord`. */
 	kindAllocateRun(id: number, units: number, alignment: number): number;
 	/** Frees a block that is in no cache. */
@@ -596,7 +596,7 @@ interface Kinds {
 	/** Makes a run shorter or longer where it is. */
 	kindResizeRun(id: number, segment: number, offset: number, units: number): number;
 	/** The same with a block of the same class in a slab that is as full or fuller, if there is one. */
-	kindTakeBetter(id: number, segment: number, offset: number): number;
+	kindTakeFuller(id: number, segment: number, offset: number): number;
 	/**
 	 * An ArrayBuffer over a part of the kind's memory, cut at its end. Its addresses stay mapped until it and its memory are garbage,
 	 * as those of a mapping; until then the blocks that this hold leaves behind when it is closed are not freed.

@@ -138,7 +138,7 @@ export class ThreadHeap {
 		// Room is made for it if the cache will hold such blocks at all.
 		const isCached = isCacheable(cache, code);
 		if (isCached && code > runCode && !isFor(cache, code)) this.#backings.retire(code);
-		const status = isCached ? native.kindFlush(id, code) : 0;
+		const status = isCached ? native.kindDrain(id, code) : 0;
 		if (status !== 0 || (isCached && push(cache, code, segment, offset))) return status;
 		return native.kindFree(id, segment, offset);
 	}
@@ -150,7 +150,7 @@ export class ThreadHeap {
 
 	/** Finds a better place for a block of a class, if there is one. It is nobody's until `take`. */
 	findBetter(code: number, segment: number, offset: number): FoundMemory | undefined {
-		return native.kindTakeBetter(this.id, segment, offset) === 0 ? this.#result(code) : undefined;
+		return native.kindTakeFuller(this.id, segment, offset) === 0 ? this.#result(code) : undefined;
 	}
 
 	/** The usable size of a block. */

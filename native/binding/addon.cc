@@ -52,7 +52,7 @@ Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
     exportPersist(env, exports);
     HoldTable* const holds = HoldTable::create(env);
     exportKindLayout(env, exports);
-    exportKindMaking(env, exports, holds);
+    exportKindLifetime(env, exports, holds);
     exportKindBlocks(env, exports, holds);
     exportKindSharing(env, exports, holds);
     exportKindStatistics(env, exports, holds);

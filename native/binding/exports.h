@@ -19,7 +19,7 @@ void exportPersist(Napi::Env env, Napi::Object exports);   // persist.cc
 
 // Of kinds; `holds` is the data of their functions.
 void exportKindLayout(Napi::Env env, Napi::Object exports);                        // kind_layout.cc
-void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* holds);      // kind_making.cc
+void exportKindLifetime(Napi::Env env, Napi::Object exports, HoldTable* holds);    // kind_lifetime.cc
 void exportKindBlocks(Napi::Env env, Napi::Object exports, HoldTable* holds);      // kind_blocks.cc
 void exportKindSharing(Napi::Env env, Napi::Object exports, HoldTable* holds);     // kind_sharing.cc
 void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* holds);  // kind_statistics.cc

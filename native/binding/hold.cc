@@ -21,7 +21,7 @@ void Hold::endWithBlocks(std::unique_ptr<Hold> hold) {
     Heap& heap = hold->kind->heap;
     // Nobody answers for the cache any more.
     heap.setWake(hold->cache.get(), nullptr, nullptr);
-    heap.answer(hold->cache.get());
+    heap.serveReclaim(hold->cache.get());
     heap.empty(hold->cache.get());
     const std::shared_ptr<OwnedBlocks> blocks = std::move(hold->blocks);
     blocks->keep(std::move(hold));
@@ -56,7 +56,7 @@ void HoldTable::listen(napi_env env, Hold* hold) {
     if (loopCall_ == nullptr) {
         loopCall_ = LoopCall::create(env, [this](napi_env) {
             for (const auto& [id, at] : holds_) {
-                if (at->isWoken.exchange(false)) at->kind->heap.answer(at->cache.get());
+                if (at->isWoken.exchange(false)) at->kind->heap.serveReclaim(at->cache.get());
             }
         });
     }

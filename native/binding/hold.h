@@ -19,7 +19,7 @@ struct Hold {
     // Goes before the blocks: those of the last hold go with the kind.
     std::shared_ptr<Kind> kind;
     std::shared_ptr<ThreadCache> cache;
-    // Has this thread answer the heap, soon.
+    // Has this thread serve what the heap asks of it, soon.
     std::shared_ptr<LoopCall> loopCall;
     // The heap has something to ask of this thread; set under the heap's lock.
     std::atomic<bool> isWoken{false};
@@ -70,7 +70,7 @@ class HoldTable {
     HoldTable() = default;
     // At the end of the environment: no script runs any more, and no operation that Node knows of.
     ~HoldTable();
-    // Lets other threads ask the hold's owner to answer.
+    // Lets other threads ask the hold's owner for what its cache holds.
     void listen(napi_env env, Hold* hold);
 
     std::unordered_map<int64_t, std::unique_ptr<Hold>> holds_;

@@ -28,13 +28,13 @@ napi_value refill(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? -EBADF : at->kind->heap.refill(at->cache.get(), code));
 }
 
-// kindFlush(id, code)
-napi_value flush(napi_env env, napi_callback_info info) {
+// kindDrain(id, code)
+napi_value drain(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 2);
     Hold* const at = call.hold();
     const uint32_t code = call.code();
     if (call.isRefused()) return nullptr;
-    return number(env, at == nullptr ? -EBADF : at->kind->heap.flush(at->cache.get(), code));
+    return number(env, at == nullptr ? -EBADF : at->kind->heap.drain(at->cache.get(), code));
 }
 
 // kindAllocateRun(id, units, alignment)
@@ -88,8 +88,8 @@ napi_value resizeRun(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? -EBADF : at->kind->heap.resizeRun(at->cache.get(), place, units));
 }
 
-// kindTakeBetter(id, segment, offset)
-napi_value takeBetter(napi_env env, napi_callback_info info) {
+// kindTakeFuller(id, segment, offset)
+napi_value takeFuller(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 3);
     Hold* const at = call.hold();
     const uint64_t place = call.place();
@@ -97,7 +97,7 @@ napi_value takeBetter(napi_env env, napi_callback_info info) {
     if (at == nullptr) return number(env, -EBADF);
     at->freePending();
     uint64_t better;
-    const int error = at->kind->heap.takeBetter(at->cache.get(), place, &better);
+    const int error = at->kind->heap.takeFuller(at->cache.get(), place, &better);
     if (error == 0) putResult(at, better);
     return number(env, error);
 }
@@ -158,12 +158,12 @@ napi_value collectedWindow(napi_env env, napi_callback_info info) {
 void exportKindBlocks(Napi::Env env, Napi::Object exports, HoldTable* holds) {
     exportFunctions(env, exports,
                     {{"kindRefill", refill},
-                     {"kindFlush", flush},
+                     {"kindDrain", drain},
                      {"kindAllocateRun", allocateRun},
                      {"kindFree", freeBlock},
                      {"kindFreeRaw", freeRaw},
                      {"kindResizeRun", resizeRun},
-                     {"kindTakeBetter", takeBetter},
+                     {"kindTakeFuller", takeFuller},
                      {"kindWindow", window},
                      {"kindCollectedWindow", collectedWindow}},
                     holds);

@@ -45,17 +45,17 @@ napi_value attach(napi_env env, napi_callback_info info) {
     return call.holds().attach(env, std::move(kind));
 }
 
-// kindReference(id, segment, offset, length, zone, sort): the generation of a block that had none
+// kindReference(id, segment, offset, length, redZone, sort): the generation of a block that had none
 napi_value reference(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 6);
     Hold* const at = call.hold();
     const uint64_t place = call.place();
     const uint64_t length = call.uint64("length");
-    const uint32_t zone = call.uint32("zone");
+    const uint32_t redZone = call.uint32("redZone");
     const ReferenceSort sort = call.referenceSort();
     if (call.isRefused()) return nullptr;
     if (at == nullptr) return number(env, -EBADF);
-    return number(env, static_cast<double>(at->kind->heap.reference(place, length, zone, sort)));
+    return number(env, static_cast<double>(at->kind->heap.reference(place, length, redZone, sort)));
 }
 
 // kindShareBlock(id, segment, offset, generation): 0, or -ESTALE
@@ -79,7 +79,7 @@ napi_value relength(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? -EBADF : at->kind->heap.relength(place, generation, length));
 }
 
-// kindDereference(id, segment, offset, generation): [code, units, length, zone], or undefined if it is stale
+// kindDereference(id, segment, offset, generation): [code, units, length, redZone], or undefined if it is stale
 napi_value dereference(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 4);
     Hold* const at = call.hold();
@@ -93,7 +93,7 @@ napi_value dereference(napi_env env, napi_callback_info info) {
     napi_value result;
     napi_create_array_with_length(env, 4, &result);
     const double values[] = {static_cast<double>(code), static_cast<double>(units),
-                             static_cast<double>(reference.length), static_cast<double>(reference.zone)};
+                             static_cast<double>(reference.length), static_cast<double>(reference.redZone)};
     for (uint32_t i = 0; i < 4; i++) napi_set_element(env, result, i, number(env, values[i]));
     return result;
 }

@@ -33,7 +33,7 @@ Napi::Object placeObject(Napi::Env env, const LostPlace& place, uint64_t firstHa
     if (place.sort == LostPlace::Sort::kReferenced) {
         object["isShared"] = place.reference.sort == ReferenceSort::kShared;
         object["generation"] = static_cast<double>(place.reference.generation);
-        object["zone"] = place.reference.zone;
+        object["zone"] = place.reference.redZone;
         object["bytes"] = static_cast<double>(place.reference.length);
     }
     if (place.sort == LostPlace::Sort::kRaw) object["handle"] = static_cast<double>(place.handle(firstHandle));

@@ -80,7 +80,7 @@ int CommitMap::withoutLock(HeapLock& lock, Granules range, Pace* pace, Call call
     const auto time = std::chrono::steady_clock::now() - start;
     lock.lock();
     // Several threads may be in such calls.
-    pace->took(length, time);
+    pace->note(length, time);
     return error;
 }
 
@@ -107,7 +107,7 @@ bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
     // Who backs memory is done some time; who gives it back may not be, where a page is pinned.
     bool isFree = false;
     do isFree = unclaimed_.wait_for(lock, kPatience, [this, granule] { return !isClaimed(granule); });
-    while (!isFree && giving_ == 0);
+    while (!isFree && scavenging_ == 0);
     return isFree;
 }
 
@@ -137,9 +137,9 @@ int CommitMap::commitClaimed(HeapLock& lock, Granules range) {
 uint64_t CommitMap::decommitClaimed(HeapLock& lock, Granules range) {
     book(range, false);
     claim(range, true);
-    giving_++;
+    scavenging_++;
     const int error = punch(lock, range);
-    giving_--;
+    scavenging_--;
     claim(range, false);
     return error == 0 ? (range.to - range.from) * kCommitGranule : 0;
 }
@@ -213,7 +213,7 @@ void CommitMap::markFreed(ByteRange range, ByteRange whole, uint32_t idleMs) {
 
 uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
     if (!isElastic_) return 0;
-    const uint64_t unit = region_->givingUnit();
+    const uint64_t unit = region_->decommitUnit();
     const uint64_t first = up(range.from, unit) * (unit / kCommitGranule);
     const uint64_t last = std::min(range.to / unit * (unit / kCommitGranule), usedChunks_ * kGranulesPerChunk);
     const auto isBacked = [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); };
@@ -228,8 +228,8 @@ uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
     return found.from < found.to ? decommitClaimed(lock, found) : 0;
 }
 
-GivingStep CommitMap::decay(HeapLock& lock, uint32_t ageMs) {
-    if (!isElastic_ || !hasDirtyChunks()) return {0, GivingStep::kNever};
+ScavengeStep CommitMap::decay(HeapLock& lock, uint32_t ageMs) {
+    if (!isElastic_ || !hasDirtyChunks()) return {0, ScavengeStep::kNever};
     const uint32_t now = coarseMs();
     const auto isDue = [this, now, ageMs](uint64_t chunk) {
         const uint32_t since = chunks_[chunk].freeSince;
@@ -253,8 +253,8 @@ GivingStep CommitMap::decay(HeapLock& lock, uint32_t ageMs) {
     if (decayAt_ < usedChunks_ && dirtyChunks_ > 0) return {0, 0};
     decayAt_ = 0;
     const uint32_t soonest = std::min(soonestMs_, ageMs);
-    soonestMs_ = GivingStep::kNever;
-    return {0, hasDirtyChunks() ? std::max(soonest, 1u) : GivingStep::kNever};
+    soonestMs_ = ScavengeStep::kNever;
+    return {0, hasDirtyChunks() ? std::max(soonest, 1u) : ScavengeStep::kNever};
 }
 
 bool CommitMap::holdsStray() const {

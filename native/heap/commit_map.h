@@ -38,7 +38,7 @@ struct ByteRange {
 };
 
 // What a bounded step of giving back storage has done.
-struct GivingStep {
+struct ScavengeStep {
     static constexpr uint32_t kNever = UINT32_MAX;
     uint64_t bytes;     // Given back.
     uint32_t nextInMs;  // When there is more to do: 0, now; kNever, when something else becomes free.
@@ -61,7 +61,7 @@ class CommitMap {
     void markFreed(ByteRange range, ByteRange whole, uint32_t idleMs);
 
     // Gives back a stretch of the chunks that have been free for at least `ageMs`, and says when to come again.
-    GivingStep decay(HeapLock& lock, uint32_t ageMs);
+    ScavengeStep decay(HeapLock& lock, uint32_t ageMs);
     // Gives back the first backed stretch inside a range that is free, of at most `most` bytes. Returns bytes; 0: there
     // is none.
     uint64_t decommit(HeapLock& lock, ByteRange range, uint64_t most);
@@ -83,7 +83,7 @@ class CommitMap {
     // Whether some whole chunk is free and still backed, so that decay() will have work.
     bool hasDirtyChunks() const { return dirtyChunks_ > 0 && !keeps_; }
     // Whether storage is being given back just now.
-    bool isGiving() const { return giving_ > 0; }
+    bool isScavenging() const { return scavenging_ > 0; }
     // How many system calls have given back storage, or failed to.
     uint64_t punches() const { return punches_; }
 
@@ -129,12 +129,12 @@ class CommitMap {
     // How much one system call backs or gives back: others wait for its claim, and for the kernel's lock of the file.
     Pace commitPace_{kChunkSize, 512 * kChunkSize};
     Pace punchPace_{kChunkSize, 512 * kChunkSize};
-    uint64_t claimedFrom_ = UINT64_MAX;        // All granules from here on are claimed.
-    uint64_t decayAt_ = 0;                     // The chunk that decay() goes on from.
-    uint32_t soonestMs_ = GivingStep::kNever;  // When the first chunk is due of those that it has passed.
+    uint64_t claimedFrom_ = UINT64_MAX;          // All granules from here on are claimed.
+    uint64_t decayAt_ = 0;                       // The chunk that decay() goes on from.
+    uint32_t soonestMs_ = ScavengeStep::kNever;  // When the first chunk is due of those that it has passed.
     uint64_t punches_ = 0;
-    uint32_t giving_ = 0;     // System calls under way.
-    bool hasFailed_ = false;  // A system call has failed since the last sweep.
+    uint32_t scavenging_ = 0;  // System calls under way.
+    bool hasFailed_ = false;   // A system call has failed since the last sweep.
     std::condition_variable unclaimed_;
     std::vector<ByteRange> bad_;
 

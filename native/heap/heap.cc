@@ -70,28 +70,28 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
     HeapLock lock(mutex_);
     adjust(cache, kRunCode);
     // In a kind that callers hold nothing of, what is cached shall not stand in the way of long blocks.
-    if (units > runs_.totalUnits() / 64 && takenBytes_ < capacity_ / 16 && isDrained()) flushAllLocked(cache);
+    if (units > runs_.totalUnits() / 64 && takenBytes_ < capacity_ / 16 && isDrained()) drainAllLocked(cache);
     uint32_t start;
     int error = runs_.allocate(lock, units, alignment, &start);
     if (error != 0 && reclaim(lock, cache, error)) error = runs_.allocate(lock, units, alignment, &start);
     if (error == -EBUSY) return -ENOMEM;
     if (error != 0) {
         const bool isCode = hasCode(units) && alignment <= 1ull << runs_.unitShift();
-        if (error == -ENOMEM && isCode) starve(cache, codeOfRun(units));
+        if (error == -ENOMEM && isCode) bypassCaches(cache, codeOfRun(units));
         return error;
     }
-    *offset = tookRun(cache, start, units);
+    *offset = noteTakenRun(cache, start, units);
     if (alignment <= kSizeQuantum) cacheRuns(cache, units);
     return 0;
 }
 
-uint64_t Heap::tookRun(ThreadCache* cache, uint32_t start, uint32_t units) {
+uint64_t Heap::noteTakenRun(ThreadCache* cache, uint32_t start, uint32_t units) {
     runs_.tagLarge(start, units);
     if (places_.owners.isOpen()) places_.owners[numberOfUnit(start)] = static_cast<uint16_t>(cache->owner);
     const uint64_t bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     takenRuns_++;
     takenRunBytes_ += bytes;
-    took(cache, bytes);
+    noteTaken(cache, bytes);
     return static_cast<uint64_t>(start) << runs_.unitShift();
 }
 
@@ -145,7 +145,7 @@ int Heap::resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units) {
     if (units > had) {
         const uint64_t more = static_cast<uint64_t>(units - had) << runs_.unitShift();
         takenRunBytes_ += more;
-        took(cache, more);
+        noteTaken(cache, more);
     } else {
         const uint64_t less = static_cast<uint64_t>(had - units) << runs_.unitShift();
         takenRunBytes_ -= less;
@@ -156,20 +156,20 @@ int Heap::resizeRun(ThreadCache* cache, uint64_t offset, uint32_t units) {
     return 0;
 }
 
-int Heap::takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better) {
+int Heap::takeFuller(ThreadCache* cache, uint64_t offset, uint64_t* better) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint32_t sizeClass = slabs_.classAt(offset);
     if (sizeClass == SlabAllocator::kNone) return -ENOENT;
-    const int error = slabs_.takeBetter(cache->owner, offset, better);
-    if (error == 0) took(cache, classSize(sizeClass));
+    const int error = slabs_.takeFuller(cache->owner, offset, better);
+    if (error == 0) noteTaken(cache, classSize(sizeClass));
     return error;
 }
 
 // ---- References -----------------------------------------------------------------------------------------------------
 
-uint64_t Heap::reference(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort) {
+uint64_t Heap::reference(uint64_t offset, uint64_t length, uint32_t redZone, ReferenceSort sort) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return references_.add(offset, length, zone, sort);
+    return references_.add(offset, length, redZone, sort);
 }
 
 int Heap::share(uint64_t offset, uint64_t generation) {
@@ -184,7 +184,7 @@ int Heap::conceal(uint64_t offset, uint64_t generation, uint64_t* concealed) {
     const Reference* const found = references_.find(offset, generation);
     if (found == nullptr) return -ESTALE;
     const Reference was = *found;
-    *concealed = references_.add(offset, was.length, was.zone, ReferenceSort::kShared);
+    *concealed = references_.add(offset, was.length, was.redZone, ReferenceSort::kShared);
     return 0;
 }
 
@@ -258,13 +258,13 @@ bool Heap::awaitDecay(HeapLock& lock) {
     if (!isDecayUrgent_) return true;
     const CommitMap& storage = runs_.storage();
     return decayed_.wait_for(lock, kSettling, [this, &storage] {
-        return !isDecayUrgent_ || (!storage.hasDirtyChunks() && !storage.isGiving());
+        return !isDecayUrgent_ || (!storage.hasDirtyChunks() && !storage.isScavenging());
     });
 }
 
 uint32_t Heap::restCaches() {
     const uint32_t now = coarseMs();
-    uint32_t soonest = GivingStep::kNever;
+    uint32_t soonest = ScavengeStep::kNever;
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
         if (!cache->isAwake || cache->isToRest || cache->wake == nullptr) continue;
         const uint32_t since = now - cache->awakeSince;
@@ -278,15 +278,15 @@ uint32_t Heap::restCaches() {
     return soonest;
 }
 
-GivingStep Heap::decay(bool isUrgent) {
+ScavengeStep Heap::decay(bool isUrgent) {
     HeapLock lock(mutex_);
-    GivingStep step = runs_.storage().decay(lock, decayMs_);
+    ScavengeStep step = runs_.storage().decay(lock, decayMs_);
     if (isUrgent) {
-        if (step.nextInMs != 0) step.nextInMs = GivingStep::kNever;
+        if (step.nextInMs != 0) step.nextInMs = ScavengeStep::kNever;
         isDecayUrgent_ = step.nextInMs == 0;
     } else {
         step.nextInMs = std::min(step.nextInMs, restCaches());
-        isDecaying_ = step.nextInMs != GivingStep::kNever;
+        isDecaying_ = step.nextInMs != ScavengeStep::kNever;
     }
     if (isDecayUrgent_) return step;
     waitsInVain_ = 0;
@@ -296,7 +296,7 @@ GivingStep Heap::decay(bool isUrgent) {
 
 void Heap::gather(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    flushAllLocked(cache);
+    drainAllLocked(cache);
 }
 
 uint64_t Heap::purge(ThreadCache* cache) {
@@ -308,7 +308,7 @@ uint64_t Heap::purge(ThreadCache* cache) {
 
 void Heap::empty(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    flushAllLocked(cache);
+    drainAllLocked(cache);
     startDecay();
 }
 

@@ -109,7 +109,7 @@ class Heap {
     bool close();
     // Other threads may join from now on: makes the tables that only then are needed. 0 or -ENOMEM.
     int expectOthers();
-    // How others make the owner of the cache call answer(): `wake`, under the heap's lock.
+    // How others make the owner of the cache call serveReclaim(): `wake`, under the heap's lock.
     void setWake(ThreadCache* cache, void (*wake)(void*), void* data);
     // The owner's pressure word is set when callers and caches hold so many bytes.
     void watch(ThreadCache* cache, uint64_t bytes);
@@ -118,9 +118,9 @@ class Heap {
     int refill(ThreadCache* cache, uint32_t code);
     // Makes room in a full magazine for a block of `code`: gives half of a class's blocks back, or all runs of a
     // magazine (which from then on is for that code). 0, or -EINVAL when a block in it was not one.
-    int flush(ThreadCache* cache, uint32_t code);
+    int drain(ThreadCache* cache, uint32_t code);
     // Another thread needs what the cache holds, or it has held it for long; called by the cache's own thread.
-    void answer(ThreadCache* cache);
+    void serveReclaim(ThreadCache* cache);
 
     // Takes a run of `units` at an aligned address. 0, -ENOMEM or the region's error.
     int allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset);
@@ -130,14 +130,14 @@ class Heap {
     int free(ThreadCache* cache, uint64_t offset);
     // Takes a block of the same class in another slab that is as full, or fuller; the content is the caller's to move.
     // -ENOENT when the block is in its best place already, or is a run.
-    int takeBetter(ThreadCache* cache, uint64_t offset, uint64_t* better);
+    int takeFuller(ThreadCache* cache, uint64_t offset, uint64_t* better);
     // Takes back the raw handle of the place of that number, whose state is `out`, and frees its block, which may be
     // another thread's. The block is filled with the byte `fill` first, unless that is negative. -EINVAL if the handle
     // is not out.
     int freeRaw(ThreadCache* cache, uint64_t number, uint16_t out, int fill);
 
     // Gives a block that has none a generation.
-    uint64_t reference(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort);
+    uint64_t reference(uint64_t offset, uint64_t length, uint32_t redZone, ReferenceSort sort);
     // All threads may know the block of that generation from now on. -ESTALE if it has been freed.
     int share(uint64_t offset, uint64_t generation);
     // Its generation is another one from now on, which nobody but the caller knows. -ESTALE if it has been freed.
@@ -157,7 +157,7 @@ class Heap {
     void setDecay(void (*wake)(void*, uint32_t inMs), void* data);
     // One step of giving back the chunks that have been free for long: one system call, without the lock. To be called
     // again in `nextInMs`; what is urgent, no more once nothing is left to do at once.
-    GivingStep decay(bool isUrgent = false);
+    ScavengeStep decay(bool isUrgent = false);
     // As empty, before a purge: what becomes free by this is left for that, and counted there.
     void gather(ThreadCache* cache);
     // Gives back all that is free. Returns bytes.
@@ -196,15 +196,15 @@ class Heap {
 
   private:
     int refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass);
-    int flushLocked(ThreadCache* cache, uint32_t magazine, uint32_t count);
-    int flushRunsLocked(ThreadCache* cache);
+    int drainLocked(ThreadCache* cache, uint32_t magazine, uint32_t count);
+    int drainRunsLocked(ThreadCache* cache);
     // Makes room in the cache for a run of so many units.
-    int flushRunsFor(ThreadCache* cache, uint32_t units);
+    int drainRunsFor(ThreadCache* cache, uint32_t units);
     // The magazine, which has no blocks of another length, is for runs of that code from now on.
     void assign(ThreadCache* cache, uint32_t code);
-    int flushForRuns(ThreadCache* cache, uint32_t code);
+    int drainForRuns(ThreadCache* cache, uint32_t code);
     // Gives everything in the cache back, and slabs that are kept empty.
-    int flushAllLocked(ThreadCache* cache);
+    int drainAllLocked(ThreadCache* cache);
     int freeLocked(uint64_t offset);
     void loseUnits(uint32_t from, uint32_t to, std::vector<LostPlace>* places);
     // The block, of that code, is to come to the heap when it is freed.
@@ -233,9 +233,9 @@ class Heap {
     // Puts a few more runs of a length into the cache, which has been found empty of those again.
     void cacheRuns(ThreadCache* cache, uint32_t units);
     // Tags and books a run that has been taken. Where it begins, in bytes.
-    uint64_t tookRun(ThreadCache* cache, uint32_t start, uint32_t units);
+    uint64_t noteTakenRun(ThreadCache* cache, uint32_t start, uint32_t units);
     // Books bytes that have been taken out of slabs and runs.
-    void took(ThreadCache* cache, uint64_t bytes);
+    void noteTaken(ThreadCache* cache, uint64_t bytes);
     void noteFreed();
     // Sees to it that decay() is called when there is something to do for it.
     void startDecay();
@@ -253,10 +253,10 @@ class Heap {
     void adjust(ThreadCache* cache, uint32_t code);
     // It holds nothing from now on, until its thread needs the heap again.
     void rest(ThreadCache* cache);
-    void starve(ThreadCache* cache, uint32_t code);
+    void bypassCaches(ThreadCache* cache, uint32_t code);
 
     std::mutex mutex_;
-    std::condition_variable answered_;
+    std::condition_variable reclaimServed_;
     Region* region_ = nullptr;
     RunAllocator runs_;
     Places places_;

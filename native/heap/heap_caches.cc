@@ -56,13 +56,13 @@ int Heap::attach(ThreadCache* cache) {
     caches_ = cache;
     for (uint32_t index = 0; index < kMagazines; index++) cache->bar(index, doomedIn_[index] > 0);
     // While others do not ask for what has failed, nothing may be freed without their noticing.
-    cache->isStarved = failing_;
+    cache->isBypassed = failing_;
     return 0;
 }
 
 void Heap::detach(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    flushAllLocked(cache);
+    drainAllLocked(cache);
     startDecay();
     for (ThreadCache** at = &caches_; *at != nullptr; at = &(*at)->next) {
         if (*at != cache) continue;
@@ -70,7 +70,7 @@ void Heap::detach(ThreadCache* cache) {
         break;
     }
     rest(cache);
-    answered_.notify_all();
+    reclaimServed_.notify_all();
 }
 
 bool Heap::leave(ThreadCache* cache) {
@@ -104,32 +104,32 @@ void Heap::watch(ThreadCache* cache, uint64_t bytes) {
 }
 
 void Heap::adjust(ThreadCache* cache, uint32_t code) {
-    if (cache->isAsked) {
-        cache->isAsked = false;
-        flushAllLocked(cache);
-        answered_.notify_all();
+    if (cache->isReclaimRequested) {
+        cache->isReclaimRequested = false;
+        drainAllLocked(cache);
+        reclaimServed_.notify_all();
     }
     if (cache->isPressed && takenBytes_ < cache->pressureBytes / 16 * 15) cache->isPressed = false;
-    if (cache->isStarved) {
+    if (cache->isBypassed) {
         // Enough is free again for what caches hold, of everything or of this class.
         const bool hasUnits = runs_.freeUnits() > runs_.totalUnits() / 64;
         const ClassStats* const stats = code < kSlabClasses ? &slabs_.stats(code) : nullptr;
         const bool hasSlots =
             stats != nullptr && (stats->slots - stats->taken) * uint64_t{classSize(code)} > capacity_ / 64;
         if (!hasUnits && !hasSlots) return;
-        cache->isStarved = false;
-        cache->tunedFor = 0;
+        cache->isBypassed = false;
+        cache->limitsFor = 0;
         noteFreed();
     }
     if (!cache->isAwake) {
         cache->isAwake = true;
         awakeCount_++;
         cache->awakeSince = coarseMs();
-        cache->tunedFor = 0;
+        cache->limitsFor = 0;
     }
-    if (cache->tunedFor == awakeCount_) return;
-    cache->tunedFor = awakeCount_;
-    cache->tune(capacity_ * kWholeShares / std::max(awakeCount_, kWholeShares), runs_.unitShift());
+    if (cache->limitsFor == awakeCount_) return;
+    cache->limitsFor = awakeCount_;
+    cache->setLimits(capacity_ * kWholeShares / std::max(awakeCount_, kWholeShares), runs_.unitShift());
 }
 
 void Heap::rest(ThreadCache* cache) {
@@ -137,11 +137,11 @@ void Heap::rest(ThreadCache* cache) {
     cache->isAwake = false;
 }
 
-void Heap::starve(ThreadCache* cache, uint32_t code) {
+void Heap::bypassCaches(ThreadCache* cache, uint32_t code) {
     // What is freed from now on goes to the heap itself, in every thread, so that none of it goes unnoticed.
     for (ThreadCache* each = caches_; each != nullptr; each = each->next) {
-        if (!each->isStarved) each->tune(0, runs_.unitShift());
-        each->isStarved = true;
+        if (!each->isBypassed) each->setLimits(0, runs_.unitShift());
+        each->isBypassed = true;
     }
     cache->fail(code);
     failing_ = true;
@@ -153,7 +153,7 @@ void Heap::noteFreed() {
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) cache->forgetFailures();
 }
 
-void Heap::took(ThreadCache* cache, uint64_t bytes) {
+void Heap::noteTaken(ThreadCache* cache, uint64_t bytes) {
     takenBytes_ += bytes;
     highWater_ = std::max(highWater_, takenBytes_);
     if (takenBytes_ < cache->pressureBytes || cache->isPressed) return;
@@ -172,7 +172,7 @@ int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     if (error != 0) return error;
     // The one at the lowest address is taken first.
     for (uint32_t i = 0; i < count; i++) setEntry(cache->entry(sizeClass, i), offsets[i]);
-    took(cache, uint64_t{count} * classSize(sizeClass));
+    noteTaken(cache, uint64_t{count} * classSize(sizeClass));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * count);
     return 0;
 }
@@ -185,7 +185,7 @@ int Heap::refill(ThreadCache* cache, uint32_t code) {
     int error = refillLocked(lock, cache, code);
     if (error != 0 && reclaim(lock, cache, error)) error = refillLocked(lock, cache, code);
     if (error == -EBUSY) return -ENOMEM;
-    if (error == -ENOMEM) starve(cache, code);
+    if (error == -ENOMEM) bypassCaches(cache, code);
     startDecay();
     return error;
 }
@@ -204,7 +204,7 @@ int Heap::freeEntry(const ThreadCache::Word* entry) {
 }
 
 // Gives the `count` blocks back that have been in the magazine for longest.
-int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
+int Heap::drainLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
     ThreadCache::Word* const magazine = cache->magazine(index);
     int status = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -220,21 +220,21 @@ int Heap::flushLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
     return status;
 }
 
-int Heap::flushRunsLocked(ThreadCache* cache) {
+int Heap::drainRunsLocked(ThreadCache* cache) {
     int status = 0;
     for (uint32_t index = kRunCode; index < kMagazines; index++) {
         const uint32_t count = cache->blocks(index);
-        const int error = count == 0 ? 0 : flushLocked(cache, index, count);
+        const int error = count == 0 ? 0 : drainLocked(cache, index, count);
         if (error != 0) status = error;
     }
     return status;
 }
 
-int Heap::flushAllLocked(ThreadCache* cache) {
-    int status = flushRunsLocked(cache);
+int Heap::drainAllLocked(ThreadCache* cache) {
+    int status = drainRunsLocked(cache);
     for (uint32_t index = 0; index < kSlabClasses; index++) {
         const uint32_t count = cache->blocks(index);
-        const int error = count == 0 ? 0 : flushLocked(cache, index, count);
+        const int error = count == 0 ? 0 : drainLocked(cache, index, count);
         if (error != 0) status = error;
     }
     slabs_.releaseEmpty();
@@ -256,13 +256,13 @@ void Heap::cacheRuns(ThreadCache* cache, uint32_t units) {
     const int32_t want = std::min({magazine[kMagazineLimit] / 4, room / static_cast<int32_t>(units), kFurtherRuns});
     int32_t count = 0;
     for (uint32_t start; count < want && runs_.takeIfCommitted(units, &start); count++) {
-        setEntry(cache->entry(index, static_cast<uint32_t>(count)), tookRun(cache, start, units));
+        setEntry(cache->entry(index, static_cast<uint32_t>(count)), noteTakenRun(cache, start, units));
     }
     magazine[kMagazineTop] = 2 * count;
     cache->word(kCachedUnitsWord) += count * static_cast<int32_t>(units);
 }
 
-int Heap::flushRunsFor(ThreadCache* cache, uint32_t units) {
+int Heap::drainRunsFor(ThreadCache* cache, uint32_t units) {
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord));
     int status = 0;
     while (static_cast<uint32_t>(cache->word(kCachedUnitsWord)) + units > most) {
@@ -272,7 +272,7 @@ int Heap::flushRunsFor(ThreadCache* cache, uint32_t units) {
         }
         const uint32_t blocks = cache->blocks(fullest);
         if (blocks == 0) break;
-        const int error = flushLocked(cache, fullest, (blocks + 1) / 2);
+        const int error = drainLocked(cache, fullest, (blocks + 1) / 2);
         if (error != 0) status = error;
     }
     return status;
@@ -288,7 +288,7 @@ void Heap::assign(ThreadCache* cache, uint32_t code) {
 }
 
 // Makes room in a magazine of runs. What it holds of another length goes, and it is for this one from now on.
-int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
+int Heap::drainForRuns(ThreadCache* cache, uint32_t code) {
     const uint32_t index = magazineOf(code);
     const ThreadCache::Word* const magazine = cache->magazine(index);
     const uint32_t blocks = cache->blocks(index);
@@ -297,19 +297,19 @@ int Heap::flushForRuns(ThreadCache* cache, uint32_t code) {
         count = blocks;
     else if (magazine[kMagazineTop] + 2 > magazine[kMagazineLimit])
         count = (blocks + 1) / 2;
-    const int status = flushLocked(cache, index, count);
-    const int error = flushRunsFor(cache, unitsOf(code));
+    const int status = drainLocked(cache, index, count);
+    const int error = drainRunsFor(cache, unitsOf(code));
     assign(cache, code);
     return error != 0 ? error : status;
 }
 
-int Heap::flush(ThreadCache* cache, uint32_t code) {
+int Heap::drain(ThreadCache* cache, uint32_t code) {
     if (code >= kSlabClasses && unitsOf(code) == 0) return -EINVAL;
     HeapLock lock(mutex_);
     adjust(cache, code);
     cache->use(magazineOf(code));
     const int status =
-        code < kRunCode ? flushLocked(cache, code, (cache->blocks(code) + 1) / 2) : flushForRuns(cache, code);
+        code < kRunCode ? drainLocked(cache, code, (cache->blocks(code) + 1) / 2) : drainForRuns(cache, code);
     settle(lock);
     return status;
 }
@@ -317,39 +317,39 @@ int Heap::flush(ThreadCache* cache, uint32_t code) {
 bool Heap::reclaim(HeapLock& lock, ThreadCache* cache, int error) {
     const uint64_t taken = takenBytes_;
     const uint64_t free = runs_.freeUnits();
-    flushAllLocked(cache);
+    drainAllLocked(cache);
     const bool hasGiven = takenBytes_ != taken || runs_.freeUnits() != free;
     // Where nothing has been freed since the last time, others have been asked then.
     if (runs_.knewFailure() || (error != -ENOMEM && !isOutOfRoom(error))) return hasGiven;
     bool isAsking = false;
     for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
         // Who has not answered yet is busy; it will, and is not waited for a second time.
-        if (other == cache || other->isAsked || other->wake == nullptr || isEmpty(other)) continue;
-        other->isAsked = true;
+        if (other == cache || other->isReclaimRequested || other->wake == nullptr || isEmpty(other)) continue;
+        other->isReclaimRequested = true;
         other->wake(other->wakeData);
         isAsking = true;
     }
     if (!isAsking) return hasGiven;
-    answered_.wait_for(lock, kPatience, [this, cache] {
+    reclaimServed_.wait_for(lock, kPatience, [this, cache] {
         for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
-            if (other != cache && other->isAsked) return false;
+            if (other != cache && other->isReclaimRequested) return false;
         }
         return true;
     });
     return true;
 }
 
-void Heap::answer(ThreadCache* cache) {
+void Heap::serveReclaim(ThreadCache* cache) {
     const std::lock_guard<std::mutex> lock(mutex_);
     adjust(cache, kRunCode);
     if (cache->isToRest) {
         cache->isToRest = false;
         rest(cache);
         runs_.setIdle(restMs_);
-        flushAllLocked(cache);
+        drainAllLocked(cache);
         runs_.setIdle(0);
         // The next block that is freed, or asked for, comes to the heap, and wakes the cache.
-        cache->tune(0, runs_.unitShift());
+        cache->setLimits(0, runs_.unitShift());
     }
     startDecay();
 }

@@ -140,7 +140,7 @@ std::vector<LostPlace> Heap::lose(uint64_t offset, uint64_t length) {
     // What is cached of it is to come back, and nothing of it is to be handed out.
     if (doomed_.empty()) return places;
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
-        cache->isAsked = true;
+        cache->isReclaimRequested = true;
         if (cache->wake != nullptr) cache->wake(cache->wakeData);
     }
     return places;

@@ -20,17 +20,17 @@ enum class ReferenceSort : uint32_t {
 // A block as other threads know it.
 struct Reference {
     uint64_t generation;
-    uint64_t length;  // Bytes of the Buffer.
-    uint32_t zone;    // The Buffer begins this many bytes behind the block's start (a red zone of debug mode).
+    uint64_t length;   // Bytes of the Buffer.
+    uint32_t redZone;  // The Buffer begins this many bytes behind the block's start (a red zone of debug mode).
     ReferenceSort sort;
 };
 
 class References {
   public:
     // A new reference to a block that has none: its generation.
-    uint64_t add(uint64_t offset, uint64_t length, uint32_t zone, ReferenceSort sort) {
+    uint64_t add(uint64_t offset, uint64_t length, uint32_t redZone, ReferenceSort sort) {
         remove(offset);
-        references_[offset] = Reference{next_, length, zone, sort};
+        references_[offset] = Reference{next_, length, redZone, sort};
         if (sort == ReferenceSort::kCollected) collectedBytes_ += length;
         return next_++;
     }

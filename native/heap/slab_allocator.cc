@@ -278,7 +278,7 @@ uint32_t SlabAllocator::classAt(uint64_t offset) const {
     return classOfSlab(at(index));
 }
 
-int SlabAllocator::takeBetter(uint32_t owner, uint64_t offset, uint64_t* better) {
+int SlabAllocator::takeFuller(uint32_t owner, uint64_t offset, uint64_t* better) {
     uint32_t slot;
     const uint32_t from = find(offset, &slot);
     if (from == kNone) return -EINVAL;

@@ -68,7 +68,7 @@ class SlabAllocator {
     uint32_t classAt(uint64_t offset) const;
     // Takes a slot for the content of the owner's one at `offset` in another slab of its class that is as full, or
     // fuller; -ENOENT if there is none that is not another owner's.
-    int takeBetter(uint32_t owner, uint64_t offset, uint64_t* better);
+    int takeFuller(uint32_t owner, uint64_t offset, uint64_t* better);
     // Bytes [from, to) of a slab are not to be used any more: its free slots there are taken for good, as the others
     // are when they are given back. Calls visit(slot, isNobodys) for each.
     template <typename Visit>

@@ -13,7 +13,7 @@ int ThreadCache::open() {
     return 0;
 }
 
-void ThreadCache::tune(uint64_t share, uint32_t unitShift) {
+void ThreadCache::setLimits(uint64_t share, uint32_t unitShift) {
     share_ = share;
     for (uint32_t index = 0; index < kMagazines; index++) {
         if (isUsed_[index]) magazine(index)[kMagazineLimit] = limitOf(index);

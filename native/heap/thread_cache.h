@@ -84,7 +84,7 @@ class ThreadCache {
     int open();
 
     // Sets how much it may hold, by its share of the kind in bytes. 0: nothing.
-    void tune(uint64_t share, uint32_t unitShift);
+    void setLimits(uint64_t share, uint32_t unitShift);
     // Writes the code and the limit of a magazine at its first use. To be called before it is filled or emptied, under
     // the heap's lock.
     void use(uint32_t index);
@@ -118,12 +118,13 @@ class ThreadCache {
     // Below: the heap's, under its lock.
     ThreadCache* next = nullptr;  // Of the heap's list of all caches.
     uint32_t owner = kNobody;     // By which number the heap knows whose blocks are this thread's.
-    uint32_t tunedFor = 0;        // The number of caches in use that the limits are for.
-    bool isStarved = false;       // Its limits are 0, because the heap ran out of memory.
-    // Other threads may ask the owner to give back what the cache holds: `wake` makes it call Heap::answer() soon.
+    uint32_t limitsFor = 0;       // The number of caches in use that the limits are for.
+    bool isBypassed = false;      // Its limits are 0, because the heap ran out of memory.
+    // Other threads may ask the owner to give back what the cache holds: `wake` makes it call Heap::serveReclaim()
+    // soon.
     void (*wake)(void*) = nullptr;
     void* wakeData = nullptr;
-    bool isAsked = false;
+    bool isReclaimRequested = false;
     // Its limits are not 0, and it may hold something; since when.
     bool isAwake = false;
     uint32_t awakeSince = 0;
@@ -141,7 +142,7 @@ class ThreadCache {
     std::bitset<kMagazines> isUsed_;
     std::bitset<kMagazines> isMissed_;
     std::bitset<kMagazines> isBarred_;
-    uint64_t share_ = 0;  // As tune() was last told.
+    uint64_t share_ = 0;  // As setLimits() was last told.
 };
 
 }  // namespace daxkind

@@ -18,7 +18,7 @@ class Pace {
     uint64_t size() const { return size_; }
 
     // A step of `bytes` has taken so long.
-    void took(uint64_t bytes, std::chrono::steady_clock::duration time) {
+    void note(uint64_t bytes, std::chrono::steady_clock::duration time) {
         if (time > kTarget) size_ = std::max(least_, size_ / 2);
         if (time < kTarget / 2 && bytes >= size_) size_ = std::min(most_, size_ * 2);
     }
@@ -29,7 +29,7 @@ class Pace {
         const uint64_t bytes = size_;
         const auto start = std::chrono::steady_clock::now();
         const auto result = work(bytes);
-        took(bytes, std::chrono::steady_clock::now() - start);
+        note(bytes, std::chrono::steady_clock::now() - start);
         return result;
     }
 

@@ -19,7 +19,7 @@ class DecayTask final : public Task {
 
     std::optional<milliseconds> step() override {
         const uint32_t nextInMs = decay_->step(isUrgent_).nextInMs;
-        if (nextInMs == GivingStep::kNever) return std::nullopt;
+        if (nextInMs == ScavengeStep::kNever) return std::nullopt;
         return milliseconds(nextInMs);
     }
 
@@ -43,15 +43,15 @@ void Decay::wake(uint32_t inMs) {
     doInBackground(task, milliseconds(inMs));
 }
 
-GivingStep Decay::step(bool isUrgent) {
+ScavengeStep Decay::step(bool isUrgent) {
     std::shared_ptr<Heap> heap;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!isEnded_) heap = heap_.lock();
-        if (heap == nullptr) return {0, GivingStep::kNever};
+        if (heap == nullptr) return {0, ScavengeStep::kNever};
         calls_++;
     }
-    const GivingStep step = heap->decay(isUrgent);
+    const ScavengeStep step = heap->decay(isUrgent);
     heap.reset();
     const std::lock_guard<std::mutex> lock(mutex_);
     calls_--;

@@ -18,7 +18,7 @@ class Decay : public std::enable_shared_from_this<Decay> {
     static std::shared_ptr<Decay> start(const std::shared_ptr<Heap>& heap);
 
     // Calls the heap once; what there is to do after that.
-    GivingStep step(bool isUrgent);
+    ScavengeStep step(bool isUrgent);
     // The last holder of the heap is about to let go. From now on it is not called, and nobody holds it by this: a call
     // under way is waited for, but not for long, since it may be stuck; it lets go afterwards, then.
     void end();

@@ -82,7 +82,7 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
     }
     const bool mayBeHuge =
         options.hugePages == HugePages::kAlways || (options.hugePages == HugePages::kDefault && hasHugePagesAlways());
-    if (mayBeHuge) givingUnit_ = kHugePageSize;
+    if (mayBeHuge) decommitUnit_ = kHugePageSize;
     parts_ = std::vector<std::atomic<uint32_t>>((capacity + kPartBytes - 1) / kPartBytes);
     return 0;
 }

@@ -42,7 +42,7 @@ class NumaNodesRegion final : public Region {
     uint64_t capacity() const override { return range_.length(); }
     // Where there may be huge pages, no less than one: the kernel would fill up what is given back in the middle of one
     // (khugepaged), and count it for nobody.
-    uint64_t givingUnit() const override { return givingUnit_; }
+    uint64_t decommitUnit() const override { return decommitUnit_; }
     int foresee(uint64_t bytes) override { return budget_.room() < bytes ? -ENOSPC : 0; }
     const char* commitCall() const override { return "madvise"; }
     // -ENOSPC: the nodes have no room.
@@ -69,7 +69,7 @@ class NumaNodesRegion final : public Region {
 
     NodeBudget budget_;
     AddressRange range_;
-    uint64_t givingUnit_ = kCommitGranule;
+    uint64_t decommitUnit_ = kCommitGranule;
     std::atomic<uint64_t> committed_{0};
     // What is committed: one bit for each granule, of 32 in each part.
     std::vector<std::atomic<uint32_t>> parts_;

@@ -50,7 +50,7 @@ class Region {
     // three calls below are not made.
     virtual bool isElastic() const { return true; }
     // What storage goes back in: aligned parts of so many bytes, at most kChunkSize of the heap.
-    virtual uint64_t givingUnit() const { return kCommitGranule; }
+    virtual uint64_t decommitUnit() const { return kCommitGranule; }
     // 0, or why so many bytes more could not be committed at this moment: -ENOSPC. Only an estimate.
     virtual int foresee(uint64_t bytes) { return 0; }
     // The system call that commit() fails with.

@@ -148,7 +148,7 @@ int CacheUser::give(const Block& block) {
     const uint32_t code = block.isRun() ? codeOfRun(static_cast<uint32_t>(block.units)) : block.sizeClass;
     if (push(code, block.units, block.offset)) return 0;
     if (!block.isRun() && load(firstWord(code) + kMagazineLimit) == 0) return giveDirectly(block.offset);
-    const int error = heap_->flush(&cache_, code);
+    const int error = heap_->drain(&cache_, code);
     if (push(code, block.units, block.offset)) return error;
     return giveDirectly(block.offset);
 }
@@ -231,17 +231,17 @@ int CacheUser::resize(Block* block, uint64_t size) {
     return error;
 }
 
-int CacheUser::takeBetter(const Block& block, uint64_t* better) {
-    return heap_->takeBetter(&cache_, block.offset, better);
+int CacheUser::takeFuller(const Block& block, uint64_t* better) {
+    return heap_->takeFuller(&cache_, block.offset, better);
 }
 
 uint64_t CacheUser::purge() {
     return heap_->purge(&cache_);
 }
 
-int CacheUser::flush(uint32_t magazine) {
+int CacheUser::drain(uint32_t magazine) {
     const bool isRun = magazine >= kRunCode;
-    return heap_->flush(&cache_, isRun ? load((magazine << kMagazineShift) + kMagazineCode) : magazine);
+    return heap_->drain(&cache_, isRun ? load((magazine << kMagazineShift) + kMagazineCode) : magazine);
 }
 
 uint64_t CacheUser::cachedBlocks() const {

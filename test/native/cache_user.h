@@ -47,10 +47,10 @@ class CacheUser {
     int resize(Block* block, uint64_t size);
     // defragReallocate, but for the content: 0 or -errno, and the block's better place. The old one is to be given
     // back directly.
-    int takeBetter(const Block& block, uint64_t* better);
+    int takeFuller(const Block& block, uint64_t* better);
     uint64_t purge();
     // Makes the heap look at one magazine, as if it were full.
-    int flush(uint32_t magazine);
+    int drain(uint32_t magazine);
     // Puts an offset that is no block's into the magazine of a class, if it has room.
     bool plant(uint32_t sizeClass, uint64_t offset);
     // free without the cache; of any offset.

@@ -47,7 +47,7 @@ struct Setting {
 void attendTo(Heap* heap, CacheUser* user) {
     heap->stats();
     user->purge();
-    heap->answer(user->cache());
+    heap->serveReclaim(user->cache());
     CacheUser other(heap, heap->stats().capacity);
     CHECK(other.join() == 0);
     Block block;
@@ -143,7 +143,7 @@ void whoShares() {
     CacheUser& idle = others[1];
     // It gives all that it holds back, as it is asked to after some seconds.
     idle.cache()->isToRest = true;
-    heap.answer(idle.cache());
+    heap.serveReclaim(idle.cache());
     CHECK(user.take(2048, &block) == 0 && user.give(block) == 0);
     CHECK(limit() == whole, "one of two has %d units while another rests, %d alone", limit(), whole);
     CHECK(idle.take(32, &block) == 0 && idle.give(block) == 0);

@@ -70,7 +70,7 @@ void goBack() {
     kind->decay->end();
     const int calls = watched.calls;
     takeAndGive(*kind);
-    CHECK(kind->decay->step(true).nextInMs == GivingStep::kNever);
+    CHECK(kind->decay->step(true).nextInMs == ScavengeStep::kNever);
     std::this_thread::sleep_for(milliseconds(50));
     CHECK(watched.calls == calls && kind->heap.stats().committed > 0, "storage goes back after the end");
     kind.reset();
@@ -100,7 +100,7 @@ void endWithTheKind() {
     const std::shared_ptr<Decay> decay = kind->decay;
     kind.reset();
     until("the region is gone", [&] { return watched.isGone.load(); });
-    CHECK(decay->step(false).nextInMs == GivingStep::kNever);
+    CHECK(decay->step(false).nextInMs == ScavengeStep::kNever);
 }
 
 }  // namespace

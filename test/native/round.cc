@@ -64,7 +64,7 @@ void Round::operate() {
     if (die < 910) return refuseStale();
     if (die < 940) return refuseStray();
     if (die < 960) return refuseTwice();
-    if (die < 975) return void(user_->flush(static_cast<uint32_t>(random_.below(kMagazines))));
+    if (die < 975) return void(user_->drain(static_cast<uint32_t>(random_.below(kMagazines))));
     if (die < 984) return refuseStrayInMagazine();
     if (die < 990) return decay();
     if (die < 995) return purge();
@@ -179,7 +179,7 @@ void Round::defragment() {
     if (held.generation != 0 || held.isRaw || userOf(held) == nullptr) return;
     const uint64_t offset = held.block.offset;
     uint64_t better = 0;
-    const int error = userOf(held)->takeBetter(held.block, &better);
+    const int error = userOf(held)->takeFuller(held.block, &better);
     if (error != 0) {
         CHECK(error == -ENOENT, "unexpected error %d", error);
         return;
@@ -229,7 +229,7 @@ void Round::dereference() {
     uint32_t units;
     CHECK(heap_.dereference(offset, held.generation, &reference, &code, &units) == 0);
     CHECK(code == held.block.sizeClass && units == held.block.units);
-    CHECK(reference.length == held.seed && reference.zone == held.seed % 64 && reference.sort == held.sort);
+    CHECK(reference.length == held.seed && reference.redZone == held.seed % 64 && reference.sort == held.sort);
     CHECK(heap_.dereference(offset, held.generation + 1, &reference, &code, &units) == -ESTALE);
     if (random_.percent(20)) {
         uint64_t concealed;

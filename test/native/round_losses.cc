@@ -63,7 +63,7 @@ void Round::lose() {
         CHECK(place.sort == LostPlace::Sort::kFree, "nobody holds the block at %llu", (unsigned long long)place.offset);
     }
     // Each thread is asked for what its cache holds, and answers in a turn of its event loop.
-    for (const auto& user : users_) heap_.answer(user->cache());
+    for (const auto& user : users_) heap_.serveReclaim(user->cache());
 }
 
 }  // namespace test

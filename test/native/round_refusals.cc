@@ -40,7 +40,7 @@ void Round::refuse(uint64_t offset) {
     const int error = user_->giveDirectly(offset);
     CHECK(error == -EINVAL, "no block begins at %llu, but freeing it gave %d", (Long)offset, error);
     uint64_t better;
-    CHECK(heap_.takeBetter(user_->cache(), offset, &better) != 0, "no block begins at %llu", (Long)offset);
+    CHECK(heap_.takeFuller(user_->cache(), offset, &better) != 0, "no block begins at %llu", (Long)offset);
 }
 
 void Round::refuseStray() {
@@ -58,8 +58,8 @@ void Round::refuseStrayInMagazine() {
     const uint32_t sizeClass = static_cast<uint32_t>(random_.below(kSlabClasses));
     const uint64_t offset = strayOffset() % (4 * book_.region()->capacity());
     if (isTaken(offset) || !user_->plant(sizeClass, offset)) return;
-    while (user_->cachedIn(sizeClass) > 1) CHECK(user_->flush(sizeClass) == 0);
-    CHECK(user_->flush(sizeClass) == -EINVAL, "the stray offset %llu was taken for a block", (Long)offset);
+    while (user_->cachedIn(sizeClass) > 1) CHECK(user_->drain(sizeClass) == 0);
+    CHECK(user_->drain(sizeClass) == -EINVAL, "the stray offset %llu was taken for a block", (Long)offset);
 }
 
 void Round::refuseStale() {

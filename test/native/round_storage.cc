@@ -21,14 +21,14 @@ constexpr uint64_t kGiB = 1ull << 30;
 // Gives back what has been free for long enough. Returns bytes.
 uint64_t Round::decayAll() {
     uint64_t given = 0;
-    GivingStep step;
+    ScavengeStep step;
     do {
         step = heap_.decay();
         given += step.bytes;
         // 1: something could not be given back in the first attempt.
     } while (step.nextInMs <= 1);
     const bool isAtOnce = plan_.isConservative || plan_.decayMs == 0;
-    CHECK(step.nextInMs == GivingStep::kNever || (!isAtOnce && step.nextInMs <= plan_.decayMs));
+    CHECK(step.nextInMs == ScavengeStep::kNever || (!isAtOnce && step.nextInMs <= plan_.decayMs));
     return given;
 }
 

@@ -108,7 +108,7 @@ class Worker {
     }
 
     void operate() {
-        if (isAsked_.exchange(false)) common_->heap.answer(user_->cache());
+        if (isAsked_.exchange(false)) common_->heap.serveReclaim(user_->cache());
         if (common_->hasLosses && random_.below(400) == 0) return lose();
         const uint64_t die = random_.below(2000);
         if (die < 1000) return take();
@@ -197,7 +197,7 @@ class Worker {
         if (held_.empty() || held_.back().block.isRun()) return;
         Held& held = held_.back();
         uint64_t better;
-        if (user_->takeBetter(held.block, &better) != 0) return;
+        if (user_->takeFuller(held.block, &better) != 0) return;
         std::memcpy(region_.base() + better, region_.base() + held.block.offset, held.block.bytes);
         CHECK(user_->giveDirectly(held.block.offset) == 0);
         held.block.offset = better;

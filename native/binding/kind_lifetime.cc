@@ -88,7 +88,7 @@ napi_value forget(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void exportKindMaking(Napi::Env env, Napi::Object exports, HoldTable* holds) {
+void exportKindLifetime(Napi::Env env, Napi::Object exports, HoldTable* holds) {
     exportFunctions(env, exports,
                     {{"kindCreate", makePmem<make>},
                      {"kindCreateDevice", makeDevice<make>},
