@@ -52,15 +52,15 @@ std::vector<LossCause> MappedRange::causesOf(const std::vector<guard::Part>& par
 }
 
 uint32_t MappingTable::add(std::shared_ptr<MappedRange> range) {
-    do lastId += 1;
-    while (entries.count(lastId) != 0);
-    entries.emplace(lastId, std::move(range));
-    return lastId;
+    do lastId_ += 1;
+    while (entries_.count(lastId_) != 0);
+    entries_.emplace(lastId_, std::move(range));
+    return lastId_;
 }
 
 std::shared_ptr<MappedRange> MappingTable::find(uint32_t id) const {
-    const auto found = entries.find(id);
-    return found == entries.end() ? nullptr : found->second;
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? nullptr : found->second;
 }
 
 namespace {

@@ -48,11 +48,11 @@ class MappingTable {
     uint32_t add(std::shared_ptr<MappedRange> range);
     // null if there is no such mapping (any more).
     std::shared_ptr<MappedRange> find(uint32_t id) const;
-    void remove(uint32_t id) { entries.erase(id); }
+    void remove(uint32_t id) { entries_.erase(id); }
 
   private:
-    std::unordered_map<uint32_t, std::shared_ptr<MappedRange>> entries;
-    uint32_t lastId = 0;
+    std::unordered_map<uint32_t, std::shared_ptr<MappedRange>> entries_;
+    uint32_t lastId_ = 0;
 };
 
 }  // namespace daxkind

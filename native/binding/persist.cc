@@ -36,7 +36,7 @@ std::optional<ByteView> takeRange(napi_env env, Call& call) {
 
 // The instruction of that name, if this processor has it.
 std::optional<FlushInstruction> instructionNamed(const std::string& name) {
-    for (size_t index = 0; index < persist::flushInstructionCount; index += 1) {
+    for (size_t index = 0; index < persist::kFlushInstructions; index += 1) {
         const auto instruction = static_cast<FlushInstruction>(index);
         if (name == persist::nameOf(instruction) && persist::hasInstruction(instruction)) return instruction;
     }
@@ -96,7 +96,7 @@ napi_value syncPages(napi_env env, napi_callback_info info) {
 // The names of the instructions this processor has, the best one first; "none" is not among them.
 Napi::Array instructionNames(Napi::Env env) {
     Napi::Array names = Napi::Array::New(env);
-    for (size_t index = persist::flushInstructionCount - 1; index > 0; index -= 1) {
+    for (size_t index = persist::kFlushInstructions - 1; index > 0; index -= 1) {
         const auto instruction = static_cast<FlushInstruction>(index);
         if (persist::hasInstruction(instruction)) names.Set(names.Length(), persist::nameOf(instruction));
     }

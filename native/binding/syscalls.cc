@@ -168,13 +168,13 @@ napi_value fileExtents(napi_env env, napi_callback_info info) {
     result = syscalls::readExtents(fd, 0, std::numeric_limits<uint64_t>::max(), most, &extents, &complete);
     close(fd);
     if (result != 0) return throwSystemError(env, result, "ioctl", path.c_str());
-    constexpr size_t fields = 4;
-    Napi::Float64Array list = Napi::Float64Array::New(env, extents.size() * fields);
+    constexpr size_t kFields = 4;
+    Napi::Float64Array list = Napi::Float64Array::New(env, extents.size() * kFields);
     for (size_t n = 0; n < extents.size(); ++n) {
-        list[n * fields] = static_cast<double>(extents[n].logical);
-        list[n * fields + 1] = static_cast<double>(extents[n].physical);
-        list[n * fields + 2] = static_cast<double>(extents[n].length);
-        list[n * fields + 3] = extents[n].flags;
+        list[n * kFields] = static_cast<double>(extents[n].logical);
+        list[n * kFields + 1] = static_cast<double>(extents[n].physical);
+        list[n * kFields + 2] = static_cast<double>(extents[n].length);
+        list[n * kFields + 3] = extents[n].flags;
     }
     Napi::Object object = Napi::Object::New(env);
     object.Set("extents", list);

@@ -78,7 +78,7 @@ class Watched {
     std::atomic<uint32_t> users_{0};
     std::atomic<bool> isLocked_{false};
     uint64_t granule_ = 1;
-    LazyArray<std::atomic<uint64_t>> books_;
+    syscalls::LazyArray<std::atomic<uint64_t>> books_;
     uint64_t pieces_ = 0;            // Lost places with others between them that are not.
     std::atomic<uint64_t> lost_{0};  // Granules; while it is 0 there may be no books.
     // In which granules takeNews() has to look.

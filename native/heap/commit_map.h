@@ -122,7 +122,7 @@ class CommitMap {
     Region* region_ = nullptr;
     bool isElastic_ = true;
     bool keeps_ = false;
-    LazyArray<Chunk> chunks_;
+    syscalls::LazyArray<Chunk> chunks_;
     uint64_t committedGranules_ = 0;
     uint64_t dirtyChunks_ = 0;
     uint64_t usedChunks_ = 0;  // Chunks at and above this index have never been committed.

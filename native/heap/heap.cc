@@ -44,7 +44,7 @@ uint64_t withRoom(uint64_t used, uint64_t most) {
 }
 
 template <typename T>
-RawTables::Table window(LazyArray<T>& table, uint64_t count) {
+RawTables::Table window(syscalls::LazyArray<T>& table, uint64_t count) {
     if (!table.isOpen()) return {nullptr, 0};
     return {table.data(), count * sizeof(T)};
 }

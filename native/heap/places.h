@@ -64,13 +64,13 @@ class Places {
     uint64_t numbers() const { return numbers_; }
     bool isOut(uint64_t number) const { return states.isOpen() && (states[number] & kHandleOut) != 0; }
 
-    LazyArray<SharedWord<uint16_t>> states;
+    syscalls::LazyArray<SharedWord<uint16_t>> states;
     // Whose the run is, and the slot in a slab of many owners (owners.h).
-    LazyArray<SharedWord<uint16_t>> owners;
+    syscalls::LazyArray<SharedWord<uint16_t>> owners;
     // By group: the class of its slab and 1, or of the slab that was there; 0 for units.
-    LazyArray<SharedWord<uint8_t>> classes;
+    syscalls::LazyArray<SharedWord<uint8_t>> classes;
     // By group: the index of the descriptor.
-    LazyArray<SharedWord<uint32_t>> slabs;
+    syscalls::LazyArray<SharedWord<uint32_t>> slabs;
 
   private:
     uint64_t firstSlot_ = 0;

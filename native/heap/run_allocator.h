@@ -94,7 +94,7 @@ class RunAllocator {
     uint64_t purge(HeapLock& lock, uint64_t most);
     // What is freed from now on has not been used for so long already.
     void setIdle(uint32_t ms) { idleMs_ = ms; }
-    LazyArray<SharedWord<uint32_t>>& unitMap() { return map_; }
+    syscalls::LazyArray<SharedWord<uint32_t>>& unitMap() { return map_; }
 
     uint32_t unitShift() const { return unitShift_; }
     uint32_t totalUnits() const { return totalUnits_; }
@@ -162,8 +162,8 @@ class RunAllocator {
     bool knewFailure_ = false;
 
     CommitMap storage_;
-    LazyArray<SharedWord<uint32_t>> map_;
-    LazyArray<FreeRun> runs_;
+    syscalls::LazyArray<SharedWord<uint32_t>> map_;
+    syscalls::LazyArray<FreeRun> runs_;
     uint32_t runsMade_ = 0;
     std::unordered_map<uint32_t, uint32_t> walks_;
     std::map<uint32_t, uint32_t> lost_;  // Ranges of units: the first, and the one behind the last. No two touch.

@@ -94,7 +94,7 @@ class SlabAllocator {
 
     const ClassStats& stats(uint32_t sizeClass) const { return stats_[sizeClass]; }
 
-    LazyArray<SharedWord<uint32_t>>& descriptors() { return words_; }
+    syscalls::LazyArray<SharedWord<uint32_t>>& descriptors() { return words_; }
     uint64_t descriptorWords() const { return wordsMade_; }
     // How many numbers have a descriptor, or are units.
     uint64_t numbersMade() const { return groupsMade_ << kGroupShift; }
@@ -171,7 +171,7 @@ class SlabAllocator {
     RunAllocator* runs_ = nullptr;
     Places* places_ = nullptr;
     bool keepsEmpty_ = true;
-    LazyArray<SharedWord<uint32_t>> words_;
+    syscalls::LazyArray<SharedWord<uint32_t>> words_;
     uint64_t wordsMade_ = 0;
     uint32_t unused_[kSizes];
     uint64_t groupsMade_ = 0;  // Those of units included.

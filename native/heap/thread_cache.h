@@ -135,10 +135,10 @@ class ThreadCache {
     bool isPressed = false;
 
   private:
-    // The most that the top of a magazine may be before it has been flushed for runs of some length.
+    // The most that the top of a magazine may be before it has been drained for runs of some length.
     int32_t limitOf(uint32_t index) const;
 
-    LazyArray<Word> words_;
+    syscalls::LazyArray<Word> words_;
     std::bitset<kMagazines> isUsed_;
     std::bitset<kMagazines> isMissed_;
     std::bitset<kMagazines> isBarred_;

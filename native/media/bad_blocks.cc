@@ -1,10 +1,9 @@
 #include "media/bad_blocks.h"
 
+#include <algorithm>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
-
-#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <utility>

@@ -13,33 +13,33 @@ namespace daxkind::persist {
 namespace {
 
 struct Features {
-    bool has[flushInstructionCount] = {};
-    std::size_t cacheLine = 64;
+    bool has[kFlushInstructions] = {};
+    size_t cacheLine = 64;
 
-    void add(FlushInstruction instruction) { has[static_cast<std::size_t>(instruction)] = true; }
+    void add(FlushInstruction instruction) { has[static_cast<size_t>(instruction)] = true; }
 };
 
 #if defined(__x86_64__)
 
 // Intel SDM volume 2A, CPUID: leaf 1 EDX[19] CLFSH, EBX[15:8] CLFLUSH line size in units of 8 bytes; leaf 7.0 EBX[23]
 // CLFLUSHOPT, EBX[24] CLWB.
-constexpr unsigned leaf1EdxClflush = 1u << 19;
-constexpr unsigned leaf7EbxClflushopt = 1u << 23;
-constexpr unsigned leaf7EbxClwb = 1u << 24;
-constexpr std::size_t lineSizeUnit = 8;
+constexpr unsigned kLeaf1EdxClflush = 1u << 19;
+constexpr unsigned kLeaf7EbxClflushopt = 1u << 23;
+constexpr unsigned kLeaf7EbxClwb = 1u << 24;
+constexpr size_t kLineSizeUnit = 8;
 
 Features detect() {
     Features features;
-    features.add(FlushInstruction::none);
+    features.add(FlushInstruction::kNone);
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (edx & leaf1EdxClflush) != 0) {
-        features.add(FlushInstruction::clflush);
-        const std::size_t line = ((ebx >> 8) & 0xff) * lineSizeUnit;
+    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (edx & kLeaf1EdxClflush) != 0) {
+        features.add(FlushInstruction::kClflush);
+        const size_t line = ((ebx >> 8) & 0xff) * kLineSizeUnit;
         if (line != 0) features.cacheLine = line;
     }
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
-        if ((ebx & leaf7EbxClflushopt) != 0) features.add(FlushInstruction::clflushopt);
-        if ((ebx & leaf7EbxClwb) != 0) features.add(FlushInstruction::clwb);
+        if ((ebx & kLeaf7EbxClflushopt) != 0) features.add(FlushInstruction::kClflushopt);
+        if ((ebx & kLeaf7EbxClwb) != 0) features.add(FlushInstruction::kClwb);
     }
     return features;
 }
@@ -48,17 +48,17 @@ Features detect() {
 
 // Arm ARM D19, CTR_EL0: DminLine, bits [19:16], log2 of the words of 4 bytes in the smallest data cache line. Linux
 // lets user space read it (or emulates the read).
-std::size_t smallestDataLine() {
+size_t smallestDataLine() {
     unsigned long cacheType = 0;
     asm("mrs %0, ctr_el0" : "=r"(cacheType));
-    return std::size_t{4} << ((cacheType >> 16) & 0xf);
+    return size_t{4} << ((cacheType >> 16) & 0xf);
 }
 
 Features detect() {
     Features features;
-    features.add(FlushInstruction::none);
-    features.add(FlushInstruction::dccvac);
-    if ((getauxval(AT_HWCAP) & HWCAP_DCPOP) != 0) features.add(FlushInstruction::dccvap);
+    features.add(FlushInstruction::kNone);
+    features.add(FlushInstruction::kDcCvac);
+    if ((getauxval(AT_HWCAP) & HWCAP_DCPOP) != 0) features.add(FlushInstruction::kDcCvap);
     features.cacheLine = smallestDataLine();
     return features;
 }
@@ -67,7 +67,7 @@ Features detect() {
 
 Features detect() {
     Features features;
-    features.add(FlushInstruction::none);
+    features.add(FlushInstruction::kNone);
     return features;
 }
 
@@ -82,33 +82,33 @@ const Features& features() {
 
 const char* nameOf(FlushInstruction instruction) {
     switch (instruction) {
-        case FlushInstruction::none:
+        case FlushInstruction::kNone:
             return "none";
-        case FlushInstruction::clflush:
+        case FlushInstruction::kClflush:
             return "clflush";
-        case FlushInstruction::clflushopt:
+        case FlushInstruction::kClflushopt:
             return "clflushopt";
-        case FlushInstruction::clwb:
+        case FlushInstruction::kClwb:
             return "clwb";
-        case FlushInstruction::dccvac:
+        case FlushInstruction::kDcCvac:
             return "dc cvac";
-        case FlushInstruction::dccvap:
+        case FlushInstruction::kDcCvap:
             return "dc cvap";
     }
     return "none";
 }
 
 bool hasInstruction(FlushInstruction instruction) {
-    return features().has[static_cast<std::size_t>(instruction)];
+    return features().has[static_cast<size_t>(instruction)];
 }
 
 FlushInstruction bestFlushInstruction() {
-    std::size_t best = flushInstructionCount - 1;
+    size_t best = kFlushInstructions - 1;
     while (!features().has[best]) best -= 1;
     return static_cast<FlushInstruction>(best);
 }
 
-std::size_t cacheLineSize() {
+size_t cacheLineSize() {
     return features().cacheLine;
 }
 

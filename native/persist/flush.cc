@@ -10,29 +10,29 @@ namespace daxkind::persist {
 namespace {
 
 template <typename WriteBack>
-void forEachLine(const void* address, std::size_t length, WriteBack writeBack) {
+void forEachLine(const void* address, size_t length, WriteBack writeBack) {
     if (length == 0) return;
     // The instructions below name one byte of the line; the compiler must have made the stores to the others, too.
     asm volatile("" ::: "memory");
-    const std::uintptr_t line = cacheLineSize();
-    const auto begin = reinterpret_cast<std::uintptr_t>(address);
-    const std::uintptr_t end = begin + length;
-    for (std::uintptr_t at = begin & ~(line - 1); at < end; at += line) writeBack(reinterpret_cast<char*>(at));
+    const uintptr_t line = cacheLineSize();
+    const auto begin = reinterpret_cast<uintptr_t>(address);
+    const uintptr_t end = begin + length;
+    for (uintptr_t at = begin & ~(line - 1); at < end; at += line) writeBack(reinterpret_cast<char*>(at));
 }
 
 }  // namespace
 
 #if defined(__x86_64__)
 
-void flush(const void* address, std::size_t length, FlushInstruction instruction) {
+void flush(const void* address, size_t length, FlushInstruction instruction) {
     switch (instruction) {
-        case FlushInstruction::clwb:
+        case FlushInstruction::kClwb:
             forEachLine(address, length, [](char* at) { asm volatile(".byte 0x66; xsaveopt %0" : "+m"(*at)); });
             break;
-        case FlushInstruction::clflushopt:
+        case FlushInstruction::kClflushopt:
             forEachLine(address, length, [](char* at) { asm volatile(".byte 0x66; clflush %0" : "+m"(*at)); });
             break;
-        case FlushInstruction::clflush:
+        case FlushInstruction::kClflush:
             forEachLine(address, length, [](char* at) { asm volatile("clflush %0" : "+m"(*at)); });
             break;
         default:
@@ -46,15 +46,15 @@ void drain() {
 
 #elif defined(__aarch64__)
 
-void flush(const void* address, std::size_t length, FlushInstruction instruction) {
+void flush(const void* address, size_t length, FlushInstruction instruction) {
     switch (instruction) {
-        case FlushInstruction::dccvap:
+        case FlushInstruction::kDcCvap:
             // DC CVAP by its encoding, for assemblers that want -march=armv8.2-a for the name (Arm ARM C5.3).
             forEachLine(address, length, [](char* at) {
                 asm volatile("sys #3, c7, c12, #1, %0" ::"r"(at) : "memory");
             });
             break;
-        case FlushInstruction::dccvac:
+        case FlushInstruction::kDcCvac:
             forEachLine(address, length, [](char* at) { asm volatile("dc cvac, %0" ::"r"(at) : "memory"); });
             break;
         default:
@@ -68,16 +68,12 @@ void drain() {
 
 #else
 
-void flush(const void*, std::size_t, FlushInstruction) {}
+void flush(const void*, size_t, FlushInstruction) {}
 
 void drain() {
     __sync_synchronize();
 }
 
 #endif
-
-void flush(const void* address, std::size_t length) {
-    flush(address, length, bestFlushInstruction());
-}
 
 }  // namespace daxkind::persist

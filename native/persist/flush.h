@@ -9,14 +9,11 @@
 
 namespace daxkind::persist {
 
-/// Writes back every cache line that holds a byte of the range, without waiting. Changes no byte. The instruction must
-/// be one this processor has (hasInstruction), else the process gets SIGILL; with `none` nothing happens.
-void flush(const void* address, std::size_t length, FlushInstruction instruction);
+// Writes back every cache line that holds a byte of the range, without waiting. Changes no byte. The instruction must
+// be one this processor has (hasInstruction), else the process gets SIGILL; with kNone nothing happens.
+void flush(const void* address, size_t length, FlushInstruction instruction);
 
-/// flush with the best instruction of this processor.
-void flush(const void* address, std::size_t length);
-
-/// Waits for the flushes that this thread has made: sfence, or DSB on arm64.
+// Waits for the flushes that this thread has made: sfence, or DSB on arm64.
 void drain();
 
 }  // namespace daxkind::persist

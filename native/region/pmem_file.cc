@@ -86,7 +86,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
 
     // A file system that writes to new blocks each time (btrfs) needs room for each store, whatever is reserved. Only
     // an empty file can be told not to; the others know no such flag.
-    std::uint32_t flags = 0;
+    uint32_t flags = 0;
     if (syscalls::getInodeFlags(fd_, &flags) == 0) syscalls::setInodeFlags(fd_, flags | FS_NOCOW_FL);
 
     // The file is as long as the mapping from the start: a stray read of a part that is not committed (a clone of a

@@ -5,6 +5,7 @@
 #include <linux/fiemap.h>
 #include <signal.h>
 #include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <limits>
@@ -20,21 +21,21 @@ namespace daxkind::syscalls {
 
 namespace {
 
-constexpr std::uint64_t largestOffset = std::numeric_limits<off_t>::max();
+constexpr uint64_t kLargestOffset = std::numeric_limits<off_t>::max();
 
-/// How often a call that waits for pinned pages lets go of the file, and looks again. A call that is interrupted before
-/// it gets anywhere would never end: each time it gets longer.
-constexpr std::uint32_t firstLookMs = 20;
-constexpr std::uint32_t longestLookMs = 80;
+// How often a call that waits for pinned pages lets go of the file, and looks again. A call that is interrupted before
+// it gets anywhere would never end: each time it gets longer.
+constexpr uint32_t kFirstLookMs = 20;
+constexpr uint32_t kLongestLookMs = 80;
 
-/// `tries` 0: until it ends.
+// `tries` 0: until it ends.
 int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries) {
     sigset_t others;
     sigfillset(&others);
     Interrupter::exempt(&others);
     const BlockedSignals blocked(others);
     int result = -EINTR;
-    std::uint32_t lookMs = firstLookMs;
+    uint32_t lookMs = kFirstLookMs;
     for (int tried = 0; result == -EINTR && (tries == 0 || tried < tries); tried += 1) {
         {
             const Interrupter interrupter(lookMs);
@@ -42,13 +43,13 @@ int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries
         }
         // The next in the queue for the file's lock gets it at once only if nobody is running who wants it, too.
         if (result == -EINTR && tries == 0) usleep(1000 * lookMs);
-        lookMs = std::min(2 * lookMs, longestLookMs);
+        lookMs = std::min(2 * lookMs, kLongestLookMs);
     }
     return result == -EINTR ? -EBUSY : result;
 }
 
-int fallocateRange(int fd, int mode, std::uint64_t offset, std::uint64_t length) {
-    if (offset > largestOffset || length > largestOffset - offset) return -EFBIG;
+int fallocateRange(int fd, int mode, uint64_t offset, uint64_t length) {
+    if (offset > kLargestOffset || length > kLargestOffset - offset) return -EFBIG;
     // tmpfs gives up and undoes everything when a signal is pending: with a profiler's signal each millisecond a long
     // call would never end, however often it starts again.
     const BlockedSignals blocked;
@@ -58,8 +59,8 @@ int fallocateRange(int fd, int mode, std::uint64_t offset, std::uint64_t length)
     return result;
 }
 
-/// Punches what no extent of `before` has out of [from, to).
-void punchBetween(int fd, std::uint64_t from, std::uint64_t to, const std::vector<Extent>& before) {
+// Punches what no extent of `before` has out of [from, to).
+void punchBetween(int fd, uint64_t from, uint64_t to, const std::vector<Extent>& before) {
     for (const Extent& old : before) {
         if (old.logical >= to) break;
         if (old.logical > from) punchHole(fd, from, old.logical - from);
@@ -70,11 +71,11 @@ void punchBetween(int fd, std::uint64_t from, std::uint64_t to, const std::vecto
 
 }  // namespace
 
-int allocate(int fd, std::uint64_t offset, std::uint64_t length, bool keepSize) {
+int allocate(int fd, uint64_t offset, uint64_t length, bool keepSize) {
     return fallocateRange(fd, keepSize ? FALLOC_FL_KEEP_SIZE : 0, offset, length);
 }
 
-int allocateOrNothing(int fd, std::uint64_t offset, std::uint64_t length) {
+int allocateOrNothing(int fd, uint64_t offset, uint64_t length) {
     std::vector<Extent> before;
     const bool isKnown = readAllExtents(fd, 0, UINT64_MAX, &before) == 0;
     const int error = allocate(fd, offset, length, true);
@@ -84,33 +85,33 @@ int allocateOrNothing(int fd, std::uint64_t offset, std::uint64_t length) {
     std::vector<Extent> now;
     if (readAllExtents(fd, 0, UINT64_MAX, &now) != 0) return error;
     // The last block can reach beyond the file's end.
-    const std::uint64_t end = (offset + length + pageSize() - 1) / pageSize() * pageSize();
+    const uint64_t end = (offset + length + pageSize() - 1) / pageSize() * pageSize();
     for (const Extent& extent : now) {
         if ((extent.flags & FIEMAP_EXTENT_UNWRITTEN) == 0) continue;
-        const std::uint64_t from = std::max(extent.logical, offset);
-        const std::uint64_t to = std::min(extent.logical + extent.length, end);
+        const uint64_t from = std::max(extent.logical, offset);
+        const uint64_t to = std::min(extent.logical + extent.length, end);
         if (from < to) punchBetween(fd, from, to, before);
     }
     return error;
 }
 
-int punchHole(int fd, std::uint64_t offset, std::uint64_t length) {
+int punchHole(int fd, uint64_t offset, uint64_t length) {
     return fallocateRange(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
-int allocateOnDax(int fd, std::uint64_t offset, std::uint64_t length) {
-    if (offset > largestOffset || length > largestOffset - offset) return -EFBIG;
+int allocateOnDax(int fd, uint64_t offset, uint64_t length) {
+    if (offset > kLargestOffset || length > kLargestOffset - offset) return -EFBIG;
     return fallocateWhilePinned(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length), 2);
 }
 
-int punchHoleOnDax(int fd, std::uint64_t offset, std::uint64_t length) {
-    if (offset > largestOffset || length > largestOffset - offset) return -EFBIG;
-    constexpr int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    return fallocateWhilePinned(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length), 0);
+int punchHoleOnDax(int fd, uint64_t offset, uint64_t length) {
+    if (offset > kLargestOffset || length > kLargestOffset - offset) return -EFBIG;
+    constexpr int kMode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return fallocateWhilePinned(fd, kMode, static_cast<off_t>(offset), static_cast<off_t>(length), 0);
 }
 
-int truncate(int fd, std::uint64_t size) {
-    if (size > largestOffset) return -EFBIG;
+int truncate(int fd, uint64_t size) {
+    if (size > kLargestOffset) return -EFBIG;
     int result;
     do result = ftruncate(fd, static_cast<off_t>(size)) == 0 ? 0 : -errno;
     while (result == -EINTR);

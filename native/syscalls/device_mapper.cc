@@ -16,20 +16,20 @@ namespace daxkind::syscalls {
 
 namespace {
 
-constexpr std::size_t firstSize = 16 * kKiB;
-constexpr std::size_t largestSize = 16 * kMiB;
+constexpr size_t kFirstSize = 16 * kKiB;
+constexpr size_t kLargestSize = 16 * kMiB;
 
-/// One ioctl with a buffer of that size. 0, -ENOSPC if the table does not fit, or another negative errno.
-int ask(int fd, std::uint32_t major, std::uint32_t minor, std::vector<std::uint64_t>* memory) {
-    const std::size_t size = memory->size() * sizeof(std::uint64_t);
+// One ioctl with a buffer of that size. 0, -ENOSPC if the table does not fit, or another negative errno.
+int ask(int fd, uint32_t major, uint32_t minor, std::vector<uint64_t>* memory) {
+    const size_t size = memory->size() * sizeof(uint64_t);
     auto* const head = reinterpret_cast<struct dm_ioctl*>(memory->data());
     std::memset(head, 0, sizeof *head);
     // 4.0.0: the kernel asks for its own major version, and takes any lower minor one.
     head->version[0] = DM_VERSION_MAJOR;
-    head->data_size = static_cast<std::uint32_t>(size);
+    head->data_size = static_cast<uint32_t>(size);
     head->data_start = sizeof *head;
     // The kernel packs a device's numbers as the first stat did (new_encode_dev).
-    head->dev = (minor & 0xff) | (major << 8) | (std::uint64_t{minor & ~0xffu} << 12);
+    head->dev = (minor & 0xff) | (major << 8) | (uint64_t{minor & ~0xffu} << 12);
     head->flags = DM_STATUS_TABLE_FLAG;
     if (ioctl(fd, DM_TABLE_STATUS, head) != 0) return -errno;
     return (head->flags & DM_BUFFER_FULL_FLAG) != 0 ? -ENOSPC : 0;
@@ -37,13 +37,13 @@ int ask(int fd, std::uint32_t major, std::uint32_t minor, std::vector<std::uint6
 
 }  // namespace
 
-int readDeviceMapperTable(std::uint32_t major, std::uint32_t minor, std::vector<DeviceMapperTarget>* out) {
+int readDeviceMapperTable(uint32_t major, uint32_t minor, std::vector<DeviceMapperTarget>* out) {
     const int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
     if (fd < 0) return -errno;
-    std::vector<std::uint64_t> memory;
+    std::vector<uint64_t> memory;
     int result = -ENOSPC;
-    for (std::size_t size = firstSize; result == -ENOSPC && size <= largestSize; size *= 4) {
-        memory.assign(size / sizeof(std::uint64_t), 0);
+    for (size_t size = kFirstSize; result == -ENOSPC && size <= kLargestSize; size *= 4) {
+        memory.assign(size / sizeof(uint64_t), 0);
         result = ask(fd, major, minor, &memory);
     }
     close(fd);
@@ -51,8 +51,8 @@ int readDeviceMapperTable(std::uint32_t major, std::uint32_t minor, std::vector<
     const char* const bytes = reinterpret_cast<const char*>(memory.data());
     struct dm_ioctl head;
     std::memcpy(&head, bytes, sizeof head);
-    std::size_t at = head.data_start;
-    for (std::uint32_t n = 0; n < head.target_count; n += 1) {
+    size_t at = head.data_start;
+    for (uint32_t n = 0; n < head.target_count; n += 1) {
         struct dm_target_spec spec;
         std::memcpy(&spec, bytes + at, sizeof spec);
         spec.target_type[DM_MAX_TYPE_NAME - 1] = '\0';

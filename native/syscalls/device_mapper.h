@@ -7,18 +7,18 @@
 
 namespace daxkind::syscalls {
 
-/// A part of a volume, in sectors of 512 bytes.
+// A part of a volume, in sectors of 512 bytes.
 struct DeviceMapperTarget {
-    std::uint64_t start;
-    std::uint64_t length;
-    /// "linear", "striped" and others.
+    uint64_t start;
+    uint64_t length;
+    // "linear", "striped" and others.
     std::string type;
-    /// As `dmsetup table` prints them behind the type.
+    // As `dmsetup table` prints them behind the type.
     std::string parameters;
 };
 
-/// The table of a volume that is in use. Returns 0, or a negative errno of open or ioctl: -EACCES or -EPERM without the
-/// right, -ENOENT where there is no device mapper.
-int readDeviceMapperTable(std::uint32_t major, std::uint32_t minor, std::vector<DeviceMapperTarget>* out);
+// The table of a volume that is in use. Returns 0, or a negative errno of open or ioctl: -EACCES or -EPERM without the
+// right, -ENOENT where there is no device mapper.
+int readDeviceMapperTable(uint32_t major, uint32_t minor, std::vector<DeviceMapperTarget>* out);
 
 }  // namespace daxkind::syscalls

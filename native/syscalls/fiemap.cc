@@ -4,6 +4,7 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -13,23 +14,22 @@ namespace daxkind::syscalls {
 
 namespace {
 
-/// What one call brings: 56 bytes each, on the stack.
-constexpr std::size_t extentsPerCall = 64;
-/// The kernel's struct ends in an array without a length.
-constexpr std::size_t requestSize = sizeof(struct fiemap) + extentsPerCall * sizeof(struct fiemap_extent);
+// What one call brings: 56 bytes each, on the stack.
+constexpr size_t kExtentsPerCall = 64;
+// The kernel's struct ends in an array without a length.
+constexpr size_t kRequestSize = sizeof(struct fiemap) + kExtentsPerCall * sizeof(struct fiemap_extent);
 
 }  // namespace
 
-int readExtents(int fd, std::uint64_t from, std::uint64_t to, std::size_t most, std::vector<Extent>* out,
-                bool* complete) {
-    std::uint64_t start = from;
+int readExtents(int fd, uint64_t from, uint64_t to, size_t most, std::vector<Extent>* out, bool* complete) {
+    uint64_t start = from;
     *complete = start >= to;
     while (!*complete && out->size() < most) {
-        alignas(struct fiemap) unsigned char memory[requestSize] = {};
+        alignas(struct fiemap) unsigned char memory[kRequestSize] = {};
         auto* head = reinterpret_cast<struct fiemap*>(memory);
         head->fm_start = start;
         head->fm_length = to - start;
-        head->fm_extent_count = static_cast<std::uint32_t>(std::min(extentsPerCall, most - out->size()));
+        head->fm_extent_count = static_cast<uint32_t>(std::min(kExtentsPerCall, most - out->size()));
         if (ioctl(fd, FS_IOC_FIEMAP, head) != 0) {
             if (errno == EINTR) continue;
             return -errno;
@@ -38,7 +38,7 @@ int readExtents(int fd, std::uint64_t from, std::uint64_t to, std::size_t most, 
             *complete = true;
             return 0;
         }
-        for (std::uint32_t n = 0; n < head->fm_mapped_extents; ++n) {
+        for (uint32_t n = 0; n < head->fm_mapped_extents; ++n) {
             struct fiemap_extent extent;
             std::memcpy(&extent, memory + sizeof(struct fiemap) + n * sizeof extent, sizeof extent);
             out->push_back({extent.fe_logical, extent.fe_physical, extent.fe_length, extent.fe_flags});
@@ -53,9 +53,9 @@ int readExtents(int fd, std::uint64_t from, std::uint64_t to, std::size_t most, 
     return 0;
 }
 
-int readAllExtents(int fd, std::uint64_t from, std::uint64_t to, std::vector<Extent>* out) {
+int readAllExtents(int fd, uint64_t from, uint64_t to, std::vector<Extent>* out) {
     bool complete = false;
-    return readExtents(fd, from, to, std::numeric_limits<std::size_t>::max(), out, &complete);
+    return readExtents(fd, from, to, std::numeric_limits<size_t>::max(), out, &complete);
 }
 
 }  // namespace daxkind::syscalls

@@ -8,24 +8,23 @@
 
 namespace daxkind::syscalls {
 
-/// A run of blocks of a file: offsets and length in bytes.
+// A run of blocks of a file: offsets and length in bytes.
 struct Extent {
-    /// In the file.
-    std::uint64_t logical;
-    /// On the block device that the file system is on; 0 and meaningless with FIEMAP_EXTENT_UNKNOWN.
-    std::uint64_t physical;
-    std::uint64_t length;
-    /// FIEMAP_EXTENT_ bits.
-    std::uint32_t flags;
+    // In the file.
+    uint64_t logical;
+    // On the block device that the file system is on; 0 and meaningless with FIEMAP_EXTENT_UNKNOWN.
+    uint64_t physical;
+    uint64_t length;
+    // FIEMAP_EXTENT_ bits.
+    uint32_t flags;
 };
 
-/// The first `most` extents of the bytes [from, to) of a file, in their order, and whether those are all. Those at the
-/// ends may reach beyond that. Asks for nothing to be written back.
-/// Returns 0, or a negative errno of ioctl: -EOPNOTSUPP or -ENOTTY where the file system does not tell.
-int readExtents(int fd, std::uint64_t from, std::uint64_t to, std::size_t most, std::vector<Extent>* out,
-                bool* complete);
+// The first `most` extents of the bytes [from, to) of a file, in their order, and whether those are all. Those at the
+// ends may reach beyond that. Asks for nothing to be written back.
+// Returns 0, or a negative errno of ioctl: -EOPNOTSUPP or -ENOTTY where the file system does not tell.
+int readExtents(int fd, uint64_t from, uint64_t to, size_t most, std::vector<Extent>* out, bool* complete);
 
-/// All of them. Returns as readExtents.
-int readAllExtents(int fd, std::uint64_t from, std::uint64_t to, std::vector<Extent>* out);
+// All of them. Returns as readExtents.
+int readAllExtents(int fd, uint64_t from, uint64_t to, std::vector<Extent>* out);
 
 }  // namespace daxkind::syscalls

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
 #include <cerrno>
 
 #include "syscalls/kernel.h"
@@ -48,11 +49,11 @@ int getFsxattr(int fd, Fsxattr* out) {
     return 0;
 }
 
-int changeFsxattrFlags(int fd, std::uint32_t set, std::uint32_t clear, Fsxattr* after, bool* changed) {
+int changeFsxattrFlags(int fd, uint32_t set, uint32_t clear, Fsxattr* after, bool* changed) {
     struct fsxattr raw;
     if (const int result = readRaw(fd, &raw); result != 0) return result;
-    const std::uint32_t before = raw.fsx_xflags;
-    const std::uint32_t wanted = (before | set) & ~clear;
+    const uint32_t before = raw.fsx_xflags;
+    const uint32_t wanted = (before | set) & ~clear;
     if (wanted != before) {
         raw.fsx_xflags = wanted & ~FS_XFLAG_HASATTR;
         if (ioctl(fd, FS_IOC_FSSETXATTR, &raw) != 0) return -errno;

@@ -2,6 +2,7 @@
 #include "syscalls/fsxattr_tree.h"
 
 #include <sys/stat.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -15,17 +16,17 @@ namespace daxkind::syscalls {
 
 namespace {
 
-/// Whether a failure at the top says nothing about what is below it.
+// Whether a failure at the top says nothing about what is below it.
 bool isAboutOneFile(const TreeFailure& failure) {
-    constexpr std::uint32_t excluding = FS_ENCRYPT_FL | FS_JOURNAL_DATA_FL | FS_VERITY_FL | FS_INLINE_DATA_FL;
-    return failure.error == -EPERM || (failure.error == -EOPNOTSUPP && (failure.inodeFlags & excluding) != 0);
+    constexpr uint32_t kExcluding = FS_ENCRYPT_FL | FS_JOURNAL_DATA_FL | FS_VERITY_FL | FS_INLINE_DATA_FL;
+    return failure.error == -EPERM || (failure.error == -EOPNOTSUPP && (failure.inodeFlags & kExcluding) != 0);
 }
 
 }  // namespace
 
 class FsxattrTreeChange::Walk final : private TreeVisitor {
   public:
-    Walk(FsxattrTreeChange& all, std::string top, std::uint32_t set, std::uint32_t clear, bool recursive)
+    Walk(FsxattrTreeChange& all, std::string top, uint32_t set, uint32_t clear, bool recursive)
         : set_(set),
           clear_(clear),
           recursive_(recursive),
@@ -49,8 +50,8 @@ class FsxattrTreeChange::Walk final : private TreeVisitor {
     }
     int change(const std::string& path, int fd, const FileStatus& status);
 
-    const std::uint32_t set_;
-    const std::uint32_t clear_;
+    const uint32_t set_;
+    const uint32_t clear_;
     const bool recursive_;
     TreeControl& control_;
     std::vector<TreeFailure>& failures_;
@@ -71,7 +72,7 @@ int FsxattrTreeChange::Walk::change(const std::string& path, int fd, const FileS
     return result;
 }
 
-FsxattrTreeChange::FsxattrTreeChange(std::string top, std::uint32_t set, std::uint32_t clear, bool recursive)
+FsxattrTreeChange::FsxattrTreeChange(std::string top, uint32_t set, uint32_t clear, bool recursive)
     : walk_(std::make_unique<Walk>(*this, std::move(top), set, clear, recursive)) {}
 
 FsxattrTreeChange::~FsxattrTreeChange() = default;

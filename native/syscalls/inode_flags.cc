@@ -2,13 +2,14 @@
 #include "syscalls/inode_flags.h"
 
 #include <sys/ioctl.h>
+
 #include <cerrno>
 
 #include "syscalls/kernel.h"
 
 namespace daxkind::syscalls {
 
-int getInodeFlags(int fd, std::uint32_t* out) {
+int getInodeFlags(int fd, uint32_t* out) {
     // The request's number says long, but the kernel writes an int.
     unsigned int flags = 0;
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return -errno;
@@ -16,7 +17,7 @@ int getInodeFlags(int fd, std::uint32_t* out) {
     return 0;
 }
 
-int setInodeFlags(int fd, std::uint32_t flags) {
+int setInodeFlags(int fd, uint32_t flags) {
     unsigned int wanted = flags;
     return ioctl(fd, FS_IOC_SETFLAGS, &wanted) == 0 ? 0 : -errno;
 }

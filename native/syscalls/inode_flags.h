@@ -6,11 +6,11 @@
 
 namespace daxkind::syscalls {
 
-/// The FS_..._FL bits of an open file or directory. Returns 0, or a negative errno of ioctl: -ENOTTY or -EOPNOTSUPP
-/// where the file system has no such flags.
-int getInodeFlags(int fd, std::uint32_t* out);
+// The FS_..._FL bits of an open file or directory. Returns 0, or a negative errno of ioctl: -ENOTTY or -EOPNOTSUPP
+// where the file system has no such flags.
+int getInodeFlags(int fd, uint32_t* out);
 
-/// Sets all of them. Returns 0, or a negative errno of ioctl: -EOPNOTSUPP where the file system lacks one of them.
-int setInodeFlags(int fd, std::uint32_t flags);
+// Sets all of them. Returns 0, or a negative errno of ioctl: -EOPNOTSUPP where the file system lacks one of them.
+int setInodeFlags(int fd, uint32_t flags);
 
 }  // namespace daxkind::syscalls

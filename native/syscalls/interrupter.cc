@@ -9,7 +9,7 @@ namespace daxkind::syscalls {
 
 namespace {
 
-/// 0 if all are taken.
+// 0 if all are taken.
 int takeSignal() {
     for (int signal = SIGRTMAX; signal >= SIGRTMIN; signal -= 1) {
         struct sigaction before = {};
@@ -31,7 +31,7 @@ int ourSignal() {
 }  // namespace
 
 // By syscall(2): glibc before 2.34 has these calls in a library of their own, and numbers timers by pointers.
-Interrupter::Interrupter(std::uint32_t intervalMs) {
+Interrupter::Interrupter(uint32_t intervalMs) {
     if (ourSignal() == 0) return;
     struct sigevent event = {};
     event.sigev_notify = SIGEV_THREAD_ID;

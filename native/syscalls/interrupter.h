@@ -9,17 +9,17 @@
 
 namespace daxkind::syscalls {
 
-/// While it is alive, this thread gets a signal every `intervalMs` milliseconds, whose handler does nothing. It is a
-/// real-time signal that nobody had a handler for when the first Interrupter was made. Where there is none, or no timer
-/// is to be had, nothing is interrupted.
+// While it is alive, this thread gets a signal every `intervalMs` milliseconds, whose handler does nothing. It is a
+// real-time signal that nobody had a handler for when the first Interrupter was made. Where there is none, or no timer
+// is to be had, nothing is interrupted.
 class Interrupter {
   public:
-    explicit Interrupter(std::uint32_t intervalMs);
+    explicit Interrupter(uint32_t intervalMs);
     ~Interrupter();
     Interrupter(const Interrupter&) = delete;
     Interrupter& operator=(const Interrupter&) = delete;
 
-    /// Takes the signal out of a set of signals that are to be blocked.
+    // Takes the signal out of a set of signals that are to be blocked.
     static void exempt(sigset_t* blocked);
 
   private:

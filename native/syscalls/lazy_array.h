@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 
-namespace daxkind {
+namespace daxkind::syscalls {
 
 template <typename T>
 class LazyArray {
@@ -48,4 +48,4 @@ class LazyArray {
     size_t bytes_ = 0;
 };
 
-}  // namespace daxkind
+}  // namespace daxkind::syscalls

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+
 #include <cerrno>
 
 #include "syscalls/kernel.h"
@@ -11,36 +12,36 @@ namespace daxkind::syscalls {
 
 namespace {
 
-constexpr int anonymousFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+constexpr int kAnonymousFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-/// How often mapFileAligned looks for an aligned place. Each look but the first takes a few microseconds, and is in
-/// vain only if another thread maps something into that very place between two system calls.
-constexpr int alignedAttempts = 64;
+// How often mapFileAligned looks for an aligned place. Each look but the first takes a few microseconds, and is in
+// vain only if another thread maps something into that very place between two system calls.
+constexpr int kAlignedAttempts = 64;
 
-/// Finds an address that is free now, with `length` bytes behind it, and as far from a multiple of `alignment` as
-/// `offset` is. Another thread may take it at any moment.
-int findFree(std::uint64_t offset, std::size_t length, std::size_t alignment, void** out) {
+// Finds an address that is free now, with `length` bytes behind it, and as far from a multiple of `alignment` as
+// `offset` is. Another thread may take it at any moment.
+int findFree(uint64_t offset, size_t length, size_t alignment, void** out) {
     if (length > SIZE_MAX - alignment) return -ENOMEM;
-    const std::size_t total = length + alignment;
-    void* const found = mmap(nullptr, total, PROT_NONE, anonymousFlags, -1, 0);
+    const size_t total = length + alignment;
+    void* const found = mmap(nullptr, total, PROT_NONE, kAnonymousFlags, -1, 0);
     if (found == MAP_FAILED) return -errno;
-    const auto start = reinterpret_cast<std::uintptr_t>(found);
+    const auto start = reinterpret_cast<uintptr_t>(found);
     *out = reinterpret_cast<void*>(start + ((offset - start) & (alignment - 1)));
     return unmap(found, total);
 }
 
-/// Maps at an address that is as far from a multiple of `alignment` as `offset` is.
+// Maps at an address that is as far from a multiple of `alignment` as `offset` is.
 template <typename Map>
-int mapAligned(std::uint64_t offset, std::size_t length, void* hint, std::size_t alignment, void** out, Map map) {
+int mapAligned(uint64_t offset, size_t length, void* hint, size_t alignment, void** out, Map map) {
     // Never MAP_FIXED over a reservation: where the file system refuses (ext4 refuses MAP_SYNC without DAX), the kernel
     // has already removed the reservation, and what is there a moment later is another thread's. Nor mremap onto one:
     // that can fail after the removal, too. So the kernel is only asked for a place, and what it gives is looked at.
-    for (int attempt = 0; attempt < alignedAttempts; attempt += 1) {
+    for (int attempt = 0; attempt < kAlignedAttempts; attempt += 1) {
         void* mapped = nullptr;
         int result = map(hint, &mapped);
         if (result != 0) return result;
         // Most file systems with DAX choose an aligned place by themselves.
-        if (((reinterpret_cast<std::uintptr_t>(mapped) - offset) & (alignment - 1)) == 0) {
+        if (((reinterpret_cast<uintptr_t>(mapped) - offset) & (alignment - 1)) == 0) {
             *out = mapped;
             return 0;
         }
@@ -51,8 +52,8 @@ int mapAligned(std::uint64_t offset, std::size_t length, void* hint, std::size_t
     return -EAGAIN;
 }
 
-/// The documented way to ask whether the kernel knows an advice: an empty range gives 0 or EINVAL (madvise(2),
-/// "EINVAL").
+// The documented way to ask whether the kernel knows an advice: an empty range gives 0 or EINVAL (madvise(2),
+// "EINVAL").
 bool knowsPopulateWrite() {
     static const bool known = madvise(nullptr, 0, MADV_POPULATE_WRITE) == 0;
     return known;
@@ -60,12 +61,12 @@ bool knowsPopulateWrite() {
 
 }  // namespace
 
-std::size_t pageSize() {
-    static const std::size_t size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+size_t pageSize() {
+    static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     return size;
 }
 
-int mapFile(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* hint, void** out) {
+int mapFile(int fd, uint64_t offset, size_t length, const MapOptions& options, void* hint, void** out) {
     const int protection = options.writable ? PROT_READ | PROT_WRITE : PROT_READ;
     const int flags = options.copyOnWrite ? MAP_PRIVATE : options.sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
     void* mapped = mmap(hint, length, protection, flags, fd, static_cast<off_t>(offset));
@@ -85,35 +86,34 @@ int tryMapSync(int fd) {
     return unmap(address, pageSize());
 }
 
-int mapFileAligned(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, std::size_t alignment,
-                   void** out) {
+int mapFileAligned(int fd, uint64_t offset, size_t length, const MapOptions& options, size_t alignment, void** out) {
     return mapAligned(offset, length, options.hint, alignment, out,
                       [&](void* hint, void** mapped) { return mapFile(fd, offset, length, options, hint, mapped); });
 }
 
-int mapAnonymousAligned(std::size_t length, void* hint, std::size_t alignment, void** out) {
+int mapAnonymousAligned(size_t length, void* hint, size_t alignment, void** out) {
     return mapAligned(0, length, hint, alignment, out, [length](void* at, void** mapped) {
-        *mapped = mmap(at, length, PROT_READ | PROT_WRITE, anonymousFlags, -1, 0);
+        *mapped = mmap(at, length, PROT_READ | PROT_WRITE, kAnonymousFlags, -1, 0);
         return *mapped == MAP_FAILED ? -errno : 0;
     });
 }
 
-int replaceWithAnonymous(void* address, std::size_t length) {
+int replaceWithAnonymous(void* address, size_t length) {
     // Under strict overcommit the kernel can refuse writable memory, and before 6.12 it did so after it had removed
     // what was at the address. So the memory is made somewhere else, and moved, which is one step for whoever looks.
-    void* const zeros = mmap(nullptr, length, PROT_READ | PROT_WRITE, anonymousFlags, -1, 0);
+    void* const zeros = mmap(nullptr, length, PROT_READ | PROT_WRITE, kAnonymousFlags, -1, 0);
     if (zeros != MAP_FAILED) {
         if (mremap(zeros, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, address) != MAP_FAILED) return 0;
         munmap(zeros, length);
     }
     // No room for two, in the address space or in the number of mappings. Memory that cannot be written is not counted,
     // so that all the reasons to refuse it are looked at before anything is removed.
-    if (mmap(address, length, PROT_READ, anonymousFlags | MAP_FIXED, -1, 0) == MAP_FAILED) return -errno;
+    if (mmap(address, length, PROT_READ, kAnonymousFlags | MAP_FIXED, -1, 0) == MAP_FAILED) return -errno;
     mprotect(address, length, PROT_READ | PROT_WRITE);
     return 0;
 }
 
-int mapFileOver(int fd, std::uint64_t offset, std::size_t length, const MapOptions& options, void* address) {
+int mapFileOver(int fd, uint64_t offset, size_t length, const MapOptions& options, void* address) {
     void* mapped = nullptr;
     const int result = mapFile(fd, offset, length, options, nullptr, &mapped);
     if (result != 0) return result;
@@ -123,36 +123,36 @@ int mapFileOver(int fd, std::uint64_t offset, std::size_t length, const MapOptio
     return error;
 }
 
-int unmap(void* address, std::size_t length) {
+int unmap(void* address, size_t length) {
     return munmap(address, length) == 0 ? 0 : -errno;
 }
 
-int advise(void* address, std::size_t length, int advice) {
+int advise(void* address, size_t length, int advice) {
     return madvise(address, length, advice) == 0 ? 0 : -errno;
 }
 
-int adviseDontFork(void* address, std::size_t length) {
+int adviseDontFork(void* address, size_t length) {
     return advise(address, length, MADV_DONTFORK);
 }
 
-int populateWrite(void* address, std::size_t length) {
+int populateWrite(void* address, size_t length) {
     if (knowsPopulateWrite()) {
         int result;
         do result = advise(address, length, MADV_POPULATE_WRITE);
         while (result == -EINTR);
         return result;
     }
-    const std::size_t page = pageSize();
-    if (reinterpret_cast<std::uintptr_t>(address) % page != 0) return -EINVAL;
+    const size_t page = pageSize();
+    if (reinterpret_cast<uintptr_t>(address) % page != 0) return -EINVAL;
     auto* bytes = static_cast<unsigned char*>(address);
-    for (std::size_t at = 0; at < length; at += page) __atomic_fetch_or(bytes + at, 0, __ATOMIC_RELAXED);
+    for (size_t at = 0; at < length; at += page) __atomic_fetch_or(bytes + at, 0, __ATOMIC_RELAXED);
     return 0;
 }
 
-int syncPages(const void* address, std::size_t length) {
-    const std::uintptr_t page = pageSize();
-    const auto begin = reinterpret_cast<std::uintptr_t>(address);
-    const std::uintptr_t start = begin & ~(page - 1);
+int syncPages(const void* address, size_t length) {
+    const uintptr_t page = pageSize();
+    const auto begin = reinterpret_cast<uintptr_t>(address);
+    const uintptr_t start = begin & ~(page - 1);
     int result;
     do result = msync(reinterpret_cast<void*>(start), begin - start + length, MS_SYNC) == 0 ? 0 : -errno;
     while (result == -EINTR);
@@ -160,8 +160,8 @@ int syncPages(const void* address, std::size_t length) {
 }
 
 int checkPage(const void* address) {
-    const std::uintptr_t page = pageSize();
-    auto* const start = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) & ~(page - 1));
+    const uintptr_t page = pageSize();
+    auto* const start = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(address) & ~(page - 1));
     int result;
     do result = advise(start, page, MADV_POPULATE_READ);
     while (result == -EINTR);

@@ -10,30 +10,30 @@ namespace daxkind::syscalls {
 
 namespace {
 
-/// MPOL_PREFERRED_MANY, which Linux 5.15 brought and older headers lack (include/uapi/linux/mempolicy.h).
-constexpr int preferredMany = 5;
+// MPOL_PREFERRED_MANY, which Linux 5.15 brought and older headers lack (include/uapi/linux/mempolicy.h).
+constexpr int kPreferredMany = 5;
 
-constexpr std::size_t bitsPerWord = 8 * sizeof(unsigned long);
+constexpr size_t kBitsPerWord = 8 * sizeof(unsigned long);
 
-int mbindRange(void* address, std::size_t length, int mode, const unsigned long* mask) {
+int mbindRange(void* address, size_t length, int mode, const unsigned long* mask) {
     // One more than there are bits: the kernel takes one off.
-    constexpr unsigned long bits = kMostNodes + 1;
+    constexpr unsigned long kBits = kMostNodes + 1;
     // A node that goes away is not replaced by another, and is itself again when it comes back.
-    return syscall(SYS_mbind, address, length, mode | MPOL_F_STATIC_NODES, mask, bits, 0) == 0 ? 0 : -errno;
+    return syscall(SYS_mbind, address, length, mode | MPOL_F_STATIC_NODES, mask, kBits, 0) == 0 ? 0 : -errno;
 }
 
 }  // namespace
 
-int bindRange(void* address, std::size_t length, NumaPolicy policy, const std::vector<int>& nodes) {
+int bindRange(void* address, size_t length, NumaPolicy policy, const std::vector<int>& nodes) {
     // A word more than the nodes need: the kernel looks at the bit behind them.
-    unsigned long mask[kMostNodes / bitsPerWord + 1] = {};
+    unsigned long mask[kMostNodes / kBitsPerWord + 1] = {};
     const auto set = [&mask](int node) {
-        mask[static_cast<std::size_t>(node) / bitsPerWord] |= 1ul << static_cast<std::size_t>(node) % bitsPerWord;
+        mask[static_cast<size_t>(node) / kBitsPerWord] |= 1ul << static_cast<size_t>(node) % kBitsPerWord;
     };
     for (const int node : nodes) set(node);
     if (policy == NumaPolicy::kBind) return mbindRange(address, length, MPOL_BIND, mask);
     if (policy == NumaPolicy::kInterleave) return mbindRange(address, length, MPOL_INTERLEAVE, mask);
-    if (nodes.size() > 1 && mbindRange(address, length, preferredMany, mask) == 0) return 0;
+    if (nodes.size() > 1 && mbindRange(address, length, kPreferredMany, mask) == 0) return 0;
     for (unsigned long& word : mask) word = 0;
     set(nodes.front());
     return mbindRange(address, length, MPOL_PREFERRED, mask);
@@ -47,14 +47,14 @@ int nodesOfPages(const std::vector<void*>& pages, std::vector<int>* nodes) {
 }
 
 std::set<int> allowedNodes() {
-    unsigned long mask[kMostNodes / bitsPerWord] = {};
+    unsigned long mask[kMostNodes / kBitsPerWord] = {};
     std::set<int> nodes;
     if (syscall(SYS_get_mempolicy, nullptr, mask, static_cast<unsigned long>(kMostNodes), nullptr,
                 MPOL_F_MEMS_ALLOWED) != 0)
         return nodes;
     for (int node = 0; node < kMostNodes; node++) {
-        const auto at = static_cast<std::size_t>(node);
-        if ((mask[at / bitsPerWord] >> at % bitsPerWord & 1) != 0) nodes.insert(node);
+        const auto at = static_cast<size_t>(node);
+        if ((mask[at / kBitsPerWord] >> at % kBitsPerWord & 1) != 0) nodes.insert(node);
     }
     return nodes;
 }

@@ -12,7 +12,7 @@ namespace daxkind::syscalls {
 namespace {
 
 Timestamp timestamp(const struct timespec& from) {
-    return {from.tv_sec, static_cast<std::uint32_t>(from.tv_nsec)};
+    return {from.tv_sec, static_cast<uint32_t>(from.tv_nsec)};
 }
 
 }  // namespace
@@ -21,14 +21,14 @@ int statPath(int directoryFd, const char* path, int flags, FileStatus* out) {
     struct stat raw;
     if (fstatat(directoryFd, path, &raw, flags) != 0) return -errno;
     FileStatus status = {};
-    status.blockSize = static_cast<std::uint32_t>(raw.st_blksize);
-    status.links = static_cast<std::uint32_t>(raw.st_nlink);
+    status.blockSize = static_cast<uint32_t>(raw.st_blksize);
+    status.links = static_cast<uint32_t>(raw.st_nlink);
     status.uid = raw.st_uid;
     status.gid = raw.st_gid;
     status.mode = raw.st_mode;
     status.inode = raw.st_ino;
-    status.size = static_cast<std::uint64_t>(raw.st_size);
-    status.blocks = static_cast<std::uint64_t>(raw.st_blocks);
+    status.size = static_cast<uint64_t>(raw.st_size);
+    status.blocks = static_cast<uint64_t>(raw.st_blocks);
     status.accessed = timestamp(raw.st_atim);
     status.changed = timestamp(raw.st_ctim);
     status.modified = timestamp(raw.st_mtim);

@@ -5,8 +5,8 @@
 
 namespace daxkind::syscalls {
 
-/// fstatat with the kernel's AT_ flags: all of FileStatus that stat has, and 0 for the rest, `mask` too. Returns 0 or a
-/// negative errno.
+// fstatat with the kernel's AT_ flags: all of FileStatus that stat has, and 0 for the rest, `mask` too. Returns 0 or a
+// negative errno.
 int statPath(int directoryFd, const char* path, int flags, FileStatus* out);
 
 }  // namespace daxkind::syscalls

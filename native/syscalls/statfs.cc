@@ -2,6 +2,7 @@
 #include "syscalls/statfs.h"
 
 #include <sys/vfs.h>
+
 #include <cerrno>
 
 #include "syscalls/kernel.h"
@@ -15,14 +16,14 @@ int take(int result, const struct statfs& raw, FileSystemStatus* out) {
     if (result != 0) return -errno;
     FileSystemStatus status = {};
     // The type is a signed word whose upper half means nothing: magic numbers have 32 bits.
-    status.type = static_cast<std::uint32_t>(raw.f_type);
-    status.blockSize = static_cast<std::uint64_t>(raw.f_frsize != 0 ? raw.f_frsize : raw.f_bsize);
+    status.type = static_cast<uint32_t>(raw.f_type);
+    status.blockSize = static_cast<uint64_t>(raw.f_frsize != 0 ? raw.f_frsize : raw.f_bsize);
     status.blocks = raw.f_blocks;
     status.blocksFree = raw.f_bfree;
     status.blocksAvailable = raw.f_bavail;
     status.files = raw.f_files;
     status.filesFree = raw.f_ffree;
-    status.mountFlags = static_cast<std::uint64_t>(raw.f_flags);
+    status.mountFlags = static_cast<uint64_t>(raw.f_flags);
     *out = status;
     return 0;
 }
@@ -39,7 +40,7 @@ int statfsPath(const char* path, FileSystemStatus* out) {
     return take(statfs(path, &raw), raw, out);
 }
 
-std::uint64_t mappingGranule(int fd) {
+uint64_t mappingGranule(int fd) {
     FileSystemStatus status;
     const bool isHuge = statfsDescriptor(fd, &status) == 0 && status.type == HUGETLBFS_MAGIC;
     return isHuge ? status.blockSize : pageSize();

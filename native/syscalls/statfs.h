@@ -6,28 +6,28 @@
 namespace daxkind::syscalls {
 
 struct FileSystemStatus {
-    /// One of the _MAGIC numbers of linux/magic.h.
-    std::uint64_t type;
-    /// Bytes per block; the three counts below are in this unit.
-    std::uint64_t blockSize;
-    std::uint64_t blocks;
-    std::uint64_t blocksFree;
-    /// What is left for an ordinary user.
-    std::uint64_t blocksAvailable;
-    std::uint64_t files;
-    std::uint64_t filesFree;
-    /// ST_RDONLY, ST_NOSUID… of the mount.
-    std::uint64_t mountFlags;
+    // One of the _MAGIC numbers of linux/magic.h.
+    uint64_t type;
+    // Bytes per block; the three counts below are in this unit.
+    uint64_t blockSize;
+    uint64_t blocks;
+    uint64_t blocksFree;
+    // What is left for an ordinary user.
+    uint64_t blocksAvailable;
+    uint64_t files;
+    uint64_t filesFree;
+    // ST_RDONLY, ST_NOSUID… of the mount.
+    uint64_t mountFlags;
 };
 
-/// fstatfs. Returns 0 or a negative errno.
+// fstatfs. Returns 0 or a negative errno.
 int statfsDescriptor(int fd, FileSystemStatus* out);
 
-/// statfs. Returns 0 or a negative errno.
+// statfs. Returns 0 or a negative errno.
 int statfsPath(const char* path, FileSystemStatus* out);
 
-/// The smallest part of a file that can be mapped by itself: a page, on hugetlbfs one of its huge pages. A page, too,
-/// where fstatfs is refused.
-std::uint64_t mappingGranule(int fd);
+// The smallest part of a file that can be mapped by itself: a page, on hugetlbfs one of its huge pages. A page, too,
+// where fstatfs is refused.
+uint64_t mappingGranule(int fd);
 
 }  // namespace daxkind::syscalls

@@ -25,8 +25,8 @@ Timestamp timestamp(const struct statx_timestamp& from) {
     return {from.tv_sec, from.tv_nsec};
 }
 
-/// Whether it is the call that is refused, whatever the path: a kernel before 4.11 does not have it, and a sandbox
-/// answers in one of these ways. They are those at which libuv asks stat instead.
+// Whether it is the call that is refused, whatever the path: a kernel before 4.11 does not have it, and a sandbox
+// answers in one of these ways. They are those at which libuv asks stat instead.
 bool isRefusal(int error) {
     return error == ENOSYS || error == EPERM || error == EINVAL || error == EOPNOTSUPP;
 }
@@ -40,11 +40,11 @@ std::optional<bool> FileStatus::dax() const {
     return std::nullopt;
 }
 
-std::uint32_t statxEverything() {
+uint32_t statxEverything() {
     return STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID | STATX_DIOALIGN;
 }
 
-int statxPath(int directoryFd, const char* path, int flags, std::uint32_t mask, FileStatus* out) {
+int statxPath(int directoryFd, const char* path, int flags, uint32_t mask, FileStatus* out) {
     struct statx raw;
     std::memset(&raw, 0, sizeof raw);
     if (syscall(SYS_statx, directoryFd, path, flags, mask, &raw) != 0) {

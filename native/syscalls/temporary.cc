@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <string>
@@ -11,12 +12,12 @@ namespace daxkind::syscalls {
 
 namespace {
 
-constexpr mode_t ownerOnly = 0600;
+constexpr mode_t kOwnerOnly = 0600;
 
-/// A file system without tmpfile support answers EOPNOTSUPP. A kernel before 3.11 does not know the flag, sees its
-/// O_DIRECTORY part and answers EISDIR. A sandbox that knows of no such flag answers EPERM, ENOSYS or EINVAL; if it is
-/// the directory that forbids it (EPERM of an immutable one), it forbids a file with a name, too. Every other error
-/// (ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC…) is about the directory, and stands.
+// A file system without tmpfile support answers EOPNOTSUPP. A kernel before 3.11 does not know the flag, sees its
+// O_DIRECTORY part and answers EISDIR. A sandbox that knows of no such flag answers EPERM, ENOSYS or EINVAL; if it is
+// the directory that forbids it (EPERM of an immutable one), it forbids a file with a name, too. Every other error
+// (ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC…) is about the directory, and stands.
 bool lacksTemporaryFiles(int error) {
     return error == EOPNOTSUPP || error == EISDIR || error == EPERM || error == ENOSYS || error == EINVAL;
 }
@@ -48,7 +49,7 @@ int createAndUnlink(const char* directory, int* fd, const char** failedCall) {
 
 int openTemporary(const char* directory, bool mayHaveName, int* fd, const char** failedCall) {
     int opened;
-    do opened = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, ownerOnly);
+    do opened = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, kOwnerOnly);
     while (opened < 0 && errno == EINTR);
     if (opened >= 0) {
         *fd = opened;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -19,7 +20,6 @@
 #include <vector>
 
 #include "syscalls/descriptor.h"
-
 #include "syscalls/fsxattr.h"
 #include "syscalls/sizes.h"
 #include "syscalls/statx.h"
@@ -28,21 +28,21 @@ namespace daxkind::syscalls {
 
 namespace {
 
-/// Directories whose descriptors are held at once, besides the top's.
-constexpr std::size_t mostOpen = 32;
-/// What one getdents64 brings: some hundred names, few enough for one step.
-constexpr std::size_t entriesSize = 16 * kKiB;
+// Directories whose descriptors are held at once, besides the top's.
+constexpr size_t kMostOpen = 32;
+// What one getdents64 brings: some hundred names, few enough for one step.
+constexpr size_t kEntriesSize = 16 * kKiB;
 
-/// linux_dirent64, which no header has. The name is behind it.
+// linux_dirent64, which no header has. The name is behind it.
 struct EntryHead {
-    std::uint64_t inode;
-    std::int64_t offset;
-    std::uint16_t length;
-    std::uint8_t type;
+    uint64_t inode;
+    int64_t offset;
+    uint16_t length;
+    uint8_t type;
 };
-constexpr std::size_t entryName = offsetof(EntryHead, type) + 1;
+constexpr size_t kEntryName = offsetof(EntryHead, type) + 1;
 
-/// Never blocks on a FIFO that has come in a file's place, and follows no link.
+// Never blocks on a FIFO that has come in a file's place, and follows no link.
 int openEntry(int directory, const char* name, int flags = 0) {
     int fd;
     do fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | flags);
@@ -51,9 +51,9 @@ int openEntry(int directory, const char* name, int flags = 0) {
 }
 
 struct Identity {
-    std::uint32_t deviceMajor = 0;
-    std::uint32_t deviceMinor = 0;
-    std::uint64_t inode = 0;
+    uint32_t deviceMajor = 0;
+    uint32_t deviceMinor = 0;
+    uint64_t inode = 0;
 
     explicit Identity(const FileStatus& status)
         : deviceMajor(status.deviceMajor), deviceMinor(status.deviceMinor), inode(status.inode) {}
@@ -62,15 +62,15 @@ struct Identity {
     }
 };
 
-/// A directory on the way from the top to the one that is being worked on.
+// A directory on the way from the top to the one that is being worked on.
 struct Level {
     Descriptor fd;
     Identity identity;
-    /// Where the path of the walk ends when it is here.
-    std::size_t pathLength;
-    /// Whether it may have entries that were not read yet. Until then nothing below it is entered.
+    // Where the path of the walk ends when it is here.
+    size_t pathLength;
+    // Whether it may have entries that were not read yet. Until then nothing below it is entered.
     bool isReading;
-    /// Its subdirectories that were not entered yet, the next one last.
+    // Its subdirectories that were not entered yet, the next one last.
     std::vector<std::string> pending;
 };
 
@@ -100,13 +100,13 @@ class TreeWalk::State {
     const bool followsTop_;
     bool hasBegun_ = false;
     FileStatus topStatus_ = {};
-    /// Of the deepest level, or of what is being visited in it; relative to the top.
+    // Of the deepest level, or of what is being visited in it; relative to the top.
     std::string path_;
-    /// From the top, whose descriptor is always open, to the deepest.
+    // From the top, whose descriptor is always open, to the deepest.
     std::vector<Level> levels_;
-    /// The levels from here on are open, those between the top and here are closed.
-    std::size_t firstOpen_ = 1;
-    alignas(EntryHead) unsigned char entries_[entriesSize];
+    // The levels from here on are open, those between the top and here are closed.
+    size_t firstOpen_ = 1;
+    alignas(EntryHead) unsigned char entries_[kEntriesSize];
 };
 
 bool TreeWalk::State::isOnMount(const FileStatus& status) const {
@@ -114,10 +114,10 @@ bool TreeWalk::State::isOnMount(const FileStatus& status) const {
     return status.deviceMajor == topStatus_.deviceMajor && status.deviceMinor == topStatus_.deviceMinor;
 }
 
-/// Opens an entry of the deepest level and visits it; enters it if it is a directory. While the level is being read
-/// that has to wait: an entry that was a file a moment ago can be a directory now.
+// Opens an entry of the deepest level and visits it; enters it if it is a directory. While the level is being read
+// that has to wait: an entry that was a file a moment ago can be a directory now.
 void TreeWalk::State::visit(const char* name, bool isReading) {
-    const std::size_t length = path_.size();
+    const size_t length = path_.size();
     if (length != 0) path_ += '/';
     path_ += name;
     Descriptor fd(openEntry(levels_.back().fd.get(), name));
@@ -137,14 +137,14 @@ void TreeWalk::State::visit(const char* name, bool isReading) {
     path_.resize(length);
 }
 
-/// Makes a directory the deepest level, at `path_`, and visits it; what is in it comes next.
+// Makes a directory the deepest level, at `path_`, and visits it; what is in it comes next.
 void TreeWalk::State::enter(Descriptor fd, const FileStatus& status) {
     visitor_.visit(path_, fd.get(), status);
     levels_.push_back({std::move(fd), Identity(status), path_.size(), true, {}});
-    if (levels_.size() > firstOpen_ + mostOpen) levels_[firstOpen_++].fd.reset();
+    if (levels_.size() > firstOpen_ + kMostOpen) levels_[firstOpen_++].fd.reset();
 }
 
-/// Reads the next entries of the deepest level: visits those that are files, and keeps the names of subdirectories.
+// Reads the next entries of the deepest level: visits those that are files, and keeps the names of subdirectories.
 void TreeWalk::State::read() {
     const long length = syscall(SYS_getdents64, levels_.back().fd.get(), entries_, sizeof entries_);
     if (length < 0) fail(-errno, "getdents64");
@@ -152,7 +152,7 @@ void TreeWalk::State::read() {
     for (long at = 0; at < length;) {
         EntryHead head;
         std::memcpy(&head, entries_ + at, sizeof head);
-        readEntry(reinterpret_cast<const char*>(entries_ + at + entryName), head.type);
+        readEntry(reinterpret_cast<const char*>(entries_ + at + kEntryName), head.type);
         at += head.length;
     }
 }
@@ -169,7 +169,7 @@ void TreeWalk::State::readEntry(const char* name, unsigned char type) {
     if (type == DT_REG) visit(name, true);
 }
 
-/// Goes back up one level, and opens it again if it was closed.
+// Goes back up one level, and opens it again if it was closed.
 void TreeWalk::State::leave() {
     const Level left = std::move(levels_.back());
     levels_.pop_back();
@@ -189,12 +189,12 @@ void TreeWalk::State::leave() {
     }
 }
 
-/// Opens the deepest level by the way it was found on. -ENOENT if that leads elsewhere now.
+// Opens the deepest level by the way it was found on. -ENOENT if that leads elsewhere now.
 int TreeWalk::State::reopenByNames(Level& level) {
     Descriptor fd;
-    for (std::size_t depth = 1; depth < levels_.size(); ++depth) {
-        const std::size_t above = levels_[depth - 1].pathLength;
-        const std::size_t start = above == 0 ? 0 : above + 1;
+    for (size_t depth = 1; depth < levels_.size(); ++depth) {
+        const size_t above = levels_[depth - 1].pathLength;
+        const size_t start = above == 0 ? 0 : above + 1;
         const std::string name = path_.substr(start, levels_[depth].pathLength - start);
         const int from = depth == 1 ? levels_.front().fd.get() : fd.get();
         Descriptor next(openEntry(from, name.c_str(), O_DIRECTORY));

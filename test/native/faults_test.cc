@@ -1,7 +1,7 @@
 // A kind's whole life, again and again: each time the next system call of one sort fails, until a life passes without a
 // failure. Whatever failed, the error is the call's, the heap's books are right, everything that was held can be given
 // back, and no descriptor, no mapping and no file is left at the end.
-#include "tests.h"
+#include "faults.h"
 
 #include <unistd.h>
 
@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "faults.h"
 #include "life.h"
 #include "syscalls/sizes.h"
+#include "tests.h"
 
 namespace test {
 

@@ -1,7 +1,5 @@
 // Nameless files and a file's blocks, on tmpfs or wherever the tests' directory is, and where the system has its
 // temporary files.
-#include "tests.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +14,7 @@
 #include "syscalls/descriptor.h"
 #include "syscalls/sizes.h"
 #include "syscalls/temporary.h"
+#include "tests.h"
 
 namespace test {
 

@@ -1,8 +1,6 @@
 // The guard in files that lose their pages while they are mapped: what loads and stores find there, in one thread and
 // in many, what is said to be lost, and how it comes back. What becomes of the signals that are not for the guard is in
 // guard_signals_test.cc.
-#include "guard/watch.h"
-
 #include <sys/mman.h>
 
 #include <atomic>
@@ -15,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "guard/watch.h"
 #include "lossy_file.h"
 #include "syscalls/sizes.h"
 #include "tests.h"

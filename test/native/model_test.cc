@@ -1,6 +1,4 @@
 // Random rounds on regions of every shape, and on the files of pmem kinds.
-#include "tests.h"
-
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include "fake_region.h"
 #include "region/pmem_file.h"
 #include "round.h"
+#include "tests.h"
 
 namespace test {
 

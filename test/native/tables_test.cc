@@ -1,14 +1,13 @@
 // Whether the tables that a heap reserves at its start are long enough for the worst that can come: a heap that has
 // been full of slabs of every class, one after another, and then is cut into slabs of one unit, two, four... Tables end
 // at a page that cannot be touched (faults.cc), so that one entry too many is a crash.
-#include "tests.h"
-
 #include <vector>
 
 #include "book.h"
 #include "cache_user.h"
 #include "fake_region.h"
 #include "heap/raw_numbers.h"
+#include "tests.h"
 
 namespace test {
 

@@ -2,8 +2,6 @@
 // statistics, end with blocks in their hands, and begin anew. Each block's content is checked by whoever gives it back;
 // one that is referred to twice is freed once. Meant for a program with -fsanitize=thread: two blocks that overlap are
 // a data race.
-#include "tests.h"
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -17,6 +15,7 @@
 #include "content.h"
 #include "fake_region.h"
 #include "syscalls/sizes.h"
+#include "tests.h"
 
 namespace test {
 
