@@ -50,7 +50,8 @@ test('a thread loads the addon after another that had loaded it has ended', asyn
 test('a process in which only threads that are over have loaded the addon ends well', () => {
 	const script = `
 		const { Worker } = require('node:worker_threads');
-		new Worker(${JSON.stringify(useInWorker)}, { eval: true }).on('exit', (code) => console.log('exit', code));
+		const options = { eval: true, workerData: ${JSON.stringify(join(temporaryDirectory(tmpfs), 'file'))} };
+		new Worker(${JSON.stringify(useInWorker)}, options).on('exit', (code) => console.log('exit', code));
 	`;
 	const { status, signal, stdout } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
 	expect({ status, signal, stdout }).toEqual({ status: 0, signal: null, stdout: 'exit 0\n' });
