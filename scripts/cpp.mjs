@@ -10,7 +10,7 @@ import { compilerWords } from './sanitizers.mjs';
 import { main, root, run, StepError } from './steps.mjs';
 
 /** A change of one of these concerns every source. */
-const everywhere = ['.clang-tidy', 'binding.gyp', 'scripts/cpp.mjs', 'package-lock.json'];
+const everywhere = ['.clang-tidy', 'native/addon.gypi', 'scripts/cpp.mjs', 'package-lock.json'];
 
 const sources = ['native', 'test/native'].flatMap((directory) =>
 	readdirSync(join(root, directory), { recursive: true })
@@ -57,9 +57,10 @@ function chosenUnits(isAll) {
 	return units.filter((name) => affected.has(name));
 }
 
-/** How binding.gyp has the addon compiled. */
+/** How native/addon.gypi has the addon compiled. */
 function flags() {
-	const [target] = JSON.parse(readFileSync(join(root, 'binding.gyp'), 'utf8')).targets;
+	// gyp allows comments.
+	const target = JSON.parse(readFileSync(join(root, 'native/addon.gypi'), 'utf8').replace(/^\s*#.*$/gm, ''));
 	const system = [join(nodeDirectory(), 'include/node'), join(root, 'node_modules/node-addon-api')];
 	return [
 		...target.defines.map((name) => `-D${name}`),

@@ -8,6 +8,7 @@
 #include "fake_clock.h"
 #include "fake_region.h"
 #include "heap/heap.h"
+#include "syscalls/sizes.h"
 #include "tests.h"
 
 namespace test {
@@ -16,15 +17,14 @@ using namespace daxkind;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
 // The clock's last bit is always set, so that two moments are told apart by two milliseconds.
 constexpr uint32_t kTick = 2;
 
 // What the background does when it is due. Gives the bytes that went back, and when it would come again.
-GivingStep turn(Heap& heap) {
-    GivingStep all{0, 0};
+ScavengeStep turn(Heap& heap) {
+    ScavengeStep all{0, 0};
     while (all.nextInMs == 0) {
-        const GivingStep step = heap.decay();
+        const ScavengeStep step = heap.decay();
         all = {all.bytes + step.bytes, step.nextInMs};
     }
     return all;
@@ -32,11 +32,11 @@ GivingStep turn(Heap& heap) {
 
 void checkGoesBackAfter(uint32_t ms, StoppedClock& clock, Heap& heap, uint64_t bytes) {
     clock.advance(ms - kTick);
-    const GivingStep early = turn(heap);
+    const ScavengeStep early = turn(heap);
     CHECK(early.bytes == 0 && early.nextInMs <= kTick, "%llu bytes went back too early, the rest in %u ms",
           static_cast<unsigned long long>(early.bytes), early.nextInMs);
     clock.advance(kTick);
-    const GivingStep due = turn(heap);
+    const ScavengeStep due = turn(heap);
     CHECK(due.bytes == bytes, "%llu bytes went back", static_cast<unsigned long long>(due.bytes));
 }
 
@@ -58,7 +58,7 @@ void giveBackInTime(const HeapOptions& options, uint32_t decayMs) {
         CHECK(user.giveDirectly(late.offset) == 0);
         checkGoesBackAfter(decayMs - decayMs / 4, clock, heap, 8 * kMiB);
         checkGoesBackAfter(decayMs / 4, clock, heap, 4 * kMiB);
-        CHECK(heap.stats().committed == 0 && turn(heap).nextInMs == GivingStep::kNever);
+        CHECK(heap.stats().committed == 0 && turn(heap).nextInMs == ScavengeStep::kNever);
     }
 }
 
@@ -103,7 +103,7 @@ void giveBackWhatCachesHold(const HeapOptions& options, uint32_t decayMs) {
     clock.advance(kTick);
     turn(heap);
     CHECK(isAsked && user.cachedBlocks() > 0);
-    heap.answer(user.cache());
+    heap.serveReclaim(user.cache());
     CHECK(user.cachedBlocks() == 0);
     checkGoesBackAfter(decayMs - decayMs / 2, clock, heap, heap.stats().committed);
 }
