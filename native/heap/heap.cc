@@ -70,7 +70,7 @@ int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, ui
     HeapLock lock(mutex_);
     adjust(cache, kRunCode);
     // In a kind that callers hold nothing of, what is cached shall not stand in the way of long blocks.
-    if (units > runs_.totalUnits() / 64 && takenBytes_ < capacity_ / 16 && isDrained()) drainAllLocked(cache);
+    if (units > runs_.totalUnits() / 64 && takenBytes_ < capacity_ / 16 && isUnused()) drainAllLocked(cache);
     uint32_t start;
     int error = runs_.allocate(lock, units, alignment, &start);
     if (error != 0 && reclaim(lock, cache, error)) error = runs_.allocate(lock, units, alignment, &start);
@@ -95,7 +95,7 @@ uint64_t Heap::noteTakenRun(ThreadCache* cache, uint32_t start, uint32_t units) 
     return static_cast<uint64_t>(start) << runs_.unitShift();
 }
 
-bool Heap::isDrained() {
+bool Heap::isUnused() {
     for (uint32_t code = 0; code <= kRunCode; code = nextCode(code)) {
         if (classUseLocked(code).blocks > 0) return false;
     }

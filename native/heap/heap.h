@@ -248,7 +248,7 @@ class Heap {
     ClassUse classUseLocked(uint32_t code);
     bool isHeldLocked() const;
     // Whether callers hold nothing; what is taken is in thread caches.
-    bool isDrained();
+    bool isUnused();
     // Brings a cache's limits up to date: they depend on how many caches are in use and on whether memory is short.
     void adjust(ThreadCache* cache, uint32_t code);
     // It holds nothing from now on, until its thread needs the heap again.
