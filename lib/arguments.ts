@@ -19,6 +19,14 @@ export function requireInteger(name: string, value: unknown, least = 0, most = N
 	return value;
 }
 
+/** A size in bytes, from `least` on. Sizes with units are the command line's. */
+export function requireSize(name: string, value: unknown, least: number): number {
+	if (typeof value === 'string') {
+		throw invalidArgType(name, 'of type number, in bytes (64 * 2 ** 20 is 64 MiB)', value);
+	}
+	return requireInteger(name, value, least);
+}
+
 /** A boolean. */
 export function requireBoolean(name: string, value: unknown): boolean {
 	if (typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value);
@@ -28,13 +36,6 @@ export function requireBoolean(name: string, value: unknown): boolean {
 /** A function, or nothing. */
 export function requireCallback(name: string, value: unknown): void {
 	if (value !== undefined && typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
-}
-
-/** An object with options, or nothing. */
-export function requireOptions<T extends object>(name: string, value: T | undefined): Partial<T> {
-	if (value === undefined) return {};
-	if (typeof value !== 'object' || value === null) throw invalidArgType(name, 'of type object', value);
-	return value;
 }
 
 /** How many letters have to be added, removed or changed to turn one name into the other (Levenshtein); case does not count. */
@@ -69,4 +70,20 @@ function hintFor(option: string, known: readonly string[]): string {
 export function requireKnownOptions(name: string, options: object, known: readonly string[]): void {
 	const unknown = Object.keys(options).find((option) => !known.includes(option));
 	if (unknown !== undefined) throw unknownOption(`${name}.${unknown}`, hintFor(unknown, known));
+}
+
+/**
+ * An object with options, or nothing.
+ *
+ * @param known The options that there are, unless `requireKnownOptions` is asked later, where more is known.
+ */
+export function requireOptions<T extends object>(
+	name: string,
+	value: T | undefined,
+	known?: readonly string[],
+): Partial<T> {
+	if (value === undefined) return {};
+	if (typeof value !== 'object' || value === null) throw invalidArgType(name, 'of type object', value);
+	if (known !== undefined) requireKnownOptions(name, value, known);
+	return value;
 }

@@ -1,6 +1,7 @@
 // The public API of daxkind, nothing else.
 export {
 	type DaxCheck,
+	type DaxConstants,
 	type DaxEvidence,
 	type DaxExplanation,
 	type DaxFlag,
@@ -10,6 +11,7 @@ export {
 	type DaxMount,
 	type DaxReport,
 	type DaxVerdict,
+	daxConstants,
 	explain,
 	type FindDaxMountsOptions,
 	findDaxMounts,
@@ -26,7 +28,7 @@ export {
 	whenEffectiveAsync,
 } from './dax/index.ts';
 export type { SystemError } from './errors.ts';
-export type { AbortableOptions } from './jobs.ts';
+export type { AbortableOptions, WatchableOptions } from './jobs.ts';
 export {
 	type Block,
 	type BlockReference,
@@ -37,6 +39,7 @@ export {
 	Kind,
 	type KindMediaError,
 	type KindMediaErrorOptions,
+	type KindNoticeOptions,
 	type KindPressure,
 	type KindPressureOptions,
 	type KindProgress,
@@ -47,6 +50,7 @@ export {
 	NodeKind,
 	type NodeKindOptions,
 	type NumaNodeUse,
+	type OutOfMemoryDetails,
 	OutOfMemoryError,
 	type OutOfMemoryReason,
 	PmemKind,

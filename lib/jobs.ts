@@ -56,11 +56,14 @@ export interface CheckedJobOptions<Progress> {
 /**
  * Checks the options that all asynchronous calls have, reading each once, and gives them; throws if they are none, and the
  * reason of a signal that is aborted.
+ *
+ * @param known As of `requireOptions`.
  */
 export function checkJobOptions<Progress>(
 	options: WatchableOptions<Progress> | undefined,
+	known?: readonly string[],
 ): CheckedJobOptions<Progress> {
-	const { signal, onProgress } = requireOptions<WatchableOptions<Progress>>('options', options);
+	const { signal, onProgress } = requireOptions<WatchableOptions<Progress>>('options', options, known);
 	if (signal !== undefined && !isSignal(signal)) {
 		throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
 	}

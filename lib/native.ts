@@ -125,23 +125,16 @@ type MagicNumbers =
 	| 'HUGETLBFS_MAGIC';
 
 /**
- * The kernel's constants, by their names in its headers, and this machine's sizes: bytes per page, bytes that one PMD entry maps,
- * bytes per cache line. The STATX_ATTR_ bits are BigInts, for they belong to a 64-bit mask.
+ * The bits of the masks that callers get, by their names in the kernel's headers. The STATX_ATTR_ bits are BigInts, because they belong to
+ * a 64-bit mask.
  */
-export type Constants = Readonly<
-	Record<AttributeBits, bigint> &
-		Record<
-			| FieldBits
-			| FlagBits
-			| InodeFlagBits
-			| ExtentBits
-			| MagicNumbers
-			| 'PAGE_SIZE'
-			| 'HUGE_PAGE_SIZE'
-			| 'CACHE_LINE_SIZE',
-			number
-		>
+export type DaxConstants = Readonly<
+	Record<AttributeBits, bigint> & Record<FieldBits | FlagBits | InodeFlagBits | ExtentBits, number>
 >;
+
+/** Those, magic numbers, and this machine's sizes: bytes per page, bytes that one PMD entry maps, bytes per cache line. */
+export type Constants = DaxConstants &
+	Readonly<Record<MagicNumbers | 'PAGE_SIZE' | 'HUGE_PAGE_SIZE' | 'CACHE_LINE_SIZE', number>>;
 
 /** Why memory is lost. */
 export type MediaErrorCause = 'media' | 'truncated' | 'no-space' | 'removed' | 'unknown';

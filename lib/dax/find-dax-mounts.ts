@@ -68,7 +68,7 @@ function newFilesAt(mountPoint: string): Pick<DaxMount, 'newFiles' | 'newFilesEr
  * const directory = mount?.mountPoint ?? os.tmpdir();
  */
 export function findDaxMounts(options?: FindDaxMountsOptions): DaxMount[] {
-	const { all = false } = requireOptions('options', options);
+	const { all = false } = requireOptions('options', options, ['all']);
 	requireBoolean('options.all', all);
 	const mounts = readMounts();
 	return mounts.flatMap((mount) => {

@@ -133,7 +133,7 @@ export function setDaxFlag(path: string | URL, on: boolean, options?: SetDaxFlag
 export function setDaxFlag(path: string | URL, on: boolean, options?: SetDaxFlagOptions): DaxFlag {
 	const checked = requirePath('path', path);
 	const mask = maskOf(on);
-	if (requireRecursive(requireOptions<SetDaxFlagOptions>('options', options))) {
+	if (requireRecursive(requireOptions<SetDaxFlagOptions>('options', options, ['recursive']))) {
 		return treeOf(
 			checked,
 			withReason(checked, () => native.changeFsxattrTree(checked, ...mask, true)),
@@ -168,7 +168,7 @@ export async function setDaxFlagAsync(
 ): Promise<DaxFlagTree> {
 	const checked = requirePath('path', path);
 	const mask = maskOf(on);
-	const given = checkJobOptions(options);
+	const given = checkJobOptions(options, ['recursive', 'signal', 'onProgress']);
 	const recursive = requireRecursive(options ?? {});
 	const start = () => native.changeFsxattrTreeAsync(checked, ...mask, recursive);
 	const change = await finish(start, given, { progressOf }).catch((error) => {

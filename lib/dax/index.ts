@@ -3,7 +3,9 @@
 
 export type { DaxDevice } from '../device/index.ts';
 export type { MountInfo } from '../mountinfo.ts';
+export type { DaxConstants, Fsxattr, StatxResult } from '../native.ts';
 export type { BlockDevice, BlockDeviceLayer } from './block-device.ts';
+export { daxConstants } from './constants.ts';
 export { type DaxExplanation, explain, explainReport } from './explain.ts';
 export { type DaxMount, type FindDaxMountsOptions, findDaxMounts } from './find-dax-mounts.ts';
 export {

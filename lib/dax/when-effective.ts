@@ -49,7 +49,7 @@ function ignored(path: string, { flag, effective }: DaxFlag): Error {
  */
 export async function whenEffectiveAsync(path: string | URL, options?: AbortableOptions): Promise<DaxFlag> {
 	const checked = requirePath('path', path);
-	const { signal } = checkJobOptions(options);
+	const { signal } = checkJobOptions(options, ['signal']);
 	for (let interval = firstIntervalMs; ; interval = Math.min(2 * interval, lastIntervalMs)) {
 		const seen = getDaxFlag(checked);
 		if (seen.flag === seen.effective) return seen;

@@ -62,7 +62,7 @@ function filesIn(image: Buffer): Map<string, Buffer> | undefined {
 }
 
 /** An image, and what it has of the device model. */
-export interface Initramfs {
+export interface InitramfsImage {
 	path: string;
 	/** Whether the old module is in it; undefined where the image could not be read or unpacked. */
 	hasModule: boolean | undefined;
@@ -80,7 +80,7 @@ function imagePaths(tree: Tree): string[] {
 }
 
 /** The images of a machine. It blocks for as long as they take to be read. */
-export function initramfsImages(tree: Tree): Initramfs[] {
+export function initramfsImages(tree: Tree): InitramfsImage[] {
 	const isModule = new RegExp(`(?:^|/)${oldModule.replaceAll('_', '[-_]')}\\.ko(?:\\.|$)`);
 	const isConfiguration = (name: string) => name.endsWith('.conf') && policyDirectories.includes(`/${dirname(name)}`);
 	return imagePaths(tree).map((path) => {

@@ -5,7 +5,7 @@ import { createFile } from '../create-file.ts';
 import { refusal } from '../errors.ts';
 import { quoted } from '../format.ts';
 import { type Tree, treeOf } from '../tree.ts';
-import { type Initramfs, initramfsImages } from './initramfs.ts';
+import { type InitramfsImage, initramfsImages } from './initramfs.ts';
 import { alias, type DeviceModel, modelOf, newModule, oldModule } from './model.ts';
 
 export interface MigrateDeviceModelOptions {
@@ -30,7 +30,7 @@ export interface DeviceModelMigration {
 	 * The images of an initramfs that are to be made again: those with the old module and without the policy in them, which load it; after
 	 * `undo`, those that have the policy still; and those that cannot be read.
 	 */
-	initramfs: Initramfs[];
+	initramfs: InitramfsImage[];
 	/** What is to be done next, in order: commands, or a reboot. */
 	next: string[];
 }
@@ -130,7 +130,7 @@ export function migrateDeviceModel(options?: MigrateDeviceModelOptions): DeviceM
 	const tree = treeOf(root);
 	const { changed, path } = undo ? undone(tree, dryRun) : done(tree, dryRun);
 	const model = modelOf(tree);
-	const isStale = ({ hasModule, hasPolicy }: Initramfs) =>
+	const isStale = ({ hasModule, hasPolicy }: InitramfsImage) =>
 		undo ? changed && hasPolicy !== false : hasModule !== false && hasPolicy !== true;
 	const initramfs = initramfsImages(tree).filter(isStale);
 	const isNothing = undo && !changed;

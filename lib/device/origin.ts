@@ -29,7 +29,7 @@ export function ndRegionOf(tree: Tree, owner: string): string | undefined {
 }
 
 /** What a region is of. */
-export interface Origin {
+export interface DeviceOrigin {
 	/** region0 of an nvdimm, hmem.0 of Soft Reserved memory, dax_region0 of CXL. */
 	name: string;
 	/**
@@ -42,7 +42,7 @@ export interface Origin {
 }
 
 /** What a region is of, by its directory in /sys/devices. */
-export function originOf(tree: Tree, owner: string): Origin {
+export function originOf(tree: Tree, owner: string): DeviceOrigin {
 	const ndRegion = ndRegionOf(tree, owner);
 	if (ndRegion !== undefined) {
 		return {

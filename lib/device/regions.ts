@@ -2,10 +2,10 @@
 import { basename } from 'node:path';
 import { refused, type Tree } from '../tree.ts';
 import { byName, type DeviceLookOptions, deviceDirectories, treeFor } from './devices.ts';
-import { isDynamic, natural, ndRegionOf, type Origin, originOf, ownerOf } from './origin.ts';
+import { type DeviceOrigin, isDynamic, natural, ndRegionOf, originOf, ownerOf } from './origin.ts';
 
 /** A region: memory that device-DAX devices are parts of. */
-export interface DaxRegion extends Origin {
+export interface DaxRegion extends DeviceOrigin {
 	/** The kernel's number. */
 	id: number | undefined;
 	/** Its directory below /sys/devices, as daxctl names it. */

@@ -22,7 +22,7 @@ interface Maker {
 const makers = new Map<KindHold['type'], Maker>();
 
 /**
- * Says which class the holds of a type become, and gives it an `attach` for that class. Each class says it of itself: Kind cannot know
+ * Says which class the holds of a type become, and gives it an `attach` and a name for `Object.prototype.toString`. Each class says it of itself: Kind cannot know
  * those that extend it.
  *
  * The type of all of them is that of `Kind.attach`: TypeScript lets no class narrow a generic static method of its base.
@@ -33,6 +33,7 @@ export function nameKind(type: KindHold['type'], of: KindClass<Kind>, make: (hol
 		attach: (shared: unknown, options?: unknown): Kind => attachKind(of, shared, options, stackOf(attach)),
 	};
 	Object.defineProperty(of, 'attach', { value: attach, writable: true, configurable: true });
+	Object.defineProperty(of.prototype, Symbol.toStringTag, { value: of.name, configurable: true });
 }
 
 /**

@@ -1,6 +1,6 @@
 // The device kind: memory in a device-DAX device, or a part of one.
 import { existsSync } from 'node:fs';
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import { requireBoolean, requireKnownOptions, requireOptions, requirePath, requireSize } from '../arguments.ts';
 import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
 import { outOfRange, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
@@ -58,8 +58,8 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	const given = requireOptions<DeviceKindOptions>('options', options as DeviceKindOptions);
 	requireKnownOptions('options', given, known);
 	const { offset = 0, size, scrub = false, prefault = false, debug = isDebugging() } = given;
-	requireInteger('options.offset', offset);
-	if (size !== undefined) requireInteger('options.size', size, 1);
+	requireSize('options.offset', offset, 0);
+	if (size !== undefined) requireSize('options.size', size, 1);
 	requireBoolean('options.scrub', scrub);
 	requireBoolean('options.prefault', prefault);
 	requireBoolean('options.debug', debug);

@@ -2,6 +2,7 @@
 //
 // malloc and free take a free block out of the thread cache, or put one into it, without a native call: fast-path.ts. All else
 // (an empty or full magazine, long blocks, errors) is the slow path, which is in blocks.ts and thread-heap.ts.
+import { type InspectOptions, inspect } from 'node:util';
 import { requireInteger } from '../arguments.ts';
 import {
 	daxkindError,
@@ -83,6 +84,8 @@ export interface Kind {
 export abstract class Kind extends FastPath implements Disposable, AsyncDisposable {
 	/** Which class of kind it is: of a PmemKind, a FixedKind, a DeviceKind or a NodeKind. */
 	readonly type: 'pmem' | 'fixed' | 'device' | 'node';
+	/** The name of its class; the prototypes of the classes have it. */
+	declare readonly [Symbol.toStringTag]: string;
 	/** The directory, or what else the memory comes from: for messages. */
 	readonly path: string;
 	/** What the kind can hold in bytes. */
@@ -199,7 +202,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	 */
 	async bufferAsync(size: number, options?: AbortableOptions): Promise<Block> {
 		Kind.#check(this);
-		const { signal } = checkJobOptions(options);
+		const { signal } = checkJobOptions(options, ['signal']);
 		const attempt = () => {
 			throwIfAborted(signal);
 			const block = this.#blocks.allocateCollected(size, false);
@@ -447,7 +450,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	 */
 	async purgeAsync(options?: AbortableOptions): Promise<number> {
 		Kind.#check(this);
-		const given = checkJobOptions(options);
+		const given = checkJobOptions(options, ['signal']);
 		this.#blocks.checkOpen();
 		this.#blocks.ledger?.drain();
 		return finish(() => native.kindPurgeAsync(this.#heap.id), given);
@@ -463,7 +466,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	 */
 	async prefaultAsync(options?: KindProgressOptions): Promise<void> {
 		Kind.#check(this);
-		const given = checkJobOptions(options);
+		const given = checkJobOptions(options, ['signal', 'onProgress']);
 		this.#blocks.checkOpen();
 		try {
 			await finish(() => native.kindPrefaultAsync(this.#heap.id), given, { progressOf });
@@ -530,6 +533,15 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	async [Symbol.asyncDispose](): Promise<void> {
 		Kind.#check(this);
 		await this.closeAsync();
+	}
+
+	/** What console.log shows: its properties, how full it is, and whether it is closed. */
+	[inspect.custom](depth: number, options: InspectOptions): string {
+		Kind.#check(this);
+		const { name } = this.constructor;
+		const closed = !isConnected(this);
+		const { allocated, blocks } = closed ? { allocated: 0, blocks: 0 } : this.#blocks.stats();
+		return `${name} ${inspect({ ...this, allocated, blocks, closed }, { ...options, depth })}`;
 	}
 
 	/** Refuses a receiver that is no Kind, with Node's error; for the engine, it would be about a private member. */

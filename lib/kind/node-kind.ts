@@ -1,5 +1,5 @@
 // The node kind: memory of NUMA nodes, as that which the kernel has of a device-DAX device in system-ram mode.
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requireSize } from '../arguments.ts';
 import {
 	invalidArgType,
 	invalidArgValue,
@@ -102,7 +102,7 @@ function checkOptions(given: unknown, options: unknown, known: string[]): Checke
 	const hugePageNumber = hugePageModes.indexOf(requireOneOf('options.hugePages', hugePages, hugePageModes));
 	requireBoolean('options.nearest', nearest);
 	if (nearest && given !== 'kmem') throw invalidArgValue('options.nearest', "false unless nodes is 'kmem'", nearest);
-	if (maxSize !== 0) requireInteger('options.maxSize', maxSize, minPmemSize);
+	if (maxSize !== 0) requireSize('options.maxSize', maxSize, minPmemSize);
 	requireBoolean('options.prefault', prefault);
 	requireBoolean('options.debug', debug);
 	const notices = checkNotices(settings);

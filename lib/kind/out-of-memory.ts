@@ -12,7 +12,8 @@ import { constants } from 'node:buffer';
  */
 export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'quota' | 'node-full' | 'fragmented' | 'buffer-limit';
 
-interface OutOfMemoryDetails {
+/** What an OutOfMemoryError is made of. Bytes. */
+export interface OutOfMemoryDetails {
 	requested: number;
 	capacity: number;
 	allocated: number;

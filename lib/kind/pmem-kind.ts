@@ -1,5 +1,12 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import {
+	requireBoolean,
+	requireInteger,
+	requireKnownOptions,
+	requireOptions,
+	requirePath,
+	requireSize,
+} from '../arguments.ts';
 import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
@@ -82,7 +89,7 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 	requireKnownOptions('options', given, known);
 	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
 	const { debug = isDebugging() } = given;
-	if (maxSize !== 0) requireInteger('options.maxSize', maxSize, minPmemSize);
+	if (maxSize !== 0) requireSize('options.maxSize', maxSize, minPmemSize);
 	if (typeof policy !== 'string') throw invalidArgType('options.policy', 'of type string', policy);
 	if (policy !== 'default' && policy !== 'conservative') {
 		throw invalidArgValue('options.policy', "'default' or 'conservative'", policy);

@@ -51,7 +51,7 @@ export function badRangesIn(
 	extents: readonly FileExtent[],
 	options?: BadRangesOptions,
 ): ByteRange[] {
-	const { unit = 1 } = requireOptions<BadRangesOptions>('options', options);
+	const { unit = 1 } = requireOptions<BadRangesOptions>('options', options, ['unit']);
 	requireInteger('options.unit', unit, 1, 2 ** 20);
 	for (const { offset, length } of requireList('bad', bad)) {
 		requireInteger('bad.offset', offset);

@@ -2,6 +2,7 @@
 // entry `daxkind/memmap`.
 
 export type { DaxkindRefusal } from '../errors.ts';
+export type { DaxFileSystem } from '../mkfs.ts';
 export type { MemmapAccount, PlannableTable } from './account.ts';
 export {
 	type ApplyMemmapOptions,

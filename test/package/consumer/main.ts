@@ -1,0 +1,138 @@
+// What a user writes in strict TypeScript, and what the compiler has to refuse. It is compiled, never run.
+import {
+	type Block,
+	type BlockReference,
+	DeviceKind,
+	daxConstants,
+	FixedKind,
+	Kind,
+	type KindPressure,
+	type KindProgress,
+	mapFile,
+	NodeKind,
+	type OutOfMemoryError,
+	PmemKind,
+	type PmemMapping,
+	type RawHandle,
+	type SharedKind,
+} from 'daxkind';
+import { type DaxCheck, type DaxReport, explain, inspect, type StatxResult, statx } from 'daxkind/dax';
+import { type DaxDevice, listDevices, reconfigureDeviceAsync } from 'daxkind/device';
+import { type BadBlocks, badBlocksAsync, repairAsync } from 'daxkind/media';
+import { applyMemmap, type MemmapPlan, planMemmap, readMemoryTable, verifyMemmap } from 'daxkind/memmap';
+
+const onPressure = ({ reason, requested, stats }: KindPressure) => console.log(reason, requested, stats.allocated);
+using kind = PmemKind.create('/dev/shm', { maxSize: 2 ** 26, onPressure });
+
+// ---- Blocks ---------------------------------------------------------------------------------------------------------
+
+const block: Block = kind.malloc(100);
+const buffer: Buffer = block;
+const bytes: Uint8Array<ArrayBuffer> = block;
+new Float32Array(block.buffer, block.byteOffset, 8) satisfies Float32Array<ArrayBuffer>;
+new Blob([block]);
+await crypto.subtle.digest('SHA-1', block);
+await fetch('http://localhost', { method: 'PUT', body: block });
+new Response(kind.view(kind.mallocRaw(10)));
+kind.free(block.fill(0));
+kind.free(kind.tryMalloc(10));
+const table = new Map<string, Block>([['key', kind.calloc(1, 10)]]);
+kind.free(table.get('key'));
+const grown: Block = kind.realloc(kind.memalign(64, 10), kind.usableSize(block));
+kind.free(kind.defragReallocate(grown) ?? grown);
+kind.free(await kind.bufferAsync(10));
+
+// @ts-expect-error A Buffer from elsewhere.
+kind.free(Buffer.from('x'));
+// @ts-expect-error A part of a block.
+kind.free(block.subarray(1));
+// @ts-expect-error Another part.
+kind.realloc(block.slice(1), 10);
+// @ts-expect-error What only is the same memory.
+kind.ref(buffer);
+// @ts-expect-error No more than bytes.
+kind.usableSize(bytes);
+// @ts-expect-error A look at a raw handle's memory.
+kind.free(kind.view(kind.mallocRaw(10)));
+// @ts-expect-error The buffer of a mapping.
+kind.free(mapFile('/dev/shm/file').buffer);
+
+// ---- Raw handles ----------------------------------------------------------------------------------------------------
+
+const handles = new Float64Array(10);
+handles[0] = kind.mallocRaw(10);
+kind.freeRaw(handles[0] as RawHandle);
+const handle: RawHandle | 0 = kind.tryMallocRaw(10);
+if (handle !== 0) kind.view(handle, 5).fill(1);
+kind.freeRaw(0);
+kind.usableSize(handle);
+
+// @ts-expect-error Any number.
+kind.freeRaw(5);
+// @ts-expect-error A number from a table, without a word.
+kind.view(handles[0]);
+// @ts-expect-error Arithmetic makes no handle.
+kind.freeRaw(handle + 1);
+// @ts-expect-error A handle is not a block.
+kind.free(kind.mallocRaw(10));
+
+// ---- Shared kinds ---------------------------------------------------------------------------------------------------
+
+const shared: SharedKind<PmemKind> = kind.share();
+const attached: PmemKind = Kind.attach(shared);
+const own: PmemKind = PmemKind.attach(shared, {
+	onPressure,
+	onMediaError: ({ sort, cause }) => console.log(sort, cause),
+});
+const any: Kind = Kind.attach(shared as SharedKind);
+// A message of another thread has no type.
+PmemKind.attach(JSON.parse('{}')).granularity satisfies string;
+console.log(attached.mapping, own.dax, any.type);
+
+// @ts-expect-error Another class.
+FixedKind.attach(shared);
+// @ts-expect-error Another class, the other way round.
+PmemKind.attach(FixedKind.create(mapFile('/dev/shm/file')).share());
+// @ts-expect-error A share of any kind may be another class's.
+NodeKind.attach(shared as SharedKind);
+// @ts-expect-error What was not shared.
+Kind.attach({ type: 'daxkind.Kind', process: 1, number: 1, secret: '' });
+// @ts-expect-error An option that the creator has.
+Kind.attach(shared, { debug: true });
+// @ts-expect-error No class has a constructor.
+new DeviceKind();
+
+const reference: BlockReference = kind.ref(block);
+kind.free(kind.deref(reference));
+// @ts-expect-error What ref did not make.
+kind.deref({ type: 'daxkind.Block', kind: 1, offset: 0, length: 1, generation: 1 });
+
+// ---- The rest -------------------------------------------------------------------------------------------------------
+
+// @ts-expect-error An option that there is not.
+PmemKind.create('/dev/shm', { maxsize: 2 ** 26 });
+// @ts-expect-error With exactOptionalPropertyTypes, or as a wrong type without.
+PmemKind.create('/dev/shm', { maxSize: '64M' });
+const onProgress = ({ done, total }: KindProgress) => console.log(done / total);
+await using made = await PmemKind.createAsync('/dev/shm', {
+	prefault: true,
+	onProgress,
+	signal: AbortSignal.timeout(9),
+});
+await made.prefaultAsync({ onProgress });
+const disposables: (Disposable & AsyncDisposable)[] = [made, kind];
+const mapping: PmemMapping & Disposable = mapFile('/dev/shm/file', { sync: false });
+mapping.buffer satisfies Uint8Array<ArrayBuffer>;
+const failed = (error: OutOfMemoryError) => console.log(error.reason, error.code, disposables.length);
+failed satisfies (error: never) => void;
+
+const status: StatxResult = statx('/');
+if (status.attributes & daxConstants.STATX_ATTR_DAX) console.log(daxConstants.FS_XFLAG_DAX | 0);
+const report: DaxReport = inspect('/');
+const checks: DaxCheck[] = explain('/').checks;
+const devices: DaxDevice[] = listDevices();
+for (const { name } of devices) await reconfigureDeviceAsync(name, 'devdax', { force: true });
+const bad: BadBlocks = await badBlocksAsync('/');
+if (bad.parts.length > 0) console.log(report.dax, checks.length, (await repairAsync('/', { zeros: true })).isRepaired);
+const plan: MemmapPlan = planMemmap(readMemoryTable(), { size: 2 ** 32 });
+if (plan.argument !== undefined) console.log(applyMemmap(plan.argument, { dryRun: true }).next, verifyMemmap(plan).ok);
