@@ -25,12 +25,8 @@ Workloads:
   threads-pair-64B threads-hold-64B …              two threads on one kind against one: throughput, in wall time
   tail-default tail-conservative                   the slowest of ten million calls: one thread, and two on one kind
   util                                             how much of a kind can be used
-  refill-512B … refill-cycle refill-evict          whether a kind that was full and drained holds as much again
   metadata create many                             DRAM for each byte in use; time and DRAM of a kind, and of 1,000
   faults-4KiB … faults-512MiB                      page faults of the first touch (npx daxkind vm -- npm run bench …: on DAX)
-  inspect                                          inspect and explain of a file and a directory
-  flags-10 flags-1000                              the DAX flag of 100,000 files, 10 or 1000 in a directory, against xfs_io
-                                                   (with --rounds 1: a round makes the tree and changes it 5 times)
   gc                                               a major garbage collection while a full kind is live`;
 
 /** What is measured if nothing is asked for. */

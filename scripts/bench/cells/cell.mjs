@@ -4,12 +4,9 @@ import { makeAllocator } from './allocators.mjs';
 import { fail } from './fail.mjs';
 import { touchAll } from './faults.mjs';
 import { fill } from './fill.mjs';
-import { flags } from './flags.mjs';
 import { collect } from './gc.mjs';
-import { inspectPaths } from './inspect.mjs';
 import { createMany, createOne, metadata } from './memory.mjs';
 import { patterns } from './patterns.mjs';
-import { evict, refill } from './refill.mjs';
 import { runTail, runThreads } from './threads.mjs';
 import { time } from './timing.mjs';
 import { view } from './view.mjs';
@@ -21,11 +18,9 @@ const whole = {
 	metadata,
 	create: createOne,
 	many: createMany,
-	flags,
-	inspect: inspectPaths,
 	view,
 };
-const single = { fail, fill, refill, evict, faults: touchAll, gc: collect };
+const single = { fail, fill, faults: touchAll, gc: collect };
 
 async function withAllocator(cell) {
 	const allocator = await makeAllocator(cell.contestant, cell);

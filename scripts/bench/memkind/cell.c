@@ -63,8 +63,6 @@ static const struct {
     {"threads-random", runThreads, 0},
     {"tail-default", runTail, 0},
     {"tail-conservative", runTail, 0},
-    {"refill", refill, 0},
-    {"evict", evict, 0},
     {"metadata", metadata, 0},
     {"create", createOne, 1},
     {"many", createMany, 1},

@@ -54,8 +54,6 @@ void timePattern(void);
 void runThreads(void);
 void runTail(void);
 void fill(void);
-void refill(void);
-void evict(void);
 void metadata(void);
 void createOne(void);
 void createMany(void);

@@ -4,15 +4,12 @@
 // `summarise(results)` what the rounds come to, `render(summary, options)` the lines that a person reads.
 import { fail } from './fail.mjs';
 import { faults } from './faults.mjs';
-import { flags } from './flags.mjs';
 import { gc } from './gc.mjs';
-import { inspect } from './inspect.mjs';
 import { memory } from './memory.mjs';
-import { refill } from './refill.mjs';
 import { tail } from './tail.mjs';
 import { threads } from './threads.mjs';
 import { times } from './times.mjs';
 import { utilisation } from './utilisation.mjs';
 import { view } from './view.mjs';
 
-export const suites = [times, view, fail, threads, tail, utilisation, refill, memory, faults, gc, inspect, flags];
+export const suites = [times, view, fail, threads, tail, utilisation, memory, faults, gc];
