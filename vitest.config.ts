@@ -23,6 +23,8 @@ const shared = {
 	setupFiles: './test/helpers/no-color.ts',
 	pool: 'forks' as const,
 	execArgv: ['--expose-gc'],
+	// A test that comes to its end without a look at anything has failed.
+	expect: { requireAssertions: true },
 };
 
 const guest = {

@@ -89,4 +89,5 @@ test('Ctrl-C is for who called, not for the process that writes', async () => {
 test('the process that writes ends with the one that called, even in the middle of a write', async () => {
 	const { child } = await writing('SIGKILL');
 	await until(() => !isAlive(child));
+	expect(isAlive(child)).toBe(false);
 });

@@ -43,6 +43,7 @@ for (const [name, directory] of [
 					kind.free(kind.malloc(size));
 				}
 			}
+			expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 			kind.free(kind.malloc(minPmemSize));
 		});
 

@@ -83,5 +83,5 @@ test('an instruction that the processor does not have is refused, not executed',
 });
 
 test('msync of memory that is no mapping of a file, page by page, is no error', () => {
-	native.syncPages(Buffer.alloc(10_000), 1, 9_998);
+	expect(() => native.syncPages(Buffer.alloc(10_000), 1, 9_998)).not.toThrow();
 });

@@ -117,6 +117,7 @@ test('issue 216: 20 MiB, then 1 KiB, then 20 MiB again fit one after the other i
 	const small = kind.malloc(KiB);
 	kind.free(kind.malloc(20 * MiB));
 	kind.free(small);
+	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 });
 
 test('issue 825: 2196 bytes at a time, a kind holds 97 % of its capacity, where memkind holds 85', () => {

@@ -102,6 +102,7 @@ test('memkind_free: in any order, all memory is one piece again', () => {
 		(blocks: Block[]) => blocks.sort((a, b) => ((a.byteOffset * 7919) % 10_007) - ((b.byteOffset * 7919) % 10_007)),
 	]) {
 		freeAll(kind, order(fill(kind, [100, 10_000, 3000, 200_000])));
+		expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 		kind.free(kind.malloc(minPmemSize));
 	}
 });

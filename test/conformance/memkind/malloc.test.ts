@@ -98,7 +98,7 @@ for (const [name, size] of [
 		const kind = part();
 		for (let round = 0; round < 100; round++) {
 			const block = kind.calloc(1, size);
-			if (firstNonZero(block) !== -1) expect.fail(`round ${round}: byte ${firstNonZero(block)} is not zero`);
+			expect(firstNonZero(block), `the first byte of round ${round} that is not zero`).toBe(-1);
 			block.fill(0xff);
 			kind.free(block);
 		}
