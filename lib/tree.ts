@@ -10,6 +10,7 @@ import {
 	realpathSync,
 	statSync,
 } from 'node:fs';
+import { constants as os } from 'node:os';
 import { requirePath } from './arguments.ts';
 import { attempt } from './attempt.ts';
 import { invalidArgValue, systemError } from './errors.ts';
@@ -48,8 +49,7 @@ const order = new Intl.Collator('en', { numeric: true });
 
 /** Linux follows no more links than these in one path (path_resolution(7)). */
 const mostLinks = 40;
-const ELOOP = -40;
-const EINVAL = -22;
+const { EINVAL, ELOOP } = os.errno;
 
 /** Why an attribute does not say what it is asked for. */
 export const refused = (error: string, path: string) =>
@@ -73,7 +73,7 @@ function inside(root: string, path: string, isLastFollowed: boolean): string {
 			done.push(name);
 			continue;
 		}
-		if (++links > mostLinks) throw systemError(ELOOP, 'open', path);
+		if (++links > mostLinks) throw systemError(-ELOOP, 'open', path);
 		if (target.startsWith('/')) done.length = 0;
 		rest.push(...target.split('/').reverse());
 	}
@@ -84,7 +84,7 @@ function inside(root: string, path: string, isLastFollowed: boolean): string {
 function regularFile(path: string): Buffer {
 	const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 	try {
-		if (!fstatSync(fd).isFile()) throw systemError(EINVAL, 'open', path);
+		if (!fstatSync(fd).isFile()) throw systemError(-EINVAL, 'open', path);
 		return readFileSync(fd);
 	} finally {
 		closeSync(fd);

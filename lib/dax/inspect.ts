@@ -1,4 +1,5 @@
 // Gathers all that has a say in whether a path is on DAX.
+import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { requirePath } from '../arguments.ts';
@@ -24,10 +25,8 @@ import type {
 } from './report.ts';
 import { stateOf } from './state.ts';
 
-/** Negative errnos of mmap: the flag is known and refused, not known, or nothing can be mapped at all. Others are about something else. */
-const ENOTSUP = -95;
-const EINVAL = -22;
-const ENODEV = -19;
+/** Errors of mmap: the flag is known and refused, not known, or nothing can be mapped at all. Others are about something else. */
+const { EOPNOTSUPP, EINVAL, ENODEV } = os.errno;
 
 function directoryReport(file: DaxFileReport): DaxDirectoryReport {
 	if (file.type === 'directory') return { path: file.realPath, flag: file.flag };
@@ -61,12 +60,12 @@ function tryMapSync(
 	if (result === undefined) return { report: { supported: undefined, tried: undefined, error }, isKnown: undefined };
 	return {
 		report: {
-			supported: result === 0 ? true : [ENOTSUP, EINVAL, ENODEV].includes(result) ? false : undefined,
+			supported: result === 0 ? true : [EOPNOTSUPP, EINVAL, ENODEV].includes(-result) ? false : undefined,
 			tried: type === 'directory' ? 'a temporary file' : 'the file',
 			// libuv's name for EOPNOTSUPP, as everywhere in Node, is ENOTSUP.
 			error: result === 0 ? undefined : getSystemErrorName(result),
 		},
-		isKnown: result === 0 || result === ENOTSUP ? true : result === EINVAL ? false : undefined,
+		isKnown: result === 0 || result === -EOPNOTSUPP ? true : result === -EINVAL ? false : undefined,
 	};
 }
 

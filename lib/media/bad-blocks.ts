@@ -1,5 +1,6 @@
 // Which bytes of a file, a tree, a mount or a device are bad.
 import { constants, realpathSync } from 'node:fs';
+import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { requireKnownOptions, requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
@@ -18,7 +19,7 @@ import type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
 export interface BadBlocksOptions extends WatchableOptions<BadBlocksProgress> {}
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR } = constants;
-const EINVAL = -22;
+const { EINVAL } = os.errno;
 
 const progressOf = ([, files, directories, found]: Float64Array): BadBlocksProgress => ({
 	files: files!,
@@ -189,7 +190,7 @@ async function ofBlockDevice(path: string, status: StatxResult, options: Checked
 function ofDaxDevice(path: string, { representsMajor, representsMinor }: StatxResult): BadBlocks {
 	const device = deviceOf(representsMajor, representsMinor);
 	if (device === undefined) {
-		throw systemError(EINVAL, 'open', path, 'it is no file, no directory, no block device and no device-DAX device');
+		throw systemError(-EINVAL, 'open', path, 'it is no file, no directory, no block device and no device-DAX device');
 	}
 	const list = readDeviceList('DAX', representsMajor, representsMinor);
 	return {
@@ -248,7 +249,7 @@ export async function badBlocksAsync(path: string | URL, options?: BadBlocksOpti
 		}
 		default:
 			throw systemError(
-				EINVAL,
+				-EINVAL,
 				'open',
 				checked,
 				'it is no file, no directory, no block device and no device-DAX device',
