@@ -60,6 +60,16 @@ export function systemError(errno: number, syscall: string, path?: string, hint?
 	return error;
 }
 
+/** A finding without its full stop, and what fixes it: every message that has a remedy ends with it. */
+export const withFix = (finding: string, remedy: string | undefined): string =>
+	remedy === undefined ? `${finding}.` : `${finding}. Fix: ${remedy}`;
+
+/** The finding of such a message, without what fixes it. */
+export function withoutFix(message: string, remedy: string | undefined): string {
+	const fix = ` Fix: ${remedy}`;
+	return remedy !== undefined && message.endsWith(fix) ? message.slice(0, -fix.length) : message;
+}
+
 /**
  * A failed system call of which it is known what fixes it.
  *
@@ -74,7 +84,7 @@ export function systemRefusal(
 	remedy: string,
 ): SystemError & { remedy: string } {
 	const error = systemError(errno, syscall, path, finding);
-	error.message += `. Fix: ${remedy}`;
+	error.message = withFix(error.message, remedy);
 	return Object.assign(error, { remedy });
 }
 
@@ -161,6 +171,6 @@ export interface DaxkindRefusal extends Error {
 
 /** @param finding A sentence without its full stop. */
 export function refusal(code: `ERR_DAXKIND_${string}`, path: string, finding: string, remedy?: string): DaxkindRefusal {
-	const error = daxkindError(code, `${finding}.${remedy === undefined ? '' : ` Fix: ${remedy}`}`);
+	const error = daxkindError(code, withFix(finding, remedy));
 	return Object.assign(error, { path, remedy });
 }

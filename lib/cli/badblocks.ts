@@ -4,7 +4,7 @@ import { lengthOf } from '../byte-ranges.ts';
 import { formatBytes, formatCount, formatCounted, quoted } from '../format.ts';
 import type { BadBlocks, BadBlocksProgress } from '../media/index.ts';
 import { interruptible } from './interrupt.ts';
-import { aligned, complain, paint, refusalLines, sentence, toJson } from './output.ts';
+import { aligned, complain, complainOf, paint, sentence, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { formatTable } from './table.ts';
 import { troubleStatus } from './usage.ts';
@@ -133,7 +133,7 @@ Examples:
 					line.clear();
 					process.exitCode = troubleStatus;
 					if (signal.aborted) complain('daxkind badblocks', `interrupted in ${path}`);
-					else complain('daxkind badblocks', ...refusalLines(error));
+					else complainOf('daxkind badblocks', error);
 				}
 			});
 		});

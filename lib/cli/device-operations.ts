@@ -12,9 +12,9 @@ import type {
 import { formatBytes, shown } from '../format.ts';
 import { deviceJson, regionJson } from './devices.ts';
 import { interruptible } from './interrupt.ts';
-import { complain, refusalLines, sentence, toJson } from './output.ts';
+import { complain, complainOf, sentence, toJson } from './output.ts';
 import { progress } from './progress.ts';
-import { flagMessage, isUsageError, sizeOption, usageStatus } from './usage.ts';
+import { sizeOption, usageStatus } from './usage.ts';
 
 const stepWords: Record<DeviceProgress['step'], string> = {
 	driver: 'changing its driver',
@@ -26,11 +26,8 @@ const stepWords: Record<DeviceProgress['step'], string> = {
 const ofCommandLine = (line: string): string => line.replace(/^(Fix: .*)\buse force\b/, '$1use --force');
 
 /** Says what is wrong, and gives the exit status for it. */
-function complainOf(command: string, error: unknown): number {
-	const isUsage = isUsageError(error);
-	complain(`daxkind ${command}`, ...(isUsage ? [flagMessage(error)] : refusalLines(error).map(ofCommandLine)));
-	return isUsage ? usageStatus : 1;
-}
+const failed = (command: string, error: unknown): number =>
+	complainOf(`daxkind ${command}`, error, ofCommandLine) ? usageStatus : 1;
 
 /** Where a device's memory is, in words. */
 function memoryWords({ memory, targetNode }: DaxDevice): string {
@@ -75,7 +72,7 @@ async function each<Result>(devices: readonly string[], work: Work<Result>): Pro
 					complain(`daxkind ${work.command}`, `interrupted at ${device}${await stateWords(device)}`);
 					break;
 				}
-				process.exitCode = complainOf(work.command, error);
+				process.exitCode = failed(work.command, error);
 				if (signal.aborted) break;
 			}
 		}
@@ -247,7 +244,7 @@ Examples:
 				const migration = migrateDeviceModel({ undo, dryRun, ...(root !== undefined && { root }) });
 				process.stdout.write(json ? toJson(migration) : formatMigration(migration, undo));
 			} catch (error) {
-				process.exitCode = complainOf('migrate-device-model', error);
+				process.exitCode = failed('migrate-device-model', error);
 			}
 		});
 }

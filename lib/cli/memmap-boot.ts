@@ -5,8 +5,8 @@ import type { BootChange, MemmapPlan, MemoryTable } from '../memmap/index.ts';
 import { formatApplied, formatUndone } from './memmap-change.ts';
 import { addWishOptions, argumentOf, refusedPlan, type WishFlags, wishOf } from './memmap-plan.ts';
 import { asked, flagsWithAbove, jsonOption, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
-import { complain, refusalLines, toJson } from './output.ts';
-import { flagMessage, isUsageError, usageStatus } from './usage.ts';
+import { complainOf, toJson } from './output.ts';
+import { usageStatus } from './usage.ts';
 
 interface ChangeFlags extends TableFlags {
 	root?: string;
@@ -29,9 +29,7 @@ async function changing(command: string, body: () => Promise<boolean>): Promise<
 	try {
 		process.exitCode = (await body()) ? 0 : 1;
 	} catch (error) {
-		const isUsage = isUsageError(error);
-		process.exitCode = isUsage ? usageStatus : 1;
-		complain(`daxkind ${command}`, ...(isUsage ? [flagMessage(error)] : refusalLines(error)));
+		process.exitCode = complainOf(`daxkind ${command}`, error) ? usageStatus : 1;
 	}
 }
 

@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { attempt } from '../attempt.ts';
 import { invalidArgValue } from '../errors.ts';
 import type { MemoryTable } from '../memmap/index.ts';
-import { complain, refusalLines } from './output.ts';
-import { flagMessage, isUsageError, troubleStatus } from './usage.ts';
+import { complainOf } from './output.ts';
+import { troubleStatus } from './usage.ts';
 
 export interface TableFlags {
 	from?: string;
@@ -64,6 +64,6 @@ export async function asked(command: string, body: () => Promise<boolean | undef
 		process.exitCode = is === undefined ? troubleStatus : is ? 0 : 1;
 	} catch (error) {
 		process.exitCode = troubleStatus;
-		complain(`daxkind ${command}`, ...(isUsageError(error) ? [flagMessage(error)] : refusalLines(error)));
+		complainOf(`daxkind ${command}`, error);
 	}
 }

@@ -1,8 +1,8 @@
 // What the commands about DAX print with: colours on a terminal only, lines no wider than it, JSON, and errors of the machine.
 import { styleText } from 'node:util';
-import type { DaxkindRefusal, SystemError } from '../errors.ts';
+import { type DaxkindRefusal, type SystemError, withoutFix } from '../errors.ts';
 import { shown, shownJson } from '../format.ts';
-import { troubleStatus } from './usage.ts';
+import { flagMessage, isUsageError, troubleStatus } from './usage.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -107,11 +107,23 @@ export function machineTrouble(error: unknown): string {
 }
 
 /** What an error of the machine, or a refusal, says, for standard error: the finding, and what fixes it in a line of its own. */
-export function refusalLines(error: unknown): string[] {
+function refusalLines(error: unknown): string[] {
 	const { code = '', message, remedy } = error as Partial<DaxkindRefusal> & Error;
 	const said = code.startsWith('ERR_DAXKIND_') ? message : machineTrouble(error);
-	const suffix = ` Fix: ${remedy}`;
-	return remedy === undefined || !said.endsWith(suffix) ? [said] : [said.slice(0, -suffix.length), suffix.trim()];
+	const finding = withoutFix(said, remedy);
+	return finding === said ? [said] : [finding, `Fix: ${remedy}`];
+}
+
+/**
+ * Says what is wrong: an option, in the words of the command line; or what stood in the way, and what fixes it in a line of its own.
+ *
+ * @param adapted What the library says of its own options, in the words of the command line.
+ * @returns Whether it is wrong usage.
+ */
+export function complainOf(who: string, error: unknown, adapted = (line: string) => line): boolean {
+	const isUsage = isUsageError(error);
+	complain(who, ...(isUsage ? [flagMessage(error)] : refusalLines(error).map(adapted)));
+	return isUsage;
 }
 
 /**

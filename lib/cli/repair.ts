@@ -4,9 +4,9 @@ import { formatBytes, quoted } from '../format.ts';
 import type { MediaRepair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';
 import { badBlocksJson, evidenceLines, failureJson, size } from './badblocks.ts';
 import { interruptible } from './interrupt.ts';
-import { aligned, complain, paint, refusalLines, sentence, toJson, wrapped } from './output.ts';
+import { aligned, complain, complainOf, paint, sentence, toJson, wrapped } from './output.ts';
 import { progress } from './progress.ts';
-import { flagMessage, isUsageError, troubleStatus, usageStatus } from './usage.ts';
+import { troubleStatus, usageStatus } from './usage.ts';
 
 interface Flags {
 	from?: string;
@@ -101,10 +101,8 @@ async function run(path: string, flags: Flags): Promise<void> {
 				complain('daxkind repair', `interrupted in ${path}; what was repaired stays so: run it again to see`);
 				return;
 			}
-			const isUsage = isUsageError(error);
-			process.exitCode = isUsage ? usageStatus : troubleStatus;
 			const ofCommandLine = (text: string) => text.replace('(from)', '(--from)').replace('(zeros: true)', '(--zeros)');
-			complain('daxkind repair', ...(isUsage ? [flagMessage(error)] : refusalLines(error).map(ofCommandLine)));
+			process.exitCode = complainOf('daxkind repair', error, ofCommandLine) ? usageStatus : troubleStatus;
 		}
 	});
 }

@@ -1,6 +1,6 @@
 // Moving a device between devdax and system-ram, by sysfs alone: what daxctl reconfigure-device does, and looks for what stands in the way
 // before it begins.
-import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError } from '../errors.ts';
+import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError, withoutFix } from '../errors.ts';
 import { type Tree, treeAt } from '../tree.ts';
 import { bringOnline, restore, takeOffline } from './blocks.ts';
 import { type DeviceBootMode, modeAfterReboot } from './boot.ts';
@@ -160,7 +160,7 @@ async function undone(tree: Tree, kernel: Kernel, before: DaxDevice, error: Daxk
 	const state = isBack
 		? `${mode === 'disabled' ? 'It has no driver' : `It is in ${mode} mode`}, as before`
 		: 'It is in system-ram mode';
-	const said = error.message.slice(0, error.remedy === undefined ? -1 : -` Fix: ${error.remedy}`.length - 1);
+	const said = withoutFix(error.message, error.remedy).replace(/\.$/, '');
 	const remedy = isBack ? undefined : `daxkind reconfigure-device --mode=devdax --force ${name}`;
 	return Object.assign(refusal('ERR_DAXKIND_MEMORY_FAILED', name, `${said}. ${state}`, remedy), { cause: error.cause });
 }

@@ -8,7 +8,7 @@ import {
 	requireSize,
 } from '../arguments.ts';
 import { explain, inspect } from '../dax/index.ts';
-import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError } from '../errors.ts';
+import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError, withFix } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { granularityOf, type PmemGranularity, whyNoFile } from '../mapping/index.ts';
 import { type KindHold, type KindRequest, native } from '../native.ts';
@@ -143,9 +143,8 @@ function notDax({ path, dax }: PmemKind): Error {
 	const explanation = explain(path);
 	// A flag that changed in between: then nothing is wrong now.
 	const { reason = 'its state has just changed; try again', remedy } = explanation;
-	const next = remedy === undefined ? '' : ` Fix: ${remedy}`;
 	const what = dax === undefined ? `It is not known whether '${path}' is on DAX` : `'${path}' is not on DAX`;
-	return Object.assign(daxkindError('ERR_DAXKIND_NOT_DAX', `${what}: ${reason}.${next}`), { explanation });
+	return Object.assign(daxkindError('ERR_DAXKIND_NOT_DAX', withFix(`${what}: ${reason}`, remedy)), { explanation });
 }
 
 /** Whether a kind's file is on DAX: where the kernel does not say it and MAP_SYNC does not prove it, as its directory is by the rest. */

@@ -1,5 +1,6 @@
 // What a path is that is neither file nor directory, for the errors of those who were given it.
 import { explain } from '../dax/index.ts';
+import { withFix } from '../errors.ts';
 
 /**
  * What it is and what to do with it, as a clause: a device-DAX node, a block device… Undefined for a file or directory, and for what
@@ -9,7 +10,7 @@ export function whyNoFile(path: string): string | undefined {
 	try {
 		const { link, verdict, finding, remedy } = explain(path).checks[0]!;
 		if (link !== 'path' || verdict === 'ok') return undefined;
-		return `${finding}${remedy === undefined ? '' : `. Fix: ${remedy}`}`;
+		return remedy === undefined ? finding : withFix(finding, remedy);
 	} catch {
 		// The caller has an error already.
 		return undefined;
