@@ -80,14 +80,8 @@ const directories = ['/etc/udev/rules.d', '/etc/systemd/system'];
 /** The files that are there of a device, the rule first: without it nothing calls the unit. */
 const filesOf = (tree: Tree, id: string) => [ruleOf(id), unitOf(id)].filter((path) => tree.stat(path) !== undefined);
 
-/**
- * Refuses what {@link persist}, or {@link forget}, could not do.
- *
- * @throws Error ERR_DAXKIND_NO_IDENTITY, ERR_DAXKIND_NO_SYSTEMD, ERR_DAXKIND_FOREIGN_FILE; EACCES or EROFS (access).
- */
-export function requirePersistable(tree: Tree, device: DaxDevice, isToStay: boolean): void {
-	const { id } = requireIdentity(tree, device);
-	const there = filesOf(tree, id);
+/** Refuses files of somebody else, and directories that are not there or not for this user. */
+function requireFiles(tree: Tree, device: DaxDevice, there: readonly string[], isToStay: boolean): void {
 	const foreign = there.find((path) => !tree.read(path).value?.startsWith(marker));
 	if (foreign !== undefined) {
 		const what = `${foreign} was not written by daxkind`;
@@ -104,6 +98,23 @@ export function requirePersistable(tree: Tree, device: DaxDevice, isToStay: bool
 }
 
 /**
+ * Refuses what {@link persist}, or {@link forget}, could not do.
+ *
+ * @throws Error ERR_DAXKIND_NO_IDENTITY, ERR_DAXKIND_NO_SYSTEMD, ERR_DAXKIND_FOREIGN_FILE; EACCES or EROFS (access).
+ */
+export function requirePersistable(tree: Tree, device: DaxDevice, isToStay: boolean): void {
+	requireFiles(tree, device, filesOf(tree, requireIdentity(tree, device).id), isToStay);
+}
+
+/** Removes the files of a device. Whether there were any. */
+function removeFiles(tree: Tree, device: DaxDevice, id: string): boolean {
+	const there = filesOf(tree, id);
+	requireFiles(tree, device, there, false);
+	for (const path of there) rmSync(tree.place(path));
+	return there.length > 0;
+}
+
+/**
  * Has a mode set at each boot, by a udev rule and a unit of systemd that calls this copy of daxkind.
  *
  * @returns Whether anything had to be written: not if it is so already.
@@ -116,20 +127,16 @@ export function persist(tree: Tree, device: DaxDevice, how: Persistence): boolea
 		[ruleOf(id), ruleText(id, match)],
 	]);
 	if ([...files].every(([path, text]) => tree.read(path).value === text.trim())) return false;
-	forget(tree, device);
+	removeFiles(tree, device, id);
 	try {
 		for (const [path, text] of files) createFile(tree.place(path), text);
 	} catch (error) {
-		forget(tree, device);
+		removeFiles(tree, device, id);
 		throw error;
 	}
 	return true;
 }
 
 /** Undoes {@link persist}. Whether there was anything to undo. */
-export function forget(tree: Tree, device: DaxDevice): boolean {
-	requirePersistable(tree, device, false);
-	const there = filesOf(tree, requireIdentity(tree, device).id);
-	for (const path of there) rmSync(tree.place(path));
-	return there.length > 0;
-}
+export const forget = (tree: Tree, device: DaxDevice): boolean =>
+	removeFiles(tree, device, requireIdentity(tree, device).id);
