@@ -1,6 +1,7 @@
 // What sysfs says of the persistent memory behind a /dev/pmem device: its namespace, its region, its bus
 // (Documentation/driver-api/nvdimm/nvdimm.rst). The tree is bus / region / namespace / block device.
 import { basename, dirname } from 'node:path';
+import { namespaceMode } from '../namespace-mode.ts';
 import { readAttribute, readNumber, readSwitch, resolveLink } from '../sysfs.ts';
 
 /** A namespace: a part of a region that is used in one way. */
@@ -50,13 +51,11 @@ export interface Nvdimm {
 	region: PmemRegion;
 }
 
-/** ndctl's names for how a namespace is used: by what is between it and its block device, and by queue/dax. */
+/** The mode of a namespace that has a block device. That it can do DAX proves its pages, whatever else is shown. */
 function modeOf(owner: string, kernelMode: string | undefined, dax: boolean | undefined): PmemNamespace['mode'] {
-	if (owner.startsWith('btt')) return 'sector';
-	if (owner.startsWith('pfn')) return 'fsdax';
-	// A namespace by itself: of the e820 table it has pages ("memory"); another that no one has set up has none ("raw").
-	if (kernelMode === 'memory' || dax) return 'fsdax';
-	return kernelMode === undefined ? undefined : 'raw';
+	const mode = namespaceMode(owner, kernelMode);
+	if (mode === 'sector' || mode === 'fsdax') return mode;
+	return dax ? 'fsdax' : mode === 'raw' ? mode : undefined;
 }
 
 /** The namespace and region behind a disk; undefined if it is not persistent memory of the kernel's nd subsystem. */

@@ -1,6 +1,7 @@
 // The regions that the kernel made of persistent memory in the e820 table, with their namespaces and disks, as sysfs shows them: below
 // /sys/bus/nd/devices (Documentation/driver-api/nvdimm/nvdimm.rst, drivers/nvdimm/e820.c).
 import { basename, dirname } from 'node:path';
+import { type NamespaceMode, namespaceMode } from '../../namespace-mode.ts';
 import type { Tree } from '../../tree.ts';
 
 /** A block device. */
@@ -19,7 +20,7 @@ export interface EmulatedNamespace {
 	/** namespace0.0, as ndctl names it. */
 	name: string;
 	/** What it is used as; undefined while no driver has it. */
-	mode: 'fsdax' | 'devdax' | 'sector' | 'raw' | undefined;
+	mode: NamespaceMode | undefined;
 	/** Whether an information block of ndctl's is on it, which takes a part of its space. */
 	hasInfoBlock: boolean;
 	disk: Disk | undefined;
@@ -44,13 +45,6 @@ export interface EmulatedRegion {
 /** The units of `size` of a block device in sysfs. */
 const sysfsSector = 512;
 
-/** What claims a namespace, by the first letters of its name. */
-const modes: readonly [prefix: string, mode: EmulatedNamespace['mode']][] = [
-	['pfn', 'fsdax'],
-	['dax', 'devdax'],
-	['btt', 'sector'],
-];
-
 function diskOf(tree: Tree, owner: string): Disk | undefined {
 	const name = tree.list(`${owner}/block`)[0];
 	if (name === undefined) return undefined;
@@ -72,14 +66,13 @@ function namespaceOf(tree: Tree, region: string): EmulatedNamespace | undefined 
 	const holder = tree.read(`${directory}/holder`).value || undefined;
 	const owner = holder === undefined ? directory : `${region}/${holder}`;
 	const isEnabled = tree.resolve(`${owner}/driver`) !== undefined;
-	const claimed = modes.find(([prefix]) => holder?.startsWith(prefix))?.[1];
-	const bare = tree.read(`${directory}/mode`).value === 'memory' ? 'fsdax' : 'raw';
+	const mode = namespaceMode(holder, tree.read(`${directory}/mode`).value ?? 'raw');
 	return {
 		name,
-		mode: isEnabled ? (claimed ?? bare) : undefined,
+		mode: isEnabled ? mode : undefined,
 		hasInfoBlock: holder !== undefined,
 		disk: diskOf(tree, owner),
-		daxDevice: claimed === 'devdax' ? daxDeviceOf(tree, owner) : undefined,
+		daxDevice: mode === 'devdax' ? daxDeviceOf(tree, owner) : undefined,
 	};
 }
 
