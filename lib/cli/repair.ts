@@ -29,10 +29,6 @@ const marks: Record<RepairedPart['outcome'], [mark: string, style: 'green' | 're
 
 const parts = (count: number) => (count === 1 ? '1 part' : `${count} parts`);
 
-/** Parts of which nothing is left to do. */
-const isDone = ({ outcome, remedy }: RepairedPart) =>
-	marks[outcome][1] === 'green' || (outcome === 'skipped' && remedy === undefined);
-
 /** The answer: the first line. */
 function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair): string {
 	if (all.length === 0) return paint('green', sentence(`${path} has no bad blocks that can be seen`));
@@ -44,7 +40,7 @@ function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair)
 		return paint('yellow', sentence(`${path}: ${planned.length} of ${parts(all.length)} would be repaired; ${words}`));
 	}
 	if (isRepaired) return paint('green', sentence(`${path} is repaired: ${parts(all.length)}; ${loss} lost`));
-	const left = all.filter((part) => !isDone(part)).length;
+	const left = all.filter(({ isDone }) => !isDone).length;
 	return paint(
 		'red',
 		sentence(`${path}: ${left} of ${parts(all.length)} remain${left === 1 ? 's' : ''} bad; ${loss} lost`),
@@ -54,7 +50,7 @@ function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair)
 /** The command that does what the dry run said. */
 function fixFor(repair: MediaRepair, { from, zeros = false, method }: Flags): string | undefined {
 	const { path, dryRun, parts: all } = repair;
-	if (!dryRun) return all.find((part) => !isDone(part) && part.remedy !== undefined)?.remedy;
+	if (!dryRun) return all.find(({ isDone, remedy }) => !isDone && remedy !== undefined)?.remedy;
 	if (!all.some(({ outcome }) => outcome === 'planned')) return all[0]?.remedy;
 	const content = from !== undefined ? ` --from ${quoted(from)}` : zeros ? ' --zeros' : '';
 	const needs = all.some((part) => part.outcome === 'planned' && part.content === undefined);

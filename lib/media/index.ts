@@ -5,13 +5,7 @@ export type { ByteRange } from '../byte-ranges.ts';
 export { type BadBlocksOptions, badBlocksAsync } from './bad-blocks.ts';
 export type { BadBlockList, BadRange } from './device-list.ts';
 export { type BadRangesOptions, badRangesIn, type FileExtent } from './ranges.ts';
-export {
-	type MediaRepair,
-	type RepairedPart,
-	type RepairMethod,
-	type RepairOptions,
-	type RepairProgress,
-	repairAsync,
-} from './repair.ts';
+export { repairAsync } from './repair.ts';
+export type { MediaRepair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from './repair-report.ts';
 export type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
 export { type BadBlocksUnder, badBlocksUnder } from './under.ts';

@@ -46,7 +46,17 @@ const bad: Omit<BadBlocks, 'device' | 'parts' | 'unowned' | 'failures'> = {
 	...{ path: '', type: 'file', files: 0, directories: 0, sources: [], doubts: [] },
 };
 const repairedPart: Omit<RepairedPart, 'error'> = {
-	...{ ...range, path: '', deviceOffset: 0, outcome: 'repaired', content: 'zeros', lost: 0, finding: '', remedy: '' },
+	...{
+		...range,
+		path: '',
+		deviceOffset: 0,
+		outcome: 'repaired',
+		content: 'zeros',
+		lost: 0,
+		finding: '',
+		remedy: '',
+		isDone: true,
+	},
 };
 const repaired: Omit<MediaRepair, 'parts' | 'quarantined' | 'remains'> & { remains: unknown } = {
 	...{ path: '', method: 'rewrite', dryRun: false, lost: 0, isRepaired: true, remains: undefined },

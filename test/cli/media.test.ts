@@ -97,6 +97,7 @@ const planned: MediaRepair = {
 			lost: 4096,
 			finding: 'it would be written anew, once it is said with what',
 			remedy: undefined,
+			isDone: false,
 			error: undefined,
 		},
 	],
@@ -122,13 +123,22 @@ test('repair says what is repaired, and what remains with its remedy', () => {
 		dryRun: false,
 		lost: 0,
 		isRepaired: true,
-		parts: [{ ...planned.parts[0]!, outcome: 'repaired', content: 'backup', lost: 0, finding: 'it can be read' }],
+		parts: [
+			{
+				...planned.parts[0]!,
+				outcome: 'repaired',
+				content: 'backup',
+				lost: 0,
+				finding: 'it can be read',
+				isDone: true,
+			},
+		],
 	};
 	expect(formatRepair(done, { method: 'rewrite' })).toMatch(/^\/mnt\/pmem\/a b is repaired: 1 part; no data lost\n/);
 	const uncleared: MediaRepair = {
 		...done,
 		isRepaired: false,
-		parts: [{ ...done.parts[0]!, outcome: 'uncleared', finding: 'EFAULT', remedy: 'keep it away' }],
+		parts: [{ ...done.parts[0]!, outcome: 'uncleared', finding: 'EFAULT', remedy: 'keep it away', isDone: false }],
 	};
 	expect(formatRepair(uncleared, { method: 'rewrite' })).toMatch(
 		/^\/mnt\/pmem\/a b: 1 of 1 part remains bad; no data lost\nFix: {2}keep it away\n\n {2}✗ \/mnt\/pmem\/a b: 4 KiB at 4096\n {4}EFAULT\n/,

@@ -1,0 +1,222 @@
+// What is to be repaired, and with what: read, checked, and put into words before anything is written.
+import { constants, realpathSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { attempt } from '../attempt.ts';
+import { type ByteRange, widened } from '../byte-ranges.ts';
+import { deviceOf } from '../device/index.ts';
+import { type DaxkindRefusal, refusal } from '../errors.ts';
+import { formatBytesExactly } from '../format.ts';
+import type { CheckedJobOptions } from '../jobs.ts';
+import { native } from '../native.ts';
+import { blockSizeAt } from './bad-blocks.ts';
+import type { BadBlockList } from './device-list.ts';
+import type { RepairedPart, RepairMethod, RepairProgress } from './repair-report.ts';
+import type { BadBlocks, BadPart } from './report.ts';
+
+/** What is wanted, checked. */
+export interface RepairRequest extends CheckedJobOptions<RepairProgress> {
+	method: RepairMethod;
+	from: string | undefined;
+	zeros: boolean;
+	dryRun: boolean;
+}
+
+/** What became of a part, or is to become of it; whether that is all follows from it. */
+export type RepairOutcome = Omit<RepairedPart, 'isDone'>;
+
+/** One thing that is repaired as a whole: a file, or a device. */
+export interface RepairItem {
+	path: string;
+	/** Its name without links, for the system calls. */
+	real: string;
+	isDevice: boolean;
+	device: BadBlockList;
+	/** The file system's block, or a page. */
+	unit: number;
+	parts: (ByteRange & { deviceOffset: number; unwritten: boolean })[];
+	/** Of a file. */
+	size: number;
+	backup: string | undefined;
+}
+
+const where = ({ offset, length }: ByteRange) => `${formatBytesExactly(length)} at ${offset}`;
+
+/** Bytes of a part that were data. */
+const dataIn = ({ size, isDevice }: RepairItem, { offset, length, unwritten }: RepairItem['parts'][number]) =>
+	unwritten ? 0 : isDevice ? length : Math.max(0, Math.min(offset + length, size) - offset);
+
+/** What is left where nothing can clear the bad blocks of a device-DAX device. */
+export function refuseDaxDevice({ path, device }: BadBlocks): DaxkindRefusal {
+	const namespace = device && deviceOf(device.major, device.minor)?.namespace;
+	const clearing =
+		namespace === undefined ? '' : `where the firmware can do it: ndctl clear-errors ${namespace}; elsewhere, `;
+	return refusal(
+		'ERR_DAXKIND_CANNOT_CLEAR',
+		path,
+		`${path} is a device-DAX device, which takes no write (EINVAL), so nothing clears its bad blocks through it: ${device?.ranges.map(where).join(', ')}`,
+		`${clearing}use the device without these parts: the options offset and size of DeviceKind`,
+	);
+}
+
+/** The place of a file in the backup of a tree. */
+function backupOf(from: string | undefined, top: string, file: string): string | undefined {
+	if (from === undefined) return undefined;
+	return file === top ? from : join(from, relative(top, file));
+}
+
+export function itemsOf(found: BadBlocks, { from }: RepairRequest): { items: RepairItem[]; skipped: RepairOutcome[] } {
+	const { device, path } = found;
+	if (device === undefined) return { items: [], skipped: [] };
+	const { PAGE_SIZE: page } = native.constants;
+	if (found.type === 'block device') {
+		const parts = widened(device.ranges, page).map((range) => ({
+			...range,
+			deviceOffset: range.offset,
+			unwritten: false,
+		}));
+		const item = { path, real: path, isDevice: true, device, unit: page, parts, size: 0, backup: from };
+		return { items: parts.length === 0 ? [] : [item], skipped: [] };
+	}
+	const skipped: RepairOutcome[] = [];
+	const items = new Map<string, RepairItem>();
+	for (const part of found.parts) {
+		if (part.type === 'directory') {
+			skipped.push(
+				skippedPart(part, 'it is of a directory, which only the file system itself can repair', fsck(device)),
+			);
+			continue;
+		}
+		const real = attempt(() => realpathSync.native(part.path)).value;
+		if (real === undefined) {
+			skipped.push(
+				skippedPart(part, 'its name is not UTF-8, or it is gone', 'give it a name in UTF-8, and run it again'),
+			);
+			continue;
+		}
+		const item = items.get(real) ?? {
+			path: part.path,
+			real,
+			isDevice: false,
+			device,
+			unit: blockSizeAt(real),
+			parts: [],
+			size: part.size,
+			backup: backupOf(from, path, part.path),
+		};
+		item.parts.push(part);
+		items.set(real, item);
+	}
+	for (const unowned of found.unowned ?? []) {
+		skipped.push({
+			...unknownOwner,
+			...unowned,
+			path: device.path,
+			deviceOffset: unowned.offset,
+			remedy: `if nobody needs what was there, write to it through the device: daxkind repair ${device.path} --zeros; what the file system keeps for itself needs a check afterwards, unmounted: ${fsck(device)}`,
+		});
+	}
+	return { items: [...items.values()], skipped };
+}
+
+const fsck = ({ path }: BadBlockList) => `fsck ${path}`;
+
+const unknownOwner = {
+	outcome: 'skipped' as const,
+	content: undefined,
+	lost: 0,
+	error: undefined,
+	finding: 'no file was found on it: free space, or what the file system keeps for itself',
+};
+
+const skippedPart = (part: BadPart, finding: string, remedy: string): RepairOutcome => ({
+	path: part.path,
+	offset: part.offset,
+	length: part.length,
+	deviceOffset: part.deviceOffset,
+	outcome: 'skipped',
+	content: undefined,
+	lost: 0,
+	finding,
+	remedy,
+	error: undefined,
+});
+
+/** Checks the backups before anything is written: one that is too short, or is the file itself, helps nobody. */
+export function checkBackups(items: readonly RepairItem[]): void {
+	for (const item of items) {
+		if (item.backup === undefined) continue;
+		const status = native.statx(item.backup);
+		const own = native.statx(item.real);
+		if (
+			!item.isDevice &&
+			status.inode === own.inode &&
+			status.deviceMajor === own.deviceMajor &&
+			status.deviceMinor === own.deviceMinor
+		) {
+			throw refusal('ERR_DAXKIND_NO_CONTENT', item.path, `the backup ${item.backup} is the bad file itself`);
+		}
+		// A device has no size here.
+		if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) continue;
+		const end = Math.max(...item.parts.map((part) => part.offset + dataIn(item, part)));
+		if (status.size >= end) continue;
+		throw refusal(
+			'ERR_DAXKIND_NO_CONTENT',
+			item.path,
+			`the backup ${item.backup} has ${status.size} bytes, and the bad part ends at ${end}`,
+			'give a backup of the whole file',
+		);
+	}
+}
+
+/** Refuses to write zeros that nobody asked for. */
+export function requireContent(items: readonly RepairItem[], { from, zeros }: RepairRequest): void {
+	if (from !== undefined || zeros) return;
+	const losses = items.flatMap((item) =>
+		item.parts.map((part) => ({ ...part, item, lost: dataIn(item, part) })).filter(({ lost }) => lost > 0),
+	);
+	const [first] = losses;
+	if (first === undefined) return;
+	const lost = losses.reduce((sum, part) => sum + part.lost, 0);
+	const more =
+		losses.length === 1 ? '' : `, and in ${losses.length - 1} other parts, ${formatBytesExactly(lost)} in all,`;
+	throw refusal(
+		'ERR_DAXKIND_NO_CONTENT',
+		first.item.path,
+		`what was in ${where(first)} of ${first.item.path}${more} cannot be read any more`,
+		'give a backup (from), or say that zeros are to take its place (zeros: true)',
+	);
+}
+
+export function plannedPart(
+	item: RepairItem,
+	part: RepairItem['parts'][number],
+	{ zeros, method }: RepairRequest,
+): RepairOutcome {
+	const data = dataIn(item, part);
+	const content = data === 0 ? 'nothing' : item.backup !== undefined ? 'backup' : zeros ? 'zeros' : undefined;
+	const words: Record<RepairMethod, string> = {
+		rewrite: 'would be written anew',
+		reallocate: 'would be written anew and moved to other blocks',
+		quarantine: 'would be left out of a copy that takes the name of the file',
+	};
+	const source =
+		content === 'backup'
+			? `from ${item.backup}`
+			: content === 'zeros'
+				? 'as zeros'
+				: content === 'nothing'
+					? 'as zeros, which it is: nobody has written there yet'
+					: 'once it is said with what';
+	return {
+		path: item.path,
+		offset: part.offset,
+		length: part.length,
+		deviceOffset: part.deviceOffset,
+		outcome: 'planned',
+		content,
+		lost: content === 'zeros' || content === undefined ? data : 0,
+		finding: `it ${words[method]}, ${source}`,
+		remedy: undefined,
+		error: undefined,
+	};
+}
