@@ -26,13 +26,34 @@ export function flaggedByXfsIo(directory: string): string[] {
 
 export const setFlagByXfsIo = (path: string, on: boolean): string => run(path, `chattr ${on ? '+' : '-'}x`);
 
-/** The flags of a directory and of all below it by their words, as `lsattr -R -v` shows them: `[no-dump, dax] /path `. */
+/** The letters of its lsattr, which shows no words with -R, in the order of its columns. */
+const letters: readonly (readonly [letter: string, word: string])[] = [
+	['r', 'realtime'],
+	['p', 'prealloc'],
+	['i', 'immutable'],
+	['a', 'append-only'],
+	['s', 'sync'],
+	['A', 'no-atime'],
+	['d', 'no-dump'],
+	['t', 'rt-inherit'],
+	['P', 'proj-inherit'],
+	['n', 'nosymlinks'],
+	['e', 'extsize'],
+	['E', 'extsz-inherit'],
+	['f', 'no-defrag'],
+	['S', 'filestream'],
+	['x', 'dax'],
+	['C', 'cowextsize'],
+	['X', 'has-xattr'],
+];
+
+/** The flags of a directory and of all below it, in the order of `lsattr -R`. */
 export function flagsByXfsIo(directory: string): { path: string; flags: string[] }[] {
-	return run(directory, 'lsattr -R -v')
+	return run(directory, 'lsattr -R')
 		.split('\n')
 		.map((line) => {
-			const [, words, path] = /^\[(.*)\] (.*?) ?$/.exec(line)!;
-			return { path: path!, flags: words === '' ? [] : words!.split(', ') };
+			const [shown = '', path = ''] = line.trim().split(' ');
+			return { path, flags: letters.filter(([letter]) => shown.includes(letter)).map(([, word]) => word) };
 		});
 }
 
