@@ -1,6 +1,6 @@
 // `daxkind inspect`: everything that decides whether a path is on DAX, as it was read.
 import type { Command } from 'commander';
-import type { DaxReport, DaxExplanation } from '../dax/index.ts';
+import type { DaxExplanation, DaxReport } from '../dax/index.ts';
 import type { DaxDevice, DeviceHolder } from '../device/index.ts';
 import { formatBytesExactly } from '../format.ts';
 import { attributesText, inodeFlagsText, xflagsText } from '../mask-words.ts';

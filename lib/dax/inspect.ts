@@ -1,4 +1,4 @@
-// Gathers all that has a say in whether a path is on DAX.
+// Gathers everything that decides whether a path is on DAX.
 import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
@@ -119,7 +119,7 @@ function representedDevice(file: DaxFileReport, { representsMajor, representsMin
 }
 
 /**
- * Finds out all that has a say in whether a file is on DAX, or a file made in a directory: the file and its flags, its directory, the
+ * Finds out everything that decides whether a file is on DAX, or a file made in a directory: the file and its flags, its directory, the
  * mount and the mode that it is really in, the file system, the block device with its partition and its layers, the persistent memory
  * behind it, what the kernel knows, whether MAP_SYNC is possible, and whether huge pages are.
  *

@@ -136,7 +136,7 @@ export interface DaxKernelReport {
  */
 export type DaxKnownBy = 'statx' | 'MAP_SYNC' | 'rules' | 'driver';
 
-/** All that has a say in whether a path is on DAX, as it was read. */
+/** Everything that decides whether a path is on DAX, as it was read. */
 export interface DaxReport {
 	/** As it was given. */
 	path: string;
