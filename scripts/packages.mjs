@@ -82,17 +82,17 @@ export function installCommand(packages) {
 export const yesHint = () =>
 	isAble() ? '\n(npm test, npm start and npm run build do that themselves if you add: -- --yes)' : '';
 
+/** Tells a person which packages are missing, and what brings them. */
+export const missingMessage = (packages) =>
+	`These packages are missing: ${packages.join(', ')}. Run this, then try again:\n  ${installCommand(packages)}`;
+
 /**
  * Installs packages, and says before it does.
  *
  * @throws StepError with the command to run, when this process may not install, or installing fails.
  */
 export async function install(packages) {
-	if (!canInstall()) {
-		throw new StepError(
-			`These packages are missing: ${packages.join(', ')}. Run this, then try again:\n  ${installCommand(packages)}${yesHint()}`,
-		);
-	}
+	if (!canInstall()) throw new StepError(missingMessage(packages) + yesHint());
 	console.log(`These packages are missing, and are installed now: ${packages.join(', ')}`);
 	const options = { env: { DEBIAN_FRONTEND: 'noninteractive' } };
 	const wait = ['-o', 'DPkg::Lock::Timeout=300'];

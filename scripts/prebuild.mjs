@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, utimesSync, writeFileSync } from '
 import { join, relative } from 'node:path';
 import { bootstrap, isOlder, withLock } from './bootstrap.mjs';
 import { nodeDirectory } from './headers.mjs';
-import { canInstall, install, missingBuildPackages } from './packages.mjs';
+import { canInstall, install, missingBuildPackages, missingMessage } from './packages.mjs';
 import { compareVersions, readBinary } from './prebuild/binary.mjs';
 import { floorSource, glibcFloor, oldLibraries } from './prebuild/glibc.mjs';
 import { hasProgram, main, root, run, StepError, step, tool } from './steps.mjs';
@@ -79,9 +79,9 @@ async function check(arch) {
 	console.log(`${name}: glibc ${binary.glibc}${loaded}`);
 }
 
-/** Makes the binaries of these architectures. @param isIfNeeded As the option of this script. */
-async function make(architectures, isIfNeeded) {
-	for (const arch of architectures) {
+/** Makes binaries. @param options As those of this script. */
+async function make({ isHere, isIfNeeded }) {
+	for (const arch of isHere ? [process.arch] : Object.keys(targets)) {
 		const path = binaryOf(arch);
 		if (isIfNeeded && !isOlder(path, 'native', 'scripts/prebuild', 'scripts/prebuild.mjs')) continue;
 		const missing = missingPackages(arch);
@@ -92,6 +92,8 @@ async function make(architectures, isIfNeeded) {
 			);
 			continue;
 		}
+		// In somebody's project, where this is npm's `prepare`, nothing is installed, also not in their CI.
+		if (isHere && missing.length > 0) throw new StepError(missingMessage(missing));
 		if (missing.length > 0) await install(missing);
 		await build(arch);
 		await check(arch);
@@ -101,6 +103,6 @@ async function make(architectures, isIfNeeded) {
 await main(async (args) => {
 	await bootstrap({ native: false });
 	if (targets[process.arch] === undefined) throw new StepError(`daxkind is not made for ${process.arch}`);
-	const architectures = args.includes('--here') ? [process.arch] : Object.keys(targets);
-	await withLock(() => make(architectures, args.includes('--if-needed')));
+	const options = { isHere: args.includes('--here'), isIfNeeded: args.includes('--if-needed') };
+	await withLock(() => make(options));
 });
