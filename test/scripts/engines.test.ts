@@ -1,0 +1,40 @@
+// Which versions of Node the scripts take, and what they say is missing.
+import { spawnSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { vmRequirements } from '#lib/vm/index.js';
+import { isInRange, supportedNode } from '../../scripts/engines.mjs';
+import { vmPrograms } from '../../scripts/packages.mjs';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+test('the range of package.json takes what it says, and nothing else', () => {
+	const taken = ['20.19.0', '20.20.2', '22.12.0', '22.23.5', '23.0.0', '24.0.0', '26.12.1'];
+	const refused = ['18.20.0', '20.18.3', '21.7.3', '22.0.0', '22.11.0'];
+	expect(taken.filter((version) => !isInRange(version, supportedNode))).toEqual([]);
+	expect(refused.filter((version) => isInRange(version, supportedNode))).toEqual([]);
+	expect(() => isInRange('20.19.0', '~20.19.1')).toThrow('another form');
+});
+
+test('what scripts look for before lib/vm is compiled is what lib/vm needs for its file systems', () => {
+	const needed = vmRequirements(['ext4', 'ext2', 'xfs', 'erofs']).map(({ program, package: name }) => [program, name]);
+	expect(vmPrograms).toEqual(Object.fromEntries(needed));
+});
+
+test('without leave to install packages, npm test says at its start what is missing and the one line that brings it', () => {
+	const programs = temporaryDirectory();
+	// It is never run: a person has not said --yes, and this is not CI.
+	symlinkSync('/bin/false', join(programs, 'apt-get'));
+	const script = fileURLToPath(new URL('../../scripts/test.mjs', import.meta.url));
+	const { CI: _, ...env } = process.env;
+	const { stdout, stderr } = spawnSync(process.execPath, [script, '--project', 'vm', 'no-such-file'], {
+		encoding: 'utf8',
+		env: { ...env, PATH: programs },
+	});
+	// On standard error it names the compiler's packages too, and ends: where the addon is older than its sources.
+	expect(stdout + stderr).toMatch(
+		/packages.* are missing: .*qemu-system-x86, busybox-static.*:\n {2}(sudo )?apt-get update && (sudo )?apt-get install -y .*qemu-system-x86/,
+	);
+	expect(stdout).not.toContain('installed now');
+});
