@@ -66,7 +66,7 @@ export const vmPrograms = {
 /** Debian's names of what certainly is missing for the VM, found by the programs' names alone. */
 export function missingVmPrograms() {
 	const missing = Object.keys(vmPrograms).filter(
-		(name) => !hasProgram(name, ['/usr/local/sbin', '/usr/sbin', '/sbin']),
+		(name) => !hasProgram(name, { also: ['/usr/local/sbin', '/usr/sbin', '/sbin'] }),
 	);
 	return [...new Set(missing.map((name) => vmPrograms[name]))];
 }
