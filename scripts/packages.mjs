@@ -21,6 +21,8 @@ const testPrograms = {
 	}),
 	// GRUB's tools without a boot loader. memmap= is for x86, and Debian has grub-emu for nothing else.
 	...(process.arch === 'x64' && { 'grub-mkconfig': 'grub-common', 'grub-emu': 'grub-emu' }),
+	// The addon for the arm64 guest.
+	...(process.arch === 'x64' && { 'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu' }),
 };
 
 /** Debian's names of what the tests would like to have. */

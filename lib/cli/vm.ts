@@ -5,6 +5,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../size.ts';
 import {
 	type Accelerator,
+	type Architecture,
+	architectures,
 	asDaxMode,
 	asFileSystem,
 	type DaxMode,
@@ -25,6 +27,7 @@ import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 const exitStatus = { usage: usageStatus, missingPrograms: 69, timeout: 124, failed: 125 };
 
 interface Flags {
+	arch?: Architecture;
 	pmem?: number[] | false;
 	fs?: FileSystem[];
 	mount?: DaxMode[];
@@ -93,6 +96,12 @@ export function addVmCommand(program: Command): void {
 		.usage('[options] -- command…')
 		.passThroughOptions()
 		.argument('<command...>')
+		.addOption(
+			new Option(
+				'--arch <name>',
+				"the guest's processor; arm64 is emulated, and the command a program for arm64 (default: x64)",
+			).choices(architectures),
+		)
 		.option(
 			'--pmem <size>',
 			'size of a pmem device, repeatable (default: 512M)',

@@ -1,5 +1,6 @@
 // Reads kernel images: which release, and the uncompressed kernel inside a bzImage, which starts seconds sooner under TCG.
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { daxkindError } from '../errors.ts';
 import { cached, cacheKey } from './cache.ts';
@@ -21,8 +22,11 @@ const isBzImage = (image: Buffer): boolean =>
 
 const isElf = (image: Buffer): boolean => image.length >= 64 && image.readUInt32BE(0) === 0x7f454c46;
 
+/** An arm64 kernel, uncompressed (Documentation/arch/arm64/booting.rst). */
+const isArm64Image = (image: Buffer): boolean => image.length > 64 && image.toString('latin1', 56, 60) === 'ARM\x64';
+
 /** Whether this looks like a kernel at all. */
-export const isKernel = (image: Buffer): boolean => isBzImage(image) || isElf(image);
+export const isKernel = (image: Buffer): boolean => isBzImage(image) || isElf(image) || isArm64Image(image);
 
 /** The release that a bzImage or an uncompressed kernel says it is, as `uname -r` prints it. */
 export function kernelRelease(image: Buffer): string | undefined {
@@ -100,6 +104,36 @@ export async function startableImage(file: string): Promise<string> {
 	} catch {
 		return file; // QEMU decompresses it, later
 	}
+}
+
+/** Where a compressed arm64 kernel that UEFI starts keeps things (struct linux_efi_zboot_header in the kernel's drivers/firmware/efi/libstub). */
+const zboot = { magic: 4, payloadOffset: 8, payloadLength: 12 } as const;
+
+/** The compressed kernel in an image for arm64: its payload, or the whole file. */
+function arm64Payload(image: Buffer): Buffer {
+	if (image.toString('latin1', zboot.magic, zboot.magic + 4) !== 'zimg') return image;
+	const start = image.readUInt32LE(zboot.payloadOffset);
+	return image.subarray(start, start + image.readUInt32LE(zboot.payloadLength));
+}
+
+/**
+ * The arm64 kernel that QEMU is to start: uncompressed, because not every QEMU knows every compression, and the release is to be read in it.
+ *
+ * @param file An Image, an Image that is compressed (gzip, xz, zstd), or an image of that sort that UEFI starts.
+ * @throws ERR_DAXKIND_VM_NO_KERNEL if it is nothing of that; ENOENT or the like if it cannot be read.
+ */
+export async function plainImage(file: string): Promise<string> {
+	const path = resolve(file);
+	const image = readFileSync(path);
+	if (isArm64Image(image)) return path;
+	const { mtimeMs, size } = statSync(path);
+	return cached(`vm/images/${cacheKey(path, String(mtimeMs), String(size))}`, async (draft) => {
+		const plain = image.length > 64 ? await decompress(arm64Payload(image)) : undefined;
+		if (!plain || !isArm64Image(plain)) {
+			throw daxkindError('ERR_DAXKIND_VM_NO_KERNEL', `${path} is no kernel for arm64 (Image, Image.gz or vmlinuz.efi)`);
+		}
+		writeFileSync(draft, plain);
+	});
 }
 
 /** Whether UEFI can start this kernel: a bzImage with the EFI stub is a PE program as well, which begins so. */

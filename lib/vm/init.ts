@@ -46,12 +46,17 @@ until [ "$(tail -n 1 /job 2>/dev/null)" = '${jobEnd}' ]; do cat <&8 >>/job; done
 loader=$!
 
 load root
-mkdir -p /lower /rw /root
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=loose,ro root /lower || fail "cannot mount the host's root over 9p
+mkdir -p /lower /userland /rw /root
+mount_9p() { # tag, where
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=loose,ro $1 $2 || fail "cannot mount the host's $1 over 9p
 $(kernel_says)"
+}
+mount_9p root /lower
+layers=/lower
+[ -n "$userland" ] && { mount_9p userland /userland; layers=/userland:/lower; }
 mount -t tmpfs -o mode=755 tmpfs /rw
 mkdir /rw/upper /rw/work
-mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work overlay /root || fail "cannot mount the overlay of the root
+mount -t overlay -o lowerdir=$layers,upperdir=/rw/upper,workdir=/rw/work overlay /root || fail "cannot mount the overlay of the root
 $(kernel_says)"
 cd /root
 mkdir -p proc sys dev run tmp mnt
@@ -203,7 +208,7 @@ disks_of() { # provider, count
 }
 # Devices that only the kernel's command line plans (--append) are not waited for by number, but the command is to find them.
 for bus in /sys/bus/nd/devices/ndbus*/wait_probe; do [ -e $bus ] && cat $bus >/dev/null; done
-pmems=$(disks_of e820 $pmems) || fail "$pmems"
+pmems=$(disks_of $pmem_provider $pmems) || fail "$pmems"
 virtio_pmems=$(disks_of virtio-pmem $virtio_pmems) || fail "$virtio_pmems"
 # The nvdimms that stay raw come first.
 regions=$(as_many $((nvdimms + devdaxes)) 'regions of ACPI.NFIT' regions_of ACPI.NFIT) || fail "$regions"

@@ -1,5 +1,6 @@
 // Writes the shell script that tells the guest what to do in one run: which devices to prepare, and the command with its environment,
 // arguments and directory, byte for byte.
+import type { Architecture } from './architecture.ts';
 import type { Environment } from './environment.ts';
 import type { Feature } from './feature.ts';
 import { makeCommand, type PmemDevice } from './filesystem.ts';
@@ -13,6 +14,10 @@ export interface Job {
 	devices: readonly PmemDevice[];
 	/** What there is beside `devices`. */
 	plugged: OtherMemory;
+	/** What the kernel calls the provider of the regions of `devices`. Default: `e820`. */
+	pmemProvider?: string;
+	/** The guest's architecture. Default: x64. */
+	arch?: Architecture;
 	/** How many directories of the host are shared, by the tags virtiofs0, virtiofs1… */
 	shares: number;
 	command: readonly (string | Buffer)[];
@@ -24,7 +29,7 @@ export interface Job {
 	modules?: { directory: string; release: string };
 	/** Contents for erofs; absent: a small sample. */
 	erofsSource?: string | Buffer;
-	/** Absolute paths of programs on the host, by name: the mkfs of each file system, env and setsid. */
+	/** Absolute paths of programs in the guest, by name: the mkfs of each file system, env and setsid. Others are found in its PATH. */
 	programs: ReadonlyMap<string, string>;
 }
 
@@ -83,12 +88,13 @@ const deviceLists = ({ devices, plugged }: Pick<Job, 'devices' | 'plugged'>) => 
 };
 
 /** The features that a run with these devices wants. */
-export function wantedFeatures(job: Pick<Job, 'devices' | 'plugged' | 'shares'>): Feature[] {
+export function wantedFeatures(job: Pick<Job, 'arch' | 'devices' | 'plugged' | 'shares'>): Feature[] {
 	const plugged = deviceLists(job).flatMap((list) => (list.count > 0 && 'feature' in list ? [list.feature] : []));
 	return [
 		...job.devices.map(({ fileSystem }) => fileSystem),
 		...plugged,
 		...(job.shares > 0 ? ['virtiofs' as const] : []),
+		...(job.arch === 'arm64' ? ['arm64' as const] : []),
 	];
 }
 
@@ -140,6 +146,8 @@ export function jobScript(job: Job): Buffer {
 	const lines: (string | Buffer)[] = [
 		`trailer=${job.trailer}`,
 		`sets='${ownSets(wantedFeatures(job)).join(' ')}'`,
+		`userland=${job.arch === 'arm64' ? 1 : ''}`,
+		`pmem_provider=${job.pmemProvider ?? 'e820'}`,
 		`merge=${job.mergeOutput ? 1 : ''}`,
 		`mounts='${mountPoints(job.devices).join(' ')}'`,
 		`shares='${sharePoints(job.shares).join(' ')}'`,

@@ -1,6 +1,6 @@
 // The command line of the guest's kernel: the VM's own arguments, and behind them what a person adds.
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
-import { type MemoryLayout, memmapArguments } from './layout.ts';
+import { arm64Machine, type MemoryLayout, memArguments, memmapArguments } from './layout.ts';
 
 /** What the kernel's command line depends on. */
 export interface KernelSettings {
@@ -11,22 +11,30 @@ export interface KernelSettings {
 	append?: string;
 }
 
+/** What each architecture's kernel is told of its machine. */
+const machineArguments = (layout: MemoryLayout): string[] =>
+	layout.machine === arm64Machine
+		? ['console=ttyAMA0', ...memArguments(layout)]
+		: [
+				'console=ttyS0',
+				'tsc=reliable',
+				'no_timer_check',
+				...memmapArguments(layout),
+				// Newer kernels want an interrupt for the events of a CXL device, which QEMU 7.2 has not; without the services of PCIe they do without.
+				...(layout.plugged.cxl.length > 0 ? ['pcie_ports=compat'] : []),
+			];
+
 /** The kernel's command line. */
 export function kernelArguments({ layout, verbose, append }: KernelSettings): string {
 	return [
-		'console=ttyS0',
+		...machineArguments(layout),
 		...(verbose ? [] : ['quiet']),
 		'panic=-1', // at once, and -no-reboot makes it QEMU's end
 		'nokaslr', // KASLR avoids only the first four memmap entries
 		'mitigations=off', // the guest runs the caller's own command on a copy of the caller's files
-		'tsc=reliable',
-		'no_timer_check',
 		'rcupdate.rcu_expedited=1',
 		'cryptomgr.notests',
 		'rdinit=/init',
-		...memmapArguments(layout),
-		// Newer kernels want an interrupt for the events of a CXL device, which QEMU 7.2 has not; without the services of PCIe they do without.
-		...(layout.plugged.cxl.length > 0 ? ['pcie_ports=compat'] : []),
 		...(append === undefined ? [] : [append]),
 	].join(' ');
 }
@@ -36,8 +44,9 @@ const MAX_BYTES = 2048;
 /** OVMF puts this behind the command line, for kernels that look for it there. */
 const ADDED_BY_FIRMWARE = ' initrd=initrd\0';
 
-/** An argument `memmap=`; the kernel takes one in quotes, too. */
+/** Arguments by which the VM makes its devices; the kernel takes one in quotes, too. */
 const memmap = /(?:^|\s)"*memmap=/;
+const mem = /(?:^|\s)"*mem=/;
 
 /**
  * Checks what a person adds to the kernel's command line. Where the VM itself has made devices by `memmap=`, no other `memmap=` may be
@@ -54,6 +63,9 @@ export function checkAppend(append: unknown, layout: MemoryLayout): asserts appe
 			'without memmap= unless there are no devices of pmem (--no-pmem, pmem: []) and hmem',
 			append,
 		);
+	}
+	if (mem.test(append) && layout.machine === arm64Machine && memArguments(layout).length > 0) {
+		throw invalidArgValue('append', 'without mem= unless there are no pmem devices (--no-pmem, pmem: [])', append);
 	}
 	const room = MAX_BYTES - Buffer.byteLength(kernelArguments({ layout, verbose: false, append: ADDED_BY_FIRMWARE }));
 	if (Buffer.byteLength(append) > room) throw outOfRange('append', `at most ${room} bytes`, Buffer.byteLength(append));

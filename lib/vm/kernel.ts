@@ -11,11 +11,20 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { daxkindError, systemError } from '../errors.ts';
-import { asRoot } from '../format.ts';
+import {
+	type Apt,
+	backportsApt,
+	dependencies,
+	foreignApt,
+	hasApt,
+	indexModules,
+	nativeApt,
+	unpackPackages,
+} from './apt.ts';
+import type { Architecture } from './architecture.ts';
 import { cached } from './cache.ts';
 import { isKernel, kernelRelease } from './image.ts';
-import { execute } from './process.ts';
-import { findProgram } from './programs.ts';
+import { unpackUserland } from './userland.ts';
 
 /** A kernel and its modules on the host. */
 export interface Kernel {
@@ -30,7 +39,10 @@ export interface Kernel {
 }
 
 /** Packages whose dependency is the current kernel: Debian's, then Ubuntu's. */
-const metapackages = ['linux-image-amd64', 'linux-image-generic', 'linux-image-virtual'];
+const metapackages: Readonly<Record<Architecture, readonly string[]>> = {
+	x64: ['linux-image-amd64', 'linux-image-generic', 'linux-image-virtual'],
+	arm64: ['linux-image-arm64', 'linux-image-generic', 'linux-image-virtual'],
+};
 
 /** A concrete kernel's packages: image and, on Ubuntu, modules of their own. */
 const concrete = /^linux-(?:image|modules|modules-extra)-\d[\w.+~-]*$/;
@@ -47,40 +59,23 @@ const noKernel = (why: string) =>
 		`${why}\n  Any Linux kernel with 9p, overlay, pmem and virtio will do: --kernel /boot/vmlinuz-… --modules /lib/modules/…`,
 	);
 
-/** The kernel packages that apt knows, newest dependency of the first metapackage that exists. */
-async function kernelPackages(): Promise<string[]> {
-	const aptCache = findProgram('apt-cache');
-	if (!aptCache || !findProgram('apt-get') || !findProgram('dpkg-deb')) {
-		throw noKernel(
-			'the VM takes its kernel from a Debian or Ubuntu package, and this machine has no apt-get and dpkg-deb.',
-		);
-	}
-	for (const metapackage of metapackages) {
-		const packages = kernelDependencies((await execute(aptCache, ['depends', metapackage])).stdout.toString());
-		// Ubuntu's image depends on its modules.
-		for (const name of [...packages]) {
-			packages.push(...kernelDependencies((await execute(aptCache, ['depends', name])).stdout.toString()));
-		}
-		if (packages.some((name) => name.startsWith('linux-image-'))) return [...new Set(packages)];
-	}
+/** @throws ERR_DAXKIND_VM_NO_KERNEL */
+function requireApt(): void {
+	if (hasApt()) return;
 	throw noKernel(
-		`apt knows no package ${metapackages.slice(0, 2).join(' or ')}. If its package lists are empty or old, fetch them with\n  ${updateCommand()}`,
+		'the VM takes its kernel from a Debian or Ubuntu package, and this machine has no apt-get and dpkg-deb.',
 	);
 }
 
-const updateCommand = () => asRoot('apt-get update');
-
-async function must(
-	program: string,
-	args: readonly string[],
-	cwd: string,
-	{ signal, hint = '' }: { signal: AbortSignal | undefined; hint?: string },
-): Promise<void> {
-	const { status, stderr } = await execute(findProgram(program) ?? program, args, { cwd, signal });
-	signal?.throwIfAborted();
-	if (status === 0) return;
-	const last = stderr.trim().split('\n').slice(-5).join('\n  ');
-	throw noKernel(`${program} ${args[0]} failed while fetching the guest's kernel:\n  ${last}${hint}`);
+/** The kernel packages that apt knows, newest dependency of the first metapackage that exists. */
+async function kernelPackages(apt: Apt, architecture: Architecture): Promise<string[]> {
+	for (const metapackage of metapackages[architecture]) {
+		const packages = kernelDependencies(await dependencies(apt, metapackage));
+		// Ubuntu's image depends on its modules.
+		for (const name of [...packages]) packages.push(...kernelDependencies(await dependencies(apt, name)));
+		if (packages.some((name) => name.startsWith('linux-image-'))) return [...new Set(packages)];
+	}
+	throw noKernel(`apt knows no package ${metapackages[architecture].slice(0, 2).join(' or ')}.${apt.hint}`);
 }
 
 /** Directory of a tree that holds lib/modules; newer packages have it below usr. */
@@ -94,18 +89,13 @@ function modulesIn(tree: string): string[] {
 	return [];
 }
 
+const failed = (why: string) => noKernel(`the guest's kernel could not be fetched: ${why}`);
+
 /** Downloads and unpacks the distribution's kernel into `tree`. */
-async function unpackKernel(tree: string, signal: AbortSignal | undefined): Promise<void> {
-	const packages = await kernelPackages();
+async function unpackKernel(tree: string, apt: Apt, architecture: Architecture, signal: AbortSignal | undefined) {
+	const packages = await kernelPackages(apt, architecture);
 	const download = join(tree, 'packages');
-	mkdirSync(download, { recursive: true });
-	// As root, apt would download as user _apt, who may not write here, and warn about it.
-	const sandbox = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
-	const hint = `\n  If the package lists are old, renew them with\n  ${updateCommand()}`;
-	await must('apt-get', ['download', '-q', ...sandbox, ...packages], download, { signal, hint });
-	for (const file of readdirSync(download)) {
-		if (file.endsWith('.deb')) await must('dpkg-deb', ['-x', join(download, file), tree], tree, { signal });
-	}
+	await unpackPackages(packages, download, tree, { apt, failed, signal });
 	rmSync(download, { recursive: true });
 	// depmod knows only lib/modules.
 	if (!existsSync(join(tree, 'lib/modules'))) {
@@ -114,7 +104,7 @@ async function unpackKernel(tree: string, signal: AbortSignal | undefined): Prom
 	}
 	const [modules] = modulesIn(tree);
 	if (!modules) throw noKernel(`the packages ${packages.join(', ')} have no lib/modules.`);
-	await must('depmod', ['-b', tree, basename(modules)], tree, { signal });
+	await indexModules(tree, basename(modules), { failed, signal });
 	kernelIn(tree);
 }
 
@@ -132,10 +122,59 @@ function kernelIn(tree: string): Kernel {
 export async function packagedKernel(onDownload?: () => void, signal?: AbortSignal): Promise<Kernel> {
 	return kernelIn(
 		await cached('vm/kernel', async (tree) => {
+			requireApt();
 			onDownload?.();
-			await unpackKernel(tree, signal);
+			mkdirSync(tree);
+			await unpackKernel(tree, nativeApt(), 'x64', signal);
 		}),
 	);
+}
+
+/** What a kernel needs for DAX on pmem that the device tree names. */
+const daxOptions = ['CONFIG_FS_DAX', 'CONFIG_OF_PMEM'];
+
+/** The options among `daxOptions` that a kernel was built without. @param config Content of its /boot/config-<release>. */
+export const missingDaxOptions = (config: string): string[] =>
+	daxOptions.filter((name) => !new RegExp(`^${name}=[ym]$`, 'm').test(config));
+
+/** Unpacks an arm64 kernel that has DAX, which that of Debian 12 has not: then the newer one for the same release. */
+async function unpackDaxKernel(tree: string, apt: Apt, lists: string, signal: AbortSignal | undefined) {
+	const missing = async (from: Apt) => {
+		rmSync(tree, { recursive: true, force: true });
+		mkdirSync(tree, { recursive: true });
+		await unpackKernel(tree, from, 'arm64', signal);
+		const { release } = kernelIn(tree);
+		return missingDaxOptions(readFileSync(join(tree, 'boot', `config-${release}`), 'utf8'));
+	};
+	const first = await missing(apt);
+	if (first.length === 0) return;
+	const newer = await backportsApt('arm64', join(lists, 'backports'), { apt, failed, signal });
+	if (newer === undefined || (await missing(newer)).length > 0) {
+		throw noKernel(`the distribution's kernel for arm64 was built without ${first.join(' and ')}, so it has no DAX.`);
+	}
+}
+
+/** A distribution for an architecture that is not the host's. */
+export interface ForeignDistribution {
+	kernel: Kernel;
+	/** A tree with programs and libraries below usr, to lie over this machine's files. */
+	userland: string;
+}
+
+/**
+ * The distribution's kernel and programs for arm64, from the cache or downloaded into it. Removing `vm/arm64` there brings the current ones.
+ */
+export async function packagedArm64(onDownload?: () => void, signal?: AbortSignal): Promise<ForeignDistribution> {
+	const directory = await cached('vm/arm64', async (path) => {
+		requireApt();
+		onDownload?.();
+		const [kernel, lists] = [join(path, 'kernel'), join(path, 'apt')];
+		const apt = await foreignApt('arm64', lists, { failed, signal });
+		await unpackDaxKernel(kernel, apt, lists, signal);
+		await unpackUserland(path, { apt, failed, signal });
+		rmSync(lists, { recursive: true });
+	});
+	return { kernel: kernelIn(join(directory, 'kernel')), userland: join(directory, 'userland') };
 }
 
 /** Finds lib/modules/<release> in what a person gave as the modules' directory: a tree, lib/modules, or the directory itself. */

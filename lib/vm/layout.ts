@@ -12,13 +12,16 @@ export const machineTypes = ['pc', 'q35'] as const;
 /** QEMU's name of a sort of machine; each leaves a hole of its own below 4 GiB. */
 export type MachineType = (typeof machineTypes)[number];
 
+/** QEMU's name of its machine for arm64. */
+export const arm64Machine = 'virt';
+
 /** The guest's physical memory, in bytes. */
 export interface MemoryLayout {
 	/** The machine that it is planned for. */
-	machine: MachineType;
+	machine: MachineType | typeof arm64Machine;
 	/** All of it, pmem included: QEMU's `-m`. */
 	total: number;
-	/** How much lies below 4 GiB: QEMU's `max-ram-below-4g`. The rest begins at 4 GiB. */
+	/** How much lies below 4 GiB: QEMU's `max-ram-below-4g` on x86. The rest begins at 4 GiB. */
 	below4G: number;
 	/** What each NUMA node has of it, by rising address; Soft Reserved memory has nodes of its own, after these. */
 	nodes: number[];
@@ -102,11 +105,7 @@ export function planLayout(
 	{ machine = 'pc', nodes = 1 }: Board = {},
 ): MemoryLayout {
 	const { hmem = [], nvdimm = [], devdax = [], virtioPmem = [], cxl = [] } = others;
-	if (memory < MIN_MEMORY) throw outOfRange('memory', `at least ${formatSize(MIN_MEMORY)}`, memory);
-	for (const size of pmem) {
-		if (size < MIN_PMEM) throw outOfRange('pmem', `at least ${formatSize(MIN_PMEM)}`, size);
-		if (size % SUBSECTION !== 0) throw outOfRange('pmem', 'a multiple of 2M', size);
-	}
+	checkMemory(memory, pmem);
 	checkSizes('nvdimm', nvdimm, NAMESPACE_ALIGN, MAX_PLUGGED);
 	checkSizes('virtioPmem', virtioPmem, NAMESPACE_ALIGN, MAX_PLUGGED);
 	checkSizes('devdax', devdax, NAMESPACE_ALIGN, MAX_NODES);
@@ -149,6 +148,40 @@ export function planLayout(
 	};
 }
 
+/** QEMU: where the memory of the machine begins (VIRT_MEM in hw/arm/virt.c). It has no hole. */
+const ARM64_START = GIB;
+
+/**
+ * Plans the memory of an arm64 guest: the pmem regions lie behind `memory` bytes (and what the kernel needs to describe the regions), where
+ * the kernel is told not to use memory as its own.
+ *
+ * @param memory Bytes that the guest can use.
+ * @param pmem Bytes of each region.
+ * @throws ERR_OUT_OF_RANGE
+ */
+export function planArm64Layout(memory: number, pmem: readonly number[]): MemoryLayout {
+	checkMemory(memory, pmem);
+	const usable = memory + sum(pmem) / PAGES_PER_STRUCT_PAGE;
+	let end = ARM64_START + roundUp(usable, SECTION);
+	const regions = pmem.map((size) => {
+		const start = roundUp(end, SECTION);
+		end = start + size;
+		return { start, size };
+	});
+	if (end > MAX_ADDRESS) throw outOfRange('pmem', 'small enough for 1T of memory in all', sum(pmem));
+	const total = end - ARM64_START;
+	return {
+		machine: arm64Machine,
+		total,
+		below4G: Math.min(total, 4 * GIB - ARM64_START),
+		nodes: [total],
+		regions,
+		softReserved: [],
+		plugged: { nvdimm: [], devdax: [], virtioPmem: [], cxl: [] },
+		maximum: total,
+	};
+}
+
 /**
  * Splits memory over nodes, so that each has as much that is not pmem and all pmem is on one. The last has what is left over.
  *
@@ -168,6 +201,14 @@ function splitOverNodes(memory: number, nodes: number, below4G: number, pmem: nu
 }
 
 const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
+
+function checkMemory(memory: number, pmem: readonly number[]): void {
+	if (memory < MIN_MEMORY) throw outOfRange('memory', `at least ${formatSize(MIN_MEMORY)}`, memory);
+	for (const size of pmem) {
+		if (size < MIN_PMEM) throw outOfRange('pmem', `at least ${formatSize(MIN_PMEM)}`, size);
+		if (size % SUBSECTION !== 0) throw outOfRange('pmem', 'a multiple of 2M', size);
+	}
+}
 
 /** Devices lie side by side, so each has to end where the next may begin. */
 function checkSizes(name: string, sizes: readonly number[], multiple: number, most: number): void {
@@ -192,7 +233,14 @@ export function nodesOf({
 const SOFT_RESERVED = '0xefffffff';
 const RAM = 1;
 
-/** The kernel's `memmap=` arguments: the planned regions become pmem ("persistent (type 12)"), and the ranges Soft Reserved. */
+/**
+ * What keeps the kernel of an arm64 guest from using its pmem as ordinary memory: `mem=` ends that where the first region begins. The device
+ * tree says what the regions are (see device-tree.ts).
+ */
+export const memArguments = ({ regions }: MemoryLayout): string[] =>
+	regions.slice(0, 1).map(({ start }) => `mem=${formatSize(start - ARM64_START)}`);
+
+/** The x86 kernel's `memmap=` arguments: the planned regions become pmem ("persistent (type 12)"), and the ranges Soft Reserved. */
 export function memmapArguments({ regions, softReserved }: MemoryLayout): string[] {
 	return [
 		...regions.map(({ start, size }) => `memmap=${formatSize(size)}!${formatSize(start)}`),

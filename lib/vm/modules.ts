@@ -6,6 +6,7 @@ export const moduleSets = {
 	ports: ['virtio_pci', 'virtio_console'],
 	root: ['9p', '9pnet_virtio', 'overlay'],
 	pmem: ['nd_e820', 'nd_pmem'],
+	arm64: ['of_pmem', 'nd_pmem'],
 	ext4: ['ext4'],
 	xfs: ['xfs'],
 	erofs: ['erofs'],
@@ -29,7 +30,10 @@ const servedBy: Partial<Record<Feature, ModuleSet>> = { ext2: 'ext4', devdax: 'n
 /** The sets that a guest with these features loads, in the order of loading. */
 export function neededSets(features: readonly Feature[]): ModuleSet[] {
 	const wanted = new Set<string>(features.map((feature) => servedBy[feature] ?? feature));
-	return (Object.keys(moduleSets) as ModuleSet[]).filter((set) => everyRun.includes(set) || wanted.has(set));
+	const isNeeded = (set: ModuleSet) => everyRun.includes(set) || wanted.has(set);
+	// The pmem of an arm64 guest comes from the device tree, and its kernel has no driver for an e820 table.
+	const isForeign = (set: ModuleSet) => set === 'pmem' && wanted.has('arm64');
+	return (Object.keys(moduleSets) as ModuleSet[]).filter((set) => isNeeded(set) && !isForeign(set));
 }
 
 /** Those that not every guest loads. */

@@ -4,18 +4,25 @@ import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
 import { parseSize, type Size } from '../size.ts';
+import { type Architecture, architectures } from './architecture.ts';
 import { type Environment, processDirectory } from './environment.ts';
 import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice, planDevices } from './filesystem.ts';
 import { type FirmwareType, firmwareTypes } from './firmware.ts';
 import { sharePoints, wantedFeatures } from './job.ts';
 import { checkAppend } from './kernel-arguments.ts';
-import { MAX_NODES, type MachineType, machineTypes, planLayout } from './layout.ts';
+import { MAX_NODES, type MachineType, machineTypes, planArm64Layout, planLayout } from './layout.ts';
 import type { Accelerator } from './qemu.ts';
 
 /** Options of `runVm`. */
 export interface VmOptions {
 	/** The program to run and its arguments; the program is found in the PATH of `env`. */
 	command: readonly (string | Buffer)[];
+	/**
+	 * The guest's processor, as `process.arch` names it. An `arm64` one is emulated (TCG); its kernel, and the programs that lie over this
+	 * machine's in /usr, are downloaded once, and `command` has to be a program for arm64. It has only the devices of `pmem` and what
+	 * `virtiofs` shares. Default: `x64`.
+	 */
+	arch?: Architecture;
 	/** Sizes of the emulated pmem devices, multiples of 2 MiB; `[]` for none. Default: one of 512 MiB. */
 	pmem?: readonly Size[];
 	/** File systems of the devices, in their order; the last repeats. Default: ext4. */
@@ -120,6 +127,36 @@ function existingDirectory(name: string, path: string): string {
 	return resolve(path);
 }
 
+/** What only an x86-64 machine has. */
+const onlyX64 = ['nvdimm', 'virtioPmem', 'devdax', 'hmem', 'cxl', 'eadr', 'nodes', 'machine', 'firmware'] as const;
+
+/** @throws ERR_INVALID_ARG_VALUE */
+function checkArchitecture(options: VmOptions): Architecture {
+	const { arch = 'x64', accelerator } = options;
+	if (!architectures.includes(arch)) throw invalidArgValue('arch', architectures.join(' or '), arch);
+	if (arch === 'x64') return arch;
+	for (const name of onlyX64) {
+		const value = options[name];
+		if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+		throw invalidArgValue(
+			name,
+			'left out for an arm64 guest, whose only devices are those of pmem and virtiofs',
+			value,
+		);
+	}
+	if (accelerator === 'kvm') {
+		throw invalidArgValue(
+			'accelerator',
+			'tcg or auto for an arm64 guest, which this machine has to emulate',
+			accelerator,
+		);
+	}
+	return arch;
+}
+
+/** A run, planned. */
+export type Plan = ReturnType<typeof planRun>;
+
 /**
  * Checks the options and fills in their defaults.
  *
@@ -129,6 +166,7 @@ export function planRun(options: VmOptions) {
 	if (!Array.isArray(options.command) || options.command.length === 0) {
 		throw invalidArgType('options.command', 'a non-empty array of strings', options.command);
 	}
+	const arch = checkArchitecture(options);
 	const { cpus = 2, nodes = 1, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto', firmware = 'bios' } = options;
 	const { machine = options.cxl === undefined ? 'pc' : 'q35' } = options;
 	if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
@@ -170,7 +208,9 @@ export function planRun(options: VmOptions) {
 		throw invalidArgValue('eadr', 'given together with nvdimm or devdax', eadr);
 	}
 	const pmem = devices.map(({ size }) => size);
-	const layout = planLayout(parseSize(options.memory ?? '4G', 'memory'), pmem, plugged, { machine, nodes });
+	const memory = parseSize(options.memory ?? '4G', 'memory');
+	const layout =
+		arch === 'arm64' ? planArm64Layout(memory, pmem) : planLayout(memory, pmem, plugged, { machine, nodes });
 	const { append } = options;
 	if (append !== undefined) checkAppend(append, layout);
 	const directory = options.cwd ?? processDirectory();
@@ -180,7 +220,8 @@ export function planRun(options: VmOptions) {
 	const erofsSource =
 		options.erofsSource === undefined ? undefined : existingDirectory('erofsSource', options.erofsSource);
 	return {
-		erofsSource,
+		arch,
+		...(erofsSource !== undefined && { erofsSource }),
 		cpus,
 		timeout,
 		accelerator,
@@ -190,10 +231,10 @@ export function planRun(options: VmOptions) {
 		eadr,
 		directory,
 		shared,
-		firmware,
-		append,
+		firmwareType: firmware,
+		...(append !== undefined && { append }),
 		features: [
-			...wantedFeatures({ devices, plugged, shares: shared.length }),
+			...wantedFeatures({ arch, devices, plugged, shares: shared.length }),
 			...(firmware === 'uefi' ? ['uefi' as const] : []),
 		],
 	};

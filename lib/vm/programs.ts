@@ -12,23 +12,26 @@ export interface VmRequirement {
 	package: string;
 	/** What needs it; absent: every VM does. */
 	feature?: Feature;
+	/** Only a guest of this machine's architecture needs it: most of these the guest runs, from this machine's files. */
+	isForNative?: boolean;
 }
 
 const requirements: readonly VmRequirement[] = [
-	{ program: 'qemu-system-x86_64', package: 'qemu-system-x86' },
-	{ program: 'busybox', package: 'busybox-static' },
+	{ program: 'qemu-system-x86_64', package: 'qemu-system-x86', isForNative: true },
+	{ program: 'qemu-system-aarch64', package: 'qemu-system-arm', feature: 'arm64' },
+	{ program: 'busybox', package: 'busybox-static', isForNative: true },
 	{ program: 'modprobe', package: 'kmod' },
 	{ program: 'depmod', package: 'kmod' },
 	{ program: 'xz', package: 'xz-utils' },
 	{ program: 'setpriv', package: 'util-linux' },
-	{ program: 'setsid', package: 'util-linux' },
-	{ program: 'env', package: 'coreutils' },
-	{ program: 'mkfs.ext4', package: 'e2fsprogs', feature: 'ext4' },
-	{ program: 'mkfs.ext2', package: 'e2fsprogs', feature: 'ext2' },
-	{ program: 'mkfs.xfs', package: 'xfsprogs', feature: 'xfs' },
-	{ program: 'mkfs.erofs', package: 'erofs-utils', feature: 'erofs' },
-	{ program: 'ndctl', package: 'ndctl', feature: 'devdax' },
-	{ program: 'ndctl', package: 'ndctl', feature: 'cxl' },
+	{ program: 'setsid', package: 'util-linux', isForNative: true },
+	{ program: 'env', package: 'coreutils', isForNative: true },
+	{ program: 'mkfs.ext4', package: 'e2fsprogs', feature: 'ext4', isForNative: true },
+	{ program: 'mkfs.ext2', package: 'e2fsprogs', feature: 'ext2', isForNative: true },
+	{ program: 'mkfs.xfs', package: 'xfsprogs', feature: 'xfs', isForNative: true },
+	{ program: 'mkfs.erofs', package: 'erofs-utils', feature: 'erofs', isForNative: true },
+	{ program: 'ndctl', package: 'ndctl', feature: 'devdax', isForNative: true },
+	{ program: 'ndctl', package: 'ndctl', feature: 'cxl', isForNative: true },
 	{ program: 'virtiofsd', package: 'virtiofsd', feature: 'virtiofs' },
 	{ program: 'OVMF', package: 'ovmf', feature: 'uefi' },
 ];
@@ -115,8 +118,10 @@ function locate({ program, feature }: VmRequirement): string | undefined {
  * @param features Only what these need; absent: for all of them.
  */
 export function vmRequirements(features?: readonly Feature[]): VmRequirement[] {
+	const isForeign = features?.includes('arm64') ?? false;
 	return requirements
 		.filter(({ feature }) => !feature || !features || features.includes(feature))
+		.filter(({ isForNative = false }) => !(isForNative && isForeign))
 		.map((need) => (need.program === 'virtiofsd' ? { ...need, package: virtiofsdPackage(osRelease()) } : need));
 }
 
@@ -132,9 +137,9 @@ export function missingVmPackages(features?: readonly Feature[]): string[] {
 /** What to call those whose name alone does not say what is missing. */
 const fullNames: Readonly<Record<string, string>> = { busybox: 'busybox (static)', OVMF: 'OVMF (UEFI firmware)' };
 
-/** The command that installs packages, as this user would have to type it. */
+/** The command that installs packages, as this user would have to type it. A new machine has no lists of packages yet. */
 const installCommand = (packages: readonly string[]) =>
-	asRoot(`apt-get install -y --no-install-recommends ${packages.join(' ')}`);
+	`${asRoot('apt-get update')} && ${asRoot(`apt-get install -y --no-install-recommends ${packages.join(' ')}`)}`;
 
 /**
  * Finds every program that a VM with these file systems needs.

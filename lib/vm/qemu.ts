@@ -3,13 +3,14 @@
 import { KIB, MIB } from '../size.ts';
 import type { Firmware } from './firmware.ts';
 import { type KernelSettings, kernelArguments } from './kernel-arguments.ts';
-import { LABEL_SIZE, type MemoryLayout, nodesOf } from './layout.ts';
+import { arm64Machine, LABEL_SIZE, type MemoryLayout, nodesOf } from './layout.ts';
 import { portDescriptor, portNames, portNumbers } from './ports.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
-/** What a guest is made of. */
-export interface Machine extends KernelSettings {
+/** The processors and the memory of a guest. */
+export interface Board {
+	layout: MemoryLayout;
 	accelerator: Accelerator;
 	/** Virtual processors. */
 	cpus: number;
@@ -17,8 +18,16 @@ export interface Machine extends KernelSettings {
 	eadr?: boolean;
 	/** Sockets of virtiofsd, for what the guest mounts by the tags virtiofs0, virtiofs1… */
 	sharing?: readonly string[];
+}
+
+/** What a guest is made of. */
+export interface Machine extends Board, KernelSettings {
 	/** UEFI firmware. Absent: QEMU's own BIOS. */
 	firmware?: Firmware;
+	/** Of an arm64 machine with pmem: the file that says where it is (see device-tree.ts). */
+	deviceTree?: string;
+	/** Programs of the guest's architecture, to lie over this machine's files. Absent: it runs this machine's. */
+	userland?: string;
 	/** A bzImage, or for the BIOS an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
 	kernel: string;
 	initramfs: string;
@@ -63,11 +72,12 @@ function pluggedArguments(layout: MemoryLayout): string[] {
 /** Whether the machine's memory is an object of its own: of NUMA nodes, or as one that virtiofsd can reach. */
 const isSplit = (layout: MemoryLayout) => nodesOf(layout) !== undefined;
 
-function machineType({ layout, eadr = false, sharing = [] }: Machine): string {
+function machineType({ layout, eadr = false, sharing = [] }: Board): string {
 	const { machine, below4G, plugged } = layout;
 	return [
 		machine,
-		`max-ram-below-4g=${below4G}`,
+		// The older interrupt controller serves 8 processors.
+		...(machine === arm64Machine ? ['gic-version=3'] : [`max-ram-below-4g=${below4G}`]),
 		// What has reached the memory controller is saved when the power fails (ADR), or what is in the caches, too (eADR).
 		...(plugged.nvdimm.length + plugged.devdax.length > 0
 			? ['nvdimm=on', `nvdimm-persistence=${eadr ? 'cpu' : 'mem-ctrl'}`]
@@ -85,7 +95,7 @@ function cpusOf(node: number, nodes: number, cpus: number): string {
 }
 
 /** No socket reaches over two nodes: the kernel warns of that, and no real machine has it. */
-function smpArguments({ cpus, layout }: Machine): string[] {
+function smpArguments({ cpus, layout }: Board): string[] {
 	const nodes = layout.nodes.length;
 	const sockets = nodes === 1 ? '' : `,sockets=${cpus % nodes === 0 ? nodes : cpus}`;
 	return ['-smp', `${cpus}${sockets}`];
@@ -101,7 +111,7 @@ const firmwareArguments = ({ firmware }: Machine): string[] =>
 		: [];
 
 /** The memory that the guest has from the start: one object where virtiofsd reads and writes it, or one for each NUMA node that has some. */
-function ramArguments({ layout, cpus, sharing = [] }: Machine): string[] {
+function ramArguments({ layout, cpus, sharing = [] }: Board): string[] {
 	const backend = sharing.length > 0 ? MEMFD : 'memory-backend-ram';
 	const nodes = nodesOf(layout);
 	if (nodes === undefined) return sharing.length > 0 ? ['-object', `${MEMFD},id=ram,size=${layout.total}`] : [];
@@ -119,7 +129,7 @@ function ramArguments({ layout, cpus, sharing = [] }: Machine): string[] {
 }
 
 /** The directories that virtiofsd shares; it reads and writes the guest's memory, which must be shared with it. */
-const sharingArguments = ({ sharing = [] }: Machine): string[] =>
+const sharingArguments = ({ sharing = [] }: Board): string[] =>
 	sharing.flatMap((socket, n) => [
 		...['-chardev', `socket,id=virtiofs${n},path=${socket.replaceAll(',', ',,')}`],
 		...['-device', `vhost-user-fs-pci,chardev=virtiofs${n},tag=virtiofs${n}`],
@@ -131,7 +141,9 @@ function memoryArguments({ total, maximum, plugged }: MemoryLayout): string[] {
 }
 
 /** What the guest's processors are. */
-function cpuArguments({ accelerator, layout }: Machine): string[] {
+function cpuArguments({ accelerator, layout }: Board): string[] {
+	// Emulating pointer authentication would take most of the time.
+	if (layout.machine === arm64Machine) return ['-accel', 'tcg,thread=multi', '-cpu', 'max,pauth=off'];
 	// Kernels from 6.3 on make no CXL region in a guest, which they know by this bit of the processor.
 	const bare = layout.plugged.cxl.length > 0 ? ',hypervisor=off' : '';
 	if (accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', `host${bare}`];
@@ -139,20 +151,32 @@ function cpuArguments({ accelerator, layout }: Machine): string[] {
 	return ['-accel', 'tcg,thread=multi', '-cpu', `max,la57=off${bare}`];
 }
 
+const sharedReadOnly = (tag: string, path: string): string[] => [
+	'-virtfs',
+	`local,path=${path.replaceAll(',', ',,')},mount_tag=${tag},security_model=none,readonly=on,multidevs=remap`,
+];
+
+/** The arguments on which the device tree of an arm64 machine depends, `-machine` first. */
+export const treeArguments = (machine: Board): [type: string, ...rest: string[]] => [
+	machineType(machine),
+	...cpuArguments(machine),
+	...smpArguments(machine),
+	...memoryArguments(machine.layout),
+	...ramArguments(machine),
+];
+
 /** QEMU's arguments, without the program's name. Descriptors 3 and up are the ports' sockets (see ports.ts). */
 export function qemuArguments(machine: Machine): string[] {
-	const { layout, kernel, initramfs } = machine;
+	const { layout, kernel, initramfs, deviceTree, userland } = machine;
+	const [type, ...rest] = treeArguments(machine);
 	return [
 		'-nodefaults',
 		'-no-user-config',
 		'-no-reboot',
 		...['-display', 'none'],
 		...['-nic', 'none'],
-		...['-machine', machineType(machine)],
-		...cpuArguments(machine),
-		...smpArguments(machine),
-		...memoryArguments(layout),
-		...ramArguments(machine),
+		...['-machine', type],
+		...rest,
 		...pluggedArguments(layout),
 		...sharingArguments(machine),
 		...firmwareArguments(machine),
@@ -161,7 +185,9 @@ export function qemuArguments(machine: Machine): string[] {
 		...['-kernel', kernel],
 		...['-initrd', initramfs],
 		...['-append', kernelArguments(machine)],
-		...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
+		...(deviceTree === undefined ? [] : ['-dtb', deviceTree]),
+		...sharedReadOnly('root', '/'),
+		...(userland === undefined ? [] : sharedReadOnly('userland', userland)),
 		...['-device', 'virtio-serial-pci'],
 		...portNames.flatMap((port) => [
 			...['-chardev', `socket,id=${port},fd=${portDescriptor(port)}`],

@@ -3,17 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { arch, platform } from 'node:os';
 import { daxkindError } from '../errors.ts';
 import { chooseAccelerator, forgetVerdict } from './accelerator.ts';
+import { qemuPrograms } from './architecture.ts';
 import { deadline } from './deadline.ts';
+import { pmemProvider } from './device-tree.ts';
 import { processEnvironment } from './environment.ts';
-import { findFirmware } from './firmware.ts';
 import { type Ending, runGuest } from './guest.ts';
-import { efiImage, startableImage } from './image.ts';
-import { initramfs } from './initramfs.ts';
 import { jobScript } from './job.ts';
-import { ownKernel, packagedKernel } from './kernel.ts';
 import { planRun, type VmOptions } from './options.ts';
-import { requirePrograms } from './programs.ts';
-import { type Accelerator, qemuArguments } from './qemu.ts';
+import { prepareGuest } from './prepare.ts';
+import { type Accelerator, type Machine, qemuArguments } from './qemu.ts';
 import { startSharing } from './virtiofs.ts';
 
 /** How long a guest on KVM that once worked may take before it is given up for TCG. */
@@ -52,77 +50,48 @@ export async function runVm(options: VmOptions): Promise<number> {
 	if (platform() !== 'linux' || arch() !== 'x64') {
 		throw daxkindError(
 			'ERR_DAXKIND_VM_UNSUPPORTED',
-			`the VM with emulated pmem runs on x86-64 Linux only; this is ${platform()} on ${arch()}`,
+			`the VM with emulated pmem runs on x86-64 Linux only, with a guest of x86-64 or arm64; this is ${platform()} on ${arch()}`,
 		);
 	}
-	const {
-		erofsSource,
-		cpus,
-		timeout,
-		accelerator: wanted,
-		devices,
-		plugged,
-		layout,
-		eadr,
-		directory,
-		shared,
-		firmware,
-		append,
-		features,
-	} = planRun(options);
+	const plan = planRun(options);
+	const { accelerator: wanted, timeout } = plan;
 	const { signal, onProgress = () => {} } = options;
-	const programs = requirePrograms(features);
-	const kernel =
-		options.kernel === undefined
-			? await packagedKernel(() => onProgress('downloading a kernel'), signal)
-			: ownKernel(options.kernel, options.modules);
-	const [image, initrd] = await Promise.all([
-		firmware === 'uefi' ? efiImage(kernel.image) : startableImage(kernel.image),
-		initramfs(kernel, features, programs),
-	]);
-	const probe = { kernel: image, initramfs: initrd, programs, signal };
+	const guest = await prepareGuest(plan, { kernel: options.kernel, modules: options.modules, onProgress, signal });
+	const { programs, kernel, files } = guest;
 	const trailer = randomBytes(16).toString('hex');
 	const job = jobScript({
+		...plan,
 		trailer,
-		devices,
-		plugged,
-		shares: shared.length,
-		directory,
 		programs,
+		shares: plan.shared.length,
+		...(plan.arch === 'arm64' && { pmemProvider: pmemProvider(plan.layout.regions) }),
 		command: options.command,
 		environment: options.env ?? processEnvironment(),
 		mergeOutput: options.mergeOutput ?? false,
 		...(kernel.modules !== undefined &&
 			kernel.release !== undefined && { modules: { directory: kernel.modules, release: kernel.release } }),
-		...(erofsSource !== undefined && { erofsSource }),
 	});
+	const qemu = programs.get(qemuPrograms[plan.arch])!;
 	const boot = async (accelerator: Accelerator): Promise<Ending> => {
 		onProgress(`booting (${accelerator.toUpperCase()})`);
-		const sharing = await startSharing(shared, programs, limit.signal);
+		const sharing = await startSharing(plan.shared, programs, limit.signal);
+		const machine: Machine = {
+			...plan,
+			...files,
+			accelerator,
+			sharing: sharing.sockets,
+			verbose: options.console !== undefined,
+		};
 		let failure: Error | undefined;
 		let ending: Ending;
 		try {
 			ending = await runGuest({
-				qemu: programs.get('qemu-system-x86_64')!,
+				...options,
+				qemu,
 				setpriv: programs.get('setpriv')!,
-				args: qemuArguments({
-					accelerator,
-					cpus,
-					layout,
-					eadr,
-					sharing: sharing.sockets,
-					...(firmware === 'uefi' && { firmware: findFirmware()! }),
-					...(append !== undefined && { append }),
-					kernel: image,
-					initramfs: initrd,
-					verbose: options.console !== undefined,
-				}),
+				args: qemuArguments(machine),
 				job,
 				trailer,
-				stdin: options.stdin,
-				stdout: options.stdout,
-				stderr: options.stderr,
-				console: options.console,
 				signal: limit.signal,
 				foundation: sharing.broken,
 				aliveWithinMs: accelerator === 'kvm' && wanted === 'auto' ? KVM_ALIVE_MS : undefined,
@@ -134,7 +103,8 @@ export async function runVm(options: VmOptions): Promise<number> {
 		if (failure && ending.kind === 'death') throw failure;
 		return ending;
 	};
-	const accelerator = wanted === 'auto' ? await chooseAccelerator(probe) : wanted;
+	const probe = { ...files, programs, signal };
+	const accelerator = plan.arch === 'arm64' ? 'tcg' : wanted === 'auto' ? await chooseAccelerator(probe) : wanted;
 	signal?.throwIfAborted();
 	const limit = deadline(timeout * 1000, signal);
 	let ending: Ending;

@@ -1,0 +1,100 @@
+// The device tree of an arm64 guest: QEMU's own, with a node for the emulated pmem, of which QEMU knows nothing. The kernel's driver of_pmem
+// makes pmem of it (Documentation/devicetree/bindings/pmem/pmem-region.txt).
+import { readFileSync, writeFileSync } from 'node:fs';
+import { daxkindError } from '../errors.ts';
+import { cached, cacheKey } from './cache.ts';
+import type { MemoryRange } from './layout.ts';
+import { execute } from './process.ts';
+
+/** The format, of version 17 (Devicetree Specification 0.4, chapter 5): big-endian words. */
+const MAGIC = 0xd00dfeed;
+const FDT_BEGIN_NODE = 1;
+const FDT_END_NODE = 2;
+const FDT_PROP = 3;
+const FDT_END = 9;
+const header = { totalSize: 4, structure: 8, strings: 12, stringsSize: 32, structureSize: 36 } as const;
+
+const word = (value: number): Buffer => {
+	const bytes = Buffer.alloc(4);
+	bytes.writeUInt32BE(value);
+	return bytes;
+};
+const padded = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
+const cString = (text: string): Buffer => Buffer.from(`${text}\0`);
+
+/** Two words, the larger first: what an address or a size is below a root with two cells for each, as QEMU's has them. */
+function cells(value: number): Buffer {
+	const bytes = Buffer.alloc(8);
+	bytes.writeBigUInt64BE(BigInt(value));
+	return bytes;
+}
+
+const nodeName = 'pmem';
+/** The name of the node's platform device, which is that of the provider of its regions in sysfs. */
+export const pmemProvider = (regions: readonly MemoryRange[]): string =>
+	regions[0] ? `${regions[0].start.toString(16)}.${nodeName}` : '';
+
+/**
+ * Adds pmem to a device tree.
+ *
+ * @param tree A flattened device tree.
+ * @param regions What is pmem, by rising address: the kernel numbers them in this order.
+ */
+export function withPmem(tree: Buffer, regions: readonly MemoryRange[]): Buffer {
+	if (tree.length < 40 || tree.readUInt32BE(0) !== MAGIC) throw new TypeError('not a flattened device tree');
+	const part = (offset: number, size: number) => {
+		const start = tree.readUInt32BE(offset);
+		return tree.subarray(start, start + tree.readUInt32BE(size));
+	};
+	const structure = part(header.structure, header.structureSize);
+	const strings = part(header.strings, header.stringsSize);
+	const names: Buffer[] = [strings];
+	const property = (name: string, value: Buffer): Buffer => {
+		const offset = names.reduce((length, { length: more }) => length + more, 0);
+		names.push(cString(name));
+		return Buffer.concat([word(FDT_PROP), word(value.length), word(offset), padded(value)]);
+	};
+	const node = Buffer.concat([
+		word(FDT_BEGIN_NODE),
+		padded(cString(`${nodeName}@${regions[0]!.start.toString(16)}`)),
+		property('compatible', cString('pmem-region')),
+		property('reg', Buffer.concat(regions.flatMap(({ start, size }) => [cells(start), cells(size)]))),
+		word(FDT_END_NODE),
+	]);
+	const end = Buffer.concat([word(FDT_END_NODE), word(FDT_END)]);
+	if (!structure.subarray(-end.length).equals(end))
+		throw new TypeError('a device tree with a root that does not end it');
+	const newStructure = Buffer.concat([structure.subarray(0, -end.length), node, end]);
+	const newStrings = Buffer.concat(names);
+	// Header and reserved memory stay what they are; behind them come structure and strings.
+	const first = tree.subarray(0, Math.min(tree.readUInt32BE(header.structure), tree.readUInt32BE(header.strings)));
+	const result = Buffer.concat([first, newStructure, newStrings]);
+	result.writeUInt32BE(result.length, header.totalSize);
+	result.writeUInt32BE(first.length, header.structure);
+	result.writeUInt32BE(first.length + newStructure.length, header.strings);
+	result.writeUInt32BE(newStructure.length, header.structureSize);
+	result.writeUInt32BE(newStrings.length, header.stringsSize);
+	return result;
+}
+
+/**
+ * The path of the (cached) device tree of a machine with pmem.
+ *
+ * @param qemu Path of QEMU's program.
+ * @param machine QEMU's arguments that say what its tree has; the first is the value of `-machine`.
+ * @throws ERR_DAXKIND_VM_FAILED with what QEMU says.
+ */
+export async function deviceTree(
+	qemu: string,
+	[type, ...rest]: readonly [type: string, ...rest: string[]],
+	regions: readonly MemoryRange[],
+): Promise<string> {
+	const { stdout: version } = await execute(qemu, ['--version']);
+	const key = cacheKey(version, type, ...rest, JSON.stringify(regions));
+	return cached(`vm/device-trees/${key}.dtb`, async (path) => {
+		const dump = ['-nodefaults', '-no-user-config', '-display', 'none', '-machine', `${type},dumpdtb=${path}`, ...rest];
+		const { status, stderr } = await execute(qemu, dump);
+		if (status !== 0) throw daxkindError('ERR_DAXKIND_VM_FAILED', `QEMU made no device tree:\n  ${stderr.trim()}`);
+		writeFileSync(path, withPmem(readFileSync(path), regions));
+	});
+}
