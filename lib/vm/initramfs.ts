@@ -7,7 +7,7 @@ import { cached, cacheKey } from './cache.ts';
 import { type CpioEntry, cpioArchive } from './cpio.ts';
 import type { Feature } from './feature.ts';
 import { decompress } from './image.ts';
-import { initScript, stageTwoScript } from './init.ts';
+import { initScript, sessionScript, stageTwoScript } from './init.ts';
 import type { Kernel } from './kernel.ts';
 import { type ModuleSet, moduleSets, neededSets } from './modules.ts';
 import { execute } from './process.ts';
@@ -91,6 +91,7 @@ async function pack(loadables: readonly Loadable[], { packaged = false }: Kernel
 		...lists,
 		...[...modules].map(([name, data]): CpioEntry => ({ path: `modules/${name}`, type: 'file', data })),
 		{ path: 'stage2', type: 'file', data: Buffer.from(stageTwoScript) },
+		{ path: 'session', type: 'file', data: Buffer.from(sessionScript) },
 		{ path: 'init', type: 'file', data: Buffer.from(initScript), mode: 0o755 },
 	]);
 }
@@ -117,6 +118,7 @@ export async function initramfs(
 	const key = cacheKey(
 		initScript,
 		stageTwoScript,
+		sessionScript,
 		readFileSync(busybox),
 		...[
 			modules ?? '',

@@ -25,6 +25,8 @@ export interface Job {
 	environment: Environment;
 	/** stdout and stderr are one stream, in the order in which the command writes. */
 	mergeOutput: boolean;
+	/** The command gets a terminal of this size, in characters, instead of pipes. */
+	terminal?: { rows: number; columns: number };
 	/** Directory whose lib/modules/<release> the guest sees as its own; absent with a kernel that has everything built in. */
 	modules?: { directory: string; release: string };
 	/** Contents for erofs; absent: a small sample. */
@@ -134,7 +136,7 @@ export function jobScript(job: Job): Buffer {
 		...job.environment,
 		DAXKIND_VM: '1',
 		...listVariables('DAXKIND_MOUNT', mountPoints(job.devices)),
-		...listVariables('DAXKIND_VIRTIOFS', sharePoints(job.shares)),
+		...listVariables('DAXKIND_VIRTIOFS_MOUNT', sharePoints(job.shares)),
 		...Object.assign({}, ...lists.map(({ variable }) => listVariables(variable, []))),
 	};
 	const variables = Object.entries(environment).flatMap(([name, value]) =>
@@ -148,7 +150,10 @@ export function jobScript(job: Job): Buffer {
 		`sets='${ownSets(wantedFeatures(job)).join(' ')}'`,
 		`userland=${job.arch === 'arm64' ? 1 : ''}`,
 		`pmem_provider=${job.pmemProvider ?? 'e820'}`,
-		`merge=${job.mergeOutput ? 1 : ''}`,
+		// A terminal is one stream.
+		`merge=${job.mergeOutput || job.terminal ? 1 : ''}`,
+		...(job.terminal ? ['terminal=1', `rows=${job.terminal.rows}`, `columns=${job.terminal.columns}`] : ['terminal=']),
+		Buffer.concat([Buffer.from('script='), shellQuote(job.programs.get('script') ?? '/usr/bin/script')]),
 		`mounts='${mountPoints(job.devices).join(' ')}'`,
 		`shares='${sharePoints(job.shares).join(' ')}'`,
 		Buffer.concat([Buffer.from('modules='), shellQuote(job.modules?.directory ?? '')]),
@@ -162,7 +167,9 @@ export function jobScript(job: Job): Buffer {
 		lines.push(`prepare_${n}() {`, ...prepare(job, device), '}');
 	});
 	// Not the shell's own exec of a bare name: busybox would run its applet of that name instead of the caller's program.
-	const start = [job.programs.get('setsid') ?? '/usr/bin/setsid', job.programs.get('env') ?? '/usr/bin/env', '-i'];
+	const env = [job.programs.get('env') ?? '/usr/bin/env', '-i'];
+	// On a terminal it leads a session already, and in a new one it would have none.
+	const start = job.terminal ? env : [job.programs.get('setsid') ?? '/usr/bin/setsid', ...env];
 	const found = lists
 		.filter(({ count }) => count > 0)
 		.map((list) => ` "${list.variable}=\${${list.found}%%:*}" "${list.variable}S=$${list.found}" `);

@@ -8,15 +8,14 @@ import { type Architecture, architectures } from './architecture.ts';
 import { type Environment, processDirectory } from './environment.ts';
 import { asDaxMode, asFileSystem, type DaxMode, type FileSystem, type PmemDevice, planDevices } from './filesystem.ts';
 import { type FirmwareType, firmwareTypes } from './firmware.ts';
+import type { Terminal } from './guest.ts';
 import { sharePoints, wantedFeatures } from './job.ts';
 import { checkAppend } from './kernel-arguments.ts';
 import { MAX_NODES, type MachineType, machineTypes, planArm64Layout, planLayout } from './layout.ts';
 import type { Accelerator } from './qemu.ts';
 
-/** Options of `runVm`. */
-export interface VmOptions {
-	/** The program to run and its arguments; the program is found in the PATH of `env`. */
-	command: readonly (string | Buffer)[];
+/** What the VM is, and how long it may run: what the command line has an option for. */
+export interface MachineOptions {
 	/**
 	 * The guest's processor, as `process.arch` names it. An `arm64` one is emulated (TCG); its kernel, and the programs that lie over this
 	 * machine's in /usr, are downloaded once, and `command` has to be a program for arm64. It has only the devices of `pmem` and what
@@ -73,10 +72,16 @@ export interface VmOptions {
 	modules?: string;
 	/** A directory whose contents an erofs gets. Default: a small sample. */
 	erofsSource?: string;
-	/** The guest is killed after so many seconds. Default: 900. */
+	/** The guest is killed after so many seconds. Default: 900; with `terminal`, no limit. */
 	timeout?: number;
 	/** `auto` (default) is KVM where a probe boot has proved that it works, else TCG. */
 	accelerator?: Accelerator | 'auto';
+}
+
+/** Options of `runVm`. */
+export interface VmOptions extends MachineOptions {
+	/** The program to run and its arguments; the program is found in the PATH of `env`. */
+	command: readonly (string | Buffer)[];
 	/** The command's environment; DAXKIND_* variables are added. Default: this process's. */
 	env?: Environment;
 	/** The command's directory. Default: this process's. */
@@ -89,6 +94,13 @@ export interface VmOptions {
 	stderr?: Writable | undefined;
 	/** Send the command's stderr to `stdout`, in the order of its writes. Default: false. */
 	mergeOutput?: boolean;
+	/**
+	 * The command gets a terminal of this size instead of pipes, as `ssh -t` and `docker run -t` give one: `stdin` is what is typed, raw, and
+	 * `stdout` what it shows, errors included. Its size follows this one's. Default: no terminal.
+	 */
+	terminal?: Terminal;
+	/** Hears that the guest has booted and the command starts. */
+	onStart?: () => void;
 	/** Gets the guest's console, with all that the kernel says. */
 	console?: Writable | undefined;
 	/** Ends the guest. */
@@ -119,6 +131,17 @@ function checkDirectory(directory: string | Buffer, devices: readonly PmemDevice
 			'ERR_DAXKIND_VM_DIRECTORY',
 			`the guest has a ${text} of its own; start from a directory elsewhere`,
 		);
+	}
+}
+
+/** Kernel: struct winsize has 16 bits for each. */
+const MAX_CHARACTERS = 2 ** 16 - 1;
+
+function checkTerminal(terminal: Terminal): void {
+	for (const name of ['columns', 'rows'] as const) {
+		const value = terminal[name];
+		if (Number.isInteger(value) && value > 0 && value <= MAX_CHARACTERS) continue;
+		throw outOfRange(`terminal.${name}`, `an integer from 1 to ${MAX_CHARACTERS}`, value);
 	}
 }
 
@@ -167,7 +190,13 @@ export function planRun(options: VmOptions) {
 		throw invalidArgType('options.command', 'a non-empty array of strings', options.command);
 	}
 	const arch = checkArchitecture(options);
-	const { cpus = 2, nodes = 1, timeout = DEFAULT_TIMEOUT_S, accelerator = 'auto', firmware = 'bios' } = options;
+	const {
+		cpus = 2,
+		nodes = 1,
+		timeout = options.terminal ? MAX_TIMEOUT_S : DEFAULT_TIMEOUT_S,
+		accelerator = 'auto',
+		firmware = 'bios',
+	} = options;
 	const { machine = options.cxl === undefined ? 'pc' : 'q35' } = options;
 	if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
 		throw outOfRange('cpus', `an integer from 1 to ${MAX_CPUS}`, cpus);
@@ -211,7 +240,8 @@ export function planRun(options: VmOptions) {
 	const memory = parseSize(options.memory ?? '4G', 'memory');
 	const layout =
 		arch === 'arm64' ? planArm64Layout(memory, pmem) : planLayout(memory, pmem, plugged, { machine, nodes });
-	const { append } = options;
+	const { append, terminal } = options;
+	if (terminal !== undefined) checkTerminal(terminal);
 	if (append !== undefined) checkAppend(append, layout);
 	const directory = options.cwd ?? processDirectory();
 	const shared = (options.virtiofs ?? []).map((path) => existingDirectory('virtiofs', path));
@@ -232,10 +262,12 @@ export function planRun(options: VmOptions) {
 		directory,
 		shared,
 		firmwareType: firmware,
+		...(terminal && { terminal: { rows: terminal.rows, columns: terminal.columns } }),
 		...(append !== undefined && { append }),
 		features: [
 			...wantedFeatures({ arch, devices, plugged, shares: shared.length }),
 			...(firmware === 'uefi' ? ['uefi' as const] : []),
+			...(terminal ? ['terminal' as const] : []),
 		],
 	};
 }

@@ -32,6 +32,7 @@ const requirements: readonly VmRequirement[] = [
 	{ program: 'mkfs.erofs', package: 'erofs-utils', feature: 'erofs', isForNative: true },
 	{ program: 'ndctl', package: 'ndctl', feature: 'devdax', isForNative: true },
 	{ program: 'ndctl', package: 'ndctl', feature: 'cxl', isForNative: true },
+	{ program: 'script', package: 'bsdutils', feature: 'terminal', isForNative: true },
 	{ program: 'virtiofsd', package: 'virtiofsd', feature: 'virtiofs' },
 	{ program: 'OVMF', package: 'ovmf', feature: 'uefi' },
 ];

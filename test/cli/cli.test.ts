@@ -15,8 +15,11 @@ function daxkind(...args: string[]) {
 }
 
 test.each([
-	[['vm', '--fs', 'ext9', '--', 'true'], '--fs must be one of ext4, xfs, '],
-	[['vm', '--pmem', 'much', '--', 'true'], '--pmem must be a size in whole bytes'],
+	[['vm', '--fs', 'ext9', '--', 'true'], "argument 'ext9' is invalid. It must be one of ext4, xfs, "],
+	[
+		['vm', '--pmem', 'much', '--', 'true'],
+		"'--pmem <size>' argument 'much' is invalid. It must be a size in whole bytes",
+	],
 ])('daxkind %j is wrong usage: status 2, and the flag by its name', (args, message) => {
 	const { status, stdout, stderr } = daxkind(...args);
 	expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

@@ -1,6 +1,6 @@
 // What a test needs to run this package in an arm64 Node: that Node, from npm, and the addon, cross-compiled. Both are made once, below build.
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -50,13 +50,21 @@ export async function arm64Package(): Promise<{ node: string; directory: string 
 	mkdirSync(directory, { recursive: true });
 	rmSync(join(directory, 'dist'), { recursive: true, force: true });
 	for (const name of ['dist', 'native', 'binding.gyp', 'package.json']) {
-		// Times are kept, so that make compiles only what a change concerns.
+		// Times are kept: they say whether the addon is older than its sources.
 		cpSync(join(root, name), join(directory, name), { recursive: true, preserveTimestamps: true });
 	}
 	if (!existsSync(join(directory, 'node_modules')))
 		symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
+	const addon = join(directory, 'build/Release/daxkind.node');
+	const sources = [
+		'binding.gyp',
+		...readdirSync(join(directory, 'native'), { recursive: true }).map((name) => `native/${name}`),
+	];
+	const isFresh = (source: string) => statSync(join(directory, source)).mtimeMs < statSync(addon).mtimeMs;
+	const made = { node: join(found.directory, 'bin/node'), directory };
+	if (existsSync(addon) && sources.every(isFresh)) return made;
 	const gyp = join(root, 'node_modules/node-gyp/bin/node-gyp.js');
 	const args = [gyp, 'configure', 'build', '--arch=arm64', `--nodedir=${found.directory}`];
 	await run(process.execPath, args, { cwd: directory, env: { ...process.env, ...compilers }, maxBuffer: 2 ** 26 });
-	return { node: join(found.directory, 'bin/node'), directory };
+	return made;
 }

@@ -133,6 +133,33 @@ describe.skipIf(missing.length > 0)(
 		);
 
 		test.skipIf(spawnSync('script', ['--version']).status !== 0)(
+			'with -t gives the command a terminal as large as this one, whose Ctrl-C is the command’s, and leaves this one as it was',
+			async () => {
+				const inGuest =
+					'tty; stty size; read -r line; echo "got $line"; until [ -n "$stop" ]; do sleep 1; done; exit 5';
+				const before = 'stty rows 33 cols 101; stty -a >/tmp/daxkind-stty-$$';
+				const command = `${before}; '${process.execPath}' '${cli}' vm -t --fs none -- bash -c 'trap "echo interrupted; stop=1" INT; ${inGuest}'; echo status $?; stty -a | cmp - /tmp/daxkind-stty-$$ && echo same; rm /tmp/daxkind-stty-$$`;
+				const terminal = spawn('script', ['-qec', command, '/dev/null']);
+				let text = '';
+				terminal.stdout.setEncoding('utf8').on('data', (more) => {
+					text += more;
+				});
+				await until(() => text.includes('33 101\r\n'));
+				expect(text).toMatch(/\r\n\/dev\/pts\/\d+\r\n33 101\r\n/);
+				terminal.stdin.write('typed\r');
+				await until(() => text.includes('got typed\r\n'));
+				terminal.stdin.write('\x03');
+				await once(terminal, 'close');
+				expect(text).toMatch(/typed\r\ngot typed\r\n\^Cinterrupted\r\nstatus 5\r\nsame\r\n$/);
+			},
+		);
+
+		test('with -t says that it needs a terminal where there is only a pipe', async () => {
+			const { status, stderr } = await vm(['-t', '--', 'true']);
+			expect({ status, stderr }).toEqual({ status: 2, stderr: 'daxkind vm: -t needs a terminal as standard input\n' });
+		});
+
+		test.skipIf(spawnSync('script', ['--version']).status !== 0)(
 			'on a terminal whose foreground it is not in, as under timeout(1), goes on and ends by a signal',
 			async () => {
 				const command = `timeout 1000 '${process.execPath}' '${cli}' vm --fs none -- sh -c 'echo started; sleep 1000'; echo status $?`;

@@ -43,11 +43,19 @@ describe('jobScript', () => {
 		const script = jobScript({
 			...job,
 			shares: 2,
-			command: ['sh', '-c', 'echo "$DAXKIND_VIRTIOFS $DAXKIND_VIRTIOFSS"'],
+			command: ['sh', '-c', 'echo "$DAXKIND_VIRTIOFS_MOUNT $DAXKIND_VIRTIOFS_MOUNTS"'],
 		});
 		expect(script.toString()).toContain("\nshares='/mnt/virtiofs0 /mnt/virtiofs1'\n");
 		const output = shell(Buffer.concat([script, Buffer.from('start_command\n')])).toString();
 		expect(output).toBe('/mnt/virtiofs0 /mnt/virtiofs0:/mnt/virtiofs1\n');
+	});
+
+	test('gives a command on a terminal no session of its own, in which it would have none', () => {
+		const script = jobScript({ ...job, terminal: { rows: 7, columns: 8 } }).toString();
+		expect(script).toMatch(/\nmerge=1\nterminal=1\nrows=7\ncolumns=8\n/);
+		expect(script).not.toContain('setsid');
+		expect(jobScript(job).toString()).toMatch(/\nmerge=\nterminal=\n/);
+		expect(jobScript(job).toString()).toContain('setsid');
 	});
 
 	test('starts the command with exactly its arguments', () => {

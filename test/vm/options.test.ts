@@ -43,6 +43,12 @@ test.each<[string, Partial<Record<keyof VmOptions, unknown>>, string, RegExp]>([
 	['another machine', { machine: 'virt' }, 'ERR_INVALID_ARG_VALUE', /'machine' must be pc or q35/],
 	['CXL on pc', { machine: 'pc', cxl: '256M' }, 'ERR_INVALID_ARG_VALUE', /'machine' must be q35 together with cxl/],
 	['other firmware', { firmware: 'coreboot' }, 'ERR_INVALID_ARG_VALUE', /'firmware' must be bios or uefi/],
+	[
+		'a terminal without a size',
+		{ terminal: { columns: 0, rows: 9 } },
+		'ERR_OUT_OF_RANGE',
+		/"terminal.columns".* 1 to 65535/,
+	],
 	['no node', { nodes: 0 }, 'ERR_OUT_OF_RANGE', /"nodes".* an integer from 1 to 8/],
 	['half a node', { nodes: 1.5 }, 'ERR_OUT_OF_RANGE', /"nodes".* an integer from 1 to 8/],
 ])('refuses %s', (_, options, code, message) => {
