@@ -167,14 +167,15 @@ export function addVmCommand(program: Command): void {
 			`
 The command's environment has DAXKIND_VM=1, and the first of each sort that
 there is; with an S behind the name it has all of them, separated by colons:
-  DAXKIND_MOUNT           mount point: /mnt/pmem0 (DAXKIND_MOUNTS: all of them)
-  DAXKIND_PMEM            device of --pmem: /dev/pmem0
-  DAXKIND_NVDIMM          device of --nvdimm
-  DAXKIND_VIRTIO_PMEM     device of --virtio-pmem
-  DAXKIND_DEVDAX          device of --devdax: /dev/dax1.0
-  DAXKIND_HMEM            device of --hmem
-  DAXKIND_CXL             device of --cxl
-  DAXKIND_VIRTIOFS_MOUNT  mount point of --virtiofs: /mnt/virtiofs0
+  DAXKIND_MOUNT        mount point: /mnt/pmem0 (DAXKIND_MOUNTS: all of them)
+  DAXKIND_PMEM         device of --pmem: /dev/pmem0
+  DAXKIND_NVDIMM       device of --nvdimm
+  DAXKIND_VIRTIO_PMEM  device of --virtio-pmem
+  DAXKIND_DEVDAX       device of --devdax: /dev/dax1.0
+  DAXKIND_HMEM         device of --hmem
+  DAXKIND_CXL          device of --cxl
+  DAXKIND_VIRTIOFS     mount point of --virtiofs: /mnt/virtiofs0
+                       (DAXKIND_VIRTIOFS_MOUNTS: all of them)
 
 Exit status: the command's own, or
   2         wrong usage

@@ -66,9 +66,9 @@ function words(...list: (string | Buffer)[]): Buffer {
 }
 
 /** Variables with the first of a list and with all of it; undefined where it is empty, so that those of an outer VM do not come through. */
-const listVariables = (name: string, list: readonly string[]) => ({
+const listVariables = (name: string, list: readonly string[], plural = `${name}S`) => ({
 	[name]: list[0],
-	[`${name}S`]: list.length > 0 ? list.join(':') : undefined,
+	[plural]: list.length > 0 ? list.join(':') : undefined,
 });
 
 /** Where the guest mounts what is shared. */
@@ -136,7 +136,7 @@ export function jobScript(job: Job): Buffer {
 		...job.environment,
 		DAXKIND_VM: '1',
 		...listVariables('DAXKIND_MOUNT', mountPoints(job.devices)),
-		...listVariables('DAXKIND_VIRTIOFS_MOUNT', sharePoints(job.shares)),
+		...listVariables('DAXKIND_VIRTIOFS', sharePoints(job.shares), 'DAXKIND_VIRTIOFS_MOUNTS'),
 		...Object.assign({}, ...lists.map(({ variable }) => listVariables(variable, []))),
 	};
 	const variables = Object.entries(environment).flatMap(([name, value]) =>

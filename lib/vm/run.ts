@@ -38,7 +38,8 @@ function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefin
  * Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX. The guest sees this machine's file
  * system, copy on write; nothing that the command writes comes back but its output, and what it writes to `virtiofs`. It needs no root. The command runs as the guest's root,
  * with DAXKIND_VM in its environment, and with DAXKIND_MOUNT, DAXKIND_PMEM, DAXKIND_NVDIMM, DAXKIND_VIRTIO_PMEM, DAXKIND_DEVDAX,
- * DAXKIND_HMEM, DAXKIND_CXL and DAXKIND_VIRTIOFS_MOUNT (the first mount point or device of each sort) and the same with an S at the end (all of them, separated by colons).
+ * DAXKIND_HMEM, DAXKIND_CXL and DAXKIND_VIRTIOFS (the first mount point or device of each sort). The same with an S at the end, and
+ * DAXKIND_VIRTIOFS_MOUNTS, have all of them, separated by colons.
  *
  * @returns The command's exit status, 128+n if signal n ended it, 126 or 127 if it could not be started.
  * @throws ERR_DAXKIND_VM_UNSUPPORTED on another machine than x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS, ERR_DAXKIND_VM_NO_KERNEL,

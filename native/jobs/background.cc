@@ -4,10 +4,12 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "jobs/thread.h"
@@ -107,7 +109,13 @@ void* work(void*) {
 int doInBackground(std::unique_ptr<Task>& task, std::chrono::milliseconds delay) {
     Background& all = background();
     const std::lock_guard<std::mutex> lock(all.mutex);
-    const auto entry = all.tasks.emplace(Clock::now() + delay, std::move(task));
+    std::multimap<Clock::time_point, std::unique_ptr<Task>>::iterator entry;
+    try {
+        entry = all.tasks.emplace(Clock::now() + delay, nullptr);
+    } catch (const std::bad_alloc&) {
+        return -ENOMEM;
+    }
+    entry->second = std::move(task);
     const int error = summon(all);
     if (error == 0 || all.threads > 0) return 0;
     task = std::move(entry->second);

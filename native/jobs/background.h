@@ -23,8 +23,8 @@ class Task {
 };
 
 // Hands a task over; its first step is due after `delay`. May be called from any thread and under any lock that no step
-// and no destructor of a task needs. 0, or -EAGAIN when no thread does such work and none can be started; the task is
-// still the caller's then.
+// and no destructor of a task needs. 0, -EAGAIN when no thread does such work and none can be started, or -ENOMEM; the
+// task is still the caller's then. Throws nothing.
 int doInBackground(std::unique_ptr<Task>& task, std::chrono::milliseconds delay = {});
 
 }  // namespace daxkind

@@ -1,6 +1,10 @@
 #include "kind/kind.h"
 
 #include <chrono>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
 
 #include "jobs/background.h"
 #include "kind/registry.h"
@@ -16,15 +20,18 @@ std::shared_ptr<Kind> Kind::make() {
 void Kind::end(Kind* kind) {
     class Ending final : public Task {
       public:
-        explicit Ending(Kind* kind) : kind_(kind) {}
+        explicit Ending(std::unique_ptr<Kind> kind) : kind_(std::move(kind)) {}
         std::optional<std::chrono::milliseconds> step() override { return std::nullopt; }
 
       private:
         const std::unique_ptr<Kind> kind_;
     };
-    std::unique_ptr<Task> task = std::make_unique<Ending>(kind);
-    // Where no thread can be had it goes at once, with the task.
-    if (!isAtOnce_) doInBackground(task);
+    std::unique_ptr<Kind> owned(kind);
+    if (isAtOnce_) return;
+    // Where there is no memory, or no thread can be had, the kind goes at once: a destructor calls this, and may not
+    // throw.
+    std::unique_ptr<Task> task(new (std::nothrow) Ending(std::move(owned)));
+    if (task != nullptr) doInBackground(task);
 }
 
 Kind::~Kind() {

@@ -66,7 +66,10 @@ test.each([
 		['chattr', hostile],
 		`: the first argument must be +x or -x, not '${escaped}'\n  (daxkind chattr --help says more)\n`,
 	],
-	[['vm', '--fs', hostile, '--', 'true'], `Received '${escaped}'\n  (daxkind vm --help says more)\n`],
+	[
+		['vm', '--fs', hostile, '--', 'true'],
+		`argument '${escaped}' is invalid. It must be one of ext4, xfs, ext2, erofs, none.\n  (daxkind vm --help says more)\n`,
+	],
 	[
 		['vm', '--accel', hostile, '--', 'true'],
 		`argument '${escaped}' is invalid. Allowed choices are auto, kvm, tcg.\n  (daxkind vm --help says more)\n`,

@@ -15,7 +15,7 @@ export const nvdimm = list('DAXKIND_NVDIMMS')[0]!;
 export const virtioPmem = list('DAXKIND_VIRTIO_PMEMS')[0]!;
 
 /** A directory of the host, shared over virtiofs without a DAX window; undefined where the host cannot share one: see scripts/share.mjs. */
-export const virtiofs = process.env.DAXKIND_VIRTIOFS_MOUNT;
+export const virtiofs = process.env.DAXKIND_VIRTIOFS;
 
 /**
  * Of the other guest: device-DAX devices on nodes of their own: an nvdimm of 384 MiB, one that is smaller than a memory block, Soft Reserved

@@ -43,7 +43,7 @@ describe('jobScript', () => {
 		const script = jobScript({
 			...job,
 			shares: 2,
-			command: ['sh', '-c', 'echo "$DAXKIND_VIRTIOFS_MOUNT $DAXKIND_VIRTIOFS_MOUNTS"'],
+			command: ['sh', '-c', 'echo "$DAXKIND_VIRTIOFS $DAXKIND_VIRTIOFS_MOUNTS"'],
 		});
 		expect(script.toString()).toContain("\nshares='/mnt/virtiofs0 /mnt/virtiofs1'\n");
 		const output = shell(Buffer.concat([script, Buffer.from('start_command\n')])).toString();

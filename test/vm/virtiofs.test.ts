@@ -24,8 +24,8 @@ describe.skipIf(obstacle)(`sharing by virtiofs (${obstacle ?? 'works here'})`, {
 		const { shared, temporary } = directories('a name, with all: \\ sorts');
 		const { shared: second } = directories();
 		writeFileSync(join(shared, 'host'), 'from the host');
-		const script = `cat "$DAXKIND_VIRTIOFS_MOUNT/host" && echo 'by a call' >/mnt/virtiofs1/call &&
-			truncate -s 4096 "$DAXKIND_VIRTIOFS_MOUNT/mapping" && ${process.execPath} --input-type=module -e "
+		const script = `cat "$DAXKIND_VIRTIOFS/host" && echo 'by a call' >/mnt/virtiofs1/call &&
+			truncate -s 4096 "$DAXKIND_VIRTIOFS/mapping" && ${process.execPath} --input-type=module -e "
 				import { mapFile } from 'daxkind';
 				mapFile('/mnt/virtiofs0/mapping').buffer.write('through a mapping');" && echo " $DAXKIND_VIRTIOFS_MOUNTS"`;
 		const options = ['--fs', 'none', '--virtiofs', shared, '--virtiofs', second];
