@@ -172,7 +172,9 @@ test('a signal whose methods throw does no harm: the call ends as it would, and 
 			kind.close();
 			const missing = PmemKind.createAsync(`${directory}/missing`, options);
 			await expect(missing).rejects.toEqual(code('ENOENT'));
-			const { message } = await setDaxFlagAsync(`${directory}/missing`, true, { signal: hostile(hidden) }).catch((error) => error);
+			const { message } = await setDaxFlagAsync(`${directory}/missing`, true, { signal: hostile(hidden) }).catch(
+				(error) => error,
+			);
 			expect(message).toContain('ENOENT');
 		}
 		// None is a signal, though its prototype says so.
