@@ -143,7 +143,7 @@ void EnvironmentJobs::start(napi_env env, std::unique_ptr<Job> job) {
         while (advance(*job));
     } else {
         job->error = error;
-        job->failedCall = "pthread_create";
+        job->failedCall = error == -ENOMEM ? "malloc" : "pthread_create";
     }
     finish(std::move(job));
 }

@@ -120,8 +120,9 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
 
     auto range = std::make_shared<MappedRange>(address, length, file);
     const uint64_t pages = (length + syscalls::pageSize() - 1) / syscalls::pageSize() * syscalls::pageSize();
-    result = range->watch.begin(address, pages, syscalls::mappingGranule(fd));
-    if (result != 0) return throwSystemError(env, result, "pthread_create", shownPath);
+    const char* failedCall = "";
+    result = range->watch.begin(address, pages, syscalls::mappingGranule(fd), &failedCall);
+    if (result != 0) return throwSystemError(env, result, failedCall, shownPath);
 
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
     auto ownership = std::make_shared<Ownership>();

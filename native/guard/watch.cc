@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <new>
 #include <unordered_set>
 #include <utility>
 
@@ -35,7 +36,9 @@ class Reports {
         return *only;
     }
 
-    int add(Watch* watch) {
+    // 0, or -errno with the call that failed.
+    int add(Watch* watch, const char** failedCall) {
+        *failedCall = "pthread_create";
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!isRunning_) {
             const auto body = [](void* self) -> void* {
@@ -45,7 +48,12 @@ class Reports {
             if (const int error = startThread(body, this); error != 0) return error;
             isRunning_ = true;
         }
-        watches_.insert(watch);
+        *failedCall = "malloc";
+        try {
+            watches_.insert(watch);
+        } catch (const std::bad_alloc&) {
+            return -ENOMEM;
+        }
         // It waits for as long as there is nothing to watch.
         if (watches_.size() == 1) sem_post(&served());
         return 0;
@@ -117,11 +125,14 @@ void Reports::tell() {
     for (const Report& report : reports) (*report.listener)(report.parts);
 }
 
-int Watch::begin(void* base, uint64_t length, uint64_t granule) {
+int Watch::begin(void* base, uint64_t length, uint64_t granule, const char** failedCall) {
+    const char* unwanted = nullptr;
+    if (failedCall == nullptr) failedCall = &unwanted;
+    *failedCall = "malloc";
     range_ = addWatched(base, length, granule);
     if (range_ == nullptr) return -ENOMEM;
     arm();
-    const int error = Reports::all().add(this);
+    const int error = Reports::all().add(this, failedCall);
     if (error == 0) return 0;
     removeWatched(range_);
     range_ = nullptr;

@@ -27,9 +27,9 @@ class Watch {
     Watch& operator=(const Watch&) = delete;
     ~Watch() { end(); }
 
-    // 0, or -errno: -EAGAIN if there can be no thread, -ENOMEM if there are too many ranges. The failed call is
-    // pthread_create. `granule`: see watched.h.
-    int begin(void* base, uint64_t length, uint64_t granule);
+    // 0, or -errno: -EAGAIN if there can be no thread, -ENOMEM if there are too many ranges, or no memory.
+    // `failedCall`: pthread_create or malloc. `granule`: see watched.h.
+    int begin(void* base, uint64_t length, uint64_t granule, const char** failedCall = nullptr);
     // While the addresses are still nobody else's. No call of a listener begins afterwards.
     void end();
     // More than one may listen. One who is destroyed hears nothing more, but a call may be under way.

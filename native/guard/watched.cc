@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <mutex>
+#include <new>
 
 #include "syscalls/blocked_signals.h"
 
@@ -251,7 +252,13 @@ Watched* addWatched(void* base, uint64_t length, uint64_t granule) {
     if (all.unused.empty()) {
         const uint32_t made = all.made;
         if (made == kBlocks * kBlockSize) return nullptr;
-        if (made % kBlockSize == 0) all.blocks[made / kBlockSize] = new Watched[kBlockSize];
+        try {
+            // Room for all that there are: removeWatched may not throw.
+            all.unused.reserve(made + 1);
+            if (made % kBlockSize == 0) all.blocks[made / kBlockSize] = new Watched[kBlockSize];
+        } catch (const std::bad_alloc&) {
+            return nullptr;
+        }
         all.unused.push_back(&all.blocks[made / kBlockSize].load()[made % kBlockSize]);
         all.made = made + 1;
     }

@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <new>
 
 #include "region/placement.h"
 #include "syscalls/mapping.h"
@@ -34,13 +36,18 @@ void* AddressRange::hintFor(uint64_t length) {
     return length > kShownUnit ? nextPlace() : nullptr;
 }
 
-int AddressRange::take(void* base, uint64_t length, uint64_t granule) {
-    if (const int error = watch_.begin(base, length, granule); error != 0) return error;
+int AddressRange::take(void* base, uint64_t length, uint64_t granule, const char** failedCall) {
+    *failedCall = "malloc";
+    try {
+        shown_.resize((length + kShownUnit - 1) / kShownUnit);
+    } catch (const std::bad_alloc&) {
+        return -ENOMEM;
+    }
+    if (const int error = watch_.begin(base, length, granule, failedCall); error != 0) return error;
     if (length > kShownUnit) tookPlace(base, length);
     base_ = static_cast<char*>(base);
     length_ = length;
     isHeld_ = true;
-    shown_.resize((length + kShownUnit - 1) / kShownUnit);
     return 0;
 }
 

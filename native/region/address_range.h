@@ -24,8 +24,8 @@ class AddressRange {
     // Where a mapping of that length is to be tried; null: where the kernel likes.
     static void* hintFor(uint64_t length);
     // A mapping, which is the range's from now on, and is watched. `granule`: what a part of it can be replaced in. 0,
-    // or -errno of pthread_create; it is still the caller's then.
-    int take(void* base, uint64_t length, uint64_t granule);
+    // or -errno with the call that failed; it is still the caller's then.
+    int take(void* base, uint64_t length, uint64_t granule, const char** failedCall);
 
     guard::Watch& watch() { return watch_; }
     char* base() const { return base_; }

@@ -69,8 +69,7 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
     if (error == 0) error = syscalls::checkPage(at);
     if (error == 0) error = syscalls::checkPage(static_cast<char*>(at) + options.size - syscalls::pageSize());
     if (error == 0) {
-        *failedCall = "pthread_create";
-        error = range_.take(at, options.size, options.align);
+        error = range_.take(at, options.size, options.align, failedCall);
     }
     if (error != 0) syscalls::unmap(at, options.size);
     return error;

@@ -73,8 +73,7 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
     if (options.hugePages == HugePages::kAlways) syscalls::advise(at, capacity, MADV_HUGEPAGE);
     if (options.hugePages == HugePages::kNever) syscalls::advise(at, capacity, MADV_NOHUGEPAGE);
     if (error == 0) {
-        *failedCall = "pthread_create";
-        error = range_.take(at, capacity, syscalls::pageSize());
+        error = range_.take(at, capacity, syscalls::pageSize(), failedCall);
     }
     if (error != 0) {
         syscalls::unmap(at, capacity);

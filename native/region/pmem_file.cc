@@ -111,8 +111,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     *failedCall = "madvise";
     error = adviseMapping(at, capacity);
     if (error == 0) {
-        *failedCall = "pthread_create";
-        error = range_.take(at, capacity, syscalls::mappingGranule(fd_));
+        error = range_.take(at, capacity, syscalls::mappingGranule(fd_), failedCall);
     }
     if (error != 0) syscalls::unmap(at, capacity);
     return error;
