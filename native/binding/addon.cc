@@ -1,5 +1,5 @@
-// The export table. The module may be loaded by any number of environments of a process, one after another or at once;
-// each gets an AddonState of its own.
+// The export table. Any number of environments of a process may load the module, one after another or at once. Each
+// gets an AddonState of its own.
 #include "binding/addon.h"
 
 #include "binding/call.h"
@@ -19,7 +19,7 @@ AddonState::~AddonState() {
 
 namespace {
 
-// init({ systemError, areMarksKeys }): registers the JavaScript factory that makes the errors of failed system calls;
+// init({ systemError, areMarksKeys }): registers the JavaScript factory that makes the errors of failed system calls,
 // and whether markAsUntransferable keeps everybody from detaching an ArrayBuffer.
 napi_value init(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);

@@ -1,5 +1,5 @@
-// What the addon keeps for one environment (the main thread or one worker). Nothing else in binding/ holds state, but
-// for the holds on kinds (hold.h); there are no globals.
+// What the addon keeps for one environment (the main thread or one worker). There are no globals. Apart from the holds
+// on kinds (hold.h), nothing else in binding/ keeps state.
 #pragma once
 
 #include <napi.h>
@@ -17,15 +17,15 @@ struct ShownBuffers;
 struct AddonState {
     // lib/errors.ts systemError, registered by init(). Empty until then.
     Napi::FunctionReference systemError;
-    // The mappings made by mapDescriptor, shared with the finalizers of their ArrayBuffers, which may outlive this
-    // struct.
+    // The mappings that mapDescriptor made. The finalizers of their ArrayBuffers share the table, because they may
+    // outlive this struct.
     std::shared_ptr<MappingTable> mappings;
-    // The calls that other threads make for it. Null until the first one.
+    // The jobs of the environment (job.h). Null until it starts the first one.
     std::shared_ptr<EnvironmentJobs> jobs;
-    // The ArrayBuffers that scripts see memory by (shown.h); shared with their finalizers as well.
+    // The ArrayBuffers through which scripts see memory (shown.h). Their finalizers share this, too.
     std::shared_ptr<ShownBuffers> shown;
 
-    // What its kinds and mappings have lost. Null until the first one.
+    // What the environment's kinds and mappings have lost. Null until somebody asks for the queue.
     std::shared_ptr<LossQueue> losses;
 
     ~AddonState();

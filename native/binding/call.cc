@@ -74,7 +74,7 @@ std::string Call::stringOf(napi_value value, const char* name) {
         return {};
     }
     std::string string(length, '\0');
-    // It writes a null character behind the last one, where a string has its own.
+    // This writes a null character behind the last one, where a std::string has its own.
     napi_get_value_string_utf8(env_, value, string.data(), length + 1, &length);
     return string;
 }

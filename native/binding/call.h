@@ -1,17 +1,17 @@
-// A call of an export by JavaScript: its arguments, fetched at once and checked one after the other.
+// A call of an export by JavaScript: its arguments, which are fetched at once and checked one after the other.
 //
-// The facade in lib/ has checked them already, with better words; these checks are what keeps a wrong value from
-// becoming undefined behaviour when someone calls the native functions without it. A value that does not fit is
-// refused: an exception is pending then, and what is taken afterwards is 0, null or empty, without a look. So an export
-// takes all of its arguments, in their order, then asks isRefused(), and if so returns at once:
+// The facade in lib/ has checked them before, with better messages. The checks here keep a wrong value from becoming
+// undefined behaviour when somebody calls the native functions without the facade. A value that does not fit is
+// refused: an exception is pending then, and all later arguments are given as 0, null or empty without a look at them.
+// So an export takes all of its arguments in their order, then asks isRefused(), and returns at once if it is true:
 //
 //     Call call(env, info, 2);
 //     const std::string path = call.path("path");
 //     const bool writable = call.boolean("writable");
 //     if (call.isRefused()) return nullptr;
 //
-// Names are for the message. Calls on a kind's memory may be made a million times a second: a value that fits costs one
-// call of Node-API.
+// The names are for the message. A script may make calls on a kind's memory a million times a second, so a value that
+// fits costs one call of Node-API.
 #pragma once
 
 #include <node_api.h>
@@ -24,7 +24,7 @@
 
 namespace daxkind {
 
-// 2^53 - 1, Number.MAX_SAFE_INTEGER: above it a JavaScript number is no exact integer.
+// 2^53 - 1, Number.MAX_SAFE_INTEGER. A larger JavaScript number is not an exact integer.
 constexpr int64_t kLargestExactInteger = 9007199254740991;
 
 // The bytes of a Buffer, or another Uint8Array.
@@ -42,7 +42,7 @@ struct DescriptorRange {
 
 class Call {
   public:
-    // `count` is how many arguments are taken; those that the caller leaves out are undefined.
+    // `count` is how many arguments are taken. Those that the caller leaves out are undefined.
     Call(napi_env env, napi_callback_info info, size_t count) : env_(env), count_(count) {
         size_t fetched = count;
         if (napi_get_cb_info(env, info, &fetched, values_, nullptr, &data_) != napi_ok) count_ = 0;
@@ -52,7 +52,7 @@ class Call {
 
     bool isRefused() const { return isRefused_; }
 
-    // An integer from `least` to `most`, neither beyond what is exact.
+    // An integer from `least` to `most`. Both limits must be exact as a double.
     int64_t integer(const char* name, int64_t least = 0, int64_t most = kLargestExactInteger) {
         if (isRefused_) return 0;
         const napi_value value = next();
@@ -70,7 +70,7 @@ class Call {
     uint32_t uint32(const char* name) {
         return static_cast<uint32_t>(integer(name, 0, std::numeric_limits<uint32_t>::max()));
     }
-    // A file descriptor. -1 if it is refused.
+    // A file descriptor; -1 if it is refused.
     int descriptor(const char* name) {
         const auto fd = static_cast<int>(integer(name, 0, std::numeric_limits<int>::max()));
         return isRefused_ ? -1 : fd;
@@ -79,14 +79,14 @@ class Call {
     DescriptorRange descriptorRange();
     // From 0 to 1.
     double fraction(const char* name);
-    // Nothing if the value is no number, whatever it is.
+    // Nothing if the value is not a number. It never refuses.
     std::optional<double> anyNumber();
 
     bool boolean(const char* name);
     // False if it is undefined.
     bool optionalBoolean(const char* name);
 
-    // As the kernel takes it: a string without null characters.
+    // A path as the kernel takes it: a string without null characters.
     std::string path(const char* name);
     // Nothing if it is undefined.
     std::optional<std::string> optionalPath(const char* name);
@@ -98,13 +98,13 @@ class Call {
     napi_value arrayBuffer(const char* name);
     // Null if it is undefined.
     napi_value optionalArrayBuffer(const char* name);
-    // An object or a function.
+    // Takes an object or a function.
     napi_value object(const char* name);
 
   protected:
     // Refuses the value that was taken last.
     void refuseRange(const char* name, const std::string& expected);
-    // Of the function that was called.
+    // The data of the function that was called.
     void* data() const { return data_; }
 
   private:
@@ -112,7 +112,7 @@ class Call {
 
     napi_value next() { return at_ < count_ ? values_[at_++] : nullptr; }
     napi_value nextUnlessUndefined();
-    // By what Node-API said to the value.
+    // Chooses the error by what Node-API answered for the value.
     void refuseInteger(napi_status status, const char* name, int64_t least, int64_t most);
     void refuseType(const char* name, const char* expected);
     bool booleanOf(napi_value value, const char* name);

@@ -1,5 +1,5 @@
-// The kernel's constants: see constants.h. A file of its own, because linux/stat.h cannot stand beside sys/stat.h
-// everywhere.
+// The kernel's constants: see constants.h. They have a file of their own, because linux/stat.h cannot stand beside
+// sys/stat.h everywhere.
 #include "binding/constants.h"
 
 #include <linux/fiemap.h>

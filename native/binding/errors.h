@@ -1,6 +1,6 @@
-// How native code throws: a failed system call by the factory in lib/errors.ts, misuse with Node's codes. C++
-// exceptions are off, so to throw is to leave an exception pending and return at once. Each of these gives undefined,
-// for `return throw…(…)`; one that is pending already stays.
+// How native code throws: the factory in lib/errors.ts makes the error of a failed system call, and misuse gets Node's
+// codes. C++ exceptions are off. To throw means to leave an exception pending and to return at once. Each of these
+// functions gives undefined, so that callers write `return throw…(…)`. An exception that is pending already stays.
 #pragma once
 
 #include <napi.h>
@@ -11,8 +11,8 @@
 
 namespace daxkind {
 
-// Throws a Node-shaped system error (errno, code, syscall, path). `path` may be null. Falls back to a plain Error if
-// init() was not called yet.
+// Throws a Node-shaped system error (errno, code, syscall, path). `path` may be null. It is a plain Error if init() was
+// not called yet.
 inline napi_value throwSystemError(Napi::Env env, int negativeErrno, const char* call, const char* path = nullptr) {
     const Napi::FunctionReference& factory = AddonState::of(env).systemError;
     if (factory.IsEmpty()) {
@@ -23,7 +23,7 @@ inline napi_value throwSystemError(Napi::Env env, int negativeErrno, const char*
     const Napi::Value where = path == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, path));
     const Napi::Value error =
         factory.Call({Napi::Number::New(env, negativeErrno), Napi::String::New(env, call), where});
-    // The factory itself failed (out of memory, the thread is terminating): its exception is the one to see.
+    // The factory itself failed (no memory, or the thread is terminating): its exception is the one to show.
     if (env.IsExceptionPending() || error.IsEmpty()) return nullptr;
     napi_throw(env, error);
     return nullptr;

@@ -1,5 +1,5 @@
-// All groups of the addon's exports, each in the file that is named beside it; addon.cc joins them. What an export does
-// is said in lib/native.ts.
+// All groups of the addon's exports, each in the file that is named beside it. addon.cc joins them. lib/native.ts says
+// what each export does.
 #pragma once
 
 #include <napi.h>
@@ -17,7 +17,7 @@ void exportLosses(Napi::Env env, Napi::Object exports);    // losses.cc
 void exportMedia(Napi::Env env, Napi::Object exports);     // media.cc
 void exportPersist(Napi::Env env, Napi::Object exports);   // persist.cc
 
-// Of kinds; `holds` is the data of their functions.
+// The exports of kinds. `holds` is the data of their functions.
 void exportKindLayout(Napi::Env env, Napi::Object exports);                        // kind_layout.cc
 void exportKindLifetime(Napi::Env env, Napi::Object exports, HoldTable* holds);    // kind_lifetime.cc
 void exportKindBlocks(Napi::Env env, Napi::Object exports, HoldTable* holds);      // kind_blocks.cc

@@ -1,4 +1,4 @@
-// ArrayBuffers over memory that is not V8's.
+// ArrayBuffers over memory that V8 does not own.
 #pragma once
 
 #include <napi.h>
@@ -7,8 +7,8 @@
 
 namespace daxkind {
 
-// An ArrayBuffer over memory of `owner`, which lives until the ArrayBuffer's backing store is finalised: later than
-// any script can reach it. Null with an exception pending where the runtime allows none.
+// An ArrayBuffer over memory of `owner`. The owner lives until the ArrayBuffer's backing store is finalised, which is
+// later than any script can reach it. Null with an exception pending where the runtime allows no such ArrayBuffer.
 template <typename Owner>
 napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::shared_ptr<Owner> owner) {
     auto* const hold = new std::shared_ptr<Owner>(std::move(owner));
@@ -23,7 +23,8 @@ napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::sha
                          "cage, for one); use Node");
         return nullptr;
     }
-    // Where Node refuses after taking the finalizer (a length above what its Buffers hold), it still calls it later.
+    // Node can refuse after it has taken the finalizer (when the length is above that of its Buffers). It still calls
+    // the finalizer later.
     bool pending = false;
     if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
         napi_throw_error(env, nullptr, "Node cannot make an ArrayBuffer over this memory");

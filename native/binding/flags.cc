@@ -1,4 +1,4 @@
-// The exports for a file's flags, and for changing those of a tree.
+// The exports for a file's flags, and for changing the flags of a tree.
 #include <unistd.h>
 
 #include <memory>
@@ -18,8 +18,8 @@ namespace daxkind {
 
 namespace {
 
-// Opens a file or directory, calls `ask(fd)`, an ioctl that gives 0 or -errno, and closes it. False with an exception
-// pending if it failed.
+// Opens a file or directory, calls `ask(fd)` (an ioctl that gives 0 or -errno), and closes it. False with an exception
+// pending if something failed.
 template <typename Ask>
 bool onFile(napi_env env, const std::string& path, bool followsLink, Ask ask) {
     int fd = -1;

@@ -19,7 +19,7 @@ void Hold::freePending() {
 
 void Hold::endWithBlocks(std::unique_ptr<Hold> hold) {
     Heap& heap = hold->kind->heap;
-    // Nobody answers for the cache any more.
+    // From now on nobody answers for the cache.
     heap.setWake(hold->cache.get(), nullptr, nullptr);
     heap.serveReclaim(hold->cache.get());
     heap.empty(hold->cache.get());
@@ -31,13 +31,13 @@ Hold::~Hold() {
     if (kind == nullptr || cache == nullptr) return;
     for (const auto& [offset, generation] : quarantine) kind->heap.freeReferenced(cache.get(), offset, generation);
     kind->heap.detach(cache.get());
-    // Whoever lets go last sees to it that the storage has gone back when that is done.
+    // The last hold ends the decay. It waits a moment for a call of it, so that the storage has gone back afterwards.
     if (kind->heap.close() && kind->decay != nullptr) kind->decay->end();
 }
 
 HoldTable* HoldTable::create(napi_env env) {
     auto* const table = new HoldTable();
-    // Runs when the environment ends, not at process.exit(): what then remains, the kernel takes back.
+    // Runs when the environment ends, but not at process.exit(). The kernel takes back what remains then.
     napi_add_env_cleanup_hook(env, [](void* data) { delete static_cast<HoldTable*>(data); }, table);
     return table;
 }

@@ -1,4 +1,4 @@
-// One environment's (one thread's) holds on kinds.
+// The holds that one environment (one thread) has on kinds.
 #pragma once
 
 #include <napi.h>
@@ -16,22 +16,22 @@ namespace daxkind {
 
 struct Hold {
     std::shared_ptr<OwnedBlocks> blocks;
-    // Goes before the blocks: those of the last hold go with the kind.
+    // Destroyed before the blocks: the blocks of the last hold go with the kind.
     std::shared_ptr<Kind> kind;
     std::shared_ptr<ThreadCache> cache;
-    // Has this thread serve what the heap asks of it, soon.
+    // Wakes this thread, which then soon serves what the heap asks of it.
     std::shared_ptr<LoopCall> loopCall;
-    // The heap has something to ask of this thread; set under the heap's lock.
+    // Whether the heap has something to ask of this thread. Set under the heap's lock.
     std::atomic<bool> isWoken{false};
-    // Has this thread told of what the kind loses.
+    // Tells this thread what the kind loses.
     std::shared_ptr<LossSink> lossSink;
-    // Freed blocks that debug mode keeps out of use for a while, with a generation that nobody else knows. A thread may
-    // end before it gives them back.
+    // Freed blocks that debug mode keeps out of use for a while, each with a generation that nobody else knows. A
+    // thread may end before it gives them back: the destructor frees them.
     std::unordered_map<uint64_t, uint64_t> quarantine;
 
-    // Frees the block that the last call found and no caller got (kResultPendingWord).
+    // Frees the block that the last call found but that no caller got (kResultPendingWord).
     void freePending();
-    // Ends a hold when all ArrayBuffers over its memory are garbage: nothing else can use it.
+    // Ends a hold when all ArrayBuffers over its memory are garbage. Nothing else can use the memory then.
     static void endWithBlocks(std::unique_ptr<Hold> hold);
 
     Hold() = default;
@@ -40,21 +40,21 @@ struct Hold {
     ~Hold();
 };
 
-// The holds of one environment by the number that JavaScript knows them by. A number is never used again: a script that
-// runs in the middle of a call of ours can close the kind and make another one, and the rest of the call must not find
-// that one.
+// The holds of one environment, by the numbers that JavaScript knows. A number is never used again. A script that runs
+// in the middle of one of our calls can close the kind and make another one, and the rest of the call must not find the
+// new one.
 class HoldTable {
   public:
-    // Of this environment, whose end destroys it.
+    // Makes the table of this environment. The environment's end destroys it.
     static HoldTable* create(napi_env env);
 
     HoldTable(const HoldTable&) = delete;
     HoldTable& operator=(const HoldTable&) = delete;
 
-    // Joins a kind: a new hold, as a KindHandle (lib/native.ts). Undefined with an exception pending where that fails,
-    // and without one if the last hold has just ended.
+    // Joins a kind and gives the new hold as a KindHandle (lib/native.ts). Undefined with an exception pending if that
+    // fails. Undefined without an exception if the kind's last hold has just ended.
     Napi::Value attach(Napi::Env env, std::shared_ptr<Kind> kind);
-    // Null if there is no hold of that number (any more).
+    // Null if there is no hold of that number, or no longer.
     Hold* find(int64_t id) {
         if (id != lastFound_) {
             const auto at = holds_.find(id);
@@ -68,14 +68,14 @@ class HoldTable {
 
   private:
     HoldTable() = default;
-    // At the end of the environment: no script runs any more, and no operation that Node knows of.
+    // Runs at the end of the environment: no script runs any more, and no operation that Node knows of.
     ~HoldTable();
-    // Lets other threads ask the hold's owner for what its cache holds.
+    // Lets other threads ask this thread for what the hold's cache has.
     void listen(napi_env env, Hold* hold);
 
     std::unordered_map<int64_t, std::unique_ptr<Hold>> holds_;
     int64_t last_ = 0;
-    // Most calls are for the same kind as the one before. 0 and null: none.
+    // Most calls are for the same kind as the call before. 0 and null: nothing was found before.
     int64_t lastFound_ = 0;
     Hold* found_ = nullptr;
     std::shared_ptr<LoopCall> loopCall_;  // Made with the first hold.

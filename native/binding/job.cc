@@ -14,13 +14,14 @@ namespace daxkind {
 
 namespace {
 
-// A job does much in few allocations of its own: where they fail, there may well be memory for what follows.
+// A job makes few allocations of its own and may work on much. Where one fails, there may well be memory for what
+// follows.
 int outOfMemory(Job& job) {
     job.failedCall = "malloc";
     return job.error = -ENOMEM;
 }
 
-// One step of a job: its result, -ECANCELED when it is aborted.
+// Does one step of a job. Gives its result, or -ECANCELED if the job is aborted.
 int stepOf(Job& job) {
     if (job.isAborted != nullptr && job.isAborted->load(std::memory_order_relaxed) != 0) return -ECANCELED;
     try {
@@ -30,11 +31,11 @@ int stepOf(Job& job) {
     }
 }
 
-// Does one step of a job; whether there is more to do.
+// Does one step of a job. True if there is more to do.
 bool advance(Job& job) {
     job.error = stepOf(job);
     if (job.error == kMore) return true;
-    // What it worked on may be a kind that nobody else holds: its storage is back when the promise settles.
+    // The job may have had the last hold on a kind. The storage is back when the promise settles.
     const Kind::AtOnce atOnce;
     job.step = nullptr;
     if (job.error != 0) job.value = nullptr;
@@ -59,7 +60,8 @@ class JobTask final : public Task {
     const std::shared_ptr<EnvironmentJobs> jobs_;
 };
 
-// Lets go of what jobs have made for an environment that has ended: whole kinds, which takes the kernel long.
+// Lets go of what jobs have made for an environment that has ended. That may be whole kinds, and it takes the kernel
+// long to free them.
 class Discarding final : public Task {
   public:
     explicit Discarding(std::vector<std::unique_ptr<Job>> jobs) : jobs_(std::move(jobs)) {}
@@ -103,7 +105,7 @@ std::shared_ptr<EnvironmentJobs> EnvironmentJobs::of(Napi::Env env) {
     if (jobs != nullptr) return jobs;
     const auto made = std::make_shared<EnvironmentJobs>();
     if (!made->open(env)) {
-        // In a worker that is being terminated nothing can be made; no script sees this.
+        // Nothing can be made in a worker that is being terminated. No script sees this error.
         if (!env.IsExceptionPending()) napi_throw_error(env, nullptr, "Node cannot make a thread-safe function");
         return nullptr;
     }
@@ -114,7 +116,7 @@ std::shared_ptr<EnvironmentJobs> EnvironmentJobs::of(Napi::Env env) {
 bool EnvironmentJobs::open(napi_env env) {
     loopCall_ = LoopCall::create(env, [this](napi_env env) { settleFinished(env); });
     if (loopCall_ == nullptr) return false;
-    // Not at process.exit() in the main thread: there, the process ends before anybody could miss the jobs.
+    // Does not run at process.exit() in the main thread, where the process ends before anybody could miss the jobs.
     auto* const ended = new std::shared_ptr<EnvironmentJobs>(shared_from_this());
     const auto hook = [](void* data) {
         auto* const ended = static_cast<std::shared_ptr<EnvironmentJobs>*>(data);
@@ -131,7 +133,7 @@ void EnvironmentJobs::start(napi_env env, std::unique_ptr<Job> job) {
     if (pending_.empty()) loopCall_->keepAlive(env, true);
     pending_.insert(&started);
     {
-        // So that finish() allocates nothing.
+        // So finish() allocates nothing.
         const std::lock_guard<std::mutex> lock(mutex_);
         finished_.reserve(pending_.size());
     }
@@ -152,7 +154,7 @@ void EnvironmentJobs::finish(std::unique_ptr<Job> job) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (hasEnded_) return;
     finished_.push_back(std::move(job));
-    // One call settles all that is there then.
+    // One call settles all jobs that have finished by then.
     if (finished_.size() == 1) loopCall_->wake();
 }
 

@@ -1,6 +1,6 @@
-// Calls that may take the kernel long, made by threads of their own (jobs/background.h): each gives JavaScript a
-// promise, and a control by which it can be watched and aborted while it runs. The promise keeps its event loop alive.
-// The end of the environment aborts its jobs, and waits for none of them.
+// Calls that may take the kernel long. Threads of their own make them (jobs/background.h). Each call gives JavaScript a
+// promise, and a control through which a script watches and aborts it. The promise keeps its event loop alive. The end
+// of the environment aborts its jobs and waits for none of them.
 #pragma once
 
 #include <napi.h>
@@ -21,17 +21,18 @@
 namespace daxkind {
 
 struct Job {
-    // For the error.
+    // For the error's message.
     std::string path;
-    // By another thread, some milliseconds of the work: kMore, 0 when all is done, or -errno with the call that failed.
-    // What it works on it owns.
+    // Does some milliseconds of the work, on another thread. Gives kMore, 0 when all is done, or -errno with the call
+    // that failed. It owns what it works on.
     std::function<int(const char**)> step;
-    // Back in the environment: the promise's value.
+    // Makes the promise's value, on the environment's thread.
     std::function<Napi::Value(Napi::Env)> value = [](Napi::Env env) { return env.Undefined(); };
-    // Whether the environment's own thread does it all if no other thread can be had. Otherwise it fails with EAGAIN.
+    // Whether the environment's own thread does all of the work if there can be no other thread. If false, the job
+    // fails then with the error of the failed attempt, such as EAGAIN.
     bool mustBeDone = false;
 
-    // Ends the job between two steps when it is not 0; null if it cannot be aborted.
+    // Ends the job between two steps when it is not 0. Null if the job cannot be aborted.
     std::shared_ptr<std::atomic<double>> isAborted;
     int error = 0;
     const char* failedCall = "";
@@ -41,12 +42,12 @@ struct Job {
 // The jobs of one environment. Threads that work on them may outlive it.
 class EnvironmentJobs : public std::enable_shared_from_this<EnvironmentJobs> {
   public:
-    // Of this environment; made when it starts its first job. Null with an exception pending where that fails.
+    // The jobs of this environment, made when it starts its first one. Null with an exception pending if that fails.
     static std::shared_ptr<EnvironmentJobs> of(Napi::Env env);
 
-    // By the environment's thread.
+    // Called by the environment's thread.
     void start(napi_env env, std::unique_ptr<Job> job);
-    // By any thread: what it was told to do is done.
+    // Called by any thread when the job is done.
     void finish(std::unique_ptr<Job> job);
 
   private:
@@ -54,7 +55,7 @@ class EnvironmentJobs : public std::enable_shared_from_this<EnvironmentJobs> {
     void settleFinished(napi_env env);
     void end();
 
-    // Those whose promises are pending. For the environment's thread alone.
+    // The jobs whose promises are pending. Only the environment's thread uses it.
     std::unordered_set<Job*> pending_;
 
     // Keeps the event loop alive while a promise is pending.
@@ -64,11 +65,11 @@ class EnvironmentJobs : public std::enable_shared_from_this<EnvironmentJobs> {
     std::vector<std::unique_ptr<Job>> finished_;
 };
 
-// { promise, control } of a job that is under way.
+// Starts a job and gives { promise, control }.
 Napi::Value queueJob(Napi::Env env, std::unique_ptr<Job> job, napi_value control);
 
-// Starts a job. JavaScript sees its control, a struct of atomic doubles, as a Float64Array: the first, `isAborted`,
-// ends the job soon when it is set, the others say how far it is.
+// Starts a job. JavaScript sees the job's control, a struct of atomic doubles, as a Float64Array. The first one is
+// `isAborted`: the job ends soon after it is set. The others say how far the job is.
 template <typename Control>
 Napi::Value startJob(Napi::Env env, std::unique_ptr<Job> job, std::shared_ptr<Control> control) {
     static_assert(sizeof(std::atomic<double>) == sizeof(double) && std::atomic<double>::is_always_lock_free);

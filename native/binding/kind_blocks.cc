@@ -1,5 +1,5 @@
-// The slow paths of malloc and free. Every call is made with small integers and answers 0 or a negative errno; a place
-// that it finds goes into the result words of the thread cache.
+// The slow paths of malloc and free. Every call takes small integers and answers 0 or a negative errno. The place that
+// a call finds goes into the result words of the thread cache.
 #include <algorithm>
 #include <cerrno>
 #include <memory>
@@ -67,7 +67,7 @@ napi_value freeBlock(napi_env env, napi_callback_info info) {
     return number(env, status);
 }
 
-// kindFreeRaw(id, place, out, fill): 0, or -EINVAL if the handle is not out
+// kindFreeRaw(id, place, out, fill): 0, or -EINVAL if nobody holds the handle
 napi_value freeRaw(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 4);
     Hold* const at = call.hold();
@@ -102,7 +102,7 @@ napi_value takeFuller(napi_env env, napi_callback_info info) {
     return number(env, error);
 }
 
-// What an ArrayBuffer over a part of the region keeps.
+// What an ArrayBuffer over a part of the region keeps alive.
 struct Window {
     std::shared_ptr<Region> region;
     std::shared_ptr<OwnedBlocks> blocks;
@@ -122,7 +122,7 @@ napi_value window(napi_env env, napi_callback_info info) {
     return shownArrayBuffer(env, at->kind->region->base() + from, length, window);
 }
 
-// A block whose memory is freed when its ArrayBuffer is garbage, unless that was done by hand before.
+// A block that is freed when its ArrayBuffer is garbage, unless a script has freed it before.
 struct CollectedBlock {
     std::weak_ptr<Kind> kind;
     std::shared_ptr<Region> region;

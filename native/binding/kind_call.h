@@ -1,4 +1,4 @@
-// A call of an export of kinds: what its arguments are besides the ordinary ones of call.h.
+// A call of an export of kinds: the arguments that call.h does not have.
 #pragma once
 
 #include <algorithm>
@@ -20,21 +20,21 @@ class KindCall : public Call {
 
     HoldTable& holds() const { return *static_cast<HoldTable*>(data()); }
     int64_t id() { return integer("id"); }
-    // The hold that this argument names; null if there is none (any more).
+    // The hold that this argument names. Null if there is none, or no longer.
     Hold* hold() {
         const int64_t number = id();
         return isRefused() ? nullptr : holds().find(number);
     }
-    // Two arguments, the segment and the offset in it: the offset in the region.
+    // Two arguments, a segment and an offset in it. Gives the offset in the region.
     uint64_t place() {
         const uint64_t segment = uint32("segment");
         return (segment << kSegmentShift) + uint32("offset");
     }
-    // The length of a run. What is longer than any run can be remains so.
+    // The length of a run. A number that is too large for 32 bits becomes the largest one: no run is so long.
     uint32_t units() {
         return static_cast<uint32_t>(std::min<uint64_t>(uint64("units"), std::numeric_limits<uint32_t>::max()));
     }
-    // The code of a block (heap/thread_cache.h): a size class, or a run of at least one unit in its magazine.
+    // The code of a block (heap/thread_cache.h): a size class, or the length of a run, which is at least one unit.
     uint32_t code() {
         const uint32_t code = uint32("code");
         if (!isRefused() && !isCode(code)) refuseRange("code", "the code of a block");
@@ -44,7 +44,8 @@ class KindCall : public Call {
         constexpr auto kLast = static_cast<int64_t>(ReferenceSort::kGuarded);
         return static_cast<ReferenceSort>(integer("sort", 0, kLast));
     }
-    // Seven arguments. Not an object: to read its properties fails in a worker that is being terminated.
+    // Takes seven arguments. They are not an object, because reading its properties fails in a worker that is being
+    // terminated.
     PmemKindRequest pmemKindRequest() {
         PmemKindRequest request;
         request.directory = path("directory");
@@ -56,7 +57,7 @@ class KindCall : public Call {
         request.debug = boolean("debug");
         return request;
     }
-    // Seven arguments.
+    // Takes seven arguments.
     DeviceKindRequest deviceKindRequest() {
         DeviceKindRequest request;
         request.path = path("path");
@@ -70,7 +71,7 @@ class KindCall : public Call {
         request.debug = boolean("debug");
         return request;
     }
-    // Seven arguments.
+    // Takes seven arguments.
     NodeKindRequest nodeKindRequest() {
         NodeKindRequest request;
         request.path = path("path");
@@ -84,16 +85,17 @@ class KindCall : public Call {
     }
 
   private:
-    // A day: far below 2^31 ms, after which the heap's clock could not tell before from after.
+    // A day. That is far below 2^31 ms, beyond which the heap's clock could not tell before from after.
     static constexpr int64_t kMostDecayMs = 86'400'000;
 
     uint64_t maxSize() {
-        // The largest exact integer may have been rounded up.
+        // The facade may have rounded the largest exact integer up.
         const auto bytes = static_cast<uint64_t>(integer("maxSize", 0, kLargestExactInteger + 1));
         if (bytes % kChunkSize != 0) refuseRange("maxSize", "a multiple of chunkSize");
         return bytes;
     }
-    // The numbers of NUMA nodes, each in two bytes, the low one first: nothing has to be read out of an array.
+    // The numbers of NUMA nodes. Each takes two bytes, the low one first, so that nothing has to be read out of an
+    // array.
     std::vector<int> nodes(const char* name) {
         const ByteView given = bytes(name);
         std::vector<int> all;
@@ -110,7 +112,7 @@ class KindCall : public Call {
     }
 };
 
-// The exports that make a kind, each by the thread that calls or by one of its own, as `make` does it.
+// The exports that make a kind. `make` does it, on the calling thread or on a thread of its own.
 using Make = napi_value (*)(napi_env env, KindCall& call, std::unique_ptr<Making> making);
 
 template <Make make, typename Request>

@@ -1,5 +1,5 @@
-// What kinds do by threads of their own. A job holds what it works on, so that closing in the meantime, or the end of
-// the environment, leaves it whole.
+// What kinds do on threads of their own. A job has a share in the kind that it works on. So the kind stays whole when a
+// script closes it meanwhile, or when the environment ends.
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -16,7 +16,7 @@ namespace daxkind {
 
 namespace {
 
-// The promise of a KindHandle.
+// Gives the promise of a KindHandle.
 napi_value make(napi_env env, KindCall& call, std::unique_ptr<Making> unique) {
     const std::shared_ptr<Making> making = std::move(unique);
     auto job = std::make_unique<Job>();
@@ -40,13 +40,13 @@ napi_value prefault(napi_env env, napi_callback_info info) {
     const auto prefault = std::make_shared<Prefault>(at->kind);
     job->path = at->kind->description.path;
     job->step = [kind = at->kind, prefault, control](const char** failedCall) {
-        // When all that held it have let go nobody needs its memory.
+        // When everybody has let go of the kind, nobody needs its memory.
         return kind->heap.isHeld() ? prefault->step(*control, failedCall) : -ECANCELED;
     };
     return startJob(env, std::move(job), control);
 }
 
-// kindPurgeAsync(id): the promise of the bytes given back
+// kindPurgeAsync(id): the promise of how many bytes were given back
 napi_value purge(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();
@@ -74,10 +74,10 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
     if (hold == nullptr) return nullptr;
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
-    // There is nothing to do but to let go of it, as of all that jobs work on.
+    // The job has nothing to do but to let go of the kind, as every job does of what it works on.
     job->step = [kind = hold->kind](const char**) { return 0; };
     job->mustBeDone = true;
-    // Before the job can begin, which gives the storage back if nobody else has the kind.
+    // The hold ends before the job can begin. If nobody else has the kind, the job gives the storage back.
     hold.reset();
     return startJob(env, std::move(job), control);
 }

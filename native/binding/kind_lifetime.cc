@@ -1,4 +1,4 @@
-// Making kinds and letting them go, on this thread; kind_jobs.cc has both for threads of their own.
+// Makes kinds and lets go of them on the calling thread. kind_jobs.cc does both on other threads.
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -18,7 +18,7 @@ namespace daxkind {
 
 namespace {
 
-// Makes a kind, all of it before it returns.
+// Makes all of a kind before it returns.
 napi_value make(napi_env env, KindCall& call, std::unique_ptr<Making> making) {
     const Kind::AtOnce atOnce;
     const char* failedCall = "";
@@ -75,7 +75,8 @@ napi_value closeKind(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-// kindForget(id): as kindClose, once all ArrayBuffers over the kind's memory are garbage; whether it was not closed
+// kindForget(id): as kindClose, but when all ArrayBuffers over the kind's memory are garbage. True if the kind was not
+// closed before.
 napi_value forget(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     const int64_t id = call.id();

@@ -1,5 +1,5 @@
-// Kinds and blocks across threads: joining a kind by its number, references to blocks by their generation, and the
-// tables behind raw handles.
+// Kinds and blocks across threads: a thread joins a kind by its number, references know a block by its generation, and
+// the heap's tables stand behind raw handles.
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -17,7 +17,7 @@ namespace daxkind {
 
 namespace {
 
-// kindShare(id): [process, secret]: this process's nonce, and what kindAttach asks for
+// kindShare(id): [process, secret], the nonce of this process and the secret that kindAttach asks for
 napi_value share(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();
@@ -25,7 +25,7 @@ napi_value share(napi_env env, napi_callback_info info) {
     std::string secret;
     const int error = secretOf(*at->kind, &secret);
     if (error != 0) return throwSystemError(env, error, "getrandom");
-    // Without its tables raw handles are freed by native calls.
+    // If the tables cannot be made, native calls free raw handles.
     at->kind->heap.expectOthers();
     Napi::Array result = Napi::Array::New(env, 2);
     result[0u] = static_cast<double>(processNonce());
@@ -98,7 +98,7 @@ napi_value dereference(napi_env env, napi_callback_info info) {
     return result;
 }
 
-// kindUnreference(id, segment, offset, generation): 0, or -ESTALE; the block itself stays
+// kindUnreference(id, segment, offset, generation): 0, or -ESTALE; the block stays
 napi_value unreference(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 4);
     Hold* const at = call.hold();
@@ -108,8 +108,8 @@ napi_value unreference(napi_env env, napi_callback_info info) {
     return number(env, at == nullptr ? -EBADF : at->kind->heap.unreference(place, generation));
 }
 
-// kindQuarantine(id, segment, offset, generation, arrayBuffer): as kindUnreference for all that know the generation,
-// and the ArrayBuffer is detached; kindFree is called for the block later on, or it is freed when this thread ends
+// kindQuarantine(id, segment, offset, generation, arrayBuffer): ends the reference for all who know the generation, and
+// detaches the ArrayBuffer. A later kindFree frees the block, or the end of this thread does.
 napi_value quarantine(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 5);
     Hold* const at = call.hold();
@@ -128,8 +128,8 @@ napi_value quarantine(napi_env env, napi_callback_info info) {
 }
 
 // kindFreeReferenced(id, segment, offset, generation, arrayBuffer?): 0, and the ArrayBuffer is detached if there is
-// one; or -ESTALE if that was done already. One call, because nothing may come in between: a Buffer that is not
-// detached would be over memory that is another block's.
+// one; or -ESTALE if the block was freed before. It is one call, because nothing may happen in between: a Buffer that
+// is not detached would lie over somebody else's block.
 napi_value freeReferenced(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 5);
     Hold* const at = call.hold();
@@ -148,8 +148,8 @@ Napi::Value tableWindow(Napi::Env env, const std::shared_ptr<Kind>& kind, const 
     return Napi::Value(env, externalArrayBuffer<Heap>(env, table.data, table.bytes, kind->heapOwner));
 }
 
-// kindRawTables(id): { unitMap, descriptors, states, classes, slabs, owners }, as much of them as is in use, and more;
-// and { firstHandle, mostHandles }
+// kindRawTables(id): { unitMap, descriptors, states, classes, slabs, owners, firstHandle, mostHandles }. The first six
+// are the tables, at least as far as they are in use.
 napi_value rawTables(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();
@@ -176,10 +176,11 @@ napi_value rawTables(napi_env env, napi_callback_info info) {
     return result;
 }
 
-// kindIsHandle(number): whether it is in what a kind of this process, maybe a closed one, has for its raw handles
+// kindIsHandle(number): whether the number is one of those that a kind of this process, perhaps a closed one, had for
+// its raw handles
 napi_value isHandle(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
-    // What a script has given for a handle may be anything.
+    // A script may pass anything for a handle.
     const double number = call.anyNumber().value_or(0);
     const bool canBe = number > 0 && number <= static_cast<double>(kLargestExactInteger);
     return boolean(env, canBe && isHandleOfSomeKind(static_cast<uint64_t>(number)));

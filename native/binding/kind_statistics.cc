@@ -1,4 +1,4 @@
-// What a kind says of itself, and what gives storage back on this thread.
+// What a kind says of itself, and the calls that give storage back while this thread waits.
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -43,8 +43,8 @@ napi_value stats(napi_env env, napi_callback_info info) {
     return result;
 }
 
-// kindClassUse(id, isWithoutCollected): for each class, and then for all runs: slabs, slots, blocks, bytes,
-// cachedBlocks, cachedBytes
+// kindClassUse(id, isWithoutCollected): slabs, slots, blocks, bytes, cachedBlocks, cachedBytes, for each class and then
+// for all runs
 napi_value classUse(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 2);
     Hold* const at = call.hold();
@@ -69,7 +69,7 @@ napi_value classUse(napi_env env, napi_callback_info info) {
     return table;
 }
 
-// kindListen(id): this hold has somebody who listens to what the kind loses
+// kindListen(id): somebody listens to what the kind loses, through this hold
 napi_value listen(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();
@@ -77,7 +77,7 @@ napi_value listen(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-// kindLeave(id): whether this hold on the kind is the last, for all others have left, too
+// kindLeave(id): whether this hold on the kind is the last one, because all others have left, too
 napi_value leave(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();
@@ -87,17 +87,17 @@ napi_value leave(napi_env env, napi_callback_info info) {
     return boolean(env, at->kind->heap.leave(at->cache.get()));
 }
 
-// How long an event loop waits for a purge that gets nowhere. One part of it takes some milliseconds.
+// How long an event loop waits for a purge that makes no progress. One part of a purge takes some milliseconds.
 constexpr std::chrono::seconds kStanding(2);
 
-// A purge by another thread, for one that can stop waiting: as long as a page is pinned, what gives back waits.
+// A purge on another thread, so that the caller can stop waiting: while a page is pinned, giving storage back blocks.
 struct Purge {
     std::mutex mutex;
     std::condition_variable changed;
     uint64_t given = 0;
     bool isDone = false;
 
-    // The bytes that have been given back when it is done, or stands still.
+    // Waits until the purge is done or makes no progress. Gives the bytes that have been given back.
     uint64_t await() {
         std::unique_lock<std::mutex> lock(mutex);
         while (!isDone) {
@@ -115,7 +115,7 @@ class PurgeTask final : public Task {
 
     std::optional<std::chrono::milliseconds> step() override {
         const uint64_t given = kind_->heap.purgeSome(UINT64_MAX);
-        // Who waits may close the kind next, and count on that it is gone.
+        // The thread that waits may close the kind next. It expects that nobody else keeps the kind then.
         if (given == 0) kind_.reset();
         const std::lock_guard<std::mutex> lock(purge_->mutex);
         purge_->given += given;
@@ -130,13 +130,13 @@ class PurgeTask final : public Task {
     const std::shared_ptr<Purge> purge_;
 };
 
-// kindPurge(id): bytes given back
+// kindPurge(id): how many bytes were given back
 napi_value purge(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();
     if (call.isRefused()) return nullptr;
     if (at == nullptr) return number(env, 0.0);
-    // Only a file on DAX has pages that are pinned.
+    // Only a file on DAX has pages that can be pinned.
     const KindDescription& description = at->kind->description;
     const bool mayWait = description.type == std::string_view("pmem") && description.dax.value_or(true);
     if (!mayWait) return number(env, static_cast<double>(at->kind->heap.purge(at->cache.get())));
@@ -147,14 +147,14 @@ napi_value purge(napi_env env, napi_callback_info info) {
     return number(env, static_cast<double>(purge->await()));
 }
 
-// A part of the capacity, or of what the file system has.
+// A part of the capacity, or of what the file system has if that is less.
 uint64_t partOf(const Kind& kind, double part) {
     const uint64_t room = kind.description.room;
     const uint64_t capacity = kind.region->capacity();
     return static_cast<uint64_t>(static_cast<double>(room == 0 ? capacity : std::min(capacity, room)) * part);
 }
 
-// kindWatch(id, part): the cache's pressure word becomes 1 when that part is in use
+// kindWatch(id, part): the cache's pressure word becomes 1 when that part of the room is in use
 napi_value watch(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 2);
     Hold* const at = call.hold();
@@ -164,7 +164,8 @@ napi_value watch(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-// kindCollectable(id, part): bytes in blocks that the garbage collector frees, if that part is in use; else 0
+// kindCollectable(id, part): bytes in blocks that the garbage collector frees, if that part of the room is in use; else
+// 0
 napi_value collectable(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 2);
     Hold* const at = call.hold();
@@ -174,7 +175,7 @@ napi_value collectable(napi_env env, napi_callback_info info) {
     return number(env, static_cast<double>(bytes));
 }
 
-// kindNodes(id): the number of a NUMA node and the bytes that are on it, for each; undefined where that is not known
+// kindNodes(id): for each NUMA node its number and the bytes on it; undefined where that is not known
 napi_value nodes(napi_env env, napi_callback_info info) {
     KindCall call(env, info, 1);
     Hold* const at = call.hold();

@@ -8,7 +8,7 @@ namespace daxkind {
 std::shared_ptr<LoopCall> LoopCall::create(napi_env env, std::function<void(napi_env)> run) {
     napi_value name;
     if (napi_create_string_utf8(env, "daxkind", NAPI_AUTO_LENGTH, &name) != napi_ok) return nullptr;
-    // Node frees the function after this has run, whoever still knows it.
+    // Node frees the function after this has run, even if somebody still knows it.
     const auto finalize = [](napi_env, void*, void* context) {
         auto* const hold = static_cast<std::shared_ptr<LoopCall>*>(context);
         {
@@ -18,7 +18,7 @@ std::shared_ptr<LoopCall> LoopCall::create(napi_env env, std::function<void(napi
         delete hold;
     };
     const auto call = [](napi_env env, napi_value, void* context, void*) {
-        // What is still queued when the function has been finalised comes without an environment, and without a
+        // A call that is still queued when the function is finalised comes without an environment and without a
         // context.
         if (env == nullptr) return;
         const LoopCall& self = **static_cast<std::shared_ptr<LoopCall>*>(context);

@@ -72,7 +72,7 @@ std::shared_ptr<LossQueue> LossQueue::of(Napi::Env env) {
     std::shared_ptr<LossQueue>& queue = AddonState::of(env).losses;
     if (queue == nullptr) {
         queue = std::make_shared<LossQueue>();
-        // Until the environment's state goes, and stops it.
+        // The pointer is valid, because the end of the environment's state stops the call.
         LossQueue* const self = queue.get();
         queue->loopCall_ = LoopCall::create(env, [self](napi_env env) { self->tell(env); });
     }
@@ -112,7 +112,7 @@ void LossQueue::tell(Napi::Env env) {
             places[at] = placeObject(env, entry.loss.places[at], entry.loss.firstHandle);
         }
         loss["places"] = places;
-        // It throws nothing; in a worker that is being terminated it is not called.
+        // The handler throws nothing. In a worker that is being terminated it is not called.
         handler_.Call({loss});
         if (env.IsExceptionPending()) return;
     }

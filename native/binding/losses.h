@@ -14,14 +14,14 @@
 
 namespace daxkind {
 
-// Of one environment; the guard's thread puts in, the environment's takes out.
+// The queue of one environment. The guard's thread puts losses in, and the environment's thread takes them out.
 class LossQueue {
   public:
-    // The environment's; made when it is first asked for.
+    // The environment's queue, made when it is first asked for.
     static std::shared_ptr<LossQueue> of(Napi::Env env);
 
     void put(bool isMapping, int64_t id, const Loss& loss);
-    // By the environment's thread: what is called with each loss.
+    // Called by the environment's thread. The handler is called with each loss.
     void setHandler(Napi::Function handler) { handler_ = Napi::Persistent(handler); }
     // Nothing is called from now on.
     void stop();
@@ -40,7 +40,7 @@ class LossQueue {
     Napi::FunctionReference handler_;
 };
 
-// Tells an environment, by the number that it knows the kind or the mapping by.
+// Puts losses into an environment's queue, with the number by which the environment knows the kind or the mapping.
 class QueueSink final : public LossSink {
   public:
     QueueSink(std::shared_ptr<LossQueue> queue, bool isMapping, int64_t id)

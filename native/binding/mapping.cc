@@ -1,5 +1,5 @@
-// The exports for mappings: mapDescriptor makes one and its ArrayBuffer, releaseMapping lets the file go at once. See
-// mapping.h for when the addresses themselves are given back.
+// The exports for mappings. mapDescriptor makes a mapping and its ArrayBuffer. releaseMapping lets go of the file at
+// once. mapping.h says when the addresses themselves are given back.
 #include "binding/mapping.h"
 
 #include <fcntl.h>
@@ -65,7 +65,7 @@ std::shared_ptr<MappedRange> MappingTable::find(uint32_t id) const {
 
 namespace {
 
-// An ArrayBuffer's claim to a mapping; keeps the table alive for it.
+// An ArrayBuffer's claim to a mapping. It keeps the table alive.
 struct Ownership {
     std::shared_ptr<MappingTable> table;
     uint32_t id;
@@ -102,8 +102,8 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     if (result != 0) return throwSystemError(env, result, "statx", shownPath);
     const FileRange file{status.deviceMajor, status.deviceMinor, status.inode, offset, offset + length};
 
-    // JavaScript cannot be kept from storing into an ArrayBuffer, and a store into a read-only page kills the process.
-    // So what may not be written is mapped copy-on-write: such a store stays private to this mapping.
+    // Nothing can keep JavaScript from storing into an ArrayBuffer, and a store into a read-only page kills the
+    // process. So a file that may not be written is mapped copy-on-write: such a store stays private to this mapping.
     syscalls::MapOptions options;
     options.copyOnWrite = !writable;
     options.sync = writable && sync;
@@ -129,7 +129,7 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
     ownership->table = table;
     ownership->id = table->add(range);
     if (path) range->path = *path;
-    // What is not on DAX is read and written by the kernel, which says it then.
+    // Without DAX the kernel itself reads and writes the medium. It reports bad blocks then.
     if (status.dax().value_or(false)) {
         const auto device = media::BadBlocks::ofBlockDevice(status.deviceMajor, status.deviceMinor);
         range->knownBad = media::badInFile(fd, offset, length, device);
@@ -145,7 +145,7 @@ napi_value mapDescriptor(napi_env env, napi_callback_info info) {
                 loss.offset = parts[at].offset;
                 loss.length = range->bytesOf(parts[at]);
                 loss.cause = causes[at];
-                // A kind over it tells the same.
+                // A kind over the mapping tells the same.
                 loss.isHeard = range->users > 0;
                 loss.isFirst = true;
                 sink->lost(loss);
@@ -173,7 +173,7 @@ napi_value releaseMapping(napi_env env, napi_callback_info info) {
     }
     const int result = syscalls::replaceWithAnonymous(entry->address, entry->length);
     if (result != 0) return throwSystemError(env, result, "mmap");
-    // A page that was lost meanwhile has the same zeros.
+    // A page that is lost in the meantime gets the same zeros.
     entry->watch.end();
     entry->released = true;
     return boolean(env, true);

@@ -1,6 +1,6 @@
-// The mappings of one environment that JavaScript sees as ArrayBuffers. A mapped range lives from mmap until the
-// ArrayBuffer and its backing store are garbage, and nobody else uses it: no address that a script, or an operation
-// that it started, can still reach is ever unmapped.
+// The mappings of one environment that JavaScript sees as ArrayBuffers. A mapped range lives until the ArrayBuffer and
+// its backing store are garbage and nobody else uses it. So an address that a script can still reach, or an operation
+// that it started, is never unmapped.
 #pragma once
 
 #include <algorithm>
@@ -16,20 +16,20 @@
 
 namespace daxkind {
 
-// One mmap. May be destroyed, which unmaps it, by any thread.
+// One mmap. Any thread may destroy it, which unmaps it.
 struct MappedRange {
     char* address;
     size_t length;
-    // What is mapped.
+    // The part of the file that is mapped.
     FileRange file;
     // releaseMapping has put anonymous memory in the file's place.
     bool released = false;
-    // Over the file, and no more once it is released.
+    // Watches the file's pages until the mapping is released.
     guard::Watch watch;
     std::shared_ptr<guard::Watch::Listener> listener;
-    std::string path;                   // Empty: it is not known.
-    std::vector<guard::Part> knownBad;  // Since it was mapped.
-    // Kinds that are open over it.
+    std::string path;                   // Empty if it is not known.
+    std::vector<guard::Part> knownBad;  // Parts that were known to be bad when the file was mapped.
+    // How many open kinds use it.
     std::atomic<int> users{0};
 
     MappedRange(void* at, size_t bytes, const FileRange& mapped)
@@ -37,16 +37,16 @@ struct MappedRange {
     MappedRange(const MappedRange&) = delete;
     MappedRange& operator=(const MappedRange&) = delete;
     ~MappedRange();
-    // How much of a part there is in the mapping, whose last page may be longer.
+    // How many bytes of a part lie in the mapping. The last page may be longer than the mapping.
     uint64_t bytesOf(const guard::Part& part) const { return std::min<uint64_t>(part.length, length - part.offset); }
-    // Why parts of it were lost. The file may have another name by now: then it is not known.
+    // Why parts of it were lost. The cause is not known if the file has another name by now.
     std::vector<LossCause> causesOf(const std::vector<guard::Part>& parts) const;
 };
 
 class MappingTable {
   public:
     uint32_t add(std::shared_ptr<MappedRange> range);
-    // null if there is no such mapping (any more).
+    // Null if there is no such mapping, or no longer.
     std::shared_ptr<MappedRange> find(uint32_t id) const;
     void remove(uint32_t id) { entries_.erase(id); }
 

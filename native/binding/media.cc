@@ -22,7 +22,7 @@ namespace {
 
 constexpr const char* kSys = "/sys";
 
-// The doubles that a view of bytes holds, which need not be aligned.
+// The doubles in a view of bytes, which need not be aligned.
 std::vector<double> doublesOf(const ByteView& view) {
     std::vector<double> numbers(view.length / sizeof(double));
     if (!numbers.empty()) std::memcpy(numbers.data(), view.data, numbers.size() * sizeof(double));
@@ -170,7 +170,7 @@ Napi::Value valueOf(Napi::Env env, const std::vector<media::PageResult>& results
     return array;
 }
 
-// Starts a repair whose results are a list.
+// Starts a repair that gives a list of results.
 template <typename Repair>
 Napi::Value startRepair(Napi::Env env, const std::string& path, std::shared_ptr<Repair> repair) {
     auto job = std::make_unique<Job>();

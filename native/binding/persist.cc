@@ -1,5 +1,5 @@
 // The exports for persistence: flush, drain and msync of a range of a Buffer. The range is checked against the view
-// itself, so no address outside it can be named.
+// itself, so a caller can name no address outside it.
 #include <napi.h>
 
 #include <cerrno>
@@ -21,7 +21,7 @@ namespace {
 
 using persist::FlushInstruction;
 
-// Three arguments, a view and a range of it: its bytes. Nothing if it is refused.
+// Takes three arguments, a view and a range of it. Gives the range's bytes, or nothing if an argument is refused.
 std::optional<ByteView> takeRange(napi_env env, Call& call) {
     const ByteView view = call.bytes("view");
     const uint64_t offset = call.uint64("offset");
@@ -43,7 +43,7 @@ std::optional<FlushInstruction> instructionNamed(const std::string& name) {
     return std::nullopt;
 }
 
-// What is lost is on no medium, and cannot be made persistent. Whether that is so, with an exception pending.
+// True, with an exception pending, if a byte of the range is lost: it is on no medium, and cannot be made persistent.
 bool refuseLost(napi_env env, const ByteView& range, const char* call, const char* path) {
     if (!guard::isLost(range.data, range.length)) return false;
     throwSystemError(env, -EFAULT, call, path);
@@ -74,8 +74,9 @@ napi_value drain(napi_env, napi_callback_info) {
     return nullptr;
 }
 
-// syncPages(view, offset, length, path?). msync passes over pages that a truncated file has lost, without an error.
-// They are lost from some page on, so that the last one tells; and afterwards, so that none is lost in between.
+// syncPages(view, offset, length, path?). msync passes over pages that a truncated file has lost, without an error. A
+// truncated file has lost all pages from some page on, so it is enough to look at the last page. The look comes after
+// msync, so that no page is lost in between.
 napi_value syncPages(napi_env env, napi_callback_info info) {
     Call call(env, info, 4);
     const auto range = takeRange(env, call);
@@ -93,7 +94,7 @@ napi_value syncPages(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-// The names of the instructions this processor has, the best one first; "none" is not among them.
+// The names of the instructions that this processor has, the best one first. "none" is not among them.
 Napi::Array instructionNames(Napi::Env env) {
     Napi::Array names = Napi::Array::New(env);
     for (size_t index = persist::kFlushInstructions - 1; index > 0; index -= 1) {

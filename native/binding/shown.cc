@@ -15,10 +15,10 @@ namespace {
 
 // void v8::ArrayBuffer::SetDetachKey(v8::Local<v8::Value>). A Local is one pointer, and a napi_value is a Local.
 //
-// From Node 24 on, markAsUntransferable of node:worker_threads sets a key that nobody else has. Without it nobody can
-// detach, and both napi_detach_arraybuffer and Node itself, which detaches external ArrayBuffers at the end of an
-// environment, take a failure for impossible: the process is aborted. Node-API has no call that takes a key away; V8's
-// own is exported by Node 20 to 26 alike.
+// From Node 24 on, markAsUntransferable of node:worker_threads sets a key that nobody else has, and nobody can detach
+// without the key. napi_detach_arraybuffer takes a failure for impossible and aborts the process. So does Node itself
+// when it detaches external ArrayBuffers at the end of an environment. Node-API has no call that takes a key away, but
+// Node 20 to 26 all export V8's own function.
 using SetDetachKey = void (*)(napi_value self, napi_value key);
 
 SetDetachKey findSetDetachKey() {
@@ -27,7 +27,7 @@ SetDetachKey findSetDetachKey() {
     return found;
 }
 
-// Lets everybody detach the ArrayBuffer again.
+// Takes the key away, so that everybody can detach the ArrayBuffer again.
 void clearDetachKey(napi_env env, napi_value arrayBuffer) {
     const SetDetachKey set = findSetDetachKey();
     napi_value undefined;
@@ -43,9 +43,9 @@ struct ShownBuffers::Pin {
     napi_ref object = nullptr;
 };
 
-// An external ArrayBuffer that nobody sees. At the end of an environment Node detaches all external ones, the newest
-// first, and calls the finalizer of each at once. So the finalizer of the newest runs before the others are detached,
-// also where no script runs any more (worker.terminate()).
+// An external ArrayBuffer that nobody sees. At the end of an environment Node detaches all external ArrayBuffers, the
+// newest first, and calls the finalizer of each at once. So the finalizer of the newest one runs before the others are
+// detached, even where no script runs any more (worker.terminate()).
 struct ShownBuffers::EndWatch {
     std::shared_ptr<ShownBuffers> buffers;
 
@@ -66,7 +66,7 @@ struct ShownBuffers::EndWatch {
 
     static void finalize(napi_env env, void*, void* hint) {
         const std::unique_ptr<EndWatch> self(static_cast<EndWatch*>(hint));
-        // An older one is only garbage.
+        // If a newer watch has taken its place, this one is only garbage.
         if (self->buffers->watch != self.get()) return;
         napi_delete_reference(env, self->buffers->watchReference);
         for (const Pin* pin : self->buffers->pins) {

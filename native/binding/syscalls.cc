@@ -1,5 +1,5 @@
-// The exports for files: statx, statfs, open, fallocate. Each unpacks its arguments, makes one call of
-// native/syscalls, and gives the result or throws; there is no logic here.
+// The exports for files: statx, statfs, open, fallocate. Each takes its arguments, makes one call of native/syscalls,
+// and gives the result or throws. There is no other logic here.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -28,13 +28,13 @@ namespace {
 
 constexpr int64_t kNanosecondsPerSecond = 1000000000;
 
-// undefined, or the error thrown if `result` is one.
+// Gives undefined, and throws the error if `result` is one.
 napi_value done(napi_env env, int result, const char* call, const std::optional<std::string>& path) {
     if (result != 0) throwSystemError(env, result, call, path ? path->c_str() : nullptr);
     return nullptr;
 }
 
-// The codes of the errors at which statxPath asks stat instead, as Node has them.
+// Node's codes for the errors at which statxPath asks stat instead.
 const char* refusalCode(int refusal) {
     return refusal == -ENOSYS ? "ENOSYS" : refusal == -EPERM ? "EPERM" : refusal == -EINVAL ? "EINVAL" : "ENOTSUP";
 }
@@ -188,7 +188,8 @@ napi_value openFile(napi_env env, napi_callback_info info) {
     const std::string path = call.path("path");
     const bool writable = call.boolean("writable");
     if (call.isRefused()) return nullptr;
-    // O_NONBLOCK: a FIFO or a device must not hold the thread before the caller has seen that it is not a file.
+    // O_NONBLOCK: opening a FIFO or a device must not block the thread before the caller has seen that it is not a
+    // file.
     const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     int fd;
     do fd = open(path.c_str(), flags);
@@ -202,7 +203,7 @@ napi_value closeDescriptor(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);
     const int fd = call.descriptor("fd");
     if (call.isRefused()) return nullptr;
-    // Linux has let go of the descriptor even when close reports EINTR.
+    // Linux has closed the descriptor even when close reports EINTR.
     const int result = close(fd) == 0 || errno == EINTR ? 0 : -errno;
     return done(env, result, "close", std::nullopt);
 }

@@ -1,4 +1,4 @@
-// JavaScript values as native code makes them in more than one place.
+// JavaScript values that native code makes in more than one place.
 #pragma once
 
 #include <napi.h>
@@ -36,7 +36,7 @@ struct ExportedFunction {
     napi_callback callback;
 };
 
-// `data` is what the functions find by Call.
+// `data` is what Call::data() gives in the functions.
 inline void exportFunctions(napi_env env, napi_value exports, std::initializer_list<ExportedFunction> functions,
                             void* data = nullptr) {
     for (const auto& [name, callback] : functions) {

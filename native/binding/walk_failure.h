@@ -1,4 +1,4 @@
-// What JavaScript gets to see of a file that a walk through a tree could not deal with.
+// What JavaScript sees of a file that a walk through a tree could not deal with.
 #pragma once
 
 #include <napi.h>
