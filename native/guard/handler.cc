@@ -17,23 +17,24 @@ namespace daxkind::guard {
 
 namespace {
 
-// An action that was there before this handler. Of one that is for one signal only (SA_RESETHAND) the default remains.
+// An action that was set before this handler. If it is for one signal only (SA_RESETHAND), the default action follows
+// it.
 struct Former {
     struct sigaction action;
     std::atomic<bool> isSpent{false};
 };
 
-// What was there before, the latest last. A handler that was installed after ours may pass on to ours what it does not
-// want: that is for the one before it, not for itself.
+// The actions that were set before this handler, the latest last. A handler that was installed after ours may pass on
+// to ours what it does not want. Ours then asks the action before that handler, not that handler itself.
 using Chain = std::vector<Former*>;
 
 std::mutex armMutex;
 std::atomic<const Chain*> formers{nullptr};
 
-// The call of the handler that is under way in this thread. A former action may call it again, with what it was called
-// with itself: that is the next level, deeper in the stack. A former action that jumps out of the handler leaves it
-// here, and the kernel may put the next signal in the same place. In the thread's static block, because a handler may
-// not allocate it.
+// The handler's call that is under way in this thread. A former action may call the handler again with the same
+// arguments: that is the next level, deeper in the stack. A former action that jumps out of the handler leaves this as
+// it is, and the kernel may put the next signal in the same place. It is in the thread's static block, because a
+// handler may not allocate it.
 struct Call {
     const siginfo_t* info = nullptr;
     uintptr_t frame = 0;
@@ -47,13 +48,13 @@ bool isSame(const struct sigaction& one, const struct sigaction& other) {
     return one.sa_handler == other.sa_handler && one.sa_flags == other.sa_flags;
 }
 
-// An access that comes again when the handler returns. All else has been sent.
+// True for a fault: its access is made again when the handler returns. All other signals were sent.
 bool comesAgain(const siginfo_t& info) {
     return info.si_code > 0 && info.si_code != BUS_MCEERR_AO;
 }
 
-// A memory error that nobody has met yet (BUS_MCEERR_AO) is told to a process that has asked for it (PR_MCE_KILL): the
-// access, if there ever is one, will be a fault.
+// A process that has asked for it (PR_MCE_KILL) is told of a memory error that nobody has met yet (BUS_MCEERR_AO).
+// There is nothing to do: an access to that place, if there ever is one, will be a fault.
 bool serve(const siginfo_t& info) {
     const bool isFault = info.si_code == BUS_ADRERR || info.si_code == BUS_OBJERR || info.si_code == BUS_MCEERR_AR;
     if (!isFault && info.si_code != BUS_MCEERR_AO) return false;
@@ -66,14 +67,15 @@ bool serve(const siginfo_t& info) {
     return isServed;
 }
 
-// What the kernel does where nobody has a handler. A fault comes again by itself, and ends the process with its cause;
-// what was sent has to be sent again.
+// Does what the kernel does where nobody has a handler. A fault happens again by itself and ends the process with its
+// cause. A signal that was sent has to be sent again.
 void doDefault(int signal, siginfo_t* info) {
     struct sigaction action = {};
     action.sa_handler = SIG_DFL;
     sigaction(signal, &action, nullptr);
     if (comesAgain(*info)) return;
-    // As it came, if the kernel lets a process send such a one to itself; it is blocked until the handler returns.
+    // It is sent with what it came with, if the kernel lets a process send that to itself. It is blocked until the
+    // handler returns.
     if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal, info) != 0) raise(signal);
 }
 
@@ -89,7 +91,7 @@ void passOn(int signal, siginfo_t* info, void* context) {
     if (isIgnored || action.sa_handler == SIG_DFL || (isOnce && former.isSpent.exchange(true))) {
         return doDefault(signal, info);
     }
-    // With those signals blocked that would be if the kernel had called it.
+    // Blocks the signals that the kernel would block if it had called the action.
     sigset_t mask = static_cast<ucontext_t*>(context)->uc_sigmask;
     for (int other = 1; other < NSIG; other++) {
         if (sigismember(&action.sa_mask, other) == 1) sigaddset(&mask, other);
@@ -118,8 +120,8 @@ bool isOurs(const struct sigaction& action) {
     return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == onSignal;
 }
 
-// Those of the former actions that can still be asked where `found` does not want a signal. Whoever is there by default
-// asks nobody; one that was there before has been put back, and knows nothing of those after it.
+// The former actions that can still be asked when `found` does not want a signal. The default action asks nobody. An
+// action that was there before has been put back, and knows nothing of those that came after it.
 Chain chainBefore(const Chain* formerly, const struct sigaction& found) {
     if (formerly == nullptr || found.sa_handler == SIG_DFL || found.sa_handler == SIG_IGN) return {};
     const auto same = std::find_if(formerly->begin(), formerly->end(),
@@ -127,8 +129,8 @@ Chain chainBefore(const Chain* formerly, const struct sigaction& found) {
     return Chain(formerly->begin(), same);
 }
 
-// What foreign signals go to from now on. A handler may be looking at what they went to until now: it is never freed.
-// The same actions come and go, so that there is seldom a new one.
+// Sets what foreign signals go to from now on. A handler may still be looking at the former list, so a list is never
+// freed. The same actions come and go, so a new list is seldom needed.
 void keep(const struct sigaction& found) {
     static std::vector<const Chain*>& known = *new std::vector<const Chain*>();
     const Chain before = chainBefore(formers.load(), found);
@@ -173,12 +175,12 @@ void arm() {
     keep(found);
     struct sigaction action = {};
     action.sa_sigaction = onSignal;
-    // While it replaces a page, no other handler of this thread gets to run.
+    // No other handler of this thread runs while this one replaces a page.
     sigfillset(&action.sa_mask);
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
     struct sigaction replaced;
     sigaction(SIGBUS, &action, &replaced);
-    // Somebody else may have been at it.
+    // Somebody else may have set a handler between the two calls.
     if (!isOurs(replaced) && !isSame(replaced, found)) keep(replaced);
 }
 

@@ -1,21 +1,21 @@
-// The process's SIGBUS handler. A fault in a range that is watched (watched.h) becomes memory of zeros, private to this
-// process, and the access goes on; every other signal goes to the handler that was there before, or does what it would
-// have done without this one.
+// The process's SIGBUS handler. A fault in a range that is watched (watched.h) maps memory of zeros there, private to
+// this process, and the access goes on. Every other signal goes to the handler that was there before, or does what it
+// would have done without this one.
 //
-// Others set handlers, too: `process.on('SIGBUS')` puts libuv's in place of this one, and its removal the default
-// action. Whoever notices (the guard's own thread, which looks twice a second, and lib/guard.ts at once) calls arm()
-// again: what is there by then is what foreign signals go to.
+// Others set handlers, too: `process.on('SIGBUS')` puts libuv's in place of this one, and removing it sets the default
+// action. Two notice that: the guard's own thread, which looks twice a second, and lib/guard.ts, at once. They call
+// arm() again. From then on foreign signals go to what arm() found there.
 #pragma once
 
 #include <semaphore.h>
 
 namespace daxkind::guard {
 
-// Installs the handler, if it is not there. May be called from any thread, at any time.
+// Installs the handler, if it is not there. Any thread may call this at any time.
 void arm();
-// Whether it is there.
+// Whether the handler is installed.
 bool isArmed();
-// Posted after each fault that has been served.
+// A semaphore that is posted after each fault that was served.
 sem_t& served();
 
 }  // namespace daxkind::guard

@@ -17,7 +17,7 @@ namespace daxkind::guard {
 
 namespace {
 
-// How long a handler that others have installed may stay in place of ours.
+// How long a handler that others have installed may stay in place of this one.
 constexpr long kLookNs = 500'000'000;
 
 void dropGone(std::vector<std::weak_ptr<Watch::Listener>>* listeners) {
@@ -27,11 +27,11 @@ void dropGone(std::vector<std::weak_ptr<Watch::Listener>>* listeners) {
 
 }  // namespace
 
-// Tells the listeners; a thread of its own, because a listener takes locks that others may hold for a while.
+// Tells the listeners. It has a thread of its own, because a listener takes locks that others may hold for a while.
 class Reports {
   public:
     static Reports& all() {
-        // Never destroyed: the thread is there until the process ends.
+        // It is never destroyed, because its thread runs until the process ends.
         static Reports* const only = new Reports();
         return *only;
     }
@@ -54,7 +54,7 @@ class Reports {
         } catch (const std::bad_alloc&) {
             return -ENOMEM;
         }
-        // It waits for as long as there is nothing to watch.
+        // The thread sleeps while there is nothing to watch.
         if (watches_.size() == 1) sem_post(&served());
         return 0;
     }
@@ -70,7 +70,7 @@ class Reports {
     };
 
     void run();
-    // Waits until something is lost. False if it is time to look after the handler.
+    // Waits until something is lost. False if it is time to check the handler.
     bool isWoken();
     void tell();
 
@@ -83,7 +83,7 @@ void Reports::run() {
     pthread_setname_np(pthread_self(), "sigbus-guard");
     for (;;) {
         if (isWoken()) {
-            // Of many faults, one look is enough.
+            // One look is enough for many faults.
             while (sem_trywait(&served()) == 0) continue;
             tell();
         } else {
@@ -113,7 +113,7 @@ void Reports::tell() {
         for (Watch* const watch : watches_) {
             const std::lock_guard<std::mutex> listening(watch->mutex_);
             dropGone(&watch->listeners_);
-            // Without anybody to tell it stays news.
+            // If there is nobody to tell, it stays news.
             if (watch->listeners_.empty()) continue;
             const std::vector<Part> parts = watch->range_->takeNews();
             if (parts.empty()) continue;
@@ -152,7 +152,7 @@ void Watch::listen(const std::shared_ptr<Listener>& listener) {
         dropGone(&listeners_);
         listeners_.push_back(listener);
     }
-    // It may be the first to hear of what has been lost before.
+    // This listener may be the first, and has to hear of what was lost before.
     if (range_ != nullptr && range_->hasNews()) sem_post(&served());
 }
 

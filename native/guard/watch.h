@@ -1,9 +1,9 @@
-// The guard: what is mapped from a file or a device can lose pages at any time. A bad block of the medium, a file that
-// somebody has truncated, a file system without room for a hole, a device that has been unbound: an access is SIGBUS,
-// and the end of the process. Where a range is watched it is not: the page becomes one of zeros, private to the
-// process, and whoever wants to know is told. Docs: docs/decisions/guard.md.
+// The guard. Memory that is mapped from a file or a device can lose pages at any time: the medium has a bad block,
+// somebody truncates the file, the file system has no room for a hole, a device is unbound. An access is SIGBUS then,
+// and ends the process. In a watched range it does not: a page of zeros, private to the process, takes the place of the
+// lost one, and the listeners are told. Docs: docs/decisions/guard.md.
 //
-// It costs nothing as long as nothing is lost.
+// The guard costs nothing as long as nothing is lost.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,11 @@
 
 namespace daxkind::guard {
 
-// A range of addresses that is watched. Every call may come from any thread, but begin() and end() from one.
+// A range of addresses that is watched. Any thread may call any function at any time, except begin() and end(): only
+// one thread calls those.
 class Watch {
   public:
-    // Is told what has been lost, by the guard's thread.
+    // The guard's thread calls it with what has been lost.
     using Listener = std::function<void(const std::vector<Part>&)>;
 
     Watch() = default;
@@ -27,12 +28,13 @@ class Watch {
     Watch& operator=(const Watch&) = delete;
     ~Watch() { end(); }
 
-    // 0, or -errno: -EAGAIN if there can be no thread, -ENOMEM if there are too many ranges, or no memory.
-    // `failedCall`: pthread_create or malloc. `granule`: see watched.h.
+    // 0, or -errno: -EAGAIN if no thread can be made, -ENOMEM if there are too many ranges or no memory. `failedCall`
+    // is pthread_create or malloc. `granule`: see watched.h.
     int begin(void* base, uint64_t length, uint64_t granule, const char** failedCall = nullptr);
-    // While the addresses are still nobody else's. No call of a listener begins afterwards.
+    // Must be called before anybody else can get the addresses. No call of a listener begins afterwards.
     void end();
-    // More than one may listen. One who is destroyed hears nothing more, but a call may be under way.
+    // More than one may listen. A listener that is destroyed hears nothing more, but a call of it may still be under
+    // way.
     void listen(const std::shared_ptr<Listener>& listener);
 
     bool hasLost(uint64_t offset, uint64_t length) const;
@@ -48,7 +50,7 @@ class Watch {
     std::vector<std::weak_ptr<Listener>> listeners_;
 };
 
-// Whether something is lost of the bytes there, wherever they are.
+// Whether a byte of that memory is lost. The address may be anywhere.
 bool isLost(const void* address, uint64_t length);
 
 }  // namespace daxkind::guard

@@ -18,17 +18,17 @@ constexpr uint32_t kBlockSize = 256;
 constexpr uint32_t kBlocks = 1024;
 
 std::atomic<uint64_t> lostEverywhere{0};
-// Lost places with others between them that are not: each takes two mappings more.
+// Lost places that are separated by places that are not lost. Each takes two mappings more.
 std::atomic<uint64_t> piecesEverywhere{0};
 
-// Ranges never move and are never freed, so that a handler can look at them at any time. A block of them is made when
-// the ones before are in use.
+// Ranges never move and are never freed, so that a handler can look at them at any time. A new block of ranges is made
+// when all ranges of the blocks before are in use.
 struct Table {
     std::atomic<Watched*> blocks[kBlocks] = {};
     std::atomic<uint32_t> made{0};
     // How many mappings the process may have.
     uint64_t mostMappings = 65530;
-    // For what is below, and whoever adds or removes a range.
+    // Held to use what is below, and to add or remove a range.
     std::mutex mutex;
     std::vector<Watched*> unused;
 
@@ -43,10 +43,11 @@ Table& table() {
     return *only;
 }
 
-// Made before there is a handler.
+// The table is made before there is a handler.
 Table* const theTable = &table();
 
-// Half of what the process may have are the guard's, at most: a process that can map nothing more is at its end.
+// At most half of the mappings that the process may have are the guard's. A process that cannot map anything any more
+// is at its end.
 uint64_t mostPieces() {
     return theTable->mostMappings / 4;
 }
@@ -89,8 +90,8 @@ void Watched::close() {
     newsTo_ = 0;
 }
 
-// Whoever has entered finds the same range until it leaves: close() waits for it, and nobody opens another one before
-// that. So both ends are looked at once more.
+// A thread that has entered finds the same range until it leaves, because close() waits for it and nobody opens another
+// range before that. So enter() looks at both ends once more after it has counted itself.
 bool Watched::enter(uintptr_t address) {
     if (address < from_.load(std::memory_order_relaxed) || address >= to_.load(std::memory_order_relaxed)) return false;
     users_.fetch_add(1);
@@ -146,8 +147,8 @@ void Watched::countPieces(int more) {
 bool Watched::mapZeros(uint64_t first, uint64_t last) {
     const uintptr_t at = from_ + first * granule_;
     const uint64_t length = std::min<uint64_t>((last - first + 1) * granule_, to_ - at);
-    // A call that the kernel refuses leaves the place as it was (mm/mmap.c: the limits are looked at first), but under
-    // strict overcommit before 6.12, where nothing is there afterwards.
+    // If the kernel refuses the call, the place is as it was (mm/mmap.c looks at the limits first). The exception is
+    // strict overcommit before 6.12: nothing is there afterwards.
     const int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     return mmap(reinterpret_cast<void*>(at), length, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 }
@@ -253,7 +254,7 @@ Watched* addWatched(void* base, uint64_t length, uint64_t granule) {
         const uint32_t made = all.made;
         if (made == kBlocks * kBlockSize) return nullptr;
         try {
-            // Room for all that there are: removeWatched may not throw.
+            // Reserves room for all ranges that there are, because removeWatched may not throw.
             all.unused.reserve(made + 1);
             if (made % kBlockSize == 0) all.blocks[made / kBlockSize] = new Watched[kBlockSize];
         } catch (const std::bad_alloc&) {
