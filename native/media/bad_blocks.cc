@@ -16,7 +16,7 @@ namespace daxkind::media {
 namespace {
 
 constexpr uint64_t kSector = 512;
-// Volumes of volumes of volumes.
+// A volume can be made of volumes, and those of volumes again. This is how deep we look.
 constexpr int kMostLevels = 8;
 
 bool readText(const std::string& path, std::string* text) {
@@ -185,7 +185,8 @@ BadBlocks BadBlocks::ofBlockDevice(uint32_t major, uint32_t minor, const std::st
     level++;
     uint64_t start;
     uint64_t size;
-    // First: some kernels give every disk the file, volumes too, and it says nothing there.
+    // The device mapper is asked first, because some kernels give every disk the badblocks file, volumes too, and a
+    // volume's says nothing.
     if (exists(directory + "/dm/name")) {
         std::vector<syscalls::DeviceMapperTarget> targets;
         if (syscalls::readDeviceMapperTable(major, minor, &targets) != 0) {
@@ -228,7 +229,7 @@ BadBlocks BadBlocks::ofBlockDevice(uint32_t major, uint32_t minor, const std::st
 BadBlocks BadBlocks::ofDaxDevice(uint32_t major, uint32_t minor, const std::string& sys) {
     BadBlocks device;
     const std::string directory = realPath(sys + "/dev/char/" + numbers(major, minor));
-    // The nvdimm region that it is in, if it is in one: Soft Reserved memory has no list.
+    // The nvdimm region that the device is in, if there is one. Soft Reserved memory has no list.
     std::string region = directory;
     while (!region.empty() && !exists(region + "/mappings")) region = parentOf(region);
     if (region.empty() || !exists(region + "/badblocks")) return device;

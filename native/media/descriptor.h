@@ -1,4 +1,4 @@
-// Files that are opened without waiting, memory that direct I/O takes, and reads that are whole.
+// Opens files without waiting, allocates memory for direct I/O, and reads whole ranges.
 #pragma once
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@ namespace daxkind::media {
 
 using syscalls::Descriptor;
 
-// Opens a file; never blocks on a FIFO that has come in its place. -errno if it cannot be.
+// Opens a file. It never blocks on a FIFO that has taken the file's place. -errno if it fails.
 inline int openAt(const char* path, int flags, Descriptor* opened, mode_t mode = 0) {
     int fd;
     do fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode);
@@ -34,7 +34,7 @@ inline AlignedBytes alignedBytes(size_t size, size_t alignment = 4096) {
     return AlignedBytes(static_cast<unsigned char*>(memory), &std::free);
 }
 
-// Bytes read, fewer than `length` only at the file's end, or -errno.
+// The number of bytes read, or -errno. It is less than `length` only at the file's end.
 inline int64_t readAt(int fd, void* to, uint64_t length, uint64_t offset) {
     uint64_t done = 0;
     while (done < length) {
@@ -48,7 +48,7 @@ inline int64_t readAt(int fd, void* to, uint64_t length, uint64_t offset) {
     return static_cast<int64_t>(done);
 }
 
-// One pwrite, which is what clears a bad block; -EFAULT if it wrote only a part.
+// One pwrite, because only a whole write clears a bad block. -EFAULT if it wrote only a part.
 inline int writeOnce(int fd, const void* from, uint64_t length, uint64_t offset) {
     ssize_t written;
     do written = pwrite(fd, from, length, static_cast<off_t>(offset));

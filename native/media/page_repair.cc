@@ -21,7 +21,7 @@ constexpr uint64_t kSector = 512;
 constexpr uint64_t kNowhere = UINT64_MAX;
 constexpr std::chrono::milliseconds kStep{4};
 
-// What a write says that the medium does not take: EFAULT of DAX, EIO of the block layer.
+// True if a write failed because the medium does not take it: EFAULT of DAX, EIO of the block layer.
 bool isOfMedium(int error) {
     return error == -EFAULT || error == -EIO;
 }
@@ -85,7 +85,7 @@ int PageRepair::begin(const char** failedCall) {
     return isSame ? -EINVAL : 0;
 }
 
-// Where the unit is on the device, if that is bad now, or kNowhere; and the bits of its extent.
+// The unit's place on the device if it is bad now, or kNowhere; and the flags of its extent.
 uint64_t PageRepair::placeOf(uint64_t from, uint32_t* flags) const {
     const uint64_t to = from + request_.unit;
     const std::vector<Range> bad = device_.read();
@@ -104,7 +104,7 @@ uint64_t PageRepair::placeOf(uint64_t from, uint32_t* flags) const {
     return kNowhere;
 }
 
-// Puts what is to be in [from, from + length) where `to` is: from the backup, or zeros if that was said.
+// Fills `to` with the new content of [from, from + length): from the backup, or zeros if the caller allowed that.
 bool PageRepair::fill(unsigned char* to, uint64_t from, uint64_t length, PageResult* result) {
     const uint64_t needed = size_ - from < length ? size_ - from : length;
     std::memset(to, 0, length);
@@ -124,17 +124,17 @@ bool PageRepair::fill(unsigned char* to, uint64_t from, uint64_t length, PageRes
     return true;
 }
 
-// Puts together what is to be written; false if nothing is.
+// Puts together what is to be written. False if nothing is to be written.
 bool PageRepair::readOrFill(uint64_t from, PageResult* result) {
     unsigned char* const content = content_.get();
     if (request_.isDevice) {
-        // By the block layer the other sectors of the page still read.
+        // The block layer can still read the other sectors of the page.
         bool isBad = false;
         for (uint64_t at = 0; at < request_.unit; at += kSector) {
             const int64_t got = readAt(fd_.get(), content + at, kSector, from + at);
             if (got == static_cast<int64_t>(kSector)) continue;
             if (got == -EINVAL && at == 0) {
-                // Sectors of this device are longer.
+                // The device's sectors are longer.
                 const int64_t whole = readAt(fd_.get(), content, request_.unit, from);
                 if (whole == static_cast<int64_t>(request_.unit)) return false;
                 return fill(content, from, request_.unit, result);
@@ -150,11 +150,11 @@ bool PageRepair::readOrFill(uint64_t from, PageResult* result) {
         }
         return isBad;
     }
-    // Where there is a page cache, it may have the page still.
+    // The page cache, if there is one, may still have the page.
     posix_fadvise(fd_.get(), static_cast<off_t>(from), static_cast<off_t>(request_.unit), POSIX_FADV_DONTNEED);
     const int64_t got = readAt(fd_.get(), content, request_.unit, from);
     if (got >= 0) {
-        // What nobody has written reads as zeros, whatever the medium says.
+        // A page that nobody has written reads as zeros, whatever the state of the medium is.
         if (result->outcome != PageOutcome::kUnwritten) return false;
         std::memset(content, 0, request_.unit);
         return true;
@@ -173,7 +173,7 @@ bool PageRepair::write(uint64_t from, PageResult* result) {
     const int fd = fd_.get();
     int error = writeOnce(fd, content_.get(), request_.unit, from);
     const char* call = "pwrite";
-    // Only a whole page clears the last one, too: the file is longer for a moment.
+    // Only a write of the whole page clears the last one, so the file is longer for a moment.
     struct stat status;
     const bool isLonger = error == 0 && to > size_ && fstat(fd, &status) == 0;
     if (isLonger && static_cast<uint64_t>(status.st_size) == to) {
@@ -199,7 +199,8 @@ bool PageRepair::write(uint64_t from, PageResult* result) {
     return false;
 }
 
-// Gives the unit other blocks. What it had is clean by now, or others have it still: nobody gets a bad block by it.
+// Gives the unit other blocks. Nobody gets a bad block by this: the old block is clean by now, or other files still
+// have it.
 bool PageRepair::reallocate(uint64_t from, PageResult* result) {
     const int fd = fd_.get();
     const char* call = "fallocate";
@@ -213,7 +214,7 @@ bool PageRepair::reallocate(uint64_t from, PageResult* result) {
     if (error == 0) error = syscalls::allocate(fd, from, request_.unit, true);
     if (error != 0) {
         *result = {from, request_.unit, PageOutcome::kFailed, 0, false, error, call};
-        // The content is in hand: it goes back where there is room.
+        // The content is in memory. It is written back where there is room.
         writeOnce(fd, content_.get(), std::min(request_.unit, size_ - from), from);
         return false;
     }
@@ -241,8 +242,9 @@ PageResult PageRepair::repair(uint64_t from) {
     }
     if (before != PageOutcome::kUnwritten) result.outcome = PageOutcome::kRewritten;
     if ((flags & FIEMAP_EXTENT_SHARED) != 0) {
-        // XFS copies from a shared block when it is written, so every write is EIO here. The others that have it keep
-        // it out of free space; the last of them finds it its own, and clears it.
+        // XFS copies a shared block when somebody writes to it. It would have to read the bad block, so every write is
+        // EIO here. The other files that have the block keep it out of free space. The last of them has it alone, and
+        // its repair clears it.
         reallocate(from, &result);
         return result;
     }

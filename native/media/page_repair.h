@@ -1,7 +1,7 @@
-// Repairs pages of a file, or of a block device, that are on bad blocks: writes each anew as a whole, which is what
-// clears a bad block where the medium can be cleared (DAX_RECOVERY_WRITE, since Linux 5.19; a partial write never
-// does). What can be read is never written, and nothing is punched or given up before the medium has shown that it can
-// be cleared.
+// Repairs the pages of a file or a block device that are on bad blocks. It writes each page as a whole, because that is
+// what clears a bad block where the medium can be cleared (DAX_RECOVERY_WRITE, since Linux 5.19). A partial write never
+// clears one. A page that can be read is never written. Nothing is punched or given up before the medium has shown that
+// it can be cleared.
 #pragma once
 
 #include <sys/types.h>
@@ -18,26 +18,26 @@
 namespace daxkind::media {
 
 enum class PageOutcome {
-    // It can be read, or its block is not listed any more: left alone.
+    // It can be read, or its block is not listed any more. It is left alone.
     kHealthy,
-    // Written anew, and it reads as it was written.
+    // It was written, and reads as it was written.
     kRewritten,
-    // The same of a page that nobody had written yet: it was zeros, and is.
+    // The same for a page that nobody had written before: it was zeros, and still is.
     kUnwritten,
-    // The medium does not take the write (EFAULT, EIO), or does not read back.
+    // The medium does not take the write (EFAULT, EIO), or the page cannot be read back.
     kUncleared,
-    // The write, or what it needs, failed otherwise.
+    // The write failed for another reason, or something that it needs failed.
     kFailed,
-    // Behind the file's end: no data, left alone.
+    // It is beyond the file's end and holds no data. It is left alone.
     kBeyondEnd,
-    // There is neither a backup, nor leave to write zeros.
+    // There is no backup, and the caller did not allow zeros.
     kRefused,
 };
 
-// As JavaScript knows it (lib/native.ts, PageOutcome).
+// The outcome's name in JavaScript (lib/native.ts, PageOutcome).
 const char* nameOf(PageOutcome outcome);
 
-// What was done with pages beside one another. Bytes.
+// What was done with consecutive pages. Offsets and lengths are bytes.
 struct PageResult {
     uint64_t from;
     uint64_t length;
@@ -46,24 +46,24 @@ struct PageResult {
     uint64_t lost;
     // Whether the pages are on other blocks than before.
     bool isMoved;
-    // Of kUncleared and kFailed: a negative errno and the call.
+    // For kUncleared and kFailed: a negative errno, and the call that gave it.
     int error;
     const char* call;
 };
 
 struct PageRepairRequest {
-    // Of the file, without a link at its end, or of the device node.
+    // The path of the file, which must not be a symbolic link, or of the device node.
     std::string path;
     bool isDevice;
-    // In bytes of it, whole multiples of `unit`.
+    // In bytes of the file or device. Each is a whole multiple of `unit`.
     std::vector<Range> parts;
-    // The file system's block, or a page of the device.
+    // The file system's block size, or a page of the device.
     uint64_t unit;
-    // A file with the same bytes at the same offsets; empty: none.
+    // A file with the same bytes at the same offsets. Empty if there is none.
     std::string backup;
-    // Write zeros where there is no backup.
+    // Whether to write zeros where there is no backup.
     bool zeros;
-    // Then punch a hole and allocate blocks anew, so that the data move.
+    // Whether to punch a hole and allocate blocks anew afterwards, so that the data move.
     bool reallocates;
     // Where sysfs is.
     std::string sys;
@@ -73,12 +73,13 @@ class PageRepair {
   public:
     explicit PageRepair(PageRepairRequest request);
 
-    // Apart from this, because JavaScript holds it for as long as it likes, and the descriptors are to be closed at
+    // A separate object, because JavaScript keeps it for as long as it likes, while the descriptors are to be closed at
     // once.
     const std::shared_ptr<JobControl> control = std::make_shared<JobControl>();
     std::vector<PageResult> results;
 
-    // Some milliseconds of it: kMore, 0, or -errno of what keeps it from all pages, with the call.
+    // Does some milliseconds of the work. Gives kMore, 0 when all is done, or -errno if no page can be repaired, with
+    // the call.
     int step(const char** failedCall);
 
   private:
@@ -97,7 +98,7 @@ class PageRepair {
     Descriptor fd_;
     Descriptor backup_;
     BadBlocks device_;
-    // Of the file; of a device, without bound.
+    // The file's size. For a device it is unlimited.
     uint64_t size_ = 0;
     AlignedBytes content_;
     AlignedBytes check_;

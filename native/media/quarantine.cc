@@ -58,14 +58,14 @@ int Quarantine::begin(const char** failedCall) {
     if (const int error = syscalls::statxDescriptor(fd_.get(), &status_); error != 0) return error;
     *failedCall = "open";
     if (!S_ISREG(status_.mode)) return -EINVAL;
-    // The other names would stay with the bad file.
+    // If the file had other names, they would stay with the bad file.
     *failedCall = "rename";
     if (status_.links > 1) return -EMLINK;
     *failedCall = "open";
     if (!request_.backup.empty()) {
         if (const int error = openAt(request_.backup.c_str(), O_RDONLY, &backup_); error != 0) return error;
     }
-    // The data that there are; holes stay holes.
+    // Only data are copied, so that holes stay holes.
     std::vector<syscalls::Extent> extents;
     *failedCall = "ioctl";
     if (const int error = syscalls::readAllExtents(fd_.get(), 0, UINT64_MAX, &extents); error != 0) return error;
@@ -89,7 +89,7 @@ int Quarantine::begin(const char** failedCall) {
 
 int Quarantine::copyProperties(const char** failedCall) {
     const int to = copy_.get();
-    // Before there are data: on DAX a file with data does not change its state.
+    // This comes before the data, because on DAX a file with data does not change its state.
     syscalls::Fsxattr attributes;
     if (syscalls::getFsxattr(fd_.get(), &attributes) == 0) {
         const uint32_t flag = attributes.flags & FS_XFLAG_DAX;
@@ -99,7 +99,7 @@ int Quarantine::copyProperties(const char** failedCall) {
     if (fchown(to, status_.uid, status_.gid) != 0) return -errno;
     *failedCall = "fchmod";
     if (fchmod(to, status_.mode & 07777) != 0) return -errno;
-    // Access lists, labels and what users have put there.
+    // Copies access lists, labels and what users have put there.
     *failedCall = "fsetxattr";
     char names[4096];
     const ssize_t length = flistxattr(fd_.get(), names, sizeof names);
@@ -111,7 +111,7 @@ int Quarantine::copyProperties(const char** failedCall) {
     return 0;
 }
 
-// Gives the copy its blocks, and looks whether they are good before a byte is written to them.
+// Gives the copy its blocks, and checks that they are good before a byte is written to them.
 int Quarantine::allocate(const char** failedCall) {
     const int to = copy_.get();
     *failedCall = "fallocate";
@@ -182,7 +182,7 @@ int Quarantine::finish(const char** failedCall) {
     if (fsync(to) != 0) return -errno;
     *failedCall = "rename";
     if (!isAsBefore()) return -ESTALE;
-    // Either file always has the name: there is no moment without it.
+    // The exchange leaves no moment at which no file has the name.
     if (syscall(SYS_renameat2, AT_FDCWD, request_.path.c_str(), AT_FDCWD, request_.keptAs.c_str(), RENAME_EXCHANGE) !=
         0)
         return -errno;

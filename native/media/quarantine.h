@@ -1,7 +1,6 @@
-// What remains to be done for a file on a medium that cannot be cleared: its good pages are copied to a new file, which
-// takes its name, and the file itself is kept under another one, so that nobody gets its bad blocks. Nothing is
-// punched, truncated or deleted: the next owner of a bad block would be told of it by an error of the whole file
-// system.
+// The last resort for a file on a medium that cannot be cleared. The file's good pages are copied to a new file, which
+// takes its name. The file itself is kept under another name, so that nobody gets its bad blocks. Nothing is punched,
+// truncated or deleted, because the next owner of a bad block would learn of it by an error of the whole file system.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +17,15 @@
 namespace daxkind::media {
 
 struct QuarantineRequest {
-    // Of the file, without a link at its end.
+    // The path of the file, which must not be a symbolic link.
     std::string path;
-    // The name that it has afterwards, in the same directory. Nothing has it now.
+    // The name that the file gets, in the same directory. Nothing may have that name now.
     std::string keptAs;
-    // The file system's block.
+    // The file system's block size.
     uint64_t unit;
-    // A file with the same bytes at the same offsets; empty: none.
+    // A file with the same bytes at the same offsets. Empty if there is none.
     std::string backup;
-    // Zeros in place of what cannot be read, where there is no backup.
+    // Whether to write zeros for what cannot be read, where there is no backup.
     bool zeros;
     // Where sysfs is.
     std::string sys;
@@ -35,17 +34,17 @@ struct QuarantineRequest {
 class Quarantine {
   public:
     explicit Quarantine(QuarantineRequest request);
-    // A copy that was not finished goes.
+    // Removes a copy that is not finished.
     ~Quarantine();
 
-    // Apart from this, because JavaScript holds it for as long as it likes, and the descriptors are to be closed at
+    // A separate object, because JavaScript keeps it for as long as it likes, while the descriptors are to be closed at
     // once.
     const std::shared_ptr<JobControl> control = std::make_shared<JobControl>();
-    // Pages that could not be read, and what the new file has there.
+    // The pages that could not be read, and what the new file has in their place.
     std::vector<PageResult> results;
 
-    // Some milliseconds of it: kMore, 0, or -errno with the call. -ESTALE: the file was changed meanwhile; -EREMOTEIO:
-    // what the file system gave the copy has bad blocks in it.
+    // Does some milliseconds of the work. Gives kMore, 0 when all is done, or -errno with the call. -ESTALE: somebody
+    // changed the file in the meantime. -EREMOTEIO: the blocks that the file system gave to the copy are bad, too.
     int step(const char** failedCall);
 
   private:
@@ -66,7 +65,7 @@ class Quarantine {
     Descriptor backup_;
     syscalls::FileStatus status_ = {};
     AlignedBytes bytes_;
-    // What the file has data in.
+    // The ranges in which the file has data.
     std::vector<Range> data_;
     size_t part_ = 0;
     uint64_t at_ = 0;

@@ -36,7 +36,7 @@ void TreeScan::visit(const std::string& path, int fd, const syscalls::FileStatus
     std::vector<syscalls::Extent> extents;
     if (const int error = syscalls::readAllExtents(fd, 0, UINT64_MAX, &extents); error != 0) {
         const bool isSilence = error == -EOPNOTSUPP || error == -ENOTTY;
-        // Of directories few file systems tell, and they are no loss of data.
+        // Few file systems give the extents of directories, and a directory is no loss of data.
         if (isSilence) isSilent = isSilent || !isDirectory;
         if (!isSilence) fail(path, error, "ioctl");
         return;

@@ -1,5 +1,6 @@
-// Which files of a tree are on bad blocks: a walk that asks each file for its extents (FS_IOC_FIEMAP). There is no
-// other way that works on every file system: FS_IOC_GETFSMAP names no file on ext4, nor on XFS as mkfs makes it.
+// Finds the files of a tree that are on bad blocks. It walks through the tree and asks each file for its extents
+// (FS_IOC_FIEMAP). No other way works on every file system: FS_IOC_GETFSMAP names no file on ext4, nor on XFS as mkfs
+// makes it.
 #pragma once
 
 #include <atomic>
@@ -15,41 +16,41 @@
 namespace daxkind::media {
 
 struct ScanControl : syscalls::WalkControl {
-    // Files and directories on bad blocks.
+    // How many files and directories on bad blocks were found.
     std::atomic<double> found{0};
 };
 
 // A file or directory on bad blocks.
 struct ScanHit {
-    // From the top on, as bytes; empty for the top itself.
+    // The path below the top, as bytes. Empty for the top itself.
     std::string path;
     bool isDirectory;
     uint64_t inode;
     uint32_t links;
-    // Bytes.
+    // In bytes.
     uint64_t size;
     std::vector<Placed> parts;
 };
 
-// Follows no symbolic link but one at the top, and stays on the top's mount. A file with several names is told once, by
-// the first that is come by.
+// Follows no symbolic link, except one at the top, and stays on the top's mount. A file with several names is reported
+// once, by the name that the walk meets first.
 class TreeScan final : private syscalls::TreeVisitor {
   public:
-    // `bad` is in bytes of the device that the file system is on, and normalized; `unit` is the file system's block.
+    // `bad` is normalized, in bytes of the device that the file system is on. `unit` is the file system's block size.
     TreeScan(std::string top, std::vector<Range> bad, uint64_t unit);
 
-    // Apart from this, because JavaScript holds it for as long as it likes, and the descriptors are to be closed at
+    // A separate object, because JavaScript keeps it for as long as it likes, while the descriptors are to be closed at
     // once.
     const std::shared_ptr<ScanControl> control = std::make_shared<ScanControl>();
     std::vector<ScanHit> hits;
-    // What could not be looked at.
+    // What could not be examined.
     std::vector<syscalls::WalkFailure> failures;
-    // Whether there are files of which the file system does not tell where they are; and files on XFS's realtime
-    // device, which is another one.
+    // Whether there are files whose place the file system does not tell, and whether there are files on XFS's realtime
+    // device, which is another device.
     bool isSilent = false;
     bool hasRealtime = false;
 
-    // As syscalls::TreeWalk.
+    // See syscalls::TreeWalk.
     int step(const char** failedCall) { return walk_.step(failedCall); }
 
   private:
