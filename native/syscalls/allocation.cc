@@ -23,12 +23,12 @@ namespace {
 
 constexpr uint64_t kLargestOffset = std::numeric_limits<off_t>::max();
 
-// How often a call that waits for pinned pages lets go of the file, and looks again. A call that is interrupted before
-// it gets anywhere would never end: each time it gets longer.
+// How long a call waits for pinned pages before it lets go of the file and tries again. Each wait is longer than the
+// last, because a call that is interrupted before it makes any progress would never end.
 constexpr uint32_t kFirstLookMs = 20;
 constexpr uint32_t kLongestLookMs = 80;
 
-// `tries` 0: until it ends.
+// With `tries` 0 it tries until the call ends.
 int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries) {
     sigset_t others;
     sigfillset(&others);
@@ -41,7 +41,8 @@ int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries
             const Interrupter interrupter(lookMs);
             result = fallocate(fd, mode, offset, length) == 0 ? 0 : -errno;
         }
-        // The next in the queue for the file's lock gets it at once only if nobody is running who wants it, too.
+        // Another thread that waits for the file's lock gets it only if no running thread wants it, too. So this thread
+        // sleeps.
         if (result == -EINTR && tries == 0) usleep(1000 * lookMs);
         lookMs = std::min(2 * lookMs, kLongestLookMs);
     }
@@ -50,7 +51,7 @@ int fallocateWhilePinned(int fd, int mode, off_t offset, off_t length, int tries
 
 int fallocateRange(int fd, int mode, uint64_t offset, uint64_t length) {
     if (offset > kLargestOffset || length > kLargestOffset - offset) return -EFBIG;
-    // tmpfs gives up and undoes everything when a signal is pending: with a profiler's signal each millisecond a long
+    // tmpfs gives up and undoes everything when a signal is pending. With a profiler's signal each millisecond, a long
     // call would never end, however often it starts again.
     const BlockedSignals blocked;
     int result;
@@ -59,7 +60,7 @@ int fallocateRange(int fd, int mode, uint64_t offset, uint64_t length) {
     return result;
 }
 
-// Punches what no extent of `before` has out of [from, to).
+// Punches holes into the parts of [from, to) that no extent of `before` covers.
 void punchBetween(int fd, uint64_t from, uint64_t to, const std::vector<Extent>& before) {
     for (const Extent& old : before) {
         if (old.logical >= to) break;
@@ -80,7 +81,8 @@ int allocateOrNothing(int fd, uint64_t offset, uint64_t length) {
     const bool isKnown = readAllExtents(fd, 0, UINT64_MAX, &before) == 0;
     const int error = allocate(fd, offset, length, true);
     if (error == 0 || error == -EOPNOTSUPP || error == -EBADF || !isKnown) return error;
-    // What somebody has written into the range since then is his. Written back, it is told from what is only allocated.
+    // What somebody has written into the range meanwhile must stay. Once it is written back, its extents differ from
+    // those that are only allocated.
     fdatasync(fd);
     std::vector<Extent> now;
     if (readAllExtents(fd, 0, UINT64_MAX, &now) != 0) return error;

@@ -5,16 +5,16 @@
 
 namespace daxkind::syscalls {
 
-// While it lives, this thread gets no signal of the set; at its end what was blocked before is.
+// While it lives, this thread gets no signal of the set. Its end restores the mask that was there before.
 class BlockedSignals {
   public:
-    // All that can be blocked.
+    // Blocks all signals that can be blocked.
     BlockedSignals() {
         sigset_t all;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before_);
     }
-    // These and no others.
+    // Blocks these signals and no others.
     explicit BlockedSignals(const sigset_t& blocked) { pthread_sigmask(SIG_SETMASK, &blocked, &before_); }
     BlockedSignals(const BlockedSignals&) = delete;
     BlockedSignals& operator=(const BlockedSignals&) = delete;

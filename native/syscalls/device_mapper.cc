@@ -19,16 +19,16 @@ namespace {
 constexpr size_t kFirstSize = 16 * kKiB;
 constexpr size_t kLargestSize = 16 * kMiB;
 
-// One ioctl with a buffer of that size. 0, -ENOSPC if the table does not fit, or another negative errno.
+// Makes one ioctl with a buffer of that size. 0, -ENOSPC if the table does not fit, or another negative errno.
 int ask(int fd, uint32_t major, uint32_t minor, std::vector<uint64_t>* memory) {
     const size_t size = memory->size() * sizeof(uint64_t);
     auto* const head = reinterpret_cast<struct dm_ioctl*>(memory->data());
     std::memset(head, 0, sizeof *head);
-    // 4.0.0: the kernel asks for its own major version, and takes any lower minor one.
+    // 4.0.0: the kernel wants its own major version, and takes any lower minor version.
     head->version[0] = DM_VERSION_MAJOR;
     head->data_size = static_cast<uint32_t>(size);
     head->data_start = sizeof *head;
-    // The kernel packs a device's numbers as the first stat did (new_encode_dev).
+    // The kernel packs a device's numbers as the first version of stat did (new_encode_dev).
     head->dev = (minor & 0xff) | (major << 8) | (uint64_t{minor & ~0xffu} << 12);
     head->flags = DM_STATUS_TABLE_FLAG;
     if (ioctl(fd, DM_TABLE_STATUS, head) != 0) return -errno;
@@ -57,7 +57,7 @@ int readDeviceMapperTable(uint32_t major, uint32_t minor, std::vector<DeviceMapp
         std::memcpy(&spec, bytes + at, sizeof spec);
         spec.target_type[DM_MAX_TYPE_NAME - 1] = '\0';
         out->push_back({spec.sector_start, spec.length, spec.target_type, bytes + at + sizeof spec});
-        // From the start of the data, for this command.
+        // For this command, the offset counts from the start of the data.
         at = head.data_start + spec.next;
     }
     return 0;

@@ -14,7 +14,7 @@ namespace daxkind::syscalls {
 
 namespace {
 
-// What one call brings: 56 bytes each, on the stack.
+// How many extents one call brings. Each takes 56 bytes of the stack.
 constexpr size_t kExtentsPerCall = 64;
 // The kernel's struct ends in an array without a length.
 constexpr size_t kRequestSize = sizeof(struct fiemap) + kExtentsPerCall * sizeof(struct fiemap_extent);

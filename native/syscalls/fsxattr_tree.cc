@@ -16,7 +16,7 @@ namespace daxkind::syscalls {
 
 namespace {
 
-// Whether a failure at the top says nothing about what is below it.
+// Whether a failure at the top says nothing about the files below it.
 bool isAboutOneFile(const TreeFailure& failure) {
     constexpr uint32_t kExcluding = FS_ENCRYPT_FL | FS_JOURNAL_DATA_FL | FS_VERITY_FL | FS_INLINE_DATA_FL;
     return failure.error == -EPERM || (failure.error == -EOPNOTSUPP && (failure.inodeFlags & kExcluding) != 0);

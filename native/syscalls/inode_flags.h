@@ -1,5 +1,5 @@
-// FS_IOC_GETFLAGS, FS_IOC_SETFLAGS: a file's older flags, the ones of lsattr(1). Some that exclude DAX are to be seen
-// only here: data inside the inode, a journal for data.
+// FS_IOC_GETFLAGS, FS_IOC_SETFLAGS: a file's older flags, the ones of lsattr(1). Some flags that exclude DAX can be
+// seen only here: data inside the inode, a journal for data.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace daxkind::syscalls {
 // where the file system has no such flags.
 int getInodeFlags(int fd, uint32_t* out);
 
-// Sets all of them. Returns 0, or a negative errno of ioctl: -EOPNOTSUPP where the file system lacks one of them.
+// Sets all flags at once. Returns 0, or a negative errno of ioctl: -EOPNOTSUPP where the file system lacks one of them.
 int setInodeFlags(int fd, uint32_t flags);
 
 }  // namespace daxkind::syscalls

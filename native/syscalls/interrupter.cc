@@ -9,14 +9,14 @@ namespace daxkind::syscalls {
 
 namespace {
 
-// 0 if all are taken.
+// Takes a real-time signal. 0 if all are taken.
 int takeSignal() {
     for (int signal = SIGRTMAX; signal >= SIGRTMIN; signal -= 1) {
         struct sigaction before = {};
         if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) continue;
         struct sigaction ours = {};
         ours.sa_handler = [](int) {};
-        // Without SA_RESTART, or the call would go on waiting.
+        // There is no SA_RESTART, because with it the call would go on waiting.
         ours.sa_flags = SA_ONSTACK;
         if (sigaction(signal, &ours, nullptr) == 0) return signal;
     }
@@ -30,7 +30,8 @@ int ourSignal() {
 
 }  // namespace
 
-// By syscall(2): glibc before 2.34 has these calls in a library of their own, and numbers timers by pointers.
+// The timer's calls are made by syscall(2): glibc before 2.34 has them in a library of their own, and numbers timers by
+// pointers.
 Interrupter::Interrupter(uint32_t intervalMs) {
     if (ourSignal() == 0) return;
     struct sigevent event = {};

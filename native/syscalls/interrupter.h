@@ -1,7 +1,7 @@
-// Has a system call of this thread come back with EINTR after some time. Some waits of the kernel end only when a
-// signal comes: to punch a hole into a file on DAX, and on XFS to allocate in it, waits until nobody has a page of it
-// pinned, keeps all others from the file's blocks meanwhile, and in Linux 6.1 sleeps on when the pin of an O_DIRECT
-// transfer ends.
+// Makes a system call of this thread return EINTR after some time. Some waits of the kernel end only when a signal
+// comes. Punching a hole into a file on DAX waits until nobody has a page of the file pinned. So does allocating in one
+// on XFS. Meanwhile the call keeps everybody from the file's blocks, and in Linux 6.1 it sleeps on when the pin of an
+// O_DIRECT transfer ends.
 #pragma once
 
 #include <csignal>
@@ -9,9 +9,9 @@
 
 namespace daxkind::syscalls {
 
-// While it is alive, this thread gets a signal every `intervalMs` milliseconds, whose handler does nothing. It is a
-// real-time signal that nobody had a handler for when the first Interrupter was made. Where there is none, or no timer
-// is to be had, nothing is interrupted.
+// While it is alive, this thread gets a signal every `intervalMs` milliseconds, and the signal's handler does nothing.
+// The signal is a real-time signal that nobody had a handler for when the first Interrupter was made. If there is no
+// such signal, or no timer can be made, nothing is interrupted.
 class Interrupter {
   public:
     explicit Interrupter(uint32_t intervalMs);

@@ -1,6 +1,5 @@
 // The kernel's constants, from its own headers. A prebuilt binary is made on an old distribution and runs on any newer
-// kernel, so what the oldest supported headers lack is filled in here, and only here, from the same files of a later
-// kernel.
+// kernel. What the oldest supported headers lack is added here and nowhere else, from the same files of a later kernel.
 #pragma once
 
 #include <linux/fs.h>
@@ -33,7 +32,7 @@
 #define FS_XFLAG_HASATTR 0x80000000
 #endif
 
-// linux/fs.h: 4.5 to 5.8, 5.4 (the bit for verity; ext4 and f2fs have had those of the others for longer).
+// linux/fs.h: 4.5 to 5.8, 5.4 (the bit for verity; ext4 and f2fs have used those of the others for longer).
 #ifndef FS_ENCRYPT_FL
 #define FS_ENCRYPT_FL 0x00000800
 #endif

@@ -1,5 +1,5 @@
-// An array in DRAM whose pages exist only once they are touched: the heap reserves metadata for its whole capacity at
-// create and pays for what it uses. Zero-filled; never moves; not thread-safe.
+// An array in DRAM whose pages exist only once they are touched. The heap reserves metadata for its whole capacity when
+// it is made, and pays only for what it uses. The array starts as zeros and never moves. It is not thread-safe.
 #pragma once
 
 #include <sys/mman.h>
@@ -19,19 +19,19 @@ class LazyArray {
 
     bool isOpen() const { return data_ != nullptr; }
 
-    // Reserves room for `count` elements. 0 or -errno (ENOMEM).
+    // Reserves room for `count` elements. 0, or -errno (ENOMEM).
     int reserve(size_t count) {
         bytes_ = (count == 0 ? 1 : count) * sizeof(T);
         void* const at =
             mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED) return -errno;
-        // A transparent huge page would make 2 MiB of DRAM out of the first touch.
+        // Without this the first touch could take a transparent huge page, 2 MiB of DRAM.
         madvise(at, bytes_, MADV_NOHUGEPAGE);
         data_ = static_cast<T*>(at);
         return 0;
     }
 
-    // Gives it all back.
+    // Gives all of it back.
     void close() {
         if (data_ != nullptr) munmap(data_, bytes_);
         data_ = nullptr;

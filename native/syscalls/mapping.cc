@@ -14,12 +14,12 @@ namespace {
 
 constexpr int kAnonymousFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-// How often mapFileAligned looks for an aligned place. Each look but the first takes a few microseconds, and is in
-// vain only if another thread maps something into that very place between two system calls.
+// How often mapFileAligned looks for an aligned place. Each look after the first takes a few microseconds. It fails
+// only if another thread maps something into that very place between two system calls.
 constexpr int kAlignedAttempts = 64;
 
-// Finds an address that is free now, with `length` bytes behind it, and as far from a multiple of `alignment` as
-// `offset` is. Another thread may take it at any moment.
+// Finds a free range of `length` bytes whose address is as far from a multiple of `alignment` as `offset` is. Another
+// thread may take it at any moment.
 int findFree(uint64_t offset, size_t length, size_t alignment, void** out) {
     if (length > SIZE_MAX - alignment) return -ENOMEM;
     const size_t total = length + alignment;
@@ -33,9 +33,10 @@ int findFree(uint64_t offset, size_t length, size_t alignment, void** out) {
 // Maps at an address that is as far from a multiple of `alignment` as `offset` is.
 template <typename Map>
 int mapAligned(uint64_t offset, size_t length, void* hint, size_t alignment, void** out, Map map) {
-    // Never MAP_FIXED over a reservation: where the file system refuses (ext4 refuses MAP_SYNC without DAX), the kernel
-    // has already removed the reservation, and what is there a moment later is another thread's. Nor mremap onto one:
-    // that can fail after the removal, too. So the kernel is only asked for a place, and what it gives is looked at.
+    // There is no MAP_FIXED over a reservation. Where the file system refuses (ext4 refuses MAP_SYNC without DAX), the
+    // kernel has already removed the reservation, and another thread may map something there a moment later. mremap
+    // onto a reservation can fail after the removal, too. So the code only asks the kernel for a place, and looks at
+    // what it gets.
     for (int attempt = 0; attempt < kAlignedAttempts; attempt += 1) {
         void* mapped = nullptr;
         int result = map(hint, &mapped);
@@ -52,7 +53,7 @@ int mapAligned(uint64_t offset, size_t length, void* hint, size_t alignment, voi
     return -EAGAIN;
 }
 
-// The documented way to ask whether the kernel knows an advice: an empty range gives 0 or EINVAL (madvise(2),
+// Whether the kernel knows the advice. This is the documented way to ask: an empty range gives 0 or EINVAL (madvise(2),
 // "EINVAL").
 bool knowsPopulateWrite() {
     static const bool known = madvise(nullptr, 0, MADV_POPULATE_WRITE) == 0;
@@ -76,7 +77,7 @@ int mapFile(int fd, uint64_t offset, size_t length, const MapOptions& options, v
 }
 
 int tryMapSync(int fd) {
-    // mmap counts as an access; only the owner may ask that it does not, and then it is for the kernel to refuse.
+    // mmap counts as an access. Only the owner may ask that it does not count. The kernel refuses that to others.
     if (const int flags = fcntl(fd, F_GETFL); flags >= 0) fcntl(fd, F_SETFL, flags | O_NOATIME);
     MapOptions options;
     options.writable = false;
@@ -99,15 +100,15 @@ int mapAnonymousAligned(size_t length, void* hint, size_t alignment, void** out)
 }
 
 int replaceWithAnonymous(void* address, size_t length) {
-    // Under strict overcommit the kernel can refuse writable memory, and before 6.12 it did so after it had removed
-    // what was at the address. So the memory is made somewhere else, and moved, which is one step for whoever looks.
+    // Under strict overcommit the kernel can refuse writable memory. Before 6.12 it did so after it had removed what
+    // was at the address. So the memory is mapped somewhere else and then moved, which is one step for other threads.
     void* const zeros = mmap(nullptr, length, PROT_READ | PROT_WRITE, kAnonymousFlags, -1, 0);
     if (zeros != MAP_FAILED) {
         if (mremap(zeros, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, address) != MAP_FAILED) return 0;
         munmap(zeros, length);
     }
-    // No room for two, in the address space or in the number of mappings. Memory that cannot be written is not counted,
-    // so that all the reasons to refuse it are looked at before anything is removed.
+    // There is no room for two mappings, in the address space or in their number. Memory that cannot be written is not
+    // counted. So the kernel looks at all reasons to refuse it before it removes anything.
     if (mmap(address, length, PROT_READ, kAnonymousFlags | MAP_FIXED, -1, 0) == MAP_FAILED) return -errno;
     mprotect(address, length, PROT_READ | PROT_WRITE);
     return 0;

@@ -10,22 +10,22 @@ namespace daxkind::syscalls {
 
 namespace {
 
-// MPOL_PREFERRED_MANY, which Linux 5.15 brought and older headers lack (include/uapi/linux/mempolicy.h).
+// MPOL_PREFERRED_MANY (include/uapi/linux/mempolicy.h): Linux 5.15 brought it, and older headers lack it.
 constexpr int kPreferredMany = 5;
 
 constexpr size_t kBitsPerWord = 8 * sizeof(unsigned long);
 
 int mbindRange(void* address, size_t length, int mode, const unsigned long* mask) {
-    // One more than there are bits: the kernel takes one off.
+    // One more than the number of bits, because the kernel subtracts one.
     constexpr unsigned long kBits = kMostNodes + 1;
-    // A node that goes away is not replaced by another, and is itself again when it comes back.
+    // If a node goes away, no other one replaces it, and the policy names it again when it comes back.
     return syscall(SYS_mbind, address, length, mode | MPOL_F_STATIC_NODES, mask, kBits, 0) == 0 ? 0 : -errno;
 }
 
 }  // namespace
 
 int bindRange(void* address, size_t length, NumaPolicy policy, const std::vector<int>& nodes) {
-    // A word more than the nodes need: the kernel looks at the bit behind them.
+    // A word more than the nodes need, because the kernel looks at the bit after them.
     unsigned long mask[kMostNodes / kBitsPerWord + 1] = {};
     const auto set = [&mask](int node) {
         mask[static_cast<size_t>(node) / kBitsPerWord] |= 1ul << static_cast<size_t>(node) % kBitsPerWord;

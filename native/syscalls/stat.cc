@@ -1,4 +1,4 @@
-// stat: see stat.h. Apart from statx.cc, because sys/stat.h cannot stand beside linux/stat.h with every C library.
+// stat: see stat.h. It is not in statx.cc, because sys/stat.h cannot stand beside linux/stat.h with every C library.
 #include "syscalls/stat.h"
 
 #include <fcntl.h>

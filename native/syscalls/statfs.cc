@@ -15,7 +15,7 @@ namespace {
 int take(int result, const struct statfs& raw, FileSystemStatus* out) {
     if (result != 0) return -errno;
     FileSystemStatus status = {};
-    // The type is a signed word whose upper half means nothing: magic numbers have 32 bits.
+    // The type is a signed word whose upper half means nothing, because magic numbers have 32 bits.
     status.type = static_cast<uint32_t>(raw.f_type);
     status.blockSize = static_cast<uint64_t>(raw.f_frsize != 0 ? raw.f_frsize : raw.f_bsize);
     status.blocks = raw.f_blocks;

@@ -1,4 +1,4 @@
-// statfs and fstatfs: which file system it is, and how much room it has.
+// statfs and fstatfs: which file system a file is on, and how much room the file system has.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ struct FileSystemStatus {
     uint64_t blockSize;
     uint64_t blocks;
     uint64_t blocksFree;
-    // What is left for an ordinary user.
+    // What an ordinary user can still take.
     uint64_t blocksAvailable;
     uint64_t files;
     uint64_t filesFree;
@@ -26,8 +26,8 @@ int statfsDescriptor(int fd, FileSystemStatus* out);
 // statfs. Returns 0 or a negative errno.
 int statfsPath(const char* path, FileSystemStatus* out);
 
-// The smallest part of a file that can be mapped by itself: a page, on hugetlbfs one of its huge pages. A page, too,
-// where fstatfs is refused.
+// The smallest part of a file that can be mapped separately: a page, or on hugetlbfs one of its huge pages. It is a
+// page, too, where fstatfs is refused.
 uint64_t mappingGranule(int fd);
 
 }  // namespace daxkind::syscalls

@@ -1,5 +1,6 @@
-// statx: see statx.h. The call is made directly: glibc's wrapper would answer for kernels without it by a plain stat
-// and not say so, and musl has none before 1.2.3; and linux/stat.h is newer than either's copy of the structure.
+// statx: see statx.h. The code makes the system call directly. glibc's wrapper calls plain stat on kernels without
+// statx and does not say so, musl has no wrapper before 1.2.3, and linux/stat.h is newer than the copy of the structure
+// in either.
 #include "syscalls/statx.h"
 
 #include <fcntl.h>
@@ -25,8 +26,8 @@ Timestamp timestamp(const struct statx_timestamp& from) {
     return {from.tv_sec, from.tv_nsec};
 }
 
-// Whether it is the call that is refused, whatever the path: a kernel before 4.11 does not have it, and a sandbox
-// answers in one of these ways. They are those at which libuv asks stat instead.
+// Whether the call itself is refused, for any path. A kernel before 4.11 does not have it, and a sandbox answers with
+// one of these errors. At the same errors libuv asks stat instead.
 bool isRefusal(int error) {
     return error == ENOSYS || error == EPERM || error == EINVAL || error == EOPNOTSUPP;
 }
@@ -34,7 +35,7 @@ bool isRefusal(int error) {
 }  // namespace
 
 std::optional<bool> FileStatus::dax() const {
-    // Linux 5.10 sets the attribute and does not yet list it in the mask.
+    // Linux 5.10 sets the attribute, but does not list it in the mask yet.
     if ((attributes & STATX_ATTR_DAX) != 0) return true;
     if ((attributesMask & STATX_ATTR_DAX) != 0) return false;
     return std::nullopt;

@@ -1,10 +1,10 @@
-// The constants of statx, from linux/stat.h, and what older headers lack of them (see kernel.h). Apart from kernel.h,
-// because linux/stat.h cannot stand beside sys/stat.h with every C library.
+// The constants of statx, from linux/stat.h, and those that older headers lack (see kernel.h). They are not in
+// kernel.h, because linux/stat.h cannot stand beside sys/stat.h with every C library.
 #pragma once
 
 #include <linux/stat.h>
 
-// Whether this header's struct statx has the fields: 5.8, 6.1.
+// Whether this header's struct statx has the two fields, which came with 5.8 and 6.1.
 #ifdef STATX_MNT_ID
 #define DAXKIND_STATX_HAS_MOUNT_ID
 #else

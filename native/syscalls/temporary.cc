@@ -14,10 +14,11 @@ namespace {
 
 constexpr mode_t kOwnerOnly = 0600;
 
-// A file system without tmpfile support answers EOPNOTSUPP. A kernel before 3.11 does not know the flag, sees its
-// O_DIRECTORY part and answers EISDIR. A sandbox that knows of no such flag answers EPERM, ENOSYS or EINVAL; if it is
-// the directory that forbids it (EPERM of an immutable one), it forbids a file with a name, too. Every other error
-// (ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC…) is about the directory, and stands.
+// Whether nameless files are what is missing. A file system without tmpfile support answers EOPNOTSUPP. A kernel before
+// 3.11 does not know the flag, sees its O_DIRECTORY part and answers EISDIR. A sandbox that does not know the flag
+// answers EPERM, ENOSYS or EINVAL. If the directory itself forbids it (EPERM of an immutable one), it forbids a file
+// with a name, too. Every other error (ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC…) is about the directory, and is
+// returned.
 bool lacksTemporaryFiles(int error) {
     return error == EOPNOTSUPP || error == EISDIR || error == EPERM || error == ENOSYS || error == EINVAL;
 }

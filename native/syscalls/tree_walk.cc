@@ -1,9 +1,9 @@
 // A walk through a tree of files: see tree_walk.h.
 //
-// The files of a directory are visited while it is read, its subdirectories are kept for afterwards. So a directory
-// that is not being read needs its descriptor only to open the next subdirectory, and the descriptors of all but the
-// deepest directories can be closed; on the way back up one is opened again by "..", and if the directory below was
-// moved elsewhere, by the names from the top. Either way device and inode must be those it had.
+// The files of a directory are visited while it is read, and its subdirectories are kept for later. So a directory that
+// is not being read needs its descriptor only to open the next subdirectory, and the walk can close the descriptors of
+// all but the deepest directories. On the way back up, it opens a directory again by "..". If the directory below was
+// moved elsewhere, it goes by the names from the top. In both cases device and inode must be the same as before.
 #include "syscalls/tree_walk.h"
 
 #include <dirent.h>
@@ -28,12 +28,12 @@ namespace daxkind::syscalls {
 
 namespace {
 
-// Directories whose descriptors are held at once, besides the top's.
+// How many directories have an open descriptor at once, besides the top.
 constexpr size_t kMostOpen = 32;
 // What one getdents64 brings: some hundred names, few enough for one step.
 constexpr size_t kEntriesSize = 16 * kKiB;
 
-// linux_dirent64, which no header has. The name is behind it.
+// linux_dirent64, which no header declares. The name follows it.
 struct EntryHead {
     uint64_t inode;
     int64_t offset;
@@ -42,7 +42,7 @@ struct EntryHead {
 };
 constexpr size_t kEntryName = offsetof(EntryHead, type) + 1;
 
-// Never blocks on a FIFO that has come in a file's place, and follows no link.
+// Never blocks on a FIFO that has taken a file's place, and follows no link.
 int openEntry(int directory, const char* name, int flags = 0) {
     int fd;
     do fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | flags);
@@ -62,15 +62,15 @@ struct Identity {
     }
 };
 
-// A directory on the way from the top to the one that is being worked on.
+// A directory on the way from the top to the directory that the walk is in.
 struct Level {
     Descriptor fd;
     Identity identity;
-    // Where the path of the walk ends when it is here.
+    // Where the path of the walk ends when the walk is in this directory.
     size_t pathLength;
-    // Whether it may have entries that were not read yet. Until then nothing below it is entered.
+    // Whether it may have entries that were not read yet. While it has, the walk enters nothing below it.
     bool isReading;
-    // Its subdirectories that were not entered yet, the next one last.
+    // The subdirectories that were not entered yet, the next one last.
     std::vector<std::string> pending;
 };
 
@@ -100,11 +100,11 @@ class TreeWalk::State {
     const bool followsTop_;
     bool hasBegun_ = false;
     FileStatus topStatus_ = {};
-    // Of the deepest level, or of what is being visited in it; relative to the top.
+    // The path of the deepest level, or of the entry that is being visited in it. Relative to the top.
     std::string path_;
-    // From the top, whose descriptor is always open, to the deepest.
+    // All levels from the top, whose descriptor is always open, to the deepest.
     std::vector<Level> levels_;
-    // The levels from here on are open, those between the top and here are closed.
+    // The levels from this one on are open. Those between the top and this one are closed.
     size_t firstOpen_ = 1;
     alignas(EntryHead) unsigned char entries_[kEntriesSize];
 };
@@ -114,8 +114,8 @@ bool TreeWalk::State::isOnMount(const FileStatus& status) const {
     return status.deviceMajor == topStatus_.deviceMajor && status.deviceMinor == topStatus_.deviceMinor;
 }
 
-// Opens an entry of the deepest level and visits it; enters it if it is a directory. While the level is being read
-// that has to wait: an entry that was a file a moment ago can be a directory now.
+// Opens an entry of the deepest level and visits it; enters it if it is a directory. While the level is being read, the
+// entering has to wait, because an entry that was a file a moment ago can be a directory now.
 void TreeWalk::State::visit(const char* name, bool isReading) {
     const size_t length = path_.size();
     if (length != 0) path_ += '/';
@@ -123,7 +123,7 @@ void TreeWalk::State::visit(const char* name, bool isReading) {
     Descriptor fd(openEntry(levels_.back().fd.get(), name));
     FileStatus status;
     if (!fd.isOpen()) {
-        // What is gone, or is a symbolic link, a socket or a device by now, is none of ours.
+        // An entry that is gone, or has become a symbolic link, a socket or a device, does not concern the walk.
         if (errno != ENOENT && errno != ELOOP && errno != ENXIO && errno != ENODEV) fail(-errno, "open");
     } else if (const int error = statxDescriptor(fd.get(), &status); error != 0) {
         fail(error, "statx");
@@ -137,14 +137,14 @@ void TreeWalk::State::visit(const char* name, bool isReading) {
     path_.resize(length);
 }
 
-// Makes a directory the deepest level, at `path_`, and visits it; what is in it comes next.
+// Makes a directory the deepest level, at `path_`, and visits it. Its entries come next.
 void TreeWalk::State::enter(Descriptor fd, const FileStatus& status) {
     visitor_.visit(path_, fd.get(), status);
     levels_.push_back({std::move(fd), Identity(status), path_.size(), true, {}});
     if (levels_.size() > firstOpen_ + kMostOpen) levels_[firstOpen_++].fd.reset();
 }
 
-// Reads the next entries of the deepest level: visits those that are files, and keeps the names of subdirectories.
+// Reads the next entries of the deepest level. Visits the files, and keeps the names of the subdirectories.
 void TreeWalk::State::read() {
     const long length = syscall(SYS_getdents64, levels_.back().fd.get(), entries_, sizeof entries_);
     if (length < 0) fail(-errno, "getdents64");
@@ -165,11 +165,11 @@ void TreeWalk::State::readEntry(const char* name, unsigned char type) {
         type = static_cast<unsigned char>(IFTODT(status.st_mode));
     }
     if (type == DT_DIR) levels_.back().pending.emplace_back(name);
-    // Nothing else is opened: to open a device can do things.
+    // Nothing else is opened, because opening a device can do things.
     if (type == DT_REG) visit(name, true);
 }
 
-// Goes back up one level, and opens it again if it was closed.
+// Goes back up one level, and opens that level again if it was closed.
 void TreeWalk::State::leave() {
     const Level left = std::move(levels_.back());
     levels_.pop_back();
@@ -189,7 +189,7 @@ void TreeWalk::State::leave() {
     }
 }
 
-// Opens the deepest level by the way it was found on. -ENOENT if that leads elsewhere now.
+// Opens the deepest level by the names that led to it. -ENOENT if they lead elsewhere now.
 int TreeWalk::State::reopenByNames(Level& level) {
     Descriptor fd;
     for (size_t depth = 1; depth < levels_.size(); ++depth) {

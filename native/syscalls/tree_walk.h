@@ -1,4 +1,4 @@
-// A walk through a tree of files, in steps. Names are bytes here, whatever they mean in an encoding.
+// A walk through a tree of files, in steps. Names are bytes, whatever they mean in an encoding.
 #pragma once
 
 #include <atomic>
@@ -10,14 +10,14 @@ namespace daxkind::syscalls {
 
 struct FileStatus;
 
-// What a walk and a watcher on another thread tell each other; JavaScript sees the struct as a Float64Array.
+// What a walk and a watcher on another thread tell each other. JavaScript sees the struct as a Float64Array.
 struct WalkControl {
-    // Not looked at by the walk; whoever makes its steps ends it.
+    // The walk itself does not look at it. Whoever makes the steps ends the walk.
     std::atomic<double> isAborted{0};
     std::atomic<double> files{0};
     std::atomic<double> directories{0};
 
-    // Only the thread that makes the steps counts.
+    // Only the thread that makes the steps may count.
     static void count(std::atomic<double>& what) {
         what.store(what.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     }
@@ -25,20 +25,20 @@ struct WalkControl {
 
 // Something below the top that a walk could not deal with.
 struct WalkFailure {
-    // From the top on; empty for the top itself.
+    // The path below the top. Empty for the top itself.
     std::string path;
-    // Negative errno, and the call that gave it.
+    // The negative errno, and the call that gave it.
     int error;
     const char* call;
 };
 
-// What a walk finds. Paths are from the top on.
+// Receives what a walk finds. Paths are relative to the top.
 class TreeVisitor {
   public:
     virtual ~TreeVisitor() = default;
     // The top itself, open for reading. A negative errno, with the call in `*failedCall`, ends the walk.
     virtual int visitTop(int fd, const FileStatus& status, const char** failedCall) = 0;
-    // A regular file or a directory below the top, open for reading; a directory comes before its entries.
+    // A regular file or a directory below the top, open for reading. A directory comes before its entries.
     virtual void visit(const std::string& path, int fd, const FileStatus& status) = 0;
     // Something below the top that cannot be opened or read: a negative errno, and the call that gave it.
     virtual void fail(const std::string& path, int error, const char* call) = 0;
@@ -46,9 +46,9 @@ class TreeVisitor {
 
 // Goes through a file or directory, and if `recursive`, through all files and directories below it.
 //
-// Follows no symbolic link but, with `followsTop`, one at the top; opens nothing but files and directories, and stays
-// on the mount of the top. What vanishes during the walk is no failure. Holds a bounded number of descriptors, however
-// deep the tree is.
+// It follows no symbolic link, except one at the top with `followsTop`. It opens only files and directories, and stays
+// on the mount of the top. A file that vanishes during the walk is not a failure. It holds a bounded number of
+// descriptors, however deep the tree is.
 class TreeWalk {
   public:
     // The visitor must outlive the walk.
@@ -56,7 +56,7 @@ class TreeWalk {
     ~TreeWalk();
 
     // Goes on for some hundred files. 1 if there is more to do, 0 when all is done. A negative errno, with the call in
-    // `*failedCall`, if the top cannot be opened, or by visitTop. No more steps are made then.
+    // `*failedCall`, if the top cannot be opened or visitTop fails. No more steps may be made then.
     int step(const char** failedCall);
 
   private:
