@@ -1,4 +1,5 @@
-// What this processor can do to bring a store out of its caches, found at run time: one binary serves every processor.
+// What this processor can do to bring a store out of its caches. It is found at run time, so that one binary serves
+// every processor.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +8,9 @@ namespace daxkind::persist {
 
 // The instructions that write a cache line back to memory, from the worst to the best of each architecture.
 enum class FlushInstruction {
-    // None usable: only msync persists.
+    // There is no usable instruction: only msync makes data persistent.
     kNone,
-    // x86: writes back, evicts, and waits for the one before it.
+    // x86: writes back, evicts, and waits for the clflush before it.
     kClflush,
     // x86: writes back and evicts, unordered until the next fence.
     kClflushopt,
@@ -24,16 +25,16 @@ enum class FlushInstruction {
 // How many values FlushInstruction has.
 constexpr size_t kFlushInstructions = 6;
 
-// The name of the instruction as the architecture's manual spells it, in lower case ("clwb", "dc cvap"); "none".
+// The name of the instruction as the architecture's manual spells it, in lower case ("clwb", "dc cvap"), or "none".
 const char* nameOf(FlushInstruction instruction);
 
 // Whether this processor has the instruction. kNone is always there.
 bool hasInstruction(FlushInstruction instruction);
 
-// The best instruction this processor has. Decided once.
+// The best instruction that this processor has. It is decided once.
 FlushInstruction bestFlushInstruction();
 
-// Bytes that one flush instruction writes back, at least; the stride of a flush.
+// How many bytes one flush instruction writes back at least. This is the stride of a flush.
 size_t cacheLineSize();
 
 }  // namespace daxkind::persist

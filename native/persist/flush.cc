@@ -1,6 +1,6 @@
-// Flush and drain: see flush.h. Written as inline assembly, so that the file needs no -m flag that would let the
-// compiler use the same extensions elsewhere. clflushopt and clwb are spelled by their encodings (clflush and xsaveopt
-// with a 66 prefix, Intel SDM volume 2), which assemblers too old to know them accept.
+// Flush and drain: see flush.h. They are inline assembly, so that the file needs no -m flag that would let the compiler
+// use the same extensions elsewhere. clflushopt and clwb are written as their encodings (clflush and xsaveopt with a 66
+// prefix, Intel SDM volume 2), which also assemblers accept that are too old to know the names.
 #include "persist/flush.h"
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace {
 template <typename WriteBack>
 void forEachLine(const void* address, size_t length, WriteBack writeBack) {
     if (length == 0) return;
-    // The instructions below name one byte of the line; the compiler must have made the stores to the others, too.
+    // The instructions below name one byte of the line. The compiler must have made the stores to the other bytes, too.
     asm volatile("" ::: "memory");
     const uintptr_t line = cacheLineSize();
     const auto begin = reinterpret_cast<uintptr_t>(address);
