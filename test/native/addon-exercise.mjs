@@ -1,6 +1,6 @@
-// Uses the whole addon for some seconds, rightly and wrongly, in several threads: for a build of it that looks at every
-// access (scripts/native-test.mjs). `node --expose-gc addon-exercise.mjs DIRECTORY [SECONDS] [SEED]`. What it prints
-// last is the number of calls; a failure is the sanitizer's, or an assertion here.
+// Uses the whole addon for some seconds, rightly and wrongly, in several threads. It is for a build of the addon that
+// checks every access (scripts/native-test.mjs). `node --expose-gc addon-exercise.mjs DIRECTORY [SECONDS] [SEED]`. It
+// prints the number of calls at the end. A failure is the sanitizer's, or an assertion here.
 
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const codes = new Set([
 	'ERR_OUT_OF_RANGE',
 ]);
 
-/** Calls something that may go wrong, by one of the documented errors. */
+/** Calls something that may fail with one of the documented errors. */
 function may(body) {
 	try {
 		return body();
@@ -36,7 +36,7 @@ function may(body) {
 	}
 }
 
-/** Random operations on a kind, some of them mistakes. Gives back everything, but for what it has sent. */
+/** Makes random operations on a kind, some of them mistakes. Gives back everything except what it has sent. */
 async function useKind(kind, random, calls, send) {
 	const player = new Player({ kind, random, send, phase: newPhase(random), largest: MiB, nextId: random.next() });
 	for (let i = 0; i < calls; i++) operate(player, player.bytes < kind.capacity / 4);
@@ -48,7 +48,10 @@ function giveBack(player) {
 	while (player.held.length > 0) release(player, player.held.at(-1));
 }
 
-/** In a worker: joins the kind, uses it, takes and frees what the main thread hands over, and closes, or is terminated. */
+/**
+ * Runs in a worker: joins the kind, uses it, takes and frees what the main thread hands over, and closes, or is
+ * terminated.
+ */
 async function beWorker({ shared, seed }) {
 	const kind = Kind.attach(shared);
 	const random = new Random(seed);
@@ -83,7 +86,7 @@ async function useThreads(directory, random) {
 		await useKind(kind, random, 200, send);
 		await setImmediate();
 	}
-	// One ends by itself, the other in the middle of whatever it does.
+	// One worker ends by itself. The other is terminated in the middle of whatever it does.
 	workers[0].postMessage('end');
 	if (random.chance(0.5)) await ready[1];
 	await workers[1].terminate();
@@ -102,15 +105,14 @@ async function useOneThread(directory, random) {
 	if (random.chance(0.5)) controller.abort();
 	await useKind(kind, random, 200);
 	await Promise.allSettled(jobs);
-	// What is left to the collector.
+	// Waits for what only the garbage collector frees.
 	for (let tries = 0; kind.stats().blocks > 0 && tries < 100; tries++) {
 		globalThis.gc();
 		await setImmediate();
 	}
 	const stale = kind.tryMalloc(1000);
 	const handle = kind.tryMallocRaw(1000);
-	// Closed while a job works on it, sometimes.
-	// Its rejection may come before the close is done.
+	// Sometimes the kind is closed while a job works on it. The job may reject before the close is done.
 	const job = random.chance(0.5) ? kind.prefaultAsync().catch(() => undefined) : undefined;
 	const leaks = await (random.chance(0.5) ? kind.closeAsync() : kind.close());
 	assert.equal(leaks?.blocks ?? 0, Number(stale !== undefined) + Number(handle !== 0));

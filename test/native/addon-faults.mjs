@@ -1,7 +1,7 @@
-// Kinds and mappings through their whole lives, again and again: each time the next system call of one sort that the
-// addon makes fails (preload-faults.c, loaded by LD_PRELOAD). Whatever fails: an error with a code and the system call,
-// or an OutOfMemoryError; never a crash, and nothing is left behind. `node --expose-gc addon-faults.mjs DIRECTORY`; with
-// a device-DAX device behind that, kinds on the device alone.
+// Kinds and mappings through their whole lives, again and again. Each time the next system call of one sort that the
+// addon makes fails (preload-faults.c, loaded by LD_PRELOAD). Whatever fails, there is an error with a code and the
+// system call, or an OutOfMemoryError. There is never a crash, and nothing is left behind. `node --expose-gc
+// addon-faults.mjs DIRECTORY [DEVICE]`. With a device-DAX device, only kinds on the device are tested.
 
 import assert from 'node:assert/strict';
 import {
@@ -25,7 +25,7 @@ const [, , directory, device] = process.argv;
 const mapped = join(directory, 'mapped');
 const { errno } = constants;
 
-// As in preload-faults.c.
+// The numbers are those of preload-faults.c.
 const calls = {
 	fallocate: 1,
 	ftruncate: 2,
@@ -58,13 +58,13 @@ const errors = {
 const orders = openSync(process.env.DAXKIND_FAULTS, 'r+');
 const words = new Int32Array(6);
 
-/** Lets calls fail from now on; null: none. */
+/** Makes calls fail from now on. With null, none fails. */
 function order(fault) {
 	words.fill(0);
 	if (fault) words.set([fault.nth, errno[fault.error], Number(fault.isForGood)], 1);
 	writeSync(orders, words, 0, words.byteLength, 0);
 	if (!fault) return;
-	// The call is the last word to be written: it makes the others count.
+	// The word of the call is written last, because it makes the others count.
 	words[0] = calls[fault.call];
 	writeSync(orders, words, 0, 4, 0);
 }
@@ -75,7 +75,7 @@ function failures() {
 	return words[5];
 }
 
-/** Runs one step of a life; its error, if it has one, must be as the fault explains it. */
+/** Runs one step of a life. If it fails, the fault must explain the error. */
 async function step(fault, body) {
 	try {
 		return await body();
@@ -102,7 +102,7 @@ const isWritten = (block, mark) => block[0] === mark && block[block.length - 1] 
 
 const sizes = [1, 100, 5000, 20_000, 300_000, 3 * MiB];
 
-/** Everything that takes and gives back memory; at the end nothing is held. */
+/** Makes all calls that take and give back memory. At the end nothing is held. */
 async function use(kind, fault) {
 	const held = [];
 	const keep = (block) => block !== undefined && held.push(write(block, held.length));
@@ -114,7 +114,7 @@ async function use(kind, fault) {
 	for (const [i, block] of held.entries()) assert(isWritten(block, i));
 	for (let i = 0; i < held.length; i++) {
 		const longer = await step(fault, () => kind.realloc(held[i], held[i].length * 2));
-		// Without memory the old block stays.
+		// Without memory, the old block stays.
 		if (longer === undefined) assert(isWritten(held[i], i));
 		else held[i] = write(longer, i);
 	}
@@ -135,7 +135,7 @@ const onDevice = {
 	async 'a kind on a device'(fault) {
 		const kind = await step(fault, () => DeviceKind.create(device, { size: 16 * MiB }));
 		if (kind === undefined) return;
-		// Nothing that takes or gives back memory is a system call here.
+		// No call that takes or gives back memory makes a system call here.
 		const block = await step(fault, () => kind.malloc(100_000));
 		if (block !== undefined) kind.free(block);
 		assert.equal(kind.close(), undefined);
@@ -163,14 +163,14 @@ const lives = {
 	},
 	async 'a kind made and prefaulted by another thread'(fault) {
 		const kind = await step(fault, () => PmemKind.createAsync(directory, { maxSize: 16 * MiB, prefault: true }));
-		// Closing waits for no thread that cannot be had.
+		// Closing does not wait for a thread that cannot be made.
 		assert.equal(await kind?.closeAsync(), undefined);
 	},
 	async 'a kind made by another thread, as large as the file system'(fault) {
 		const kind = await step(fault, () => PmemKind.createAsync(directory));
 		if (kind === undefined) return;
 		const block = await step(fault, () => kind.malloc(100));
-		// Closing gives back what is held, too.
+		// Closing also gives back what is held.
 		const leaks = kind.close();
 		assert.equal(leaks?.blocks, block && 1);
 	},
@@ -182,7 +182,7 @@ const lives = {
 			await use(kind, fault);
 			assert.equal(kind.close(), undefined);
 		}
-		// Where it fails, it can be tried again.
+		// If it fails, it can be tried again.
 		await step(fault, () => mapping.unmap());
 		order(null);
 		mapping.unmap();
@@ -199,7 +199,7 @@ if (existsSync('/sys/devices/system/node/node0')) {
 	};
 }
 
-/** What this process has of the directory, besides the orders, and of the device. */
+/** What this process has of the directory, except the orders, and of the device. */
 function traces() {
 	const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
 	const links = readdirSync('/proc/self/fd').map((fd) => {
@@ -214,10 +214,13 @@ function traces() {
 	return [...maps, ...links].filter(isTrace);
 }
 
-/** Bytes of address space. */
+/** The bytes of address space that this process has. */
 const addressSpace = () => Number(/VmSize:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
 
-/** Memory goes when nothing can see it: an ArrayBuffer's finalizers run in a later turn, and free what is garbage then. */
+/**
+ * Memory goes when nothing can see it. The finalizers of an ArrayBuffer run in a later turn and free what is garbage
+ * then.
+ */
 async function collect() {
 	for (let round = 0; round < 3; round++) {
 		globalThis.gc();
@@ -235,7 +238,7 @@ for (const [name, live] of Object.entries(device === undefined ? lives : onDevic
 	const concerned = device === undefined ? Object.keys(errors) : ['open', 'fcntl', 'mmap', 'madvise', 'pthread_create'];
 	for (const [call, codes] of Object.entries(errors).filter(([call]) => concerned.includes(call))) {
 		for (const error of codes) {
-			// A call that is interrupted for good is made for good.
+			// A call that is always interrupted is made again for ever.
 			for (const isForGood of error === 'EINTR' ? [false] : [false, true]) {
 				const before = addressSpace();
 				for (let nth = 1; ; nth++) {

@@ -97,7 +97,7 @@ void Book::resize(const Block& block) {
     const uint64_t user = held_[index].user;
     const uint64_t had = held_[index].block.bytes;
     forget(index);
-    // What it had already may be lost, and is its holder's.
+    // What the block had before may be lost. That is its holder's affair.
     checkPlace(block, 1);
     checkNotLost(block.offset + std::min(had, block.bytes), endOf(block));
     hold(block, user);
@@ -135,7 +135,7 @@ void Book::checkStats(const std::vector<CacheUser*>& users) {
     checkSame("highWater", stats.highWater, highWater_);
     const uint64_t all = region_->capacity() / unit * unit;
     CHECK(hasLost() || stats.lost == 0);
-    // What is lost in a slab is active.
+    // What is lost inside a slab counts as active.
     CHECK(stats.free + stats.active <= all && stats.free + stats.active + stats.lost >= all,
           "of %llu bytes %llu are free, %llu active, %llu lost", (Long)all, (Long)stats.free, (Long)stats.active,
           (Long)stats.lost);
@@ -145,12 +145,12 @@ void Book::checkStats(const std::vector<CacheUser*>& users) {
     if (!region_->isElastic()) {
         checkSame("committed", stats.committed, region_->capacity());
     } else if (fake != nullptr) {
-        // What was not taken back may still be there.
+        // Storage that could not be taken back may still be there.
         CHECK(fake->decommitFailures > 0 ? stats.committed <= fake->committed() : stats.committed == fake->committed(),
               "%llu bytes are committed, and %llu booked", (unsigned long long)fake->committed(),
               (unsigned long long)stats.committed);
     } else {
-        // A file system may count blocks of its own; tmpfs has none.
+        // A file system may count blocks of its own. tmpfs has none.
         CHECK(stats.committed <= static_cast<uint64_t>(region_->resident()));
     }
     CHECK(heap_->isHeld() == !users.empty());

@@ -1,5 +1,5 @@
-// The reference model: which blocks are held, where, and what is written in each. It knows nothing of slabs, bins or
-// chunks; whatever the heap does inside, these facts must hold.
+// The reference model: which blocks are held, where they are, and what is written in each. It knows nothing of slabs,
+// bins or chunks. Whatever the heap does inside, these facts must hold.
 #pragma once
 
 #include <algorithm>
@@ -21,26 +21,26 @@ class Book {
         uint64_t user;            // Who took it.
         uint64_t generation = 0;  // Of its reference; 0: it has none.
         daxkind::ReferenceSort sort = daxkind::ReferenceSort::kShared;
-        bool isRaw = false;  // A raw handle of it is out.
+        bool isRaw = false;  // Somebody holds a raw handle of it.
         Handle handle{};
 
-        // Whether only who took it can reach it.
+        // Whether only the user that took it can reach it.
         bool isPrivate() const { return !isRaw && (generation == 0 || sort == daxkind::ReferenceSort::kGuarded); }
     };
 
     Book(daxkind::Heap* heap, daxkind::Region* region) : heap_(heap), region_(region) {}
 
-    // A block was handed out: checks that it is where a block may be and overlaps no other, and writes into it.
+    // A block was handed out. Checks that it is where a block may be and overlaps no other, and writes into it.
     void take(const Block& block, uint64_t alignment, uint64_t user = 0);
-    // It is about to be given back: checks its content and forgets it.
+    // The block is about to be given back. Checks its content and forgets it.
     void give(uint64_t offset);
-    // It was given back, and its content may be gone.
+    // The block was given back, and its content may be gone.
     void drop(uint64_t offset) { forget(places_.at(offset)); }
-    // It has another length now: checks that the content is the same as far as it goes.
+    // The block has another length now. Checks that the content is the same as far as it goes.
     void resize(const Block& block);
-    // It has a second place, to which its content is copied; the first one is to be given back.
+    // The block has a second place, and its content is copied there. The first place is to be given back.
     void move(uint64_t offset, uint64_t to);
-    // The bytes are lost: no block is handed out there from now on.
+    // The bytes are lost. No block is handed out there from now on.
     void lose(uint64_t from, uint64_t to) { lost_[from] = std::max(lost_[from], to); }
     bool hasLost() const { return !lost_.empty(); }
     void setReference(uint64_t offset, uint64_t generation, daxkind::ReferenceSort sort) {
@@ -52,12 +52,12 @@ class Book {
         held_[places_.at(offset)].isRaw = true;
     }
 
-    // The heap's statistics say exactly what is in this book and in the caches. To be called after each change: it
-    // remembers how much there was.
+    // Checks that the heap's statistics say exactly what is in this book and in the caches. Call it after each change,
+    // because it remembers how much there was.
     void checkStats(const std::vector<CacheUser*>& users);
-    // Everybody's content is as it was written.
+    // Checks that the content of every block is as it was written.
     void checkContents() const;
-    // No two slots share a byte of state, and all of those bytes are in the table.
+    // Checks that no two slots share a byte of state, and that all of those bytes are in the table.
     void checkRawTables() const;
 
     bool isEmpty() const { return held_.empty(); }

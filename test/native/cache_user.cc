@@ -112,9 +112,9 @@ int CacheUser::takeSlot(uint32_t sizeClass, Block* block) {
 
 int CacheUser::takeRun(uint64_t units, uint64_t alignment, Block* block) {
     *block = run(0, units);
-    // JavaScript looks at the capacity before it asks, so that every length in units has 32 bits.
+    // JavaScript compares with the capacity before it asks, so every length in units fits into 32 bits.
     if (units > (capacity_ >> heap_->unitShift()) + 1) return -ENOMEM;
-    // No cache holds a run so long that its code needs more bits.
+    // No cache holds a run that is so long that its code needs more bits.
     const bool isCode = alignment == 1 && hasCode(units);
     if (isCode && pop(codeOfRun(static_cast<uint32_t>(units)), &block->offset)) return 0;
     const bool isFailing = isCode && isKnownToFail(codeOfRun(static_cast<uint32_t>(units)));
@@ -132,7 +132,7 @@ int CacheUser::take(uint64_t size, Block* block) {
 
 int CacheUser::takeAligned(uint64_t size, uint64_t alignment, Block* block) {
     if (alignment <= kQuantum) return take(size, block);
-    // Slabs begin at a unit, so that a class whose size is a multiple of the alignment has aligned slots only.
+    // Slabs begin at a unit. So if the size of a class is a multiple of the alignment, all of its slots are aligned.
     const uint64_t rounded = (size + alignment - 1) / alignment * alignment;
     if (rounded <= kMaxSlabSize && alignment <= 1ull << heap_->unitShift()) {
         for (uint32_t index = classOf(static_cast<uint32_t>(rounded)); index < kSlabClasses; index++) {

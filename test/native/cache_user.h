@@ -1,5 +1,5 @@
-// What lib/kind does to a thread cache, in C++: pops and pushes blocks by the layout of native/heap/thread_cache.h and
-// calls the heap only where JavaScript would. All knowledge of that layout is in here.
+// Does to a thread cache in C++ what lib/kind does: pops and pushes blocks by the layout of native/heap/thread_cache.h,
+// and calls the heap only where JavaScript would. Nothing else in the tests knows that layout.
 #pragma once
 
 #include <cstdint>
@@ -27,15 +27,15 @@ struct Handle {
 
 class CacheUser {
   public:
-    // Leaves the heap at its end, as a thread that ends: what it holds and nobody else can reach is free then.
+    // Its end leaves the heap, as a thread that ends does. What it holds and nobody else can reach is free then.
     CacheUser(daxkind::Heap* heap, uint64_t capacity) : heap_(heap), capacity_(capacity) {}
     CacheUser(const CacheUser&) = delete;
     CacheUser& operator=(const CacheUser&) = delete;
     ~CacheUser();
 
-    // Opens the thread cache and joins the heap: 0 or -errno. To be called first.
+    // Opens the thread cache and joins the heap. 0 or -errno. Call it first.
     int join();
-    // Leaves the heap; abandon() for the cache's owner is the caller's to call.
+    // Leaves the heap. The caller has to call abandon() for the cache's owner.
     void leave();
 
     // malloc, memalign: 0 or -errno.
@@ -43,21 +43,21 @@ class CacheUser {
     int takeAligned(uint64_t size, uint64_t alignment, Block* block);
     // free: 0 or -errno.
     int give(const Block& block);
-    // The part of realloc that does not move: 0 or -errno.
+    // The part of realloc that does not move the block. 0 or -errno.
     int resize(Block* block, uint64_t size);
-    // defragReallocate, but for the content: 0 or -errno, and the block's better place. The old one is to be given
-    // back directly.
+    // defragReallocate without copying the content. 0 or -errno, and the block's better place. The old block must be
+    // given back directly.
     int takeFuller(const Block& block, uint64_t* better);
     uint64_t purge();
-    // Makes the heap look at one magazine, as if it were full.
+    // Makes the heap look at one magazine as if it were full.
     int drain(uint32_t magazine);
-    // Puts an offset that is no block's into the magazine of a class, if it has room.
+    // Puts an offset that no block has into the magazine of a class. False if the magazine is full.
     bool plant(uint32_t sizeClass, uint64_t offset);
-    // free without the cache; of any offset.
+    // free without the cache. Takes any offset.
     int giveDirectly(uint64_t offset);
-    // mallocRaw, of a block that this user has taken.
+    // mallocRaw, for a block that this user has taken.
     Handle makeHandle(const Block& block);
-    // freeRaw: 0 or -errno. Without a second argument the heap's tables tell whether the block is this user's.
+    // freeRaw. 0 or -errno. Without the last argument, the heap's tables tell whether the block is this user's.
     int freeHandle(const Block& block, const Handle& handle);
     int freeHandle(const Block& block, const Handle& handle, bool isOwn);
 
@@ -68,10 +68,11 @@ class CacheUser {
     uint32_t cachedIn(uint32_t magazine) const { return load(magazine << daxkind::kMagazineShift) / 2; }
     // Bytes of each block in one magazine.
     uint64_t sizeIn(uint32_t magazine) const;
-    // Where they begin.
+    // The offsets at which cached blocks begin.
     std::vector<uint64_t> cachedOffsets() const;
 
-    // What is marked as failed is asked for all the same, and has to fail. Only for heaps without other threads.
+    // From now on, it also asks for what is marked as failed, and checks that it fails. Only for heaps without other
+    // threads.
     void doubt() { isTrusting_ = false; }
 
     daxkind::ThreadCache* cache() { return &cache_; }
@@ -93,7 +94,7 @@ class CacheUser {
     uint64_t unitsFor(uint64_t size) const;
     Block run(uint64_t offset, uint64_t units) const;
     bool pushNumber(uint32_t sizeClass, uint64_t number);
-    // Where the block of a magazine's entry begins, and where the slot of a number does.
+    // The offset of the block that an entry of a magazine stands for, and of the slot that has a number.
     uint64_t offsetAt(uint32_t word) const;
     uint64_t offsetOf(uint64_t number) const;
     daxkind::RawTables tables() const;

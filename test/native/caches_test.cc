@@ -1,5 +1,5 @@
-// What a thread cache takes of DRAM (pages of the magazines that have been used, and of no others, whatever else is
-// done with the heap), and of the heap.
+// What a thread cache takes of DRAM and of the heap. In DRAM it takes the pages of the magazines that have been used,
+// and no others, whatever else is done with the heap.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@ using namespace daxkind;
 
 namespace {
 
-// Pages of the cache that are there.
+// How many pages of the cache are resident.
 int residentPages(ThreadCache* cache) {
     const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     const uintptr_t words = reinterpret_cast<uintptr_t>(cache->words());
@@ -43,7 +43,7 @@ struct Setting {
     CacheUser user{&heap, region.capacity()};
 };
 
-// All that is done with a cache but for allocating and freeing.
+// Does everything with a cache except allocating and freeing.
 void attendTo(Heap* heap, CacheUser* user) {
     heap->stats();
     user->purge();
@@ -60,8 +60,8 @@ void takeAndGive(Heap* heap, CacheUser* user, uint64_t size) {
     CHECK(heap->stats().cached > 0, "blocks of %llu bytes are not cached", static_cast<unsigned long long>(size));
 }
 
-// Runs of a length that is asked for again are taken several at a time. What lies behind the first one stays free: it
-// may have to grow.
+// Runs of a length that is asked for again are taken several at a time. The memory after the first run stays free,
+// because that run may have to grow.
 void furtherRuns() {
     Setting setting(64 * kMiB);
     auto& [region, heap, user] = setting;
@@ -85,12 +85,12 @@ void furtherRuns() {
         blocks.push_back(longer);
         for (const Block& block : blocks) CHECK(user.give(block) == 0);
         CHECK(heap.stats().blocks == 0 && heap.stats().allocated == 0);
-        // All is as in the beginning then.
+        // Everything is as it was in the beginning then.
         user.purge();
     }
 }
 
-// A cache that is full of runs gives some of them back, of the length that it holds most of, and keeps the others.
+// A cache that is full of runs gives back some runs of the length that it holds most of, and keeps the others.
 void fullOfRuns() {
     Setting setting(256 * kMiB);
     auto& [region, heap, user] = setting;
@@ -114,8 +114,8 @@ void fullOfRuns() {
     CHECK(highest >= most / 8 * 7 && user.cachedIn(kRunCode) > 0 && user.cachedIn(kRunCode + 48) > 0);
 }
 
-// Two threads cache as much each as one alone. More share that with those that use the kind, and with nobody who only
-// holds it.
+// Two threads may each cache as much as one alone. More threads share that among those that use the kind. A thread that
+// only holds the kind gets no share.
 void whoShares() {
     Setting setting(1024 * kMiB);
     auto& [region, heap, user] = setting;
@@ -130,18 +130,18 @@ void whoShares() {
     int threads = 1;
     for (CacheUser& other : others) {
         CHECK(other.take(32, &block) == 0 && other.give(block) == 0);
-        // Of a class that its cache has not seen, so that the heap is asked.
+        // The block is of a class that this cache has not seen, so the heap is asked.
         size *= 2;
         CHECK(user.take(size, &block) == 0 && user.give(block) == 0);
         threads++;
         CHECK(limit() == whole * 2 / std::max(threads, 2), "%d have %d units each, one %d", threads, limit(), whole);
     }
-    // Of three that are left, and of two.
+    // Three threads are left, and later two.
     others[0].leave();
     CHECK(user.take(1024, &block) == 0 && user.give(block) == 0);
     CHECK(limit() == whole * 2 / 3, "one of three has %d units, %d alone", limit(), whole);
     CacheUser& idle = others[1];
-    // It gives all that it holds back, as it is asked to after some seconds.
+    // The thread gives back all that it holds, as it is asked to after some seconds.
     idle.cache()->isToRest = true;
     heap.serveReclaim(idle.cache());
     CHECK(user.take(2048, &block) == 0 && user.give(block) == 0);
@@ -151,7 +151,7 @@ void whoShares() {
     CHECK(limit() == whole * 2 / 3, "one of three has %d units, %d alone", limit(), whole);
 }
 
-// Runs beside each other have states in different cache lines, and each unit has a number of its own.
+// The states of consecutive runs are in different cache lines, and each unit has a number of its own.
 void numbersOfUnits() {
     constexpr uint32_t kStatesInLine = 64 / sizeof(uint16_t);
     std::vector<bool> isUsed(size_t{2} * (kStretchMask + 1));
@@ -178,7 +178,7 @@ void testCaches(const Options&) {
     auto& [region, heap, user] = setting;
     attendTo(&heap, &user);
     CHECK(residentPages(user.cache()) <= 1, "%d pages of an unused cache", residentPages(user.cache()));
-    // A magazine may lie across the border of two pages.
+    // A magazine may lie on the border of two pages.
     int most = 1;
     for (const uint64_t size : {uint64_t{64}, uint64_t{4096}, kMiB}) {
         takeAndGive(&heap, &user, size);

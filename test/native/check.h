@@ -1,5 +1,5 @@
-// What every test of this program uses: a check that says how to repeat the run that failed, and random numbers that a
-// seed determines.
+// What every test of this program uses: a check that says how to repeat the run that failed, and random numbers from a
+// seed.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,8 @@
 #include <string>
 #include <thread>
 
-// Ends the program with a message unless the condition holds; what follows it is a printf format. Never compiled out.
+// Ends the program with a message unless the condition holds. What follows the condition is a printf format. The check
+// is never compiled out.
 #define CHECK(condition, ...)                                                            \
     do {                                                                                 \
         if (!(condition)) ::test::fail(__FILE__, __LINE__, #condition, " " __VA_ARGS__); \
@@ -25,7 +26,7 @@ struct Options {
     bool verbose = false;
 };
 
-// What this thread is doing, in words; printed when a check fails.
+// What this thread is doing, in words. It is printed when a check fails.
 std::string& context();
 
 [[noreturn]] void fail(const char* file, int line, const char* condition, const char* format, ...)
@@ -34,7 +35,7 @@ std::string& context();
 // Seconds since the program began.
 double elapsed();
 
-// Waits for what other threads do; a minute is for ever. `what` completes "it was never so that".
+// Waits for what other threads do, for a minute at most. `what` completes "it was never so that".
 template <typename Condition>
 void until(const char* what, Condition condition) {
     const std::string before = context();
@@ -47,7 +48,7 @@ void until(const char* what, Condition condition) {
     context() = before;
 }
 
-// Runs rounds of a test, each with its own seed, until the seconds are over; at least one.
+// Runs rounds of a test, each with its own seed, until the seconds are over. Runs at least one.
 template <typename Body>
 void forRounds(const char* test, const Options& options, Body body) {
     const double end = elapsed() + options.seconds;
@@ -60,7 +61,7 @@ void forRounds(const char* test, const Options& options, Body body) {
                 static_cast<unsigned long long>(options.seed));
 }
 
-// splitmix64: short, and every seed is a good one.
+// splitmix64, because it is short and every seed is a good one.
 class Random {
   public:
     explicit Random(uint64_t seed) : state_(seed) {}
@@ -72,10 +73,10 @@ class Random {
         mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
         return mixed ^ (mixed >> 31);
     }
-    // 0 to count - 1.
+    // A number from 0 to count - 1.
     uint64_t below(uint64_t count) { return next() % count; }
     bool percent(uint32_t chance) { return below(100) < chance; }
-    // 1 to most; every order of magnitude as likely as any other.
+    // A number from 1 to most. Every order of magnitude is as likely as any other.
     uint64_t magnitude(uint64_t most) {
         const uint32_t bits = 64 - static_cast<uint32_t>(__builtin_clzll(most));
         const uint64_t value = (next() >> (64 - 1 - below(bits))) + 1;

@@ -9,7 +9,7 @@ namespace test {
 
 namespace {
 
-// Distance of the words: each cache line of a short block, some hundreds of places in a long one.
+// The distance of the words: each cache line of a short block, some hundreds of places in a long block.
 uint64_t stride(uint64_t bytes) {
     if (bytes <= 4096) return 64;
     return std::max<uint64_t>(1024, bytes / 256 / 1024 * 1024);

@@ -1,5 +1,5 @@
-// The end of a kind's decay: from then on nobody calls the heap, nobody keeps it, and who ends it waits for a call
-// under way only for a moment.
+// The end of a kind's decay. From then on nobody calls the heap and nobody keeps it. The thread that ends the decay
+// waits only a moment for a call that is under way.
 #include "kind/decay.h"
 
 #include <atomic>
@@ -22,10 +22,10 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// What a test sees of a region that another thread may be giving back.
+// What a test sees of a region while another thread may be giving storage back.
 struct Watched {
-    std::atomic<bool> isHeldUp{false};  // Giving storage back takes for as long as this is so.
-    std::atomic<int> calls{0};          // How often that was begun.
+    std::atomic<bool> isHeldUp{false};  // While it is true, giving storage back does not return.
+    std::atomic<int> calls{0};          // How often giving storage back has begun.
     std::atomic<bool> isGone{false};
 };
 
@@ -43,7 +43,7 @@ class WatchedRegion final : public FakeRegion {
     Watched* const watched_;
 };
 
-// Free memory of the kind goes back at once.
+// A kind whose free memory goes back at once.
 std::shared_ptr<Kind> decayingKind(Watched* watched) {
     HeapOptions options;
     options.decayMs = 0;
@@ -93,7 +93,7 @@ void endDuringACall() {
     CHECK(watched.calls == 1);
 }
 
-// A kind that nobody ends, as where the last hold was never made.
+// A kind whose decay nobody ends, as when its last hold was never made.
 void endWithTheKind() {
     Watched watched;
     std::shared_ptr<Kind> kind = decayingKind(&watched);

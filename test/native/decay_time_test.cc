@@ -1,6 +1,5 @@
-// When freed storage goes back: not a moment before it has been free for as long as the kind was told, and then,
-// whether a thread cache has held it meanwhile or not. The test moves the clock; the heap is called as kind/decay.cc
-// calls it.
+// When freed storage goes back: not a moment before it has been free for the kind's decayMs, and then at once, even if
+// a thread cache has held it meanwhile. The test moves the clock, and calls the heap as kind/decay.cc does.
 #include <cstdio>
 #include <vector>
 
@@ -17,10 +16,11 @@ using namespace daxkind;
 
 namespace {
 
-// The clock's last bit is always set, so that two moments are told apart by two milliseconds.
+// The clock's last bit is always set. So only moments that are two milliseconds apart differ.
 constexpr uint32_t kTick = 2;
 
-// What the background does when it is due. Gives the bytes that went back, and when it would come again.
+// Does what the background does when it is due. Gives the bytes that went back, and the time after which it would come
+// again.
 ScavengeStep turn(Heap& heap) {
     ScavengeStep all{0, 0};
     while (all.nextInMs == 0) {
@@ -40,7 +40,7 @@ void checkGoesBackAfter(uint32_t ms, StoppedClock& clock, Heap& heap, uint64_t b
     CHECK(due.bytes == bytes, "%llu bytes went back", static_cast<unsigned long long>(due.bytes));
 }
 
-// Twice, because what is armed once may stay disarmed.
+// Does it twice, because what has worked once may stay disarmed.
 void giveBackInTime(const HeapOptions& options, uint32_t decayMs) {
     StoppedClock clock;
     FakeRegion region({64 * kMiB, true}, 1);
@@ -62,7 +62,7 @@ void giveBackInTime(const HeapOptions& options, uint32_t decayMs) {
     }
 }
 
-// What is used again begins anew.
+// The time begins anew for memory that is used again.
 void startAgain() {
     StoppedClock clock;
     FakeRegion region({64 * kMiB, true}, 1);
@@ -82,7 +82,7 @@ void startAgain() {
     CHECK(turn(heap).bytes == 8 * kMiB);
 }
 
-// A thread cache is asked to give everything back after half of the time, which counts.
+// A thread cache is asked to give everything back after half of the time. That half counts.
 void giveBackWhatCachesHold(const HeapOptions& options, uint32_t decayMs) {
     StoppedClock clock;
     FakeRegion region({64 * kMiB, true}, 1);

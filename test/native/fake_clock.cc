@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kMillion = 1'000'000;
 
 std::atomic<int64_t> movedBy{0};    // Milliseconds.
-std::atomic<int64_t> stoppedAt{0};  // Milliseconds of the kernel's clock; 0: it goes.
+std::atomic<int64_t> stoppedAt{0};  // Milliseconds of the kernel's clock; 0: the clock goes on.
 
 int64_t kernelMs() {
     timespec now;
@@ -31,7 +31,7 @@ StoppedClock::StoppedClock() {
     stoppedAt = kernelMs();
 }
 
-// It goes on from where it is.
+// The clock goes on from where it stands.
 StoppedClock::~StoppedClock() {
     movedBy -= kernelMs() - stoppedAt;
     stoppedAt = 0;

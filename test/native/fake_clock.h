@@ -1,13 +1,13 @@
-// The clock by which the heap tells how long something has been free, or full (native/heap/clock.h), in the hand of a
-// test: clock_gettime is wrapped when the program is linked (--wrap in the Makefile). All other clocks go on as ever.
+// The clock by which the heap tells how long something has been free, or full (native/heap/clock.h). A test controls it
+// here: clock_gettime is wrapped when the program is linked (--wrap in the Makefile). All other clocks go on as usual.
 #pragma once
 
 #include <cstdint>
 
 namespace test {
 
-// While it lives, that clock stands still, for all threads of the program, and moves when the test says so. Time that
-// was moved over stays over. At most one at a time.
+// While it lives, that clock stands still for all threads of the program, and moves only when the test says so. Time
+// that a test has moved over stays over. There may be one at a time.
 class StoppedClock {
   public:
     StoppedClock();
@@ -18,7 +18,7 @@ class StoppedClock {
     void advance(uint32_t ms);
 };
 
-// Moves that clock forward, whether it stands still or not.
+// Moves that clock forward, no matter if it stands still.
 void advanceClock(uint32_t ms);
 
 }  // namespace test

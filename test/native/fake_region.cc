@@ -12,7 +12,7 @@ namespace test {
 
 namespace {
 
-// Of the heaps that tests make in a region that is all there.
+// The largest unit of the heaps that tests make in a region that is committed as a whole.
 constexpr uint64_t kLargestUnit = 16 * daxkind::kKiB;
 
 }  // namespace
@@ -69,7 +69,7 @@ void FakeRegion::setBacked(uint64_t from, uint64_t to, bool isBacked) {
     CHECK(mprotect(base_ + from, to - from, isBacked ? PROT_READ | PROT_WRITE : PROT_NONE) == 0, "errno %d", errno);
     const uint64_t had = backedIn(from, to);
     committed_ += isBacked ? to - from - had : -had;
-    // The ranges that overlap it, or touch it.
+    // Finds the ranges that overlap the new one or touch it.
     uint64_t first = from;
     uint64_t last = to;
     auto at = ranges_.lower_bound(from);

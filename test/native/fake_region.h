@@ -1,5 +1,6 @@
-// A region in plain memory that holds the heap to the contract of native/region/region.h: what is not committed cannot
-// be touched, and storage may run out or fail whenever a test likes. What fails to be given back has gone in part.
+// A region in plain memory that holds the heap to the contract of native/region/region.h: memory that is not committed
+// cannot be touched, and storage may run out or fail whenever a test likes. When giving storage back fails, a part of
+// it has gone back.
 #pragma once
 
 #include <map>
@@ -14,7 +15,8 @@ class FakeRegion : public daxkind::Region {
   public:
     struct Shape {
         uint64_t capacity = 0;
-        // Whether it is committed in parts. If not, it is all there, and not aligned to a huge page.
+        // Whether it is committed in parts. If not, all of it is there from the start, and it is not aligned to a huge
+        // page.
         bool elastic = true;
     };
 
@@ -32,9 +34,9 @@ class FakeRegion : public daxkind::Region {
     void retire() override {}
     int64_t resident() const override { return static_cast<int64_t>(committed()); }
 
-    // Bytes that the file system has for it.
+    // How many bytes the file system has for the region.
     uint64_t room = UINT64_MAX;
-    // How many calls of a hundred fail whatever the room.
+    // How many of a hundred calls fail, no matter how much room there is.
     uint32_t commitFailures = 0;
     uint32_t decommitFailures = 0;
 
@@ -43,7 +45,7 @@ class FakeRegion : public daxkind::Region {
     bool isBacked(uint64_t from, uint64_t to) const;
 
   private:
-    // Bytes of a range that are backed.
+    // How many bytes of a range are backed.
     uint64_t backedIn(uint64_t from, uint64_t to) const;
     void setBacked(uint64_t from, uint64_t to, bool isBacked);
     void checkRange(uint64_t offset, uint64_t length) const;
@@ -53,7 +55,7 @@ class FakeRegion : public daxkind::Region {
     uint64_t reservedBytes_ = 0;
     char* base_ = nullptr;
     uint64_t committed_ = 0;
-    std::map<uint64_t, uint64_t> ranges_;  // What is backed: from, to. No two touch.
+    std::map<uint64_t, uint64_t> ranges_;  // What is backed: from, to. No two ranges touch.
     Random random_;
     mutable std::mutex mutex_;
 };

@@ -17,7 +17,7 @@
 #include <set>
 #include <string_view>
 
-// The linker's names for what it wraps (ld(1), --wrap) begin with two underscores.
+// The linker's names for the functions that it wraps (ld(1), --wrap) begin with two underscores.
 // NOLINTBEGIN(bugprone-reserved-identifier)
 
 extern "C" void* __real_mmap64(void*, size_t, int, int, int, off64_t);
@@ -38,7 +38,7 @@ struct State {
     bool hasLedger = false;
     std::map<uint64_t, uint64_t> mapped;  // From, to.
     std::set<int> opened;
-    // What another thread has mapped meanwhile: from, to. Nobody but it may unmap or replace that.
+    // Ranges that another thread has mapped in the meantime: from, to. Only that thread may unmap or replace them.
     std::map<uint64_t, uint64_t> strangers;
     std::string trespasses;
 };
@@ -48,7 +48,7 @@ State& state() {
     return state;
 }
 
-// The plan by which this call fails, with errno set; or null.
+// The plan by which this call fails, with errno set. Null if the call is to succeed.
 const Plan* failing(Call call) {
     State& at = state();
     if (!at.isArmed) return nullptr;
@@ -94,7 +94,7 @@ void bookMapped(void* address, size_t length) {
     state().mapped[from] = from + length;
 }
 
-// Another thread's mapping into a place that has just become free, and that lasts.
+// Plays another thread that maps something into a place that has just become free, and keeps it.
 void mapStranger(void* address, size_t length) {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
     if (__real_mmap64(address, length, PROT_READ, flags, -1, 0) == MAP_FAILED) std::abort();
@@ -102,7 +102,7 @@ void mapStranger(void* address, size_t length) {
     state().strangers[from] = endOf(from, length);
 }
 
-// Before a call that removes what is at the range.
+// Called before a call that removes what is at the range.
 void checkStrangers(const char* call, void* address, size_t length) {
     const uint64_t at = reinterpret_cast<uint64_t>(address);
     for (const auto& [from, to] : state().strangers) {
@@ -110,13 +110,13 @@ void checkStrangers(const char* call, void* address, size_t length) {
     }
 }
 
-// ---- Guards: an array of the core ends where a page begins that cannot be touched. ASan knows nothing of mappings.
-// A handler of a signal makes such an array, too: nothing is allocated here.
+// ---- Guards: an array of the core ends where a page begins that cannot be touched, because ASan knows nothing of
+// mappings. The handler of a signal makes such an array, too, so nothing is allocated here.
 
-// In a page of its own before the array.
+// Written into a page of its own before the array.
 struct Guarded {
     void* array;
-    size_t length;  // Of that page, the array's and the last one.
+    size_t length;  // Of that page, the array and the last page together.
     Guarded* next;
 };
 std::mutex guardedMutex;
@@ -134,14 +134,14 @@ void* mapGuarded(size_t length, int protection, int flags) {
     if (start == MAP_FAILED) return start;
     char* const bytes = static_cast<char*>(start) + page;
     mprotect(bytes + rounded, page, PROT_NONE);
-    // As far to the end as the alignment of any element allows.
+    // The array lies as near to the end as the alignment of any element allows.
     void* const array = bytes + (rounded - length) / 64 * 64;
     const std::lock_guard<std::mutex> lock(guardedMutex);
     guarded = new (start) Guarded{array, page + rounded + page, guarded};
     return array;
 }
 
-// Takes a guarded array out of the list; null if the address is none's.
+// Takes a guarded array out of the list. Null if no guarded array has the address.
 Guarded* takeGuarded(void* address) {
     const std::lock_guard<std::mutex> lock(guardedMutex);
     for (Guarded** at = &guarded; *at != nullptr; at = &(*at)->next) {
@@ -153,14 +153,14 @@ Guarded* takeGuarded(void* address) {
     return nullptr;
 }
 
-// Whether the address is a guarded array's; then it is unmapped.
+// Whether the address is that of a guarded array. If it is, the array is unmapped.
 bool unmapGuarded(void* address) {
     Guarded* const found = takeGuarded(address);
     if (found != nullptr) __real_munmap(found, found->length);
     return found != nullptr;
 }
 
-// What was a guarded array is somewhere else now.
+// Drops the guard of an array that has been moved somewhere else.
 void dropGuard(void* address) {
     Guarded* const found = takeGuarded(address);
     if (found == nullptr) return;
@@ -265,7 +265,7 @@ int __real_mkostemp64(char*, int);
 int __wrap_mkostemp64(char* path, int flags) {
     const Plan* const plan = failing(Call::mkostemp);
     if (plan == nullptr) return bookOpened(__real_mkostemp64(path, flags));
-    // glibc has put a name in before it opens the file.
+    // glibc has put a name into the path before it opens the file.
     const std::string_view name = "failed";
     name.copy(path + std::strlen(path) - name.size(), name.size());
     errno = plan->error;
@@ -276,7 +276,7 @@ void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int
     const bool isFixed = (flags & MAP_FIXED) != 0;
     if (isFixed) checkStrangers("mmap", address, length);
     if (const Plan* const plan = failing(Call::mmap)) {
-        // The kernel removes what was there before it asks the file, or counts memory that can be written.
+        // The kernel removes what was there before it asks the file, or before it counts memory that can be written.
         const bool isLate = fd >= 0 || (protection & PROT_WRITE) != 0;
         if (plan->isHalf && isFixed && isLate) {
             __real_munmap(address, length);
@@ -332,7 +332,7 @@ ssize_t __wrap_pwrite64(int fd, const void* bytes, size_t length, off64_t offset
     return failing(Call::pwrite) != nullptr ? -1 : __real_pwrite64(fd, bytes, length, offset);
 }
 
-// What glibc has no function for, or a newer one only.
+// Calls for which glibc has no function, or only a newer glibc has one.
 long __real_syscall(long, ...);
 long __wrap_syscall(long number, ...) {
     va_list rest;

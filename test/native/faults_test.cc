@@ -1,6 +1,6 @@
-// A kind's whole life, again and again: each time the next system call of one sort fails, until a life passes without a
-// failure. Whatever failed, the error is the call's, the heap's books are right, everything that was held can be given
-// back, and no descriptor, no mapping and no file is left at the end.
+// A kind's whole life, again and again. Each time the next system call of one sort fails, until a life passes without a
+// failure. Whatever failed, the error is that call's, the heap's books are right, and everything that was held can be
+// given back. At the end no descriptor, no mapping and no file is left.
 #include "faults.h"
 
 #include <unistd.h>
@@ -46,7 +46,7 @@ const Setting kSettings[] = {
      {Call::madvise, Call::pwrite}},
 };
 
-// Errors of a call that a kernel can give. Those that make code take another way come first.
+// The errors that a kernel can give for a call. Errors that make the code take another way come first.
 struct Errors {
     Call call;
     std::vector<int> errors;
@@ -65,8 +65,8 @@ const Errors kErrors[] = {
     {Call::unlink, {EROFS}},
 };
 
-// What the process has of a directory, as the kernel says. A file that could not be unlinked is none of its faults, and
-// goes now.
+// What the process still has of a directory, as the kernel says. A file that could not be unlinked is not a mistake of
+// the code. It is removed now.
 std::string traces(const std::string& directory, bool isUnlinked) {
     std::string found;
     std::ifstream maps("/proc/self/maps");
@@ -88,7 +88,7 @@ size_t countDescriptors() {
 uint32_t failEach(const Setting& setting, const std::string& directory, bool isVerbose, const Plan& sort) {
     const size_t descriptors = countDescriptors();
     uint32_t lives = 0;
-    // Written zeros are hundreds of calls that do the same.
+    // Writing zeros takes hundreds of calls that do the same, so the later ones are skipped more and more.
     for (Plan plan = sort;; plan.nth += 1 + plan.nth / 16) {
         context() = std::string("faults (") + setting.name + ": " + faults::name(plan.call) + " number " +
                     std::to_string(plan.nth) + (plan.isForGood ? " and all later ones" : "") +
@@ -100,7 +100,7 @@ uint32_t failEach(const Setting& setting, const std::string& directory, bool isV
         CHECK(left.empty(), "left behind:%s", left.c_str());
         CHECK(countDescriptors() == descriptors, "there were %zu descriptors", descriptors);
         if (failed == 0) return lives;
-        // Where everything fails from the first call on, nothing new happens later.
+        // If every call fails from the first one on, nothing new happens later.
         CHECK(plan.nth < 10000, "there is no end");
     }
 }
@@ -108,7 +108,7 @@ uint32_t failEach(const Setting& setting, const std::string& directory, bool isV
 }  // namespace
 
 void testFaults(const Options& options) {
-    // One of its own, so that what is found there was left there.
+    // The test has a directory of its own, so whatever is found there was left by it.
     std::string directory = options.directory + "/daxkind-native-XXXXXX";
     CHECK(mkdtemp(directory.data()) != nullptr, "cannot make %s", directory.c_str());
     uint32_t lives = 0;
@@ -120,7 +120,7 @@ void testFaults(const Options& options) {
             if (std::find(calls.begin(), calls.end(), sort.call) == calls.end()) continue;
             for (const int error : sort.errors) {
                 const bool canDoHalf = sort.call == Call::fallocate || sort.call == Call::mmap;
-                // A call that is interrupted for good is made for good.
+                // A call that is always interrupted is made again for ever.
                 for (const bool isForGood : {false, true}) {
                     if (isForGood && error == EINTR) continue;
                     for (const bool isHalf : {false, true}) {

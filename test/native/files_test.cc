@@ -1,4 +1,4 @@
-// Nameless files and a file's blocks, on tmpfs or wherever the tests' directory is, and where the system has its
+// Nameless files and a file's blocks, on tmpfs or wherever the tests' directory is, and in the system's directory for
 // temporary files.
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -78,9 +78,9 @@ void checkRefusals(const Directory& directory) {
     close(open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     CHECK(openingError(directory.path + "/missing") == -ENOENT);
     CHECK(openingError(file) == -ENOTDIR);
-    // It holds no files of ours.
+    // No file of ours can be there.
     openingError("/proc");
-    // root may write everywhere; 65534 is "nobody" on every distribution.
+    // root may write everywhere. 65534 is "nobody" on every distribution.
     chmod(directory.path.c_str(), 0555);
     const uid_t user = geteuid();
     CHECK(user != 0 || seteuid(65534) == 0);
@@ -91,7 +91,7 @@ void checkRefusals(const Directory& directory) {
     CHECK(unlink(file.c_str()) == 0 && std::filesystem::is_empty(directory.path));
 }
 
-// fallocate gives blocks and hole punching takes them back, zeroing the range.
+// fallocate gives blocks. Hole punching takes them back and zeroes the range.
 void checkBlocks(const Directory& directory) {
     const Descriptor file = nameless(directory.path);
     CHECK(syscalls::truncate(file.get(), 8 * kMiB) == 0);
@@ -115,7 +115,7 @@ void checkSizes(const Directory& directory) {
     CHECK(syscalls::allocate(file.get(), 0, kMiB, true) == 0 && statusOf(file).st_size == 0);
     CHECK(syscalls::allocate(file.get(), 0, kMiB, false) == 0 && statusOf(file).st_size == kMiB);
     CHECK(syscalls::allocate(file.get(), 0, 0, false) == -EINVAL);
-    // More than a file can have, and more than an offset can say.
+    // More than a file can have, and more than an offset can hold.
     CHECK(syscalls::allocate(file.get(), INT64_MAX, 4096, true) == -EFBIG);
     CHECK(syscalls::punchHole(file.get(), INT64_MAX, 4096) == -EFBIG);
     CHECK(syscalls::truncate(file.get(), UINT64_MAX) == -EFBIG);
@@ -134,7 +134,7 @@ void testFiles(const Options& options) {
         checkBlocks(directory);
         checkSizes(directory);
     }
-    // What tmpfs has not.
+    // More than tmpfs has.
     const Directory directory("/dev/shm");
     const Descriptor file = nameless(directory.path);
     CHECK(syscalls::allocate(file.get(), 0, uint64_t{1} << 44, true) == -ENOSPC);

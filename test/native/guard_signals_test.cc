@@ -1,6 +1,7 @@
-// SIGBUS that is not for the guard: a fault in memory that nobody watches, and what kill() sends. It does what it would
-// have done without the guard, whoever has set a handler, and whenever. Each case is a program of its own, because it
-// ends by the signal, or leaves a handler behind; a sanitizer lets no child with other threads just go on after fork().
+// SIGBUS that is not for the guard: a fault in memory that nobody watches, and a signal that kill() sends. Each does
+// what it would have done without the guard, whoever has set a handler, and whenever. Each case is a program of its
+// own, because it ends by the signal or leaves a handler behind. It is not a child by fork(), because a sanitizer lets
+// no child of a program with several threads go on.
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -25,7 +26,7 @@ using namespace daxkind;
 
 namespace {
 
-// What a handler has seen. It is called in the one thread that a case has beside the guard's.
+// What a handler has seen. It runs in the only thread that a case has beside the guard's.
 struct Seen {
     volatile int calls = 0;
     const char* volatile address = nullptr;
@@ -40,7 +41,7 @@ char* volatile plainFault = nullptr;
 sigjmp_buf after;
 struct sigaction previous;
 
-// Puts memory there, so that the access goes on.
+// Puts memory there, so that the access succeeds.
 void repair(const char* address) {
     const uint64_t from = reinterpret_cast<uint64_t>(address) / pageSize() * pageSize();
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
@@ -77,7 +78,7 @@ void onSecond(int, siginfo_t* info, void*) {
     if (info->si_code > 0) repair(static_cast<const char*>(info->si_addr));
 }
 
-// Looks at what comes, and passes it on to whoever was there before.
+// Looks at the signal and passes it on to the handler that was there before.
 void onPassing(int signal, siginfo_t* info, void* context) {
     second.calls = second.calls + 1;
     previous.sa_sigaction(signal, info, context);
@@ -102,7 +103,7 @@ void setPlain(void (*handler)(int)) {
     CHECK(std::signal(SIGBUS, handler) != SIG_ERR);
 }
 
-// A file that is watched and one that is not; neither has a page any more.
+// A file that is watched and a file that is not. Neither has a page any more.
 class Files {
   public:
     Files() : watched_(100), foreign_(100) {
@@ -111,7 +112,7 @@ class Files {
         foreign_.truncate(0);
     }
 
-    // The next page that is lost is served.
+    // Touches the next lost page, which the guard serves.
     void touchWatched() {
         const uint64_t at = next_++ * pageSize() + 8;
         errno = EXDEV;
@@ -132,7 +133,7 @@ class Files {
     uint64_t foreignNext_ = 0;
 };
 
-// Where it is not blocked it is there at the latest when a call of the system's returns.
+// If the signal is not blocked, it arrives at the latest when a system call returns.
 void send() {
     CHECK(kill(getpid(), SIGBUS) == 0);
     usleep(1000);
@@ -168,7 +169,7 @@ void askFormer() {
     expectFirst(&files, 1);
     CHECK(first.hasBlocked);
     expectFirst(&files, 2);
-    // As it came, with who has sent it and what.
+    // The signal arrives as it was sent, with its sender and its value.
     send();
     CHECK(first.calls == 3 && first.code == SI_USER && first.pid == getpid());
     CHECK(sigqueue(getpid(), SIGBUS, {.sival_int = 77}) == 0);
@@ -226,17 +227,17 @@ void askOneThatPassesOn() {
     set(onFirst);
     Files files;
     set(onPassing);
-    // The kernel calls it, it the guard.
+    // The kernel calls the other handler, and that calls the guard.
     expectFirst(&files, 1);
     CHECK(second.calls == 2);
-    // The kernel calls the guard, that the other, that the guard again.
+    // The kernel calls the guard, that calls the other handler, and that calls the guard again.
     guard::arm();
     expectFirst(&files, 2);
     CHECK(second.calls == 3);
-    // It puts back what was before it.
+    // The other handler puts back what was there before it.
     CHECK(sigaction(SIGBUS, &previous, nullptr) == 0 && guard::isArmed());
     expectFirst(&files, 3);
-    // Now it is before and behind the guard.
+    // Now the other handler is both before and behind the guard.
     set(onPassing);
     expectFirst(&files, 4);
     guard::arm();
@@ -304,7 +305,7 @@ void jumpOut() {
     }
 }
 
-// The same where the guard is asked twice for each.
+// The same, but the guard is asked twice for each signal.
 void jumpOutBehindAnother() {
     set(onJump);
     Files files;
@@ -346,7 +347,7 @@ void armByItself() {
         set(onFirst);
         const double start = elapsed();
         until("the guard is in its place again", guard::isArmed);
-        // It looks twice a second; machines that are shared may take their time.
+        // The guard looks twice a second. Shared machines may take their time.
         CHECK(elapsed() - start < 3, "%f s", elapsed() - start);
         expectFirst(&files, calls);
     }
@@ -355,7 +356,7 @@ void armByItself() {
 struct Case {
     const char* what;  // Completes "where".
     void (*run)();
-    bool isKilled;  // By SIGBUS. Else it ends by itself.
+    bool isKilled;  // By SIGBUS. If false, it ends by itself.
 };
 
 const Case kCases[] = {

@@ -1,6 +1,6 @@
 // The guard in files that lose their pages while they are mapped: what loads and stores find there, in one thread and
-// in many, what is said to be lost, and how it comes back. What becomes of the signals that are not for the guard is in
-// guard_signals_test.cc.
+// in many, what is reported as lost, and how it comes back. guard_signals_test.cc tests what becomes of the signals
+// that are not for the guard.
 #include <sys/mman.h>
 
 #include <atomic>
@@ -35,7 +35,7 @@ bool isSame(const std::vector<Part>& parts, const std::vector<Part>& expected) {
     return true;
 }
 
-// What a listener has been told, by pages. A call of it may still be under way when this is gone.
+// What a listener has been told, by pages. A call of the listener may still be under way when this object is gone.
 class Told {
   public:
     explicit Told(uint64_t pages) : all_(std::make_shared<All>()) {
@@ -87,7 +87,7 @@ void readZerosAndKeepStores() {
     CHECK(!isLost(file.base(), file.length()));
 
     file.truncate(10);
-    // Nothing is lost that nobody touches.
+    // A page that nobody touches is not reported as lost.
     CHECK(file.at(9 * page) == 9 && watch.allLost().empty());
     CHECK(file.at(10 * page) == 0);
     file.at(11 * page + 100) = 7;
@@ -97,13 +97,13 @@ void readZerosAndKeepStores() {
     CHECK(file.at(129 * page + 5) == 1 && file.at(64 * page) == 3);
     CHECK(isSame(watch.allLost(), {{10 * page, 2 * page}, {64 * page, page}, {129 * page, page}}));
 
-    // By bytes, also those of a page whose end alone is asked for.
+    // hasLost answers by bytes, and also for a range that covers only the end of a page.
     CHECK(!watch.hasLost(0, 10 * page) && watch.hasLost(0, 10 * page + 1) && !watch.hasLost(0, 0));
     CHECK(watch.hasLost(12 * page - 1, 1) && !watch.hasLost(12 * page, 52 * page));
     CHECK(watch.hasLost(12 * page, 52 * page + 1) && !watch.hasLost(65 * page, 64 * page));
     const auto lost = [&](uint64_t offset, uint64_t length) { return isLost(file.base() + offset, length); };
     CHECK(!lost(0, 10 * page) && lost(0, 10 * page + 1) && lost(12 * page - 1, 1) && !lost(10 * page, 0));
-    // What goes beyond the range is asked for up to its end; what is no range's is not lost.
+    // A range that goes beyond the watched one is checked up to its end. Memory that no watched range has is not lost.
     CHECK(lost(120 * page, 100 * page) && !isLost(&told, sizeof told) && !isLost(nullptr, 1));
 
     const auto isTold = [&](uint64_t index) { return told.times(index) > 0; };
@@ -115,7 +115,7 @@ void readZerosAndKeepStores() {
         const bool isOne = (index >= 10 && index <= 12) || index == 64 || index == 129;
         CHECK(told.times(index) == (isOne ? 1 : 0), "page %lu: %u", index, told.times(index));
     }
-    // The file has got nothing of that.
+    // The file has got nothing of the stores.
     file.truncate(130);
     CHECK(file.inFile(11 * page + 100) == 0 && file.at(11 * page + 100) == 7 && file.at(13 * page) == 0);
     watch.end();
@@ -151,11 +151,11 @@ void tellWhoComesLater() {
 void replaceWholeGranules() {
     constexpr uint64_t kGranule = 64 * daxkind::kKiB;
     const uint64_t page = pageSize();
-    // Of the last granule, only a page is there.
+    // Only a page of the last granule is in the file.
     LossyFile file(5 * kGranule / page + 1);
     Watch watch;
     CHECK(watch.begin(file.base(), file.length(), kGranule) == 0);
-    // The page that is left goes with its granule.
+    // The page that is left in the file goes with its granule.
     file.truncate(2 * kGranule / page + 1);
     file.at(3 * kGranule - 1) = 5;
     CHECK(file.at(2 * kGranule) == 0 && file.at(2 * kGranule - 1) != 0);
@@ -180,7 +180,7 @@ void bringBack() {
         asked.push_back({offset, length});
         return offset == 70 * page ? -EIO : file.mapAgain(offset, length);
     };
-    // Only pieces that are lost, and of the part that is asked for.
+    // Only lost pieces are asked for, and only those in the given part.
     CHECK(watch.restore(0, 3 * page, back) == 0 && asked.empty());
     CHECK(watch.restore(4 * page, 195 * page, back) == -EIO);
     CHECK(isSame(asked, {{4 * page, 2 * page}, {70 * page, page}}));
@@ -195,7 +195,7 @@ void bringBack() {
     CHECK(file.at(199 * page) == static_cast<char>(199));
     CHECK(watch.restore(0, file.length(), back) == -EIO);
     CHECK(isSame(watch.allLost(), {{70 * page, page}}));
-    // It can be lost again, and is told again.
+    // The page can be lost again, and is reported again.
     Told told(200);
     watch.listen(told.listener);
     file.truncate(0);
@@ -204,7 +204,7 @@ void bringBack() {
     CHECK(told.times(5) == 0 && told.times(199) == 0);
 }
 
-// For ThreadSanitizer the guard's mmap, in whichever thread it is made, is a store into the page like any other; the
+// For ThreadSanitizer the guard's mmap is a store into the page like any other, in whichever thread it is made. The
 // kernel has no such race.
 __attribute__((no_sanitize("thread"))) void increment(char* counter) {
     __atomic_fetch_add(reinterpret_cast<uint64_t*>(counter), 1, __ATOMIC_SEQ_CST);
@@ -239,8 +239,8 @@ void loseNoIncrement(uint32_t threads) {
     for (uint64_t index = 0; index < kPages; index++) CHECK(told.times(index) == 1);
 }
 
-// Half of the threads begin and end watches, each in its own file; the others have one for good, whose pages they lose,
-// ask for and map again.
+// Half of the threads begin and end watches, each in a file of its own. Each other thread has one watch for good, and
+// loses its pages, asks for them and maps them again.
 void beginAndEndMeanwhile(uint32_t threads, uint64_t seed) {
     runThreads(threads, [&](uint32_t number) {
         Random random(seed * 1000 + number);

@@ -1,4 +1,4 @@
-// The threads of native/jobs: what they promise of turns, times and ends.
+// The threads of native/jobs: what they promise about turns, times and ends.
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,7 +111,7 @@ void keepTimes() {
             return ++ticks == 5 ? std::nullopt : std::optional(milliseconds(20));
         },
         milliseconds(20));
-    // One that waits for long holds up none that is due.
+    // A task that waits for long delays no task that is due.
     std::atomic<int> calls{0};
     post([&]() -> std::optional<milliseconds> {
         if (calls++ == 0) return milliseconds(1000);
@@ -139,8 +139,8 @@ void doWithoutThreads() {
 
 std::atomic<int> stepsAtEnd{0};
 
-// What an exit handler sees that was there before the threads: it runs after theirs, like the destructor of what is
-// static.
+// An exit handler that was there before the threads. It runs after their own handler, as the destructor of a static
+// object does.
 void watchEnd() {
     std::this_thread::sleep_for(milliseconds(20));
     const int steps = stepsAtEnd;

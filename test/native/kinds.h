@@ -1,4 +1,4 @@
-// Kinds over regions of the tests' own.
+// Kinds over regions that the tests make.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace test {
 
-// Not registered.
+// The kind is not registered.
 std::shared_ptr<daxkind::Kind> makeKind(std::shared_ptr<daxkind::Region> region,
                                         const daxkind::HeapOptions& options = {});
 

@@ -42,7 +42,7 @@ uint32_t Life::live() {
     return plan_ == nullptr ? 0 : failed;
 }
 
-// Whether an error is one that a failed call explains.
+// Checks that a failed call explains the error.
 void Life::explain(int error) const {
     if (error == 0) return;
     CHECK(plan_ != nullptr || !setting_.always.empty() || error == -ENOMEM, "unexpected error %d", error);
@@ -93,12 +93,12 @@ bool Life::create() {
 void Life::look() {
     const Truce truce;
     book_->checkStats({user_.get()});
-    // What a failed call took has been given back, unless giving back failed too.
+    // What a failed call took has been given back, unless giving it back failed too.
     const bool canGiveBack = setting_.always.empty() && (plan_ == nullptr || !plan_->isForGood);
     if (canGiveBack && isTmpfs()) {
         const auto resident = static_cast<uint64_t>(region_->resident());
         const uint64_t committed = heap_->stats().committed;
-        // What could not be given back is booked as gone all the same, until the next purge.
+        // What could not be given back counts as gone all the same, until the next purge.
         const bool mayStray = plan_ != nullptr && plan_->call == Call::fallocate;
         CHECK(mayStray ? resident >= committed : resident == committed,
               "%llu bytes of storage are occupied, and %llu are booked", (unsigned long long)resident,
@@ -135,7 +135,7 @@ void Life::give(size_t keep) {
     while (book_->count() > keep) {
         const Block block = book_->at(book_->count() / 2).block;
         book_->give(block.offset);
-        // What is given back needs no system call that may fail.
+        // Giving a block back needs no system call that may fail.
         CHECK(user_->give(block) == 0);
         look();
     }
@@ -155,7 +155,7 @@ void Life::use() {
     take(1200 * kKiB);
     const int64_t resident = region_->resident();
     if (resident < 0) explain(static_cast<int>(resident));
-    // More than there is.
+    // This asks for more than there is.
     for (int i = 0; i < 4; i++) take(1800 * kKiB);
     book_->checkContents();
     give(3);
@@ -177,7 +177,7 @@ void Life::prefault() {
     look();
 }
 
-// As the end of a kind; and whatever has failed before, the heap is as new when everything is given back.
+// Ends the kind. Whatever has failed before, the heap is as new when everything is given back.
 void Life::close() {
     user_.reset();
     {

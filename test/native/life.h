@@ -1,5 +1,5 @@
-// The whole life of a kind in C++: it is created, used in every way, and closed, while system calls fail by a plan.
-// Whatever fails, the error must be one that the plan explains, and the heap's books must be right.
+// The whole life of a kind in C++. It is created, used in every way, and closed, while system calls fail by a plan.
+// Whatever fails, the plan must explain the error, and the heap's books must be right.
 #pragma once
 
 #include <memory>
@@ -14,13 +14,13 @@
 
 namespace test {
 
-// What a life begins with.
+// The conditions of a life.
 struct Setting {
     const char* name;
-    uint64_t capacity;  // 0: the file system's.
+    uint64_t capacity;  // 0: that of the file system.
     bool isConservative;
-    std::vector<faults::Plan> always;  // What this file system cannot do at all.
-    std::vector<faults::Call> calls;   // Which ones fail here as they do not in another setting.
+    std::vector<faults::Plan> always;  // Calls that this file system cannot do at all.
+    std::vector<faults::Call> calls;   // Calls that fail here in another way than in other settings.
 };
 
 class Life {
@@ -29,7 +29,7 @@ class Life {
     Life(const Setting& setting, const std::string& directory, const faults::Plan* plan)
         : setting_(setting), directory_(directory), plan_(plan) {}
 
-    // Gives the number of calls that failed by the plan.
+    // Lives it. Gives the number of calls that failed by the plan.
     uint32_t live();
 
   private:

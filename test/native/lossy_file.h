@@ -1,4 +1,4 @@
-// A file in memory that is mapped and loses pages: who truncates it takes them away, and an access is SIGBUS.
+// A file in memory that is mapped and loses pages. truncate() takes them away, and an access is SIGBUS then.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ uint64_t pageSize();
 
 class LossyFile {
   public:
-    // Mapped; each page is filled with its number.
+    // Makes and maps the file. Each page is filled with its number.
     explicit LossyFile(uint64_t pages);
     LossyFile(const LossyFile&) = delete;
     LossyFile& operator=(const LossyFile&) = delete;
@@ -18,16 +18,16 @@ class LossyFile {
 
     char* base() const { return base_; }
     uint64_t length() const { return length_; }
-    // A byte of the mapping, which the compiler touches as often as it is written here.
+    // A byte of the mapping. The compiler touches it as often as the code says.
     volatile char& at(uint64_t offset) const { return base_[offset]; }
-    // A byte of the file, whatever is mapped.
+    // A byte of the file, whatever is mapped there.
     char inFile(uint64_t offset) const;
 
-    // From now on it has so many pages; new ones are empty.
+    // Gives the file so many pages. New pages are empty.
     void truncate(uint64_t pages);
-    // It has so many pages, each filled with its number.
+    // Gives the file so many pages and fills each with its number.
     void fill(uint64_t pages);
-    // Maps a part of the file where it was. 0 or -errno.
+    // Maps a part of the file again at its old place. 0 or -errno.
     int mapAgain(uint64_t offset, uint64_t length);
 
   private:

@@ -1,5 +1,6 @@
-// The test program of the C++ core: no Node, no test framework. `native-test TEST… [options]`; scripts/native-test.mjs
-// builds it with sanitizers and runs it. Ends with status 0, or with a message that says how to repeat what failed.
+// The test program of the C++ core, without Node and without a test framework. `native-test TEST… [options]`.
+// scripts/native-test.mjs builds it with sanitizers and runs it. It ends with status 0, or with a message that says how
+// to repeat what failed.
 #include <unistd.h>
 
 #include <chrono>
@@ -14,7 +15,7 @@
 #include "check.h"
 #include "tests.h"
 
-// There in a program with a sanitizer, which chose the names.
+// These exist in a program with a sanitizer. The sanitizer chose the names.
 // NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" void __sanitizer_print_stack_trace() __attribute__((weak));
 extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));
@@ -44,7 +45,7 @@ void onCrash(int signal) {
     _exit(1);
 }
 
-// So that a crash, too, says where it was.
+// After a crash, too, the program says how to repeat it.
 void installHandlers() {
     if (__sanitizer_set_death_callback != nullptr) {
         __sanitizer_set_death_callback(sayHowToRepeat);

@@ -1,5 +1,5 @@
-// Making kinds and faulting them in: what they are afterwards, and that whatever system call fails is named and leaves
-// nothing behind. Kinds end on this thread here: the calls that fail are counted for it alone.
+// Making kinds and prefaulting them: what they are afterwards. Whatever system call fails, the error names it, and
+// nothing is left behind. Kinds end on this thread here, because the calls that fail are counted for this thread alone.
 #include "kind/making.h"
 
 #include <sys/mman.h>
@@ -71,7 +71,7 @@ void failWithoutDirectory(const Options& options) {
     CHECK(error == -ENOENT && failedCall == std::string("open") && kind == nullptr, "%s gave %d", failedCall, error);
 }
 
-// Makes something again and again, each time with the next call of one sort failing. `make` gives its error.
+// Makes something again and again. Each time the next call of one sort fails. `make` gives its error.
 template <typename Make>
 uint32_t failEach(Call call, int error, Make make) {
     uint32_t failures = 0;
@@ -139,7 +139,7 @@ void makeInMapping() {
     CHECK(kind->region->base() == base && kind->region->capacity() == kLength);
     takeFrom(*kind);
 
-    // The last byte of it, in a mapping elsewhere.
+    // This overlaps the last byte of the file's part, in a mapping elsewhere.
     FixedKindRequest overlapping = request;
     overlapping.file.from = kLength - 1;
     overlapping.file.to = 2 * kLength;
@@ -185,7 +185,7 @@ void prefaultAll(const Options& options) {
     CHECK(kind->heap.stats().committed == capacity && isResident(*kind->region));
     CHECK(kind->region->resident() >= static_cast<int64_t>(capacity));
 
-    // The storage is kept by the kind, and goes back only when that is asked for.
+    // The kind keeps the storage. It goes back only when somebody asks for that.
     takeFrom(*kind);
     while (kind->heap.decay(true).nextInMs == 0) continue;
     CHECK(kind->heap.stats().committed == capacity);
@@ -194,7 +194,7 @@ void prefaultAll(const Options& options) {
     CHECK(given == capacity && kind->heap.stats().committed == 0 && kind->region->resident() == 0);
 }
 
-// Whoever makes the steps makes no more, as when a job is aborted: what is not reached is not committed.
+// The caller makes only some of the steps, as when a job is aborted. What they did not reach is not committed.
 void prefaultInPart(const Options& options) {
     const Kind::AtOnce atOnce;
     const std::shared_ptr<Kind> kind = made(requestIn(options.directory, 64 * kMiB));

@@ -31,7 +31,7 @@ Plan choosePlan(Random* random) {
     } else if (shape < 60) {
         plan.capacity = random->magnitude(kGiB / kChunkSize) * kChunkSize;
     } else if (shape < 70) {
-        // Some segments.
+        // A few segments.
         plan.capacity = (kGiB / 2 + random->below(4 * kGiB)) / kChunkSize * kChunkSize;
     } else if (shape < 74) {
         plan.capacity = (kTiB / 2 + random->below(4 * kTiB)) / kChunkSize * kChunkSize;
@@ -49,7 +49,7 @@ Plan choosePlan(Random* random) {
     if (!plan.isElastic) return plan;
     if (random->percent(40)) plan.room = random->below(plan.capacity + 1);
     if (random->percent(25)) plan.commitFailures = 1 + static_cast<uint32_t>(random->below(50));
-    // Where not all is taken back, the heap does not know what has storage.
+    // When a region fails to take storage back, the heap does not know what has storage.
     if (!plan.hasLosses && random->percent(25)) plan.decommitFailures = 1 + static_cast<uint32_t>(random->below(50));
     return plan;
 }

@@ -1,5 +1,5 @@
-// Kinds on NUMA nodes: what the kernel's numbers are taken for, and that a region commits no more than there is, gives
-// back what it has, and leaves nothing behind whatever call fails. Node 0 is on every machine.
+// Kinds on NUMA nodes: how the kernel's numbers are read, and that a region commits no more than there is, gives back
+// what it has, and leaves nothing behind whatever call fails. Node 0 is on every machine.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -49,7 +49,7 @@ void readReserves() {
         "        protection: (0, 0, 0)\nNode 3, zone  Movable\n        high     256\n        managed  65536\n"
         "        protection: (0, 0)\n",
         4096);
-    // Of the first zone all is held back for what can be had nowhere else.
+    // All of the first zone is held back for memory that can come from nowhere else.
     CHECK(reserves.size() == 2 && reserves.at(0) == uint64_t{3940} * 4096 && reserves.at(3) == uint64_t{256} * 4096);
     CHECK(parseReserves("", 4096).empty() && parseReserves("protection: (1)\nhigh\n", 4096).empty());
 }
@@ -65,7 +65,7 @@ void findControlGroups() {
     CHECK(joined(parseControlGroups("0::/a.slice/b\n", v2)) ==
           " 2:/sys/fs/cgroup/a.slice/b 2:/sys/fs/cgroup/a.slice 2:/sys/fs/cgroup");
     CHECK(joined(parseControlGroups("0::/\n", v2)) == " 2:/sys/fs/cgroup");
-    // Both versions at once, each controller in a tree of its own.
+    // Both versions at once. Each controller has a tree of its own.
     const std::string both =
         "31 24 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
         "36 24 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
@@ -73,7 +73,7 @@ void findControlGroups() {
     CHECK(joined(parseControlGroups("5:cpu,cpuacct:/c\n4:memory:/m/n\n0::/u\n", both)) ==
           " 2:/sys/fs/cgroup/unified/u 2:/sys/fs/cgroup/unified 1:/sys/fs/cgroup/memory/m/n 1:/sys/fs/cgroup/memory/m"
           " 1:/sys/fs/cgroup/memory");
-    // A container that sees its own part, under the host's name.
+    // A container that sees only its own part, under the host's name.
     const std::string part = "36 24 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup ro,memory\n";
     CHECK(joined(parseControlGroups("4:memory:/docker/abc\n", part)) == " 1:/sys/fs/cgroup/memory");
     CHECK(joined(parseControlGroups("4:memory:/docker/abc/in\n", part)) ==
@@ -86,7 +86,7 @@ void findControlGroups() {
     }
 }
 
-// More than the machine has is refused before anything is touched: the kernel would end this process.
+// More than the machine has is refused before anything is touched, because the kernel would end this process.
 void refuseToOverdraw() {
     NodeBudget budget;
     const char* failedCall = "nothing";
@@ -103,7 +103,7 @@ void refuseToOverdraw() {
     CHECK(none.open({1000}, true, &failedCall) == -ENOENT && failedCall == std::string("open"));
 }
 
-// Somebody who has the lock, and is stopped, is waited for only so long; threads wait for one another.
+// If a process holds the lock and is stopped, others wait only for a limited time. Threads wait for one another.
 void takeTurns() {
     NodeBudget budget;
     const char* failedCall = "nothing";
@@ -172,7 +172,7 @@ void commitAndGiveBack() {
     }
 }
 
-// Of much memory only some pages are looked at: as many in each part of it, whatever order the nodes are in.
+// In large memory only some pages are looked at: the same number in each part, whatever order the nodes are in.
 void estimateUses() {
     NumaNodesOptions options = optionsFor(512 * kMiB);
     options.hugePages = NumaNodesOptions::HugePages::kNever;
@@ -183,7 +183,7 @@ void estimateUses() {
     CHECK(region.commit(0, kCommitGranule) == 0);
     const uint64_t committed = 160 * kMiB + kCommitGranule;
     CHECK(region.resident() == static_cast<int64_t>(committed) && bytesOn(region) == committed);
-    // What has gone is not looked at, however far it reached.
+    // Pages that have gone back are not looked at, however large the range was.
     CHECK(region.decommit(256 * kMiB, 160 * kMiB) == 0);
     CHECK(bytesOn(region) == kCommitGranule);
 }
@@ -199,7 +199,7 @@ void failToCommit() {
         CHECK(region.resident() == 0 && bytesOn(region) == 0);
     }
     CHECK(region.commit(0, 24 * kMiB) == 0);
-    // More than the machine has: nothing of it stays.
+    // More than the machine has: nothing of it stays committed.
     NumaNodesRegion whole;
     const uint64_t capacity = region.total() / (2 * kMiB) * (2 * kMiB);
     CHECK(whole.open(optionsFor(capacity), &failedCall) == 0);

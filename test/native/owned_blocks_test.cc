@@ -1,6 +1,6 @@
-// What a hold on a kind leaves behind: its blocks are free when the last one who can reach them has let go, not before,
-// and once. While another thread allocates, for a program with -fsanitize=thread: a block that is freed too early is
-// somebody else's.
+// What a hold on a kind leaves behind. Its blocks are free when the last one who can reach them has let go, not before,
+// and only once. Another thread allocates meanwhile, for a program with -fsanitize=thread: a block that is freed too
+// early belongs to somebody else.
 #include "kind/owned_blocks.h"
 
 #include <atomic>
@@ -23,14 +23,14 @@ using namespace daxkind;
 
 namespace {
 
-// More than one step looks at.
+// More blocks than one step looks at.
 constexpr int kMany = 20'000;
 
 std::shared_ptr<Kind> kindOf(uint64_t capacity) {
     return makeKind(std::make_shared<FakeRegion>(FakeRegion::Shape{capacity, true}, 1));
 }
 
-// A hold that takes blocks and ends with them.
+// A hold that took blocks and has ended. Its blocks are not freed while somebody has `blocks`.
 struct Ending {
     std::shared_ptr<OwnedBlocks> blocks;
     uint32_t owner;
@@ -53,7 +53,7 @@ uint64_t blocksOf(Kind& kind) {
 void freeWithTheLast() {
     const std::shared_ptr<Kind> kind = kindOf(64 * kMiB);
     Ending ending(kind, 100);
-    // As an ArrayBuffer.
+    // Reaches the blocks, as an ArrayBuffer does.
     std::shared_ptr<OwnedBlocks> window = ending.blocks;
     ending.blocks.reset();
     CHECK(blocksOf(*kind) == 100, "blocks that a window reaches are free");
@@ -73,7 +73,7 @@ void freeNowAndOnce() {
     Ending ending(kind, kMany);
     ending.blocks->free();
     CHECK(blocksOf(*kind) == 0);
-    // Who joins next has the same number.
+    // The thread that joins next gets the same number.
     CacheUser next(&kind->heap, kind->region->capacity());
     CHECK(next.join() == 0 && next.cache()->owner == ending.owner);
     Block block;

@@ -1,5 +1,5 @@
-// What one thread does between two steps of another's call that lets go of the heap's lock: whose the blocks are is
-// known as well as before, and what a thread left behind is found as fast.
+// What happens when one thread works between two steps of another thread's call that lets go of the heap's lock. The
+// heap still knows the owner of each block, and finds what a thread left behind as fast as before.
 #include <cstdio>
 #include <functional>
 #include <vector>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint64_t kSize = 64;
 
-// A region of which one commit, when it is asked for, has something else happen first.
+// A region that lets a test run something before a commit, once.
 class EventfulRegion final : public FakeRegion {
   public:
     using FakeRegion::FakeRegion;
@@ -39,8 +39,8 @@ std::vector<Block> fill(CacheUser* user) {
     return blocks;
 }
 
-// Two threads have a full slab together. While a third one waits in vain for storage, one of the two frees a block of
-// it, which the third one then gets.
+// Two threads together have filled a slab. While a third thread waits in vain for storage, one of the two frees a block
+// of the slab. The third thread then gets that block.
 void freeWhileAnotherCommits() {
     EventfulRegion region({8 * kMiB, true}, 1);
     region.room = 2 * kMiB;
@@ -76,8 +76,8 @@ void freeWhileAnotherCommits() {
           static_cast<unsigned long long>(stats.blocks));
 }
 
-// A thread's blocks are freed in steps. Between two of them all that follows becomes one free run, in the midst of
-// which the next step begins.
+// A thread's blocks are freed in steps. Between two steps all memory after them becomes one free run, and the next step
+// begins in the middle of it.
 void freeWhileBlocksAreAbandoned() {
     FakeRegion region({64 * kKiB * kMiB, true}, 1);
     Heap heap;

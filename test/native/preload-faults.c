@@ -1,5 +1,5 @@
 // System calls of the addon that fail when a test wants it: a library for LD_PRELOAD. It stands between the addon and
-// the C library, lets everybody else's calls pass (it looks at who calls), and takes its orders from a file that the
+// the C library. It looks at the caller, and lets everybody else's calls pass. It takes its orders from a file that the
 // script of the same process writes: see addon-faults.mjs.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-// Calls by their numbers in addon-faults.mjs.
+// The calls, by their numbers in addon-faults.mjs.
 enum Call {
     kNone,
     kFallocate,
@@ -33,14 +33,14 @@ enum Call {
     kFcntl
 };
 
-// The orders, in words of the file.
+// The orders, as words of the file.
 struct Orders {
-    uint32_t call;       // Which one fails; kNone: none does.
-    uint32_t nth;        // The first of them that fails.
+    uint32_t call;       // Which call fails; kNone: none does.
+    uint32_t nth;        // The first call of that sort that fails.
     int32_t error;       // errno.
     uint32_t isForGood;  // All later ones fail, too.
-    uint32_t seen;       // Calls of that sort since the order was given; ours to write.
-    uint32_t failed;     // How many of them have failed; ours to write.
+    uint32_t seen;       // Calls of that sort since the order was given. This library writes it.
+    uint32_t failed;     // How many of them have failed. This library writes it.
 };
 
 static struct Orders* orders;
@@ -63,7 +63,7 @@ static int isOfAddon(const void* caller) {
     return name != NULL && strcmp(name, "/daxkind.node") == 0;
 }
 
-// Whether the call fails, with errno set.
+// Whether the call fails. If it does, errno is set.
 static int fails(enum Call call, const void* caller) {
     if (orders == NULL || __atomic_load_n(&orders->call, __ATOMIC_ACQUIRE) != call || !isOfAddon(caller)) return 0;
     const uint32_t seen = __atomic_add_fetch(&orders->seen, 1, __ATOMIC_RELAXED);
@@ -139,10 +139,10 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
     return REAL(pthread_create)(thread, attributes, body, argument);
 }
 
-// The C library's own name for it: dlsym would allocate.
+// The C library's own name for malloc. dlsym would allocate.
 extern void* __libc_malloc(size_t size);
 
-// Of the addon's threads alone: in the main thread Node itself ends when there is no memory.
+// Only malloc in the addon's threads fails. In the main thread Node itself ends when there is no memory.
 void* malloc(size_t size) {
     if (orders != NULL && __atomic_load_n(&orders->call, __ATOMIC_ACQUIRE) == kMalloc && gettid() != getpid() &&
         fails(kMalloc, CALLER))
@@ -150,7 +150,7 @@ void* malloc(size_t size) {
     return __libc_malloc(size);
 }
 
-// statx and mbind are called by their numbers.
+// The addon calls statx and mbind by their numbers.
 long syscall(long number, ...) {
     va_list rest;
     va_start(rest, number);

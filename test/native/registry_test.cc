@@ -1,5 +1,5 @@
-// The registry of kinds: who can find one, by what, and for how long; and the numbers for raw handles. The last part is
-// several threads at once, for a program with -fsanitize=thread.
+// The registry of kinds: who can find a kind, by what, and for how long; and the numbers for raw handles. In the last
+// part several threads do this at once, for a program with -fsanitize=thread.
 #include "kind/registry.h"
 
 #include <atomic>
@@ -68,7 +68,7 @@ void loseWhatIsGone() {
     std::shared_ptr<Kind> second = findKind(number, secret);
     kind.reset();
     CHECK(findKind(number, secret) == second, "a kind that somebody holds is gone");
-    // Another thread gives its storage back, later.
+    // Another thread gives its storage back later.
     second.reset();
     CHECK(findKind(number, secret) == nullptr, "a kind that nobody holds was found");
 }

@@ -48,7 +48,7 @@ void Round::run() {
 }
 
 void Round::operate() {
-    // The only clock that moves, so that a seed repeats what decays, too.
+    // No other clock moves, so a seed repeats the decay, too.
     if (random_.percent(5)) advanceClock(static_cast<uint32_t>(random_.magnitude(200)));
     if (plan_.hasLosses && random_.percent(1)) return lose();
     const uint64_t die = random_.below(1000);
@@ -85,12 +85,12 @@ uint64_t Round::anySize() {
     return random_.magnitude(capacity + 2);
 }
 
-// Whether the error of an allocation may be, and the statistics agree with it.
+// Checks that an allocation may fail with this error, and that the statistics agree with it.
 void Round::checkFailure(int error, uint64_t bytes) {
     if (isVerbose_) std::printf("  failed: %d\n", error);
     if (error == -ENOMEM) {
-        // In a region of one segment no run is refused because it would cross a border; and a slab is as short as one
-        // block, if need be.
+        // In a region of one segment no run is refused because it would cross a border. A slab is as short as one block
+        // if necessary.
         const HeapStats stats = heap_.stats();
         const uint64_t unit = 1ull << heap_.unitShift();
         CHECK(stats.capacity > kSegment || stats.largestFree < (bytes + unit - 1) / unit * unit,
@@ -99,8 +99,8 @@ void Round::checkFailure(int error, uint64_t bytes) {
     }
     CHECK(fake_ != nullptr && plan_.isElastic, "unexpected error %d", error);
     CHECK(isOutOfRoom(error) || (error == -EIO && plan_.commitFailures > 0), "unexpected error %d", error);
-    // All that is free has been given back before; then what is left was not enough. An attempt to commit whole chunks
-    // may have taken some of it.
+    // All free storage has been given back before the failure, and what was left then was not enough. An attempt to
+    // commit whole chunks may have taken some of it.
     const bool mayFail = plan_.commitFailures > 0 || plan_.decommitFailures > 0;
     const uint64_t left = fake_->room - std::min(fake_->room, fake_->committed());
     CHECK(mayFail || left < bytes + 2 * kChunkSize, "no room for %llu bytes, but there are %llu", (Long)bytes,
@@ -131,7 +131,7 @@ void Round::takeAligned() {
     const uint64_t size = anySize();
     Block block;
     const int error = user_->takeAligned(size, alignment, &block);
-    // Free memory that is not aligned is of no use.
+    // Free memory that is not aligned does not help.
     if (error == -ENOMEM && alignment > 1ull << heap_.unitShift()) return;
     took("take aligned", size, alignment, error, block);
 }
@@ -238,7 +238,7 @@ void Round::dereference() {
         stale_.push_back({offset, held.generation});
         return book_.setReference(offset, concealed, ReferenceSort::kShared);
     }
-    // Only the thread that has the block makes it its own again.
+    // Only the thread that has the block may end its reference.
     if (!random_.percent(20) || userOf(held) == nullptr) return;
     CHECK(heap_.unreference(offset, held.generation) == 0);
     stale_.push_back({offset, held.generation});

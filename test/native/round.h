@@ -1,6 +1,6 @@
-// A round of the random test: one heap on one region, one thread, one to three thread caches in turn, which end and
-// begin, random calls, and after each of them the question whether the reference model can be true. A round is
-// determined by its seed, if the clock stands still (fake_clock.h).
+// A round of the random test: one heap on one region, in one thread, with one to three thread caches that take turns,
+// end and begin. It makes random calls, and after each of them asks whether the reference model can be true. Its seed
+// determines a round, if the clock stands still (fake_clock.h).
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace test {
 
-// What a round has to do with.
+// What a round works with.
 struct Plan {
     uint64_t capacity = 0;
     bool isElastic = true;
@@ -24,7 +24,7 @@ struct Plan {
     bool isConservative = false;
     uint32_t decayMs = 0;
     uint32_t users = 1;
-    uint64_t room = UINT64_MAX;  // What the file system has, of the capacity.
+    uint64_t room = UINT64_MAX;  // How much of the capacity the file system has.
     uint32_t commitFailures = 0;
     uint32_t decommitFailures = 0;
     bool isRaw = false;      // Raw handles are used.
@@ -36,7 +36,7 @@ class Round {
   public:
     Round(const Plan& plan, daxkind::Region* region, Random random, bool isVerbose);
 
-    // To its end, when everything is given back.
+    // Runs until everything is given back.
     void run();
 
   private:
@@ -51,7 +51,7 @@ class Round {
     void dereference();
     void giveOut();
 
-    // round_ends.cc: users end, and what they held is free, or still somebody's.
+    // round_ends.cc: users end. What they held is free, or somebody else still has it.
     void join();
     void end();
     void abandonSome();
@@ -89,15 +89,15 @@ class Round {
     const Plan plan_;
     Random random_;
     const bool isVerbose_;
-    FakeRegion* const fake_;  // Null if the region is none.
+    FakeRegion* const fake_;  // Null if the region is not a FakeRegion.
     daxkind::Heap heap_;
     Book book_;
-    // Each has a number of its own.
+    // Each user has a number of its own.
     struct User : CacheUser {
         User(daxkind::Heap* heap, uint64_t capacity, uint64_t number) : CacheUser(heap, capacity), number(number) {}
         const uint64_t number;
     };
-    // Who has left, and whose blocks below `unit` have been freed.
+    // A user that has left. Its blocks below `unit` have been freed.
     struct Left {
         uint64_t number;
         uint32_t owner;
@@ -106,12 +106,12 @@ class Round {
     User* userOf(const Book::Held& held);
 
     std::vector<std::unique_ptr<User>> users_;
-    User* user_ = nullptr;  // Whose turn it is.
+    User* user_ = nullptr;  // The user whose turn it is.
     uint64_t lastUser_ = 0;
     std::vector<Left> left_;
     bool isFilling_ = true;
     bool keepsStorage_ = false;
-    std::set<uint64_t> given_;  // Where blocks have begun that were given back, and none has begun since.
+    std::set<uint64_t> given_;  // Where blocks began that were given back, if none has begun there since.
     struct Stale {
         uint64_t offset;
         uint64_t generation;

@@ -1,4 +1,5 @@
-// Users end and others begin. What one held and nobody else can reach is free then, and all the rest is as it was.
+// Users end and others begin. When one ends, blocks that nobody else can reach are free. All other blocks are as they
+// were.
 #include <algorithm>
 #include <cstdio>
 
@@ -21,7 +22,7 @@ void Round::join() {
     users_.back()->doubt();
 }
 
-// Its blocks are freed later on, while others work.
+// The user's blocks are freed later, while others work.
 void Round::end() {
     if (isVerbose_) std::printf("end\n");
     const auto ending = std::find_if(users_.begin(), users_.end(), [this](auto& user) { return user.get() == user_; });

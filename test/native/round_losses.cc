@@ -1,5 +1,5 @@
-// Parts of the region are lost: what is free there is never handed out again, and what is held is so once it is given
-// back.
+// Parts of the region are lost. Free memory there is never handed out again. The same holds for a block there once it
+// is given back.
 #include <algorithm>
 #include <cstdio>
 
@@ -26,7 +26,7 @@ void Round::lose() {
     const uint64_t length = random_.percent(80) ? kPage : kPage * (1 + random_.below(64));
     const uint64_t to = std::min(from + length, capacity);
     if (isVerbose_) std::printf("lose [%llu, %llu)\n", (unsigned long long)from, (unsigned long long)to);
-    // What has no storage is not lost: it is got anew.
+    // Memory without storage is not lost, because it gets new storage.
     const auto isThere = [this](uint64_t at) {
         return fake_ == nullptr || !plan_.isElastic || fake_->isBacked(at, at + 1);
     };
@@ -45,7 +45,7 @@ void Round::lose() {
             return each.sort != LostPlace::Sort::kFree && each.offset == block.offset;
         });
         if (!isHit && place != places.end()) {
-            // A unit is lost whole.
+            // A unit is lost as a whole.
             const uint64_t unit = 1ull << heap_.unitShift();
             CHECK(block.offset < (to + unit - 1) / unit * unit && from / unit * unit < block.offset + block.bytes);
         }
@@ -62,7 +62,7 @@ void Round::lose() {
     for (const LostPlace& place : places) {
         CHECK(place.sort == LostPlace::Sort::kFree, "nobody holds the block at %llu", (unsigned long long)place.offset);
     }
-    // Each thread is asked for what its cache holds, and answers in a turn of its event loop.
+    // Each thread is asked for what its cache holds. It answers in a turn of its event loop.
     for (const auto& user : users_) heap_.serveReclaim(user->cache());
 }
 

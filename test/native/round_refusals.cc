@@ -1,4 +1,4 @@
-// Mistakes: each must be refused, and change nothing.
+// Mistakes. The heap must refuse each one and change nothing.
 #include <algorithm>
 #include <cerrno>
 
@@ -14,7 +14,7 @@ using Long = unsigned long long;
 
 }  // namespace
 
-// Whether a block begins there that somebody may still give back.
+// Whether somebody may still give back a block that begins there.
 bool Round::isTaken(uint64_t offset) const {
     if (book_.has(offset)) return true;
     for (const auto& user : users_) {
@@ -29,7 +29,7 @@ uint64_t Round::strayOffset() {
     if (book_.isEmpty() || random_.percent(30)) {
         return random_.percent(80) ? random_.below(capacity + 1) : random_.next() >> random_.below(20);
     }
-    // Somewhere in a block, or right behind it.
+    // An offset inside a block, or right behind it.
     const Block block = anyHeld().block;
     const uint64_t step = random_.percent(50) ? 1 : random_.percent(50) ? 16 : 1ull << heap_.unitShift();
     return block.offset + std::min(block.bytes, step * (1 + random_.below(block.bytes / step + 1)));
@@ -53,7 +53,7 @@ void Round::refuseTwice() {
     refuse(at == given_.end() ? *given_.begin() : *at);
 }
 
-// A magazine with an offset in it that is no block's, as a program would leave it that writes where it must not.
+// Puts an offset that no block has into a magazine, as a program does that writes where it must not.
 void Round::refuseStrayInMagazine() {
     const uint32_t sizeClass = static_cast<uint32_t>(random_.below(kSlabClasses));
     const uint64_t offset = strayOffset() % (4 * book_.region()->capacity());

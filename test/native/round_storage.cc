@@ -1,4 +1,4 @@
-// What becomes of free memory: it decays, is purged, is kept; and at the end all of it is there.
+// What becomes of free memory: it decays, is purged, or is kept. At the end all of it is there.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -18,14 +18,14 @@ constexpr uint64_t kGiB = 1ull << 30;
 
 }  // namespace
 
-// Gives back what has been free for long enough. Returns bytes.
+// Gives back what has been free for long enough. Returns the number of bytes.
 uint64_t Round::decayAll() {
     uint64_t given = 0;
     ScavengeStep step;
     do {
         step = heap_.decay();
         given += step.bytes;
-        // 1: something could not be given back in the first attempt.
+        // 1: the first attempt could not give something back.
     } while (step.nextInMs <= 1);
     const bool isAtOnce = plan_.isConservative || plan_.decayMs == 0;
     CHECK(step.nextInMs == ScavengeStep::kNever || (!isAtOnce && step.nextInMs <= plan_.decayMs));
@@ -80,7 +80,7 @@ void Round::prefault() {
     CHECK(committed() == region->capacity());
 }
 
-// Gives everything back, one way or another; then the heap must be as new.
+// Gives everything back in one way or another. After that the heap must be as new.
 void Round::drain() {
     while (!left_.empty()) abandonSome();
     while (!book_.isEmpty()) {
@@ -122,7 +122,7 @@ void Round::checkAsNew(CacheUser* last) {
     Block all;
     int error = units == 0 ? 0 : last->takeAligned(units << heap_.unitShift(), 32, &all);
     if (isOutOfRoom(error)) {
-        // The file system was full a moment ago, and what makes room there is not the heap's doing.
+        // The file system was full a moment ago, and the heap does not know that there is room now.
         advanceClock(kFullMs);
         error = last->takeAligned(units << heap_.unitShift(), 32, &all);
     }
@@ -130,7 +130,7 @@ void Round::checkAsNew(CacheUser* last) {
     CHECK(units == 0 || last->giveDirectly(all.offset) == 0);
 }
 
-// What is free and not lost can be had to the last unit.
+// All memory that is free and not lost can be allocated, to the last unit.
 void Round::checkRest(CacheUser* last) {
     const uint64_t unit = 1ull << heap_.unitShift();
     const uint64_t free = heap_.stats().free / unit;
@@ -139,7 +139,7 @@ void Round::checkRest(CacheUser* last) {
     if (plan_.room < plan_.capacity) advanceClock(kFullMs);
     for (uint64_t taken = 0; taken < free; taken++) {
         Block block{0, kRunCode, 1, unit};
-        // Aligned, so that no cache gets one beside it.
+        // The run is aligned, so that no cache gets another one beside it.
         const int error = heap_.allocateRun(last->cache(), 1, 32, &block.offset);
         CHECK(error == 0, "%llu of %llu free units could be had: %d", (Long)taken, (Long)free, error);
         book_.take(block, 32);

@@ -1,6 +1,6 @@
-// Whether the tables that a heap reserves at its start are long enough for the worst that can come: a heap that has
-// been full of slabs of every class, one after another, and then is cut into slabs of one unit, two, four... Tables end
-// at a page that cannot be touched (faults.cc), so that one entry too many is a crash.
+// Checks that the tables that a heap reserves at its start are long enough for the worst case: a heap that has been
+// full of slabs of every class, one after another, and is then cut into slabs of one unit, two, four... Each table ends
+// at a page that cannot be touched (faults.cc), so one entry too many is a crash.
 #include <vector>
 
 #include "book.h"
@@ -26,13 +26,13 @@ class Crowd {
         while (user_.take(size, &block) == 0) book_.take(block, 16);
     }
 
-    // Takes every second stretch of so many units.
+    // Takes every second piece of that length.
     void takeEverySecond(uint64_t bytes) {
         Block block;
         while (user_.takeAligned(bytes, 2 * bytes, &block) == 0) book_.take(block, 2 * bytes);
     }
 
-    // Gives back what is a run, or everything.
+    // Gives back the runs, or everything.
     void give(bool isEverything) {
         for (size_t i = book_.count(); i-- > 0;) {
             const Block block = book_.at(i).block;
@@ -65,11 +65,11 @@ void crowd(uint32_t unitShift) {
         if (index % 8 == 0) crowd.check();
         crowd.give(true);
     }
-    // The heap is cut into pieces, and the pieces into slabs of a class that makes many or few slots of them.
+    // The heap is cut into pieces, and the pieces become slabs of a class with many or few slots.
     for (uint32_t units = 16; units > 0; units /= 2) {
         const uint64_t piece = uint64_t{units} << unitShift;
         for (const uint64_t size : {16u, 32u, 48u, 64u, 128u, 512u, 1024u}) {
-            // Shorter pieces are runs for their alignment's sake only.
+            // Shorter pieces are runs only because of their alignment.
             if (piece <= kMaxSlabSize && 2 * piece <= 1ull << unitShift) continue;
             crowd.takeEverySecond(piece);
             crowd.fill(size);
@@ -81,7 +81,7 @@ void crowd(uint32_t unitShift) {
     }
 }
 
-// Ranges of numbers for raw handles never overlap while they are held, and are used again in their order.
+// Ranges of numbers for raw handles never overlap while they are held. They are used again in their order.
 void checkRawNumbers() {
     constexpr uint64_t kAll = RawNumbers::kEnd - RawNumbers::kFirst;
     for (const uint64_t seed : {uint64_t{0}, kAll / 3, kAll - 1, UINT64_MAX}) {
@@ -91,7 +91,7 @@ void checkRawNumbers() {
         CHECK(first >= RawNumbers::kFirst && first + 1000 <= RawNumbers::kEnd);
         CHECK(numbers.wasTaken(first) && numbers.wasTaken(first + 999) && !numbers.wasTaken(0) &&
               !numbers.wasTaken(UINT64_MAX));
-        // A quarter of all, given back and taken again: the one that is held is never touched.
+        // A quarter of all numbers is given back and taken again. The range that is still held is never touched.
         for (int i = 0; i < 20; i++) {
             const uint64_t quarter = numbers.take(kAll / 4);
             CHECK(quarter >= RawNumbers::kFirst && quarter + kAll / 4 <= RawNumbers::kEnd);
@@ -101,7 +101,7 @@ void checkRawNumbers() {
         }
         uint64_t held = 0;
         while (numbers.take(kAll / 16) != 0) held++;
-        // What is beside the small one, and at the end of all numbers, may be too short.
+        // The gaps next to the small range and at the end of all numbers may be too short.
         CHECK(held >= 13 && held <= 15);
         numbers.giveBack(first);
         CHECK(numbers.take(1000) != 0);

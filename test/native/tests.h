@@ -5,7 +5,7 @@
 
 namespace test {
 
-// Random calls against the reference model, over regions in plain memory, of every shape.
+// Random calls against the reference model, over regions in plain memory of every shape.
 void testModel(const Options& options);
 // The same over the file of a pmem kind.
 void testFile(const Options& options);
@@ -13,18 +13,18 @@ void testFile(const Options& options);
 void testFiles(const Options& options);
 // The heap's tables at their fullest.
 void testTables(const Options& options);
-// Whose blocks are while system calls let go of the heap's lock.
+// Whose the blocks are when system calls let go of the heap's lock.
 void testOwners(const Options& options);
-// What thread caches take of DRAM.
+// What thread caches take of DRAM and of the heap.
 void testCaches(const Options& options);
 // Several threads on one heap.
 void testThreads(const Options& options);
-// The threads for long tasks, and, in a program of its own, how they end with the process.
+// The threads for long tasks. The second test, in a program of its own, is how they end with the process.
 void testJobs(const Options& options);
 void testJobsAtExit(const Options& options);
-// The kinds of a process: their numbers, their secrets, their raw handles' numbers.
+// The kinds of a process: their numbers, their secrets, and the numbers of their raw handles.
 void testRegistry(const Options& options);
-// Making kinds and faulting them in, also where system calls fail.
+// Making kinds and prefaulting them, also where system calls fail.
 void testMaking(const Options& options);
 // What a hold on a kind leaves behind.
 void testOwnedBlocks(const Options& options);
@@ -34,8 +34,8 @@ void testDecay(const Options& options);
 void testDecayTime(const Options& options);
 // Kinds on NUMA nodes.
 void testNodes(const Options& options);
-// The guard against SIGBUS: what becomes of pages that are lost; and what of the signals that are not for it, each case
-// in a program of its own, which is `guard-case --seed NUMBER`.
+// The guard against SIGBUS: what becomes of lost pages, and what becomes of signals that are not for the guard. Each
+// case of the latter is a program of its own, `guard-case --seed NUMBER`.
 void testGuard(const Options& options);
 void testGuardSignals(const Options& options);
 void testGuardCase(const Options& options);

@@ -1,7 +1,7 @@
-// Several threads on one heap, each with a thread cache: they take, give, pass blocks on to one another, purge, ask for
-// statistics, end with blocks in their hands, and begin anew. Each block's content is checked by whoever gives it back;
-// one that is referred to twice is freed once. Meant for a program with -fsanitize=thread: two blocks that overlap are
-// a data race.
+// Several threads on one heap, each with a thread cache. They take, give, pass blocks on to one another, purge, ask for
+// statistics, end with blocks in their hands, and begin anew. The thread that gives a block back checks its content. A
+// block with two references is freed once. The test is for a program with -fsanitize=thread, where two blocks that
+// overlap are a data race.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -28,20 +28,20 @@ struct Held {
     uint64_t seed;
 };
 
-// A raw handle on its way to whoever frees it.
+// A raw handle on its way to the thread that frees it.
 struct Passed {
     Held held;
     Handle handle;
     uint64_t taker;  // Which life of which thread.
 };
 
-// A reference, as two threads have it.
+// A reference that two threads have.
 struct Shared {
     uint64_t offset;
     uint64_t generation;
 };
 
-// What is on its way from one thread to another.
+// Things on their way from one thread to another.
 template <typename Letter>
 class Mailbox {
   public:
@@ -63,14 +63,14 @@ class Mailbox {
     std::vector<Letter> letters_;
 };
 
-// What all threads have in common.
+// What all threads share.
 struct Common {
     Heap heap;
     bool hasLosses = false;  // Pages of the region are lost meanwhile.
     Mailbox<Passed> blocks;
     std::atomic<uint64_t> lives{0};
     Mailbox<Shared> references;
-    // Each reference that was made was made twice, and must be freed once.
+    // Each reference is handed out twice, and must be freed once.
     std::atomic<int> referencesMade{0};
     std::atomic<int> referencesFreed{0};
 };
@@ -82,7 +82,7 @@ class Worker {
     void run(uint32_t operations) {
         join();
         for (uint32_t i = 0; i < operations; i++) operate();
-        // The last blocks of some threads are given back by others, or by nobody.
+        // Some threads leave their last blocks to others, or to nobody.
         while (held_.size() > 10) pass();
         while (giveForeign()) continue;
         while (freeShared()) continue;
@@ -94,12 +94,12 @@ class Worker {
         user_ = std::make_unique<CacheUser>(&common_->heap, region_.capacity());
         CHECK(user_->join() == 0);
         life_ = ++common_->lives;
-        // As a thread that looks after its event loop now and then.
+        // Behaves as a thread that serves its event loop now and then.
         common_->heap.setWake(
             user_->cache(), [](void* data) { static_cast<std::atomic<bool>*>(data)->store(true); }, &isAsked_);
     }
 
-    // What it holds is free then.
+    // Ends the user. What it holds is free then.
     void end() {
         for (const Held& held : held_) check(held);
         held_.clear();
@@ -120,7 +120,7 @@ class Worker {
         if (die < 1955) return resize();
         if (die < 1990) return checkStats();
         if (die < 1997) return void(user_->purge());
-        // As a worker that ends, and another that begins.
+        // Behaves as a worker that ends, followed by another one that begins.
         end();
         join();
     }
@@ -213,7 +213,7 @@ class Worker {
         writeContent(content, held.block.bytes, held.seed);
     }
 
-    // What a block is, nobody knows in the midst of what the others do; but it is in the region.
+    // The others work meanwhile, so nobody knows what a block is. But it is in the region.
     void lose() {
         const uint64_t from = random_.below(region_.capacity() / 4096) * 4096;
         for (const LostPlace& place : common_->heap.lose(from, 4096)) {
@@ -221,7 +221,7 @@ class Worker {
         }
     }
 
-    // Others work meanwhile: what is counted in their caches may be a moment old, but no number is nonsense.
+    // Others work meanwhile. The counts of their caches may be a moment old, but no number is nonsense.
     void checkStats() {
         const HeapStats stats = common_->heap.stats();
         CHECK(stats.free + stats.active <= stats.capacity && stats.free + stats.active + stats.lost >= stats.capacity);
@@ -261,7 +261,7 @@ void runRound(uint64_t seed, const Options& options) {
             worker->run(3000);
         });
     }
-    // Gives storage back all the time.
+    // This thread gives storage back all the time.
     std::atomic<bool> isOver{false};
     std::thread decayer([&] {
         while (!isOver) common.heap.decay();
