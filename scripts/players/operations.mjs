@@ -214,7 +214,9 @@ function beginRace(player) {
 	player.verify(entry);
 	const place = player.kind.ref(entry.memory);
 	player.drop(entry);
+	// Before it is sent: this thread may be terminated at any time, and a race without a beginning is a fault.
 	player.count('sent');
+	player.count('race begun');
 	player.send({ type: 'race', place });
 	return true;
 }
@@ -324,7 +326,7 @@ export const others = [
 	['hold by a view', 9, hold],
 	['hand over', 13, (player) => handOver(player, 'block')],
 	['hand over a handle', 13, (player) => handOver(player, 'raw')],
-	['race begun', 7, beginRace],
+	['race', 7, beginRace],
 	['stale reference', 7, goStale],
 	['misuse', 10, misuse],
 	['stats', 5, stats],

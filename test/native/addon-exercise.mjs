@@ -101,10 +101,11 @@ async function useOneThread(directory, random) {
 	const kind = await PmemKind.createAsync(directory, { maxSize: 16 * MiB, debug, prefault });
 	await useKind(kind, random, 2000);
 	const controller = new AbortController();
-	const jobs = [kind.purgeAsync({ signal: controller.signal }), kind.prefaultAsync({ signal: controller.signal })];
+	const { signal } = controller;
+	const jobs = Promise.allSettled([kind.purgeAsync({ signal }), kind.prefaultAsync({ signal })]);
 	if (random.chance(0.5)) controller.abort();
 	await useKind(kind, random, 200);
-	await Promise.allSettled(jobs);
+	await jobs;
 	// Waits for what only the garbage collector frees.
 	for (let tries = 0; kind.stats().blocks > 0 && tries < 100; tries++) {
 		globalThis.gc();
