@@ -1,12 +1,12 @@
-// What sysfs says of the block device under a file system (Documentation/ABI/stable/sysfs-block): whether it can do DAX, where its
-// partition begins, and what it is made of.
+// What sysfs says of the block device under a file system (Documentation/ABI/stable/sysfs-block): whether it can do
+// DAX, where its partition begins, and what it is made of.
 import { basename, dirname } from 'node:path';
 import { listDirectory, readAttribute, readNumber, readSwitch, resolveLink } from '../sysfs.ts';
 
-/** The units of `start` and `size` in sysfs, whatever the device's sectors are. */
+/** sysfs gives `start` and `size` in this unit, whatever the sectors of the device are. */
 const sysfsSector = 512;
 
-/** What a device is made of, where the kernel tells. */
+/** What a device is made of, as far as the kernel tells. */
 export type BlockDeviceLayer =
 	| { type: 'loop'; name: string; dax: boolean | undefined; backingFile: string | undefined }
 	/** `mapping` is the device-mapper's name, `uuid` says who made it: CRYPT-…, LVM-…, mpath-…; often empty. */
@@ -21,9 +21,9 @@ export interface BlockDevice {
 	name: string;
 	major: number;
 	minor: number;
-	/** The whole disk's name; the same if it is not a partition. */
+	/** The whole disk's name. It is the same as `name` if the device is not a partition. */
 	disk: string;
-	/** Whether it can do DAX: queue/dax, of the disk if it is a partition; undefined where the kernel does not say. */
+	/** Whether it can do DAX: queue/dax of the disk. Undefined where the kernel does not say. */
 	dax: boolean | undefined;
 	/** Bytes. */
 	size: number | undefined;
@@ -38,7 +38,7 @@ export interface BlockDevice {
 	sysfs: string;
 }
 
-/** More layers than any sensible system has; a guard against a loop of names. */
+/** No sensible system has so many layers. The limit guards against a loop of names. */
 const maxLayers = 16;
 
 function layerOf(name: string): BlockDeviceLayer {
@@ -78,7 +78,10 @@ function layersOf(disk: string): BlockDeviceLayer[] {
 	return layers;
 }
 
-/** The block device of these numbers; undefined if there is none, as under tmpfs, btrfs or a network file system. */
+/**
+ * The block device with these numbers. Undefined if there is no such device, as under tmpfs, btrfs or a network file
+ * system.
+ */
 export function blockDevice(major: number, minor: number): BlockDevice | undefined {
 	const directory = resolveLink(`/sys/dev/block/${major}:${minor}`);
 	if (directory === undefined) return undefined;

@@ -10,13 +10,14 @@ function bits(): DaxConstants {
 			Object.fromEntries(Object.entries(native.constants).filter(([name]) => isBit(name))),
 		) as DaxConstants;
 	} catch {
-		// There is no addon: whoever reads a constant is told why, and importing does not fail.
+		// Without the addon, importing does not fail. Whoever reads a constant is told why there is no addon.
 		return native as unknown as DaxConstants;
 	}
 }
 
 /**
- * The bits of the masks that `statx`, `getFsxattr` and `inspect` give, and that `badRangesIn` takes, by their names in the kernel's headers:
+ * The bits of the masks that `statx`, `getFsxattr` and `inspect` give, and that `badRangesIn` takes. They have the
+ * names of the kernel's headers:
  * - STATX_ATTR_ (BigInts): `attributes` and `attributesMask`; STATX_: `mask`;
  * - FS_XFLAG_: `flags` of `getFsxattr`, `xflags` of `inspect`;
  * - FS_…_FL: `inodeFlags` of `inspect`;

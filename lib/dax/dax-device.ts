@@ -1,12 +1,13 @@
-// What a device-DAX node, /dev/daxX.Y, is to who asks about files: what lib/device knows of it, and what it is used for instead.
+// What a report on files says of a device-DAX node, /dev/daxX.Y: what lib/device knows of the device, and what it is
+// used for.
 import { existsSync } from 'node:fs';
 import { type DaxDevice, deviceOf } from '../device/index.ts';
 import type { StatxResult } from '../native.ts';
 
-/** The device's name by its node's, for where there is no sysfs. */
+/** Where there is no sysfs, the node's name gives the device's name. */
 const nodeName = /^\/dev\/(dax\d+\.\d+)$/;
 
-/** The device-DAX device that a character device stands for; undefined if it is none. */
+/** The device-DAX device that a character device stands for. Undefined if it stands for another device. */
 export function daxDevice(
 	path: string,
 	{ representsMajor, representsMinor }: Pick<StatxResult, 'representsMajor' | 'representsMinor'>,
@@ -40,7 +41,7 @@ const nothingKnown: Omit<DaxDevice, 'name'> = {
 	reasons: {},
 };
 
-/** What a device-DAX device is used for instead of files, and how to have files on its memory. */
+/** Says what a device-DAX device is used for, and how to have files on its memory instead. */
 export function forFiles({ name, namespace }: DaxDevice): string {
 	return namespace === undefined
 		? `it is no nvdimm namespace, so there can be no file system on it; use it by DeviceKind, or as ordinary memory: daxkind reconfigure-device --mode=system-ram ${name}`

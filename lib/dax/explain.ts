@@ -1,4 +1,4 @@
-// Says why a path is on DAX or not: goes through a report link by link. explainReport() is pure.
+// Says why a path is on DAX or not: it goes through a report link by link. explainReport() is pure.
 import { inspect } from './inspect.ts';
 import { type DaxCheck, type DaxVerdict, type Judge, links } from './links/check.ts';
 import { contentsLink, flagLink, stateLink } from './links/file.ts';
@@ -9,23 +9,31 @@ import type { DaxReport } from './report.ts';
 
 /** Whether a path is on DAX, and why. */
 export interface DaxExplanation {
-	/** As it was given. */
+	/** The path as the caller gave it. */
 	path: string;
-	/** Whether the file is on DAX now, or for a directory, whether a file made in it is; undefined if it is not known. */
+	/**
+	 * Whether the file is on DAX now. For a directory: whether a file that is made in it is. Undefined if it is not
+	 * known.
+	 */
 	dax: boolean | undefined;
 	/**
-	 * The first broken link, as a clause: "the block device /dev/sda cannot do DAX"; where none is known to be broken, the first that is
-	 * not known. Absent if `dax`.
+	 * The first broken link, as a clause: "the block device /dev/sda cannot do DAX". If no link is known to be broken, it
+	 * is the first link that is not known. Absent if `dax` is true.
 	 */
 	reason?: string;
-	/** What to do about it, often a command. Absent if `dax`, or if nothing known helps. */
+	/** What to do about it, often a command. Absent if `dax` is true, or if nothing is known to help. */
 	remedy?: string;
-	/** Why MAP_SYNC is not to be had, as a clause: the `reason`, or what refuses it on DAX. Absent if mmap takes it. */
+	/**
+	 * Why MAP_SYNC is not possible, as a clause: the `reason`, or on DAX, what refuses MAP_SYNC. Absent if mmap takes
+	 * MAP_SYNC.
+	 */
 	mapSyncRefusal?: string;
 	/**
-	 * All links of the chain that the path has, in their order: path, file system, namespace, device, partition, block size, mount, file
-	 * contents, flag, state, and then what the DAX can be used for: MAP_SYNC, persistence, huge pages, and bad blocks where there are some. At most one is `broken`, which
-	 * decides; what would keep DAX off behind it is `not reached`, and has no remedy, because none helps before that one's.
+	 * All links of the chain that the path has, in this order: path, file system, namespace, device, partition, block
+	 * size, mount, file contents, flag, state. Then comes what the DAX can be used for: MAP_SYNC, persistence, huge
+	 * pages, and bad blocks if there are some. At most one link is `broken`, and that link decides. A later link that
+	 * would keep DAX off, too, is `not reached`. It has no remedy, because its remedy would not help before the broken
+	 * link is fixed.
 	 */
 	checks: DaxCheck[];
 }
@@ -47,18 +55,21 @@ const judges: Readonly<Record<(typeof links)[number], Judge>> = {
 	'bad blocks': badBlocksLink,
 };
 
-/** What a link comes to, after what is known of the path and of the links before it. */
+/** The check as it is reported: its verdict depends on whether the path is on DAX, and on the links before it. */
 function settled(found: DaxCheck, dax: boolean | undefined, brokenBefore: boolean): DaxCheck {
 	const { remedy: _, ...bare } = found;
 	if (found.verdict === 'unknown' && brokenBefore) return bare;
 	if (found.verdict !== 'broken') return found;
-	// What the kernel has put on DAX is there, whatever a rule of ours says.
+	// The kernel has put the file on DAX, so no link is broken, whatever our rules say.
 	if (dax) return { ...found, verdict: 'warning' };
 	if (dax === undefined) return { ...found, verdict: 'unknown' };
 	return brokenBefore ? { ...bare, verdict: 'not reached' } : found;
 }
 
-/** {@link explain} by a report of {@link inspect} that is there already: pure. */
+/**
+ * Explains a report that {@link inspect} has made, as {@link explain} does for a path. It is pure: it makes no system
+ * call.
+ */
 export function explainReport(report: DaxReport): DaxExplanation {
 	const { path, dax } = report;
 	const checks: DaxCheck[] = [];
@@ -67,7 +78,7 @@ export function explainReport(report: DaxReport): DaxExplanation {
 		const found = judges[link](report, brokenBefore);
 		if (found) checks.push(settled(found, dax, brokenBefore));
 	}
-	// Where nothing is known to be broken, what is not known is the reason.
+	// If no link is known to be broken, the first link that is not known is the reason.
 	const first = (wanted: DaxVerdict) => checks.find(({ verdict }) => verdict === wanted);
 	const { finding: reason, remedy } = (!dax && (first('broken') ?? first('unknown'))) || {};
 	const limit = checks.find(({ link, verdict }) => link === 'MAP_SYNC' && verdict === 'warning');
@@ -83,8 +94,9 @@ export function explainReport(report: DaxReport): DaxExplanation {
 }
 
 /**
- * Says whether a file, or a file made in a directory, is on DAX, and goes through the chain on which that depends: each link with its
- * verdict, the value that was read and where, and what fixes it. It looks as {@link inspect} does, and changes nothing.
+ * Says whether a file, or a file made in a directory, is on DAX. It goes through the chain of links on which that
+ * depends. Each link has a verdict, the value that was read, where it was read, and what fixes it. It looks as
+ * {@link inspect} does, and changes nothing. It is synchronous: the thread waits for the system calls of `inspect`.
  *
  * @param path A file or directory; symbolic links are followed.
  * @throws SystemError of `statx` if there is no such path, or it cannot be reached.

@@ -1,4 +1,4 @@
-// What the kernel says of one file or directory: status, flags, and what in it excludes DAX.
+// What the kernel says of one file or directory: its status, its flags, and what in it excludes DAX.
 import { constants as fs, realpathSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import type { MountInfo } from '../mountinfo.ts';
@@ -15,12 +15,13 @@ const types: ReadonlyMap<number, DaxFileType> = new Map([
 	[fs.S_IFSOCK, 'socket'],
 ]);
 
-/** The type in a file's mode. */
+/** The type that a file's mode says. */
 export const typeOf = ({ mode }: Pick<StatxResult, 'mode'>): DaxFileType => types.get(mode & fs.S_IFMT) ?? 'unknown';
 
 /**
- * The path without symbolic links, for people; as given where that names nothing or another file: links of /proc lead to files that are
- * deleted, covered, or in another mount namespace, and their text does not.
+ * The path without symbolic links, for people to read. The path stays as given where the result names nothing or
+ * another file. That happens with links of /proc: they lead to files that are deleted, covered, or in another mount
+ * namespace, but their text does not.
  */
 function withoutLinks(path: string, { inode, deviceMajor, deviceMinor }: StatxResult): string {
 	const real = attempt(() => realpathSync.native(path)).value ?? path;
@@ -32,13 +33,16 @@ function withoutLinks(path: string, { inode, deviceMajor, deviceMinor }: StatxRe
 /** Whether a file has the persistent DAX flag. */
 export const hasDaxFlag = ({ flags }: Pick<Fsxattr, 'flags'>): boolean => (flags & native.constants.FS_XFLAG_DAX) !== 0;
 
-/** Extents that are looked at: enough for any file that huge pages can be had of, and read in a fraction of a millisecond. */
+/**
+ * As many extents are looked at. They suffice for any file that can be mapped by huge pages, and are read in a fraction
+ * of a millisecond.
+ */
 const maxExtents = 1024;
 
-/** The extents of a file that say where and how its data are kept. */
+/** The extents of a file, which say where and how its data are kept. */
 export interface Extents {
 	list: FileExtent[];
-	/** Whether those are all. */
+	/** Whether these are all extents of the file. */
 	complete: boolean;
 }
 
@@ -48,7 +52,7 @@ function readExtents(path: string): Extents | undefined {
 	return value && { list: extentsOf(value.extents), complete: value.complete };
 }
 
-/** What excludes DAX by what is known of the file; pure. */
+/** What excludes DAX, judged by what is known of the file. Pure. */
 export function exclusionsOf(
 	{ fsType, superOptions }: Pick<MountInfo, 'fsType' | 'superOptions'>,
 	attributes: bigint,
@@ -71,7 +75,7 @@ export function exclusionsOf(
 	return checks.filter(([, is]) => is).map(([name]) => name);
 }
 
-/** Reports on the file that this status is of. */
+/** Reports on the file that has this status. */
 export function fileReport(
 	path: string,
 	status: StatxResult,
@@ -101,7 +105,7 @@ export function fileReport(
 			xflagsError,
 			extentSizeHint: fsxattr && (fsxattr.flags & hinting) !== 0 ? fsxattr.extentSize : 0,
 			inodeFlags,
-			// A directory's names are in its inode, which says nothing of the files made in it.
+			// A directory keeps its names in its inode. That says nothing about the files that are made in it.
 			exclusions: type === 'directory' ? exclusions.filter((name) => name !== 'inline data') : exclusions,
 		},
 		...(extents && { extents }),

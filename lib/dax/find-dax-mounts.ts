@@ -13,33 +13,36 @@ import type { DaxMountReport } from './report.ts';
 
 /** A mount of a file system that has DAX. */
 export interface DaxMount extends DaxMountReport {
-	/** The kernel's name of its block device: pmem0, pmem0p1, dm-0; undefined for virtiofs. */
+	/** The kernel's name of its block device: pmem0, pmem0p1, dm-0. Undefined for virtiofs. */
 	device: string | undefined;
 	/**
-	 * Whether a file that this process makes at its top is on DAX at once. Undefined if it can make none there, and where that is not
-	 * known.
+	 * Whether a file that this process makes at the top of the mount is on DAX at once. Undefined if the process can make
+	 * no file there, or if it is not known.
 	 */
 	newFiles: boolean | undefined;
-	/** Why it can make none there: EROFS, EACCES… */
+	/** Why this process can make no file there: EROFS, EACCES… */
 	newFilesError: string | undefined;
 	/**
-	 * How many ranges of its device the kernel lists as bad, and their bytes; undefined where there is no list to be read, as of virtiofs.
+	 * How many ranges of its device the kernel lists as bad, and how many bytes they have. Undefined where no list can be
+	 * read, for example for virtiofs.
 	 */
 	badBlocks: { ranges: number; bytes: number } | undefined;
 }
 
 export interface FindDaxMountsOptions {
-	/** Also those of file systems that have DAX, where it is off or cannot be: see `effectiveMode`. Default false. */
+	/**
+	 * Find also mounts of file systems that have DAX where DAX is off or impossible: see `effectiveMode`. Default false.
+	 */
 	all?: boolean;
 }
 
-/** Whether the status at a mount's place is that of this mount: another may cover it. */
+/** Whether this status is one of that mount. Another mount may cover its mount point. */
 const isOf = (status: StatxResult, mount: MountInfo): boolean =>
 	status.mountId === 0
 		? status.deviceMajor === mount.deviceMajor && status.deviceMinor === mount.deviceMinor
 		: status.mountId === mount.id;
 
-/** Enough to tell the file systems that have DAX. */
+/** These rules suffice to recognise the file systems that have DAX. */
 const anyKernel = { perFile: true, driver: undefined };
 
 function badBlocksOf({ major, minor }: BlockDevice): DaxMount['badBlocks'] {
@@ -55,14 +58,16 @@ function newFilesAt(mountPoint: string): Pick<DaxMount, 'newFiles' | 'newFilesEr
 }
 
 /**
- * Finds the mounts in which files can be on DAX: those whose effective mode is `always` or `inode`, and overlays over such a one, in the
- * order of mountinfo; also those of which that is not known (`effectiveMode` undefined, as without /sys; an overlay with `newFiles`
- * undefined). A mount that another covers is not among them, nor is one that this process cannot reach.
+ * Finds the mounts in which files can be on DAX, in the order of mountinfo: those whose effective mode is `always` or
+ * `inode`, and overlays over such a mount. Mounts of which this is not known are found, too: their `effectiveMode` is
+ * undefined (as without /sys), or it is an overlay whose `newFiles` is undefined. A mount that another one covers is
+ * left out, and so is one that this process cannot reach.
  *
- * Asks mountinfo, sysfs, statx and statfs, and makes a nameless file at the top of each for a moment.
+ * It asks mountinfo, sysfs, statx and statfs, and makes a nameless file at the top of each mount for a moment. It is
+ * synchronous: the thread waits for these file systems.
  *
- * @throws TypeError ERR_INVALID_ARG_TYPE; SystemError of `open` or `read` if the table of mounts cannot be read, as without /proc; EMFILE
- * or ENFILE if there is no descriptor left to look with.
+ * @throws TypeError ERR_INVALID_ARG_TYPE. SystemError of `open` or `read` if the table of mounts cannot be read, as
+ * without /proc; EMFILE or ENFILE if the process or the system has no descriptor left.
  * @example
  * const mount = findDaxMounts().find(({ newFiles }) => newFiles);
  * const directory = mount?.mountPoint ?? os.tmpdir();
@@ -72,7 +77,8 @@ export function findDaxMounts(options?: FindDaxMountsOptions): DaxMount[] {
 	requireBoolean('options.all', all);
 	const mounts = readMounts();
 	return mounts.flatMap((mount) => {
-		// Not even asked for their status: that would mount what is to be mounted on demand (autofs), and wait for a server that is away.
+		// Other mounts are not even asked for their status. Asking would trigger a mount on demand (autofs), or wait for a
+		// server that is away.
 		const isCandidate = mount.fsType === 'overlay' || daxOption(mount, anyKernel).mode !== 'unsupported';
 		if (!isCandidate) return [];
 		const { value: status } = attempt(() => native.statx(mount.mountPoint));
@@ -82,7 +88,7 @@ export function findDaxMounts(options?: FindDaxMountsOptions): DaxMount[] {
 		const has = all ? mode !== 'unsupported' : effectiveMode !== 'never' && effectiveMode !== 'unsupported';
 		if (!has && mount.fsType !== 'overlay') return [];
 		const found = newFilesAt(mount.mountPoint);
-		// What an overlay's upper directory has, it has.
+		// An overlay has what its upper directory has.
 		const mayHave = found.newFiles ?? found.newFilesError === undefined;
 		if (!has && !mayHave) return [];
 		return [{ ...report, device: device?.name, ...found, badBlocks: device && badBlocksOf(device) }];

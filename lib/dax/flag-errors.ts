@@ -1,4 +1,4 @@
-// Why a file's flags cannot be read or changed, in words: what an errno means here depends on the file.
+// Says in words why the flags of a file cannot be read or changed. What an errno means here depends on the file.
 import { constants as fs, lstatSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import { type SystemError, systemError } from '../errors.ts';
@@ -15,11 +15,11 @@ interface Evidence {
 	attributes: bigint;
 	/** The owner. */
 	uid: number;
-	/** Type and permission bits; undefined where nothing else than a file or directory can be meant. */
+	/** Type and permission bits. Undefined where the errno can only be about a file or directory. */
 	mode?: number;
-	/** Whether even to read the flags is forbidden, which no file system does. */
+	/** Whether even reading the flags is forbidden. No file system forbids that. */
 	isRefused?: boolean;
-	/** Whether it is on an XFS without checksums, whose inodes have no place for the flag. */
+	/** Whether it is on an XFS without checksums, whose inodes have no room for the flag. */
 	isOldXfs?: boolean;
 }
 
@@ -65,7 +65,7 @@ const reasons: Readonly<Record<string, (evidence: Evidence) => string>> = {
 	EROFS: () => 'the file system, or this mount of it, is read-only',
 };
 
-/** What the path says of itself; links are not followed, and what cannot be seen is as if it were not there. */
+/** What the status of the path says. Links are not followed. What cannot be seen is treated as if it were not there. */
 function evidenceOf(path: string): Evidence {
 	const { value: link } = attempt(() => lstatSync(path));
 	const isReachable = link !== undefined && !link.isSymbolicLink();
@@ -78,7 +78,8 @@ function evidenceOf(path: string): Evidence {
 		uid: status?.uid ?? 0,
 		...(link && { mode: link.mode }),
 		isRefused: attempt(() => native.getFsxattr(path)).error === 'EPERM',
-		// Files have a time of birth with checksums only: it is in the part of the inode that these brought, beside the flag.
+		// Only an XFS with checksums has a time of birth of files: it is in the part of the inode that checksums brought,
+		// beside the flag.
 		isOldXfs:
 			fileSystem?.type === c.XFS_SUPER_MAGIC &&
 			status?.refusal === undefined &&
@@ -87,7 +88,9 @@ function evidenceOf(path: string): Evidence {
 	};
 }
 
-/** Calls what reads or changes a file's flags; gives its system error, if any, with the reason in words. */
+/**
+ * Makes a call that reads or changes a file's flags. If it throws a system error, that error says the reason in words.
+ */
 export function withReason<T>(path: string, call: () => T): T {
 	try {
 		return call();
@@ -96,14 +99,17 @@ export function withReason<T>(path: string, call: () => T): T {
 	}
 }
 
-/** The error with its reason, if it is a system error for which one is known. */
+/** The error with its reason, if it is a system error whose reason is known. */
 export function reasoned(path: string, error: unknown): unknown {
 	const { errno, code, syscall } = (error ?? {}) as SystemError;
 	const reason = syscall === undefined ? undefined : reasons[code]?.(evidenceOf(path));
 	return reason === undefined ? error : systemError(errno, syscall, path, reason);
 }
 
-/** The errors of a tree's failures. They have no stacks: there may be a million of them, and all were made here. */
+/**
+ * Makes the errors for what failed in a tree. They have no stacks, because there may be a million of them and all of
+ * them are made here.
+ */
 export function treeErrors(top: string, failures: readonly TreeFailure[]): SystemError[] {
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 0;

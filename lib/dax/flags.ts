@@ -10,42 +10,43 @@ import { reasoned, treeErrors, withReason } from './flag-errors.ts';
 import { inspect } from './inspect.ts';
 import { mountReport } from './mount-report.ts';
 
-/** The persistent flag, and the state. */
+/** The persistent flag, and whether it is in effect. */
 export interface DaxFlag {
-	/** FS_XFLAG_DAX. Of a directory: what is made in it gets the flag. */
+	/** FS_XFLAG_DAX. On a directory it means that what is made in it gets the flag. */
 	flag: boolean;
 	/**
-	 * Whether the file is on DAX now; of a directory, whether a file made in it is. Undefined where that is not known, and for a directory
-	 * in which no file can be made.
+	 * Whether the file is on DAX now. For a directory: whether a file that is made in it is. Undefined where that is not
+	 * known, and for a directory in which no file can be made.
 	 */
 	effective: boolean | undefined;
 	/**
-	 * Whether the state will follow the flag when nobody has the file open any more: they differ, and the flag decides here. False of
-	 * directories, whose flag is for the files to come.
+	 * Whether the state will follow the flag when nobody has the file open any more: the two differ, and the flag decides
+	 * here. Always false for directories, whose flag is about files that are made later.
 	 */
 	pending: boolean;
 }
 
 /** What setting the flag of a tree came to. */
 export interface DaxFlagTree extends DaxFlag {
-	/** How many were reached, the one at the path included. */
+	/** How many files and directories were reached, the one at the path included. */
 	files: number;
 	directories: number;
-	/** How many did not have the flag as wanted, and have now. */
+	/** How many of them had the wrong flag, and were changed. */
 	changed: number;
-	/** An error for each that could not be changed, or not be read; the rest was changed all the same. */
+	/** One error for each file or directory that could not be read or changed. The others were changed all the same. */
 	failures: SystemError[];
 }
 
 export interface SetDaxFlagOptions {
 	/**
-	 * Also all files and directories below a directory, on the same mount; a directory before its entries, so that what is made in it
-	 * meanwhile inherits the flag. Symbolic links are not followed; what is neither file nor directory is left alone. Default false.
+	 * Change also all files and directories below a directory, on the same mount. A directory is changed before its
+	 * entries, so that what is made in it meanwhile inherits the flag. Symbolic links are not followed. What is neither a
+	 * file nor a directory is left alone. Default false.
 	 */
 	recursive?: boolean;
 }
 
-/** How far a change of a tree is. */
+/** How far the change of a tree has come. */
 export interface DaxFlagProgress {
 	files: number;
 	directories: number;
@@ -55,7 +56,10 @@ export interface DaxFlagProgress {
 
 export interface SetDaxFlagAsyncOptions extends SetDaxFlagOptions, WatchableOptions<DaxFlagProgress> {}
 
-/** Whether the file's state follows its flag: the mount decides by it, and nothing in the medium or the file excludes DAX. */
+/**
+ * Whether the file's state follows its flag: the mount obeys the flag, and nothing in the medium or the file excludes
+ * DAX.
+ */
 function flagDecides(path: string, status: StatxResult): boolean {
 	const { value: mounts = [] } = attempt(readMounts);
 	const mount = mountOf(status, mounts);
@@ -78,8 +82,8 @@ function stateOf(path: string, flag: boolean): DaxFlag {
 }
 
 /**
- * Reads the persistent DAX flag of a file or directory (FS_IOC_FSGETXATTR), and whether it is in effect (statx). In a directory it
- * makes a nameless file for a moment to see.
+ * Reads the persistent DAX flag of a file or directory (FS_IOC_FSGETXATTR), and whether it is in effect (statx). In a
+ * directory it makes a nameless file for a moment to see.
  *
  * @param path A file or directory; the last component may not be a symbolic link (ELOOP).
  * @throws SystemError of `open` or `ioctl`: ENOTTY where there is no such flag, EACCES if the file cannot be read.
@@ -105,21 +109,24 @@ function requireRecursive({ recursive = false }: SetDaxFlagOptions): boolean {
 }
 
 /**
- * Sets or clears the persistent DAX flag of a file or directory (FS_IOC_FSSETXATTR with FS_XFLAG_DAX) and keeps all other flags, as
- * `xfs_io -c 'chattr +x'` does.
+ * Sets or clears the persistent DAX flag of a file or directory (FS_IOC_FSSETXATTR with FS_XFLAG_DAX), as
+ * `xfs_io -c 'chattr +x'` does. It keeps all other flags.
  *
- * The flag decides only where files are on DAX by it: on ext4 and XFS mounted with dax=inode, their default, on a device that can do
- * DAX. It can be set everywhere else on them, too. A file changes its state only when nobody has it open or mapped any more; see
- * `pending` and {@link whenEffectiveAsync}. No data are lost by that. On a directory it is for what is made there from now on.
+ * The flag decides only on ext4 and XFS that are mounted with dax=inode, their default, on a device that can do DAX. On
+ * other mounts of ext4 and XFS it can be set, too, but does not decide. A file changes its state only when nobody has
+ * it open or mapped any more: see `pending` and {@link whenEffectiveAsync}. No data are lost by that. On a directory,
+ * the flag is inherited by what is made there from now on.
  *
- * With `recursive` it blocks the thread until all is done; {@link setDaxFlagAsync} does not. A failure below the path is reported in
- * `failures`, and the rest goes on; so is one at the path itself if it says nothing about what is below, as EPERM.
+ * With `recursive` the call blocks the thread until the whole tree is done, which is long for many files;
+ * {@link setDaxFlagAsync} does not block. A failure below the path is reported in `failures`, and the other files are
+ * changed all the same. A failure at the path itself is reported there, too, if it says nothing about what is below, as
+ * EPERM does.
  *
  * @param path A file or directory that you own; the last component may not be a symbolic link (ELOOP).
  * @param on Whether the flag is to be set.
- * @throws SystemError of `open` or `ioctl`: EPERM for another's file and for an immutable one, EROFS, ENOTTY or ENOTSUP where there is
- * no such flag, ENOTSUP where the file has what excludes DAX (ext4: inline data, data journalling, encryption, fs-verity), EINVAL on
- * an XFS without checksums.
+ * @throws SystemError of `open` or `ioctl`: EPERM for a file of another user and for an immutable one, EROFS, ENOTTY or
+ * ENOTSUP where there is no such flag, ENOTSUP where the file has something that excludes DAX (ext4: inline data, data
+ * journalling, encryption, fs-verity), EINVAL on an XFS without checksums.
  * @example
  * const { pending } = setDaxFlag('/mnt/pmem/table', true);
  * const { changed, failures } = setDaxFlag('/mnt/pmem/tables', true, { recursive: true });
@@ -150,9 +157,10 @@ const progressOf = ([, files, directories, changed, failed]: Float64Array): DaxF
 });
 
 /**
- * As {@link setDaxFlag}, by a thread of its own, with the same errors, and EAGAIN of `pthread_create` if there is none to be had. It
- * can be aborted by `signal`, every few hundred files: then the promise is rejected with the signal's reason, and what was changed
- * stays so. `process.exit()` and the end of a worker abort it, too, and do not wait for it.
+ * Does what {@link setDaxFlag} does, on a thread of its own, so the event loop goes on. It has the same errors, and
+ * EAGAIN of `pthread_create` if the system has no thread to give. `signal` aborts it; the thread looks at the signal
+ * every few hundred files. Then the promise is rejected with the signal's reason, and what was changed by then stays
+ * changed. `process.exit()` and the end of a worker abort it, too, and do not wait for it.
  *
  * @example
  * const { failures } = await setDaxFlagAsync('/mnt/pmem', true, {

@@ -1,4 +1,5 @@
-// Whether the kernel can map a file by 2 MiB entries: where its blocks lie on the device, and where the device begins. Pure.
+// Says whether the kernel can map a file by entries of 2 MiB. That depends on where its blocks lie on the device, and
+// where the device begins. Pure.
 import type { Constants } from '../native.ts';
 
 /** A run of blocks of a file, all in bytes. */
@@ -12,26 +13,26 @@ export interface FileExtent {
 	flags: number;
 }
 
-/** Whether huge pages are possible, and what is in their way. */
+/** Whether huge pages are possible, and what prevents them. */
 export interface DaxHugePages {
 	/**
-	 * Whether the file's blocks (for a directory: those of large files made in it) can be mapped by huge pages. For a file: at least one
-	 * can. Undefined where the kernel does not tell enough.
+	 * Whether the file's blocks can be mapped by huge pages. For a file: whether at least one can. For a directory:
+	 * whether those of large files that are made in it can. Undefined where the kernel does not tell enough.
 	 */
 	possible: boolean | undefined;
 	/**
-	 * Of a file: how many pieces of 2 MiB it has, and how many of those lie so that one entry can map them. `mappable` is undefined as
-	 * long as it has no blocks.
+	 * Of a file: how many pieces of 2 MiB it has, and how many of them one entry can map. `mappable` is undefined as long
+	 * as the file has no blocks.
 	 */
 	pieces: number | undefined;
 	mappable: number | undefined;
-	/** Of a file: how many extents it has; undefined if it has none, or they could not be read. */
+	/** Of a file: how many extents it has. Undefined if it has no extents, or they could not be read. */
 	extents: number | undefined;
-	/** What is in the way, in words; empty if nothing is. */
+	/** What prevents huge pages, in words. Empty if nothing does. */
 	obstacles: string[];
 }
 
-/** FileExtents from the numbers of native.fileExtents. */
+/** Makes FileExtents of the numbers that native.fileExtents gives. */
 export function extentsOf(numbers: Float64Array): FileExtent[] {
 	return Array.from({ length: numbers.length / 4 }, (_, n) => ({
 		logical: numbers[4 * n]!,
@@ -41,7 +42,7 @@ export function extentsOf(numbers: Float64Array): FileExtent[] {
 	}));
 }
 
-/** Extents that go on where the last one ended, in the file and on the device, as one. */
+/** Joins an extent to the one before it where it continues that one, both in the file and on the device. */
 function joined(extents: readonly FileExtent[]): FileExtent[] {
 	const result: FileExtent[] = [];
 	for (const extent of extents) {
@@ -54,8 +55,8 @@ function joined(extents: readonly FileExtent[]): FileExtent[] {
 }
 
 /**
- * How many pieces of a huge page's size one entry can map each: those within one run of blocks that lies on the device as it lies in the
- * file, modulo the size.
+ * Counts the pieces of a huge page's size that one entry can map. Such a piece is within one run of blocks, and that
+ * run lies on the device as it lies in the file, modulo the size.
  *
  * @param deviceStart Where the block device begins, in bytes: its physical address, or a partition's start.
  */
@@ -70,21 +71,24 @@ export function mappablePieces(extents: readonly FileExtent[], deviceStart: numb
 	return pieces;
 }
 
-/** What there is to know about huge pages. */
+/** What the judgement on huge pages depends on. */
 export interface HugePageFacts {
 	/** Bytes. */
 	hugePageSize: number;
 	/** Whether the mount and its device can do DAX at all. */
 	daxPossible: boolean;
-	/** The physical address at which the device begins, as far as it is known, or the place on its disk; undefined without a device. */
+	/**
+	 * The physical address at which the device begins, as far as it is known, or its place on the disk. Undefined without
+	 * a device.
+	 */
 	deviceStart: number | undefined;
-	/** Whether the device is made of others, so that nothing tells where it lies on them: LVM begins 1 MiB in by default. */
+	/** Whether the device is made of others. Then nothing tells where it lies on them: LVM begins 1 MiB in by default. */
 	stacked: boolean;
-	/** What the file system aligns large files to; 0: not known. */
+	/** What the file system aligns large files to, in bytes. 0: not known. */
 	allocationUnit: number;
-	/** The file's; undefined for a directory, or if they could not be read. */
+	/** The extents of the file. Undefined for a directory, or if they could not be read. */
 	extents: readonly FileExtent[] | undefined;
-	/** Whether those are all. */
+	/** Whether these are all extents of the file. */
 	complete: boolean;
 	/** The file's length; undefined for a directory. */
 	size: number | undefined;
@@ -92,7 +96,7 @@ export interface HugePageFacts {
 
 const MIB = 2 ** 20;
 
-/** The extents up to the file's end: blocks that are kept beyond it are never mapped. */
+/** The extents up to the end of the file, because blocks that are kept beyond it are never mapped. */
 function withinFile(extents: readonly FileExtent[], size = Number.MAX_SAFE_INTEGER): FileExtent[] {
 	return extents.map((extent) => ({
 		...extent,
@@ -100,7 +104,7 @@ function withinFile(extents: readonly FileExtent[], size = Number.MAX_SAFE_INTEG
 	}));
 }
 
-/** Judges by the facts. */
+/** Judges whether huge pages are possible. */
 export function hugePages(facts: HugePageFacts): DaxHugePages {
 	const { hugePageSize, daxPossible, deviceStart, stacked, allocationUnit, extents, complete, size } = facts;
 	const unit = `${hugePageSize / MIB} MiB`;
@@ -115,7 +119,8 @@ export function hugePages(facts: HugePageFacts): DaxHugePages {
 	const result = { pieces, mappable: undefined, extents: undefined, obstacles };
 	const hasBlocks = extents !== undefined && (extents.length > 0 || !complete);
 	if (!hasBlocks) {
-		// A directory, a file without blocks as yet, or nothing was to be read: what the geometry promises.
+		// There is nothing to measure: a directory, a file without blocks as yet, or extents that cannot be read. So this
+		// says what the geometry promises.
 		const isGeometryKnown = allocationUnit > 0;
 		if (isGeometryKnown && allocationUnit % hugePageSize !== 0) {
 			obstacles.push(`the file system aligns large files to ${allocationUnit} bytes, not to ${unit}`);
@@ -140,7 +145,7 @@ export function hugePages(facts: HugePageFacts): DaxHugePages {
 	};
 }
 
-/** Extents whose place on the device means something. */
+/** The extents whose place on the device means something. */
 export function placed(extents: readonly FileExtent[], constants: Constants): FileExtent[] {
 	const without =
 		constants.FIEMAP_EXTENT_UNKNOWN | constants.FIEMAP_EXTENT_ENCODED | constants.FIEMAP_EXTENT_DATA_INLINE;

@@ -1,5 +1,5 @@
-// The door of lib/dax: what the kernel says of a file's DAX state and its persistent flag, and why DAX is on or off. Also the package's
-// entry `daxkind/dax`.
+// The door of lib/dax: what the kernel says of a file's DAX state and its persistent flag, and why DAX is on or off. It
+// is also the package's entry `daxkind/dax`.
 
 export type { DaxDevice } from '../device/index.ts';
 export type { MountInfo } from '../mountinfo.ts';

@@ -25,7 +25,10 @@ import type {
 } from './report.ts';
 import { stateOf } from './state.ts';
 
-/** Errors of mmap: the flag is known and refused, not known, or nothing can be mapped at all. Others are about something else. */
+/**
+ * Errors of mmap: MAP_SYNC is known and refused, MAP_SYNC is not known, or nothing can be mapped at all. Other errors
+ * have other causes.
+ */
 const { EOPNOTSUPP, EINVAL, ENODEV } = os.errno;
 
 function directoryReport(file: DaxFileReport): DaxDirectoryReport {
@@ -36,8 +39,8 @@ function directoryReport(file: DaxFileReport): DaxDirectoryReport {
 }
 
 /**
- * Whether a file with a name would be made in vain: where nothing can be on DAX, no directory is to be changed. Among the file systems
- * that have DAX, virtiofs has no nameless files on older kernels, nor has an overlay.
+ * Whether making a file with a name is in vain: where nothing can be on DAX, no directory is to be changed for a test.
+ * virtiofs on older kernels and overlays have no nameless files, but may have DAX.
  */
 const isInVain = (mount: MountFacts['mount'] | undefined) =>
 	mount !== undefined && mount.mode === 'unsupported' && mount.fsType !== 'overlay';
@@ -47,7 +50,7 @@ function newFileReport(directory: string, onlyNameless: boolean): DaxNewFileRepo
 	return { dax: value?.dax, error };
 }
 
-/** Tries MAP_SYNC, on the file itself, or on a new one in a directory. */
+/** Tries MAP_SYNC, on the file itself, or on a new file in a directory. */
 function tryMapSync(
 	path: string,
 	type: DaxFileType,
@@ -62,7 +65,7 @@ function tryMapSync(
 		report: {
 			supported: result === 0 ? true : [EOPNOTSUPP, EINVAL, ENODEV].includes(-result) ? false : undefined,
 			tried: type === 'directory' ? 'a temporary file' : 'the file',
-			// libuv's name for EOPNOTSUPP, as everywhere in Node, is ENOTSUP.
+			// Node uses libuv's name for EOPNOTSUPP everywhere: ENOTSUP.
 			error: result === 0 ? undefined : getSystemErrorName(result),
 		},
 		isKnown: result === 0 || result === -EOPNOTSUPP ? true : result === -EINVAL ? false : undefined,
@@ -81,7 +84,8 @@ function hugePageReport(
 	return hugePages({
 		hugePageSize: native.constants.HUGE_PAGE_SIZE,
 		daxPossible: dax || effectiveMode === 'always' || effectiveMode === 'inode',
-		// What is not known of the memory's address is a multiple of 2 MiB: the kernel makes no fsdax namespace elsewhere.
+		// An address that is not known is a multiple of 2 MiB, because the kernel makes no fsdax namespace elsewhere. So 0
+		// stands for it.
 		deviceStart: device && (nvdimm?.namespace.start ?? 0) + (device.partition?.start ?? 0),
 		stacked: (device?.layers.length ?? 0) > 1,
 		allocationUnit: fileSystem.allocationUnit,
@@ -91,7 +95,7 @@ function hugePageReport(
 	});
 }
 
-/** What is bad under the path; undefined where there is no device that it could be of. */
+/** What is bad under the path. Undefined where there is no device that could have bad blocks. */
 function badBlocksOf({ file, device, daxDevice }: Pick<DaxReport, 'file' | 'device' | 'daxDevice'>) {
 	if (daxDevice?.major !== undefined && daxDevice.minor !== undefined) {
 		return badBlocksUnder('DAX', daxDevice.major, daxDevice.minor);
@@ -100,7 +104,10 @@ function badBlocksOf({ file, device, daxDevice }: Pick<DaxReport, 'file' | 'devi
 	return badBlocksUnder('block', device.major, device.minor, file.type === 'file' ? file.realPath : undefined);
 }
 
-/** Adds what MAP_SYNC tells of a region: of a file on DAX only an asynchronous one refuses it, if the file system knows it. */
+/**
+ * Adds what MAP_SYNC tells of a region. If the file is on DAX and its file system knows MAP_SYNC, only an asynchronous
+ * region refuses it.
+ */
 function withMapSync(
 	nvdimm: Nvdimm,
 	dax: boolean,
@@ -119,13 +126,16 @@ function representedDevice(file: DaxFileReport, { representsMajor, representsMin
 }
 
 /**
- * Finds out everything that decides whether a file is on DAX, or a file made in a directory: the file and its flags, its directory, the
- * mount and the mode that it is really in, the file system, the block device with its partition and its layers, the persistent memory
- * behind it, what the kernel knows, whether MAP_SYNC is possible, and whether huge pages are.
+ * Finds out everything that decides whether a file, or a file made in a directory, is on DAX: the file and its flags,
+ * its directory, the mount and the mode that is really in effect, the file system, the block device with its partition
+ * and its layers, the persistent memory behind it, what the kernel knows, whether MAP_SYNC is possible, and whether
+ * huge pages are.
  *
- * It asks statx, statfs, FS_IOC_FSGETXATTR, FS_IOC_GETFLAGS, FS_IOC_FIEMAP, /proc/self/mountinfo and sysfs; in a directory it makes
- * nameless files for a moment; it maps a page with MAP_SYNC without touching it. It starts no process, needs no privileges (what this
- * user may not read is undefined), and changes nothing, but for the time of access of another user's file, as reading it would.
+ * It asks statx, statfs, FS_IOC_FSGETXATTR, FS_IOC_GETFLAGS, FS_IOC_FIEMAP, /proc/self/mountinfo and sysfs. In a
+ * directory it makes nameless files for a moment. It maps a page with MAP_SYNC without touching it. It starts no
+ * process and needs no privileges: what this user may not read is undefined. It changes nothing, except that the time
+ * of access of another user's file may change, as reading the file would change it. It is synchronous: the thread waits
+ * for these system calls.
  *
  * @param path A file or directory; symbolic links are followed.
  * @throws SystemError of `statx` if there is no such path, or it cannot be reached.

@@ -1,12 +1,13 @@
-// The one-word answer.
+// The answer in one word: is it on DAX?
 import { requirePath } from '../arguments.ts';
 import { native } from '../native.ts';
 import { typeOf } from './file-report.ts';
 import { inspect } from './inspect.ts';
 
 /**
- * Whether a file is in the DAX state now, or for a directory, whether a file made in it is: makes a nameless file there to see. Undefined
- * if that is not known; see `dax` of {@link inspect}. Ask {@link explain} for the reason when it is not on DAX, or not known.
+ * Whether a file is in the DAX state now. For a directory: whether a file that is made in it is; it makes a nameless
+ * file there to see. Undefined if that is not known: see `dax` of {@link inspect}. {@link explain} gives the reason
+ * when the path is not on DAX, or when it is not known.
  *
  * @param path A file or directory; symbolic links are followed.
  * @throws SystemError of `statx`, or for a directory of `open`: EACCES, EROFS if no file can be made in it.

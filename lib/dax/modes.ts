@@ -1,33 +1,37 @@
-// How each file system decides about DAX: what its mount options mean, which the kernel hides, rewrites or ignores. Pure: what mountinfo
-// and the rest of the system say goes in, the mode comes out. The rules are those of the kernel's Documentation/filesystems/dax.rst and of
-// what each file system shows of its options (fs/ext4/super.c, fs/xfs/xfs_super.c, fs/erofs/super.c, fs/fuse/inode.c).
+// How each file system decides about DAX: what its mount options mean, which the kernel hides, rewrites or ignores.
+// Pure: what mountinfo and the rest of the system say goes in, the mode comes out. The rules are those of the kernel's
+// Documentation/filesystems/dax.rst, and of what each file system shows of its options (fs/ext4/super.c,
+// fs/xfs/xfs_super.c, fs/erofs/super.c, fs/fuse/inode.c).
 import type { MountInfo } from '../mountinfo.ts';
 
 /** How a mount decides which files are on DAX. */
 export type DaxMode =
-	/** All files are, whatever their flags say. */
+	/** All files are on DAX, whatever their flags say. */
 	| 'always'
-	/** Those with the DAX flag are; on virtiofs, those for which the server says so. */
+	/** Files with the DAX flag are on DAX. On virtiofs the server says which files are. */
 	| 'inode'
-	/** None is. */
+	/** No file is on DAX. */
 	| 'never'
-	/** None can be, whatever the options say. */
+	/** No file can be on DAX, whatever the options say. */
 	| 'unsupported';
 
 /** What the options of a mount mean. */
 export interface DaxOption {
 	mode: DaxMode;
-	/** The option that says so, as the kernel shows it; undefined if none is shown. */
+	/** The option that says so, as the kernel shows it. Undefined if the kernel shows no such option. */
 	option: string | undefined;
-	/** Whether a file's FS_XFLAG_DAX counts in mode `inode`: not so on virtiofs. */
+	/** Whether a file's FS_XFLAG_DAX counts in mode `inode`. On virtiofs it does not. */
 	byFlag: boolean;
 }
 
-/** What has a say beside the options. */
+/** What the meaning of the options depends on. */
 export interface DaxRules {
-	/** Whether the kernel has DAX by file (5.8 and later), which is when it began to report STATX_ATTR_DAX; undefined where not known. */
+	/**
+	 * Whether the kernel has DAX by file (5.8 and later). It began to report STATX_ATTR_DAX at the same time. Undefined
+	 * where it is not known.
+	 */
 	perFile: boolean | undefined;
-	/** The driver behind the name of the file system: ext2 and ext3 may be ext4's. Undefined where not known. */
+	/** The driver behind the name of the file system: ext4 may drive ext2 and ext3. Undefined where it is not known. */
 	driver: string | undefined;
 }
 
@@ -35,14 +39,15 @@ export interface DaxRules {
 const defaults: ReadonlyMap<string, DaxMode> = new Map([
 	['ext4', 'inode'],
 	['xfs', 'inode'],
-	// The kernel's own default for virtiofs: as the server says, and `never` before 5.17, which shows in no file being on DAX.
+	// The kernel's own default for virtiofs is what the server says. Before 5.17 it is `never`, and that shows: no file
+	// is on DAX.
 	['virtiofs', 'inode'],
 	['ext2', 'never'],
 	['ext3', 'never'],
 	['erofs', 'never'],
 ]);
 
-/** What `dax` means that stands alone: on every kernel and every file system the same as `dax=always`. */
+/** A `dax` that stands alone means the same as `dax=always` on every kernel and every file system. */
 const modeOfOption: ReadonlyMap<string, DaxMode> = new Map([
 	['dax', 'always'],
 	['dax=always', 'always'],
@@ -68,18 +73,23 @@ export function daxOption({ fsType, superOptions }: MountInfo, { perFile, driver
 	};
 }
 
-/** What of the medium excludes DAX, whatever the mode is. */
+/** What about the medium can exclude DAX, whatever the mode is. */
 export interface Medium {
-	/** queue/dax of the block device, or whether the virtiofs share has a DAX window; undefined where not known. */
+	/** queue/dax of the block device, or whether the virtiofs share has a DAX window. Undefined where it is not known. */
 	capable: boolean | undefined;
-	/** Whether the device is whole pages: a partition has to begin on one, and each device to end with one (drivers/dax/super.c). */
+	/**
+	 * Whether the device is whole pages: a partition has to begin at a page, and each device has to end with one
+	 * (drivers/dax/super.c).
+	 */
 	aligned: boolean;
-	/** Bytes; undefined for virtiofs, whose blocks are the server's. */
+	/** Bytes. Undefined for virtiofs, where the blocks are the server's. */
 	blockSize: number | undefined;
 	pageSize: number;
 }
 
-/** The mode that is in effect: what the options say, if the medium can do DAX at all; undefined if that is not known. */
+/**
+ * The mode that is in effect: what the options say, if the medium can do DAX at all. Undefined if that is not known.
+ */
 export function effectiveMode(mode: DaxMode, medium: Medium): DaxMode | undefined {
 	if (mode === 'never' || mode === 'unsupported') return mode;
 	const { capable, aligned, blockSize, pageSize } = medium;

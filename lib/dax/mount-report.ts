@@ -1,4 +1,4 @@
-// What there is to know about the mount and the file system that a file is in.
+// What is known about the mount and the file system that a file is in.
 import { existsSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import type { MountInfo } from '../mountinfo.ts';
@@ -19,7 +19,8 @@ function numberOption(options: readonly string[], name: string): number {
 }
 
 /**
- * To what multiple of bytes the file system's allocator puts large files, by the options that it shows; 0 if it shows none. Pure.
+ * The number of bytes to whose multiples the allocator of the file system aligns large files, by the options that the
+ * file system shows. 0 if it shows no such option. Pure.
  *
  * @param blockSize Of the file system, in bytes: ext4's unit.
  */
@@ -28,27 +29,32 @@ export function allocationUnit({ fsType, superOptions }: MountInfo, blockSize: n
 	return numberOption(superOptions, 'stripe') * blockSize;
 }
 
-/** ext2 and ext3 are mounted by ext4's driver on kernels without their own; then the device is among ext4's in sysfs. */
+/**
+ * The driver that mounted the file system. On kernels without drivers for ext2 and ext3, ext4's driver mounts them, and
+ * sysfs shows the device among ext4's.
+ */
 function driverOf({ fsType }: MountInfo, device: BlockDevice | undefined): string {
 	const isOlderExt = fsType === 'ext2' || fsType === 'ext3';
 	return isOlderExt && device !== undefined && existsSync(`/sys/fs/ext4/${device.name}`) ? 'ext4' : fsType;
 }
 
-/** The one option that matters here and that mountinfo hides, where it is the file system's own default (tune2fs -o journal_data). */
+/**
+ * mountinfo hides one option that matters here, where it is the file system's own default (tune2fs -o journal_data).
+ */
 const journalled = 'data=journal';
 
-/** The options, with data=journal also where ext4 keeps it to itself. */
+/** The options. data=journal is among them also where ext4 does not show it. */
 function allOptions({ superOptions }: MountInfo, driver: string, device: BlockDevice | undefined): string[] {
 	if (driver !== 'ext4' || device === undefined || superOptions.includes(journalled)) return superOptions;
 	const inEffect = readAttribute(`/proc/fs/ext4/${device.name}/options`)?.split('\n') ?? [];
 	return inEffect.includes(journalled) ? [...superOptions, journalled] : superOptions;
 }
 
-/** Whether the kernel has DAX by file, as far as the status of one tells; undefined where statx is refused. */
+/** Whether the kernel has DAX by file, as far as the status of one file tells. Undefined where statx is refused. */
 export const hasPerFileDax = ({ dax, refusal }: Pick<StatxResult, 'dax' | 'refusal'>): boolean | undefined =>
 	refusal === undefined ? dax !== undefined : undefined;
 
-/** All about a mount but its files. */
+/** Everything about a mount except its files. */
 export interface MountFacts {
 	mount: DaxMountReport;
 	fileSystem: DaxFileSystemReport;
@@ -58,7 +64,7 @@ export interface MountFacts {
 const samePlace = (one: MountInfo, other: MountInfo) =>
 	one.deviceMajor === other.deviceMajor && one.deviceMinor === other.deviceMinor && one.fsType === other.fsType;
 
-/** Where other XFS file systems on the same disk are mounted: since Linux 6.0 XFS keeps a disk's DAX to itself. */
+/** Where other XFS file systems of the same disk are mounted: since Linux 6.0, only one XFS of a disk has DAX. */
 function rivalsOf(mount: MountInfo, device: BlockDevice | undefined, mounts: readonly MountInfo[]): string[] {
 	if (mount.fsType !== 'xfs' || !device?.partition) return [];
 	return mounts
@@ -70,8 +76,8 @@ function rivalsOf(mount: MountInfo, device: BlockDevice | undefined, mounts: rea
 /**
  * Reports on a mount.
  *
- * @param path A path in it.
- * @param status Of that path.
+ * @param path A path in the mount.
+ * @param status The status of that path.
  * @param mounts All mounts.
  */
 export function mountReport(

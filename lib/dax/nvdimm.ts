@@ -9,15 +9,15 @@ export interface PmemNamespace {
 	/** namespace0.0, as ndctl names it. */
 	name: string;
 	/**
-	 * How it is used: `fsdax` and `raw` make /dev/pmemN, the one with a struct page for each page and so with DAX, the other
-	 * without; `sector` makes /dev/pmemNs, with atomic sectors and no DAX.
+	 * How it is used. `fsdax` makes a /dev/pmemN with a struct page for each page, and so with DAX. `raw` makes a
+	 * /dev/pmemN without them. `sector` makes a /dev/pmemNs with atomic sectors and without DAX.
 	 */
 	mode: 'fsdax' | 'raw' | 'sector' | undefined;
 	/** Bytes. */
 	size: number | undefined;
 	/** The alignment of a namespace with an information block, in bytes. */
 	align: number | undefined;
-	/** The physical address at which its data begin; undefined to all but root. */
+	/** The physical address at which its data begin. Undefined for everyone but root. */
 	start: number | undefined;
 }
 
@@ -28,19 +28,20 @@ export interface PmemRegion {
 	/** Who found it: e820, ACPI.NFIT, virtio-pmem, of_pmem… */
 	provider: string | undefined;
 	/**
-	 * Until where stores have to come to survive a power failure: `cpu_cache`, `memory_controller`; undefined if the platform does
-	 * not say.
+	 * How far stores have to come to survive a power failure: `cpu_cache`, `memory_controller`. Undefined if the platform
+	 * does not say.
 	 */
 	persistenceDomain: string | undefined;
 	/**
-	 * Whether what is flushed from the processor caches still has to be asked for, by fsync: as on virtio-pmem, where the host has it in
-	 * its page cache. Then MAP_SYNC is refused. Undefined where neither the provider nor a refusal of MAP_SYNC tells.
+	 * Whether flushing the processor caches is not enough, and an fsync has to follow. So it is on virtio-pmem, where the
+	 * host has the data in its page cache. Such a region refuses MAP_SYNC. Undefined where neither the provider nor a
+	 * refusal of MAP_SYNC tells.
 	 */
 	asynchronous: boolean | undefined;
 	readOnly: boolean | undefined;
-	/** Undefined if it belongs to none. */
+	/** Undefined if the region belongs to no node. */
 	numaNode: number | undefined;
-	/** Bytes that namespaces begin at multiples of. */
+	/** Namespaces begin at multiples of this many bytes. */
 	align: number | undefined;
 	/** Bytes. */
 	size: number | undefined;
@@ -51,18 +52,24 @@ export interface Nvdimm {
 	region: PmemRegion;
 }
 
-/** The mode of a namespace that has a block device. That it can do DAX proves its pages, whatever else is shown. */
+/**
+ * The mode of a namespace that has a block device. If the device can do DAX it has page structures, whatever else is
+ * shown.
+ */
 function modeOf(owner: string, kernelMode: string | undefined, dax: boolean | undefined): PmemNamespace['mode'] {
 	const mode = namespaceMode(owner, kernelMode);
 	if (mode === 'sector' || mode === 'fsdax') return mode;
 	return dax ? 'fsdax' : mode === 'raw' ? mode : undefined;
 }
 
-/** The namespace and region behind a disk; undefined if it is not persistent memory of the kernel's nd subsystem. */
+/**
+ * The namespace and region behind a disk. Undefined if the disk is not persistent memory of the kernel's nd subsystem.
+ */
 export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdimm | undefined {
 	const owner = resolveLink(`${diskDirectory}/device`);
 	if (owner === undefined) return undefined;
-	// The block device is below the namespace, or below the pfn or btt that claimed it; then `namespace` names the claimed one.
+	// The block device is below the namespace, or below the pfn or btt that claimed it. In that case its attribute
+	// `namespace` names the claimed namespace.
 	const region = dirname(owner);
 	if (!/^region\d+$/.test(basename(region))) return undefined;
 	const holder = basename(owner);
@@ -84,7 +91,8 @@ export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdim
 			name: basename(region),
 			provider,
 			persistenceDomain: domain === '' ? undefined : domain,
-			// No attribute says so; its driver always makes such regions (drivers/nvdimm/virtio_pmem.c, ND_REGION_ASYNC).
+			// No attribute says so, but this driver always makes such regions (drivers/nvdimm/virtio_pmem.c,
+			// ND_REGION_ASYNC).
 			asynchronous: provider === 'virtio-pmem' ? true : undefined,
 			readOnly: readSwitch(`${region}/read_only`),
 			numaNode: numaNode === -1 ? undefined : numaNode,

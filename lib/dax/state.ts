@@ -1,30 +1,31 @@
-// Whether a path is on DAX: what was seen of it, and where nothing can be seen, what follows. Pure.
+// Decides whether a path is on DAX: by what the kernel reports, and where it reports nothing, by what follows from the
+// rest. Pure.
 import type { DaxKnownBy, DaxReport } from './report.ts';
 
-/** What has a say. */
+/** The parts of a report that decide the state. */
 export type StateFacts = Pick<
 	DaxReport,
 	'file' | 'directory' | 'newFile' | 'mount' | 'kernel' | 'mapSync' | 'daxDevice'
 >;
 
 /**
- * What follows from the contents, the mount, the medium and the flag; undefined where nothing does. If MAP_SYNC was tried it was refused,
- * which proves nothing: file systems and devices that have DAX without it.
+ * What follows from the contents, the mount, the medium and the flag. Undefined where nothing does. A refused MAP_SYNC
+ * proves nothing here, because some file systems and devices have DAX without it.
  */
 function byRules({ file, directory, mount, kernel }: StateFacts): boolean | undefined {
 	if (file.exclusions.length > 0) return false;
-	// An overlay's files are those of its layers.
+	// The files of an overlay are those of its layers.
 	if (!mount || mount.fsType === 'overlay') return undefined;
 	const { mode, effectiveMode, byFlag, fsType } = mount;
 	const { flag } = file.type === 'directory' ? directory : file;
 	if (mode === 'inode') {
-		// Whatever the medium is.
+		// This holds whatever the medium is.
 		if (byFlag && flag === false) return false;
 		if (effectiveMode === 'unsupported') return false;
-		// Where the kernel reports the state, it was not asked: no file can be made here. One with the flag would be on DAX.
+		// This kernel reports the state, so no file could be made here to look at. A file with the flag would be on DAX.
 		return effectiveMode === 'inode' && byFlag && flag && kernel.perFileDax ? true : undefined;
 	}
-	// Before 5.8 an XFS goes by the flag, too, when it is mounted without the option.
+	// Before 5.8, an XFS that is mounted without the option obeys the flag, too.
 	if (mode === 'never' && fsType === 'xfs' && flag && kernel.perFileDax === false) return undefined;
 	return effectiveMode === undefined ? undefined : effectiveMode === 'always';
 }
@@ -33,7 +34,8 @@ function byRules({ file, directory, mount, kernel }: StateFacts): boolean | unde
 export function stateOf(facts: StateFacts): { dax: boolean | undefined; knownBy: DaxKnownBy | undefined } {
 	const { file, newFile, mapSync, daxDevice } = facts;
 	if (daxDevice) {
-		// Not by statx: the kernel marks the node when somebody opens it first, and leaves the mark there when it is memory.
+		// statx does not tell: the kernel marks the node when it is first opened, and the mark stays there when the device
+		// has become memory.
 		const { mode } = daxDevice;
 		if (mode === 'unknown' || mode === undefined) return { dax: undefined, knownBy: undefined };
 		return { dax: mode === 'devdax', knownBy: 'driver' };

@@ -3,10 +3,10 @@ import { requirePath } from '../arguments.ts';
 import { native, type StatxResult } from '../native.ts';
 
 /**
- * Asks the kernel for all it says of a file, following symbolic links: as `fs.statSync`, with the attributes, their mask, the mount's
- * number and the alignments for direct I/O.
+ * Asks the kernel for all that it says of a file, as `fs.statSync` does. It also gives the attributes, their mask, the
+ * mount's number and the alignments for direct I/O. It follows symbolic links.
  *
- * `dax` is true or false as the file is in the DAX state now or not, and undefined where the kernel does not say (before 5.8). A
+ * `dax` says whether the file is in the DAX state now. It is undefined where the kernel does not say (before 5.8). A
  * directory is never in that state; see {@link isDax}.
  *
  * @param path A path, or a file: URL.

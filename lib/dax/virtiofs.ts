@@ -1,5 +1,6 @@
-// Whether a virtiofs share has a DAX window: the shared memory that the host maps its page cache into. No attribute says so, but a PCI
-// device with such memory has a capability for it (virtio 1.2, 4.1.4.7). Only root can read a device's capabilities.
+// Whether a virtiofs share has a DAX window: shared memory into which the host maps its page cache. No attribute says
+// so, but a PCI device with such memory has a capability for it (virtio 1.2, 4.1.4.7). Only root can read the
+// capabilities of a device.
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { attempt } from '../attempt.ts';
@@ -10,18 +11,21 @@ const statusRegister = 0x06;
 const statusHasCapabilities = 0x10;
 const capabilitiesPointer = 0x34;
 const vendorSpecific = 0x09;
-/** What every user can read. */
+/** Every user can read as many bytes of the configuration space. */
 const header = 0x40;
 // virtio 1.2, 4.1.4: struct virtio_pci_cap's cfg_type, and the type for shared memory.
 const configurationType = 3;
 const sharedMemory = 8;
 
-/** Whether a PCI device's configuration space lists shared memory of virtio; undefined if the list is not in these bytes. */
+/**
+ * Whether the configuration space of a PCI device lists shared memory of virtio. Undefined if the list is not in these
+ * bytes.
+ */
 export function hasSharedMemory(configuration: Uint8Array): boolean | undefined {
 	if (configuration.length < header) return undefined;
 	if ((configuration[statusRegister]! & statusHasCapabilities) === 0) return false;
 	const seen = new Set<number>();
-	// The pointers' lowest two bits are reserved.
+	// The lowest two bits of the pointers are reserved.
 	let at = configuration[capabilitiesPointer]! & ~3;
 	while (at !== 0 && !seen.has(at)) {
 		if (at + configurationType >= configuration.length) return undefined;
@@ -37,7 +41,10 @@ function windowOf(virtioDevice: string): boolean | undefined {
 	return value && hasSharedMemory(value);
 }
 
-/** Whether the share has a DAX window; undefined where this cannot be told, as among several shares that differ. */
+/**
+ * Whether the share has a DAX window. Undefined where this cannot be told, for example if there are several shares and
+ * only some have one.
+ */
 export function hasDaxWindow(): boolean | undefined {
 	const drivers = '/sys/bus/virtio/drivers/virtiofs';
 	const devices = listDirectory(drivers).filter((name) => /^virtio\d+$/.test(name));

@@ -1,4 +1,4 @@
-// Waiting for a file's DAX state to follow its flag.
+// Waits for a file's DAX state to follow its flag.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requirePath } from '../arguments.ts';
 import { daxkindError } from '../errors.ts';
@@ -13,10 +13,10 @@ import type { DaxLink } from './links/check.ts';
 const firstIntervalMs = 1;
 const lastIntervalMs = 250;
 
-/** What explain() says of the flag and the state is what is being asked here. */
+/** What explain() says of these links is the question here, so it is no answer. */
 const symptoms: readonly DaxLink[] = ['flag', 'state'];
 
-/** Why the state will not follow the flag: what it follows instead. */
+/** The error that says why the state will not follow the flag: what it follows instead. */
 function ignored(path: string, { flag, effective }: DaxFlag): Error {
 	const { checks } = explainReport(inspect(path));
 	const cause =
@@ -31,18 +31,20 @@ function ignored(path: string, { flag, effective }: DaxFlag): Error {
 }
 
 /**
- * Waits until a file's state follows its DAX flag: after {@link setDaxFlag} that is when nobody, this process included, has the file
- * open or mapped any more. At once if it does already, and for a directory, whose flag is in effect for the next file made in it.
+ * Waits until a file's state follows its DAX flag. After {@link setDaxFlag}, that happens when nobody has the file open
+ * or mapped any more, and this process counts, too. The promise is fulfilled at once if the state follows already. So
+ * it is for a directory: its flag is in effect for the next file that is made in it.
  *
- * It asks again and again, at intervals that grow from a millisecond to a quarter of a second, for the kernel has no notice of it: an
- * inotify watch, or a descriptor to wait with, would itself keep the file as it is. It keeps the process alive, and others may keep the
- * file open for ever: give it a `signal`. A file with several names can also stay as it is while the kernel has another of them in its
- * cache; as root, `echo 2 > /proc/sys/vm/drop_caches` ends that.
+ * It asks again and again, because the kernel gives no notice: an inotify watch, or a descriptor to wait with, would
+ * itself keep the file as it is. The intervals grow from a millisecond to a quarter of a second. Each question is a few
+ * system calls on the calling thread; between them the thread is free. Waiting keeps the process alive, and others may
+ * keep the file open for ever: give it a `signal`. A file with several names can also stay as it is while the kernel
+ * has another of its names in its cache. `echo 2 > /proc/sys/vm/drop_caches` as root ends that.
  *
  * @param path A file or directory; the last component may not be a symbolic link (ELOOP).
  * @returns The flag and the state; `flag` and `effective` are the same.
- * @throws Error ERR_DAXKIND_FLAG_IGNORED, at once, if the flag does not decide here: dax=always or dax=never, a device without DAX,
- * inline data…; the message says what. SystemError as of {@link getDaxFlag}. The signal's reason.
+ * @throws Error ERR_DAXKIND_FLAG_IGNORED, at once, if the flag does not decide here: dax=always or dax=never, a device
+ * without DAX, inline data… The message says the cause. SystemError as of {@link getDaxFlag}. The signal's reason.
  * @example
  * setDaxFlag('/mnt/pmem/table', true);
  * await whenEffectiveAsync('/mnt/pmem/table', { signal: AbortSignal.timeout(5_000) });
@@ -53,7 +55,7 @@ export async function whenEffectiveAsync(path: string | URL, options?: Abortable
 	for (let interval = firstIntervalMs; ; interval = Math.min(2 * interval, lastIntervalMs)) {
 		const seen = getDaxFlag(checked);
 		if (seen.flag === seen.effective) return seen;
-		// Throws why no file can be made in the directory to see.
+		// This throws why no file can be made in the directory to see.
 		if (seen.effective === undefined && typeOf(native.statx(checked)) === 'directory') native.statxTemporary(checked);
 		if (!seen.pending) throw ignored(checked, seen);
 		await sleep(interval, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());

@@ -22,8 +22,8 @@ export const links = [
 export type DaxLink = (typeof links)[number];
 
 /**
- * `broken` keeps DAX off; `not reached` would, if a link before it were not broken, which decides; `warning` is a limit of the DAX that
- * there is; `unknown` could not be found out.
+ * `broken`: the link keeps DAX off. `not reached`: the link would keep DAX off, but a broken link before it decides.
+ * `warning`: the DAX is there, but has a limit. `unknown`: it could not be found out.
  */
 export type DaxVerdict = 'ok' | 'broken' | 'not reached' | 'warning' | 'unknown';
 
@@ -33,14 +33,14 @@ export interface DaxEvidence {
 	source: string;
 }
 
-/** What one link of the chain was found to be. */
+/** What was found out about one link of the chain. */
 export interface DaxCheck {
 	link: DaxLink;
 	verdict: DaxVerdict;
 	/** A clause: "the block device /dev/loop0 cannot do DAX". */
 	finding: string;
 	evidence: DaxEvidence[];
-	/** What fixes it: a command or an option. Absent if there is nothing to fix, or nothing known helps. */
+	/** What fixes it: a command or an option. Absent if there is nothing to fix, or nothing is known to help. */
 	remedy?: string;
 }
 
@@ -61,7 +61,10 @@ export const check = (
 	...(remedy !== undefined && { remedy }),
 });
 
-/** The device of the file system for a command: as it was mounted, unless the kernel only calls it the root or by another name. */
+/**
+ * The device of the file system, for a command. It has the name that it was mounted by, unless that is not a node in
+ * /dev, or the kernel only calls it the root. Then it has the kernel's name.
+ */
 export function sourceOf({ mount, device }: DaxReport): string {
 	const source = mount?.source ?? '';
 	const isNode = source.startsWith('/dev/') && source !== '/dev/root';
@@ -69,8 +72,8 @@ export function sourceOf({ mount, device }: DaxReport): string {
 }
 
 /**
- * The option that puts all files on DAX. Kernels before 5.8, and ext2 and ext3 for ever, take only the plain word; so it is what is said
- * where the kernel is not seen to be newer.
+ * The option that puts all files on DAX. Kernels before 5.8 take only the plain word, and for ext2 and ext3 all kernels
+ * do. So the plain word is what is said, unless the kernel is seen to be newer.
  */
 export function alwaysOption({ kernel }: Pick<DaxReport, 'kernel'>, fsType?: string): string {
 	return kernel.perFileDax !== true || fsType === 'ext2' || fsType === 'ext3' ? 'dax' : 'dax=always';
@@ -84,5 +87,5 @@ export const elsewhere = (report: DaxReport): string =>
 export const allowed = (call: string): string =>
 	`have the sandbox allow ${call}: in a container, by a newer container runtime, or a seccomp profile that allows it (docker run --security-opt seccomp=PROFILE)`;
 
-/** Codes of a call that is refused as such, whatever it is asked. */
+/** Whether the call itself is refused with this code, whatever it asks for. */
 export const isRefusal = (code: string | undefined): boolean => code === 'EPERM' || code === 'ENOSYS';

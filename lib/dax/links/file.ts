@@ -1,4 +1,4 @@
-// The links of the file itself: what is in it, its flag, the state that it is in.
+// The links of the file itself: what is in it, its flag, and the state that it is in.
 
 import { quoted } from '../../format.ts';
 import { attributesText, inodeFlagsText, xflagsText } from '../../mask-words.ts';
@@ -34,7 +34,7 @@ const remedies: Readonly<Record<DaxExclusion, (report: DaxReport) => string>> = 
 	'shared blocks': ({ file }) => `copy it with blocks of its own: cp --reflink=never ${quoted(file.realPath)} COPY`,
 };
 
-/** What in the file excludes DAX. */
+/** Judges whether something in the file excludes DAX. */
 export const contentsLink: Judge = (report) => {
 	const { file, mount, dax } = report;
 	if (file.type !== 'file' && file.type !== 'directory') return undefined;
@@ -65,7 +65,7 @@ const toReadFlag = ({ file: { xflagsError } }: DaxReport): string =>
 /** How to set the flag. */
 function flagRemedy(report: DaxReport): string {
 	const { file, mount, kernel } = report;
-	// Where the kernel is not seen to go by the flag, only the mount is sure to help.
+	// Where the kernel is not known to obey the flag, only the mount is sure to help.
 	if (!kernel.perFileDax) return mountingRemedy(report);
 	const isReadOnly = mount!.options.includes('ro') || mount!.superOptions.includes('ro');
 	const first = isReadOnly ? `mount -o remount,rw ${quoted(mount!.mountPoint)} && ` : '';
@@ -73,7 +73,7 @@ function flagRemedy(report: DaxReport): string {
 	return `${ifCapable(report)}${first}daxkind chattr +x ${quoted(file.realPath)}${or}`;
 }
 
-/** FS_XFLAG_DAX, where it decides. */
+/** Judges FS_XFLAG_DAX, where it decides. */
 export const flagLink: Judge = (report) => {
 	const { file, dax, directory } = report;
 	if (!flagDecides(report) || (file.type !== 'file' && file.type !== 'directory')) return undefined;
@@ -106,7 +106,7 @@ const closing =
 
 const rivalry = 'of the XFS file systems on one disk only the one mounted first has DAX';
 
-/** What helps against that. */
+/** What helps against the other XFS file systems of the disk, of which one has DAX. */
 function rivalRemedy({ mount }: DaxReport): string | undefined {
 	const rivals = mount?.rivals ?? [];
 	return rivals.length === 0
@@ -114,7 +114,7 @@ function rivalRemedy({ mount }: DaxReport): string | undefined {
 		: `unmount ${[...rivals, mount!.mountPoint].map(quoted).join(' and ')}, and mount the one first that is to have DAX`;
 }
 
-/** What is left to say when all that is known is right. */
+/** The finding when everything that is known is right, and the file is not on DAX all the same. */
 function unexplained({ mount }: DaxReport): string {
 	if (!mount) return 'and nothing says why: its mount is not in the table of mounts';
 	if (mount.rivals.length > 0) return `because ${rivalry}, and there is another at ${mount.rivals.join(' and ')}`;
@@ -123,11 +123,11 @@ function unexplained({ mount }: DaxReport): string {
 		: 'and the kernel does not say why';
 }
 
-/** XFS can keep the data of a file on another device than the one that was looked at. */
+/** XFS can keep the data of a file on another device than the one that was looked at: its realtime device. */
 const isRealtime = ({ file, mount }: DaxReport) =>
 	mount?.fsType === 'xfs' && ((file.xflags ?? 0) & native.constants.FS_XFLAG_REALTIME) !== 0;
 
-/** What is to be said where the kernel does not: what MAP_SYNC or the rest tells. */
+/** The check for a kernel that does not report the state: it says what MAP_SYNC or the rest tells. */
 function unreported(report: DaxReport, what: string, source: string): DaxCheck {
 	const { dax, knownBy, file, mapSync } = report;
 	const { refusal } = file;
@@ -173,7 +173,7 @@ function fileState(report: DaxReport, brokenBefore: boolean): DaxCheck {
 		);
 	}
 	if (flagDecides(report) && file.flag && !rivalRemedy(report)) {
-		// A name that was looked up since then keeps the file cached, though nobody has it open.
+		// If the file has other names, the lookup of one of them keeps the file cached, though nobody has it open.
 		const names = file.links > 1 ? `, or the kernel has another of its ${file.links} names cached` : '';
 		const finding = `the DAX flag is set, but pending: somebody has had the file open since before${names}, and it changes when that ends`;
 		return check('state', 'broken', finding, evidence, closing);
@@ -181,7 +181,7 @@ function fileState(report: DaxReport, brokenBefore: boolean): DaxCheck {
 	return check('state', 'broken', `the file is not on DAX, ${unexplained(report)}`, evidence, rivalRemedy(report));
 }
 
-/** What the kernel says in the end. */
+/** Judges what the kernel says of the state in the end. */
 export const stateLink: Judge = (report, brokenBefore) => {
 	const { file, newFile, dax } = report;
 	if (file.type === 'file') return fileState(report, brokenBefore);

@@ -9,7 +9,7 @@ const MIB = 2 ** 20;
 const pageStructures =
 	"boot a kernel that can make them: with CONFIG_ZONE_DEVICE and CONFIG_FS_DAX (grep -E 'ZONE_DEVICE|FS_DAX' /boot/config-$(uname -r))";
 
-/** The mode of the persistent-memory namespace: only fsdax has DAX. */
+/** Judges the mode of the persistent-memory namespace: only fsdax has DAX. */
 export const namespaceLink: Judge = ({ namespace, region, device }) => {
 	if (!namespace || !device) return undefined;
 	const evidence = [
@@ -19,7 +19,7 @@ export const namespaceLink: Judge = ({ namespace, region, device }) => {
 	if (namespace.mode === undefined) {
 		return check('namespace', 'unknown', `the mode of ${namespace.name} is not known`, evidence);
 	}
-	// drivers/nvdimm/e820.c has all its regions have page structures: it is the kernel that makes none.
+	// drivers/nvdimm/e820.c gives all its regions page structures. So it is the kernel that makes none here.
 	if (namespace.mode === 'raw' && region?.provider === 'e820') {
 		const finding = `${namespace.name}, which /dev/${device.disk} is, has no page structures, which DAX needs: this kernel makes none`;
 		return check('namespace', 'broken', finding, evidence, pageStructures);
@@ -98,7 +98,10 @@ function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): DaxChe
 	]);
 }
 
-/** The size of a device that is not whole pages, which excludes DAX (fs_dax_get_by_bdev of drivers/dax/super.c, 5.17). */
+/**
+ * Says that the size of a device is not a multiple of the page size, which excludes DAX (fs_dax_get_by_bdev of
+ * drivers/dax/super.c, 5.17).
+ */
 function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: DaxEvidence } | undefined {
 	if (!device?.size || device.size % kernel.pageSize === 0) return undefined;
 	return {
@@ -107,16 +110,16 @@ function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: 
 	};
 }
 
-/** A block device that sysfs does not show, if the file system is on one. */
+/** The check for a file system on a block device that sysfs does not show. */
 function missingDevice({ mode, deviceMajor, deviceMinor, source }: DaxMountReport): DaxCheck | undefined {
-	// Major 0 is of file systems without one.
+	// File systems without a block device have major number 0.
 	if (mode === 'unsupported' || deviceMajor === 0) return undefined;
 	return check('device', 'unknown', `whether the device ${source} can do DAX cannot be read in sysfs`, [
 		{ value: 'not there', source: `/sys/dev/block/${deviceMajor}:${deviceMinor}` },
 	]);
 }
 
-/** Whether the block device, or the virtiofs share, can do DAX. */
+/** Judges whether the block device, or the virtiofs share, can do DAX. */
 export const deviceLink: Judge = (report) => {
 	const { device, mount, kernel } = report;
 	if (mount?.fsType === 'virtiofs') return virtiofsWindow(report);
@@ -134,7 +137,7 @@ export const deviceLink: Judge = (report) => {
 	return check('device', 'ok', `${described(device.layers[0]!)} can do DAX`, evidence);
 };
 
-/** Where the partition begins and ends. */
+/** Judges where the partition begins and ends. */
 export const partitionLink: Judge = (report) => {
 	const { device, kernel } = report;
 	if (!device?.partition) return undefined;
@@ -166,7 +169,7 @@ const makers: Readonly<Record<string, string>> = {
 	erofs: 'mkfs.erofs -b',
 };
 
-/** The file system's blocks, which have to be pages. */
+/** Judges the block size of the file system, which must be the page size. */
 export const blockSizeLink: Judge = (report) => {
 	const { fileSystem, mount, kernel } = report;
 	const { blockSize } = fileSystem;

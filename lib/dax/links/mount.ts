@@ -1,4 +1,4 @@
-// The links of the file system and how it is mounted.
+// The links of the file system and of how it is mounted.
 import type { DaxDevice } from '../../device/index.ts';
 import { quoted } from '../../format.ts';
 import { mountinfo } from '../../mounts.ts';
@@ -47,7 +47,7 @@ function nodeCheck(device: DaxDevice): DaxCheck {
 	}
 }
 
-/** Whether the path is something that can be on DAX at all. */
+/** Judges whether the path is something that can be on DAX at all. */
 export const pathLink: Judge = ({ file: { type, refusal }, daxDevice }) => {
 	if (daxDevice) return nodeCheck(daxDevice);
 	const evidence = [{ value: type, source: refusal === undefined ? 'statx' : 'stat' }];
@@ -77,10 +77,10 @@ function overlayCheck(mount: DaxMountReport, evidence: DaxEvidence[]): DaxCheck 
 	);
 }
 
-/** Whether the file system has DAX. */
+/** Judges whether the file system has DAX. */
 export const fileSystemLink: Judge = (report) => {
 	const { file, mount, mountsError, dax } = report;
-	// The file system that has the node of a device says nothing about the device.
+	// For a device node, the file system that the node is in says nothing about the device.
 	if (file.type !== 'file' && file.type !== 'directory') return undefined;
 	if (!mount) {
 		const finding =
@@ -91,7 +91,7 @@ export const fileSystemLink: Judge = (report) => {
 	}
 	const { fsType, driver } = mount;
 	const evidence = [{ value: fsType, source: `${mountinfo}, mount ${mount.id}` }];
-	// By its files it may be, as an overlay over DAX is; then nothing is broken.
+	// A file can be on DAX although its own file system has none, as in an overlay over DAX. Then nothing is broken.
 	if (mount.mode === 'unsupported' && !dax) {
 		if (fsType === 'overlay') return overlayCheck(mount, evidence);
 		return check(
@@ -107,10 +107,13 @@ export const fileSystemLink: Judge = (report) => {
 	return check('file system', 'ok', `the file system is ${fsType}${by}`, evidence);
 };
 
-/** Options without which the file system cannot be mounted: the other devices of XFS and erofs. */
+/** Whether the file system cannot be mounted without this option, which names another device of XFS or erofs. */
 const isNeeded = (option: string) => /^(?:logdev|rtdev|device)=/.test(option);
 
-/** The commands that mount a file system with another option. All its mounts have to go first, the last one made before the others. */
+/**
+ * The commands that mount a file system with another option. All its mounts have to go first; the last one goes before
+ * the others.
+ */
 function remount(report: DaxReport, dax: string): string {
 	const { mounts, fsType, superOptions } = report.mount!;
 	const option = [dax, ...superOptions.filter(isNeeded)].join(',');
@@ -122,7 +125,7 @@ function remount(report: DaxReport, dax: string): string {
 		return `unmount its file system everywhere and mount that with -o ${option}; only parts of it are mounted here, as in a container`;
 	}
 	const all = mounts.map((mount) => quoted(mount.mountPoint)).reverse();
-	// A share has no device by which mount(8) could find out its type.
+	// A share has no device. mount(8) finds out the type by the device.
 	const type = fsType === 'virtiofs' ? '-t virtiofs ' : '';
 	const command = `umount ${all.join(' ')} && mount ${type}-o ${quoted(option)} ${sourceOf(report)} ${quoted(whole)}`;
 	const bound = mounts.filter((mount) => mount.mountPoint !== whole).map((mount) => quoted(mount.mountPoint));
@@ -130,11 +133,14 @@ function remount(report: DaxReport, dax: string): string {
 	return `${command}${again} (a remount cannot change it)`;
 }
 
-/** "DAX and reflink cannot work with multi-partitions!" (fs/xfs/xfs_super.c, 6.0 and later): mkfs's default is refused there. */
+/**
+ * "DAX and reflink cannot work with multi-partitions!" (fs/xfs/xfs_super.c, 6.0 and later): a file system that mkfs
+ * made with its defaults is refused on a partition.
+ */
 export const refusesAlways = ({ mount, device }: DaxReport): boolean =>
 	mount?.fsType === 'xfs' && device?.partition !== undefined;
 
-/** What a remedy depends on where sysfs says nothing of the device. */
+/** The condition of a remedy where sysfs says nothing of the device. */
 export const ifCapable = ({ mount }: DaxReport): string =>
 	mount?.effectiveMode === undefined ? 'if its device can do DAX, which cannot be read here: ' : '';
 
@@ -158,7 +164,7 @@ function neverCheck(report: DaxReport, evidence: DaxEvidence[], brokenBefore: bo
 		const experimental = fsType === 'ext2' && driver === 'ext2' ? ', and by this driver without MAP_SYNC' : '';
 		return check('mount', 'broken', `${mountPoint} is mounted without the dax option${experimental}`, evidence, remedy);
 	}
-	// XFS mounts all the same where it cannot do DAX, and shows that it is off.
+	// XFS mounts also where it cannot do DAX, and shows that DAX is off.
 	const itself = brokenBefore && fsType === 'xfs' ? ', which XFS shows when it has turned DAX off by itself, too' : '';
 	return check('mount', 'broken', `${mountPoint} is mounted with ${daxOption}${itself}`, evidence, remedy);
 }
@@ -168,7 +174,7 @@ const meanings = {
 	inode: 'each file is on DAX by its flag',
 } as const;
 
-/** The mode in which it is mounted. */
+/** Judges the mode in which the file system is mounted. */
 export const mountLink: Judge = (report, brokenBefore) => {
 	const { mount, kernel } = report;
 	if (!mount || mount.mode === 'unsupported') return undefined;
@@ -185,5 +191,5 @@ export const mountLink: Judge = (report, brokenBefore) => {
 	return check('mount', 'ok', `${mountPoint} is mounted ${how}: ${meaning}`, evidence);
 };
 
-/** Whether the flag decides here. */
+/** Whether the flag decides on this mount. */
 export const flagDecides = ({ mount }: DaxReport): boolean => mount?.mode === 'inode' && mount.byFlag;

@@ -1,9 +1,10 @@
-// What the DAX can be used for: MAP_SYNC, persistence, huge pages; and which parts of it are bad. None of these keeps it off.
+// The links that say what the DAX can be used for (MAP_SYNC, persistence, huge pages), and which parts of it are bad.
+// None of these links keeps DAX off.
 import { formatBytes, quoted } from '../../format.ts';
 import { daxFileSystems, mkfsCommand } from '../../mkfs.ts';
 import { check, type Judge, sourceOf } from './check.ts';
 
-/** Whether MAP_SYNC is possible, which persistence from user space needs and volatile memory does not. */
+/** Judges whether MAP_SYNC is possible. Persistence from user space needs it, and volatile memory does not. */
 export const mapSyncLink: Judge = ({ dax, mapSync, region, mount, daxDevice }) => {
 	if (!dax || daxDevice) return undefined;
 	const evidence = [
@@ -36,7 +37,7 @@ const domains: Readonly<Record<string, string>> = {
 	memory_controller: 'stores survive a power failure once they are flushed from the processor caches',
 };
 
-/** Until where stores have to come to survive a power failure. */
+/** Judges how far stores have to come to survive a power failure. */
 export const persistenceLink: Judge = ({ region, dax }) => {
 	if (!region || !dax) return undefined;
 	const { persistenceDomain: domain, provider } = region;
@@ -57,7 +58,7 @@ export const persistenceLink: Judge = ({ region, dax }) => {
 	return check('persistence', 'unknown', finding, evidence);
 };
 
-/** Whether the kernel can map by huge pages. */
+/** Judges whether the kernel can map by huge pages. */
 export const hugePagesLink: Judge = (report) => {
 	const { hugePages, dax, file, mount, fileSystem, kernel, device, daxDevice } = report;
 	if (!dax || daxDevice) return undefined;
@@ -91,7 +92,7 @@ export const hugePagesLink: Judge = (report) => {
 	const maker = daxFileSystems(undefined).find((name) => name === mount?.fsType);
 	const { allocationUnit } = fileSystem;
 	const isMade = allocationUnit > 0 && allocationUnit % kernel.hugePageSize === 0;
-	// Below a volume it is for the volume to be aligned.
+	// Below a volume, it is the volume that has to be aligned.
 	const isStacked = (device?.layers.length ?? 0) > 1;
 	const remedy =
 		maker === undefined || isMade || isStacked
@@ -100,7 +101,7 @@ export const hugePagesLink: Judge = (report) => {
 	return check('huge pages', possible === undefined ? 'unknown' : 'warning', finding, evidence, remedy);
 };
 
-/** What the medium cannot give back any more: only where there is something. */
+/** Says what the medium cannot give back any more. There is such a link only if something is bad. */
 export const badBlocksLink: Judge = ({ badBlocks, file, device, daxDevice }) => {
 	if (badBlocks === undefined || badBlocks.ranges === 0) return undefined;
 	const { ranges, bytes, inFile, sources } = badBlocks;
