@@ -1,5 +1,5 @@
-// Taking memory blocks on- and offline, one after another. Others may do so at the same time (udev rules of distributions do): what counts is
-// a block's state at the moment.
+// Takes memory blocks on- and offline, one after another. Others may do so at the same time (udev rules of
+// distributions do), so what counts is the state of a block at the moment.
 import { refusal, type SystemError } from '../errors.ts';
 import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
@@ -13,10 +13,10 @@ export const stateFile = ({ name }: MemoryBlock) => `${memoryDirectory}/${name}/
 
 const isOnline = (tree: Tree, block: MemoryBlock) => tree.read(stateFile(block)).value !== 'offline';
 
-/** Whether an error is of the write itself, and not the end that a signal made of it. */
+/** Whether the write failed, and was not ended by the caller's AbortSignal. */
 const isOfWrite = (error: unknown): error is SystemError => (error as Partial<SystemError>)?.syscall === 'write';
 
-/** Brings a block to a state. Whether this was it: somebody else may have been quicker. */
+/** Brings a block to a state. Returns whether this call did it, because somebody else may have been quicker. */
 async function set(
 	tree: Tree,
 	kernel: Kernel,
@@ -36,7 +36,8 @@ async function set(
 }
 
 /**
- * Brings all blocks online that are not. If one does not come online, those that did go offline again; after an abort they stay.
+ * Brings all blocks online that are offline. If one block does not come online, the blocks that came online before it
+ * go offline again. After an abort they stay online.
  *
  * @returns How many were brought online.
  * @throws Error ERR_DAXKIND_MEMORY_FAILED.
@@ -78,7 +79,7 @@ const asBefore = (failed: readonly string[]) =>
 		? 'Its blocks are as they were'
 		: `${failed.length === 1 ? 'One block is' : `${failed.length} blocks are`} not as before`;
 
-/** What the kernel's errors of taking a block offline mean. */
+/** What an error of the kernel means when a block is taken offline. */
 function whyNot({ code }: SystemError, limitMs: number): string {
 	switch (code) {
 		case 'ETIMEDOUT':
@@ -93,7 +94,8 @@ function whyNot({ code }: SystemError, limitMs: number): string {
 }
 
 /**
- * Takes all blocks offline that are not. If one cannot be, or on an abort, those that have been come online again, as they were before.
+ * Takes all blocks offline that are online. If one block cannot be taken offline, or on an abort, all blocks that were
+ * online come online again.
  *
  * @returns How many were taken offline.
  * @throws Error ERR_DAXKIND_MEMORY_BUSY; the signal's reason.
@@ -112,7 +114,7 @@ export async function takeOffline(
 			onProgress({ step: 'offline', done, total: online.length });
 			if (await set(tree, kernel, block, 'offline', { signal, limitMs: blockLimitMs })) changed++;
 		} catch (error) {
-			// The one in hand, too: a write that was ended may have been done.
+			// The block of the failed write is restored, too: a write that was ended may have been done.
 			const failed = await restore(tree, kernel, online);
 			if (!isOfWrite(error)) {
 				if (error instanceof Error && failed.length > 0) error.message += ` ${asBefore(failed)}: ${failed.join('; ')}`;
@@ -127,7 +129,10 @@ export async function takeOffline(
 	return changed;
 }
 
-/** Brings blocks online again that were, each in the zone in which it was. The commands for those that do not come. */
+/**
+ * Brings blocks online again that were online, each in its former zone. Returns the commands for the blocks that do not
+ * come online.
+ */
 export async function restore(tree: Tree, kernel: Kernel, blocks: readonly MemoryBlock[]): Promise<string[]> {
 	const failed: string[] = [];
 	for (const block of blocks) {

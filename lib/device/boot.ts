@@ -1,5 +1,5 @@
-// What mode a device will be in after a reboot: what daxctl's configuration says and whether this machine applies it, and what daxkind was
-// asked to see to.
+// Says what mode a device will be in after a reboot. That depends on what daxctl's configuration says, whether this
+// machine applies it, and what daxkind was asked to persist.
 import { basename } from 'node:path';
 import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
@@ -9,13 +9,15 @@ import { identityOf, ruleOf, unitOf } from './persist.ts';
 
 /** The mode of a device after a reboot. */
 export interface DeviceBootMode {
-	/** `unknown` where it is the kernel's choice: of Soft Reserved and CXL memory newer kernels make system RAM by themselves. */
+	/**
+	 * `unknown` where the kernel decides: newer kernels make system RAM of Soft Reserved and CXL memory by themselves.
+	 */
 	mode: 'devdax' | 'system-ram' | 'unknown';
-	/** Why, as a sentence. */
+	/** The reason for `mode`, as a sentence. */
 	reason: string;
-	/** The file that asks for a mode; undefined if none does. */
+	/** The file that asks for a mode. Undefined if no file does. */
 	configuration: string | undefined;
-	/** Whether this machine does at boot what that file asks for; undefined without one. */
+	/** Whether this machine does at boot what that file asks for. Undefined without such a file. */
 	applied: boolean | undefined;
 	/** What to do where a file asks for a mode in vain. */
 	remedy: string | undefined;
@@ -37,12 +39,12 @@ const unitDirectories = [
 	'/lib/systemd/system',
 ];
 
-/** A value without the comment behind it, and without its quotes. */
+/** A value without its quotes, and without the comment behind it. */
 const withoutComment = (text: string): string => /^"([^"]*)"/.exec(text)?.[1] ?? text.replace(/\s*[;#].*$/, '');
 
 /**
- * The sections [reconfigure-device NAME] of a configuration file of daxctl's that name a device and a mode, as daxctl wants them
- * (daxctl-reconfigure-device(1), -C): names in any case, comments behind values. Pure.
+ * The sections [reconfigure-device NAME] of a configuration file of daxctl that name a device and a mode. It reads the
+ * file as daxctl does (daxctl-reconfigure-device(1), -C): names are in any case, and comments may follow values. Pure.
  */
 function parseConfiguration(file: string, text: string): Wanted[] {
 	const sections: Record<string, string>[] = [];
@@ -59,7 +61,7 @@ function parseConfiguration(file: string, text: string): Wanted[] {
 		.flatMap(({ 'nvdimm.uuid': uuid, mode }) => (uuid === undefined || !mode ? [] : [{ file, uuid, mode }]));
 }
 
-/** The first file of a name in some directories, and its text. */
+/** The first file with this name in some directories, and its text. */
 function fileIn(tree: Tree, directories: readonly string[], name: string): { path: string; text: string } | undefined {
 	for (const directory of directories) {
 		const text = tree.read(`${directory}/${name}`).value;
@@ -71,7 +73,7 @@ function fileIn(tree: Tree, directories: readonly string[], name: string): { pat
 const daxctlRule = '90-daxctl-device.rules';
 const daxctlUnit = 'daxdev-reconfigure@.service';
 
-/** Why daxctl's configuration is not applied at boot; undefined if it is. */
+/** Why daxctl's configuration is not applied at boot. Undefined if it is applied. */
 function whyNotApplied(tree: Tree): string | undefined {
 	const rule = fileIn(tree, ruleDirectories, daxctlRule);
 	if (rule === undefined) return `no udev rule calls daxctl: there is no ${daxctlRule}`;
@@ -79,12 +81,12 @@ function whyNotApplied(tree: Tree): string | undefined {
 	const rules = rule.text.replace(/^\s*#.*$/gm, '');
 	const command = rules.includes('daxdev-reconfigure@') ? unit?.text : rules;
 	if (command === undefined) return `${rule.path} asks for ${daxctlUnit}, which is not there`;
-	// Debian 12's calls "daxctl -C", an option that only its command reconfigure-device has.
+	// Debian 12's rule calls "daxctl -C". Only daxctl's command reconfigure-device has that option.
 	if (/\bdaxctl\s+reconfigure-device\b/.test(command)) return undefined;
 	return `${rule.path} calls daxctl in a way that it does not know`;
 }
 
-/** {@link modeAfterReboot} of a device of a tree. */
+/** Does what {@link modeAfterReboot} does, for a device of a tree. */
 function bootModeOf(tree: Tree, device: DaxDevice): DeviceBootMode {
 	const { id = '', uuid } = identityOf(tree, device) ?? {};
 	const own = id === '' ? '' : (tree.read(unitOf(id)).value ?? '');
@@ -129,8 +131,9 @@ function bootModeOf(tree: Tree, device: DaxDevice): DeviceBootMode {
 }
 
 /**
- * What mode a device will be in after a reboot: by what `reconfigureDeviceAsync` was asked to persist, by daxctl's configuration
- * (/etc/daxctl.conf.d) if this machine applies it at boot, or else by the kernel.
+ * Says what mode a device will be in after a reboot. First comes what `reconfigureDeviceAsync` was asked to persist,
+ * then daxctl's configuration (/etc/daxctl.conf.d) if this machine applies it at boot, and else the kernel decides. It
+ * only reads files.
  *
  * @param device dax0.0, or its node.
  * @param options `root`: a directory that holds the sys, etc and lib of another machine, or of an image.

@@ -7,16 +7,17 @@ import { type AddressRange, type DeviceMemory, memoryIn } from './memory.ts';
 import { isClassDevice, isDynamic, natural, originOf, ownerOf } from './origin.ts';
 
 /**
- * As daxctl names it, by the driver that has the device: `devdax` is mapped by whoever opens the node, `system-ram` is ordinary memory of a
- * NUMA node, `famfs` is for that file system, `disabled` has no driver; `unknown` is another driver, and where sysfs does not tell.
+ * The mode as daxctl names it, by the driver that has the device. `devdax`: whoever opens the node can map it.
+ * `system-ram`: it is ordinary memory of a NUMA node. `famfs`: it is for that file system. `disabled`: it has no
+ * driver. `unknown`: it has another driver, or sysfs does not tell.
  */
 export type DaxDeviceMode = 'devdax' | 'system-ram' | 'famfs' | 'disabled' | 'unknown';
 
 /** A range of physical addresses that a device has. */
 export interface DaxMapping {
-	/** Where in the device it begins, in pages. */
+	/** Where in the device the range begins, in pages. */
 	pageOffset: number | undefined;
-	/** Its first physical address, and its last one. For root. */
+	/** Its first physical address, and its last one. Only root sees them. */
 	start: number | undefined;
 	end: number | undefined;
 	/** Bytes. */
@@ -27,9 +28,9 @@ export interface DaxMapping {
 export interface DaxDevice {
 	/** dax0.0. */
 	name: string;
-	/** Its node, /dev/dax0.0; undefined where there is none. */
+	/** Its node, /dev/dax0.0. Undefined where there is no node. */
 	path: string | undefined;
-	/** Of its node: who may open it. */
+	/** Who may open its node. */
 	permissions: { mode: number; uid: number; gid: number } | undefined;
 	/** The numbers of the character device. */
 	major: number | undefined;
@@ -41,27 +42,30 @@ export interface DaxDevice {
 	size: number | undefined;
 	/** Mappings have to be multiples of this many bytes. */
 	align: number | undefined;
-	/** The physical address at which its memory begins. For root. */
+	/** The physical address at which its memory begins. Only root sees it. */
 	start: number | undefined;
-	/** The ranges that its memory consists of; empty where the kernel does not list them (before 5.10). */
+	/** The ranges that its memory consists of. Empty where the kernel does not list them (before 5.10). */
 	mappings: DaxMapping[];
-	/** The nearest NUMA node with memory of its own; undefined if the kernel does not say. */
+	/** The nearest NUMA node that has memory. Undefined if the kernel does not say. */
 	numaNode: number | undefined;
-	/** The NUMA node that its memory is, or would be, as system RAM; undefined if it has none. */
+	/** The NUMA node that its memory is, or would be, as system RAM. Undefined if it has no such node. */
 	targetNode: number | undefined;
-	/** The region that it is a part of, as {@link DaxRegion.name}. */
+	/** The region that it is a part of, as in {@link DaxRegion.name}. */
 	region: string | undefined;
-	/** What found its memory, as {@link DaxRegion.provider}. */
+	/** What found its memory, as in {@link DaxRegion.provider}. */
 	provider: string | undefined;
-	/** The nvdimm namespace that it is; undefined for other memory, as that of CXL. */
+	/** The nvdimm namespace that it is. Undefined for other memory, for example that of CXL. */
 	namespace: string | undefined;
-	/** As {@link DaxRegion.persistenceDomain}. */
+	/** As in {@link DaxRegion.persistenceDomain}. */
 	persistenceDomain: string | undefined;
-	/** Whether it can be resized and removed, and others made beside it; undefined where that is not known. */
+	/** Whether it can be resized and removed, and others can be made beside it. Undefined where that is not known. */
 	dynamic: boolean | undefined;
-	/** Which of the kernel's two device models it was found in. */
+	/** The kernel's device model in which it was found. */
 	model: 'bus' | 'class' | undefined;
-	/** Its memory blocks, where it is system RAM. For root: only root may see the addresses by which they are known. */
+	/**
+	 * Its memory blocks, if it is system RAM. Only root sees them, because only root may see the addresses by which they
+	 * are found.
+	 */
 	memory: DeviceMemory | undefined;
 	/** Why a field is undefined, where something refused to say: `{ start: 'EACCES: /sys/…/resource is for root' }`. */
 	reasons: Partial<Record<'start' | 'memory' | 'mappings' | 'path', string>>;
@@ -70,7 +74,7 @@ export interface DaxDevice {
 const modes: ReadonlyMap<string, DaxDeviceMode> = new Map([
 	['device_dax', 'devdax'],
 	['kmem', 'system-ram'],
-	// daxctl 85 and later know it by this driver.
+	// daxctl 85 and later recognise famfs by this driver.
 	['fsdev_dax', 'famfs'],
 ]);
 
@@ -103,7 +107,7 @@ export function rangesOf({ start, size, mappings }: Extent): AddressRange[] {
 	return ranges;
 }
 
-/** The blocks of a device's memory, or why they are not known. */
+/** The memory blocks of a device, or why they are not known. */
 function memoryOf(tree: Tree, extent: Extent): { memory: DeviceMemory | undefined; reason?: string } {
 	const ranges = rangesOf(extent);
 	if (ranges.length === 0)
@@ -112,7 +116,9 @@ function memoryOf(tree: Tree, extent: Extent): { memory: DeviceMemory | undefine
 	return memory === undefined ? { memory, reason: 'the kernel has no memory blocks' } : { memory };
 }
 
-/** Whether a node is that of other numbers: what is left of a device that is gone, or was made by hand. */
+/**
+ * Whether a node has other device numbers. Such a node was left behind by a device that is gone, or was made by hand.
+ */
 function isOfOther(stats: Stats | undefined, major: number | undefined, minor: number | undefined): boolean {
 	if (!stats?.isCharacterDevice() || major === undefined || minor === undefined) return false;
 	const numbers = deviceNumbers(stats.rdev);
@@ -120,9 +126,10 @@ function isOfOther(stats: Stats | undefined, major: number | undefined, minor: n
 }
 
 /**
- * The device of a directory of sysfs, all links resolved.
+ * The device at a directory of sysfs whose links are all resolved.
  *
- * @param options `hasMemory`: whether its memory blocks are to be read, of which there are thousands on a large machine. Default true.
+ * @param options `hasMemory`: whether its memory blocks are to be read. A large machine has thousands of them. Default
+ * true.
  */
 export function deviceIn(tree: Tree, directory: string, { hasMemory = true } = {}): DaxDevice {
 	const isClass = isClassDevice(tree, directory);

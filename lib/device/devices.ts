@@ -19,14 +19,16 @@ export function deviceDirectories(tree: Tree): string[] {
 
 /** Where to look. */
 export interface DeviceLookOptions {
-	/** A directory that holds the sys, dev and proc of another machine, or of an image. Default: this machine's own. */
+	/**
+	 * A directory that holds the sys, dev and proc of another machine, or of an image. Default: those of this machine.
+	 */
 	root?: string;
 }
 
-/** dax2.0 before dax10.0. */
+/** Sorts dax2.0 before dax10.0. */
 export const byName = new Intl.Collator('en', { numeric: true });
 
-/** Where a caller wants to look. */
+/** The tree in which a caller wants to look. */
 export function treeFor(options: DeviceLookOptions | undefined): Tree {
 	const given = requireOptions<DeviceLookOptions>('options', options);
 	requireKnownOptions('options', given, ['root']);
@@ -34,11 +36,13 @@ export function treeFor(options: DeviceLookOptions | undefined): Tree {
 }
 
 /**
- * All device-DAX devices of this machine, in either device model, whatever has them. It reads sysfs alone, needs no privileges, starts no
- * process and changes nothing. What is for root is undefined for others, and `reasons` says so.
+ * Lists all device-DAX devices of this machine, in either device model, whatever their driver is. It reads sysfs alone,
+ * on the calling thread. It needs no privileges, starts no process and changes nothing. What only root may see is
+ * undefined for others, and `reasons` says so.
  *
- * @returns By name; empty where there are none, or no /sys.
- * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option or an empty `root`; ENOENT (realpath) if there is no `root`.
+ * @returns The devices, sorted by name. Empty where there are no devices, or no /sys.
+ * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option or an empty `root`; ENOENT
+ * (realpath) if `root` does not exist.
  * @example
  * for (const { name, mode, size, targetNode } of listDevices()) console.log(name, mode, size, targetNode);
  */

@@ -1,4 +1,4 @@
-// Which driver has a device on the dax bus, and giving it to another one.
+// Says which driver has a device on the dax bus, and gives the device to another driver.
 import { basename } from 'node:path';
 import { refusal, type SystemError } from '../errors.ts';
 import type { Tree } from '../tree.ts';
@@ -9,20 +9,20 @@ export type Driver = 'device_dax' | 'kmem';
 
 const drivers = '/sys/bus/dax/drivers';
 
-/** The driver that has a device now; undefined if none has. */
+/** The driver that has a device now. Undefined if it has no driver. */
 export function driverOf(tree: Tree, name: string): string | undefined {
 	const directory = directoryOf(tree, name);
 	const driver = directory === undefined ? undefined : tree.resolve(`${directory}/driver`);
 	return driver === undefined ? undefined : basename(driver);
 }
 
-/** The files that moving a device from one driver to another writes. */
+/** The files that are written when a device moves from one driver to another. */
 export const filesOf = (names: readonly string[]): string[] =>
 	names.flatMap((driver) => ['bind', 'unbind', 'new_id', 'remove_id'].map((file) => `${drivers}/${driver}/${file}`));
 
 /**
- * Sees to it that a driver is there, by modprobe where it is not. A driver that comes may take devices at once that no other has: kmem what
- * is Soft Reserved, on newer kernels.
+ * Loads a driver by modprobe if it is not there. A driver that is loaded may at once take devices that have no driver:
+ * on newer kernels kmem takes Soft Reserved memory.
  *
  * @throws Error ERR_DAXKIND_NO_DRIVER.
  */
@@ -36,9 +36,10 @@ export async function requireDriver(tree: Tree, kernel: Kernel, name: string, dr
 }
 
 /**
- * Takes a device from the driver that has it, and from what the driver would take by itself.
+ * Takes a device from its driver, and off the list of devices that the driver would take by itself.
  *
- * @throws Error ERR_DAXKIND_MEMORY_ONLINE: kmem lets go of memory that is online, and the device is dead until the next boot then.
+ * @throws Error ERR_DAXKIND_MEMORY_ONLINE. kmem would let a device go whose memory is online, and the device would be
+ * dead until the next boot.
  */
 export async function unbind(tree: Tree, kernel: Kernel, name: string): Promise<void> {
 	const { driver, memory } = requireDevice(tree, name);
@@ -47,18 +48,18 @@ export async function unbind(tree: Tree, kernel: Kernel, name: string): Promise<
 		const what = `${memory.online} of ${memory.total} memory blocks of ${name} are online`;
 		throw refusal('ERR_DAXKIND_MEMORY_ONLINE', name, what, `daxkind offline-memory ${name}`);
 	}
-	// It is on the driver's list only if somebody put it there.
+	// The device is on the driver's list only if somebody put it there.
 	await kernel.write(`${drivers}/${driver}/remove_id`, name).catch(() => {});
 	await kernel.write(`${drivers}/${driver}/unbind`, name);
 }
 
 /**
- * Gives a device that no driver has to one.
+ * Gives a device that has no driver to a driver.
  *
- * @throws A system error of write; what the driver said in the kernel's log is not known.
+ * @throws A system error of write. What the driver said about it is in the kernel's log, and not in the error.
  */
 export async function bind(tree: Tree, kernel: Kernel, name: string, driver: string): Promise<void> {
-	// new_id lets the driver try at once, and does not say how that went.
+	// A write to new_id lets the driver try at once, but does not say how that went.
 	await kernel.write(`${drivers}/${driver}/new_id`, name).catch((error: SystemError) => {
 		if (error.code !== 'EEXIST') throw error;
 	});

@@ -1,5 +1,5 @@
-// Making and removing devices in dynamic regions, and enabling and disabling any: what daxctl create-device, destroy-device, enable-device and
-// disable-device do.
+// Makes and removes devices in dynamic regions, and enables and disables any device: what daxctl create-device,
+// destroy-device, enable-device and disable-device do.
 import { requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, outOfRange, refusal, type SystemError } from '../errors.ts';
 import { type AbortableOptions, checkJobOptions } from '../jobs.ts';
@@ -16,11 +16,14 @@ import { Writer } from './writer.ts';
 export interface CreateDeviceOptions extends AbortableOptions {
 	/** Bytes, a multiple of the alignment. Default: all that the region has free. */
 	size?: number;
-	/** What mappings of the device have to be multiples of, in bytes: 4096, 2 MiB or 1 GiB. Default: the region's. */
+	/**
+	 * Mappings of the device have to be multiples of this many bytes: 4096, 2 MiB or 1 GiB. Default: the region's
+	 * alignment.
+	 */
 	align?: number;
 }
 
-/** What became of a device. */
+/** What an operation did to a device. */
 export interface DeviceChange {
 	/** Whether anything was changed. */
 	changed: boolean;
@@ -56,10 +59,10 @@ function requireDynamic({ name, dynamic, provider }: DaxRegion): void {
 	);
 }
 
-/** Whether an error says already what stands in the way. */
+/** Whether an error is a refusal, which says already what stands in the way. */
 const isRefusal = (error: unknown) => `${(error as Partial<SystemError>).code}`.startsWith('ERR_DAXKIND_');
 
-/** The error of a write, with what it was for. */
+/** The error of a write, with what the write was for. */
 const failed = (name: string, what: string, error: unknown, remedy?: string) =>
 	Object.assign(refusal('ERR_DAXKIND_DEVICE_FAILED', name, `${what}: ${(error as SystemError).code}`, remedy), {
 		cause: error,
@@ -92,7 +95,7 @@ function checkCreation(
 	return { size, align: given.align };
 }
 
-/** A device of a region that has no memory and no driver: one that there is, or one that the kernel makes. */
+/** A device of a region that has no memory and no driver. The kernel makes one if the region has no such device. */
 export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Promise<string> {
 	const isEmpty = (name: string) => {
 		const directory = directoryOf(tree, name);
@@ -103,7 +106,7 @@ export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Prom
 	if (empty !== undefined) return empty;
 	const at = `${attributesOf(region)}/create`;
 	await kernel.write(at, '1');
-	// The one that was made last; `seed` is the first that no driver has had.
+	// `create` reads as the device that was made last. `seed` would be the first one that has had no driver.
 	const made = tree.read(at).value ?? '';
 	if (!region.devices.includes(made) && isEmpty(made)) return made;
 	const what = `The kernel has made a device in the region ${region.name}, and does not say which`;
@@ -111,11 +114,13 @@ export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Prom
 }
 
 /**
- * Makes a device of memory that is free in a dynamic region, in devdax mode.
+ * Makes a device of free memory in a dynamic region, in devdax mode. A process of its own writes to sysfs, so the event
+ * loop does not wait.
  *
  * @param region Its name (hmem.0) or its number.
- * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_REGION, ERR_DAXKIND_STATIC_REGION, ERR_DAXKIND_REGION_FULL,
- *   ERR_DAXKIND_DEVICE_FAILED if the kernel refuses a step; the device is removed again then. EACCES (open) for another user than root.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_REGION, ERR_DAXKIND_STATIC_REGION,
+ * ERR_DAXKIND_REGION_FULL, ERR_DAXKIND_NO_DRIVER, ERR_DAXKIND_DEVICE_FAILED if the kernel refuses a step. In that case
+ * the device is removed again. EACCES (open) if you are not root. The signal's reason.
  * @example
  * const { device } = await createDeviceAsync('hmem.0', { size: 2 ** 30 });
  */
@@ -148,24 +153,24 @@ export async function createDeviceAsync(region: number | string, options?: Creat
 	}
 }
 
-/** Takes a device's memory away, and the device, if the kernel lets that go. */
+/** Takes the memory of a device away, and removes the device if the kernel allows it. */
 async function remove(tree: Tree, kernel: Kernel, region: DaxRegion, name: string): Promise<void> {
 	const directory = directoryOf(tree, name);
 	await unbind(tree, kernel, name);
 	await kernel.write(`${directory}/size`, '0');
-	// The kernel keeps a region's first device, and the one that it has ready.
+	// The kernel refuses to delete a region's first device, and the one that it keeps ready.
 	await kernel.write(`${attributesOf(region)}/delete`, name).catch((error: SystemError) => {
 		if (error.code !== 'EBUSY') throw error;
 	});
 }
 
-/** The options of operations that are done as soon as they have begun. */
+/** Checks the options of operations that cannot be aborted once they have begun. */
 function checkSignal(options: AbortableOptions | undefined): void {
 	requireKnownOptions('options', requireOptions<AbortableOptions>('options', options), ['signal']);
 	checkJobOptions(options);
 }
 
-/** Checks that nobody uses a device. */
+/** Refuses a device that somebody uses. */
 function requireUnused(tree: Tree, device: DaxDevice): void {
 	const refused = modelObstacle(device) ?? useOf(tree, device);
 	if (refused !== undefined) throw refused;
@@ -177,12 +182,14 @@ function requireUnused(tree: Tree, device: DaxDevice): void {
 }
 
 /**
- * Removes a device of a dynamic region: its memory is free in the region again. What is stored in it stays there. The kernel keeps the
- * first device of a region, without memory.
+ * Removes a device of a dynamic region, so that its memory is free in the region again. What is stored in it is not
+ * cleared. The kernel keeps the first device of a region, without memory. A process of its own writes to sysfs, so the
+ * event loop does not wait. `signal` counts only before the operation begins.
  *
- * @returns Whether anything was changed: not, if it had no memory and the kernel keeps it. The region, as it is now.
- * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_STATIC_REGION, ERR_DAXKIND_DEVICE_IN_USE,
- *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
+ * @returns `changed`: whether anything was changed. It is false if the device had no memory and the kernel keeps it.
+ * `region`: the region, as it is now.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_STATIC_REGION,
+ * ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) if you are not root.
  */
 export async function destroyDeviceAsync(
 	device: string,
@@ -204,16 +211,17 @@ export async function destroyDeviceAsync(
 	} finally {
 		await writer.close();
 	}
-	// One that was empty, and that the kernel keeps, is as it was.
+	// A device that was empty, and that the kernel keeps, has not changed.
 	const isThere = directoryOf(tree, found.name) !== undefined;
 	return { changed: found.size !== 0 || !isThere, region: requireRegion(region.name) };
 }
 
 /**
- * Gives a device that has no driver to device_dax: devdax mode.
+ * Gives a device that has no driver to device_dax, so that it is in devdax mode. A process of its own writes to sysfs,
+ * so the event loop does not wait. `signal` counts only before the operation begins.
  *
- * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_DEVICE_EMPTY, ERR_DAXKIND_NO_DRIVER,
- *   ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_DEVICE_EMPTY,
+ * ERR_DAXKIND_NO_DRIVER, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) if you are not root.
  */
 export async function enableDeviceAsync(device: string, options?: AbortableOptions): Promise<DeviceChange> {
 	checkSignal(options);
@@ -237,10 +245,12 @@ export async function enableDeviceAsync(device: string, options?: AbortableOptio
 }
 
 /**
- * Takes a device from its driver: it can no more be mapped, and its memory is nobody's.
+ * Takes a device from its driver. Then nobody can map it, and nothing uses its memory. A device that somebody maps or
+ * has mounted is refused. A process of its own writes to sysfs, so the event loop does not wait. `signal` counts only
+ * before the operation begins.
  *
- * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_IN_USE,
- *   ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) for another user than root.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE,
+ * ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) if you are not root.
  */
 export async function disableDeviceAsync(device: string, options?: AbortableOptions): Promise<DeviceChange> {
 	checkSignal(options);

@@ -1,4 +1,4 @@
-// The device that a caller means, by its name or its node.
+// Finds the device that a caller names, by its name or its node.
 import { constants } from 'node:fs';
 import { basename } from 'node:path';
 import { requirePath } from '../arguments.ts';
@@ -9,14 +9,14 @@ import { type Tree, treeAt } from '../tree.ts';
 import { type DaxDevice, deviceIn } from './device.ts';
 import { deviceDirectories } from './devices.ts';
 
-/** The directory of sysfs of a device that a caller named: dax0.0, /dev/dax0.0, or another node of it. */
+/** The directory in sysfs of a device that a caller named: dax0.0, /dev/dax0.0, or another node of it. */
 export function directoryOf(tree: Tree, given: string): string | undefined {
 	if (!given.includes('/')) return deviceDirectories(tree).find((directory) => basename(directory) === given);
 	if (tree.root !== '') return directoryOf(tree, basename(given));
 	const node = attempt(() => native.statx(given)).value;
 	if (node !== undefined && (node.mode & constants.S_IFMT) !== constants.S_IFCHR) return undefined;
 	if (node === undefined) {
-		// The driver may have taken the node away.
+		// The node can be missing because the device has no driver.
 		return /^\/dev\/dax\d+\.\d+$/.test(given) ? directoryOf(tree, basename(given)) : undefined;
 	}
 	const directory = tree.resolve(`/sys/dev/char/${node.representsMajor}:${node.representsMinor}`);
@@ -26,7 +26,7 @@ export function directoryOf(tree: Tree, given: string): string | undefined {
 /**
  * The device that a caller named, as sysfs has it now.
  *
- * @throws Error ERR_DAXKIND_NO_DEVICE with the names of those that there are.
+ * @throws Error ERR_DAXKIND_NO_DEVICE with the names of the devices that exist.
  */
 export function requireDevice(tree: Tree, given: unknown, options?: { hasMemory?: boolean }): DaxDevice {
 	const name = requirePath('device', given);
@@ -40,7 +40,10 @@ export function requireDevice(tree: Tree, given: unknown, options?: { hasMemory?
 	throw refusal('ERR_DAXKIND_NO_DEVICE', name, `There is no device-DAX device ${name}`, remedy);
 }
 
-/** The device of a character device's numbers; undefined if that is none, or there is no sysfs. */
+/**
+ * The device with these numbers of a character device. Undefined if they are not those of a device-DAX device, or there
+ * is no sysfs.
+ */
 export function deviceOf(major: number, minor: number): DaxDevice | undefined {
 	const tree = treeAt();
 	const directory = tree.resolve(`/sys/dev/char/${major}:${minor}`);
@@ -50,9 +53,9 @@ export function deviceOf(major: number, minor: number): DaxDevice | undefined {
 }
 
 /**
- * The device of a name or a node, as sysfs has it now.
+ * The device with this name or node, as sysfs has it now.
  *
- * @param device dax0.0, or its node: /dev/dax0.0, or another of the same numbers.
+ * @param device dax0.0, or its node: /dev/dax0.0, or another node with the same numbers.
  * @throws Error ERR_DAXKIND_NO_DEVICE with `path` and `remedy`; TypeError ERR_INVALID_ARG_TYPE.
  */
 export function getDevice(device: string | URL): DaxDevice {

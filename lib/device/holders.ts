@@ -1,4 +1,5 @@
-// Who uses a device: the processes that map it, which unbinding its driver would kill, and the mounts on it.
+// Says who uses a device: the processes that map it, and the mounts on it. Unbinding its driver would kill those
+// processes.
 import { readFileSync, statSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import { parseMountinfo } from '../mountinfo.ts';
@@ -13,12 +14,15 @@ export interface DeviceHolder {
 	command: string;
 }
 
-/** The fields of a line of /proc/PID/maps: addresses, permissions, offset, device, inode, path (proc_pid_maps(5)). A device is only mapped shared. */
+/**
+ * The fields of a line of /proc/PID/maps: addresses, permissions, offset, device, inode, path (proc_pid_maps(5)). Only
+ * shared mappings match, because a device cannot be mapped otherwise.
+ */
 const line = /^([\da-f]+-[\da-f]+) \S{3}s \S+ ([\da-f]+:[\da-f]+) (\d+) +(.*)$/;
 
-/** What a device's node is known by in the maps of a process. */
+/** How the node of a device is recognised in the maps of a process. */
 interface Node extends Pick<DaxDevice, 'name' | 'major' | 'minor'> {
-	/** The file system and the inode of its node in /dev; undefined where there is none. */
+	/** The file system and the inode of its node in /dev. Undefined where there is no node. */
 	file: string | undefined;
 }
 
@@ -31,8 +35,9 @@ function nodeOf(tree: Tree, { name, path, major, minor }: DaxDevice): Node {
 }
 
 /**
- * Whether a process maps the device: by the node's name, whatever has that name where the process is; by the node's inode, whatever its
- * name there; by the numbers of what is mapped, which root can see, where that is another node.
+ * Whether a process maps the device. Three things tell: the node's name, even if something else has that name where the
+ * process is; the node's inode, whatever its name is there; and the numbers of what is mapped, for another node, which
+ * only root can see.
  */
 function maps(tree: Tree, pid: string, text: string, { name, file, major, minor }: Node): boolean {
 	return text.split('\n').some((entry) => {
@@ -46,7 +51,7 @@ function maps(tree: Tree, pid: string, text: string, { name, file, major, minor 
 	});
 }
 
-/** {@link holdersOf}, in a tree. */
+/** Does what {@link holdersOf} does, in a tree. */
 export function holdersIn(tree: Tree, device: DaxDevice): DeviceHolder[] {
 	const node = nodeOf(tree, device);
 	return tree
@@ -60,8 +65,8 @@ export function holdersIn(tree: Tree, device: DaxDevice): DeviceHolder[] {
 }
 
 /**
- * The processes that map a device, as far as this user may see: root sees all. It reads /proc/PID/maps of each process, which takes
- * milliseconds where there are many.
+ * The processes that map a device, as far as this user may see them. Root sees all. It reads /proc/PID/maps of each
+ * process on the calling thread, which takes milliseconds where there are many.
  *
  * @param device What `getDevice` or `listDevices` gave.
  */
@@ -69,7 +74,7 @@ export function holdersOf(device: DaxDevice): DeviceHolder[] {
 	return holdersIn(treeAt(), device);
 }
 
-/** Where a file system is mounted on a device. */
+/** The places where a file system is mounted on a device. */
 export function mountsOf(tree: Tree, { name }: DaxDevice): string[] {
 	return parseMountinfo(tree.read('/proc/self/mountinfo').value ?? '')
 		.filter(({ source }) => source === `/dev/${name}`)

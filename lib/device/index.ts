@@ -1,4 +1,5 @@
-// The door of lib/device: device-DAX devices and the memory that the kernel makes of them. Also the package's entry `daxkind/device`.
+// The door of lib/device: device-DAX devices and the memory that the kernel makes of them. It is also the package's
+// entry `daxkind/device`.
 
 export type { DaxkindRefusal } from '../errors.ts';
 export { type DeviceBootMode, modeAfterReboot } from './boot.ts';

@@ -1,12 +1,15 @@
-// What initramfs images have in them of the device model: a module that is loaded from there is loaded before modprobe's configuration of
-// the root is seen.
+// Looks into initramfs images for what decides the device model. A module that is loaded from an image is loaded before
+// modprobe's configuration of the root is seen.
 import { execFileSync } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { Tree } from '../tree.ts';
 import { isPolicy, oldModule, policyDirectories } from './model.ts';
 
-/** What a compressed archive begins with, and the program that unpacks it; undefined: zlib does (Documentation/driver-api/early-userspace/buffer-format.rst). */
+/**
+ * How a compressed archive begins, and the program that unpacks it. Undefined: zlib unpacks it
+ * (Documentation/driver-api/early-userspace/buffer-format.rst).
+ */
 const compressions: readonly [magic: string, program: string | undefined][] = [
 	['1f8b', undefined],
 	['fd377a585a00', 'xz'],
@@ -17,7 +20,10 @@ const compressions: readonly [magic: string, program: string | undefined][] = [
 	['5d0000', 'xz'],
 ];
 
-/** Bytes of a newc header, and where in it the sizes of the file and of its name are, in eight hexadecimal digits. */
+/**
+ * The length of a newc header in bytes, and where in it the sizes of the file and of its name are, in eight hexadecimal
+ * digits.
+ */
 const header = { length: 110, fileSize: 54, nameSize: 94 };
 const newc = /^07070[12]$/;
 
@@ -32,7 +38,10 @@ function unpack(data: Buffer): Buffer | undefined {
 	return execFileSync(program, ['-dc'], { input: data, maxBuffer: 2 ** 31 - 1, stdio: ['pipe', 'pipe', 'ignore'] });
 }
 
-/** The files in an initramfs, which is one archive after another, each compressed or not; undefined where one cannot be unpacked. */
+/**
+ * The files in an initramfs. It is one archive after another, and each can be compressed. Undefined where one of them
+ * cannot be unpacked.
+ */
 function filesIn(image: Buffer): Map<string, Buffer> | undefined {
 	const files = new Map<string, Buffer>();
 	let at = 0;
@@ -52,7 +61,7 @@ function filesIn(image: Buffer): Map<string, Buffer> | undefined {
 			try {
 				rest = unpack(image.subarray(at));
 			} catch {
-				// Not the data that it looks like, or its program is not here.
+				// The data only look like this compression, or its program is missing.
 			}
 			const more = rest && filesIn(rest);
 			return more && new Map([...files, ...more]);
@@ -61,25 +70,25 @@ function filesIn(image: Buffer): Map<string, Buffer> | undefined {
 	return files;
 }
 
-/** An image, and what it has of the device model. */
+/** An initramfs image, and what it says about the device model. */
 export interface InitramfsImage {
 	path: string;
-	/** Whether the old module is in it; undefined where the image could not be read or unpacked. */
+	/** Whether the old module is in it. Undefined where the image could not be read or unpacked. */
 	hasModule: boolean | undefined;
-	/** Whether a policy is in it that keeps that out; undefined likewise. */
+	/** Whether a policy is in it that keeps the old module out. Undefined in the same cases. */
 	hasPolicy: boolean | undefined;
 }
 
 const isImage = (name: string) => /^(?:initrd|initramfs)/.test(name) && !/\.(?:old|bak)/.test(name);
 
-/** Where the images are: in /boot, or as the Boot Loader Specification has it, in /boot/MACHINE/VERSION. */
+/** The paths of the images: in /boot, or in /boot/MACHINE/VERSION as the Boot Loader Specification says. */
 function imagePaths(tree: Tree): string[] {
 	const within = (directory: string) => tree.list(directory).map((name) => `${directory}/${name}`);
 	const machines = within('/boot').filter((path) => /\/[\da-f]{32}$/.test(path));
 	return [...within('/boot'), ...machines.flatMap(within).flatMap(within)].filter((path) => isImage(basename(path)));
 }
 
-/** The images of a machine. It blocks for as long as they take to be read. */
+/** The images of a machine. It blocks the thread until all of them are read and unpacked. */
 export function initramfsImages(tree: Tree): InitramfsImage[] {
 	const isModule = new RegExp(`(?:^|/)${oldModule.replaceAll('_', '[-_]')}\\.ko(?:\\.|$)`);
 	const isConfiguration = (name: string) => name.endsWith('.conf') && policyDirectories.includes(`/${dirname(name)}`);

@@ -1,5 +1,5 @@
-// The memory blocks that a device's memory is as system RAM (Documentation/admin-guide/mm/memory-hotplug.rst): the parts in which the
-// kernel takes memory on- and offline.
+// The memory blocks of a device in system-ram mode (Documentation/admin-guide/mm/memory-hotplug.rst). A block is the
+// part that the kernel takes on- or offline.
 import { parseNumber } from '../sysfs.ts';
 import type { Tree } from '../tree.ts';
 
@@ -10,11 +10,14 @@ export interface MemoryBlock {
 	/** Its physical address. */
 	start: number;
 	state: 'online' | 'offline' | 'going-offline' | 'unknown';
-	/** The zone that it is in while it is online: Normal, Movable… Undefined while it is not, and where the kernel does not say. */
+	/**
+	 * The zone that it is in while it is online: Normal, Movable… Undefined while it is offline, and where the kernel
+	 * does not say.
+	 */
 	zone: string | undefined;
-	/** The zones that it could be brought online in, the kernel's own choice first; empty while it is online. */
+	/** The zones in which it could come online; the kernel's own choice is the first. Empty while it is online. */
 	possibleZones: string[];
-	/** What the kernel says of whether it could be taken offline. Newer kernels say yes to what they have not tried. */
+	/** Whether the kernel says that it could be taken offline. Newer kernels say yes without having tried. */
 	removable: boolean | undefined;
 }
 
@@ -22,20 +25,26 @@ export interface MemoryBlock {
 export interface DeviceMemory {
 	/** Bytes of one block. */
 	blockSize: number;
-	/** How many blocks there are. What of the device is no whole block is lost while it is system RAM. */
+	/** How many blocks there are. The parts of the device that are not whole blocks are lost while it is system RAM. */
 	total: number;
 	/** How many of them are online. */
 	online: number;
-	/** The zone of those online; `mixed` if they are in several, undefined if none is online or it is not known. */
+	/**
+	 * The zone of the blocks that are online. `mixed` if they are in several zones; undefined if no block is online or it
+	 * is not known.
+	 */
 	zone: string | undefined;
-	/** Whether all that is online is in zone Movable, and so can be taken offline; undefined if none is online or it is not known. */
+	/**
+	 * Whether everything that is online is in zone Movable, and so can be taken offline. Undefined if no block is online
+	 * or it is not known.
+	 */
 	movable: boolean | undefined;
 	/** Whether the kernel calls all of them removable. */
 	removable: boolean | undefined;
 	blocks: MemoryBlock[];
 }
 
-/** A range of physical addresses: its first, and the first behind it. */
+/** A range of physical addresses: its first address, and the first one behind it. */
 export interface AddressRange {
 	start: number;
 	end: number;
@@ -75,17 +84,17 @@ function blockAt(tree: Tree, name: string, start: number): MemoryBlock {
 	};
 }
 
-/** Bytes of a memory block; undefined where the kernel has none. */
+/** The size of a memory block in bytes. Undefined where the kernel has no memory blocks. */
 export const blockSizeOf = (tree: Tree): number | undefined =>
 	parseHex(tree.read(`${memoryDirectory}/block_size_bytes`).value) || undefined;
 
 const one = <T>(values: readonly T[]): T | undefined => (new Set(values).size === 1 ? values[0] : undefined);
 
-/** All of a list: true, if none is false or unknown; false, if one is. */
+/** Whether all values are true: false if one is false, undefined if one is unknown or there are no values. */
 const every = (values: readonly (boolean | undefined)[]): boolean | undefined =>
 	values.includes(false) ? false : values.length === 0 || values.includes(undefined) ? undefined : true;
 
-/** The blocks that lie in ranges of addresses; undefined where the kernel has no memory blocks. */
+/** The blocks that lie in ranges of addresses. Undefined where the kernel has no memory blocks. */
 export function memoryIn(tree: Tree, ranges: readonly AddressRange[]): DeviceMemory | undefined {
 	const blockSize = blockSizeOf(tree);
 	if (blockSize === undefined) return undefined;
@@ -94,7 +103,8 @@ export function memoryIn(tree: Tree, ranges: readonly AddressRange[]): DeviceMem
 		.filter((name) => /^memory\d+$/.test(name))
 		.flatMap((name) => {
 			const start = startOf(tree, name, blockSize);
-			// Most blocks of a machine are of its other memory: of those nothing more is read. What is in part another's is not the device's.
+			// Most blocks of a machine are other memory, so nothing more is read of them. A block of which only a part is in
+			// the range does not belong to the device.
 			const isIn =
 				start !== undefined && ranges.some((range) => start >= range.start && start + blockSize <= range.end);
 			return isIn ? blockAt(tree, name, start) : [];

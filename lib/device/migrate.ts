@@ -1,4 +1,5 @@
-// The migration from the class of device-DAX devices to their bus: a policy for modprobe, as `daxctl migrate-device-model` installs.
+// The migration from the class of device-DAX devices to their bus. It writes a policy for modprobe, as
+// `daxctl migrate-device-model` does.
 import { rmSync } from 'node:fs';
 import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { createFile } from '../create-file.ts';
@@ -13,25 +14,27 @@ export interface MigrateDeviceModelOptions {
 	undo?: boolean;
 	/** Change nothing, and say what would be changed. Default false. */
 	dryRun?: boolean;
-	/** A directory where the image of another machine is mounted. Default: this machine. */
+	/** A directory where the image of another machine is mounted. Default: the root of this machine. */
 	root?: string;
 }
 
-/** What became of a migration. */
+/** What a migration did. */
 export interface DeviceModelMigration {
-	/** Whether a file was written or removed, or would be in a dry run. */
+	/** Whether a file was written or removed, or in a dry run, would be. */
 	changed: boolean;
 	dryRun: boolean;
-	/** The file that was written or removed, or the policy that was there already; undefined if there was nothing to undo. */
+	/**
+	 * The file that was written or removed, or the policy that was there already. Undefined if there was nothing to undo.
+	 */
 	path: string | undefined;
 	/** The device model, as it is now. */
 	model: DeviceModel;
 	/**
-	 * The images of an initramfs that are to be made again: those with the old module and without the policy in them, which load it; after
-	 * `undo`, those that have the policy still; and those that cannot be read.
+	 * The initramfs images that have to be made again. These are the images that have the old module without the policy,
+	 * and so load it; after `undo`, the images that still have the policy; and images that cannot be read.
 	 */
 	initramfs: InitramfsImage[];
-	/** What is to be done next, in order: commands, or a reboot. */
+	/** What to do next, in order: commands, or a reboot. */
 	next: string[];
 }
 
@@ -47,7 +50,7 @@ alias ${alias} ${newModule}
 
 const names = ['undo', 'dryRun', 'root'];
 
-/** What an existing file at the policy's place is. */
+/** What kind of file lies at the policy's place, if there is one. */
 function ownPolicy(tree: Tree): 'ours' | 'changed' | undefined {
 	if (tree.stat(policyFile) === undefined) return undefined;
 	return tree.bytes(policyFile).value?.toString() === policy ? 'ours' : 'changed';
@@ -110,14 +113,16 @@ function done(tree: Tree, dryRun: boolean): Pick<DeviceModelMigration, 'changed'
 }
 
 /**
- * Has modprobe load dax_pmem, whose device-DAX devices are on the bus /sys/bus/dax, and never dax_pmem_compat, whose are in the class
- * /sys/class/dax: writes /etc/modprobe.d/daxkind.conf, with what `daxctl migrate-device-model` installs. It takes effect when modules are
- * loaded the next time. A policy that is there already, daxctl's for one, is left as it is, and nothing is changed.
+ * Makes modprobe load dax_pmem, whose device-DAX devices are on the bus /sys/bus/dax, and never dax_pmem_compat, whose
+ * devices are in the class /sys/class/dax. It writes /etc/modprobe.d/daxkind.conf with the content that
+ * `daxctl migrate-device-model` installs. The policy takes effect when the modules are loaded the next time. A policy
+ * that is there already, for example daxctl's, stays as it is, and nothing is changed.
  *
- * It blocks for as long as the images in /boot take to be read.
+ * It blocks the thread until the images in /boot are read.
  *
- * @throws Error ERR_DAXKIND_FOREIGN_FILE for a file that is not as this function wrote it; ERR_DAXKIND_NO_MODPROBE without /etc/modprobe.d;
- *   both with `path` and `remedy`. A system error (EACCES, EROFS, ENOSPC) of open, write, link or unlink.
+ * @throws Error ERR_DAXKIND_FOREIGN_FILE for a file that is not as this function wrote it; ERR_DAXKIND_NO_MODPROBE
+ * without /etc/modprobe.d. Both have `path` and `remedy`. A system error (EACCES, EROFS, ENOSPC) of open, write, link
+ * or unlink.
  * @example
  * const { changed, next } = migrateDeviceModel({ dryRun: true });
  */

@@ -1,5 +1,6 @@
-// The kernel's two models of device-DAX devices: the bus /sys/bus/dax, whose devices have drivers and so can become system RAM, and the
-// older class /sys/class/dax, which module dax_pmem_compat kept alive from 5.1 to 5.16. Which of them a machine has, and will have.
+// Says which of the kernel's two models of device-DAX devices a machine has, and will have. On the bus /sys/bus/dax
+// devices have drivers, and so can become system RAM. The older model is the class /sys/class/dax, which module
+// dax_pmem_compat kept alive from 5.1 to 5.16.
 import { basename } from 'node:path';
 import type { Tree } from '../tree.ts';
 import { type DeviceLookOptions, deviceDirectories, treeFor } from './devices.ts';
@@ -14,20 +15,20 @@ export interface DeviceModelEvidence {
 /** Which device model there is, and what is to be done about it. */
 export interface DeviceModel {
 	/**
-	 * The model that devices are in now, or would be: `class`, if one of them is, or the kernel has no bus; `none` where it has no device DAX,
-	 * or its modules are not loaded.
+	 * The model that devices are in now, or would be in. `class` if a device is in the class, or the kernel has no bus.
+	 * `none` if the kernel has no device DAX, or its modules are not loaded.
 	 */
 	model: 'bus' | 'class' | 'none';
 	/**
-	 * Whether a migration from the class to the bus is `not-needed`; `wanted`; `pending`, done but for a reboot or a reload of modules; or
-	 * `done`.
+	 * Whether a migration from the class to the bus is needed. `pending`: it is done, except for a reboot or a reload of
+	 * the modules.
 	 */
 	migration: 'not-needed' | 'wanted' | 'pending' | 'done';
-	/** Why, as a sentence. */
+	/** The reason, as a sentence. */
 	reason: string;
-	/** What to do next; undefined if nothing. */
+	/** What to do next. Undefined if there is nothing to do. */
 	remedy: string | undefined;
-	/** The file of modprobe's configuration that makes the old module stay out; undefined if there is none. */
+	/** The file of modprobe's configuration that keeps the old module out. Undefined if there is no such file. */
 	policy: string | undefined;
 	/** What was read, and where. */
 	evidence: DeviceModelEvidence[];
@@ -36,10 +37,13 @@ export interface DeviceModel {
 /** The module that makes class devices, and the one that makes those of the bus. */
 export const oldModule = 'dax_pmem_compat';
 export const newModule = 'dax_pmem';
-/** What the kernel asks for when it finds a device-DAX namespace: ND_DEVICE_DAX_PMEM is type 7 (include/uapi/linux/ndctl.h). */
+/**
+ * The alias by which the kernel asks for a module when it finds a device-DAX namespace: ND_DEVICE_DAX_PMEM is type 7
+ * (include/uapi/linux/ndctl.h).
+ */
 export const alias = 'nd:t7*';
 
-/** Where modprobe looks, the first first (modprobe.d(5)). */
+/** The directories in which modprobe looks, in its order (modprobe.d(5)). */
 export const policyDirectories = [
 	'/etc/modprobe.d',
 	'/run/modprobe.d',
@@ -48,7 +52,7 @@ export const policyDirectories = [
 	'/lib/modprobe.d',
 ];
 
-/** modprobe takes - and _ for the same. */
+/** modprobe treats - and _ alike. */
 const moduleName = (name: string | undefined) => name?.replaceAll('-', '_');
 
 /** Whether a file of modprobe's keeps the old module out and puts the new one in its place. */
@@ -62,12 +66,12 @@ export function isPolicy(text: string): boolean {
 	return blocks && puts;
 }
 
-/** The policy that is in effect for modprobe; undefined if there is none. */
+/** The policy that is in effect for modprobe. Undefined if there is no policy. */
 function policyIn(tree: Tree): string | undefined {
 	const seen = new Set<string>();
 	for (const directory of policyDirectories) {
 		for (const name of tree.list(directory)) {
-			// A file hides those of its name in later directories.
+			// A file hides the files with the same name in later directories.
 			if (!name.endsWith('.conf') || seen.has(name)) continue;
 			seen.add(name);
 			if (isPolicy(tree.read(`${directory}/${name}`).value ?? '')) return `${directory}/${name}`;
@@ -84,7 +88,7 @@ function kernelsWithOldModule(tree: Tree): string[] {
 	});
 }
 
-/** {@link deviceModel} of a tree. */
+/** Does what {@link deviceModel} does, for a tree. */
 export function modelOf(tree: Tree): DeviceModel {
 	const facts = factsOf(tree);
 	const { hasBus, hasClass, isLoaded, kernels, policy, names } = facts;
@@ -103,7 +107,7 @@ export function modelOf(tree: Tree): DeviceModel {
 interface Facts extends Pick<DeviceModel, 'policy'> {
 	hasBus: boolean;
 	hasClass: boolean;
-	/** Whether the old module is loaded, and takes the next namespace that is found. */
+	/** Whether the old module is loaded. It takes the next namespace that is found. */
 	isLoaded: boolean;
 	/** The kernels that have the old module. */
 	kernels: string[];
@@ -170,8 +174,9 @@ function judgedOthers(model: 'bus' | 'none', { policy, isLoaded, kernels }: Fact
 }
 
 /**
- * Which model of device-DAX devices the kernel has, and whether a migration to the bus is wanted. It looks in /sys, in the kernels'
- * modules.dep and in modprobe's configuration, needs no privileges, starts no process and changes nothing.
+ * Says which model of device-DAX devices the kernel has, and whether a migration to the bus is wanted. It looks in
+ * /sys, in modules.dep of each kernel and in modprobe's configuration, on the calling thread. It needs no privileges,
+ * starts no process and changes nothing.
  *
  * @param options `root`: a directory that holds the sys, etc and lib of another machine, or of an image.
  * @throws As {@link listDevices}.

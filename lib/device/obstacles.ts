@@ -1,4 +1,5 @@
-// What stands in the way of moving a device from one mode to the other, all of it looked at before anything is changed.
+// What stands in the way of moving a device from one mode to the other. All of it is looked at before anything is
+// changed.
 
 import { type DaxkindRefusal, refusal } from '../errors.ts';
 import { quoted } from '../format.ts';
@@ -17,7 +18,10 @@ export interface Onlining {
 const few = (names: readonly string[]): string =>
 	names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
 
-/** Whether somebody maps the device, or has a file system on it: who unbinds its driver would kill them by SIGBUS. */
+/**
+ * Refuses a device that somebody maps, or that has a file system mounted. Unbinding its driver would kill those
+ * processes by SIGBUS.
+ */
 export function useOf(tree: Tree, device: DaxDevice): DaxkindRefusal | undefined {
 	const { name } = device;
 	const mounts = mountsOf(tree, device);
@@ -37,14 +41,14 @@ export function useOf(tree: Tree, device: DaxDevice): DaxkindRefusal | undefined
 	);
 }
 
-/** Whether the device is of a model without drivers. */
+/** Refuses a device of the model that has no drivers. */
 export function modelObstacle({ name, model }: DaxDevice): DaxkindRefusal | undefined {
 	if (model !== 'class') return undefined;
 	const what = `${name} is of the class /sys/class/dax, whose devices can only be mapped`;
 	return refusal('ERR_DAXKIND_CLASS_DEVICE', name, what, 'daxkind migrate-device-model, and reboot');
 }
 
-/** Whether the device has no memory: what is left of a region's first one when it was destroyed. */
+/** Refuses a device that has no memory. A region's first device is left like that when it is destroyed. */
 export function emptyObstacle({ name, size, region }: DaxDevice): DaxkindRefusal | undefined {
 	if (size !== 0) return undefined;
 	const remedy = `daxkind create-device ${region}, which gives it what is free in its region`;
@@ -54,10 +58,13 @@ export function emptyObstacle({ name, size, region }: DaxDevice): DaxkindRefusal
 /** Where the kernel's policy for added memory is read and set. */
 export const policyPath = `${memoryDirectory}/auto_online_blocks`;
 
-/** What the kernel does with memory that is added: offline, online, online_kernel or online_movable; undefined where it does not say. */
+/**
+ * What the kernel does with memory that is added: offline, online, online_kernel or online_movable. Undefined where it
+ * does not say.
+ */
 export const policyOf = (tree: Tree): string | undefined => tree.read(policyPath).value || undefined;
 
-/** Whether the kernel would bring added memory online in another way than wanted. */
+/** Whether the kernel would bring added memory online in another way than the caller wants. */
 export function policyConflicts(policy: string | undefined, { online, movable }: Omit<Onlining, 'force'>): boolean {
 	if (policy === undefined || policy === 'offline') return false;
 	if (!online) return true;
@@ -97,7 +104,7 @@ export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Da
 	return undefined;
 }
 
-/** Whether the kernel says of a block that it cannot be taken offline. */
+/** Refuses blocks of which the kernel says that they cannot be taken offline. */
 export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[]): DaxkindRefusal | undefined {
 	const fixed = blocks.filter(({ state, removable }) => state !== 'offline' && removable === false);
 	if (fixed.length === 0) return undefined;
@@ -110,7 +117,7 @@ export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[])
 	);
 }
 
-/** What stands in the way of making a device of system RAM devdax. */
+/** What stands in the way of moving a device from system-ram mode to devdax. */
 export function toDevdax(device: DaxDevice, { force }: { force: boolean }): DaxkindRefusal | undefined {
 	const { name, memory } = device;
 	if (memory === undefined) {
@@ -131,7 +138,7 @@ export function toDevdax(device: DaxDevice, { force }: { force: boolean }): Daxk
 	return undefined;
 }
 
-/** Refuses memory that is online in another zone than Movable, from which it may not be to be had back. */
+/** Refuses memory that is online in another zone than Movable, because it may never come offline again. */
 export function requireMovable({ name, memory }: DaxDevice): void {
 	if (memory === undefined || memory.online === 0 || memory.movable !== false) return;
 	const what = `The memory of ${name} is online, but in zone ${memory.zone === 'mixed' ? 'Normal and Movable' : memory.zone}, where the kernel may put what keeps it from going offline`;

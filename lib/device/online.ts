@@ -1,4 +1,4 @@
-// Taking the memory blocks of a device that is system RAM on- and offline.
+// Takes the memory blocks of a device in system-ram mode on- and offline.
 import { refusal } from '../errors.ts';
 import { treeAt } from '../tree.ts';
 import { bringOnline, stateFile, takeOffline } from './blocks.ts';
@@ -12,15 +12,15 @@ import { Writer } from './writer.ts';
 
 export interface OnlineMemoryOptions extends DeviceOperationOptions {
 	/**
-	 * Bring it online in zone Movable, from which it can be taken offline again, because the kernel keeps nothing of its own there. Default
-	 * true.
+	 * Bring it online in zone Movable. It can be taken offline again from there, because the kernel keeps nothing of its
+	 * own in that zone. Default true.
 	 */
 	movable?: boolean;
 }
 
-/** What became of the memory of a device. */
+/** What an operation did to the memory of a device. */
 export interface DeviceMemoryChange {
-	/** How many blocks were brought on- or offline; 0 if all were so already. */
+	/** How many blocks were brought on- or offline. 0 if all were so already. */
 	changed: number;
 	/** The device, as it is now. */
 	device: DaxDevice;
@@ -44,13 +44,14 @@ function memoryOf({ name, mode, memory, reasons }: DaxDevice): DeviceMemory {
 }
 
 /**
- * Brings the memory of a device online that is in system-ram mode (/sys/devices/system/memory/memoryN/state). A process of its own writes,
- * so that the event loop does not wait.
+ * Brings the memory of a device in system-ram mode online (/sys/devices/system/memory/memoryN/state), block by block. A
+ * process of its own writes, so the event loop does not wait.
  *
  * @param device dax0.0, or its node.
- * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_WRONG_MODE, ERR_DAXKIND_NO_HOTPLUG,
- *   ERR_DAXKIND_WRONG_ZONE if memory that is to be movable is online in another zone, ERR_DAXKIND_MEMORY_FAILED. A system error of write; EACCES (open) for
- *   another user than root. The signal's reason; blocks that are online by then stay so.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_WRONG_MODE,
+ * ERR_DAXKIND_NO_HOTPLUG, ERR_DAXKIND_WRONG_ZONE if memory that is to be movable is online in another zone,
+ * ERR_DAXKIND_MEMORY_FAILED. A system error of write; EACCES (open) if you are not root. The signal's reason; blocks
+ * that are online by then stay online.
  */
 export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOptions): Promise<DeviceMemoryChange> {
 	const { movable, ...given } = checkDeviceOptions(options, { movable: true });
@@ -58,7 +59,8 @@ export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOp
 	const found = requireDevice(tree, device);
 	const { blocks } = memoryOf(found);
 	requirePrivilege(tree, found.name, blocks.slice(0, 1).map(stateFile));
-	// Before anything is changed, and after: somebody else may have brought a block online meanwhile.
+	// This is checked before anything is changed, and again afterwards, because somebody else may have brought a block
+	// online meanwhile.
 	if (movable) requireMovable(found);
 	const writer = new Writer();
 	try {
@@ -72,12 +74,13 @@ export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOp
 }
 
 /**
- * Takes the memory of a device offline that is in system-ram mode: the kernel moves what is in it elsewhere, and processes go on. If a
- * block cannot be taken offline, all are as they were before.
+ * Takes the memory of a device in system-ram mode offline, block by block. The kernel moves what is in it elsewhere,
+ * and processes go on. That can take long: see `blockLimitMs`. A process of its own writes, so the event loop does not
+ * wait. If a block cannot be taken offline, or on an abort, all blocks that were online come online again.
  *
  * @param device dax0.0, or its node.
- * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_WRONG_MODE, ERR_DAXKIND_NO_HOTPLUG,
- *   ERR_DAXKIND_MEMORY_BUSY. EACCES (open) for another user than root; the signal's reason.
+ * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_WRONG_MODE,
+ * ERR_DAXKIND_NO_HOTPLUG, ERR_DAXKIND_MEMORY_BUSY. EACCES (open) if you are not root; the signal's reason.
  */
 export async function offlineMemoryAsync(
 	device: string,

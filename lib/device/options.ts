@@ -2,19 +2,19 @@
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { checkJobOptions, type WatchableOptions } from '../jobs.ts';
 
-/** How far an operation on a device is. */
+/** How far an operation on a device has come. */
 export interface DeviceProgress {
-	/** What is being done: its driver is changed, or memory blocks go on- or offline. */
+	/** What is being done: the driver is changed, or memory blocks go on- or offline. */
 	step: 'driver' | 'online' | 'offline';
-	/** Memory blocks, or 0 and 1 for the driver. */
+	/** How many memory blocks are done. For the driver: 0 or 1. */
 	done: number;
 	total: number;
 }
 
 export interface DeviceOperationOptions extends WatchableOptions<DeviceProgress> {
 	/**
-	 * How many milliseconds one memory block may take to go offline: the kernel moves all that is in it elsewhere, and tries for ever where
-	 * a device or io_uring has a page pinned. Default 60000.
+	 * How many milliseconds one memory block may take to go offline. The kernel moves everything in it elsewhere, and
+	 * tries for ever where a device or io_uring has a page pinned. Default 60000.
 	 */
 	blockLimitMs?: number;
 }
@@ -26,12 +26,15 @@ export interface CheckedOperationOptions {
 }
 
 const defaultBlockLimitMs = 60_000;
-/** setTimeout's limit. */
+/** The limit of setTimeout. */
 const mostMs = 2 ** 31 - 1;
 
 const deviceOptionNames = ['signal', 'onProgress', 'blockLimitMs'];
 
-/** Checks the options of an operation: the shared ones, and switches of its own with their defaults, undefined where neither is one. */
+/**
+ * Checks the options of an operation: the shared ones, and the switches that it has beside them. A switch gets its
+ * default if it is not given; its default may be undefined.
+ */
 export function checkDeviceOptions<Switches extends Record<string, boolean | undefined>>(
 	options: (DeviceOperationOptions & { [name in keyof Switches]?: boolean | undefined }) | undefined,
 	switches: Switches,

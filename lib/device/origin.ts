@@ -1,26 +1,26 @@
-// Where the memory of a device-DAX region comes from, by its place in /sys/devices.
+// Says where the memory of a device-DAX region comes from, by its place in /sys/devices.
 import { basename, dirname } from 'node:path';
 import type { Tree } from '../tree.ts';
 
-/** -1 stands for no node; what else is below 0 is none of these numbers. */
+/** -1 stands for no node. Any other number below 0 is no valid number either. */
 export const natural = (value: number | undefined): number | undefined =>
 	value === undefined || value < 0 ? undefined : value;
 
 /**
- * Whether a device is of the class model: before 5.1, and later by choice. Such a device is a level deeper, is always devdax, and has no driver
- * to be seen.
+ * Whether a device is of the class model: before 5.1, and later by choice. The directory of such a device is one level
+ * deeper. It is always devdax, and shows no driver.
  */
 export const isClassDevice = (tree: Tree, directory: string): boolean =>
 	tree.resolve(`${directory}/subsystem`)?.includes('/class/') ?? basename(dirname(directory)) === 'dax';
 
-/** The directory of a region by that of one of its devices. */
+/** The directory of a region, by the directory of one of its devices. */
 export const ownerOf = (tree: Tree, directory: string): string =>
 	dirname(isClassDevice(tree, directory) ? dirname(directory) : directory);
 
 /** Whether devices can be made in a region. */
 export const isDynamic = (tree: Tree, owner: string): boolean => tree.list(`${owner}/dax_region`).includes('create');
 
-/** The nd region above the owner of a DAX region, if it is an nvdimm's. */
+/** The nd region above the owner of a DAX region, if the region is an nvdimm's. */
 export function ndRegionOf(tree: Tree, owner: string): string | undefined {
 	const directory = dirname(owner);
 	return /^region\d+$/.test(basename(directory)) && tree.read(`${dirname(directory)}/provider`).value !== undefined
@@ -28,20 +28,24 @@ export function ndRegionOf(tree: Tree, owner: string): string | undefined {
 		: undefined;
 }
 
-/** What a region is of. */
+/** Where the memory of a region comes from. */
 export interface DeviceOrigin {
-	/** region0 of an nvdimm, hmem.0 of Soft Reserved memory, dax_region0 of CXL. */
+	/** The region's name: region0 of an nvdimm, hmem.0 of Soft Reserved memory, dax_region0 of CXL. */
 	name: string;
 	/**
-	 * What found the memory: the provider of an nvdimm bus as the kernel names it (e820, ACPI.NFIT, virtio-pmem, CXL…), `hmem` (what the
-	 * firmware calls Soft Reserved), `cxl` (volatile memory of CXL devices); undefined for anything else.
+	 * What found the memory. For an nvdimm: the provider of its bus as the kernel names it (e820, ACPI.NFIT, virtio-pmem,
+	 * CXL…). `hmem`: the firmware calls it Soft Reserved. `cxl`: volatile memory of CXL devices. Undefined for anything
+	 * else.
 	 */
 	provider: string | undefined;
-	/** Until where stores have to come to survive a power failure: `cpu_cache`, `memory_controller`; undefined where the platform does not say. */
+	/**
+	 * How far stores have to come to survive a power failure: `cpu_cache`, `memory_controller`. Undefined where the
+	 * platform does not say.
+	 */
 	persistenceDomain: string | undefined;
 }
 
-/** What a region is of, by its directory in /sys/devices. */
+/** Where the memory of a region comes from, by the region's directory in /sys/devices. */
 export function originOf(tree: Tree, owner: string): DeviceOrigin {
 	const ndRegion = ndRegionOf(tree, owner);
 	if (ndRegion !== undefined) {

@@ -1,4 +1,4 @@
-// Having a device's mode set at each boot, by a udev rule and a unit of systemd.
+// Sets a device's mode at each boot, by a udev rule and a unit of systemd.
 import { accessSync, constants, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,15 +8,15 @@ import type { Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import { directoryOf } from './find.ts';
 
-/** What a device is known by from one boot to the next, and where udev finds that. */
+/** How a device is recognised from one boot to the next, and where udev finds that. */
 interface Identity {
 	id: string;
 	match: string;
-	/** Of an nvdimm namespace. */
+	/** The UUID of an nvdimm namespace. */
 	uuid: string | undefined;
 }
 
-/** Undefined for another user than root, of a device that is no nvdimm. */
+/** What the device is recognised by. Undefined for a device that is not an nvdimm, if this user is not root. */
 export function identityOf(tree: Tree, device: DaxDevice): Identity | undefined {
 	const directory = directoryOf(tree, device.name);
 	const owner = directory === undefined ? undefined : dirname(directory);
@@ -38,14 +38,14 @@ const marker = '# Written by daxkind, which removes it with persist: false.';
 export const ruleOf = (id: string) => `/etc/udev/rules.d/91-daxkind-${id}.rules`;
 export const unitOf = (id: string) => `/etc/systemd/system/daxkind-${id}@.service`;
 
-/** How the mode is to be had at boot. */
+/** How the mode is set at boot. */
 export interface Persistence {
 	mode: 'devdax' | 'system-ram';
 	online: boolean;
 	movable: boolean;
 }
 
-/** For ExecStart: what systemd would expand is doubled, and an argument with blanks quoted. */
+/** Escapes an argument for ExecStart: what systemd would expand is doubled, and an argument with blanks is quoted. */
 const escaped = (argument: string) => {
 	const doubled = argument
 		.replaceAll('%', '%%')
@@ -77,10 +77,10 @@ ACTION=="add", SUBSYSTEM=="dax", ${match}, TAG+="systemd", ENV{SYSTEMD_WANTS}+="
 
 const directories = ['/etc/udev/rules.d', '/etc/systemd/system'];
 
-/** The files that are there of a device, the rule first: without it nothing calls the unit. */
+/** The files that exist for a device. The rule comes first, because without it nothing calls the unit. */
 const filesOf = (tree: Tree, id: string) => [ruleOf(id), unitOf(id)].filter((path) => tree.stat(path) !== undefined);
 
-/** Refuses files of somebody else, and directories that are not there or not for this user. */
+/** Refuses files that somebody else wrote, and directories that are missing or that this user cannot write to. */
 function requireFiles(tree: Tree, device: DaxDevice, there: readonly string[], isToStay: boolean): void {
 	const foreign = there.find((path) => !tree.read(path).value?.startsWith(marker));
 	if (foreign !== undefined) {
@@ -106,7 +106,7 @@ export function requirePersistable(tree: Tree, device: DaxDevice, isToStay: bool
 	requireFiles(tree, device, filesOf(tree, requireIdentity(tree, device).id), isToStay);
 }
 
-/** Removes the files of a device. Whether there were any. */
+/** Removes the files of a device. Returns whether there were any. */
 function removeFiles(tree: Tree, device: DaxDevice, id: string): boolean {
 	const there = filesOf(tree, id);
 	requireFiles(tree, device, there, false);
@@ -115,10 +115,10 @@ function removeFiles(tree: Tree, device: DaxDevice, id: string): boolean {
 }
 
 /**
- * Has a mode set at each boot, by a udev rule and a unit of systemd that calls this copy of daxkind.
+ * Sets a mode at each boot, by a udev rule and a unit of systemd that calls this copy of daxkind.
  *
- * @returns Whether anything had to be written: not if it is so already.
- * @throws As {@link requirePersistable}; a system error of open, write or link, and then neither is there.
+ * @returns Whether anything had to be written. It is false if the files are there already.
+ * @throws As {@link requirePersistable}; a system error of open, write or link. Neither file is there after an error.
  */
 export function persist(tree: Tree, device: DaxDevice, how: Persistence): boolean {
 	const { id, match } = requireIdentity(tree, device);
@@ -137,6 +137,6 @@ export function persist(tree: Tree, device: DaxDevice, how: Persistence): boolea
 	return true;
 }
 
-/** Undoes {@link persist}. Whether there was anything to undo. */
+/** Undoes {@link persist}. Returns whether there was anything to undo. */
 export const forget = (tree: Tree, device: DaxDevice): boolean =>
 	removeFiles(tree, device, requireIdentity(tree, device).id);

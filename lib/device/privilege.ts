@@ -1,4 +1,4 @@
-// Whether this process may write to the files that an operation needs, asked before anything is changed.
+// Asks whether this process may write to the files that an operation needs, before anything is changed.
 import { closeSync, constants, openSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import { systemRefusal } from '../errors.ts';

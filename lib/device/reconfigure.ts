@@ -1,5 +1,5 @@
-// Moving a device between devdax and system-ram, by sysfs alone: what daxctl reconfigure-device does, and looks for what stands in the way
-// before it begins.
+// Moves a device between devdax and system-ram, by sysfs alone. It does what daxctl reconfigure-device does, and looks
+// first for what stands in the way.
 import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError, withoutFix } from '../errors.ts';
 import { type Tree, treeAt } from '../tree.ts';
 import { bringOnline, restore, takeOffline } from './blocks.ts';
@@ -28,23 +28,25 @@ import { Writer } from './writer.ts';
 export interface ReconfigureDeviceOptions extends DeviceOperationOptions {
 	/** To system-ram: bring the memory online, too. Default true. */
 	online?: boolean;
-	/** To system-ram: in zone Movable, so that it can be taken offline again. Default true. */
+	/** To system-ram: bring it online in zone Movable, so that it can be taken offline again. Default true. */
 	movable?: boolean;
 	/**
-	 * To devdax: take the memory offline first, which moves what is in it elsewhere. To system-ram: switch off the kernel's policy of bringing
-	 * memory online by itself, if that is in the way, for as long as it takes. Default false.
+	 * To devdax: take the memory offline first, which moves its content elsewhere. To system-ram: if the kernel's policy
+	 * of bringing memory online by itself is in the way, switch it off for as long as the move takes. Default false.
 	 */
 	force?: boolean;
 	/**
-	 * Have the mode at each boot from now on (true), by a udev rule and a unit of systemd that call this copy of daxkind; or no more (false).
-	 * Default: what there is stays.
+	 * True: set the mode at each boot from now on, by a udev rule and a unit of systemd that call this copy of daxkind.
+	 * False: stop doing so. Default: what is there stays.
 	 */
 	persist?: boolean;
 }
 
-/** What became of a device. */
+/** What an operation did to a device. */
 export interface DeviceReconfiguration {
-	/** Whether anything was changed: neither, if it was in that mode with all its memory as wanted. */
+	/**
+	 * Whether anything was changed. It is false if the device was in that mode already, with all its memory as wanted.
+	 */
 	changed: boolean;
 	/** The mode before. */
 	before: DaxDevice['mode'];
@@ -59,10 +61,10 @@ type Settings = CheckedOperationOptions & { online: boolean; movable: boolean; f
 const failed = (name: string, what: string, cause: unknown, remedy?: string) =>
 	Object.assign(refusal('ERR_DAXKIND_RECONFIGURE_FAILED', name, what, remedy), { cause });
 
-/** What a refusal, or an error of the system, says of why. */
+/** The code of a refusal or a system error. */
 const codeOf = (error: unknown) => (error as Partial<SystemError>).code ?? `${error}`;
 
-/** Has the kernel leave memory offline that is added meanwhile. */
+/** Makes the kernel leave memory offline that is added meanwhile. */
 async function withoutOnlining<T>(tree: Tree, kernel: Kernel, body: () => Promise<T>): Promise<T> {
 	const policy = policyOf(tree);
 	if (policy === undefined || policy === 'offline') return body();
@@ -79,9 +81,9 @@ const onlineBlocks = (memory: DeviceMemory | undefined): MemoryBlock[] =>
 	memory?.blocks.filter(({ state }) => state !== 'offline') ?? [];
 
 /**
- * Gives a device back to the driver that it had, with its memory online as it was.
+ * Gives a device back to its former driver, with its memory online as it was.
  *
- * @returns The commands that bring back what this did not; undefined if the driver did not take the device.
+ * @returns The commands that bring back what this did not. Undefined if the driver did not take the device.
  */
 async function giveBack(
 	tree: Tree,
@@ -95,7 +97,7 @@ async function giveBack(
 }
 
 /**
- * Gives a device to another driver; if that does not take it, it goes back.
+ * Gives a device to another driver. If that driver does not take it, its former driver gets it back.
  *
  * @param before The device as it was before its memory was taken offline.
  */
@@ -129,7 +131,7 @@ async function move(
 	onProgress({ step: 'driver', done: 1, total: 1 });
 }
 
-/** Moves a device to system-ram mode. Whether there was anything to do. */
+/** Moves a device to system-ram mode. Returns whether there was anything to do. */
 async function makeSystemRam(tree: Tree, kernel: Kernel, device: DaxDevice, settings: Settings): Promise<boolean> {
 	const { name } = device;
 	const give = async () => {
@@ -150,7 +152,10 @@ async function makeSystemRam(tree: Tree, kernel: Kernel, device: DaxDevice, sett
 	}
 }
 
-/** Takes a device back to where it was, because its memory does not come online, and gives the error with what became of that. */
+/**
+ * Takes a device back to its former mode, because its memory does not come online. Returns the error, which also says
+ * whether that succeeded.
+ */
 async function undone(tree: Tree, kernel: Kernel, before: DaxDevice, error: DaxkindRefusal): Promise<DaxkindRefusal> {
 	const { name, mode } = before;
 	const isBack = await unbind(tree, kernel, name)
@@ -165,7 +170,7 @@ async function undone(tree: Tree, kernel: Kernel, before: DaxDevice, error: Daxk
 	return Object.assign(refusal('ERR_DAXKIND_MEMORY_FAILED', name, `${said}. ${state}`, remedy), { cause: error.cause });
 }
 
-/** Moves a device to devdax mode. Whether there was anything to do. */
+/** Moves a device to devdax mode. Returns whether there was anything to do. */
 async function makeDevdax(tree: Tree, kernel: Kernel, device: DaxDevice, settings: Settings): Promise<boolean> {
 	const { name, mode, memory } = device;
 	if (mode === 'devdax') return false;
@@ -177,7 +182,7 @@ async function makeDevdax(tree: Tree, kernel: Kernel, device: DaxDevice, setting
 }
 
 /**
- * {@link reconfigureDeviceAsync}, of a device of a tree.
+ * Does what {@link reconfigureDeviceAsync} does, for a device of a tree.
  *
  * @throws What stands in the way, before anything is changed.
  */
@@ -195,7 +200,7 @@ export async function reconfigure(
 	return makeSystemRam(tree, kernel, device, settings);
 }
 
-/** Everything that stands in the way, the first of it. */
+/** The first of all things that stand in the way. */
 function obstacle(tree: Tree, device: DaxDevice, mode: 'devdax' | 'system-ram', settings: Settings) {
 	if (device.mode === mode) return undefined;
 	const before = modelObstacle(device) ?? emptyObstacle(device) ?? useOf(tree, device);
@@ -204,7 +209,10 @@ function obstacle(tree: Tree, device: DaxDevice, mode: 'devdax' | 'system-ram', 
 	return device.mode === 'system-ram' ? toDevdax(device, settings) : undefined;
 }
 
-/** Has the mode at each boot, or no more; the device is in that mode by now. Whether anything was changed. */
+/**
+ * Sets the mode at each boot, or stops doing so. The device is in that mode by now. Returns whether anything was
+ * changed.
+ */
 function keep(tree: Tree, device: DaxDevice, how: Persistence | undefined): boolean {
 	try {
 		return how === undefined ? forget(tree, device) : persist(tree, device, how);
@@ -215,19 +223,23 @@ function keep(tree: Tree, device: DaxDevice, how: Persistence | undefined): bool
 }
 
 /**
- * Moves a device from one mode to the other: `devdax`, where programs map its node, and `system-ram`, where its memory is ordinary memory of
- * a NUMA node (driver kmem). It looks first, and where anything stands in the way it throws and has changed nothing. If a step fails, the
- * device is as it was before, or the error says what it is now and what ends that. A process of its own writes to sysfs, so that the event
- * loop does not wait; a device of a TiB takes the kernel seconds.
+ * Moves a device from one mode to the other. In `devdax` mode, programs map its node. In `system-ram` mode, its memory
+ * is ordinary memory of a NUMA node (driver kmem). It looks first. If anything stands in the way, for example a process
+ * that maps the device, it throws and has changed nothing. If a step fails, the device is as it was before, or the
+ * error says how it is now and what fixes that.
  *
- * What was stored in it is not cleared, in either direction.
+ * A process of its own writes to sysfs, so the event loop does not wait. A device of a TiB takes the kernel seconds,
+ * and taking memory offline can take longer: see `blockLimitMs`. What was stored in the device is not cleared, in
+ * either direction.
  *
  * @param device dax0.0, or its node.
- * @throws Error with `code`, `path` (the device) and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE, ERR_DAXKIND_DEVICE_EMPTY,
- *   ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_NO_TARGET_NODE, ERR_DAXKIND_NO_HOTPLUG, ERR_DAXKIND_DEVICE_TOO_SMALL, ERR_DAXKIND_AUTO_ONLINE, ERR_DAXKIND_NO_DRIVER,
- *   ERR_DAXKIND_MEMORY_ONLINE (without `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_MEMORY_FAILED, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED;
- *   ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`).
- * @throws EACCES or EROFS (open) if this process may not; TypeError and RangeError for arguments; the signal's reason.
+ * @throws Error with `code`, `path` (the device) and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE,
+ * ERR_DAXKIND_DEVICE_EMPTY, ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_NO_TARGET_NODE, ERR_DAXKIND_NO_HOTPLUG,
+ * ERR_DAXKIND_DEVICE_TOO_SMALL, ERR_DAXKIND_AUTO_ONLINE, ERR_DAXKIND_NO_DRIVER, ERR_DAXKIND_MEMORY_ONLINE (without
+ * `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_MEMORY_FAILED, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED;
+ * ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`).
+ * @throws EACCES or EROFS (open) if this process may not write; TypeError and RangeError for arguments; the signal's
+ * reason.
  * @example
  * const { device } = await reconfigureDeviceAsync('dax0.0', 'system-ram');
  * console.log(device.targetNode, device.memory?.online);

@@ -6,15 +6,15 @@ import { type DeviceOrigin, isDynamic, natural, ndRegionOf, originOf, ownerOf } 
 
 /** A region: memory that device-DAX devices are parts of. */
 export interface DaxRegion extends DeviceOrigin {
-	/** The kernel's number. */
+	/** The kernel's number of the region. */
 	id: number | undefined;
 	/** Its directory below /sys/devices, as daxctl names it. */
 	path: string;
 	/** Bytes. */
 	size: number | undefined;
-	/** Bytes in no device; undefined for a static region. */
+	/** Bytes that are in no device. Undefined for a static region. */
 	availableSize: number | undefined;
-	/** Bytes that its devices begin at multiples of. */
+	/** Its devices begin at multiples of this many bytes. */
 	align: number | undefined;
 	/** Whether devices can be made in it, resized and removed. */
 	dynamic: boolean;
@@ -26,7 +26,7 @@ export interface DaxRegion extends DeviceOrigin {
 	reasons: Partial<Record<'id' | 'size' | 'availableSize' | 'align', string>>;
 }
 
-/** The regions above devices, and those that have none. */
+/** The regions that have devices, and those that have no device. */
 function regionOwners(tree: Tree): Map<string, string[]> {
 	const owners = new Map<string, string[]>();
 	for (const directory of deviceDirectories(tree)) {
@@ -75,9 +75,10 @@ function regionIn(tree: Tree, owner: string, devices: string[]): DaxRegion {
 }
 
 /**
- * The regions that device-DAX devices are parts of. It reads sysfs alone, as {@link listDevices}.
+ * Lists the regions that device-DAX devices are parts of. It reads sysfs alone, as {@link listDevices} does.
  *
- * @returns By the kernel's number. A static region (of an nvdimm) is there only while it has a device.
+ * @returns The regions, sorted by the kernel's number. A static region (of an nvdimm) is there only while it has a
+ * device.
  * @throws As {@link listDevices}.
  */
 export function listRegions(options?: DeviceLookOptions): DaxRegion[] {

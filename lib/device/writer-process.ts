@@ -1,4 +1,4 @@
-// The process that writes to sysfs for another (writer.ts): a write that does not return can be ended with it.
+// The process that writes to sysfs for another one (writer.ts). If a write does not return, ending the process ends it.
 import { close, constants, open, write } from 'node:fs';
 import type { SystemError } from '../errors.ts';
 import type { Answer, Order } from './writer.ts';
@@ -9,11 +9,12 @@ const answer = (error: unknown) => {
 };
 
 process.on('message', ({ path, text }: Order) => {
-	// Never created: what is missing in sysfs is to be ENOENT.
+	// The file is never created: what is missing in sysfs has to be ENOENT.
 	open(path, constants.O_WRONLY, (refused, fd) => {
 		if (refused) return answer(refused);
 		write(fd, text, (failed) => close(fd, (late) => answer(failed ?? late)));
 	});
 });
-// Whatever ended the other process: a thread of this one may be in a write that only this ends.
+// The other process has ended, whatever the cause. A thread of this process may be in a write, and only SIGKILL ends
+// that.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

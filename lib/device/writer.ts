@@ -1,5 +1,6 @@
-// Writes to sysfs that may take seconds, or for ever: taking memory offline waits until nobody has a page of it pinned, and only a signal
-// ends the wait. So another process makes the calls, one at a time; neither the event loop nor Node's pool of threads waits for them.
+// Writes to sysfs that may take seconds, or for ever. Taking memory offline waits until nobody has a page of it pinned,
+// and only a signal ends the wait. So another process makes the calls, one at a time. Neither the event loop nor Node's
+// pool of threads waits for them.
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { systemError } from '../errors.ts';
@@ -19,17 +20,18 @@ export interface Answer {
 const ETIMEDOUT = -110;
 const EPIPE = -32;
 
-/** This machine's kernel. */
+/** The kernel of this machine. */
 export class Writer implements Kernel {
 	#child: ChildProcess | undefined;
 
 	#start(): ChildProcess {
 		if (this.#child !== undefined) return this.#child;
-		// A bundle has no such file; it cannot have the addon either.
+		// A bundle has no such file. It cannot have the addon either.
 		const program = fileURLToPath(new URL('./writer-process.js', import.meta.url));
-		// Nothing of this process's own options: a debugger, a loader.
+		// The child gets no options of this process, such as a debugger or a loader.
 		const env = { ...process.env, NODE_OPTIONS: '' };
-		// A session of its own: Ctrl-C is for this process, which has things to put back then.
+		// The child has a session of its own, so that Ctrl-C reaches only this process. This process may have things to put
+		// back then, and needs the child for it.
 		const child = fork(program, {
 			execArgv: [],
 			env,
@@ -80,7 +82,7 @@ export class Writer implements Kernel {
 		}
 	}
 
-	/** Ends the process, and with it its write. */
+	/** Ends the process, and with it the write that it makes. */
 	async #kill(): Promise<void> {
 		const child = this.#child;
 		this.#child = undefined;
@@ -97,7 +99,7 @@ export class Writer implements Kernel {
 		});
 	}
 
-	/** Lets the process go. */
+	/** Ends the process, which is not needed any more. */
 	close(): Promise<void> {
 		return this.#kill();
 	}
