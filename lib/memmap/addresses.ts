@@ -1,14 +1,14 @@
-// Addresses and quantities as the kernel prints and reads them, as numbers that hold them exactly.
+// Addresses and quantities as the kernel prints and reads them. They become numbers that hold them exactly.
 
 /**
- * x86 has no physical address beyond this (5-level paging: 52 bits), and below 2^53 a number holds each. What the kernel prints beyond it
- * stands for "to the end": `e820: remove [mem 0x100000000-0xfffffffffffffffe]`.
+ * x86 has no physical address beyond this (5-level paging: 52 bits), and a number holds every integer below 2^53. A
+ * larger address in the kernel's output stands for "to the end": `e820: remove [mem 0x100000000-0xfffffffffffffffe]`.
  */
 export const addressLimit = 2 ** 52;
 
 const clamped = (value: bigint): number => (value > BigInt(addressLimit) ? addressLimit : Number(value));
 
-/** An address in hexadecimal, without its 0x; at most {@link addressLimit}. */
+/** An address in hexadecimal, without its 0x. At most {@link addressLimit}. */
 export const parseAddress = (digits: string): number => clamped(BigInt(`0x${digits}`));
 
 const shifts: ReadonlyMap<string, bigint> = new Map([
@@ -22,8 +22,9 @@ const shifts: ReadonlyMap<string, bigint> = new Map([
 ]);
 
 /**
- * The number at the beginning of a text, and what is behind it, as the kernel's memparse() reads it: decimal, 0x or with a leading 0 octal,
- * then perhaps one of K, M, G, T, P and E. Undefined where there is no number. At most {@link addressLimit}.
+ * The number at the beginning of a text, and the text behind it, as the kernel's memparse() reads it: decimal,
+ * hexadecimal with 0x, or octal with a leading 0, and then perhaps one of K, M, G, T, P and E. Undefined where there is
+ * no number. At most {@link addressLimit}.
  */
 export function parseQuantity(text: string): { value: number; rest: string } | undefined {
 	const match = /^(0x[\da-f]+|\d+)([kmgtpe]?)(.*)$/is.exec(text);

@@ -1,17 +1,18 @@
-// What a kernel command line says about memory. Pure: the text of the line goes in. The rules are the kernel's: parse_memmap_one() and
-// parse_memopt() in arch/x86/kernel/e820.c, Documentation/admin-guide/kernel-parameters.txt.
+// What a kernel command line says about memory. Pure: the text of the line goes in. The rules are the kernel's:
+// parse_memmap_one() and parse_memopt() in arch/x86/kernel/e820.c, Documentation/admin-guide/kernel-parameters.txt.
 import { parseQuantity } from './addresses.ts';
 import type { AddressRange } from './ranges.ts';
 
 /**
- * What an entry of `memmap=` does: `!` makes a range persistent memory, `$` reserves it, `#` makes it ACPI data, `%` changes its type, `@`
- * makes it usable; `limit` (a size without a place) drops RAM above it; `exactmap` drops the firmware's table; `unreadable` does nothing.
+ * What an entry of `memmap=` does. `!` makes a range persistent memory, `$` reserves it, `#` makes it ACPI data, `%`
+ * changes its type, `@` makes it usable. `limit` (a size without a place) drops RAM above it. `exactmap` drops the
+ * firmware's table. `unreadable` does nothing.
  */
 export type MemmapKind = '!' | '$' | '#' | '%' | '@' | 'limit' | 'exactmap' | 'unreadable';
 
-/** One entry of `memmap=`; a list with commas is several. */
+/** One entry of `memmap=`. A list with commas has several entries. */
 export interface MemmapEntry extends AddressRange {
-	/** As it is written: `8G!8G`. */
+	/** As the command line has it: `8G!8G`. */
 	text: string;
 	kind: MemmapKind;
 }
@@ -23,16 +24,16 @@ export interface BootArguments {
 	memmap: MemmapEntry[];
 	/** The values of `mem=`, in bytes. */
 	limits: { at: number; by: string }[];
-	/** The values of `crashkernel=`, as they are written. */
+	/** The values of `crashkernel=`, as the command line has them. */
 	crashKernel: string[];
-	/** Bytes that `hugepages=` reserves at boot. */
+	/** How many bytes `hugepages=` reserves at boot. */
 	hugePages: number;
 	/** What `efi_fake_mem=` makes Soft Reserved. */
 	fakeReserved: AddressRange[];
 	noKaslr: boolean;
 }
 
-/** Huge pages are of this size where neither hugepagesz= nor default_hugepagesz= says otherwise. */
+/** Huge pages have this size if neither hugepagesz= nor default_hugepagesz= says otherwise. */
 const hugePageSize = 2 ** 21;
 
 /** EFI_MEMORY_SP (include/linux/efi.h): the attribute of Soft Reserved memory. */
@@ -46,13 +47,14 @@ export function parseMemmapEntry(text: string): MemmapEntry {
 	const size = parseQuantity(text);
 	if (size === undefined) return { text, kind: 'unreadable', start: 0, end: 0 };
 	const kind = size.rest[0] ?? '';
-	// Whatever else is behind the number, the kernel takes the number for a limit: that is what becomes of a $ that GRUB or a shell ate.
+	// The kernel takes the number for a limit, whatever else is behind it. So an entry becomes a limit when GRUB or a
+	// shell has removed its $.
 	if (!kinds.has(kind)) return { text, kind: 'limit', start: size.value, end: size.value };
 	const start = parseQuantity(size.rest.slice(1))?.value ?? 0;
 	return { text, kind: kind as MemmapKind, start, end: start + size.value };
 }
 
-/** The range of an entry of `crashkernel=` that names its place; `@0` leaves the place to the kernel. */
+/** The range of an entry of `crashkernel=` that names its place. `@0` leaves the place to the kernel. */
 export function placedCrashKernel(value: string): AddressRange | undefined {
 	const [, sizes = '', place = ''] = /^(.*)@(.+)$/.exec(value) ?? [];
 	const start = parseQuantity(place)?.value ?? 0;
@@ -68,11 +70,11 @@ function fakeReserved(value: string): AddressRange[] {
 	});
 }
 
-/** How many huge pages a value asks for: `8`, or by node `0:4,1:4`. */
+/** How many huge pages a value asks for. It is one number, `8`, or one for each node, `0:4,1:4`. */
 const pageCount = (value: string): number =>
 	value.split(',').reduce((sum, part) => sum + (parseQuantity(part.replace(/^\d+:/, ''))?.value ?? 0), 0);
 
-/** The arguments of a command line: quotes hold spaces together, and what is behind `--` is for init. */
+/** The arguments of a command line. Quotes hold spaces together, and the arguments behind `--` are for init. */
 function argumentsOf(commandLine: string): string[] {
 	const words = (commandLine.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? []).map((word) => word.replaceAll('"', ''));
 	const end = words.indexOf('--');
@@ -101,7 +103,7 @@ export function parseBootArguments(commandLine: string): BootArguments {
 		if (name === 'nokaslr') result.noKaslr = true;
 		if (name === 'hugepagesz') pageSize = sizeIn(word) ?? pageSize;
 		if (name === 'hugepages') result.hugePages += pageSize * pageCount(value);
-		// mem=nopentium is something else.
+		// mem=nopentium means something else.
 		const at = name === 'mem' ? parseQuantity(value)?.value : undefined;
 		if (at !== undefined) result.limits.push({ at, by: word });
 	}

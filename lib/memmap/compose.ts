@@ -1,4 +1,4 @@
-// Makes one table of all that was found of a machine's memory.
+// Makes one table of everything that was found about a machine's memory.
 import { refusal } from '../errors.ts';
 import { addressLimit } from './addresses.ts';
 import { parseBootArguments } from './boot-arguments.ts';
@@ -29,7 +29,7 @@ export interface Evidence {
 	xen: boolean;
 }
 
-/** The best first. */
+/** The sources, the best first. */
 const sources: readonly MemoryTableSource[] = [
 	'sysfs',
 	'BIOS-e820',
@@ -42,7 +42,10 @@ const sources: readonly MemoryTableSource[] = [
 
 const hex = (address: number): string => `0x${address.toString(16)}`;
 
-/** Refuses rows that no kernel prints: they are of several tables, or were edited, and what they add up to is no machine's. */
+/**
+ * Refuses rows that no kernel prints. Such rows are from several tables, or were edited, so their sum is not the memory
+ * of any machine.
+ */
 export function requireOrder(ranges: readonly MemoryRange[], name: string): void {
 	for (const [at, { start, end }] of ranges.entries()) {
 		const before = ranges[at - 1];
@@ -57,7 +60,7 @@ export function requireOrder(ranges: readonly MemoryRange[], name: string): void
 	}
 }
 
-/** The rows whose addresses there are, and what has to be said of others. */
+/** The rows whose addresses are possible, and a note about the others. */
 function withinLimit(ranges: readonly MemoryRange[]): { ranges: MemoryRange[]; notes: string[] } {
 	const kept = ranges.filter(({ start, end }) => start < addressLimit && start !== end);
 	const isBeyond = ranges.some(({ start, end }) => start >= addressLimit || end >= addressLimit);
@@ -68,10 +71,10 @@ function withinLimit(ranges: readonly MemoryRange[]): { ranges: MemoryRange[]; n
 const endOf = (ranges: readonly MemoryRange[]): number =>
 	ranges.filter(({ type }) => /^usable$|^persistent/.test(type)).reduce((most, { end }) => Math.max(most, end), 0);
 
-/** A PC has usable memory from its first pages on. */
+/** A PC has usable memory from its first pages on. So a first row from here on is not the first of the table. */
 const mostFirst = 2 ** 20;
 
-/** Where rows are missing, by what the table itself and the rest of the log say. */
+/** Where rows are missing, according to the table itself and the rest of the log. */
 function omissionsIn(table: PrintedTable, source: MemoryTableSource, { tables, log }: Evidence): MemoryTableOmission[] {
 	const omissions = [...table.omissions];
 	const first = table.ranges[0]?.start ?? 0;
@@ -84,7 +87,7 @@ function omissionsIn(table: PrintedTable, source: MemoryTableSource, { tables, l
 }
 
 /**
- * The table that counts, the best that there is.
+ * Makes the table of the best source that there is.
  *
  * @param name What to call the text, or the file, in errors.
  * @throws ERR_DAXKIND_TABLE_DISORDER
@@ -108,7 +111,7 @@ export function composeTable(evidence: Evidence, name: string): MemoryTable | un
 	];
 	return {
 		source,
-		// The kernel splits ranges in these at what a boot loader handed over.
+		// In these tables the kernel has split ranges at the data that a boot loader handed over.
 		ranges: source === 'reserve setup_data' ? joinedByType(ranges) : ranges,
 		reserved,
 		memmap,
@@ -123,7 +126,7 @@ export function composeTable(evidence: Evidence, name: string): MemoryTable | un
 	};
 }
 
-/** The same ranges, joined where those of a type touch. */
+/** The same ranges. Those of the same type are joined where they touch. */
 function joinedByType(ranges: readonly MemoryRange[]): MemoryRange[] {
 	const types = [...new Set(ranges.map(({ type }) => type))];
 	return types

@@ -1,5 +1,6 @@
-// /sys/firmware/memmap: the firmware's table as it was before the kernel changed it, one directory an entry, readable by everybody
-// (Documentation/ABI/testing/sysfs-firmware-memmap). As text it is what grep -r, head or the script of that document print.
+// /sys/firmware/memmap: the firmware's table as it was before the kernel changed it. It has one directory for each
+// entry, and everybody may read it (Documentation/ABI/testing/sysfs-firmware-memmap). As text it is what grep -r, head
+// or the script of that document print.
 import { addressLimit, parseAddress } from './addresses.ts';
 import type { PrintedTable } from './log-tables.ts';
 import { typeNamed } from './range-type.ts';
@@ -9,7 +10,7 @@ import type { MemoryRange } from './table.ts';
 /** One entry: what its files say. */
 export type FirmwareEntry = Partial<Record<'start' | 'end' | 'type', string>>;
 
-/** `/sys/firmware/memmap/0/start:0x0`, from wherever it was called. */
+/** `/sys/firmware/memmap/0/start:0x0`, from whatever directory grep was called. */
 const grepped = /(?:^|[\s/>])(\d+)\/(start|end|type):(.*)$/;
 /** `==> /sys/firmware/memmap/0/start <==`, and the content in the next line. */
 const headed = /==> (?:.*\/)?(\d+)\/(start|end|type) <==/;
@@ -27,7 +28,7 @@ function rangeOf({ start, end, type }: FirmwareEntry): MemoryRange | undefined {
 	return { start: first, end: Math.min(last + 1, addressLimit), type: typeNamed(type) ?? 'unknown' };
 }
 
-/** The table of entries, in the order of their addresses; their numbers say nothing. */
+/** Makes a table of entries, in the order of their addresses. Their numbers say nothing. */
 export function tableOfEntries(entries: readonly FirmwareEntry[]): PrintedTable {
 	const ranges = entries.map(rangeOf);
 	const isWhole = !ranges.includes(undefined);
@@ -37,7 +38,7 @@ export function tableOfEntries(entries: readonly FirmwareEntry[]): PrintedTable 
 	};
 }
 
-/** The table in a text; undefined where no line is of it. */
+/** The table in a text. Undefined where no line belongs to one. */
 export function parseFirmwareMap(lines: readonly string[]): PrintedTable | undefined {
 	const entries = new Map<string, FirmwareEntry>();
 	const scriptedRanges: MemoryRange[] = [];

@@ -1,5 +1,5 @@
-// The door of lib/memmap: the firmware's memory table, and plans for persistent memory that the kernel emulates in RAM. Also the package's
-// entry `daxkind/memmap`.
+// The door of lib/memmap: the firmware's memory table, and plans for persistent memory that the kernel emulates in RAM.
+// It is also the package's entry `daxkind/memmap`.
 
 export type { DaxkindRefusal } from '../errors.ts';
 export type { DaxFileSystem } from '../mkfs.ts';

@@ -1,5 +1,5 @@
-// /proc/iomem: what all physical addresses are for. Memory is on the outermost level; the kernel and the crash kernel are inside of it. Pure:
-// lines go in.
+// /proc/iomem: what all physical addresses are for. Memory is on the outermost level; the kernel and the crash kernel
+// are inside it. Pure: lines go in.
 import { addressLimit, parseAddress } from './addresses.ts';
 import { typeNamed } from './range-type.ts';
 import type { AddressRange } from './ranges.ts';
@@ -9,11 +9,11 @@ import type { MemoryRange } from './table.ts';
 export interface Iomem {
 	ranges: MemoryRange[];
 	crashKernel: AddressRange[];
-	/** The running kernel, from its code to its bss; undefined where it is not listed. */
+	/** The running kernel, from its code to its bss. Undefined where it is not listed. */
 	kernel: AddressRange | undefined;
-	/** Whether all addresses are 0, which is what the kernel shows to all but root. */
+	/** Whether all addresses are 0. The kernel shows only that to everyone but root. */
 	isHidden: boolean;
-	/** Whether there are names that only machines without an e820 table have: those of a device tree, of ARM. */
+	/** Whether there are names that only machines without an e820 table have: those of a device tree, or of ARM. */
 	isForeign: boolean;
 }
 
@@ -22,7 +22,7 @@ interface Line extends AddressRange {
 	name: string;
 }
 
-/** As mail and Markdown quote it. */
+/** A row, also as mail and Markdown quote it. */
 const row = /^(?:[>#|] ?)*(\s*)([\da-f]{8,16})-([\da-f]{8,16}) : (.*)$/i;
 
 function parseLine(line: string): Line | undefined {
@@ -35,7 +35,7 @@ function parseLine(line: string): Line | undefined {
 /** `pl011@9000000`, `fe201000.serial`, `ARMH0011:00`. */
 const foreignName = /@[\da-f]+\b|^[\da-f]+\.[a-z]|^ARMH/;
 
-/** Reads /proc/iomem; undefined where no line is of it. */
+/** Reads /proc/iomem. Undefined where no line belongs to it. */
 export function parseIomem(lines: readonly string[]): Iomem | undefined {
 	const found = lines.flatMap((line) => parseLine(line) ?? []);
 	if (found.length === 0) return undefined;

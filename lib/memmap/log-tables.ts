@@ -1,14 +1,14 @@
-// The memory tables in one boot's log, with what was left out of each. Pure: lines go in.
+// The memory tables in one boot's log, and the places where a table lacks rows. Pure: lines go in.
 import { isCutRow, isElision, parseRow, type Row } from './row.ts';
 import type { MemoryRange, MemoryTableOmission, MemoryTableSource } from './table.ts';
 
-/** A table and where it has holes. */
+/** A table, and where rows of it are missing. */
 export interface PrintedTable {
 	ranges: MemoryRange[];
 	omissions: MemoryTableOmission[];
 }
 
-/** What a line is, as far as tables go. */
+/** What a line means for tables. */
 type Token = Row | 'elision' | 'cut' | 'other';
 
 function tokensOf(lines: readonly string[]): Token[] {

@@ -1,4 +1,5 @@
-// The kernel's log: which of its lines are of the boot that counts, and what they say of memory beside the tables. Pure: lines go in.
+// Reads the kernel's log: which lines belong to the boot that counts, and what they say of memory beside the tables.
+// Pure: lines go in.
 import { addressLimit, parseAddress } from './addresses.ts';
 import type { AddressRange } from './ranges.ts';
 import { parseRow, type Row } from './row.ts';
@@ -6,23 +7,23 @@ import type { NodeMemoryRange } from './table.ts';
 
 /** What a log says of memory beside its tables. */
 export interface LogFacts {
-	/** The end of RAM, from which on mem= or memmap= dropped it. */
+	/** The end of RAM that mem= or memmap= set. RAM behind it was dropped. */
 	limit: number | undefined;
 	/** Where the crash kernel's memory is. */
 	crashKernel: AddressRange[];
 	nodes: NodeMemoryRange[];
-	/** Where the kernel is, where it says that it is not in usable memory. */
+	/** Where the kernel is, if the log says that it is not in usable memory. */
 	kernel: AddressRange | undefined;
-	/** The end of usable memory (last_pfn); 0 where the log does not say. */
+	/** The end of usable memory (last_pfn). 0 where the log does not say. */
 	usableEnd: number;
 }
 
-/** The lines that a kernel begins with, as far as they are in every log. */
+/** The lines with which a kernel begins, if the log has them. */
 const opening = /\bLinux version \d|\bCommand line: |BIOS-provided physical RAM map/;
 
 /**
- * The lines of the last boot that printed a table, or all lines if none did. A log of several boots has the table of each; added up they
- * would be more memory than there is.
+ * The lines of the last boot that printed a table, or all lines if no boot did. A log of several boots has a table for
+ * each, and their sum would be more memory than the machine has.
  */
 export function lastBoot(lines: readonly string[]): readonly string[] {
 	let begin = 0;
@@ -43,7 +44,10 @@ export function lastBoot(lines: readonly string[]): readonly string[] {
 	return first === undefined ? (finished ?? lines) : lines.slice(begin);
 }
 
-/** Where only the rows were kept (grep), a boot begins where its table begins again; a line that is there twice is no boot. */
+/**
+ * Where only the rows were kept (grep), a boot begins where its table begins again. A line that is there twice does not
+ * begin a boot.
+ */
 function beginsAgain(row: Row | undefined, first: Row, last: Row | undefined): boolean {
 	return row?.source === first.source && row.start === first.start && row.start !== last?.start;
 }
@@ -57,7 +61,10 @@ function crashKernelIn(line: string): AddressRange | undefined {
 	return start === undefined ? undefined : { start: parseAddress(start), end: parseAddress(end!) };
 }
 
-/** What kernels print of nodes: what the firmware says (SRAT), then what memory the kernel found in them; the first that a log has counts. */
+/**
+ * What kernels print of nodes: what the firmware says (SRAT), then the memory that the kernel found in them. The first
+ * kind that a log has counts.
+ */
 const nodeLines = [
 	/\bSRAT: Node (\d+) PXM \d+ \[mem 0x([\da-f]+)-0x([\da-f]+)\](?!.*non-volatile)/i,
 	/\bSRAT: Node (\d+) PXM \d+ ([\da-f]+)-([\da-f]+)$/i,
@@ -67,7 +74,7 @@ const nodeLines = [
 
 function nodesIn(lines: readonly string[]): NodeMemoryRange[] {
 	for (const [at, pattern] of nodeLines.entries()) {
-		// Before 3.5 the end was the first byte behind.
+		// Before 3.5 the printed end was the first byte behind the range.
 		const more = at === 1 ? 0 : 1;
 		const found = lines.flatMap((line) => {
 			const [, node, start, end] = pattern.exec(line.trimEnd()) ?? [];
@@ -90,7 +97,7 @@ export function readLog(lines: readonly string[]): LogFacts {
 	for (const [at, line] of lines.entries()) {
 		const [, start, last] = removed.exec(line) ?? [];
 		if (start === undefined) continue;
-		// Devices' ranges are removed too; only a limit goes to the end of all addresses.
+		// Ranges of devices are removed, too. Only a limit goes to the end of all addresses.
 		if (parseAddress(last!) === addressLimit) limits.push(parseAddress(start));
 		else if (/are not marked as E820_(?:TYPE_)?RAM/.test(lines[at - 1] ?? '')) {
 			kernel = { start: parseAddress(start), end: parseAddress(last!) + 1 };

@@ -1,13 +1,16 @@
-// What of a range is no memory that could be taken, by the firmware's table.
+// Finds the part of a range that is not memory that could be taken, by the firmware's table.
 import { type AddressRange, intersect, overlap, sizeOf, subtract, totalSize } from './ranges.ts';
 import type { MemoryTable } from './table.ts';
 import { formatSpan } from './words.ts';
 
-/** Addresses of a range, as the kernel writes them: the last one is the range's last byte. */
+/** The addresses of a range as the kernel writes them: the second is the last byte of the range. */
 export const addresses = ({ start, end }: AddressRange): string =>
 	`0x${start.toString(16)}-0x${(end - 1).toString(16)}`;
 
-/** How much of a range the table does not call usable, and what the largest part of that is, as a clause; undefined if nothing. */
+/**
+ * How much of a range the table does not call usable, and what the largest such part is, as a clause. Undefined if all
+ * of it is usable.
+ */
 export function outsideMemory(range: AddressRange, { ranges }: Pick<MemoryTable, 'ranges'>): string | undefined {
 	const usable = ranges.filter(({ type }) => type === 'usable');
 	const outside = subtract([range], usable);

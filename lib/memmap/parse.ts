@@ -1,5 +1,5 @@
-// Reads a memory table out of text: a kernel's log, /proc/iomem, or /sys/firmware/memmap as grep prints it, from whatever machine and however
-// it was copied. Pure: text goes in.
+// Reads a memory table out of text: a kernel's log, /proc/iomem, or /sys/firmware/memmap as grep prints it. The text
+// may be from any machine, and be copied in any way. Pure: text goes in.
 import { invalidArgType, refusal } from '../errors.ts';
 import { findCommandLine } from './command-line.ts';
 import { composeTable, type Evidence } from './compose.ts';
@@ -9,11 +9,11 @@ import { lastBoot, readLog } from './log.ts';
 import { logTables } from './log-tables.ts';
 import type { MemoryTable } from './table.ts';
 
-/** What a terminal's colours leave in a text. */
+/** The codes that a terminal's colours leave in a text. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
 const colours = /\u001b\[[\d;]*[A-Za-z]/g;
 
-/** Kernels of other architectures, by what their logs say. */
+/** How the logs of kernels of other architectures are recognised. */
 const architectures: readonly [RegExp, string][] = [
 	[/\baarch64\b|\barm64\b/, 'an arm64'],
 	[/\barmv\d|Booting Linux on physical CPU/i, 'an ARM'],
@@ -30,7 +30,7 @@ export function otherArchitecture(name: string, whose: string): Error {
 	return refusal('ERR_DAXKIND_NOT_X86', name, finding, remedy);
 }
 
-/** The error for /proc/iomem as an ordinary user sees it. */
+/** The error for /proc/iomem as everyone but root sees it. */
 export function hiddenAddresses(name: string): Error {
 	const finding = `all addresses in ${name} are 0, because the kernel shows them to root only`;
 	const remedy = 'read it as root (sudo cat /proc/iomem), or `grep -r . /sys/firmware/memmap`, which everybody may';
@@ -60,14 +60,15 @@ function evidenceIn(lines: readonly string[], iomem: Iomem | undefined): Evidenc
 }
 
 /**
- * Reads a memory table out of text: the kernel's log in any of its wordings (dmesg, journalctl, syslog, pasted, quoted or cut), /proc/iomem,
- * or the output of `grep -r . /sys/firmware/memmap`. Of a log with several boots the last counts. It reads nothing else.
+ * Reads a memory table out of text: the kernel's log in any of its wordings (dmesg, journalctl, syslog, pasted, quoted
+ * or cut), /proc/iomem, or the output of `grep -r . /sys/firmware/memmap`. If a log has several boots, the last one
+ * counts. It reads nothing but the text.
  *
- * @param text The text. It may hold anything else too.
- * @param name What to call the text in errors, as the path that it was read from. Default: `the text`.
- * @throws ERR_DAXKIND_NO_TABLE where the text has no table; ERR_DAXKIND_NOT_X86 for another architecture's; ERR_DAXKIND_ADDRESSES_HIDDEN
- * for /proc/iomem that was not read as root; ERR_DAXKIND_TABLE_DISORDER where rows overlap or are not in order. All have `path`, the name, and
- * `remedy`. ERR_INVALID_ARG_TYPE for what is not text.
+ * @param text The text. It may have anything else in it, too.
+ * @param name What to call the text in errors, for example the path that it was read from. Default: `the text`.
+ * @throws ERR_DAXKIND_NO_TABLE if the text has no table; ERR_DAXKIND_NOT_X86 if it is from another architecture;
+ * ERR_DAXKIND_ADDRESSES_HIDDEN for /proc/iomem that was not read as root; ERR_DAXKIND_TABLE_DISORDER if rows overlap or
+ * are not in order. All have `path` (the name) and `remedy`. ERR_INVALID_ARG_TYPE if `text` is not a string.
  * @example
  * const table = parseMemoryTable(readFileSync('dmesg.txt', 'utf8'), 'dmesg.txt');
  * table.ranges[0]; // { start: 0, end: 654336, type: 'usable' }

@@ -6,13 +6,16 @@ import { type MemmapRegion, rangeOf } from './regions.ts';
 export interface Demand {
 	size: number;
 	count: number;
-	/** Bytes that a region may begin at multiples of, the best first. */
+	/** A region may begin at multiples of these numbers of bytes. The best is the first. */
 	alignments: readonly number[];
 }
 
 const aligned = (address: number, alignment: number): number => Math.ceil(address / alignment) * alignment;
 
-/** The lowest place of the best alignment that there is. A better aligned place in a higher range is preferred to a worse one in a lower. */
+/**
+ * The lowest place with the best alignment that is possible. A better aligned place in a higher range is preferred to a
+ * worse one in a lower range.
+ */
 function bestPlace(
 	free: readonly AddressRange[],
 	size: number,
@@ -40,10 +43,11 @@ function placeEach(free: readonly AddressRange[], { size, count, alignments }: D
 }
 
 /**
- * Places regions, each inside one free range, lowest first; undefined where they do not all fit.
+ * Places regions, each inside one free range, and returns them lowest first. Undefined if they do not all fit.
  *
- * A well aligned region can be in the way of the next one. So where not all fit, the best alignment is given up for all of them, and then the
- * next; with the last alone, regions of one size that begin as low as they can leave room for as many as there can be.
+ * A well aligned region can be in the way of the next one. So if not all fit, the best alignment is given up for all of
+ * them, and then the next best. With only the last alignment, all regions have the same size and begin as low as they
+ * can, so as many fit as possible.
  */
 export function place(free: readonly AddressRange[], demand: Demand): MemmapRegion[] | undefined {
 	for (const at of demand.alignments.keys()) {
@@ -54,10 +58,10 @@ export function place(free: readonly AddressRange[], demand: Demand): MemmapRegi
 }
 
 /**
- * The largest size that regions can have, so many of them: a multiple of the first unit of which one fits at a place aligned as well as that.
- * 0 where none fits.
+ * The largest size that so many regions can have. The units are tried in order: the first of which one per region fits
+ * counts, at places that are aligned to it or better. The size is a multiple of that unit. 0 if no unit fits.
  *
- * @param budget Bytes that all of them may take together.
+ * @param budget How many bytes all regions together may take.
  */
 export function largestSize(
 	free: readonly AddressRange[],
@@ -68,7 +72,8 @@ export function largestSize(
 		const asGood = alignments.filter((alignment) => alignment >= unit);
 		const first = { size: unit, count, alignments: asGood.length > 0 ? asGood : alignments };
 		if (unit * count > budget || place(free, first) === undefined) continue;
-		// What fits with some size fits with each smaller one: the answer lies between the bounds, the lower of which is known to fit.
+		// If a size fits, each smaller one fits, too. So the answer lies between the bounds, of which the lower one is
+		// known to fit.
 		let fits = 1;
 		let tooMany = Math.floor(budget / count / unit) + 1;
 		while (tooMany - fits > 1) {

@@ -1,4 +1,5 @@
-// Plans persistent memory that the kernel emulates in RAM (memmap=nn!ss): which ranges to take, or why none can be.
+// Plans persistent memory that the kernel emulates in RAM (memmap=nn!ss): which ranges to take, or why that is not
+// possible.
 import { invalidArgType } from '../errors.ts';
 import { GIB } from '../size.ts';
 import { accountOf, type MemmapAccount, type PlannableTable } from './account.ts';
@@ -10,27 +11,29 @@ import { needsNoKaslr, regionWarnings, tableWarnings } from './warnings.ts';
 import { type CheckedWish, checkWish, leastAlignment, type MemmapWish } from './wish.ts';
 import { formatSpan } from './words.ts';
 
-/** A plan, or why there is none. Sizes and addresses are bytes. */
+/** A plan, or why there is no plan. Sizes and addresses are bytes. */
 export interface MemmapPlan {
 	possible: boolean;
-	/** What to add to the kernel's command line: `memmap=4G!4G memmap=4G!8G`; undefined where it is not possible. */
+	/** What to add to the kernel's command line: `memmap=4G!4G memmap=4G!8G`. Undefined if it is not possible. */
 	argument: string | undefined;
-	/** Lowest first; empty where it is not possible. */
+	/** The regions, lowest first. Empty if it is not possible. */
 	regions: MemmapRegion[];
-	/** Why it is not possible, as a sentence without its full stop; undefined where it is possible. */
+	/** Why it is not possible, as a sentence without its full stop. Undefined if it is possible. */
 	reason: string | undefined;
-	/** The plan that comes closest, where it is not possible as wanted but otherwise; undefined where none can be. */
+	/**
+	 * If the wish is not possible, the closest plan that is. Undefined if there is no such plan, or the wish is possible.
+	 */
 	nearest: (Pick<MemmapPlan, 'regions' | 'warnings'> & { argument: string }) | undefined;
-	/** What to know before using it, as sentences. */
+	/** What to know before using the plan, as sentences. */
 	warnings: string[];
 	/**
-	 * Whether to boot with `nokaslr`: on a machine with 16 GiB or less, where the kernel hardly finds another place; and with more entries
-	 * than KASLR keeps the kernel out of.
+	 * Whether to boot with `nokaslr`. It is recommended on a machine with 16 GiB or less, where the kernel hardly finds
+	 * another place, and if there are more entries than KASLR avoids.
 	 */
 	noKaslr: boolean;
-	/** What the plan reckoned with. */
+	/** The amounts of memory on which the plan is based. */
 	memory: MemmapAccount;
-	/** What it was planned with. */
+	/** The table on which the plan is based. */
 	table: Pick<MemoryTable, 'source' | 'ranges'>;
 }
 
@@ -45,7 +48,10 @@ function requireTable(table: PlannableTable): void {
 	requireOrder(table.ranges, 'the table');
 }
 
-/** Other wishes, the closest first, for what stands in the way of one. Below 4 GiB only what has no place above is offered. */
+/**
+ * Other wishes to try when one has failed, the closest first. They depend on what stood in the way. Memory below 4 GiB
+ * is offered only if there is no place above.
+ */
 function otherWishes(wish: CheckedWish, trouble: Trouble): CheckedWish[] {
 	const smaller: CheckedWish[] = [
 		{ ...wish, size: 'max' },
@@ -71,7 +77,7 @@ function nearestPlan(
 	return undefined;
 }
 
-/** Less than this leaves a machine that may not boot, or not do much. */
+/** With less than this, a machine may not boot, or not do much. */
 const littleMemory = GIB;
 
 function accountWarnings({ usable, reserved, mustRemain }: MemmapAccount): string[] {
@@ -84,13 +90,15 @@ function accountWarnings({ usable, reserved, mustRemain }: MemmapAccount): strin
 }
 
 /**
- * Plans regions of emulated persistent memory: each inside one usable range of the firmware's table, above 4 GiB, aligned, lowest first,
- * and clear of what other arguments of the command line and the crash kernel take. It reads nothing and changes nothing.
+ * Plans regions of emulated persistent memory. Each lies inside one usable range of the firmware's table, above 4 GiB,
+ * and is aligned. None overlaps what other arguments of the command line and the crash kernel take. It is pure: it
+ * reads nothing and changes nothing.
  *
- * @param table From readMemoryTable() or parseMemoryTable(). Only its `source` and `ranges` have to be there.
+ * @param table From readMemoryTable() or parseMemoryTable(). It needs only `source` and `ranges`.
  * @param wish What is wanted. Sizes are bytes.
- * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE and ERR_INVALID_ARG_VALUE for a wish that nothing could fulfil, as a size of 0;
- * ERR_DAXKIND_TABLE_DISORDER for ranges that overlap. That there is no room is no error: the plan says why, and what could be.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE and ERR_INVALID_ARG_VALUE for a wish that nothing could fulfil, for
+ * example a size of 0; ERR_DAXKIND_TABLE_DISORDER for ranges that overlap. A lack of room is not an error: the plan
+ * says why, and what would be possible.
  * @example
  * planMemmap(readMemoryTable(), { size: 4 * 2 ** 30 }).argument; // 'memmap=4G!4G'
  */

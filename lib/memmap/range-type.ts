@@ -1,9 +1,10 @@
-// What a range of memory is. The kernel has several wordings for each type: one for its log, one for sysfs and /proc/iomem, and newer and
-// older ones (e820_print_type and e820_type_to_string in arch/x86/kernel/e820.c). This is the only place that knows them.
+// What a range of memory is. The kernel has several words for each type: for its log, for sysfs and /proc/iomem, and in
+// newer and older versions (e820_print_type and e820_type_to_string in arch/x86/kernel/e820.c). Only this file knows
+// them.
 
 /**
- * What the firmware says a range is. `persistent (type 12)` is what `memmap=nn!ss` makes of memory, or the firmware of an old NVDIMM;
- * `persistent (type 7)` is an NVDIMM. `unknown`: the words could not be read, and so nothing may be placed there.
+ * What the firmware says a range is. `persistent (type 12)`: memory that `memmap=nn!ss` has taken, or an old NVDIMM.
+ * `persistent (type 7)`: an NVDIMM. `unknown`: the words could not be read, and so nothing may be placed there.
  */
 export type MemoryRangeType =
 	| 'usable'
@@ -46,7 +47,7 @@ function typeOf(words: string): MemoryRangeType | undefined {
 	return number === 7 || number === 12 ? `persistent (type ${number})` : `type ${number}`;
 }
 
-/** The type whose words a text is, nothing before or behind them; undefined for any other text. */
+/** The type that a text names, if nothing is before or behind the name. Undefined for any other text. */
 export const typeNamed = (text: string): MemoryRangeType | undefined => typeOf(text.trim());
 
 const alternatives = [
@@ -56,10 +57,13 @@ const alternatives = [
 		.map((words) => words.replace(/[()]/g, String.raw`\$&`)),
 ].map((words) => words.replaceAll(' ', String.raw`\s+`));
 
-/** Old kernels put a type in parentheses; Linux 7.0 had for a while the range's size before it, as `1.9 GB`. */
+/** Old kernels put a type in parentheses. Linux 7.0 had for a while the size of the range before it, as `1.9 GB`. */
 const leading = new RegExp(String.raw`^\s*(?:\d+(?:\.\d+)?\s+[KMGT]B\s+)?\(?(${alternatives.join('|')})(?![\w-])`, 'i');
 
-/** The type that a text begins with; people write notes behind it. Undefined where it begins with none. */
+/**
+ * The type with which a text begins, because people write notes behind it. Undefined if the text does not begin with a
+ * type.
+ */
 export function leadingType(text: string): MemoryRangeType | undefined {
 	const words = leading.exec(text)?.[1];
 	return words === undefined ? undefined : typeOf(words);

@@ -4,11 +4,14 @@
 export interface AddressRange {
 	/** Its first byte. */
 	start: number;
-	/** The first byte behind it. */
+	/** The first byte behind the range. */
 	end: number;
 }
 
-/** What the kernel makes page structures for at a time, and so maps or not: its memory subsection, in bytes. */
+/**
+ * The kernel's memory subsection, in bytes. The kernel makes page structures for a whole subsection at a time, and so
+ * maps all of it or nothing.
+ */
 export const subsection = 2 ** 21;
 
 export const sizeOf = ({ start, end }: AddressRange): number => end - start;
@@ -21,7 +24,7 @@ export const overlap = (one: AddressRange, other: AddressRange): boolean =>
 
 export const byStart = (one: AddressRange, other: AddressRange): number => one.start - other.start;
 
-/** The same addresses in as few ranges as there can be, in order. */
+/** The same addresses in as few ranges as possible, in order. */
 export function joined(ranges: readonly AddressRange[]): AddressRange[] {
 	const result: AddressRange[] = [];
 	for (const { start, end } of [...ranges].sort(byStart)) {
@@ -32,7 +35,7 @@ export function joined(ranges: readonly AddressRange[]): AddressRange[] {
 	return result;
 }
 
-/** What of each range lies in one of the others. Ranges that touch are not joined. */
+/** The parts of the ranges that lie in one of the others. Ranges that touch are not joined. */
 export function intersect(ranges: readonly AddressRange[], others: readonly AddressRange[]): AddressRange[] {
 	const within = joined(others);
 	return ranges.flatMap((range) =>
@@ -42,7 +45,7 @@ export function intersect(ranges: readonly AddressRange[], others: readonly Addr
 	);
 }
 
-/** What of each range lies in none of the others. Ranges that touch are not joined. */
+/** The parts of the ranges that lie in none of the others. Ranges that touch are not joined. */
 export function subtract(ranges: readonly AddressRange[], others: readonly AddressRange[]): AddressRange[] {
 	const taken = joined(others);
 	return ranges.flatMap((range) => {

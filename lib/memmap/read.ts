@@ -12,9 +12,9 @@ import { joined } from './ranges.ts';
 import type { MemoryTable, MemoryTableSource, NodeMemoryRange } from './table.ts';
 
 export interface ReadMemoryTableOptions {
-	/** A directory that holds the sys and proc of another machine. Default: this machine's own. */
+	/** A directory that holds the sys and proc of another machine. Default: those of this machine. */
 	root?: string | URL;
-	/** A file to read instead, as parseMemoryTable() reads its text. */
+	/** A file to read instead. Its text is read as parseMemoryTable() reads it. */
 	from?: string | URL;
 }
 
@@ -29,7 +29,7 @@ function readFirmwareMap(tree: Tree): PrintedTable | undefined {
 	return entries.length === 0 ? undefined : tableOfEntries(entries);
 }
 
-/** Memory by node, from the memory blocks that the kernel lists with each. */
+/** Memory by node, from the memory blocks that the kernel lists for each node. */
 function readNodes(tree: Tree): NodeMemoryRange[] {
 	const blockSize = Number.parseInt(tree.read('/sys/devices/system/memory/block_size_bytes').value ?? '', 16);
 	if (!(blockSize > 0)) return [];
@@ -46,7 +46,7 @@ function readNodes(tree: Tree): NodeMemoryRange[] {
 	});
 }
 
-/** Bytes of all huge pages, however they came to be reserved. */
+/** How many bytes all huge pages have, whatever reserved them. */
 function readHugePages(tree: Tree): number {
 	const directory = '/sys/kernel/mm/hugepages';
 	return tree.list(directory).reduce((sum, name) => {
@@ -55,7 +55,7 @@ function readHugePages(tree: Tree): number {
 	}, 0);
 }
 
-/** Whether this is the dom0 of Xen: its kernel sees the hypervisor's table. */
+/** Whether this is the dom0 of Xen. Its kernel sees the hypervisor's table. */
 const isDom0 = (tree: Tree): boolean => /\bcontrol_d\b/.test(tree.read('/proc/xen/capabilities').value ?? '');
 
 function evidenceAt(tree: Tree, iomem: Iomem | undefined): Evidence {
@@ -74,7 +74,7 @@ function evidenceAt(tree: Tree, iomem: Iomem | undefined): Evidence {
 	};
 }
 
-/** Architectures of Node's on which the kernel has an e820 table. */
+/** Node's names of the architectures on which the kernel has an e820 table. */
 const x86: readonly string[] = ['x64', 'ia32'];
 
 function noTable(tree: Tree): Error {
@@ -86,12 +86,13 @@ function noTable(tree: Tree): Error {
 }
 
 /**
- * Reads the memory table of this machine: the firmware's own in /sys/firmware/memmap, which everybody may read, or else /proc/iomem, which
- * shows addresses to root only. With it come what /proc/cmdline says of memory, NUMA nodes, huge pages and, to root, the crash kernel. It
- * changes nothing.
+ * Reads the memory table of this machine. It is the firmware's own in /sys/firmware/memmap, which everybody may read,
+ * or else /proc/iomem, which shows addresses to root only. With it comes what /proc/cmdline says of memory, NUMA nodes,
+ * huge pages and, if you are root, the crash kernel. It blocks the thread while it reads these files, and changes
+ * nothing.
  *
- * @throws ERR_DAXKIND_NO_TABLE where there is neither; and as parseMemoryTable(). ENOENT, EACCES… for `from` that cannot be read.
- * ERR_INVALID_ARG_VALUE for `root` together with `from`.
+ * @throws ERR_DAXKIND_NO_TABLE if neither file is there; and the errors of parseMemoryTable(). ENOENT, EACCES… if
+ * `from` cannot be read. ERR_INVALID_ARG_VALUE for `root` together with `from`.
  * @example
  * readMemoryTable().source; // 'sysfs'
  */
@@ -120,8 +121,8 @@ function readTableOf(tree: Tree): MemoryTable {
 }
 
 /**
- * The firmware's own table of the machine whose files these are, which is the only one that no argument of the kernel's changes; undefined
- * where the machine does not show it.
+ * The firmware's own table of the machine whose files these are. Only this table is not changed by any argument of the
+ * kernel. Undefined where the machine does not show it.
  *
  * @throws ERR_DAXKIND_NOT_X86, ERR_DAXKIND_TABLE_DISORDER.
  */

@@ -1,11 +1,11 @@
-// One row of a memory table in the kernel's log. Pure: a line goes in. Rows are found wherever they are in it, because a time stamp, a log
-// level, a host's name, the quoting of a mail or a comment's # may be before them.
+// One row of a memory table in the kernel's log. Pure: a line goes in. A row is found anywhere in the line, because a
+// time stamp, a log level, a host's name, the quoting of a mail or the # of a comment may be before it.
 import { addressLimit, parseAddress } from './addresses.ts';
 import { leadingType, type MemoryRangeType } from './range-type.ts';
 import type { AddressRange } from './ranges.ts';
 import type { MemoryTableSource } from './table.ts';
 
-/** A row, of which table it is, and its type, undefined where its words are none. */
+/** A row, and the table that it belongs to. Its type is undefined if its words name no type. */
 export interface Row extends AddressRange {
 	source: MemoryTableSource;
 	type: MemoryRangeType | undefined;
@@ -14,18 +14,21 @@ export interface Row extends AddressRange {
 /** BIOS-e801 and BIOS-88 are the firmware's older answers. */
 const label = String.raw`(?<![\w-])(?<label>BIOS-e820|BIOS-e801|BIOS-88|Xen|user|modified|reserve setup_data):\s*`;
 
-/** Since 3.5: the last byte is in the range. */
+/** The form since 3.5: the last byte is in the range. */
 const bracketed = String.raw`\[mem 0x(?<first>[\da-f]+)-0x(?<last>[\da-f]+)\]`;
-/** Before: the end is not. Its type says that the number before it is whole. */
+/**
+ * The form before 3.5: the end is the first byte behind the range. The type must follow, because that shows that the
+ * number is whole.
+ */
 const dashed = String.raw`(?<start>[\da-f]{8,16})\s+-\s+(?<end>[\da-f]{8,16})(?=\s*\()`;
-/** Linux 2.2. */
+/** The form of Linux 2.2. */
 const sized = String.raw`(?<size>[\da-f]{8,16})\s+@\s+(?<at>[\da-f]{8,16})(?=\s*\()`;
 
 const whole = new RegExp(`${label}(?:${bracketed}|${dashed}|${sized})(?<rest>.*)$`, 'i');
 
 /** The beginning of a row. Linux 7.0 also prints the gaps between rows. */
 const begun = new RegExp(String.raw`${label}(?:\[(?!gap)|[\da-f]{8,})`, 'i');
-/** Less of one, as the last thing in a log. */
+/** A shorter beginning of a row, as the last thing in a log. */
 const stump = /(?<![\w-])BIOS-(?:e(?:82?|820:)?)?$/;
 
 function sourceOf(words: string): MemoryTableSource {
@@ -42,9 +45,9 @@ function rangeOf({ first, last, start, end, size, at }: Record<string, string | 
 }
 
 /**
- * The row that a line holds; undefined where it holds none.
+ * The row that a line has. Undefined if it has no row.
  *
- * @param next The line below: mail programs break lines, before the type or inside of it.
+ * @param next The line below, because mail programs break lines before the type or inside it.
  */
 export function parseRow(line: string, next = ''): Row | undefined {
 	const groups = whole.exec(line)?.groups;
@@ -56,9 +59,9 @@ export function parseRow(line: string, next = ''): Row | undefined {
 }
 
 /**
- * Whether a line that is no row holds the beginning of one.
+ * Whether a line without a row has the beginning of one.
  *
- * @param isAfterRow Whether the line above is a row: then the first letters are enough.
+ * @param isAfterRow Whether the line above is a row. In that case the first letters suffice.
  */
 export const isCutRow = (line: string, isAfterRow: boolean): boolean =>
 	begun.test(line) || (isAfterRow && stump.test(line.trimEnd()));

@@ -1,4 +1,4 @@
-// Finds the regions of one wish, or what stands in the way of it.
+// Finds the regions for one wish, or what stands in the way of it.
 import { formatSize } from '../size.ts';
 import { above4Gib, freeIn, type MemmapAccount, nodeRanges, type PlannableTable } from './account.ts';
 import { largestSize, place } from './place.ts';
@@ -7,7 +7,10 @@ import { whyUnusable } from './unusable.ts';
 import { type CheckedWish, leastAlignment, standardAlignments } from './wish.ts';
 import { formatSpan } from './words.ts';
 
-/** What stands in the way: the table itself, the node or the size that is asked for, what must stay free, or that there is no place. */
+/**
+ * What stands in the way: the table itself, the node or the size that the caller asks for, the memory that must stay
+ * free, or the lack of a place.
+ */
 export type Trouble = 'table' | 'node' | 'size' | 'floor' | 'place';
 
 export type Solution =
@@ -39,7 +42,7 @@ function placeReason(wish: CheckedWish): string {
 	return `No usable range${node}${where} has room for ${wanted(wish)}, aligned to ${formatSpan(wish.alignments.at(-1)!)}`;
 }
 
-/** The regions of a wish, or what stands in the way. What must stay free is looked at before the place. */
+/** The regions for a wish, or what stands in the way. What must stay free is checked before the place. */
 export function solve(table: PlannableTable, account: MemmapAccount, wish: CheckedWish): Solution {
 	const { size, count, alignments, node } = wish;
 	const { budget } = account;
@@ -54,7 +57,7 @@ export function solve(table: PlannableTable, account: MemmapAccount, wish: Check
 	const free = freeIn(table, wish);
 	const bytes = size === 'max' ? largestSize(free, wish, { units: standardAlignments, budget }) : size;
 	const demand = { size: bytes, count, alignments };
-	// Where it may lie below 4 GiB, above is still better.
+	// A place above 4 GiB is better even if one below is allowed.
 	const regions = bytes === 0 ? undefined : (place(above4Gib(free), demand) ?? place(free, demand));
 	if (regions === undefined) return troubled('place', placeReason(wish));
 	return { regions, trouble: undefined, reason: undefined };

@@ -1,11 +1,11 @@
-// What of a machine's usable memory is taken already: by the command line, by the crash kernel, and by what only a changed table shows, as
-// where a command line is built into the kernel, or was not in the log.
+// Finds the parts of a machine's usable memory that are taken already: by the command line, by the crash kernel, and by
+// what only a changed table shows. The last happens if a command line is built into the kernel, or was not in the log.
 import { type BootArguments, type MemmapEntry, placedCrashKernel } from './boot-arguments.ts';
 import { type AddressRange, byStart, intersect, joined, overlap, subtract } from './ranges.ts';
 import { memmapEntry, regionOf } from './regions.ts';
 import { isAfterMemmap, type MemoryRange, type MemoryReservation, type MemoryTableSource } from './table.ts';
 
-/** What is known of a machine, the tables by their sources. */
+/** What is known of a machine. The tables are by their sources. */
 interface Known {
 	source: MemoryTableSource;
 	tables: ReadonlyMap<MemoryTableSource, { ranges: MemoryRange[] }>;
@@ -14,12 +14,13 @@ interface Known {
 	kernel: AddressRange | undefined;
 }
 
-/** What takes memory that only a table shows as taken which memmap= or the like has changed. */
+/** The name for what takes memory if only a table that memmap= or the like has changed shows it as taken. */
 export const unexplainedBy = 'the kernel’s changed table';
 
 /**
- * Tables that show what became of the firmware's, and what to call the taker of what they alone show. In /proc/iomem that is what any kernel
- * reserves for itself. `modified` is not among them: its changes are a few pages that no region comes near.
+ * Tables that show what the firmware's table became, and a name for what takes the memory that only they show as taken.
+ * In /proc/iomem that is what every kernel reserves for itself. `modified` is not among them, because its changes are a
+ * few pages that no region comes near.
  */
 const changedTables: readonly [MemoryTableSource, by: string][] = [
 	['user', unexplainedBy],
@@ -27,21 +28,24 @@ const changedTables: readonly [MemoryTableSource, by: string][] = [
 	['iomem', 'the kernel'],
 ];
 
-/** Below this address /proc/iomem shows as reserved what every PC needs of its first pages. */
+/** Below this address, /proc/iomem shows as reserved what every PC needs of its first pages. */
 const lowMemory = 2 ** 20;
 
-/** The kernel's memory ends a little behind its bss: with what it took before it could allocate. */
+/** The kernel's memory ends at most this far behind its bss, with what the kernel took before it could allocate. */
 const mostBehindKernel = 2 ** 21;
 
 const isPersistent = ({ type }: MemoryRange): boolean => type === 'persistent (type 12)';
 
-/** Whether the memory between two ranges is the kernel's: KASLR put it into a region that was one, and it is kept out of it. */
+/**
+ * Whether the kernel lies between two ranges. If so, they were one region: KASLR put the kernel into it, and the table
+ * leaves the kernel out.
+ */
 function isKernelBetween(before: AddressRange, after: AddressRange, kernel: AddressRange | undefined): boolean {
 	const behind = kernel === undefined ? -1 : after.start - kernel.end;
 	return kernel?.start === before.end && behind >= 0 && behind <= mostBehindKernel;
 }
 
-/** Joins the parts of regions. */
+/** Joins the parts of regions that the kernel splits. */
 function wholeRegions(parts: readonly AddressRange[], kernel: AddressRange | undefined): AddressRange[] {
 	const regions: AddressRange[] = [];
 	for (const part of joined(parts)) {
@@ -52,12 +56,12 @@ function wholeRegions(parts: readonly AddressRange[], kernel: AddressRange | und
 	return regions;
 }
 
-/** Kinds that take a range of memory from the kernel. */
+/** The kinds of entries that take a range of memory from the kernel. */
 const taking: ReadonlySet<MemmapEntry['kind']> = new Set(['!', '$', '#', '%']);
 
 const isTaking = ({ kind }: MemmapEntry): boolean => taking.has(kind);
 
-/** What the other tables make of memory that the table in use calls usable. */
+/** What the other tables say about memory that the table in use calls usable. */
 function changes({ source, tables }: Known): { persistent: AddressRange[]; others: MemoryReservation[] } {
 	const ranges = tables.get(source)?.ranges ?? [];
 	if (isAfterMemmap(source)) return { persistent: ranges.filter(isPersistent), others: [] };

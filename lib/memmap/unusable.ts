@@ -1,8 +1,8 @@
-// Why a table is no ground for a plan, whatever is wanted.
+// Says why no plan can be based on a table, whatever is wanted.
 import { fourGib, type MemmapAccount, type PlannableTable } from './account.ts';
 import { formatSpan } from './words.ts';
 
-/** A sentence without its full stop; undefined for a table that can be planned with. */
+/** The reason, as a sentence without its full stop. Undefined for a table on which a plan can be based. */
 export function whyUnusable(table: PlannableTable, { usable }: MemmapAccount): string | undefined {
 	const { ranges, memmap = [], limit, omissions = [] } = table;
 	if (usable === 0) return 'The table has no usable memory, so it is not all of a machine’s';

@@ -1,4 +1,4 @@
-// What a person should know before using a plan. Sentences.
+// What a person should know before using a plan, in sentences.
 import { GIB } from '../size.ts';
 import { fourGib, type MemmapAccount, nodeRanges, type PlannableTable } from './account.ts';
 import { placedCrashKernel } from './boot-arguments.ts';
@@ -8,7 +8,7 @@ import type { MemoryTableSource } from './table.ts';
 import { unexplainedBy } from './taken.ts';
 import { formatSpan } from './words.ts';
 
-/** What sources other than the firmware's own table mean. */
+/** What it means that the table is not from the firmware itself. */
 const ofSource: Partial<Record<MemoryTableSource, string>> = {
 	iomem:
 		'/proc/iomem shows memory as memmap= and mem= have left it, not the firmware’s table: /sys/firmware/memmap is better',
@@ -57,32 +57,35 @@ function aboutReserved({ reserved = [], memmap = [], kernel, boot }: PlannableTa
 	];
 }
 
-/** What is to be known of a table, whatever is planned with it. */
+/** The warnings about a table, whatever is planned with it. */
 export const tableWarnings = (table: PlannableTable): string[] => [
 	...aboutSource(table),
 	...aboutArguments(table),
 	...aboutReserved(table),
 ];
 
-/** Entries that KASLR keeps the kernel out of (MAX_MEMMAP_REGIONS in arch/x86/boot/compressed/kaslr.c). */
+/** KASLR avoids so many entries (MAX_MEMMAP_REGIONS in arch/x86/boot/compressed/kaslr.c). */
 const avoidedEntries = 4;
 
-/** With this much memory or less the kernel hardly finds another place. */
+/** With this much memory or less, the kernel hardly finds another place. */
 const mostForNoKaslr = 16 * GIB;
 
-/** How many entries KASLR would have to keep the kernel out of. */
+/** How many entries KASLR would have to avoid. */
 function entriesWith({ memmap = [] }: PlannableTable, regions: readonly MemmapRegion[]): number {
 	return memmap.filter(({ kind, start }) => '!$#'.includes(kind) && start > 0).length + regions.length;
 }
 
-/** Whether KASLR could put the kernel into one of the regions, or of those that there are, so that `nokaslr` is recommended. */
+/**
+ * Whether KASLR could put the kernel into one of these regions, or of those that exist already. If so, `nokaslr` is
+ * recommended.
+ */
 export const needsNoKaslr = (
 	table: PlannableTable,
 	{ usable }: Pick<MemmapAccount, 'usable'>,
 	regions: readonly MemmapRegion[],
 ): boolean => (usable > 0 && usable <= mostForNoKaslr) || entriesWith(table, regions) > avoidedEntries;
 
-/** What is to be known of regions. */
+/** The warnings about regions. */
 export function regionWarnings(table: PlannableTable, regions: readonly MemmapRegion[]): string[] {
 	const nodes = [...new Set((table.nodes ?? []).map(({ node }) => node))];
 	const crossing = regions.filter(

@@ -1,28 +1,37 @@
-// What a caller wants of a plan, checked.
+// Checks what a caller wants of a plan.
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { GIB, MIB } from '../size.ts';
 
 /** What {@link planMemmap} is to plan. Sizes are bytes. */
 export interface MemmapWish {
-	/** Bytes of each region, a multiple of 16 MiB; `max`: the largest that can be, in whole GiB, or in 128 MiB or 16 MiB where no GiB fits. */
+	/**
+	 * Bytes of each region, a multiple of 16 MiB. `max`: the largest possible size, in whole GiB, or in steps of 128 MiB
+	 * or 16 MiB where no GiB fits.
+	 */
 	size: number | 'max';
-	/** How many regions, each of which becomes a namespace of its own. Default 1. The kernel keeps KASLR out of four entries only. */
+	/** How many regions. Each becomes a separate namespace. Default 1. KASLR avoids only four entries. */
 	count?: number;
-	/** The NUMA node that the memory is to be of. Default: any. */
+	/** The NUMA node that the memory has to be on. Default: any. */
 	node?: number;
 	/**
-	 * Bytes that each region begins at a multiple of: a power of two, at least 16 MiB. Default: 1 GiB where that fits, else 128 MiB (a memory
-	 * block), else 16 MiB (what ndctl aligns namespaces to).
+	 * Each region begins at a multiple of this many bytes: a power of two, at least 16 MiB. Default: 1 GiB where that
+	 * fits, else 128 MiB (a memory block), else 16 MiB (what ndctl aligns namespaces to).
 	 */
 	alignment?: number;
-	/** Bytes that must stay usable as ordinary memory. Default: a quarter of it, at least 1 GiB. With little the machine may not boot. */
+	/**
+	 * Bytes that must stay usable as ordinary memory. Default: a quarter of it, at least 1 GiB. If it is little, the
+	 * machine may not boot.
+	 */
 	keepFree?: number;
-	/** Whether a region may lie below 4 GiB, where nothing above holds it. Default false: the kernel and devices need that memory. */
+	/**
+	 * Whether a region may lie below 4 GiB if there is no room above. Default false, because the kernel and devices need
+	 * that memory.
+	 */
 	below4G?: boolean;
 }
 
-/** A wish with its defaults, other than those that depend on the table. */
+/** A wish with its defaults, except those that depend on the table. */
 export interface CheckedWish {
 	size: number | 'max';
 	count: number;
@@ -32,13 +41,16 @@ export interface CheckedWish {
 	below4G: boolean;
 }
 
-/** ndctl aligns namespaces to this; the kernel itself needs 2 MiB (SUBSECTION_SIZE), and with less makes a namespace that stays disabled. */
+/**
+ * ndctl aligns namespaces to this. The kernel itself needs 2 MiB (SUBSECTION_SIZE): with less it makes a namespace that
+ * stays disabled.
+ */
 export const leastAlignment = 16 * MIB;
 
-/** 1 GiB: pages of that size can be used. 128 MiB: a memory block, in which the kernel takes memory on- and offline. */
+/** 1 GiB: pages of that size can be used. 128 MiB: a memory block, the part that the kernel takes on- or offline. */
 export const standardAlignments: readonly number[] = [GIB, 128 * MIB, leastAlignment];
 
-/** The table that firmware hands over has room for no more rows (E820_MAX_ENTRIES_ZEROPAGE). */
+/** The table that firmware hands over has no room for more rows (E820_MAX_ENTRIES_ZEROPAGE). */
 const mostRegions = 128;
 
 const names = ['size', 'count', 'node', 'alignment', 'keepFree', 'below4G'];

@@ -1,4 +1,4 @@
-// Amounts of memory for people, exact enough to show by how little something does not fit.
+// Amounts of memory for people. They are exact enough to show by how little something does not fit.
 import { GIB, MIB } from '../size.ts';
 
 const rounded = (value: number, digits: number): string => value.toFixed(digits).replace(/\.?0+$/, '');

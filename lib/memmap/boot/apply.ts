@@ -1,4 +1,5 @@
-// Puts a memmap= argument on the kernel's command line of each boot, where a file of daxkind's own can do that, and takes it away again.
+// Puts a memmap= argument on the kernel's command line of each boot, where a file that belongs to daxkind can do that,
+// and takes it away again.
 import { requireBoolean, requireKnownOptions, requireOptions } from '../../arguments.ts';
 import { refusal } from '../../errors.ts';
 import { treeOf } from '../../tree.ts';
@@ -12,32 +13,38 @@ import { fitsGrubEntry } from './quoting.ts';
 import { requireMemory } from './require-memory.ts';
 
 export interface ApplyMemmapOptions {
-	/** A directory where the image of another machine is mounted. Default: this machine. */
+	/** A directory where the image of another machine is mounted. Default: the root of this machine. */
 	root?: string;
 	/** Change nothing, and say what would be changed. Default false. */
 	dryRun?: boolean;
 }
 
-/** What became of a change to a machine's boot configuration. */
+/** What a call did to the boot configuration of a machine. */
 export interface BootChange {
-	/** Whether a file was written, replaced or removed, or would be in a dry run. */
+	/** Whether a file was written, replaced or removed, or in a dry run, would be. */
 	changed: boolean;
 	dryRun: boolean;
-	/** daxkind's file that this is about; undefined where the machine has no place for one, or there is nothing to write or to undo. */
+	/**
+	 * The path of daxkind's file. Undefined where the machine has no place for one, or there is nothing to write or to
+	 * undo.
+	 */
 	path: string | undefined;
-	/** What is in that file now, or would be; undefined if there is none. */
+	/** What is in that file now, or in a dry run, would be. Undefined if there is no such file. */
 	text: string | undefined;
-	/** What that file had before, and has no more, or would not have. */
+	/** The arguments that were in that file before and no longer are, or in a dry run, no longer would be. */
 	removed: string[];
-	/** What of the argument is configured nowhere and not written either: `next` begins with what puts it there. */
+	/**
+	 * The parts of the argument that are configured nowhere, and that this call does not write. `next` begins with the
+	 * command that adds them.
+	 */
 	missing: string[];
-	/** Where others have arguments of this sort configured, which stay as they are. */
+	/** Where others have configured arguments of this sort. These stay as they are. */
 	elsewhere: ConfiguredArgument[];
-	/** Files that this user may not read, in which there may be more. */
+	/** Files that this user may not read. They may have more such arguments. */
 	unread: string[];
 	/** How the machine is booted. */
 	boot: BootSetup;
-	/** What is to be done next, in order: commands, or a reboot. Empty if nothing remains. */
+	/** What to do next, in order: commands, or a reboot. Empty if nothing remains to be done. */
 	next: string[];
 }
 
@@ -81,17 +88,21 @@ function requireApplicable(
 }
 
 /**
- * Puts an argument on the kernel's command line of each boot. Where GRUB reads /etc/default/grub.d, it writes a file of daxkind's own there,
- * whole or not at all, in the place of an older one of its own. Elsewhere it writes nothing, and `next` has the command that does it. What
- * others configured stays as it is; a part of the argument that they have is not written a second time. It runs nothing and never
- * reboots: `next` says what remains to be done. It blocks while it reads some small files.
+ * Puts an argument on the kernel's command line of each boot. Where GRUB reads /etc/default/grub.d, it writes daxkind's
+ * own file there, whole or not at all, and replaces an older one of daxkind's. Elsewhere it writes nothing, and `next`
+ * has the command that does it. What others configured stays as it is, and a part of the argument that they have is not
+ * written a second time. It runs nothing and never reboots: `next` says what remains to be done. It blocks the thread
+ * while it reads some small files.
  *
- * @param argument `memmap=SIZE!START` or `memmap=SIZE$START`, several of them with blanks between, and `nokaslr` if wanted.
- * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for another argument, and for ranges that overlap or are at no multiples of
- *   2 MiB. Error ERR_DAXKIND_NOT_MEMORY for a range that the machine's firmware does not call usable, where it has /sys/firmware/memmap;
- *   ERR_DAXKIND_NO_BOOT_LOADER where no boot configuration is known; ERR_DAXKIND_MEMMAP_OVERLAP with what others configured; ERR_DAXKIND_LOST_ARGUMENT where the kernel would not
- *   get it; ERR_DAXKIND_FOREIGN_FILE if daxkind's file is not as it was written; all with `path` and `remedy`. A system error (EACCES,
- *   EROFS of access, with `remedy`; ENOSPC) of access, mkdir, open, write, link or rename. Nothing is written then.
+ * @param argument `memmap=SIZE!START` or `memmap=SIZE$START`, several of them with blanks between, and `nokaslr` if
+ * wanted.
+ * @throws TypeError ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE for another argument, and for ranges that overlap or do
+ * not begin and end at multiples of 2 MiB. Error ERR_DAXKIND_NOT_MEMORY for a range that the machine's firmware does
+ * not call usable, if it has /sys/firmware/memmap; ERR_DAXKIND_NO_BOOT_LOADER if no boot configuration is known;
+ * ERR_DAXKIND_MEMMAP_OVERLAP if it overlaps what others configured; ERR_DAXKIND_LOST_ARGUMENT if the kernel would not
+ * get it; ERR_DAXKIND_FOREIGN_FILE if daxkind's file is not as it was written. All of these have `path` and `remedy`. A
+ * system error (EACCES, EROFS of access, with `remedy`; ENOSPC) of access, mkdir, open, write, link or rename. After an
+ * error nothing is written.
  * @example
  * const { path, text, next } = applyMemmap('memmap=4G!4G', { dryRun: true });
  */
@@ -126,12 +137,13 @@ export function applyMemmap(argument: string, options?: ApplyMemmapOptions): Boo
 }
 
 /**
- * Removes the file that {@link applyMemmap} wrote, and the directory if that was made for it: everything is as before. Without such a file it
- * removes nothing; if others configured such arguments, `next` says how those are taken away, and if only the running kernel has some, how the
- * next one is rid of them. It runs nothing and never reboots.
+ * Removes the file that {@link applyMemmap} wrote, and the directory if it was made for that file. Then everything is
+ * as before. Without such a file it removes nothing. If others configured such arguments, `next` says how to remove
+ * those. If only the running kernel has some, `next` says how the next boot is without them. It runs nothing and never
+ * reboots. It blocks the thread while it reads some small files.
  *
- * @throws Error ERR_DAXKIND_FOREIGN_FILE if the file is not as it was written, with `path` and `remedy`. A system error (EACCES, EROFS of
- *   access, with `remedy`) of access or unlink.
+ * @throws Error ERR_DAXKIND_FOREIGN_FILE if the file is not as it was written, with `path` and `remedy`. A system error
+ * (EACCES, EROFS of access, with `remedy`) of access or unlink.
  * @example
  * const { changed, next } = undoMemmap();
  */
@@ -140,7 +152,8 @@ export function undoMemmap(options?: ApplyMemmapOptions): BootChange {
 	const { tree, setup } = machine;
 	const { changed, removed } = removeDropIn(tree, dryRun);
 	const running = (runningWords(tree) ?? []).filter(isMemmapWord);
-	// What no file has, the next boot may have all the same: the boot loader may not have been told yet.
+	// An argument that no file has can still be there at the next boot, because the boot loader may not have been told
+	// yet.
 	const isUndone = changed || (configured.elsewhere.length === 0 && running.length > 0);
 	const todo = isUndone ? updateCommands(machine) : removeCommands(machine, configured.elsewhere);
 	const tooMuch = missingFrom(running, isUndone ? configured.words : []);

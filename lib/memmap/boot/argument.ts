@@ -1,25 +1,31 @@
-// The kernel arguments that boot loaders are given here: memmap= with ranges that it takes away from the kernel, and nokaslr.
+// The kernel arguments that daxkind gives to boot loaders: memmap= with ranges that it takes away from the kernel, and
+// nokaslr.
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
 import { type MemmapEntry, parseMemmapEntry } from '../boot-arguments.ts';
 import { overlap, sizeOf } from '../ranges.ts';
 
-/** A number without a leading 0, which would make it octal, and its unit. */
+/** A number and its unit. It has no leading 0, which would make it octal. */
 const number = String.raw`(?:0x[\da-f]+|[1-9]\d*)[kmgtpe]?`;
 const strictPattern = new RegExp(`^${number}[!$]${number}$`, 'i');
 
-/** Whether a range is one that is written here: with `!`, which makes it persistent memory, or `$`, which keeps it out of use. */
+/**
+ * Whether daxkind writes ranges like this one: with `!`, which makes it persistent memory, or `$`, which keeps it out
+ * of use.
+ */
 const isStrict = (range: string): boolean => strictPattern.test(range) && sizeOf(parseMemmapEntry(range)) > 0;
 
 const prefix = 'memmap=';
 const withoutKaslr = 'nokaslr';
 
-/** Whether a word of a kernel's command line is one of the arguments that are written here, whatever it says. */
+/** Whether a word of a kernel's command line is one of the arguments that daxkind writes, whatever its value is. */
 export const isMemmapWord = (word: string): boolean => word.startsWith(prefix) || word === withoutKaslr;
 
-/** The ranges in a word, as they are written; none for another argument. */
+/** The ranges in a word, as they are written. Empty for another argument. */
 const rangesIn = (word: string): string[] => (word.startsWith(prefix) ? word.slice(prefix.length).split(',') : []);
 
-/** The ranges in words that somebody else may have written, as the kernel reads them; what is no range is left out. */
+/**
+ * The ranges in words that somebody else may have written, as the kernel reads them. What is not a range is left out.
+ */
 const entriesIn = (words: readonly string[]): MemmapEntry[] =>
 	words
 		.flatMap(rangesIn)
@@ -30,7 +36,8 @@ const isSame = (one: MemmapEntry, other: MemmapEntry) =>
 	one.kind === other.kind && one.start === other.start && one.end === other.end;
 
 /**
- * The words, without what `there` says already: the same range may be written otherwise there, `4096M` for `4G`, or in a list with others.
+ * The words, without what `there` says already. `there` may write the same range in another way, as `4096M` for `4G`,
+ * or in a list with others.
  */
 export function missingFrom(words: readonly string[], there: readonly string[]): string[] {
 	const known = entriesIn(there);
@@ -43,13 +50,13 @@ export function missingFrom(words: readonly string[], there: readonly string[]):
 	});
 }
 
-/** Whether words have a range that has a part in common with a range of the others, and is not the same. */
+/** Whether a range in the words overlaps a range of the others, and is not the same. */
 export function contradicts(words: readonly string[], others: readonly string[]): boolean {
 	const known = entriesIn(others);
 	return entriesIn(words).some((entry) => known.some((other) => overlap(entry, other) && !isSame(entry, other)));
 }
 
-/** The same with one memmap= that lists all ranges, each once. */
+/** The same words with one memmap= that lists all ranges, each once. */
 export function joined(words: readonly string[]): string[] {
 	const ranges = [...new Set(words.flatMap(rangesIn))];
 	const rest = [...new Set(words.filter((word) => !word.startsWith(prefix)))];
@@ -60,8 +67,8 @@ const expected =
 	'memmap=SIZE!START or memmap=SIZE$START, several of them with commas or blanks between, and nokaslr if wanted';
 
 /**
- * The words of an argument that a caller passes. Nothing but letters, digits, `=`, `!`, `$`, commas and blanks can be in them, on which the
- * quoting of every place relies.
+ * The words of an argument that a caller passes. They can have nothing in them but letters, digits, `=`, `!`, `$`,
+ * commas and blanks. The quoting for every place relies on that.
  *
  * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
  */

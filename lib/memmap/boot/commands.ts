@@ -1,4 +1,5 @@
-// The commands that remain to be run, as an administrator would type them: for this machine, or from outside for an image.
+// The commands that remain to be run, as an administrator would type them. They are for this machine, or for an image,
+// from outside.
 import { basename } from 'node:path';
 import { quoted } from '../../format.ts';
 import type { Tree } from '../../tree.ts';
@@ -20,10 +21,10 @@ const on = (tree: Tree, command: string) => (tree.root === '' ? command : `chroo
 const at = (tree: Tree, path: string) => quoted(`${tree.root}${path}`);
 
 const kernelCmdline = '/etc/kernel/cmdline';
-/** Where kernel-install looks, the first first. */
+/** Where kernel-install looks, in its order. */
 const cmdlineSources = ['/usr/lib/kernel/cmdline', '/proc/cmdline'];
 
-/** At the end of each line that a pattern selects; the words have nothing in them that sed would take for its own. */
+/** Appends words to each line that a pattern selects. sed takes nothing in the words for its own syntax. */
 const append = (selected: string, words: readonly string[], files: string) =>
 	`sed -i ${quoted(`${selected} s/$/ ${words.join(' ')}/`)} ${files}`;
 
@@ -31,7 +32,8 @@ function cmdlineCommands({ tree }: Machine, words: readonly string[]): string[] 
 	const file = at(tree, kernelCmdline);
 	const add = append('$', words, file);
 	if (tree.stat(kernelCmdline) !== undefined) return [add];
-	// Without the file, kernel-install takes the line that the running kernel was booted with, without what the boot loader added.
+	// Without the file, kernel-install takes the line that the running kernel was booted with, without what the boot
+	// loader added.
 	const source = cmdlineSources.find((path) => tree.stat(path) !== undefined);
 	if (source === undefined) return [`write the kernel's whole command line, ${words.join(' ')} included, to ${file}`];
 	const copy = `tr -s ' ' '\\n' < ${at(tree, source)} | grep -v -e '^BOOT_IMAGE=' -e '^initrd=' | tr '\\n' ' ' > ${file}`;
@@ -42,7 +44,10 @@ function entryDirectories(entries: readonly string[]): string[] {
 	return [...new Set(entries.map((path) => path.slice(0, -basename(path).length)))];
 }
 
-/** What puts words where the machine has its kernel's arguments, where no file of daxkind's can do that. */
+/**
+ * The commands that put words where the machine keeps its kernel's arguments, where no file that belongs to daxkind can
+ * do that.
+ */
 export function editCommands(machine: Machine, words: readonly string[], others: readonly string[]): string[] {
 	const { tree, facts, setup } = machine;
 	switch (setup.configuration) {
@@ -73,12 +78,12 @@ function imageOf(tree: Tree, version: string): string | undefined {
 	return [`/lib/modules/${version}/vmlinuz`, `/boot/vmlinuz-${version}`].find((path) => tree.stat(path) !== undefined);
 }
 
-/** What has the boot loader see a configuration that was changed. */
+/** The commands that make the boot loader see a configuration that was changed. */
 export function updateCommands({ tree, facts, setup }: Machine): string[] {
 	const { mkconfig = '', grubConfig, hasUpdateGrub } = facts;
 	if (setup.configuration === 'grub-drop-in' && hasUpdateGrub) return [on(tree, 'update-grub')];
 	if (setup.configuration === 'grub-drop-in' || setup.configuration === 'grub-default') {
-		// Who may not see it needs its place all the same: each name of the program has its own.
+		// A user who may not see it needs its path all the same. The path follows from the name of the program.
 		const config = grubConfig ?? `/boot/${mkconfig.replace('-mkconfig', '')}/grub.cfg`;
 		return [on(tree, `${mkconfig} -o ${quoted(config)}`)];
 	}
@@ -89,7 +94,7 @@ export function updateCommands({ tree, facts, setup }: Machine): string[] {
 	});
 }
 
-/** What takes the words of others away again. */
+/** The commands that remove the words of others again. */
 export function removeCommands(machine: Machine, elsewhere: readonly ConfiguredArgument[]): string[] {
 	const { tree, setup } = machine;
 	if (elsewhere.length === 0) return [];
@@ -101,5 +106,5 @@ export function removeCommands(machine: Machine, elsewhere: readonly ConfiguredA
 	return [...edits, ...updateCommands(machine)];
 }
 
-/** The words that the running kernel was booted with; undefined of an image that does not run. */
+/** The words that the running kernel was booted with. Undefined for an image, because it does not run. */
 export const runningWords = (tree: Tree): string[] | undefined => tree.read('/proc/cmdline').value?.split(/\s+/);

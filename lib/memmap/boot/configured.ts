@@ -1,4 +1,5 @@
-// What memmap= and nokaslr a machine's configuration has already, and where: what others wrote stays, and is not written twice.
+// Finds the memmap= and nokaslr arguments that a machine's configuration has already, and where. What others wrote
+// stays, and is not written twice.
 import type { Tree } from '../../tree.ts';
 import { isMemmapWord } from './argument.ts';
 import type { BootSetup } from './detect.ts';
@@ -8,30 +9,33 @@ import type { BootFacts } from './facts.ts';
 /** A file that gives the kernel arguments of this sort. */
 export interface ConfiguredArgument {
 	path: string;
-	/** As the kernel gets them. */
+	/** The arguments as the kernel gets them. */
 	words: string[];
 }
 
 /** What a configuration has, besides daxkind's own file. */
 export interface Configured {
 	elsewhere: ConfiguredArgument[];
-	/** What the kernel gets of it, whichever entry is booted. */
+	/** The arguments that the kernel gets from it, whichever entry is booted. */
 	words: string[];
-	/** Files that this user may not read, in which there may be more. */
+	/** Files that this user may not read. They may have more such arguments. */
 	unread: string[];
-	/** A file that GRUB reads after daxkind's and that sets the variable anew, so that nothing is left of what was there. */
+	/** A file that GRUB reads after daxkind's and that sets the variable anew, so that its former value is lost. */
 	resetBy: string | undefined;
 }
 
 /** One assignment of a shell, to a variable with arguments of the kernel. */
 interface Assignment {
 	variable: string;
-	/** Whether what the variable had before is lost. */
+	/** Whether the former value of the variable is lost. */
 	isReset: boolean;
 	words: string[];
 }
 
-/** A word of a POSIX shell: text in quotes, which may have several lines; escaped characters; others. */
+/**
+ * A word of a POSIX shell. It consists of text in quotes, which may have several lines, of escaped characters, and of
+ * others.
+ */
 const shellWord = String.raw`(?:"(?:\\[^]|[^"\\])*"|'[^']*'|\\[^]|[^\s"'\\;&|])*`;
 const assignmentPattern = new RegExp(
 	String.raw`^[ \t]*(?:export[ \t]+)?(GRUB_CMDLINE_LINUX(?:_DEFAULT)?)(\+?)=(${shellWord})`,
@@ -39,7 +43,8 @@ const assignmentPattern = new RegExp(
 );
 
 /**
- * The arguments of this sort in a text. None has a quote or a backslash in it: what of them is there is quoting, for one reader or for several.
+ * The arguments of this sort in a text. None of them has a quote or a backslash in it. So any of these in the text is
+ * quoting, for one reader or for several.
  */
 export const wordsIn = (text: string): string[] =>
 	text
@@ -56,11 +61,14 @@ function grubAssignments(text: string): Assignment[] {
 	}));
 }
 
-/** The files that grub-mkconfig reads, in its order; daxkind's own has its place there even if it is not there yet. */
+/**
+ * The files that grub-mkconfig reads, in its order. The path of daxkind's own file is among them even if that file does
+ * not exist yet.
+ */
 function grubFiles(tree: Tree, hasDropIns: boolean): string[] {
 	const names = tree.list(dropInDirectory).filter((name) => name.endsWith('.cfg'));
 	const paths = new Set([dropInPath, ...names.map((name) => `${dropInDirectory}/${name}`)]);
-	// As dash sorts what a pattern matches.
+	// The shell (dash) sorts the files that a pattern matches in the same way.
 	return ['/etc/default/grub', ...(hasDropIns ? [...paths].sort() : [])];
 }
 
@@ -82,7 +90,10 @@ function grubConfigured(tree: Tree, hasDropIns: boolean): Configured {
 	return { elsewhere, words: elsewhere.flatMap(({ words }) => words), unread, resetBy };
 }
 
-/** In files that have a kernel's line each: entries, or the line that kernel-install puts into them. */
+/**
+ * What is configured in files that have one kernel command line each: entries, or the line that kernel-install puts
+ * into entries.
+ */
 function linesConfigured(tree: Tree, paths: readonly string[]): Configured {
 	const unread: string[] = [];
 	const all = paths.map((path) => {

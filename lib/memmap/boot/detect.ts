@@ -7,25 +7,25 @@ import { type BootEvidence, type BootFacts, bootFacts } from './facts.ts';
 export interface BootSetup {
 	loader: 'grub' | 'systemd-boot' | undefined;
 	/**
-	 * Where the kernel's arguments are configured. `grub-drop-in`: GRUB, in files in /etc/default/grub.d; `grub-default`: GRUB, in
-	 * /etc/default/grub only; `grubby`: GRUB's entries of the Boot Loader Specification, by the command grubby; `kernel-install`: in
-	 * /etc/kernel/cmdline, from which kernel-install makes entries; `entries`: entries that are edited by hand. Undefined where nothing of
-	 * that is to be seen.
+	 * Where the kernel's arguments are configured. `grub-drop-in`: GRUB, in files in /etc/default/grub.d. `grub-default`:
+	 * GRUB, in /etc/default/grub only. `grubby`: GRUB's entries of the Boot Loader Specification, by the command grubby.
+	 * `kernel-install`: in /etc/kernel/cmdline, from which kernel-install makes entries. `entries`: entries that are
+	 * edited by hand. Undefined if none of these is found.
 	 */
 	configuration: 'grub-drop-in' | 'grub-default' | 'grubby' | 'kernel-install' | 'entries' | undefined;
-	/** Undefined of an image, which has no /sys, and in containers that do not show it. */
+	/** Undefined for an image, which has no /sys, and in containers that do not show it. */
 	firmware: 'uefi' | 'bios' | undefined;
-	/** Why, as a sentence without its full stop. */
+	/** The reason, as a sentence without its full stop. */
 	reason: string;
 	/** What was read, and where. */
 	evidence: BootEvidence[];
 }
 
-/** The loader: as it said itself, or else by its files. */
+/** The loader as it named itself to the firmware, or else as its files show. */
 function loaderOf({ loaderInfo, mkconfig, grubConfig, hasGrubDefault, systemdBoot, isGrubWithEntries }: BootFacts) {
 	if (/^systemd-boot/i.test(loaderInfo ?? '')) return 'systemd-boot';
 	if (/^grub/i.test(loaderInfo ?? '')) return 'grub';
-	// The tools alone, without either configuration, are in many images that no GRUB starts.
+	// Many images have only the tools, without either configuration, and are not started by GRUB.
 	const hasGrub = (mkconfig !== undefined && hasGrubDefault) || grubConfig !== undefined || isGrubWithEntries;
 	return hasGrub ? 'grub' : systemdBoot !== undefined ? 'systemd-boot' : undefined;
 }
@@ -56,7 +56,7 @@ function grubConfiguration(facts: BootFacts): Conclusion {
 		: { configuration: 'grub-default', reason: `GRUB's ${mkconfig} reads /etc/default/grub and no other file` };
 }
 
-/** What follows from facts. */
+/** The setup that follows from the facts. */
 export function setupOf(facts: BootFacts): BootSetup {
 	const { firmware, evidence } = facts;
 	const loader = loaderOf(facts);
@@ -70,11 +70,12 @@ export function setupOf(facts: BootFacts): BootSetup {
 }
 
 /**
- * How a machine is booted, and where the arguments of its kernel are configured. It looks at programs and configurations, never at the
- * distribution's name; it needs no privileges, starts no process and changes nothing.
+ * Says how a machine is booted, and where the arguments of its kernel are configured. It looks at programs and
+ * configurations, never at the distribution's name. It needs no privileges, starts no process and changes nothing. It
+ * blocks the thread while it reads some small files.
  *
  * @param options `root`: a directory where the image of another machine is mounted. Default: this machine.
- * @throws TypeError for wrong options; ENOENT if there is no such root.
+ * @throws TypeError for wrong options; ENOENT if `root` does not exist.
  * @example
  * const { loader, configuration, firmware } = detectBoot();
  */

@@ -1,4 +1,5 @@
-// The file that daxkind writes for GRUB, in /etc/default/grub.d: what is in it, whether it is as it was written, and how it comes and goes.
+// The file that daxkind writes for GRUB, in /etc/default/grub.d: what is in it, whether it is as it was written, and
+// how it is made and removed.
 import { accessSync, chmodSync, constants, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createFile, replaceFile } from '../../create-file.ts';
@@ -9,10 +10,10 @@ import { isMemmapWord, missingFrom } from './argument.ts';
 import { grubDefaultLine } from './quoting.ts';
 
 export const dropInDirectory = '/etc/default/grub.d';
-/** It sorts behind the names of others: a file that is read later could set the variable anew. */
+/** It sorts behind the files of others, because a file that is read later could set the variable anew. */
 export const dropInPath = `${dropInDirectory}/zz-daxkind-memmap.cfg`;
 
-/** Undo removes the directory, too, if there was none before. */
+/** This line says that undo removes the directory, too, because there was no such directory before. */
 const ownDirectory = `# ${dropInDirectory} was made for this file.\n`;
 
 /** The text of the file. */
@@ -21,7 +22,7 @@ export const dropInText = (words: readonly string[], isDirectoryOurs = false): s
 ${isDirectoryOurs ? ownDirectory : ''}${grubDefaultLine(words)}
 `;
 
-/** A file of ours that is there. */
+/** A file of daxkind's that exists. */
 interface DropIn {
 	text: string;
 	words: string[];
@@ -29,7 +30,7 @@ interface DropIn {
 }
 
 /**
- * The file that daxkind wrote; undefined where there is none.
+ * The file that daxkind wrote. Undefined where there is no such file.
  *
  * @throws Error ERR_DAXKIND_FOREIGN_FILE for a file that is not as daxkind writes it.
  */
@@ -45,7 +46,7 @@ function readDropIn(tree: Tree): DropIn | undefined {
 	throw refusal('ERR_DAXKIND_FOREIGN_FILE', dropInPath, `${dropInPath} is not as daxkind wrote it`, remedy);
 }
 
-/** What keeps a process from writing to a directory, as access(2) says it, and what to do then. */
+/** What prevents a process from writing to a directory, as access(2) says it, and what to do then. */
 const obstacles: Record<string, { errno: number; what: string; remedy: string }> = {
 	EACCES: { errno: -13, what: 'permission denied', remedy: 'run as root' },
 	EROFS: {
@@ -56,7 +57,7 @@ const obstacles: Record<string, { errno: number; what: string; remedy: string }>
 };
 
 /**
- * Refuses a directory where this process cannot create and remove files.
+ * Refuses a directory in which this process cannot create and remove files.
  *
  * @throws A system error of access: EACCES and EROFS with `remedy`.
  */
@@ -70,17 +71,17 @@ function requireWritable(tree: Tree, directory: string): void {
 	}
 }
 
-/** What became of the file. */
+/** What a call did to the file. */
 interface DropInChange {
 	/** Whether anything had to be changed. */
 	changed: boolean;
-	/** What is in the file now; undefined if there is none. */
+	/** What is in the file now. Undefined if there is no file. */
 	text: string | undefined;
-	/** The words that it had, and has no more. */
+	/** The words that were in it before, and no longer are. */
 	removed: string[];
 }
 
-/** Has the file with these words there, or no file if there are no words. */
+/** Writes the file with these words, or removes it if there are no words. */
 export function putDropIn(tree: Tree, words: readonly string[], dryRun: boolean): DropInChange {
 	const present = readDropIn(tree);
 	const hasDirectory = tree.isDirectory(dropInDirectory);
@@ -92,7 +93,7 @@ export function putDropIn(tree: Tree, words: readonly string[], dryRun: boolean)
 	requireWritable(tree, hasDirectory ? dropInDirectory : dirname(dropInDirectory));
 	if (!hasDirectory) {
 		mkdirSync(tree.place(dropInDirectory));
-		// Whatever the umask.
+		// The directory gets this mode whatever the umask is.
 		chmodSync(tree.place(dropInDirectory), 0o755);
 	}
 	try {
@@ -105,7 +106,7 @@ export function putDropIn(tree: Tree, words: readonly string[], dryRun: boolean)
 	return change;
 }
 
-/** Removes the file, and the directory that was made for it unless others have files there. */
+/** Removes the file. Removes also the directory if it was made for the file, unless others have files there. */
 export function removeDropIn(tree: Tree, dryRun: boolean): DropInChange {
 	const present = readDropIn(tree);
 	if (present === undefined) return { changed: false, text: undefined, removed: [] };

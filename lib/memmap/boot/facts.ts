@@ -1,4 +1,4 @@
-// The files that say how a machine starts its kernel: programs, configurations and entries of boot loaders.
+// Reads the files that say how a machine starts its kernel: programs, configurations and entries of boot loaders.
 import { basename } from 'node:path';
 import type { Tree } from '../../tree.ts';
 
@@ -8,44 +8,52 @@ export interface BootEvidence {
 	source: string;
 }
 
-/** What was found, before anything is concluded. */
+/** What was found, before anything is concluded from it. */
 export interface BootFacts {
 	firmware: 'uefi' | 'bios' | undefined;
-	/** What the boot loader said of itself to the firmware when it started this machine: `systemd-boot 252`, `GRUB 2.12`. */
+	/**
+	 * What the boot loader called itself when it started this machine: `systemd-boot 252`, `GRUB 2.12`. The firmware
+	 * keeps it.
+	 */
 	loaderInfo: string | undefined;
 	/** The name of the program that makes GRUB's configuration. */
 	mkconfig: string | undefined;
-	/** Whether that reads /etc/default/grub.d. */
+	/** Whether that program reads /etc/default/grub.d. */
 	readsDropIns: boolean;
-	/** Whether there is the short name for it that Debian has. */
+	/** Whether the machine has update-grub, Debian's short name for that program. */
 	hasUpdateGrub: boolean;
 	hasGrubDefault: boolean;
-	/** The configuration that GRUB reads; undefined where there is none, or this user may not see it. */
+	/** The configuration that GRUB reads. Undefined where there is none, or this user may not see it. */
 	grubConfig: string | undefined;
 	/** Whether GRUB reads entries of the Boot Loader Specification. */
 	isGrubWithEntries: boolean;
 	hasGrubby: boolean;
-	/** The program of systemd-boot that is there for the firmware. */
+	/** The program of systemd-boot that the firmware would start. */
 	systemdBoot: string | undefined;
-	/** The files of the entries; none where this user may not see them. */
+	/** The files of the entries. Empty where this user may not see them. */
 	entries: string[];
-	/** Whether kernel-install made them, or is configured to. */
+	/** Whether kernel-install made the entries, or is configured to. */
 	usesKernelInstall: boolean;
 	evidence: BootEvidence[];
 }
 
-/** Where distributions have programs for administrators. */
+/** The directories in which distributions keep programs for administrators. */
 const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/sbin'];
 
 const programPath = (tree: Tree, name: string): string | undefined =>
 	programDirectories.map((directory) => `${directory}/${name}`).find((path) => tree.resolve(path) !== undefined);
 
-/** Where the file system that the firmware reads is mounted, and what stands in for it (the Boot Loader Specification). */
+/**
+ * Where the file system that the firmware reads is mounted, and what takes its place (the Boot Loader Specification).
+ */
 const bootPartitions = ['/efi', '/boot', '/boot/efi'];
 
-/** Of systemd's boot loader interface; GRUB has it since 2.12. */
+/** The variable is of systemd's boot loader interface. GRUB has it since 2.12. */
 const loaderInfoPath = '/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
-/** The attributes of a variable, in front of its content (Documentation/filesystems/efivarfs.rst). */
+/**
+ * The length of the attributes of a variable, which are in front of its content
+ * (Documentation/filesystems/efivarfs.rst).
+ */
 const attributeBytes = 4;
 
 function loaderInfoOf(tree: Tree): string | undefined {
@@ -53,14 +61,14 @@ function loaderInfoOf(tree: Tree): string | undefined {
 	return text?.replaceAll('\0', '').trim() || undefined;
 }
 
-/** What a variable of a file for shells is set to last. */
+/** The value that a file for shells sets a variable to last. */
 function shellVariable(text: string | undefined, name: string): string | undefined {
 	return [...(text ?? '').matchAll(new RegExp(`^[ \\t]*${name}=["']?([^"'\\s#]*)`, 'gm'))].at(-1)?.[1];
 }
 
 /**
- * GRUB's configuration. Fedora and RHEL say by links in /etc where it is: once on the partition of the firmware, where now there is a file
- * that must stay as it is.
+ * The path of GRUB's configuration. Fedora and RHEL have links in /etc that say where it is. The link for UEFI once led
+ * to the partition of the firmware. Now a file is there that must stay as it is.
  */
 function grubConfigOf(tree: Tree, firmware: BootFacts['firmware']): string | undefined {
 	const links = firmware === 'uefi' ? ['/etc/grub2-efi.cfg', '/etc/grub2.cfg'] : ['/etc/grub2.cfg'];
@@ -70,18 +78,21 @@ function grubConfigOf(tree: Tree, firmware: BootFacts['firmware']): string | und
 
 function firmwareOf(tree: Tree): BootFacts['firmware'] {
 	if (tree.isDirectory('/sys/firmware/efi')) return 'uefi';
-	// An image has no /sys, and a container an empty directory there: neither says anything.
+	// An image has no /sys, and a container has an empty directory there. Neither says anything.
 	return tree.list('/sys/firmware').length > 0 ? 'bios' : undefined;
 }
 
-/** kernel-install names entries TOKEN-VERSION, with a + and numbers if tries are counted; people who write entries themselves do not. */
+/**
+ * Whether kernel-install made the entries. It names them TOKEN-VERSION, with a + and numbers if tries are counted.
+ * People who write entries themselves do not use such names.
+ */
 function isMadeByKernelInstall(tree: Tree, entries: readonly string[]): boolean {
 	const versions = tree.list('/lib/modules');
 	const names = entries.map((path) => basename(path, '.conf').replace(/\+\d+(?:-\d+)?$/, ''));
 	return names.some((name) => versions.some((version) => name.endsWith(`-${version}`)));
 }
 
-/** What there is on a machine. It reads a few small files, needs no privileges and changes nothing. */
+/** Finds the facts of a machine. It reads a few small files, needs no privileges and changes nothing. */
 export function bootFacts(tree: Tree): BootFacts {
 	const firmware = firmwareOf(tree);
 	const loaderInfo = loaderInfoOf(tree);

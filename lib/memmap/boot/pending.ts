@@ -1,4 +1,4 @@
-// What the boot configuration gives the kernel at the next boot.
+// What the boot configuration will give the kernel at the next boot.
 import type { Tree } from '../../tree.ts';
 import { updateCommands } from './commands.ts';
 import { configuredIn, wordsIn } from './configured.ts';
@@ -10,11 +10,11 @@ import { bootFacts } from './facts.ts';
 export interface PendingBoot {
 	/** The files with arguments of this sort, and the arguments. */
 	configured: { path: string; words: string[] }[];
-	/** The commands that bring it about, the reboot last. */
+	/** The commands that put it into effect. The reboot is the last. */
 	next: string[];
 }
 
-/** What a machine's boot configuration has, daxkind's own file among it, as far as this user may read it. */
+/** What the boot configuration of a machine has, as far as this user may read it. daxkind's own file is included. */
 export function pendingBoot(tree: Tree): PendingBoot {
 	const facts = bootFacts(tree);
 	const setup = setupOf(facts);

@@ -1,4 +1,4 @@
-// Refuses ranges that the kernel would take without a word, and that are no memory, or none that it could use.
+// Refuses ranges that the kernel would accept silently although they are not memory, or not memory that it could use.
 import { invalidArgValue, refusal } from '../../errors.ts';
 import type { Tree } from '../../tree.ts';
 import { parseBootArguments } from '../boot-arguments.ts';
@@ -7,8 +7,8 @@ import { overlap, subsection } from '../ranges.ts';
 import { firmwareMap, firmwareTableOf } from '../read.ts';
 
 /**
- * Refuses an argument whose ranges overlap, are at no multiples of 2 MiB or, where the machine shows its firmware's table, are not usable
- * memory.
+ * Refuses an argument whose ranges overlap or do not begin and end at multiples of 2 MiB. Where the machine shows its
+ * firmware's table, it also refuses ranges that are not usable memory.
  *
  * @throws TypeError ERR_INVALID_ARG_VALUE; Error ERR_DAXKIND_NOT_MEMORY with `path` and `remedy`.
  */

@@ -1,4 +1,4 @@
-// What a check of the chain from the kernel's command line to DAX says: the type that all links share.
+// The types of a check, which all links of the chain from the kernel's command line to DAX share.
 import type { DaxEvidence, DaxVerdict } from '../../dax/index.ts';
 import type { MemmapEntry } from '../boot-arguments.ts';
 import { memmapEntry, regionOf } from '../regions.ts';
@@ -20,21 +20,24 @@ export const links = [
 ] as const;
 export type MemmapLink = (typeof links)[number];
 
-/** What one link of the chain was found to be. */
+/** What was found out about one link of the chain. */
 export interface MemmapCheck {
 	link: MemmapLink;
-	/** The entry that it is about, as `4G!4G`; undefined for a link of all. */
+	/** The entry that it is about, as `4G!4G`. Undefined for a link that is about all entries. */
 	entry: string | undefined;
-	/** `broken`: nothing behind it is looked at; `warning`: a limit, or a danger; `unknown`: it could not be found out. */
+	/**
+	 * `broken`: nothing behind it is looked at. `warning`: there is a limit, or a danger. `unknown`: it could not be
+	 * found out.
+	 */
 	verdict: Exclude<DaxVerdict, 'not reached'>;
 	/** A clause: "/dev/pmem0 has no file system". */
 	finding: string;
 	evidence: DaxEvidence[];
-	/** What fixes it, often a command; absent if there is nothing to fix. */
+	/** What fixes it, often a command. Absent if there is nothing to fix. */
 	remedy?: string;
 }
 
-/** What a judge says; the link and the entry are added to it. */
+/** What a judge says. The link and the entry are added to it. */
 export type Judgement = Omit<MemmapCheck, 'link' | 'entry'>;
 
 export const judged = (
@@ -47,5 +50,5 @@ export const judged = (
 /** A range that is to be persistent memory. */
 export type Expected = Pick<MemmapEntry, 'start' | 'end'>;
 
-/** `4G!4G`, however it is written elsewhere. */
+/** The name of a range, `4G!4G`, however the command line writes it. */
 export const nameOf = (expected: Expected): string => memmapEntry(regionOf(expected));

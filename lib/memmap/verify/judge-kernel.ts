@@ -1,4 +1,5 @@
-// The links that the kernel answers for: what it was told, whether that range is memory, what it made of it, and whether it has the drivers.
+// The links that the kernel decides: what it was told, whether the range is memory, what it made of the range, and
+// whether it has the drivers.
 import { quoted } from '../../format.ts';
 import { accountOf } from '../account.ts';
 import { type BootArguments, type MemmapEntry, parseBootArguments } from '../boot-arguments.ts';
@@ -19,7 +20,7 @@ const isSame = (one: Expected, other: Expected) => one.start === other.start && 
 export const persistentEntries = (boot: BootArguments | undefined): MemmapEntry[] =>
 	boot?.memmap.filter(({ kind }) => kind === '!') ?? [];
 
-/** The same of words that a kernel is given. */
+/** The entries that make persistent memory, in words that a kernel is given. */
 export const persistentIn = (words: readonly string[]): MemmapEntry[] =>
 	persistentEntries(parseBootArguments(words.join(' ')));
 
@@ -31,7 +32,7 @@ function bootRemedy({ pending }: Facts, expected: Expected): string {
 	return isConfigured ? pending.next.join('; then ') : `daxkind memmap apply ${quoted(`memmap=${nameOf(expected)}`)}`;
 }
 
-/** Whether the kernel was told. */
+/** Judges whether the kernel was told. */
 export function commandLineLink(expected: Expected, facts: Facts): Judgement {
 	const { boot, pending } = facts;
 	const name = nameOf(expected);
@@ -58,7 +59,7 @@ export function commandLineLink(expected: Expected, facts: Facts): Judgement {
 	return judged('broken', finding, evidence, bootRemedy(facts, expected));
 }
 
-/** Whether there is memory in the range that nothing else uses. */
+/** Judges whether there is memory in the range that nothing else uses. */
 export function memoryLink(expected: Expected, { table, boot }: Facts): Judgement {
 	const name = nameOf(expected);
 	const remedy = `take memmap=${name} off the command line, and let daxkind memmap plan find a range`;
@@ -83,7 +84,7 @@ export function memoryLink(expected: Expected, { table, boot }: Facts): Judgemen
 	return judged('ok', `${name} is memory, ${where} of the firmware's table`, evidence);
 }
 
-/** What the kernel made of the range. */
+/** Judges what the kernel made of the range. */
 export function rangeLink(expected: Expected, { persistent, kernel }: Facts): Judgement {
 	const name = nameOf(expected);
 	if (persistent === undefined) {
@@ -110,7 +111,7 @@ export function rangeLink(expected: Expected, { persistent, kernel }: Facts): Ju
 	return judged('broken', finding, seen, remedy);
 }
 
-/** Whether the kernel stays out of the ranges at the next boot, too. */
+/** Judges whether the kernel will stay out of the ranges at the next boot, too. */
 export function kaslrLink(expected: readonly Expected[], { boot, table }: Facts): Judgement {
 	const entries = boot?.memmap.length ?? 0;
 	if (boot?.noKaslr === true) {
@@ -128,7 +129,7 @@ export function kaslrLink(expected: readonly Expected[], { boot, table }: Facts)
 	return judged('warning', 'without nokaslr the next boot may have the kernel in one of the ranges', evidence, fix);
 }
 
-/** Whether the kernel has what makes disks of such memory. */
+/** Judges whether the kernel has the drivers that make disks of such memory. */
 export function driverLink(_: unknown, { missing, regions }: Facts): Judgement {
 	const [first] = missing;
 	if (first === undefined) {

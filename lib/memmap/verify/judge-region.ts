@@ -14,7 +14,10 @@ const span = (bytes: number | undefined) => (bytes === undefined ? 'unknown size
 const described = ({ name, start, size }: EmulatedRegion) =>
 	`${name}: ${span(size)}${start === undefined ? '' : ` at ${formatSpan(start)}`}`;
 
-/** The region of a range. Who may not see addresses knows it by its place among the others: the kernel numbers them by address. */
+/**
+ * The region of a range. The kernel numbers regions by address. So a user who may not see addresses knows the region by
+ * its place in that order.
+ */
 export function regionOf(expected: Expected, { boot, regions }: Facts): EmulatedRegion | undefined {
 	if (regions.every(({ start }) => start !== undefined)) return regions.find(({ start }) => start === expected.start);
 	const entries = persistentEntries(boot).sort((one, other) => one.start - other.start);
@@ -22,7 +25,7 @@ export function regionOf(expected: Expected, { boot, regions }: Facts): Emulated
 	return regions[entries.findIndex(({ start }) => start === expected.start)];
 }
 
-/** Whether the kernel made a region of the whole range. */
+/** Judges whether the kernel made a region of the whole range. */
 export function regionLink(expected: Expected, facts: Facts): Judgement {
 	const { regions } = facts;
 	const name = nameOf(expected);
@@ -46,7 +49,7 @@ export function regionLink(expected: Expected, facts: Facts): Judgement {
 	return judged('broken', `${region.name} is disabled`, evidence, `ndctl enable-region ${region.name}`);
 }
 
-/** What is at no multiple of a subsection, so that the kernel cannot map it. */
+/** Says which end of a range is not at a multiple of a subsection. The kernel cannot map such a range. */
 function misalignment({ start, end }: Expected): string | undefined {
 	const isBeginning = start % subsection !== 0;
 	if (!isBeginning && end % subsection === 0) return undefined;
@@ -55,7 +58,7 @@ function misalignment({ start, end }: Expected): string | undefined {
 
 const owner = ({ name }: EmulatedNamespace) => `${sysfs}/${name}`;
 
-/** Whether a driver has the namespace, in a mode that can do DAX. */
+/** Judges whether a driver has the namespace, in a mode that can do DAX. */
 export function namespaceLink(expected: Expected, { name: region, namespace }: EmulatedRegion): Judgement {
 	if (namespace === undefined) {
 		return judged('broken', `${region} has no namespace`, [{ value: 'none', source: `${sysfs}/${region}` }]);
@@ -82,7 +85,7 @@ function order(region: EmulatedRegion, regions: readonly EmulatedRegion[]): stri
 	return `${sorted.indexOf(region) + 1} of ${regions.length} by address`;
 }
 
-/** Whether there is the disk, or the device-DAX device, of the right size. */
+/** Judges whether there is a disk, or a device-DAX device, of the right size. */
 export function deviceLink(
 	region: EmulatedRegion,
 	namespace: EmulatedNamespace,
@@ -110,7 +113,7 @@ export function deviceLink(
 	return judged('warning', finding, evidence);
 }
 
-/** Whether huge pages can be mapped. */
+/** Judges whether huge pages can be mapped. */
 export function alignmentLink(expected: Expected): Judgement {
 	const misaligned = misalignment(expected);
 	const evidence = [{ value: nameOf(expected), source: 'begin and size' }];

@@ -1,4 +1,4 @@
-// The links from a disk to DAX: file system, mount, and what explain() says of that.
+// The links from a disk to DAX: the file system, the mount, and what explain() says of it.
 import { quoted } from '../../format.ts';
 import { daxFileSystems } from '../../mkfs.ts';
 import { type Judgement, judged } from './check.ts';
@@ -8,7 +8,7 @@ import type { Content, MountedAt } from './use.ts';
 
 const mountinfo = '/proc/self/mountinfo';
 
-/** Whether there is a file system that has DAX. */
+/** Judges whether there is a file system that has DAX. */
 export function fileSystemLink(
 	{ path }: Disk,
 	{ type, isKnown }: Content,
@@ -34,7 +34,7 @@ export function fileSystemLink(
 	return judged('broken', finding, evidence, `${mkfs}, which destroys its contents`);
 }
 
-/** Whether it is mounted. */
+/** Judges whether it is mounted. */
 export function mountLink({ path }: Disk, mounts: readonly MountedAt[], format: readonly FormatLines[]): Judgement {
 	if (mounts.length === 0) {
 		const evidence = [{ value: 'no mount', source: mountinfo }];
@@ -48,7 +48,7 @@ export function mountLink({ path }: Disk, mounts: readonly MountedAt[], format: 
 	return judged('ok', `it is mounted on ${points.join(' and ')}`, evidence);
 }
 
-/** Whether files there are on DAX, as explain() finds. */
+/** Judges whether files there are on DAX, as explain() finds. */
 export function daxLink({ mount, explanation }: MountedAt): Judgement {
 	const { mountPoint } = mount;
 	const source = `daxkind explain ${quoted(mountPoint)}`;

@@ -1,5 +1,5 @@
-// The regions that the kernel made of persistent memory in the e820 table, with their namespaces and disks, as sysfs shows them: below
-// /sys/bus/nd/devices (Documentation/driver-api/nvdimm/nvdimm.rst, drivers/nvdimm/e820.c).
+// The regions that the kernel made of persistent memory in the e820 table, with their namespaces and disks. sysfs shows
+// them below /sys/bus/nd/devices (Documentation/driver-api/nvdimm/nvdimm.rst, drivers/nvdimm/e820.c).
 import { basename, dirname } from 'node:path';
 import { type NamespaceMode, namespaceMode } from '../../namespace-mode.ts';
 import type { Tree } from '../../tree.ts';
@@ -8,20 +8,20 @@ import type { Tree } from '../../tree.ts';
 export interface Disk {
 	/** pmem0. */
 	name: string;
-	/** Its node in /dev, and whether that is there: a container may have none. */
+	/** Its node in /dev, and whether the node exists: a container may have none. */
 	path: string;
 	hasNode: boolean;
 	/** Bytes. */
 	size: number | undefined;
 }
 
-/** The namespace of a region. The kernel makes one of each. */
+/** The namespace of a region. The kernel makes one for each region. */
 export interface EmulatedNamespace {
 	/** namespace0.0, as ndctl names it. */
 	name: string;
-	/** What it is used as; undefined while no driver has it. */
+	/** How it is used. Undefined while no driver has it. */
 	mode: NamespaceMode | undefined;
-	/** Whether an information block of ndctl's is on it, which takes a part of its space. */
+	/** Whether it has an information block of ndctl's, which takes a part of its space. */
 	hasInfoBlock: boolean;
 	disk: Disk | undefined;
 	/** The name of the device-DAX device that it is: dax0.0. */
@@ -33,7 +33,7 @@ export interface EmulatedRegion {
 	/** region0; a disk has the same number. */
 	name: string;
 	number: number;
-	/** Its physical address; undefined to all but root. */
+	/** Its physical address. Undefined for everyone but root. */
 	start: number | undefined;
 	/** Bytes. */
 	size: number | undefined;
@@ -42,7 +42,7 @@ export interface EmulatedRegion {
 	namespace: EmulatedNamespace | undefined;
 }
 
-/** The units of `size` of a block device in sysfs. */
+/** sysfs gives the `size` of a block device in this unit. */
 const sysfsSector = 512;
 
 function diskOf(tree: Tree, owner: string): Disk | undefined {
@@ -54,7 +54,7 @@ function diskOf(tree: Tree, owner: string): Disk | undefined {
 	return { name, path, hasNode, size: sectors === undefined ? undefined : sectors * sysfsSector };
 }
 
-/** The device-DAX device of a holder, on the bus or, a level deeper, in the class. */
+/** The device-DAX device of a holder. It is on the bus or, one level deeper, in the class. */
 const daxDeviceOf = (tree: Tree, owner: string): string | undefined =>
 	[...tree.list(owner), ...tree.list(`${owner}/dax`)].find((name) => /^dax\d+\.\d+$/.test(name));
 
@@ -62,7 +62,8 @@ function namespaceOf(tree: Tree, region: string): EmulatedNamespace | undefined 
 	const name = tree.list(region).find((entry) => /^namespace\d+\.0$/.test(entry));
 	if (name === undefined) return undefined;
 	const directory = `${region}/${name}`;
-	// A namespace that ndctl has set up belongs to what its information block makes of it, which then has the driver.
+	// If ndctl has set up a namespace, the driver has the device that the information block describes, and not the
+	// namespace itself.
 	const holder = tree.read(`${directory}/holder`).value || undefined;
 	const owner = holder === undefined ? directory : `${region}/${holder}`;
 	const isEnabled = tree.resolve(`${owner}/driver`) !== undefined;

@@ -8,7 +8,10 @@ import type { Tree } from '../../tree.ts';
 
 /** What is on a disk. */
 export interface Content {
-	/** `ext4`, `xfs`, or what else blkid knows: `btrfs`, `LVM2_member`, `gpt`; undefined if nothing is there, or it is not known. */
+	/**
+	 * `ext4`, `xfs`, or what else blkid knows: `btrfs`, `LVM2_member`, `gpt`. Undefined if nothing is there, or it is not
+	 * known.
+	 */
 	type: string | undefined;
 	/** Whether `type` is known. */
 	isKnown: boolean;
@@ -17,11 +20,11 @@ export interface Content {
 /** Where a file system of a disk is mounted. */
 export interface MountedAt {
 	mount: MountInfo;
-	/** Undefined where the place cannot be reached. */
+	/** Undefined where the mount point cannot be reached. */
 	explanation: DaxExplanation | undefined;
 }
 
-/** How this machine is asked. */
+/** How to ask a machine. */
 export interface Asking {
 	contentOf(path: string): Content;
 	explain(path: string): DaxExplanation | undefined;
@@ -30,7 +33,10 @@ export interface Asking {
 /** blkid's exit status where nothing is on a device (blkid(8)). */
 const nothingFound = 2;
 
-/** What blkid finds on a device. It says the same of an empty device and of one that it may not read. */
+/**
+ * What blkid finds on a device. blkid says the same of an empty device and of one that it may not read, so the
+ * permission is checked first.
+ */
 function contentOf(path: string): Content {
 	const isReadable = attempt(() => accessSync(path, constants.R_OK)).error === undefined;
 	if (!isReadable) return { type: undefined, isKnown: false };
@@ -47,7 +53,7 @@ function contentOf(path: string): Content {
 	}
 }
 
-/** Asks the machine itself. Starts blkid. */
+/** Asks this machine itself. It starts blkid, and blocks the thread until blkid has ended. */
 export const thisMachine: Asking = { contentOf, explain: (path) => attempt(() => explain(path)).value };
 
 /** A disk, its partitions, and what is made of any of them. */

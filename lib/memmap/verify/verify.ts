@@ -1,4 +1,4 @@
-// Goes through all that has to be in order after a boot with memmap=, from the kernel's command line to DAX.
+// Goes through everything that has to be in order after a boot with memmap=, from the kernel's command line to DAX.
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
 import { type Tree, treeAt } from '../../tree.ts';
 import { requireArgument } from '../boot/argument.ts';
@@ -21,45 +21,61 @@ import { alignmentLink, deviceLink, regionOf as emulatedRegionOf, namespaceLink,
 import { daxLink, fileSystemLink, mountLink } from './judge-use.ts';
 import { type Asking, mountsOf, thisMachine } from './use.ts';
 
-/** What became of one range. */
+/** What was found about one range. */
 export interface EmulatedDevice extends MemmapRegion {
 	/** `4G!4G`. */
 	entry: string;
-	/** The names that ndctl has for them: region0, namespace0.0; undefined where they are not there, or not known. */
+	/** The names that ndctl has for them: region0, namespace0.0. Undefined if they do not exist, or are not known. */
 	region: string | undefined;
 	namespace: string | undefined;
-	/** /dev/pmem0; a device-DAX device in devdax mode. */
+	/** /dev/pmem0, or in devdax mode, a device-DAX device. */
 	device: string | undefined;
-	/** What is mounted, or else what blkid finds: `ext4`, `xfs`…; undefined if nothing, or not known. */
+	/**
+	 * The file system that is mounted, or else what blkid finds: `ext4`, `xfs`… Undefined if there is nothing, or it is
+	 * not known.
+	 */
 	fileSystem: string | undefined;
-	/** Where it is mounted, one with DAX if there are several; undefined if it is not. */
+	/** Where it is mounted. If there are several places, it is one with DAX. Undefined if it is not mounted. */
 	mountPoint: string | undefined;
-	/** Whether a file made there is on DAX, or the device is device DAX; undefined where it is not known, or not mounted. */
+	/**
+	 * Whether a file that is made there is on DAX. True if it is a device-DAX device. Undefined where it is not known, or
+	 * not mounted.
+	 */
 	dax: boolean | undefined;
-	/** The commands that format and mount it; empty where it is mounted, or is no disk. */
+	/** The commands that format and mount it. Empty if it is mounted, or is no disk. */
 	format: FormatLines[];
 }
 
 /** Whether emulated persistent memory is there as planned, and usable with DAX. */
 export interface MemmapVerification {
-	/** Whether everything is in order, up to DAX. False if a link is broken; undefined if one is not known, and none is broken. */
+	/**
+	 * Whether everything is in order, up to DAX. False if a link is broken. Undefined if no link is broken, but one is
+	 * not known.
+	 */
 	ok: boolean | undefined;
-	/** What was looked for: `memmap=4G!4G`; undefined if there was nothing to look for. */
+	/** What was looked for: `memmap=4G!4G`. Undefined if there was nothing to look for. */
 	argument: string | undefined;
-	/** The first broken link, as a clause; where none is, the first that is not known. Absent if `ok`. */
+	/**
+	 * The first broken link, as a clause. If no link is broken, it is the first that is not known. Absent if `ok` is
+	 * true.
+	 */
 	reason?: string;
-	/** What to do about it, often a command. Absent if `ok`, or if nothing known helps. */
+	/** What to do about it, often a command. Absent if `ok` is true, or if nothing is known to help. */
 	remedy?: string;
 	/**
-	 * The links in their order, each for every range: command line, memory, range, KASLR, driver, region, namespace, device, alignment, file
-	 * system, mount, DAX. Nothing is looked at behind a range's broken link.
+	 * The links in their order, each for every range: command line, memory, range, KASLR, driver, region, namespace,
+	 * device, alignment, file system, mount, DAX. Once a link of a range is broken, the later links of that range are not
+	 * looked at.
 	 */
 	checks: MemmapCheck[];
-	/** By range, lowest first. */
+	/** One for each range, lowest first. */
 	devices: EmulatedDevice[];
 }
 
-/** What is to be looked for: what the caller planned, or else what the running kernel has and the boot configuration will give the next. */
+/**
+ * The ranges to look for: those that the caller planned, or else those that the running kernel has and those that the
+ * boot configuration will give to the next one.
+ */
 function expectedOf(plan: unknown, { boot, pending }: Facts): Expected[] {
 	if (plan === undefined) {
 		const configured = pending.configured.flatMap(({ words }) => persistentIn(words));
@@ -76,13 +92,13 @@ function expectedOf(plan: unknown, { boot, pending }: Facts): Expected[] {
 	return (regions as MemmapRegion[]).map(rangeOf);
 }
 
-/** Each once, lowest first. */
+/** Each range once, lowest first. */
 function distinct(ranges: readonly Expected[]): Expected[] {
 	const named = new Map(ranges.map(({ start, end }) => [`${start} ${end}`, { start, end }]));
 	return [...named.values()].filter((range) => sizeOf(range) > 0).sort(byStart);
 }
 
-/** The links of one range, up to the first that is broken, and what was found on the way. */
+/** The links of one range, up to the first broken one, and what was found on the way. */
 function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean, asking: Asking) {
 	const entry = nameOf(expected);
 	const device: EmulatedDevice = {
@@ -97,7 +113,7 @@ function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean
 		format: [],
 	};
 	const checks: MemmapCheck[] = [];
-	/** Adds a link; whether the chain goes on. */
+	/** Adds a link. Returns whether the chain goes on. */
 	const goesOn = (link: MemmapLink, judgement: Judgement): boolean => {
 		checks.push({ link, entry, ...judgement });
 		return judgement.verdict !== 'broken';
@@ -126,7 +142,7 @@ function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean
 		device.fileSystem = content.type;
 		if (best === undefined) device.format = formatLines(disk, content.type !== undefined);
 		if (!goesOn('file system', fileSystemLink(disk, content, mounts, device.format))) return;
-		// What a user may not see on a disk, it may be a disk without a file system: to mount it is not the next step.
+		// This user cannot see whether the disk has a file system. So mounting it is not certain to be the next step.
 		if (!content.isKnown) return;
 		if (!goesOn('mount', mountLink(disk, mounts, device.format)) || best === undefined) return;
 		device.mountPoint = best.mount.mountPoint;
@@ -137,7 +153,7 @@ function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean
 	return { checks, device };
 }
 
-/** {@link verifyMemmap} of the machine whose files are in a tree, and that answers. */
+/** Does what {@link verifyMemmap} does, for the machine whose files are in a tree, and that `asking` asks. */
 export function verifyIn(tree: Tree, plan: unknown, asking: Asking): MemmapVerification {
 	const facts = factsOf(tree);
 	const expected = distinct(expectedOf(plan, facts));
@@ -154,7 +170,7 @@ export function verifyIn(tree: Tree, plan: unknown, asking: Asking): MemmapVerif
 		{ link: 'KASLR', entry: undefined, ...kaslrLink(expected, facts) },
 		{ link: 'driver', entry: undefined, ...driver },
 	];
-	// A range that the kernel was not told of, or must not have, needs neither.
+	// A range that the kernel was not told of, or must not have, needs neither KASLR nor drivers.
 	const hasRanges = chains.some(({ checks }) =>
 		checks.some(({ link, verdict }) => link === 'range' && verdict !== 'broken'),
 	);
@@ -174,15 +190,17 @@ export function verifyIn(tree: Tree, plan: unknown, asking: Asking): MemmapVerif
 }
 
 /**
- * Goes through all that has to be in order after a boot with `memmap=SIZE!START`: the kernel's command line; that the range is memory by the
- * firmware's table; what the kernel made of it; KASLR; the drivers nd_e820 and nd_pmem; region, namespace and disk; alignment; and then file
- * system, mount and DAX, which explain() judges. The first broken link is the answer, with what fixes it.
+ * Goes through everything that has to be in order after a boot with `memmap=SIZE!START`: the kernel's command line;
+ * whether the range is memory in the firmware's table; what the kernel made of it; KASLR; the drivers nd_e820 and
+ * nd_pmem; region, namespace and disk; alignment; and then file system, mount and DAX, which explain() judges. The
+ * answer is the first broken link, with what fixes it.
  *
- * It reads /proc and sysfs, asks blkid(8) what is on a disk that is not mounted, and looks at mounts as explain() does. It needs no root, but
- * addresses, and what is on disks, are for root to see. It changes nothing, and runs none of the commands that it gives.
+ * It reads /proc and sysfs, asks blkid(8) what is on a disk that is not mounted, and looks at mounts as explain() does.
+ * It blocks the thread until that is done. It works without root, but only root sees addresses and what is on disks. It
+ * changes nothing, and runs none of the commands that it gives.
  *
- * @param plan The plan, or its argument: `memmap=4G!4G`. Default: what is on the kernel's command line, and what the boot configuration has
- *   for the next boot.
+ * @param plan The plan, or its argument: `memmap=4G!4G`. Default: what is on the kernel's command line, and what the
+ * boot configuration has for the next boot.
  * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_DAXKIND_NOT_X86 on another architecture.
  * @example
  * const { ok, reason, remedy } = verifyMemmap('memmap=4G!4G');
