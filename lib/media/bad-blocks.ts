@@ -1,4 +1,4 @@
-// Which bytes of a file, a tree, a mount or a device are bad.
+// Finds the bytes of a file, a tree, a mount or a device that are bad.
 import { constants, realpathSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ const nothing: Walked = { parts: [], found: { files: 0, directories: 0 }, doubts
 
 const below = (top: string, path: Buffer) => (path.length === 0 ? top : join(top, readable(path)));
 
-/** The least that the file system at a path reads and writes, in bytes. */
+/** The smallest part that the file system at a path reads and writes, in bytes. */
 export function blockSizeAt(path: string): number {
 	const { value } = attempt(() => native.statfs(path).blockSize);
 	return value !== undefined && value > 0 && value <= 2 ** 20 ? value : native.constants.PAGE_SIZE;
@@ -77,7 +77,7 @@ async function walk(top: string, list: BadBlockList, bad: readonly ByteRange[], 
 	return { parts, found: { files: found.files, directories: found.directories }, doubts, failures };
 }
 
-/** Of a file, a directory or a mount. */
+/** The bad blocks of a file, a directory or a mount. */
 async function ofFiles(
 	path: string,
 	real: string,
@@ -89,7 +89,7 @@ async function ofFiles(
 	const mount = mountOf(status, mounts);
 	const isTop = isDirectory && mount?.mountPoint === real && mount.root === '/';
 	const type = isTop ? 'mount' : isDirectory ? 'directory' : 'file';
-	// Major 0 is of file systems without a block device of their own.
+	// File systems without a block device have major number 0.
 	if (status.deviceMajor === 0) {
 		const name = mount?.fsType ?? 'at the path';
 		const doubts =
@@ -119,16 +119,19 @@ const empty = { parts: [], files: 0, directories: 0, sources: [], failures: [] }
 
 const deviceRange = ({ deviceOffset, length }: BadPart): ByteRange => ({ offset: deviceOffset, length });
 
-/** A path below `from` as one below `to`, the name by which the caller knows it. */
+/** Changes a path below `from` to one below `to`, the name by which the caller knows it. */
 const renamed = (path: string, from: string, to: string) => (path === from ? to : join(to, path.slice(from.length)));
 
-/** Whether the status at a mount's place is that of this mount: another may cover it. */
+/** Whether this status is one of that mount. Another mount may cover its mount point. */
 const isOf = (status: StatxResult, { id, deviceMajor, deviceMinor }: MountInfo): boolean =>
 	status.mountId === 0
 		? status.deviceMajor === deviceMajor && status.deviceMinor === deviceMinor
 		: status.mountId === id;
 
-/** For each file system that is on some of these bad blocks: where to walk through it, the top of it if that can be had. */
+/**
+ * Says for each file system that is on some of these bad blocks where to walk through it. That is its top, if the top
+ * can be reached.
+ */
 function mountedOn(list: BadBlockList): { mount: MountInfo; on: BadBlockList; bad: ByteRange[] }[] {
 	const { value: mounts = [] } = attempt(readMounts);
 	const tops = new Map<string, MountInfo>();
@@ -147,7 +150,9 @@ function mountedOn(list: BadBlockList): { mount: MountInfo; on: BadBlockList; ba
 	});
 }
 
-/** Of a block device: the files of all that is mounted on it, or on what is made of it. */
+/**
+ * The bad blocks of a block device: those in the files of everything that is mounted on it, or on devices made of it.
+ */
 async function ofBlockDevice(path: string, status: StatxResult, options: Checked): Promise<BadBlocks> {
 	const list = readDeviceList('block', status.representsMajor, status.representsMinor);
 	const parts: BadPart[] = [];
@@ -186,7 +191,7 @@ async function ofBlockDevice(path: string, status: StatxResult, options: Checked
 	};
 }
 
-/** Of a device-DAX device. */
+/** The bad blocks of a device-DAX device. */
 function ofDaxDevice(path: string, { representsMajor, representsMinor }: StatxResult): BadBlocks {
 	const device = deviceOf(representsMajor, representsMinor);
 	if (device === undefined) {
@@ -204,7 +209,7 @@ function ofDaxDevice(path: string, { representsMajor, representsMinor }: StatxRe
 	};
 }
 
-/** A device by its name alone, as sysfs and daxctl have it. */
+/** The node of a device that is given by its name alone, as sysfs and daxctl name it. */
 function nodeOf(path: string): string {
 	if (path.includes('/') || attempt(() => native.statx(path)).value !== undefined) return path;
 	const node = `/dev/${path}`;
@@ -212,21 +217,23 @@ function nodeOf(path: string): string {
 }
 
 /**
- * The bad blocks under a path: which bytes of it the medium cannot give back any more, as the kernel lists them.
+ * Finds the bad blocks under a path: which bytes of it the medium cannot give back any more, as the kernel lists them.
  *
- * Of a file they are mapped to its offsets by FS_IOC_FIEMAP. Of a directory, a mount and a block device each file is asked so: a walk by
- * a thread of its own, which follows no symbolic link, never leaves the file system, and tells a file with several names once. It is
- * made only where the device has bad blocks. Of a block device, the files are those of all file systems that are mounted on it, on its
- * partitions, and on linear and striped volumes of the device mapper.
+ * For a file, FS_IOC_FIEMAP says which offsets of the file they are. For a directory, a mount and a block device, a
+ * walk asks that of each file. The walk follows no symbolic link, never leaves the file system, and reports a file with
+ * several names once. It is made only if the device has bad blocks. It runs on a thread of its own, so the event loop
+ * goes on; reading the kernel's lists is a few small files on the calling thread. For a block device, the files are
+ * those of all file systems that are mounted on it, on its partitions, and on linear and striped volumes of the device
+ * mapper.
  *
- * The kernel lists what it has met, or what a scrub has found; a block that nobody has read for long may be bad without being listed.
- * Needs no root, but for volumes of the device mapper, for device-DAX devices, and for files that this user may not read: `doubts` and
- * `failures` say so.
+ * The kernel lists the blocks that it has met, and those that a scrub has found. A block that nobody has read for long
+ * may be bad without being listed. The call needs root only for volumes of the device mapper, for device-DAX devices,
+ * and for files that this user may not read. Without root, `doubts` and `failures` say what was not seen.
  *
- * @param path A file, a directory, a block device or a device-DAX device; a device also by its name, as `pmem0`. A symbolic link at the
- * end is followed.
- * @throws SystemError of `statx` or `open` if there is no such path, or it cannot be reached; EAGAIN of `pthread_create`; the signal's
- * reason.
+ * @param path A file, a directory, a block device or a device-DAX device. A device may also be given by its name, as
+ * `pmem0`. A symbolic link at the end is followed.
+ * @throws SystemError of `statx` or `open` if there is no such path, or it cannot be reached; EAGAIN of
+ * `pthread_create`; the signal's reason.
  * @example
  * const { parts, unowned, doubts } = await badBlocksAsync('/mnt/pmem');
  * for (const { path, offset, length } of parts) console.log(`${path}: ${length} bytes at ${offset} cannot be read`);
@@ -243,7 +250,7 @@ export async function badBlocksAsync(path: string | URL, options?: BadBlocksOpti
 			return ofDaxDevice(checked, status);
 		case S_IFREG:
 		case S_IFDIR: {
-			// /proc/self/fd/9 of a deleted file leads nowhere by its name.
+			// The text of the link /proc/self/fd/9 of a deleted file names nothing.
 			const real = attempt(() => realpathSync.native(checked)).value ?? checked;
 			return ofFiles(checked, real, status, (status.mode & S_IFMT) === S_IFDIR, given);
 		}

@@ -1,4 +1,4 @@
-// The kernel's list of bad blocks of one device, and where in which list each range is.
+// The kernel's list of bad blocks of one device, and for each range, in which list it is and where.
 import { accessSync, constants } from 'node:fs';
 import { basename } from 'node:path';
 import { attempt } from '../attempt.ts';
@@ -9,9 +9,9 @@ import { rowsOf } from './ranges.ts';
 
 /** A bad range of a device, in bytes. */
 export interface BadRange extends ByteRange {
-	/** The file in sysfs that names it. A list is of a whole disk, or of a region of nvdimms. */
+	/** The file in sysfs that lists it. The list is for a whole disk, or for a region of nvdimms. */
 	source: string;
-	/** Its offset on what the list is of. */
+	/** Its offset on that disk or region. */
 	sourceOffset: number;
 }
 
@@ -24,15 +24,15 @@ export interface BadBlockList {
 	type: 'block' | 'DAX';
 	major: number;
 	minor: number;
-	/** In order. */
+	/** The bad ranges, in order. */
 	ranges: BadRange[];
 	/** The files that were read. */
 	sources: string[];
-	/** Why the list may not be all, as clauses. */
+	/** Why the list may be incomplete, as clauses. */
 	doubts: string[];
 }
 
-/** Where the numbers of devices lead, in sysfs. */
+/** The directory in sysfs of the device with these numbers. */
 const directoryOf = (type: BadBlockList['type'], major: number, minor: number) =>
 	`/sys/dev/${type === 'DAX' ? 'char' : 'block'}/${major}:${minor}`;
 
@@ -46,7 +46,10 @@ function doubtsOf(path: string, sysfs: string | undefined, sources: readonly str
 	];
 }
 
-/** Reads the list of a device: some files in sysfs, and for a volume of the device mapper its table, which is for root. */
+/**
+ * Reads the list of a device. It reads some files in sysfs. For a volume of the device mapper it also reads the
+ * volume's table, which needs root.
+ */
 export function readDeviceList(type: BadBlockList['type'], major: number, minor: number): BadBlockList {
 	const sysfs = resolveLink(directoryOf(type, major, minor));
 	const name = sysfs === undefined ? `${major}:${minor}` : basename(sysfs);
@@ -74,7 +77,7 @@ export interface SourceRange extends ByteRange {
 	source: string;
 }
 
-/** What a part of a device is in the lists that its bad ranges are from. */
+/** The parts of the lists that stand for a part of a device. */
 export function inSources(list: Pick<BadBlockList, 'ranges'>, part: ByteRange): SourceRange[] {
 	return list.ranges.flatMap((range) => {
 		const both = overlap(range, part);
@@ -83,7 +86,7 @@ export function inSources(list: Pick<BadBlockList, 'ranges'>, part: ByteRange): 
 	});
 }
 
-/** Where a part of a list is on a device. */
+/** The ranges of a device that a part of a list stands for. */
 export function onDevice(list: Pick<BadBlockList, 'ranges'>, { source, ...part }: SourceRange): ByteRange[] {
 	return list.ranges.flatMap((range) => {
 		if (range.source !== source) return [];

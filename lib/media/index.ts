@@ -1,5 +1,5 @@
-// The door of lib/media: bad blocks of persistent memory, which files are on them, and their repair. Also the package's entry
-// `daxkind/media`.
+// The door of lib/media: bad blocks of persistent memory, which files are on them, and their repair. It is also the
+// package's entry `daxkind/media`.
 
 export type { ByteRange } from '../byte-ranges.ts';
 export { type BadBlocksOptions, badBlocksAsync } from './bad-blocks.ts';

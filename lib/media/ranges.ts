@@ -1,4 +1,5 @@
-// Bad ranges and files' extents: pure. Native code has the one that everything stands on, which bytes of a file are on bad bytes of its device.
+// Bad ranges and the extents of files. Pure. Native code has the function on which everything is based: it says which
+// bytes of a file are on bad bytes of its device.
 import { requireInteger, requireOptions } from '../arguments.ts';
 import type { ByteRange } from '../byte-ranges.ts';
 import { invalidArgType } from '../errors.ts';
@@ -9,19 +10,19 @@ export interface FileExtent {
 	logical: number;
 	physical: number;
 	length: number;
-	/** FIEMAP_EXTENT_ bits. Default 0. Extents whose place is not known (UNKNOWN, ENCODED) count for nothing. */
+	/** FIEMAP_EXTENT_ bits. Default 0. Extents whose place is not known (UNKNOWN, ENCODED) are ignored. */
 	flags?: number;
 }
 
 export interface BadRangesOptions {
-	/** The least that can be read or written, in bytes; ranges are widened to multiples of it. Default 1. */
+	/** The smallest part that can be read or written, in bytes. Ranges are widened to multiples of it. Default 1. */
 	unit?: number;
 }
 
-/** The bytes of an array of numbers, as native code takes them. */
+/** The bytes of an array of numbers, in the form that native code takes. */
 export const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Float64Array.from(numbers).buffer);
 
-/** Ranges as native code takes them. */
+/** Ranges in the form that native code takes. */
 export const rangeBytes = (ranges: readonly ByteRange[]): Uint8Array =>
 	bytesOf(ranges.flatMap(({ offset, length }) => [offset, length]));
 
@@ -38,13 +39,15 @@ function requireList<T extends object>(name: string, value: readonly T[]): reado
 }
 
 /**
- * Which bytes of a file are on bad bytes of its device. Pure: the ranges may be in any order, and may overlap; extents are in the order
- * of the file.
+ * Which bytes of a file are on bad bytes of its device. It is pure. The ranges may be in any order, and may overlap.
+ * The extents are in the order of the file.
  *
- * @returns In the order of the file, widened to `unit`, merged: none overlaps or touches another.
+ * @returns The bad ranges in the order of the file, widened to `unit` and merged, so that none overlaps or touches
+ * another.
  * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE.
  * @example
- * badRangesIn([{ offset: 512, length: 512 }], [{ logical: 0, physical: 0, length: 1024 }], { unit: 1024 }); // [{ offset: 0, length: 1024 }]
+ * badRangesIn([{ offset: 512, length: 512 }], [{ logical: 0, physical: 0, length: 1024 }], { unit: 1024 }); // [{
+ * offset: 0, length: 1024 }]
  */
 export function badRangesIn(
 	bad: readonly ByteRange[],

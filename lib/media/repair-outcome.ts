@@ -1,4 +1,4 @@
-// What became of a page, by what native code says of it and what is on the kernel's list afterwards; in words.
+// Says in words what a repair did to a page, by what native code reports and what is on the kernel's list afterwards.
 import { type ByteRange, overlap } from '../byte-ranges.ts';
 import { systemError } from '../errors.ts';
 import { quoted } from '../format.ts';
@@ -7,13 +7,13 @@ import { type BadBlockList, readDeviceList } from './device-list.ts';
 import type { RepairItem, RepairOutcome, RepairRequest } from './repair-plan.ts';
 import type { RepairedPart } from './repair-report.ts';
 
-/** What remains where the medium does not clear. */
+/** What can still be done if the medium cannot be cleared. */
 const cannotClear = (item: RepairItem) =>
 	item.isDevice
 		? 'replace the nvdimm, or have its firmware clear the block: ndctl clear-errors'
 		: `try it through the device, which is the only way before Linux 5.19: daxkind repair ${item.device.path}. If that does not help either, keep the file away from others, and replace the nvdimm: daxkind repair ${quoted(item.path)} --method quarantine`;
 
-/** A list says it still, or not. */
+/** Whether the device's list still has a part. */
 function isListed(device: BadBlockList, part: ByteRange): boolean {
 	const { ranges } = readDeviceList('block', device.major, device.minor);
 	return ranges.some((range) => overlap(range, part) !== undefined);
@@ -88,7 +88,7 @@ export function outcomeOf(
 	return { ...base, outcome: 'repaired', finding: 'it can be read, and its block is off the list', remedy: undefined };
 }
 
-/** Splits what native code has merged, so that each part is of one place on the device. */
+/** Splits what native code has merged, so that each part is in one place on the device. */
 export function placedPages(
 	item: RepairItem,
 	pages: readonly RepairedPages[],
@@ -117,7 +117,7 @@ export const quarantineFailures: Readonly<Record<string, [finding: string, remed
 	ENOSPC: ['there is no room for a copy', 'make room, or copy it to another device'],
 };
 
-/** A part with whether nothing is left to do about it. */
+/** The part, with `isDone` added: whether nothing is left to do about it. */
 export const judgedPart = (part: RepairOutcome): RepairedPart => {
 	const { outcome, remedy } = part;
 	const isDone =

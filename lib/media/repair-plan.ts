@@ -1,4 +1,4 @@
-// What is to be repaired, and with what: read, checked, and put into words before anything is written.
+// Says what is to be repaired, and with what. It is read, checked and put into words before anything is written.
 import { constants, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { attempt } from '../attempt.ts';
@@ -13,7 +13,7 @@ import type { BadBlockList } from './device-list.ts';
 import type { RepairedPart, RepairMethod, RepairProgress } from './repair-report.ts';
 import type { BadBlocks, BadPart } from './report.ts';
 
-/** What is wanted, checked. */
+/** What the caller wants, checked. */
 export interface RepairRequest extends CheckedJobOptions<RepairProgress> {
 	method: RepairMethod;
 	from: string | undefined;
@@ -21,31 +21,31 @@ export interface RepairRequest extends CheckedJobOptions<RepairProgress> {
 	dryRun: boolean;
 }
 
-/** What became of a part, or is to become of it; whether that is all follows from it. */
+/** What happened to a part, or what is to happen. `isDone` follows from it. */
 export type RepairOutcome = Omit<RepairedPart, 'isDone'>;
 
 /** One thing that is repaired as a whole: a file, or a device. */
 export interface RepairItem {
 	path: string;
-	/** Its name without links, for the system calls. */
+	/** Its path without symbolic links, for the system calls. */
 	real: string;
 	isDevice: boolean;
 	device: BadBlockList;
-	/** The file system's block, or a page. */
+	/** The block size of the file system, or for a device, the page size. In bytes. */
 	unit: number;
 	parts: (ByteRange & { deviceOffset: number; unwritten: boolean })[];
-	/** Of a file. */
+	/** The size of the file. 0 for a device. */
 	size: number;
 	backup: string | undefined;
 }
 
 const where = ({ offset, length }: ByteRange) => `${formatBytesExactly(length)} at ${offset}`;
 
-/** Bytes of a part that were data. */
+/** How many bytes of a part are data. */
 const dataIn = ({ size, isDevice }: RepairItem, { offset, length, unwritten }: RepairItem['parts'][number]) =>
 	unwritten ? 0 : isDevice ? length : Math.max(0, Math.min(offset + length, size) - offset);
 
-/** What is left where nothing can clear the bad blocks of a device-DAX device. */
+/** The error for a device-DAX device, whose bad blocks nothing can clear through it. */
 export function refuseDaxDevice({ path, device }: BadBlocks): DaxkindRefusal {
 	const namespace = device && deviceOf(device.major, device.minor)?.namespace;
 	const clearing =
@@ -58,7 +58,7 @@ export function refuseDaxDevice({ path, device }: BadBlocks): DaxkindRefusal {
 	);
 }
 
-/** The place of a file in the backup of a tree. */
+/** The path of a file in the backup of a tree. */
 function backupOf(from: string | undefined, top: string, file: string): string | undefined {
 	if (from === undefined) return undefined;
 	return file === top ? from : join(from, relative(top, file));
@@ -141,7 +141,10 @@ const skippedPart = (part: BadPart, finding: string, remedy: string): RepairOutc
 	error: undefined,
 });
 
-/** Checks the backups before anything is written: one that is too short, or is the file itself, helps nobody. */
+/**
+ * Checks the backups before anything is written, because a backup that is too short, or is the file itself, helps
+ * nobody.
+ */
 export function checkBackups(items: readonly RepairItem[]): void {
 	for (const item of items) {
 		if (item.backup === undefined) continue;
@@ -155,7 +158,7 @@ export function checkBackups(items: readonly RepairItem[]): void {
 		) {
 			throw refusal('ERR_DAXKIND_NO_CONTENT', item.path, `the backup ${item.backup} is the bad file itself`);
 		}
-		// A device has no size here.
+		// The status of a device gives no size.
 		if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) continue;
 		const end = Math.max(...item.parts.map((part) => part.offset + dataIn(item, part)));
 		if (status.size >= end) continue;

@@ -1,4 +1,5 @@
-// Repairing what is on bad blocks: by writing whole pages anew, or where the medium cannot be cleared, by keeping the bad file away.
+// Repairs what is on bad blocks. It writes whole pages anew, or where the medium cannot be cleared, it keeps the bad
+// file away.
 import { basename, dirname, join } from 'node:path';
 import { requireBoolean, requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
 import { type ByteRange, lengthOf, overlap } from '../byte-ranges.ts';
@@ -23,7 +24,10 @@ import type { MediaRepair, RepairedPart, RepairMethod, RepairOptions, RepairProg
 
 const methods: readonly RepairMethod[] = ['rewrite', 'reallocate', 'quarantine'];
 
-/** How long an abort waits for a call that the kernel does not let go of: fallocate, while somebody has a page of the file pinned. */
+/**
+ * How long an aborted repair waits for a call that the kernel does not end: fallocate, while somebody has a page of the
+ * file pinned.
+ */
 const patienceMs = 1000;
 
 function check(options: RepairOptions | undefined): RepairRequest {
@@ -43,7 +47,10 @@ function check(options: RepairOptions | undefined): RepairRequest {
 	};
 }
 
-/** Waits for a job; after an abort only so long, because the kernel may keep its thread for as long as it likes. */
+/**
+ * Waits for a job. After an abort it waits only for a limited time, because the kernel may keep the thread of the job
+ * for as long as it likes.
+ */
 async function patiently<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
 	if (signal === undefined) return work;
 	let timer: NodeJS.Timeout | undefined;
@@ -82,7 +89,7 @@ async function rewrite(item: RepairItem, options: RepairRequest): Promise<Repair
 	return placedPages(item, pages).map((placed) => outcomeOf(item, placed.pages, placed.deviceOffset, options));
 }
 
-/** A name beside a file that sorts with it, and says when. */
+/** A name for the bad file, in the same directory. It sorts with the file's own name and has the time in it. */
 const keptName = (real: string): string =>
 	join(dirname(real), `${basename(real)}.quarantine-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`);
 
@@ -125,20 +132,24 @@ async function quarantine(
 /**
  * Repairs what is on bad blocks: under a file, in a tree, or of a block device.
  *
- * A bad page cannot be read as a whole, and no part of it can be rescued through a file. By default (`rewrite`) it is written anew as a
- * whole, from a backup or as zeros, which clears the bad block where the medium can be cleared; mappings of the file are good again at once.
- * A page that can be read is never written. On a block device only the sectors that cannot be read are lost: the others of the page are
- * kept. Where the medium does not take the write, nothing is punched, truncated or deleted, and the outcome is `uncleared`.
+ * A bad page cannot be read as a whole, and no part of it can be rescued through a file. By default (`rewrite`) the
+ * whole page is written anew, from a backup or as zeros. That clears the bad block where the medium can be cleared, and
+ * mappings of the file are good again at once. A page that can be read is never written. On a block device only the
+ * sectors that cannot be read are lost, and the other sectors of the page are kept. If the medium does not take the
+ * write, nothing is punched, truncated or deleted, and the outcome is `uncleared`.
  *
- * `reallocate` moves the data to other blocks after that. It waits while anybody has a page of the file pinned, by direct I/O or a pipe,
- * on a thread of its own: an abort is answered within a second all the same. `quarantine` is for media that cannot be cleared: a copy takes
- * the file's name, and the file is kept under another; needs the room, and that nobody writes to the file meanwhile.
+ * `reallocate` moves the data to other blocks after that. It waits while anybody has a page of the file pinned, by
+ * direct I/O or a pipe. `quarantine` is for media that cannot be cleared: a copy takes the file's name, and the bad
+ * file is kept under another name. It needs room for the copy, and nobody may write to the file meanwhile. A process
+ * that has the file open keeps using the bad one.
  *
- * Afterwards it looks again: a part is `repaired` if it reads as it was written and its block is off the list.
+ * The work is done on threads of its own, so the event loop goes on. An abort is answered within about a second even if
+ * the kernel does not end a call. Afterwards the call looks again: a part is `repaired` if it reads as it was written
+ * and its block is off the list.
  *
  * @param path A file, a directory, or a block device.
- * @throws Error ERR_DAXKIND_NO_CONTENT: there is neither `from` nor `zeros`, or the backup is no good; ERR_DAXKIND_CANNOT_CLEAR: a
- * device-DAX device. SystemError of `open`, `statx` or `fdatasync`; the signal's reason.
+ * @throws Error ERR_DAXKIND_NO_CONTENT: there is neither `from` nor `zeros`, or the backup is no good;
+ * ERR_DAXKIND_CANNOT_CLEAR: a device-DAX device. SystemError of `open`, `statx` or `fdatasync`; the signal's reason.
  * @example
  * const { isRepaired, parts, lost } = await repairAsync('/mnt/pmem/table', { from: '/backup/table' });
  */

@@ -1,4 +1,4 @@
-// What is bad under a path, at a glance: for reports that must not walk through trees.
+// What is bad under a path, at a glance. It is for reports that must not walk through trees.
 import { attempt } from '../attempt.ts';
 import { type ByteRange, lengthOf } from '../byte-ranges.ts';
 import { native } from '../native.ts';
@@ -8,20 +8,22 @@ import { bytesOf, rangeBytes, rowsOf } from './ranges.ts';
 
 /** Bad blocks of a device, and of one file on it. */
 export interface BadBlocksUnder {
-	/** How many ranges the kernel lists for the device, and their bytes. */
+	/** How many ranges the kernel lists for the device, and how many bytes they have. */
 	ranges: number;
 	bytes: number;
-	/** Of a file: its parts that cannot be read; undefined where the file system does not say, and for all else. */
+	/**
+	 * For a file: its parts that cannot be read. Undefined where the file system does not say, and for everything else.
+	 */
 	inFile: ByteRange[] | undefined;
 	sources: string[];
 	doubts: string[];
 }
 
-/** More extents than these are not looked through: the answer is to be there at once. */
+/** More extents than these are not looked through, because the answer has to be there at once. */
 const mostExtents = 100_000;
 
 /**
- * Reads the list of a device, and for a file on it, FS_IOC_FIEMAP: no walk.
+ * Reads the list of a device and, for a file on it, asks FS_IOC_FIEMAP. It makes no walk.
  *
  * @param file A regular file on the device.
  */
