@@ -50,7 +50,7 @@ function badBlocksOf({ major, minor }: BlockDevice): DaxMount['badBlocks'] {
 	return sources.length === 0 ? undefined : { ranges, bytes };
 }
 
-/** Whether a file made at the top of a mount is on DAX, or why none can be made. */
+/** Whether a file that is made at the top of a mount is on DAX, or why no file can be made there. */
 function newFilesAt(mountPoint: string): Pick<DaxMount, 'newFiles' | 'newFilesError'> {
 	const { value, error } = attempt(() => native.statxTemporary(mountPoint));
 	const newFiles = value && (value.dax ?? inspect(mountPoint).dax);

@@ -26,7 +26,7 @@ export interface DaxFlag {
 	pending: boolean;
 }
 
-/** What setting the flag of a tree came to. */
+/** The result of setting the flag of a tree. */
 export interface DaxFlagTree extends DaxFlag {
 	/** How many files and directories were reached, the one at the path included. */
 	files: number;
