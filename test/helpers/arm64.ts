@@ -1,4 +1,5 @@
-// What a test needs to run this package in an arm64 Node: that Node, from npm, and the addon, cross-compiled. Both are made once, below build.
+// What a test needs to run this package in an arm64 Node: the Node, from npm, and the cross-compiled addon. Both are
+// made once, below build.
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +13,13 @@ const place = join(root, 'build/arm64');
 
 const compilers = { CC: 'aarch64-linux-gnu-gcc', CXX: 'aarch64-linux-gnu-g++', AR: 'aarch64-linux-gnu-ar' };
 
-/** What this machine lacks to compile for arm64: Debian's name of it. */
+/** The compiler for arm64 if this machine lacks it, by the name of Debian's package. */
 export const missingCompiler = findProgram(compilers.CXX) ? [] : ['g++-aarch64-linux-gnu'];
 
-/** A Node of this one's major version, with its headers, and without: why it cannot be had. */
+/**
+ * The directory of an arm64 Node with this Node's major version and its headers, or the reason why there is no such
+ * Node.
+ */
 async function arm64Node(): Promise<{ directory: string } | { reason: string }> {
 	const major = process.versions.node.split('.')[0]!;
 	const directory = join(place, `node-${major}`);
@@ -27,7 +31,7 @@ async function arm64Node(): Promise<{ directory: string } | { reason: string }> 
 		const [archive] = readdirSync(draft);
 		await run('tar', ['-xzf', archive!, '--strip-components=1'], { cwd: draft });
 		rmSync(join(draft, archive!));
-		// Another run of this test may have been quicker.
+		// Another run of this test may have been faster.
 		if (!existsSync(directory)) cpSync(draft, directory, { recursive: true });
 		return { directory };
 	} catch (error) {
@@ -50,7 +54,7 @@ export async function arm64Package(): Promise<{ node: string; directory: string 
 	mkdirSync(directory, { recursive: true });
 	rmSync(join(directory, 'dist'), { recursive: true, force: true });
 	for (const name of ['dist', 'native', 'binding.gyp', 'package.json']) {
-		// Times are kept: they say whether the addon is older than its sources.
+		// The times of the files are kept, because they say whether the addon is older than its sources.
 		cpSync(join(root, name), join(directory, name), { recursive: true, preserveTimestamps: true });
 	}
 	if (!existsSync(join(directory, 'node_modules')))

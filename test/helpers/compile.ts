@@ -1,4 +1,4 @@
-// The programs in C beside this file, compiled when they are first wanted.
+// The C programs beside this file. Each is compiled when it is first wanted.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const directory = mkdtempSync(join(tmpdir(), 'daxkind-compiled-'));
 
-/** Compiles a program; or why it cannot. */
+/** Compiles a program, and returns its path. `problem` says why it could not be compiled. */
 export function compiled(name: string): { program: string; problem?: string } {
 	const program = join(directory, name);
 	if (existsSync(program)) return { program };

@@ -1,4 +1,5 @@
-// A directory for a test's kinds, gone after the file's tests. DAXKIND_TEST_DIR moves it; by default it is on tmpfs.
+// A directory for a test file's kinds. It is removed after the file's tests. It is on tmpfs unless DAXKIND_TEST_DIR
+// names another place.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll } from 'vitest';
 

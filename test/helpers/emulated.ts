@@ -31,16 +31,16 @@ export interface FakeRegion {
 	number: number;
 	start: number;
 	size: number;
-	/** What has the namespace: nd_pmem; '' for nothing. */
+	/** The driver that is bound to the namespace, nd_pmem by default. '' means no driver. */
 	driver?: string;
 	/** What ndctl made of the namespace: pfn, dax or btt. */
 	holder?: 'pfn' | 'dax' | 'btt';
 	diskSize?: number;
-	/** Whether root is not who looks. */
+	/** Whether the kernel hides the addresses, as it does from everybody but root. */
 	isHidden?: boolean;
 }
 
-/** The region in sysfs, and its disk with a node. */
+/** The region in sysfs, and its disk with a device node. */
 export function region({
 	number,
 	start,
@@ -78,7 +78,7 @@ export function region({
 export const mountOf = (number: number, point = `/mnt/pmem${number}`): string =>
 	`${36 + number} 24 259:${number} / ${point} rw,relatime - ext4 /dev/pmem${number} rw,dax=always`;
 
-/** All of it, booted with 2 GiB at 4 GiB. */
+/** The whole machine, booted with 2 GiB of emulated memory at 4 GiB. */
 export const emulated = (others: Entries = {}): Entries => ({
 	...firmware,
 	...drivers,

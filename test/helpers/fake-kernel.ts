@@ -1,6 +1,6 @@
-// A model of what the kernel does with devices of the dax bus and memory blocks, on a tree of files: as Linux 6.1 and 6.12 were seen to
-// do. For what cannot be made to happen in a VM: drivers that refuse, blocks that do not come
-// online, somebody else who is quicker.
+// A model of what the kernel does with devices of the dax bus and with memory blocks, on a tree of files. It behaves as
+// Linux 6.1 and 6.12 were seen to behave. It is for what cannot be made to happen in a VM: drivers that refuse, blocks
+// that do not come online, another process that is faster.
 import {
 	existsSync,
 	mkdirSync,
@@ -34,21 +34,23 @@ class WriteError extends Error {
 export interface Behaviour {
 	/** Drivers that take no device. */
 	refusing?: string[];
-	/** Memory blocks that do not come online, or go offline. */
+	/** Memory blocks that do not come online (`stuckOffline`), or do not go offline (`stuckOnline`). */
 	stuckOffline?: number[];
 	stuckOnline?: number[];
 	/** A module that takes a device as soon as it is loaded. */
 	eager?: { driver: string; device: string };
-	/** What somebody else does just before a write. */
+	/** What another process does just before a write. */
 	before?: (path: string, text: string) => void;
-	/** What happens with a write instead of its end, after it was done: the process that makes it is ended. */
+	/**
+	 * What happens after a write has had its effect but before it returns. It stands for a writer that is killed there.
+	 */
 	after?: (path: string, text: string) => void;
 }
 
 export class FakeKernel implements Kernel {
-	/** All that was written, in order. */
+	/** All writes, in their order. */
 	readonly written: string[] = [];
-	/** Whether a driver let go of memory that was online: the device is of no use until the next boot. */
+	/** Whether a driver let go of memory that was online. The device is useless until the next boot. */
 	isDead = false;
 
 	readonly root: string;
@@ -56,7 +58,7 @@ export class FakeKernel implements Kernel {
 	readonly behaviour: Behaviour;
 
 	/**
-	 * @param root The files.
+	 * @param root The directory of the tree of files.
 	 * @param blocks The numbers of the memory blocks that a device has as system RAM.
 	 */
 	constructor(root: string, blocks: readonly number[], behaviour: Behaviour = {}) {
@@ -140,7 +142,7 @@ export class FakeKernel implements Kernel {
 			try {
 				this.#bind(driver, text);
 			} catch {
-				// It does not say how that went.
+				// A write to new_id does not say whether the driver was bound.
 			}
 		} else if (block !== undefined) this.#setState(Number(block), text);
 		else if (file !== 'remove_id') writeFileSync(`${this.root}${path}`, `${text}\n`);
@@ -156,7 +158,7 @@ export class FakeKernel implements Kernel {
 		return '';
 	}
 
-	/** The memory blocks that there are. */
+	/** The names of the memory blocks that exist. */
 	present(): string[] {
 		return readdirSync(`${this.root}${memory}`).filter((name) => /^memory\d+$/.test(name));
 	}

@@ -1,9 +1,9 @@
-// Filling a kind up to its first failure, which is how memkind's tests measure what a kind holds.
+// Fills a kind up to its first failure. memkind's tests measure in this way what a kind holds.
 import type { Block, Kind } from 'daxkind';
 
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
-/** memkind's tests use kinds a page larger than the smallest: 18 MiB once it is rounded up. */
+/** memkind's tests use kinds that are one page larger than the smallest. Such a size is rounded up to 18 MiB. */
 export const partSize = 16 * MiB + 4 * KiB;
 /** memkind's small size classes, each once. */
 export const smallSizes = [
@@ -12,7 +12,7 @@ export const smallSizes = [
 	...[10 * KiB, 12 * KiB, 14 * KiB],
 ];
 
-/** Allocates until there is no memory, the sizes in turn; `each` sees every block as it comes. */
+/** Allocates the sizes in turn until there is no memory. `each` is called with every block when it is allocated. */
 export function fill(kind: Kind, sizes: number | readonly number[], each?: (block: Block, index: number) => void) {
 	const cycle = typeof sizes === 'number' ? [sizes] : sizes;
 	const blocks: Block[] = [];
@@ -24,7 +24,7 @@ export function fill(kind: Kind, sizes: number | readonly number[], each?: (bloc
 	}
 }
 
-/** The same with raw handles, for more blocks than there should be Buffers. */
+/** Does the same with raw handles, where so many Buffers would take too much memory. */
 export function fillRaw(kind: Kind, size: number): Float64Array {
 	const handles = new Float64Array(Math.ceil(kind.capacity / size));
 	let count = 0;
@@ -32,12 +32,12 @@ export function fillRaw(kind: Kind, size: number): Float64Array {
 	return handles.subarray(0, count);
 }
 
-/** Frees blocks in the order they were allocated in. */
+/** Frees blocks in the order in which they were allocated. */
 export function freeAll(kind: Kind, blocks: readonly Block[]): void {
 	for (const block of blocks) kind.free(block);
 }
 
-/** Small random numbers, the same in each run. */
+/** A generator of small random numbers, which are the same in each run. */
 export function seededRandom(seed: number): (below: number) => number {
 	let state = seed;
 	return (below) => {

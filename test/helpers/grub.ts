@@ -8,7 +8,7 @@ import { temporaryDirectory } from './temporary-directory.ts';
 
 const mkconfig = '/usr/sbin/grub-mkconfig';
 
-/** A mount namespace, of an ordinary user in a user namespace. */
+/** The options for a mount namespace. An ordinary user gets it in a user namespace. */
 const unshare = process.getuid!() === 0 ? ['-m'] : ['-rm'];
 
 function findProblem(): string | undefined {
@@ -20,7 +20,10 @@ function findProblem(): string | undefined {
 
 const problem = findProblem();
 
-/** Skips a test where GRUB's tools are not, and says so; in CI, where scripts/packages.mjs has them installed, it fails. */
+/**
+ * Skips a test where GRUB's tools are missing, and says so. In CI the test fails, because scripts/packages.mjs installs
+ * them there.
+ */
 export function requireGrub(context: TestContext): void {
 	context.skip(process.arch !== 'x64', 'memmap= is for x86');
 	const isForbidden = /^(1|true)$/.test(process.env.CI ?? '');
@@ -28,10 +31,12 @@ export function requireGrub(context: TestContext): void {
 	expect(problem).toBeUndefined();
 }
 
-/** The text of Debian's grub-mkconfig as it is here. */
+/** The text of the grub-mkconfig that Debian installed on this machine. */
 export const mkconfigText = (): Buffer => readFileSync(mkconfig);
 
-/** It asks which devices the file systems are on, of which there are none in an image. */
+/**
+ * grub-mkconfig asks grub-probe for the devices of the file systems. An image has no devices, so this script answers.
+ */
 const probe = `#!/bin/sh
 case "$*" in
 *--target=device*) echo /dev/sda1 ;;
@@ -40,14 +45,14 @@ case "$*" in
 esac
 `;
 
-/** Which scripts of grub-mkconfig are run: those that make the beginning and the entries of Linux. */
+/** The scripts of grub-mkconfig that are run: they write the beginning and the entries of Linux. */
 const scripts = ['00_header', '10_linux'];
 
 /**
- * Runs grub-mkconfig with /etc/default and /boot of an image in the place of this machine's; grub-probe is ours. It checks with
- * grub-script-check what it makes.
+ * Runs grub-mkconfig with an image's /etc/default and /boot in the place of this machine's, and with our grub-probe.
+ * grub-mkconfig checks its output with grub-script-check.
  *
- * @returns What it makes of /boot/grub/grub.cfg.
+ * @returns The /boot/grub/grub.cfg that it makes.
  */
 export function runMkconfig(root: string): string {
 	const directory = temporaryDirectory();
@@ -68,10 +73,10 @@ export function runMkconfig(root: string): string {
 	return readFileSync(join(root, 'boot/grub/grub.cfg'), 'utf8');
 }
 
-/** The commands in a configuration that load a kernel. */
+/** The commands of a configuration that load a kernel. */
 export const linuxLines = (config: string): string[] => config.split('\n').filter((line) => /^\s*linux\s/.test(line));
 
-/** The arguments that GRUB has of each of these commands after it parsed them: GRUB prints them itself. */
+/** The arguments of each of these commands after GRUB has parsed them. GRUB prints them itself. */
 export function asGrubParses(lines: readonly string[]): string[][] {
 	const directory = temporaryDirectory();
 	const config = `terminal_output console
@@ -90,7 +95,7 @@ exit
 		stdio: ['ignore', 'pipe', 'pipe'],
 		env: { ...process.env, TERM: 'dumb' },
 	});
-	// It colours its output and ends lines as a terminal wants it.
+	// GRUB colours its output and ends lines as a terminal wants it.
 	const said = stripVTControlCharacters(output).replaceAll('\r', '').split('\n');
 	const commands: string[][] = [];
 	for (const line of said) {

@@ -5,21 +5,24 @@ const list = (variable: string): string[] => (process.env[variable] ?? '').split
 /** ext4 and xfs with dax=always, ext4 with dax=never, ext2 with dax, and a read-only erofs with dax=always. */
 export const [ext4, xfs, never, ext2, erofs] = list('DAXKIND_MOUNTS') as [string, string, string, string, string];
 
-/** A pmem device of 512 MiB without a file system, for a test to do with as it likes. */
+/** A pmem device of 512 MiB without a file system. A test may do with it what it likes. */
 export const scratch = list('DAXKIND_PMEMS').at(-1)!;
 
-/** An nvdimm of 128 MiB, whose namespace is raw and has no DAX. */
+/** An nvdimm of 128 MiB. Its namespace is raw and has no DAX. */
 export const nvdimm = list('DAXKIND_NVDIMMS')[0]!;
 
-/** A virtio-pmem of 128 MiB, which has DAX but cannot be persisted by the processor alone. */
+/** A virtio-pmem of 128 MiB. It has DAX, but the processor alone cannot make its data persistent. */
 export const virtioPmem = list('DAXKIND_VIRTIO_PMEMS')[0]!;
 
-/** A directory of the host, shared over virtiofs without a DAX window; undefined where the host cannot share one: see scripts/share.mjs. */
+/**
+ * A directory of the host, shared over virtiofs without a DAX window. It is undefined where the host cannot share one:
+ * see scripts/share.mjs.
+ */
 export const virtiofs = process.env.DAXKIND_VIRTIOFS;
 
 /**
- * Of the other guest: device-DAX devices on nodes of their own: an nvdimm of 384 MiB, one that is smaller than a memory block, Soft Reserved
- * memory of 256 MiB, and a CXL device of 256 MiB.
+ * Devices of the other guest: device-DAX devices, each on a node of its own. They are an nvdimm of 384 MiB, one that is
+ * smaller than a memory block, Soft Reserved memory of 256 MiB, and a CXL device of 256 MiB.
  */
 export const [devdax, smallDevdax] = list('DAXKIND_DEVDAXS') as [string, string];
 export const hmem = list('DAXKIND_HMEMS')[0]!;

@@ -1,4 +1,5 @@
-// Kinds that are closed after the test that made them, of the sort that the run is for: what is said of kinds holds for all of them.
+// Kinds that are closed after the test that made them. They are of the sort that the run is for, because what the tests
+// say of kinds holds for every sort.
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeviceKind, FixedKind, type Kind, mapFile, NodeKind, PmemKind, type PmemKindOptions } from 'daxkind';
@@ -6,10 +7,12 @@ import { getDevice } from 'daxkind/device';
 import { afterEach } from 'vitest';
 import { devdax } from './guest.ts';
 
-/** `pmem`, or what vitest.config.ts says. */
+/** The sort of this run: `pmem`, or what vitest.config.ts says. */
 export const sort = (process.env.DAXKIND_TEST_SORT ?? 'pmem') as 'pmem' | 'node' | 'fixed' | 'device';
 
-/** Whether its storage comes and goes; if not, all of it is there from the start and for good. */
+/**
+ * Whether the storage of these kinds comes and goes. Other kinds have all their storage from the start until the end.
+ */
 export const isElastic = sort === 'pmem' || sort === 'node';
 
 const open: PmemKind[] = [];
@@ -29,7 +32,7 @@ function makeFixed(
 	return FixedKind.create(mapping, given);
 }
 
-/** The parts of the device that kinds have: several share it. */
+/** The parts of the device that kinds have now. Several kinds share the device. */
 let taken: { offset: number; end: number; kind: Kind }[] = [];
 
 function makeDevice({ maxSize = defaultSize, policy: _, ...options }: PmemKindOptions) {
@@ -62,14 +65,14 @@ function make(directory: string | URL, options: PmemKindOptions): Kind {
 	}
 }
 
-/** A kind in a directory, or of the run's sort: typed as what it is in most runs. */
+/** Makes a kind in a directory, or one of the run's sort. Its type is PmemKind, because most runs use that. */
 export function create(directory: string | URL, options: PmemKindOptions = {}): PmemKind {
 	const kind = make(directory, options) as PmemKind;
 	open.push(kind);
 	return kind;
 }
 
-/** To be called by the file that uses create. */
+/** Closes all kinds after each test. A file that uses `create` calls this once. */
 export function closeAfterEach(): void {
 	afterEach(() => {
 		for (const kind of open.splice(0)) kind.close();

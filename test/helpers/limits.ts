@@ -1,5 +1,6 @@
-// What a program can do with a block of a kind, or with a file or device on DAX, apart from loads and stores: every call by which Node has
-// the kernel use that memory, tried, with the bytes compared. Each row is "ok" or the code of what was thrown.
+// What a program can do, apart from loads and stores, with a block of a kind, or with a file or device on DAX. Every
+// call by which Node has the kernel use that memory is tried, and the bytes are compared. Each row is "ok" or the code
+// of the error.
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -29,7 +30,7 @@ export type Rows = Record<string, string>;
 
 const PAGE = 4096;
 const MiB = 2 ** 20;
-/** As long as a huge page, and at a multiple of one, so that it can be mapped by any program. */
+/** The length of a huge page. The block also begins at a multiple of it, so that any program can map it. */
 const LENGTH = 2 * MiB;
 const { O_DIRECT, O_RDWR, O_CREAT } = constants;
 
@@ -42,14 +43,14 @@ async function attempt(rows: Rows, name: string, operation: () => unknown): Prom
 	}
 }
 
-/** A block as the rows want it. The caller frees it. */
+/** A block as the rows need it. The caller frees it. */
 export const blockOf = (kind: Kind): Buffer => kind.memalign(LENGTH, LENGTH).fill('x');
 
-/** Whether it is so many times that letter. */
+/** Whether every byte is that letter. */
 export const isAll = (bytes: Buffer, letter: string) =>
 	bytes.length > 0 && bytes.equals(Buffer.alloc(bytes.length, letter));
 
-/** O_DIRECT reads and writes of a new file, from and to a block. */
+/** Tries O_DIRECT reads and writes of a new file, from and to a block. */
 export async function directRows(block: Buffer, path: string): Promise<Rows> {
 	const rows: Rows = {};
 	const flags = O_RDWR | O_CREAT | O_DIRECT;
@@ -111,7 +112,7 @@ export async function directRows(block: Buffer, path: string): Promise<Rows> {
 	return rows;
 }
 
-/** Sockets, pipes, files, child processes: a block as the memory that they take from and give to. */
+/** Tries sockets, pipes, files and child processes, with a block as the memory that they read from and write to. */
 export async function blockRows(block: Buffer, path: string): Promise<Rows> {
 	const rows: Rows = {};
 	const half = block.subarray(0, MiB);
@@ -134,7 +135,7 @@ export async function blockRows(block: Buffer, path: string): Promise<Rows> {
 		await once(server, 'listening');
 		let received = 0;
 		const onread = {
-			// As much as is missing, always behind what is there.
+			// The part that is still missing: it begins where the received bytes end.
 			buffer: () => rest.subarray(Math.min(received, MiB - 1)),
 			callback: (count: number) => {
 				received += count;
@@ -179,7 +180,10 @@ export async function blockRows(block: Buffer, path: string): Promise<Rows> {
 	return rows;
 }
 
-/** A file of 2 MiB of `x`, or a device that begins so, as the source and the destination of what copies within the kernel. */
+/**
+ * Tries what copies within the kernel. `path` is a file of 2 MiB of `x`, or a device that begins with it. It is the
+ * source and the destination.
+ */
 export async function fileRows(path: string, other: string, sibling: string): Promise<Rows> {
 	const rows: Rows = {};
 	const isCopy = (copy: string) => {
@@ -269,10 +273,10 @@ export async function fileRows(path: string, other: string, sibling: string): Pr
 
 const pages = compiled('pages');
 
-/** Why calls that Node does not make cannot be tried. */
+/** Why the calls that Node does not make cannot be tried. */
 export const pagesProblem = pages.problem;
 
-/** The calls that Node does not make, by a program that maps a part of the file, which is full of `x`. */
+/** Tries the calls that Node does not make, by a program that maps a part of the file. That part is full of `x`. */
 export function foreignRows(path: string, offset: number, other: string): Promise<Rows> {
 	return new Promise((resolve, reject) => {
 		execFile(pages.program, ['try', path, `${offset}`, `${LENGTH}`, other], (error, stdout, stderr) => {
@@ -290,7 +294,7 @@ export function foreignRows(path: string, offset: number, other: string): Promis
 	});
 }
 
-/** Has another process hold a page of a file in a pipe for so long, or until `release`. */
+/** Has another process hold a page of a file in a pipe for `ms` milliseconds, or until `release` is called. */
 export async function holdPage(path: string, offset: number, ms: number): Promise<{ release(): Promise<void> }> {
 	const child = spawn(pages.program, ['hold', path, `${offset}`, `${ms}`], { stdio: ['pipe', 'pipe', 'inherit'] });
 	const ended = once(child, 'close');

@@ -1,4 +1,4 @@
-// Images of machines that are booted in different ways, with what is looked at in them.
+// Images of machines that are booted in different ways, and what tests look at in them.
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -13,7 +13,7 @@ const kernel = (version: string): Entries => ({
 	[`/boot/vmlinuz-${version}`]: '',
 });
 
-/** Debian and those after it: GRUB with drop-ins. */
+/** Debian and its derivatives: GRUB with drop-ins. */
 export const debian: Entries = {
 	...kernel('6.1.0-1-amd64'),
 	'/usr/sbin/grub-mkconfig': readsDropIns,
@@ -70,7 +70,7 @@ export const handwritten: Entries = {
 	'/sys/firmware/efi/runtime': '0x0',
 };
 
-/** The variable of the firmware in which a boot loader says what it is. */
+/** The firmware's variable in which a boot loader says what it is. */
 export const loaderInfo = (text: string): Entries => ({
 	'/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f': Buffer.concat([
 		Buffer.from([6, 0, 0, 0]),
@@ -78,10 +78,13 @@ export const loaderInfo = (text: string): Entries => ({
 	]),
 });
 
-/** The root of an image with these files; a later part has its own for those of an earlier one. */
+/**
+ * Makes an image with these files and returns its root. A file of a later part replaces the same file of an earlier
+ * one.
+ */
 export const machine = (...parts: Entries[]) => makeTree(temporaryDirectory(), Object.assign({}, ...parts));
 
-/** Every file of an image with its content and mode. */
+/** Every file of an image, with its content and mode. */
 export const contents = (root: string) =>
 	readdirSync(root, { recursive: true, withFileTypes: true })
 		.map((entry) => {
@@ -90,6 +93,6 @@ export const contents = (root: string) =>
 		})
 		.sort();
 
-/** What an error has that says what stands in the way and what fixes it. */
+/** What an error has that says what stands in the way, and how to fix it. */
 export const refused = (code: string, path: string) =>
 	expect.objectContaining({ code, path, remedy: expect.any(String), message: expect.stringContaining('Fix: ') });

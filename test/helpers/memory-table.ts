@@ -1,10 +1,10 @@
-// Memory tables of no machine, printed as kernels and tools print them.
+// Memory tables of invented machines, printed as kernels and tools print them.
 import type { MemoryRange, MemoryRangeType } from 'daxkind/memmap';
 import type { Entries } from './tree.ts';
 
 const digits = (address: number, width = 16) => address.toString(16).padStart(width, '0');
 
-/** A machine with 8 GiB: 3 GiB below the hole of its devices, 5 GiB above 4 GiB. */
+/** A machine with 8 GiB: 3 GiB below the hole for its devices, 5 GiB above 4 GiB. */
 export const smallMachine: MemoryRange[] = [
 	{ start: 0x0, end: 0x9fc00, type: 'usable' },
 	{ start: 0x9fc00, end: 0xa0000, type: 'reserved' },
@@ -32,11 +32,11 @@ const row = (table: string, { start, end, type }: MemoryRange) =>
 export const log = (ranges: readonly MemoryRange[], table = 'BIOS-e820'): string =>
 	ranges.map((range) => row(table, range)).join('\n');
 
-/** Kernels before 3.5: the end is the first byte behind. */
+/** Kernels before 3.5: the end is the first byte behind the row. */
 export const oldLog: Printer = (ranges) =>
 	ranges.map(({ start, end, type }) => ` BIOS-e820: ${digits(start)} - ${digits(end)} (${type})`).join('\n');
 
-/** Linux 2.2: the size, then the place. */
+/** Linux 2.2: the size, then the start. */
 export const oldestLog: Printer = (ranges) =>
 	ranges.map(({ start, end, type }) => ` BIOS-e820: ${digits(end - start)} @ ${digits(start)} (${type})`).join('\n');
 
@@ -47,7 +47,9 @@ const newWords: Partial<Record<MemoryRangeType, string>> = {
 	'persistent (type 12)': 'persistent RAM (type 12)',
 };
 
-/** Linux 7.0: other words, and rows for the gaps; `size` stands between a row and its type, as in patches of that time. */
+/**
+ * Linux 7.0: other words, and rows for the gaps. `size` stands between a row and its type, as in patches of that time.
+ */
 export const newLog =
 	(size = ''): Printer =>
 	(ranges) =>
@@ -73,11 +75,11 @@ const resourceWords: Partial<Record<MemoryRangeType, string>> = {
 
 const resourceName = (type: MemoryRangeType): string => resourceWords[type] ?? 'Unknown E820 type';
 
-/** /proc/iomem, without what is inside of the rows. */
+/** /proc/iomem without the rows that lie inside others. */
 export const iomem: Printer = (ranges) =>
 	ranges.map(({ start, end, type }) => `${digits(start, 8)}-${digits(end - 1, 8)} : ${resourceName(type)}`).join('\n');
 
-/** `grep -r . /sys/firmware/memmap`, in whatever order a directory has. */
+/** `grep -r . /sys/firmware/memmap`. The order is the directory's, which can be any. */
 export const firmwareMap =
 	(prefix = '/sys/firmware/memmap/'): Printer =>
 	(ranges) =>
@@ -102,7 +104,7 @@ export const firmwareMapHead: Printer = (ranges) =>
 		)
 		.join('\n');
 
-/** The script of the kernel's documentation of /sys/firmware/memmap. */
+/** The output of the script in the kernel's documentation of /sys/firmware/memmap. */
 export const firmwareMapScript: Printer = (ranges) =>
 	ranges.map(({ start, end, type }) => `${digits(start)}-${digits(end)} (${resourceName(type)})`).join('\n');
 

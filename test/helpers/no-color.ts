@@ -1,3 +1,3 @@
-// What the processes that tests start print is compared: the colours that scripts/test.mjs asks of the runner are not for
-// them.
+// Tests compare what their child processes print. So the colours that scripts/test.mjs asks of the runner must not
+// reach those processes.
 delete process.env.FORCE_COLOR;

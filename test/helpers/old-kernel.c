@@ -1,5 +1,5 @@
-// old-kernel COMMAND…: runs the command as on a Linux before 5.8, as far as statx goes: without STATX_ATTR_DAX in its
-// attributes and their mask, and without the mount's number.
+// old-kernel COMMAND…: runs the command as on a Linux before 5.8, as far as statx goes. Its result has no
+// STATX_ATTR_DAX in the attributes and their mask, and no mount number.
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/ptrace.h>
@@ -22,7 +22,7 @@ static long trace(long request, pid_t pid, void *address, void *data) {
     return syscall(SYS_ptrace, request, pid, address, data);
 }
 
-/* Where each thread's statx writes to, from its start to its end. */
+/* The address that each thread's statx writes to, from the call's start to its end. */
 static struct {
     pid_t pid;
     unsigned long buffer;
@@ -94,7 +94,8 @@ int main(int count, char **words) {
             if (info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == 0) makeOld(pid, *bufferOf(pid));
             trace(PTRACE_CONT, pid, NULL, NULL);
         } else {
-            // Not what the kernel stops a new thread with, nor what exec and clone tell us.
+            // These signals are ptrace's: the kernel stops a new thread with one, and exec and clone report themselves
+            // with one. They are not passed on.
             int isOurs = event != 0 || signal == SIGSTOP || signal == SIGTRAP;
             trace(PTRACE_CONT, pid, NULL, (void *)(long)(isOurs ? 0 : signal));
         }

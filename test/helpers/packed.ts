@@ -1,4 +1,5 @@
-// The package as its users get it: packed with the binaries that it is published with, and projects that have it.
+// The package as its users get it: packed with the binaries that it is published with. And projects that have it as a
+// dependency.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,22 +10,32 @@ import { afterAll } from 'vitest';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A directory for a file's projects, gone after its tests. It is not on tmpfs, which is small in many containers. */
+/**
+ * A directory for a test file's projects. It is removed after the file's tests. It is not on tmpfs, which is small in
+ * many containers.
+ */
 export function projectsDirectory(): string {
 	const directory = mkdtempSync(join(tmpdir(), 'daxkind-projects-'));
 	afterAll(() => rmSync(directory, { recursive: true, force: true }));
 	return directory;
 }
 
-/** CI may skip nothing. */
+/** Whether this is CI, where no test may be skipped. */
 export const isCI = /^(1|true)$/.test(process.env.CI ?? '');
 
-/** What a person's shell has: without what `npm test` and the runner put there. npm's configuration stays. */
+/**
+ * The environment of a person's shell: without what `npm test` and the runner put there, but with npm's configuration.
+ */
 const environment = Object.fromEntries(
 	Object.entries(process.env).filter(([name]) => !/^(npm_(?!config_)|INIT_CWD|NODE_ENV|VITEST)/.test(name)),
 );
 
-/** Runs a program to its end. @returns Everything that it has said. @throws If it fails: with all that, in `message`. */
+/**
+ * Runs a program to its end.
+ *
+ * @returns Everything that it printed.
+ * @throws If it fails. The `message` has all that it printed.
+ */
 export async function said(cwd: string, command: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
 	const [program, ...args] = command as [string, ...string[]];
 	const options = { cwd, env: { ...environment, ...env }, maxBuffer: 2 ** 26 };
@@ -37,14 +48,17 @@ export async function said(cwd: string, command: string[], env: NodeJS.ProcessEn
 	}
 }
 
-/** Makes the binaries that are missing or old, as far as this machine can, and packs. Minutes, if it has to compile. */
+/**
+ * Makes the binaries that are missing or old, as far as this machine can, and packs the package. It takes minutes if it
+ * has to compile.
+ */
 export async function pack(directory: string): Promise<string> {
 	await said(root, [process.execPath, 'scripts/prebuild.mjs', '--if-needed']);
 	const command = ['npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', directory];
 	return join(directory, (await said(root, command)).trim());
 }
 
-/** An empty project with a program in it. */
+/** Makes an empty project with a program in it. */
 export function emptyProject(directory: string, program: string): string {
 	const project = mkdtempSync(join(directory, 'project-'));
 	writeFileSync(join(project, 'package.json'), '{ "name": "project", "private": true }\n');
@@ -52,7 +66,10 @@ export function emptyProject(directory: string, program: string): string {
 	return project;
 }
 
-/** The same with the packed package in it, which took no package manager; its dependencies are those of this folder. */
+/**
+ * Makes the same project with the packed package in it. It needs no package manager: the dependencies are those of this
+ * folder.
+ */
 export async function projectWith(tarball: string, directory: string, program: string): Promise<string> {
 	const project = emptyProject(directory, program);
 	const place = join(project, 'node_modules/daxkind');
@@ -62,7 +79,9 @@ export async function projectWith(tarball: string, directory: string, program: s
 	return project;
 }
 
-/** Why nothing can be had from npm's registry; undefined if it can. In CI it can, or the tests fail. */
+/**
+ * The reason why npm's registry cannot be reached; undefined if it can. In CI it must be reachable, or the tests fail.
+ */
 export async function registryProblem(): Promise<string | undefined> {
 	if (isCI) return undefined;
 	try {

@@ -1,10 +1,11 @@
-// What the kernel does with memory that is mapped from a file or a device, and with that file as the source of a transfer, in
-// calls that Node does not make.
+// What the kernel does with memory that is mapped from a file or a device, and with that file as the source of a
+// transfer. It makes the calls that Node does not make.
 //
-// pages try FILE OFFSET LENGTH OTHER: maps a part of FILE, shared, tries every call, and prints "name: ok", the errno's name, or what
-//   went wrong, one a line. The part must be full of the letter x, the length is at least 1 MiB. OTHER is a file to write to.
-// pages hold FILE OFFSET MS: has a pipe hold one page of FILE (vmsplice), prints "held", and lets go when its input ends, or after so
-//   many milliseconds.
+// pages try FILE OFFSET LENGTH OTHER: maps a part of FILE, shared, and tries every call. It prints one line for each:
+//   "name: ok", the errno's name, or what went wrong. The part must be full of the letter x, and LENGTH must be at least
+//   1 MiB. OTHER is a file to write to.
+// pages hold FILE OFFSET MS: has a pipe hold one page of FILE (vmsplice) and prints "held". It lets go when its input
+//   ends, or after MS milliseconds.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@ static void say(const char *name, long result) {
     printf("%s: %s\n", name, result >= 0 ? "ok" : strerrorname_np(errno));
 }
 
-/* A transfer that came to its end is nothing if other bytes arrived. */
+/* Prints the result of a transfer. One that came to its end but moved other bytes is reported as wrong. */
 static void sayMoved(const char *name, long result, long wanted, const char *got) {
     static char expected[some];
     memset(expected, 'x', sizeof expected);
@@ -56,7 +57,7 @@ static void tryPipe(const char *name, unsigned flags) {
     close(ends[1]);
 }
 
-/* A connection to this process itself. */
+/* Makes a connection of this process to itself. */
 static int connection(int ends[2]) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;

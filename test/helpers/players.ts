@@ -1,5 +1,5 @@
-// The operations of the random testers (scripts/players/) as commands of fast-check. The choices of each follow from a seed
-// of its own, so that a sequence can be shortened and does the same.
+// The operations of the random testers (scripts/players/) as commands of fast-check. The choices of each operation
+// follow from a seed of its own, so a sequence can be shortened and the rest of it still does the same.
 import type { Kind } from 'daxkind';
 import fc from 'fast-check';
 import { expect } from 'vitest';
@@ -17,7 +17,7 @@ export const command = (name: () => string, run: (player: Player) => void): Comm
 
 type Operation = [name: string, weight: number, run: (player: Player) => unknown];
 
-/** Those of the operations with one of these names, as often as they come up elsewhere. */
+/** The operations with one of these names. Each is as frequent as it is in the random testers. */
 export function commandsOf(...names: string[]): fc.Arbitrary<Command> {
 	const all = [...making, ...freeing, ...others] as Operation[];
 	const chosen = names.map((name) => all.find(([known]) => known === name)!);
@@ -38,7 +38,7 @@ export function commandsOf(...names: string[]): fc.Arbitrary<Command> {
 	);
 }
 
-/** Runs commands on a kind, has `check` look at what is held then, and frees that. */
+/** Runs commands on a kind, has `check` look at what is held at the end, and frees that. */
 export function play(kind: Kind, habits: number, commands: Iterable<Command>, check: (player: Player) => void): void {
 	const random = new Random(habits);
 	const player = new Player({ kind, random, phase: newPhase(random), largest: 6 * 1024 * 1024 });
@@ -49,7 +49,7 @@ export function play(kind: Kind, habits: number, commands: Iterable<Command>, ch
 	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 }
 
-/** That no two blocks share a byte: no two of these ranges do. */
+/** Expects that no two of these ranges share a byte. */
 export function expectApart(ranges: { from: number; to: number }[]): void {
 	const sorted = ranges.toSorted((a, b) => a.from - b.from);
 	for (let i = 1; i < sorted.length; i++) expect(sorted[i]!.from).toBeGreaterThanOrEqual(sorted[i - 1]!.to);

@@ -1,8 +1,8 @@
-// What a process holds, as the kernel sees it, and child processes that are taken somewhere and watched.
+// What a process holds, as the kernel sees it. And child processes that are taken to a certain point and watched.
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
 
-/** The open descriptors of a process that are files of a directory's file system without a name, as number and link. */
+/** The open descriptors of a process that are nameless files of a directory's file system, as number and link. */
 export function namelessFiles(directory: string, pid: number | 'self' = 'self'): { fd: number; link: string }[] {
 	const found: { fd: number; link: string }[] = [];
 	for (const name of readdirSync(`/proc/${pid}/fd`)) {
@@ -10,13 +10,13 @@ export function namelessFiles(directory: string, pid: number | 'self' = 'self'):
 			const link = readlinkSync(`/proc/${pid}/fd/${name}`);
 			if (link.startsWith(`${directory}/`) && link.endsWith(' (deleted)')) found.push({ fd: Number(name), link });
 		} catch {
-			// The descriptor of the directory listing itself.
+			// This was the descriptor of the directory listing itself.
 		}
 	}
 	return found;
 }
 
-/** How many descriptors this process has, and how many mappings of files without a name. */
+/** How many descriptors this process has, and how many mappings of nameless files. */
 export function holdings(): { descriptors: number; mappings: number } {
 	const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
 	return {
@@ -25,7 +25,7 @@ export function holdings(): { descriptors: number; mappings: number } {
 	};
 }
 
-/** Where this process has mapped a directory's one file without a name. */
+/** The address where this process has mapped the directory's one nameless file. */
 export function mappedAt(directory: string): bigint {
 	const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
 	const found = maps.filter((line) => line.includes(` ${directory}/`) && line.endsWith(' (deleted)'));
@@ -33,13 +33,16 @@ export function mappedAt(directory: string): bigint {
 	return BigInt(`0x${found[0]!.split('-')[0]}`);
 }
 
-/** Free bytes of a file system. */
+/** The free bytes of a file system. */
 export function freeBytes(directory: string): number {
 	const { bfree, bsize } = statfsSync(directory);
 	return bfree * bsize;
 }
 
-/** Free bytes of a file system once they stay the same: XFS frees the blocks of a deleted file in the background. */
+/**
+ * The free bytes of a file system once their number no longer changes, because XFS frees the blocks of a deleted file
+ * in the background.
+ */
 export async function settledFreeBytes(directory: string): Promise<number> {
 	let free = -1;
 	await eventually(() => {
@@ -50,7 +53,10 @@ export async function settledFreeBytes(directory: string): Promise<number> {
 	return free;
 }
 
-/** Asks until it is so; fails after ten seconds. The kernel frees a dead process's memory a moment after its end. */
+/**
+ * Checks the condition until it is true, and returns false after ten seconds. The kernel frees a dead process's memory
+ * a moment after its end.
+ */
 export async function eventually(condition: () => boolean): Promise<boolean> {
 	for (let tries = 0; tries < 200; tries++) {
 		await new Promise((resolve) => setTimeout(resolve, 50));
@@ -59,14 +65,18 @@ export async function eventually(condition: () => boolean): Promise<boolean> {
 	return false;
 }
 
-/** What takes longer has come to a stop, also in a guest without KVM, where a process takes seconds to start. */
+/**
+ * A process that takes longer has stopped making progress, even in a guest without KVM, where a process takes seconds
+ * to start.
+ */
 const forEverMs = 240_000;
 
 const prelude = `import { PmemKind } from 'daxkind';\n`;
 
 /**
- * Runs a module in a Node process of its own, to its end. `PmemKind` is imported; process.argv[1] is the directory.
- * `before` is a command to run Node by; `flags` are for Node. One that does not end is killed after four minutes: `signal` says so.
+ * Runs a module in a Node process of its own, to its end. `PmemKind` is imported, and process.argv[1] is the directory.
+ * `before` is a command that runs Node; `flags` are for Node. A process that does not end is killed after four minutes:
+ * `signal` says so.
  */
 export function runChild(
 	code: string,
@@ -78,7 +88,7 @@ export function runChild(
 	return spawnSync(command!, [...rest, directory], { encoding: 'utf8', timeout: forEverMs, killSignal: 'SIGKILL' });
 }
 
-/** How a child process ended, and what it had to say. */
+/** How a child process ended, and what it printed. */
 export interface Ending {
 	status: number | null;
 	signal: NodeJS.Signals | null;
@@ -87,9 +97,9 @@ export interface Ending {
 }
 
 /**
- * Starts such a process and waits until it prints "ready". Then it waits for `go` if it reads its standard input.
+ * Starts such a process and waits until it prints "ready". A process that reads its standard input then waits for `go`.
  *
- * @throws What it said, when it ended before.
+ * @throws With what it printed, if it ended before that.
  */
 export async function startChild(code: string, directory: string, flags: string[] = []) {
 	const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', prelude + code, directory]);
@@ -123,8 +133,8 @@ export async function startChild(code: string, directory: string, flags: string[
 }
 
 /**
- * Which processes hold a file below a directory: how many descriptors, and how many mappings. Where this process may not
- * look it sees nothing; its own descendants it sees.
+ * Which processes hold a file below a directory, and how many descriptors and mappings of it each has. It sees only the
+ * processes that this one may look at. Its own descendants are among them.
  */
 export function holders(directory: string): { pid: number; descriptors: number; mappings: number }[] {
 	return readdirSync('/proc')
@@ -152,7 +162,7 @@ function held(pid: string, directory: string): { descriptors: number; mappings: 
 	};
 }
 
-/** Processes whose parent is `pid`; a zombie is none. */
+/** The processes whose parent is `pid`, without zombies. */
 export function childrenOf(pid: number): number[] {
 	return readdirSync('/proc').flatMap((name) => {
 		try {
@@ -166,7 +176,7 @@ export function childrenOf(pid: number): number[] {
 	});
 }
 
-/** A process's program and arguments, each ended by a NUL; empty if it has ended. */
+/** A process's program and arguments, each ended by a NUL. It is empty if the process has ended. */
 export function commandLine(pid: number): string {
 	try {
 		return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
@@ -175,7 +185,7 @@ export function commandLine(pid: number): string {
 	}
 }
 
-/** Whether a process runs; a zombie does not. */
+/** Whether a process runs. A zombie does not run. */
 export function isAlive(pid: number): boolean {
 	try {
 		return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -184,7 +194,10 @@ export function isAlive(pid: number): boolean {
 	}
 }
 
-/** Waits, for as long as a test may take; then throws, so that nothing goes on behind a test that has failed. */
+/**
+ * Waits until the condition is true, for as long as a test may take. Then it throws, so that nothing goes on after a
+ * test that has failed.
+ */
 export async function until(condition: () => boolean, everyMs = 50): Promise<void> {
 	for (const end = performance.now() + forEverMs; !condition(); ) {
 		if (performance.now() > end) throw new Error(`It was never so: ${condition}`);

@@ -1,5 +1,6 @@
-// refuse CALL=ERRNO… -- COMMAND…: runs the command with system calls refused by a seccomp filter, as a sandbox does.
-// CALL is a name, or NAME@ARGUMENT&MASK:VALUE for those whose argument has that value in the bits of the mask.
+// refuse CALL=ERRNO… -- COMMAND…: runs the command while a seccomp filter refuses some system calls, as a sandbox does.
+// CALL is a name, or NAME@ARGUMENT&MASK:VALUE for only those calls whose argument has that value in the bits of the
+// mask.
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -49,7 +50,7 @@ int main(int count, char **words) {
         }
         add(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
         add(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)numberOf(name), 0, 4);
-        // The low half of the argument: both our architectures are little-endian.
+        // The low half of the argument. It comes first because both our architectures are little-endian.
         add(BPF_LD | BPF_W | BPF_ABS, (unsigned)(offsetof(struct seccomp_data, args) + 8 * argument), 0, 0);
         add(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
         add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);

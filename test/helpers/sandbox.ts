@@ -1,4 +1,5 @@
-// Kernels and sandboxes that this machine does not have: programs in C, compiled when they are first wanted, that run a command in one.
+// Kernels and sandboxes that this machine does not have. C programs run a command in one; they are compiled when they
+// are first wanted.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { compiled } from './compile.ts';
@@ -6,14 +7,17 @@ import { compiled } from './compile.ts';
 const refuse = compiled('refuse');
 const oldKernel = compiled('old-kernel');
 
-/** What keeps tests from running commands in here; they are skipped then. */
+/** The reason why no command can be run in them here. Tests are skipped then. */
 export const problem: string | undefined = refuse.problem ?? oldKernel.problem;
 if (problem !== undefined) console.error(`tests of old kernels and sandboxes are skipped: ${problem}`);
 
-/** A command's prefix that refuses system calls: `statx=1` for EPERM of statx, or as helpers/refuse.c says. */
+/**
+ * The prefix of a command that refuses system calls to it: `statx=1` refuses statx with EPERM. helpers/refuse.c
+ * explains the rest.
+ */
 export const refusing = (...calls: string[]): string[] => [refuse.program, ...calls, '--'];
 
-/** A command's prefix for a kernel before 5.8: without STATX_ATTR_DAX and mount numbers. */
+/** The prefix of a command that runs it as on a kernel before 5.8: without STATX_ATTR_DAX and mount numbers. */
 export const before58: string[] = [oldKernel.program];
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -24,11 +28,12 @@ function run(before: string[], words: string[]) {
 	return { status: status ?? signal, stdout, stderr };
 }
 
-/** Runs the command line there. */
+/** Runs `daxkind` there. */
 export const daxkindIn = (before: string[], ...words: string[]) => run(before, [cli, ...words]);
 
 /**
- * Runs a module's body there, with `d` for all of daxkind and `path` for a path; what it gives to `say`, by JSON.
+ * Runs a module's body there. It has `d` for all of daxkind and `path` for a path. What it passes to `say` comes back
+ * as JSON.
  */
 export function evaluateIn(before: string[], body: string, path: string): unknown {
 	const code = `import * as d from 'daxkind';

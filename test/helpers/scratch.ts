@@ -1,9 +1,9 @@
-// File systems that a test makes on a device of the guest, mounts, and takes away again.
+// File systems that a test makes on a device of the guest, mounts, and removes again.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 
-/** Runs a shell command; its output. Administrators' programs are found. */
+/** Runs a shell command and returns its output. Programs for administrators are in its path. */
 export const sh = (command: string): string =>
 	execFileSync('sh', ['-c', command], {
 		encoding: 'utf8',
@@ -11,11 +11,11 @@ export const sh = (command: string): string =>
 		env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
 	}).trim();
 
-/** Whether there is such a program, administrators' too. */
+/** Whether there is such a program. Programs for administrators count too. */
 export const has = (program: string): boolean =>
 	spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`]).status === 0;
 
-/** Makes file systems as daxkind's users do who want DAX. */
+/** The commands that make file systems for DAX, as daxkind's users run them. */
 export const mkfs = {
 	ext2: 'mkfs.ext2 -q -F -b 4096',
 	ext3: 'mkfs.ext3 -q -F -b 4096',
@@ -23,7 +23,10 @@ export const mkfs = {
 	xfs: 'mkfs.xfs -q -f',
 };
 
-/** Mounts a device at a new place while `body` runs; if that fails, even with files there left open, it is gone for the next. */
+/**
+ * Mounts a device at a new place while `body` runs. If `body` fails and leaves files open there, the device is free for
+ * the next test all the same.
+ */
 export function mounted<T>(device: string, options: string, body: (mountPoint: string) => T): T {
 	const mountPoint = mkdtempSync('/mnt/test-');
 	try {
@@ -42,7 +45,7 @@ export function mounted<T>(device: string, options: string, body: (mountPoint: s
 	}
 }
 
-/** Makes a file system on a device by a command of {@link mkfs} or another, and mounts it while `body` runs. */
+/** Makes a file system on a device by a command, one of {@link mkfs} or another, and mounts it while `body` runs. */
 export function made<T>(device: string, make: string, options: string, body: (mountPoint: string) => T): T {
 	sh(`${make} ${device}`);
 	return mounted(device, options, body);

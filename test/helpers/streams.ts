@@ -1,6 +1,9 @@
-// Byte streams take the memory of the chunks that they are given: the ArrayBuffer behind one is transferred.
+// Byte streams take the memory of the chunks that they are given: they transfer the ArrayBuffer behind a chunk.
 
-/** Reads from a byte stream, which writes 7 into each byte, into a view, whose memory is then what comes back. */
+/**
+ * Reads into a view from a byte stream that writes 7 into each byte. The result is a new view, which has the memory
+ * now.
+ */
 export async function readInto(view: Uint8Array): Promise<Uint8Array | undefined> {
 	const stream = new ReadableStream({
 		type: 'bytes',

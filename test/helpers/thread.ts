@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type * as daxkind from 'daxkind';
 import { onTestFinished } from 'vitest';
 
-/** What the tasks of a thread find there, and what they leave for the next. */
+/** What the tasks of a thread find, and what they leave for the next task. */
 export interface Scope {
 	daxkind: typeof daxkind;
 	kind: daxkind.Kind;
@@ -25,13 +25,16 @@ parentPort.on('message', async ({ task, argument }) => {
 
 export class Thread {
 	readonly #worker = new Worker(source, { eval: true });
-	/** Resolved when the thread is over, with what it ended by. */
+	/** Resolved when the thread has ended, with the way in which it ended. */
 	readonly #over = new Promise<string>((resolve) => {
 		this.#worker.once('error', (error) => resolve(`by an error: ${error.stack}`));
 		this.#worker.once('exit', (status) => resolve(`with status ${status}`));
 	});
 
-	/** Starts a thread, which ends with the test at the latest. With a shared kind, its `kind` is attached to that. */
+	/**
+	 * Starts a thread, which ends with the test at the latest. If a shared kind is given, the thread's `kind` is
+	 * attached to it.
+	 */
 	static async start(shared?: daxkind.SharedKind): Promise<Thread> {
 		const thread = new Thread();
 		onTestFinished(() => thread.terminate());
@@ -42,7 +45,8 @@ export class Thread {
 	}
 
 	/**
-	 * Has the thread call a function, which can use nothing but its two arguments. What it throws comes back with its code.
+	 * Has the thread call a function, which can use only its two arguments. An error that it throws comes back with its
+	 * code.
 	 *
 	 * @throws An error if the thread ends before the function does.
 	 */
@@ -60,12 +64,12 @@ export class Thread {
 		return value;
 	}
 
-	/** The same for a task that does not end, or whose end nobody waits for. */
+	/** Starts a task that does not end, or whose end nobody waits for. */
 	start<Argument>(task: (scope: Scope, argument: Argument) => unknown, argument: Argument): void {
 		this.#worker.postMessage({ task: String(task), argument });
 	}
 
-	/** Lets the thread end by itself, and waits for that. */
+	/** Lets the thread end by itself, and waits until it has. */
 	async end(): Promise<void> {
 		this.#worker.postMessage({});
 		await this.#over;

@@ -1,4 +1,4 @@
-// Worker threads that all begin at the same moment, and what came out of them.
+// Worker threads that all begin at the same moment, and their results.
 import { Worker } from 'node:worker_threads';
 import { until } from './process.ts';
 
@@ -15,8 +15,8 @@ const source = (body: string) => `
 	});`;
 
 /**
- * Runs the same body in so many threads at once. It sees `Kind`, `PmemKind`, `OutOfMemoryError`, `data` and its number `index`.
- * Gives what the bodies return, in the order of their numbers; an error in one of them is thrown.
+ * Runs the same body in `count` threads at once. It sees `Kind`, `PmemKind`, `OutOfMemoryError`, `data` and its number
+ * `index`. It returns what the bodies return, in the order of their numbers. An error in one of them is thrown.
  */
 export async function inThreads<Result>(count: number, body: string, data: unknown): Promise<Result[]> {
 	const gate = new Int32Array(new SharedArrayBuffer(8));
@@ -44,13 +44,13 @@ export async function inThreads<Result>(count: number, body: string, data: unkno
 		hasFailed = true;
 	});
 	try {
-		// Whoever fails before the gate fails all.
+		// A thread that fails before the gate makes all of them fail.
 		await until(() => hasFailed || Atomics.load(gate, 0) === count, 5);
 		Atomics.store(gate, 1, 1);
 		Atomics.notify(gate, 1);
 		return await all;
 	} finally {
-		// Those that a failure has left.
+		// After a failure some threads still run.
 		await Promise.all(workers.map((worker) => worker.terminate()));
 	}
 }

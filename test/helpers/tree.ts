@@ -3,12 +3,12 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 /**
- * What a machine has, by its paths: a file's text; `-> path` for a link, which is made relative, as those of sysfs are; `=> path` for one that
- * is absolute, as those that people and packages make.
+ * What a machine has, by its paths: the text of a file; `-> path` for a link that is made relative, as those of sysfs
+ * are; `=> path` for an absolute link, as people and packages make them.
  */
 export type Entries = Record<string, string | Buffer>;
 
-/** Makes the files of a machine below a directory, and gives that. */
+/** Makes the files of a machine below a directory, and returns that directory. */
 export function makeTree(root: string, entries: Entries): string {
 	for (const [path, content] of Object.entries(entries)) {
 		const at = join(root, path);
@@ -52,7 +52,7 @@ export function busDevice(name = 'dax1.0', { region = 'region1', driver = 'devic
 	};
 }
 
-/** The same in the class, as Linux 5.10 with the module dax_pmem_compat shows it. */
+/** The same device in the class, as Linux 5.10 with the module dax_pmem_compat shows it. */
 export function classDevice(name = 'dax0.0'): Entries {
 	const owner = `${nd}/region0/${name}`;
 	const directory = `${owner}/dax/${name}`;

@@ -9,10 +9,10 @@ export const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.u
 /** What this machine lacks to boot a guest without virtiofs. */
 export const missing = process.arch === 'x64' ? missingVmPackages(fileSystems) : ['an x86-64 machine'];
 
-/** More than a boot takes, in ms. */
+/** A time in milliseconds that is longer than a boot. */
 export const BOOT_MS = 60_000;
 
-/** Runs it to its end; its streams are bytes in the form of latin1. */
+/** Runs it to its end. Its streams are bytes, as latin1 strings. */
 export function vm(
 	args: string[],
 	{ input = '', env = {} }: { input?: string; env?: Record<string, string> } = {},
@@ -26,7 +26,7 @@ export function vm(
 	});
 }
 
-/** Starts it; `ended` becomes its exit status, or the signal that killed it, and what it said on stderr. */
+/** Starts it. `ended` resolves with what it printed on stderr, and its exit status or the signal that killed it. */
 export function startVm(args: string[], env: Record<string, string> = {}) {
 	const host = spawn(process.execPath, [cli, 'vm', ...args], {
 		stdio: ['ignore', 'ignore', 'pipe'],

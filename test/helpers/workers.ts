@@ -9,13 +9,14 @@ export const worker = (stage: string, ending: string) => `
 	${ending}`;
 
 /**
- * A process with a kind that has one block; `code` may start workers and look at what they leave:
- * - `kind`, `block` and `isWhole()`: whether the block's bytes are what they were
+ * A process with a kind that has one block. `code` may start workers and look at what they leave. It can use:
+ * - `kind`, `block`, and `isWhole()`: whether the block's bytes have not changed
  * - `files()`: how many descriptors and mappings of files in the directory there are
- * - `settled()`: waits until there is one of each, the process's own kind's, and gives that; or gives what there is after ten
- *   seconds: what jobs of a worker that has ended let go, they let go in a moment
- * - `start(code, shared)`: starts a worker and waits for its first message: { worker, message, exit }, the last one a promise
- *   of its exit code and its errors, which are expected. `shared` is what it attaches to, by default `kind`
+ * - `settled()`: waits until there is one of each, those of the process's own kind, and returns what `files` says. It
+ *   waits ten seconds at most, because the jobs of a worker that has ended let go of their files a moment later
+ * - `start(code, shared)`: starts a worker and waits for its first message. It returns { worker, message, exit }.
+ *   `exit` is a promise of its exit code and its errors, which are expected. The worker attaches to `shared`, by
+ *   default to `kind`
  */
 export const processWithWorkers = (code: string) => `
 	import { readdirSync, readFileSync, readlinkSync } from 'node:fs';

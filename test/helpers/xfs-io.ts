@@ -1,4 +1,4 @@
-// The real xfs_io, to compare with: what it says of files, and its way to set their flag.
+// The real xfs_io, to compare with: what it says of files, and how it sets their flag.
 import { sh } from './scratch.ts';
 
 const run = (path: string, ...commands: string[]) =>
@@ -8,14 +8,14 @@ const run = (path: string, ...commands: string[]) =>
 const statxDax = 0x200000n;
 const flagLetter = 'x';
 
-/** What `lsattr` and `statx -r` show of a file. */
+/** Whether a file has the flag and is on DAX, as `lsattr` and `statx -r` show it. */
 export function seenByXfsIo(path: string): { flag: boolean; effective: boolean } {
 	const output = run(path, 'lsattr', 'statx -r');
 	const attributes = BigInt(/^stat\.attributes = (\S+)$/m.exec(output)![1]!);
 	return { flag: output.split(' ', 1)[0]!.includes(flagLetter), effective: (attributes & statxDax) !== 0n };
 }
 
-/** The paths with the flag among all below a directory, that included, as `lsattr -R` shows them; sorted. */
+/** The paths that have the flag in a directory and below it, as `lsattr -R` shows them; sorted. */
 export function flaggedByXfsIo(directory: string): string[] {
 	return run(directory, 'lsattr -R')
 		.split('\n')
@@ -26,7 +26,7 @@ export function flaggedByXfsIo(directory: string): string[] {
 
 export const setFlagByXfsIo = (path: string, on: boolean): string => run(path, `chattr ${on ? '+' : '-'}x`);
 
-/** The letters of its lsattr, which shows no words with -R, in the order of its columns. */
+/** The letters that its lsattr prints, in the order of its columns. With -R it prints no words. */
 const letters: readonly (readonly [letter: string, word: string])[] = [
 	['r', 'realtime'],
 	['p', 'prealloc'],
@@ -47,7 +47,7 @@ const letters: readonly (readonly [letter: string, word: string])[] = [
 	['X', 'has-xattr'],
 ];
 
-/** The flags of a directory and of all below it, in the order of `lsattr -R`. */
+/** The flags of a directory and of everything below it, in the order of `lsattr -R`. */
 export function flagsByXfsIo(directory: string): { path: string; flags: string[] }[] {
 	return run(directory, 'lsattr -R')
 		.split('\n')
@@ -63,7 +63,7 @@ export function statusByXfsIo(path: string): Record<string, bigint> {
 	return Object.fromEntries(
 		lines.map((line) => {
 			const [, name, value] = /^stat\.(\S+)(?: =|:) (\S+)$/.exec(line)!;
-			// The mode alone is octal.
+			// Only the mode is octal.
 			return [name!, BigInt(name === 'mode' ? `0o${value}` : value!)];
 		}),
 	);
@@ -72,7 +72,7 @@ export function statusByXfsIo(path: string): Record<string, bigint> {
 /** STATX_DIOALIGN, which xfs_io does not ask for. */
 const directIo = 0x2000n;
 
-/** What `daxkind statx --json` says, by the names of xfs_io. */
+/** What `daxkind statx --json` says, by the names that xfs_io uses. */
 export function statusFromJson(json: string): Record<string, bigint> {
 	const status = JSON.parse(json);
 	const times = Object.entries({ atime: 'access', btime: 'birth', ctime: 'change', mtime: 'modify' }).flatMap(
