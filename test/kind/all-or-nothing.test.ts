@@ -1,11 +1,12 @@
-// An operation that throws has changed nothing, wherever it throws; and scripts that run in the middle of one do no harm.
+// An operation that throws has changed nothing, wherever it throws. Scripts that run in the middle of an operation do
+// no harm.
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { runChild } from '../helpers/process.ts';
 
 const directory = testDirectory();
 
-/** Runs a script in a process of its own, with `make` for kinds of 64 MiB; what it prints. */
+/** Runs a script in a process of its own, and returns what it prints. The script has `make` for kinds of 64 MiB. */
 function run(script: string): string {
 	const code = `
 		import { Kind } from 'daxkind';

@@ -1,4 +1,4 @@
-// The asynchronous calls: that they do what the others do, can be watched and aborted, and leave nothing behind.
+// The asynchronous calls. They do what the synchronous calls do, can be watched and aborted, and leave nothing behind.
 import { type Block, Kind, type KindProgress, PmemKind, setDaxFlagAsync } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -7,7 +7,7 @@ import { eventually, holdings, namelessFiles, runChild } from '../helpers/proces
 import { Thread } from '../helpers/thread.ts';
 
 const MiB = 1024 * 1024;
-// Faulting so much in takes some hundred milliseconds.
+// Faulting in so much memory takes some hundred milliseconds.
 const much = 384 * MiB;
 const directory = testDirectory();
 closeAfterEach();
@@ -15,7 +15,7 @@ closeAfterEach();
 const code = (code: string) => expect.objectContaining({ code });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Runs it, then waits until this process has no more of the kinds' files and mappings than before. */
+/** Calls a function, then waits until this process has no more of the kinds' files and mappings than before. */
 async function leavesNothing(run: () => Promise<unknown>): Promise<void> {
 	const { mappings } = holdings();
 	const files = namelessFiles(directory).length;
@@ -72,7 +72,7 @@ test('prefault takes all storage, reports how far it is, and leaves the event lo
 		const done = seen.map(({ done }) => done);
 		expect(done).toEqual(done.toSorted((a, b) => a - b));
 		expect(seen.at(-1)).toEqual({ done: much, total: much });
-		// What is freed stays reserved, until purge.
+		// Freed memory stays reserved until purge.
 		kind.free(kind.malloc(much));
 		expect(await kind.purgeAsync()).toBe(much);
 		expect(kind.stats().resident).toBe(0);
@@ -89,7 +89,7 @@ test('purgeAsync returns what purge would, and an abort leaves what is left for 
 	const abort = new AbortController();
 	const aborted = kind.purgeAsync({ signal: abort.signal });
 	abort.abort();
-	// It may come too late.
+	// The abort may come too late.
 	const told: unknown = await aborted.catch((reason) => reason);
 	expect([abort.signal.reason, committed - kind.stats().committed]).toContain(told);
 	await kind.purgeAsync();
@@ -134,7 +134,7 @@ test('an abort at any time rejects with the reason and leaves nothing, or comes 
 			}
 		}
 	});
-	// So much cannot be faulted in within a millisecond.
+	// So much cannot be faulted in within a millisecond, so most aborts come in time.
 	expect(aborts).toBeGreaterThanOrEqual(4);
 });
 
@@ -177,7 +177,7 @@ test('a signal whose methods throw does no harm: the call ends as it would, and 
 			);
 			expect(message).toContain('ENOENT');
 		}
-		// None is a signal, though its prototype says so.
+		// This object is no signal, though its prototype says so.
 		const signal = Object.create(AbortSignal.prototype);
 		const making = PmemKind.createAsync(directory, { maxSize: 16 * MiB, signal });
 		await expect(making).rejects.toEqual(code('ERR_INVALID_ARG_TYPE'));
@@ -275,7 +275,7 @@ test('close while a job runs does not wait for it, and the job ends soon', async
 				await close(kind);
 				expect(kind.closed).toBe(true);
 				expect(await job).toEqual(code('ERR_INVALID_STATE'));
-				// To its end it would take seconds.
+				// It would take seconds to its end.
 				expect(performance.now() - start).toBeLessThan(1000);
 			});
 		}

@@ -1,4 +1,4 @@
-// Blocks that the garbage collector frees: when it does, and all that can happen to them before.
+// Blocks that the garbage collector frees: when it frees them, and all that can happen to them before.
 import { type Block, Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -14,7 +14,7 @@ const code = (code: string) => expect.objectContaining({ code });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Collects garbage until it is so; the finalizers run in later turns of the event loop. */
+/** Collects garbage until the condition is true. Finalizers run in later turns of the event loop. */
 async function collectedUntil(condition: () => boolean): Promise<boolean> {
 	for (let tries = 0; tries < 100 && !condition(); tries++) {
 		globalThis.gc!();
@@ -23,7 +23,7 @@ async function collectedUntil(condition: () => boolean): Promise<boolean> {
 	return condition();
 }
 
-/** Collects garbage a few times, for what shall not go with it. */
+/** Collects garbage a few times, to show that something is not collected. */
 async function collect(): Promise<void> {
 	for (let tries = 0; tries < 10; tries++) {
 		globalThis.gc!();
@@ -72,7 +72,7 @@ test('free does it at once, and then neither the block nor the collector can do 
 		expect(() => kind.free(block)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
 		expect(() => kind.usableSize(block)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
 		expect(Kind.of(block)).toBeUndefined();
-		// The same memory, as each sort of block.
+		// These blocks of both sorts get the same memory.
 		for (let i = 0; i < 3; i++) others.push(kind.buffer(5000).fill(i), kind.malloc(5000).fill(i));
 	})();
 	await collect();
@@ -198,7 +198,7 @@ test('a block whose ArrayBuffer was transferred is freed with the new one, and r
 	(() => {
 		const block = kind.buffer(5000).fill(8);
 		const buffer = block.buffer as ArrayBuffer & { transfer?(): ArrayBuffer };
-		// Before Node 22 there is no transfer() of memory that is not V8's: it is copied.
+		// Before Node 22, transfer() does not move memory that V8 did not allocate: the bytes are copied.
 		held.moved = buffer.transfer?.() ?? structuredClone(buffer, { transfer: [buffer] });
 		expect(new Uint8Array(held.moved)[4999]).toBe(8);
 		if (block.length > 0) return kind.free(block);

@@ -1,4 +1,4 @@
-// PmemKind.create: what it takes, what it refuses, and that a refusal leaves nothing behind.
+// PmemKind.create: what it takes and what it refuses. A refusal leaves nothing behind.
 import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { explain, PmemKind } from 'daxkind';

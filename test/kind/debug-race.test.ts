@@ -1,11 +1,11 @@
-// Debug mode with several threads: what one thread frees is not another's mistake.
+// Debug mode with several threads. A thread is not blamed for what another thread frees.
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { runChild } from '../helpers/process.ts';
 
 const directory = testDirectory();
 
-// The red zone is as long as the alignment: looking through it takes long enough for the other thread to be faster.
+// The red zone is as long as the alignment. Checking it takes so long that the other thread can be faster.
 const rounds = 30;
 const freeAll = `
 	const meet = (times) => {

@@ -1,4 +1,4 @@
-// Debug mode finds the one wrong byte in much memory: in a red zone, and in memory that was freed.
+// Debug mode finds a single wrong byte in much memory: in a red zone, and in freed memory.
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { FixedKind, mapFile } from 'daxkind';
@@ -8,7 +8,7 @@ import { testDirectory } from '../helpers/directory.ts';
 const KiB = 1024;
 const directory = testDirectory();
 
-/** A kind in debug mode, and its memory for somebody who writes where he may not. */
+/** A kind in debug mode, and its memory for a test that writes where it may not. */
 function open() {
 	const path = `${directory}/memory`;
 	writeFileSync(path, Buffer.alloc(4096 * KiB));

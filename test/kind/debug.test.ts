@@ -1,4 +1,4 @@
-// Debug mode: each mistake with memory is found, and everything that is no mistake works as without it.
+// Debug mode finds each mistake with memory. Everything that is no mistake works as without it.
 
 import { truncateSync, writeFileSync } from 'node:fs';
 import { type Block, FixedKind, Kind, mapFile, type PmemKind } from 'daxkind';
@@ -22,7 +22,7 @@ interface Warning extends Error {
 }
 let warnings: Warning[] = [];
 const listen = (warning: Error) => void warnings.push(warning as Warning);
-// Node's own listener prints them.
+// Node's own listener, which prints warnings.
 const printers = process.listeners('warning');
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -39,7 +39,7 @@ afterEach(async () => {
 	warnings = [];
 });
 
-/** All memory of the kind, as a wild pointer sees it, and where a block is in it. */
+/** A copy of all memory of the kind, as a wild pointer sees it, and where a block is in it. */
 function wild(block?: Buffer): { memory: Buffer; at: number } {
 	const handle = kind.mallocRaw(1);
 	const memory = Buffer.from(kind.view(handle).buffer);

@@ -1,6 +1,6 @@
-// Freed storage goes back to the file system by itself, each time and whoever freed it. Kinds are watched from outside, by
-// the blocks of their files, because a call of theirs could be what starts it. They decay after half a second here. When to the
-// millisecond is said in test/native/decay_time_test.cc.
+// Freed storage goes back to the file system by itself, each time and whoever freed it. The tests watch the blocks of a
+// kind's file, from outside, because a call of the kind could be what starts the decay. The kinds here decay after half
+// a second. test/native/decay_time_test.cc tests the time to the millisecond.
 import { once } from 'node:events';
 import { fstatSync, mkdtempSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,12 +13,12 @@ import { namelessFiles } from '../helpers/process.ts';
 const MiB = 1024 * 1024;
 const root = testDirectory();
 const decayMs = 500;
-/** Half a second, and what a busy machine takes. It is waited for so long only if nothing goes back. */
+/** Half a second, and the time that a busy machine needs. A test waits for so long only if nothing goes back. */
 const soonMs = 20_000;
-/** Less than what a kind takes at once. The file system may keep some blocks for its own books. */
+/** Less than a kind takes at once. The file system may keep some blocks for its own books. */
 const nothing = MiB;
 
-/** A kind in a directory of its own, its file, and what that occupies. */
+/** A kind in a directory of its own, its file, and the storage that the file occupies. */
 function make(): { kind: PmemKind; fd: number; storage: () => number; [Symbol.dispose](): void } {
 	const directory = mkdtempSync(`${root}/`);
 	const kind = PmemKind.create(directory, { maxSize: 256 * MiB, decayMs });
@@ -35,23 +35,26 @@ function use(kind: Kind, size: number, storage?: () => number): number | undefin
 	return most;
 }
 
-/** Of each case by its name: the bytes of its file before all was free, and when they should have been back. */
+/**
+ * The name of each case, and the bytes of its file: before all was free, and at the time when they should have gone
+ * back.
+ */
 type Results = [name: string, { before: number; after: number }][];
 
-/** Waits until the file has no more than `most` bytes, or should have; how many it has then. */
+/** Waits until the file has no more than `most` bytes, or until it should have. Returns how many bytes it has then. */
 async function decayed(storage: () => number, most: number): Promise<number> {
 	const end = performance.now() + soonMs;
 	while (storage() > most && performance.now() < end) await sleep(20);
 	return storage();
 }
 
-/** Expects that in each case there was storage, and that no more than `most` was left. */
+/** Expects that each case had storage, and that no more than `most` bytes of it were left. */
 function expectDecayed(results: Results, most: number): void {
 	const stayed = results.filter(([, { before, after }]) => before < 40 * MiB || after > most);
 	expect(stayed).toEqual([]);
 }
 
-// The tests wait at the same time, and so do the kinds of each.
+// The tests wait at the same time. So do the kinds within each test.
 test.concurrent('what a thread frees goes back each time, while the thread waits', { timeout: 90_000 }, async () => {
 	const both = [100, 5000, MiB, 2 * MiB, 40 * MiB].map(async (size) => {
 		using made = make();
@@ -68,7 +71,7 @@ test.concurrent('what a thread frees goes back each time, while the thread waits
 test.concurrent('what a thread frees goes back each time, while the thread uses others', {
 	timeout: 90_000,
 }, async () => {
-	// What it uses itself, and what its cache keeps for that: 1/32 of the kind.
+	// What the thread uses itself, and what its cache keeps for that: 1/32 of the kind.
 	const most = 10 * MiB;
 	const both = [100, 5000, MiB, 2 * MiB].map(async (size) => {
 		using made = make();

@@ -1,4 +1,4 @@
-// defragReallocate where slabs are of different lengths: a kind that is nearly full makes short ones.
+// defragReallocate where slabs have different lengths. A kind that is nearly full makes short slabs.
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -11,10 +11,11 @@ closeAfterEach();
 
 test('a block is not moved to a short slab that is empty, and is still there after purge', () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
-	// Room for a slab of eight blocks of 2 KiB and for half of one more.
+	// This leaves room for a slab of eight blocks of 2 KiB and for a slab half as long.
 	const rest = kind.malloc(16 * MiB - 24 * KiB);
 	const blocks = Array.from({ length: 9 }, () => kind.malloc(2 * KiB));
-	// By reference, so that they go to the heap at once and not to the thread cache: first the one of the short slab.
+	// A referenced block goes to the heap at once and not to the thread cache. The block of the short slab is freed
+	// first.
 	for (const block of blocks.slice(1).reverse()) {
 		kind.ref(block);
 		kind.free(block);

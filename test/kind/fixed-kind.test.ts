@@ -1,4 +1,4 @@
-// Kinds in memory that the caller owns: any size, any content, and nothing of theirs outside the blocks.
+// Kinds in memory that the caller owns: any size, any content. A kind writes nothing outside its blocks.
 import { closeSync, linkSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { type Block, FixedKind, Kind, type MapFileOptions, mapFile, PmemKind, type PmemMapping } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
@@ -21,14 +21,14 @@ function makeFile(content: Buffer): string {
 	return path;
 }
 
-/** A mapping of a file of holes, which takes no memory. */
+/** Maps a file of holes, which takes no memory. */
 function mapSparse(size: number, options: MapFileOptions = {}): PmemMapping {
 	const path = makeFile(Buffer.alloc(0));
 	truncateSync(path, size);
 	return mapFile(path, { allocate: false, ...options });
 }
 
-/** A kind over it; after the test both are gone. */
+/** Makes a kind over it. After the test the kind is closed and the mapping unmapped. */
 function fixedOn(mapping: PmemMapping, options = {}): FixedKind {
 	const kind = FixedKind.create(mapping, options);
 	onTestFinished(() => {
@@ -52,7 +52,7 @@ for (const size of [1, 100, 1023, 1024, 1025, 4096, 5000, 16 * KiB, 100_001, MiB
 				}
 				const rounded = Math.ceil(blockSize / 16) * 16;
 				const fit = Math.floor((units * KiB) / (blockSize > 8192 ? 9 * KiB : rounded));
-				// What is lost are the ends of slabs.
+				// Only the ends of slabs are lost.
 				expect(blocks.length).toBeGreaterThanOrEqual(KiB % rounded === 0 ? fit : Math.floor(fit * 0.9));
 				expect(blocks.length).toBeLessThanOrEqual(fit);
 				expect(() => kind.malloc(blockSize)).toThrow(outOfMemory);
@@ -133,7 +133,7 @@ test('what is no mapping, unmapped, read-only, or in use is refused', () => {
 	expect(() => FixedKind.create(mapping, { debugg: true } as object)).toThrow(
 		expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE', message: expect.stringContaining("'debug'") }),
 	);
-	// Two kinds would give the same memory to two owners.
+	// Two kinds over one mapping would give the same memory to two owners.
 	const kind = FixedKind.create(mapping);
 	expect(() => FixedKind.create(mapping)).toThrow(code('ERR_INVALID_STATE'));
 	kind.close();
@@ -165,14 +165,14 @@ test('no two kinds have the same bytes of a file, whichever mappings and names l
 	const thread = await Thread.start();
 	const inThread = thread.run((scope, name) => scope.daxkind.FixedKind.create(scope.daxkind.mapFile(name)), path);
 	await expect(inThread).rejects.toMatchObject({ code: 'ERR_INVALID_STATE' });
-	// Beside it, and the same bytes of another file, there may be others.
+	// Other kinds may lie beside it, or over the same bytes of another file.
 	const beside = [
 		map(path, 0, 16 * KiB),
 		map(`${path}-link`, 32 * KiB, 32 * KiB),
 		map(makeFile(Buffer.alloc(64 * KiB)), 16 * KiB, 16 * KiB),
 	];
 	for (const other of beside.map((mapping) => FixedKind.create(mapping))) other.close();
-	// A refused one leaves its mapping free, and a closed one its bytes.
+	// A mapping that was refused is not in use, and a kind that was closed leaves its bytes free.
 	for (const mapping of others) mapping.unmap();
 	kind.close();
 	FixedKind.create(map(path, 0, 64 * KiB)).close();
@@ -261,7 +261,8 @@ test('a block of two segments is found where one of less than a segment is not',
 	const blocks = [300, 600, 700, 200].map((size) => kind.malloc(size * MiB));
 	const ends = blocks.splice(1, 2);
 	for (const block of ends) kind.free(block);
-	// From 300 MiB on; 900 MiB would lie across the border of the segments, 1424 MiB have to.
+	// The free memory begins at 300 MiB. A block of 900 MiB would lie across the border of the segments, and a block
+	// that is shorter than a segment may not. A block of 1424 MiB has to.
 	const { largestFree } = kind.stats();
 	expect(largestFree).toBeGreaterThan(GiB);
 	expect(kind.tryMalloc(900 * MiB)).toBeUndefined();

@@ -1,5 +1,6 @@
-// A file system without room is an error, never a signal: whatever a kind has handed out can be stored into, and keeps its
-// bytes, while others take the room beside it and give it back. On file systems of the test's own, without DAX.
+// A file system without room is an error, never a signal. Blocks that a kind has handed out can be stored into and keep
+// their bytes while others take the room beside the kind and give it back. The file systems are made by the test and
+// have no DAX.
 import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,8 +11,8 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 const MiB = 1024 * 1024;
 
 /**
- * Each as small as its program and its log allow, with room for a small kind: on a full btrfs the first store into each page
- * takes some milliseconds.
+ * Each is as small as its program and its log allow, and has room for a small kind. On a full btrfs the first store
+ * into each page takes some milliseconds.
  */
 const fileSystems: Record<string, { make?: string; size: number; room: number }> = {
 	'ext4 with blocks of 4 KiB': { make: 'mkfs.ext4 -q -F -b 4096', size: 64 * MiB, room: 8 * MiB },
@@ -23,7 +24,7 @@ const fileSystems: Record<string, { make?: string; size: number; room: number }>
 	tmpfs: { size: 64 * MiB, room: 8 * MiB },
 };
 
-/** What a test process needs, and what it says at its end. */
+/** What a test process needs, and what it prints at its end. */
 const prelude = `
 	import fs from 'node:fs';
 	import { Worker } from 'node:worker_threads';
@@ -45,7 +46,7 @@ const prelude = `
 	const isWhole = (block, byte) => block.equals(Buffer.alloc(block.length, byte));`;
 
 const programs: Record<string, string> = {
-	// Somebody else has the last room, so none is left for what the kernel likes to have beside the page that is stored into.
+	// Another file has taken the last room. So no room is left that the kernel may want beside the page of a store.
 	'stores into any part of blocks that fill the kind': `
 		const blocks = [];
 		for (const size of [65536, 4096]) for (let block; (block = allocate(size)); ) blocks.push(block);
@@ -89,7 +90,10 @@ const programs: Record<string, string> = {
 		await worker.terminate();`,
 };
 
-/** A command's prefix that makes a new file system at the directory. Nobody else sees it, and it is gone with the command. */
+/**
+ * The prefix of a command that first mounts a new file system at the directory. Nobody else sees it, and it is gone
+ * when the command ends.
+ */
 function onNewFileSystem(name: string, directory: string, skip: TestContext['skip']): string[] {
 	const { make, size } = fileSystems[name]!;
 	let mount = `mount -t tmpfs -o size=${size} tmpfs ${directory}`;

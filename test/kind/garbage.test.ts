@@ -1,4 +1,4 @@
-// What is garbage of a kind is memory that it has: V8 is asked to find it before the kind is full of it.
+// A kind can use the memory of its garbage again. V8 is asked to collect it before it fills the kind.
 import { truncateSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -26,7 +26,7 @@ for (const [capacity, size] of [
 		const kept = kind.malloc(capacity / 4).fill(1);
 		for (let bytes = 0, i = 0; bytes < 6 * capacity; bytes += size, i++) {
 			kind.buffer(size)[0] = i;
-			// Small ones by the hundred, as a request of a service may make them.
+			// There are a hundred small blocks in each turn, as a request of a service may make them.
 			if (size > 1000 || i % 100 === 0) await turn();
 		}
 		expect(kept.equals(Buffer.alloc(capacity / 4, 1))).toBe(true);
@@ -52,7 +52,7 @@ test('in one turn of the event loop it is out of memory, and the error says how 
 	const { collectable, message } = error as OutOfMemoryError;
 	expect(collectable).toBeGreaterThan(12 * MiB);
 	expect(message).toContain(`Up to ${collectable} bytes, in blocks of buffer(), may be garbage`);
-	// The form that waits.
+	// The form that waits for garbage.
 	expect((await kind.bufferAsync(100_000)).length).toBe(100_000);
 	const { collectable: none } = (() => {
 		try {
@@ -106,12 +106,12 @@ test('blocks that are in use are not looked for again and again', async () => {
 	const { PerformanceObserver } = await import('node:perf_hooks');
 	let collections = 0;
 	const observer = new PerformanceObserver((list) => {
-		// NODE_PERFORMANCE_GC_MAJOR, by force.
+		// NODE_PERFORMANCE_GC_MAJOR. Nothing but a request causes one here.
 		for (const { detail } of list.getEntries() as unknown as { detail: { kind: number } }[])
 			if (detail.kind === 4) collections++;
 	});
 	observer.observe({ entryTypes: ['gc'] });
-	// A cache that is nearly full, and drops the oldest for each new one.
+	// This is a cache that is nearly full, and drops the oldest block for each new one.
 	for (let i = 0; i < 800; i++) {
 		kind.free(cached[i]);
 		cached[i] = kind.buffer(70_000);
@@ -146,7 +146,7 @@ async function collectedUntil(condition: () => boolean): Promise<boolean> {
 	return condition();
 }
 
-/** The warnings of kinds that were not closed, while `run` is running. */
+/** Collects the warnings of kinds that were not closed while `run` is running, which gets the list. */
 async function warningsOf(run: (warnings: (Error & { detail: string })[]) => Promise<void>): Promise<void> {
 	const warnings: (Error & { detail: string })[] = [];
 	const listen = (warning: Error) => {
@@ -223,7 +223,7 @@ test('memory that a part of a block, or what a stream has taken, can reach stays
 			await turn();
 		}
 		expect(parts.map((part) => part!.every((byte) => byte === part![0]) && part![0])).toEqual([6, 8, 7]);
-		// It is in use until then.
+		// The mapping is in use until then.
 		expect(() => FixedKind.create(mapping)).toThrow(code('ERR_INVALID_STATE'));
 		parts.fill(undefined);
 		const isFree = () => {

@@ -1,4 +1,4 @@
-// Random sequences of all calls against a model that knows which bytes belong to whom.
+// Random sequences of all calls, against a model that knows which bytes belong to which block.
 import { PmemKind } from 'daxkind';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

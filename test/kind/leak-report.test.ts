@@ -1,4 +1,4 @@
-// The leak report where several threads hold the kind: one of them gets it, and it is about what nobody has freed.
+// The leak report where several threads hold the kind. One of them gets it, and it names what nobody has freed.
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { runChild } from '../helpers/process.ts';

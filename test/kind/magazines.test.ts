@@ -1,5 +1,6 @@
-// What shares a magazine of the thread cache: runs whose lengths differ by a multiple of 64 KiB, and a class's blocks that
-// Buffers and raw handles take and leave in turn. Whatever comes out of it is as long as was asked for, and nobody else's.
+// Blocks that share a magazine of the thread cache: runs whose lengths differ by a multiple of 64 KiB, and blocks of
+// one class that Buffers and raw handles take and leave in turn. A block out of it is as long as was asked for, and
+// nobody else has it.
 import { Worker } from 'node:worker_threads';
 import type { PmemKind } from 'daxkind';
 import { describe, expect, test } from 'vitest';
@@ -11,7 +12,7 @@ const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
-/** 9, 73 and 137 KiB have the same magazine, 10 KiB another. */
+/** 9, 73 and 137 KiB share a magazine; 10 KiB has another. */
 const lengths = [9 * KiB, 73 * KiB, 137 * KiB, 10 * KiB];
 
 interface Held {
@@ -21,7 +22,10 @@ interface Held {
 	free(): void;
 }
 
-/** A way to hold blocks: what `mark` writes into all of a block is in it until it is freed. */
+/**
+ * The ways to hold a block. Each writes `mark` into all of the block, and checks when it frees the block that it is
+ * still there.
+ */
 const ways = {
 	Buffers(kind: PmemKind, size: number, mark: number): Held {
 		const block = kind.malloc(size).fill(mark);
@@ -50,7 +54,7 @@ function check(held: Held[]): void {
 	}
 }
 
-/** Holds some blocks, and replaces them round and round, by the way and of the size that `choose` says. */
+/** Holds some blocks, and replaces one after the other. `choose` says in which way and of which size. */
 function replace(kind: PmemKind, rounds: number, choose: (i: number) => [keyof typeof ways, number]): void {
 	const held: Held[] = [];
 	for (let i = 0; i < rounds; i++) {

@@ -102,7 +102,7 @@ describe('malloc', () => {
 			const message = expect.stringMatching(/ \d+ bytes are free, .* slabs .*defragReallocate/);
 			expect(() => fresh.malloc(size)).toThrow(expect.objectContaining({ reason: 'fragmented', message }));
 		}
-		// More than all that is free.
+		// This is more than all that is free.
 		expect(() => fresh.malloc(15 * MiB)).toThrow(expect.objectContaining({ reason: 'limit' }));
 		for (let i = 0; i < blocks.length; i += 3) blocks[i] = fresh.defragReallocate(blocks[i]!) ?? blocks[i]!;
 		for (const size of [200, 3000, 100_000]) expect(fresh.malloc(size).length).toBe(size);
@@ -260,7 +260,7 @@ describe('memalign', () => {
 	for (let alignment = 8; alignment <= 4 * MiB; alignment *= 2) {
 		test(`aligns to ${alignment}`, () => {
 			const blocks = [1, 100, 3000, 20_000].map((size) => kind.memalign(alignment, size));
-			// The mapping is 2 MiB aligned and starts the first ArrayBuffer.
+			// The mapping is aligned to 2 MiB and begins the first ArrayBuffer.
 			for (const block of blocks) expect(block.byteOffset % Math.min(alignment, 2 * MiB)).toBe(0);
 			for (const block of blocks) kind.free(block);
 		});
@@ -335,7 +335,7 @@ describe('free', () => {
 			}
 		}
 		expect(() => kind.free(foreign)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
-		// To usableSize a number is a raw handle.
+		// usableSize is not among these calls, because it takes a number for a raw handle.
 		expect(() => kind.free(5 as unknown as Block)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 		for (const value of ['x', {}, [], Symbol('s'), () => 1, 3n, true] as unknown as Buffer[]) {
 			expect(() => kind.free(value as Block)).toThrow(code('ERR_INVALID_ARG_TYPE'));

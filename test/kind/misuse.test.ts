@@ -1,4 +1,5 @@
-// What is called on something else, spelled wrong, guessed, or says something else when it is asked again.
+// Calls on a wrong object, misspelled options, guessed values, and options that say something else when they are read
+// again.
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { FixedKind, Kind, mapFile, PmemKind, type PmemKindOptions, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -61,7 +62,7 @@ test('an option that there is not is an error, which names the nearest one', asy
 		expect(() => PmemKind.create(directory, options)).toThrow(error);
 		await expect(PmemKind.createAsync(directory, options)).rejects.toThrow(error);
 	}
-	// Only the asynchronous call has these.
+	// Only the asynchronous call takes a signal.
 	const signal = { signal: undefined } as PmemKindOptions;
 	expect(() => PmemKind.create(directory, signal)).toThrow(code('ERR_INVALID_ARG_VALUE'));
 	await (await PmemKind.createAsync(directory, { maxSize: 16 * MiB, ...signal })).closeAsync();
@@ -141,7 +142,7 @@ test('attach checks its options, and takes none but listeners', () => {
 		expect(() => Kind.attach(shared, options as object)).toThrow(code(expected));
 		expect(() => (kind.constructor as typeof PmemKind).attach(shared, options as object)).toThrow(code(expected));
 	}
-	// Nobody holds the kind but this thread: it was not joined.
+	// Only this thread holds the kind: the refused calls did not join it.
 	kind.malloc(10);
 	expect(kind.close()).toMatchObject({ blocks: 1 });
 });

@@ -1,6 +1,6 @@
-// What scripts do to the ArrayBuffer behind a block: byte streams and transfer() take its memory to another one. Since
-// Node 24 that is an error for the ArrayBuffer that many blocks share. Before, it empties all their Buffers, and nothing
-// else: the blocks are there, and can be had again.
+// What scripts do to the ArrayBuffer behind a block: byte streams and transfer() move its memory to another
+// ArrayBuffer. Since Node 24 that is an error for an ArrayBuffer that many blocks share. Before, it empties all their
+// Buffers and does nothing else: the blocks still exist, and new Buffers can be made of them.
 import { markAsUntransferable, Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -11,7 +11,7 @@ const directory = testDirectory();
 const MiB = 1024 * 1024;
 closeAfterEach();
 
-/** Whether the mark keeps memory in its ArrayBuffer. */
+/** Whether markAsUntransferable keeps memory in its ArrayBuffer. */
 const marksHold = (() => {
 	const buffer = new ArrayBuffer(1) as ArrayBuffer & { transfer?(): ArrayBuffer };
 	markAsUntransferable(buffer);
@@ -25,7 +25,7 @@ const marksHold = (() => {
 
 const code = (name: string) => expect.objectContaining({ code: name });
 
-/** Takes the memory from a view's ArrayBuffer as a byte stream would. */
+/** Moves the memory out of a view's ArrayBuffer, as a byte stream would. */
 async function moveAway(view: Buffer): Promise<boolean> {
 	try {
 		await readInto(view);
@@ -42,14 +42,14 @@ test('a block in a byte stream takes no other with it for good', async () => {
 	const reference = kind.ref(blocks[1]!);
 	const isMoved = await moveAway(blocks[0]!);
 	expect(isMoved).toBe(!marksHold);
-	// Each is whole, either as it is or by a reference to it.
+	// Each block is whole, either as it is or by a reference to it.
 	const lengths = blocks.map(({ length }) => length);
 	expect(lengths).toEqual(isMoved ? blocks.map(() => 0) : blocks.map((_, i) => 100 + i));
 	expect(kind.deref(reference).equals(Buffer.alloc(101, 1))).toBe(true);
 	for (const [i, block] of blocks.entries()) {
 		if (i === 0) continue;
 		const again = kind.deref(kind.ref(block));
-		// Of one whose length nobody has noted, the usable size.
+		// Where nobody has noted a block's length, it comes back with its usable size.
 		expect(again.length).toBeGreaterThanOrEqual(100 + i);
 		expect(again.subarray(0, 100 + i).equals(Buffer.alloc(100 + i, i))).toBe(true);
 		kind.free(i % 2 === 0 ? block : again);
@@ -76,7 +76,7 @@ test.skipIf(marksHold)(
 		expect(value).toEqual(new Uint8Array(100).fill(1));
 		expect(blocks.map(({ length }) => length)).toEqual([0, 0, 0, 0]);
 
-		// What comes after is as ever, and what was there can be freed, or kept by a realloc.
+		// Later calls work as ever. The old blocks can be freed, or kept by a realloc.
 		expect(small.malloc(100).fill(9).length).toBe(100);
 		expect(small.malloc(20_000).fill(9).length).toBe(20_000);
 		expect(small.view(handle).fill(8).length).toBe(64);
@@ -160,7 +160,7 @@ test('a transfer list does not take the ArrayBuffer of many blocks away', () => 
 	const kind = create(directory, { maxSize: 16 * MiB });
 	const block = kind.malloc(10).fill(1);
 	try {
-		// Node 20 copies it instead.
+		// Node 20 copies the memory instead.
 		structuredClone(block, { transfer: [block.buffer as ArrayBuffer] });
 	} catch (error) {
 		expect(error).toMatchObject({ name: 'DataCloneError' });

@@ -1,5 +1,5 @@
-// Kinds on NUMA nodes, as far as every machine can show it, on node 0: wrong nodes, limits of control groups, locks that others hold, huge
-// pages. What needs a second node is in test/guest-device.
+// Kinds on NUMA nodes, as far as every machine can show it, on node 0: wrong nodes, limits of control groups, a lock
+// that another program holds, huge pages. test/guest-device tests what needs a second node.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { NodeKind } from 'daxkind';
@@ -10,7 +10,7 @@ const nodeFile = '/sys/devices/system/node/node0/meminfo';
 const hasNodes = existsSync(nodeFile);
 const isRoot = process.getuid!() === 0;
 
-/** Runs a program that has NodeKind and MiB, and gives what it says. */
+/** The arguments of Node for a program that has NodeKind and MiB. */
 function program(body: string) {
 	const source = `import { NodeKind } from 'daxkind'; const MiB = 2 ** 20;\n${body}`;
 	return ['--input-type=module', '-e', source];
@@ -18,7 +18,7 @@ function program(body: string) {
 const started = (body: string, options = {}) =>
 	spawnSync(process.execPath, program(body), { encoding: 'utf8', timeout: 60_000, ...options });
 
-/** Allocates until there is no more, or `most` MiB, and says how that ended. */
+/** A program that allocates until there is no more memory, or `most` MiB, and says how that ended. */
 const grow = (most: number, options = '') => `
 	const kind = NodeKind.create(0, { maxSize: ${2 * most} * MiB, ${options} });
 	let taken = 0;
@@ -73,7 +73,7 @@ describe.skipIf(!hasNodes)('more than there is', () => {
 	});
 });
 
-/** The directory of version 1's memory controller, if this process may make groups in it. */
+/** The directory of the memory controller of version 1, if this process may make groups in it. */
 const memoryGroups = '/sys/fs/cgroup/memory';
 const mayMakeGroups = (() => {
 	try {
@@ -176,7 +176,7 @@ test.skipIf(!hasNodes)('an address space that is smaller than the node has a sma
 		],
 		{ encoding: 'utf8' },
 	);
-	// Where the machine has no more than that, or Node itself does not start, there is nothing to be seen.
+	// There is nothing to test where the machine has no more memory than that, or where Node itself does not start.
 	const total = Number(/MemTotal:\s+(\d+)/.exec(readFileSync(nodeFile, 'utf8'))![1]) * 1024;
 	if (limited.status === 0 || total > 8 * 2 ** 30)
 		expect([limited.stdout, limited.stderr]).toEqual(['true true\n', '']);

@@ -1,4 +1,5 @@
-// When memory has run out: what is freed, of any size and by any thread, is there for the very next attempt.
+// Memory that is freed after memory has run out is there for the very next attempt, whatever its size and whichever
+// thread freed it.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -15,7 +16,7 @@ const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
-/** A generator of numbers that are the same in each run. */
+/** A generator of random numbers that are the same in each run. */
 function randomFrom(seed: number): (below: number) => number {
 	let state = seed;
 	return (below) => {
@@ -24,7 +25,7 @@ function randomFrom(seed: number): (below: number) => number {
 	};
 }
 
-/** Whether a block would fit in what is free, by the books, once the thread's cache is empty. */
+/** Whether a block fits into the free memory, by the books, once the thread's cache is empty. */
 function mustFit(kind: Kind, size: number): boolean {
 	kind.purge();
 	const { classes } = kind.sizeClasses();
@@ -56,7 +57,7 @@ for (const [name, sizeOf] of Object.entries(regimes)) {
 			for (let step = 0; failures < 400 && step < 100_000; step++) {
 				const size = sizeOf(random);
 				let block = kind.tryMalloc(size);
-				// Until it fits, with failures again and again in between.
+				// Frees blocks until it fits. The attempts in between fail again and again.
 				while (block === undefined && held.length > 0) {
 					failures++;
 					if (mustFit(kind, size)) expect.fail(`${size} bytes fit, but tryMalloc found none`);
@@ -102,7 +103,7 @@ test('what other threads free makes the very next attempt succeed', async () => 
 		await thread.run(
 			({ kind, blocks }, { references, size }) => {
 				blocks.push(...references.map((reference) => kind.deref(reference)));
-				// It fails here, too, and caches blocks when there is memory again.
+				// It fails here, too. From now on this thread caches blocks when there is memory again.
 				kind.tryMalloc(size);
 			},
 			{ references, size },
@@ -134,7 +135,7 @@ test('so does what a thread frees that has joined after the failure', async () =
 });
 
 test('slabs of all lengths, each in all of the memory, one after the other', () => {
-	// A crash would be that of the child.
+	// A crash would end only the child.
 	const child = runChild(
 		`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MiB} });
 		function aligned(alignment, length) {
@@ -180,7 +181,7 @@ function mountSmall(): string | undefined {
 }
 const small = mountSmall();
 
-/** A kind that may be larger than its file system is. */
+/** A kind that may be larger than its file system. */
 function onSmall(options: PmemKindOptions = {}): PmemKind {
 	return create(small!, { maxSize: 64 * MiB, ...options });
 }
@@ -199,7 +200,7 @@ describe.skipIf(small === undefined || sort !== 'pmem')(
 					while (block === undefined) {
 						failures++;
 						expect(() => kind.malloc(size)).toThrow(expect.objectContaining({ reason: 'file-system-full' }));
-						// A second, fresh attempt: with all that is free given back to the file system.
+						// A second attempt, when all free storage has gone back to the file system.
 						kind.purge();
 						expect(kind.tryMalloc(size)).toBeUndefined();
 						kind.free(held.splice(random(held.length), 1)[0]);
@@ -222,7 +223,7 @@ describe.skipIf(small === undefined || sort !== 'pmem')(
 			for (const run of runs) if (!kept.includes(run)) kind.free(run);
 			const { allocated } = kind.stats();
 			const blocks = [5000, 1000, 64].flatMap((size) => fill(kind, size));
-			// All the holes, but what is left at the end of a slab.
+			// The blocks take all of the holes except what is left at the end of a slab.
 			expect(kind.stats().allocated - allocated).toBeGreaterThan((runs.length - kept.length) * 11 * KiB);
 			for (const block of [...kept, ...blocks]) kind.free(block);
 		});

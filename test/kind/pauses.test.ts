@@ -1,4 +1,4 @@
-// While much storage goes back, no event loop and no other thread waits for that. In a process that does nothing else.
+// While much storage goes back, no event loop and no other thread waits for it. The process does nothing else.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -7,12 +7,15 @@ import { freeBytes, runChild } from '../helpers/process.ts';
 const GiB = 2 ** 30;
 const directory = testDirectory();
 
-/** So much takes more than half a second to be given back. */
+/** It takes more than half a second to give so much back. */
 const much = 2 * GiB;
 /** No pause should be longer than 20 ms. The rest is for a busy machine, where a thread has to wait for a processor. */
 const longestMs = 250;
 
-/** What gives storage back. What comes after `start` is measured; its thread uses a kind that it is given. */
+/**
+ * The ways to give storage back. What comes after `start` is measured. Meanwhile a thread uses the kind that `start`
+ * was given.
+ */
 const ways: Record<string, string> = {
 	'freed memory decays': `
 		const kind = make();

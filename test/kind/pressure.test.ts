@@ -1,4 +1,4 @@
-// onPressure: told in time and once, and what it frees, throws, allocates or closes is taken as it comes.
+// onPressure is called in time and once. It may free, throw, allocate and close.
 import {
 	type Block,
 	type BlockReference,
@@ -26,11 +26,11 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 interface Owned {
 	kind: PmemKind;
 	calls: KindPressure[];
-	/** What the next calls do. */
+	/** What the next calls of onPressure do. */
 	onPressure: (pressure: KindPressure) => void;
 }
 
-/** A kind of 16 MiB that writes down what it is told. */
+/** A kind of 16 MiB that notes what onPressure is told. */
 function owned(options: PmemKindOptions = {}): Owned {
 	const owned = { calls: [] as KindPressure[], onPressure: () => {} } as unknown as Owned;
 	owned.kind = create(directory, {
@@ -44,7 +44,7 @@ function owned(options: PmemKindOptions = {}): Owned {
 	return owned;
 }
 
-/** All ways to allocate, each with the freeing of its result. */
+/** All ways to allocate. Each returns a function that frees its result. */
 const ways: Record<string, (kind: Kind, size: number) => (() => void) | undefined> = {
 	malloc: (kind, size) => free(kind, kind.malloc(size)),
 	tryMalloc: (kind, size) => free(kind, kind.tryMalloc(size)),
@@ -78,7 +78,7 @@ for (const [name, allocate] of Object.entries({
 			expect(stats.capacity).toBe(16 * MiB);
 			giveBack();
 			last();
-			// One more does not tell of the same.
+			// One more block does not cause another call for the same crossing.
 			allocate(kind, 1000)!();
 			await turn();
 			expect(calls).toHaveLength(crossing);
@@ -105,7 +105,7 @@ for (const [name, allocate] of Object.entries({
 			if (name.startsWith('try')) expect(allocate(kind, 7 * MiB)).toBeUndefined();
 			else expect(() => allocate(kind, 7 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 			expect(calls).toHaveLength(failure);
-			// The block that realloc was about.
+			// The block that was given to realloc is still there.
 			expect(kind.stats().blocks - blocks).toBe(name.startsWith('realloc') ? 1 : 0);
 		}
 	});
@@ -119,7 +119,7 @@ test('nothing is told below the threshold, which is nine tenths by default', asy
 	blocks.push(kind.malloc(MiB));
 	await turn();
 	expect(calls).toHaveLength(1);
-	// A little more and less does not tell again.
+	// Usage that changes a little around the threshold does not cause another call.
 	for (let i = 0; i < 20; i++) kind.free(kind.malloc(200 * KiB + i * 1000));
 	await turn();
 	expect(calls).toHaveLength(1);

@@ -1,4 +1,5 @@
-// What tells one raw handle from another: each stands for one block only, whatever becomes of its place and whoever frees it.
+// What tells one raw handle from another. Each handle stands for one block only, whatever becomes of its place and
+// whoever frees it.
 import { truncateSync, writeFileSync } from 'node:fs';
 import { FixedKind, mapFile, type RawHandle } from 'daxkind';
 import { describe, expect, test } from 'vitest';
@@ -103,7 +104,7 @@ test.skipIf(!isElastic)(
 test('a slot or a unit that never had a handle is no block', () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	const [slot, run] = [kind.mallocRaw(8192), kind.mallocRaw(20_000)];
-	// Slots and units count in steps of 2,048.
+	// The handles of neighbouring slots and of neighbouring units differ by 2,048.
 	for (const wrong of [
 		slot + 2048,
 		slot + 1023 * 2048,
@@ -113,7 +114,7 @@ test('a slot or a unit that never had a handle is no block', () => {
 		run + 2 ** 30,
 		run + 0.25,
 	]) {
-		// The handles of some kinds are so large that a fraction makes no other number of them.
+		// The handles of some kinds are so large that adding a fraction does not change the number.
 		if (wrong !== run) expect(() => kind.freeRaw(wrong as RawHandle)).toThrow(refusal);
 	}
 	expect(() => kind.freeRaw((slot + 2048) as RawHandle)).toThrow(notABlock);
@@ -135,7 +136,7 @@ test('views of handles of all sizes are where the blocks are, in every segment o
 			kind.view(handle, size).fill(handles.size & 0xff);
 			handles.set(handle, handles.size & 0xff);
 		}
-		// The rest of the segment, so that the next blocks come to lie in another.
+		// This takes the rest of the segment, so the next blocks are in another one.
 		while (segment < 3 && kind.view(kind.mallocRaw(8 * MiB)).buffer === buffer);
 		if (segment < 3) for (let i = 0; i < 2000; i++) kind.mallocRaw(8192);
 	}

@@ -1,4 +1,4 @@
-// Random sequences of mallocRaw, freeRaw, malloc and free against a model; and numbers that no model knows.
+// Random sequences of mallocRaw, freeRaw, malloc and free against a model, and numbers that the model does not know.
 import type { RawHandle } from 'daxkind';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -20,7 +20,7 @@ const freed: number[] = [];
 
 const isLive = ({ held }: Player, number: number) => held.some(({ memory }) => memory === number);
 
-/** A handle that is out, if the player happens on one. */
+/** The handle of a block that is held, if the player happens to find one. */
 function someHandle(player: Player): number | undefined {
 	return player.choose('raw')?.memory as number | undefined;
 }

@@ -1,4 +1,4 @@
-// Raw handles: numbers for blocks, looked up in the heap's own tables, so that a wrong one must lead nowhere.
+// Raw handles: numbers for blocks, which are looked up in the heap's own tables. So a wrong number must lead nowhere.
 import { type Block, Kind, type RawHandle } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -56,7 +56,8 @@ test('0 stands for no block, and is what there is for 0 bytes and without memory
 
 test('numbers that are no handle are refused, however near to one they are', () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
-	// The first is at the start of the kind, where what is above a handle's bits could be cut off without a trace.
+	// The first block is at the start of the kind. If the bits above a handle were cut off there, nothing else would
+	// show it.
 	const handles = [kind.mallocRaw(100_000), kind.mallocRaw(100), kind.mallocRaw(MiB)];
 	const before = kind.stats();
 	for (const handle of handles) {
@@ -161,7 +162,7 @@ test('handles of another kind, of a closed one, and of none are refused', () => 
 	]) {
 		expect(call).toThrow(code('ERR_INVALID_STATE'));
 	}
-	// A kind of which nobody has asked for a handle yet.
+	// Nobody has asked this kind for a handle yet.
 	expect(() => create(directory, { maxSize: 16 * MiB }).freeRaw(mine)).toThrow(anyRefusal);
 	other.freeRaw(theirs);
 });
@@ -173,7 +174,7 @@ test('handles work in slabs that were made after the tables were read, in every 
 		if (each instanceof Kind) each.freeRaw(each.mallocRaw(1));
 		else await each.run(({ kind }) => kind.freeRaw(kind.mallocRaw(1)), undefined);
 	}
-	// Slabs of eight blocks: their descriptors and states pass the 64 KiB that the tables have at first.
+	// Slabs of eight blocks: their descriptors and states need more than the 64 KiB that the tables have at first.
 	const handles: number[] = [];
 	for (let i = 0; i < 25_000; i++) {
 		const handle = kind.mallocRaw(2048);

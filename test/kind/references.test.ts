@@ -1,4 +1,5 @@
-// Blocks that go from thread to thread by reference: the same memory, freed by any of them, once.
+// Blocks that are passed from thread to thread by reference. The memory is the same, and any of the threads may free
+// it, once.
 
 import { type Block, type BlockReference, Kind, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -176,7 +177,8 @@ test('what is no handle and no reference is refused by its type', () => {
 test('a block that another thread frees at the same moment is freed once, and gives no reference to what comes after it', async () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	const thread = await Thread.start(kind.share());
-	// Which round it is, or -1 at the end; and the last round in which the block was freed.
+	// The first word is the number of the round, or -1 at the end. The second is the last round in which the block was
+	// freed.
 	const turns = new Int32Array(new SharedArrayBuffer(8));
 	const block = new Float64Array(new SharedArrayBuffer(16));
 	const { kind: number } = kind.ref(kind.malloc(1));
@@ -195,7 +197,7 @@ test('a block that another thread frees at the same moment is freed once, and gi
 		{ turns, block, number },
 	);
 	let wrong = 0;
-	// The threads wait for each other by spinning: for a second, as long as that is in rounds.
+	// The threads wait for each other by spinning. The test runs for a second, with as many rounds as that allows.
 	const end = performance.now() + 1000;
 	for (let round = 1; performance.now() < end; round++) {
 		const mine = kind.malloc(100);
@@ -211,11 +213,11 @@ test('a block that another thread frees at the same moment is freed once, and gi
 		} catch (error) {
 			expect(error).toEqual(doubleFree);
 		}
-		// It may have ended by an error; this thread would not hear of that.
+		// The other thread may have ended by an error, of which this thread would not hear.
 		for (let spins = 1; Atomics.load(turns, 1) !== round; spins++) {
 			if (spins % 2 ** 20 === 0 && performance.now() > end + 20_000) expect.fail('the other thread does not answer');
 		}
-		// Most often it has the same memory.
+		// Most often it gets the same memory.
 		const next = kind.malloc(100);
 		const uses = [() => kind.free(mine)];
 		if (reference !== undefined) uses.push(() => kind.free(kind.deref(reference)));
@@ -225,7 +227,7 @@ test('a block that another thread frees at the same moment is freed once, and gi
 				use();
 				wrong++;
 			} catch {
-				// It has been freed, or reallocated.
+				// The block has been freed or reallocated.
 			}
 		}
 		kind.free(next);

@@ -1,4 +1,5 @@
-// One kind in several threads: joining and leaving it, however a thread ends, and the memory that threads cache.
+// One kind in several threads: how they join and leave it, in whatever way a thread ends, and the memory that threads
+// cache.
 import { Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -66,7 +67,7 @@ test('the kind lives until the last that holds it closes it, who learns what was
 	expect(leaks).toMatchObject({ blocks: 2, classes: [{ blocks: 1 }, { size: 0, blocks: 1 }] });
 	expect(() => Kind.attach(shared)).toThrow(code('ERR_DAXKIND_KIND_GONE'));
 	await thread.end();
-	// The mapping of a fixed kind is the caller's.
+	// The mapping of a fixed kind belongs to the caller.
 	if (sort !== 'fixed') expect(await eventually(() => holdings().mappings === before.mappings)).toBe(true);
 	if (sort === 'pmem') expect(namelessFiles(directory)).toEqual([]);
 });
@@ -110,7 +111,7 @@ test('a thread that is terminated in the middle of malloc and free costs no more
 	expect(stats.blocks).toBeLessThanOrEqual(rounds);
 	expect(stats.allocated).toBeLessThanOrEqual(rounds * 41_000);
 	expect(stats.free + stats.active).toBe(16 * MiB);
-	// All memory but those blocks can be had, in the largest block and in small ones.
+	// All memory except those blocks can be allocated, in the largest block and in small ones.
 	const { largestFree } = kind.stats();
 	kind.free(kind.malloc(largestFree));
 	let small = 0;
@@ -139,7 +140,7 @@ test.skipIf(sort === 'fixed')(
 			}
 			await thread[ending]();
 			expect(namelessFiles(directory)).toHaveLength(1);
-			// The block that it made a reference to, and that of the handle.
+			// The block to which it made a reference, and the block of the handle.
 			expect(kind.stats().blocks).toBe(2);
 			kind.close();
 			expect(() => Kind.attach(shared)).toThrow(code('ERR_DAXKIND_KIND_GONE'));

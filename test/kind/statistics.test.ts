@@ -1,4 +1,4 @@
-// What a kind says of itself: exact at any time, in one thread and in several, down to what nobody freed.
+// What a kind says of itself. It is exact at any time, in one thread and in several, down to what nobody freed.
 import type { Block, Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -16,7 +16,7 @@ function sum(numbers: number[]): number {
 	return numbers.reduce((total, each) => total + each, 0);
 }
 
-/** Holds the two views of a kind against each other, and what all kinds have to fulfil. */
+/** Compares stats() with sizeClasses(), and checks what must be true of every kind. */
 function checkBooks(kind: Kind): void {
 	const stats = kind.stats();
 	const { classes, large } = kind.sizeClasses();

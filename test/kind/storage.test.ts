@@ -1,4 +1,5 @@
-// What a kind takes from its file system, and when it gives it back; and kinds and blocks beyond one segment.
+// What storage a kind takes from its file system, and when it gives it back. And kinds and blocks longer than one
+// segment.
 import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type Block, PmemKind } from 'daxkind';
@@ -19,7 +20,7 @@ function withKind(options: Parameters<typeof PmemKind.create>[1], run: (kind: Pm
 	}
 }
 
-/** Fills the kind, frees all, and gives the storage that it had at its height. */
+/** Fills the kind, frees everything, and returns the storage that it had when it was full. */
 function fillAndFree(kind: PmemKind, size: number): number {
 	const blocks: Block[] = [];
 	for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) blocks.push(block);
@@ -50,7 +51,7 @@ test('the default policy gives storage back after decayMs, by itself, and not wh
 	const kind = PmemKind.create(directory, { maxSize: 32 * MiB, decayMs: 300 });
 	expect(fillAndFree(kind, MiB)).toBe(32 * MiB);
 	const held = kind.malloc(100).fill('h');
-	// What stays: the chunk of the block, and what the thread cache holds of freed blocks (at most 1/32).
+	// The chunk of the block stays, and what the thread cache holds of freed blocks (at most 1/32).
 	await expect.poll(() => kind.stats().resident, { timeout: 20_000 }).toBeLessThanOrEqual(4 * MiB);
 	expect(held.toString()).toBe('h'.repeat(100));
 	kind.close();
@@ -73,7 +74,7 @@ test('the conservative policy gives each free 2 MiB back at once, but for what t
 	const kind = PmemKind.create(directory, { maxSize: 32 * MiB, policy: 'conservative' });
 	for (const size of [100, 10_000, MiB]) {
 		expect(fillAndFree(kind, size)).toBe(32 * MiB);
-		// At once, if the machine has time for it.
+		// It goes back at once, if the machine has time for it.
 		await expect.poll(() => kind.stats().resident, { timeout: 2000, interval: 10 }).toBeLessThanOrEqual(4 * MiB);
 	}
 	kind.close();
@@ -110,7 +111,7 @@ test('what was purged is used again', () => {
 	});
 });
 
-// These take more than a gigabyte for a moment: where there is most room.
+// These tests take more than a gigabyte for a moment. So they run where there is most room.
 const [roomy] = [tmpdir(), tmpfs].sort((a, b) => room(b) - room(a)) as [string];
 function room(path: string): number {
 	const { bavail, bsize } = statfsSync(path);
