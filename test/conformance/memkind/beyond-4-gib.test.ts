@@ -1,4 +1,4 @@
-// Kinds beyond 4 GiB, offsets past 2^32 and blocks up to a kind's capacity. The files are sparse, and few of their pages are
+// Kinds beyond 4 GiB, offsets past 2^32, and blocks as long as a kind. The files are sparse and few of their pages are
 // touched: on a disk's file system, reserved storage costs neither memory nor time.
 import { constants } from 'node:buffer';
 import { mkdtempSync, readSync, rmSync, statfsSync } from 'node:fs';
@@ -30,7 +30,7 @@ describe.skipIf(reason !== undefined)('beyond 4 GiB', () => {
 	afterAll(() => rmSync(directory, { recursive: true, force: true }));
 	closeAfterEach();
 
-	/** What the file has at an offset, read by the kernel and not through the mapping. */
+	/** What the file holds at an offset. The kernel reads it, not the mapping. */
 	function inFile(offset: number, length: number): string {
 		const content = Buffer.alloc(length);
 		readSync(namelessFiles(directory)[0]!.fd, content, 0, length, offset);
@@ -61,7 +61,7 @@ describe.skipIf(reason !== undefined)('beyond 4 GiB', () => {
 		const below = Array.from({ length: 5 }, () => kind.malloc(GiB));
 		const sizes = [1, 16, 100, 1000, 8192, 8193, 100_000, 5 * MiB + 1];
 		const small = sizes.map((size, i) => kind.malloc(size).fill(0x41 + i));
-		// All of the lower 5 GiB is taken, so these are in the segment that begins there.
+		// The lower 5 GiB are taken, so these blocks are in the segment that begins there.
 		small.forEach((block, i) => {
 			const ends = inFile(5 * GiB + block.byteOffset, 1) + inFile(5 * GiB + block.byteOffset + block.length - 1, 1);
 			expect(ends).toBe(String.fromCharCode(0x41 + i).repeat(2));
@@ -94,7 +94,7 @@ describe.skipIf(reason !== undefined)('beyond 4 GiB', () => {
 	for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 5 * GiB + 3]) {
 		test(`a block of ${size} bytes has them all, or is said to be longer than a Buffer`, () => {
 			const kind = create(directory, { maxSize: 9 * GiB });
-			// Not at the beginning of a segment.
+			// This block keeps the next one from the beginning of a segment.
 			const before = kind.malloc(300 * MiB);
 			if (size > constants.MAX_LENGTH) {
 				expect(() => kind.malloc(size)).toThrow(expect.objectContaining({ reason: 'buffer-limit', requested: size }));

@@ -1,5 +1,5 @@
-// memkind_get_capacity and memkind_check_dax_path: what a kind can hold, and that a directory without DAX says so. Where there
-// is DAX, in the VM: test/guest/memkind.test.ts.
+// memkind_get_capacity and memkind_check_dax_path: what a kind can hold, and that a directory without DAX is reported
+// as such. test/guest/memkind.test.ts tests directories with DAX, in the VM.
 import { mkdirSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { explain, isDax, minPmemSize } from 'daxkind';
@@ -49,7 +49,7 @@ test('test_TC_MEMKIND_PmemCheckDaxNonExistingPath: a path that does not exist is
 
 test('test_TC_MEMKIND_PmemCheckDaxFailNonDaxPath: a directory without DAX says so, and why', () => {
 	for (const path of [directory, tmpdir()]) {
-		// On a machine where it is on DAX there is nothing to see.
+		// This machine has the directory on DAX, so there is nothing to see.
 		if (isDax(path)) continue;
 		expect(explain(path)).toMatchObject({ dax: false, reason: expect.stringMatching(/.{10}/) });
 		const before = holdings();

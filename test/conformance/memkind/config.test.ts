@@ -1,4 +1,4 @@
-// memkind_config_*: path, size and memory usage policy are PmemKind.create's arguments, checked when they are given.
+// memkind_config_*: path, size and memory usage policy are arguments of PmemKind.create, which checks them.
 import { fstatSync } from 'node:fs';
 import { minPmemSize, PmemKind, type PmemKindOptions } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -80,7 +80,8 @@ test('test_TC_MEMKIND_PmemCreatePmemWithParamsSuccessCheckConservativePolicy: a 
 	kind.free(block);
 	expect(blocks()).toBe(0);
 
-	// Of small blocks the thread cache keeps some, and with them their 2 MiB; memkind has no such cache and punches pages.
+	// The thread cache keeps some of the small blocks, and with them their 2 MiB. memkind has no such cache and punches
+	// pages.
 	freeAll(kind, fill(kind, KiB));
 	expect(blocks() * 512).toBeLessThanOrEqual(2 * MiB);
 	kind.purge();

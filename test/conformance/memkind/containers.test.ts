@@ -1,5 +1,5 @@
-// memkind's C++ allocators (pmem_allocator.h), by what their tests build with them: a vector, a list, a map, strings; here out of
-// the malloc family, for JavaScript's own containers keep no elements in a kind.
+// memkind's C++ allocators (pmem_allocator.h): what their tests build with them, a vector, a list, a map and strings.
+// Here they are built out of the malloc family, because JavaScript's own containers keep no elements in a kind.
 import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { beforeEach, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
@@ -13,7 +13,7 @@ beforeEach(() => {
 	kind = create(directory, { maxSize: minPmemSize });
 });
 
-/** A vector of 32-bit integers that doubles as it grows. */
+/** A vector of 32-bit integers. It doubles when it grows. */
 class IntVector {
 	#kind: Kind;
 	#block: Block;
@@ -67,7 +67,7 @@ test('test_TC_MEMKIND_AllocatorUsage_List_Test: nodes at the end of a list come 
 	expect(kind.stats().blocks).toBe(0);
 });
 
-/** Puts a string into a map, in memory of the kind. */
+/** Puts a string into a map. Its bytes are in memory of the kind. */
 function put<Key>(map: Map<Key, Buffer>, key: Key, value: string): void {
 	kind.free(map.get(key) as Block);
 	const block = kind.malloc(Buffer.byteLength(value));

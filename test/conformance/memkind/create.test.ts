@@ -1,4 +1,4 @@
-// memkind_create_pmem: what it takes and refuses, and how many kinds there can be.
+// memkind_create_pmem: what it takes, what it refuses, and how many kinds there can be.
 import { chmodSync, mkdirSync, rmdirSync } from 'node:fs';
 import { minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { holdings, namelessFiles, runChild } from '../../helpers/process.ts';
 
 const directory = testDirectory();
-/** MEMKIND_MAX_KIND, which memkind's static kinds and its arenas keep it from reaching. */
+/** MEMKIND_MAX_KIND. memkind cannot reach it, because of its static kinds and its arenas. */
 const maxKinds = 512;
 closeAfterEach();
 
@@ -43,7 +43,7 @@ test('test_TC_MEMKIND_PmemCreatePmemFailWritePermissionIssue: a directory one ma
 test('test_TC_MEMKIND_PmemResize: a limit holds, no limit is the file system, and below 16 MiB is no size', () => {
 	const limited = create(directory, { maxSize: partSize });
 	const whole = limited.malloc(minPmemSize);
-	// 2 MiB are left, where memkind has none.
+	// 2 MiB are left. memkind has nothing left here.
 	limited.free(limited.malloc(2 * MiB));
 	expect(limited.tryMalloc(2 * MiB + 1)).toBeUndefined();
 	limited.free(whole);

@@ -12,7 +12,7 @@ const freedBefore = expect.objectContaining({ code: 'ERR_DAXKIND_DOUBLE_FREE' })
 
 type TestKind = ReturnType<typeof create>;
 
-/** Moves what can be moved, and says how many blocks were. */
+/** Moves the blocks that can be moved, and returns how many that were. */
 function defragment(kind: TestKind, blocks: (Block | undefined)[]): number {
 	let moved = 0;
 	for (const [i, block] of blocks.entries()) {
@@ -55,7 +55,7 @@ test('test_TC_MEMKINDPmemDefragreallocate_success: 50,000 blocks with irregular 
 	kind.purge();
 	const after = kind.stats();
 	expect(after).toMatchObject({ blocks: held, allocated: before.allocated });
-	// That is what it is for: memory that no block needs belongs to no slab.
+	// Defragmentation is for this: memory that no block needs belongs to no slab.
 	expect(after.active).toBeLessThan(before.active);
 	expect(after.active / after.allocated).toBeLessThan(1.05);
 	expect(after.resident).toBeLessThanOrEqual(before.resident);
@@ -69,7 +69,7 @@ test('test_TC_MEMKINDPmemDefragreallocate_success: 50,000 blocks with irregular 
 });
 
 for (const name of ['Default', 'REGULAR']) {
-	// With a thread cache, as memkind's static kinds have one and its pmem kinds not.
+	// The kind has a thread cache, as memkind's static kinds have. memkind's pmem kinds have none.
 	test(`test_TC_MEMKIND_TCACHE_${name}_kind_success: every second of 100,000 blocks is freed between others of twice the size`, () => {
 		const kind = create(directory, { maxSize: 64 * MiB, policy: name === 'Default' ? 'default' : 'conservative' });
 		const blocks: (Block | undefined)[] = Array.from({ length: 100_000 }, () => kind.malloc(150).fill('a'));
@@ -122,7 +122,7 @@ test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than 
 	const random = seededRandom(1);
 	const blocks: (Block | undefined)[] = Array.from({ length: 50_000 }, (_, i) => kind.malloc(KiB).fill(i));
 	for (let i = 0; i < blocks.length; i++) {
-		// Stretches of which much is freed between others of which little is.
+		// Stretches in which most blocks are freed alternate with stretches in which few are.
 		if (random(10) >= (Math.floor(i / 1000) % 2 === 0 ? 2 : 8)) continue;
 		kind.free(blocks[i]);
 		blocks[i] = undefined;
@@ -139,7 +139,7 @@ test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than 
 	for (const [i, block] of blocks.entries()) {
 		if (block === undefined) continue;
 		if (!block.equals(Buffer.alloc(KiB, i))) expect.fail(`block ${i}`);
-		// The old block is freed when it moves, and only then.
+		// The old block is freed if it moves, and only then.
 		const old = held[i]!;
 		if (old === block) expect(kind.usableSize(block)).toBe(KiB);
 		else expect(() => kind.free(old)).toThrow(freedBefore);

@@ -1,4 +1,4 @@
-// memkind_destroy_kind: kinds come and go, and leave nothing.
+// memkind_destroy_kind: kinds come and go, and leave nothing behind.
 import { fstatSync } from 'node:fs';
 import { minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -25,7 +25,8 @@ test('test_TC_MEMKIND_PmemDestroyKind: kinds out of the middle go, and one that 
 	expect(descriptors()).toHaveLength(8);
 	const again = create(directory, { maxSize: minPmemSize });
 	again.malloc(100).fill(0xff);
-	// Its descriptor was one of theirs. memkind names kinds by descriptors and refuses a name that is taken.
+	// The new kind has a descriptor that an earlier one had. memkind names kinds by descriptors and refuses a name that
+	// is taken.
 	expect(all).toEqual(expect.arrayContaining(descriptors()));
 	expect(held[5]).toHaveLength(0);
 	for (const i of [0, 4, 7, 9]) expect(held[i]!.equals(Buffer.alloc(100, i))).toBe(true);
@@ -86,7 +87,8 @@ for (const [name, what, allocate] of [
 	test(`test_TC_MEMKIND_PmemFreeMemoryAfterDestroy${name}Class: the storage of ${what} blocks is the file system's again`, () => {
 		const kind = create(directory, { maxSize: partSize });
 		expect(allocate(kind)).toBeGreaterThan(0);
-		// By the kind's own file, for others use the file system too: what nothing refers to any more is free.
+		// This looks at the kind's own file, because others use the file system too. A file that nothing refers to any
+		// more is free.
 		const [file] = namelessFiles(directory);
 		expect(fstatSync(file!.fd).blocks * 512).toBe(name === 'Large' ? 18 * MiB : 2 * MiB);
 		const { mappings } = holdings();

@@ -1,5 +1,5 @@
-// memkind_detect_kind, and the calls that take a NULL kind and detect it: Kind.of, which memory of others and freed memory do not
-// crash.
+// memkind_detect_kind, and the calls that take a NULL kind and detect it. Here it is Kind.of. Foreign memory and freed
+// memory do not crash it.
 import { type Block, Kind, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';

@@ -1,5 +1,5 @@
-// memkind_error_message and the error codes: each failure is an Error whose code, name and message say what happened, on what,
-// and of which call.
+// memkind_error_message and the error codes. Each failure is an Error. Its code, name and message say what happened, to
+// what, and in which call.
 import { writeFileSync } from 'node:fs';
 import { type Block, minPmemSize, OutOfMemoryError, PmemKind, type PmemKindOptions } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -28,7 +28,7 @@ function freedTwice(): void {
 	kind.free(block);
 }
 
-/** memkind's code, what brings it about, and what it is here. */
+/** memkind's code, a call that causes it, and the code that it has here. */
 const cases: [memkind: string, call: () => unknown, code: string][] = [
 	['MEMKIND_ERROR_INVALID (no directory)', () => create(`${directory}/none`), 'ENOENT'],
 	['MEMKIND_ERROR_INVALID (a file)', () => create(`${directory}/file`), 'ENOTDIR'],

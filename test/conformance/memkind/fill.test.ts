@@ -1,5 +1,6 @@
-// Filling, draining and refilling: what a kind could hold once it can hold again, whatever the size, the round and the policy.
-// memkind asks for 75 % (one size at a time) and 98 % (sizes in turn) of the first round, and of its conservative policy only.
+// Filling, draining and refilling. What a kind could hold once it can hold again, whatever the size, the round and the
+// policy. memkind asks for 75 % (one size at a time) and 98 % (sizes in turn) of the first round, and only of its
+// conservative policy.
 import type { Block, Kind, RawHandle } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
@@ -9,10 +10,10 @@ import { closeAfterEach, create } from '../../helpers/kinds.ts';
 const directory = testDirectory();
 closeAfterEach();
 
-/** Bytes of the blocks, as they were asked for. */
+/** How many bytes of the blocks were asked for. */
 const bytesOf = (blocks: Block[]) => blocks.reduce((sum, { length }) => sum + length, 0);
 
-/** Fills and drains so many times and gives the number of blocks of each round. */
+/** Fills and drains the kind `count` times, and returns the number of blocks of each round. */
 function rounds(kind: Kind, sizes: number | readonly number[], count: number): number[] {
 	return Array.from({ length: count }, () => {
 		// A Buffer for each small block would take gigabytes of V8's heap.
@@ -38,7 +39,8 @@ for (const policy of ['default', 'conservative'] as const) {
 				const kind = create(directory, { maxSize: 5 * partSize, policy });
 				const counts = rounds(kind, size, times);
 				expect(counts).toEqual(counts.map(() => counts[0]));
-				// memkind has 0.69 to 1 in kinds of such size; a slab that does not divide evenly is the most that is lost here.
+				// memkind reaches 0.69 to 1 in kinds of this size. Here nothing is lost but the ends of slabs that do
+				// not divide evenly.
 				expect((counts[0]! * size) / kind.capacity).toBeGreaterThan(0.85);
 				expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
 			});
@@ -48,9 +50,10 @@ for (const policy of ['default', 'conservative'] as const) {
 			const kind = create(directory, { maxSize: partSize, policy });
 			const counts = rounds(kind, smallSizes, 101);
 			expect(counts[0]).toBeGreaterThan(5000);
-			// What the thread cache keeps of a drained kind changes where the next round's blocks come to lie, by less than 1 %...
+			// What the thread cache keeps of a drained kind changes where the blocks of the next round lie, by less
+			// than 1 %...
 			expect(counts.filter((count) => count < counts[0]! * 0.98)).toEqual([]);
-			// ... but nothing is ever lost: without what is cached each round is as the first.
+			// ... but nothing is ever lost: without the cached blocks each round is like the first.
 			for (let round = 0; round < 10; round++) {
 				kind.purge();
 				expect(rounds(kind, smallSizes, 1)).toEqual([counts[0]]);
@@ -65,7 +68,8 @@ for (const policy of ['default', 'conservative'] as const) {
 			const kind = create(directory, { maxSize: 32 * MiB, policy });
 			for (const first of sizes) {
 				rounds(kind, first, 1);
-				// memkind's default policy gives nothing of 16 KiB or more after 512 bytes, and its conservative one 62 to 94 %.
+				// After 512 bytes, memkind's default policy has nothing of 16 KiB or more, and its conservative policy
+				// has 62 to 94 %.
 				counts(kind).forEach((count, i) => {
 					expect(count).toBeGreaterThanOrEqual(Math.floor(fresh[i + 1]! * 0.97));
 				});
@@ -83,7 +87,7 @@ test('test_TC_MEMKIND_PmemMaxFill: the longest block is all that is free, and th
 	expect(kind.tryMalloc(1)).toBeUndefined();
 	kind.free(whole);
 
-	// As memkind's test: something is held, and then the longest that there is, four times.
+	// This does what memkind's test does: with something held, it takes the longest block that there is, four times.
 	const held = [kind.malloc(1), kind.malloc(5 * MiB), kind.malloc(300_000)];
 	kind.free(held[1]);
 	for (let i = 0; i < 4; i++) {
@@ -93,7 +97,7 @@ test('test_TC_MEMKIND_PmemMaxFill: the longest block is all that is free, and th
 		held.push(kind.malloc(largestFree));
 	}
 	expect(kind.stats().largestFree).toBe(0);
-	// The slab of the one byte has more slots; once they are taken, there is no memory at all.
+	// The slab of the one byte has more slots. Once they are taken, there is no memory at all.
 	held.push(...fill(kind, 1));
 	expect(smallSizes.map((size) => kind.tryMalloc(size))).toEqual(smallSizes.map(() => undefined));
 });
@@ -102,7 +106,7 @@ test('memkind: a kind that is drained in any order holds as many long blocks as 
 	for (const size of [KiB, 16 * KiB, 64 * KiB]) {
 		const kind = create(directory, { maxSize: 32 * MiB });
 		const blocks = fill(kind, size);
-		// Those in the middle come last, and what comes last stays in the thread cache.
+		// The blocks in the middle are freed last, because the last ones stay in the thread cache.
 		const last = blocks.splice(Math.floor(blocks.length / 2), 16);
 		freeAll(kind, blocks);
 		freeAll(kind, last);
@@ -140,7 +144,7 @@ for (const [policy, steps] of [
 			const size = sizes[random(sizes.length)]!;
 			let block = kind.tryMalloc(size);
 			while (block === undefined) {
-				// One of the older half.
+				// One of the older half of the blocks is freed.
 				const [evicted] = blocks.splice(random(Math.floor(blocks.length / 2)), 1);
 				held -= evicted!.length;
 				kind.free(evicted);
@@ -151,7 +155,8 @@ for (const [policy, steps] of [
 			if (step > 200) used.push(held / kind.capacity);
 		}
 		expect(bytesOf(blocks)).toBe(held);
-		// In bytes that were asked for. memkind's benchmark counts usable sizes, 10 MiB for 8.1, and calls that 0.6 to 0.99.
+		// These are the bytes that were asked for. memkind's benchmark counts usable sizes, 10 MiB for 8.1, and reports
+		// 0.6 to 0.99 of them.
 		expect(used.reduce((sum, each) => sum + each, 0) / used.length).toBeGreaterThan(0.88);
 		expect(Math.min(...used)).toBeGreaterThan(0.7);
 	});

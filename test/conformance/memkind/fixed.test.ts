@@ -1,4 +1,4 @@
-// memkind_create_fixed: a kind over memory that the caller owns, which here is a mapping of a file of his.
+// memkind_create_fixed: a kind over memory that the caller owns. Here that is a mapping of one of the caller's files.
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { FixedKind, Kind, mapFile, OutOfMemoryError, PmemKind, type PmemMapping } from 'daxkind';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ afterEach(() => {
 	for (const mapping of mappings.splice(0)) mapping.unmap();
 });
 
-/** A file of so many bytes, mapped. */
+/** Maps a file of `size` bytes. */
 function mapped(size: number, path = file): PmemMapping {
 	writeFileSync(path, '');
 	truncateSync(path, size);
@@ -36,7 +36,7 @@ describe('capacity', () => {
 			const kind = over(mapped(size));
 			expect(kind.capacity).toBe(size);
 			expect(kind.stats().capacity).toBe(size);
-			// Memory is in whole KiB.
+			// Memory is given out in whole KiB.
 			const usable = Math.floor(size / KiB) * KiB;
 			if (usable === 0) expect(kind.tryMalloc(1)).toBeUndefined();
 			else expect(kind.malloc(usable)).toHaveLength(usable);
@@ -56,7 +56,7 @@ test('fixed_malloc (example): 512 B, 8 MiB and 16 MiB fit into 32 MiB, 16 MiB mo
 	expect(() => kind.malloc(16 * MiB)).toThrow(expect.objectContaining({ reason: 'limit' }));
 	expect(blocks.map((block, i) => block[block.length - 1] === i + 1)).toEqual([true, true, true]);
 	freeAll(kind, blocks);
-	// memkind's gives out what was freed only in part.
+	// memkind's fixed kind gives out only a part of what was freed.
 	kind.free(kind.malloc(32 * MiB));
 });
 
@@ -85,7 +85,7 @@ test('memkind_create_fixed: blocks are the mapping itself, and what no block has
 	kind.purge();
 	kind.close();
 	expect(block).toHaveLength(0);
-	// Purge gives nothing away that is the caller's: no hole, no zero.
+	// purge gives back nothing of the caller's memory: it makes no hole and no zero.
 	const content = readFileSync(file);
 	expect(content.filter((byte) => byte === 0xaa).length).toBe(MiB - 10_000);
 	expect(mapping.buffer.toString('utf8', at, at + 11)).toBe('in the file');

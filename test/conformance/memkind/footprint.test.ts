@@ -1,5 +1,5 @@
-// memkind's memory_footprint_test for pmem, which prints what allocations cost beyond what was asked for; here it is bounded. And
-// its long-time stress, of a length that a test may have.
+// memkind's memory_footprint_test for pmem, which prints what allocations cost beyond what was asked for. Here that
+// cost has a bound. And memkind's long stress tests, short enough for a test.
 import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
@@ -68,7 +68,7 @@ for (const [name, sizes] of [
 ] as const) {
 	test(`test_TC_MEMKIND_PmemStress${name}: every size again and again, and the file stays as small as it was`, () => {
 		stress(create(directory), 5000, sizes);
-		// A kind that is not much larger than the longest block.
+		// This kind is not much larger than the longest block.
 		stress(create(directory, { maxSize: minPmemSize }), 500, sizes);
 	});
 }

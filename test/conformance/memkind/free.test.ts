@@ -57,7 +57,7 @@ test('pmem_free_with_unknown_kind (example): a block is freed in its kind only, 
 	const first = blocks.map((block) => free(kinds[0]!, block as Block));
 	expect(new Set(first.slice(0, 50))).toEqual(new Set(['ERR_DAXKIND_NOT_A_BLOCK']));
 	expect(first.slice(50, 52)).toEqual(['freed', 'ERR_DAXKIND_WRONG_KIND']);
-	// What was refused is as it was.
+	// The blocks that were refused have not changed.
 	expect(blocks[10]!.toString()).toBe('ordinary 10');
 	expect(blocks[81]!.toString('utf8', 0, 9)).toBe('block 81 ');
 	expect(kinds.map((kind) => kind.stats().blocks)).toEqual([0, 25]);

@@ -11,11 +11,11 @@ closeAfterEach();
 const part = () => create(directory, { maxSize: partSize });
 const outOfMemory = (reason: string) => expect.objectContaining({ code: 'ERR_DAXKIND_OUT_OF_MEMORY', reason });
 
-/** That a call finds no memory and leaves everything as it was. */
+/** Expects that a call finds no memory and changes nothing. */
 function fails(kind: Kind, call: () => unknown): void {
 	const before = kind.stats();
 	expect(call).toThrow(OutOfMemoryError);
-	// A failing allocation may give cached blocks back to the heap; what callers hold is the same.
+	// An allocation that fails may give cached blocks back to the heap. The blocks that callers hold stay the same.
 	expect(kind.stats()).toMatchObject({ allocated: before.allocated, blocks: before.blocks });
 }
 
@@ -85,7 +85,7 @@ test('pmem_and_default_kind (example): ordinary Buffers and blocks side by side 
 	kind.free(block);
 });
 
-/** The index of the first byte that is not zero. */
+/** The index of the first byte that is not zero, or -1. */
 function firstNonZero(block: Block): number {
 	return block.equals(Buffer.alloc(block.length)) ? -1 : block.findIndex((byte) => byte !== 0);
 }

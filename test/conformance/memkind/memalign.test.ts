@@ -1,4 +1,5 @@
-// memkind_posix_memalign. Addresses are those of the process, from /proc/self/maps: an offset that is aligned is no proof.
+// memkind_posix_memalign. The tests check addresses of the process, from /proc/self/maps, because an aligned offset
+// proves nothing.
 import { type Block, type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
@@ -15,7 +16,7 @@ beforeEach(() => {
 	base = mappedAt(directory);
 });
 
-/** How far a block's address is from the last multiple of `alignment`. The kinds here have one segment. */
+/** How far a block's address is from the multiple of `alignment` below it. The kinds here have one segment. */
 const misalignment = (block: Block, alignment: number) => Number((base + BigInt(block.byteOffset)) % BigInt(alignment));
 
 describe('an alignment that is none', () => {
@@ -52,7 +53,7 @@ test('test_TC_MEMKIND_PmemPosixMemalignSizeMax: the largest size is out of memor
 	expect(kind.stats().blocks).toBe(0);
 });
 
-/** Fills the kind with aligned blocks of four bytes, checks each, frees them, and gives their number. */
+/** Fills the kind with aligned blocks of four bytes, checks each, frees them, and returns their number. */
 function fillAligned(alignment: number): number {
 	const blocks: Block[] = [];
 	try {

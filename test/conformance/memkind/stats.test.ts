@@ -1,4 +1,5 @@
-// memkind_get_stat, memkind_update_cached_stats and memkind_stats_print: here one call, exact at the time of the call.
+// memkind_get_stat, memkind_update_cached_stats and memkind_stats_print. Here they are one call, which is exact at the
+// time of the call.
 import { readdirSync } from 'node:fs';
 import { type Block, type Kind, type KindStats, minPmemSize, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -69,7 +70,7 @@ test('test_TC_MEMKIND_malloc_stats_print_all_opts_test: a closed kind has none, 
 	expect(small().stats().allocated).toBe(0);
 });
 
-/** What has to be true of the numbers at any time. */
+/** Checks what must be true of the numbers at any time. */
 function consistent(kind: Kind, held: Block[]): void {
 	const { capacity, resident, committed, active, allocated, blocks, cached, free, largestFree } = kind.stats();
 	expect(blocks).toBe(held.length);

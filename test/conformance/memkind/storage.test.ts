@@ -1,5 +1,5 @@
-// What memkind does to its file and address space behind the API, and users complained about: holes, mappings, file size,
-// descriptors. One file, one mapping, whatever happens.
+// What memkind does to its file and address space behind the API, and what users complained about: holes, mappings, the
+// size of the file, descriptors. Here there is one file and one mapping, whatever happens.
 import { execFileSync } from 'node:child_process';
 import { fstatSync, readFileSync } from 'node:fs';
 import { type Block, minPmemSize } from 'daxkind';
@@ -19,7 +19,7 @@ const mappings = () =>
 		.filter((line) => line.includes(` ${directory}/`)).length;
 
 test('test_TC_MEMKIND_PmemCheckExtentDalloc: the storage of what was freed leaves the file, at once by purge', () => {
-	// By itself after ten seconds: test/kind/storage.test.ts.
+	// It also leaves by itself after ten seconds: test/kind/storage.test.ts tests that.
 	const kind = create(directory, { maxSize: partSize });
 	const blocks = Array.from({ length: 10_000 }, () => kind.malloc(32));
 	const initial = file().blocks;
@@ -39,7 +39,7 @@ test('memkind defect: every second page freed makes no mapping more, where memki
 	);
 	kind.purge();
 	expect(mappings()).toBe(1);
-	// What was freed is there to be used again.
+	// The memory that was freed can be used again.
 	expect(fill(kind, 4 * KiB).length).toBe(blocks.length / 2);
 });
 
@@ -51,7 +51,7 @@ test('memkind defect: the file is as long after a million allocations as at firs
 	for (let i = 0; i < 1_000_000; i++) {
 		const at = random(held.length);
 		kind.free(held[at]);
-		// Long ones now and then: they are what gives storage back.
+		// Now and then there is a long block, because long blocks give storage back.
 		held[at] = kind.tryMalloc(i % 1000 === 0 ? 2 * MiB : random(4000));
 	}
 	expect(file().size).toBe(size);

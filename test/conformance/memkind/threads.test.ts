@@ -1,4 +1,4 @@
-// memkind's cases with threads: kinds of each thread's own, and one kind for all of them.
+// memkind's cases with threads: each thread with a kind of its own, and one kind for all of them.
 import { type BlockReference, type Kind, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
@@ -10,7 +10,7 @@ import { inThreads } from '../../helpers/threads.ts';
 const directory = testDirectory();
 closeAfterEach();
 
-/** That nothing is held any more: what threads cached came back with their end. */
+/** Expects that nothing is held any more. What a thread cached came back when it ended. */
 function empty(kind: Kind): void {
 	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 	kind.purge();
@@ -54,7 +54,7 @@ describe('a kind of its own for each thread', () => {
 			kind.free(kind.malloc(32));
 			return kind.capacity;`;
 		expect(await inThreads(10, body, directory)).toEqual(Array.from({ length: 10 }, () => 32 * MiB));
-		// Not closed: the end of a thread does that.
+		// The bodies close no kind: the end of a thread does that.
 		expect(namelessFiles(directory)).toEqual([]);
 	});
 });
@@ -166,7 +166,8 @@ describe('one kind for all threads', () => {
 		const most = alone.length;
 		for (const block of alone) kind.free(block);
 		const counts = await inThreads<number[]>(4, body, kind.share());
-		// While one drains others fill: together they never have more than there is, and nobody finds nothing for good.
+		// While one thread drains, others fill. Together they never have more than there is, and none of them runs out
+		// for good.
 		expect(counts.flat().every((count) => count <= most)).toBe(true);
 		expect(counts.flat().reduce((sum, count) => sum + count, 0)).toBeGreaterThan(most);
 		empty(kind);
@@ -201,7 +202,8 @@ for (const [name, least, most, calls] of [
 			const { allocated, active, cached, blocks } = kind.stats();
 			expect(blocks).toBe(references.length);
 			expect(allocated / asked).toBeLessThan(1.06);
-			// Threads have no arenas. What batches of small blocks for ten caches leave behind is some slabs with holes, once.
+			// Threads have no arenas. The ten caches take small blocks in batches, which leaves some slabs with holes,
+			// once.
 			expect((active - cached) / asked).toBeLessThan(name === 'small' ? 2.2 : 1.02);
 			for (const reference of references) kind.free(kind.deref(reference));
 			empty(kind);

@@ -1,5 +1,5 @@
-// memkind_set_allow_zero_allocs: kinds here are always as memkind's are with it set to true. An allocation of 0 bytes is an
-// empty Buffer, a different one each time, that takes no memory and that free takes once.
+// memkind_set_allow_zero_allocs: kinds here always behave as memkind's kinds do when it is set to true. An allocation
+// of 0 bytes is an empty Buffer, a different one each time. It takes no memory, and free takes it once.
 import { type Kind, minPmemSize } from 'daxkind';
 import { beforeEach, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';
