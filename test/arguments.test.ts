@@ -1,4 +1,5 @@
-// The checks of what a caller passes that have a behaviour of their own; the others are tested with the functions that use them.
+// The checks of a caller's arguments that have a behaviour of their own. The other checks are tested with the functions
+// that use them.
 import { expect, test } from 'vitest';
 import { requireKnownOptions } from '#lib/arguments.js';
 

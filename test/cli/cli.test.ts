@@ -1,4 +1,5 @@
-// The command line as a person meets it: what it says of wrong options, its exit status, and a reader that goes away.
+// The command line as a person meets it: what it says of wrong options, its exit status, and what happens when the
+// reader of its output goes away.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -108,7 +109,7 @@ test('version is a command, too, and help of a command is its own', () => {
 });
 
 test('a command is not loaded for the help of all', () => {
-	// An addon that cannot be loaded stands for whatever a command needs.
+	// An addon that cannot be loaded stands for anything that a command needs and does not find.
 	const args = ['--no-addons', cli, '--help'];
 	expect(spawnSync(process.execPath, args, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
 });

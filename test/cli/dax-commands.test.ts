@@ -1,5 +1,5 @@
-// The commands about DAX, off DAX: what they print, their exit statuses, what is for a terminal only. test/guest/cli.test.ts has them on
-// DAX, beside the programs that they are to agree with.
+// The commands about DAX, off DAX: what they print, their exit statuses, and what is only for a terminal.
+// test/guest/cli.test.ts runs them on DAX, beside the programs that they must agree with.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ function daxkind(...args: string[]) {
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-/** What a command writes to a terminal, of any sort. */
+/** What a command writes to a terminal, on standard output and standard error. */
 function onTerminal(...args: string[]): string {
 	const command = [process.execPath, cli, ...args].map((word) => `'${word}'`).join(' ');
 	const env = { ...process.env, TERM: 'xterm', NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined };

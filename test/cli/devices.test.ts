@@ -1,4 +1,5 @@
-// The commands about devices on a machine without any, or with whatever it has: what needs real devices is in test/guest.
+// The commands about devices, on a machine without any or with those that it happens to have. test/guest-device tests
+// what needs real devices.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

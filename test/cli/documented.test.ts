@@ -11,7 +11,7 @@ import { log, smallMachine } from '../helpers/memory-table.ts';
 
 const documentation = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
 
-/** The part of one command. */
+/** The section of one command. */
 const sectionOf = (command: string) => documentation.split(`\n### \`${command}\`\n`)[1]!.split('\n### ')[0]!;
 
 /** The names of a document's fields, at any depth. */
@@ -24,7 +24,7 @@ function fieldsOf(value: unknown): string[] {
 const documented = (section: string) =>
 	new Set([...section.matchAll(/`[^`]*`/g)].flatMap(([code]) => code.match(/\w+/g) ?? []));
 
-// Not every file system has flags to read.
+// Not every file system has flags, so the test makes them up.
 const fsxattr: Fsxattr = { flags: 0, extentSize: 0, extents: 0, projectId: 0, copyExtentSize: 0 };
 const counts = { files: 1, directories: 0, changed: 0 };
 const failures = [Object.assign(new Error(), { errno: -1, code: 'EPERM', syscall: 'ioctl' })];

@@ -1,4 +1,5 @@
-// `daxkind badblocks` and `daxkind repair`: what they print, and their exit statuses. test/guest/media.test.ts has real bad blocks.
+// `daxkind badblocks` and `daxkind repair`: what they print, and their exit statuses. test/guest/media.test.ts tests
+// real bad blocks.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

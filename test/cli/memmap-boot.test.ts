@@ -1,4 +1,5 @@
-// `daxkind memmap apply` and `undo` on images of machines: what a person and a program read, the exit statuses, and what is written.
+// `daxkind memmap apply` and `undo` on images of machines: what a person and a program read, the exit statuses, and
+// what is written.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ function memmap(args: string[], input = '') {
 	return { status, stdout, stderr, lines: stdout.split('\n') };
 }
 
-/** Does something to an image that is to leave it as it is. */
+/** Calls a function that must not change the image, and checks that it did not. */
 function unchanged<Result>(root: string, body: () => Result): Result {
 	const before = contents(root);
 	const result = body();
@@ -37,7 +38,7 @@ describe('where GRUB reads drop-ins', () => {
 		expect(first.stdout).toContain(`File  ${root}${dropIn}\n`);
 		expect(first.stdout).toMatch(/GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX memmap=4G!4G nokaslr"\n {2}Boot .*\(BIOS\)/);
 		expect(readFileSync(join(root, dropIn), 'utf8')).toContain(argument);
-		// Several words are the same as one that is quoted.
+		// Several words mean the same as one quoted word.
 		const second = unchanged(root, () => memmap(['apply', '--root', root, 'memmap=4G!4G', 'nokaslr']));
 		expect(second).toMatchObject({ status: 0, stderr: '' });
 		expect(second.lines.slice(0, 3)).toEqual([`There already: ${argument}`, first.lines[1], update]);
@@ -104,7 +105,7 @@ describe('where GRUB reads drop-ins', () => {
 		expect(status).toBe(0);
 		const next = [`chroot ${root} update-grub`];
 		expect(JSON.parse(stdout)).toMatchObject({ ...written, argument, plan: null, boot, next });
-		// The command above takes it, too.
+		// The command that it printed above is accepted, too.
 		expect(JSON.parse(memmap(['--json', 'undo', '--root', root]).stdout)).toMatchObject({
 			...written,
 			text: null,

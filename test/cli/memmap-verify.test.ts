@@ -1,4 +1,5 @@
-// `daxkind memmap verify` on this machine: that of a guest with emulated persistent memory is in test/vm/memmap-loops.test.ts.
+// `daxkind memmap verify` on this machine. test/vm/memmap-loops.test.ts runs it in a guest with emulated persistent
+// memory.
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { cli } from '../helpers/vm.ts';

@@ -1,4 +1,5 @@
-// Names of files are anybody's: what the commands print of them does nothing to a terminal, and no line of theirs begins with one.
+// Anybody may choose the name of a file. When a command prints a name, it does nothing to the terminal, and no line
+// begins with it.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,8 @@ import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-// A title and a colour; a C1 control; DEL; a line of its own; what turns the direction of writing; a separator of lines.
+// A title and a colour; a C1 control; DEL; a line of its own; what turns the direction of writing; a separator of
+// lines.
 const hostile = '\u001b]0;title\u0007\u001b[31m\u009b1m\u007f\nline\u202e\u2066\u200f\u061c\u2028';
 const escaped = String.raw`\x1b]0;title\x07\x1b[31m\u009b1m\x7f\x0aline\u202e\u2066\u200f\u061c\u2028`;
 
@@ -21,7 +23,7 @@ function daxkind(args: readonly string[], cwd?: string) {
 	return { status, stdout, stderr };
 }
 
-/** A directory of that name in which there is a file, and the name of another that is missing. */
+/** Makes a directory of that name with a file in it, and returns the name of another file that is missing. */
 function hostilePlace() {
 	const directory = join(temporaryDirectory(tmpfs), hostile);
 	mkdirSync(directory);
@@ -29,7 +31,7 @@ function hostilePlace() {
 	return { directory, missing: join(directory, 'missing') };
 }
 
-/** Whatever is neither text nor the end of a line. */
+/** Every character that is neither text nor the end of a line. */
 const harmful = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 
 test('a name is shown with escapes for all that a terminal or a reader would obey, and letters of every script as they are', () => {
@@ -121,7 +123,7 @@ test('JSON has them as escapes of its own, so that it is the same value and harm
 });
 
 describe('lsattr -R of names that are not UTF-8', () => {
-	/** A directory of such a name with a file of another, between others. */
+	/** Makes a directory with such a name. A file with such a name is in it, between others. */
 	function place() {
 		const directory = temporaryDirectory(tmpfs);
 		for (const name of ['a', 'z']) mkdirSync(join(directory, name));
@@ -131,9 +133,9 @@ describe('lsattr -R of names that are not UTF-8', () => {
 		return { directory, odd };
 	}
 
-	/** Bytes as latin1, to be compared. */
+	/** Turns bytes into latin1, so that they can be compared. */
 	const bytes = (args: readonly (string | Buffer)[]) => {
-		// Node's own arguments are text; printf makes the bytes.
+		// Node takes arguments only as text, so printf makes the bytes.
 		const words = args.map(
 			(arg) =>
 				`"$(printf '${Buffer.from(arg as Buffer).reduce((all, byte) => `${all}\\${byte.toString(8).padStart(3, '0')}`, '')}')"`,
@@ -175,7 +177,10 @@ describe('lsattr -R of names that are not UTF-8', () => {
 });
 
 const nobody = { uid: 65_534, gid: 65_534 };
-/** Root can have somebody run the program who may not look everywhere; not out of a directory of its own. */
+/**
+ * Whether the tests can run the program as a user who may not read everything. It takes root, and a program that this
+ * user can read.
+ */
 const hasNobody = process.getuid?.() === 0 && spawnSync('test', ['-r', cli], nobody).status === 0;
 
 test.skipIf(!hasNobody)('lsattr -R goes on after entries that cannot be looked at, and says each', () => {
@@ -184,7 +189,7 @@ test.skipIf(!hasNobody)('lsattr -R goes on after entries that cannot be looked a
 	const closed = join(directory, 'closed');
 	for (const name of ['closed/a', 'closed/b', 'closed/c', 'last'])
 		mkdirSync(join(directory, name), { recursive: true });
-	// Its names can be read, and nothing else of them.
+	// The names in it can be read, but nothing else about them.
 	chmodSync(closed, 0o744);
 	const args = [cli, 'lsattr', '-R', closed, join(directory, 'last'), join(closed, 'a'), join(directory, 'last')];
 	const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...nobody });

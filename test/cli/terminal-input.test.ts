@@ -1,4 +1,4 @@
-// Reading a terminal in whose background a process is, as under timeout(1), or with a shell's `&`, `bg` and `fg`.
+// Reading a terminal in whose background a process is, as under timeout(1), or after a shell's `&`, `bg` and `fg`.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -6,7 +6,7 @@ import { wouldStop } from '#lib/cli/terminal-input.js';
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-/** Says what it reads, and that it has been told to end. */
+/** A program that says what it reads, and says that it was told to end. */
 const reader = `
 	import { terminalInput } from ${JSON.stringify(import.meta.resolve('#lib/cli/terminal-input.js'))};
 	process.on('SIGTERM', () => process.exit(9));
@@ -15,7 +15,7 @@ const reader = `
 	console.log('process ' + process.pid);
 `;
 
-/** A terminal in which a shell command is run; $READ is the command that reads. */
+/** Runs a shell command in a terminal. $READ is the command that reads. */
 function terminal(command: string) {
 	const env = { ...process.env, READ: `${process.execPath} --input-type=module -e "$CODE"`, CODE: reader };
 	const script: ChildProcess = spawn('script', ['-qec', `${command}; echo status $?`, '/dev/null'], { env });
@@ -29,7 +29,7 @@ function terminal(command: string) {
 	};
 	let pid = 0;
 	onTestFinished(() => {
-		// The signal that ends one that is stopped, too.
+		// This signal ends a stopped process, too.
 		if (pid !== 0 && spawnSync('kill', ['-KILL', `${pid}`]).status === 0) script.kill('SIGKILL');
 	});
 	return {
@@ -66,7 +66,7 @@ describe.skipIf(!hasScript)('on a terminal', () => {
 	test('it reads what was typed once it is taken to the foreground', async () => {
 		const { type, said, started } = terminal(`bash -c 'set -m; sh -c "$READ" & read; fg'`);
 		await started();
-		type('\n'); // bash reads this one, and takes it to the foreground
+		type('\n'); // bash reads this line, and brings the command to the foreground
 		await said(/fg|sh -c/);
 		type('typed\n');
 		expect(await said(/read: (\w+)/)).toBe('typed');

@@ -9,7 +9,7 @@ import { testDirectory } from '../helpers/directory.ts';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const directory = testDirectory();
-/** More than lsattr reads between two looks at signals. */
+/** More files than lsattr reads between two checks for signals. */
 const files = 3000;
 
 beforeAll(() => {
@@ -19,7 +19,7 @@ beforeAll(() => {
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-/** What `lsattr -R` writes to a terminal as standard error, its output going to a file. */
+/** What `lsattr -R` writes to a terminal as standard error while its output goes to a file. */
 function standardError(environment: NodeJS.ProcessEnv): string {
 	const command = `'${process.execPath}' '${cli}' lsattr -R '${directory}' >'${directory}/out'`;
 	const env = { ...process.env, TERM: 'xterm', CI: undefined, ...environment };
@@ -30,7 +30,7 @@ describe.skipIf(!hasScript)('a recursive command on a terminal', () => {
 	test('counts in a line that is gone at its end, and gives the cursor back', () => {
 		const text = standardError({});
 		expect(text).toMatch(/[\d,]+ files and directories/);
-		// The cursor is shown again; then, at the beginning of the line, all of it is erased.
+		// The cursor is shown again. Then the cursor goes to the beginning of the line and the line is erased.
 		expect(text.endsWith('\u001b[?25h\u001b[1G\u001b[0K')).toBe(true);
 	});
 

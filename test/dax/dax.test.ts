@@ -1,4 +1,4 @@
-// The public calls of lib/dax off DAX; test/guest/dax.test.ts has them on it.
+// The public calls of lib/dax, off DAX. test/guest/dax.test.ts calls them on DAX.
 import { execFileSync } from 'node:child_process';
 import {
 	closeSync,
@@ -64,7 +64,7 @@ test('a link of /proc to a deleted file is followed to that file, not by its tex
 	const fd = openSync(file, 'r');
 	try {
 		unlinkSync(file);
-		// What the link says it leads to.
+		// The text of the link names this path.
 		writeFileSync(`${file} (deleted)`, '');
 		const path = `/proc/self/fd/${fd}`;
 		const { file: seen, hugePages, mapSync } = inspect(path);

@@ -1,5 +1,5 @@
-// Links that this machine's kernel and devices do not have: reports of a real directory with one thing changed. The rest is made for real
-// in test/guest/explain.test.ts.
+// Links that this machine's kernel and devices do not have. Each test changes one thing in the report of a real
+// directory. test/guest/explain.test.ts makes the other situations for real.
 import {
 	type DaxDevice,
 	type DaxKnownBy,
@@ -13,7 +13,7 @@ import { explainReport } from '#lib/dax/explain.js';
 import { stateOf } from '#lib/dax/state.js';
 import { testDirectory } from '../helpers/directory.ts';
 
-/** As a directory of an ext4 on a pmem device with everything right. */
+/** A report as of a directory on an ext4 on a pmem device, with everything right. */
 function onDax(): DaxReport {
 	const report = inspect(testDirectory());
 	const mount = {
@@ -75,7 +75,7 @@ test('the links come in the order of the chain; the first broken one is the reas
 	expect(broken(report).map(({ link }) => link)).toEqual(['partition']);
 	const behind = checks.filter(({ verdict }) => verdict === 'not reached');
 	expect(behind.map(({ link }) => link)).toEqual(['block size', 'mount', 'state']);
-	// They still say what they found, but not what would help in vain.
+	// They still say what they found, but they give no remedy, which would be in vain.
 	expect(behind.map(({ finding }) => finding)).toEqual([
 		expect.stringContaining('blocks are 1024 bytes'),
 		expect.stringContaining('dax=never'),
@@ -102,7 +102,7 @@ test('on a disk without DAX the flag is not to be set', () => {
 	expect(JSON.stringify(explainReport(report))).not.toContain('chattr +x');
 });
 
-/** As on a kernel before 5.8, or where statx is refused. */
+/** A report as from a kernel before 5.8, or where statx is refused. */
 function unreported(perFileDax: false | undefined, dax: boolean | undefined, knownBy?: DaxKnownBy): DaxReport {
 	const report = onDax();
 	const refusal = perFileDax === undefined ? 'EPERM' : undefined;
@@ -197,7 +197,7 @@ test('a flag that a sandbox does not let be read is the matter of the sandbox', 
 	expect(explainReport(report).remedy).toContain('allow ioctl (FS_IOC_FSGETXATTR)');
 });
 
-/** As a device-DAX node. */
+/** A report as of a device-DAX node. */
 function node(given: Partial<DaxDevice>): DaxReport {
 	const report = onDax();
 	delete report.newFile;
@@ -229,7 +229,7 @@ test.each<[string, Partial<DaxDevice>, boolean | undefined, RegExp, RegExp | und
 });
 
 describe('what follows where the state is not reported', () => {
-	/** Facts of a file where MAP_SYNC was refused. */
+	/** A report as of a file where MAP_SYNC was refused. */
 	function facts(given: Partial<DaxMountReport>, flag: boolean | undefined, perFileDax?: boolean): DaxReport {
 		const report = byFlag(flag as boolean);
 		report.file.dax = undefined;
@@ -285,7 +285,7 @@ test('what no rule explains is said to be so', () => {
 test.each([
 	[
 		'md',
-		// No array of md does, whatever its level: only device-mapper passes DAX on.
+		// No array of md passes DAX on, whatever its level. Only device-mapper does.
 		{ type: 'md', name: 'md0', dax: false, level: 'raid0' },
 		'the raid0 array /dev/md0 cannot do DAX',
 		'linear or striped volume of LVM',
@@ -421,7 +421,7 @@ test('a device that was mounted under a name of the kernel only is named as it i
 	expect(explainReport(report).remedy).toMatch(/mkfs\.ext4 -b 4096 \/dev\/pmem0$/);
 });
 
-/** A file in the flag's hands. */
+/** A report as of a file whose flag decides. */
 function byFlag(flag: boolean): DaxReport {
 	const report = onDax();
 	delete report.newFile;

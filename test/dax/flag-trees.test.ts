@@ -18,7 +18,10 @@ import { type DaxFlagProgress, getDaxFlag, setDaxFlag, setDaxFlagAsync } from 'd
 import { expect, onTestFinished, test } from 'vitest';
 import { directoryWithFlag } from '../helpers/temporary-directory.ts';
 
-/** A directory, and all files and directories below it. Node's own recursion follows symbolic links on Node 22. */
+/**
+ * A directory, and all files and directories below it. It does not use Node's own recursion, which follows symbolic
+ * links on Node 22.
+ */
 function below(directory: string): string[] {
 	const entries = readdirSync(directory, { withFileTypes: true });
 	return [
@@ -28,7 +31,7 @@ function below(directory: string): string[] {
 	];
 }
 
-/** Those of them that have the flag; relative, sorted. */
+/** The relative paths among these that have the flag, sorted. */
 function flagged(directory: string): string[] {
 	return below(directory)
 		.filter((path) => getDaxFlag(path).flag)
@@ -126,7 +129,10 @@ test('a directory that is exchanged for a symbolic link during the walk leads no
 
 const chattr = (by: '+i' | '-i', file: string) => execFileSync('chattr', [by, file], { stdio: 'pipe' });
 
-/** Makes a file immutable for the rest of the test, so that root cannot change it either; false if root is needed. */
+/**
+ * Makes a file immutable for the rest of the test, so that not even root can change it. Returns false if that needs
+ * root.
+ */
 function makeImmutable(file: string): boolean {
 	try {
 		chattr('+i', file);
@@ -186,7 +192,7 @@ test('a name that is not UTF-8 is changed, and can be read in an error', ({ skip
 	expect(setDaxFlag(top, true, recursive)).toMatchObject({ files: 1, directories: 2, changed: 3 });
 	expect(setDaxFlag(top, true, recursive)).toMatchObject({ changed: 0 });
 	skip(process.geteuid!() !== 0, 'needs root, for a file that cannot be changed');
-	// A shell's $'…' takes the path as the error has it.
+	// bash reads the path in $'…' as the error shows it.
 	const shown = `${top}/d\\xe9\\xff/f\\xc3\\xbc`;
 	const chattrShown = (by: string) => execFileSync('bash', ['-c', `chattr ${by} $'${shown}'`]);
 	chattrShown('+i');
@@ -204,7 +210,7 @@ test('a tree that is deeper than paths can be long is changed, with few descript
 	});
 	const levels = 400;
 	const name = 'a directory with a long name'.padEnd(40, '-');
-	// Each with a file, and a second directory that is entered on the way back up.
+	// Each level has a file, and a second directory that is entered on the way back up.
 	const script = `
 		const { mkdirSync, writeFileSync } = require('node:fs');
 		process.chdir(process.argv[1]);

@@ -1,4 +1,5 @@
-// The DAX flag off DAX: its errors, and what it says where it decides nothing. test/guest/dax-flags.test.ts has it on DAX.
+// The DAX flag off DAX: its errors, and what it says where it decides nothing. test/guest/dax-flags.test.ts tests it on
+// DAX.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

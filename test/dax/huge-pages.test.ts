@@ -1,4 +1,4 @@
-// Where huge pages are possible, by the numbers alone; test/guest/explain.test.ts has real extents.
+// Where huge pages are possible, by the numbers alone. test/guest/explain.test.ts looks at real extents.
 import { expect, test } from 'vitest';
 import { type FileExtent, hugePages, mappablePieces } from '#lib/dax/huge-pages.js';
 
@@ -48,7 +48,7 @@ test('a file is judged by its extents', () => {
 		possible: false,
 		obstacles: ['the file is shorter than 2 MiB'],
 	});
-	// More extents than were looked at.
+	// The file has more extents than were looked at.
 	expect(hugePages({ ...file, extents: [extent(0, 65, 8)], complete: false }).possible).toBeUndefined();
 });
 

@@ -1,4 +1,5 @@
-// The rules by which file systems decide about DAX; what the kernel makes of the same options is in test/guest/machine.test.ts.
+// The rules by which file systems decide about DAX. test/guest/machine.test.ts tests what the kernel makes of the same
+// options.
 import { expect, test } from 'vitest';
 import { daxOption, effectiveMode } from '#lib/dax/modes.js';
 import { parseMountinfo } from '#lib/mountinfo.js';
@@ -42,7 +43,7 @@ test('a kernel that does not report DAX of files does not decide by file', () =>
 	const rules = { perFile: false, driver: undefined };
 	expect(daxOption(mounted('ext4', 'rw'), rules).mode).toBe('never');
 	expect(daxOption(mounted('xfs', 'rw,dax'), rules).mode).toBe('always');
-	// Where that is not known it may.
+	// Where it is not known whether the kernel has per-file DAX, the answer is that it may.
 	expect(daxOption(mounted('ext4', 'rw'), { ...rules, perFile: undefined }).mode).toBe('inode');
 });
 

@@ -1,4 +1,4 @@
-// The parts of lib/dax that turn what was read into facts, on what was captured or is laid down in specifications.
+// The parts of lib/dax that turn text into facts. The text was captured, or a specification lays it down.
 import { expect, test } from 'vitest';
 import { exclusionsOf } from '#lib/dax/file-report.js';
 import { allocationUnit } from '#lib/dax/mount-report.js';
@@ -57,7 +57,9 @@ test.each<[string, Parameters<typeof exclusionsOf>, string[]]>([
 	expect(exclusionsOf(...facts)).toEqual(exclusions);
 });
 
-/** A PCI configuration space with capabilities at 0x40 and up: pairs of id and virtio's configuration type. */
+/**
+ * A PCI configuration space with capabilities at 0x40 and up. Each is a pair of its id and virtio's configuration type.
+ */
 function configuration(...capabilities: [id: number, type: number][]): Uint8Array {
 	const bytes = new Uint8Array(256);
 	bytes[0x06] = 0x10;
@@ -73,7 +75,7 @@ function configuration(...capabilities: [id: number, type: number][]): Uint8Arra
 
 test('shared memory of a virtio device is found in its PCI configuration', () => {
 	expect(hasSharedMemory(configuration([0x11, 0], [0x09, 1], [0x09, 8]))).toBe(true);
-	// Type 8 of another capability is something else.
+	// Type 8 of a capability with another id is something else.
 	expect(hasSharedMemory(configuration([0x11, 8], [0x09, 1], [0x09, 2]))).toBe(false);
 	expect(hasSharedMemory(configuration())).toBe(false);
 });

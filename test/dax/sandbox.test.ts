@@ -1,5 +1,5 @@
-// Where statx or another call is refused, and on kernels that report less: what can be known is told, the rest is said not to be known.
-// test/guest/old-kernels.test.ts has the same on real DAX.
+// Where statx or another call is refused, and on kernels that report less. What can be known is told, and the rest is
+// said to be unknown. test/guest/old-kernels.test.ts does the same on real DAX.
 import { spawnSync } from 'node:child_process';
 import { statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -176,7 +176,7 @@ describe.skipIf(!canUnshare)('in a mount namespace', () => {
 		for (const { fsType, effectiveMode } of JSON.parse(stdout)) {
 			if (fsType !== 'overlay') expect(effectiveMode).toBeNull();
 		}
-		// Whether this machine has such a mount is not for the test to say.
+		// The test cannot know whether this machine has such a mount.
 		expect(status).toBe(JSON.parse(stdout).length > 0 ? 2 : 1);
 		const { remedy } = JSON.parse(daxkindIn(without('/sys'), 'explain', '--json', temporaryDirectory()).stdout);
 		if (/chattr \+x/.test(remedy)) expect(remedy).toMatch(/^if its device can do DAX, which cannot be read here: /);

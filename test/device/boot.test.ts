@@ -1,4 +1,4 @@
-// What mode a device will be in after a reboot, on trees with the configurations that distributions have.
+// The mode that a device will have after a reboot, on trees with the configurations that distributions have.
 import { modeAfterReboot } from 'daxkind/device';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -13,9 +13,9 @@ const machine = (...parts: Entries[]) => ({
 const rule = '/usr/lib/udev/rules.d/90-daxctl-device.rules';
 const config = '/etc/daxctl.conf.d/memory.conf';
 const wanted = { [config]: `[reconfigure-device one]\nnvdimm.uuid = ${uuid}\nmode = system-ram\nonline = true` };
-/** As Debian 12 has it, which daxctl answers with "Unknown option". */
+/** The rule as Debian 12 has it. daxctl answers it with "Unknown option". */
 const debian = { [rule]: 'ACTION=="add", SUBSYSTEM=="dax",\\\n  RUN+="/usr/bin/daxctl -C $env{DEVNAME}"' };
-/** As newer daxctl has it: a unit of systemd does it. */
+/** The rule as newer daxctl has it: a unit of systemd does the work. */
 const newer = {
 	[rule]:
 		'ACTION=="add", SUBSYSTEM=="dax", TAG+="systemd", ENV{SYSTEMD_WANTS}="daxdev-reconfigure@$env{DEVNAME}.service"',

@@ -1,4 +1,5 @@
-// Which device of a dynamic region is a new one, on a model of the kernel. Making and removing them for real is in test/guest-device.
+// Which device of a dynamic region is the new one, on a model of the kernel. test/guest-device makes and removes them
+// for real.
 import { listRegions } from 'daxkind/device';
 import { expect, test } from 'vitest';
 import { plant } from '#lib/device/dynamic.js';
@@ -8,14 +9,14 @@ import { type Entries, hmemDevice, makeTree } from '../helpers/tree.ts';
 
 const owner = '/sys/devices/platform/hmem.0';
 
-/** A device that no driver has had. */
+/** A device that has no driver. */
 const idle = (name: string, size: string): Entries => ({
 	[`${owner}/${name}/size`]: size,
 	[`${owner}/${name}/subsystem`]: '-> /sys/bus/dax',
 	[`/sys/bus/dax/devices/${name}`]: `-> ${owner}/${name}`,
 });
 
-/** What the kernel makes, and what it says of it. */
+/** Runs `plant` on a kernel that makes `made` and reports `said` as the name of what it made. */
 function planting(others: Entries, made: Entries, said: string) {
 	const root = makeTree(temporaryDirectory(), { ...hmemDevice(), ...others });
 	const after = (path: string) =>

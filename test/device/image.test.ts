@@ -1,4 +1,5 @@
-// An image of another machine, mounted somewhere: its links lead where they would there, never into the machine that looks.
+// An image of another machine, mounted somewhere. Its links lead to where they would lead there, never into the machine
+// that looks.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What listDevices and listRegions make of sysfs, on trees that look like those of machines that are not at hand.
+// What listDevices and listRegions make of sysfs, on trees that look like those of machines that we do not have.
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { type DaxRegion, listDevices, listRegions } from 'daxkind/device';

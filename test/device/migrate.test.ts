@@ -1,4 +1,5 @@
-// The device model, and the migration from the class to the bus: on trees laid out as kernels and distributions have them.
+// The device model, and the migration from the class to the bus, on trees laid out as kernels and distributions have
+// them.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,9 @@ const modprobe = '/etc/modprobe.d';
 const ours = `${modprobe}/daxkind.conf`;
 const daxctls = '/usr/share/daxctl/daxctl.conf';
 
-/** What daxctl installs: facts of its file, which is compared with itself below where daxctl is there. */
+/**
+ * The facts of the file that daxctl installs. A test below compares them with daxctl's file where that is installed.
+ */
 const daxctlPolicy = 'blacklist dax_pmem_compat\nalias nd:t7* dax_pmem';
 
 const machine = (...parts: Entries[]) =>
@@ -237,7 +240,7 @@ describe('migrateDeviceModel', () => {
 		},
 	);
 
-	/** One archive in the format of an initramfs: files of no content. */
+	/** One archive in the format of an initramfs, with empty files. */
 	function cpio(names: string[]): Buffer {
 		const entries = [...names, 'TRAILER!!!'].map((name) => {
 			const fields = [1, 0o100644, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.length + 1, 0];

@@ -1,4 +1,5 @@
-// What stands in the way of moving a device, on trees of machines that are not at hand. The rest is made for real in test/guest-device.
+// What stands in the way of moving a device, on trees of machines that we do not have. test/guest-device makes the rest
+// for real.
 
 import { statSync } from 'node:fs';
 import type { DaxDevice } from 'daxkind/device';

@@ -1,4 +1,5 @@
-// What has a mode at each boot: files of udev and systemd in an image. That they do what they say is tested in test/guest-device.
+// How a mode is set again at each boot: files of udev and systemd in an image. test/guest-device tests that they do
+// what they say.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';

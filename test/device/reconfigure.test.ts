@@ -1,5 +1,5 @@
-// Moving a device where something goes wrong on the way, on a model of the kernel: what a VM cannot be made to do. The real thing is in
-// test/guest-device.
+// Moving a device when something goes wrong on the way, on a model of the kernel, because a VM cannot be made to do
+// this. test/guest-device moves real devices.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';
@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { busDevice, type Entries, makeTree, memoryBlocks } from '../helpers/tree.ts';
 
 const policy = '/sys/devices/system/memory/auto_online_blocks';
-/** The whole blocks in the addresses of busDevice. */
+/** The blocks that lie wholly in the addresses of busDevice. */
 const blocks = [33, 34, 35, 36, 37, 38, 39];
 const usual = {
 	online: true,

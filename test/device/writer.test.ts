@@ -1,4 +1,5 @@
-// The process that writes to sysfs: what it cannot write, what takes for ever, and that the next write is as if nothing had been.
+// The process that writes to sysfs: what it cannot write, what takes for ever, and that the next write then works as if
+// nothing had happened.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 const writer = new Writer();
 afterEach(() => writer.close());
 
-/** A file, and a FIFO that nobody reads: who opens it for writing waits. */
+/** A file, and a FIFO that nobody reads. To open that for writing waits. */
 function files() {
 	const directory = temporaryDirectory();
 	const [file, fifo] = [join(directory, 'file'), join(directory, 'fifo')];
@@ -50,7 +51,10 @@ test('the end of the process in the middle of a write is an error', async () => 
 	await expect(stuck).rejects.toMatchObject({ code: 'EPIPE' });
 });
 
-/** A program that writes to a FIFO that nobody reads, and what became of the process that does. */
+/**
+ * Runs a program that writes to a FIFO that nobody reads, and ends it. Returns what it printed, and the id of its
+ * process that writes.
+ */
 async function writing(end: string): Promise<{ output: string; child: number }> {
 	const { fifo, file } = files();
 	const program = `
@@ -64,7 +68,7 @@ async function writing(end: string): Promise<{ output: string; child: number }> 
 		});
 		console.log('begun');
 		setInterval(() => {}, 1000);`;
-	// A process group of its own, as in a terminal.
+	// It has a process group of its own, as in a terminal.
 	const parent = spawn(process.execPath, ['--input-type=module', '-e', program], { detached: true });
 	let output = '';
 	parent.stdout.setEncoding('utf8').on('data', (text) => {

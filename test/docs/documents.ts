@@ -1,4 +1,4 @@
-// The documents that people read: the pages of the repository, taken apart.
+// The pages that people read in the repository, taken apart.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ const text = (page: string) => readFileSync(join(root, page), 'utf8');
 /** A page without its fenced blocks. */
 const prose = (page: string) => text(page).replace(/^```.*?^```$/gms, '');
 
-/** What a page's links lead to, as they are written. */
+/** The targets of a page's links, as they are written. */
 export function linksOf(page: string): string[] {
 	return [...prose(page).matchAll(/\]\(([^()\s]+)\)/g)].map((match) => match[1]!);
 }

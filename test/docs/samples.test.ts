@@ -1,4 +1,4 @@
-// The programs in the documents, run as a reader would: in a project of its own that has the package.
+// The programs in the documents. They run as a reader would run them: in a project that has the package.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { blocksOf, pages, root } from './documents.ts';
 
 const directory = testDirectory();
 
-/** A block that imports nothing is a fragment. */
+/** The blocks that are programs. A block that imports nothing is a fragment. */
 const programs = pages.flatMap((page) =>
 	blocksOf(page, 'js')
 		.filter((source) => /^import /m.test(source))
@@ -24,7 +24,10 @@ function inProject(source: string): Promise<{ stdout: string; stderr: string }> 
 	return promisify(execFile)(process.execPath, ['app.mjs'], { cwd: project, timeout: 25_000 });
 }
 
-/** Programs that need a machine with a boot loader. Elsewhere they end with an error of ours, which says what to do. */
+/**
+ * Pages whose programs need a machine with a boot loader. On other machines they end with an error of daxkind, which
+ * says what to do.
+ */
 const ofMachines = new Set(['docs/memmap.md']);
 
 test.concurrent.each(programs)('program $number of $page runs, and warns of nothing', async ({ page, source }) => {

@@ -1,4 +1,4 @@
-// The examples do what they say, and the service's command line is one that a person can use.
+// The examples do what they say, and a person can use the service's command line.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';

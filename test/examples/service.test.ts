@@ -1,4 +1,5 @@
-// The service of the examples over a real kind on tmpfs: what HTTP promises, and that no block is lost, whatever a client does.
+// The example service over a real kind on tmpfs: it does what HTTP promises, and no block is lost, whatever a client
+// does.
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { connect } from 'node:net';
@@ -32,7 +33,7 @@ interface Answer {
 	body: Buffer;
 }
 
-/** One request over the test's one keep-alive connection. Parts are sent without a length. */
+/** Sends one request over the test's only keep-alive connection. A body in parts is sent without a length. */
 function send(method: string, path: string, body?: Buffer | Buffer[], options: RequestOptions = {}): Promise<Answer> {
 	const headers = Buffer.isBuffer(body) ? { 'content-length': body.length } : {};
 	return new Promise((resolve, reject) => {
@@ -153,7 +154,7 @@ test('a value that is replaced or deleted while it is being sent arrives whole, 
 	await once(slow, 'readable');
 	await send('DELETE', '/values/a');
 	expect(kind.stats().blocks).toBe(1);
-	// It would be placed where the old value is, were that free.
+	// If the old value were free, this one would be placed there.
 	await send('PUT', '/values/b', bytes(4 * 2 ** 20, 11));
 	const chunks: Buffer[] = [];
 	for await (const chunk of slow) chunks.push(chunk);

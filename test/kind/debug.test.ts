@@ -39,7 +39,7 @@ afterEach(async () => {
 	warnings = [];
 });
 
-/** A copy of all memory of the kind, as a wild pointer sees it, and where a block is in it. */
+/** All memory of the kind, as a wild pointer reaches it, and where a block is in it. */
 function wild(block?: Buffer): { memory: Buffer; at: number } {
 	const handle = kind.mallocRaw(1);
 	const memory = Buffer.from(kind.view(handle).buffer);
