@@ -105,7 +105,7 @@ describe('where GRUB reads drop-ins', () => {
 		expect(status).toBe(0);
 		const next = [`chroot ${root} update-grub`];
 		expect(JSON.parse(stdout)).toMatchObject({ ...written, argument, plan: null, boot, next });
-		// The command that it printed above is accepted, too.
+		// `--json` may also come before the subcommand.
 		expect(JSON.parse(memmap(['--json', 'undo', '--root', root]).stdout)).toMatchObject({
 			...written,
 			text: null,

@@ -1,4 +1,5 @@
-// Whoever listens for SIGBUS hears what is sent, and nothing of lost pages; without a listener what is sent ends the process.
+// A listener for SIGBUS hears the signals that are sent, and nothing of lost pages. Without a listener, a signal that
+// is sent ends the process.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -6,7 +7,7 @@ import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const program = fileURLToPath(new URL('programs/listeners.mjs', import.meta.url));
 
-/** How the story ends. One in which a fault comes again and again would not. */
+/** How the story ends. If a fault came again and again, the story would not end, and the timeout would kill it. */
 function told(story: string) {
 	const args = ['--disable-warning=DAXKIND_MEDIA_ERROR', program, temporaryDirectory(tmpfs), story];
 	const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });

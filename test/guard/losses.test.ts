@@ -1,4 +1,4 @@
-// What a kind or a mapping has lost is told to whoever listens, and is never used again.
+// What a kind or a mapping has lost is reported to everybody who listens, and is never used again.
 import { spawnSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { truncateSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 const page = 4096;
 const MiB = 1024 * 1024;
 
-/** A kind in a file of which all from `kept` bytes on is taken away by `truncate`. */
+/** A kind in a file. `truncate` takes away everything in the file from `kept` bytes on. */
 function lossyKind(options: Parameters<typeof FixedKind.create>[1] = {}, size = 4 * MiB) {
 	const path = `${temporaryDirectory(tmpfs)}/file`;
 	writeFileSync(path, Buffer.alloc(size, 7));
@@ -34,7 +34,7 @@ test('a block of which a page is lost is told with its memory, where and why', a
 	expect(error).toMatchObject({ sort: 'block', length: page, cause: 'truncated', path });
 	expect(error!.offset).toBeLessThanOrEqual(50_000);
 	expect(error!.offset + page).toBeGreaterThan(50_000);
-	// The same memory.
+	// It is the same memory.
 	expect(error!.block!.byteOffset).toBe(block.byteOffset);
 	expect(error!.block!.buffer).toBe(block.buffer);
 	expect(error!.block!.length).toBe(kind.usableSize(block));
@@ -63,7 +63,7 @@ test('each block of a page, referenced blocks, raw handles and free memory are t
 	expect(told('reference')[0]!.reference).toEqual(reference);
 	expect(kind.deref(told('reference')[0]!.reference!)[10_000]).toBe(1);
 	expect(told('handle')[0]).toMatchObject({ handle, offset: 0 });
-	// What a slab has free, or a thread cache.
+	// Free memory in slabs or in a thread cache.
 	expect(told('free').length).toBeGreaterThan(0);
 	kind.close();
 });
@@ -125,7 +125,7 @@ test('the diagnostics channel says the same as the listener', async () => {
 	block[0] = 1;
 	await until(() => errors.length > 0);
 	unsubscribe('daxkind:media-error', subscriber);
-	// The mapping says it, too.
+	// The mapping publishes its loss, too.
 	expect(published).toEqual(expect.arrayContaining(errors));
 	expect(published.find((error) => error === errors[0])).toBe(errors[0]);
 	kind.close();
@@ -179,7 +179,7 @@ test('a thread that attaches with a listener is told of the same block', { timeo
 	expect(messages[1]).toMatchObject({ sort: 'block', length: page });
 	await worker.terminate();
 	process.off('warning', warn);
-	// Somebody listens, though not in this thread.
+	// There is no warning, because somebody listens, though not in this thread.
 	expect(warnings).toEqual([]);
 	kind.close();
 });

@@ -1,5 +1,5 @@
-// Somebody truncates a file that is mapped: its pages are zeros then, and the program that uses them goes on. Each in a
-// process of its own, which a page that nobody puts there would kill.
+// Somebody truncates a file that is mapped. Its pages are zeros from then on, and the program that uses them goes on.
+// Each program is a process of its own, because it would be killed if nobody put a page there.
 import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +10,10 @@ import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const root = testDirectory();
 
-/** What the program prints, which has come to its end. */
+/** Runs the program, expects that it comes to its end, and returns what it prints. */
 function printed(name: string, before: string[] = [], directory = temporaryDirectory(tmpfs)): string {
 	const program = fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url));
-	// What the programs lose is told elsewhere.
+	// losses.test.ts tests the warnings of lost memory.
 	const node = [process.execPath, '--disable-warning=DAXKIND_MEDIA_ERROR'];
 	const [command, ...args] = [...before, ...node, program, directory];
 	const { status, signal, stdout, stderr } = spawnSync(command!, args, { encoding: 'utf8', timeout: 100_000 });
@@ -64,9 +64,9 @@ test('persist of a page that was lost and touched is EFAULT of msync, beside it 
 	expect(() => mapping.persist(0, 2 * 4096 + 1)).toThrow(lost);
 	expect(() => mapping.persist(3 * 4096 - 1, 1)).toThrow(lost);
 	expect(() => mapping.persist()).toThrow(lost);
-	// Nobody has touched the last one.
+	// Nobody has touched the last page.
 	expect(() => mapping.persist(3 * 4096)).toThrow(expect.objectContaining({ code: 'EFAULT', syscall: 'madvise' }));
-	// What it holds is in no file, even if that is as long as before.
+	// The file does not hold what the page holds, even when it is as long as before.
 	truncateSync(path, 4 * 4096);
 	mapping.persist(3 * 4096);
 	expect(() => mapping.persist()).toThrow(lost);

@@ -1,4 +1,5 @@
-// Device-DAX devices of every sort that a VM has: what is said of them against the real daxctl, and moving them for real.
+// Device-DAX devices of every sort that a VM has. What daxkind says of them is compared with the real daxctl, and they
+// are moved for real.
 import { spawn } from 'node:child_process';
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -30,7 +31,7 @@ const hasPython = sh('command -v python3 || true') !== '';
 const autoOnline = '/sys/devices/system/memory/auto_online_blocks';
 const name = basename(devdax);
 
-/** What daxctl says of a device or region, without what it leaves out where it does not apply. */
+/** The fields of ours that daxctl printed. daxctl leaves out fields that do not apply. */
 function pick(said: Record<string, unknown>, ours: Record<string, unknown>): Record<string, unknown> {
 	return Object.fromEntries(Object.keys(said).map((key) => [key, ours[key]]));
 }
@@ -50,7 +51,7 @@ function compareWithDaxctl(): void {
 	}
 }
 
-/** Pins memory of a node, by putting it into a pipe, until its stdin ends. */
+/** A program that pins memory of a node, by putting it into a pipe, until its stdin ends. */
 const pin = `
 import ctypes, mmap, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -333,7 +334,7 @@ describe('persist', () => {
 		expect(readFileSync(rule, 'utf8')).toContain(`ATTRS{uuid}=="${uuid}"`);
 		const command = /^ExecStart=(.*)$/m.exec(readFileSync(unit, 'utf8'))![1]!;
 		expect(command).toContain('--no-movable');
-		// What systemd would run, after a boot.
+		// This is what systemd would run after a boot.
 		await reconfigureDeviceAsync(devdax, 'devdax', { force: true });
 		sh(command.replaceAll('%I', name));
 		expect(getDevice(devdax)).toMatchObject({ mode: 'system-ram', memory: { zone: 'Normal' } });

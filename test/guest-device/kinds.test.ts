@@ -12,7 +12,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const MiB = 2 ** 20;
 
-/** Runs a program in a process of its own, until it says something; then `end` lets it go on to its end. */
+/** Runs a program in a process of its own until it prints something. `end` then lets it go on to its end. */
 async function started(program: string, env: Record<string, string> = {}) {
 	const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
 		stdio: ['pipe', 'pipe', 'pipe'],
@@ -244,7 +244,7 @@ describe('DeviceKind', () => {
 	test.skipIf(sh('command -v python3 || true') === '')('is refused to a process with huge pages disabled', () => {
 		const program = `import { DeviceKind } from 'daxkind';
 			try { DeviceKind.create('${devdax}'); } catch ({ code, syscall, remedy }) { console.log(code, syscall, remedy); }`;
-		// PR_SET_THP_DISABLE, which programs inherit.
+		// PR_SET_THP_DISABLE. Programs inherit it.
 		const disabled = `import ctypes, os, sys; ctypes.CDLL(None).prctl(41, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])`;
 		const args = ['-c', disabled, process.execPath, '--input-type=module', '-e', program];
 		expect(execFileSync('python3', args, { encoding: 'utf8' })).toMatch(/^ENOTSUP prctl .*PR_SET_THP_DISABLE/);
@@ -276,7 +276,7 @@ describe('NodeKind on the memory of a device', () => {
 		await reconfigureDeviceAsync(hmem, 'devdax', { force: true });
 	});
 
-	/** What numa_maps says of the memory of this process on a node, in bytes. */
+	/** How many bytes of this process's memory are on a node, as numa_maps says. */
 	const onNode = (number: number) =>
 		[
 			...readFileSync('/proc/self/numa_maps', 'utf8').matchAll(
@@ -301,7 +301,7 @@ describe('NodeKind on the memory of a device', () => {
 		kind.close();
 	});
 
-	/** What a node has in all, in bytes. */
+	/** How many bytes a node has in all. */
 	function capacityOf(number: number): number {
 		const kind = NodeKind.create(number);
 		kind.close();
@@ -319,7 +319,7 @@ describe('NodeKind on the memory of a device', () => {
 		expect(blocks.every((block, n) => block[0] === n && block.at(-1) === n)).toBe(true);
 		expect(kind.nodes().map(({ node: at }) => at)).toEqual([node]);
 		kind.close();
-		// What it had is there for the next one.
+		// The next kind can have what this one had.
 		const next = NodeKind.create(node, { maxSize: 64 * MiB, prefault: true });
 		expect(next.nodes()).toEqual([{ node, bytes: 64 * MiB }]);
 		next.close();

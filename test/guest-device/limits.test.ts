@@ -1,4 +1,4 @@
-// The rows of docs/limits.md on device DAX: test/guest/limits.test.ts has those on file systems.
+// The rows of docs/limits.md about device DAX. test/guest/limits.test.ts has the rows about file systems.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +45,7 @@ describe.each([
 		const rows = await blockRows(block, `${mount}/file`);
 		expect(rows).toEqual(allAre('ok', rows));
 
-		// Its size as a file is 0, so a copy of it is an empty file, and no error.
+		// As a file the device has size 0. So a copy of it is an empty file, and no error.
 		const files = await fileRows(device, `${mount}/other`, join(temporary, 'sibling'));
 		expect(files).toEqual(
 			allAre('EINVAL', files, {
@@ -65,7 +65,7 @@ describe.each([
 				vmsplice: 'ok',
 				'vmsplice GIFT': 'ok',
 				'send MSG_ZEROCOPY': 'ok',
-				// Of Linux 6.1, which takes no mapping of a file; 6.12 takes this one.
+				// Linux 6.1 takes no mapping of a file. Linux 6.12 takes this one.
 				'io_uring registered buffers': expect.stringMatching(/^(ok|EOPNOTSUPP)$/),
 			}),
 		);

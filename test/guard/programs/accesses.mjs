@@ -1,6 +1,6 @@
-// Every sort of access to a Buffer, in pages of a mapping that its file has lost: its result, and what the Buffer holds
-// afterwards, are those of an ordinary Buffer of zeros. Each is done as code that runs for the first time, then as code that
-// has been optimised. Arguments: the directory. Prints how many sorts there were.
+// Every sort of access to a Buffer, in pages of a mapping that its file has lost. The result, and what the Buffer holds
+// afterwards, must be those of an ordinary Buffer of zeros. Each access is made by code that runs for the first time,
+// and then by code that has been optimised. Argument: the directory. Prints how many sorts of access there are.
 import assert from 'node:assert/strict';
 import nodeBuffer from 'node:buffer';
 import crypto from 'node:crypto';
@@ -12,7 +12,7 @@ const path = `${process.argv[2]}/file`;
 const pages = 4;
 const size = pages * 4096;
 
-/** Across the end of a page, as far as a value goes. */
+/** A value that begins here crosses the end of a page if it is longer than a byte. */
 const edge = 4096 - 1;
 const other = Buffer.alloc(size, 'other');
 const key = Buffer.alloc(16, 'key');
@@ -117,7 +117,7 @@ function words(b) {
 	return new Int32Array(b.buffer, b.byteOffset, b.length / 4);
 }
 
-/** What comes out: a value, or an error. */
+/** The result: a value or an error. */
 function outcome(access, buffer) {
 	try {
 		return { value: access(buffer) };
@@ -140,7 +140,10 @@ function check(name, access) {
 
 for (const [name, access] of Object.entries(accesses)) check(name, access);
 
-/** For so long each is done before it counts as optimised; the cheap ones thousands of times. */
+/**
+ * How long each access is repeated before it counts as optimised. The cheap ones are made thousands of times in that
+ * time.
+ */
 const warmUpMs = 20;
 for (const [name, access] of Object.entries(accesses)) {
 	const ordinary = Buffer.alloc(size);

@@ -1,6 +1,6 @@
-// Blocks of a kind that is larger than its file system, copied by everything that copies the whole ArrayBuffer that a block
-// is a view of, holes and all. Argument: the directory, on a small file system. Prints whether the kind can hold afterwards
-// what it could before.
+// Blocks of a kind that is larger than its file system, copied in each way that copies the whole ArrayBuffer under a
+// block, holes and all. Argument: the directory, on a small file system. Prints how much the kind can hold before, and
+// after each copy.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -10,7 +10,7 @@ const MiB = 1024 * 1024;
 const kind = PmemKind.create(process.argv[2], { maxSize: 64 * MiB });
 const block = kind.malloc(100_000).fill('mine');
 
-/** What the kind can hold beside the block. */
+/** How many blocks of 64 KiB the kind can hold beside the block. */
 function room() {
 	const blocks = [];
 	for (let next = kind.tryMalloc(65536); next !== undefined; next = kind.tryMalloc(65536)) {

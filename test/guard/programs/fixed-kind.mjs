@@ -1,5 +1,5 @@
-// A kind over a file that somebody truncates, twice, while blocks come and go. What was written before a loss may be zeros
-// afterwards; what is written then, stays. Argument: the directory.
+// A kind over a file that somebody truncates, twice, while blocks come and go. What was written before a loss may be
+// zeros afterwards. What is written after it stays. Argument: the directory.
 import assert from 'node:assert/strict';
 import { FixedKind } from 'daxkind';
 import { lossyFile } from './lossy.mjs';

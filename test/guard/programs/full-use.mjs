@@ -1,8 +1,9 @@
-// A kind that is full of blocks while a thousand of its pages go bad, at random: the process goes on, each page is told once, and
-// every other byte of every block is right. Arguments: the directory; how many pages. Prints what was told.
+// A kind that is full of blocks while a thousand of its pages go bad, at random. The process goes on, each page is
+// reported, and every other byte of every block is right. Arguments: the directory, and how many pages go bad. Prints
+// what was reported.
 //
-// A page that has been touched is met again only when its mapping is dropped. So the blocks get their contents through the
-// kernel, and are touched later.
+// A page that has been touched is met as bad only when its mapping is dropped. So the blocks get their contents through
+// the kernel, and are touched later.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,7 +31,7 @@ const { fd } = links.find(({ target }) => target.startsWith(`${directory}/`));
 const file = `/proc/self/fd/${fd}`;
 const writer = fs.openSync(file, 'r+');
 
-/** Fills the kind: blocks of all sorts of sizes, each full of one byte. */
+/** Fills the kind with blocks of all sorts of sizes. Each is full of one byte. */
 const blocks = [];
 function take() {
 	const length = 1 + random([200, 3000, 9000, 60_000][random(4)]);
@@ -51,7 +52,7 @@ function touch(from, to) {
 	for (let page = Math.floor(from / pageSize); page * pageSize < to; page++) touched.add(page);
 }
 
-/** Looks at every byte: those of bad pages are zeros. */
+/** Checks every byte of a block: the bytes of bad pages are zeros. */
 function check({ block, byte, from, to }) {
 	for (let at = from; at < to; ) {
 		const page = Math.floor(at / pageSize);
@@ -63,7 +64,7 @@ function check({ block, byte, from, to }) {
 	touch(from, to);
 }
 
-/** Has pages go bad that nobody has touched; the blocks that they are in. */
+/** Makes pages bad that nobody has touched. Returns them, and the blocks that they are in. */
 function spoilSome(count) {
 	const fresh = [];
 	const hit = new Set();
@@ -85,7 +86,7 @@ function giveUp(each) {
 	checked += each.to - each.from;
 	kind.free(each.block);
 	blocks.splice(blocks.indexOf(each), 1);
-	// Others come and go meanwhile.
+	// Meanwhile other blocks come and go.
 	const length = 1 + random(5000);
 	const block = kind.tryMalloc(length)?.fill(1);
 	if (block === undefined) return;
@@ -93,8 +94,8 @@ function giveUp(each) {
 	kind.free(block);
 }
 
-// A kernel's list has 512 entries: so they go bad in turns, and are written through the kernel once they have been met, which
-// clears the list.
+// The kernel's list has 512 entries. So the pages go bad in turns. After each turn they are written through the kernel,
+// which takes them off the list.
 const turns = 4;
 for (let turn = 0; turn < turns; turn++) {
 	const { fresh, hit } = spoilSome(Number(wanted) / turns);

@@ -1,5 +1,5 @@
-// Listeners of SIGBUS that come and go around a mapping that has lost its pages. Arguments: the directory, and which story
-// is to be told. Prints what the listener has been called with.
+// Listeners of SIGBUS that come and go around a mapping that has lost its pages. Arguments: the directory, and the name
+// of the story. Prints what the listener was called with.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lossyFile, pageSize } from './lossy.mjs';
@@ -15,13 +15,13 @@ function map() {
 	file = lossyFile(`${directory}/file`, 100);
 	file.lose();
 }
-/** A fault. */
+/** Causes a fault. */
 function touch() {
 	const at = next++ * pageSize + 5;
 	file.buffer[at] += 3;
 	assert.equal(file.buffer[at], 3);
 }
-/** Whether a listener hears it, or it ends the process. */
+/** Sends SIGBUS to this process. Either a listener hears it, or it ends the process. */
 async function send(count = heard.length + 1) {
 	process.kill(process.pid, 'SIGBUS');
 	const end = performance.now() + 5000;

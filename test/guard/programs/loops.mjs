@@ -1,12 +1,15 @@
-// Loops over a mapping whose file loses its pages, once before the loop and once while it runs: interpreted, and optimised.
-// Argument: the directory.
+// Loops over a mapping whose file loses its pages, once before the loop and once while it runs. The loops are
+// interpreted first, and then optimised. Argument: the directory.
 import assert from 'node:assert/strict';
 import { lossyFile, pageSize } from './lossy.mjs';
 
 const pages = 64;
 const path = `${process.argv[2]}/file`;
 
-/** A new function each time, which nobody has run: all loads, then a store into each page; `between` is called half way. */
+/**
+ * Makes a new function, which has never run. It loads every byte, then stores into each page. It calls `between` half
+ * way through the loads.
+ */
 const makeLoops = () =>
 	new Function(
 		'bytes',

@@ -1,4 +1,5 @@
-// Loses every second page of a mapping, more than a process may have mappings for (vm.max_map_count is 65,530 by default).
+// Loses every second page of a mapping. That would need more mappings than a process may have (vm.max_map_count is
+// 65,530 by default).
 import assert from 'node:assert';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Operations that libuv's threads do with the memory of a mapping that has lost its pages: they come to the end that they
-// come to with zeros. Argument: the directory.
+// Operations that libuv's threads do with the memory of a mapping that has lost its pages. They must end as they end
+// with zeros. Argument: the directory.
 import assert from 'node:assert/strict';
 import crypto, { webcrypto } from 'node:crypto';
 import fs from 'node:fs';
@@ -32,7 +32,7 @@ const outcome = (operation, buffer) =>
 		(error) => ({ error: String(error) }),
 	);
 
-// All at once, so that several threads are at it.
+// All run at once, so that several threads work.
 await Promise.all(
 	Object.entries(operations).flatMap(([name, operation]) =>
 		[1, 2].map(async (copy) => {
@@ -45,7 +45,8 @@ await Promise.all(
 	),
 );
 
-// The kernel itself reads and writes: no signal, but EFAULT where it meets nothing. What has been touched before is there.
+// In these calls the kernel itself reads and writes. So there is no signal, but EFAULT for a page that is missing.
+// Pages that were touched before are there.
 const calls = {
 	writeSync: (b, fd) => fs.writeSync(fd, b),
 	readSync: (b, fd) => fs.readSync(fd, b, 0, b.length, 0),

@@ -1,5 +1,5 @@
 // Worker threads that increment the same words at once, in pages that their file has lost and that nobody has touched.
-// Argument: the directory. Prints how often each word was incremented: all the counts that there are.
+// Argument: the directory. Prints the numbers that the words came to, each number once.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { FixedKind } from 'daxkind';
