@@ -1,4 +1,5 @@
-// A kind is this process's alone: a child, however it is started, holds neither its descriptor nor its mapping.
+// A kind belongs to this process alone. A child holds neither its descriptor nor its mapping, in whatever way it is
+// started.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +18,7 @@ test('no way of starting a child hands it the descriptor or the mapping, and the
 	});
 	expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 	const { seen, isIntact, blocksLeft } = JSON.parse(stdout);
-	// Its own descriptor and mapping show that looking would have found them.
+	// The process finds its own descriptor and mapping, so it would find a child's too.
 	const { 'this process itself': own, ...others } = seen;
 	expect(own).toEqual([2, '0']);
 	expect(Object.keys(others).length).toBeGreaterThan(10);

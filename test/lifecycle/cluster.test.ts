@@ -1,4 +1,4 @@
-// A cluster: every process has its own kinds and none of another's, whatever becomes of the others.
+// A cluster: every process has its own kinds, and none of another process, whatever becomes of the others.
 import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
@@ -17,7 +17,7 @@ test('the primary has a kind open, workers make theirs and end in every way, and
 	const [stdout, stderr] = await Promise.all([text(primary.stdout), text(primary.stderr)]);
 	expect(await exit).toBe(0);
 	expect(stderr.match(/^\w*Error.*$/gm)).toEqual(['Error: on purpose']);
-	// What a worker held before and after it made a kind, whether its blocks were whole; its status and its signal.
+	// What a worker held before and after it made a kind, whether its blocks were whole, its status and its signal.
 	const worker = (name: string, status: number | null, signal: string | null) => [
 		[],
 		[name, name],

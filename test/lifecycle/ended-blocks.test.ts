@@ -1,5 +1,5 @@
-// Blocks that a thread held, and that nobody else can reach, are free when the thread has ended, however it ended. What it
-// shared is as it was, and so is what the other threads hold.
+// When a thread has ended, in whatever way, its blocks are free if nobody else can reach them. What it shared has not
+// changed, and neither has what the other threads hold.
 import { mkdtempSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -30,7 +30,7 @@ const ends: Record<string, string> = {
 	'is terminated while it works': 'for (let i = 0; ; i++) { kind.free(kind.malloc(i % 9000)); held[i % 100].fill(i); }',
 };
 
-/** Blocks of all sorts; those that others can reach go to the main thread. */
+/** Makes blocks of all sorts. Those that others can reach go to the main thread. */
 const hold = `${attach}
 	const sizes = [1, 16, 100, 700, 5000, 8192, 9000, 40_000, 300_000, 3_000_000];
 	const held = [];
@@ -86,7 +86,7 @@ for (const [sort, options] of Object.entries(kinds)) {
 }
 
 test('threads whose blocks lie among one another’s lose nothing when one of them ends', async () => {
-	// So little memory for so many threads that they take blocks out of the same slabs.
+	// The memory is so small for so many threads that they take blocks out of the same slabs.
 	const code = JSON.stringify(
 		worker(
 			`${attach}

@@ -1,5 +1,6 @@
-// A process with a kind is taken to each stage of its life and ended there, in every way: its exit is as it should be, and
-// nobody holds its storage afterwards, so that the space is the file system's again (test/guest has that in bytes).
+// A process with a kind is taken to each stage of its life and ended there, in every way. It must exit as it should,
+// and nobody may hold its storage afterwards, so that the file system has the space again (test/guest measures that in
+// bytes).
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -8,10 +9,13 @@ import { eventually, holders, startChild } from '../helpers/process.ts';
 const root = testDirectory();
 const MiB = 1024 * 1024;
 const create = `globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MiB} });`;
-/** In an asynchronous call that takes a while: a thread is in the middle of it. */
+/** These options make an asynchronous call take a while, so that a thread is in the middle of it. */
 const prefaulted = { maxSize: 256 * MiB, prefault: true };
 
-/** Whoever has the kind as well, in a thread that waits and keeps nobody from ending. */
+/**
+ * Runs code in a thread, which then waits and does not keep the process from ending. Its workerData is the shared kind,
+ * if there is one, or the directory.
+ */
 const inThread = (code: string) => `
 	const { Kind } = await import('daxkind');
 	const { Worker } = await import('node:worker_threads');
@@ -24,7 +28,7 @@ const inThread = (code: string) => `
 	const message = await new Promise((resolve) => thread.once('message', resolve));
 	thread.unref();`;
 
-/** What has happened in the process, and how many descriptors and mappings of files it has then, where that is certain. */
+/** What has happened in the process, and how many descriptors and mappings of files it has then, if that is certain. */
 const stages: Record<string, [code: string, descriptors: number | 'any', mappings?: number]> = {
 	'before create': ['', 0],
 	'in createAsync': [
@@ -103,7 +107,7 @@ const stages: Record<string, [code: string, descriptors: number | 'any', mapping
 	'after close': [`${create} globalThis.blocks = [kind.malloc(10), kind.malloc(${MiB})]; kind.close();`, 0],
 };
 
-/** What the process does itself, its exit status, and what it says on stderr. */
+/** What the process does itself, its exit status, and what it prints on stderr. */
 const ends: Record<string, [code: string, status: number, message?: string]> = {
 	'its natural end': ['', 0],
 	'process.exit': ['process.exit(7);', 7],
@@ -124,7 +128,7 @@ const ends: Record<string, [code: string, status: number, message?: string]> = {
 };
 const signals = ['SIGTERM', 'SIGKILL', 'SIGINT', 'SIGHUP'] as const;
 
-/** The stages that differ most, where even those ends are tried that come to the same as others. */
+/** The stages that differ most. In these, even those ends are tried that come to the same as others. */
 const thorough = ['before create', 'in createAsync', 'with live blocks', 'after close'];
 const alike = [
 	'process.exitCode and a timer',
@@ -135,7 +139,10 @@ const alike = [
 ];
 const isTried = (end: string, stage: string) => thorough.includes(stage) || !alike.includes(end);
 
-/** Nothing keeps a process from ending: freed memory would wait ten seconds for its decay. prompt.test.ts has long jobs. */
+/**
+ * The time that a process may take to end. Nothing may delay it: freed memory would wait ten seconds for its decay.
+ * prompt.test.ts tests long jobs.
+ */
 const promptMs = 8000;
 
 /** Takes a process to a stage. It does `end` when it is told to go on. */
@@ -172,7 +179,7 @@ for (const stage of Object.keys(stages)) {
 			const ending = await child.ended;
 			expect(ending).toMatchObject({ status, signal: null, stdout: 'ready\n' });
 			if (message === undefined) expect(ending.stderr).toBe('');
-			// The error and its stack, and not two.
+			// The error and its stack are printed once.
 			else expect(ending.stderr.match(/^\w*Error.*$/gm)).toEqual([message]);
 			expect(performance.now() - told).toBeLessThan(promptMs);
 			await expectNothingIn(child.directory);

@@ -1,5 +1,5 @@
-// Operations of Node's that go on after their memory was let go of: they touch nobody else's, whatever takes its place.
-// In processes of their own, because what they would write into can be anything.
+// Operations of Node that go on after their memory was freed or unmapped. They touch nobody else's memory, whatever
+// takes its place. They run in processes of their own, because they might write into anything.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
@@ -39,7 +39,7 @@ const prelude = `
 		}).length;
 	};`;
 
-/** How to come by 1 MiB that is seen by an ArrayBuffer, and how to let go of it. */
+/** How to get 1 MiB that an ArrayBuffer covers, and how to let go of it. */
 const memories: Record<string, string> = {
 	'a block, then close': 'let kind = make(); return [kind.malloc(1 << 20), () => kind.close()];',
 	'a block, then closeAsync': 'let kind = make(); return [kind.malloc(1 << 20), () => kind.closeAsync()];',
@@ -172,7 +172,7 @@ test('in debug mode a read into a block that was freed before it was done is tol
 	expect(result).toEqual(['DAXKIND_USE_AFTER_FREE']);
 });
 
-/** What a program may do to the ArrayBuffer of a block or mapping. */
+/** A program that marks and freezes the ArrayBuffer of a block or a mapping, as any program may. */
 const marked = (code: string) => `
 	import { markAsUntransferable, Worker } from 'node:worker_threads';
 	import { mapFile } from 'daxkind';
@@ -195,7 +195,9 @@ const inWorker = (end: string) => `
 		${end}\`, { eval: true, workerData: process.argv[1], execArgv: [] });
 	const ended = new Promise((resolve) => worker.once('exit', (length) => resolve({ length })));`;
 
-/** What becomes of it, and the lengths that are logged then; of a worker, its exit code. */
+/**
+ * What becomes of the marked memory, and the lengths that are logged afterwards. For a worker, the exit code is logged.
+ */
 const lives: Record<string, [code: string, lengths: number[]]> = {
 	'a block, close': ['const kind = make(); const block = mark(kind.malloc(10)); kind.close(); log(block);', [0]],
 	'a block in debug mode, free': [

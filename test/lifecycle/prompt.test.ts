@@ -1,5 +1,5 @@
-// Long jobs wait for nobody and nobody for them: a process or a worker in the middle of one ends as soon as one that does
-// nothing, Node's own thread pool stays free, and short jobs get their turns.
+// Long jobs wait for nobody, and nobody waits for them. A process or a worker in the middle of one ends as soon as one
+// that does nothing. Node's own thread pool stays free, and short jobs get their turns.
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
@@ -8,12 +8,14 @@ import { eventually, holders, runChild, startChild } from '../helpers/process.ts
 
 const root = testDirectory();
 const MiB = 1024 * 1024;
-/** So much takes seconds to be faulted in, on any machine. It is not, when all is well. */
+/** To fault in so much takes seconds on any machine. If all is well it does not happen. */
 const much = 8192 * MiB;
-/** How much later than an idle one it may end, for what the kernel has to free and other processes take. */
+/** How much later it may end than an idle one. The kernel has memory to free, and other processes take time. */
 const graceMs = 2000;
 
-/** A job that is under way when `started` resolves; `directory` is there, and a tree in it that can be changed. */
+/**
+ * A job that is under way when `started` resolves. It can use `directory`, in which there is a tree that it can change.
+ */
 const jobs: Record<string, string> = {
 	'createAsync that prefaults': `
 		const started = new Promise((resolve) => {
@@ -53,7 +55,7 @@ const imports = `
 	import * as daxkind from 'daxkind';
 	import * as dax from 'daxkind/dax';`;
 
-/** Milliseconds from when a process says that it is about to end until it has ended. */
+/** The milliseconds from the moment when a process says that it is about to end until it has ended. */
 async function endOf(job: string): Promise<number> {
 	const directory = directoryWithTree();
 	const child = await startChild(
@@ -71,7 +73,9 @@ async function endOf(job: string): Promise<number> {
 	return took;
 }
 
-/** Milliseconds that the termination of a worker takes; the process tells, when nothing of it is left. */
+/**
+ * The milliseconds that the termination of a worker takes. The process prints them when nothing of the worker is left.
+ */
 function terminationOf(job: string): number {
 	const child = runChild(
 		`import { readdirSync, readFileSync, readlinkSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// A kind that threads share lives as long as one of them holds it, however the others end; what a thread had in its cache
-// is everybody's again, and in another process there is no such kind.
+// A kind that threads share lives as long as one of them holds it, in whatever way the others end. What a thread had in
+// its cache can be used by all again. In another process there is no such kind.
 import { mkdtempSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -16,7 +16,7 @@ async function expectOutput(code: string, stdout: string): Promise<void> {
 	expect(await child.ended).toEqual({ status: 0, signal: null, stdout: `ready\n${stdout}`, stderr: '' });
 }
 
-/** What attached threads are in the middle of; each has at most one block on its hands. */
+/** What attached threads are in the middle of. Each of them holds at most one block at a time. */
 const loops: Record<string, string> = {
 	'malloc and free': `${attach} for (;;) kind.free(kind.malloc(Math.random() * 90_000 | 0));`,
 	'free by reference': `${attach} for (;;) kind.free(kind.deref(kind.ref(kind.malloc(3000))));`,

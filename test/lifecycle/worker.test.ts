@@ -1,5 +1,5 @@
-// A kind made in a worker thread goes with the worker, at whatever stage and however it ends: nothing of it stays in the
-// process, the process goes on, and its other kinds are as they were.
+// A kind that a worker thread made goes with the worker, at whatever stage and in whatever way it ends. Nothing of it
+// stays in the process, the process goes on, and its other kinds have not changed.
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
@@ -30,7 +30,7 @@ const ends: Record<string, [code: string, exitCode: number]> = {
 	'is terminated while it waits': ['setInterval(() => {}, 1000);', 1],
 };
 
-/** What it is in the middle of when it is terminated, or its process ends. */
+/** What the worker is in the middle of when it is terminated, or when its process ends. */
 const loops = {
 	'malloc and free': 'for (;;) { const block = kind.malloc(Math.random() * 9000 | 0); kind.free(block); }',
 	'long blocks and realloc':
@@ -61,7 +61,7 @@ const loops = {
 	}`,
 };
 
-/** What the process prints when only its own kind is there, and whole. */
+/** What the process prints when there is only its own kind, and that is whole. */
 const onlyMine = '1 1 1 true';
 
 const run = (code: string) => startChild(processWithWorkers(code), mkdtempSync(`${root}/`));

@@ -1,4 +1,4 @@
-// What mapFile refuses, and that a refusal leaves no descriptor and no mapping behind.
+// What mapFile refuses. A refusal leaves no descriptor and no mapping behind.
 
 import { constants } from 'node:buffer';
 import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Mapping files that are not on DAX: everything but MAP_SYNC itself, which test/guest/dax.test.ts has.
+// Mapping files that are not on DAX. Only MAP_SYNC itself is not tested here, but in test/guest/dax.test.ts.
 import { execFileSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE, HUGE_PAGE_SIZE } = native.constants;
 
-/** A file whose every page begins with its number. */
+/** Makes a file whose every page begins with its number. */
 function numberedFile(pages: number, extra = 0, parent?: string): string {
 	const path = join(temporaryDirectory(parent), 'file');
 	const bytes = Buffer.alloc(pages * PAGE_SIZE + extra);
@@ -19,7 +19,7 @@ function numberedFile(pages: number, extra = 0, parent?: string): string {
 	return path;
 }
 
-/** mapFile, unmapped after the test. */
+/** Calls mapFile. The mapping is unmapped after the test. */
 function map(...parameters: Parameters<typeof mapFile>) {
 	const mapping = mapFile(...parameters);
 	onTestFinished(() => mapping.unmap());

@@ -1,4 +1,4 @@
-// The object that mapFile makes: it can be neither forged nor changed, and persist does what it says or throws.
+// The object that mapFile makes. Nobody can forge or change it, and persist either does what it says or throws.
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mapFile, PmemMapping } from 'daxkind';
@@ -15,7 +15,7 @@ function newFile(content: Buffer, parent?: string): string {
 	return path;
 }
 
-/** A mapping of a file of four pages, unmapped after the test. */
+/** Maps a file of four pages. The mapping is unmapped after the test. */
 function newMapping(options = {}) {
 	const path = newFile(Buffer.alloc(4 * PAGE_SIZE, 1));
 	const mapping = mapFile(path, options);

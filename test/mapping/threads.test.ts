@@ -1,11 +1,11 @@
-// Mappings of several threads at once: what one of them cannot map takes nothing of another's.
+// Mappings of several threads at once. A mapping that one thread cannot make does no harm to another thread's.
 import { expect, test } from 'vitest';
 import { runChild } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /**
- * Two threads map a file, read it and unmap it, while the main one asks for MAP_SYNC, again and again. Off DAX, ext4 and
- * XFS refuse that so late that the kernel has already made room for the mapping.
+ * Two threads map a file, read it and unmap it again and again. Meanwhile the main thread asks for MAP_SYNC. Off DAX,
+ * ext4 and XFS refuse that so late that the kernel has already made room for the mapping.
  */
 const program = `
 	import { openSync, writeFileSync } from 'node:fs';

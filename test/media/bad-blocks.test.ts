@@ -1,4 +1,5 @@
-// badBlocks and repair on a machine without bad blocks: what they refuse, and that they touch nothing. test/guest/media.test.ts has bad ones.
+// badBlocks and repair on a machine without bad blocks. They refuse what they should, and touch nothing.
+// test/guest/media.test.ts tests real bad blocks.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -75,7 +76,7 @@ test('the walk goes by extents, tells a file with two names once, follows no lin
 	const scan = await native.scanBadBlocksAsync(directory, everything, 4096).promise;
 	expect(scan).toMatchObject({ files: 2, directories: 2, failures: [], hasRealtime: false });
 	const files = scan.hits.filter(({ isDirectory }) => !isDirectory);
-	// This file system may not say where its files are.
+	// Some file systems do not say where their files are.
 	if (scan.isSilent) return;
 	expect(files.map(({ size, links }) => ({ size, links }))).toEqual([{ size: 3 * 4096, links: 2 }]);
 	expect(files[0]!.parts[1]).toBeGreaterThanOrEqual(3 * 4096);

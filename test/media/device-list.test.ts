@@ -1,11 +1,11 @@
-// The kernel's lists, in a made sysfs: of a disk, a partition, and a DAX device in a region.
+// The kernel's lists of bad blocks, in a made sysfs: of a disk, a partition, and a DAX device in a region.
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
-/** A sysfs with these attributes, and links from dev to devices. */
+/** Makes a sysfs with these attributes, and links from dev to the devices. */
 function sysfs(attributes: Record<string, string>, links: Record<string, string>): string {
 	const sys = temporaryDirectory();
 	for (const [path, text] of Object.entries(attributes)) {

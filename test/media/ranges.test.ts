@@ -1,5 +1,5 @@
-// Sets of bad ranges against sets of extents: libpmem2's cases (its src/test/pmem2_badblock), and random ones against a model that looks
-// at each sector.
+// Sets of bad ranges against sets of extents: libpmem2's cases (its src/test/pmem2_badblock), and random ones against a
+// model that looks at each sector.
 
 import { type ByteRange, badRangesIn, type FileExtent } from 'daxkind/media';
 import fc from 'fast-check';
@@ -9,13 +9,13 @@ import { inSources, onDevice } from '#lib/media/device-list.js';
 
 const sector = 512;
 
-/** Pairs of a first sector and how many. */
+/** Pairs of the first sector and the number of sectors. */
 type Sectors = [first: number, count: number][];
 
 const ranges = (sectors: Sectors): ByteRange[] =>
 	sectors.map(([first, count]) => ({ offset: first * sector, length: count * sector }));
 const sectors = (list: ByteRange[]): Sectors => list.map(({ offset, length }) => [offset / sector, length / sector]);
-/** Extents that are at the same place in the file and on the device. */
+/** Extents that are at the same place in the file as on the device. */
 const inPlace = (list: Sectors): FileExtent[] =>
 	ranges(list).map(({ offset, length }) => ({ logical: offset, physical: offset, length }));
 const badIn = (bad: Sectors, extents: FileExtent[], unit = 2) =>
@@ -89,7 +89,7 @@ test('an extent whose place is not known counts for nothing', () => {
 	const bad = [{ offset: 0, length: 512 }];
 	expect(badRangesIn(bad, [{ ...extent, flags: 0x2 }])).toEqual([]); // FIEMAP_EXTENT_UNKNOWN
 	expect(badRangesIn(bad, [{ ...extent, flags: 0x8 }])).toEqual([]); // FIEMAP_EXTENT_ENCODED
-	expect(badRangesIn(bad, [{ ...extent, flags: 0x800 }])).toEqual([{ offset: 0, length: 512 }]); // UNWRITTEN
+	expect(badRangesIn(bad, [{ ...extent, flags: 0x800 }])).toEqual([{ offset: 0, length: 512 }]); // FIEMAP_EXTENT_UNWRITTEN
 });
 
 test('without a unit nothing is widened; lengths of 0 are nothing', () => {
@@ -116,7 +116,7 @@ test.each([
 	expect(() => badRangesIn([], [], { unit: 0 })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
 });
 
-/** What the answer has to be: sector by sector. */
+/** The right answer, found sector by sector. */
 function model(bad: Sectors, extents: { logical: number; physical: number; count: number }[], unit: number): Sectors {
 	const isBad = new Set(bad.flatMap(([first, count]) => Array.from({ length: count }, (_, n) => first + n)));
 	const units = new Set<number>();
@@ -134,7 +134,10 @@ function model(bad: Sectors, extents: { logical: number; physical: number; count
 
 test('any set of ranges against any set of extents comes out as sector by sector', () => {
 	const list = fc.array(fc.tuple(fc.nat(120), fc.integer({ min: 0, max: 12 })), { maxLength: 12 });
-	/** Gap in the file, place on the device, length: in blocks, so that extents are whole ones in the order of the file. */
+	/**
+	 * The gap in the file, the place on the device, and the length. They are in units, so that extents consist of whole
+	 * units in the order of the file.
+	 */
 	const layout = fc.array(fc.tuple(fc.nat(3), fc.nat(30), fc.integer({ min: 1, max: 6 })), { maxLength: 10 });
 	fc.assert(
 		fc.property(list, layout, fc.constantFrom(1, 2, 4, 8), (bad, blocks, unit) => {

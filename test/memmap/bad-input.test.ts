@@ -1,4 +1,4 @@
-// Texts that are no table, or not all of one; tables and wishes that make no sense.
+// Texts that are no table, or only a part of one. Tables and wishes that make no sense.
 import { parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { firmwareMap, iomem, log, oldLog, smallMachine } from '../helpers/memory-table.ts';

@@ -1,5 +1,5 @@
-// The memory tables of 55 real machines, with the right answers. They are no part of the repository: DAXKIND_CASES says where they are, or they
-// are in shared/cases/memmap beside it or above.
+// The memory tables of 55 real machines, with the right answers. They are no part of the repository. DAXKIND_CASES says
+// where they are, or they are in shared/cases/memmap beside the repository or above it.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type MemmapPlan, type MemoryTable, parseMemoryTable, planMemmap } from 'daxkind/memmap';
@@ -28,7 +28,7 @@ interface Answer {
 	must_warn?: string;
 }
 
-/** Where the cases are; undefined where they are not. */
+/** The directory of the cases, or undefined if they are not here. */
 function findCases(): string | undefined {
 	if (process.env.DAXKIND_CASES !== undefined) return process.env.DAXKIND_CASES;
 	for (let directory = import.meta.dirname; directory !== dirname(directory); directory = dirname(directory)) {
@@ -43,7 +43,7 @@ const answers: Record<string, Answer> =
 	cases === undefined ? {} : JSON.parse(readFileSync(join(cases, 'answers.json'), 'utf8'));
 const files = Object.entries(answers);
 
-/** What an answer’s warning is about, by a word of ours. */
+/** An answer's warning, and the words that our warning must have. */
 const warningWords: readonly [RegExp, RegExp][] = [
 	[/iomem shows the map after memmap=/, /\/proc\/iomem shows memory as memmap=/],
 	[/Xen/, /Xen dom0/],
@@ -54,15 +54,16 @@ const warningWords: readonly [RegExp, RegExp][] = [
 	[/reserves 32 MiB at 6272M/, /32 MiB at 6272M are reserved/],
 ];
 
-/** Files of which no table can be made; the answers call them unusable too. */
+/** Files of which no table can be made. The answers, too, call them unusable. */
 const refusedFiles: Record<string, string> = {
 	'41-laptop-iomem-nonroot-zeros.txt': 'ERR_DAXKIND_ADDRESSES_HIDDEN',
 	'42-arm64-altra-512g-no-e820.txt': 'ERR_DAXKIND_NOT_X86',
 };
 
 /**
- * The answers count what is System RAM now in the middle of a region that KASLR damaged, because the kernel is there. We count the region that
- * memmap= asks for, which is there at the next boot.
+ * The bytes by which our count differs from the answer's. KASLR put the kernel into a region, and the answers count
+ * what is System RAM now in the middle of it. We count the whole region that memmap= asks for, because that is there at
+ * the next boot.
  */
 const damagedRegion: Record<string, number> = { '26-hpe-34g-iomem-kernel-inside-pmem.txt': 0x15982c000 - 0x155e00000 };
 

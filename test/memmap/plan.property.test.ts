@@ -1,4 +1,4 @@
-// For any table and any wish a plan keeps what it promises, and one is found wherever an exhaustive search finds one.
+// For any table and any wish, a plan keeps what it promises. A plan is found wherever an exhaustive search finds one.
 import { type MemmapRegion, type MemoryRange, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -19,7 +19,7 @@ const overlap = (one: Span, other: Span) => one.start < other.end && other.start
 const span = ({ start, size }: MemmapRegion): Span => ({ start, end: start + size });
 const bytesOf = (spans: readonly Span[]) => spans.reduce((sum, { start, end }) => sum + end - start, 0);
 
-/** Ranges one behind the other from an address on, with odd bounds here and there. */
+/** Ranges one behind the other, from an address on. Some have odd bounds. */
 function tableFrom(start: number): fc.Arbitrary<MemoryRange[]> {
 	const row = fc.record({
 		gap: fc.constantFrom(0, 0, 0x1000, slot, 5 * slot),
@@ -38,13 +38,13 @@ function tableFrom(start: number): fc.Arbitrary<MemoryRange[]> {
 	});
 }
 
-/** A small machine: memory below 4 GiB that is of no use here, and ranges from somewhere near 4 GiB on. */
+/** A small machine: memory below 4 GiB that cannot be used here, and ranges that begin somewhere near 4 GiB. */
 const anyRanges = fc
 	.constantFrom(4 * GIB, 4 * GIB - 2 * slot, 4 * GIB + 0x1000, 4 * GIB + 3 * slot)
 	.chain(tableFrom)
 	.map((ranges): MemoryRange[] => [{ start: 0, end: 1.5 * GIB, type: 'usable' }, ...ranges]);
 
-/** What memmap= has taken already, where it may. */
+/** Entries of memmap= that take memory already. */
 const anyEntries = fc.array(
 	fc.record({ at: fc.nat({ max: 100 }), slots: fc.integer({ min: 1, max: 12 }), kind: fc.constantFrom('!', '$') }),
 	{ maxLength: 3 },
@@ -74,7 +74,7 @@ const anySetting: fc.Arbitrary<Setting> = fc.tuple(anyRanges, anyEntries).map(([
 
 const usableOf = ({ ranges }: Setting) => ranges.filter(({ type }) => type === 'usable');
 
-/** Bytes of usable memory that are taken, counted by page. */
+/** How many bytes of usable memory are taken. */
 function takenBytes(setting: Setting): number {
 	return usableOf(setting).reduce((sum, usable) => {
 		const bounds = [usable.start, usable.end, ...setting.taken.flatMap(({ start, end }) => [start, end])]
@@ -85,7 +85,7 @@ function takenBytes(setting: Setting): number {
 	}, 0);
 }
 
-/** All places of a region above 4 GiB. */
+/** All places above 4 GiB where a region can be. */
 function places(setting: Setting, size: number, alignment: number): Span[] {
 	const found: Span[] = [];
 	for (const usable of usableOf(setting)) {
@@ -98,7 +98,7 @@ function places(setting: Setting, size: number, alignment: number): Span[] {
 	return found;
 }
 
-/** Whether so many places can be chosen that none overlaps another: tries all. */
+/** Whether `count` places can be chosen of which no two overlap. It tries all. */
 function canChoose(from: readonly Span[], count: number): boolean {
 	if (count === 0) return true;
 	return from.some((place, at) => {
@@ -124,7 +124,7 @@ test('a plan lies inside one usable range, aligned, clear of all that is taken, 
 			const usable = bytesOf(usableOf(setting));
 			const left = usable - takenBytes(setting) - bytesOf(spans);
 			expect(left).toBeGreaterThanOrEqual(wish.keepFree ?? Math.max(GIB, usable / 4));
-			// What a kernel is told is what the plan says.
+			// The argument tells the kernel what the plan says.
 			const { memmap } = parseMemoryTable(`Command line: ${found.argument}\n${log(setting.ranges)}`);
 			expect(memmap).toMatchObject(spans.map((region) => ({ ...region, kind: '!' })));
 		}),

@@ -1,4 +1,4 @@
-// Plans on tables of our own: what is taken, where, and what is said where nothing can be.
+// Plans on tables of our own: what is taken and where, and what is said where nothing can be taken.
 import { type MemoryRange, type MemoryTable, type NodeMemoryRange, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { log, smallMachine } from '../helpers/memory-table.ts';
@@ -6,7 +6,7 @@ import { log, smallMachine } from '../helpers/memory-table.ts';
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
-/** The small machine with other memory above 4 GiB: ranges by their bounds in GiB. */
+/** The small machine with other memory above 4 GiB, given as ranges with their bounds in GiB. */
 function machine(above: [start: number, end: number][], more: Partial<MemoryTable> = {}) {
 	const high = above.map(([start, end]): MemoryRange => ({ start: start * GIB, end: end * GIB, type: 'usable' }));
 	return { source: 'sysfs' as const, ranges: [...smallMachine.slice(0, -1), ...high], ...more };

@@ -1,4 +1,4 @@
-// Reading the table of a machine, on trees that look like one, and of this machine.
+// Reading the table of a machine: on trees that look like one, and on this machine.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { planMemmap, readMemoryTable } from 'daxkind/memmap';

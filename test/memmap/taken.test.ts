@@ -1,4 +1,5 @@
-// What a table is known to have taken already: by the command line, in tables that the kernel changed, by the crash kernel.
+// What is known to be taken in a table already: by the command line, in tables that the kernel changed, by the crash
+// kernel.
 import { type MemoryRange, type MemoryTable, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { iomem, log, smallMachine } from '../helpers/memory-table.ts';
@@ -7,7 +8,7 @@ const GIB = 2 ** 30;
 const boot = (commandLine: string, ...more: string[]) =>
 	parseMemoryTable([`Command line: ${commandLine}`, log(smallMachine), ...more].join('\n'));
 
-/** The small machine after memmap=1G!5G, as its user: table or /proc/iomem show it. */
+/** The small machine after memmap=1G!5G, as the user: table or /proc/iomem shows it. */
 const changed = (type: MemoryRange['type'] = 'persistent (type 12)'): MemoryRange[] => [
 	...smallMachine.slice(0, -1),
 	{ start: 4 * GIB, end: 5 * GIB, type: 'usable' },

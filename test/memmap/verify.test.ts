@@ -1,5 +1,5 @@
-// What is said of emulated persistent memory after a boot, on trees that look like those of such machines. The kernel itself is asked in
-// test/vm/memmap-loops.test.ts.
+// What is said of emulated persistent memory after a boot, on trees that look like those of such machines.
+// test/vm/memmap-loops.test.ts asks the kernel itself.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaxExplanation } from 'daxkind/dax';
@@ -18,7 +18,7 @@ const onDax: DaxExplanation = { path: '/mnt/pmem0', dax: true, checks: [] };
 
 interface Look extends Partial<Asking> {
 	plan?: Parameters<typeof verifyMemmap>[0];
-	/** Files and directories that are not there. */
+	/** Files and directories that are removed. */
 	without?: string[];
 }
 

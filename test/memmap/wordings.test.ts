@@ -1,4 +1,4 @@
-// Every way in which kernels print their memory table, and people copy it, gives the same table.
+// Every way in which kernels print their memory table, and in which people copy it, gives the same table.
 import { type MemoryRange, parseMemoryTable } from 'daxkind/memmap';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// A build for a processor whose caches go by virtual addresses: the compiler is made to believe that it is one.
+// A build for a processor whose caches go by virtual addresses. The compiler is made to believe that this is one.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';

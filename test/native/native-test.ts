@@ -4,13 +4,15 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, type TestContext } from 'vitest';
 
-/** As automake has it: what this says cannot be tested here. */
+/** The status with which the program says that something cannot be tested here. automake uses the same number. */
 const obstacle = 77;
 
 /** The first run on a machine compiles everything. */
 export const timeout = 300_000;
 
-/** Fails with what the program printed; where the machine lacks something, skips with the reason, or fails in CI. */
+/**
+ * Fails with what the program printed. Where the machine lacks something it skips with the reason, and in CI it fails.
+ */
 export async function runNativeTest(context: TestContext, mode: string): Promise<void> {
 	const script = fileURLToPath(new URL('../../scripts/native-test.mjs', import.meta.url));
 	const child = spawn(process.execPath, [script, mode, '--seconds', '2'], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,4 +1,4 @@
-// The Node child of children.mjs: shows what it holds, then uses a kind of its own.
+// The Node child of children.mjs. It reports what it holds, then uses a kind of its own.
 import { mkdirSync } from 'node:fs';
 import { PmemKind } from 'daxkind';
 import { held } from './held.mjs';

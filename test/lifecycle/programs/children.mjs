@@ -1,5 +1,6 @@
-// A process with an open kind that starts a child in every way Node has. Each child shows what it holds; this prints, by the
-// way's name, how many lines of that are about the kind, and whether the child came to its end. Argument: the directory.
+// A process with an open kind that starts a child in every way that Node has. Each child reports what it holds. For
+// each way this prints how many lines of the report are about the kind, and whether the child came to its end.
+// Argument: the directory.
 import { exec, execFile, execFileSync, execSync, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,7 @@ const directory = process.argv[2];
 const kind = PmemKind.create(directory, { maxSize: 64 * 1024 * 1024 });
 const blocks = [10, 5000, 3_000_000].map((size) => kind.malloc(size).fill('block'));
 
-/** For a shell: what it holds, and what it is. */
+/** The commands for a shell that reports what it holds, and then prints its status. */
 const look = 'ls -l /proc/self/fd; cat /proc/self/maps; echo 0';
 const program = fileURLToPath(new URL('child.mjs', import.meta.url));
 const ignored = ['ignore', 'pipe', 'inherit'];
@@ -26,7 +27,7 @@ async function outputOf(child) {
 	return text;
 }
 
-/** What a Node child reports over its IPC channel, and that it has used a kind of its own. */
+/** What a Node child reports over its IPC channel, and its exit status. */
 async function reportOf(child) {
 	const ended = once(child, 'exit');
 	const [report] = await once(child, 'message');

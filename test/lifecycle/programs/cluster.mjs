@@ -1,5 +1,5 @@
-// A cluster whose primary has a kind open while its workers make theirs. Each worker reports what it holds and is ended in
-// another way; the primary prints that as JSON, and what became of its own kind. Argument: the directory.
+// A cluster whose primary has a kind open while its workers make theirs. Each worker reports what it holds, and ends in
+// another way. The primary prints the reports as JSON, and what became of its own kind. Argument: the directory.
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { held } from './held.mjs';
 const MiB = 1024 * 1024;
 const directory = process.argv[2];
 
-/** Which kinds' directories the descriptors and mappings of this process are in. */
+/** The names of the directories in which this process has descriptors and mappings. Each kind has a directory. */
 const places = () =>
 	held()
 		.flatMap((line) => line.split(`${directory}/`)[1]?.split('/')[0] ?? [])
@@ -49,7 +49,7 @@ async function start(name) {
 }
 
 function work(name) {
-	// Before it has a kind of its own.
+	// This is before it has a kind of its own.
 	const inherited = places();
 	const { isIntact } = makeKind(name);
 	process.once('message', () => {

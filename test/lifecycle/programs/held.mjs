@@ -1,13 +1,13 @@
-// What the process that asks holds.
+// What the process that calls this holds.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** The links of its descriptors and the lines of its mappings. */
+/** The targets of its descriptors, and the lines of its mappings. */
 export function held() {
 	const links = readdirSync('/proc/self/fd').map((fd) => {
 		try {
 			return readlinkSync(`/proc/self/fd/${fd}`);
 		} catch {
-			// Closed meanwhile.
+			// It was closed meanwhile.
 			return '';
 		}
 	});

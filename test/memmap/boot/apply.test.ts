@@ -1,4 +1,5 @@
-// A memmap= argument in a machine's boot configuration, and out of it again: on images laid out as distributions have them.
+// A memmap= argument goes into a machine's boot configuration, and out of it again, on images laid out as distributions
+// have them.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -248,13 +249,13 @@ describe('where GRUB reads drop-ins', () => {
 		writeFileSync(join(root, '/proc/cmdline'), 'root=/dev/sda1 ro memmap=4G!4G quiet\n');
 		expect(applyMemmap(argument, { root })).toMatchObject({ changed: false, next: [] });
 		expect(undoMemmap({ root }).next).toEqual([update, 'reboot']);
-		// As long as the kernel has it, GRUB may not have been told.
+		// The kernel still has the argument, so perhaps nobody has run GRUB's update.
 		expect(undoMemmap({ root })).toMatchObject({ changed: false, next: [update, 'reboot'] });
 	});
 });
 
 describe('what cannot be written', () => {
-	/** Runs a function of the door as nobody; what it says. */
+	/** Runs a function of boot/index.js as the user nobody, and returns what it prints. */
 	const asNobody = (call: string) => {
 		const program = `import { applyMemmap, undoMemmap } from '#lib/memmap/boot/index.js';
 			process.setuid(65534);

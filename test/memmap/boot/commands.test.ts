@@ -1,4 +1,5 @@
-// Where no file of daxkind's own can have the argument, nothing is written: the commands that are given do what is to be done.
+// Where daxkind cannot put the argument into a file of its own, it writes nothing. The commands that it gives do the
+// work.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ import type { Entries } from '../../helpers/tree.ts';
 const argument = 'memmap=4G!4G';
 const line = `GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${argument}"`;
 
-/** A machine that nothing is written to, and what is to be done there. */
+/** Makes a machine, expects that nothing is written to it, and returns the commands that remain to be run. */
 const next = (entries: Entries, wanted = argument) => {
 	const root = machine(entries);
 	const before = contents(root);
@@ -29,7 +30,7 @@ const next = (entries: Entries, wanted = argument) => {
 	return { root, commands };
 };
 
-/** Runs a command that works on files, and gives the file. */
+/** Runs a command that works on files, and returns the file's text. */
 const fileAfter = (command: string, path: string) => {
 	expect(spawnSync('sh', ['-c', command], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
 	return readFileSync(path, 'utf8');
@@ -108,7 +109,7 @@ test('kernel-install: its line, and the entries made anew', () => {
 	expect(applyMemmap(argument, { root })).toMatchObject({ changed: false, next: [make] });
 });
 
-/** The plugin that makes entries; kernel-install can be told of it since systemd 251. */
+/** The plugin that makes entries. Since systemd 251, kernel-install can be told to use it. */
 const plugin = '/usr/lib/kernel/install.d/90-loaderentry.install';
 const hasKernelInstall =
 	existsSync(plugin) && spawnSync('grep', ['-q', 'KERNEL_INSTALL_PLUGINS', '/usr/bin/kernel-install']).status === 0;

@@ -1,4 +1,4 @@
-// How a machine is booted, by what is there: on images laid out as distributions have them.
+// How a machine is booted, judged by its files, on images laid out as distributions have them.
 
 import { rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';

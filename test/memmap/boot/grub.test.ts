@@ -1,4 +1,5 @@
-// The argument through GRUB itself: Debian's grub-mkconfig makes a configuration of what daxkind wrote, and GRUB's parser reads that.
+// The argument, through GRUB itself: Debian's grub-mkconfig makes a configuration of what daxkind wrote, and GRUB's
+// parser reads that.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ const several = 'memmap=4G!4G memmap=1G!12G nokaslr';
 const dollar = 'memmap=64M$0x100000000';
 const kernelArguments = ['memmap=4G!4G', 'memmap=4G!4G,1G!12G', several, dollar, `memmap=64M$1G,1G!8G ${several}`];
 
-/** A machine with a kernel and with Debian's real grub-mkconfig. */
+/** A machine with a kernel, and with Debian's real grub-mkconfig. */
 const debianMachine = () =>
 	machine(debian, {
 		'/usr/sbin/grub-mkconfig': mkconfigText(),
@@ -31,7 +32,7 @@ test.each(kernelArguments)('the kernel gets %s from each entry, and not after un
 	expect(applyMemmap(argument, { root })).toMatchObject({ changed: true, boot: { configuration: 'grub-drop-in' } });
 	applyMemmap(argument, { root });
 	const lines = linuxLines(runMkconfig(root));
-	// The menu's first entry, the same in the submenu, and the one for recovery.
+	// The menu's first entry, the same entry in the submenu, and the one for recovery.
 	expect(lines).toHaveLength(3);
 	for (const words of asGrubParses(lines)) {
 		expect(ours(words)).toEqual(argument.split(' '));

@@ -1,4 +1,5 @@
-// A kernel argument as each place wants it written: each is passed through the shells that read it. test/memmap/boot/grub.test.ts has GRUB itself.
+// A kernel argument as each place wants it written. The shells that read such a place read it here.
+// test/memmap/boot/grub.test.ts uses GRUB itself.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { bootLines } from '#lib/memmap/boot/index.js';
@@ -16,7 +17,7 @@ const run = (program: string, args: string[], input = '') => {
 	return { stdout, stderr };
 };
 
-/** What a person who types a line into bash gets. */
+/** What the command gets when a person types a line into bash. */
 const typed = (line: string) => run('bash', ['--norc', '--noprofile', '-i'], `true 1\ntrue 2\n${line}\n`);
 
 describe('a word of a shell', () => {
