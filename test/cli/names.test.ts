@@ -13,8 +13,8 @@ import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-// A title and a colour; a C1 control; DEL; a line of its own; what turns the direction of writing; a separator of
-// lines.
+// In this order: a title and a colour, a C1 control, DEL, a line break, marks that turn the direction of writing, a
+// line separator.
 const hostile = '\u001b]0;title\u0007\u001b[31m\u009b1m\u007f\nline\u202e\u2066\u200f\u061c\u2028';
 const escaped = String.raw`\x1b]0;title\x07\x1b[31m\u009b1m\x7f\x0aline\u202e\u2066\u200f\u061c\u2028`;
 

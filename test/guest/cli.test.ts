@@ -1,4 +1,4 @@
-// The commands about DAX on DAX, beside the programs that they are to agree with: xfs_io, lsattr, chattr, findmnt.
+// The commands about DAX, on DAX, beside the programs that they must agree with: xfs_io, lsattr, chattr, findmnt.
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ function daxkind(...args: string[]) {
 	return { status, stdout, stderr };
 }
 
-/** A tree with and without the flag, and with what has none. */
+/** Makes a tree of files and directories with and without the DAX flag. One file has other flags. */
 function tree(mountPoint: string): string {
 	const top = join(mountPoint, 'top');
 	mkdirSync(join(top, 'plain/deep'), { recursive: true });
@@ -40,13 +40,13 @@ test.each(['ext4', 'xfs'] as const)(
 			const top = tree(mountPoint);
 			const flagged = join(top, 'flagged/file');
 
-			// statx: each value that xfs_io shows.
+			// statx prints each value that xfs_io prints.
 			const shown = daxkind('statx', flagged);
 			expect(shown.status).toBe(0);
 			expect(shown.stdout.split('\n')[0]).toBe(`${flagged} is in the DAX state`);
 			expect(statusFromJson(daxkind('statx', '--json', flagged).stdout)).toEqual(statusByXfsIo(flagged));
 
-			// lsattr: the same flags of the same files in the same order.
+			// lsattr prints the same flags of the same files in the same order.
 			const all = flagsByXfsIo(top);
 			const records: { path: string; flags: string[] }[] = JSON.parse(daxkind('lsattr', '-R', '--json', top).stdout);
 			expect(records.map(({ path, flags }) => ({ path, flags }))).toEqual(all);
@@ -58,7 +58,7 @@ test.each(['ext4', 'xfs'] as const)(
 			const byLsattr = sh(`lsattr -d ${flagged}`).split(' ')[0]!.includes('x');
 			expect(byLsattr).toBe(true);
 
-			// chattr, and what xfs_io and e2fsprogs then see.
+			// xfs_io and e2fsprogs see what chattr has changed.
 			symlinkSync('/dev/shm', join(top, 'link'));
 			const change = daxkind('chattr', '-R', '+x', top);
 			expect(change).toEqual({

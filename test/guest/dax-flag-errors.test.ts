@@ -1,4 +1,4 @@
-// Why a flag cannot be set, each made for real: the code is the kernel's, the sentence says why.
+// The reasons why a flag cannot be set, each made for real. The code is the kernel's, and the sentence says why.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import * as guest from '../helpers/guest.ts';
 import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
 
-/** Both calls, and where there is a directory, the one for trees, fail in the same way. */
+/** Expects that the synchronous and the asynchronous call fail in the same way. */
 async function expectRefused(path: string, code: string, words: string, syscall = 'ioctl'): Promise<void> {
 	const expected = { code, syscall, path, message: expect.stringContaining(words) };
 	expect(() => setDaxFlag(path, true)).toThrow(expect.objectContaining(expected));
@@ -98,7 +98,7 @@ test('only the owner may set the flag, and needs no permission to write; a read-
 			expect.objectContaining({ code: 'EROFS', path, message: expect.stringContaining('read-only') }),
 		);
 	}
-	// Nothing to change is no failure.
+	// It is no failure when there is nothing to change.
 	expect(setDaxFlag(own, true).flag).toBe(true);
 });
 

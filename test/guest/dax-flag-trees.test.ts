@@ -1,4 +1,5 @@
-// The DAX flag of trees where it decides, where a tree crosses mounts, and where directories do not say what their entries are.
+// The DAX flag of trees where it decides, where a tree crosses mounts, and where directories do not say what their
+// entries are.
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getDaxFlag, isDax, setDaxFlag, setDaxFlagAsync } from 'daxkind/dax';
@@ -29,7 +30,7 @@ const recursive = { recursive: true } as const;
 test.each([
 	['ext4', mkfs.ext4],
 	['xfs', mkfs.xfs],
-	// Directory entries without types: DT_UNKNOWN.
+	// The directory entries have no types: DT_UNKNOWN.
 	['ext4 without filetype', `${mkfs.ext4} -O ^filetype`],
 ])('on %s a tree gets the flag as by xfs_io, and files are on DAX at once if nobody has them open', async (_, make) => {
 	sh(`${make} ${scratch}`);
@@ -41,7 +42,8 @@ test.each([
 	expect(setDaxFlag(top, true, recursive)).toEqual({ ...on, ...counts, changed: 19 });
 	expect(flaggedByXfsIo(top)).toEqual(all);
 	for (const path of all) expect(isDax(path)).toBe(true);
-	// These would make xfs_io wait for ever, or change what is elsewhere: it opens whatever there is.
+	// These are made after xfs_io has looked, because it opens whatever there is. It would wait for ever, or change
+	// something elsewhere.
 	symlinkSync('/dev/null', join(top, 'a/null'));
 	sh(`mkfifo ${top}/a/c/fifo && mknod ${top}/b/zero c 1 5`);
 	const off = await setDaxFlagAsync(top, false, recursive);
@@ -61,7 +63,7 @@ test('the walk stays on the mount where it begins, bind mounts of files and dire
 	mkdirSync(join(top, 'bound/below'), { recursive: true });
 	mkdirSync(join(top, 'other'));
 	writeFileSync(join(top, 'bound file'), '');
-	// Of the same file system, which its device cannot tell; and of another.
+	// Two mounts of the same file system, which has the same device number, and one of another.
 	sh(`mount --bind ${outside} ${top}/bound && mount --bind ${outside}/file '${top}/bound file'`);
 	sh(`mount -t tmpfs none ${top}/other && touch ${top}/other/file`);
 	onTestFinished(() => {

@@ -1,4 +1,5 @@
-// The DAX flag where it decides: who inherits it, when it takes effect, and that no data are lost by that. test/guest/xfstests has more.
+// The DAX flag where it decides: who inherits it, and when it takes effect. No data are lost by that.
+// test/guest/xfstests has more.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -33,7 +34,7 @@ function content(size: number, seed: string): Buffer {
 	return buffer;
 }
 
-/** What a file reads as, and what a mapping of it shows. */
+/** The content of a file, first as it is read, then as a mapping shows it. */
 function readBoth(file: string): Buffer[] {
 	const mapping = mapFile(file, { writable: false });
 	const mapped = Buffer.from(mapping.buffer);

@@ -64,7 +64,8 @@ describe.skipIf(!hasNdctl)('a device-DAX node', () => {
 			reason: expect.stringContaining('without a driver'),
 			remedy: `enable it: daxkind enable-device ${name}`,
 		});
-		// Its blocks of memory stay offline, or it could not be unbound. new_id binds at once.
+		// The device's blocks of memory must stay offline, because it could not be unbound otherwise. new_id binds at
+		// once.
 		writeFileSync('/sys/devices/system/memory/auto_online_blocks', 'offline');
 		drive('kmem', 'new_id');
 		try {

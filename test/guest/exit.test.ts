@@ -1,5 +1,5 @@
-// The core of test/lifecycle on real DAX, where statfs tells what is left: processes end in different ways with kinds open,
-// and every byte is the file system's again.
+// The core of test/lifecycle, on real DAX, where statfs shows what is left. Processes end in different ways with kinds
+// open, and every byte belongs to the file system again.
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ext4 } from '../helpers/guest.ts';
@@ -11,7 +11,8 @@ const live = (options = '') => `
 	globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MiB}, requireDax: true, ${options} });
 	globalThis.blocks = [10, 5000, ${20 * MiB}].map((size) => kind.malloc(size).fill(1));`;
 
-// A process takes ten seconds to start where there is no KVM: these three do much each, and start together.
+// A process takes ten seconds to start where there is no KVM. So there are only three, which do much each and start
+// together.
 const lives = {
 	uncaught: `${live('mapSync: true')}
 		process.stdin.once('end', () => { throw new Error('on purpose'); }).resume();
@@ -49,7 +50,7 @@ test('an uncaught exception, SIGTERM, and process.exit in the middle of a worker
 		[
 			{ pid: uncaught.pid, descriptors: 1, mappings: 1 },
 			{ pid: terminated.pid, descriptors: 1, mappings: 1 },
-			// Its own kind, and that of the worker which lives.
+			// It has its own kind, and that of the worker which lives.
 			{ pid: exits.pid, descriptors: 2, mappings: 2 },
 		].sort((a, b) => a.pid - b.pid),
 	);

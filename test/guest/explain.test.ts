@@ -1,5 +1,5 @@
-// Every situation that keeps DAX off, or on, made for real: what explain says of it. The kernel is the judge of on and off; the reasons
-// are ours.
+// Every situation that keeps DAX off, or on, made for real, and what explain says of it. The kernel decides about on
+// and off; the reasons are ours.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
 import { has, made, mkfs, mounted, sh } from '../helpers/scratch.ts';
 
-/** What explain is to say: undefined for DAX, or the first broken link, and words of the reason and of the remedy. */
+/** What explain must say: undefined for DAX, or the first broken link, with words of the reason and of the remedy. */
 type Expected = undefined | [link: DaxLink, reason: string, remedy?: string];
 
 function expectExplained(path: string, expected: Expected): void {
@@ -28,7 +28,7 @@ function expectExplained(path: string, expected: Expected): void {
 	for (const { evidence } of checks) expect(evidence.length).toBeGreaterThan(0);
 }
 
-/** A directory and a file in it, without flags of their own. */
+/** Makes a directory and a file in it, without flags of their own. */
 function populated(mountPoint: string): { directory: string; file: string } {
 	const directory = join(mountPoint, 'directory');
 	mkdirSync(directory);
@@ -49,7 +49,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 	beforeAll(() => {
 		sh(`${mkfs[type]} ${scratch}`);
 	});
-	/** Mounts it, empty but for what the last test left. */
+	/** Mounts the file system and removes what the last test left. */
 	const withOptions = (options: string, body: (mountPoint: string) => void) =>
 		mounted(scratch, options, (mountPoint) => {
 			rmSync(join(mountPoint, 'directory'), { recursive: true, force: true });
@@ -154,7 +154,7 @@ test('XFS files that share blocks, and those of its realtime device: off, whatev
 });
 
 test('persistent memory that the kernel has made no page structures for', () => {
-	// This kernel makes them: the file that says so is covered.
+	// This kernel makes page structures. So a mount covers the file that says so.
 	const queue = `/sys/block/${scratch.slice('/dev/'.length)}/queue/dax`;
 	sh(`echo 0 >/tmp/no-dax && mount --bind /tmp/no-dax ${queue}`);
 	try {
@@ -329,7 +329,7 @@ describe.skipIf(!has('dmsetup'))('device-mapper', () => {
 		made(device, mkfs.ext4, 'dax=always', (mountPoint) => {
 			expectBoth(mountPoint, undefined);
 			writeFileSync(join(mountPoint, 'big'), Buffer.alloc(8 * 2 ** 20, 1));
-			// Nothing in sysfs says where it lies on the device below.
+			// Nothing in sysfs says where the volume lies on the device below it.
 			expect(inspect(join(mountPoint, 'big')).hugePages.possible).toBeUndefined();
 			expect(inspect(mountPoint).device?.layers).toMatchObject([
 				{ type: 'device-mapper', mapping: 'plain', dax: true },
@@ -360,7 +360,7 @@ describe.skipIf(!has('dmsetup'))('device-mapper', () => {
 
 test('looking for mounts does not mount what is to be mounted on demand', async () => {
 	sh('modprobe autofs4 && mkdir -p /mnt/on-demand && mkfifo /tmp/automount');
-	// As automount(8) does, but nobody answers: whoever walks in waits for ever.
+	// The mount is as automount(8) makes it, but nobody answers. A process that walks in waits for ever.
 	const script = `exec 3<>/tmp/automount
 		mount -t autofs -o fd=3,pgrp=$$,minproto=5,maxproto=5,direct nobody /mnt/on-demand && echo mounted && exec cat`;
 	const daemon = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -377,7 +377,7 @@ test('looking for mounts does not mount what is to be mounted on demand', async 
 });
 
 describe('a partition', () => {
-	/** Adds a partition that starts at a sector of 512 bytes, of 64 MiB. */
+	/** Adds a partition that starts at a sector of 512 bytes. It has 64 MiB by default. */
 	function partition(start: number, body: (device: string) => void, sectors = 131072): void {
 		sh(`addpart ${scratch} 1 ${start} ${sectors}`);
 		try {
@@ -422,7 +422,7 @@ describe('a partition', () => {
 	});
 
 	test('whose disk has another XFS that was mounted before has none for its own XFS', () => {
-		// XFS is of 300 MiB at least; the disk has 512.
+		// XFS needs 300 MiB at least. The disk has 512 MiB, so only --unsupported makes two.
 		const make = 'mkfs.xfs -q -f --unsupported -d agcount=1';
 		sh(`addpart ${scratch} 1 8192 409600 && addpart ${scratch} 2 417792 409600`);
 		try {
@@ -500,7 +500,7 @@ test('what in an ext4 file excludes DAX: inline data, a journal for its data', (
 		const small = join(mountPoint, 'small');
 		writeFileSync(small, 'tiny');
 		expectExplained(small, ['file contents', 'inline data', '^inline_data']);
-		// Its names are in its inode, too, but what is made in it with the flag is on DAX.
+		// The directory's names are in its inode, too. But a file that is made in it with the flag is on DAX.
 		const inline = join(mountPoint, 'inline');
 		mkdirSync(inline);
 		expectExplained(inline, noFlag);
@@ -513,7 +513,7 @@ test('what in an ext4 file excludes DAX: inline data, a journal for its data', (
 	made(scratch, mkfs.ext4, 'data=journal', (mountPoint) => {
 		expectBoth(mountPoint, ['file contents', 'written through the journal', 'without data=journal']);
 	});
-	// The file system's own default, which no option shows.
+	// This is the file system's own default, which no option shows.
 	sh(`${mkfs.ext4} ${scratch} && tune2fs -o journal_data ${scratch}`);
 	mounted(scratch, 'dax=inode', (mountPoint) => {
 		setDaxFlag(mountPoint, true);
@@ -551,7 +551,7 @@ test('bind mounts and covered mounts: it is the mount that the path is really in
 			expectExplained(bound, ['mount', `${bound} is mounted with dax=never`, remedy]);
 			sh(`mount -t tmpfs cover ${mountPoint}`);
 			expectExplained(mountPoint, ['file system', 'tmpfs', 'ext4 or XFS']);
-			// Below the cover, still open.
+			// The open file is below the cover.
 			expect(inspect(`/proc/self/fd/${fd}`).mount).toMatchObject({ fsType: 'ext4', mountPoint });
 			expect(findDaxMounts({ all: true }).map((found) => found.mountPoint)).not.toContain(mountPoint);
 		} finally {

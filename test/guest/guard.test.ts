@@ -1,5 +1,5 @@
-// Bad blocks of the medium, as the kernel's own list has them: loads and stores find zeros, and the process goes on. The programs
-// are those that test/guard runs on truncated files.
+// Bad blocks of the medium, as the kernel's own list has them. Loads and stores find zeros, and the process goes on.
+// The programs are those that test/guard runs on truncated files.
 import { execFile } from 'node:child_process';
 import {
 	closeSync,
@@ -27,7 +27,7 @@ const MiB = 1024 * 1024;
 
 closeAfterEach();
 
-/** The list of a disk, and where a device begins on it, in sectors. */
+/** The bad-block list of a disk, and where a device begins on the disk, in sectors. */
 interface BadBlocks {
 	list: string;
 	start: number;
@@ -40,7 +40,7 @@ const diskOf = (directory: string): BadBlocks => {
 
 const used = new Set<string>();
 afterEach(() => {
-	// What no file has any more stays on the list: the next one that gets such a block would lose it.
+	// Bad blocks that no file has any more stay on the list. The next file that gets such a block would lose its bytes.
 	for (const list of used) {
 		const disk = openSync(`/dev/${list.split('/')[3]}`, 'r+');
 		for (const line of readFileSync(list, 'utf8').split('\n').filter(Boolean)) {
@@ -115,11 +115,11 @@ test('a kind hands out no block that is known to be bad, whether it commits earl
 	const list = `/sys/block/${basename(scratch)}/badblocks`;
 	sh(`${mkfs.xfs} ${scratch}`);
 	const directory = mountedForTest(scratch, 'dax=always');
-	// Every 128 KiB from some way on: more than the kind can go around.
+	// Every 128 KiB, from 4 MiB on, a page is bad. The kind cannot go around so many.
 	const bad = Array.from({ length: 400 }, (_, at) => (4 + at / 8) * MiB);
 	used.add(list);
 	for (const prefault of [false, true]) {
-		// XFS writes zeros when it first maps a huge page, which repairs such blocks around what is touched.
+		// When XFS first maps a huge page it writes zeros. That repairs the bad blocks around what is touched.
 		for (const at of bad) writeFileSync(list, `${at / 512} 8`);
 		const errors: unknown[] = [];
 		const onMediaError = (error: unknown) => errors.push(error);
@@ -151,7 +151,7 @@ test('mapFile says which pages are on known bad blocks, or refuses them', async 
 	expect(mapping.errors()).toEqual([lost]);
 	await eventually(() => errors.length > 0);
 	expect(errors).toEqual([{ ...lost, path }]);
-	// A page that is met is on the list once.
+	// A known page that is also met is on the list once.
 	expect([mapping.buffer[4 * 4096], mapping.buffer[5 * 4096]]).toEqual([0, 7]);
 	expect(mapping.errors()).toEqual([lost]);
 	const kind = FixedKind.create(mapping);
@@ -166,7 +166,7 @@ test('mapFile says which pages are on known bad blocks, or refuses them', async 
 		}),
 	);
 	mapFile(path, { errors: 'refuse', length: 2 * 4096 }).unmap();
-	// What nobody reads through the mapping, the kernel refuses.
+	// The kernel refuses these pages to everybody who does not read through the mapping.
 	expect(() => readFileSync(path)).toThrow(expect.objectContaining({ code: 'EIO' }));
 });
 

@@ -1,4 +1,5 @@
-// Kinds on real DAX, on a mount without it, and on a small tmpfs. What the kind says is held against the kernel.
+// Kinds on real DAX, on a mount without it, and on a small tmpfs. What a kind says is compared with what the kernel
+// says.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync } from 'node:fs';
 import { type Block, isDax, OutOfMemoryError } from 'daxkind';
@@ -11,7 +12,7 @@ const MiB = 1024 * 1024;
 
 closeAfterEach();
 
-/** Reads a kind's file through the kernel, not through the kind's mapping. */
+/** Reads a kind's file by the kernel, not by the kind's mapping. */
 function readThroughKernel(directory: string, offset: number, length: number): Buffer {
 	const [file] = namelessFiles(directory);
 	const fd = openSync(`/proc/self/fd/${file!.fd}`, 'r');
@@ -55,7 +56,7 @@ for (const [name, directory] of [
 
 		test('mapSync is accepted, and the kernel says so', () => {
 			const kind = create(directory, { maxSize: 16 * MiB, mapSync: true });
-			// Memory made by memmap= has no persistence domain that would let the caches be.
+			// Memory made by memmap= has no persistence domain that includes the processor's caches.
 			expect(kind).toMatchObject({ dax: true, mapping: 'sync', granularity: 'cache-line' });
 			expect(mappedSync(directory)).toBe(true);
 			kind.malloc(100_000).fill(1);
@@ -73,7 +74,7 @@ test.each([
 		const touch = (block: Block) => {
 			for (let at = 0; at < block.length; at += 4096) block[at] = 1;
 		};
-		// Compiled before it counts.
+		// The function is compiled before its faults are counted.
 		touch(Buffer.alloc(64 * MiB) as Block);
 		const faults = () => process.resourceUsage().minorPageFault;
 		for (const sizes of [
@@ -85,7 +86,8 @@ test.each([
 			const blocks = sizes.map((size) => kind.malloc(size));
 			const before = faults();
 			for (const block of blocks) touch(block);
-			// 48 for the memory, and some for all else that the process does meanwhile. One chunk without a huge page is 512.
+			// There are 48 faults for the memory, and some for everything else that the process does meanwhile. One
+			// chunk without a huge page has 512.
 			expect(faults() - before).toBeLessThan(400);
 			kind.close();
 		}
@@ -179,7 +181,7 @@ for (const [name, directory] of [
 				expect(freeBytes(directory)).toBeLessThanOrEqual(free - 18 * MiB);
 				for (const block of blocks) kind.free(block);
 				if (policy === 'default') expect(kind.purge()).toBeGreaterThanOrEqual(18 * MiB);
-				// The conservative kind's thread cache may hold 1/32 of it. In the guest, a call takes long.
+				// The conservative kind's thread cache may hold 1/32 of it. A call takes long in the guest.
 				await expect.poll(() => freeBytes(directory), { timeout: 10_000 }).toBeGreaterThanOrEqual(free - 4 * MiB);
 				expect(kept.toString()).toBe('k'.repeat(100));
 				kind.close();
@@ -203,7 +205,7 @@ for (const [name, directory] of [
 					expect(failure).toBeInstanceOf(OutOfMemoryError);
 					expect(failure).toMatchObject({ reason: 'file-system-full', requested: size });
 					expect(kind.tryMalloc(size)).toBeUndefined();
-					// The file system gives nobody else more either.
+					// The file system has no room for anybody else either.
 					expect(write(`${directory}/other`, 2 * MiB)).toContain('No space left on device');
 					expect(blocks.length * size).toBeGreaterThan(spare / 2);
 					blocks.forEach((block, i) => {
@@ -233,12 +235,12 @@ for (const [name, directory] of [
 	});
 }
 
-/** Leaves about `spare` bytes of a file system free. */
+/** Fills a file system until about `spare` bytes are free. */
 function fill(file: string, directory: string, spare: number): void {
 	expect(write(file, Math.floor((freeBytes(directory) - spare) / 4096) * 4096)).toBe('');
 }
 
-/** Writes a file of so many bytes, and gives what dd(1) says of it. */
+/** Writes a file of `length` bytes, and returns what dd(1) says. */
 function write(file: string, length: number): string {
 	const { stderr } = spawnSync(
 		'dd',

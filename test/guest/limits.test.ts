@@ -1,5 +1,6 @@
-// The limits of DAX that the kernel's document states (filesystems/dax.rst), and some that it does not: what a program sees of each, on
-// ext4 and XFS. docs/limits.md is the table of this; test/guest-device/limits.test.ts has the same on device DAX.
+// The limits of DAX that the kernel's document states (filesystems/dax.rst), and some that it does not state: what a
+// program sees of each on ext4 and XFS. docs/limits.md is the table of these. test/guest-device/limits.test.ts has the
+// same for device DAX.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
 	closeSync,
@@ -47,13 +48,13 @@ function newDirectory(mount: string): string {
 	return directory;
 }
 
-/** That a row is not like the others. */
+/** The expected rows: all are "ok", except those in `except`. */
 const allOk = (rows: Rows, except: Rows = {}): Rows => ({
 	...Object.fromEntries(Object.keys(rows).map((name) => [name, 'ok'])),
 	...except,
 });
 
-/** What every memory is refused on a disk whose blocks want whole sectors. */
+/** What is refused for every memory, on a disk whose blocks want whole sectors. */
 const unaligned: Rows = {
 	'a block that begins 16 bytes into a page': 'EINVAL',
 	'100 bytes at an odd place of the file': 'EINVAL',
@@ -131,7 +132,7 @@ for (const [name, mount, exceptOfFiles] of [
 	});
 }
 
-/** A disk that takes 1.5 s for each read and write, mounted for the rest of the test; a file on it. */
+/** Makes a file on a disk that takes 1.5 s for each read and write. The disk stays mounted for the rest of the test. */
 function slowFile(): string {
 	const sectors = sh(`blockdev --getsz ${scratch}`);
 	const table = (ms: number) => `0 ${sectors} delay ${scratch} 0 ${ms}`;
@@ -156,7 +157,7 @@ function withFile(path: string, body: (fd: number) => unknown): void {
 	}
 }
 
-/** Long against what the guest takes for anything, short against the pin. */
+/** A time in milliseconds that is long for anything in the guest, and short beside the pin. */
 const SOON = 30_000;
 
 describe.each([
@@ -183,7 +184,7 @@ describe.each([
 			expect(given).toBe(0);
 			expect(purging).toBeGreaterThan(1500);
 			expect(purging).toBeLessThan(SOON);
-			// The hole that is to be punched waits, and keeps nobody from what is beside it.
+			// The hole waits to be punched. It delays nobody who needs the memory beside it.
 			const [fresh, allocating] = await timed(() => kind.malloc(32 * MiB).fill('f'));
 			expect(allocating).toBeLessThan(SOON);
 			expect(isAll(fresh, 'f')).toBe(true);
@@ -227,7 +228,8 @@ describe.each([
 		await held.release();
 	});
 
-	// Linux 6.1 does not wake who waits for the pin of an O_DIRECT transfer: without our own alarm this is for ever.
+	// Linux 6.1 does not wake the thread that waits for the pin of an O_DIRECT transfer. Without our own alarm it would
+	// wait for ever.
 	test.skipIf(!has('dmsetup'))(
 		'an O_DIRECT read that is under way delays purge and malloc no longer than itself',
 		async () => {
@@ -269,7 +271,10 @@ test('memory of NUMA nodes is ordinary memory to all of this', async () => {
 });
 
 describe('a file system whose blocks are no pages', () => {
-	/** What mount(8) and the kernel say; the file system stays mounted at /mnt/limits if it is. */
+	/**
+	 * What mount(8) and the kernel say. If the mount succeeds, the file system stays mounted at /mnt/limits for the
+	 * rest of the test.
+	 */
 	function tried(make: string, options: string): { isMounted: boolean; said: string } {
 		sh(`mkdir -p /mnt/limits && ${make} ${scratch} && dmesg -C`);
 		const { status } = spawnSync('mount', ['-o', options, scratch, '/mnt/limits']);

@@ -1,5 +1,5 @@
-// The guest's devices beside the mounted ones are what they are meant to be: each stands for a situation that a person with real hardware
-// or in somebody's VM is in.
+// The guest's devices other than the mounted ones are what they should be. Each stands for a situation that a person
+// with real hardware, or in a VM, is in.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
 const run = (command: string, ...parameters: string[]) =>
 	execFileSync(command, parameters, { stdio: 'pipe' }).toString();
 const sysfs = (device: string) => `/sys/block/${basename(device)}`;
-/** The directory of the region that a device belongs to; that of its bus is the one above. */
+/** The directory of the region that a device belongs to. The directory of its bus is the one above. */
 const regionOf = (device: string) => join(realpathSync(`${sysfs(device)}/device`), '..');
 const read = (path: string) => readFileSync(path, 'utf8').trim();
 
@@ -26,7 +26,7 @@ function makeFileSystem(device: string): void {
 	run('mkfs.ext4', '-q', '-F', '-b', '4096', device);
 }
 
-/** Mounts, and unmounts again. */
+/** Mounts the device while `body` runs. */
 function mounted<T>(device: string, options: string, body: () => T): T {
 	run('mount', '-o', options, device, point);
 	try {

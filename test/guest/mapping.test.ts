@@ -1,4 +1,4 @@
-// Mappings where it takes root, a small file system, or a setting of the whole machine.
+// Mappings that need root, a small file system, or a setting of the whole machine.
 import { execFileSync } from 'node:child_process';
 import {
 	closeSync,
@@ -30,11 +30,14 @@ function newDirectory(mount: string): string {
 	return directory;
 }
 
-/** Where the file has blocks, and of what sort: offset in the file, length, flags; neighbours of a sort as one. */
+/**
+ * Where the file has blocks, and of what sort: offset in the file, length, flags. Neighbours of the same sort are one
+ * entry.
+ */
 function extentsOf(path: string): number[][] {
 	const { extents } = native.fileExtents(path, 10_000);
 	const runs: number[][] = [];
-	// FIEMAP_EXTENT_LAST says where the list ends.
+	// FIEMAP_EXTENT_LAST (bit 0) says where the list ends. It does not count here.
 	for (let n = 0; n < extents.length; n += 4) {
 		const [at = 0, , length = 0, flags = 0] = extents.subarray(n, n + 4);
 		const last = runs.at(-1);
@@ -53,14 +56,14 @@ test.each([
 	writeFileSync(path, 'x'.repeat(10_000));
 	const fd = openSync(path, 'r+');
 	onTestFinished(() => closeSync(fd));
-	// Blocks that hold nothing yet stay, too.
+	// Blocks that hold nothing yet must stay, too.
 	native.allocateOrNothing(fd, MiB, MiB);
 	writeSync(fd, Buffer.alloc(5000, 7), 0, 5000, 4 * MiB);
 	truncateSync(path, 8 * GiB + 777);
 	execFileSync('sync');
 	const before = extentsOf(path);
 	expect(before.length).toBeGreaterThanOrEqual(3);
-	// One that reaches the end of the file, in the middle of a block, too.
+	// The last mapping reaches the end of the file, in the middle of a block.
 	for (const options of [{ length: 3 * GiB }, { offset: 2 * PAGE_SIZE, length: 3 * GiB }, { offset: 5 * GiB }]) {
 		expect(() => mapFile(path, options)).toThrow(
 			expect.objectContaining({ code: 'ENOSPC', syscall: 'fallocate', path }),
@@ -104,7 +107,7 @@ test('under strict overcommit a closed kind leaves memory that reads zeros, and 
 		(name) => [name, readFileSync(setting(name), 'utf8').trim()] as const,
 	);
 	try {
-		// Room for what runs, and not for the kind.
+		// There is room for what runs already, and not for the kind.
 		writeFileSync(setting('overcommit_kbytes'), `${committed + 256 * 1024}`);
 		writeFileSync(setting('overcommit_memory'), '2');
 		kind.close();

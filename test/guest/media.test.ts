@@ -1,5 +1,6 @@
-// Bad blocks made by the kernel's own interface, found, and repaired by each method: on whole disks, a partition, linear and striped
-// volumes, and an nvdimm that cannot clear them. What each repair comes to is the table in docs/media.md.
+// Bad blocks that the kernel's own interface makes. They are found, and repaired by each method: on whole disks, a
+// partition, linear and striped volumes, and an nvdimm that cannot clear them. The table in docs/media.md says what
+// each repair achieves.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -28,7 +29,7 @@ import { cli } from '../helpers/vm.ts';
 const page = 4096;
 const sector = 512;
 const pages = 12;
-/** The last page is not full. */
+/** The size is chosen so that the last page is not full. */
 const size = pages * page + 100;
 
 const listOf = (device: string) => `/sys/block/${basename(device)}/badblocks`;
@@ -79,7 +80,10 @@ function readPage(path: string, index: number): Buffer | string {
 
 const pageOf = (index: number) => content().subarray(index * page, (index + 1) * page);
 
-/** A file system over the scratch device, and where its bytes are in the list of that. */
+/**
+ * A device over the scratch device for a file system. `inList` says where a byte of it is in the scratch device's
+ * bad-block list.
+ */
 interface Volume {
 	device: string;
 	inList(offset: number): number;
@@ -105,7 +109,7 @@ function volume(table: string, inList: Volume['inList']): Volume {
 
 const linear = () => volume(`0 720896 linear ${scratch} 4096`, (offset) => offset + 4096 * sector);
 
-/** Two stripes, of 64 KiB chunks, both on the scratch device. */
+/** Two stripes with chunks of 64 KiB. Both are on the scratch device. */
 const striped = () =>
 	volume(`0 720896 striped 2 128 ${scratch} 0 ${scratch} 524288`, (offset) => {
 		const chunk = Math.floor(offset / 65536);
@@ -187,7 +191,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 					const backup = '/tmp/media-backup';
 					writeFileSync(backup, content());
 					const places = [1, 5, pages].map((index) => placeOf(file, index * page));
-					// Mapped before the pages are bad, and not touched until they are good again.
+					// The file is mapped before the pages are bad. Nobody touches them until they are good again.
 					const mapping = mapFile(file, { writable: false });
 					for (const place of places) inject(scratch, at.inList(place) + sector);
 					expect(readPage(file, 1)).toBe('EIO');
@@ -287,7 +291,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 	});
 });
 
-/** A file system on a device while an asynchronous body runs. */
+/** Makes a file system on a device and mounts it while an asynchronous body runs. */
 async function madeAsync(device: string, command: string, body: (top: string) => Promise<void>): Promise<void> {
 	let work: Promise<void> | undefined;
 	const top = sh('mktemp -d /mnt/test-XXXXXX');
@@ -304,7 +308,7 @@ test('of files that share a bad block (reflink) both are found, and neither is l
 	await madeAsync(scratch, mkfs.xfs, async (top) => {
 		const [file, clone] = [join(top, 'file'), join(top, 'clone')];
 		makeFile(file);
-		// Where blocks are shared there is no DAX on older kernels.
+		// Older kernels have no DAX where blocks are shared.
 		if (sh(`cp --reflink=always ${file} ${clone} && echo done || true`) !== 'done') return;
 		inject(scratch, placeOf(file, page));
 		const { parts } = await badBlocksAsync(top);
@@ -314,13 +318,16 @@ test('of files that share a bad block (reflink) both are found, and neither is l
 		]);
 		const done = await repairAsync(top, { zeros: true });
 		expect(done).toMatchObject({ isRepaired: true, lost: 2 * page });
-		// The first is written to a block of its own; by then the other has the bad one alone.
+		// The first file gets a block of its own. After that only the second one has the bad block.
 		expect(done.parts.map(({ outcome }) => outcome)).toEqual(['moved', 'repaired']);
 		expect(listed(scratch)).toBe('');
 	});
 });
 
-/** Has a page of a file in a pipe: until it ends, fallocate of any page of the file waits (ext4). Linux's numbers of mmap and vmsplice. */
+/**
+ * A program that holds a page of a file in a pipe. Until it ends, fallocate of any page of the file waits (ext4). The
+ * numbers are Linux's for mmap and vmsplice on x86-64.
+ */
 const pinning = `
 	$| = 1;
 	open(F, "+<", $ARGV[0]) or die;
@@ -351,7 +358,7 @@ test('a page that somebody has pinned keeps an abort waiting for a second, and t
 		expect(turns).toBeGreaterThan(10);
 		holder.kill('SIGKILL');
 		await ended;
-		// Its thread goes on now, and the page is on good blocks.
+		// The repair's thread goes on now, and the page gets good blocks.
 		while ((await badBlocksAsync(file)).parts.length > 0 || typeof readPage(file, 1) === 'string') await setTimeout(50);
 	});
 });
@@ -409,7 +416,7 @@ describe.skipIf(!has('ndctl'))('an nvdimm that cannot clear', () => {
 				writeFileSync('/tmp/media-backup', content());
 				const place = placeOf(file, 2 * page);
 				inject(nvdimm, place);
-				// What a program meets that has it mapped.
+				// This is what a program meets that has mapped the file.
 				const mapping = mapFile(file, { allocate: false, onMediaError: () => {} });
 				expect(mapping.buffer.subarray(2 * page, 3 * page).equals(Buffer.alloc(page))).toBe(true);
 				mapping.buffer[2 * page] = 1;
@@ -441,7 +448,7 @@ describe.skipIf(!has('ndctl'))('an nvdimm that cannot clear', () => {
 				});
 				expect(readFileSync(file).equals(content())).toBe(true);
 				expect(readPage(done.quarantined[0]!.keptAs, 2)).toBe('EIO');
-				// The file system goes on.
+				// The file system goes on working.
 				const fd = openSync(join(top, 'later'), 'w');
 				writeSync(fd, pageOf(0));
 				closeSync(fd);

@@ -1,4 +1,4 @@
-// The cases of test/conformance/memkind that need real DAX, or a file system that only they use.
+// The cases of test/conformance/memkind that need real DAX, or a file system to themselves.
 import { statfsSync } from 'node:fs';
 import { explain, isDax, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';

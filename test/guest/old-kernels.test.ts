@@ -1,5 +1,5 @@
-// Real DAX on a kernel that does not report it of files (before 5.8), and where a sandbox refuses statx: both are put between the command
-// and the guest's kernel. test/dax/sandbox.test.ts has what needs no DAX.
+// Real DAX on a kernel that does not report it of files (before 5.8), and where a sandbox refuses statx. A program
+// between the command and the guest's kernel imitates each. test/dax/sandbox.test.ts tests what needs no DAX.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain } from 'daxkind/dax';
@@ -8,7 +8,10 @@ import { erofs, ext4, never, scratch, virtioPmem, xfs } from '../helpers/guest.t
 import { before58, daxkindIn, evaluateIn, problem, refusing } from '../helpers/sandbox.ts';
 import { mkfs, mounted, sh } from '../helpers/scratch.ts';
 
-/** What everything that is asked says of directories and of a file in each. One process asks for all: to start one there takes long. */
+/**
+ * What every call says of directories, and of a file in each. One process makes all calls, because a process takes long
+ * to start there.
+ */
 const ask = `
 	const { readdirSync } = await import('node:fs');
 	const attempt = (call) => { try { return call(); } catch (e) { return e; } };
@@ -28,7 +31,7 @@ interface Said {
 	mounts: [mountPoint: string, newFiles: boolean | null][];
 }
 
-/** Asks in each mount, of a directory with a file in it. */
+/** Makes a directory with a file in each mount, and has the calls made about them. */
 function askIn(there: string[], mountPoints: readonly string[]): Said {
 	const directories = mountPoints.map((mountPoint) => mkdtempSync(join(mountPoint, 'old-')));
 	try {
@@ -120,7 +123,7 @@ describe.skipIf(problem !== undefined)('where statx is refused', () => {
 });
 
 test('without /proc mounts cannot tell, though there are mounts with DAX', () => {
-	// What is below it in the guest is an image of the host's, in which the table is empty.
+	// Below /proc the guest has an image of the host's /proc. Its table of mounts is empty.
 	const there = ['unshare', '-m', 'sh', '-c', 'umount -l /proc && exec "$0" "$@"'];
 	expect(daxkindIn(there, 'mounts')).toMatchObject({
 		status: 2,

@@ -1,6 +1,6 @@
-// A kind that is full of blocks while a thousand of its pages go bad, at random. The process goes on, each page is
-// reported, and every other byte of every block is right. Arguments: the directory, and how many pages go bad. Prints
-// what was reported.
+// A kind that is full of blocks while a thousand of its pages go bad, at random. The process goes on, each page that it
+// meets is reported, and every other byte of every block is right. Arguments: the directory, and how many pages go bad.
+// Prints what was reported.
 //
 // A page that has been touched is met as bad only when its mapping is dropped. So the blocks get their contents through
 // the kernel, and are touched later.

@@ -1,5 +1,6 @@
-// After the rows on DAX of xfstests ext4/053: which options the driver takes when it mounts, what it shows of them and what they mean, and
-// what it refuses to change when it remounts. The mode that daxkind derives from what is shown is the one that files are in.
+// After the rows about DAX in xfstests ext4/053: which options the driver takes in a mount, what it shows of them, what
+// they mean, and what it refuses to change in a remount. The files are in the mode that daxkind derives from the
+// options that are shown.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { explain, inspect, isDax, setDaxFlag } from 'daxkind/dax';
@@ -28,7 +29,7 @@ const statesOf = {
 	never: { unflagged: false, flagged: false },
 } as const;
 
-/** Those of the options that a remount takes. */
+/** The options that a remount accepts. */
 const acceptedInRemount = (mountPoint: string, options: readonly string[]) =>
 	sh(
 		`for option in ${options.join(' ')}; do mount -o remount,$option ${mountPoint} 2> /dev/null && echo $option; done; true`,
@@ -43,7 +44,7 @@ const refusal = (run: () => unknown): string => {
 	throw new Error('it was not refused');
 };
 
-/** The same driver, by the name that it is mounted under: to the older ones it gives only the plain word. */
+/** The names under which the same driver mounts older file systems. It accepts only the plain word `dax` for those. */
 const older = ['ext2', 'ext3'] as const;
 
 describe.each(['ext4', ...older] as const)('%s', (type) => {
@@ -52,7 +53,7 @@ describe.each(['ext4', ...older] as const)('%s', (type) => {
 		sh(`${mkfs[type]} ${scratch}`);
 	});
 
-	/** What it is mounted with, the mode that this gives, and options of other modes. */
+	/** The options of the mount, the mode that they give, and options of other modes. */
 	const modes = [
 		['dax', 'always', ['dax=never']],
 		['defaults', 'inode', ['dax']],
@@ -63,7 +64,7 @@ describe.each(['ext4', ...older] as const)('%s', (type) => {
 		['dax=inode', 'inode', ['dax=always', 'dax=never']],
 		['dax=never,dax=always', 'always', ['dax=never']],
 	] as const;
-	/** What /proc/fs/ext4 shows of them: nothing of what is so anyway. */
+	/** What /proc/fs/ext4 shows of them. It does not show defaults. */
 	const shownOf = { always: type === 'ext2' ? 'dax' : 'dax=always', inode: 'dax=inode', never: 'dax=never' };
 
 	test.each(type === 'ext4' ? [...modes, ...modesOfExt4] : modes)(
@@ -74,7 +75,7 @@ describe.each(['ext4', ...older] as const)('%s', (type) => {
 				expect(shown).toEqual(options === 'defaults' ? [] : [shownOf[mode]]);
 				expect(inspect(mountPoint).mount).toMatchObject({ driver: 'ext4', mode, effectiveMode: mode });
 				expect(states(mountPoint)).toEqual(statesOf[mode]);
-				// Of ext3, mount(8) gives back what is shown, which ext3 does not take.
+				// On ext3, mount(8) passes on the options that are shown, and ext3 does not accept those.
 				if (type !== 'ext3') sh(`mount -o remount ${mountPoint} && mount -o remount,${options} ${mountPoint}`);
 				expect(acceptedInRemount(mountPoint, others)).toBe('');
 				expect(states(mountPoint)).toEqual(statesOf[mode]);

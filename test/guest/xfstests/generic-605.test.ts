@@ -1,5 +1,5 @@
-// After xfstests generic/605: data go between a mapping of one file and reads and writes, direct and buffered, of another, where each is on
-// DAX or not by its flag.
+// After xfstests generic/605: data go between a mapping of one file and reads and writes of another, direct and
+// buffered. Each file is on DAX or not, by its flag.
 import {
 	closeSync,
 	constants,
@@ -39,7 +39,10 @@ function newFile(directory: string, flag: boolean, size: number): string {
 	return file;
 }
 
-/** Writes the mapping of one file to another, and reads that back into the mapping: both come out as they went in. */
+/**
+ * Writes the mapping of one file to another file, and reads that back into the mapping. Returns whether the data came
+ * through unchanged both times.
+ */
 function roundTrip(source: string, target: string, flags: number, size: number): boolean {
 	const mapping = mapFile(source);
 	const fd = openSync(target, constants.O_RDWR | flags);

@@ -1,5 +1,5 @@
-// After xfstests generic/606: statx tells the state of a file, which with dax=always and dax=never has nothing to do with the flag, and
-// with dax=inode follows it.
+// After xfstests generic/606: statx tells whether a file is on DAX. With dax=always and dax=never that does not depend
+// on the flag; with dax=inode it follows the flag.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getDaxFlag, setDaxFlag, statx } from 'daxkind/dax';

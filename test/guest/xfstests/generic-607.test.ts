@@ -1,5 +1,5 @@
-// After xfstests generic/607: who inherits the flag, in all ways to come into a directory and whatever the mount option is. Set by the
-// library or by xfs_io, and seen by both.
+// After xfstests generic/607: who inherits the flag, in every way in which an entry comes into a directory, and with
+// every mount option. The library or xfs_io sets the flag, and both see it.
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getDaxFlag, setDaxFlag } from 'daxkind/dax';
@@ -8,7 +8,7 @@ import { scratch } from '../../helpers/guest.ts';
 import { mkfs, mounted, sh } from '../../helpers/scratch.ts';
 import { flaggedByXfsIo, setFlagByXfsIo } from '../../helpers/xfs-io.ts';
 
-/** What to do in an empty directory, and which paths have the flag then. */
+/** What is done in an empty directory, and which paths have the flag afterwards. */
 interface Case {
 	name: string;
 	steps: (

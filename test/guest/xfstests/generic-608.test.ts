@@ -1,5 +1,5 @@
-// After xfstests generic/608: when a change of the flag takes effect. Not while somebody has the file open, whatever is done to the
-// kernel's caches; after the last close at once, and at the latest with the next mount.
+// After xfstests generic/608: when a change of the flag takes effect. It does not while somebody has the file open,
+// whatever is done to the kernel's caches. It does at once after the last close, and at the latest with the next mount.
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getDaxFlag, setDaxFlag } from 'daxkind/dax';
