@@ -1,20 +1,22 @@
-// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm` and
-// `vm-device` inside the guests that `npm test` boots, on real DAX.
-// The tests import what users import, the built code (`daxkind`, `#lib/…`), and Node loads it itself: were it transformed
-// by the runner, a module with native state could exist twice in one process.
+// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm` and `vm-device` run inside the guests that
+// `npm test` boots, on real DAX. The tests import what users import, the built code (`daxkind`, `#lib/…`), and Node
+// loads it itself. If the runner transformed it, a module with native state could exist twice in one process.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const built = { server: { deps: { external: [/\/dist\//, /\/build\//] } } };
 const kindTests = (...names: string[]) => names.map((name) => `test/kind/${name}.test.ts`);
-/** What is said of kinds in general runs on every sort of kind (test/helpers/kinds.ts); on some sorts a part of it is enough. */
+/**
+ * The tests of kinds in general run on every sort of kind (test/helpers/kinds.ts). On some sorts a part of them is
+ * enough.
+ */
 const ofAllKinds = {
 	node: kindTests(
 		...['collected', 'debug', 'defrag', 'garbage', 'magazines', 'malloc', 'moved', 'out-of-memory', 'pressure'],
 		...['raw', 'raw-generations', 'raw.property', 'references', 'sharing', 'statistics'],
 	),
 	fixed: kindTests('collected', 'malloc', 'raw.property', 'references', 'sharing', 'statistics'),
-	// The guest is slow: `npm test -- --project vm` with more names here takes its time, and passes.
+	// The guest is slow. With more names here, `npm test -- --project vm` takes its time, and passes.
 	device: kindTests('malloc', 'references'),
 };
 
@@ -23,13 +25,13 @@ const shared = {
 	setupFiles: './test/helpers/no-color.ts',
 	pool: 'forks' as const,
 	execArgv: ['--expose-gc'],
-	// A test that comes to its end without a look at anything has failed.
+	// A test that ends without having checked anything has failed.
 	expect: { requireAssertions: true },
 };
 
 const guest = {
 	...shared,
-	// Without KVM the guest is 10 to 20 times slower, and starting a worker takes it 10 s: one worker for all files.
+	// Without KVM the guest is 10 to 20 times slower, and takes 10 s to start a worker. So one worker runs all files.
 	isolate: false,
 	fileParallelism: false,
 	maxWorkers: 1,
@@ -39,7 +41,7 @@ const guest = {
 
 export default defineConfig({
 	test: {
-		// vitest's own choice leaves one processor to itself, which is half of a small machine.
+		// By default vitest leaves one processor to itself, which is half of a small machine.
 		maxWorkers: availableParallelism(),
 		projects: [
 			{
@@ -48,9 +50,9 @@ export default defineConfig({
 					name: 'unit',
 					include: ['test/**/*.test.ts'],
 					exclude: ['test/guest/**', 'test/guest-device/**'],
-					// The guest's files are gone with it.
+					// The guest's projects need no such setup, because the guest's files are gone with it.
 					globalSetup: './test/helpers/global-setup.ts',
-					// What runs concurrently in a file is child processes; another file runs beside it.
+					// The concurrent tests of a file run child processes, and another file runs beside it.
 					maxConcurrency: 3,
 					testTimeout: 30_000,
 					hookTimeout: 30_000,

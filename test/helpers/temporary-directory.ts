@@ -1,4 +1,4 @@
-// Directories for tests of system calls: one where the system keeps temporary files, and one on tmpfs.
+// Directories for one test each: where the system keeps temporary files, or on tmpfs.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

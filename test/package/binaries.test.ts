@@ -1,4 +1,4 @@
-// The binaries that the package ships: read for each architecture, and run where this machine can run them.
+// The binaries that the package ships. They are read for each architecture, and run where this machine can run them.
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
@@ -27,7 +27,7 @@ test.for(['x64', 'arm64'])('the one for %s loads where Node does, and shows its 
 	expect(found.arch).toBe(arch);
 	expect(exported.sort()).toEqual(['napi_register_module_v1', 'node_api_module_get_api_version_v1']);
 	expect(compareVersions(glibc!, '2.28')).toBeLessThanOrEqual(0);
-	// Those of Node itself.
+	// Node itself needs these libraries.
 	const ofNode = /^(ld-linux-(x86-64|aarch64)|libc|libdl|libgcc_s|libm|libpthread)\.so\.\d$/;
 	expect(found.needs.filter((name) => !ofNode.test(String(name)))).toEqual([]);
 });
@@ -53,7 +53,7 @@ test('the one for arm64 does so too, under QEMU', async ({ skip }) => {
 	skip(problem !== undefined, problem);
 	const project = await projectWith(tarball, directory, smoke);
 	const command = [emulator!, await nodeOf('24', 'arm64'), 'app.mjs', mkdtempSync(join(kinds, 'kind-'))];
-	// QEMU 7.2 says that its default processor has an instruction (dc cvap) with which it then ends the process.
+	// QEMU 7.2 says that its default processor has an instruction (dc cvap), but ends a process that uses it.
 	const env = { QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu', QEMU_CPU: 'cortex-a72' };
 	expect(await said(project, command, env)).toBe('all well on arm64\n');
 });

@@ -1,5 +1,5 @@
-// What follows the imports of a program and takes along what it finds: a tracer of files, and a bundler that was told to
-// leave daxkind out. (For one that was not, see test/syscalls/loading.test.ts.)
+// Programs that follow the imports of a program and take along what they find: a tracer of files, and a bundler that
+// was told to leave daxkind out. (test/syscalls/loading.test.ts tests a bundler that was not told.)
 import { cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { nodeFileTrace } from '@vercel/nft';
@@ -35,7 +35,7 @@ test('@vercel/nft finds the binaries: what it lists runs elsewhere', async () =>
 test('esbuild, told that daxkind is external, makes a program that finds it', async () => {
 	const bundle = join(project, 'bundle.mjs');
 	const options = { entryPoints: [join(project, 'app.mjs')], outfile: bundle, external: ['daxkind'] };
-	// vite has it.
+	// esbuild is installed because vite needs it.
 	const script = `import { build } from 'esbuild';
 		await build({ ...${JSON.stringify(options)}, bundle: true, format: 'esm', platform: 'node', logLevel: 'error' });`;
 	await said(root, [process.execPath, '--input-type=module', '-e', script]);

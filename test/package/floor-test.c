@@ -1,10 +1,11 @@
-// The parts of floor.c against what glibc has itself. Prints what is wrong; nothing if all is well.
+// Compares the parts of floor.c with what glibc itself has. Prints what is wrong, or nothing if all is well.
 #include "../../scripts/prebuild/floor.c"
 
 #include <stdio.h>
 #include <string.h>
 
-// Not <sys/stat.h>: floor.c defines the functions that it declares. Large enough for the kernel's structure.
+// This does not include <sys/stat.h>, because floor.c defines the functions that it declares. The structure is large
+// enough for the kernel's.
 typedef struct {
     char bytes[512];
 } Status;
@@ -37,13 +38,13 @@ static void* wake(void* unused) {
 }
 
 static void testWait(Clockwait* wait, const char* name) {
-    // Fractions of a second on both sides of a full one.
+    // Four waits of 0.3 s end in different fractions of a second, and at least one of them passes a full second.
     for (int n = 0; n < 4; n++) {
         const struct timespec until = inMilliseconds(CLOCK_MONOTONIC, 300);
         pthread_mutex_lock(&mutex);
         check(wait(&condition, &mutex, CLOCK_MONOTONIC, &until) == ETIMEDOUT, name);
         pthread_mutex_unlock(&mutex);
-        // The two clocks are read one after the other.
+        // The two clocks are read one after the other, so 5 ms are allowed.
         struct timespec now = inMilliseconds(CLOCK_MONOTONIC, 5);
         check(nanoseconds(now) >= nanoseconds(until), "it waits until then");
     }

@@ -1,5 +1,5 @@
-// The packed package, installed by each package manager into an empty project, where the program of the README then runs.
-// They install by the ordinary means, so they need npm's registry.
+// The packed package. Each package manager installs it into an empty project, where the program of the README then
+// runs. The package managers install by their ordinary means, so they need npm's registry.
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, test, vi } from 'vitest';
@@ -28,7 +28,10 @@ const managers = [
 	{ name: 'yarn 4', command: (path: string) => npx('@yarnpkg/cli-dist@4', 'yarn', 'add', `daxkind@file:${path}`) },
 ];
 
-/** What yarn 4 does not read from npm's configuration, and where it puts packages if it shall not have a loader of its own. */
+/**
+ * The settings that yarn 4 does not read from npm's configuration, and the setting for packages in node_modules,
+ * without yarn's own loader.
+ */
 async function yarnEnvironment(): Promise<NodeJS.ProcessEnv> {
 	const registry = (await said(root, ['npm', 'config', 'get', 'registry'])).trim().replace(/\/$/, '');
 	return { YARN_NPM_REGISTRY_SERVER: registry, YARN_NODE_LINKER: 'node-modules', YARN_ENABLE_TELEMETRY: '0' };
@@ -61,7 +64,7 @@ test.concurrent('npm rebuild leaves it as it is; without a fitting binary it can
 	const failure = await said(project, [process.execPath, 'app.mjs']).catch(({ message }) => message);
 	const advice = /There is no addon for linux .* npx (node-gyp rebuild --directory=\S+\/node_modules\/daxkind\/addon)/;
 	expect(failure).toMatch(advice);
-	// As it says, but with the node-gyp of this folder, and without optimizing.
+	// This follows the advice, but with the node-gyp of this folder, and without optimizing.
 	const [, ...args] = advice.exec(failure)![1]!.split(' ');
 	const gyp = [process.execPath, join(root, 'node_modules/node-gyp/bin/node-gyp.js'), ...args];
 	const { nodeDirectory } = await import('../../scripts/headers.mjs');
@@ -72,7 +75,7 @@ test.concurrent('npm rebuild leaves it as it is; without a fitting binary it can
 test.concurrent('npm installs it from git, and builds it there', async ({ expect, skip }) => {
 	skip(problem !== undefined, problem);
 	const repository = join(emptyProject(directory, sample), 'daxkind');
-	// What is here, also if it is not committed.
+	// The files are those that are here, even if they are not committed.
 	await said(root, ['git', 'init', '--quiet', repository]);
 	const files = (await said(root, ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard']))
 		.split('\0')

@@ -1,4 +1,4 @@
-// package-lock.json is for every machine: the one that made it leaves its own traces in it all too easily.
+// package-lock.json is for every machine. The machine that made it easily leaves its own traces in it.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
@@ -10,7 +10,7 @@ interface Locked {
 const text = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8');
 const { packages } = JSON.parse(text) as { packages: Record<string, Locked> };
 
-/** Whether a package in the folder `from` would find one of this name, there or in a folder above. */
+/** Whether a package in the folder `from` would find a package of this name, there or in a folder above. */
 function isFound(name: string, from: string): boolean {
 	if (`${from === '' ? '' : `${from}/`}node_modules/${name}` in packages) return true;
 	return from !== '' && isFound(name, from.replace(/(?:^|\/)node_modules\/(?:@[^/]+\/)?[^/]+$/, ''));

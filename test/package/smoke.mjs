@@ -1,4 +1,4 @@
-// A part of everything that a binary does: blocks, raw handles, another thread, and a file that persists.
+// A part of everything that a binary does: blocks, raw handles, another thread, and a file that is made persistent.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// The types as a user's compiler sees them: a strict project in both ways of resolving packages, and what the entries name.
+// The types as a user's compiler sees them: a strict project in both ways of resolving packages, and the types that the
+// entries name.
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
@@ -33,15 +34,15 @@ test.each([
 			return `${file?.fileName.slice(root.length)}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
 		});
 		expect(said).toEqual([]);
-		// The package itself was compiled against, not something else of its name.
+		// The compiler read this package, and not another of its name.
 		expect(program.getSourceFiles().map(({ fileName }) => fileName)).toEqual(expect.arrayContaining(entries));
 	},
 );
 
-/** Whether it is declared by this package. */
+/** Whether this package declares it. */
 const isOwn = (declaration: ts.Node) => declaration.getSourceFile().fileName.startsWith(`${root}dist/`);
 
-/** The names of this package's types that the public part of a declaration mentions, as they are declared. */
+/** The types of this package that the public part of a declaration mentions. */
 function mentioned(checker: ts.TypeChecker, declaration: ts.Declaration): Set<ts.Symbol> {
 	const found = new Set<ts.Symbol>();
 	const visit = (node: ts.Node): void => {
@@ -63,15 +64,15 @@ function mentioned(checker: ts.TypeChecker, declaration: ts.Declaration): Set<ts
 	return found;
 }
 
-/** Not exported, because nobody could use them: what a class or a type of this package is made from. */
+/** Types that are not exported, because nobody could use them. Classes and types of this package are made from them. */
 const parts = [
-	// The lists whose members are a type: their values stand in the .d.ts.
+	// A list whose members make up a type. Its values stand in the .d.ts.
 	'links',
-	// The base of Kind: an object without members.
+	// The base class of Kind, an object without members.
 	'FastPath',
-	// What makes branded types.
+	// This makes branded types.
 	'Branded',
-	// The names of bits, which DaxConstants has as its properties.
+	// The names of bits. DaxConstants has them as its properties.
 	...['AttributeBits', 'FieldBits', 'FlagBits', 'InodeFlagBits', 'ExtentBits'],
 ];
 

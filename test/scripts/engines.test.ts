@@ -24,7 +24,7 @@ test('what scripts look for before lib/vm is compiled is what lib/vm needs for i
 
 test('without leave to install packages, npm test says at its start what is missing and the one line that brings it', () => {
 	const programs = temporaryDirectory();
-	// It is never run: a person has not said --yes, and this is not CI.
+	// This apt-get is never run, because nobody has said --yes, and this is not CI.
 	symlinkSync('/bin/false', join(programs, 'apt-get'));
 	const script = fileURLToPath(new URL('../../scripts/test.mjs', import.meta.url));
 	const { CI: _, ...env } = process.env;
@@ -32,7 +32,8 @@ test('without leave to install packages, npm test says at its start what is miss
 		encoding: 'utf8',
 		env: { ...env, PATH: programs },
 	});
-	// On standard error it names the compiler's packages too, and ends: where the addon is older than its sources.
+	// Where the addon is older than its sources, it ends with a message on standard error, which names the compiler's
+	// packages too.
 	expect(stdout + stderr).toMatch(
 		/packages.* are missing: .*qemu-system-x86, busybox-static.*:\n {2}(sudo )?apt-get update && (sudo )?apt-get install -y .*qemu-system-x86/,
 	);

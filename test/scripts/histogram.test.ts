@@ -1,4 +1,4 @@
-// The histogram that the benchmark keeps latencies in: how far a percentile read from it is from the true one.
+// The histogram in which the benchmark keeps latencies: how far a percentile that is read from it is from the true one.
 import { expect, test } from 'vitest';
 import { bucketOf, merge, newHistogram, percentile, record, total } from '../../scripts/bench/cells/histogram.mjs';
 

@@ -30,7 +30,7 @@ test.each([
 ] as const)('after %s the script says nothing more, and its status is that of %s', async (_, signal, expected) => {
 	const fifo = `${temporaryDirectory()}/fifo`;
 	spawnSync('mkfifo', [fifo]);
-	// It says that it has come that far by opening the pipe.
+	// The step opens the pipe to say that it has come that far.
 	const child = spawn(process.execPath, script('-c', 'echo half of it; : > "$0"; exec sleep 60', fifo), {
 		detached: true,
 	});

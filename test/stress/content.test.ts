@@ -1,4 +1,4 @@
-// What the random testers compare blocks with.
+// The bytes with which the random testers compare blocks.
 import { expect, test } from 'vitest';
 import { contentOf, firstNotZero, firstWrong, paint, sampleWrong } from '../../scripts/players/content.mjs';
 import { Random } from '../../scripts/random.mjs';

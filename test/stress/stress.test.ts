@@ -1,4 +1,4 @@
-// Short stress runs: what `npm run stress` does for ten minutes.
+// Short stress runs. They do what `npm run stress` does for ten minutes.
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { stress, summaryOf } from '../helpers/stress.ts';

@@ -1,4 +1,4 @@
-// The exports for open files. What the calls themselves do is tested in C++ (test/native/files_test.cc).
+// The exports for open files. test/native/files_test.cc tests in C++ what the calls themselves do.
 import { fstatSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';

@@ -6,7 +6,7 @@ import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 test('every export refuses arguments that do not fit by an ERR_ error, does nothing then, and never crashes', async () => {
 	const program = fileURLToPath(new URL('wrong-arguments.mjs', import.meta.url));
-	// Rejects where the process is killed by a signal, or ends with another status than 0.
+	// This rejects if a signal kills the process, or if it ends with another status than 0.
 	const { stdout } = await promisify(execFile)(process.execPath, [program, temporaryDirectory(tmpfs)]);
 	const { calls, complaints } = JSON.parse(stdout) as { calls: number; complaints: string[] };
 	expect(complaints).toEqual([]);

@@ -89,7 +89,7 @@ test.each([
 		platform: 'node',
 		logLevel: 'error',
 	};
-	// vite has it.
+	// esbuild is installed because vite needs it.
 	const script = `import { build } from 'esbuild'; await build(${JSON.stringify(options)});`;
 	const made = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root });
 	expect(made.status).toBe(0);

@@ -22,7 +22,8 @@ test('statx says of a file what stat says', () => {
 		changeTimeNs: expected.ctimeNs,
 		modifyTimeNs: expected.mtimeNs,
 	});
-	// makedev of the kernel: 12 bits of major, 20 of minor, the minor's low 8 bits lowest.
+	// The kernel's encoding of device numbers: 12 bits of major and 20 bits of minor. The minor's low 8 bits come
+	// lowest, then the major, then the rest of the minor.
 	const { deviceMajor, deviceMinor } = status;
 	expect(((deviceMinor & ~0xff) << 12) | (deviceMajor << 8) | (deviceMinor & 0xff)).toBe(Number(expected.dev));
 	const { STATX_BASIC_STATS } = native.constants;

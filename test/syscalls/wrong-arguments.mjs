@@ -1,5 +1,6 @@
-// Calls every export of the addon with arguments that do not fit, one wrong among good ones, too few, and all wrong; then with
-// numbers that fit and mean nothing. `node wrong-arguments.mjs DIRECTORY`. Prints, as JSON, what was not as it should be.
+// Calls every export of the addon with arguments that do not fit: one wrong argument among good ones, too few, and all
+// wrong. Then it calls them with numbers that fit and mean nothing. `node wrong-arguments.mjs DIRECTORY` prints, as
+// JSON, what was not as it should be.
 
 import { closeSync, fstatSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -27,7 +28,7 @@ const count = isInteger(0, Number.MAX_SAFE_INTEGER);
 const uint32 = isInteger(0, 2 ** 32 - 1);
 const never = () => false;
 
-/** For each sort of parameter a value that fits, and which do. */
+/** For each sort of parameter: a value that fits, and a function that says which values fit. */
 const sorts = {
 	options: [() => ({ systemError, areMarksKeys: false }), never],
 	file: [() => file, isPath],
@@ -69,7 +70,7 @@ const deviceRequest = ['file', 'count', 'length', 'length', 'boolean', 'boolean'
 const nodeRequest = ['file', 'nodes', 'ofThree', 'ofThree', 'maxSize', 'boolean', 'boolean'];
 const place = ['id', 'uint32', 'uint32'];
 
-/** The parameters of every export, by their sorts. */
+/** The sorts of the parameters of every export. */
 const parameters = {
 	init: ['options'],
 	statx: ['file'],
@@ -144,7 +145,7 @@ const parameters = {
 	kindClose: ['id'],
 };
 
-/** What an export answers when no hold has the number; where nothing is said, -EBADF. */
+/** What an export returns when no hold has the number. An export that is not listed returns -EBADF. */
 const withoutHold = {
 	kindWindow: undefined,
 	kindCollectedWindow: undefined,
@@ -193,7 +194,7 @@ const complain = (name, args, what) =>
 
 const good = (name) => parameters[name].map((sort) => sorts[sort][0]());
 
-/** What the call throws, or gives. */
+/** What the call throws or returns. */
 function outcome(name, args) {
 	try {
 		return { value: native[name](...args) };
@@ -243,18 +244,18 @@ for (const name of functions) {
 	calls++;
 }
 
-// Nothing of that has done anything.
+// None of these calls has done anything.
 const after = { descriptors: descriptors(), stats: JSON.stringify(native.kindStats(id)) };
 if (JSON.stringify(before) !== JSON.stringify(after)) complaints.push(JSON.stringify({ before, after }));
 for (const standard of [0, 1, 2]) fstatSync(standard);
 
-// What was called good is.
+// The arguments that were called good are good.
 for (const name of functions) {
-	// Its file may have been let go.
+	// An earlier call may have released the mapping.
 	mapping = map();
 	const args = name === 'closeDescriptor' ? [native.openFile(file, false)] : good(name);
 	const { error, value } = outcome(name, args);
-	// This file system may know no such call.
+	// This file system may not have such a call.
 	if (error !== undefined && !(error.errno < 0)) complain(name, args, error.stack);
 	if (name.startsWith('kindCreate') && value?.id !== undefined) native.kindClose(value.id);
 	if (name === 'openFile') native.closeDescriptor(value);
@@ -263,7 +264,7 @@ for (const name of functions) {
 	});
 }
 
-// Numbers that fit, and name nothing, or anything.
+// Numbers that fit, but name nothing, or name something by chance.
 const codes = [0, 1, 2, 16, 55, 56, 63, 64, 65, 128, 193, 8256];
 const numbers = [...codes, 2 ** 16, 2 ** 31 - 1, 2 ** 32 - 1, 2 ** 40, 2 ** 53 - 1];
 let state = 1;

@@ -52,7 +52,10 @@ describe('withPmem', () => {
 		for (const [n, value] of values.entries()) bytes.writeUInt32BE(value, 4 * n);
 		return bytes;
 	};
-	/** A tree with a root of one property and one node, its blocks in an order and with gaps that writers are free to choose. */
+	/**
+	 * A tree whose root has one property and one node. Its blocks have an order and gaps that a writer is free to
+	 * choose.
+	 */
 	const structure = Buffer.concat([
 		word(1, 0, 3, 4, 0, 2), // the root with #address-cells = <2>
 		word(1),
@@ -254,7 +257,9 @@ test('a kernel for arm64 is known by its magic, and uncompressed before it is st
 	}
 });
 
-/** Runs in the guest: everything that a kind and a mapping do by the processor, on each mount. */
+/**
+ * The program that runs in the guest. On each mount it does everything that a kind and a mapping do by the processor.
+ */
 const program = `
 	const [package_, ...directories] = process.argv.slice(1);
 	const { PmemKind, mapFile, explain, statx } = await import(package_ + '/dist/index.js');

@@ -39,7 +39,8 @@ describe.skipIf(missing.length > 0)(
 				'for node in $DAXKIND_CXL $DAXKIND_DEVDAXS $DAXKIND_HMEM; do d=/sys/bus/dax/devices/${node##*/}; echo $(basename $(readlink $d/driver)) $(cat $d/size); done; cat /sys/bus/nd/devices/region*/../provider';
 			const { status, stdout, stderr } = await vm([...options, '--', 'sh', '-c', script]);
 			expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-			// What the namespaces of nvdimms keep for their page structures is not the devices'.
+			// The sizes of nvdimms are smaller than they were asked for, because their namespaces keep a part for page
+			// structures.
 			const lines = stdout.trim().split('\n');
 			expect(lines.slice(0, 3).map((line) => line.split(' ')[0])).toEqual(Array(3).fill('device_dax'));
 			const [cxl, devdax, hmem] = lines.map((line) => Number(line.split(' ')[1]) / 2 ** 20) as [number, number, number];
@@ -63,7 +64,7 @@ describe.skipIf(missing.length > 0)(
 				};
 				alike(daxDevices!, devices!, 'chardev');
 				alike(daxRegions!, regions!, 'path');
-				// As ndctl calls it where the platform does not say.
+				// ndctl does not name the domain where the platform does not say it. Our word for that is 'unknown'.
 				const domains = (list: Record<string, unknown>[], key: string) =>
 					list.map((region) => [region[key], region.persistence_domain ?? 'unknown']).sort();
 				expect(domains(regions!, 'name')).toEqual(domains(ndRegions!, 'dev'));
@@ -91,7 +92,7 @@ describe.skipIf(missing.length > 0)(
 			const [commandLine, ...lines] = stdout.trim().split('\n');
 			expect(commandLine).toMatch(/ rdinit=\/init memmap=512M!4G,1G!6G$/);
 			const sectors = [2 ** 20, 2 ** 21].map(String);
-			// The second node begins at 5 GiB. The last two: only DAXKIND_VM is set, and nothing is mounted.
+			// The second node begins at 5 GiB. The last two lines: only DAXKIND_VM is set, and nothing is mounted.
 			expect(lines.slice(0, 8)).toEqual([...sectors, '0', '1', '0', '1', '1', '0']);
 			expect(lines).toContain('0x1ffffffff');
 			expect(lines.some((end) => Number(end) > 2 ** 31 - 2 ** 18 && Number(end) < 2 ** 31)).toBe(true);

@@ -1,4 +1,5 @@
-// What the guest boots from the cache: only what this user or root has put there, and nobody else could change.
+// What the guest boots from the cache: only files that this user or root has put there, and that nobody else could
+// change.
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';

@@ -1,6 +1,7 @@
-// From the memory table of a guest to DAX in it: its own table is read in it, a plan is made, a second guest is booted with exactly what was
-// printed, and its disks are formatted and mounted by exactly the commands that verify gives there. And what the kernel makes of arguments
-// that are wrong, and what is said of that. A process of Node takes some seconds in a guest: few are started.
+// From the memory table of a guest to DAX in it. A guest reads its own table, and a plan is made. A second guest is
+// booted with exactly what was printed, and its disks are formatted and mounted by exactly the commands that verify
+// prints there. And what the kernel makes of wrong arguments, and what verify says of that. A Node process takes some
+// seconds to start in a guest, so the tests start few.
 import { fileURLToPath } from 'node:url';
 import type { MemmapPlan, MemmapVerification } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
@@ -11,7 +12,10 @@ const noFirmware = process.arch === 'x64' ? missingVmPackages(['uefi']) : ['an x
 
 const built = (entry: string) => fileURLToPath(new URL(`../../dist/${entry}/index.js`, import.meta.url));
 
-/** Runs shell commands, to which `daxkind` and `node` are known, in a guest without pmem of its own. What they print. */
+/**
+ * Runs shell commands in a guest without pmem of its own, and returns what they print. `daxkind` and `node` are among
+ * the commands.
+ */
 async function guest(options: readonly string[], script: string): Promise<string> {
 	const known = `node() { '${process.execPath}' "$@"; }; daxkind() { node '${cli}' "$@"; }`;
 	const { status, stdout, stderr } = await vm(['--no-pmem', ...options, '--', 'sh', '-c', `${known}\n${script}`]);
@@ -19,18 +23,21 @@ async function guest(options: readonly string[], script: string): Promise<string
 	return stdout;
 }
 
-/** What a guest plans for itself. */
+/** The plan that a guest makes for itself. */
 const planned = async (machine: readonly string[], wish: string): Promise<MemmapPlan> =>
 	JSON.parse(await guest(machine, `daxkind memmap plan ${wish} --json`)) as MemmapPlan;
 
 interface Loop {
 	before: MemmapVerification;
 	after: MemmapVerification;
-	/** By mount. */
+	/** What explain says of each mount. */
 	dax: (boolean | undefined)[];
 }
 
-/** A shell command that verifies, formats and mounts the disks as that says, verifies again, and asks explain. It prints a `Loop`. */
+/**
+ * A shell command that verifies, formats and mounts the disks as verify says, verifies again, and asks explain. It
+ * prints a `Loop`.
+ */
 const follow = (...kinds: ('ext4' | 'xfs')[]) => `node --input-type=module --eval "
 	import { execFileSync } from 'node:child_process';
 	import { explain } from '${built('dax')}';
@@ -129,7 +136,8 @@ test.skipIf(missing.length > 0)(
 			grep 'Persistent Memory' /proc/iomem`,
 		);
 		const [json, disks, iomem] = text.split('\n=\n') as [string, string, string];
-		// A disk where there is no memory, none where a region is misaligned, and one for each part of what overlaps.
+		// There is a disk where there is no memory. There is none where a region is misaligned, and one for each part
+		// of the regions that overlap.
 		expect(disks.split('\n')).toEqual(['/dev/pmem2', '/dev/pmem4', '/dev/pmem5', '/dev/pmem6']);
 		expect(iomem.match(/[\da-f]+-[\da-f]+(?= : Persistent Memory \(legacy\))/g)).toEqual([
 			...['b0000000-bffdffff', 'bffe0000-bfffffff', 'c0000000-cfffffff'],

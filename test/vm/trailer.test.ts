@@ -11,7 +11,7 @@ function cut(bytes: Buffer, places: number[]): Buffer[] {
 }
 
 test('passes everything before the trailer, however the stream is cut', async () => {
-	// Few different bytes, so that parts of the trailer occur in the data.
+	// There are few different bytes, so that parts of the trailer occur in the data.
 	const bytes = fc.array(fc.constantFrom('a', 'b'), { maxLength: 60 }).map((list) => list.join(''));
 	await fc.assert(
 		fc.asyncProperty(bytes, fc.array(fc.nat()), async (text, places) => {

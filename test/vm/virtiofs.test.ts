@@ -1,4 +1,5 @@
-// Directories that the guest shares with this machine: what is written comes through, and nothing is left behind.
+// Directories that the guest shares with this machine: what either side writes comes through, and nothing is left
+// behind.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +11,7 @@ import { BOOT_MS, missing, startVm, vm } from '../helpers/vm.ts';
 
 const obstacle = missing.length > 0 ? `needs ${missing.join(', ')}` : await virtiofsObstacle();
 
-/** A directory to share, and an empty one for the VM's temporary files. */
+/** Makes a directory to share, and an empty one for the VM's temporary files. */
 function directories(name = 'shared') {
 	const parent = temporaryDirectory();
 	const shared = join(parent, name);
@@ -77,7 +78,7 @@ describe.skipIf(obstacle)(`sharing by virtiofs (${obstacle ?? 'works here'})`, {
 	);
 });
 
-/** Not the one that was only asked for its help. */
+/** Whether a process is a virtiofsd that serves, and not one that was only asked for its help. */
 function isServing(pid: number): boolean {
 	try {
 		return nameOf(pid) === 'virtiofsd' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--socket-path');

@@ -1,4 +1,4 @@
-// memkind_defrag_reallocate.
+// memkind's cases of memkind_defrag_reallocate.
 import { type Block, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';

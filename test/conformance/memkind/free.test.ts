@@ -1,4 +1,4 @@
-// memkind_free.
+// memkind's cases of memkind_free.
 import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';

@@ -1,4 +1,4 @@
-// memkind_malloc and memkind_calloc.
+// memkind's cases of memkind_malloc and memkind_calloc.
 import { type Block, type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';

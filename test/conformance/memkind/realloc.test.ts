@@ -1,4 +1,4 @@
-// memkind_realloc.
+// memkind's cases of memkind_realloc.
 import { type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { testDirectory } from '../../helpers/directory.ts';

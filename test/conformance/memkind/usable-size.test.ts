@@ -1,4 +1,4 @@
-// memkind_malloc_usable_size.
+// memkind's cases of memkind_malloc_usable_size.
 import type { Block } from 'daxkind';
 import { minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// What a user writes in strict TypeScript, and what the compiler has to refuse. It is compiled, never run.
+// What a user writes in strict TypeScript, and what the compiler must refuse. It is compiled, never run.
 import {
 	type Block,
 	type BlockReference,
@@ -42,19 +42,19 @@ const grown: Block = kind.realloc(kind.memalign(64, 10), kind.usableSize(block))
 kind.free(kind.defragReallocate(grown) ?? grown);
 kind.free(await kind.bufferAsync(10));
 
-// @ts-expect-error A Buffer from elsewhere.
+// @ts-expect-error A Buffer from elsewhere is no block.
 kind.free(Buffer.from('x'));
-// @ts-expect-error A part of a block.
+// @ts-expect-error A part of a block is no block.
 kind.free(block.subarray(1));
-// @ts-expect-error Another part.
+// @ts-expect-error Nor is what slice returns.
 kind.realloc(block.slice(1), 10);
-// @ts-expect-error What only is the same memory.
+// @ts-expect-error The type Buffer does not say that it is a block.
 kind.ref(buffer);
-// @ts-expect-error No more than bytes.
+// @ts-expect-error Nor does the type Uint8Array.
 kind.usableSize(bytes);
-// @ts-expect-error A look at a raw handle's memory.
+// @ts-expect-error The view of a raw handle is no block.
 kind.free(kind.view(kind.mallocRaw(10)));
-// @ts-expect-error The buffer of a mapping.
+// @ts-expect-error The buffer of a mapping is no block.
 kind.free(mapFile('/dev/shm/file').buffer);
 
 // ---- Raw handles ----------------------------------------------------------------------------------------------------
@@ -67,9 +67,9 @@ if (handle !== 0) kind.view(handle, 5).fill(1);
 kind.freeRaw(0);
 kind.usableSize(handle);
 
-// @ts-expect-error Any number.
+// @ts-expect-error A number is no handle.
 kind.freeRaw(5);
-// @ts-expect-error A number from a table, without a word.
+// @ts-expect-error A number from a table is a handle only by a cast.
 kind.view(handles[0]);
 // @ts-expect-error Arithmetic makes no handle.
 kind.freeRaw(handle + 1);
@@ -85,33 +85,33 @@ const own: PmemKind = PmemKind.attach(shared, {
 	onMediaError: ({ sort, cause }) => console.log(sort, cause),
 });
 const any: Kind = Kind.attach(shared as SharedKind);
-// A message of another thread has no type.
+// A message from another thread has no type.
 PmemKind.attach(JSON.parse('{}')).granularity satisfies string;
 console.log(attached.mapping, own.dax, any.type);
 
-// @ts-expect-error Another class.
+// @ts-expect-error The share is another class's.
 FixedKind.attach(shared);
-// @ts-expect-error Another class, the other way round.
+// @ts-expect-error The share is another class's, the other way round.
 PmemKind.attach(FixedKind.create(mapFile('/dev/shm/file')).share());
 // @ts-expect-error A share of any kind may be another class's.
 NodeKind.attach(shared as SharedKind);
-// @ts-expect-error What was not shared.
+// @ts-expect-error share() did not make it.
 Kind.attach({ type: 'daxkind.Kind', process: 1, number: 1, secret: '' });
-// @ts-expect-error An option that the creator has.
+// @ts-expect-error Only the creator has this option.
 Kind.attach(shared, { debug: true });
 // @ts-expect-error No class has a constructor.
 new DeviceKind();
 
 const reference: BlockReference = kind.ref(block);
 kind.free(kind.deref(reference));
-// @ts-expect-error What ref did not make.
+// @ts-expect-error ref() did not make it.
 kind.deref({ type: 'daxkind.Block', kind: 1, offset: 0, length: 1, generation: 1 });
 
 // ---- The rest -------------------------------------------------------------------------------------------------------
 
-// @ts-expect-error An option that there is not.
+// @ts-expect-error There is no such option.
 PmemKind.create('/dev/shm', { maxsize: 2 ** 26 });
-// @ts-expect-error With exactOptionalPropertyTypes, or as a wrong type without.
+// @ts-expect-error The type is wrong.
 PmemKind.create('/dev/shm', { maxSize: '64M' });
 const onProgress = ({ done, total }: KindProgress) => console.log(done / total);
 await using made = await PmemKind.createAsync('/dev/shm', {
