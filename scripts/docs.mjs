@@ -26,7 +26,7 @@ function deadLinks() {
 
 await main(async () => {
 	await bootstrap({ native: false });
-	await step('site (typedoc)', process.execPath, [tool.typedoc]);
+	await step('site (typedoc)', process.execPath, [tool.typedoc, '--treatWarningsAsErrors']);
 	const dead = deadLinks();
 	if (dead.length > 0) throw new StepError(`Links that lead nowhere:\n  ${dead.join('\n  ')}`);
 	console.log(`Open ${join('build/docs', 'index.html')} in a browser.`);

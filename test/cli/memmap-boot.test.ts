@@ -89,7 +89,7 @@ describe('where GRUB reads drop-ins', () => {
 		expect([status, lines[0], lines[1]]).toEqual([0, `There already, and in force: ${argument}`, '']);
 	});
 
-	test('undone, while the running kernel has it: how the next one is rid of it', () => {
+	test('undo while the running kernel has the argument prints how the next boot loses it', () => {
 		const root = machine(debian, { '/proc/cmdline': `ro ${argument}` });
 		const { status, lines } = memmap(['undo', '--root', root]);
 		expect(status).toBe(0);

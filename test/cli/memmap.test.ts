@@ -45,7 +45,7 @@ test('a plan: the first line is the argument, then what to do, then where it is'
 	expect(stdout).toContain('4 GiB would be taken by the plan');
 });
 
-test.skipIf(!existsSync('/sys/firmware/memmap'))('of this machine, the next is the command that applies it', () => {
+test.skipIf(!existsSync('/sys/firmware/memmap'))('a plan for this machine prints the command that applies it', () => {
 	const args = ['plan', '--size', '16M', '--keep-free', '16M'];
 	const { argument, noKaslr } = JSON.parse(memmap([...args, '--json']).stdout);
 	const { shell } = bootLines(`${argument}${noKaslr ? ' nokaslr' : ''}`);

@@ -41,7 +41,7 @@ test('a name is shown with escapes for all that a terminal or a reader would obe
 });
 
 test.each([[['explain']], [['inspect']], [['statx']], [['chattr', '+x']], [['chattr', '-R', '+x']]])(
-	'%j: neither what it finds nor its errors',
+	'%j prints a hostile name escaped, in its results and its errors',
 	(command) => {
 		const { directory, missing } = hostilePlace();
 		for (const path of [directory, missing]) {

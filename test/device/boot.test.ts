@@ -95,7 +95,7 @@ test.each([
 	expect(modeAfterReboot('dax1.0', machine({ [config]: text }, newer))).toMatchObject({ configuration: undefined });
 });
 
-test('a device that there is not', () => {
+test('modeAfterReboot of a missing device is an error', () => {
 	expect(() => modeAfterReboot('dax9.9', machine())).toThrow(
 		expect.objectContaining({ code: 'ERR_DAXKIND_NO_DEVICE' }),
 	);

@@ -77,7 +77,7 @@ describe('who uses a device', () => {
 		expect(used!.message).toContain('server (process 77), client (process 78)');
 	});
 
-	test('by the inode of its node, whatever the name', () => {
+	test('a process is found by the inode that it maps, whatever the name of the node', () => {
 		const { tree, of } = machine(busDevice());
 		const { ino, dev } = statSync(`${tree.root}/dev/dax1.0`);
 		const { major, minor } = deviceNumbers(dev);
@@ -97,7 +97,7 @@ describe('who uses a device', () => {
 		});
 	});
 
-	test('nobody', () => {
+	test('a device that nobody uses has no obstacle', () => {
 		const { tree, of } = machine(busDevice(), { '/proc/77/maps': maps('                 /dev/dax0.0') });
 		expect(useOf(tree, of('dax1.0'))).toBeUndefined();
 	});

@@ -24,7 +24,7 @@ function machine() {
 	};
 }
 
-test('a rule and a unit, once, and undone', () => {
+test('writes a rule and a unit once, and removes both', () => {
 	const { root, tree, device, files } = machine();
 	expect(persist(tree, device, how)).toBe(true);
 	expect(persist(tree, device, how)).toBe(false);

@@ -113,7 +113,7 @@ describe('a driver that does not take the device', () => {
 		expect(policyNow()).toBe('online');
 	});
 
-	test('nor the one that had it: that is said, and what ends it', async () => {
+	test('if the old driver refuses the device, too, the error says to reboot', async () => {
 		const refusing = ['kmem'];
 		const { move, look } = machine(
 			{},
@@ -140,7 +140,7 @@ describe('a block that does not come online', () => {
 		expect([kernel.present(), kernel.isDead]).toEqual([['memory0'], false]);
 	});
 
-	test('nor goes offline again: that is said, and what ends it', async () => {
+	test('if a block does not go offline again either, the error gives the command that helps', async () => {
 		const { look, move, kernel } = machine({}, { stuckOffline: [36], stuckOnline: [34] });
 		await expect(move('system-ram')).rejects.toMatchObject({
 			code: 'ERR_DAXKIND_MEMORY_FAILED',
@@ -189,7 +189,7 @@ describe('somebody else who brings blocks on- and offline', () => {
 });
 
 describe('memory that does not go offline', () => {
-	test('all is as it was, and why', async () => {
+	test('one busy block undoes the move, and the error names the block', async () => {
 		const { kernel, look, move } = machine(inRam(), { stuckOnline: [36] });
 		await expect(move('devdax', { force: true })).rejects.toMatchObject({
 			code: 'ERR_DAXKIND_MEMORY_BUSY',
@@ -199,7 +199,7 @@ describe('memory that does not go offline', () => {
 		expect(kernel.zones()).toEqual(zonesOf('Movable'));
 	});
 
-	test('an error of onProgress, whenever it comes', async () => {
+	test('an error that onProgress throws undoes the move', async () => {
 		for (const step of ['offline', 'driver']) {
 			const { kernel, move, look } = machine(inRam());
 			const onProgress = (at: { step: string; done: number }) => {

@@ -158,7 +158,7 @@ for (const [name, directory] of [
 			expect(await eventually(() => freeBytes(directory) > free - MiB)).toBe(true);
 		});
 
-		test('and after SIGKILL', async () => {
+		test('the file and its storage are gone after SIGKILL', async () => {
 			const free = await settledFreeBytes(directory);
 			const child = await startChild(
 				`globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${32 * MiB} });

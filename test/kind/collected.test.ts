@@ -99,7 +99,7 @@ test('realloc gives another block that is collected, and the old one is gone', a
 	expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
 });
 
-test('0 bytes, and what is out of memory or no size', () => {
+test('buffer(0) is empty; too much and a wrong size are errors', () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	expect(kind.buffer(0).length).toBe(0);
 	kind.free(kind.buffer(0));

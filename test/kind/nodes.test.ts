@@ -63,7 +63,7 @@ describe.skipIf(!hasNodes)('more than there is', () => {
 		kind.close();
 	});
 
-	test('is not begun to be taken', () => {
+	test('an allocation larger than the node takes no memory', () => {
 		const total = NodeKind.create(0);
 		total.close();
 		const kind = NodeKind.create(0, { maxSize: 4 * total.capacity });

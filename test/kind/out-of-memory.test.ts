@@ -134,7 +134,7 @@ test('so does what a thread frees that has joined after the failure', async () =
 	}
 });
 
-test('slabs of all lengths, each in all of the memory, one after the other', () => {
+test('slabs of every length can fill the kind one after the other', () => {
 	// A crash would end only the child.
 	const child = runChild(
 		`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MiB} });

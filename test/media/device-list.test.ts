@@ -63,7 +63,7 @@ test('a disk has its own list, neighbours merged', () => {
 	});
 });
 
-test('a partition has that of its disk, from its start on and to its end, which libpmem2 does not look at', () => {
+test('a partition lists the bad blocks of its disk between its start and its end', () => {
 	expect(of(make(), 259, 1)).toEqual({ ranges: [2, 2, 0, 2050], sources: [`${pmem}/badblocks`], doubt: '' });
 });
 

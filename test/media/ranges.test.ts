@@ -51,7 +51,7 @@ describe("libpmem2's sets, with blocks of 1 KiB", () => {
 		expect(badIn([[1, 1]], inPlace([[0, 2]]))).toEqual([[0, 2]]);
 	});
 
-	test('many bad ranges and many extents, that way and the other', () => {
+	test('bad ranges and extents give the same result when they are exchanged', () => {
 		expect(badIn(one, inPlace(other))).toEqual(both);
 		expect(badIn(other, inPlace(one))).toEqual(both);
 	});
@@ -158,7 +158,7 @@ test('any set of ranges against any set of extents comes out as sector by sector
 	);
 });
 
-test('what is left of ranges, and what they have in common', () => {
+test('without, overlap, widened and lengthOf compute with ranges', () => {
 	const all = [
 		{ offset: 0, length: 10 },
 		{ offset: 20, length: 10 },

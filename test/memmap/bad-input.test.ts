@@ -130,7 +130,7 @@ describe('a table that is not whole', () => {
 		expect(byUser.reason).toMatch(/cut before 4 GiB \(the log shows memory up to 9 GiB/);
 	});
 
-	test('that lies wholly above is none where it has no usable row', () => {
+	test('a table above 4 GiB without a usable row gives no plan', () => {
 		const table = parseMemoryTable('BIOS-e820: [mem 0x0000000880000000-0x00000027ffffffff] persistent (type 7)');
 		expect(planMemmap(table, { size: GIB })).toMatchObject({
 			possible: false,

@@ -97,7 +97,7 @@ describe('what must stay', () => {
 		expect(planMemmap(machine([[4, 4.5]]), { size: 16 * MIB }).memory.mustRemain).toBe(GIB);
 	});
 
-	test('can be said: the 12 GiB of 16 that a guide of the field reserves', () => {
+	test('--keep-free lets a plan take 12 of 16 GiB', () => {
 		const refused = planMemmap(sixteen, { size: 12 * GIB });
 		expect(refused).toMatchObject({ possible: false, reason: expect.stringMatching(/--keep-free/) });
 		expect(refused.nearest?.argument).toBe('memmap=11G!4G');
@@ -146,7 +146,7 @@ describe('where there is no place', () => {
 		});
 	});
 
-	test('below either, it is what fits above', () => {
+	test('if nothing fits below 4 GiB either, the nearest plan is what fits above', () => {
 		const found = planMemmap(machine([[4, 7.5], [8, 9]]), { size: 4 * GIB }); // biome-ignore format: pairs
 		expect(found.nearest).toMatchObject({ argument: 'memmap=3G!4G', warnings: [] });
 	});
@@ -190,13 +190,13 @@ describe('NUMA nodes', () => {
 		]);
 	});
 
-	test('one that is too small has the nearest plan on itself', () => {
+	test('for a node that is too small, the nearest plan is on that node', () => {
 		const found = planMemmap(table, { size: 8 * GIB, node: 1 });
 		expect(found.reason).toMatch(/No usable range of NUMA node 1/);
 		expect(found.nearest?.argument).toBe('memmap=6G!11G');
 	});
 
-	test('one that there is not', () => {
+	test('a NUMA node that does not exist is refused by its number', () => {
 		expect(planMemmap(table, { size: GIB, node: 2 }).reason).toMatch(/no memory of NUMA node 2, only of 0, 1/);
 		expect(planMemmap(sixteen, { size: GIB, node: 0 }).reason).toMatch(/not known which memory/);
 	});

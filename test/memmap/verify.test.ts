@@ -37,7 +37,7 @@ const notMounted = { '/proc/self/mountinfo': '24 1 8:1 / / rw - ext4 /dev/sda1 r
 const verdicts = ({ checks }: ReturnType<typeof look>) => checks.map(({ link, verdict }) => `${link}: ${verdict}`);
 const last = ({ checks }: ReturnType<typeof look>) => checks.at(-1);
 
-test('all in order', () => {
+test('a machine with everything in order has no broken link', () => {
 	const found = look();
 	expect(found).toMatchObject({
 		ok: true,
@@ -184,12 +184,12 @@ describe('a range that is no good', () => {
 });
 
 describe('what the kernel made of it', () => {
-	test('nothing', () => {
+	test('the kernel made no region: the link is broken', () => {
 		const found = look({ '/proc/iomem': iomemWith([]) });
 		expect(found.reason).toBe('the kernel did not take 2G!4G for persistent memory');
 	});
 
-	test('parts, because KASLR put the kernel into it', () => {
+	test('a region that KASLR has split is reported as damaged', () => {
 		const parts = iomemWith([
 			[4 * GIB, 5 * GIB],
 			[5 * GIB + 64 * MIB, 6 * GIB],
@@ -224,7 +224,7 @@ describe('drivers', () => {
 	const without = ['/sys/bus/platform/drivers/e820_pmem'];
 	const modules = (text: string): Entries => ({ '/lib/modules/6.1.0-1-amd64/modules.dep': text });
 
-	test('not loaded', () => {
+	test('a driver that is not loaded is the broken link', () => {
 		const found = look(modules('kernel/drivers/nvdimm/nd_e820.ko.xz: kernel/drivers/nvdimm/libnvdimm.ko.xz'), {
 			without,
 		});
@@ -249,7 +249,7 @@ describe('the region and its namespace', () => {
 	const plain = { number: 0, start: 4 * GIB, size: 2 * GIB };
 	const directory = '/sys/devices/platform/e820_pmem/ndbus0/region0';
 
-	test('there is none', () => {
+	test('a missing region is the broken link', () => {
 		expect(look({}, { without: ['/sys/bus/nd/devices'] }).reason).toBe('the kernel made no region of 2G!4G');
 	});
 
@@ -399,7 +399,7 @@ test('two namespaces: each has its links, and the first broken one is the answer
 	expect(verdicts(found).slice(-4)).toEqual(['file system: ok', 'file system: broken', 'mount: ok', 'DAX: ok']);
 });
 
-test('this machine is asked, whatever it is', () => {
+test('without a root it verifies this machine and never throws', () => {
 	const { ok, checks, argument } = verifyMemmap('memmap=16M!65535G');
 	expect(argument).toBe('memmap=16M!65535G');
 	expect(ok).toBe(false);

@@ -44,7 +44,7 @@ test('the one for this machine does what it shall', async () => {
 	expect(output).toBe(`all well on ${process.arch}\n`);
 });
 
-test('the one for arm64 does so too, under QEMU', async ({ skip }) => {
+test('the arm64 binary passes the smoke test under QEMU', async ({ skip }) => {
 	skip(process.arch !== 'x64', 'for x64');
 	const emulator = findProgram('qemu-aarch64-static');
 	skip(!isCI && !existsSync(binary('arm64')), `there is no binary for arm64: ${crossPackages}`);

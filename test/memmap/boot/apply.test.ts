@@ -154,14 +154,14 @@ describe('where GRUB reads drop-ins', () => {
 		expect(assignments(root)).toEqual([line]);
 	});
 
-	test('what is set and kept below is', () => {
+	test('an argument that a later line keeps is not written again', () => {
 		const text = `GRUB_CMDLINE_LINUX="memmap=4G!4G"\nGRUB_CMDLINE_LINUX="\${GRUB_CMDLINE_LINUX} quiet"`;
 		expect(applyMemmap(argument, { root: machine(debian, { '/etc/default/grub': text }) })).toMatchObject({
 			changed: false,
 		});
 	});
 
-	test('of what is there in part, the rest is written', () => {
+	test('only the missing parts of an argument are written', () => {
 		const root = machine(debian, { '/etc/default/grub': 'GRUB_CMDLINE_LINUX="memmap=4G!4G nokaslr"' });
 		applyMemmap('memmap=4G!4G,4G!8G memmap=1G!16G nokaslr', { root });
 		expect(assignments(root)).toEqual(['GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=4G!8G memmap=1G!16G"']);
@@ -289,7 +289,7 @@ describe('what cannot be written', () => {
 
 	const canMount = spawnSync('unshare', ['-m', 'true']).status === 0;
 
-	test.skipIf(!canMount)('on a file system that is mounted read-only', () => {
+	test.skipIf(!canMount)('a read-only file system is an error that names what fixes it', () => {
 		const root = machine(debian);
 		const program = `import { applyMemmap } from '#lib/memmap/boot/index.js';
 			try { applyMemmap('${argument}', { root: '${root}' }); } catch ({ code, remedy }) { console.log(code, remedy); }`;

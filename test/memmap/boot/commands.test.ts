@@ -53,7 +53,7 @@ test('GRUB without drop-ins: a line for /etc/default/grub, and the configuration
 	});
 });
 
-test('the same with a $, and a file that ends without a newline', () => {
+test('a $ and a missing last newline survive the appended line', () => {
 	const { root, commands } = next(
 		{ ...withoutDropIns, '/etc/default/grub': Buffer.from('GRUB_TIMEOUT=1') },
 		'memmap=64M$1G',
@@ -92,7 +92,7 @@ test('entries that have it are recognised, and how they lose it again', () => {
 	expect(undoMemmap({ root }).next).toEqual([`chroot ${root} grubby --update-kernel=ALL --remove-args='memmap=4G!4G'`]);
 });
 
-test('an entry without it is one that has to get it', () => {
+test('an entry without the argument is listed as missing it', () => {
 	const [path] = Object.keys(fedora).filter((name) => name.endsWith('.conf'));
 	const entries = { [path!]: 'options memmap=4G!4G', '/boot/loader/entries/rescue.conf': 'options quiet' };
 	expect(next({ ...fedora, ...entries }).commands).toEqual([expect.stringContaining("--args='memmap=4G!4G'")]);

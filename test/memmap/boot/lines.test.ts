@@ -52,7 +52,7 @@ describe('a line of /etc/default/grub', () => {
 	});
 });
 
-test('each place in full', () => {
+test('bootLines writes the argument as each place needs it', () => {
 	expect(bootLines(several)).toEqual({
 		kernel: several,
 		shell: `'${several}'`,
