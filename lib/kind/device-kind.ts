@@ -16,17 +16,21 @@ import { stackOf } from './stacks.ts';
 export interface DeviceKindOptions extends KindNoticeOptions {
 	/** Where in the device the kind begins, in bytes: a multiple of the device's alignment. Default 0. */
 	offset?: number;
-	/** How much of the device it has, in bytes: a multiple of the device's alignment. Default: all behind `offset`. */
+	/** How much of the device it has, in bytes: a multiple of the device's alignment. Default: all from `offset` on. */
 	size?: number;
 	/**
-	 * Overwrite all of it with zeros before the first block is allocated. A device holds what was stored in it last, by whomever, also when
-	 * its namespace or its mode was changed since. `calloc` never hands that out; `malloc` does without this. Takes as long as memory takes
-	 * to be written. Default false.
+	 * Overwrite all of it with zeros before the first block is allocated. A device still holds what anybody stored in
+	 * it last, even if its namespace or its mode was changed since. `calloc` never hands that content out, but `malloc`
+	 * does without this option. `create` blocks for as long as it takes to write the memory. `createAsync` does it on
+	 * another thread. Default false.
 	 */
 	scrub?: boolean;
-	/** Fault all pages in now (madvise with MADV_POPULATE_WRITE), one for each unit of the device's alignment. Default false. */
+	/**
+	 * Fault all pages in now (madvise with MADV_POPULATE_WRITE). A page is as long as the device's alignment. `create`
+	 * blocks meanwhile. Default false.
+	 */
 	prefault?: boolean;
-	/** As of a {@link PmemKind}. */
+	/** Debug mode, as in {@link PmemKindOptions}. */
 	debug?: boolean;
 }
 
@@ -74,7 +78,7 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	const whole = `a multiple of the device's alignment, ${align} bytes`;
 	if (offset % align !== 0) throw outOfRange('options.offset', whole, offset);
 	if (offset >= all) throw outOfRange('options.offset', `less than the device's size, ${all} bytes`, offset);
-	// The end of a device may be no whole unit.
+	// A device need not end at a multiple of its alignment.
 	const rest = Math.floor((all - offset) / align) * align;
 	const length = size ?? rest;
 	if (length % align !== 0) throw outOfRange('options.size', whole, length);
@@ -86,18 +90,18 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	return { device: found, request: [node, offset, length, align, scrub, prefault, debug], notices };
 }
 
-/** A device that sysfs shows, and /dev does not, as in most containers. */
+/** The error for a device that sysfs shows, and /dev does not, as in most containers. */
 function withoutNode({ name, major, minor, reasons }: DaxDevice) {
 	const what = `The device ${name} has no node: ${reasons.path}`;
 	const remedy = `mknod /dev/${name} c ${major} ${minor}; in a container: docker run --device /dev/${name}`;
 	return refusal('ERR_DAXKIND_NO_DEVICE', `/dev/${name}`, what, remedy);
 }
 
-/** How others than root come to open a device. */
+/** How users other than root get permission to open a device. */
 const udevRule = (name: string) =>
 	`give a group the node, by a udev rule: SUBSYSTEM=="dax", KERNEL=="${name}", GROUP="…", MODE="0660"`;
 
-/** Gives an error of native code its reason. */
+/** Adds the reason to an error of native code. */
 function explained(error: unknown, { device, request: [path, offset, size] }: Checked): unknown {
 	if (!(error instanceof Error)) return error;
 	const { code, errno, syscall } = error as SystemError;
@@ -128,16 +132,17 @@ function explained(error: unknown, { device, request: [path, offset, size] }: Ch
 }
 
 /**
- * Volatile memory in a device-DAX device (/dev/daxX.Y): an nvdimm namespace in devdax mode, Soft Reserved memory, CXL memory. There is no
- * file system, and nothing that can be full: all of the kind's memory is its own from the start. So none of it can be given back either:
- * `purge` gives 0, and `resident` of its statistics is always the capacity.
+ * Volatile memory in a device-DAX device (/dev/daxX.Y): an nvdimm namespace in devdax mode, Soft Reserved memory, CXL
+ * memory. There is no file system that could be full. All of the kind's memory is its own from the start, and none of
+ * it can be given back: `purge` returns 0, and `resident` of its statistics is always the capacity.
  *
- * While the kind is open it has a lock on its part of the device, and no other kind of any process gets bytes of that. The lock is the
- * node's in /dev: another node of the same device (mknod, a container's own) has locks of its own. Programs that know no locks can map
- * it, too.
+ * While the kind is open it has a lock on its part of the device, so no other kind of any process gets bytes of that
+ * part. The lock belongs to the node in /dev. Another node of the same device (mknod, a container's own) has other
+ * locks. Programs that do not look at locks can map the device, too.
  *
- * If the device's driver is taken away while the kind is open (reconfigure-device, ndctl disable-namespace), the kernel neither waits nor
- * refuses: the next access reads zeros, and `onMediaError` says so. daxkind's own reconfigureDeviceAsync looks, and refuses.
+ * The device's driver can be taken away while the kind is open (reconfigure-device, ndctl disable-namespace). The
+ * kernel neither waits nor refuses. The next access reads zeros, and `onMediaError` says so. daxkind's own
+ * reconfigureDeviceAsync looks first, and refuses.
  *
  * ```js
  * import { DeviceKind } from 'daxkind';
@@ -151,7 +156,7 @@ function explained(error: unknown, { device, request: [path, offset, size] }: Ch
  */
 export class DeviceKind extends Kind {
 	declare readonly type: 'device';
-	/** Loads and stores go to the device. */
+	/** True: loads and stores go to the device. */
 	readonly dax = true;
 
 	static {
@@ -163,14 +168,15 @@ export class DeviceKind extends Kind {
 	}
 
 	/**
-	 * Creates a kind over a device, or a part of it: open, fcntl(F_OFD_SETLK), mmap(MAP_SHARED). Needs no root where the node's permissions
-	 * allow it.
+	 * Creates a kind over a device, or a part of it: open, fcntl(F_OFD_SETLK), mmap(MAP_SHARED). Needs no root where
+	 * the node's permissions allow it.
 	 *
 	 * @param device Its node, or its name.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE for an offset or size that is not a multiple
-	 *   of the device's alignment, or beyond its end.
-	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NO_DEVICE; ERR_DAXKIND_WRONG_MODE if it is not in devdax mode;
-	 *   ERR_DAXKIND_DEVICE_BUSY if another kind, of this process or another one, has some of those bytes; ERR_DAXKIND_NO_SYSFS.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE for an offset or size
+	 *   that is not a multiple of the device's alignment, or is beyond its end.
+	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NO_DEVICE; ERR_DAXKIND_WRONG_MODE if it is not in devdax
+	 *   mode; ERR_DAXKIND_DEVICE_BUSY if another kind, of this process or another one, has some of those bytes;
+	 *   ERR_DAXKIND_NO_SYSFS.
 	 * @throws A system error: EACCES, ENXIO (open); ENOTSUP (prctl); ENOMEM (mmap); EFAULT, EHWPOISON (madvise).
 	 */
 	static create(device: string | URL, options: DeviceKindOptions = {}): DeviceKind {
@@ -179,10 +185,10 @@ export class DeviceKind extends Kind {
 	}
 
 	/**
-	 * As `create`, by a thread of its own: with `scrub` or `prefault` it can take seconds.
+	 * As `create`, but on another thread: with `scrub` or `prefault` it can take seconds.
 	 *
-	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if there is no thread to be had; the signal's reason. The device is free
-	 *   again then.
+	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if no thread can be started; the signal's reason.
+	 *   The device is free again then.
 	 */
 	static async createAsync(
 		device: string | URL,

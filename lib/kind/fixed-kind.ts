@@ -1,4 +1,4 @@
-// The fixed kind: memory in a range that the caller owns, a mapping of a file of his.
+// The fixed kind: memory in a range that the caller owns, which is a mapping of one of the caller's files.
 import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
@@ -11,7 +11,7 @@ import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.t
 import { stackOf } from './stacks.ts';
 
 export interface FixedKindOptions extends KindNoticeOptions {
-	/** As of a {@link PmemKind}. */
+	/** Debug mode, as in {@link PmemKindOptions}. */
 	debug?: boolean;
 }
 
@@ -19,7 +19,8 @@ const names = ['debug', ...noticeOptions];
 
 /**
  * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
- * written there. Closing the kind leaves the mapping and its content as they are; the mapping cannot be unmapped before.
+ * written there. Closing the kind leaves the mapping and its content as they are. The mapping cannot be unmapped
+ * before.
  *
  * ```js
  * import { FixedKind, mapFile } from 'daxkind';
@@ -45,13 +46,13 @@ export class FixedKind extends Kind {
 	}
 
 	/**
-	 * Creates a kind over the whole of a mapping. There is no smallest size; memory is handed out in whole KiB, of which a
-	 * block of up to 8 KiB takes a share.
+	 * Creates a kind over the whole of a mapping. There is no smallest size. The memory is divided into units of 1 KiB:
+	 * a longer block takes whole units, and blocks of up to 8 KiB share some.
 	 *
-	 * @param mapping What `mapFile` made; writable.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; Error ERR_INVALID_STATE if the
-	 *   mapping is unmapped, or not writable, or if there is an open kind of this process over bytes of the same file,
-	 *   by this mapping or by another one. Kinds of other processes are not seen.
+	 * @param mapping What `mapFile` made. It must be writable.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; Error ERR_INVALID_STATE if
+	 *   the mapping is unmapped, or not writable, or if this process has an open kind over bytes of the same file, by
+	 *   this mapping or by another one. Kinds of other processes are not seen.
 	 */
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
 		const stack = stackOf(FixedKind.create);

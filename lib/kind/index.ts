@@ -1,4 +1,4 @@
-// The door of lib/kind, and the list of the kinds there are: whoever imports it can attach to all of them.
+// What others may use of lib/kind. It imports every class of kinds, so whoever imports it can attach to all of them.
 
 export type { Block, RawHandle } from './brands.ts';
 export { DeviceKind, type DeviceKindOptions } from './device-kind.ts';

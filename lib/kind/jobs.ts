@@ -1,4 +1,4 @@
-// How far the long calls of kinds are.
+// The progress of the long calls of kinds.
 import type { WatchableOptions } from '../jobs.ts';
 
 /** How far a long call is, in bytes. */
@@ -10,5 +10,5 @@ export interface KindProgress {
 /** Options of the asynchronous calls that fault memory in. */
 export interface KindProgressOptions extends WatchableOptions<KindProgress> {}
 
-/** Reads it from a job's control. */
+/** Reads the progress from a job's control. */
 export const progressOf = ([, done, total]: Float64Array): KindProgress => ({ done: done!, total: total! });

@@ -1,9 +1,9 @@
-// What a kind says of itself, in numbers.
+// The statistics of a kind.
 import { native } from '../native.ts';
 
-/** What a kind holds and has; in bytes, exact at the time of the call. */
+/** How full a kind is, in bytes, exact at the time of the call. */
 export interface KindStats {
-	/** What the kind can hold: `maxSize` rounded up to 2 MiB, or the size of the file system. */
+	/** How much the kind can hold: for example `maxSize` rounded up to 2 MiB, or the size of the file system. */
 	capacity: number;
 	/** Storage that the kind's file occupies now, as the file system counts it. */
 	resident: number;
@@ -11,9 +11,9 @@ export interface KindStats {
 	committed: number;
 	/** Memory in slabs and runs that hold at least one block. */
 	active: number;
-	/** Memory of the blocks that callers hold, each counted with its usable size. */
+	/** Memory of the blocks that callers hold. Each block counts with its usable size. */
 	allocated: number;
-	/** How many blocks callers hold; empty blocks are not counted. */
+	/** How many blocks callers hold. Empty blocks are not counted. */
 	blocks: number;
 	/** Memory of free blocks in the thread caches. */
 	cached: number;
@@ -21,15 +21,15 @@ export interface KindStats {
 	free: number;
 	/** The longest piece of free memory. */
 	largestFree: number;
-	/** Memory that is out of use for good, because pages of it were lost: a bad block of the medium, for one. */
+	/** Memory that is out of use for good because pages of it were lost, for example on a bad block of the medium. */
 	lost: number;
-	/** The most that callers and thread caches together have held. */
+	/** The most that callers and thread caches have ever held together. */
 	highWater: number;
 }
 
 /** The blocks of one size class. */
 export interface SizeClass {
-	/** Bytes of a block. */
+	/** The usable size of each block, in bytes. */
 	size: number;
 	slabs: number;
 	/** Blocks that callers hold. */
@@ -46,25 +46,28 @@ export interface SizeClass {
 export interface SizeClasses {
 	/** The classes from 16 bytes to 8 KiB, each of which has slabs of its own. */
 	classes: SizeClass[];
-	/** The longer blocks, which are whole KiB (more in kinds above 1 TiB). */
+	/** The longer blocks. Their usable sizes are multiples of 1 KiB, or of more in kinds above 1 TiB. */
 	large: { blocks: number; bytes: number; cached: number };
 }
 
-/** What was not freed when the last thread let go of a kind. */
+/** The blocks that were not freed when the last thread let go of a kind. */
 export interface LeakReport {
 	blocks: number;
-	/** Usable sizes. */
+	/** The sum of their usable sizes. */
 	bytes: number;
 	/** By size class; `size` is 0 for all blocks above 8 KiB together. */
 	classes: { size: number; blocks: number; bytes: number }[];
-	/** In debug mode: where the blocks were allocated, the most bytes first, as far as this thread did it. */
+	/**
+	 * In debug mode: where this thread allocated such blocks, the most bytes first. Blocks of other threads are
+	 * missing.
+	 */
 	stacks?: { stack: string; blocks: number; bytes: number }[];
 }
 
 const { classSizes } = native.kindLayout;
 const columns = 6;
 
-/** Reads what kindClassUse gives. */
+/** Reads the table that kindClassUse returns. */
 export function sizeClassesOf(table: Float64Array): SizeClasses {
 	const row = (index: number) => {
 		const [slabs = 0, slots = 0, blocks = 0, bytes = 0, cached = 0, cachedBytes = 0] = table.subarray(
@@ -83,7 +86,7 @@ export function sizeClassesOf(table: Float64Array): SizeClasses {
 	};
 }
 
-/** What is still allocated, or undefined if nothing is. */
+/** The blocks that are still allocated. undefined if there are none. */
 export function leaksOf({ classes, large }: SizeClasses): LeakReport | undefined {
 	const leaks = [...classes, { size: 0, ...large }]
 		.filter(({ blocks }) => blocks > 0)

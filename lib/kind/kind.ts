@@ -1,7 +1,7 @@
 // The contract of every kind: malloc and its family, on a heap in native code and this thread's cache of free blocks.
 //
-// malloc and free take a free block out of the thread cache, or put one into it, without a native call: fast-path.ts. All else
-// (an empty or full magazine, long blocks, errors) is the slow path, which is in blocks.ts and thread-heap.ts.
+// malloc and free take a free block out of the thread cache, or put one into it, without a native call: fast-path.ts.
+// Everything else (an empty or full magazine, long blocks, errors) is the slow path: blocks.ts and thread-heap.ts.
 import { type InspectOptions, inspect } from 'node:util';
 import { requireInteger } from '../arguments.ts';
 import {
@@ -34,36 +34,45 @@ import { noMemory, type ThreadHeap } from './thread-heap.ts';
 
 const { leastUnitShift } = native.kindLayout;
 
-// Taken once: another may be put in its place later.
+// Taken once, because a script may replace it later.
 const { max } = Math;
 
-/** The smallest alignment that memalign takes: that of a pointer, as posix_memalign has it. */
+/** The smallest alignment that memalign takes: that of a pointer, as in posix_memalign. */
 const leastAlignment = 8;
-/** What a kind has for a thread cache in debug mode: no block of it takes the fast path. */
+/** The thread cache of a kind in debug mode. It is empty, so no block takes the fast path. */
 const debugCache = new Int32Array(0);
 
-/** The fast path. Its type says nothing of `malloc` and `free`, so that they are documented here with the rest of the family. */
+/**
+ * The fast path. Its type leaves out `malloc` and `free`, so that they are documented here with the rest of the family.
+ */
 const FastPath = Allocator as abstract new () => object;
 
-// What FastPath has: a class could only declare it by implementing it.
+// The methods that FastPath has. A class could only declare them by implementing them.
 export interface Kind {
 	/**
 	 * Allocates `size` bytes, aligned to 16. The content is whatever was there before.
 	 *
+	 * As a rule this takes well under a microsecond. It blocks for a system call when the kind has to reserve storage,
+	 * or on a NUMA node memory: fallocate, madvise.
+	 *
 	 * @param size In bytes. 0 gives an empty Buffer, which `free` takes.
 	 * @returns A Buffer of exactly `size` bytes.
-	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY, saying why.
+	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY. It says why.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE when `size` is not a size.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	malloc(size: number): Block;
 
 	/**
-	 * Frees a block. null and undefined are accepted and do nothing, as in C, and so the result of `tryMalloc` can be
+	 * Frees a block. null and undefined are accepted and do nothing, as in C, so the result of `tryMalloc` can be
 	 * passed on as it is.
 	 *
-	 * The memory is the next malloc's at once. An operation that was given the block and is still under way (`fs.read`,
-	 * `socket.write`, zlib, crypto) then overwrites or sends somebody else's block: await it, then free.
+	 * The next `malloc` may get the memory at once. So await an operation that was given the block (`fs.read`,
+	 * `socket.write`, zlib, crypto) before you free it. An operation that is still under way overwrites or sends
+	 * somebody else's block.
+	 *
+	 * In a conservative kind (`policy` of a PmemKind) the call can wait for a background thread that gives storage
+	 * back, 15 ms at most.
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no Buffer.
 	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
@@ -75,32 +84,32 @@ export interface Kind {
 }
 
 /**
- * A kind of memory that blocks are allocated from. Blocks are ordinary Buffers; their memory is not in V8's heap, and
- * the garbage collector neither scans nor frees it: what is allocated is freed with `free`, or all at once by `close`.
+ * A kind of memory that blocks are allocated from. Blocks are ordinary Buffers, but their memory is not in V8's heap.
+ * The garbage collector neither scans nor frees it. Free a block with `free`, or all of them at once with `close`.
  *
- * Other threads of the process join a kind by `share` and `attach`; each has a Kind of its own for it.
+ * Other threads of the process join a kind by `share` and `attach`. Each of them has a Kind of its own for it.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the base class has what the interface says.
 export abstract class Kind extends FastPath implements Disposable, AsyncDisposable {
-	/** Which class of kind it is: of a PmemKind, a FixedKind, a DeviceKind or a NodeKind. */
+	/** Which class of kind it is: PmemKind, FixedKind, DeviceKind or NodeKind. */
 	readonly type: 'pmem' | 'fixed' | 'device' | 'node';
-	/** The name of its class; the prototypes of the classes have it. */
+	/** The name of its class. It is on the prototypes of the classes. */
 	declare readonly [Symbol.toStringTag]: string;
-	/** The directory, or what else the memory comes from: for messages. */
+	/** Where the memory comes from: the directory, the file, the device or the nodes. Messages name it. */
 	readonly path: string;
-	/** What the kind can hold in bytes. */
+	/** How many bytes the kind can hold. */
 	readonly capacity: number;
-	/** In debug mode mistakes with the memory are looked for, which costs time and memory. */
+	/** Whether the kind is in debug mode, which looks for mistakes with the memory and costs time and memory. */
 	readonly debug: boolean;
 	#blocks: Blocks;
 	#heap: ThreadHeap;
-	/** Which kind of the process. */
+	/** The number of the kind in this process. */
 	#number: number;
 	#raw: RawHandles | undefined;
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared: boolean;
 
-	/** Classes of kinds have a `create` and an `attach`. */
+	/** Not for callers: the classes of kinds have `create` and `attach`. */
 	protected constructor(hold: unknown, maker: string) {
 		super();
 		const origin = takeOrigin(hold);
@@ -130,9 +139,10 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Allocates an array of `count` elements of `size` bytes, filled with zeros.
+	 * Allocates an array of `count` elements of `size` bytes, filled with zeros. Filling takes as long as writing the
+	 * memory does, in this thread.
 	 *
-	 * @throws As `malloc`; a product that no number can hold exactly is out of memory.
+	 * @throws As `malloc`. A product that a number cannot hold exactly is an OutOfMemoryError.
 	 */
 	calloc(count: number, size: number): Block {
 		Kind.#check(this);
@@ -145,10 +155,13 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Changes the size of a block, keeping its content up to the smaller of the two sizes. It may move: use what is
-	 * returned, and the old Buffer no more. Without memory it throws, and the old block stays as it was.
+	 * Changes the size of a block and keeps its content up to the smaller of the two sizes. The block may move, and
+	 * then its content is copied in this thread. Use the Buffer that is returned, and no longer the old one. When there
+	 * is no memory the call throws, and the old block stays as it was.
 	 *
-	 * @param block A block of this kind; null and undefined make it a `malloc`.
+	 * Await an operation that was given the block first, as before `free`: the old memory may go to another block.
+	 *
+	 * @param block A block of this kind. null and undefined make it a `malloc`.
 	 * @param size In bytes. 0 frees the block and returns an empty one.
 	 * @throws As `malloc` and `free`.
 	 */
@@ -167,8 +180,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	 * Allocates `size` bytes at an address that is a multiple of `alignment`.
 	 *
 	 * @param alignment In bytes: a power of two, at least 8.
-	 * @param size In bytes; 0 gives an empty Buffer.
-	 * @throws As `malloc`; RangeError ERR_OUT_OF_RANGE for an alignment that is no power of two or below 8.
+	 * @param size In bytes. 0 gives an empty Buffer.
+	 * @throws As `malloc`; RangeError ERR_OUT_OF_RANGE for an alignment that is below 8 or not a power of two.
 	 */
 	memalign(alignment: number, size: number): Block {
 		Kind.#check(this);
@@ -178,16 +191,17 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Allocates a block that is freed when the garbage collector finds that neither it nor a view of it can be reached.
-	 * `free` still frees it at once, and then it has length 0. It has an ArrayBuffer of its own, which costs some
-	 * microseconds and more than 1 KiB of DRAM: for few, large blocks.
+	 * Allocates a block that is freed when the garbage collector finds that neither the block nor a view of it can be
+	 * reached. `free` still frees it at once, and then it has length 0. It has an ArrayBuffer of its own, which costs
+	 * some microseconds and more than 1 KiB of DRAM: use it for few, large blocks.
 	 *
-	 * A reference (`ref`) takes it out of the collector's hands: it has to be freed, then.
+	 * `ref` takes the block out of the collector's hands. From then on somebody has to free it.
 	 *
-	 * V8 does not know how much a kind can hold. It is made to collect when a kind runs short of memory of which much may be
-	 * garbage, which takes it as long as any full collection; what it finds is free in a later turn of the event loop.
+	 * V8 does not know how much a kind can hold. So daxkind has it collect when the kind runs short and much of its
+	 * memory may be garbage. This blocks the thread, in a later turn of the event loop, for as long as a full
+	 * collection takes. The memory that it finds is free in a later turn.
 	 *
-	 * @throws As `malloc`; `collectable` of the error says how much may be garbage.
+	 * @throws As `malloc`. `collectable` of the error says how much may be garbage.
 	 */
 	buffer(size: number): Block {
 		Kind.#check(this);
@@ -195,8 +209,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * As `buffer`; where there is no memory and blocks of `buffer` may be garbage, it has V8 collect, and waits for the turns
-	 * of the event loop in which the memory comes back, before it fails.
+	 * As `buffer`. When there is no memory, and blocks of `buffer` may be garbage, it has V8 collect. Then it waits for
+	 * the turns of the event loop in which the memory comes back, before it fails.
 	 *
 	 * @throws As `buffer`; the signal's reason; Error ERR_INVALID_STATE if the kind is closed meanwhile.
 	 */
@@ -212,9 +226,9 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * How many bytes a block could hold: its size rounded up to its size class, or to whole units. The Buffer itself has
-	 * the length that was asked for; `realloc` up to the usable size does not move it. 0 for null and undefined. In debug
-	 * mode it is the block's length: a red zone follows.
+	 * How many bytes a block could hold: its size rounded up to its size class, or to whole units. The Buffer itself
+	 * has the length that was asked for. `realloc` up to the usable size does not move the block. 0 for null and
+	 * undefined. In debug mode it is the block's length, because a red zone follows.
 	 *
 	 * @param block A block, or a raw handle.
 	 * @throws As `free`, and `freeRaw`.
@@ -228,11 +242,12 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Moves a small block to a slab that is as full as its own or fuller, if there is one, so that its own may become free: for
-	 * defragmenting data that lives long. Use what is returned, and the old Buffer no more.
+	 * Moves a small block to another slab that is as full or fuller, if there is one. Its old slab may become empty by
+	 * that: this defragments data that lives long. Use the Buffer that is returned, and no longer the old one. The
+	 * content is copied in this thread. Await an operation that was given the block first, as before `free`.
 	 *
-	 * @returns The block at its new place, or undefined: it was not moved and is still valid. Blocks above 8 KiB, blocks
-	 *   that other threads have references to, GC-managed blocks and those of debug mode are never moved.
+	 * @returns The block at its new place. undefined if it was not moved, and then it is still valid. Blocks above 8
+	 *   KiB, blocks that other threads have references to, blocks of `buffer` and those of debug mode are never moved.
 	 * @throws As `free`.
 	 */
 	defragReallocate(block: Block | null | undefined): Block | undefined {
@@ -242,7 +257,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		return BlockBuffer.backingOf(held).sort.moveBetter(held);
 	}
 
-	/** The kind of a block that has not been freed; undefined for everything else. */
+	/** The kind of a block that has not been freed. undefined for everything else. */
 	static of(value: unknown): Kind | undefined {
 		if (!BlockBuffer.isBlock(value)) return undefined;
 		const kind = BlockBuffer.backingOf(value).owner as Kind;
@@ -252,12 +267,13 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	// ---- Raw handles ------------------------------------------------------------------------------------------------
 
 	/**
-	 * Allocates `size` bytes and gives a number for them, for indexes of millions of blocks: an array of numbers costs the
-	 * garbage collector nothing. The number is a safe integer and may be kept in a Float64Array, or sent to other threads.
+	 * Allocates `size` bytes and returns a number that stands for them. It is meant for indexes of millions of blocks,
+	 * because an array of numbers costs the garbage collector nothing. The number is a safe integer. It may be kept in
+	 * a Float64Array, or sent to other threads.
 	 *
 	 * @param size In bytes. 0 gives 0, which stands for no block.
-	 * @throws As `malloc`; Error ERR_DAXKIND_TOO_MANY_HANDLES when the open kinds have all numbers there are, for example about 120 kinds of
-	 *   64 GiB or more.
+	 * @throws As `malloc`; Error ERR_DAXKIND_TOO_MANY_HANDLES when the open kinds have all numbers there are, for
+	 *   example about 120 kinds of 64 GiB or more.
 	 */
 	mallocRaw(size: number): RawHandle {
 		let raw: RawHandles | undefined;
@@ -284,7 +300,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * The memory of a raw handle as an ordinary Buffer, for a look; it keeps nothing alive.
+	 * The memory of a raw handle as an ordinary Buffer. The Buffer does not keep the block: after `freeRaw` it shows
+	 * whatever has the memory then.
 	 *
 	 * @param length In bytes, at most the usable size, which is the default.
 	 * @throws As `freeRaw`; RangeError ERR_OUT_OF_RANGE for a longer `length`.
@@ -301,13 +318,17 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Frees the block of a raw handle. 0 is accepted and does nothing.
+	 * Frees the block of a raw handle. 0 is accepted and does nothing. Any thread that holds the kind may do this,
+	 * once.
+	 *
+	 * Await operations on views of the block first: as with `free`, the memory may go to another block at once. In a
+	 * conservative kind the call waits as `free` does.
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is no number.
-	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed before, by any thread (a handle is taken for the newest one
-	 *   of its place again when there have been exactly 2,047 others of that place meanwhile, or a multiple of it);
-	 *   ERR_DAXKIND_NOT_A_BLOCK when it is no handle; ERR_DAXKIND_WRONG_KIND when it is one of another kind, an open or a
-	 *   closed one. Nothing has changed then.
+	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed before, by any thread; ERR_DAXKIND_NOT_A_BLOCK when
+	 *   it is no handle; ERR_DAXKIND_WRONG_KIND when it is a handle of another kind, open or closed. Nothing has
+	 *   changed then. A freed handle is recognised until its place has been given out 2,046 times more: with the
+	 *   2,047th, and each multiple of that, it is the same number as the newest handle of the place.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	freeRaw(handle: RawHandle | 0): void {
@@ -323,9 +344,9 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	// ---- Threads ----------------------------------------------------------------------------------------------------
 
 	/**
-	 * What another thread of this process joins the kind by: a plain object for postMessage or workerData. It holds
-	 * nothing; the kind lives until every thread that holds it has closed its Kind or has ended. When a thread has ended,
-	 * its blocks are free but for those that others can reach, by a reference or a raw handle.
+	 * A plain object by which another thread of this process joins the kind: send it by postMessage or workerData. The
+	 * object holds nothing. The kind lives until every thread that holds it has closed its Kind or has ended. When a
+	 * thread has ended, its blocks are free, except those that others can reach by a reference or a raw handle.
 	 *
 	 * ```js
 	 * worker.postMessage(kind.share());
@@ -346,34 +367,35 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Joins a kind that another thread has shared. The Kind is to be closed on its own. `Kind.attach` takes a share of any kind,
-	 * `PmemKind.attach` only one of a PmemKind, and so on.
+	 * Joins a kind that another thread has shared. Close this Kind, too: each thread closes its own. `Kind.attach`
+	 * takes a share of any kind, `PmemKind.attach` only one of a PmemKind, and so on.
 	 *
 	 * @param shared What `share` returned.
-	 * @param options Listeners of this thread: what `create` was given counts for the thread that created the kind. Everything
-	 *   else, such as `debug`, is as the kind was created.
-	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `share` did not make; ERR_INVALID_ARG_VALUE for a kind of another class, and for an
-	 *   unknown option; RangeError ERR_OUT_OF_RANGE.
-	 * @throws Error ERR_DAXKIND_KIND_GONE when nobody holds the kind any more, or another process or another copy of this package made it.
+	 * @param options Listeners of this thread. The listeners that `create` was given belong to the thread that created
+	 *   the kind. Everything else, such as `debug`, is as the kind was created.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for an object that `share` did not make; ERR_INVALID_ARG_VALUE for a kind
+	 *   of another class, and for an unknown option; RangeError ERR_OUT_OF_RANGE.
+	 * @throws Error ERR_DAXKIND_KIND_GONE when nobody holds the kind any more, or another process or another copy of
+	 *   this package made it.
 	 */
 	static attach<C extends Kind, K extends C = C>(
 		this: { readonly prototype: C },
 		shared: SharedKind<K>,
 		options?: KindNoticeOptions,
 	): K {
-		// Classes that extend this one have one of their own: see nameKind.
+		// Each class that extends this one has its own `attach`: see nameKind.
 		return attachKind(Kind, shared, options, stackOf(Kind.attach)) as K;
 	}
 
 	static {
-		// Whoever looks for the methods of a kind looks here.
+		// A caller who looks for the methods of a kind looks on this prototype.
 		const { malloc, free } = Object.getOwnPropertyDescriptors(Allocator.prototype);
 		Object.defineProperties(Kind.prototype, { malloc, free });
 	}
 
 	/**
-	 * A reference to a block, for `deref` in any thread that holds the kind. Nothing is copied: all see the same memory.
-	 * From now on any of the threads may free the block, once; a `free` or `deref` after that is an error.
+	 * A reference to a block, for `deref` in any thread that holds the kind. Nothing is copied: all threads see the
+	 * same memory. From now on any of them may free the block, once. A `free` or `deref` after that is an error.
 	 *
 	 * @throws As `free`.
 	 */
@@ -387,9 +409,9 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	/**
 	 * The block that a reference stands for: the same memory as a Buffer of this thread.
 	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE for what `ref` did not make.
-	 * @throws Error ERR_DAXKIND_STALE_REFERENCE when the block has been freed or reallocated; ERR_DAXKIND_WRONG_KIND when
-	 *   it belongs to another kind; ERR_INVALID_STATE after `close`.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for an object that `ref` did not make.
+	 * @throws Error ERR_DAXKIND_STALE_REFERENCE when the block has been freed or reallocated; ERR_DAXKIND_WRONG_KIND
+	 *   when it belongs to another kind; ERR_INVALID_STATE after `close`.
 	 */
 	deref(reference: BlockReference): Block {
 		Kind.#check(this);
@@ -404,7 +426,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	// ---- The whole --------------------------------------------------------------------------------------------------
 
 	/**
-	 * What the kind holds, now.
+	 * How full the kind is now. In a conservative kind the call can wait for storage that is about to go back, 15 ms at
+	 * most.
 	 *
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
@@ -415,7 +438,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * The blocks by size class: how many are held, and how many are free in slabs and thread caches.
+	 * The blocks by size class: how many callers hold, and how many are free in slabs and thread caches.
 	 *
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
@@ -426,13 +449,15 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Empties this thread's cache and gives the storage of all free memory back at once (fallocate with
-	 * FALLOC_FL_PUNCH_HOLE), not waiting for it to decay.
+	 * Empties this thread's cache and gives the storage of all free memory back now, instead of letting it decay
+	 * (fallocate with FALLOC_FL_PUNCH_HOLE; madvise on NUMA nodes).
 	 *
-	 * A thread of its own does it, and this one waits. That ends when there has been no progress for two seconds, as while an O_DIRECT
-	 * transfer or a device has a page of the kind pinned: the rest goes back when the pin ends.
+	 * The call blocks until that is done, which takes the longer the more there is: see `purgeAsync`. The storage of a
+	 * page that an O_DIRECT transfer or a device has pinned cannot go back. So for a PmemKind on DAX another thread
+	 * does the work, and this one stops waiting when there has been no progress for two seconds. The rest goes back
+	 * when the pin ends.
 	 *
-	 * @returns Bytes given back; so far, if there was no progress.
+	 * @returns How many bytes were given back; so far, if there was no progress.
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	purge(): number {
@@ -443,10 +468,11 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * As `purge`, by a thread of its own, a part at a time.
+	 * As `purge`, but on another thread, a part at a time. Only emptying this thread's cache is done here. It waits for
+	 * all of the storage, however long a page is pinned.
 	 *
-	 * @returns Bytes given back.
-	 * @throws As `purge`; EAGAIN (pthread_create) if there is no thread to be had; the signal's reason.
+	 * @returns How many bytes were given back.
+	 * @throws As `purge`; EAGAIN (pthread_create) if no thread can be started; the signal's reason.
 	 */
 	async purgeAsync(options?: AbortableOptions): Promise<number> {
 		Kind.#check(this);
@@ -457,12 +483,13 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Reserves the storage of the whole kind and faults its pages in (fallocate, madvise with MADV_POPULATE_WRITE), by
-	 * a thread of its own, so that no later allocation or first touch waits for either. The storage is kept until `purge` or
-	 * `close`, whatever the policy. The kind may be used meanwhile.
+	 * Reserves the storage of the whole kind and faults its pages in (fallocate, madvise with MADV_POPULATE_WRITE), on
+	 * another thread. No later allocation or first touch waits for either. The storage stays until `purge` or `close`,
+	 * whatever the policy is. The kind may be used meanwhile.
 	 *
-	 * @throws A system error of `fallocate` (ENOSPC), `madvise` or `pthread_create` (EAGAIN); the signal's reason. What was reserved stays.
-	 * @throws Error ERR_INVALID_STATE after `close`, also when the last that held the kind closed it meanwhile.
+	 * @throws A system error of `fallocate` (ENOSPC), `madvise` or `pthread_create` (EAGAIN); the signal's reason. The
+	 *   storage that was reserved until then stays.
+	 * @throws Error ERR_INVALID_STATE after `close`, also when the last thread that held the kind closed it meanwhile.
 	 */
 	async prefaultAsync(options?: KindProgressOptions): Promise<void> {
 		Kind.#check(this);
@@ -484,18 +511,21 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Frees all blocks and gives all storage back, unless other threads hold the kind, too: then the last of them does.
-	 * Every Buffer of this Kind has length 0 from then on. Closing twice is no error.
+	 * Frees all blocks and gives all storage back. If other threads hold the kind, too, the last of them does so. Every
+	 * Buffer of this Kind has length 0 from then on. Closing twice is no error.
 	 *
-	 * Where other threads go on holding the kind, the blocks of this Kind are free when the garbage collector has found that
-	 * no Buffer of it can be reached, or when the thread has ended. Blocks that were given a reference, and those of raw
+	 * The thread that closes last waits until the kernel has the storage. That takes longer the more it is: see
+	 * `closeAsync`.
+	 *
+	 * If other threads still hold the kind, the blocks of this Kind are free once the garbage collector has found that
+	 * no Buffer of it can be reached, or when the thread has ended. Blocks that have a reference, and those of raw
 	 * handles, stay until somebody frees them.
 	 *
-	 * Await operations that were given a block first. One that is still under way reads zeros and writes into memory that
-	 * is nobody's; the addresses stay mapped until it is done. But zlib does not bear that its Buffer becomes empty: Node
-	 * 20 aborts, later ones throw an error that no callback gets.
+	 * Await operations that were given a block first. An operation that is still under way reads zeros, and what it
+	 * writes goes nowhere: the addresses stay mapped until it is done. But zlib does not bear that its Buffer becomes
+	 * empty. Node 20 aborts, and later versions throw an error that no callback gets.
 	 *
-	 * @returns What had not been freed; undefined if there was nothing, or if other threads still hold the kind.
+	 * @returns What had not been freed. undefined if that was nothing, or if other threads still hold the kind.
 	 */
 	close(): LeakReport | undefined {
 		Kind.#check(this);
@@ -507,8 +537,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * As `close`; the storage is given back by another thread, or by this one if no other can be had. The Kind is closed at
-	 * once.
+	 * As `close`, but another thread gives the storage back, or this one if no thread can be started. The Kind is
+	 * closed at once, before the promise is settled.
 	 */
 	async closeAsync(): Promise<LeakReport | undefined> {
 		Kind.#check(this);
@@ -544,7 +574,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		return `${name} ${inspect({ ...this, allocated, blocks, closed }, { ...options, depth })}`;
 	}
 
-	/** Refuses a receiver that is no Kind, with Node's error; for the engine, it would be about a private member. */
+	/** Refuses a receiver that is no Kind, with Node's error. The engine's own would be about a private member. */
 	static #check(kind: unknown): void {
 		if (!isAllocator(kind)) throw invalidThis('Kind');
 	}
@@ -592,7 +622,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		return handle === 0 ? 0 : this.#heap.usableSize(raw.find(handle).code);
 	}
 
-	/** The slow half of mallocRaw. A handle, or a status if there is no memory. */
+	/** The slow half of mallocRaw. Returns a handle, or a status if there is no memory. */
 	#mallocRawSlowly(size: number): number {
 		requireInteger('size', size);
 		const raw = this.#rawHandles();
@@ -607,7 +637,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		if (handle !== 0) raw.freeSlowly(handle);
 	}
 
-	/** What will not have been freed. No script runs in here, nor before the kind has been let go of. */
+	/** The blocks that will not have been freed. From here until the kind has been let go of, no script runs. */
 	#leaks(): LeakReport | undefined {
 		this.#blocks.ledger?.drain();
 		if (!native.kindLeave(this.#heap.id)) return undefined;

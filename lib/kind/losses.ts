@@ -1,4 +1,4 @@
-// Telling the owner of a kind what the kind has lost.
+// Tells the owner of a kind which of its memory is lost.
 import { requireCallback } from '../arguments.ts';
 import { type LossTarget, unwatchLosses, watchLosses } from '../losses.ts';
 import { type KindHold, type LostPlace, type MediaErrorCause, type NativeLoss, native } from '../native.ts';
@@ -8,12 +8,16 @@ import type { Views } from './views.ts';
 
 const { segmentSize } = native.kindLayout;
 
-/** What `onMediaError` of a kind is told: a piece of one block, or of free memory, that is lost. It reads as zeros now. */
+/**
+ * The argument of a kind's `onMediaError`: a piece of one block, or of free memory, that is lost. It reads as zeros
+ * now.
+ */
 export interface KindMediaError {
 	/**
 	 * What was there:
-	 * - `block`: a block that somebody holds; `block` is the same memory. Which thread's it is is not known.
-	 * - `reference`: a block that `ref` has made a reference of; `reference` is one, for `deref`.
+	 * - `block`: a block that somebody holds. `block` is a Buffer over the same memory. It is not known which thread
+	 *   holds it.
+	 * - `reference`: a block that has been given to `ref`. `reference` is a reference to it, for `deref`.
 	 * - `handle`: the block of the raw handle `handle`.
 	 * - `free`: free memory of the kind, which is out of use now.
 	 */
@@ -21,28 +25,30 @@ export interface KindMediaError {
 	block?: NonSharedBuffer;
 	reference?: BlockReference;
 	handle?: RawHandle;
-	/** Where the lost bytes begin: in the block, or, of free memory, in the kind. */
+	/** Where the lost bytes begin: in the block, or in the kind if the memory was free. */
 	offset: number;
 	/** How many bytes are lost. */
 	length: number;
 	/**
 	 * - `media`: the medium is bad there.
 	 * - `truncated`: somebody has truncated the file.
-	 * - `no-space`: the file has a hole there, and the file system no room.
+	 * - `no-space`: the file has a hole there, and the file system has no room.
 	 * - `removed`: the device is gone.
 	 * - `unknown`: the kernel does not say.
 	 */
 	cause: MediaErrorCause;
-	/** The kind's. */
+	/** The `path` of the kind. */
 	path: string;
 }
 
 export interface KindMediaErrorOptions {
 	/**
-	 * Called in a later turn of the event loop for each block, and each piece of free memory, that is lost: the process has touched a
-	 * page that the kernel could not give, and has got zeros in its place. What is stored there is read back, but is on no medium.
-	 * `free` of such a block takes the place out of use. Every thread that holds the kind and has a listener is told. Without
-	 * any, and without a subscriber of the channel `daxkind:media-error` (node:diagnostics_channel), there is a process warning.
+	 * Called in a later turn of the event loop for each block, and each piece of free memory, that is lost. The process
+	 * has touched a page that the kernel could not give, and has got zeros in its place. A value that is stored there
+	 * later can be read back, but it is on no medium. `free` of such a block takes the place out of use.
+	 *
+	 * Every thread that holds the kind and has a listener is told, on that thread. If no thread has one, and the
+	 * channel `daxkind:media-error` (node:diagnostics_channel) has no subscriber, there is a process warning.
 	 */
 	onMediaError?: (error: KindMediaError) => void;
 }
@@ -58,7 +64,7 @@ export function checkMediaErrorOptions({ onMediaError }: KindMediaErrorOptions):
 	return { onMediaError };
 }
 
-/** What this has to know of a kind: not the Kind itself, whose methods a script can replace. */
+/** What this needs of a kind. It is not the Kind itself, because a script can replace a Kind's methods. */
 interface Watched {
 	readonly views: Views;
 	readonly isOpen: boolean;
@@ -97,7 +103,7 @@ export class LossWatch implements LossTarget {
 			const { begin, bytes, what } = this.#whatIsAt(place);
 			const from = Math.max(offset, begin);
 			const to = Math.min(offset + length, begin + bytes);
-			// In a red zone, or behind what of a block is used.
+			// The lost bytes are in a red zone, or behind the bytes that the block uses.
 			if (from >= to) continue;
 			errors.push({ ...what, offset: what.sort === 'free' ? from : from - begin, length: to - from, cause, path });
 		}

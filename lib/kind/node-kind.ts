@@ -1,4 +1,4 @@
-// The node kind: memory of NUMA nodes, as that which the kernel has of a device-DAX device in system-ram mode.
+// The node kind: memory of NUMA nodes. The kernel can have such memory from a device-DAX device in system-ram mode.
 import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requireSize } from '../arguments.ts';
 import {
 	invalidArgType,
@@ -29,36 +29,45 @@ const hugePageModes = ['default', 'always', 'never'] as const;
 
 export interface NodeKindOptions extends KindNoticeOptions {
 	/**
-	 * - `bind`: memory of these nodes alone; when they are full, the kind is out of memory (MPOL_BIND).
-	 * - `preferred`: of these nodes as long as they have room, then of others (MPOL_PREFERRED_MANY; before Linux 5.15, of the first node).
-	 * - `interleave`: page by page of each in turn, for bandwidth (MPOL_INTERLEAVE).
+	 * Which of the nodes the memory comes from:
+	 * - `bind`: from these nodes alone. When they are full, the kind is out of memory (MPOL_BIND).
+	 * - `preferred`: from these nodes as long as they have room, then from others (MPOL_PREFERRED_MANY; before Linux
+	 *   5.15, from the first node).
+	 * - `interleave`: page by page from each in turn, for bandwidth (MPOL_INTERLEAVE).
 	 *
 	 * Default `bind`.
 	 */
 	policy?: 'bind' | 'preferred' | 'interleave';
-	/** With `'kmem'`: only the nearest node, or those that are equally near, to the processor that this thread runs on. Default false. */
+	/**
+	 * With `'kmem'`: only the node that is nearest to the processor that this thread runs on, or several that are
+	 * equally near. Default false.
+	 */
 	nearest?: boolean;
 	/**
-	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. It takes memory as blocks are allocated, never more than this.
-	 * Default 0: what the nodes have in all; with `prefault`, what they can give now.
+	 * How many bytes the kind can hold: at least 16 MiB, rounded up to 2 MiB. It takes memory as blocks are allocated,
+	 * never more than this. Default 0: what the nodes have in all; with `prefault`, what they can give now.
 	 */
 	maxSize?: number;
 	/**
-	 * Transparent huge pages: as the machine is set up (/sys/kernel/mm/transparent_hugepage/enabled), `always` (MADV_HUGEPAGE), or `never`
-	 * (MADV_NOHUGEPAGE). Default `default`.
+	 * Transparent huge pages: `default` is as the machine is set up (/sys/kernel/mm/transparent_hugepage/enabled),
+	 * `always` is MADV_HUGEPAGE, `never` is MADV_NOHUGEPAGE. Default `default`.
 	 */
 	hugePages?: 'default' | 'always' | 'never';
-	/** Take all of `maxSize` now, so that no later allocation can find the nodes full. Kept until `purge` or `close`. Default false. */
+	/**
+	 * Take all of `maxSize` now, so that no later allocation can find the nodes full. The kind keeps it until `purge`
+	 * or `close`. `create` blocks for as long as that takes, which is seconds for much memory. `createAsync` does it on
+	 * another thread. Default false.
+	 */
 	prefault?: boolean;
-	/** As of a {@link PmemKind}. */
+	/** Debug mode, as in {@link PmemKindOptions}. */
 	debug?: boolean;
 }
 
-/** Where memory of a kind is. */
+/** How much memory of a kind is on one node. */
 export interface NumaNodeUse {
 	/** The NUMA node. */
 	node: number;
-	/** Bytes of the kind that are on it. */
+	/** How many bytes of the kind are on it. */
 	bytes: number;
 }
 
@@ -87,7 +96,7 @@ function nodesFor(given: unknown, nearest: boolean): number[] {
 		throw invalidArgType('nodes', "a number, an array of numbers or 'kmem'", given);
 	}
 	if (list.length === 0) throw invalidArgValue('nodes', 'an array with the number of at least one node', '[]');
-	// Array.from has a hole as what it reads as.
+	// Array.from reads a hole as undefined, which is refused, too.
 	const nodes = [...new Set(Array.from(list, (node) => requireInteger('nodes', node, 0, mostNode)))];
 	requireNodes(nodes);
 	return nodes;
@@ -113,7 +122,7 @@ function checkOptions(given: unknown, options: unknown, known: string[]): Checke
 	return { request: [path, list, policyNumber, hugePageNumber, size, prefault, debug], notices };
 }
 
-/** Gives an error of native code its reason. */
+/** Adds the reason to an error of native code. */
 function explained(error: unknown, path: string): unknown {
 	if (!(error instanceof Error)) return error;
 	const { code, syscall } = error as SystemError;
@@ -147,7 +156,7 @@ function explained(error: unknown, path: string): unknown {
 	return sandboxed(error, path);
 }
 
-/** On which nodes the memory of a kind is, the most first. */
+/** On which nodes the memory of a kind is, the node with the most memory first. */
 function usesOf(id: number): NumaNodeUse[] {
 	const table = native.kindNodes(id) ?? new Float64Array();
 	const rows = Array.from({ length: table.length / 2 }, (_, row) => ({
@@ -157,7 +166,7 @@ function usesOf(id: number): NumaNodeUse[] {
 	return rows.sort((one, other) => other.bytes - one.bytes);
 }
 
-/** Gives the error of a sandbox, as the seccomp profile of a container runtime is one, its reason. */
+/** Adds the reason to an error that comes from a sandbox, such as the seccomp profile of a container runtime. */
 function sandboxed(error: unknown, path: string): unknown {
 	const { code, errno, syscall } = error as SystemError;
 	if ((syscall !== 'mbind' && syscall !== 'move_pages') || (code !== 'EPERM' && code !== 'ENOSYS')) return error;
@@ -166,8 +175,9 @@ function sandboxed(error: unknown, path: string): unknown {
 }
 
 /**
- * Volatile memory of NUMA nodes: anonymous memory that mbind has the kernel take from there. It is memkind's DAX_KMEM kinds for what
- * `daxctl reconfigure-device --mode=system-ram` (or daxkind's) gave to the kernel, and works on any node.
+ * Volatile memory of NUMA nodes: anonymous memory that mbind has the kernel take from there. It does what memkind's
+ * DAX_KMEM kinds do for memory that `daxctl reconfigure-device --mode=system-ram` (or daxkind's) gave to the kernel. It
+ * works on any node.
  *
  * | memkind | here |
  * | --- | --- |
@@ -176,9 +186,9 @@ function sandboxed(error: unknown, path: string): unknown {
  * | MEMKIND_DAX_KMEM_PREFERRED | `NodeKind.create('kmem', { nearest: true, policy: 'preferred' })` |
  * | MEMKIND_DAX_KMEM_INTERLEAVE | `NodeKind.create('kmem', { policy: 'interleave' })` |
  *
- * A node that is full is an OutOfMemoryError. To the kernel it would be a reason to kill the process, also with room on other nodes; so the
- * kind faults memory in when it takes it, in steps, and only while the nodes have more to give than the kernel needs itself. Programs that
- * do not ask can still take what is left at the same moment; `prefault` is the way to be sure.
+ * A full node is an OutOfMemoryError. The kernel itself would kill the process, although other nodes have room. So the
+ * kind faults memory in when it takes it, in steps, and only while the nodes have more to give than the kernel itself
+ * needs. Programs that do not look can still take the rest at the same moment. `prefault` is the way to be sure.
  *
  * ```js
  * import { NodeKind } from 'daxkind';
@@ -192,10 +202,13 @@ function sandboxed(error: unknown, path: string): unknown {
  */
 export class NodeKind extends Kind {
 	declare readonly type: 'node';
-	/** The nodes that its memory is to come from. Which of several is used first is the kernel's choice; before Linux 5.15 a kind with policy `preferred` has the first alone. */
+	/**
+	 * The nodes that its memory is to come from. If they are several, the kernel chooses which is used first. Before
+	 * Linux 5.15 a kind with policy `preferred` has the first node alone.
+	 */
 	readonly wanted: readonly number[];
 	readonly policy: 'bind' | 'preferred' | 'interleave';
-	/** Of the hold. */
+	/** The number of the hold in native code. */
 	readonly #id: number;
 	#hasWarned = false;
 
@@ -213,10 +226,11 @@ export class NodeKind extends Kind {
 	/**
 	 * Creates a kind on nodes: mmap(MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE), mbind.
 	 *
-	 * @param nodes The number of a node, an array of them, or `'kmem'`: the nodes of all devices in system-ram mode, the nearest first.
+	 * @param nodes The number of a node, an array of them, or `'kmem'`: the nodes of all devices in system-ram mode,
+	 *   the nearest first.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
-	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NO_NODE for one that is not there, has no memory, or that this process may not
-	 *   use; ERR_DAXKIND_NO_KMEM; ERR_DAXKIND_NODE_FULL with `prefault`.
+	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NO_NODE for a node that does not exist, has no memory, or is
+	 *   one that this process may not use; ERR_DAXKIND_NO_KMEM; ERR_DAXKIND_NODE_FULL with `prefault`.
 	 * @throws A system error: ENOMEM (mmap); EPERM or ENOSYS (mbind) in a sandbox, with `remedy`.
 	 */
 	static create(nodes: number | readonly number[] | 'kmem', options: NodeKindOptions = {}): NodeKind {
@@ -225,10 +239,10 @@ export class NodeKind extends Kind {
 	}
 
 	/**
-	 * As `create`, by a thread of its own: with `prefault` it can take seconds.
+	 * As `create`, but on another thread: with `prefault` it can take seconds.
 	 *
-	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if there is no thread to be had; the signal's reason. Nothing stays
-	 *   behind then.
+	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if no thread can be started; the signal's reason.
+	 *   Nothing stays behind then.
 	 */
 	static async createAsync(
 		nodes: number | readonly number[] | 'kmem',
@@ -250,10 +264,10 @@ export class NodeKind extends Kind {
 	}
 
 	/**
-	 * As of every kind.
+	 * As in every kind: takes all of the memory now, on another thread.
 	 *
-	 * @throws ERR_DAXKIND_NODE_FULL with `path` and `remedy` if the nodes cannot give all of it; ERR_INVALID_STATE after `close`; the
-	 *   signal's reason.
+	 * @throws ERR_DAXKIND_NODE_FULL with `path` and `remedy` if the nodes cannot give all of it; ERR_INVALID_STATE
+	 *   after `close`; the signal's reason.
 	 */
 	override async prefaultAsync(options?: KindProgressOptions): Promise<void> {
 		try {
@@ -264,12 +278,16 @@ export class NodeKind extends Kind {
 	}
 
 	/**
-	 * On which nodes the kind's memory really is (move_pages), the most first. It can be elsewhere than it was taken from: when a memory
-	 * block goes offline, or a device pins a page of zone Movable, the kernel moves what is there to other nodes, whatever the policy is.
-	 * Exact up to 128 MiB; of more, what pages here and there tell. Some milliseconds. Of a kind with policy `bind` the first time is
-	 * also a warning of the process, DAXKIND_MEMORY_MOVED.
+	 * On which nodes the kind's memory really is (move_pages), the node with the most first. That can be other nodes
+	 * than it was taken from. When a memory block goes offline, or a device pins a page of zone Movable, the kernel
+	 * moves what is there, whatever the policy is.
 	 *
-	 * @throws Error ERR_INVALID_STATE after `close`; a system error of move_pages: EPERM or ENOSYS in a sandbox, with `remedy`.
+	 * The numbers are exact up to 128 MiB. Of more memory the kernel is asked about a sample of pages. The call takes
+	 * some milliseconds, in this thread. If the kind has policy `bind` and memory elsewhere, the first call that finds
+	 * it is also a warning of the process, DAXKIND_MEMORY_MOVED.
+	 *
+	 * @throws Error ERR_INVALID_STATE after `close`; a system error of move_pages: EPERM or ENOSYS in a sandbox, with
+	 *   `remedy`.
 	 */
 	nodes(): NumaNodeUse[] {
 		if (!(#id in this)) throw invalidThis('NodeKind');

@@ -1,4 +1,4 @@
-// What a kind tells a thread that holds it of, unasked.
+// The notices that a kind sends to a thread that holds it: memory runs short, memory is lost.
 import { checkMediaErrorOptions, type KindMediaErrorOptions, mediaErrorOptions } from './losses.ts';
 import {
 	type CheckedPressureOptions,
@@ -7,7 +7,7 @@ import {
 	pressureOptions,
 } from './pressure.ts';
 
-/** What a kind tells a thread that creates it, or attaches to it, of. Each thread has listeners of its own. */
+/** The listeners of a thread that creates a kind, or attaches to it. Each thread has its own. */
 export interface KindNoticeOptions extends KindPressureOptions, KindMediaErrorOptions {}
 
 /** The names of the options. */
@@ -18,7 +18,9 @@ export type CheckedNotices = CheckedPressureOptions & {
 	onMediaError: KindMediaErrorOptions['onMediaError'] | undefined;
 };
 
-/** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
+/**
+ * Checks the options and returns them. It reads each one once, because a getter could say something else the next time.
+ */
 export function checkNotices(options: KindNoticeOptions): CheckedNotices {
 	return { ...checkPressureOptions(options), ...checkMediaErrorOptions(options) };
 }

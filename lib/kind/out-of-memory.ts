@@ -3,23 +3,24 @@ import { constants } from 'node:buffer';
 
 /**
  * Why an allocation failed:
- * - `limit`: what is free does not suffice; the kind's `maxSize` is the limit.
- * - `file-system-full`: the kind may grow, but its file system has no room (ENOSPC); so XFS also says of a project's quota.
- * - `quota`: the kind may grow, but the user's, group's or project's quota of its file system does not allow it (EDQUOT).
- * - `node-full`: the kind may grow, but its NUMA nodes have no room, or the control group of the process.
+ * - `limit`: too little is free, and the kind may not grow: its `maxSize` is the limit.
+ * - `file-system-full`: the kind may grow, but its file system has no room (ENOSPC). XFS says the same of a project's
+ *   quota.
+ * - `quota`: the kind may grow, but a quota of the user, the group or the project does not allow it (EDQUOT).
+ * - `node-full`: the kind may grow, but its NUMA nodes, or the control group of the process, have no room.
  * - `fragmented`: enough is free, but not in one piece, or only in slabs of blocks of other sizes.
  * - `buffer-limit`: no Buffer of this Node can be that long (4 GiB before Node 22).
  */
 export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'quota' | 'node-full' | 'fragmented' | 'buffer-limit';
 
-/** What an OutOfMemoryError is made of. Bytes. */
+/** The facts that an OutOfMemoryError is made of. Sizes are in bytes. */
 export interface OutOfMemoryDetails {
 	requested: number;
 	capacity: number;
 	allocated: number;
-	/** Bytes that belong to no slab and no run. */
+	/** Memory that belongs to no slab and no run. */
 	free: number;
-	/** Bytes of free blocks in slabs. */
+	/** Free blocks in slabs. */
 	freeInSlabs: number;
 	collectable: number;
 	reason: OutOfMemoryReason;
@@ -47,16 +48,19 @@ function ofGarbage({ collectable }: OutOfMemoryDetails): string {
 	return `. Up to ${collectable} bytes, in blocks of buffer(), may be garbage: it comes back in a later turn of the event loop (bufferAsync waits for it)`;
 }
 
-/** Thrown by `malloc`, `calloc`, `realloc` and `memalign` when there is no memory. Nothing has changed then. */
+/** Thrown by the methods that allocate when there is no memory. Nothing has changed then. */
 export class OutOfMemoryError extends Error {
 	readonly code = 'ERR_DAXKIND_OUT_OF_MEMORY';
-	/** Bytes that were asked for. */
+	/** How many bytes were asked for. */
 	readonly requested: number;
-	/** Bytes that the kind can hold. */
+	/** How many bytes the kind can hold. */
 	readonly capacity: number;
-	/** Bytes of all blocks that callers hold. */
+	/** How many bytes the blocks that callers hold take. */
 	readonly allocated: number;
-	/** Bytes of those in blocks of `buffer()`: as many may be garbage, and come back in a later turn of the event loop. */
+	/**
+	 * How many of those bytes are in blocks of `buffer()`. All of them may be garbage, which comes back in a later turn
+	 * of the event loop.
+	 */
 	readonly collectable: number;
 	readonly reason: OutOfMemoryReason;
 

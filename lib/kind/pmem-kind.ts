@@ -25,49 +25,52 @@ const { chunkSize } = native.kindLayout;
 /** The smallest `maxSize` of a pmem kind in bytes: 16 MiB, memkind's MEMKIND_PMEM_MIN_SIZE. */
 export const minPmemSize = 16 * 1024 * 1024;
 
-/** How long freed memory keeps its storage: memkind's dirty_decay_ms; and a day. */
+/** The default of `decayMs`, which is memkind's dirty_decay_ms, and the most it can be: a day. */
 const defaultDecayMs = 10_000;
 const mostDecayMs = 86_400_000;
 
 export interface PmemKindOptions extends KindNoticeOptions {
 	/**
-	 * What the kind can hold, in bytes: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
+	 * How many bytes the kind can hold: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
 	 * allocated, never more than this. Default 0: what the file system, or the quota of the directory, has.
 	 */
 	maxSize?: number;
 	/**
-	 * What becomes of freed memory. 'default' keeps its storage for reuse and gives it back after `decayMs`;
-	 * 'conservative' gives each free 2 MiB back at once, but for what thread caches hold (at most 1/20 of the kind and
-	 * 77 MiB in one, twice that in all), which costs time and keeps the file small. A thread in the background does it, by fallocate; `free` and
-	 * `stats` of a conservative kind wait for that, 15 ms at most.
+	 * What happens to freed memory. 'default' keeps its storage for reuse and gives it back after `decayMs`.
+	 * 'conservative' gives each free 2 MiB back at once, which costs time and keeps the file small. It does not give
+	 * back what thread caches hold: at most 1/20 of the kind and 77 MiB in one, twice that in all. A background thread
+	 * does the work, by fallocate. `free` and `stats` of a conservative kind wait for it, 15 ms at most. Default
+	 * 'default'.
 	 */
 	policy?: 'default' | 'conservative';
 	/**
-	 * How many milliseconds freed memory keeps its storage for reuse with the default policy, 1 to 86,400,000 (a day). What a
-	 * thread's cache holds goes back by then, too, if that thread runs its event loop. Default 10,000, memkind's
-	 * `dirty_decay_ms`. With the conservative policy it must not be given.
+	 * How many milliseconds freed memory keeps its storage for reuse with the default policy, 1 to 86,400,000 (a day).
+	 * The free blocks in a thread's cache go back by then, too, if that thread runs its event loop. Default 10,000,
+	 * memkind's `dirty_decay_ms`. It must not be given with the conservative policy.
 	 */
 	decayMs?: number;
 	/**
-	 * Throw ERR_DAXKIND_NOT_DAX if the memory would not be on DAX, or it is not known whether it would; the message says the first broken link and what fixes it, and
-	 * the error's `explanation` all of them, see {@link explain}. Default false.
+	 * Throw ERR_DAXKIND_NOT_DAX unless the memory is known to be on DAX. The message says the first broken link and
+	 * what fixes it. The error's `explanation` has all links, see {@link explain}. Default false.
 	 */
 	requireDax?: boolean;
 	/**
-	 * Map with MAP_SHARED_VALIDATE|MAP_SYNC; fails with ENOTSUP where there is no DAX. Volatile memory needs no MAP_SYNC,
-	 * which makes the first touch of a page wait for the file system's journal. Default false.
+	 * Map with MAP_SHARED_VALIDATE|MAP_SYNC; fails with ENOTSUP where there is no DAX. Volatile memory does not need
+	 * MAP_SYNC, and with it the first touch of a page waits for the file system's journal. Default false.
 	 */
 	mapSync?: boolean;
 	/**
-	 * Reserve the storage of all of `maxSize` now and fault its pages in, so that no later allocation waits for either. It
-	 * is kept until `purge` or `close`, whatever the policy. Takes long for much memory. Default false.
+	 * Reserve the storage of all of `maxSize` now and fault its pages in, so that no later allocation waits for either.
+	 * The storage stays until `purge` or `close`, whatever the policy is. `create` blocks for as long as that takes,
+	 * which is seconds for much memory. `createAsync` does it on another thread. Default false.
 	 */
 	prefault?: boolean;
 	/**
-	 * Look for mistakes with the memory: each block has an ArrayBuffer of its own, which `free` detaches, so that a use
-	 * after it finds length 0; red zones around blocks are checked by `free`; freed memory is filled with a pattern and
-	 * kept out of use for a while; leak reports say where blocks were allocated. Slow. Default: whether the environment
-	 * variable DAXKIND_DEBUG is set to something else than 0.
+	 * Look for mistakes with the memory. Each block has an ArrayBuffer of its own, which `free` detaches: a use after
+	 * that finds length 0. `free` checks red zones around blocks. Freed memory is filled with a pattern and kept out of
+	 * use for a while. Leak reports say where blocks were allocated. It costs some microseconds for each block.
+	 * Default: true if the environment variable DAXKIND_DEBUG is set to something else than 0, read when the kind is
+	 * created.
 	 */
 	debug?: boolean;
 }
@@ -121,9 +124,11 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 	};
 }
 
-/** Gives a refused MAP_SYNC its reason: the kernel says no more than ENOTSUP. */
+/**
+ * Adds the reason to an error of native code: of a refused MAP_SYNC, for example, the kernel says no more than ENOTSUP.
+ */
 function explained(error: unknown, { path, mapSync }: Checked): unknown {
-	// A signal's reason, and what onProgress throws, can be anything.
+	// A signal's reason can be anything, and so can a value that onProgress throws.
 	if (!(error instanceof Error)) return error;
 	const { code, errno, syscall } = error as SystemError;
 	if (code === 'ENOTDIR') {
@@ -138,21 +143,27 @@ function explained(error: unknown, { path, mapSync }: Checked): unknown {
 	return systemError(errno, syscall, path, `not on a DAX mapping that has MAP_SYNC: ${mapSyncRefusal}`);
 }
 
-/** The error of `requireDax`: the first broken link and what fixes it, and all of the chain for a program. */
+/**
+ * The error of `requireDax`: the message says the first broken link and what fixes it, and the property `explanation`
+ * has the whole chain.
+ */
 function notDax({ path, dax }: PmemKind): Error {
 	const explanation = explain(path);
-	// A flag that changed in between: then nothing is wrong now.
+	// A flag has changed in between, so nothing is wrong now.
 	const { reason = 'its state has just changed; try again', remedy } = explanation;
 	const what = dax === undefined ? `It is not known whether '${path}' is on DAX` : `'${path}' is not on DAX`;
 	return Object.assign(daxkindError('ERR_DAXKIND_NOT_DAX', withFix(`${what}: ${reason}`, remedy)), { explanation });
 }
 
-/** Whether a kind's file is on DAX: where the kernel does not say it and MAP_SYNC does not prove it, as its directory is by the rest. */
+/**
+ * Whether a kind's file is on DAX. Where the kernel does not say so, and MAP_SYNC does not prove it, this is what its
+ * directory, mount and device tell.
+ */
 function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHold): boolean | undefined {
 	if (dax !== undefined) return dax;
 	try {
 		const { mount, ...report } = inspect(path);
-		// The path may lead elsewhere by now.
+		// The path may lead to another file system by now.
 		const isThere = mount?.deviceMajor === deviceMajor && mount.deviceMinor === deviceMinor;
 		return isThere ? report.dax : undefined;
 	} catch {
@@ -163,9 +174,9 @@ function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHold): boolean | u
 /**
  * Volatile memory from a directory on persistent-memory hardware; memkind's pmem kind.
  *
- * The memory is a file without a name: nothing else can open it, and its storage is free again when the kind is closed
- * or the process ends, however it ends. Growth reserves storage first (fallocate), so that a full file system is an
- * OutOfMemoryError and never a crash.
+ * The memory is a file without a name. Nothing else can open it. Its storage is free again when the kind is closed or
+ * the process ends, however it ends. Storage is reserved before a block is handed out (fallocate), so a full file
+ * system is an OutOfMemoryError and never a crash.
  *
  * ```js
  * import { PmemKind } from 'daxkind';
@@ -181,15 +192,15 @@ function isOnDax({ dax, path, deviceMajor, deviceMinor }: KindHold): boolean | u
 export class PmemKind extends Kind {
 	declare readonly type: 'pmem';
 	/**
-	 * Whether the memory is on DAX: loads and stores go to the medium, not to the page cache (STATX_ATTR_DAX of the kind's file).
-	 * Where the kernel does not report that (before 5.8, or in a sandbox that refuses statx): true if MAP_SYNC is accepted for it, or if
-	 * the mount and its device put all files on DAX; false if they put none on it; undefined if that is not known. If it is not true,
-	 * `explain(kind.path)` says why.
+	 * Whether the memory is on DAX: loads and stores go to the medium, not to the page cache (STATX_ATTR_DAX of the
+	 * kind's file). Some kernels do not report that (before 5.8, or in a sandbox that refuses statx). Then it is true
+	 * if the file accepts MAP_SYNC, or if the mount and its device put all files on DAX; false if they put no file on
+	 * DAX; undefined if that is not known. If it is not true, `explain(kind.path)` says why.
 	 */
 	readonly dax: boolean | undefined;
 	/** How the file is mapped: 'shared' (MAP_SHARED) or 'sync' (MAP_SHARED_VALIDATE|MAP_SYNC). */
 	readonly mapping: 'shared' | 'sync';
-	/** What has to be flushed for a store to be persistent; see {@link PmemGranularity}. */
+	/** What makes a store persistent; see {@link PmemGranularity}. */
 	readonly granularity: PmemGranularity;
 
 	static {
@@ -204,10 +215,11 @@ export class PmemKind extends Kind {
 	}
 
 	/**
-	 * Creates a kind in a directory: open(O_TMPFILE), ftruncate, mmap. Any file system will do; one that is mounted with
-	 * DAX makes it persistent memory.
+	 * Creates a kind in a directory: open(O_TMPFILE), ftruncate, mmap. Any file system will do. On one that is mounted
+	 * with DAX the kind is persistent memory.
 	 *
-	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, also for an option that there is not; RangeError ERR_OUT_OF_RANGE.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, also for an unknown option; RangeError
+	 *   ERR_OUT_OF_RANGE.
 	 * @throws A system error with code, syscall and path: ENOENT, ENOTDIR, EACCES, EROFS (open); EMFILE; ENOSPC
 	 *   (fallocate, with `prefault`); ENOMEM (mmap); EFBIG (ftruncate); ENOTSUP (mmap, with `mapSync`).
 	 * @throws Error ERR_DAXKIND_NOT_DAX with `requireDax`.
@@ -218,7 +230,7 @@ export class PmemKind extends Kind {
 	}
 
 	/**
-	 * As `create`, by a thread of its own: with `prefault` it can take seconds. The promise keeps the event loop alive;
+	 * As `create`, but on another thread: with `prefault` it can take seconds. The promise keeps the event loop alive.
 	 * `process.exit()` and the end of a worker do not wait for it, and nothing stays behind.
 	 *
 	 * ```js
@@ -231,7 +243,7 @@ export class PmemKind extends Kind {
 	 * kind.close();
 	 * ```
 	 *
-	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if there is no thread to be had; the signal's reason.
+	 * @throws As `create`; ENOMEM (malloc); EAGAIN (pthread_create) if no thread can be started; the signal's reason.
 	 *   Nothing stays behind then.
 	 */
 	static async createAsync(

@@ -6,28 +6,32 @@ import { native } from '../native.ts';
 import { clearPressure } from './fast-path.ts';
 import type { KindStats } from './kind-stats.ts';
 
-// Taken once: another may be put in its place later.
+// Taken once, because a script may replace it later.
 const nextTurn = setImmediate;
 
-/** What `onPressure` is told. */
+/** The argument of `onPressure`. */
 export interface KindPressure {
 	/**
-	 * - `threshold`: more than `pressureThreshold` of the capacity is in use; told once until less is in use again, in the
-	 *   next turn of the event loop at the earliest.
-	 * - `out-of-memory`: an allocation is about to fail. Blocks that the callback frees are used to try it once more.
+	 * - `threshold`: more than `pressureThreshold` of the capacity is in use. It is told once, in the next turn of the
+	 *   event loop at the earliest, and again only after less has been in use.
+	 * - `out-of-memory`: an allocation is about to fail, and waits for the callback. Then the kind tries again with the
+	 *   memory that the callback freed.
 	 */
 	reason: 'threshold' | 'out-of-memory';
-	/** Bytes that are being asked for; 0 for `threshold`. */
+	/** How many bytes the allocation asks for; 0 for `threshold`. */
 	requested: number;
 	stats: KindStats;
 }
 
 export interface KindPressureOptions {
-	/** Called when memory runs short, in the thread that gave it, for the allocations of that thread. */
+	/**
+	 * Called when memory runs short, in the thread that gave it, for the allocations of that thread. An `out-of-memory`
+	 * call comes in the middle of the allocation.
+	 */
 	onPressure?: (pressure: KindPressure) => void;
 	/**
-	 * Which part of the capacity, or of what the directory's file system or quota has if that is less, may be in use before
-	 * `onPressure` is called: more than 0, at most 1. Default 0.9.
+	 * The part of the capacity that may be in use before `onPressure` is called: more than 0, at most 1. If the
+	 * directory's file system or quota has less than the capacity, it is the part of that. Default 0.9.
 	 */
 	pressureThreshold?: number;
 }
@@ -35,7 +39,9 @@ export interface KindPressureOptions {
 /** The names of the options. */
 export const pressureOptions = ['onPressure', 'pressureThreshold'] as const;
 
-/** Checks the options, reading each once, and gives them: a getter could say something else the next time. */
+/**
+ * Checks the options and returns them. It reads each one once, because a getter could say something else the next time.
+ */
 export function checkPressureOptions({
 	onPressure,
 	pressureThreshold = 0.9,
@@ -50,13 +56,13 @@ export function checkPressureOptions({
 	return { onPressure, pressureThreshold };
 }
 
-/** The options as {@link checkPressureOptions} gives them. */
+/** The options as {@link checkPressureOptions} returns them. */
 export interface CheckedPressureOptions {
 	onPressure: KindPressureOptions['onPressure'] | undefined;
 	pressureThreshold: number;
 }
 
-/** What this has to know of a kind: not the Kind itself, whose methods a script can replace. */
+/** What this needs of a kind. It is not the Kind itself, because a script can replace a Kind's methods. */
 interface Watched {
 	readonly heap: { readonly cache: Int32Array };
 	readonly isOpen: boolean;
@@ -74,20 +80,24 @@ export class PressureWatch {
 		native.kindWatch(id, threshold);
 	}
 
-	/** The threshold has been passed: tells so in the next turn of the event loop. */
+	/** The threshold has been passed: tells the owner in the next turn of the event loop. */
 	tell(): void {
 		const kind = this.#kind;
 		const pressure: KindPressure = { reason: 'threshold', requested: 0, stats: kind.stats() };
 		nextTurn(() => {
 			if (kind.isOpen) this.#onPressure(pressure);
 		});
-		// Last: if any of this throws, it is told later.
+		// This comes last: if anything above throws, the owner is told later.
 		clearPressure(kind.heap.cache);
 	}
 
-	/** Before an allocation fails. Whether it is worth another try. */
+	/**
+	 * Tells the owner before an allocation fails.
+	 *
+	 * @returns Whether it is worth another try.
+	 */
 	outOfMemory(requested: number): boolean {
-		// What the callback itself asks for in vain just fails.
+		// An allocation that the callback itself makes just fails.
 		if (this.#isCalling) return false;
 		this.#isCalling = true;
 		try {

@@ -1,17 +1,20 @@
-// What goes from thread to thread in place of kinds and blocks: plain objects, which postMessage copies.
+// Plain objects that stand for kinds and blocks, and that postMessage can copy to another thread.
 import { invalidArgType } from '../errors.ts';
 import type { Branded } from './brands.ts';
 import type { Kind } from './kind.ts';
 
-/** The name of what no value has. */
+/** The name of a property that no value has. */
 declare const ofClass: unique symbol;
 
-/** A kind, for `Kind.attach` in another thread of this process. Made by `kind.share()` of a `K`, which `attach` gives back. */
+/**
+ * A kind, for `Kind.attach` in another thread of this process. `kind.share()` makes it. `K` is the class that `attach`
+ * returns.
+ */
 export interface SharedKind<out K extends Kind = Kind> {
 	readonly type: 'daxkind.Kind';
 	/** Tells this process from others. */
 	readonly process: number;
-	/** Which of its kinds. */
+	/** The number of the kind in that process. */
 	readonly number: number;
 	/** 128 random bits, without which nobody can join the kind. */
 	readonly secret: string;
@@ -22,13 +25,16 @@ export interface SharedKind<out K extends Kind = Kind> {
 /** A block, for `kind.deref` in any thread that holds the kind. Made by `kind.ref(block)`. */
 export interface BlockReference extends Branded<'BlockReference'> {
 	readonly type: 'daxkind.Block';
-	/** Which kind of this process. */
+	/** The number of the kind in this process. */
 	readonly kind: number;
 	/** Where the block begins in its kind, in bytes. */
 	readonly offset: number;
-	/** Of the Buffer, in bytes. */
+	/** The length of the Buffer, in bytes. */
 	readonly length: number;
-	/** Never used twice in a kind; 0 for a block without memory. */
+	/**
+	 * Tells the block apart from others at the same place. It is never used twice in a kind. 0 for a block without
+	 * memory.
+	 */
 	readonly generation: number;
 }
 
@@ -40,7 +46,7 @@ function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): boolean {
 	return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }
 
-/** Checks what postMessage brought, reading each property once, and gives it. */
+/** Checks an object that postMessage brought, and returns it. It reads each property once. */
 export function requireSharedKind(value: unknown): SharedKind {
 	if (isRecord(value)) {
 		const { type, process, number, secret } = value as unknown as SharedKind;
@@ -51,7 +57,7 @@ export function requireSharedKind(value: unknown): SharedKind {
 	throw invalidArgType('shared', 'what kind.share() returned', value);
 }
 
-/** The same. */
+/** As {@link requireSharedKind}, for a reference to a block. */
 export function requireReference(value: unknown): BlockReference {
 	if (isRecord(value)) {
 		const { type, kind, offset, length, generation } = value as unknown as BlockReference;
