@@ -1,10 +1,10 @@
-// From a thread's hold on a kind, which native code has made, to the Kind of it. Nothing else can become a Kind.
+// Makes the Kind of a thread's hold on a kind. Native code makes holds, and nothing else can become a Kind.
 import { keepGuardArmed } from '../guard.ts';
 import { type KindHold, native } from '../native.ts';
 import type { CheckedNotices } from './notices.ts';
 import { closeWhenGarbage } from './unclosed.ts';
 
-/** What a Kind is made from, beside its hold. */
+/** The facts that a Kind is made from, beside its hold. */
 export interface Origin {
 	notices: CheckedNotices;
 	/** Whether other threads may hold the kind already. */
@@ -15,7 +15,7 @@ export interface Origin {
 const untaken = new WeakMap<object, Origin>();
 
 /**
- * Makes a hold a Kind. If that fails, the hold is closed.
+ * Makes the Kind of a hold. If that fails, the hold is closed.
  *
  * @param stack Where the kind was asked for.
  */
@@ -32,7 +32,10 @@ export function adopt<K extends object>(hold: KindHold, origin: Origin, make: ()
 	}
 }
 
-/** For the constructor of a Kind: where the hold is from; undefined if it is not a hold, or if a Kind has taken it. */
+/**
+ * For the constructor of a Kind: the origin of its hold. undefined if this is not a hold, or if a Kind has taken it
+ * already.
+ */
 export function takeOrigin(hold: unknown): Origin | undefined {
 	const origin = untaken.get(hold as KindHold);
 	untaken.delete(hold as KindHold);

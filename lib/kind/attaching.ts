@@ -1,4 +1,4 @@
-// Joining a kind that another thread of the process has shared.
+// Joins a kind that another thread of the process has shared.
 import { requireKnownOptions, requireOptions } from '../arguments.ts';
 import { daxkindError, invalidArgValue } from '../errors.ts';
 import { type KindHold, native } from '../native.ts';
@@ -22,10 +22,10 @@ interface Maker {
 const makers = new Map<KindHold['type'], Maker>();
 
 /**
- * Says which class the holds of a type become, and gives it an `attach` and a name for `Object.prototype.toString`. Each class says it of itself: Kind cannot know
- * those that extend it.
+ * Says which class the holds of a type become, and gives the class an `attach` and a name for
+ * `Object.prototype.toString`. Each class calls this for itself, because Kind cannot know the classes that extend it.
  *
- * The type of all of them is that of `Kind.attach`: TypeScript lets no class narrow a generic static method of its base.
+ * Every `attach` has the type of `Kind.attach`: TypeScript lets no class narrow a generic static method of its base.
  */
 export function nameKind(type: KindHold['type'], of: KindClass<Kind>, make: (hold: KindHold) => Kind): void {
 	makers.set(type, { type: of, make });
@@ -37,7 +37,7 @@ export function nameKind(type: KindHold['type'], of: KindClass<Kind>, make: (hol
 }
 
 /**
- * `attach` of a class.
+ * The `attach` of a class.
  *
  * @param stack Where it was called.
  */

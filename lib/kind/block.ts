@@ -1,5 +1,5 @@
-// What a caller holds: a Buffer over a piece of a kind's memory, which knows in private fields which piece. `free`
-// needs no look-up, nobody can forge or change a handle, and a freed block knows that it is.
+// A block as its caller holds it: a Buffer over a piece of a kind's memory. Private fields of the Buffer say which
+// piece. So `free` needs no look-up, nobody can forge or change a block, and a freed block knows that it is freed.
 import { Buffer } from 'node:buffer';
 import type { Block } from './brands.ts';
 import { cachedUnitsOf, magazineAt } from './codes.ts';
@@ -10,55 +10,64 @@ export const FastBuffer = (
 )[Symbol.species];
 type BufferArguments = [buffer: ArrayBuffer, byteOffset: number, length: number];
 
-/** The cache of blocks that are not popped and pushed: every fast path ends up on the slow one. */
+/** The cache of blocks that do not take the fast path. It is empty, so each attempt ends on the slow path. */
 export const noCache = new Int32Array(0);
 const noBytes = new Uint8Array(0);
 
-/** The offset of a block that is not one any more. */
+/** The offset of a block that has ended. */
 const freed = -1;
 
-/** What sort of block it is: how it is looked at, changed, and given back. A sort may be one block's own. */
+/**
+ * The sort of a block: how the block is looked at, changed, and given back. A Sort object may belong to one block
+ * alone.
+ */
 export interface Sort {
-	/** Of a block that its Buffer has not freed: false if another thread, or another Buffer, has. */
+	/** Asked of a block that its own Buffer has not freed. False if another thread, or another Buffer, has freed it. */
 	isLive(block: BlockBuffer): boolean;
-	/** Throws if the block cannot be used, although it is there. */
+	/** Throws if the block cannot be used, although it has not been freed. */
 	checkUsable(block: BlockBuffer): void;
 	/** Ends the block, and gives its memory back. */
 	free(block: BlockBuffer): void;
-	/** How many bytes it could hold. */
+	/** How many bytes the block could hold. */
 	usableSize(block: BlockBuffer): number;
-	/** What it holds, at most so many bytes of it; also when its ArrayBuffer has been transferred. */
+	/** The content of the block, at most `most` bytes, also when its ArrayBuffer has been transferred. */
 	bytesOf(block: BlockBuffer, most: number): Uint8Array;
-	/** Gives it another length where it is, as another Buffer; undefined if that cannot be. */
+	/** Gives the block another length at the same place, as another Buffer. undefined if that is not possible. */
 	resize(block: BlockBuffer, size: number): BlockBuffer | undefined;
-	/** The same for less than it has, when there is no memory to move it. */
+	/** The same for a shorter length, when there is no memory to move the block to. */
 	shrink(block: BlockBuffer, size: number): BlockBuffer | undefined;
-	/** A block of this sort in its place, of another size; a status if there is no memory. */
+	/** Allocates a block of this sort that is to replace the old one. A status if there is no memory. */
 	replace(size: number, caller: Caller): BlockBuffer | number;
-	/** Moves it to a slab that is as full or fuller; undefined if there is none. */
+	/** Moves the block to a slab that is as full or fuller. undefined if there is no such slab. */
 	moveBetter(block: BlockBuffer): BlockBuffer | undefined;
-	/** Has all threads know it. Its length, its place in bytes, and its generation. */
+	/** Makes the block known to all threads. Returns its length, its place in bytes, and its generation. */
 	reference(block: BlockBuffer): { length: number; offset: number; generation: number };
 }
 
-/** The method that a block is allocated by: its callers are remembered in debug mode. */
+/** The method that allocates a block. Debug mode remembers its callers. */
 export type Caller = (...args: never[]) => unknown;
 
-/** What a block is a view of, and what it has in common with others of its sort and code in the same segment. */
+/**
+ * The memory that a block is a view of, and what the block has in common with others of its sort and code in the same
+ * segment.
+ */
 export class Backing {
 	/** The Kind. */
 	readonly owner: object;
 	readonly sort: Sort;
 	readonly buffer: ArrayBuffer;
-	/** All of a segment: of length 0 once that has been transferred, which costs less to see than elsewhere. */
+	/**
+	 * A view of the whole segment. Its length is 0 once the ArrayBuffer has been transferred. This is the cheapest way
+	 * to see that.
+	 */
 	readonly bytes: Uint8Array;
-	/** The thread cache that blocks go back to, as long as its magazine is for their code. */
+	/** The thread cache that blocks go back to, as long as the magazine there is for their code. */
 	cache: Int32Array;
-	/** Which segment of the region. */
+	/** The number of the segment in the region. */
 	readonly segment: number;
 	/** The size class, or the length in units (see thread_cache.h). */
 	readonly code: number;
-	/** For the cache: where the magazine begins, and what a block adds to the units. */
+	/** For the cache: where the magazine begins, and how many cached units a block counts for. */
 	readonly magazine: number;
 	readonly units: number;
 
@@ -84,12 +93,12 @@ export class Backing {
 }
 
 /**
- * A block of a kind. `subarray`, `slice`, `map` and `filter` of one give ordinary Buffers without a handle, and `free`
- * refuses those.
+ * A block of a kind. `subarray`, `slice`, `map` and `filter` of a block give ordinary Buffers, which have no private
+ * fields: `free` refuses them.
  */
 export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferArguments) => Block) {
 	#backing: Backing;
-	/** Where it begins in its segment, in bytes. */
+	/** Where the block begins in its segment, in bytes. */
 	#offset: number;
 
 	constructor(backing: Backing, byteOffset: number, length: number) {
@@ -102,7 +111,7 @@ export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferA
 		return FastBuffer;
 	}
 
-	/** A block whose ArrayBuffer does not begin where its segment does, at `offset` of that. */
+	/** A block whose ArrayBuffer does not begin where its segment does. The block begins at `offset` of the segment. */
 	static at(backing: Backing, offset: number, byteOffset: number, length: number): BlockBuffer {
 		const block = new BlockBuffer(backing, byteOffset, length);
 		block.#offset = offset;
@@ -110,8 +119,8 @@ export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferA
 	}
 
 	/**
-	 * Makes the block one of another backing, whose sort has the generation that `give` gives it: a native call that is the last
-	 * step of an operation.
+	 * Gives the block another backing. `give` gives the sort of that backing its generation: it is a native call, and
+	 * the last step of an operation.
 	 */
 	static refer(block: BlockBuffer, backing: Backing, sort: { generation: number }, give: () => number): void {
 		const generation = give();
@@ -119,7 +128,10 @@ export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferA
 		block.#backing = backing;
 	}
 
-	/** As `end`, by giving the block's memory back to its heap: written out, because it is what most blocks end by. */
+	/**
+	 * As `end`, where `end` gives the block's memory back to its heap. It is written out because most blocks end this
+	 * way.
+	 */
 	static giveBack(
 		block: BlockBuffer,
 		heap: { giveBack(code: number, segment: number, offset: number): number },
@@ -137,9 +149,10 @@ export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferA
 	}
 
 	/**
-	 * Ends a block by `end`, a native call that is the last step of an operation and gives 0 when it has been done. If it gives
-	 * something else, or throws, nothing has changed, and the block is one as before. The handle is taken out first, so that what
-	 * comes in between (a script that node:vm terminates) loses a block at worst, and never leaves one whose memory is another's.
+	 * Ends a block by `end`, a native call that is the last step of an operation. It returns 0 when it has been done.
+	 * If it returns something else, or throws, nothing has changed, and the block is as before. The block's offset is
+	 * overwritten first: a script that node:vm terminates in between loses a block at worst, and never leaves one whose
+	 * memory belongs to another block.
 	 */
 	static end(block: BlockBuffer, end: () => number): number {
 		const offset = block.#offset;
@@ -154,7 +167,7 @@ export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferA
 		}
 	}
 
-	/** Takes the handle out of a block: it is none from now on. */
+	/** Ends a block without a native call: from now on it is freed. */
 	static release(block: BlockBuffer): void {
 		block.#offset = freed;
 	}
@@ -168,13 +181,13 @@ export class BlockBuffer extends (Uint8Array as unknown as new (...args: BufferA
 	static backingOf(block: BlockBuffer): Backing {
 		return block.#backing;
 	}
-	/** Negative if it has been freed. */
+	/** Negative if the block has been freed. */
 	static offsetOf(block: BlockBuffer): number {
 		return block.#offset;
 	}
 }
 
-// What FastBuffer would do, without its constructor, which V8 would have to inline.
+// The same prototype as FastBuffer's, but without its constructor, which V8 would have to inline.
 Object.setPrototypeOf(BlockBuffer.prototype, Buffer.prototype);
-// As in Node's own Buffers; and nobody reaches the statics above through a block.
+// As in Node's own Buffers. It also keeps everybody from reaching the static methods above through a block.
 Object.defineProperty(BlockBuffer.prototype, 'constructor', { value: Buffer, writable: true, configurable: true });

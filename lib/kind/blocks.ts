@@ -1,5 +1,5 @@
-// The blocks of a kind in one thread: how they are made and found, all but the fast path, which is in fast-path.ts. What becomes of
-// one is its sort's business.
+// The blocks of a kind in one thread: makes and finds them, except on the fast path, which is in fast-path.ts. The sort
+// of a block decides what happens to it later.
 import { constants } from 'node:buffer';
 import { requireInteger } from '../arguments.ts';
 import { daxkindError, invalidArgType, invalidState } from '../errors.ts';
@@ -28,7 +28,7 @@ import { Views } from './views.ts';
 
 const { runCode, segmentSize, referenceCollected } = native.kindLayout;
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace them later.
 const { isView } = ArrayBuffer;
 const { floor, max } = Math;
 
@@ -38,16 +38,16 @@ export class Blocks implements Memory {
 	readonly heap: ThreadHeap;
 	readonly views: Views;
 	readonly backings = new Backings();
-	/** Of a kind in debug mode. */
+	/** Only in debug mode. */
 	readonly ledger: DebugLedger | undefined;
-	/** What blocks of `buffer()` may be garbage. */
+	/** Watches the blocks of `buffer()` that may be garbage. */
 	readonly garbage: Garbage;
 	isOpen = true;
 	readonly #empty: Empty;
 	readonly #ordinary: Ordinary;
 	readonly #pressure: PressureWatch | undefined;
 	readonly #losses: LossWatch;
-	/** What is full where the region has no room. */
+	/** The reason of an error when the region has no room. */
 	readonly #fullReason: OutOfMemoryReason;
 
 	constructor(owner: object, hold: KindHold, { onPressure, pressureThreshold, onMediaError }: CheckedNotices) {
@@ -76,10 +76,10 @@ export class Blocks implements Memory {
 	}
 
 	/**
-	 * The slow half of malloc: checks everything, asks the heap. Nothing is taken from the heap before the block is there, and all
-	 * can still throw.
+	 * The slow half of malloc: checks everything, and asks the heap. Nothing is taken from the heap until the block is
+	 * there, because everything before that can throw.
 	 *
-	 * @param caller The method whose callers are remembered.
+	 * @param caller The method whose callers debug mode remembers.
 	 * @returns A status if there is no memory.
 	 */
 	allocate(size: number, caller: Caller, alignment = 1, isZeroed = false): BlockBuffer | number {
@@ -103,7 +103,7 @@ export class Blocks implements Memory {
 		isZeroed: boolean,
 		caller: Caller,
 	): BlockBuffer | number {
-		// First, because a script can have a say in it (Error.prepareStackTrace), and do anything with the kind.
+		// This comes first, because a script can run in it (Error.prepareStackTrace), and do anything with the kind.
 		const stack = stackOf(caller);
 		this.checkOpen();
 		const redZone = max(leastRedZone, alignment);
@@ -113,9 +113,9 @@ export class Blocks implements Memory {
 	}
 
 	/**
-	 * A block that the garbage collector frees.
+	 * Allocates a block that the garbage collector frees.
 	 *
-	 * @param isLast As of `find`.
+	 * @param isLast As in `find`.
 	 */
 	allocateCollected(size: number, isLast = true): BlockBuffer | number {
 		requireInteger('size', size);
@@ -126,7 +126,7 @@ export class Blocks implements Memory {
 		if (typeof place === 'number') return place;
 		const { heap } = this;
 		const { code, segment, offset } = place;
-		// First, because the ArrayBuffer frees the block when it is garbage, whatever has become of us.
+		// This comes first, because the ArrayBuffer frees the block when it is garbage, however this function ends.
 		this.take(place);
 		let generation = 0;
 		try {
@@ -146,10 +146,10 @@ export class Blocks implements Memory {
 	}
 
 	/**
-	 * Finds memory in the heap; where there is none, the owner may make some. `take` takes it.
+	 * Finds memory in the heap. When there is none, the owner may free some. `take` takes it.
 	 *
-	 * @param isLast Whether the caller has no other way if there is none.
-	 * @returns A status if there is none.
+	 * @param isLast Whether the caller has no other way to get memory.
+	 * @returns A status if there is no memory.
 	 */
 	find(size: number, alignment: number, isLast = true): FoundMemory | number {
 		const { heap } = this;
@@ -166,13 +166,13 @@ export class Blocks implements Memory {
 		return found;
 	}
 
-	/** Takes what was found: the last step of an allocation. It throws before anything is done, or not at all. */
+	/** Takes the memory that was found. This is the last step of an allocation. If it throws, nothing has changed. */
 	take(place: FoundMemory): void {
 		this.heap.take(place);
 		try {
 			this.noticePressure();
 		} catch {
-			// The stack is at its end: a later allocation tells.
+			// The stack is at its end. A later allocation tells the owner.
 		}
 	}
 
@@ -180,14 +180,17 @@ export class Blocks implements Memory {
 		if (isPressed(this.heap.cache)) this.#pressure?.tell();
 	}
 
-	/** The block with another size, which may be another one; a status if there is no memory, and all is as it was. */
+	/**
+	 * Gives a block another size. The result may be another block. A status if there is no memory; then nothing has
+	 * changed.
+	 */
 	reallocate(block: BlockBuffer, size: number, caller: Caller): BlockBuffer | number {
 		if (size === block.length) return block;
 		const resized = BlockBuffer.backingOf(block).sort.resize(block, size);
 		if (resized !== undefined) return resized;
 		const moved = BlockBuffer.backingOf(block).sort.replace(size, caller);
 		try {
-			// A script may have run, and have done anything with the block: onPressure, Error.prepareStackTrace.
+			// A script may have run (onPressure, Error.prepareStackTrace), and have done anything with the block.
 			const { sort } = BlockBuffer.backingOf(this.held(block));
 			// A block that only shrinks can stay where it is.
 			if (typeof moved === 'number') return (size < block.length ? sort.shrink(block, size) : undefined) ?? moved;
@@ -195,13 +198,14 @@ export class Blocks implements Memory {
 			if (!pushBlock(block, this.heap.cache)) this.free(block);
 			return moved;
 		} catch (error) {
-			// That, or another thread was faster, or debug mode found that something was written beside it.
+			// A script freed the block, or another thread was faster, or debug mode found that something was written
+			// beside it.
 			if (typeof moved !== 'number' && this.isOpen) this.free(moved);
 			throw error;
 		}
 	}
 
-	/** The block of that generation as a Buffer of this thread; undefined if it has been freed. */
+	/** The block of that generation as a Buffer of this thread. undefined if it has been freed. */
 	dereference(place: number, generation: number): BlockBuffer | undefined {
 		if (generation === 0) return this.empty();
 		const segment = floor(place / segmentSize);
@@ -222,17 +226,17 @@ export class Blocks implements Memory {
 
 	// ---- Or throwing ------------------------------------------------------------------------------------------------
 
-	/** As `allocate`. */
+	/** As `allocate`, but throws when there is no memory. */
 	malloc(size: number, caller: Caller, alignment = 1, isZeroed = false): BlockBuffer {
 		return this.#need(this.allocate(size, caller, alignment, isZeroed), size);
 	}
 
-	/** As `reallocate`. */
+	/** As `reallocate`, but throws when there is no memory. */
 	realloc(block: BlockBuffer, size: number, caller: Caller): BlockBuffer {
 		return this.#need(this.reallocate(block, size, caller), size);
 	}
 
-	/** As `allocateCollected`. */
+	/** As `allocateCollected`, but throws when there is no memory. */
 	buffer(size: number): BlockBuffer {
 		return this.#need(this.allocateCollected(size), size);
 	}
@@ -256,7 +260,7 @@ export class Blocks implements Memory {
 
 	// ---- Ending them ------------------------------------------------------------------------------------------------
 
-	/** Whether a block of this kind is still one. */
+	/** Whether a block of this kind has not been freed. */
 	isLive(block: BlockBuffer): boolean {
 		return !BlockBuffer.isFreed(block) && BlockBuffer.backingOf(block).sort.isLive(block);
 	}
@@ -290,7 +294,10 @@ export class Blocks implements Memory {
 		return this.ledger === undefined ? this.heap.usableSize(BlockBuffer.backingOf(block).code) : block.length;
 	}
 
-	/** Gives the memory of a raw handle back that is another thread's block, or may be. False if the handle is not out. */
+	/**
+	 * Gives the memory of a raw handle back, where the block is another thread's, or may be. False if the handle is not
+	 * out.
+	 */
 	freeForeign(number: number, out: number): boolean {
 		const fill = this.ledger === undefined ? -1 : freedByte;
 		return native.kindFreeRaw(this.heap.id, number, out, fill) === 0;
@@ -304,7 +311,7 @@ export class Blocks implements Memory {
 
 	// ---- The whole --------------------------------------------------------------------------------------------------
 
-	/** Lets go of the heap; all Buffers over it have length 0 then. */
+	/** Lets go of the heap. All Buffers over it have length 0 then. */
 	close<Result>(letGo: () => Result): Result {
 		const result = this.views.close(this.heap.cache.buffer as ArrayBuffer, () => {
 			const given = letGo();
@@ -316,7 +323,7 @@ export class Blocks implements Memory {
 		return result;
 	}
 
-	/** What the kind holds, by the heap's books and the ledger's. */
+	/** How full the kind is, by the heap's books and the ledger's. */
 	stats(): KindStats {
 		const stats = native.kindStats(this.heap.id);
 		if (this.ledger !== undefined) {

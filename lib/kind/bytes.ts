@@ -1,10 +1,10 @@
-// Looking at, copying and filling bytes.
+// Looks at, copies and fills bytes.
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace them later.
 const { apply } = Reflect;
 const { fill, set, subarray } = Uint8Array.prototype;
 
-/** The first bytes, at most so many, without a copy. */
+/** The first bytes, at most `most`, without a copy. */
 export function firstOf(bytes: Uint8Array, most: number): Uint8Array {
 	return apply(subarray, bytes, [0, most]) as Uint8Array;
 }
@@ -14,7 +14,7 @@ export function copy(to: Uint8Array, from: Uint8Array): void {
 	apply(set, to, [from]);
 }
 
-/** Fills it with zeros. */
+/** Fills all bytes with zeros. */
 export function clear(bytes: Uint8Array): void {
 	apply(fill, bytes, [0]);
 }

@@ -1,10 +1,11 @@
-// The codes of blocks: what a block is and in which magazine of the thread cache it goes (native/heap/thread_cache.h).
+// The codes of blocks. A code says which class or length a block has, and which magazine of the thread cache it goes to
+// (native/heap/thread_cache.h).
 import { native } from '../native.ts';
 
 const { classOfQuantum, sizeQuantum, maxSlabSize, runCode, runMagazines, unitsShift, magazineShift, leastUnitShift } =
 	native.kindLayout;
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace them later.
 const { ceil, floor, log2 } = Math;
 
 const quantumShift = log2(sizeQuantum);
@@ -17,14 +18,14 @@ const leastUnitMask = 2 ** leastUnitShift - 1;
 export const magazines = unitsSpan;
 const codeMask = magazines - 1;
 
-/** The size class of at most `maxSlabSize` bytes, more than 0. */
+/** The size class for `size` bytes: more than 0, at most `maxSlabSize`. */
 export function classFor(size: number): number {
 	return classOfQuantum[(size + quantumMask) >> quantumShift]!;
 }
 
 /**
- * The code of a run of `size` bytes, a small integer, in a kind whose units are 2 ** `growth` times the shortest. The shift by a
- * constant is what nearly all kinds need, and a tenth faster than one by a number.
+ * The code of a run of `size` bytes, a small integer, in a kind whose units are 2 ** `growth` times the shortest.
+ * Nearly all kinds have a growth of 0. Their shift by a constant is a tenth faster than one by a variable.
  */
 export function smallRunCode(size: number, growth: number): number {
 	let units = (size + leastUnitMask) >>> leastUnitShift;
@@ -32,7 +33,7 @@ export function smallRunCode(size: number, growth: number): number {
 	return (units << unitsShift) | (units & runMask) | runCode;
 }
 
-/** The code of a run of so many units, where that is a small integer. */
+/** The code of a run of that many units, if the code is a small integer. */
 export function smallRunCodeOf(units: number): number {
 	return (units << unitsShift) | (units & runMask) | runCode;
 }
@@ -62,7 +63,10 @@ export function magazineAt(code: number): number {
 	return (code & codeMask) << magazineShift;
 }
 
-/** What a block adds to the units that are cached: a run its length, which is a small integer, a block of a class nothing. */
+/**
+ * How many cached units a block counts for: a run counts for its length, which is a small integer; a block of a class
+ * for none.
+ */
 export function cachedUnitsOf(code: number): number {
 	return code > runCode ? code >> unitsShift : 0;
 }

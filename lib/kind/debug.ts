@@ -1,6 +1,6 @@
-// Debug mode: what a kind does more so that mistakes with its memory are found. A block lies between two red zones,
-// which are checked when it is freed; freed memory is filled with a pattern and kept out of use for a while; where a
-// block was allocated is remembered.
+// Debug mode: looks for mistakes with a kind's memory. A block lies between two red zones, which are checked when it is
+// freed. Freed memory is filled with a pattern and kept out of use for a while. The ledger remembers where each block
+// was allocated.
 import { nextTick } from 'node:process';
 import { daxkindError } from '../errors.ts';
 import { native } from '../native.ts';
@@ -11,15 +11,17 @@ export function isDebugging(): boolean {
 	return !['', '0', undefined].includes(process.env.DAXKIND_DEBUG);
 }
 
-/** Bytes behind a block, and before it at least. */
+/** The length of the red zone behind a block, and the least length of the one before it, in bytes. */
 export const leastRedZone = 16;
 
-/** The patterns: of red zones, of memory that was never written, of freed memory. */
+/** The patterns of red zones, of memory that was never written, and of freed memory. */
 const zoneByte = 0xfd;
 const freshByte = 0xcd;
 export const freedByte = 0xdd;
 
-/** How much freed memory is kept out of use: this share of the kind, but no more than so many bytes or blocks. */
+/**
+ * How much freed memory is kept out of use: this share of the kind, but no more than so many bytes and so many blocks.
+ */
 const quarantineShare = 1 / 16;
 const mostQuarantined = 16 * 1024 * 1024;
 const mostQuarantinedBlocks = 4096;
@@ -27,11 +29,11 @@ const mostQuarantinedBlocks = 4096;
 interface Allocation {
 	stack: string;
 	bytes: number;
-	/** Whether nobody has freed it; other threads tell only the heap. */
+	/** Whether nobody has freed the block. Only the heap knows when another thread has. */
 	isHeld: () => boolean;
 }
 
-/** Allocations that are remembered before those are looked for that other threads have freed. */
+/** How many allocations are remembered before the ledger looks for those that other threads have freed. */
 const leastSweep = 1024;
 
 interface Freed {
@@ -42,10 +44,10 @@ interface Freed {
 	giveBack: () => void;
 }
 
-/** What memory is compared with that should be all one byte: a hundred times faster than a look at each byte. */
+/** Memory that has one byte throughout is compared with these: a hundred times faster than a look at each byte. */
 const plain = new Map([zoneByte, freedByte].map((byte) => [byte, Buffer.alloc(64 * 1024, byte)]));
 
-/** Where a value is not `byte`; -1 if it is nowhere. */
+/** The index of the first value that is not `byte`; -1 if all are. */
 function firstOther(memory: Uint8Array, byte: number): number {
 	const expected = plain.get(byte)!;
 	for (let from = 0; from < memory.length; from += expected.length) {
@@ -56,7 +58,7 @@ function firstOther(memory: Uint8Array, byte: number): number {
 	return -1;
 }
 
-/** What one thread knows of a kind in debug mode. */
+/** The blocks of a kind in debug mode that one thread knows of. */
 export class DebugLedger {
 	#allocations = new Map<number, Allocation>();
 	#sweepAt = leastSweep;
@@ -68,7 +70,7 @@ export class DebugLedger {
 		this.#limit = Math.min(capacity * quarantineShare, mostQuarantined);
 	}
 
-	/** Freed blocks that are not given back yet, and their bytes. */
+	/** How many freed blocks are not given back yet, and their bytes. */
 	get quarantined(): { blocks: number; bytes: number } {
 		return { blocks: this.#quarantine.length, bytes: this.#quarantined };
 	}
@@ -78,8 +80,8 @@ export class DebugLedger {
 	 *
 	 * @param memory The block with its red zones.
 	 * @param redZone Bytes of the first red zone.
-	 * @param isHeld Whether it has not been freed, asked later.
-	 * @param stack Where it was called for.
+	 * @param isHeld Whether the block has not been freed. It is asked later.
+	 * @param stack Where the block was asked for.
 	 */
 	allocated(
 		generation: number,
@@ -101,7 +103,7 @@ export class DebugLedger {
 	checkZones(generation: number, memory: Uint8Array, redZone: number, length: number): void {
 		const before = firstOther(memory.subarray(0, redZone), zoneByte);
 		const behind = firstOther(memory.subarray(redZone + length), zoneByte);
-		// Of memory that is lost, and reads as zeros, nothing can be said.
+		// Nothing can be said about lost memory, which reads as zeros.
 		if ((before < 0 && behind < 0) || native.isLost(memory)) return;
 		const where = before < 0 ? `${behind} bytes behind its end` : `${redZone - before} bytes before its start`;
 		const { stack } = this.#allocations.get(generation) ?? { stack: '    (another thread)' };
@@ -111,7 +113,7 @@ export class DebugLedger {
 		);
 	}
 
-	/** Puts a freed block in quarantine, and gives back those that have been there for longest. */
+	/** Puts a freed block in quarantine, and gives back the blocks that have been there for longest. */
 	freed(generation: number, memory: Uint8Array, bytes: number, giveBack: () => void): void {
 		const { stack } = this.#allocations.get(generation) ?? { stack: '    (another thread)' };
 		this.#allocations.delete(generation);
@@ -121,7 +123,7 @@ export class DebugLedger {
 		while (this.#quarantined > this.#limit || this.#quarantine.length > mostQuarantinedBlocks) this.#release();
 	}
 
-	/** Gives everything in quarantine back. Whether there was anything. */
+	/** Gives everything in quarantine back. Returns whether there was anything. */
 	drain(): boolean {
 		const hadAny = this.#quarantine.length > 0;
 		while (this.#quarantine.length > 0) this.#release();
@@ -154,7 +156,7 @@ export class DebugLedger {
 		giveBack();
 		if (isRight) return;
 		const detail = `Byte ${at} of ${memory.length}. The block was allocated here:\n${stack}`;
-		// Later, because scripts that have replaced emitWarning are not to run in the middle of a call.
+		// The warning comes later, so that a script that has replaced emitWarning does not run in the middle of a call.
 		nextTick(() => {
 			const code = 'DAXKIND_USE_AFTER_FREE';
 			process.emitWarning('Somebody wrote into memory of a kind after it was freed', { code, detail });
@@ -167,7 +169,7 @@ export function fillFreed(memory: Uint8Array): void {
 	memory.fill(freedByte);
 }
 
-/** Tells what was not freed. Never throws: the kind is closed, and nothing is to be undone. */
+/** Warns of the blocks that were not freed. Never throws, because the kind is closed and nothing is to be undone. */
 export function warnOfLeaks(report: LeakReport, path: string): void {
 	const detail = (report.stacks ?? []).map(
 		({ stack, blocks, bytes }) => `${blocks} blocks of ${bytes} bytes together, allocated here:\n${stack}`,

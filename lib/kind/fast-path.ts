@@ -1,8 +1,8 @@
-// malloc and free without a native call: a free block is taken out of this thread's cache, or put into it. This file alone
-// reads and writes the words of the thread cache, by the protocol of native/heap/thread_cache.h.
+// malloc and free without a native call: a free block is taken out of this thread's cache, or put into it. This file
+// alone reads and writes the words of the thread cache, by the protocol of native/heap/thread_cache.h.
 //
-// An entry of the cache is known by the index of its first word. A function that changes something calls nothing from its
-// first store on, so that it is done wholly or, at the end of the stack, not at all. `malloc` and `free` are written out:
+// An entry of the cache is known by the index of its first word. A function that changes words calls nothing after its
+// first store. So it is done wholly or, when the stack is at its end, not at all. `malloc` and `free` are written out:
 // V8 inlines 920 bytes of bytecode into a loop that calls them, and functions for their parts are more than that.
 import { invalidThis } from '../errors.ts';
 import { native } from '../native.ts';
@@ -28,24 +28,27 @@ const {
 	pressureWord,
 } = native.kindLayout;
 
-// V8 knows what the constants of this module are, and looks at an import each time: a tenth of malloc and free.
+// V8 knows the values of this module's constants, but looks at an import each time. That would be a tenth of malloc and
+// free.
 const { classFor, smallRunCode, unitsOf } = codes;
 const { isBlock, backingOf, offsetOf, release } = BlockBuffer;
 
-/** The first word of a magazine is its top, which is the index of its newest entry in it. */
+/** The first word of a magazine is its top: the index of its newest entry, counted from the magazine's first word. */
 const codeMask = codes.magazines - 1;
 const topMask = 2 ** magazineShift - 1;
 /** Words of an entry. */
 const entryWords = 2;
 
-/** Where a table by segments, from -1 on, and magazines has its element. `malloc` has this written out. */
+/**
+ * The index into a table that has an element for each segment, from -1 on, and magazine. `malloc` has this written out.
+ */
 export function tableIndex(segment: number, magazine: number): number {
 	return (segment + 1) * codes.magazines + magazine;
 }
 
 /**
- * The newest entry in the magazine of a code; 0 if there is none. Runs of several lengths share a magazine: whoever does not
- * know for which it is asks `isFor`.
+ * The newest entry in the magazine of a code; 0 if it is empty. Runs of several lengths share a magazine, so the entry
+ * may be of another code: `isFor` tells.
  */
 export function newest(cache: Int32Array, code: number): number {
 	const magazine = (code & codeMask) << magazineShift;
@@ -53,7 +56,7 @@ export function newest(cache: Int32Array, code: number): number {
 	return top > 0 ? magazine + top : 0;
 }
 
-/** Whether the magazine of a code is for blocks of that code. */
+/** Whether the magazine of a code is now for blocks of that code. */
 export function isFor(cache: Int32Array, code: number): boolean {
 	return cache[((code & codeMask) << magazineShift) + magazineCode] === code;
 }
@@ -63,17 +66,20 @@ export function has(cache: Int32Array, code: number): boolean {
 	return newest(cache, code) > 0 && isFor(cache, code);
 }
 
-/** The entry that was put into its magazine before this one; if there is none, a word that is no entry, and not a number. */
+/**
+ * The entry that was put into its magazine before this one. After the oldest entry this is a word that is no entry, and
+ * that `numberAt` does not take for a number.
+ */
 export function before(entry: number): number {
 	return entry - entryWords;
 }
 
-/** Whether the newest block of a code is at that place, by that entry. */
+/** Whether the newest block of a code has that entry and lies at that place. */
 export function isNewest(cache: Int32Array, code: number, entry: number, segment: number, offset: number): boolean {
 	return newest(cache, code) === entry && isFor(cache, code) && cache[entry] === segment && cache[entry + 1] === offset;
 }
 
-/** In which segment the block of an entry is; -1 if it is left there by number. */
+/** The segment of the block of an entry. -1 if the entry has the number of the block's place instead. */
 export function segmentAt(cache: Int32Array, entry: number): number {
 	return cache[entry]!;
 }
@@ -83,12 +89,12 @@ export function offsetAt(cache: Int32Array, entry: number): number {
 	return cache[entry + 1]!;
 }
 
-/** The number of the block's place (native/heap/places.h); -1 if it is left there by segment and offset. */
+/** The number of the block's place (native/heap/places.h). -1 if the entry has a segment and an offset instead. */
 export function numberAt(cache: Int32Array, entry: number): number {
 	return cache[entry] === byNumber ? cache[entry + 1]! : -1;
 }
 
-/** Says where the block of an entry is. */
+/** Writes into an entry where its block is. */
 export function setPlace(cache: Int32Array, entry: number, segment: number, offset: number): void {
 	cache[entry] = segment;
 	cache[entry + 1] = offset;
@@ -105,7 +111,7 @@ export function pop(cache: Int32Array, entry: number, code: number): void {
 	if (code > runCode) cache[cachedUnitsWord]! -= code >> unitsShift;
 }
 
-/** Puts memory into the magazine of its code, if that is for such blocks and has room. */
+/** Puts a block into the magazine of its code. False if the magazine is for another code, or is full. */
 export function push(cache: Int32Array, code: number, segment: number, offset: number): boolean {
 	const magazine = (code & codeMask) << magazineShift;
 	const top = cache[magazine]! + entryWords;
@@ -121,7 +127,9 @@ export function push(cache: Int32Array, code: number, segment: number, offset: n
 	return true;
 }
 
-/** Puts a block of a class into its magazine by the number of its place, a small integer, if there is room. */
+/**
+ * Puts a block of a class into its magazine by the number of its place, a small integer. False if the magazine is full.
+ */
 export function pushNumber(cache: Int32Array, code: number, number: number): boolean {
 	const first = code << magazineShift;
 	const top = cache[first]! + entryWords;
@@ -132,83 +140,84 @@ export function pushNumber(cache: Int32Array, code: number, number: number): boo
 	return true;
 }
 
-/** Whether the cache will hold blocks of a code at all. */
+/** Whether the cache takes blocks of a code at all. */
 export function isCacheable(cache: Int32Array, code: number): boolean {
 	if (code >= runCode) return unitsOf(code) <= cache[cachedUnitsLimitWord]! / 2;
 	return cache[(code << magazineShift) + magazineLimit]! > 0;
 }
 
 /**
- * Whether blocks of a code have failed for want of memory, and none has come back since.
+ * Whether an allocation of such a code has failed because there was no memory, and no memory has come back since.
  *
  * @param segmentUnits The length of a segment.
  */
 export function isKnownToFail(cache: Int32Array, code: number, segmentUnits: number): boolean {
 	if (code < runCode) return (cache[failedClassesWord + (code >> 5)]! & (1 << (code & 31))) !== 0;
-	// A longer run fails, too; but one that is longer than a segment may cross the borders of segments, others not.
+	// A run that is longer than a failed one fails, too. But a run that is longer than a segment may cross the borders
+	// of segments, and others may not.
 	const units = unitsOf(code);
 	const failed = cache[failedUnitsWord]!;
 	return units >= failed && (units <= segmentUnits || failed > segmentUnits);
 }
 
-/** In which segment the block is that a native call has found. It is the heap's until `takeResult`. */
+/** The segment of the block that a native call has found. The block belongs to the heap until `takeResult`. */
 export function resultSegment(cache: Int32Array): number {
 	return cache[resultSegmentWord]!;
 }
-/** Where in its segment that block begins. */
+/** Where that block begins in its segment. */
 export function resultOffset(cache: Int32Array): number {
 	return cache[resultOffsetWord]!;
 }
-/** Whether that block is at that place, and nobody has taken it. */
+/** Whether that block is at that place, and still belongs to the heap. */
 export function isResult(cache: Int32Array, segment: number, offset: number): boolean {
 	return cache[resultPendingWord] === 1 && cache[resultSegmentWord] === segment && cache[resultOffsetWord] === offset;
 }
 
-/** Takes that block: the heap does not free it any more. */
+/** Takes that block. The heap does not free it any more. */
 export function takeResult(cache: Int32Array): void {
 	cache[resultPendingWord] = 0;
 }
 
-/** Whether as much is in use as kindWatch was told. */
+/** Whether as much is in use as was said to kindWatch. */
 export function isPressed(cache: Int32Array): boolean {
 	return cache[pressureWord] !== 0;
 }
-/** Says that this has been noticed. */
+/** Says that the pressure has been noticed. */
 export function clearPressure(cache: Int32Array): void {
 	cache[pressureWord] = 0;
 }
 
-/** What has no block in it: the cache of a kind that is closed. */
+/** The cache of a closed kind. It has no blocks. */
 const nothing = new Int32Array(0);
 
-/** All that is not the fast path. */
+/** The slow half of `malloc` and `free`. */
 export interface SlowPath {
 	malloc(size: number, caller: Caller): BlockBuffer;
 	free(value: unknown): void;
 }
 
-/** What an allocator works on. */
+/** The memory and the tables that an allocator works on. */
 export interface Connection {
-	/** The thread cache, or one that has nothing. */
+	/** The thread cache, or an empty one. */
 	cache: Int32Array;
-	/** What the Buffers of cached blocks are made of, see backings.ts. */
+	/** The backings of the Buffers of cached blocks: see backings.ts. */
 	backings: (Backing | undefined)[];
-	/** log2 of how many of the shortest units one unit of the kind has. */
+	/** log2 of the ratio between the kind's unit and the shortest unit of any kind. */
 	unitGrowth: number;
 }
 
-/** Gives an allocator what it works on. Done once. */
+/** Connects an allocator with its cache. This is done once. */
 export let connect: (allocator: object, slow: SlowPath, connection: Connection) => void;
-/** Takes that away, so that every call goes the slow way. What it returns gives it back. */
+/** Takes the cache away, so that every call takes the slow path. Returns a function that gives it back. */
 export let disconnect: (allocator: object) => () => void;
-/** Whether it has not been taken away. */
+/** Whether the allocator has its cache. */
 export let isConnected: (allocator: object) => boolean;
 /** The cache that the allocator works on. */
 export let cacheOf: (allocator: object) => Int32Array;
 /** Whether the value is an allocator. */
 export let isAllocator: (value: unknown) => boolean;
 
-/** The malloc and free of every kind: what they promise is said in kind.ts. */
+/** The malloc and free of every kind. kind.ts documents them. */
 export abstract class Allocator {
 	#cache: Int32Array = nothing;
 	#backings: (Backing | undefined)[] = [];
@@ -239,23 +248,24 @@ export abstract class Allocator {
 	}
 
 	malloc(size: number): Block {
-		// To look before takes longer; the engine looks anyway.
+		// Checking the receiver first would take longer, and the engine checks it anyway.
 		let cache: Int32Array;
 		try {
 			cache = this.#cache;
 		} catch {
 			throw invalidThis('Kind');
 		}
-		// A size that is no small integer, or no number at all, goes the slow way and is checked there.
+		// A size that is not a small integer, or not a number, takes the slow path, which checks it.
 		if (typeof size === 'number' && size > 0 && (size | 0) === size) {
 			const code = size <= maxSlabSize ? classFor(size) : smallRunCode(size, this.#unitGrowth);
 			const magazine = (code & codeMask) << magazineShift;
 			const top = cache[magazine]!;
 			if (top > 0) {
 				const entry = magazine + top;
-				// There is a backing only where the magazine is for its code, and the entry is not a number.
+				// There is a backing only where the magazine is for its code. There is none for an entry that has a
+				// number.
 				const backing = this.#backings[((cache[entry]! + 1) << unitsShift) | (code & codeMask)];
-				// Its ArrayBuffer may have been moved away by transfer().
+				// Its ArrayBuffer may have been transferred.
 				if (backing !== undefined && backing.code === code && backing.bytes.length > 0) {
 					const block = new BlockBuffer(backing, cache[entry + 1]!, size);
 					cache[magazine] = top - entryWords;
@@ -278,12 +288,15 @@ export abstract class Allocator {
 	}
 }
 
-/** Ends a block by putting it into its magazine; false if there is no room, or if anything about it is not as it should be. */
+/**
+ * Ends a block by putting it into its magazine. False if there is no room, or if anything about the block is not as it
+ * should be. Nothing has changed then.
+ */
 export function pushBlock(block: unknown, cache: Int32Array): boolean {
 	if (!isBlock(block)) return false;
 	const backing = backingOf(block);
 	const offset = offsetOf(block);
-	// A backing that has the cache is for what its magazine holds.
+	// If a backing has the cache, the magazine is for the backing's code.
 	if (backing.cache !== cache || offset < 0) return false;
 	const { magazine, units } = backing;
 	const top = cache[magazine]! + entryWords;

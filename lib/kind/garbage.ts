@@ -1,28 +1,28 @@
-// Blocks of `buffer()` are freed by V8's garbage collector, which does not know how much a kind can hold: it would look for
-// garbage long after the kind is full of it. So it is asked to when a kind runs short. That takes turns of the event loop:
-// the engine keeps what has been made in a turn, because there are WeakRefs of it, until that turn has ended, and Node runs
-// finalizers in turns of their own.
+// V8's garbage collector frees the blocks of `buffer()`. It does not know how much a kind can hold, so it would look
+// for garbage long after the kind is full of it. So a kind that runs short asks it to collect. That takes turns of the
+// event loop: the engine keeps every object that was made in a turn, because WeakRefs to it exist, until that turn has
+// ended. And Node runs finalizers in turns of their own.
 import { setImmediate, setTimeout } from 'node:timers';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { native } from '../native.ts';
 
-/** The collector is asked when so much of a kind is in use, and so much of the kind may be garbage… */
+/** The collector is asked when this part of a kind is in use, and this part of the kind may be garbage… */
 const shortPart = 3 / 4;
 const leastPart = 1 / 8;
-/** …or when an allocation fails, and so much of it may. */
+/** …or when an allocation fails, and this part of the kind may be garbage. */
 const leastPartOfFailure = 1 / 64;
-/** How often that is looked at: each time that so much of the kind has been allocated. */
+/** The kind looks whether that is so each time that this part of it has been allocated. */
 const lookPart = 1 / 16;
 
-/** In how many turns of the event loop the finalizers have run. Measured with Node 20 and 24: one. */
+/** After how many turns of the event loop the finalizers have run. With Node 20 and 24 it was one turn. */
 const turnsOfFinalizers = 3;
-/** How much longer that may take: it is looked at so many times more, each so many milliseconds after the last. */
+/** `retry` waits longer if it must: it looks this often, and waits so many milliseconds before each look. */
 const mostLooks = 50;
 const lookMs = 2;
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace them later.
 const nextTurn = setImmediate;
 const { min } = Math;
 
@@ -34,7 +34,7 @@ type Collector = (options?: { type: 'minor' }) => void;
 let collectGarbage: Collector | undefined;
 let hasCollected = false;
 
-/** V8's own function; a global that scripts have made would not do. */
+/** Finds V8's own `gc`. A global of that name may be a script's. */
 function findCollector(): Collector | undefined {
 	const find = () => runInNewContext('typeof gc === "function" ? gc : undefined') as Collector | undefined;
 	try {
@@ -47,12 +47,12 @@ function findCollector(): Collector | undefined {
 			setFlagsFromString('--no-expose-gc');
 		}
 	} catch {
-		// A runtime that has neither.
+		// This runtime has no such function, and no such flag.
 		return undefined;
 	}
 }
 
-/** Looks for garbage in all of the heap, once a turn of the event loop. No script runs in here. */
+/** Collects garbage in all of V8's heap, at most once in a turn of the event loop. No script runs in here. */
 function collect(): void {
 	if (hasCollected) return;
 	collectGarbage ??= findCollector();
@@ -62,19 +62,20 @@ function collect(): void {
 	}).unref();
 	hasCollected = true;
 	collectGarbage();
-	// Another thread of V8's frees what was found, when it gets to it: a collection of the young begins by waiting for that.
+	// Another thread of V8 frees the garbage later. But a collection of the young generation begins by waiting for
+	// that.
 	collectGarbage({ type: 'minor' });
 }
 
-/** What may be garbage of a kind's memory. */
+/** Watches how much of a kind's memory may be garbage. */
 export class Garbage {
 	readonly #id: number;
 	readonly #capacity: number;
-	/** Bytes to be allocated before the next look; infinite as long as nothing has been. */
+	/** Bytes to be allocated before the next look. Infinite until the first block of `buffer()`. */
 	#untilLook = Number.POSITIVE_INFINITY;
-	/** Bytes that were none after the last collection, or fewer. */
+	/** At most so many bytes were reachable after the last collection. */
 	#reachable = 0;
-	/** Whether the finalizers of a collection are to run, before which it is not known what was garbage. */
+	/** Whether a collection's finalizers have still to run. Until they have, it is not known what was garbage. */
 	#isCollecting = false;
 
 	constructor(id: number, capacity: number) {
@@ -82,12 +83,12 @@ export class Garbage {
 		this.#capacity = capacity;
 	}
 
-	/** Bytes in blocks that the collector frees, of all threads. */
+	/** Bytes in blocks that the collector frees, in all threads. */
 	get mostBytes(): number {
 		return native.kindCollectable(this.#id, 0);
 	}
 
-	/** A block of so many bytes has been made that the collector frees. */
+	/** A block of that many bytes, which the collector frees, has been made. */
 	allocated(size: number): void {
 		if (this.#untilLook === Number.POSITIVE_INFINITY) this.#untilLook = this.#capacity * lookPart;
 		this.#untilLook -= size;
@@ -104,7 +105,7 @@ export class Garbage {
 	#look(part: number, least: number): void {
 		if (this.#isCollecting) return;
 		const bytes = this.mostBytes;
-		// What has come back since then was not reachable, only late.
+		// Memory that has come back since then was not reachable. Its finalizers were only late.
 		this.#reachable = min(this.#reachable, bytes);
 		if (bytes - this.#reachable < this.#capacity * least) return;
 		if (native.kindCollectable(this.#id, part) === 0) return;
@@ -127,9 +128,9 @@ export class Garbage {
 	}
 
 	/**
-	 * Tries an allocation, and again after a collection, as long as finalizers may have work to do.
+	 * Tries an allocation, and tries again after a collection, as long as finalizers may have work to do.
 	 *
-	 * @param attempt Gives undefined if there is no memory.
+	 * @param attempt Returns undefined if there is no memory.
 	 */
 	async retry<Result>(attempt: () => Result | undefined): Promise<Result | undefined> {
 		let result = attempt();

@@ -29,7 +29,8 @@ export class Guarded extends Referenced {
 		try {
 			this.#ledger.checkZones(generation, memory, redZone, length);
 		} catch (error) {
-			// It is one if nobody has freed the block, and filled its memory, meanwhile.
+			// The bytes differ also if somebody has freed the block meanwhile, and filled its memory. That is no
+			// overrun.
 			if (!this.isLive(block)) throw freedAlready(' elsewhere');
 			throw error;
 		}
@@ -41,7 +42,7 @@ export class Guarded extends Referenced {
 		try {
 			this.#ledger.freed(generation, memory, bytes, giveBack);
 		} catch (error) {
-			// At the end of the stack, the block is freed but stays out of use until the thread lets go of the kind.
+			// The stack is at its end. The block is freed, but stays out of use until the thread lets go of the kind.
 			if (!(error instanceof RangeError)) throw error;
 		}
 	}
@@ -54,20 +55,20 @@ export class Guarded extends Referenced {
 	}
 }
 
-/** What a new guarded block is to be. */
+/** The request for a new guarded block. */
 export interface GuardedRequest {
 	size: number;
-	/** Bytes of its first red zone. */
+	/** The length of the red zone in front of it, in bytes. */
 	redZone: number;
 	isZeroed: boolean;
-	/** Where it was called for. */
+	/** Where the block was asked for. */
 	stack: string;
 }
 
 /**
  * Makes a guarded block at a place that was found for it.
  *
- * @param take Takes the place, as the last step.
+ * @param take Takes the place. It is called as the last step.
  */
 export function makeGuarded(
 	memory: Memory,

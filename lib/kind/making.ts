@@ -1,5 +1,4 @@
-// What creating a kind consists of, whatever its sort: the calls of native code, what their errors mean, and letting go of what nobody
-// gets.
+// Creates a kind of any class: makes the native call, explains its errors, and lets go of a kind that nobody gets.
 import { type CheckedJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import { type KindHold, type NativeJob, native } from '../native.ts';
 import { adopt } from './adopting.ts';
@@ -7,15 +6,15 @@ import { type KindProgress, progressOf } from './jobs.ts';
 import type { Kind } from './kind.ts';
 import type { CheckedNotices } from './notices.ts';
 
-/** One sort of kind, with what was asked for. */
+/** How to create one kind, with the checked options of the caller. */
 export interface Recipe<K extends Kind> {
 	create(): KindHold;
 	createAsync(): NativeJob<KindHold>;
 	kindOf(hold: KindHold): K;
 	readonly notices: CheckedNotices;
-	/** Gives an error of native code its reason. */
+	/** Adds the reason to an error of native code. */
 	explained(error: unknown): unknown;
-	/** Refuses a kind that is not as it has to be, by throwing. */
+	/** Throws if the kind is not as the caller demands. */
 	check?(kind: K): void;
 }
 
@@ -37,7 +36,7 @@ export function makeKind<K extends Kind>(recipe: Recipe<K>, stack: string): K {
 	return kind;
 }
 
-/** The same, by a thread of its own. */
+/** The same on another thread. */
 export async function makeKindAsync<K extends Kind>(
 	recipe: Recipe<K>,
 	stack: string,

@@ -1,4 +1,5 @@
-// What the sorts of blocks have to know of their kind in this thread: not the Kind itself, whose methods a script can replace.
+// What the sorts of blocks need of their kind in this thread. It is not the Kind itself, because a script can replace a
+// Kind's methods.
 import type { BlockBuffer, Caller } from './block.ts';
 import type { ThreadHeap } from './thread-heap.ts';
 import type { Views } from './views.ts';
@@ -10,12 +11,12 @@ export interface Memory {
 	readonly path: string;
 	readonly heap: ThreadHeap;
 	readonly views: Views;
-	/** How many bytes a block with memory could hold; in debug mode no more than it has. */
+	/** How many bytes a block with memory could hold. In debug mode that is its length. */
 	usableSize(block: BlockBuffer): number;
-	/** Tells the owner if memory runs short, after some has been taken. */
+	/** To be called after memory was taken: tells the owner if memory runs short. */
 	noticePressure(): void;
-	/** Another block, as malloc makes it; a status if there is no memory. */
+	/** Allocates a block as malloc does. A status if there is no memory. */
 	allocate(size: number, caller: Caller): BlockBuffer | number;
-	/** Another one that the garbage collector frees. */
+	/** The same for a block that the garbage collector frees. */
 	allocateCollected(size: number): BlockBuffer | number;
 }

@@ -1,11 +1,11 @@
-// NUMA nodes: which there are, which have memory, how far they are (Documentation/ABI/stable/sysfs-devices-node).
+// NUMA nodes: which ones exist, which have memory, and how far they are (Documentation/ABI/stable/sysfs-devices-node).
 import { listDevices } from '../device/index.ts';
 import { refusal } from '../errors.ts';
 import { readAttribute } from '../sysfs.ts';
 
 const directory = '/sys/devices/system/node';
 
-/** The numbers of a list as the kernel writes it: '0-3,8'. What is none of that is left out. */
+/** The numbers of a list as the kernel writes it: '0-3,8'. Parts of another form are left out. */
 function parseList(text: string | undefined): number[] {
 	return (text ?? '').split(',').flatMap((part) => {
 		const [, first, last = first] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part) ?? [];
@@ -16,7 +16,9 @@ function parseList(text: string | undefined): number[] {
 	});
 }
 
-/** How far a node is from another, 10 being its own; undefined where the kernel does not say. */
+/**
+ * The distance from one node to another. A node's distance to itself is 10. undefined where the kernel does not say.
+ */
 function distance(from: number, to: number): number | undefined {
 	const value = readAttribute(`${directory}/node${from}/distance`);
 	// One number for each node that is online, in the order of their numbers.
@@ -26,12 +28,12 @@ function distance(from: number, to: number): number | undefined {
 }
 
 /**
- * The nodes that device-DAX devices in system-ram mode have given their memory to, the nearest first.
+ * The nodes to which device-DAX devices in system-ram mode have given their memory, the nearest first.
  *
  * @param from The node from which distance counts.
- * @param nearest Only those that no other is nearer than.
- * @throws Error ERR_DAXKIND_NO_KMEM if there are none with memory online; ERR_DAXKIND_NO_NODE if this process may use none of them;
- *   ERR_DAXKIND_NO_SYSFS.
+ * @param nearest Only the nearest node, or several that are equally near.
+ * @throws Error ERR_DAXKIND_NO_KMEM if no such node has memory online; ERR_DAXKIND_NO_NODE if this process may use none
+ *   of them; ERR_DAXKIND_NO_SYSFS.
  */
 export function kmemNodes(from: number, nearest: boolean): number[] {
 	const withMemory = readAttribute(`${directory}/has_memory`);
@@ -60,12 +62,12 @@ export function kmemNodes(from: number, nearest: boolean): number[] {
 	}
 	const allowed = allowedNodes();
 	const usable = nodes.filter((node) => allowed === undefined || allowed.includes(node));
-	// Says why none is.
+	// This throws, and says why no node can be used.
 	if (usable.length === 0) requireNodes(nodes);
 	return nearest ? usable.filter((node) => far(node) === far(usable[0]!)) : usable;
 }
 
-/** The nodes that this process may have memory of (cpuset.mems); undefined where that is not to be seen. */
+/** The nodes from which this process may have memory (cpuset.mems). undefined where that cannot be seen. */
 function allowedNodes(): number[] | undefined {
 	const status = readAttribute('/proc/self/status') ?? '';
 	const list = /^Mems_allowed_list:\s*(.*)$/m.exec(status)?.[1];
@@ -73,13 +75,13 @@ function allowedNodes(): number[] | undefined {
 }
 
 /**
- * Checks that there are such nodes, and that this process may have memory of them.
+ * Checks that the nodes exist, have memory, and may give it to this process.
  *
  * @throws Error ERR_DAXKIND_NO_NODE.
  */
 export function requireNodes(nodes: readonly number[]): void {
 	const online = readAttribute(`${directory}/online`);
-	// Without sysfs, mbind says what there is not.
+	// Without sysfs, mbind says which nodes do not exist.
 	if (online === undefined) return;
 	const hasMemory = parseList(readAttribute(`${directory}/has_memory`));
 	const allowed = allowedNodes();

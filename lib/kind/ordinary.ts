@@ -1,5 +1,5 @@
-// The blocks that malloc makes: views of a segment's ArrayBuffer, which go back to the thread cache. All but the fast path,
-// which is in fast-path.ts.
+// The blocks that malloc makes: views of a segment's ArrayBuffer, which go back to the thread cache. The fast path is
+// in fast-path.ts, and everything else is here.
 import { native } from '../native.ts';
 import type { Backings } from './backings.ts';
 import { Backing, BlockBuffer, type Caller, type Sort } from './block.ts';
@@ -12,7 +12,7 @@ import { corrupted } from './refusals.ts';
 
 const { runCode, segmentSize } = native.kindLayout;
 
-// Taken once: another may be put in its place later.
+// Taken once, because a script may replace it later.
 const { min } = Math;
 
 export class Ordinary implements Sort {
@@ -24,7 +24,7 @@ export class Ordinary implements Sort {
 		this.#backings = backings;
 	}
 
-	/** A block of `size` bytes at a place that was found, or is held, for it. */
+	/** Makes a block of `size` bytes at a place that was found for it, or that it already has. */
 	make(code: number, segment: number, offset: number, size: number): BlockBuffer {
 		const { owner, views } = this.#memory;
 		if (offset + size <= segmentSize) return new BlockBuffer(this.#backing(code, segment), offset, size);
@@ -58,7 +58,10 @@ export class Ordinary implements Sort {
 		return this.#memory.heap.usableSize(BlockBuffer.backingOf(block).code);
 	}
 
-	/** The length of a block. Of one whose ArrayBuffer has been transferred, it is the usable size: the Buffer has none. */
+	/**
+	 * The length of a block. If its ArrayBuffer has been transferred, it is the usable size, because the Buffer has
+	 * length 0.
+	 */
 	#lengthOf(block: BlockBuffer): number {
 		return block.length > 0 ? block.length : this.usableSize(block);
 	}
@@ -73,20 +76,20 @@ export class Ordinary implements Sort {
 		const { heap } = this.#memory;
 		if (size > heap.capacity) return undefined;
 		const { code: had, segment } = BlockBuffer.backingOf(block);
-		// An aligned block, and one that shrank in a full kind, has more than its size would take.
+		// An aligned block has more than its size would take, and so has one that shrank in a full kind.
 		if (size > block.length && size <= heap.usableSize(had)) return this.#relength(block, had, size);
 		const code = codeFor(size, heap.unitSize);
 		if (code === had) return this.#relength(block, code, size);
 		if (code < runCode || had < runCode) return undefined;
 		const offset = BlockBuffer.offsetOf(block);
-		// There is no ArrayBuffer over what is behind the kind's end.
+		// There is no ArrayBuffer over memory behind the kind's end.
 		if (segment * segmentSize + offset + size > heap.capacity) return undefined;
 		const resized = this.make(code, segment, offset, size);
 		if (BlockBuffer.end(block, () => heap.resize(code, segment, offset)) !== 0) return undefined;
 		try {
 			this.#memory.noticePressure();
 		} catch {
-			// The stack is at its end: a later allocation tells.
+			// The stack is at its end. A later allocation tells the owner.
 		}
 		return resized;
 	}
@@ -95,7 +98,7 @@ export class Ordinary implements Sort {
 		return this.#relength(block, BlockBuffer.backingOf(block).code, size);
 	}
 
-	/** The same piece of memory as a Buffer of another length; the old Buffer is a block no more. */
+	/** The same memory as a Buffer of another length. The old Buffer is no block any more. */
 	#relength(block: BlockBuffer, code: number, size: number): BlockBuffer {
 		const renamed = this.make(code, BlockBuffer.backingOf(block).segment, BlockBuffer.offsetOf(block), size);
 		BlockBuffer.release(block);
@@ -110,14 +113,14 @@ export class Ordinary implements Sort {
 		const { heap, path } = this.#memory;
 		const { code, segment } = BlockBuffer.backingOf(block);
 		const offset = BlockBuffer.offsetOf(block);
-		// Without a length, its ArrayBuffer has been transferred.
+		// A block of length 0 has lost its ArrayBuffer by a transfer.
 		if (code >= runCode || block.length === 0) return undefined;
 		const place = heap.findBetter(code, segment, offset);
 		if (place === undefined) return undefined;
 		const moved = this.make(code, place.segment, place.offset, block.length);
 		copy(moved, block);
 		const leave = () => {
-			// Not to the cache, which would hand it out again: the slab is to become empty.
+			// The block does not go to the cache, which would hand it out again. The slab is to become empty.
 			const status = native.kindFree(heap.id, segment, offset);
 			if (status === 0) takeResult(heap.cache);
 			return status;

@@ -1,12 +1,12 @@
-// What is known of raw handles: numbers in place of Buffers for blocks, for indexes of millions of them without an object
-// each.
+// Finds the block of a raw handle: a number that stands for a block, so that an index of millions of blocks does not
+// need an object for each.
 //
-// A handle is a safe integer, and each kind of the process has a range of those to itself (native/heap/raw_numbers.h). In
-// its range, a handle is (the number of its block's place) * 2,048 + a generation. Each place has a state, which says whether
-// its handle is out, and of which generation; states never forget, and stay with a slab's descriptor when the slab is gone:
-// memory that becomes another slab's has other handles. They are shared by all threads of the kind, so that a handle may be
-// freed by any of them, once. All of it is looked up in the heap's own tables (native/heap/places.h, slab_allocator.h,
-// run_allocator.h), without a native call.
+// A handle is a safe integer. Each kind of the process has a range of integers to itself (native/heap/raw_numbers.h).
+// In its range, a handle is (the number of its block's place) * 2,048 + a generation. Each place has a state, which
+// says whether its handle is out, and of which generation. States never forget. They stay with a slab's descriptor when
+// the slab is gone, so the handles of another slab in the same memory are different. All threads of the kind share the
+// states, so any of them may free a handle, once. Everything is looked up in the heap's own tables
+// (native/heap/places.h, slab_allocator.h, run_allocator.h), without a native call.
 import { native, type RawTables as Tables } from '../native.ts';
 import { runCodeOf } from './codes.ts';
 import { handleFreedAlready, notAHandle, wrongKind } from './refusals.ts';
@@ -35,7 +35,7 @@ const {
 	slabTag,
 } = native.kindLayout;
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace them later.
 const { ceil, floor, imul, log2 } = Math;
 const { isSafeInteger } = Number;
 
@@ -50,31 +50,31 @@ const lineMask = 2 ** lineShift - 1;
 const stretchMask = 2 ** (spreadShift + lineShift) - 1;
 const groupSize = 2 ** groupShift;
 const quantumShift = log2(sizeQuantum);
-/** To divide a multiple of a class's size by it, both in quanta: exact below 2^19 quanta. */
+/** Divides a multiple of a class's size by that size, both in quanta. It is exact below 2^19 quanta. */
 const inverseShift = 19;
 const inverseSizes = Int32Array.from(classSizes, (size) => ceil(2 ** inverseShift / (size / sizeQuantum)));
 
 /** The block of a handle. */
 export interface RawBlock {
-	/** Of its place. */
+	/** The number of its place. */
 	number: number;
-	/** The place's state while the handle is out. */
+	/** The state of the place while the handle is out. */
 	out: number;
 	code: number;
 	segment: number;
 	offset: number;
 }
 
-/** What the tables of a kind are read by. */
+/** What is needed to read the tables of a kind. */
 export interface TableOptions {
-	/** As the heap knows whose this thread's blocks are. */
+	/** The number by which the heap knows which blocks are this thread's. */
 	owner: number;
 	unitShift: number;
-	/** Gives the heap's tables as they are now. */
+	/** Returns the heap's tables as they are now. */
 	read: () => Tables;
 }
 
-/** The unit of that number. */
+/** The unit that has this number as a place. */
 export function unitOf(number: number): number {
 	return (number & ~stretchMask) | ((number & lineMask) << spreadShift) | ((number & stretchMask) >> lineShift);
 }
@@ -83,7 +83,7 @@ export class RawTables {
 	/** The first number of the kind's range. */
 	protected first = 0;
 	protected states = new Uint16Array(0);
-	/** By group of numbers: the class of the slab there, and 1; 0 for units. */
+	/** By group of numbers: the class of the slab there plus 1; 0 for units. */
 	protected classes = new Uint8Array(0);
 	protected unitMap = new Int32Array(0);
 	readonly #owner: number;
@@ -129,7 +129,7 @@ export class RawTables {
 		// The heap has more slabs now than when the tables were last looked at.
 		if (number >= this.states.length) this.readTables();
 		const state = this.states[number] ?? 0;
-		// Nobody has ever had a handle of it; or it was an older one.
+		// First: the place has never had a handle. Second: the handle is older than the newest one, or was freed.
 		if (state === 0) throw notAHandle();
 		if (state !== out) throw handleFreedAlready();
 		const isRun = this.classes[floor(number / groupSize)] === 0;
@@ -138,17 +138,17 @@ export class RawTables {
 		return block;
 	}
 
-	/** The run that begins at the unit; undefined if there is none. */
+	/** The run that begins at the unit of that number. undefined if there is none. */
 	#run(number: number, out: number): RawBlock | undefined {
 		const unit = unitOf(number);
 		const entry = this.unitMap[unit]!;
-		// What was once a block here has been freed, or a slab has been made of it.
+		// The block that was here has been freed, or a slab has been made of it.
 		if (entry >>> unitTagShift !== largeTag) return undefined;
 		const code = runCodeOf(entry & entryMask);
 		return { number, out, code, segment: this.segmentOf(unit), offset: this.offsetOf(unit) };
 	}
 
-	/** Where a unit begins. */
+	/** The segment where a unit begins. */
 	protected segmentOf(unit: number): number {
 		return unit >>> this.#segmentShift;
 	}
@@ -156,14 +156,14 @@ export class RawTables {
 		return (unit & this.#segmentMask) << this.#unitShift;
 	}
 
-	/** The taken slot of that number; undefined if there is none. */
+	/** The taken slot of that number. undefined if there is none. */
 	#slot(number: number, out: number): RawBlock | undefined {
 		const slab = this.#slabOf(number);
 		const descriptors = this.#descriptors;
 		const start = descriptors[slab + slabStart]!;
 		const shape = descriptors[slab + slabShape]!;
 		const slot = number - (descriptors[slab + slabGroup]! >>> 0) * groupSize;
-		// The slab is gone, and was empty then; or it had more slots once.
+		// The slab is gone, so the slot was free; or the descriptor's slab had more slots once.
 		const isGone = this.unitMap[start] !== (slabEntry | (slab / descriptorWords));
 		if (isGone || slot >= ((shape >>> slabClassBits) & slotsMask)) return undefined;
 		const code = shape & classMask;
@@ -171,7 +171,7 @@ export class RawTables {
 		return { number, out, code, segment: start >>> this.#segmentShift, offset };
 	}
 
-	/** Where the taken slot of a number is. */
+	/** The place of a taken slot. */
 	slotAt(number: number): { segment: number; offset: number } {
 		return this.#slot(number, 0)!;
 	}
@@ -187,7 +187,7 @@ export class RawTables {
 		return (unit & ~stretchMask) | line | ((unit & stretchMask) >> spreadShift);
 	}
 
-	/** The same of a slot of a class. */
+	/** The number of the place of a slot of a class. */
 	protected numberOfSlot(code: number, segment: number, offset: number): number {
 		const unit = this.#unitAt(segment, offset);
 		const slab = (this.unitMap[unit]! & entryMask) * descriptorWords;
@@ -200,7 +200,7 @@ export class RawTables {
 		return number;
 	}
 
-	/** Whether a block that is taken is surely this thread's. */
+	/** Whether it is certain that a taken block is this thread's. */
 	protected owns(number: number): boolean {
 		if (this.classes[floor(number / groupSize)] === 0) return this.#owners[number] === this.#owner;
 		const slab = this.#slabOf(number);
@@ -208,7 +208,7 @@ export class RawTables {
 		return owner === this.#owner || (owner === manyOwners && this.#owners[number] === this.#owner);
 	}
 
-	/** The first word of the descriptor of a slot's slab. The tables may be others afterwards. */
+	/** The first word of the descriptor of a slot's slab. It may read the tables anew. */
 	#slabOf(number: number): number {
 		const slab = this.#slabs[floor(number / groupSize)]! * descriptorWords;
 		if (slab + slabGroup >= this.#descriptors.length) this.readTables();

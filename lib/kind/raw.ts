@@ -1,5 +1,5 @@
-// The fast paths of raw handles, see raw-tables.ts. A block that `freeRaw` leaves in the thread cache lies there by the number of
-// its place: so neither `freeRaw` nor the next `mallocRaw` has to look up where the block is.
+// The fast paths of raw handles; raw-tables.ts says what a handle is. `freeRaw` leaves a block in the thread cache by
+// the number of its place. So neither `freeRaw` nor the next `mallocRaw` has to look up where the block is.
 import { native } from '../native.ts';
 import * as codes from './codes.ts';
 import * as fastPath from './fast-path.ts';
@@ -7,7 +7,7 @@ import * as rawTables from './raw-tables.ts';
 import { handleFreedAlready } from './refusals.ts';
 import type { FoundMemory } from './thread-heap.ts';
 
-// V8 knows what the constants of this module are, and looks at an import each time.
+// V8 knows the values of this module's constants, but looks at an import each time.
 const { classFor, smallRunCode, smallRunCodeOf } = codes;
 const { unitOf } = rawTables;
 const { isFor, newest, numberAt, offsetAt, pop, popSlot, push, pushNumber, segmentAt } = fastPath;
@@ -23,31 +23,32 @@ const {
 	leastUnitShift,
 } = native.kindLayout;
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace it later.
 const { compareExchange } = Atomics;
 
-/** Generations are 1 to 2,047, so that a state of 0 is one that has never had a handle. */
+/** Generations are 1 to 2,047, so a state of 0 says that the place has never had a handle. */
 const generations = 2 ** rawGenerationBits;
 const generationMask = generations - 1;
 const entryMask = 2 ** unitTagShift - 1;
-/** Of longer runs the code is no small integer. */
+/** The code of a longer run is not a small integer. */
 const mostSmallUnits = 2 ** (30 - unitsShift) - 1;
 
 const slabClasses = native.kindLayout.classSizes.length;
-/** Blocks that are left by their places after `malloc` has found one by its number. */
+/** How many blocks are left in the cache by segment and offset after `malloc` has found one there by its number. */
 const wantedFor = 64;
 
-/** What raw handles need of their kind. */
+/** What raw handles need from their kind. */
 export interface RawOptions extends rawTables.TableOptions {
-	/** The thread cache, or one that has nothing. */
+	/** The thread cache, or an empty one. */
 	cache: Int32Array;
-	/** Whether other threads may free handles, too. */
+	/** Whether other threads may free this kind's handles, too. */
 	isShared: boolean;
 	/** Frees a block that no handle stands for any more, and that the cache did not take. If it throws, nothing has changed. */
 	giveBack: (code: number, segment: number, offset: number) => void;
 	/**
-	 * Takes a handle back and frees its block, which may be another thread's: one that this cache handed out again would
-	 * be freed when that thread ends. False if the handle is not out.
+	 * Takes a handle back and frees its block, which may be another thread's. Such a block must not go to this thread's
+	 * cache: if this cache handed it out again, it would be freed when the other thread ends. False if the handle is
+	 * not out.
 	 */
 	freeForeign: (number: number, out: number) => boolean;
 }
@@ -58,9 +59,12 @@ export class RawHandles extends rawTables.RawTables {
 	readonly #unitGrowth: number;
 	readonly #giveBack: RawOptions['giveBack'];
 	readonly #freeForeign: RawOptions['freeForeign'];
-	/** Once true it stays so. */
+	/** Never becomes false again. */
 	#isShared: boolean;
-	/** By class and one: how many blocks to leave in the thread cache by their places, because `malloc` takes such. Runs always. */
+	/**
+	 * By class + 1, and 0 for runs: how many blocks `freeRaw` is to leave in the thread cache by segment and offset,
+	 * because `malloc` takes blocks of that class. Runs are always left so.
+	 */
 	readonly #placesWanted = new Uint8Array(slabClasses + 1);
 
 	constructor({ cache, isShared, giveBack, freeForeign, ...tables }: RawOptions) {
@@ -73,14 +77,16 @@ export class RawHandles extends rawTables.RawTables {
 		this.#placesWanted[0] = 1;
 	}
 
-	/** Other threads may free handles from now on. */
+	/** Says that other threads may free handles from now on. */
 	share(): void {
 		if (this.#isShared) return;
 		this.readTables();
 		this.#isShared = true;
 	}
 
-	/** A handle for a block out of the thread cache; 0 if that has none of this size, more than 0. */
+	/**
+	 * A handle for a block out of the thread cache. 0 if the cache has no block for this size, which is more than 0.
+	 */
 	malloc(size: number): number {
 		if (size > maxSlabSize) return this.#mallocRun(smallRunCode(size, this.#unitGrowth));
 		const cache = this.#cache;
@@ -113,17 +119,20 @@ export class RawHandles extends rawTables.RawTables {
 		return this.first + number * generations + generation;
 	}
 
-	/** Frees a block. False, with nothing changed, if the number is not a handle, or something is out of the ordinary. */
+	/**
+	 * Frees the block of a handle. False if the number is not a handle, or if anything is out of the ordinary. Nothing
+	 * has changed then.
+	 */
 	free(handle: number): boolean {
 		const local = handle - this.first;
 		const number = (local / generations) | 0;
 		const generation = local & generationMask;
-		// Not true of a fraction, of what is no number, and of what is far away.
+		// This refuses fractions, NaN, and numbers that are far away.
 		if (number * generations + generation !== local) return false;
 		const states = this.states;
 		if (states[number] !== (generation | handleOut)) return false;
 		if (this.#isShared) return this.#freeShared(number, generation | handleOut);
-		// Whoever has the block's handle has the block: it is still there, and of its group's class.
+		// The handle is out, so the block is still there, and the group still has its class.
 		const classAndOne = this.classes[number >>> groupShift]!;
 		if (this.#placesWanted[classAndOne]! > 0) return this.#freeByPlace(number, classAndOne, generation);
 		if (!pushNumber(this.#cache, classAndOne - 1, number)) return false;
@@ -131,7 +140,10 @@ export class RawHandles extends rawTables.RawTables {
 		return true;
 	}
 
-	/** The same of a run, or where `malloc` has lately found numbers, which takes it longer than this. */
+	/**
+	 * The same for a run, and for a class where `malloc` has lately found numbers. Looking them up costs `malloc` more
+	 * than looking up the place costs here.
+	 */
 	#freeByPlace(number: number, classAndOne: number, generation: number): boolean {
 		if (classAndOne === 0) return this.#freeRun(number, generation);
 		const { segment, offset } = this.slotAt(number);
@@ -141,7 +153,7 @@ export class RawHandles extends rawTables.RawTables {
 		return true;
 	}
 
-	/** Where the slot is that lies in the thread cache by its number: `malloc` wants it. */
+	/** The place of a slot that lies in the thread cache by its number. `malloc` asks for it. */
 	resolve(number: number): { segment: number; offset: number } {
 		this.#placesWanted[this.classes[number >>> groupShift]!] = wantedFor;
 		return this.slotAt(number);
@@ -157,7 +169,7 @@ export class RawHandles extends rawTables.RawTables {
 		return true;
 	}
 
-	/** As `free`, where other threads may be faster. */
+	/** As `free`, when other threads may free the handle at the same time. */
 	#freeShared(number: number, out: number): boolean {
 		if (!this.owns(number)) return this.#freeForeign(number, out);
 		const classAndOne = this.classes[number >>> groupShift]!;
@@ -173,14 +185,15 @@ export class RawHandles extends rawTables.RawTables {
 				this.#give(classAndOne - 1, segment, offset);
 			}
 		} catch (error) {
-			// The stack is at its end, for one: it is a handle as before. It was not out, so that nobody else can have taken it.
+			// For example, the stack is at its end. The handle becomes valid again. It was not out meanwhile, so nobody
+			// else can have taken it.
 			this.states[number] = out;
 			throw error;
 		}
 		return true;
 	}
 
-	/** As `free`, of any handle. Throws if it is none, or freed. */
+	/** As `free`, for any handle. Throws if it is not a handle, or has been freed. */
 	freeSlowly(handle: number): void {
 		const { number, out, code, segment, offset } = this.find(handle);
 		if (this.#isShared && !this.owns(number)) {
@@ -197,7 +210,7 @@ export class RawHandles extends rawTables.RawTables {
 		}
 	}
 
-	/** Takes a handle back that was out. False if another thread has been faster. */
+	/** Takes back a handle that was out. False if another thread has been faster. */
 	#takeBack(number: number, out: number): boolean {
 		if (this.#isShared) return compareExchange(this.states, number, out, out ^ handleOut) === out;
 		this.states[number] = out ^ handleOut;
@@ -209,9 +222,9 @@ export class RawHandles extends rawTables.RawTables {
 	}
 
 	/**
-	 * Gives a handle for a block that was found.
+	 * Makes a handle for a block that was found.
 	 *
-	 * @param take Takes the block, as the last step.
+	 * @param take Takes the block. It is called as the last step.
 	 */
 	handleFor({ code, segment, offset }: FoundMemory, take: () => void): number {
 		const isRun = code > runCode;
@@ -230,7 +243,7 @@ export class RawHandles extends rawTables.RawTables {
 	}
 }
 
-/** The generation after that of a state. */
+/** The generation that follows the one of a state. */
 function following(state: number): number {
 	return (state + 1) & generationMask || 1;
 }

@@ -1,5 +1,6 @@
-// The blocks that have a generation: those that all threads may free, by `ref`, and those that the garbage collector frees.
-// Somebody else may have ended one at any time; the heap knows (native/heap/references.h).
+// The blocks that have a generation: those that all threads may free, by `ref`, and those that the garbage collector
+// frees. Another thread, or the collector, may have ended such a block at any time. The heap knows
+// (native/heap/references.h).
 import { invalidState } from '../errors.ts';
 import { native } from '../native.ts';
 import { Backing, BlockBuffer, type Caller, type Sort } from './block.ts';
@@ -10,17 +11,17 @@ import { freedAlready } from './refusals.ts';
 
 const { segmentSize, referenceShared } = native.kindLayout;
 
-// Taken once: another may be put in its place later.
+// Taken once, because a script may replace it later.
 const { min } = Math;
 
-/** A block that all threads may free. The sort is the block's alone. */
+/** A block that all threads may free. Each block has a Sort of this class to itself. */
 export class Referenced implements Sort {
 	protected readonly memory: Memory;
 	/** Never used twice in a kind. */
 	generation: number;
-	/** Whether the ArrayBuffer is the block's alone, and is detached when the block is freed. */
+	/** Whether the ArrayBuffer belongs to this block alone. If so, it is detached when the block is freed. */
 	readonly #ownsBuffer: boolean;
-	/** How many bytes before the Buffer the block begins: a red zone of debug mode. */
+	/** How many bytes of a red zone come before the Buffer, in debug mode. */
 	protected readonly redZone: number;
 
 	constructor(memory: Memory, generation: number, ownsBuffer: boolean, redZone = 0) {
@@ -30,7 +31,7 @@ export class Referenced implements Sort {
 		this.redZone = redZone;
 	}
 
-	/** What the heap knows of the block; undefined if it has been freed. */
+	/** The heap's entry of the block. undefined if it has been freed. */
 	#look(block: BlockBuffer): ReturnType<typeof native.kindDereference> {
 		const { segment } = BlockBuffer.backingOf(block);
 		return native.kindDereference(this.memory.heap.id, segment, BlockBuffer.offsetOf(block), this.generation);
@@ -55,7 +56,9 @@ export class Referenced implements Sort {
 		return this.memory.usableSize(block);
 	}
 
-	/** The length of a block, also when its ArrayBuffer has been transferred and the Buffer has none. */
+	/**
+	 * The length of a block. It is right also when the ArrayBuffer has been transferred and the Buffer has length 0.
+	 */
 	protected lengthOf(block: BlockBuffer): number {
 		return block.length > 0 ? block.length : (this.#look(block)?.[2] ?? 0);
 	}
@@ -82,7 +85,7 @@ export class Referenced implements Sort {
 		return this.#ownsBuffer ? undefined : this.#relength(block, size);
 	}
 
-	/** The same piece of memory as a Buffer of another length; the old Buffer is a block no more. */
+	/** The same memory as a Buffer of another length. The old Buffer is no block any more. */
 	#relength(block: BlockBuffer, size: number): BlockBuffer {
 		const { heap } = this.memory;
 		const { segment, code } = BlockBuffer.backingOf(block);
@@ -103,7 +106,7 @@ export class Referenced implements Sort {
 	}
 
 	reference(block: BlockBuffer): { length: number; offset: number; generation: number } {
-		// Not asked for again: another thread may be freeing the block.
+		// The heap need not be asked again: another thread may free the block at any time anyway.
 		return { length: this.lengthOf(block), offset: placeOf(block), generation: this.generation };
 	}
 }
@@ -113,7 +116,7 @@ export function placeOf(block: BlockBuffer): number {
 	return BlockBuffer.backingOf(block).segment * segmentSize + BlockBuffer.offsetOf(block);
 }
 
-/** Makes a block of another sort a referenced one, of that length. What `reference` gives of it. */
+/** Turns a block of another sort into a referenced one of that length. Returns what `reference` does. */
 export function share(
 	memory: Memory,
 	block: BlockBuffer,
@@ -129,7 +132,7 @@ export function share(
 	return { length, offset: placeOf(block), generation: sort.generation };
 }
 
-/** A block of that sort over a segment's ArrayBuffer, if it lies in one. */
+/** Makes a block of that sort, over a segment's ArrayBuffer if the block lies in one segment. */
 export function makeReferenced(
 	sort: Referenced,
 	{ owner, views }: Memory,
@@ -143,7 +146,7 @@ export function makeReferenced(
 	return BlockBuffer.at(new Backing(owner, sort, buffer, segment, code), offset, isInside ? offset : 0, size);
 }
 
-/** A block that the garbage collector frees when it cannot be reached. It has an ArrayBuffer of its own. */
+/** A block that the garbage collector frees when nobody can reach it. It has an ArrayBuffer of its own. */
 export class Collected extends Referenced {
 	constructor(memory: Memory, generation: number) {
 		super(memory, generation, true);
@@ -158,7 +161,7 @@ export class Collected extends Referenced {
 		return this.memory.allocateCollected(size);
 	}
 
-	/** A new generation takes the place of the one that the garbage collector would free the block by. */
+	/** Gives the block a new generation. The garbage collector would free it by the old one, which is stale now. */
 	override reference(block: BlockBuffer): { length: number; offset: number; generation: number } {
 		return share(this.memory, block, this.lengthOf(block), true);
 	}

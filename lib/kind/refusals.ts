@@ -1,4 +1,4 @@
-// The errors of blocks that are refused.
+// The errors for blocks and handles that are refused.
 import { daxkindError } from '../errors.ts';
 
 /** ERR_DAXKIND_WRONG_KIND. */
@@ -6,17 +6,17 @@ export function wrongKind(what: string): Error {
 	return daxkindError('ERR_DAXKIND_WRONG_KIND', `This ${what} belongs to another kind; free it there`);
 }
 
-/** ERR_DAXKIND_DOUBLE_FREE of a block; ' elsewhere' says that another thread, or another Buffer, has freed it. */
+/** ERR_DAXKIND_DOUBLE_FREE for a block. ' elsewhere' says that another thread, or another Buffer, has freed it. */
 export function freedAlready(where: '' | ' elsewhere'): Error {
 	return daxkindError('ERR_DAXKIND_DOUBLE_FREE', `This block has been freed or reallocated already${where}`);
 }
 
-/** ERR_DAXKIND_DOUBLE_FREE of a raw handle. */
+/** ERR_DAXKIND_DOUBLE_FREE for a raw handle. */
 export function handleFreedAlready(): Error {
 	return daxkindError('ERR_DAXKIND_DOUBLE_FREE', 'The block of this handle has been freed already');
 }
 
-/** ERR_DAXKIND_NOT_A_BLOCK of a raw handle. */
+/** ERR_DAXKIND_NOT_A_BLOCK for a raw handle. */
 export function notAHandle(): Error {
 	return daxkindError('ERR_DAXKIND_NOT_A_BLOCK', 'This number is not a handle. Pass what mallocRaw returned');
 }

@@ -1,18 +1,21 @@
-// Where something was called for, in words that are kept for a warning.
+// The stack of a call as text, which is kept for a warning.
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace it later.
 const { captureStackTrace } = Error;
 
-/** Where a function was called. Scripts have a say in it (Error.prepareStackTrace), and can run in the middle of this. */
+/**
+ * The stack where a function was called. A script can change the text (Error.prepareStackTrace), and so can run in the
+ * middle of this function.
+ */
 export function stackOf(callers: (...args: never[]) => unknown): string {
 	const at: { stack?: unknown } = {};
 	try {
 		captureStackTrace(at, callers);
-		// Read now: before, it is made of frames, which keep what they work on from being garbage.
+		// It is read at once. Until then it consists of frames, which keep the objects that they work on alive.
 		const { stack } = at;
 		if (typeof stack === 'string') return stack.slice(stack.indexOf('\n') + 1);
 	} catch {
-		// What the script throws is not the caller's fault.
+		// An error of the script is not the caller's fault.
 	}
 	return '    (unknown: Error.prepareStackTrace or Error.stackTraceLimit has been changed)';
 }

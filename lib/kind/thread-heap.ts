@@ -1,5 +1,5 @@
 // One thread's side of a kind's heap: the slow half of taking and giving back memory. It keeps the thread cache filled,
-// and asks native code for the rest. It knows places and codes; Buffers are for others.
+// and asks native code for everything else. It knows places and codes, but no Buffers.
 import { constants as osConstants } from 'node:os';
 import { invalidState, systemError } from '../errors.ts';
 import { type KindHold, native } from '../native.ts';
@@ -28,10 +28,10 @@ import {
 const { classOfQuantum, classSizes, sizeQuantum, maxSlabSize, runCode, segmentSize } = native.kindLayout;
 const { ENOMEM, ENOSPC, EDQUOT } = osConstants.errno;
 
-// Taken once: others may be put in their place later.
+// Taken once, because a script may replace it later.
 const { ceil } = Math;
 
-/** What the heap answers when no free memory is long enough. */
+/** The status when no free memory is long enough. */
 export const noMemory = -ENOMEM;
 
 /** Whether an allocation failed because the file system has no room. */
@@ -39,18 +39,18 @@ export function isOutOfRoom(status: number): boolean {
 	return status === -ENOSPC || isOutOfQuota(status);
 }
 
-/** Whether it is a quota that leaves no room. */
+/** Whether it failed because a quota leaves no room. */
 export function isOutOfQuota(status: number): boolean {
 	return status === -EDQUOT;
 }
 
-/** Memory that has been found for a block. It is nobody's until `take`. */
+/** Memory that has been found for a block. It belongs to nobody until `take`. */
 export class FoundMemory {
 	readonly code: number;
 	readonly segment: number;
 	/** In bytes. */
 	readonly offset: number;
-	/** The entry of the thread cache; 0 if a native call has found it. */
+	/** Its entry in the thread cache; 0 if a native call has found it. */
 	readonly entry: number;
 
 	constructor(code: number, segment: number, offset: number, entry: number) {
@@ -61,7 +61,7 @@ export class FoundMemory {
 	}
 }
 
-/** Looks up where the slot of a number is. */
+/** Looks up the place of the slot that has a number. */
 export type Resolver = (number: number) => { segment: number; offset: number };
 
 export class ThreadHeap {
@@ -69,13 +69,13 @@ export class ThreadHeap {
 	readonly capacity: number;
 	readonly owner: number;
 	readonly cache: Int32Array;
-	/** Bytes of a unit, of which long blocks have a whole number; and log2 of that. */
+	/** How many bytes a unit has, and log2 of that. A long block has a whole number of units. */
 	readonly unitSize: number;
 	readonly unitShift: number;
-	/** How blocks are looked up that raw handles have left in the cache by number. */
+	/** Looks up a block that `freeRaw` has left in the cache by the number of its place. */
 	resolver: Resolver | undefined;
 	readonly #path: string;
-	/** What gets memory from the kernel. */
+	/** The system call that gets memory from the kernel. */
 	readonly #commitCall: 'fallocate' | 'madvise';
 	readonly #backings: Backings;
 
@@ -92,8 +92,8 @@ export class ThreadHeap {
 	}
 
 	/**
-	 * Finds memory for `size` bytes, more than 0. It is nobody's until `take`, which has to follow before anything else is done with
-	 * the heap, or not at all.
+	 * Finds memory for `size` bytes, more than 0. The memory belongs to nobody until `take`. Either `take` is the next
+	 * call on the heap, or it is not called at all.
 	 *
 	 * @param alignment A power of two.
 	 * @returns The place, or a status if there is no memory: -ENOMEM, -ENOSPC, -EDQUOT.
@@ -115,10 +115,10 @@ export class ThreadHeap {
 	}
 
 	/**
-	 * Takes what has been found: the last step of an allocation. It throws before anything is done, or not at all.
+	 * Takes the memory that was found. This is the last step of an allocation. If it throws, nothing has changed.
 	 *
-	 * @throws Error ERR_INVALID_STATE if it is not there any more: a script has put something of its own in the place of what the
-	 *   engine or Node calls, such as an array's iterator, and has called the kind from there.
+	 * @throws Error ERR_INVALID_STATE if the memory is not there any more. The engine and Node call some functions that
+	 *   a script can replace, such as an array's iterator, and that function has called the kind.
 	 */
 	take({ entry, code, segment, offset }: FoundMemory): void {
 		const { cache } = this;
@@ -129,13 +129,13 @@ export class ThreadHeap {
 	}
 
 	/**
-	 * Gives memory back: to the cache if it will have it, else to the heap. Not 0: the heap did not know it, or not what was cached
-	 * beside it, and nothing has changed. So it is when it throws.
+	 * Gives memory back: to the cache if it has room, else to the heap. Returns 0, or an error if the heap does not
+	 * know the block, or one that was cached beside it. Then nothing has changed, and also if it throws.
 	 */
 	giveBack(code: number, segment: number, offset: number): number {
 		const { cache, id } = this;
 		if (push(cache, code, segment, offset)) return 0;
-		// Room is made for it if the cache will hold such blocks at all.
+		// A full magazine is drained, unless the cache takes no blocks of this code at all.
 		const isCached = isCacheable(cache, code);
 		if (isCached && code > runCode && !isFor(cache, code)) this.#backings.retire(code);
 		const status = isCached ? native.kindDrain(id, code) : 0;
@@ -143,12 +143,12 @@ export class ThreadHeap {
 		return native.kindFree(id, segment, offset);
 	}
 
-	/** Makes a run longer or shorter where it is. Not 0: it cannot be. */
+	/** Makes a run longer or shorter at its place. Returns 0, or an error if that is not possible. */
 	resize(code: number, segment: number, offset: number): number {
 		return native.kindResizeRun(this.id, segment, offset, unitsOf(code));
 	}
 
-	/** Finds a better place for a block of a class, if there is one. It is nobody's until `take`. */
+	/** Finds a place for a block of a class in a slab that is as full or fuller. It belongs to nobody until `take`. */
 	findBetter(code: number, segment: number, offset: number): FoundMemory | undefined {
 		return native.kindTakeFuller(this.id, segment, offset) === 0 ? this.#result(code) : undefined;
 	}
@@ -161,7 +161,7 @@ export class ThreadHeap {
 	#codeOf(size: number, alignment: number): number {
 		const code = codeFor(size, this.unitSize);
 		if (alignment <= sizeQuantum) return code;
-		// A class whose size is a multiple of the alignment has aligned blocks only: slabs begin at a unit.
+		// All blocks of a class are aligned if its size is a multiple of the alignment, because slabs begin at a unit.
 		const rounded = ceil(size / alignment) * alignment;
 		if (rounded <= maxSlabSize && alignment <= this.unitSize) {
 			let aligned = classOfQuantum[rounded / sizeQuantum]!;
@@ -171,11 +171,11 @@ export class ThreadHeap {
 		return code > runCode ? code : runCodeOf(ceil(size / this.unitSize));
 	}
 
-	/** The newest block of a code in the cache, which has one. */
+	/** The newest block of a code in the cache. The cache must have one. */
 	#newest(code: number): FoundMemory {
 		const { cache } = this;
 		const entry = newest(cache, code);
-		// Not only the newest: malloc takes the others without coming here.
+		// The older entries are looked up, too, because malloc takes them without coming here.
 		for (let at = entry; numberAt(cache, at) >= 0; at = before(at)) {
 			const { segment, offset } = this.resolver!(numberAt(cache, at));
 			setPlace(cache, at, segment, offset);

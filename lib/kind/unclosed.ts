@@ -1,17 +1,17 @@
-// Kinds that nobody has closed and nobody can reach: the garbage collector closes them, and says so, as Node does for
-// file handles.
+// Closes kinds that nobody has closed and nobody can reach. The garbage collector finds them, and a warning says so, as
+// Node does for file handles.
 import { setTimeout } from 'node:timers';
 import { native } from '../native.ts';
 
-// Taken once: another may be put in its place later.
+// Taken once, because a script may replace it later.
 const startTimer = setTimeout;
 
-/** How much longer a process has to go on to be told. */
+/** The warning comes only if the process still runs so many milliseconds later. */
 const patienceMs = 20;
 
-/** What is known of a kind when it is gone. */
+/** The facts that are kept for when the kind is gone. */
 interface Unclosed {
-	/** Of the hold in native code. */
+	/** The number of the hold in native code. */
 	id: number;
 	path: string;
 	/** Where it was made. */
@@ -19,10 +19,10 @@ interface Unclosed {
 }
 
 const unclosed = new FinalizationRegistry<Unclosed>(({ id, path, stack }) => {
-	// Most have been closed.
+	// As a rule the kind has been closed.
 	if (!native.kindForget(id)) return;
 	const words = `A kind on '${path}' became garbage and had not been closed: close it, or declare it with "using"`;
-	// Not from a process that is at its end, which loses nothing.
+	// A process that is about to end is not warned, because it loses nothing.
 	const warn = () => process.emitWarning(words, { code: 'DAXKIND_NOT_CLOSED', detail: `It was made here:\n${stack}` });
 	startTimer(warn, patienceMs).unref();
 });

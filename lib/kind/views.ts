@@ -1,5 +1,5 @@
-// The ArrayBuffers through which one thread sees the memory of a kind: one for each segment, made when its first block is,
-// and windows for what is not to share one.
+// The ArrayBuffers through which one thread sees the memory of a kind. There is one for each segment, made with the
+// first block there, and there are windows for blocks that do not share it.
 import { markAsUntransferable } from 'node:worker_threads';
 import { native } from '../native.ts';
 import { FastBuffer } from './block.ts';
@@ -8,16 +8,16 @@ const { segmentSize } = native.kindLayout;
 
 interface Segment {
 	buffer: ArrayBuffer;
-	/** All of it: of length 0 once it has been moved away by ArrayBuffer.prototype.transfer(). */
+	/** A view of all of it. Its length is 0 once the ArrayBuffer has been transferred. */
 	bytes: Uint8Array;
 }
 
 export class Views {
 	readonly #id: number;
 	readonly #segments: (Segment | undefined)[] = [];
-	/** ArrayBuffers of blocks, and of tables, that are no segments. */
+	/** The ArrayBuffers of blocks, and of tables, that are not segments. */
 	readonly #windows = new Set<WeakRef<ArrayBuffer>>();
-	/** Windows to be made before those that are garbage are looked for. */
+	/** How many windows are made before those that are garbage are forgotten. */
 	#untilSweep = 64;
 
 	constructor(id: number) {
@@ -29,7 +29,8 @@ export class Views {
 		let segment = this.#segments[index];
 		if (segment === undefined || segment.bytes.length === 0) {
 			const buffer = native.kindWindow(this.#id, index, 0, segmentSize);
-			// Otherwise one block in a byte stream takes the memory from all Buffers of the segment. Before Node 24 it still does.
+			// Without the mark, one block in a byte stream takes the memory from all Buffers of the segment. Before
+			// Node 24 it does so even with the mark.
 			if (native.detachesMarked) markAsUntransferable(buffer);
 			segment = { buffer, bytes: new Uint8Array(buffer) };
 			this.#segments[index] = segment;
@@ -48,7 +49,7 @@ export class Views {
 		return this.keep(native.kindWindow(this.#id, index, offset, length));
 	}
 
-	/** The same; the block there, of that generation, is freed when the ArrayBuffer is garbage. */
+	/** The same, but the block of that generation is freed when the ArrayBuffer is garbage. */
 	collectedWindow(index: number, offset: number, length: number, generation: number): ArrayBuffer {
 		return this.keep(native.kindCollectedWindow(this.#id, index, offset, length, generation));
 	}
@@ -66,7 +67,8 @@ export class Views {
 
 	/** Lets go of the kind by `letGo`, then detaches all ArrayBuffers over it, and that of the thread cache. */
 	close<Result>(cache: ArrayBuffer, letGo: () => Result): Result {
-		// The cache is given back with its memory now, not when its ArrayBuffer is garbage.
+		// The cache's ArrayBuffer is detached, too, so that its memory goes back now and not when the ArrayBuffer is
+		// garbage.
 		const buffers = [cache];
 		for (const segment of this.#segments) if (segment !== undefined) buffers[buffers.length] = segment.buffer;
 		for (const window of this.#windows) {
@@ -74,9 +76,9 @@ export class Views {
 			if (buffer !== undefined) buffers[buffers.length] = buffer;
 		}
 		const result = letGo();
-		// Nothing of this calls JavaScript, which could fail at the end of the stack.
+		// None of this calls JavaScript, which could fail when the stack is at its end.
 		for (let i = 0; i < buffers.length; i++) native.detachArrayBuffer(buffers[i]!);
-		// Blocks that are left are freed when nothing knows these any more.
+		// The remaining blocks are freed once nothing refers to these ArrayBuffers any more.
 		this.#segments.length = 0;
 		this.#windows.clear();
 		return result;
