@@ -1,4 +1,4 @@
-// The door of lib/mapping: files mapped into memory, and making what is written there persistent.
+// What others may use of lib/mapping: mapping files into memory, and making stores persistent there.
 
 export { granularityOf, type PmemGranularity } from './granularity.ts';
 export { type MapFileOptions, mapFile } from './map-file.ts';

@@ -1,4 +1,4 @@
-// Maps a file: checks what would fail later or fault, opens, allocates, maps, and finds out the granularity.
+// Maps a file: checks everything that would fail later or fault, opens, allocates, maps, and finds out the granularity.
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
 import {
@@ -30,30 +30,35 @@ import { type MappingMediaError, makeMapping, type PmemMapping } from './pmem-ma
 export interface MapFileOptions {
 	/** Where in the file the mapping starts, in bytes: a multiple of the page size. Default 0. */
 	offset?: number;
-	/** Bytes: a multiple of the page size, or up to the file's end exactly. Default: from `offset` to the end. */
+	/**
+	 * How many bytes to map: a multiple of the page size, or exactly up to the file's end. Default: from `offset` to
+	 * the end.
+	 */
 	length?: number;
-	/** Whether stores reach the file; if not, they stay private to the mapping (copy-on-write). Default true. */
+	/** Whether stores reach the file. If not, they stay private to the mapping (copy-on-write). Default true. */
 	writable?: boolean;
 	/**
-	 * Whether the mapping is made with MAP_SYNC, so that flushing the processor's caches is enough to persist. True demands it (ENOTSUP
-	 * of `mmap` if the file is not on DAX), false declines it, and by default it is made so where that is possible, as libpmem2 does.
+	 * Whether the mapping is made with MAP_SYNC, so that flushing the processor's caches is enough to persist. True
+	 * demands it (ENOTSUP of `mmap` if the file is not on DAX), and false declines it. By default the mapping has
+	 * MAP_SYNC where that is possible, as in libpmem2.
 	 */
 	sync?: boolean;
 	/**
-	 * Whether the file's holes in the range get blocks first (fallocate), so that a full file system is an error here (ENOSPC) rather
-	 * than a lost page at a later store; the blocks that it has got by then are given back. File systems without fallocate are left as they
-	 * are. Default: as `writable`.
+	 * Whether the file's holes in the range get blocks first (fallocate). A full file system is then an error here
+	 * (ENOSPC) rather than a lost page at a later store. After such an error the blocks that the file got are given
+	 * back. Where the file system has no fallocate, the holes stay. The call blocks meanwhile; see {@link mapFile}.
+	 * Default: as `writable`.
 	 */
 	allocate?: boolean;
 	/**
-	 * Called in a later turn of the event loop when a part of the mapping is lost: a bad block of the medium, a file that somebody has
-	 * truncated. It reads as zeros from then on. Without a listener, and without a subscriber of the channel `daxkind:media-error`
-	 * (node:diagnostics_channel), there is a process warning.
+	 * Called in a later turn of the event loop when a part of the mapping is lost: a bad block of the medium, or a file
+	 * that somebody has truncated. The part reads as zeros from then on. Without a listener, and without a subscriber
+	 * of the channel `daxkind:media-error` (node:diagnostics_channel), there is a process warning.
 	 */
 	onMediaError?: (error: MappingMediaError) => void;
 	/**
-	 * What to do where the range is on bad blocks that the kernel knows of: 'report' maps it, and tells as of other losses; 'refuse' throws
-	 * ERR_DAXKIND_BAD_BLOCKS. Default 'report'.
+	 * What to do if the range is on bad blocks that the kernel knows of. 'report' maps it, and tells `onMediaError` of
+	 * them as of other losses. 'refuse' throws ERR_DAXKIND_BAD_BLOCKS. Default 'report'.
 	 */
 	errors?: 'report' | 'refuse';
 }
@@ -80,22 +85,22 @@ interface Request {
 	refusesErrors: boolean;
 }
 
-/** What the ends of a mapping of this file are multiples of, in bytes, and its name. */
+/** The unit that a mapping of this file must begin and end at, in bytes, and its name. */
 function unitOf(fd: number, { blockSize }: StatxResult): { unit: number; name: string } {
 	const { PAGE_SIZE, HUGETLBFS_MAGIC } = native.constants;
 	const page = { unit: PAGE_SIZE, name: 'the page size' };
-	// Only hugetlbfs maps nothing smaller than its blocks; others may have large ones, too.
+	// Only hugetlbfs maps nothing smaller than its blocks. Other file systems may have large blocks, too.
 	if (blockSize <= PAGE_SIZE) return page;
 	try {
 		const { type } = native.statfs(`/proc/self/fd/${fd}`);
 		return type === HUGETLBFS_MAGIC ? { unit: blockSize, name: "hugetlbfs's page size" } : page;
 	} catch {
-		// Without /proc, mmap says it.
+		// Without /proc, mmap refuses what is wrong.
 		return page;
 	}
 }
 
-/** The bytes to map, checked against the file's size: beyond its end a load would raise SIGBUS. */
+/** How many bytes to map, checked against the file's size: a load beyond its end would raise SIGBUS. */
 function checkedLength({ fd, offset, length }: Request, status: StatxResult): number {
 	const { MAX_LENGTH } = bufferConstants;
 	const { size } = status;
@@ -126,7 +131,7 @@ function allocate({ fd, path }: Request, offset: number, bytes: number): void {
 	try {
 		native.allocateOrNothing(fd, offset, bytes, path);
 	} catch (error) {
-		// EBADF: the descriptor is read-only, which mmap says better.
+		// EBADF says that the descriptor is read-only. The error of mmap says so better.
 		const { code } = error as SystemError;
 		if (code !== 'ENOTSUP' && code !== 'EBADF') throw error;
 	}
@@ -137,7 +142,7 @@ function mapRange(request: Request, bytes: number, sync: boolean) {
 	return { ...native.mapDescriptor(fd, offset, bytes, writable, sync, path), sync };
 }
 
-/** MAP_SYNC as demanded, declined or, by default, where possible. */
+/** Maps with MAP_SYNC if that is demanded or, by default, if it is possible. */
 function map(request: Request, bytes: number) {
 	if (request.sync === false || !request.writable) return mapRange(request, bytes, false);
 	try {
@@ -157,7 +162,7 @@ function open(path: string, writable: boolean): number {
 		return native.openFile(path, writable);
 	} catch (error) {
 		const { code, errno, syscall } = error as SystemError;
-		// A device without a driver, as a device-DAX node whose memory is system RAM.
+		// This is a device without a driver, such as a device-DAX node whose memory is system RAM.
 		const why = code === 'ENXIO' ? whyNoFile(path) : undefined;
 		throw why === undefined ? error : systemError(errno, syscall, path, why);
 	}
@@ -190,24 +195,29 @@ function mapDescriptor(request: Request): PmemMapping {
 		native.detachArrayBuffer(mapped.arrayBuffer);
 		throw badBlocks(request, mapped.knownBad);
 	}
-	// As in libpmem2: nothing has to be done for what is private.
+	// As in libpmem2: a private mapping needs no flush.
 	const granularity = request.writable ? granularityOf(mapped.sync, status.deviceMajor, status.deviceMinor) : 'byte';
 	const { writable, path, onMediaError } = request;
 	return makeMapping({ ...mapped, granularity, writable, path, onMediaError });
 }
 
 /**
- * Maps a file, or part of one, into memory: its bytes as a Buffer over the mapping itself, with nothing copied.
+ * Maps a file, or a part of one, into memory: its bytes as a Buffer over the mapping itself. Nothing is copied.
  *
- * Where a page of the file is lost (a bad block, or somebody truncates the file), an access reads zeros, and `onMediaError` says so. A
- * child process does not inherit the mapping.
+ * Where a page of the file is lost (a bad block, or somebody truncates the file), an access reads zeros, and
+ * `onMediaError` says so. A child process does not inherit the mapping.
+ *
+ * The call blocks this thread. With `allocate` that is as long as the file system takes to fill the holes. On DAX it
+ * also waits while an O_DIRECT transfer or a device has a page of the file pinned (on XFS always, on ext4 if a hole is
+ * being punched meanwhile).
  *
  * @param file A path, a file: URL, or the descriptor of an open file, which stays open and may be closed at once.
  * @param options What to map, and how.
- * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; RangeError ERR_OUT_OF_RANGE for an unaligned or
- *   too long range (hugetlbfs maps whole huge pages only), an empty file, and more than 4 GiB on Node 20; Error ERR_DAXKIND_FILE_TYPE
- *   for what is not a regular file; ERR_DAXKIND_BAD_BLOCKS, with `badBlocks` in bytes of the file, if `errors` is 'refuse'; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap` (ENOTSUP if `sync` is demanded and
- *   the file is not on DAX, EACCES if a descriptor is read-only).
+ * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; RangeError ERR_OUT_OF_RANGE for
+ *   a range that is unaligned or too long (hugetlbfs maps whole huge pages only), for an empty file, and for more than
+ *   4 GiB on Node 20; Error ERR_DAXKIND_FILE_TYPE if it is not a regular file; ERR_DAXKIND_BAD_BLOCKS, with `badBlocks`
+ *   in bytes of the file, if `errors` is 'refuse'; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap`
+ *   (ENOTSUP if `sync` is demanded and the file is not on DAX, EACCES if a descriptor is read-only).
  * @example
  * const mapping = mapFile('/mnt/pmem/log', { sync: true });
  * mapping.buffer.write('hello', 0);

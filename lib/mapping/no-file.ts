@@ -1,10 +1,10 @@
-// What a path is that is neither file nor directory, for the errors of those who were given it.
+// Says what a path is that is neither a file nor a directory, for the errors of calls that were given it.
 import { explain } from '../dax/index.ts';
 import { withFix } from '../errors.ts';
 
 /**
- * What it is and what to do with it, as a clause: a device-DAX node, a block device… Undefined for a file or directory, and for what
- * cannot be looked at.
+ * What the path is and what to do with it, as a clause: a device-DAX node, a block device… undefined for a file or
+ * directory, and for a path that cannot be looked at.
  */
 export function whyNoFile(path: string): string | undefined {
 	try {

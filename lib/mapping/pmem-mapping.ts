@@ -6,25 +6,25 @@ import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '
 import { type LostPart, type NativeLoss, native } from '../native.ts';
 import type { PmemGranularity } from './granularity.ts';
 
-/** What native code knows a mapping by. */
+/** The number by which native code knows a mapping. */
 export let idOf: (mapping: PmemMapping) => number;
 
-/** Whether it is a mapping that `mapFile` has made, and not only something with its prototype. */
+/** Whether the value is a mapping that `mapFile` has made. An object that only has its prototype is not. */
 export let isMapping: (value: unknown) => value is PmemMapping;
 
 /** Makes the object of a mapping. */
 export let makeMapping: (mapped: Mapped) => PmemMapping;
 
-/** Known here alone: an object that others make could name any mapping as its own. */
+/** This key is known here alone. Without it, an object that others make could pass for any mapping. */
 const makersKey = Symbol('mapFile');
 
-/** What `onMediaError` of a mapping is told: a part of it is lost, and reads as zeros now. */
+/** The argument of a mapping's `onMediaError`: a part of the mapping that is lost, and reads as zeros now. */
 export interface MappingMediaError extends LostPart {
-	/** The file's path, as it was given; undefined of a descriptor. */
+	/** The file's path, as it was given. undefined if `mapFile` got a descriptor. */
 	path: string | undefined;
 }
 
-/** What `mapFile` has found out and hands over. */
+/** The facts that `mapFile` has found out and hands over. */
 export interface Mapped {
 	id: number;
 	arrayBuffer: ArrayBuffer;
@@ -33,11 +33,11 @@ export interface Mapped {
 	writable: boolean;
 	path: string | undefined;
 	onMediaError: ((error: MappingMediaError) => void) | undefined;
-	/** The pages that are on bad blocks by the kernel's list. */
+	/** The pages that are on bad blocks, by the kernel's list. */
 	knownBad: LostPart[];
 }
 
-/** Tells the owner of a mapping what is lost of it. */
+/** Tells the owner of a mapping which parts of it are lost. */
 class MappingLosses implements LossTarget {
 	readonly onMediaError: Mapped['onMediaError'];
 	readonly #id: number;
@@ -64,13 +64,13 @@ class MappingLosses implements LossTarget {
 	}
 }
 
-/** All parts of both, in order; what they have in common has the first one's cause. */
+/** All parts of both lists, in order. Where they overlap, the cause is the first list's. */
 function union(known: LostPart[], met: LostPart[]): LostPart[] {
 	const rest = met.flatMap((part) => without([part], known).map((range) => ({ ...part, ...range })));
 	return [...known, ...rest].sort((one, other) => one.offset - other.offset);
 }
 
-/** The error of making pages persistent that are lost, with its cause. */
+/** The error of making lost pages persistent, with the cause of the loss. */
 function explainLoss(
 	error: unknown,
 	{ path }: PmemMapping,
@@ -81,21 +81,21 @@ function explainLoss(
 	const { code, errno, syscall } = error as SystemError;
 	if (code !== 'EFAULT') return error;
 	const met = errors.find((part) => part.offset < offset + bytes && offset < part.offset + part.length);
-	// Nobody has touched it: the end of the range is not in the file any more.
+	// Nobody has touched the part. So the end of the range is not in the file any more.
 	const { cause } = met ?? { cause: 'truncated' };
 	return systemError(errno, syscall, path, `a part of the range is lost: ${causes[cause]}`);
 }
 
 /**
- * A part of a file in memory, made by {@link mapFile}. A store into {@link PmemMapping.buffer} is a store into the file; it survives a
- * power failure once {@link PmemMapping.persist} has returned for its range.
+ * A part of a file in memory, made by {@link mapFile}. A store into {@link PmemMapping.buffer} is a store into the
+ * file. It survives a power failure once {@link PmemMapping.persist} has returned for its range.
  *
  * The file stays mapped until `unmap()`, or until neither the mapping nor a view of it can be reached any more.
  */
 export class PmemMapping implements Disposable {
-	/** The bytes of the file. Has length 0 after {@link PmemMapping.unmap}. */
+	/** The bytes of the file. It has length 0 after {@link PmemMapping.unmap}. */
 	readonly buffer: NonSharedBuffer;
-	/** What it takes to make a store persistent. */
+	/** What makes a store persistent. */
 	readonly granularity: PmemGranularity;
 	/** Whether the mapping was made with MAP_SYNC. */
 	readonly sync: boolean;
@@ -103,7 +103,7 @@ export class PmemMapping implements Disposable {
 	readonly writable: boolean;
 	readonly #id: number;
 	readonly #arrayBuffer: ArrayBuffer;
-	/** The file's path, as it was given; undefined of a descriptor. */
+	/** The file's path, as it was given. undefined if `mapFile` got a descriptor. */
 	readonly path: string | undefined;
 	readonly #losses: MappingLosses;
 	readonly #knownBad: LostPart[];
@@ -127,27 +127,31 @@ export class PmemMapping implements Disposable {
 		this.granularity = granularity;
 		this.sync = sync;
 		this.writable = writable;
-		// By these the methods decide what there is to do: were they changed, `persist` would do nothing and say nothing.
+		// The methods decide by these properties what to do. If a script could change them, `persist` could do nothing,
+		// silently.
 		for (const name of ['path', 'buffer', 'granularity', 'sync', 'writable']) {
 			Object.defineProperty(this, name, { writable: false, configurable: false });
 		}
 	}
 
-	/** Bytes; 0 after {@link PmemMapping.unmap}. */
+	/** The length in bytes; 0 after {@link PmemMapping.unmap}. */
 	get length(): number {
 		if (!isMapping(this)) throw invalidThis('PmemMapping');
 		return this.buffer.length;
 	}
 
 	/**
-	 * Makes a range persistent: {@link PmemMapping.flush} and {@link PmemMapping.drain}.
+	 * Makes a range persistent: {@link PmemMapping.flush} and {@link PmemMapping.drain}. The call blocks this thread
+	 * until the range is persistent: with `page` granularity that is an msync, which can take as long as writing the
+	 * range to the disk.
 	 *
 	 * @param offset Where the range starts, in bytes. Default 0.
-	 * @param length Bytes. Default: to the end.
-	 * @throws RangeError ERR_OUT_OF_RANGE, Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of `msync`; EFAULT of
-	 *   `msync` or `flush` if a page of the range is lost ({@link PmemMapping.errors}), so that what is stored there reaches no file; with
-	 *   `page` granularity EFAULT of `madvise` if another process has truncated the file (Linux 5.14 and later tell). With `byte`
-	 *   granularity there is nothing to do, and nothing tells of lost pages.
+	 * @param length How many bytes it has. Default: to the end.
+	 * @throws RangeError ERR_OUT_OF_RANGE; Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of
+	 *   `msync`; EFAULT of `msync` or `flush` if a page of the range is lost ({@link PmemMapping.errors}), because a
+	 *   value that is stored there reaches no file. With `page` granularity also EFAULT of `madvise` if another process
+	 *   has truncated the file (Linux 5.14 and later tell). With `byte` granularity there is nothing to do, and nothing
+	 *   tells of lost pages.
 	 * @example
 	 * mapping.buffer.write('hello', 64);
 	 * mapping.persist(64, 5);
@@ -159,12 +163,12 @@ export class PmemMapping implements Disposable {
 	}
 
 	/**
-	 * Starts to make a range persistent. With `cache-line` granularity it writes back the range's cache lines without waiting; with
-	 * `page` granularity it is msync of the range's pages, which waits; with `byte` nothing is left to do. Several flushes may share
-	 * one {@link PmemMapping.drain}.
+	 * Starts to make a range persistent. With `cache-line` granularity it writes back the range's cache lines and does
+	 * not wait. With `page` granularity it is an msync of the range's pages, and this thread waits for it. With `byte`
+	 * granularity it has nothing to do. Several flushes may share one {@link PmemMapping.drain}.
 	 *
 	 * @param offset Where the range starts, in bytes. Default 0.
-	 * @param length Bytes. Default: to the end.
+	 * @param length How many bytes it has. Default: to the end.
 	 * @throws As {@link PmemMapping.persist}.
 	 */
 	flush(offset = 0, length?: number): void {
@@ -181,8 +185,8 @@ export class PmemMapping implements Disposable {
 	}
 
 	/**
-	 * Waits until what this thread has flushed is persistent (sfence, or DSB on arm64). With `page` granularity there is nothing to
-	 * wait for.
+	 * Waits until the ranges that this thread has flushed are persistent (sfence, or DSB on arm64). Stores of other
+	 * threads are not waited for. With `page` granularity there is nothing to wait for.
 	 *
 	 * @throws Error ERR_INVALID_STATE after `unmap()` or if not `writable`.
 	 */
@@ -192,11 +196,12 @@ export class PmemMapping implements Disposable {
 	}
 
 	/**
-	 * Lets go of the file. {@link PmemMapping.buffer} and all views of its memory have length 0 from then on; nothing faults. Does not
-	 * persist. Calling it again does nothing.
+	 * Lets go of the file. {@link PmemMapping.buffer} and all views of its memory have length 0 from then on, and no
+	 * access faults. It does not make stores persistent. Calling it again does nothing.
 	 *
-	 * Await operations that were given a part of the buffer first. One that is still under way reads zeros and writes into
-	 * memory that is nobody's, not into the file; zlib does not bear that its Buffer becomes empty: Node 20 aborts.
+	 * Await operations that were given a part of the buffer first. An operation that is still under way reads zeros,
+	 * and what it writes goes nowhere: it does not reach the file. But zlib does not bear that its Buffer becomes
+	 * empty. Node 20 aborts, and later versions throw an error that no callback gets.
 	 *
 	 * @throws Error ERR_INVALID_STATE while a fixed kind is open over it.
 	 */
@@ -210,9 +215,9 @@ export class PmemMapping implements Disposable {
 	}
 
 	/**
-	 * The parts of the mapping that are lost so far: those on bad blocks that the kernel knew of when the file was mapped, and those where
-	 * an access has met a page that the kernel could not give, and has got zeros. What is stored there after that is read back, but
-	 * reaches no file.
+	 * The parts of the mapping that are lost so far. These are the parts on bad blocks that the kernel knew of when the
+	 * file was mapped, and the pages that the kernel could not give when something accessed them. The access has got
+	 * zeros. A value that is stored there later can be read back, but it reaches no file.
 	 *
 	 * @returns In the order of the file; empty after `unmap`.
 	 */
