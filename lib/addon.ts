@@ -1,10 +1,13 @@
-// Finds the native addon and loads it; where that fails, says why and what to do about it.
+// Finds the native addon and loads it. If that fails, says why and what to do about it.
 import { existsSync, readFileSync } from 'node:fs';
 import Module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { daxkindError } from './errors.ts';
 
-/** The folder of the package that this file is in. It is another one in a bundle, and there is no folder in a bundle to CommonJS. */
+/**
+ * The folder of the package that this file is in. In a bundle it is another folder, and a CommonJS bundle does not know
+ * any.
+ */
 function packageFolder(): string | undefined {
 	const url = import.meta.url as string | undefined;
 	return url?.startsWith('file:') ? fileURLToPath(new URL('..', url)) : undefined;
@@ -19,8 +22,8 @@ function isPackage(folder: string): boolean {
 }
 
 /**
- * The package's binary for an architecture. Each name stands here in full because tools that trace the files of a program
- * find them by this form: @vercel/nft, which Next uses, and webpack.
+ * The package's binary for an architecture. Each name stands here in full, because tools that trace the files of a
+ * program find them by this form: @vercel/nft, which Next uses, and webpack.
  */
 function prebuilt(arch: string): string | undefined {
 	if (arch === 'x64') return fileURLToPath(new URL('../prebuilds/linux-x64/daxkind.glibc.node', import.meta.url));
@@ -28,9 +31,9 @@ function prebuilt(arch: string): string | undefined {
 	return undefined;
 }
 
-/** The addon's file, or undefined if there is none for this machine. What was built here comes first. */
+/** The addon's file. undefined if there is none for this machine. A binary that was built here comes first. */
 function find(folder: string): string | undefined {
-	// A test of the addon itself brings one that it has built in its own way.
+	// A test of the addon itself brings a binary that it has built in another way.
 	const built = `${process.env.DAXKIND_PREBUILD ?? folder}/build/Release/daxkind.node`;
 	return [built, prebuilt(process.arch)].find((path) => path !== undefined && existsSync(path));
 }
@@ -38,7 +41,9 @@ function find(folder: string): string | undefined {
 const bundled =
 	'daxkind was bundled, and in a bundle it cannot find its addon. Leave it out of the bundle (esbuild: --external:daxkind; elsewhere: the option `external` or `externals`) and install it beside that.';
 
-/** Whether this process runs with another C library than glibc, which is musl then. It takes some milliseconds. */
+/**
+ * Whether this process runs with another C library than glibc. That is musl then. The check takes some milliseconds.
+ */
 function isMusl(): boolean {
 	const { header } = (process.report?.getReport() ?? {}) as { header?: Record<string, unknown> };
 	return header !== undefined && !('glibcVersionRuntime' in header);
@@ -50,7 +55,7 @@ function buildCommand(folder: string): string {
 	return `Build it (this takes a C++ compiler, make and Python): npx node-gyp rebuild --directory=${folder}addon`;
 }
 
-/** What to do about a failure to load, by what Node or the dynamic linker said. */
+/** What to do about a failure to load, judged by the error of Node or the dynamic linker. */
 function remedyFor(folder: string, { name, message, code }: NodeJS.ErrnoException): string {
 	if (code === 'ERR_DLOPEN_DISABLED') {
 		return 'Node was told to load no addons. Run it without --no-addons, and with --allow-addons if you use --permission.';
@@ -72,7 +77,7 @@ function remedyFor(folder: string, { name, message, code }: NodeJS.ErrnoExceptio
 	return `Loading it failed. If what follows does not help: ${build}`;
 }
 
-/** In the addon's place: throws the reason for its absence, whatever is asked of it. */
+/** An object in place of the addon. Every use of it throws the reason why there is no addon. */
 function absent<T extends object>(explanation: string, cause?: unknown): T {
 	const error = daxkindError('ERR_DAXKIND_NATIVE', `Cannot load daxkind's native addon. ${explanation}`);
 	if (cause !== undefined) error.cause = cause;
@@ -84,10 +89,10 @@ function absent<T extends object>(explanation: string, cause?: unknown): T {
 }
 
 /**
- * Loads the addon by process.dlopen; blocks for some milliseconds.
+ * Loads the addon by process.dlopen. It blocks for some milliseconds.
  *
- * @param prepare Is called with it before anybody else gets it.
- * @returns The addon. Where it cannot be loaded: an object of which every use throws ERR_DAXKIND_NATIVE.
+ * @param prepare It is called with the addon before anybody else gets it.
+ * @returns The addon. If it cannot be loaded: an object of which every use throws ERR_DAXKIND_NATIVE.
  */
 export function loadAddon<T extends object>(prepare: (addon: T) => void): T {
 	const { platform, arch } = process;
@@ -104,7 +109,8 @@ export function loadAddon<T extends object>(prepare: (addon: T) => void): T {
 				: bundled;
 			return absent(reason);
 		}
-		// By the default export: webpack takes a named createRequire for its own and does not let Node require the file.
+		// The default export is used, because webpack takes a named createRequire for its own and does not let Node
+		// require the file.
 		const addon = Module.createRequire(path)(path) as T;
 		prepare(addon);
 		return addon;

@@ -1,9 +1,9 @@
-// Checks of what a caller passes to a public function: each returns the value in the type the code needs, or throws one of Node's
-// ERR_* errors that names the argument.
+// Checks the arguments of public functions. Each check returns the value in the type that the code needs, or throws one
+// of Node's ERR_* errors, which names the argument.
 import { fileURLToPath } from 'node:url';
 import { invalidArgType, invalidArgValue, outOfRange, unknownOption } from './errors.ts';
 
-/** A path as a public function takes it: a string, or a file: URL. */
+/** A path, as public functions take it: a string, or a file: URL. */
 export function requirePath(name: string, value: unknown): string {
 	const path = value instanceof URL ? fileURLToPath(value) : value;
 	if (typeof path !== 'string') throw invalidArgType(name, 'of type string or an instance of URL', value);
@@ -19,7 +19,7 @@ export function requireInteger(name: string, value: unknown, least = 0, most = N
 	return value;
 }
 
-/** A size in bytes, from `least` on. Sizes with units are the command line's. */
+/** A size in bytes, from `least` on. Sizes with units are for the command line only. */
 export function requireSize(name: string, value: unknown, least: number): number {
 	if (typeof value === 'string') {
 		throw invalidArgType(name, 'of type number, in bytes (64 * 2 ** 20 is 64 MiB)', value);
@@ -38,7 +38,10 @@ export function requireCallback(name: string, value: unknown): void {
 	if (value !== undefined && typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
 }
 
-/** How many letters have to be added, removed or changed to turn one name into the other (Levenshtein); case does not count. */
+/**
+ * How many letters have to be added, removed or changed to turn one name into the other (Levenshtein). Case does not
+ * count.
+ */
 function distanceOf(one: string, other: string): number {
 	const [from, to] = [one.toLowerCase(), other.toLowerCase()];
 	let distances = Array.from({ length: to.length + 1 }, (_, column) => column);
@@ -53,7 +56,7 @@ function distanceOf(one: string, other: string): number {
 	return distances[to.length]!;
 }
 
-/** What the caller may have meant, for the end of a message. */
+/** The end of a message: which option the caller may have meant. */
 function hintFor(option: string, known: readonly string[]): string {
 	const [nearest] = known
 		.map((name) => ({ name, distance: distanceOf(option, name) }))
@@ -64,8 +67,8 @@ function hintFor(option: string, known: readonly string[]): string {
 }
 
 /**
- * Refuses an own option that is not among the known ones, because a misspelt option would do nothing, without a word. It reads no
- * option's value, so it calls no getter. It leaves symbols alone, and what is inherited.
+ * Refuses an unknown own property, because a misspelt option would silently do nothing. It reads no option's value, so
+ * it calls no getter. It ignores symbols and inherited properties.
  */
 export function requireKnownOptions(name: string, options: object, known: readonly string[]): void {
 	const unknown = Object.keys(options).find((option) => !known.includes(option));
@@ -75,7 +78,7 @@ export function requireKnownOptions(name: string, options: object, known: readon
 /**
  * An object with options, or nothing.
  *
- * @param known The options that there are, unless `requireKnownOptions` is asked later, where more is known.
+ * @param known The names of the options. Without it, the caller calls `requireKnownOptions` later, when it knows more.
  */
 export function requireOptions<T extends object>(
 	name: string,

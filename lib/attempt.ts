@@ -1,10 +1,15 @@
-// Calls that may fail where a report goes on without what they give.
+// Makes calls that may fail, for reports that can do without the result.
 import type { SystemError } from './errors.ts';
 
-/** What this process, or the machine, has no more of says nothing about what was asked: no report goes on without the answer. */
+/**
+ * The process or the machine has run out of these. That says nothing about what was asked, so a report must not go on.
+ */
 const wants: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
-/** What a call gives, or the code of the system error that it throws; out of descriptors or memory, it is thrown on. */
+/**
+ * The result of a call, or the code of the system error that it throws. If descriptors or memory have run out, it
+ * throws.
+ */
 export function attempt<T>(call: () => T): { value: T; error?: undefined } | { value?: undefined; error: string } {
 	try {
 		return { value: call() };

@@ -1,12 +1,12 @@
-// Sets of byte ranges: pure.
+// Pure functions on sets of byte ranges.
 
-/** Bytes from `offset` on. */
+/** `length` bytes from `offset` on. */
 export interface ByteRange {
 	offset: number;
 	length: number;
 }
 
-/** What of `ranges` is in none of `others`, in order. */
+/** The parts of `ranges` that no range of `others` covers, in order. */
 export function without(ranges: readonly ByteRange[], others: readonly ByteRange[]): ByteRange[] {
 	const taken = [...others].sort((one, other) => one.offset - other.offset);
 	return ranges.flatMap(({ offset, length }) => {
@@ -23,7 +23,7 @@ export function without(ranges: readonly ByteRange[], others: readonly ByteRange
 	});
 }
 
-/** Where two ranges overlap. */
+/** The overlap of two ranges. undefined if there is none. */
 export function overlap(one: ByteRange, other: ByteRange): ByteRange | undefined {
 	const offset = Math.max(one.offset, other.offset);
 	const end = Math.min(one.offset + one.length, other.offset + other.length);
@@ -46,5 +46,5 @@ export function widened(ranges: readonly ByteRange[], unit: number): ByteRange[]
 	return merged;
 }
 
-/** How many bytes ranges have. */
+/** The sum of the ranges' lengths. */
 export const lengthOf = (ranges: readonly ByteRange[]): number => ranges.reduce((sum, { length }) => sum + length, 0);

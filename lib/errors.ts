@@ -1,16 +1,16 @@
-// The errors that daxkind throws, shaped like Node's own: a failed system call carries errno, code, syscall and path;
-// misuse carries one of Node's ERR_* codes; what Node has no code for begins ERR_DAXKIND_.
+// The errors that daxkind throws. They have the shape of Node's own: a failed system call has errno, code, syscall and
+// path; misuse has one of Node's ERR_* codes; a code of daxkind's own begins with ERR_DAXKIND_.
 import { getSystemErrorMap } from 'node:util';
 
 /** A failed system call, with the same own enumerable properties as the errors of `node:fs`. */
 export interface SystemError extends Error {
-	/** Negative, as libuv and Node have it: -2 for ENOENT. */
+	/** Negative, as in libuv and Node: -2 for ENOENT. */
 	errno: number;
 	/** The name of the error: `ENOENT`, `ENOSPC`… Linux's EOPNOTSUPP is `ENOTSUP`, as everywhere in Node. */
 	code: string;
 	/** The system call that failed: `open`, `mmap`, `fallocate`, `ioctl`… */
 	syscall: string;
-	/** The path that the call was about, where there is one. */
+	/** The path that was passed to the call, where there is one. */
 	path?: string;
 }
 
@@ -23,7 +23,7 @@ const ownWords: ReadonlyMap<number, [code: string, message: string]> = new Map([
 	[-133, ['EHWPOISON', 'memory page has hardware error']],
 ]);
 
-/** Calls to which no kernel says EPERM of a file that it let this process open for writing, but a sandbox does. */
+/** Calls that no kernel refuses with EPERM for a file that this process could open for writing. A sandbox does. */
 const rarelyForbidden: ReadonlySet<string> = new Set([
 	'statfs',
 	'fstatfs',
@@ -34,7 +34,7 @@ const rarelyForbidden: ReadonlySet<string> = new Set([
 	'fallocate',
 ]);
 
-/** What more there is to say of a call that is refused as such. */
+/** An addition to the message, if the call itself was refused. */
 function refusedCall(code: string, syscall: string): string {
 	return code === 'ENOSYS' || (code === 'EPERM' && rarelyForbidden.has(syscall))
 		? '; a sandbox may refuse this call, as the seccomp profile of a container runtime'
@@ -46,8 +46,8 @@ function refusedCall(code: string, syscall: string): string {
  *
  * @param errno Negative errno, as the native layer returns it.
  * @param syscall Name of the call that failed.
- * @param path The path it was about, where there is one.
- * @param hint What went wrong and what to do next, in our words; takes the place of libuv's text.
+ * @param path The path that was passed to it, where there is one.
+ * @param hint What went wrong and what to do next, in our words. It replaces libuv's text.
  */
 export function systemError(errno: number, syscall: string, path?: string, hint?: string): SystemError {
 	const [code, words] = ownWords.get(errno) ?? getSystemErrorMap().get(errno) ?? [`E${-errno}`, `errno ${-errno}`];
@@ -60,21 +60,21 @@ export function systemError(errno: number, syscall: string, path?: string, hint?
 	return error;
 }
 
-/** A finding without its full stop, and what fixes it: every message that has a remedy ends with it. */
+/** Joins a finding, without its full stop, and what fixes it. Every message that has a remedy ends with it. */
 export const withFix = (finding: string, remedy: string | undefined): string =>
 	remedy === undefined ? `${finding}.` : `${finding}. Fix: ${remedy}`;
 
-/** The finding of such a message, without what fixes it. */
+/** The finding of such a message, without its remedy. */
 export function withoutFix(message: string, remedy: string | undefined): string {
 	const fix = ` Fix: ${remedy}`;
 	return remedy !== undefined && message.endsWith(fix) ? message.slice(0, -fix.length) : message;
 }
 
 /**
- * A failed system call of which it is known what fixes it.
+ * The error for a failed system call, where it is known what fixes it.
  *
  * @param finding What went wrong, in our words.
- * @param remedy What fixes it; the message ends with it.
+ * @param remedy What fixes it. The message ends with it.
  */
 export function systemRefusal(
 	errno: number,
@@ -89,7 +89,7 @@ export function systemRefusal(
 }
 
 function coded<E extends Error>(error: E, code: string): E & { code: string } {
-	// As in Node: the code is part of the stack's first line, but not of the name.
+	// As in Node, the code is in the first line of the stack, but not in the name.
 	const { name } = error;
 	error.name = `${name} [${code}]`;
 	void error.stack;
@@ -154,18 +154,18 @@ export function invalidState(message: string): Error & { code: string } {
 	return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');
 }
 
-/** An error with a code of daxkind's own; the code begins ERR_DAXKIND_. */
+/** An error with a code of daxkind's own, which begins with ERR_DAXKIND_. */
 export function daxkindError(code: `ERR_DAXKIND_${string}`, message: string): Error & { code: string } {
 	return coded(new Error(message), code);
 }
 
-/** An error that says what stands in the way, what it is about, and what to do next. */
+/** An error that says what prevents the call, which file or device it concerns, and what to do next. */
 export interface DaxkindRefusal extends Error {
 	/** ERR_DAXKIND_… */
 	code: string;
-	/** The file, or the device's name, that it is about. */
+	/** The file or the name of the device that it concerns. */
 	path: string;
-	/** What fixes it, often a command; undefined if nothing known does. The message ends with it. */
+	/** What fixes it, often a command. undefined if no fix is known. The message ends with it. */
 	remedy: string | undefined;
 }
 

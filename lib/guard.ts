@@ -1,18 +1,19 @@
-// Keeps the guard against SIGBUS in its place (native/guard). `process.on('SIGBUS')` has libuv set a handler of its own, which
-// returns from a fault, so that it comes again for ever; when the last listener goes, libuv sets the default action. Both are
-// noticed here, and the guard is set right before the next turn of the event loop. The guard's own thread, which looks twice a
-// second, finds what other code has done.
+// Keeps the guard's SIGBUS handler installed (native/guard). `process.on('SIGBUS')` makes libuv install a handler of
+// its own. That handler returns from a fault, so the fault comes again for ever. When the last listener goes, libuv
+// installs the default action. This file notices both, and installs the guard's handler again right before the next
+// turn of the event loop. If other code has replaced the handler, the guard's own thread finds that out: it looks twice
+// a second.
 import { isMainThread } from 'node:worker_threads';
 import { native } from './native.ts';
 
 let isKept = false;
 
 function rearm(event: string | symbol): void {
-	// The event comes before libuv is told.
+	// The event comes before libuv changes the handler.
 	if (event === 'SIGBUS') process.nextTick(() => native.armGuard());
 }
 
-/** To be called when something is mapped. Only the main thread can have listeners of signals. */
+/** To be called when something is mapped. Only the main thread can have listeners for signals. */
 export function keepGuardArmed(): void {
 	if (isKept || !isMainThread) return;
 	isKept = true;

@@ -1,4 +1,4 @@
-// The public API of daxkind, nothing else.
+// The public API of daxkind.
 export {
 	type DaxCheck,
 	type DaxConstants,

@@ -1,4 +1,4 @@
-// Waiting for what another thread does: with an AbortSignal, and with a report of how far it is.
+// Waits for a job on another thread, with an AbortSignal and reports of its progress.
 import { clearInterval, setInterval } from 'node:timers';
 import { requireCallback, requireOptions } from './arguments.ts';
 import { invalidArgType, type SystemError } from './errors.ts';
@@ -6,11 +6,11 @@ import type { NativeJob } from './native.ts';
 
 /** Options of the asynchronous calls. */
 export interface AbortableOptions {
-	/** Ends the call early: the promise is rejected with the signal's reason. */
+	/** Ends the call early. The promise is rejected with the signal's reason once the work has stopped. */
 	signal?: AbortSignal;
 }
 
-/** Options of the asynchronous calls that say how far they are. */
+/** Options of the asynchronous calls that report their progress. */
 export interface WatchableOptions<Progress> extends AbortableOptions {
 	/** Called about ten times a second, and at the end. */
 	onProgress?: (progress: Progress) => void;
@@ -18,10 +18,11 @@ export interface WatchableOptions<Progress> extends AbortableOptions {
 
 const reportMs = 100;
 
-/** Where in its control a job is told to end. */
+/** The index in a job's control that tells it to end. */
 const aborted = 0;
 
-// Taken once: what is put in their place later, on one signal or on all, could throw in the middle of a job.
+// Taken once, because a script may replace them later, on one signal or on all. Its function could throw in the middle
+// of a job.
 const { addEventListener, removeEventListener } = EventTarget.prototype;
 const isAbortedSignal = getterOf('aborted');
 const reasonOfSignal = getterOf('reason');
@@ -32,7 +33,7 @@ function getterOf(name: 'aborted' | 'reason'): (this: unknown) => unknown {
 	return Object.getOwnPropertyDescriptor(AbortSignal.prototype, name)!.get!;
 }
 
-/** Whether it works as one, not only by its prototype. */
+/** Whether the value works as a signal. An object that only has the prototype does not. */
 function isSignal(value: unknown): value is AbortSignal {
 	try {
 		isAbortedSignal.call(value);
@@ -42,7 +43,7 @@ function isSignal(value: unknown): value is AbortSignal {
 	}
 }
 
-/** Throws the reason of a signal that is aborted. */
+/** Throws the signal's reason if it is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
 	if (signal !== undefined && isAbortedSignal.call(signal)) throw reasonOfSignal.call(signal);
 }
@@ -54,10 +55,10 @@ export interface CheckedJobOptions<Progress> {
 }
 
 /**
- * Checks the options that all asynchronous calls have, reading each once, and gives them; throws if they are none, and the
- * reason of a signal that is aborted.
+ * Checks the options that all asynchronous calls have, and returns them. It reads each one once. It throws if an option
+ * is wrong, and it throws the reason of a signal that is already aborted.
  *
- * @param known As of `requireOptions`.
+ * @param known As for `requireOptions`.
  */
 export function checkJobOptions<Progress>(
 	options: WatchableOptions<Progress> | undefined,
@@ -72,20 +73,20 @@ export function checkJobOptions<Progress>(
 	return { signal, onProgress };
 }
 
-/** What `finish` has to know of a job. */
+/** What `finish` needs to know about a job. */
 interface JobNature<Result, Progress> {
-	/** Reads how far it is from its control; without it, nothing is reported. */
+	/** Reads the job's progress from its control. Without it, no progress is reported. */
 	progressOf?: (control: Float64Array) => Progress;
-	/** Undoes what it has done, if it is done and rejected all the same. */
+	/** Undoes the job's result, when the job is done but the promise is rejected all the same. */
 	discard?: (result: Result) => Promise<unknown>;
 }
 
 /**
- * Starts a job and waits for its result. An aborted one is rejected with the signal's reason once its thread has let go of it;
- * one that was done before it saw the signal is a success. An error that `onProgress` throws aborts the job, and is the
- * rejection.
+ * Starts a job and waits for its result. An aborted job is rejected with the signal's reason once its thread has let go
+ * of it. A job that was done before it saw the signal is a success. If `onProgress` throws an error, the job is
+ * aborted, and the promise is rejected with that error.
  *
- * @param options What `checkJobOptions` gave.
+ * @param options What `checkJobOptions` returned.
  */
 export async function finish<Result, Progress>(
 	start: () => NativeJob<Result>,
@@ -105,7 +106,7 @@ export async function finish<Result, Progress>(
 			abort();
 		}
 	};
-	// What can throw comes before the job: nobody would wait for its promise then.
+	// Everything that can throw comes before the job starts. After that, nobody would wait for its promise.
 	if (signal) addEventListener.call(signal, 'abort', abort);
 	const timer = onProgress === undefined ? undefined : startTimer(report, reportMs);
 	try {
@@ -134,6 +135,6 @@ function forget(signal: AbortSignal, listener: () => void): void {
 	try {
 		removeEventListener.call(signal, 'abort', listener);
 	} catch {
-		// A Proxy's handler can throw. The result counts, and nobody else would let go of it.
+		// The signal can be a Proxy whose handler throws. That must not replace the result of the job.
 	}
 }

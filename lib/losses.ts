@@ -1,33 +1,33 @@
-// What native code tells this thread of lost memory: finds the kind or mapping that it is about, tells the listener, says the same on
-// the diagnostics channel, and warns where nobody listens.
+// Native code tells this thread of lost memory. This file finds the kind or mapping that has lost it, tells the
+// listener, publishes the same on the diagnostics channel, and warns where nobody listens.
 import { channel as channelOf } from 'node:diagnostics_channel';
 import { nextTick } from 'node:process';
 import { setImmediate } from 'node:timers';
 import { type LostPart, type MediaErrorCause, type NativeLoss, native } from './native.ts';
 
-/** Each media error is published here, too: the same object that `onMediaError` gets. */
+/** Each media error is published here, too. It is the object that `onMediaError` gets. */
 const channel = channelOf('daxkind:media-error');
 
 /** A kind or a mapping of this thread. */
 export interface LossTarget {
-	/** What is lost, as listeners are told; empty if nobody can be concerned any more. */
+	/** The errors that listeners get for a loss. Empty if it cannot concern anybody any more. */
 	mediaErrors(loss: NativeLoss): object[];
-	/** What it is, for a sentence: of what so many bytes are lost. */
+	/** What the target is, for the sentence "… has lost so many bytes". */
 	readonly what: string;
 	readonly onMediaError: ((error: never) => void) | undefined;
 }
 
-// Taken once: another may be put in its place later.
+// Taken once, because a script may replace it later.
 const nextTurn = setImmediate;
 
 const targets = new Map<string, WeakRef<LossTarget>>();
-/** How many are added before those that are garbage are looked for. */
+/** How many targets are added before those that are garbage are forgotten. */
 let untilSweep = 64;
 let isHandling = false;
 
 const keyOf = (isMapping: boolean, id: number) => `${isMapping ? 'mapping' : 'kind'} ${id}`;
 
-/** What each cause is, for a sentence. */
+/** Each cause as a clause of a sentence. */
 export const causes: Readonly<Record<MediaErrorCause, string>> = {
 	media: 'the medium is bad there',
 	truncated: 'somebody has truncated the file',
@@ -51,12 +51,12 @@ function tellTarget(target: LossTarget, loss: NativeLoss): void {
 	}
 	for (const error of errors) {
 		channel.publish(error);
-		// What it throws is nobody's to catch, as of a listener of an event.
+		// Nobody catches an error of the listener, as with listeners of events.
 		if (onMediaError !== undefined) nextTick(onMediaError as (error: object) => void, error);
 	}
 }
 
-/** Tells in a later turn what was known to be lost before anybody touched it. */
+/** Tells, in a later turn of the event loop, of parts that were known to be lost before anybody touched them. */
 export function tellKnown(target: LossTarget, parts: LostPart[]): void {
 	if (parts.length === 0) return;
 	nextTurn(() => {
@@ -66,7 +66,7 @@ export function tellKnown(target: LossTarget, parts: LostPart[]): void {
 	});
 }
 
-/** Native code tells of the losses of this one from now on. */
+/** From now on native code's reports about this kind or mapping go to `target`. */
 export function watchLosses(isMapping: boolean, id: number, target: LossTarget): void {
 	if (!isHandling) native.setLossHandler(tell);
 	isHandling = true;

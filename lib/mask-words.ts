@@ -1,10 +1,10 @@
-// Words for the bits of the kernel's masks, for people: extended flags, inode flags, attributes of statx. The constants are
-// an argument, so that the help of a command can be printed without the addon.
+// Words for the bits of the kernel's masks, for people: extended flags, inode flags, attributes of statx. The constants
+// are an argument, so that the help of a command can be printed without the addon.
 import type { Constants } from './native.ts';
 
 type Names<Prefix extends string> = Extract<keyof Constants, `${Prefix}_${string}`>;
 
-/** In the order and the words of xfs_io's lsattr. */
+/** In the order, and with the words, of xfs_io's lsattr. */
 const xflags: readonly (readonly [name: Names<'FS_XFLAG'>, word: string])[] = [
 	['FS_XFLAG_REALTIME', 'realtime'],
 	['FS_XFLAG_PREALLOC', 'prealloc'],
@@ -25,7 +25,7 @@ const xflags: readonly (readonly [name: Names<'FS_XFLAG'>, word: string])[] = [
 	['FS_XFLAG_HASATTR', 'has-xattr'],
 ];
 
-/** Where a word of chattr(1) and lsattr(1) exists, it is that one. */
+/** Where chattr(1) and lsattr(1) have a word, it is the same. */
 const inodeFlags: readonly (readonly [name: Extract<keyof Constants, `FS_${string}_FL`>, word: string])[] = [
 	['FS_COMPR_FL', 'compressed'],
 	['FS_SYNC_FL', 'sync'],
@@ -56,7 +56,7 @@ const attributes: readonly (readonly [name: Names<'STATX_ATTR'>, word: string])[
 	['STATX_ATTR_DAX', 'dax'],
 ];
 
-/** A mask as a number, and what it means: `0x80000 (extents)`. Bits without a word come last, as one number. */
+/** A mask as a number, and its meaning: `0x80000 (extents)`. Bits without a word come last, as one number. */
 function text(mask: number | bigint, known: readonly (readonly [name: keyof Constants, word: string])[], c: Constants) {
 	let rest = BigInt(mask);
 	const words: string[] = [];

@@ -1,9 +1,10 @@
-// How to make a file system whose large files lie at multiples of 2 MiB, so that the kernel can map huge pages of them (docs/huge-pages.md).
-// Also blocks of a page, which DAX needs, and which are not the default on small devices.
+// Commands that make a file system whose large files lie at multiples of 2 MiB, so that the kernel can map huge pages
+// of them (docs/huge-pages.md). Its blocks are as long as a page, which DAX needs, and which is not the default on
+// small devices.
 
 import { GIB, MIB } from './size.ts';
 
-/** The file systems that have DAX and are made on a machine of one's own. */
+/** The file systems that have DAX, and that a person makes with mkfs. */
 export type DaxFileSystem = 'ext4' | 'xfs';
 
 const makers: Readonly<Record<DaxFileSystem, string>> = {
@@ -12,22 +13,25 @@ const makers: Readonly<Record<DaxFileSystem, string>> = {
 	xfs: 'mkfs.xfs -b size=4096 -d su=2m,sw=1',
 };
 
-/** mkfs.xfs refuses less, in bytes. */
+/** The smallest device that mkfs.xfs takes, in bytes. */
 export const leastXfs = 300 * MIB;
-/** On less, mkfs.xfs with that alignment makes allocation groups too small for a log (seen up to 512 MiB), unless they are fewer. */
+/**
+ * On a smaller device, mkfs.xfs with that alignment makes allocation groups too small for a log (seen up to 512 MiB),
+ * unless there are fewer of them.
+ */
 const smallXfs = GIB;
 
-/** The file systems that a device of so many bytes can have, the one that is recommended first. */
+/** The file systems that a device of that many bytes can have, the recommended one first. */
 export const daxFileSystems = (size: number | undefined): DaxFileSystem[] =>
 	size !== undefined && size < leastXfs ? ['ext4'] : ['ext4', 'xfs'];
 
 /** A device that gets a file system. */
 interface Target {
-	/** Its node, quoted for a shell if that is needed. */
+	/** Its node, quoted for a shell where that is needed. */
 	device: string;
 	/** Bytes. */
 	size: number | undefined;
-	/** Whether something is on it: mkfs.xfs refuses that otherwise, while mkfs.ext4 asks. */
+	/** Whether something is on the device. mkfs.xfs then refuses without `-f`, while mkfs.ext4 asks. */
 	isTaken: boolean;
 }
 

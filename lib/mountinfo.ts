@@ -1,14 +1,15 @@
-// Parses mountinfo, the kernel's table of mounts: text in, typed values out. See proc_pid_mountinfo(5). Reading it is in dax/mounts.ts.
+// Parses mountinfo, the kernel's table of mounts: text in, typed values out. See proc_pid_mountinfo(5). mounts.ts reads
+// it.
 
 /** A mount, as a line of mountinfo describes it. */
 export interface MountInfo {
-	/** The mount's number; `mountId` of statx. */
+	/** The number of the mount: `mountId` of statx. */
 	id: number;
 	parentId: number;
 	/** The device of its files. */
 	deviceMajor: number;
 	deviceMinor: number;
-	/** Which directory of the file system is mounted; not / for bind mounts and subvolumes. */
+	/** The directory of the file system that is mounted. It is not / for bind mounts and subvolumes. */
 	root: string;
 	mountPoint: string;
 	/** Options of this mount: rw, noatime… */
@@ -20,12 +21,15 @@ export interface MountInfo {
 	superOptions: string[];
 }
 
-/** The kernel writes space, tab, newline, backslash and number sign as three octal digits; what they make is UTF-8. */
+/** The kernel writes space, tab, newline, backslash and number sign as three octal digits. All of them are ASCII. */
 function unescaped(field: string): string {
 	return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
-/** Options are separated by commas; overlayfs puts a backslash, which the kernel then writes \134, before those within a path. */
+/**
+ * Commas separate options. overlayfs puts a backslash, which the kernel then writes as \134, before a comma within a
+ * path.
+ */
 function optionsOf(field: string): string[] {
 	return field === '' ? [] : field.split(/(?<!\\134),/).map(unescaped);
 }
@@ -52,7 +56,7 @@ function parseLine(line: string): MountInfo | undefined {
 	};
 }
 
-/** All mounts of the text, in the order of the kernel; a later one covers an earlier one of the same mount point. */
+/** All mounts in the text, in the kernel's order. A later mount covers an earlier one at the same mount point. */
 export function parseMountinfo(text: string): MountInfo[] {
 	return text
 		.split('\n')

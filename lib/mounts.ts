@@ -1,4 +1,4 @@
-// Reads the table of mounts, and finds the one that a file is in.
+// Reads the table of mounts, and finds the mount that a file is in.
 import { readFileSync } from 'node:fs';
 import { type SystemError, systemError } from './errors.ts';
 import { type MountInfo, parseMountinfo } from './mountinfo.ts';
@@ -10,9 +10,9 @@ export const mountinfo = '/proc/self/mountinfo';
 const ENODATA = -61;
 
 /**
- * The mounts that this process sees, of its own mount namespace and root.
+ * The mounts that this process sees in its own mount namespace and root.
  *
- * @throws SystemError of `open` or `read` if the table cannot be read, as without /proc, or has nothing in it.
+ * @throws SystemError of `open` or `read` if the table cannot be read, for example without /proc, or if it is empty.
  */
 export function readMounts(): MountInfo[] {
 	let text: string;
@@ -29,8 +29,8 @@ export function readMounts(): MountInfo[] {
 }
 
 /**
- * The mount that a file is really in, whatever is mounted over or beside it: by the mount's number in its status, and where there is
- * none (kernels before 5.8, or statx refused), the last mount of its device.
+ * The mount that a file is really in, whatever is mounted over or beside it. It is found by the mount's number in the
+ * file's status. Without a number (kernels before 5.8, or statx is refused) it is the last mount of the file's device.
  */
 export function mountOf(
 	status: Pick<StatxResult, 'mountId' | 'deviceMajor' | 'deviceMinor'>,

@@ -1,4 +1,4 @@
-// Sizes as people write them ("512M", "4G") to bytes and back.
+// Converts sizes as people write them ("512M", "4G") to bytes and back.
 import { invalidArgType, invalidArgValue } from './errors.ts';
 
 /** A number of bytes, or text with a binary suffix: `'512M'`, `'1.5G'`, `'64MiB'`. */
@@ -17,10 +17,11 @@ const units: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Bytes of a size. Suffixes K, M, G and T (with or without `B` or `iB`, in either case) are binary, as in `memmap=` and `mkfs`.
+ * The bytes of a size. The suffixes K, M, G and T (with or without `B` or `iB`, in either case) are binary, as in
+ * `memmap=` and `mkfs`.
  *
  * @param size Bytes as a number, or text.
- * @param name What to call the value in an error.
+ * @param name The name of the value in an error.
  * @throws ERR_INVALID_ARG_VALUE for anything that is not a whole, positive number of bytes below 2^53.
  * @example parseSize('512M') // 536870912
  */
@@ -38,7 +39,10 @@ export function parseSize(size: Size, name = 'size'): number {
 	return bytes;
 }
 
-/** The shortest exact way to write a number of bytes that {@link parseSize} and the kernel's `memmap=` read back: `'1536M'`. */
+/**
+ * The shortest text that is exactly a number of bytes, and that {@link parseSize} and the kernel's `memmap=` read:
+ * `'1536M'`.
+ */
 export function formatSize(bytes: number): string {
 	for (const [suffix, unit] of [...units].reverse()) {
 		if (bytes >= unit && bytes % unit === 0 && suffix !== 't') return `${bytes / unit}${suffix.toUpperCase()}`;

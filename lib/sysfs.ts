@@ -1,20 +1,24 @@
-// Reads attributes of sysfs. What is not there, or not for this user, is undefined: kernels differ in what they show.
+// Reads attributes of sysfs. An attribute that is not there, or that this user may not read, is undefined, because
+// kernels differ in what they show.
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { attempt } from './attempt.ts';
 
-/** An attribute's text without the line's end. */
+/** The text of an attribute without the end of the line. */
 export function readAttribute(path: string): string | undefined {
 	return attempt(() => readFileSync(path, 'utf8').trim()).value;
 }
 
-/** The number that an attribute's text is, decimal or 0x; undefined for anything else, and for what no number holds exactly. */
+/**
+ * The number in an attribute's text, decimal or 0x. undefined for any other text, and for a number that JavaScript
+ * cannot hold exactly.
+ */
 export function parseNumber(text: string | undefined): number | undefined {
 	if (text === undefined || !/^-?(?:\d+|0x[\da-f]+)$/i.test(text)) return undefined;
 	const value = text.startsWith('-') ? -Number(text.slice(1)) : Number(text);
 	return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** The numbers of a device, as stat's st_rdev and st_dev have them (gnu_dev_major(3)). */
+/** The major and minor number in a device number of stat: st_rdev or st_dev (gnu_dev_major(3)). */
 export function deviceNumbers(device: number): { major: number; minor: number } {
 	const number = BigInt(device);
 	return {
@@ -32,12 +36,12 @@ export function readSwitch(path: string): boolean | undefined {
 	return text === '1' ? true : text === '0' ? false : undefined;
 }
 
-/** Where a link leads, all links resolved. */
+/** The path that a link leads to, with all links resolved. */
 export function resolveLink(path: string): string | undefined {
 	return attempt(() => realpathSync.native(path)).value;
 }
 
-/** What is in a directory. */
+/** The names in a directory. */
 export function listDirectory(path: string): string[] {
 	return attempt(() => readdirSync(path)).value ?? [];
 }

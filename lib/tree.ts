@@ -1,4 +1,4 @@
-// Where the library looks: this machine, or an image of one that is mounted somewhere.
+// The files that the library looks at: those of this machine, or of an image of one that is mounted somewhere.
 import {
 	closeSync,
 	constants,
@@ -16,32 +16,35 @@ import { attempt } from './attempt.ts';
 import { invalidArgValue, systemError } from './errors.ts';
 import { listDirectory, parseNumber } from './sysfs.ts';
 
-/** What an attribute says, or why it does not. */
+/** The value of an attribute, or the reason why there is no value. */
 export interface Reading<T> {
 	value: T | undefined;
-	/** The code with which it is refused: EACCES where it is for root. Undefined where it was read, whatever it said. */
+	/** The code of the error: EACCES if only root may read it. undefined if it was read, whatever it says. */
 	error: string | undefined;
 }
 
-/** The files of a machine, by their paths on it. Links in an image lead where they would lead on its machine, never out of it. */
+/**
+ * The files of a machine, by their paths on it. Links in an image lead where they would lead on its own machine, and
+ * never out of the image.
+ */
 export interface Tree {
 	/** '' for this machine. */
 	readonly root: string;
-	/** A file's text without the line's end. */
+	/** The text of a file without the end of the line. */
 	read(path: string): Reading<string>;
 	/** All of a file. */
 	bytes(path: string): Reading<Buffer>;
-	/** A file that is a number, decimal or 0x. */
+	/** The number in a file, decimal or 0x. */
 	number(path: string): Reading<number>;
-	/** Where a path leads, all links resolved; undefined where it leads nowhere. */
+	/** Where a path leads, with all links resolved. undefined where it leads nowhere. */
 	resolve(path: string): string | undefined;
-	/** What is in a directory, sorted as people count. */
+	/** The names in a directory. Numbers in them are sorted by value. */
 	list(path: string): string[];
 	/** Whether there is a directory. */
 	isDirectory(path: string): boolean;
-	/** The node, file or link itself; undefined where there is none. */
+	/** The node, file or link itself, not followed. undefined if it does not exist. */
 	stat(path: string): ReturnType<typeof lstatSync> | undefined;
-	/** Where this process makes, replaces or removes the file of a path: the last part is not followed. */
+	/** The path at which this process makes, replaces or removes the file. Its last part is not followed. */
 	place(path: string): string;
 }
 
@@ -51,11 +54,14 @@ const order = new Intl.Collator('en', { numeric: true });
 const mostLinks = 40;
 const { EINVAL, ELOOP } = os.errno;
 
-/** Why an attribute does not say what it is asked for. */
+/** The reason why an attribute could not be read. */
 export const refused = (error: string, path: string) =>
 	error === 'EACCES' || error === 'EPERM' ? `${error}: ${path} is for root` : `${error}: ${path}`;
 
-/** Where a path of an image is, its links followed as on the image's own machine: as openat2(2) with RESOLVE_IN_ROOT. */
+/**
+ * Where a path of an image is, with its links followed as on the image's own machine: as openat2(2) does with
+ * RESOLVE_IN_ROOT.
+ */
 function inside(root: string, path: string, isLastFollowed: boolean): string {
 	const done: string[] = [];
 	const rest = path.split('/').reverse();
@@ -80,7 +86,7 @@ function inside(root: string, path: string, isLastFollowed: boolean): string {
 	return `${root}/${done.join('/')}`;
 }
 
-/** The content of a file of an image; a FIFO or a device there, which would hold the reader up, is not read. */
+/** The content of a file of an image. A FIFO or a device there is not read, because that would block the reader. */
 function regularFile(path: string): Buffer {
 	const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 	try {
@@ -126,7 +132,8 @@ export function treeAt(root = '/'): Tree {
 /**
  * The files below the root that a caller named, or this machine's.
  *
- * @throws TypeError for what is no path, and for an empty one: a variable of a shell that is not set is not this machine.
+ * @throws TypeError for a root that is not a path, and for an empty one: it is probably a shell's variable that is not
+ *   set, and it does not mean this machine.
  */
 export function treeOf(root: unknown): Tree {
 	if (root === undefined) return treeAt();
