@@ -61,7 +61,7 @@ function hintFor(option: string, known: readonly string[]): string {
 	const [nearest] = known
 		.map((name) => ({ name, distance: distanceOf(option, name) }))
 		.sort((one, other) => one.distance - other.distance);
-	// More edits than these turn any short word into any other.
+	// With more edits than these, any short word would be near any other.
 	if (nearest && nearest.distance <= Math.ceil(nearest.name.length / 3)) return `Did you mean '${nearest.name}'?`;
 	return `The options are ${known.map((name) => `'${name}'`).join(', ')}`;
 }

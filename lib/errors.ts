@@ -14,7 +14,7 @@ export interface SystemError extends Error {
 	path?: string;
 }
 
-// libuv's words for these are wrong here ("operation not supported on socket") or missing (it does not map them).
+// libuv's words for these are wrong here ("operation not supported on socket"), or it has none.
 const ownWords: ReadonlyMap<number, [code: string, message: string]> = new Map([
 	[-95, ['ENOTSUP', 'operation not supported']],
 	[-117, ['EUCLEAN', 'structure needs cleaning']],
@@ -134,7 +134,9 @@ export function invalidArgValue(name: string, expected: string, value: unknown):
 	return coded(new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`), 'ERR_INVALID_ARG_VALUE');
 }
 
-/** TypeError ERR_INVALID_ARG_VALUE: an option that the call does not know; `hint` says what the caller may have meant. */
+/**
+ * TypeError ERR_INVALID_ARG_VALUE: an option that the call does not know. `hint` says what the caller may have meant.
+ */
 export function unknownOption(name: string, hint: string): TypeError & { code: string } {
 	return coded(new TypeError(`The property '${name}' is not an option. ${hint}`), 'ERR_INVALID_ARG_VALUE');
 }

@@ -4,7 +4,7 @@ import { requireCallback, requireOptions } from './arguments.ts';
 import { invalidArgType, type SystemError } from './errors.ts';
 import type { NativeJob } from './native.ts';
 
-/** Options of the asynchronous calls. */
+/** Options of the asynchronous calls that can be aborted. */
 export interface AbortableOptions {
 	/** Ends the call early. The promise is rejected with the signal's reason once the work has stopped. */
 	signal?: AbortSignal;
@@ -12,7 +12,10 @@ export interface AbortableOptions {
 
 /** Options of the asynchronous calls that report their progress. */
 export interface WatchableOptions<Progress> extends AbortableOptions {
-	/** Called about ten times a second, and at the end. */
+	/**
+	 * Called about ten times a second, and at the end, on the thread that made the call. An error that it throws aborts
+	 * the call, and rejects its promise.
+	 */
 	onProgress?: (progress: Progress) => void;
 }
 

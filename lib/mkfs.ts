@@ -8,7 +8,7 @@ import { GIB, MIB } from './size.ts';
 export type DaxFileSystem = 'ext4' | 'xfs';
 
 const makers: Readonly<Record<DaxFileSystem, string>> = {
-	// stride and stripe_width are in blocks. Backups of the superblock would push long files off the alignment.
+	// stride and stripe_width are in blocks. Backups of the superblock would move long files away from the alignment.
 	ext4: 'mkfs.ext4 -b 4096 -O sparse_super2 -E stride=512,stripe_width=512,num_backup_sb=0',
 	xfs: 'mkfs.xfs -b size=4096 -d su=2m,sw=1',
 };

@@ -100,7 +100,7 @@ function regularFile(path: string): Buffer {
 /**
  * The files below a root.
  *
- * @param root A directory that holds sys, proc, dev and so on; default: this machine's own.
+ * @param root A directory that holds sys, proc, dev and so on. Default: this machine's own.
  */
 export function treeAt(root = '/'): Tree {
 	const base = root === '/' ? '' : realpathSync.native(root);

@@ -8,7 +8,7 @@ import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.t
 import { requireSharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
-/** A class of kinds. */
+/** A class of kinds, such as PmemKind. */
 export interface KindClass<K extends Kind> {
 	readonly prototype: K;
 	readonly name: string;

@@ -65,7 +65,7 @@ export class Backing {
 	cache: Int32Array;
 	/** The number of the segment in the region. */
 	readonly segment: number;
-	/** The size class, or the length in units (see thread_cache.h). */
+	/** The code of its blocks: their size class, or their length in units (see thread_cache.h). */
 	readonly code: number;
 	/** For the cache: where the magazine begins, and how many cached units a block counts for. */
 	readonly magazine: number;

@@ -95,7 +95,7 @@ export class Blocks implements Memory {
 		return block;
 	}
 
-	/** The same in debug mode. */
+	/** As `allocate`, in debug mode. */
 	#allocateGuarded(
 		ledger: DebugLedger,
 		size: number,
@@ -224,7 +224,8 @@ export class Blocks implements Memory {
 		return BlockBuffer.at(new Backing(this.owner, sort, buffer, segment, code), offset, 0, length);
 	}
 
-	// ---- Or throwing ------------------------------------------------------------------------------------------------
+	// ---- The same, but throwing
+	// --------------------------------------------------------------------------------------
 
 	/** As `allocate`, but throws when there is no memory. */
 	malloc(size: number, caller: Caller, alignment = 1, isZeroed = false): BlockBuffer {

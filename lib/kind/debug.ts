@@ -99,7 +99,7 @@ export class DebugLedger {
 		this.#allocations.set(generation, { stack, bytes, isHeld });
 	}
 
-	/** Throws if something was written beside the block. */
+	/** Throws ERR_DAXKIND_OVERRUN if something was written beside the block. */
 	checkZones(generation: number, memory: Uint8Array, redZone: number, length: number): void {
 		const before = firstOther(memory.subarray(0, redZone), zoneByte);
 		const behind = firstOther(memory.subarray(redZone + length), zoneByte);

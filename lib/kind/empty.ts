@@ -1,4 +1,4 @@
-// The blocks of size 0: they have no memory.
+// The blocks of size 0. They have no memory.
 import { Backing, BlockBuffer, type Caller, type Sort } from './block.ts';
 import { emptyCode } from './codes.ts';
 import type { Memory } from './memory.ts';

@@ -7,7 +7,7 @@ export interface KindStats {
 	capacity: number;
 	/** Storage that the kind's file occupies now, as the file system counts it. */
 	resident: number;
-	/** Storage that is reserved for the kind, so that touching it cannot fail. */
+	/** Storage that is reserved for the kind, so that a first touch cannot fail for lack of room. */
 	committed: number;
 	/** Memory in slabs and runs that hold at least one block. */
 	active: number;
@@ -44,7 +44,7 @@ export interface SizeClass {
 
 /** All blocks by size. */
 export interface SizeClasses {
-	/** The classes from 16 bytes to 8 KiB, each of which has slabs of its own. */
+	/** The classes from 16 bytes to 8 KiB. Each of them has slabs of its own. */
 	classes: SizeClass[];
 	/** The longer blocks. Their usable sizes are multiples of 1 KiB, or of more in kinds above 1 TiB. */
 	large: { blocks: number; bytes: number; cached: number };

@@ -514,8 +514,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	 * Frees all blocks and gives all storage back. If other threads hold the kind, too, the last of them does so. Every
 	 * Buffer of this Kind has length 0 from then on. Closing twice is no error.
 	 *
-	 * The thread that closes last waits until the kernel has the storage. That takes longer the more it is: see
-	 * `closeAsync`.
+	 * The last thread that closes the kind gives the storage back itself, and the call blocks meanwhile. That takes
+	 * longer the more storage it is: see `closeAsync`.
 	 *
 	 * If other threads still hold the kind, the blocks of this Kind are free once the garbage collector has found that
 	 * no Buffer of it can be reached, or when the thread has ended. Blocks that have a reference, and those of raw

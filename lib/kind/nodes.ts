@@ -11,7 +11,7 @@ function parseList(text: string | undefined): number[] {
 		const [, first, last = first] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part) ?? [];
 		if (first === undefined) return [];
 		const length = Number(last) - Number(first) + 1;
-		// No kernel has more nodes.
+		// No kernel has more than 1,024 nodes.
 		return length > 0 && length <= 1024 ? Array.from({ length }, (_, n) => Number(first) + n) : [];
 	});
 }
@@ -21,7 +21,7 @@ function parseList(text: string | undefined): number[] {
  */
 function distance(from: number, to: number): number | undefined {
 	const value = readAttribute(`${directory}/node${from}/distance`);
-	// One number for each node that is online, in the order of their numbers.
+	// The attribute has one number for each node that is online, in the order of their numbers.
 	const at = parseList(readAttribute(`${directory}/online`)).indexOf(to);
 	const found = Number(value?.split(/\s+/)[at]);
 	return Number.isInteger(found) ? found : undefined;

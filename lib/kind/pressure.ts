@@ -1,4 +1,4 @@
-// Telling the owner of a kind that its memory runs short.
+// Tells the owner of a kind that its memory runs short.
 import { setImmediate } from 'node:timers';
 import { requireCallback } from '../arguments.ts';
 import { invalidArgType, outOfRange } from '../errors.ts';

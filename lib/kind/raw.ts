@@ -43,7 +43,9 @@ export interface RawOptions extends rawTables.TableOptions {
 	cache: Int32Array;
 	/** Whether other threads may free this kind's handles, too. */
 	isShared: boolean;
-	/** Frees a block that no handle stands for any more, and that the cache did not take. If it throws, nothing has changed. */
+	/**
+	 * Frees a block that no handle stands for any more, and that the cache did not take. If it throws, nothing has changed.
+	 */
 	giveBack: (code: number, segment: number, offset: number) => void;
 	/**
 	 * Takes a handle back and frees its block, which may be another thread's. Such a block must not go to this thread's
@@ -204,7 +206,7 @@ export class RawHandles extends rawTables.RawTables {
 		try {
 			this.#give(code, segment, offset);
 		} catch (error) {
-			// As above.
+			// The handle becomes valid again, as in `#freeShared`.
 			this.states[number] = out;
 			throw error;
 		}

@@ -22,7 +22,7 @@ export interface SharedKind<out K extends Kind = Kind> {
 	readonly [ofClass]: K;
 }
 
-/** A block, for `kind.deref` in any thread that holds the kind. Made by `kind.ref(block)`. */
+/** A block, for `kind.deref` in any thread that holds the kind. `kind.ref(block)` makes it. */
 export interface BlockReference extends Branded<'BlockReference'> {
 	readonly type: 'daxkind.Block';
 	/** The number of the kind in this process. */

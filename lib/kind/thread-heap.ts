@@ -34,7 +34,7 @@ const { ceil } = Math;
 /** The status when no free memory is long enough. */
 export const noMemory = -ENOMEM;
 
-/** Whether an allocation failed because the file system has no room. */
+/** Whether an allocation failed because the file system, or a quota of it, has no room. */
 export function isOutOfRoom(status: number): boolean {
 	return status === -ENOSPC || isOutOfQuota(status);
 }

@@ -14,7 +14,7 @@ interface Unclosed {
 	/** The number of the hold in native code. */
 	id: number;
 	path: string;
-	/** Where it was made. */
+	/** The stack where it was made. */
 	stack: string;
 }
 
@@ -27,7 +27,7 @@ const unclosed = new FinalizationRegistry<Unclosed>(({ id, path, stack }) => {
 	startTimer(warn, patienceMs).unref();
 });
 
-/** Has the garbage collector close the kind if nobody else does. */
+/** Makes the garbage collector close the kind if nobody else does. */
 export function closeWhenGarbage(kind: object, hold: Unclosed): void {
 	unclosed.register(kind, hold);
 }

@@ -54,7 +54,7 @@ export class Views {
 		return this.keep(native.kindCollectedWindow(this.#id, index, offset, length, generation));
 	}
 
-	/** Has `close` detach the ArrayBuffer. */
+	/** Makes `close` detach the ArrayBuffer. */
 	keep(buffer: ArrayBuffer): ArrayBuffer {
 		this.#untilSweep -= 1;
 		if (this.#untilSweep <= 0) {
