@@ -44,7 +44,8 @@ export interface RawOptions extends rawTables.TableOptions {
 	/** Whether other threads may free this kind's handles, too. */
 	isShared: boolean;
 	/**
-	 * Frees a block that no handle stands for any more, and that the cache did not take. If it throws, nothing has changed.
+	 * Frees a block that no handle stands for any more, and that the cache did not take. If it throws, nothing has
+	 * changed.
 	 */
 	giveBack: (code: number, segment: number, offset: number) => void;
 	/**
