@@ -1,4 +1,5 @@
-// Decides whether the guest runs on KVM: only if a probe boot has proved that it works here. /dev/kvm may exist and still not boot a kernel.
+// Decides whether the guest runs on KVM. It does only after a probe boot has proved that KVM works here: /dev/kvm may
+// exist and still boot no kernel.
 import { accessSync, constants, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,9 +13,12 @@ import { execute } from './process.ts';
 import { type Accelerator, qemuArguments } from './qemu.ts';
 
 const DEVICE = '/dev/kvm';
-/** A boot on working KVM takes 1 to 2 s; nested, perhaps 4. */
+/** A boot on KVM takes 1 to 2 s, and on nested KVM perhaps 4 s. */
 const PROBE_TIMEOUT_MS = 10_000;
-/** A machine may learn KVM (a new kernel, nested virtualisation switched on); asking again costs at most the timeout. */
+/**
+ * A machine may get KVM later (a new kernel, nested virtualisation switched on). Another probe costs at most its
+ * timeout.
+ */
 const REFUSAL_VALID_MS = 7 * 24 * 3600 * 1000;
 
 /** What a probe found, and when (ms since the epoch). */
@@ -23,7 +27,10 @@ export interface Verdict {
 	at: number;
 }
 
-/** Reads a stored verdict; undefined if it is none, or has expired. A working KVM stays so until a boot on it fails. */
+/**
+ * Reads a stored verdict. Returns undefined if the text is no verdict, or if the verdict has expired. Only a refusal
+ * expires: working KVM is believed until a boot on it fails.
+ */
 export function readVerdict(text: string, now: number): Verdict | undefined {
 	try {
 		const { works, at } = JSON.parse(text) as Verdict;
@@ -58,7 +65,7 @@ async function verdictFile({ kernel, programs }: ProbeInputs): Promise<string> {
 	return join(cacheDirectory(), 'vm/kvm', `${key}.json`);
 }
 
-/** The best accelerator that is known to work, found by a probe boot the first time. */
+/** Chooses the best accelerator that is known to work. The first call makes a probe boot, ten seconds at most. */
 export async function chooseAccelerator(inputs: ProbeInputs): Promise<Accelerator> {
 	if (!usable()) return 'tcg';
 	const file = await verdictFile(inputs);

@@ -1,23 +1,24 @@
-// Has apt find and download packages, which are unpacked and not installed: those of this machine, or of another architecture. Those need
-// package lists of their own, because dpkg and apt of this machine are to stay as they are.
+// Has apt find and download packages. They are unpacked and not installed. They are packages of this machine, or of
+// another architecture. The latter need package lists of their own, because apt and dpkg of this machine have to stay
+// as they are.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asRoot } from '../format.ts';
 import { execute } from './process.ts';
 import { findProgram } from './programs.ts';
 
-/** How apt is asked. */
+/** How to call apt. */
 export interface Apt {
-	/** For every program of apt's. */
+	/** Options for each of apt's programs. */
 	options: readonly string[];
-	/** What a person can do when its package lists are old. */
+	/** What a person can do when these package lists are old. */
 	hint: string;
 }
 
-/** What apt needs beside the packages. */
+/** How one run calls apt, reports its failures and ends early. */
 interface Run {
 	apt: Apt;
-	/** Makes an error of what went wrong. */
+	/** Makes an error that says what went wrong. */
 	failed: (why: string) => Error;
 	signal: AbortSignal | undefined;
 }
@@ -27,10 +28,10 @@ const updateCommand = () => asRoot('apt-get update');
 /** Whether this machine has apt and dpkg-deb. */
 export const hasApt = (): boolean => ['apt-cache', 'apt-get', 'dpkg-deb'].every((name) => findProgram(name));
 
-/** As root, apt would download as user _apt, who may not write here, and warn about it. */
+/** As root, apt would download as the user _apt. That user may not write here, and apt would warn. */
 const sandbox = () => (process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : []);
 
-/** The packages of this machine, by its own lists. */
+/** Finds the packages of this machine by its own lists. */
 export const nativeApt = (): Apt => ({
 	options: sandbox(),
 	hint: `\n  If the package lists are old, renew them with\n  ${updateCommand()}`,
@@ -40,10 +41,10 @@ export const nativeApt = (): Apt => ({
 const debianKeys = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
- * The source of newer packages that belongs to a Debian release, on the server that has the release itself; undefined where this is no
- * Debian.
+ * The source of newer packages (backports) for a Debian release, on the server that has the release itself. Undefined
+ * where this machine is no Debian.
  *
- * @param targets What apt takes its lists of packages from, a line each: address, release, component and origin, between bars.
+ * @param targets The sources of apt's package lists, one a line: address, release, component and origin, between bars.
  * @param codename The release of this machine, as in /etc/os-release.
  */
 export function backportsSource(targets: string, codename: string, keys?: string): string | undefined {
@@ -59,10 +60,11 @@ export function backportsSource(targets: string, codename: string, keys?: string
 }
 
 /**
- * The configuration of apt for another architecture: this machine's sources and keys; lists, cache and the (empty) table of installed
- * packages below `directory`. Hooks of this machine's updates have no business there.
+ * The configuration of apt for another architecture. It has this machine's sources and keys. Lists, cache and the
+ * (empty) table of installed packages are below `directory`. It has no hooks, because those of this machine are about
+ * its own updates.
  *
- * @param sources A directory of other sources than this machine's.
+ * @param sources A directory of sources that replace this machine's.
  */
 export const foreignConfiguration = (
 	architecture: string,
@@ -83,11 +85,12 @@ Dir::Cache::archives "${directory}/cache/archives";
 ${sources === undefined ? '' : `Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "${sources}";\n`}`;
 
 /**
- * The packages of another architecture, in the newest versions that this machine's sources have. It downloads the lists, some ten megabytes.
+ * Finds the packages of another architecture, in the newest versions that this machine's sources have. It downloads the
+ * lists, some ten megabytes.
  *
  * @param architecture Debian's name of it.
- * @param directory For what apt keeps; the caller removes it.
- * @param sources A directory of other sources than this machine's.
+ * @param directory Where apt keeps its files. The caller removes it.
+ * @param sources A directory of sources that replace this machine's.
  */
 export async function foreignApt(
 	architecture: string,
@@ -110,7 +113,8 @@ export async function foreignApt(
 }
 
 /**
- * The newer packages that Debian has for this machine's release (backports), whether or not it takes any; undefined where there are none.
+ * Finds the newer packages (backports) that Debian has for this machine's release, even where the machine itself does
+ * not use them. Undefined where there are no backports.
  *
  * @param apt The packages of the release itself.
  */
@@ -145,7 +149,7 @@ async function must(
 const aptGet = (args: readonly string[], cwd: string, { apt, failed, signal }: Run) =>
 	must('apt-get', ['-q', ...apt.options, ...args], cwd, { failed, signal, hint: apt.hint });
 
-/** What `apt-cache depends` prints of a package; nothing where apt does not know it. */
+/** What `apt-cache depends` prints about a package. Empty where apt does not know it. */
 export async function dependencies({ options }: Apt, name: string): Promise<string> {
 	return (await execute(findProgram('apt-cache')!, [...options, 'depends', name])).stdout.toString();
 }
@@ -157,14 +161,17 @@ async function unpack(directory: string, tree: string, run: Run): Promise<void> 
 	}
 }
 
-/** Downloads packages into a new directory `directory`, and unpacks them into `tree`. */
+/** Makes `directory`, downloads packages into it, and unpacks them into `tree`. */
 export async function unpackPackages(packages: readonly string[], directory: string, tree: string, run: Run) {
 	mkdirSync(directory, { recursive: true });
 	await aptGet(['download', ...packages], directory, run);
 	await unpack(directory, tree, run);
 }
 
-/** The same with all that these packages depend on. Only with {@link foreignApt}: here, what is installed would be left out. */
+/**
+ * Does the same with these packages and all that they depend on. Use it only with {@link foreignApt}: the native apt
+ * would leave out what is installed here.
+ */
 export async function unpackWithDependencies(
 	packages: readonly string[],
 	directory: string,
@@ -172,7 +179,7 @@ export async function unpackWithDependencies(
 	run: Run,
 ): Promise<void> {
 	mkdirSync(join(directory, 'partial'), { recursive: true });
-	// There is nothing to lock: no other process knows the directory.
+	// No lock is needed, because no other process knows the directory.
 	const options = ['-o', `Dir::Cache::archives=${directory}`, '-o', 'Debug::NoLocking=1', '-y', '--download-only'];
 	await aptGet(['install', '--no-install-recommends', ...options, ...packages], directory, run);
 	await unpack(directory, tree, run);

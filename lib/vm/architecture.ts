@@ -1,6 +1,6 @@
 // The processors that a guest may have.
 
-/** Node's names of them (`process.arch`). x64 is that of the machine it runs on; arm64 is emulated. */
+/** Node's names of them (`process.arch`). x64 is the host's own architecture; arm64 is emulated. */
 export const architectures = ['x64', 'arm64'] as const;
 export type Architecture = (typeof architectures)[number];
 

@@ -1,18 +1,19 @@
-// The cache of kernels and initramfs images, outside every project. Entries are made aside and renamed into place, so that a half-made one
-// is never seen and two VMs that start side by side on an empty cache only do the same work twice.
+// The cache of kernels and initramfs images, outside every project. An entry is made under another name and then
+// renamed into place. So nobody ever sees a half-made entry, and two VMs that start together on an empty cache do no
+// harm: they only do the same work twice.
 import { createHash, randomBytes } from 'node:crypto';
 import { accessSync, chmodSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { daxkindError } from '../errors.ts';
 
-/** `$XDG_CACHE_HOME/daxkind`, or `~/.cache/daxkind` where that is unset or relative (XDG Base Directory Specification). */
+/** `$XDG_CACHE_HOME/daxkind`, or `~/.cache/daxkind` if that is unset or relative (XDG Base Directory Specification). */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env, home: string = homedir()): string {
 	const base = env.XDG_CACHE_HOME;
 	return join(base !== undefined && isAbsolute(base) ? base : join(home, '.cache'), 'daxkind');
 }
 
-/** A short name for what an entry was made from. */
+/** A short name that depends on everything an entry is made from. */
 export function cacheKey(...inputs: readonly (string | Uint8Array)[]): string {
 	const hash = createHash('sha256');
 	for (const input of inputs) hash.update(`${input.length}:`).update(input);
@@ -28,7 +29,10 @@ const exists = (path: string): boolean => {
 	}
 };
 
-/** mkdir -p, for this user only. That of node:fs tries for ever below a directory that can have no other, such as /proc. */
+/**
+ * mkdir -p, with permissions for this user only. That of node:fs never ends where no directory can be made, as in
+ * /proc.
+ */
 export function makeDirectories(path: string): void {
 	if (exists(path)) return;
 	makeDirectories(dirname(path));
@@ -41,12 +45,16 @@ export function makeDirectories(path: string): void {
 
 const othersWrite = 0o002;
 const groupWrites = 0o020;
-/** Who owns what belongs to nobody that this user namespace knows, as `/` in one: /proc/sys/fs/overflowuid. */
+/**
+ * The owner of files whose real owner this user namespace does not know, such as `/` in a namespace:
+ * /proc/sys/fs/overflowuid.
+ */
 const unmappedUser = 65_534;
 
 /**
- * Refuses a path in the cache that others have made, or could change or replace: it is booted, by this user, over this user's view of
- * all files. Root in somebody else's home would boot what that one likes.
+ * Refuses a path in the cache that other users made, or could change or replace. This user boots what is there, with a
+ * view of all this user's files. Without the check, root with somebody else's home would boot whatever that other user
+ * likes.
  *
  * @returns The path without symbolic links.
  * @throws ERR_DAXKIND_VM_CACHE
@@ -63,7 +71,7 @@ function requireOwn(path: string): string {
 		if (uid !== process.geteuid?.() && uid !== 0 && (isInside || uid !== unmappedUser)) {
 			refuse(`${at} belongs to the user ${uid}. Fix: set XDG_CACHE_HOME to a directory of your own`);
 		}
-		// A group with the user's own number is his alone, as most distributions have it.
+		// In most distributions, a group with the same number as the user has no other member.
 		if (isInside && (mode & othersWrite || (mode & groupWrites && gid !== uid))) {
 			refuse(`others may write to ${at}. Fix: remove it; what is needed is made again`);
 		}
@@ -71,7 +79,7 @@ function requireOwn(path: string): string {
 	}
 }
 
-/** What a killed process left half-made. Nothing takes this long to make. */
+/** A draft older than this was left by a process that was killed: nothing takes this long to make. */
 const STALE_MS = 3600 * 1000;
 
 function removeStaleDrafts(directory: string): void {
@@ -84,11 +92,11 @@ function removeStaleDrafts(directory: string): void {
 }
 
 /**
- * The path of a cache entry, made first if it is not there.
+ * Returns the path of a cache entry. Makes the entry first if it is not there.
  *
- * @throws ERR_DAXKIND_VM_CACHE if others than this user and root could have made or changed it.
+ * @throws ERR_DAXKIND_VM_CACHE if users other than this one and root could have made or changed it.
  * @param name The entry's path below the cache directory.
- * @param make Makes the entry, a file or a directory, at the path it is given, in the same directory.
+ * @param make Makes the entry, a file or a directory, at the given path. That path is in the same directory.
  */
 export async function cached(name: string, make: (path: string) => Promise<void> | void): Promise<string> {
 	const path = join(cacheDirectory(), name);
@@ -99,12 +107,12 @@ export async function cached(name: string, make: (path: string) => Promise<void>
 	const draft = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}`);
 	try {
 		await make(draft);
-		// Whatever the umask: it is refused otherwise.
+		// Others may not write to it, whatever the umask says: `requireOwn` would refuse it.
 		chmodSync(draft, statSync(draft).mode & ~(othersWrite | groupWrites));
 		renameSync(draft, path);
 	} catch (error) {
 		rmSync(draft, { recursive: true, force: true });
-		// Somebody else was quicker: a directory cannot be renamed onto a full one. Theirs is as good.
+		// Another process was quicker: a directory cannot be renamed onto a full one. Its entry is as good.
 		const { code } = error as NodeJS.ErrnoException;
 		if ((code === 'ENOTEMPTY' || code === 'EEXIST') && exists(path)) return requireOwn(path);
 		throw error;

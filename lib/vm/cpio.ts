@@ -1,7 +1,7 @@
-// Writes cpio archives in the "newc" format, the one that the kernel unpacks as an initramfs
-// (Documentation/driver-api/early-userspace/buffer-format.rst). Byte for byte the same for the same input.
+// Writes cpio archives in the "newc" format, which the kernel unpacks as an initramfs
+// (Documentation/driver-api/early-userspace/buffer-format.rst). The same input always gives the same bytes.
 
-/** One entry of an archive; directories come before what is in them. */
+/** One entry of an archive. A directory comes before the entries that are in it. */
 export type CpioEntry =
 	| { path: string; type: 'directory' }
 	| { path: string; type: 'file'; data: Uint8Array; mode?: number }

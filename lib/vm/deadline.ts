@@ -1,6 +1,10 @@
-// One signal out of a time limit and somebody's signal. AbortSignal.any and AbortSignal.timeout would do, but hold their sources weakly.
+// Makes one signal of a time limit and a caller's signal. AbortSignal.any and AbortSignal.timeout would do the same,
+// but they hold their sources weakly.
 
-/** A signal that aborts after `ms`, or when `signal` does with its reason, until it is disposed of. */
+/**
+ * Makes a signal that aborts after `ms` milliseconds, or when `signal` does (with its reason). `clear` ends both
+ * watches.
+ */
 export function deadline(ms: number, signal: AbortSignal | undefined): { signal: AbortSignal; clear: () => void } {
 	const controller = new AbortController();
 	const timer = setTimeout(() => controller.abort(), ms);

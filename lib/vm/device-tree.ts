@@ -1,12 +1,13 @@
-// The device tree of an arm64 guest: QEMU's own, with a node for the emulated pmem, of which QEMU knows nothing. The kernel's driver of_pmem
-// makes pmem of it (Documentation/devicetree/bindings/pmem/pmem-region.txt).
+// The device tree of an arm64 guest. It is QEMU's own with one more node, because QEMU does not know of the emulated
+// pmem. The kernel's driver of_pmem makes pmem devices from that node
+// (Documentation/devicetree/bindings/pmem/pmem-region.txt).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { daxkindError } from '../errors.ts';
 import { cached, cacheKey } from './cache.ts';
 import type { MemoryRange } from './layout.ts';
 import { execute } from './process.ts';
 
-/** The format, of version 17 (Devicetree Specification 0.4, chapter 5): big-endian words. */
+/** Constants of format version 17 (Devicetree Specification 0.4, chapter 5). Its words are big-endian. */
 const MAGIC = 0xd00dfeed;
 const FDT_BEGIN_NODE = 1;
 const FDT_END_NODE = 2;
@@ -22,7 +23,7 @@ const word = (value: number): Buffer => {
 const padded = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
 const cString = (text: string): Buffer => Buffer.from(`${text}\0`);
 
-/** Two words, the larger first: what an address or a size is below a root with two cells for each, as QEMU's has them. */
+/** An address or a size as two words, the more significant one first. QEMU's root node has two cells for each. */
 function cells(value: number): Buffer {
 	const bytes = Buffer.alloc(8);
 	bytes.writeBigUInt64BE(BigInt(value));
@@ -30,7 +31,7 @@ function cells(value: number): Buffer {
 }
 
 const nodeName = 'pmem';
-/** The name of the node's platform device, which is that of the provider of its regions in sysfs. */
+/** The name of the node's platform device. In sysfs the provider of the node's regions has the same name. */
 export const pmemProvider = (regions: readonly MemoryRange[]): string =>
 	regions[0] ? `${regions[0].start.toString(16)}.${nodeName}` : '';
 
@@ -38,7 +39,7 @@ export const pmemProvider = (regions: readonly MemoryRange[]): string =>
  * Adds pmem to a device tree.
  *
  * @param tree A flattened device tree.
- * @param regions What is pmem, by rising address: the kernel numbers them in this order.
+ * @param regions The ranges of pmem, by rising address: the kernel numbers them in this order.
  */
 export function withPmem(tree: Buffer, regions: readonly MemoryRange[]): Buffer {
 	if (tree.length < 40 || tree.readUInt32BE(0) !== MAGIC) throw new TypeError('not a flattened device tree');
@@ -66,7 +67,7 @@ export function withPmem(tree: Buffer, regions: readonly MemoryRange[]): Buffer 
 		throw new TypeError('a device tree with a root that does not end it');
 	const newStructure = Buffer.concat([structure.subarray(0, -end.length), node, end]);
 	const newStrings = Buffer.concat(names);
-	// Header and reserved memory stay what they are; behind them come structure and strings.
+	// Header and reserved memory stay as they are. Structure and strings follow them.
 	const first = tree.subarray(0, Math.min(tree.readUInt32BE(header.structure), tree.readUInt32BE(header.strings)));
 	const result = Buffer.concat([first, newStructure, newStrings]);
 	result.writeUInt32BE(result.length, header.totalSize);
@@ -78,11 +79,11 @@ export function withPmem(tree: Buffer, regions: readonly MemoryRange[]): Buffer 
 }
 
 /**
- * The path of the (cached) device tree of a machine with pmem.
+ * Returns the path of the (cached) device tree of a machine with pmem.
  *
  * @param qemu Path of QEMU's program.
- * @param machine QEMU's arguments that say what its tree has; the first is the value of `-machine`.
- * @throws ERR_DAXKIND_VM_FAILED with what QEMU says.
+ * @param machine The arguments of QEMU that decide what is in its tree. The first is the value of `-machine`.
+ * @throws ERR_DAXKIND_VM_FAILED with QEMU's message.
  */
 export async function deviceTree(
 	qemu: string,

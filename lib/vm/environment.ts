@@ -1,7 +1,8 @@
-// The caller's environment, arguments and directory as bytes. Node decodes them as UTF-8 and loses what is not; /proc/self still has it.
+// The caller's environment, arguments and directory as bytes. Node decodes them as UTF-8 and loses bytes that are not
+// UTF-8. /proc/self still has them.
 import { readFileSync, readlinkSync } from 'node:fs';
 
-/** Environment variables; the value's bytes where it is not UTF-8. */
+/** Environment variables. A value that is not UTF-8 is given as bytes. */
 export type Environment = Record<string, string | Buffer | undefined>;
 
 /** Splits NUL-terminated bytes, as in /proc/PID/environ and /proc/PID/cmdline. */
@@ -19,8 +20,8 @@ function splitNul(bytes: Buffer): Buffer[] {
  * Gives decoded variables their original bytes back.
  *
  * @param env The variables as Node has them now.
- * @param initial The process's environment as it was at its start.
- * @returns `env`, with the bytes of each variable that still has its initial value and is not UTF-8.
+ * @param initial The environment that the process started with.
+ * @returns `env`, with the original bytes of each variable that is not UTF-8 and has not changed since the start.
  */
 export function withOriginalBytes(env: NodeJS.ProcessEnv, initial: Buffer): Environment {
 	const result: Environment = { ...env };
@@ -35,7 +36,11 @@ export function withOriginalBytes(env: NodeJS.ProcessEnv, initial: Buffer): Envi
 	return result;
 }
 
-/** The last `count` arguments of this process, exact where its command line still says so. */
+/**
+ * Returns the last arguments of this process as bytes where they are not UTF-8 and its command line still has them.
+ *
+ * @param decoded These arguments as Node decoded them.
+ */
 export function originalArguments(decoded: readonly string[], commandLine: Buffer): (string | Buffer)[] {
 	const exact = splitNul(commandLine).slice(-decoded.length);
 	return decoded.map((text, n) => (text.includes('\ufffd') && exact[n]?.toString() === text ? exact[n]! : text));
@@ -45,18 +50,18 @@ const orEmpty = (path: string): Buffer => {
 	try {
 		return readFileSync(path);
 	} catch {
-		return Buffer.alloc(0); // no /proc: the decoded values must do
+		return Buffer.alloc(0); // no /proc: the decoded values have to do
 	}
 };
 
 /** This process's environment. */
 export const processEnvironment = (): Environment => withOriginalBytes(process.env, orEmpty('/proc/self/environ'));
 
-/** The given last arguments of this process's command line. */
+/** The last arguments of this process's command line, as bytes where they are not UTF-8. */
 export const processArguments = (decoded: readonly string[]): (string | Buffer)[] =>
 	decoded.length === 0 ? [] : originalArguments(decoded, orEmpty('/proc/self/cmdline'));
 
-/** This process's directory. */
+/** This process's directory, as bytes where it is not UTF-8. */
 export function processDirectory(): string | Buffer {
 	const decoded = process.cwd();
 	if (!decoded.includes('\ufffd')) return decoded;

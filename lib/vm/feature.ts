@@ -1,7 +1,7 @@
-// What a run may want of the host's programs and of the guest's kernel, beyond what every run does.
+// What a run can need from the host's programs and the guest's kernel, beyond what every run needs.
 import type { FileSystem } from './filesystem.ts';
 
-/** A file system on pmem, another kind of device, firmware, a terminal, or the processor of another architecture than the host's. */
+/** A file system on pmem, another sort of device, firmware, a terminal, or a processor of another architecture. */
 export type Feature =
 	| FileSystem
 	| 'nvdimm'

@@ -1,4 +1,4 @@
-// What each file system needs to be made and mounted with a given DAX mode, and which combinations the kernel refuses.
+// How each file system is made, and mounted with a given DAX mode; and which combinations the kernel refuses.
 import { invalidArgValue, outOfRange } from '../errors.ts';
 import { leastXfs } from '../mkfs.ts';
 import { formatSize } from '../size.ts';
@@ -11,7 +11,7 @@ export const daxModes = ['always', 'inode', 'never'] as const;
 /** The kernel's `dax=` mount option: for every file, for files with the DAX flag, for no file. */
 export type DaxMode = (typeof daxModes)[number];
 
-/** One pmem device of the guest and what becomes of it. */
+/** One pmem device of the guest, and its file system. */
 export interface PmemDevice {
 	/** Bytes. */
 	size: number;
@@ -26,7 +26,7 @@ export interface PmemDevice {
 	};
 }
 
-/** Each is one `memmap=`; the kernel's command line has 2048 bytes. */
+/** Each device is one `memmap=`, and the kernel's command line has room for 2048 bytes. */
 const MAX_DEVICES = 16;
 
 /** Narrows text to a file system's name. @throws ERR_INVALID_ARG_VALUE */
@@ -44,9 +44,10 @@ export function asDaxMode(text: string): DaxMode {
 }
 
 /**
- * The mount options that give a file system a DAX mode.
+ * Returns the mount options that give a file system a DAX mode.
  *
- * @throws ERR_INVALID_ARG_VALUE for what no kernel can do, with the nearest thing that it can.
+ * @throws ERR_INVALID_ARG_VALUE for a combination that no kernel supports. The message names the nearest one that
+ * works.
  */
 export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxMode): string {
 	switch (fileSystem) {
@@ -54,8 +55,9 @@ export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxM
 		case 'xfs':
 			return `dax=${mode}`;
 		case 'ext2':
-			// The kernel knows only `dax` or nothing here ("dax=always: incompatible with ext2"). With nothing, the ext4 driver goes by
-			// each file's flag, and ext2's own knows no flag: the guest sees which one it is.
+			// The kernel knows only `dax` or nothing here ("dax=always: incompatible with ext2"). Without `dax`, the
+			// ext4 driver obeys each file's flag, and the ext2 driver knows no flag. The guest finds out which driver
+			// it has.
 			if (mode === 'never') {
 				throw invalidArgValue(
 					'mount',
@@ -73,11 +75,12 @@ export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxM
 }
 
 /**
- * The command that makes a file system on a device, so that DAX works and large files get 2 MiB extents at 2 MiB addresses.
+ * The command that makes a file system on a device so that DAX works, and large files get extents of 2 MiB at multiples
+ * of 2 MiB.
  *
  * @param device The block device.
- * @param reflink Whether an xfs may share blocks between files; older kernels mount such a one, but not with DAX.
- * @param source The directory whose contents an erofs gets.
+ * @param reflink Whether an xfs may share blocks between files. Older kernels mount such an xfs, but without DAX.
+ * @param source The directory that is copied into an erofs.
  */
 export function makeCommand(
 	fileSystem: Exclude<FileSystem, 'none'>,
@@ -87,8 +90,9 @@ export function makeCommand(
 	switch (fileSystem) {
 		case 'ext4':
 		case 'ext2':
-			// mke2fs takes 1 KiB blocks for small devices, and DAX wants pages. stride and stripe_width are in blocks: 2 MiB.
-			// Without backups of the superblock, which begin some block groups, nothing pushes files off that alignment.
+			// mke2fs chooses 1 KiB blocks for small devices, but DAX needs blocks of a page. stride and stripe_width
+			// are in blocks: 2 MiB. Backups of the superblock at the start of some block groups would push files off
+			// that alignment, so there are none.
 			return [
 				`mkfs.${fileSystem}`,
 				...['-q', '-F', '-b', '4096', '-O', 'sparse_super2'],
@@ -107,7 +111,7 @@ export function makeCommand(
 				device,
 			];
 		case 'erofs':
-			// Files whose tail is inlined in the inode cannot be DAX.
+			// A file whose tail is inlined in the inode cannot be on DAX.
 			return ['mkfs.erofs', '--quiet', '-Enoinline_data', device, source];
 	}
 }
@@ -116,8 +120,8 @@ export function makeCommand(
 const nth = <T>(list: readonly T[], n: number): T => list[Math.min(n, list.length - 1)]!;
 
 /**
- * Matches sizes, file systems and mount modes with one another: the n-th of each belongs to the n-th device, the last of each repeats, and
- * the longest list says how many devices there are. Without sizes there are none.
+ * Combines sizes, file systems and mount modes: the n-th of each belongs to the n-th device, and the last of each list
+ * repeats. The longest list gives the number of devices. Without sizes there are no devices.
  *
  * @throws ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE for a combination that cannot work.
  */

@@ -1,4 +1,4 @@
-// Where the UEFI firmware for a guest is: OVMF, which distributions keep in different places.
+// Finds the UEFI firmware for a guest: OVMF, which each distribution keeps in another place.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -6,24 +6,24 @@ export const firmwareTypes = ['bios', 'uefi'] as const;
 /** What starts the guest's kernel. */
 export type FirmwareType = (typeof firmwareTypes)[number];
 
-/** The two parts of OVMF, paths of files. */
+/** The paths of OVMF's two parts. */
 export interface Firmware {
-	/** Not that for Secure Boot, which would start signed kernels only, and needs a machine with SMM. */
+	/** Its code. Not the variant for Secure Boot: that starts only signed kernels, and needs a machine with SMM. */
 	code: string;
-	/** What it keeps between boots, as new. */
+	/** A fresh copy of the variables that it keeps between boots. */
 	variables: string;
 }
 
-/** Debian and Ubuntu; Arch; Fedora. */
+/** The directories of Debian and Ubuntu, of Arch, and of Fedora. */
 const directories = ['/usr/share/OVMF', '/usr/share/edk2/x64', '/usr/share/edk2/ovmf'];
-/** The larger flash is the newer; code and variables must be of the same size. */
+/** The larger flash is the newer one. Code and variables must be of the same size. */
 const pairs = [
 	['OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd'],
 	['OVMF_CODE.4m.fd', 'OVMF_VARS.4m.fd'],
 	['OVMF_CODE.fd', 'OVMF_VARS.fd'],
 ] as const;
 
-/** Finds the firmware. @returns undefined where there is none. */
+/** Finds the firmware. @returns undefined where it is not installed. */
 export function findFirmware(within: readonly string[] = directories): Firmware | undefined {
 	return within
 		.flatMap((directory) =>

@@ -1,4 +1,5 @@
-// Runs one QEMU process and talks to the guest in it: gives it the job and its input, passes its output on, and learns how it ended.
+// Runs one QEMU process and talks to its guest: sends the job and the input, passes the output on, and learns how the
+// guest ended.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -11,18 +12,18 @@ import { TrailerFilter } from './trailer.ts';
 
 /** How a guest's run ended. */
 export type Ending =
-	/** The command's exit status, and whether the kernel killed a process for want of memory. */
+	/** The command's exit status, and whether the kernel killed a process because memory had run out. */
 	| { kind: 'exit'; status: number; outOfMemory: boolean }
-	/** KVM works: the probe's answer. */
+	/** A probe was answered: KVM works. */
 	| { kind: 'probe' }
-	/** The guest could not do its job and says why. */
+	/** The guest could not do its job, and says why. */
 	| { kind: 'failure'; reason: string }
-	/** QEMU ended, or the guest with it, before the command did. `alive` says whether the guest's /init ever ran. */
+	/** QEMU or the guest ended before the command did. `alive` says whether the guest's /init ever ran. */
 	| { kind: 'death'; alive: boolean; reason: string }
 	/** Killed from outside. */
 	| { kind: 'stopped' };
 
-/** How large a terminal is, in characters, and when that changes. `process.stdout` is one, where it is a terminal. */
+/** The size of a terminal in characters, and an event when it changes. `process.stdout` is one if it is a terminal. */
 export interface Terminal {
 	readonly columns: number;
 	readonly rows: number;
@@ -40,46 +41,49 @@ export interface GuestOptions {
 	stdin?: Readable | undefined;
 	stdout?: Writable | undefined;
 	stderr?: Writable | undefined;
-	/** The command has a terminal, which becomes as large as this one whenever that changes. */
+	/** The command gets a terminal. It has the size of this one, and follows its changes. */
 	terminal?: Terminal | undefined;
-	/** Hears that the command starts. */
+	/** Called when the command starts. */
 	onStart?: (() => void) | undefined;
-	/** Gets the guest's console as it comes. */
+	/** Gets the guest's console as it is written. */
 	console?: Writable | undefined;
 	/** Ends the guest at once. */
 	signal?: AbortSignal | undefined;
-	/** Rejects when something that the guest stands on is gone. */
+	/** Rejects when something that the guest depends on is gone. */
 	foundation?: Promise<never> | undefined;
-	/** How long the guest's /init may take to answer; absent: for ever. */
+	/** How long the guest's /init may take to answer. Absent: without limit. */
 	aliveWithinMs?: number | undefined;
 }
 
-/** Bytes of the console kept for an error message. */
+/** Bytes of the console that are kept for an error message. */
 const CONSOLE_TAIL = 16 * 1024;
 
 function startQemu({ qemu, args, setpriv }: GuestOptions): ChildProcess {
-	// Node's pipes are socket pairs, so the ports need no socket in the file system.
+	// Node's pipes are socket pairs, so the ports need no sockets in the file system.
 	return spawnGuarded(setpriv, qemu, args, ['ignore', 'pipe', 'pipe', ...portNames.map(() => 'pipe' as const)]);
 }
 
-/** Passes a guest's output on until its trailer; returns whether all of it came. */
+/** Passes a guest's output on until its trailer. Returns whether the trailer came, and so all of the output. */
 async function relay(port: Socket, destination: Writable | undefined, trailer: string): Promise<boolean> {
 	const filter = new TrailerFilter(trailer);
 	port.pipe(filter);
-	port.once('close', () => filter.end()); // pipe() does not when a port breaks
+	port.once('close', () => filter.end()); // pipe() does not end the filter when a port breaks
 	for await (const chunk of filter) {
 		if (destination && !destination.write(chunk)) await once(destination, 'drain');
 	}
 	return filter.complete;
 }
 
-/** Boots a guest, and ends it as soon as it has said how its job ended. No QEMU process is left when this settles. */
+/**
+ * Boots a guest, and ends it as soon as the guest has said how its job ended. No QEMU process is left when the promise
+ * settles.
+ */
 export async function runGuest(options: GuestOptions): Promise<Ending> {
 	const { job, trailer, stdin, stdout, stderr, signal } = options;
 	if (signal?.aborted) return { kind: 'stopped' };
 	const child = startQemu(options);
 	const port = (name: PortName): Socket => child.stdio[portDescriptor(name) as 3] as Socket;
-	for (const name of portNames) port(name).on('error', () => {}); // QEMU's end says it all
+	for (const name of portNames) port(name).on('error', () => {}); // how QEMU ends tells enough
 	const closed = new Promise<string>((resolve) => {
 		child.once('error', (error) => resolve(error.message));
 		child.once('close', (code, killer) => resolve(`QEMU ended with ${killer ?? `status ${code}`}`));
@@ -93,7 +97,8 @@ export async function runGuest(options: GuestOptions): Promise<Ending> {
 	child.stdout!.on('data', keep);
 	child.stderr!.on('data', keep);
 
-	// Not before the guest lives: what a guest that never did had taken would be lost to the next.
+	// The input is sent only once the guest lives. A guest that never lived would have taken input that the next guest
+	// needs.
 	const feed = () => {
 		if (stdin) stdin.on('error', () => port('stdin').end()).pipe(port('stdin'));
 		else port('stdin').end();
@@ -156,7 +161,7 @@ export async function runGuest(options: GuestOptions): Promise<Ending> {
 			unread,
 			...(options.foundation ? [options.foundation] : []),
 		]);
-		// The status comes after all output; what is on its way through the sockets is still to be waited for.
+		// The status comes after all output was sent. Wait for output that is still on its way through the sockets.
 		if (ending.kind === 'exit') await Promise.race([output, stopped, closed]);
 		return signal?.aborted ? { kind: 'stopped' } : ending;
 	} finally {
@@ -165,7 +170,7 @@ export async function runGuest(options: GuestOptions): Promise<Ending> {
 		stdin?.unpipe(port('stdin'));
 		child.kill('SIGKILL');
 		await closed;
-		// Not for ever: whoever should read the output may be what hangs.
+		// An abort ends this wait: the reader of the output may be what hangs.
 		await Promise.race([output.catch(() => {}), stopped]);
 	}
 }

@@ -1,4 +1,5 @@
-// Reads kernel images: which release, and the uncompressed kernel inside a bzImage, which starts seconds sooner under TCG.
+// Reads kernel images: their release, and the uncompressed kernel inside a bzImage. Under TCG the uncompressed kernel
+// starts seconds sooner.
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -7,7 +8,7 @@ import { cached, cacheKey } from './cache.ts';
 import { execute } from './process.ts';
 import { findProgram } from './programs.ts';
 
-/** Where a bzImage keeps things (Documentation/arch/x86/boot.rst). */
+/** Offsets in a bzImage (Documentation/arch/x86/boot.rst). */
 const setup = {
 	sectors: 0x1f1,
 	magic: 0x202,
@@ -25,10 +26,10 @@ const isElf = (image: Buffer): boolean => image.length >= 64 && image.readUInt32
 /** An arm64 kernel, uncompressed (Documentation/arch/arm64/booting.rst). */
 const isArm64Image = (image: Buffer): boolean => image.length > 64 && image.toString('latin1', 56, 60) === 'ARM\x64';
 
-/** Whether this looks like a kernel at all. */
+/** Whether this looks like a kernel. */
 export const isKernel = (image: Buffer): boolean => isBzImage(image) || isElf(image) || isArm64Image(image);
 
-/** The release that a bzImage or an uncompressed kernel says it is, as `uname -r` prints it. */
+/** The release that is written in a bzImage or an uncompressed kernel, as `uname -r` prints it. */
 export function kernelRelease(image: Buffer): string | undefined {
 	if (isBzImage(image)) {
 		const start = image.readUInt16LE(setup.releasePointer) + SECTOR;
@@ -46,7 +47,10 @@ export function kernelPayload(image: Buffer): Buffer | undefined {
 	return start + length <= image.length ? image.subarray(start, start + length - 4) : undefined;
 }
 
-/** ELF: a table entry that points to notes; Xen: the note that holds the PVH entry point, without which QEMU starts no ELF kernel. */
+/**
+ * ELF: the type of a table entry that points to notes. Xen: the note that holds the PVH entry point. QEMU starts no ELF
+ * kernel without it.
+ */
 const ELFCLASS64 = 2;
 const PT_NOTE = 4;
 const XEN_ELFNOTE_PHYS32_ENTRY = 18;
@@ -71,12 +75,15 @@ export function hasPvhEntry(elf: Buffer): boolean {
 	return false;
 }
 
-/** Decompresses by the magic number of the format; undefined where the format is unknown or its program is missing. */
+/**
+ * Decompresses data. The magic number tells the format. Undefined where the format is unknown or its program is
+ * missing.
+ */
 export async function decompress(data: Buffer): Promise<Buffer | undefined> {
 	const starts = (...bytes: number[]) => bytes.every((byte, n) => data[n] === byte);
 	if (starts(0x1f, 0x8b)) return gunzipSync(data);
 	let program: string | undefined;
-	// Not busybox's xz: it lacks the x86 filter that kernels are compressed with.
+	// busybox's xz will not do: it lacks the x86 filter that kernels are compressed with.
 	if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a)) program = findProgram('xz');
 	if (starts(0x28, 0xb5, 0x2f, 0xfd)) program = findProgram('zstd');
 	if (program === undefined) return undefined;
@@ -85,7 +92,8 @@ export async function decompress(data: Buffer): Promise<Buffer | undefined> {
 }
 
 /**
- * The image to give to QEMU: the uncompressed kernel (cached) where it can be had and started, otherwise the given file.
+ * The image for QEMU: the uncompressed kernel (cached), if it can be extracted and QEMU can start it; otherwise the
+ * given file.
  *
  * @param file A bzImage or an uncompressed kernel.
  */
@@ -97,19 +105,22 @@ export async function startableImage(file: string): Promise<string> {
 			const payload = kernelPayload(readFileSync(file));
 			const elf = payload && (await decompress(payload));
 			if (!elf) throw new Error('not a compressed kernel that this machine can read');
-			// An empty entry remembers that it is not worth another try.
+			// An empty entry means that QEMU cannot start the uncompressed kernel, so that nobody tries again.
 			writeFileSync(path, hasPvhEntry(elf) ? elf : '');
 		});
 		return statSync(image).size > 0 ? image : file;
 	} catch {
-		return file; // QEMU decompresses it, later
+		return file; // the guest decompresses it, which takes longer
 	}
 }
 
-/** Where a compressed arm64 kernel that UEFI starts keeps things (struct linux_efi_zboot_header in the kernel's drivers/firmware/efi/libstub). */
+/**
+ * Offsets in a compressed arm64 kernel that UEFI starts (struct linux_efi_zboot_header in the kernel's
+ * drivers/firmware/efi/libstub).
+ */
 const zboot = { magic: 4, payloadOffset: 8, payloadLength: 12 } as const;
 
-/** The compressed kernel in an image for arm64: its payload, or the whole file. */
+/** The compressed kernel in an image for arm64: its payload if it is made for UEFI, otherwise the whole file. */
 function arm64Payload(image: Buffer): Buffer {
 	if (image.toString('latin1', zboot.magic, zboot.magic + 4) !== 'zimg') return image;
 	const start = image.readUInt32LE(zboot.payloadOffset);
@@ -117,10 +128,11 @@ function arm64Payload(image: Buffer): Buffer {
 }
 
 /**
- * The arm64 kernel that QEMU is to start: uncompressed, because not every QEMU knows every compression, and the release is to be read in it.
+ * The arm64 kernel for QEMU, uncompressed: not every QEMU knows every compression, and the release can only be read in
+ * the uncompressed kernel.
  *
- * @param file An Image, an Image that is compressed (gzip, xz, zstd), or an image of that sort that UEFI starts.
- * @throws ERR_DAXKIND_VM_NO_KERNEL if it is nothing of that; ENOENT or the like if it cannot be read.
+ * @param file An Image, a compressed Image (gzip, xz, zstd), or a compressed image that UEFI starts.
+ * @throws ERR_DAXKIND_VM_NO_KERNEL if it is none of these; ENOENT or the like if it cannot be read.
  */
 export async function plainImage(file: string): Promise<string> {
 	const path = resolve(file);
@@ -136,13 +148,13 @@ export async function plainImage(file: string): Promise<string> {
 	});
 }
 
-/** Whether UEFI can start this kernel: a bzImage with the EFI stub is a PE program as well, which begins so. */
+/** Whether UEFI can start this kernel. A bzImage with the EFI stub is also a PE program, and begins like one. */
 export const hasEfiStub = (image: Buffer): boolean => isBzImage(image) && image.toString('latin1', 0, 2) === 'MZ';
 
 /**
- * The image to give to QEMU where UEFI is to start it: the file itself.
+ * The image for QEMU where UEFI starts it: the file itself.
  *
- * @throws ERR_DAXKIND_VM_NO_KERNEL if UEFI cannot.
+ * @throws ERR_DAXKIND_VM_NO_KERNEL if UEFI cannot start it.
  */
 export function efiImage(file: string): string {
 	if (hasEfiStub(readFileSync(file))) return file;

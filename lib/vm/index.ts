@@ -1,4 +1,4 @@
-// The door of lib/vm: run a command in a VM with emulated pmem, and what that needs on this machine.
+// The entry of lib/vm: runs a command in a VM with emulated pmem, and says what that needs on this machine.
 export { architectures } from './architecture.ts';
 export { processArguments } from './environment.ts';
 export { asDaxMode, asFileSystem, fileSystems } from './filesystem.ts';

@@ -1,16 +1,22 @@
-// The guest's own scripts, run by busybox: /init from the kernel's start to the host's root, then what happens there.
-// They talk to the host over virtio-serial ports (see ports.ts) and say what they did in NUL-terminated records.
+// The guest's own scripts, which busybox runs: /init, from the kernel's start to the host's root, and the script that
+// takes over there. They talk to the host over virtio-serial ports (see ports.ts), and report in NUL-terminated
+// records.
 import { jobEnd } from './job.ts';
 import { portNumbers } from './ports.ts';
 
-/** What both scripts share: reporting, and the ports' descriptors 3 (status), 4 (stdin), 5 (stdout), 6 (stderr), 7 (size). */
+/**
+ * Code of both scripts: reports, and the ports' descriptors 3 (status), 4 (stdin), 5 (stdout), 6 (stderr), 7 (size).
+ */
 const common = `
 say() { printf '%s\\0' "$1" >&3; }
 fail() { say "fail $1"; while :; do sleep 60; done; }
 kernel_says() { dmesg | tail -n 6 | sed 's/^/  kernel: /'; }
 `;
 
-/** /init of the initramfs. Loads modules, takes the job from the host, and makes the host's root (9p, read-only) writable by an overlay. */
+/**
+ * /init of the initramfs. It loads modules, takes the job from the host, and lays a writable overlay over the host's
+ * root (9p, read-only).
+ */
 export const initScript = `#!/bin/sh
 PATH=/bin
 ${common}
@@ -71,7 +77,7 @@ mount --move /dev /root/dev
 exec switch_root /root /run/daxkind/busybox sh /run/daxkind/stage2
 `;
 
-/** Runs in the host's root: prepares the devices, then the command, then tells the host how it ended. */
+/** Runs in the host's root: prepares the devices, runs the command, then tells the host how it ended. */
 export const stageTwoScript = `
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
@@ -291,7 +297,10 @@ say "exit $status"
 while :; do sleep 60; done
 `;
 
-/** What a command on a terminal begins with: it leads the terminal's session. The terminal's size follows that of the host's. */
+/**
+ * Starts a command on a terminal as the leader of the terminal's session. The terminal's size follows the size of the
+ * host's terminal.
+ */
 export const sessionScript = `
 dir=/run/daxkind
 stty() { $dir/busybox stty "$@"; }

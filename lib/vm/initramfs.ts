@@ -12,7 +12,7 @@ import type { Kernel } from './kernel.ts';
 import { type ModuleSet, moduleSets, neededSets } from './modules.ts';
 import { execute } from './process.ts';
 
-/** The files, in the order of loading, in what `modprobe --show-depends` printed. Built-in modules have none. */
+/** The files that `modprobe --show-depends` printed, in the order of loading. Built-in modules have no file. */
 export function dependencyFiles(text: string): string[] {
 	return [...new Set([...text.matchAll(/^insmod (\S+)/gm)].map((match) => match[1]!))];
 }
@@ -23,7 +23,7 @@ interface Loadable {
 }
 
 async function listModules(kernel: Kernel & { modules: string }, sets: readonly ModuleSet[], modprobe: string) {
-	// modprobe wants <base>/lib/modules/<release>, and no configuration of this machine's.
+	// modprobe expects <base>/lib/modules/<release>. It must not read this machine's configuration.
 	const base = mkdtempSync(join(tmpdir(), 'daxkind-modules-'));
 	const release = kernel.release ?? basename(kernel.modules);
 	try {
@@ -48,7 +48,7 @@ async function listModules(kernel: Kernel & { modules: string }, sets: readonly 
 	}
 }
 
-/** A module's contents and name, uncompressed: the guest's insmod may know no compression. */
+/** A module's name and its uncompressed contents, because the guest's insmod may know no compression. */
 async function readModule(file: string): Promise<[name: string, data: Buffer]> {
 	const data = readFileSync(file);
 	const name = basename(file).replace(/\.(?:xz|zst|gz)$/, '');
@@ -59,7 +59,10 @@ async function readModule(file: string): Promise<[name: string, data: Buffer]> {
 	return [name, plain];
 }
 
-/** What ends a signed module (kernel/module/signing.c): signature, struct module_signature with the signature's length last, magic. */
+/**
+ * The end of a signed module (kernel/module/signing.c): the signature, struct module_signature (its last field is the
+ * signature's length), this magic.
+ */
 const SIGNATURE_MAGIC = Buffer.from('~Module signature appended~\n');
 const SIGNATURE_STRUCT = 12;
 
@@ -78,7 +81,8 @@ async function pack(loadables: readonly Loadable[], { packaged = false }: Kernel
 		const names: string[] = [];
 		for (const file of files) {
 			const [name, data] = await readModule(file);
-			// Checking 20 signatures takes a guest under TCG seconds. The distributions' kernels do not insist on them; one's own may.
+			// Under TCG a guest takes seconds to check 20 signatures. The distributions' kernels do not insist on them.
+			// A kernel of the user's own may.
 			modules.set(name, packaged ? withoutSignature(data) : data);
 			names.push(name);
 		}
@@ -96,10 +100,13 @@ async function pack(loadables: readonly Loadable[], { packaged = false }: Kernel
 	]);
 }
 
-/** What /init calls by name. */
+/** The applets of busybox that /init calls by name. */
 const initApplets = 'sh cat cp cut dmesg insmod mkdir mount sed sleep switch_root tail tr usleep'.split(' ');
 
-/** Path of the (cached) initramfs for a kernel and features. Not compressed: QEMU copies it faster than a guest under TCG unpacks it. */
+/**
+ * Returns the path of the (cached) initramfs for a kernel and features. It is not compressed: QEMU copies it faster
+ * than a guest under TCG unpacks it.
+ */
 export async function initramfs(
 	kernel: Kernel,
 	features: readonly Feature[],

@@ -1,5 +1,5 @@
-// Writes the shell script that tells the guest what to do in one run: which devices to prepare, and the command with its environment,
-// arguments and directory, byte for byte.
+// Writes the shell script that tells the guest what to do in one run: the devices to prepare, and the command with its
+// environment, arguments and directory, byte for byte.
 import type { Architecture } from './architecture.ts';
 import type { Environment } from './environment.ts';
 import type { Feature } from './feature.ts';
@@ -9,33 +9,39 @@ import { ownSets } from './modules.ts';
 
 /** One run in the guest. */
 export interface Job {
-	/** What ends the command's stdout and stderr; see TrailerFilter. */
+	/** Marks the end of the command's stdout and stderr; see TrailerFilter. */
 	trailer: string;
 	devices: readonly PmemDevice[];
-	/** What there is beside `devices`. */
+	/** Memory devices beside `devices`. */
 	plugged: OtherMemory;
-	/** What the kernel calls the provider of the regions of `devices`. Default: `e820`. */
+	/** The kernel's name of the provider of the regions of `devices`. Default: `e820`. */
 	pmemProvider?: string;
 	/** The guest's architecture. Default: x64. */
 	arch?: Architecture;
-	/** How many directories of the host are shared, by the tags virtiofs0, virtiofs1… */
+	/** How many directories of the host are shared. Their tags are virtiofs0, virtiofs1… */
 	shares: number;
 	command: readonly (string | Buffer)[];
 	directory: string | Buffer;
 	environment: Environment;
-	/** stdout and stderr are one stream, in the order in which the command writes. */
+	/** Whether stdout and stderr are one stream, in the order of the command's writes. */
 	mergeOutput: boolean;
 	/** The command gets a terminal of this size, in characters, instead of pipes. */
 	terminal?: { rows: number; columns: number };
-	/** Directory whose lib/modules/<release> the guest sees as its own; absent with a kernel that has everything built in. */
+	/**
+	 * The directory whose lib/modules/<release> the guest sees as its own. Absent with a kernel that has everything
+	 * built in.
+	 */
 	modules?: { directory: string; release: string };
-	/** Contents for erofs; absent: a small sample. */
+	/** The directory that is copied into an erofs. Absent: a small sample. */
 	erofsSource?: string | Buffer;
-	/** Absolute paths of programs in the guest, by name: the mkfs of each file system, env and setsid. Others are found in its PATH. */
+	/**
+	 * Absolute paths of programs in the guest, by name: the mkfs of each file system, env and setsid. The guest finds
+	 * others in its PATH.
+	 */
 	programs: ReadonlyMap<string, string>;
 }
 
-/** The last line of a job; the guest reads until it comes. */
+/** The last line of a job. The guest reads up to it. */
 export const jobEnd = '#end of job';
 
 /** Where the guest makes the sample tree for an erofs without a source of its own. */
@@ -56,7 +62,7 @@ export function shellQuote(text: string | Buffer): Buffer {
 const quotedQuote = Buffer.from("'\\''");
 const singleBytes = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte));
 
-/** The one word that is not quoted: the device of a prepare function, which only the guest knows. */
+/** The only word that is not quoted: the device that a prepare function gets. Only the guest knows it. */
 const theDevice = Buffer.from('"$1"');
 
 function words(...list: (string | Buffer)[]): Buffer {
@@ -65,18 +71,24 @@ function words(...list: (string | Buffer)[]): Buffer {
 	);
 }
 
-/** Variables with the first of a list and with all of it; undefined where it is empty, so that those of an outer VM do not come through. */
+/**
+ * One variable with the first of a list, and one with all of it. Both are undefined for an empty list, so that the
+ * variables of an outer VM do not come through.
+ */
 const listVariables = (name: string, list: readonly string[], plural = `${name}S`) => ({
 	[name]: list[0],
 	[plural]: list.length > 0 ? list.join(':') : undefined,
 });
 
-/** Where the guest mounts what is shared. */
+/** The guest's mount points of the shared directories. */
 export const sharePoints = (shares: number): string[] => Array.from({ length: shares }, (_, n) => `/mnt/virtiofs${n}`);
 
 const mountPoints = (devices: readonly PmemDevice[]) => devices.flatMap(({ mount }) => (mount ? [mount.point] : []));
 
-/** The devices that the guest finds and names (see init.ts): how many, its shell variable with their names, and the command's. */
+/**
+ * The devices that the guest finds and names (see init.ts): their number, the shell variable with their names, and the
+ * command's variables.
+ */
 const deviceLists = ({ devices, plugged }: Pick<Job, 'devices' | 'plugged'>) => {
 	const { nvdimm = [], virtioPmem = [], devdax = [], hmem = [], cxl = [] } = plugged;
 	return [
@@ -89,7 +101,7 @@ const deviceLists = ({ devices, plugged }: Pick<Job, 'devices' | 'plugged'>) => 
 	] as const;
 };
 
-/** The features that a run with these devices wants. */
+/** The features that a run with these devices needs. */
 export function wantedFeatures(job: Pick<Job, 'arch' | 'devices' | 'plugged' | 'shares'>): Feature[] {
 	const plugged = deviceLists(job).flatMap((list) => (list.count > 0 && 'feature' in list ? [list.feature] : []));
 	return [
@@ -100,7 +112,7 @@ export function wantedFeatures(job: Pick<Job, 'arch' | 'devices' | 'plugged' | '
 	];
 }
 
-/** Shell commands, joined by &&, that make and mount the file system of the device $1. */
+/** Shell commands, joined by &&, that make and mount the file system on the device $1. */
 function makeAndMount(job: Job, { fileSystem, mount }: PmemDevice, reflink: boolean): Buffer {
 	if (!mount || fileSystem === 'none') return Buffer.from('true');
 	const [name, ...make] = makeCommand(fileSystem, theDevice, { reflink, source: job.erofsSource ?? erofsSample });
@@ -119,7 +131,8 @@ function prepare(job: Job, device: PmemDevice): (string | Buffer)[] {
 		lines.push(`make_sample ${erofsSample} || return`);
 	}
 	if (device.fileSystem === 'xfs' && device.mount?.mode === 'always') {
-		// "DAX and reflink cannot be used together!", say some kernels: not an error unless it fails without reflink, too.
+		// Some kernels say "DAX and reflink cannot be used together!". That is an error only if it fails without
+		// reflink, too.
 		lines.push(
 			Buffer.concat([Buffer.from('first=$('), makeAndMount(job, device, true), Buffer.from(') && return')]),
 			`umount ${device.mount.point} 2>/dev/null`,
@@ -140,7 +153,7 @@ export function jobScript(job: Job): Buffer {
 		...Object.assign({}, ...lists.map(({ variable }) => listVariables(variable, []))),
 	};
 	const variables = Object.entries(environment).flatMap(([name, value]) =>
-		// env(1) cannot set a variable without a name, and one with a NUL or "=" cannot exist.
+		// env(1) cannot set a variable without a name. A name with a NUL or "=" cannot exist.
 		value === undefined || name === '' || name.includes('=')
 			? []
 			: [Buffer.concat([Buffer.from(`${name}=`), Buffer.from(value as Buffer)])],
@@ -150,7 +163,7 @@ export function jobScript(job: Job): Buffer {
 		`sets='${ownSets(wantedFeatures(job)).join(' ')}'`,
 		`userland=${job.arch === 'arm64' ? 1 : ''}`,
 		`pmem_provider=${job.pmemProvider ?? 'e820'}`,
-		// A terminal is one stream.
+		// A terminal has only one output stream.
 		`merge=${job.mergeOutput || job.terminal ? 1 : ''}`,
 		...(job.terminal ? ['terminal=1', `rows=${job.terminal.rows}`, `columns=${job.terminal.columns}`] : ['terminal=']),
 		Buffer.concat([Buffer.from('script='), shellQuote(job.programs.get('script') ?? '/usr/bin/script')]),
@@ -166,9 +179,9 @@ export function jobScript(job: Job): Buffer {
 	job.devices.forEach((device, n) => {
 		lines.push(`prepare_${n}() {`, ...prepare(job, device), '}');
 	});
-	// Not the shell's own exec of a bare name: busybox would run its applet of that name instead of the caller's program.
+	// The shell's own exec of a bare name would run busybox's applet of that name instead of the caller's program.
 	const env = [job.programs.get('env') ?? '/usr/bin/env', '-i'];
-	// On a terminal it leads a session already, and in a new one it would have none.
+	// On a terminal the command leads a session already. A new session would have no terminal.
 	const start = job.terminal ? env : [job.programs.get('setsid') ?? '/usr/bin/setsid', ...env];
 	const found = lists
 		.filter(({ count }) => count > 0)

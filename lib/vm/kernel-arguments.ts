@@ -1,4 +1,4 @@
-// The command line of the guest's kernel: the VM's own arguments, and behind them what a person adds.
+// The command line of the guest's kernel: the VM's own arguments, then those that a person adds.
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
 import { arm64Machine, type MemoryLayout, memArguments, memmapArguments } from './layout.ts';
 
@@ -7,11 +7,11 @@ export interface KernelSettings {
 	layout: MemoryLayout;
 	/** Whether the kernel writes its whole log to the console. */
 	verbose: boolean;
-	/** What comes behind all else, as it is. */
+	/** A person's own arguments, which come last and unchanged. */
 	append?: string;
 }
 
-/** What each architecture's kernel is told of its machine. */
+/** The arguments that tell each architecture's kernel about its machine. */
 const machineArguments = (layout: MemoryLayout): string[] =>
 	layout.machine === arm64Machine
 		? ['console=ttyAMA0', ...memArguments(layout)]
@@ -20,7 +20,8 @@ const machineArguments = (layout: MemoryLayout): string[] =>
 				'tsc=reliable',
 				'no_timer_check',
 				...memmapArguments(layout),
-				// Newer kernels want an interrupt for the events of a CXL device, which QEMU 7.2 has not; without the services of PCIe they do without.
+				// Newer kernels need an interrupt for the events of a CXL device, and QEMU 7.2 has none. Without the
+				// services of PCIe they work without it.
 				...(layout.plugged.cxl.length > 0 ? ['pcie_ports=compat'] : []),
 			];
 
@@ -29,7 +30,7 @@ export function kernelArguments({ layout, verbose, append }: KernelSettings): st
 	return [
 		...machineArguments(layout),
 		...(verbose ? [] : ['quiet']),
-		'panic=-1', // at once, and -no-reboot makes it QEMU's end
+		'panic=-1', // reboot at once; -no-reboot makes QEMU end then
 		'nokaslr', // KASLR avoids only the first four memmap entries
 		'mitigations=off', // the guest runs the caller's own command on a copy of the caller's files
 		'rcupdate.rcu_expedited=1',
@@ -39,18 +40,18 @@ export function kernelArguments({ layout, verbose, append }: KernelSettings): st
 	].join(' ');
 }
 
-/** Kernel: COMMAND_LINE_SIZE of x86, the NUL at its end included. It drops what is more, without a word. */
+/** Kernel: COMMAND_LINE_SIZE of x86, with the NUL at the end. The kernel drops the rest without a message. */
 const MAX_BYTES = 2048;
-/** OVMF puts this behind the command line, for kernels that look for it there. */
+/** OVMF appends this to the command line, because some kernels look for it there. */
 const ADDED_BY_FIRMWARE = ' initrd=initrd\0';
 
-/** Arguments by which the VM makes its devices; the kernel takes one in quotes, too. */
+/** The arguments that make the VM's devices. The kernel also accepts them in quotes. */
 const memmap = /(?:^|\s)"*memmap=/;
 const mem = /(?:^|\s)"*mem=/;
 
 /**
- * Checks what a person adds to the kernel's command line. Where the VM itself has made devices by `memmap=`, no other `memmap=` may be
- * added: it could take their memory, and the guest would take its devices for theirs.
+ * Checks what a person adds to the kernel's command line. Where the VM itself makes devices by `memmap=`, a person may
+ * add no `memmap=`: it could take their memory, and the guest would take its devices for theirs.
  *
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, or ERR_OUT_OF_RANGE if the kernel would not see all of it.
  */

@@ -1,4 +1,5 @@
-// Where the guest's kernel comes from: one's own, or the distribution's package, unpacked into the cache and not installed.
+// Finds the guest's kernel: a file of the user's, or the distribution's package, which is unpacked into the cache and
+// not installed.
 import {
 	accessSync,
 	existsSync,
@@ -34,20 +35,23 @@ export interface Kernel {
 	release?: string;
 	/** The directory lib/modules/<release>; absent for a kernel that has everything built in. */
 	modules?: string;
-	/** It is the distribution's. */
+	/** Whether it is the distribution's kernel. */
 	packaged?: boolean;
 }
 
-/** Packages whose dependency is the current kernel: Debian's, then Ubuntu's. */
+/** Packages that depend on the current kernel: Debian's first, then Ubuntu's. */
 const metapackages: Readonly<Record<Architecture, readonly string[]>> = {
 	x64: ['linux-image-amd64', 'linux-image-generic', 'linux-image-virtual'],
 	arm64: ['linux-image-arm64', 'linux-image-generic', 'linux-image-virtual'],
 };
 
-/** A concrete kernel's packages: image and, on Ubuntu, modules of their own. */
+/** Packages of one kernel: the image and, on Ubuntu, packages with its modules. */
 const concrete = /^linux-(?:image|modules|modules-extra)-\d[\w.+~-]*$/;
 
-/** The concrete kernel packages among what `apt-cache depends` printed, without those for debugging or other kernels. */
+/**
+ * The packages of one kernel among those that `apt-cache depends` printed. Debug packages and unsigned kernels are left
+ * out.
+ */
 export function kernelDependencies(text: string): string[] {
 	const names = [...text.matchAll(/^ *\|?Depends: (\S+)/gm)].map((match) => match[1]!);
 	return [...new Set(names)].filter((name) => concrete.test(name) && !/-(?:dbg|unsigned)$/.test(name));
@@ -67,18 +71,18 @@ function requireApt(): void {
 	);
 }
 
-/** The kernel packages that apt knows, newest dependency of the first metapackage that exists. */
+/** The kernel packages that apt knows: what the first known metapackage depends on. */
 async function kernelPackages(apt: Apt, architecture: Architecture): Promise<string[]> {
 	for (const metapackage of metapackages[architecture]) {
 		const packages = kernelDependencies(await dependencies(apt, metapackage));
-		// Ubuntu's image depends on its modules.
+		// Ubuntu's image package depends on the packages of its modules.
 		for (const name of [...packages]) packages.push(...kernelDependencies(await dependencies(apt, name)));
 		if (packages.some((name) => name.startsWith('linux-image-'))) return [...new Set(packages)];
 	}
 	throw noKernel(`apt knows no package ${metapackages[architecture].slice(0, 2).join(' or ')}.${apt.hint}`);
 }
 
-/** Directory of a tree that holds lib/modules; newer packages have it below usr. */
+/** Directories of a tree that can hold a kernel's modules. Newer packages have them below usr. */
 const modulesParents = ['lib/modules', 'usr/lib/modules'];
 
 function modulesIn(tree: string): string[] {
@@ -97,7 +101,7 @@ async function unpackKernel(tree: string, apt: Apt, architecture: Architecture, 
 	const download = join(tree, 'packages');
 	await unpackPackages(packages, download, tree, { apt, failed, signal });
 	rmSync(download, { recursive: true });
-	// depmod knows only lib/modules.
+	// depmod looks only in lib/modules.
 	if (!existsSync(join(tree, 'lib/modules'))) {
 		mkdirSync(join(tree, 'lib'), { recursive: true });
 		symlinkSync('../usr/lib/modules', join(tree, 'lib/modules'));
@@ -118,7 +122,10 @@ function kernelIn(tree: string): Kernel {
 	return { image: join(boot, name), release, modules, packaged: true };
 }
 
-/** The distribution's kernel, from the cache or downloaded into it. Removing `vm/kernel` there brings the current one. */
+/**
+ * Returns the distribution's kernel from the cache, or downloads it first. A person who removes `vm/kernel` there gets
+ * the current kernel with the next call.
+ */
 export async function packagedKernel(onDownload?: () => void, signal?: AbortSignal): Promise<Kernel> {
 	return kernelIn(
 		await cached('vm/kernel', async (tree) => {
@@ -130,14 +137,21 @@ export async function packagedKernel(onDownload?: () => void, signal?: AbortSign
 	);
 }
 
-/** What a kernel needs for DAX on pmem that the device tree names. */
+/** The options that a kernel needs for DAX on pmem from the device tree. */
 const daxOptions = ['CONFIG_FS_DAX', 'CONFIG_OF_PMEM'];
 
-/** The options among `daxOptions` that a kernel was built without. @param config Content of its /boot/config-<release>. */
+/**
+ * Returns those of `daxOptions` that a kernel was built without.
+ *
+ * @param config Content of its /boot/config-<release>.
+ */
 export const missingDaxOptions = (config: string): string[] =>
 	daxOptions.filter((name) => !new RegExp(`^${name}=[ym]$`, 'm').test(config));
 
-/** Unpacks an arm64 kernel that has DAX, which that of Debian 12 has not: then the newer one for the same release. */
+/**
+ * Unpacks an arm64 kernel that has DAX. The kernel of Debian 12 does not have it, so the newer kernel for the same
+ * release (backports) is taken there.
+ */
 async function unpackDaxKernel(tree: string, apt: Apt, lists: string, signal: AbortSignal | undefined) {
 	const missing = async (from: Apt) => {
 		rmSync(tree, { recursive: true, force: true });
@@ -157,12 +171,13 @@ async function unpackDaxKernel(tree: string, apt: Apt, lists: string, signal: Ab
 /** A distribution for an architecture that is not the host's. */
 export interface ForeignDistribution {
 	kernel: Kernel;
-	/** A tree with programs and libraries below usr, to lie over this machine's files. */
+	/** A tree with programs and libraries below usr. It is laid over this machine's files. */
 	userland: string;
 }
 
 /**
- * The distribution's kernel and programs for arm64, from the cache or downloaded into it. Removing `vm/arm64` there brings the current ones.
+ * Returns the distribution's kernel and programs for arm64 from the cache, or downloads them first. A person who
+ * removes `vm/arm64` there gets the current ones with the next call.
  */
 export async function packagedArm64(onDownload?: () => void, signal?: AbortSignal): Promise<ForeignDistribution> {
 	const directory = await cached('vm/arm64', async (path) => {
@@ -177,7 +192,7 @@ export async function packagedArm64(onDownload?: () => void, signal?: AbortSigna
 	return { kernel: kernelIn(join(directory, 'kernel')), userland: join(directory, 'userland') };
 }
 
-/** Finds lib/modules/<release> in what a person gave as the modules' directory: a tree, lib/modules, or the directory itself. */
+/** Finds lib/modules/<release> from the directory that a person gave: a tree, lib/modules, or the directory itself. */
 function findModules(given: string, release: string | undefined): string {
 	if (existsSync(join(given, 'modules.order')) || existsSync(join(given, 'modules.dep'))) return realpathSync(given);
 	const parents = [given, ...modulesParents.map((parent) => join(given, parent))].filter((path) => existsSync(path));
@@ -202,10 +217,11 @@ function findModules(given: string, release: string | undefined): string {
 }
 
 /**
- * One's own kernel.
+ * Reads a kernel that the user has brought.
  *
- * @param image A bzImage or an uncompressed kernel with a PVH note.
- * @param modules A tree with lib/modules/<release>, or that directory; absent: this machine's modules of that release, if any, else none.
+ * @param image A bzImage, or an uncompressed kernel with a PVH note.
+ * @param modules A tree with lib/modules/<release>, or that directory. Absent: this machine's modules of that release,
+ * if it has any.
  */
 export function ownKernel(image: string, modules?: string): Kernel {
 	const path = resolve(image);

@@ -1,41 +1,43 @@
-// Plans where in the guest's memory the emulated pmem lies.
+// Plans where in the guest's memory the emulated pmem is.
 import { outOfRange } from '../errors.ts';
 import { formatSize, GIB, KIB, MIB } from '../size.ts';
 
-/** A range of physical memory that a `memmap=` is for, in bytes. */
+/** A range of physical memory that a `memmap=` describes, in bytes. */
 export interface MemoryRange {
 	start: number;
 	size: number;
 }
 
 export const machineTypes = ['pc', 'q35'] as const;
-/** QEMU's name of a sort of machine; each leaves a hole of its own below 4 GiB. */
+/** QEMU's names of machine types. Each leaves a hole of another size below 4 GiB. */
 export type MachineType = (typeof machineTypes)[number];
 
-/** QEMU's name of its machine for arm64. */
+/** QEMU's name of its arm64 machine. */
 export const arm64Machine = 'virt';
 
 /** The guest's physical memory, in bytes. */
 export interface MemoryLayout {
-	/** The machine that it is planned for. */
+	/** The machine type that this layout is for. */
 	machine: MachineType | typeof arm64Machine;
-	/** All of it, pmem included: QEMU's `-m`. */
+	/** All memory from the start, pmem included: QEMU's `-m`. */
 	total: number;
 	/** How much lies below 4 GiB: QEMU's `max-ram-below-4g` on x86. The rest begins at 4 GiB. */
 	below4G: number;
-	/** What each NUMA node has of it, by rising address; Soft Reserved memory has nodes of its own, after these. */
+	/** How much of it each NUMA node has, by rising address. Soft Reserved memory is on further nodes, after these. */
 	nodes: number[];
 	/** The pmem regions by rising address, which is the order in which the kernel numbers their devices. */
 	regions: MemoryRange[];
-	/** Ranges that the firmware calls Soft Reserved, at the end of all of it; each is all that a NUMA node has. */
+	/**
+	 * Ranges that the firmware calls Soft Reserved, at the end of the memory. Each is the only memory of a NUMA node.
+	 */
 	softReserved: MemoryRange[];
-	/** What is plugged in above all of it. */
+	/** Memory devices that are plugged in, at addresses above all other memory. */
 	plugged: PluggedMemory;
-	/** `total` and all that is plugged in: QEMU's `maxmem`. */
+	/** `total` and all plugged memory: QEMU's `maxmem`. */
 	maximum: number;
 }
 
-/** Memory that comes as a device of its own: bytes of each. */
+/** Sizes of memory that comes as devices, in bytes. */
 export interface PluggedMemory {
 	/** On node 0. */
 	nvdimm: readonly number[];
@@ -46,7 +48,7 @@ export interface PluggedMemory {
 	cxl: readonly number[];
 }
 
-/** What a guest's memory lies in. */
+/** The machine around a guest's memory. */
 export interface Board {
 	/** Default: `pc`. */
 	machine?: MachineType;
@@ -54,49 +56,63 @@ export interface Board {
 	nodes?: number;
 }
 
-/** What there is beside ordinary memory and pmem: bytes of each. */
+/** Sizes of memory beside ordinary memory and pmem, in bytes. */
 export interface OtherMemory extends Partial<PluggedMemory> {
 	/** Ranges of Soft Reserved memory. */
 	hmem?: readonly number[];
 }
 
-/** What an nvdimm has besides for its labels; QEMU and the kernel want no less. */
+/** The label area that an nvdimm has besides its memory. QEMU and the kernel accept no less. */
 export const LABEL_SIZE = 128 * KIB;
 
-/** Less does not carry Node, its page cache and the overlay of the root. */
+/** Node, its page cache and the overlay of the root do not fit in less. */
 const MIN_MEMORY = 512 * MIB;
-/** Kernel: namespaces smaller than this are refused (ND_MIN_NAMESPACE_SIZE is a page, but alignment makes it 16 MiB). */
+/** Kernel: it refuses smaller namespaces (ND_MIN_NAMESPACE_SIZE is a page, but alignment makes it 16 MiB). */
 const MIN_PMEM = 16 * MIB;
-/** Kernel: start and end must be multiples of the memory subsection, or the namespace stays disabled ("misaligned, unable to map"). */
+/**
+ * Kernel: a region's start and end must be multiples of the memory subsection. Otherwise the namespace stays disabled
+ * ("misaligned, unable to map").
+ */
 const SUBSECTION = 2 * MIB;
-/** Kernel: one memory block (sparsemem section); regions aligned to it never share one with ordinary memory. */
+/**
+ * Kernel: one memory block (sparsemem section). A region that is aligned to it never shares a block with ordinary
+ * memory.
+ */
 const SECTION = 128 * MIB;
 /** libnvdimm's default alignment of namespaces on x86. */
 const NAMESPACE_ALIGN = 16 * MIB;
-/** `pc` keeps 1 GiB below 4 GiB free for PCI when there is more memory than fits; `q35` 2 GiB. */
+/**
+ * The most memory that each machine has below 4 GiB when more does not fit there. `pc` keeps 1 GiB free for PCI, `q35`
+ * 2 GiB.
+ */
 const MAX_BELOW_4G: Readonly<Record<MachineType, number>> = { pc: 3 * GIB, q35: 2 * GIB };
 /** Kernel: CXL decoders map multiples of this. */
 const CXL_GRANULE = 256 * MIB;
-/** Of each sort. The kernel's distances between nodes, and its command line, have room for more; the machine has no use for it. */
+/**
+ * The most nodes of each sort. The kernel's distances between nodes, and its command line, have room for more, but
+ * nobody needs more.
+ */
 export const MAX_NODES = 8;
-/** Kernel: the memory map (struct page, 64 bytes) of each 4 KiB page of pmem comes out of ordinary memory. */
+/** Kernel: ordinary memory holds a struct page (64 bytes) for each 4 KiB page of pmem. */
 const PAGES_PER_STRUCT_PAGE = 4096 / 64;
-/** The `pc` machine has PCI slots for so many virtio-pmem beside as many virtiofs. */
+/** The `pc` machine has PCI slots for this many virtio-pmem devices beside as many virtiofs devices. */
 const MAX_PLUGGED = 8;
-/** TCG's and most hosts' guest-physical addresses have 40 bits. */
+/** Guest-physical addresses have 40 bits under TCG and on most hosts. */
 const MAX_ADDRESS = 2 ** 40;
 
 const roundUp = (value: number, multiple: number) => Math.ceil(value / multiple) * multiple;
 
 /**
- * Plans the guest's memory so that each pmem region lies inside usable RAM, above 4 GiB, clear of the PCI hole, the firmware's tables and
- * the kernel, and so that `memory` bytes (and what the kernel needs to describe the rest) remain for the guest itself.
+ * Plans the guest's memory so that each pmem region is in usable RAM above 4 GiB, away from the PCI hole, the
+ * firmware's tables and the kernel. The guest keeps `memory` bytes for itself, and what its kernel needs to describe
+ * the rest.
  *
  * @param memory Bytes that the guest can use.
  * @param pmem Bytes of each region.
- * @param others What else there is.
- * @param board What it lies in.
- * @throws ERR_OUT_OF_RANGE if a size is too small, too large, or not a multiple of what its sort needs, or there are too many of a sort.
+ * @param others Sizes of other memory.
+ * @param board The machine around it.
+ * @throws ERR_OUT_OF_RANGE if a size is too small, too large, or not a multiple of what its sort needs, or if there are
+ * too many of a sort.
  */
 export function planLayout(
 	memory: number,
@@ -122,7 +138,7 @@ export function planLayout(
 		regions.push({ start, size });
 		end = start + size;
 	}
-	// What alignment skips between two regions is ordinary memory and counts as such.
+	// The gaps that alignment leaves between two regions are ordinary memory, and count as such.
 	let top = Math.max(end, 4 * GIB + usable - below4G + sum(pmem));
 	const softReserved: MemoryRange[] = [];
 	for (const size of hmem) {
@@ -130,7 +146,7 @@ export function planLayout(
 		softReserved.push({ start: top, size });
 		top += size;
 	}
-	// QEMU begins the devices at a multiple of 1 GiB, and keeps as much more for the alignment of each.
+	// QEMU puts the devices at a multiple of 1 GiB, and reserves 1 GiB more for the alignment of each.
 	const modules = nvdimm.length + devdax.length;
 	const last = roundUp(top, GIB) + devices + sum(cxl) + modules * GIB;
 	if (last > MAX_ADDRESS) throw outOfRange('pmem', 'small enough for 1T of memory in all', described);
@@ -148,12 +164,12 @@ export function planLayout(
 	};
 }
 
-/** QEMU: where the memory of the machine begins (VIRT_MEM in hw/arm/virt.c). It has no hole. */
+/** QEMU: the address at which the machine's memory begins (VIRT_MEM in hw/arm/virt.c). This machine has no hole. */
 const ARM64_START = GIB;
 
 /**
- * Plans the memory of an arm64 guest: the pmem regions lie behind `memory` bytes (and what the kernel needs to describe the regions), where
- * the kernel is told not to use memory as its own.
+ * Plans the memory of an arm64 guest. The pmem regions come after `memory` bytes and what the kernel needs to describe
+ * the regions. The kernel is told not to use that part as ordinary memory.
  *
  * @param memory Bytes that the guest can use.
  * @param pmem Bytes of each region.
@@ -183,10 +199,11 @@ export function planArm64Layout(memory: number, pmem: readonly number[]): Memory
 }
 
 /**
- * Splits memory over nodes, so that each has as much that is not pmem and all pmem is on one. The last has what is left over.
+ * Splits memory over nodes. Each node gets the same amount of ordinary memory, and all pmem is on one node. The last
+ * node gets the remainder.
  *
  * @param below4G How much of the memory comes before the pmem.
- * @param pmem What lies between that and the rest.
+ * @param pmem The size of the pmem between that and the rest.
  */
 function splitOverNodes(memory: number, nodes: number, below4G: number, pmem: number): number[] {
 	const skipped = roundUp(pmem, SECTION);
@@ -210,7 +227,7 @@ function checkMemory(memory: number, pmem: readonly number[]): void {
 	}
 }
 
-/** Devices lie side by side, so each has to end where the next may begin. */
+/** Checks sizes of devices. Devices are side by side, so each has to end where the next one may begin. */
 function checkSizes(name: string, sizes: readonly number[], multiple: number, most: number): void {
 	if (sizes.length > most) throw outOfRange(name, `at most ${most} device${most === 1 ? '' : 's'}`, sizes.length);
 	for (const size of sizes) {
@@ -218,7 +235,7 @@ function checkSizes(name: string, sizes: readonly number[], multiple: number, mo
 	}
 }
 
-/** The numbers of the NUMA nodes that come after those of ordinary memory; undefined where all memory is on one node. */
+/** The numbers of the NUMA nodes after those of ordinary memory. Undefined where all memory is on one node. */
 export function nodesOf({
 	nodes,
 	plugged: { devdax },
@@ -229,18 +246,24 @@ export function nodesOf({
 	return { devdax: devdax.map((_, n) => first + n), hmem: softReserved.map((_, n) => first + devdax.length + n) };
 }
 
-/** E820_TYPE_SOFT_RESERVED (arch/x86/include/asm/e820/types.h), and the type of ordinary memory. */
+/**
+ * The e820 types of Soft Reserved memory (E820_TYPE_SOFT_RESERVED in arch/x86/include/asm/e820/types.h) and of ordinary
+ * memory.
+ */
 const SOFT_RESERVED = '0xefffffff';
 const RAM = 1;
 
 /**
- * What keeps the kernel of an arm64 guest from using its pmem as ordinary memory: `mem=` ends that where the first region begins. The device
- * tree says what the regions are (see device-tree.ts).
+ * Keeps the kernel of an arm64 guest from using its pmem as ordinary memory: `mem=` ends ordinary memory where the
+ * first region begins. The device tree describes the regions (see device-tree.ts).
  */
 export const memArguments = ({ regions }: MemoryLayout): string[] =>
 	regions.slice(0, 1).map(({ start }) => `mem=${formatSize(start - ARM64_START)}`);
 
-/** The x86 kernel's `memmap=` arguments: the planned regions become pmem ("persistent (type 12)"), and the ranges Soft Reserved. */
+/**
+ * The x86 kernel's `memmap=` arguments. They make the planned regions pmem ("persistent (type 12)"), and the other
+ * ranges Soft Reserved.
+ */
 export function memmapArguments({ regions, softReserved }: MemoryLayout): string[] {
 	return [
 		...regions.map(({ start, size }) => `memmap=${formatSize(size)}!${formatSize(start)}`),

@@ -1,4 +1,4 @@
-// What a person asks of a VM, checked, and planned as one run.
+// The options of a VM: checks them, and plans one run from them.
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -14,38 +14,45 @@ import { checkAppend } from './kernel-arguments.ts';
 import { MAX_NODES, type MachineType, machineTypes, planArm64Layout, planLayout } from './layout.ts';
 import type { Accelerator } from './qemu.ts';
 
-/** What the VM is, and how long it may run: what the command line has an option for. */
+/** What the VM is, and how long it may run. The command line has an option for each of these. */
 export interface MachineOptions {
 	/**
-	 * The guest's processor, as `process.arch` names it. An `arm64` one is emulated (TCG); its kernel, and the programs that lie over this
-	 * machine's in /usr, are downloaded once, and `command` has to be a program for arm64. It has only the devices of `pmem` and what
-	 * `virtiofs` shares. Default: `x64`.
+	 * The guest's processor, as `process.arch` names it. `arm64` is emulated (TCG). Its kernel and its programs are
+	 * downloaded once; the programs are laid over /usr of this machine. `command` has to be a program for arm64. Only
+	 * the devices of `pmem` and the directories of `virtiofs` are possible there. Default: `x64`.
 	 */
 	arch?: Architecture;
-	/** Sizes of the emulated pmem devices, multiples of 2 MiB; `[]` for none. Default: one of 512 MiB. */
+	/** Sizes of the emulated pmem devices, multiples of 2 MiB. `[]`: no device. Default: one of 512 MiB. */
 	pmem?: readonly Size[];
-	/** File systems of the devices, in their order; the last repeats. Default: ext4. */
+	/** File systems of the devices, in the devices' order. The last one repeats. Default: ext4. */
 	fs?: readonly FileSystem[];
-	/** DAX modes of the mounts, in the devices' order; the last repeats. Default: always. */
+	/** DAX modes of the mounts, in the devices' order. The last one repeats. Default: always. */
 	mount?: readonly DaxMode[];
-	/** Sizes of NFIT nvdimms beside that, multiples of 16 MiB, each with a label area. Default: none. */
+	/** Sizes of further devices: NFIT nvdimms, multiples of 16 MiB, each with a label area. Default: none. */
 	nvdimm?: readonly Size[];
-	/** Sizes of virtio-pmem devices beside that, multiples of 16 MiB. Default: none. */
+	/** Sizes of further devices: virtio-pmem, multiples of 16 MiB. Default: none. */
 	virtioPmem?: readonly Size[];
-	/** Sizes of nvdimms that are device-DAX devices, each on a NUMA node of its own, multiples of 16 MiB. Default: none. */
+	/**
+	 * Sizes of nvdimms that are device-DAX devices, multiples of 16 MiB. Each is on a NUMA node of its own. Default:
+	 * none.
+	 */
 	devdax?: readonly Size[];
-	/** Whether stores to the nvdimms survive a power failure from the processor's caches on (eADR). Default: from the memory controller on (ADR). */
+	/**
+	 * Whether a store to an nvdimm survives a power failure once it is in the processor's caches (eADR). Default: only
+	 * once it has reached the memory controller (ADR).
+	 */
 	eadr?: boolean;
 	/**
-	 * Sizes of ranges of Soft Reserved memory, each on a NUMA node of its own, multiples of 128 MiB: device-DAX devices of dax_hmem, in dynamic
-	 * regions. Default: none.
+	 * Sizes of ranges of Soft Reserved memory, multiples of 128 MiB. Each is on a NUMA node of its own. They become
+	 * device-DAX devices of dax_hmem, in dynamic regions. Default: none.
 	 */
 	hmem?: readonly Size[];
-	/** The size of a CXL type 3 device, a multiple of 256 MiB: a device-DAX device. Default: none. */
+	/** The size of a CXL type 3 device, a multiple of 256 MiB. It becomes a device-DAX device. Default: none. */
 	cxl?: Size;
 	/**
-	 * Directories of the host that the guest mounts at /mnt/virtiofs0, /mnt/virtiofs1… by virtiofsd, which may need root. Unlike everything
-	 * else in the guest, what is written there is written on the host. Default: none.
+	 * Directories of the host that the guest mounts at /mnt/virtiofs0, /mnt/virtiofs1… virtiofsd shares them, and it
+	 * may need root. What the guest writes there is written on the host, unlike everything else that it writes.
+	 * Default: none.
 	 */
 	virtiofs?: readonly string[];
 	/** Memory that the guest can use beside the pmem, at least 512 MiB. Default: 4 GiB. */
@@ -53,71 +60,79 @@ export interface MachineOptions {
 	/** Virtual processors, 1 to 64. Default: 2. */
 	cpus?: number;
 	/**
-	 * NUMA nodes, 1 to 8, that share the memory, in multiples of 128 MiB, and the processors evenly; all of `pmem` is on one of them. Those
-	 * of `devdax` and `hmem` come after these. Default: 1.
+	 * The number of NUMA nodes, 1 to 8. They share the processors evenly, and the memory in multiples of 128 MiB. All
+	 * of `pmem` is on one of them. The nodes of `devdax` and `hmem` come after these. Default: 1.
 	 */
 	nodes?: number;
-	/** QEMU's machine: `pc` has at most 3 GiB of memory below 4 GiB, `q35` 2 GiB; the rest begins at 4 GiB. Default: `q35` with `cxl`, else `pc`. */
+	/**
+	 * QEMU's machine type. `pc` has at most 3 GiB of memory below 4 GiB, and `q35` 2 GiB. The rest begins at 4 GiB.
+	 * Default: `q35` with `cxl`, otherwise `pc`.
+	 */
 	machine?: MachineType;
-	/** What starts the kernel; `uefi` is OVMF, and the kernel then a bzImage with the EFI stub. Default: `bios`. */
+	/** What starts the kernel. `uefi` is OVMF, and needs a bzImage with the EFI stub. Default: `bios`. */
 	firmware?: FirmwareType;
 	/**
-	 * More arguments for the kernel, behind the VM's own on its command line. The devices that a `memmap=` here makes stay as they are; it is
-	 * refused beside `pmem` (so give `[]`) and `hmem`, which are made in the same way. The kernel's command line has 2048 bytes in all. Default: none.
+	 * More arguments for the kernel, after the VM's own. The guest leaves the devices that a `memmap=` here makes as
+	 * they are. A `memmap=` is refused beside `pmem` (so give `[]`) and `hmem`, because the VM makes those in the same
+	 * way. The kernel's command line has 2048 bytes in all. Default: none.
 	 */
 	append?: string;
-	/** One's own kernel, a bzImage. Default: the distribution's, downloaded once. */
+	/** A kernel of the user's own, a bzImage. Default: the distribution's, downloaded once. */
 	kernel?: string;
-	/** The modules of one's own kernel: a tree with lib/modules/<release>, or that directory. */
+	/** The modules of that kernel: a tree with lib/modules/<release>, or that directory itself. */
 	modules?: string;
-	/** A directory whose contents an erofs gets. Default: a small sample. */
+	/** A directory that is copied into an erofs. Default: a small sample. */
 	erofsSource?: string;
-	/** The guest is killed after so many seconds. Default: 900; with `terminal`, no limit. */
+	/** Seconds after which the guest is killed. Default: 900; with `terminal`, no limit. */
 	timeout?: number;
-	/** `auto` (default) is KVM where a probe boot has proved that it works, else TCG. */
+	/** `auto` is KVM where a probe boot has proved that it works, otherwise TCG. Default: `auto`. */
 	accelerator?: Accelerator | 'auto';
 }
 
 /** Options of `runVm`. */
 export interface VmOptions extends MachineOptions {
-	/** The program to run and its arguments; the program is found in the PATH of `env`. */
+	/** The program to run, and its arguments. The program is found in the PATH of `env`. */
 	command: readonly (string | Buffer)[];
-	/** The command's environment; DAXKIND_* variables are added. Default: this process's. */
+	/** The command's environment. DAXKIND_* variables are added. Default: this process's environment. */
 	env?: Environment;
-	/** The command's directory. Default: this process's. */
+	/** The command's directory. Default: this process's directory. */
 	cwd?: string | Buffer;
 	/** The command's stdin. Default: empty. */
 	stdin?: Readable | undefined;
-	/** Gets the command's stdout. Default: dropped. */
+	/** Gets the command's stdout. Default: the output is dropped. */
 	stdout?: Writable | undefined;
-	/** Gets the command's stderr. Default: dropped. */
+	/** Gets the command's stderr. Default: the output is dropped. */
 	stderr?: Writable | undefined;
-	/** Send the command's stderr to `stdout`, in the order of its writes. Default: false. */
+	/** Whether the command's stderr goes to `stdout`, too, in the order of its writes. Default: false. */
 	mergeOutput?: boolean;
 	/**
-	 * The command gets a terminal of this size instead of pipes, as `ssh -t` and `docker run -t` give one: `stdin` is what is typed, raw, and
-	 * `stdout` what it shows, errors included. Its size follows this one's. Default: no terminal.
+	 * Gives the command a terminal instead of pipes, as `ssh -t` and `docker run -t` do. It has the size of this one,
+	 * and follows its changes. `stdin` is what is typed, raw. `stdout` gets what the terminal shows, stderr included.
+	 * Default: no terminal.
 	 */
 	terminal?: Terminal;
-	/** Hears that the guest has booted and the command starts. */
+	/** Called when the guest has booted and the command starts. */
 	onStart?: () => void;
-	/** Gets the guest's console, with all that the kernel says. */
+	/** Gets the guest's console, with all messages of the kernel. */
 	console?: Writable | undefined;
 	/** Ends the guest. */
 	signal?: AbortSignal | undefined;
-	/** Hears what is going on, for a person who waits: `downloading the kernel`, `booting (TCG)`. */
+	/** Called with what is going on, for a person who waits: `downloading the kernel`, `booting (TCG)`. */
 	onProgress?: (what: string) => void;
-	/** Hears what a person should know about a run that looks like any other, such as a process killed for want of memory. */
+	/**
+	 * Called with what a person should know about a run that looks normal: for example, that the kernel killed a
+	 * process because memory had run out.
+	 */
 	onWarning?: (what: string) => void;
 }
 
 const DEFAULT_TIMEOUT_S = 900;
-/** The machine has PCI slots for so many beside as many virtio-pmem. */
+/** The machine has PCI slots for this many virtiofs devices beside as many virtio-pmem devices. */
 const MAX_SHARES = 8;
 const MAX_CPUS = 64;
-/** setTimeout's limit. */
+/** The longest time that setTimeout accepts. */
 const MAX_TIMEOUT_S = Math.floor((2 ** 31 - 1) / 1000);
-/** These are the guest's own; it has no sight of the host's. */
+/** The guest has its own of these, and cannot see the host's. */
 const guestOwn = /^\/(?:dev|proc|run|sys)(?:\/|$)/;
 
 const invalidTime = (value: unknown) => outOfRange('timeout', `> 0 and <= ${MAX_TIMEOUT_S} seconds`, value);
@@ -134,7 +149,7 @@ function checkDirectory(directory: string | Buffer, devices: readonly PmemDevice
 	}
 }
 
-/** Kernel: struct winsize has 16 bits for each. */
+/** Kernel: struct winsize has 16 bits for rows and for columns. */
 const MAX_CHARACTERS = 2 ** 16 - 1;
 
 function checkTerminal(terminal: Terminal): void {
@@ -150,7 +165,7 @@ function existingDirectory(name: string, path: string): string {
 	return resolve(path);
 }
 
-/** What only an x86-64 machine has. */
+/** Options that only an x86-64 guest has. */
 const onlyX64 = ['nvdimm', 'virtioPmem', 'devdax', 'hmem', 'cxl', 'eadr', 'nodes', 'machine', 'firmware'] as const;
 
 /** @throws ERR_INVALID_ARG_VALUE */

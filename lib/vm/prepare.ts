@@ -1,5 +1,5 @@
-// What a guest starts from: programs, a kernel with an initramfs, firmware, and what an emulated architecture needs besides. All of it is
-// found, made or downloaded before QEMU starts.
+// Finds, makes or downloads all that a guest needs before QEMU starts: programs, a kernel with an initramfs, firmware
+// and, for an emulated architecture, its device tree and programs.
 import { join } from 'node:path';
 import { qemuPrograms } from './architecture.ts';
 import { deviceTree } from './device-tree.ts';
@@ -11,7 +11,7 @@ import type { Plan } from './options.ts';
 import { requirePrograms } from './programs.ts';
 import { type Machine, treeArguments } from './qemu.ts';
 
-/** What a person said of the kernel, and of the run. */
+/** What the caller wants of the kernel and of the preparation. */
 export interface Wishes {
 	kernel: string | undefined;
 	modules: string | undefined;
@@ -19,12 +19,12 @@ export interface Wishes {
 	onProgress: (what: string) => void;
 }
 
-/** Everything that is there before a guest starts. */
+/** All that has to exist before a guest starts. */
 export interface PreparedGuest {
-	/** Absolute paths by program name, of this machine. */
+	/** Absolute paths of this machine's programs, by name. */
 	programs: ReadonlyMap<string, string>;
 	kernel: Kernel;
-	/** What QEMU is given of it. */
+	/** The files that QEMU gets. */
 	files: Pick<Machine, 'kernel' | 'initramfs' | 'firmware' | 'deviceTree' | 'userland'>;
 }
 

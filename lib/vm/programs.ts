@@ -1,4 +1,4 @@
-// Which programs of the host the VM needs, the firmware included, and where they are.
+// Which programs of the host the VM needs (the firmware counts as one), and where they are.
 import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { daxkindError } from '../errors.ts';
@@ -10,9 +10,12 @@ import { findFirmware } from './firmware.ts';
 export interface VmRequirement {
 	program: string;
 	package: string;
-	/** What needs it; absent: every VM does. */
+	/** What needs it. Absent: every VM needs it. */
 	feature?: Feature;
-	/** Only a guest of this machine's architecture needs it: most of these the guest runs, from this machine's files. */
+	/**
+	 * Whether only a guest of this machine's architecture needs it. Such a guest runs most of these itself, from this
+	 * machine's files.
+	 */
 	isForNative?: boolean;
 }
 
@@ -37,7 +40,7 @@ const requirements: readonly VmRequirement[] = [
 	{ program: 'OVMF', package: 'ovmf', feature: 'uefi' },
 ];
 
-/** Administrators' programs are often not in a user's PATH, and QEMU's helpers in nobody's. */
+/** Many users do not have administrators' programs in their PATH, and nobody has QEMU's helpers there. */
 const systemDirectories = [
 	'/usr/local/sbin',
 	'/usr/sbin',
@@ -63,10 +66,10 @@ export function findProgram(name: string, accept: (path: string) => boolean = ()
 	return undefined;
 }
 
-/** ELF program header type of the request for a dynamic loader. */
+/** The type of the ELF program header that asks for a dynamic loader. */
 const PT_INTERP = 3;
 
-/** Whether an ELF program of a 64-bit little-endian machine runs without shared libraries, as one in an initramfs must. */
+/** Whether a 64-bit little-endian ELF program runs without shared libraries, as a program in an initramfs must. */
 export function isStaticElf(head: Buffer): boolean {
 	if (head.length < 64 || head.readUInt32BE(0) !== 0x7f454c46) return false;
 	const table = Number(head.readBigUInt64LE(32));
@@ -95,7 +98,7 @@ const lastWithOwnVirtiofsd: Readonly<Record<string, number>> = { debian: 12, ubu
 /** The package that has virtiofsd. @param osRelease Content of /etc/os-release. */
 export function virtiofsdPackage(osRelease: string): string {
 	const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
-	// Debian's unstable has no number yet.
+	// Debian unstable has no version number.
 	const version = Number(field('VERSION_ID') || Number.POSITIVE_INFINITY);
 	return version <= (lastWithOwnVirtiofsd[field('ID')] ?? 0) ? 'qemu-system-common' : 'virtiofsd';
 }
@@ -116,7 +119,7 @@ function locate({ program, feature }: VmRequirement): string | undefined {
 /**
  * The programs that a VM needs, each with the Debian or Ubuntu package that has it.
  *
- * @param features Only what these need; absent: for all of them.
+ * @param features Only what a VM with these features needs. Absent: all programs.
  */
 export function vmRequirements(features?: readonly Feature[]): VmRequirement[] {
 	const isForeign = features?.includes('arm64') ?? false;
@@ -127,26 +130,30 @@ export function vmRequirements(features?: readonly Feature[]): VmRequirement[] {
 }
 
 /**
- * The packages that `apt-get install` must bring before a VM can start; empty if nothing is missing.
+ * The packages that `apt-get install` must bring before a VM can start. Empty if nothing is missing.
  *
- * @param features Only what these need; absent: for all of them.
+ * @param features Only what a VM with these features needs. Absent: all programs.
  */
 export function missingVmPackages(features?: readonly Feature[]): string[] {
 	return [...new Set(vmRequirements(features).flatMap((need) => (locate(need) ? [] : [need.package])))];
 }
 
-/** What to call those whose name alone does not say what is missing. */
+/** Longer names of programs whose own name does not say what is missing. */
 const fullNames: Readonly<Record<string, string>> = { busybox: 'busybox (static)', OVMF: 'OVMF (UEFI firmware)' };
 
-/** The command that installs packages, as this user would have to type it. A new machine has no lists of packages yet. */
+/**
+ * The command that installs packages, as this user would have to type it. It updates the package lists first, because a
+ * new machine has none.
+ */
 const installCommand = (packages: readonly string[]) =>
 	`${asRoot('apt-get update')} && ${asRoot(`apt-get install -y --no-install-recommends ${packages.join(' ')}`)}`;
 
 /**
- * Finds every program that a VM with these file systems needs.
+ * Finds every program that a VM with these features needs.
  *
  * @returns Absolute paths by program name.
- * @throws ERR_DAXKIND_VM_MISSING_PROGRAMS, one error that names all missing programs and the one command that installs them.
+ * @throws ERR_DAXKIND_VM_MISSING_PROGRAMS: one error that names all missing programs, and the one command that installs
+ * them.
  */
 export function requirePrograms(features: readonly Feature[]): Map<string, string> {
 	const found = new Map<string, string>();

@@ -14,48 +14,54 @@ export interface Board {
 	accelerator: Accelerator;
 	/** Virtual processors. */
 	cpus: number;
-	/** Whether the platform saves the processor's caches as well when the power fails. */
+	/** Whether the processor's caches are saved, too, when the power fails. */
 	eadr?: boolean;
-	/** Sockets of virtiofsd, for what the guest mounts by the tags virtiofs0, virtiofs1… */
+	/** Sockets of virtiofsd, one for each shared directory. The guest mounts them by the tags virtiofs0, virtiofs1… */
 	sharing?: readonly string[];
 }
 
-/** What a guest is made of. */
+/** All parts of a guest. */
 export interface Machine extends Board, KernelSettings {
 	/** UEFI firmware. Absent: QEMU's own BIOS. */
 	firmware?: Firmware;
-	/** Of an arm64 machine with pmem: the file that says where it is (see device-tree.ts). */
+	/** The file that describes the pmem of an arm64 machine (see device-tree.ts). */
 	deviceTree?: string;
-	/** Programs of the guest's architecture, to lie over this machine's files. Absent: it runs this machine's. */
+	/**
+	 * Programs of the guest's architecture, which are laid over this machine's files. Absent: the guest runs this
+	 * machine's programs.
+	 */
 	userland?: string;
-	/** A bzImage, or for the BIOS an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
+	/** A bzImage. With the BIOS also an uncompressed kernel with a PVH note, which starts 3 s sooner under TCG. */
 	kernel: string;
 	initramfs: string;
 }
 
 const MEMFD = 'memory-backend-memfd,share=on';
 
-/** An nvdimm, on a NUMA node if the machine has any. Memory without a file, but with a descriptor: a flush of virtio-pmem is an fsync of it. */
+/**
+ * An nvdimm, on a NUMA node if the machine has any. Its memory has no file, but a descriptor: a flush of virtio-pmem is
+ * an fsync of it.
+ */
 const nvdimmArguments = (id: string, size: number, node?: number) => [
 	...['-object', `${MEMFD},id=${id}-memory,size=${size + LABEL_SIZE}`],
 	'-device',
 	`nvdimm,id=${id},memdev=${id}-memory,label-size=${LABEL_SIZE}${node === undefined ? '' : `,node=${node}`}`,
 ];
 
-/** What a CXL device keeps its labels in. */
+/** The size of the memory in which a CXL device keeps its labels. */
 const CXL_LABEL_SIZE = 256 * KIB;
 
-/** A CXL type 3 device behind a root port of a host bridge of its own, and the window that the host bridge decodes. */
+/** A CXL type 3 device behind a root port of its own host bridge, and the window that the host bridge decodes. */
 const cxlArguments = (size: number) => [
 	...['-object', `${MEMFD},id=cxl-memory,size=${size}`],
 	...['-object', `${MEMFD},id=cxl-labels,size=${CXL_LABEL_SIZE}`],
-	// Far above the numbers that the machine gives its own buses.
+	// This number is far above those that the machine gives its own buses.
 	...['-device', 'pxb-cxl,bus_nr=128,bus=pcie.0,id=cxl-bridge'],
 	...['-device', 'cxl-rp,port=0,bus=cxl-bridge,id=cxl-port,chassis=0,slot=2'],
 	...['-device', 'cxl-type3,bus=cxl-port,memdev=cxl-memory,lsa=cxl-labels,id=cxl0'],
 ];
 
-/** The devices of plugged memory. */
+/** The arguments for plugged memory. */
 function pluggedArguments(layout: MemoryLayout): string[] {
 	const { nvdimm, devdax, virtioPmem } = layout.plugged;
 	const nodes = nodesOf(layout);
@@ -69,16 +75,17 @@ function pluggedArguments(layout: MemoryLayout): string[] {
 	];
 }
 
-/** Whether the machine's memory is an object of its own: of NUMA nodes, or as one that virtiofsd can reach. */
+/** Whether the machine's memory consists of one memory object for each NUMA node. */
 const isSplit = (layout: MemoryLayout) => nodesOf(layout) !== undefined;
 
 function machineType({ layout, eadr = false, sharing = [] }: Board): string {
 	const { machine, below4G, plugged } = layout;
 	return [
 		machine,
-		// The older interrupt controller serves 8 processors.
+		// The older interrupt controller serves only 8 processors.
 		...(machine === arm64Machine ? ['gic-version=3'] : [`max-ram-below-4g=${below4G}`]),
-		// What has reached the memory controller is saved when the power fails (ADR), or what is in the caches, too (eADR).
+		// When the power fails, stores that have reached the memory controller are saved (ADR), or also those in the
+		// caches (eADR).
 		...(plugged.nvdimm.length + plugged.devdax.length > 0
 			? ['nvdimm=on', `nvdimm-persistence=${eadr ? 'cpu' : 'mem-ctrl'}`]
 			: []),
@@ -87,21 +94,24 @@ function machineType({ layout, eadr = false, sharing = [] }: Board): string {
 	].join();
 }
 
-/** The processors of a node, for `-numa`: as many as of any other, or one more. Later nodes have none if there are too few. */
+/**
+ * The processors of a node, for `-numa`. The numbers of two nodes differ by one at most. If there are too few, some
+ * nodes have none.
+ */
 function cpusOf(node: number, nodes: number, cpus: number): string {
 	const first = Math.ceil((node * cpus) / nodes);
 	const next = Math.ceil(((node + 1) * cpus) / nodes);
 	return first < next ? `,cpus=${first}-${next - 1}` : '';
 }
 
-/** No socket reaches over two nodes: the kernel warns of that, and no real machine has it. */
+/** A socket never extends over two nodes: no real machine does that, and the kernel warns of it. */
 function smpArguments({ cpus, layout }: Board): string[] {
 	const nodes = layout.nodes.length;
 	const sockets = nodes === 1 ? '' : `,sockets=${cpus % nodes === 0 ? nodes : cpus}`;
 	return ['-smp', `${cpus}${sockets}`];
 }
 
-/** UEFI in flash memory. What it writes to its variables is for this run alone. */
+/** UEFI in flash memory. What it writes to its variables is lost after this run. */
 const firmwareArguments = ({ firmware }: Machine): string[] =>
 	firmware
 		? [
@@ -110,7 +120,10 @@ const firmwareArguments = ({ firmware }: Machine): string[] =>
 			]
 		: [];
 
-/** The memory that the guest has from the start: one object where virtiofsd reads and writes it, or one for each NUMA node that has some. */
+/**
+ * The memory that the guest has from the start: one object if virtiofsd accesses it, or one for each NUMA node that has
+ * some.
+ */
 function ramArguments({ layout, cpus, sharing = [] }: Board): string[] {
 	const backend = sharing.length > 0 ? MEMFD : 'memory-backend-ram';
 	const nodes = nodesOf(layout);
@@ -128,7 +141,10 @@ function ramArguments({ layout, cpus, sharing = [] }: Board): string[] {
 	];
 }
 
-/** The directories that virtiofsd shares; it reads and writes the guest's memory, which must be shared with it. */
+/**
+ * The directories that virtiofsd shares. virtiofsd reads and writes the guest's memory, so the memory must be shared
+ * with it.
+ */
 const sharingArguments = ({ sharing = [] }: Board): string[] =>
 	sharing.flatMap((socket, n) => [
 		...['-chardev', `socket,id=virtiofs${n},path=${socket.replaceAll(',', ',,')}`],
@@ -140,14 +156,14 @@ function memoryArguments({ total, maximum, plugged }: MemoryLayout): string[] {
 	return ['-m', `${total / MIB}M${maximum > total ? `,slots=${slots},maxmem=${maximum / KIB}K` : ''}`];
 }
 
-/** What the guest's processors are. */
+/** The accelerator, and the model of the guest's processors. */
 function cpuArguments({ accelerator, layout }: Board): string[] {
-	// Emulating pointer authentication would take most of the time.
+	// The emulation of pointer authentication would take most of the time.
 	if (layout.machine === arm64Machine) return ['-accel', 'tcg,thread=multi', '-cpu', 'max,pauth=off'];
-	// Kernels from 6.3 on make no CXL region in a guest, which they know by this bit of the processor.
+	// From 6.3 on, a kernel makes no CXL region in a guest. This bit of the processor tells it that it is one.
 	const bare = layout.plugged.cxl.length > 0 ? ',hypervisor=off' : '';
 	if (accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', `host${bare}`];
-	// 5-level page tables only make TLB misses dearer.
+	// 5-level page tables bring nothing here, and make TLB misses slower.
 	return ['-accel', 'tcg,thread=multi', '-cpu', `max,la57=off${bare}`];
 }
 
@@ -156,7 +172,7 @@ const sharedReadOnly = (tag: string, path: string): string[] => [
 	`local,path=${path.replaceAll(',', ',,')},mount_tag=${tag},security_model=none,readonly=on,multidevs=remap`,
 ];
 
-/** The arguments on which the device tree of an arm64 machine depends, `-machine` first. */
+/** The arguments that decide what is in the device tree of an arm64 machine, `-machine` first. */
 export const treeArguments = (machine: Board): [type: string, ...rest: string[]] => [
 	machineType(machine),
 	...cpuArguments(machine),
@@ -165,7 +181,7 @@ export const treeArguments = (machine: Board): [type: string, ...rest: string[]]
 	...ramArguments(machine),
 ];
 
-/** QEMU's arguments, without the program's name. Descriptors 3 and up are the ports' sockets (see ports.ts). */
+/** QEMU's arguments, without the program's name. The descriptors from 3 on are the ports' sockets (see ports.ts). */
 export function qemuArguments(machine: Machine): string[] {
 	const { layout, kernel, initramfs, deviceTree, userland } = machine;
 	const [type, ...rest] = treeArguments(machine);
@@ -193,7 +209,7 @@ export function qemuArguments(machine: Machine): string[] {
 			...['-chardev', `socket,id=${port},fd=${portDescriptor(port)}`],
 			...['-device', `virtserialport,chardev=${port},name=daxkind.${port},nr=${portNumbers[port]}`],
 		]),
-		// Last: a device that names no bus would come to the newest.
+		// These come last, because a device that names no bus is put on the newest one.
 		...layout.plugged.cxl.flatMap(cxlArguments),
 	];
 }

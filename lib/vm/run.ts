@@ -1,4 +1,4 @@
-// runVm: from a person's options to the command's exit status.
+// runVm: takes a person's options, and gives the command's exit status.
 import { randomBytes } from 'node:crypto';
 import { arch, platform } from 'node:os';
 import { daxkindError } from '../errors.ts';
@@ -14,7 +14,7 @@ import { prepareGuest } from './prepare.ts';
 import { type Accelerator, type Machine, qemuArguments } from './qemu.ts';
 import { startSharing } from './virtiofs.ts';
 
-/** How long a guest on KVM that once worked may take before it is given up for TCG. */
+/** How long a guest may take to answer on KVM that worked before. After that, it is started again under TCG. */
 const KVM_ALIVE_MS = 30_000;
 
 function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefined): number {
@@ -35,16 +35,22 @@ function statusOf(ending: Ending, timeout: number, signal: AbortSignal | undefin
 }
 
 /**
- * Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX. The guest sees this machine's file
- * system, copy on write; nothing that the command writes comes back but its output, and what it writes to `virtiofs`. It needs no root. The command runs as the guest's root,
- * with DAXKIND_VM in its environment, and with DAXKIND_MOUNT, DAXKIND_PMEM, DAXKIND_NVDIMM, DAXKIND_VIRTIO_PMEM, DAXKIND_DEVDAX,
- * DAXKIND_HMEM, DAXKIND_CXL and DAXKIND_VIRTIOFS (the first mount point or device of each sort). The same with an S at the end, and
- * DAXKIND_VIRTIOFS_MOUNTS, have all of them, separated by colons.
+ * Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX. The guest sees
+ * this machine's file system, copy on write. Only the command's output and what it writes to `virtiofs` come back. The
+ * VM needs no root. Without the option `kernel`, the first run downloads the distribution's kernel.
+ *
+ * The command runs as the guest's root. Its environment has DAXKIND_VM, and DAXKIND_MOUNT, DAXKIND_PMEM,
+ * DAXKIND_NVDIMM, DAXKIND_VIRTIO_PMEM, DAXKIND_DEVDAX, DAXKIND_HMEM, DAXKIND_CXL and DAXKIND_VIRTIOFS: the first mount
+ * point or device of each sort. The same names with an S at the end, and DAXKIND_VIRTIOFS_MOUNTS, have all of them,
+ * separated by colons.
+ *
+ * QEMU has ended when the promise settles.
  *
  * @returns The command's exit status, 128+n if signal n ended it, 126 or 127 if it could not be started.
- * @throws ERR_DAXKIND_VM_UNSUPPORTED on another machine than x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS, ERR_DAXKIND_VM_NO_KERNEL,
- * ERR_DAXKIND_VM_CACHE, ERR_DAXKIND_VM_DIRECTORY, ERR_DAXKIND_VM_FAILED if the guest could not get as far as the command's end, ERR_DAXKIND_VM_TIMEOUT, the
- * signal's reason, an error of `stdout` or `stderr`, and ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for an option.
+ * @throws ERR_DAXKIND_VM_UNSUPPORTED on a machine that is not x86-64 Linux, ERR_DAXKIND_VM_MISSING_PROGRAMS,
+ * ERR_DAXKIND_VM_NO_KERNEL, ERR_DAXKIND_VM_CACHE, ERR_DAXKIND_VM_DIRECTORY, ERR_DAXKIND_VM_FAILED if the guest could
+ * not run the command to its end, ERR_DAXKIND_VM_TIMEOUT, the signal's reason, an error of `stdout` or `stderr`, and
+ * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for an option.
  * @example await runVm({ command: ['df', '-h'], fs: ['xfs'], stdout: process.stdout })
  */
 export async function runVm(options: VmOptions): Promise<number> {
@@ -100,7 +106,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		} finally {
 			failure = await sharing.stop();
 		}
-		// QEMU does not outlive a virtiofsd, and may be the first whose end is seen.
+		// QEMU ends when a virtiofsd does, and this process may see QEMU's end first.
 		if (failure && ending.kind === 'death') throw failure;
 		return ending;
 	};

@@ -1,8 +1,11 @@
-// Finds the end of a command's output in a stream that has no end of its own: the guest's ports stay open until the machine stops, so the
-// guest closes each with a trailer that only this run knows.
+// Finds the end of a command's output in a stream that has no end: the guest's ports stay open until the machine stops.
+// So the guest ends each stream with a trailer that only this run knows.
 import { Transform, type TransformCallback } from 'node:stream';
 
-/** Passes bytes on at once, up to the trailer, and ends there. Holds back only what may be the trailer's beginning. */
+/**
+ * Passes bytes on at once, up to the trailer, and ends there. It holds back only bytes that may be the start of the
+ * trailer.
+ */
 export class TrailerFilter extends Transform {
 	readonly #trailer: Buffer;
 	#held: Buffer = Buffer.alloc(0);
@@ -39,7 +42,7 @@ export class TrailerFilter extends Transform {
 		done();
 	}
 
-	/** Length of the longest end of `bytes` with which the trailer begins. */
+	/** The length of the longest end of `bytes` that is also a beginning of the trailer. */
 	#possibleBeginning(bytes: Buffer): number {
 		for (let n = Math.min(this.#trailer.length - 1, bytes.length); n > 0; n--) {
 			if (bytes.subarray(bytes.length - n).equals(this.#trailer.subarray(0, n))) return n;

@@ -1,5 +1,5 @@
-// The programs and libraries of a guest whose processor cannot run this machine's: Debian's or Ubuntu's packages, unpacked into a tree that
-// lies over this machine's files in the guest.
+// The programs and libraries of a guest whose processor cannot run this machine's. They are packages of Debian or
+// Ubuntu, unpacked into a tree that is laid over this machine's files in the guest.
 import {
 	chmodSync,
 	existsSync,
@@ -14,7 +14,10 @@ import {
 import { join } from 'node:path';
 import { type Apt, unpackWithDependencies } from './apt.ts';
 
-/** What `daxkind vm` itself runs, what Node needs, and what a shell script expects of any system. apt adds what these need. */
+/**
+ * Programs that `daxkind vm` itself runs, libraries that Node needs, and programs that a shell script expects on any
+ * system. apt adds what these depend on.
+ */
 const packages = [
 	'busybox-static',
 	...['bash', 'coreutils', 'dash', 'diffutils', 'findutils', 'grep', 'gzip', 'hostname', 'mawk', 'ncurses-bin'],
@@ -23,13 +26,13 @@ const packages = [
 	...['libatomic1', 'libstdc++6'],
 ];
 
-/** The directories that have been links to those below usr since the distributions merged them. */
+/** Directories that are links to those below usr, since the distributions merged them. */
 const merged = ['bin', 'lib', 'sbin'];
 
-/** Names that Debian makes when it installs a package, by its alternatives. */
+/** Names that Debian makes when it installs a package, with its alternatives system. */
 const alternatives = { awk: 'mawk' };
 
-/** Moves what is in a directory into another, which may have directories of the same names. */
+/** Moves the contents of a directory into another one, which may have directories of the same names. */
 function merge(from: string, into: string): void {
 	mkdirSync(into, { recursive: true });
 	for (const entry of readdirSync(from, { withFileTypes: true })) {
@@ -41,8 +44,8 @@ function merge(from: string, into: string): void {
 }
 
 /**
- * Leaves of an unpacked system what is not specific to a machine: usr, with all of it merged. What a person's programs are configured with
- * (etc, var) stays this machine's.
+ * Reduces an unpacked system to what does not depend on a machine: usr, with bin, lib and sbin merged into it. The
+ * configuration of programs (etc, var) stays this machine's.
  */
 export function keepPrograms(tree: string): void {
 	for (const name of merged) {
@@ -58,7 +61,7 @@ export function keepPrograms(tree: string): void {
 		const path = join(tree, 'usr/bin', name);
 		if (!existsSync(path)) symlinkSync(target, path);
 	}
-	// It becomes the guest's root directory, for all its users.
+	// The tree becomes the guest's root directory, which all its users must be able to read.
 	chmodSync(tree, 0o755);
 }
 

@@ -1,4 +1,5 @@
-// Shares directories of the host with a guest: one virtiofsd for each, to which QEMU talks over a socket in a private directory.
+// Shares directories of the host with a guest. Each directory has a virtiofsd, and QEMU talks to it over a socket in a
+// private directory.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,42 +13,51 @@ import { execute } from './process.ts';
 export interface Sharing {
 	/** The sockets for QEMU, in the directories' order. */
 	sockets: readonly string[];
-	/** Rejects when a virtiofsd fails, with what it says. */
+	/** Rejects with the message of a virtiofsd that fails. */
 	broken: Promise<never>;
-	/** To be called when QEMU has ended: no process or file is left. Returns why a virtiofsd had failed before, if one had. */
+	/**
+	 * Call it after QEMU has ended. It leaves no process and no file. Returns the error of a virtiofsd that had failed
+	 * before.
+	 */
 	stop(): Promise<Error | undefined>;
 }
 
-/** A virtiofsd listens after some ten ms; without CPU time it may take longer. */
+/** A virtiofsd listens after about ten ms. It may take longer on a busy machine. */
 const LISTENS_WITHIN_MS = 10_000;
-/** How long it may take to see that QEMU is gone, and to write what it still has to. */
+/** How long a virtiofsd may take to see that QEMU is gone, and to write what it still has. */
 const ENDS_WITHIN_MS = 2000;
-/** Bytes in a socket's path (sun_path), with room for the names made here. */
+/** The most bytes of the directory's path: a socket's path (sun_path) must also hold the names that are made here. */
 const MAX_DIRECTORY = 107 - '/daxkind-virtiofs-XXXXXX/00'.length;
 
-/** So much of what it says is kept: its last words. */
+/** How many of the last characters of a virtiofsd's messages are kept. */
 const WORDS = 2000;
 
-/** Ends when this process does, for then its input ends; Ctrl-C does not reach its session. */
+/**
+ * Removes files when this process ends, because `cat` reads to the end of its input then. The shell has a session of
+ * its own, so that Ctrl-C does not reach it.
+ */
 const removeAtTheEnd = 'cat; exec rm -rf -- "$@"';
 
-/** The arguments of QEMU's own virtiofsd (in C, until QEMU 7.2), which reads options as FUSE does: separated by commas, escaped by backslashes. */
+/**
+ * The arguments of QEMU's own virtiofsd (in C, until QEMU 7.2). It reads options as FUSE does: separated by commas,
+ * escaped by backslashes.
+ */
 const argumentsInC = (socket: string, directory: string) => [
 	...['-o', `source=${directory.replace(/[\\,]/g, '\\$&')}`, '-o', 'log_level=err'],
 	`--socket-path=${socket}`,
 	'--rlimit-nofile=0',
 ];
 
-/** Those of its successor (in Rust). */
+/** The arguments of its successor (in Rust). */
 const argumentsInRust = (socket: string, directory: string) => [
 	...['--shared-dir', directory, '--log-level', 'error', '--socket-path', socket],
 	'--rlimit-nofile=0', // raising the limit needs a privilege that root in a container may lack
 ];
 
-/** A file that the one in C leaves behind, for itself alone. */
+/** A file that the virtiofsd in C leaves behind and nobody else uses. */
 const lockOf = (socket: string) => `/run/virtiofsd/${socket.replaceAll('/', '.')}.pid`;
 
-/** How a program said to be a virtiofsd wants its arguments. */
+/** How this virtiofsd takes its arguments: as the one in C, or as the one in Rust. */
 async function argumentsFor(virtiofsd: string) {
 	const { stdout, stderr } = await execute(virtiofsd, ['--help']);
 	return `${stdout}${stderr}`.includes('--shared-dir') ? argumentsInRust : argumentsInC;
@@ -55,7 +65,7 @@ async function argumentsFor(virtiofsd: string) {
 
 interface Daemon {
 	kill(): void;
-	/** Undefined while it runs, and when it has ended well, which it does when QEMU has gone. */
+	/** Undefined while it runs, and after it has ended well. It ends well when QEMU has gone. */
 	failure: Error | undefined;
 	ended: Promise<void>;
 }
@@ -106,7 +116,7 @@ async function listening(daemon: Daemon, socket: string, signal: AbortSignal): P
  * Starts to share directories.
  *
  * @param programs Paths of virtiofsd and setpriv, by name.
- * @throws ERR_DAXKIND_VM_FAILED, with what virtiofsd says, when it refuses at once.
+ * @throws ERR_DAXKIND_VM_FAILED with virtiofsd's message, when it refuses at once.
  */
 export async function startSharing(
 	directories: readonly string[],
@@ -150,6 +160,6 @@ export async function startSharing(
 	const broken = new Promise<never>((_, reject) => {
 		for (const daemon of daemons) void daemon.ended.then(() => daemon.failure && reject(daemon.failure));
 	});
-	broken.catch(() => {}); // stop() tells of it, too
+	broken.catch(() => {}); // stop() reports the failure, too
 	return { sockets, broken, stop };
 }
