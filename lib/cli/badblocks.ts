@@ -15,7 +15,7 @@ export const size = (bytes: number) => (bytes < 1024 ? `${bytes} bytes` : format
 const hasBadBlocks = ({ type, device, parts }: BadBlocks): boolean =>
 	type === 'file' || type === 'directory' ? parts.length > 0 : (device?.ranges.length ?? 0) > 0;
 
-/** The answer: the first line. */
+/** The first line of the output, which is the answer. */
 function badBlocksLine(found: BadBlocks): string {
 	const { path, type, device, parts, doubts, failures } = found;
 	const isFiles = type === 'file' || type === 'directory';
@@ -34,7 +34,7 @@ function badBlocksLine(found: BadBlocks): string {
 	return paint('red', sentence(what));
 }
 
-/** What to do about it. */
+/** What a person can do about the bad blocks. */
 function fixFor({ path, type, parts, unowned }: BadBlocks): string {
 	if (type === 'DAX device') return 'use it without these parts (options offset and size of DeviceKind); docs/media.md';
 	if (type === 'block device') return `daxkind repair ${quoted(path)} (says first what it would do)`;
@@ -44,7 +44,7 @@ function fixFor({ path, type, parts, unowned }: BadBlocks): string {
 	return `daxkind repair ${quoted(path)} --from BACKUP (says first what it would do)`;
 }
 
-/** All of it, for a person. */
+/** The whole result, for a person. */
 export function formatBadBlocks(found: BadBlocks): string {
 	const { path, device, parts, unowned } = found;
 	const lines = [`${badBlocksLine(found)}\n`];
@@ -74,7 +74,7 @@ export function formatBadBlocks(found: BadBlocks): string {
 	return lines.join('') + evidenceLines(found);
 }
 
-/** What was read, and what could not be. */
+/** What was read, and what could not be read. */
 export function evidenceLines({ sources, doubts, failures }: BadBlocks): string {
 	const evidence: [string, string][] = [
 		...sources.map((source): [string, string] => ['Read:', source]),

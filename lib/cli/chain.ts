@@ -1,4 +1,4 @@
-// A chain of links with what each was found to be, as `explain` and `memmap verify` print it.
+// Prints a chain of links, each with what was found out about it, for `explain` and `memmap verify`.
 import type { DaxEvidence, DaxVerdict } from '../dax/index.ts';
 import { paint, wrapped } from './output.ts';
 
@@ -24,7 +24,7 @@ function linkLines(link: Link, column: number, isAnswer: boolean): string {
 	const indent = ' '.repeat(column);
 	const head = `  ${paint(style, mark)} ${link.link.padEnd(column - 4)}`;
 	const evidence = link.evidence.map(({ value, source }) => paint('dim', wrapped(`${value}  (${source})`, column)));
-	// The answer has said it.
+	// The answer line has named the remedy already.
 	const remedy = link.remedy === undefined || isAnswer ? [] : [wrapped(`Fix: ${link.remedy}`, column)];
 	return `${head}${wrapped(link.finding, column)}\n${[...evidence, ...remedy].map((line) => `${indent}${line}\n`).join('')}`;
 }
@@ -32,7 +32,7 @@ function linkLines(link: Link, column: number, isAnswer: boolean): string {
 /**
  * All links, for a person.
  *
- * @param reason The finding that the answer has said already, with its remedy.
+ * @param reason The finding that the answer line has given already, with its remedy.
  */
 export function formatChain(links: readonly Link[], reason: string | undefined): string {
 	const column = 4 + Math.max(...links.map(({ link }) => link.length)) + 2;

@@ -14,7 +14,7 @@ interface Options {
 	json?: boolean;
 }
 
-/** What became of one path, in words. */
+/** What happened to one path, in words. */
 export function formatChange(
 	path: string,
 	{ flag, effective, pending, directories, changed }: DaxFlag & Pick<DaxFlagTree, 'directories' | 'changed'>,
@@ -24,21 +24,21 @@ export function formatChange(
 	const done = `${path}: DAX flag ${changed > 0 ? '' : 'already '}${word}`;
 	if (pending) return `${done}; pending: it takes effect when nobody has the file open any more`;
 	if (effective === undefined) return `${done}; whether it is in effect cannot be seen`;
-	// Nothing below it has changed.
+	// The files that are in the directory already have not changed.
 	if (effective === flag) return `${done}, and in effect${directories > 0 ? ' for new files in it' : ''}`;
 	const { reason, checks } = explain();
 	const why = reason ?? checks.find(({ link }) => link === 'mount')?.finding;
 	return `${done}, but it does not decide here: ${why}`;
 }
 
-/** What became of a tree. */
+/** What happened to a tree, in words. */
 export function formatTree(path: string, on: boolean, { files, directories, changed, failures }: DaxFlagTree): string {
 	const all = `${formatCounted(files, 'file')} and ${formatCounted(directories, 'directory', 'directories')}`;
 	const failed = failures.length === 0 ? '' : `, ${formatCount(failures.length)} failed`;
 	return `${path}: DAX flag ${on ? 'set' : 'cleared'} in ${all}: ${formatCount(changed)} changed${failed}`;
 }
 
-/** +x comes as the first argument, because to commander it is not an option; -x as an option. */
+/** Separates the flag from the paths. commander takes +x for the first argument, and -x for an option. */
 function parse(given: readonly string[], { x = false }: Options, command: Command) {
 	const isPlus = given[0] === '+x';
 	const paths = isPlus ? given.slice(1) : given;
@@ -48,7 +48,7 @@ function parse(given: readonly string[], { x = false }: Options, command: Comman
 	return { on: isPlus, paths };
 }
 
-/** What failed, without the stack. */
+/** The fields of an error, without its stack. */
 const cause = ({ code, errno, syscall, path, message }: SystemError) => ({ code, errno, syscall, path, message });
 
 async function change(given: readonly string[], options: Options, command: Command): Promise<void> {

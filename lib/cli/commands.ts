@@ -1,13 +1,13 @@
-// The subcommands, in the groups and the order of the main help, and the file that each is in. Only the file of the one
-// that is asked for is loaded: all of them take several times as long as Node itself takes to start.
+// The subcommands, in the groups and the order of the main help, and the file of each. Only the file of the requested
+// subcommand is loaded, because loading all of them takes several times as long as Node's own start.
 import type { Command } from 'commander';
 
 type Add = (program: Command) => void;
 
 interface File {
-	/** What the main help says of each subcommand of the file, by its name. */
+	/** The main help's text for each subcommand of the file, by name. */
 	summaries: Readonly<Record<string, string>>;
-	/** Loads what adds them. */
+	/** Loads the function that adds them. */
 	load(): Promise<Add>;
 }
 

@@ -1,4 +1,5 @@
-// `daxkind reconfigure-device`, `online-memory`, `offline-memory` and `migrate-device-model`: daxctl's verbs.
+// `daxkind reconfigure-device`, `online-memory`, `offline-memory` and `migrate-device-model`, named after daxctl's
+// verbs.
 import { type Command, Option } from 'commander';
 import type {
 	DaxDevice,
@@ -22,14 +23,14 @@ const stepWords: Record<DeviceProgress['step'], string> = {
 	offline: 'memory blocks offline',
 };
 
-/** The library speaks of its own option. */
+/** Replaces the library's name of the option `force` with the command line's. */
 const ofCommandLine = (line: string): string => line.replace(/^(Fix: .*)\buse force\b/, '$1use --force');
 
-/** Says what is wrong, and gives the exit status for it. */
+/** Prints what is wrong, and returns the exit status for it. */
 const failed = (command: string, error: unknown): number =>
 	complainOf(`daxkind ${command}`, error, ofCommandLine) ? usageStatus : 1;
 
-/** Where a device's memory is, in words. */
+/** How much of a device's memory is online, and where, in words. */
 function memoryWords({ memory, targetNode }: DaxDevice): string {
 	if (memory === undefined) return '';
 	const node = targetNode === undefined ? '' : ` of NUMA node ${targetNode}`;
@@ -37,7 +38,7 @@ function memoryWords({ memory, targetNode }: DaxDevice): string {
 	return `: ${memory.online} of ${memory.total} memory blocks${node} online${zone}`;
 }
 
-/** What a device is now, for somebody who has interrupted a change of it; nothing where it is the name of a region. */
+/** The present state of a device, for a person who has interrupted a change of it. Empty where `name` is a region. */
 async function stateWords(name: string): Promise<string> {
 	const { listDevices } = await import('../device/index.ts');
 	const device = listDevices().find((one) => one.name === name || one.path === name);
@@ -47,13 +48,13 @@ async function stateWords(name: string): Promise<string> {
 interface Work<Result> {
 	command: string;
 	json: boolean;
-	/** One line on what became of the device. */
+	/** One line about what happened to the device. */
 	say(device: string, result: Result): string;
 	toJson(result: Result): unknown;
 	run(device: string, signal: AbortSignal, onProgress: (at: DeviceProgress) => void): Promise<Result>;
 }
 
-/** Does something with each device, says what became of each, and goes on after one that fails. */
+/** Does the work with each device, and prints what happened to each. It goes on after a device that fails. */
 async function each<Result>(devices: readonly string[], work: Work<Result>): Promise<void> {
 	const line = await progress(true);
 	const records: unknown[] = [];
@@ -189,7 +190,7 @@ function addOffline(program: Command): void {
 		});
 }
 
-/** What became of a migration, for a person. */
+/** What happened in a migration, for a person. */
 function formatMigration(
 	{ changed, dryRun, path, model, initramfs, next }: DeviceModelMigration,
 	undo: boolean,
@@ -207,7 +208,7 @@ function formatMigration(
 			: `${image} cannot be read; it may have the old module in it`;
 	});
 	const lines = [first, `Device model: ${model.model}; ${model.reason}`, ...images].map(sentence);
-	// A command that is broken into lines could not be copied.
+	// A command is not broken into lines, so that a person can copy it.
 	return [...lines, ...next.map((command) => `Next: ${shown(command)}`)].map((line) => `${line}\n`).join('');
 }
 
@@ -300,7 +301,7 @@ function addDestroy(program: Command): void {
 		});
 }
 
-/** enable-device and disable-device. */
+/** Adds enable-device or disable-device. */
 function addSwitch(program: Command, verb: 'enable' | 'disable', description: string): void {
 	program
 		.command(`${verb}-device`)

@@ -1,4 +1,5 @@
-// `daxkind devices` and `daxkind regions`: the device-DAX devices of this machine, and what they are parts of.
+// `daxkind devices` and `daxkind regions`: the device-DAX devices of this machine, and the regions that they are parts
+// of.
 import type { Command } from 'commander';
 import type { DaxDevice, DaxRegion } from '../device/index.ts';
 import { formatBytes } from '../format.ts';
@@ -9,7 +10,7 @@ const unknown = '-';
 const bytes = (value: number | undefined): string => (value === undefined ? unknown : formatBytes(value));
 const text = (value: number | string | undefined): string => (value === undefined ? unknown : `${value}`);
 
-/** What a device's memory is doing as system RAM. */
+/** How much of a device's memory is in use as system RAM. */
 export function memoryText({ mode, memory }: DaxDevice): string {
 	if (mode !== 'system-ram') return unknown;
 	if (memory === undefined) return 'for root';
@@ -73,7 +74,7 @@ function formatRegions(regions: readonly DaxRegion[]): string {
 	return `${paint('green', count)}\n\n${formatTable(head, rows)}`;
 }
 
-/** A device with daxctl's names for what daxctl has, too. */
+/** A device as JSON. Fields that daxctl has, too, have daxctl's names. */
 export function deviceJson(device: DaxDevice): Record<string, unknown> {
 	const { name, mode, memory, mappings, permissions } = device;
 	return {
@@ -107,7 +108,7 @@ export function deviceJson(device: DaxDevice): Record<string, unknown> {
 	};
 }
 
-/** A region with daxctl's names for what daxctl has, too. */
+/** A region as JSON. Fields that daxctl has, too, have daxctl's names. */
 export const regionJson = (region: DaxRegion): Record<string, unknown> => ({
 	path: region.path,
 	id: region.id,

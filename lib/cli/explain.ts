@@ -4,7 +4,7 @@ import type { DaxExplanation } from '../dax/index.ts';
 import { formatChain } from './chain.ts';
 import { aligned, answer, paint, questionStatus, sentence, toJson } from './output.ts';
 
-/** The answer: what explain and inspect print first. */
+/** The answer, which is the first line of explain and inspect. */
 export function answerLine({ path, dax, reason }: DaxExplanation): string {
 	if (dax) return paint('green', sentence(`${path} is on DAX`));
 	if (dax === undefined) return paint('yellow', sentence(`It is not known whether ${path} is on DAX: ${reason}`));
@@ -41,7 +41,7 @@ Examples:
   daxkind explain -q /mnt/pmem || echo 'no DAX'`,
 		)
 		.action(async (path: string, { json, quiet }: { json?: boolean; quiet?: boolean }) => {
-			// Only here is the native addon needed; the other commands do without it.
+			// The native addon is loaded here, because the other commands work without it.
 			const { explain } = await import('../dax/index.ts');
 			answer('explain', () => {
 				const explanation = explain(path);

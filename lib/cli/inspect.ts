@@ -72,7 +72,7 @@ function mountRows({ mount, mountsError, fileSystem }: DaxReport): Row[] {
 	];
 }
 
-/** What kind the memory of a device can be had by. */
+/** The kind that can use a device's memory, by the device's mode. */
 const kindFor: Record<DaxDevice['mode'], string> = {
 	devdax: 'DeviceKind',
 	'system-ram': 'NodeKind',
@@ -167,14 +167,14 @@ function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
 	];
 }
 
-/** What else is to be shown with a report. */
+/** What is shown beside a report. */
 interface Extras {
 	constants: Constants;
-	/** Who maps it, if it is a device-DAX node. */
+	/** The processes that map the path, if it is a device-DAX node. */
 	holders: readonly DeviceHolder[];
 }
 
-/** A report for a person, after the answer. */
+/** A report for a person. It follows the answer. */
 function formatReport(report: DaxReport, explanation: DaxExplanation, { constants, holders }: Extras): string {
 	const sections: Section[] = [
 		[report.file.type === 'directory' ? 'Directory' : 'File', fileRows(report, constants)],

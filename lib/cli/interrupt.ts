@@ -1,9 +1,12 @@
-// Ctrl-C and its like, for commands that take a while: they end between two files, and say how far they were.
+// Signals such as Ctrl-C, for commands that take long: such a command ends between two files, and says how far it came.
 import { constants } from 'node:os';
 
 const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Runs work that such a signal aborts; the exit status is then that of a process which it killed. A second one kills it. */
+/**
+ * Runs work that SIGINT, SIGTERM or SIGHUP aborts. The exit status then is that of a process which the signal killed. A
+ * second signal does kill the process.
+ */
 export async function interruptible(body: (signal: AbortSignal) => Promise<void>): Promise<void> {
 	const stop = new AbortController();
 	const listeners = names.map((name) => ({ name, listener: () => stop.abort(name) }));

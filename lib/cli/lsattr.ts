@@ -21,7 +21,7 @@ import { interruptible } from './interrupt.ts';
 import { complain, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
 
-/** A path as bytes, because a name need not be UTF-8, or the error that it ended in. */
+/** A path as bytes, because a name need not be UTF-8; with an error if the path could not be read. */
 type Found = { path: Buffer; error?: undefined } | { path: Buffer; error: unknown };
 
 function* entriesOf(directory: Buffer): Generator<Dirent<Buffer>> {
@@ -39,7 +39,10 @@ const slash = Buffer.from('/');
 const joined = (directory: Buffer, name: Buffer) =>
 	Buffer.concat(directory.at(-1) === slash[0] ? [directory, name] : [directory, slash, name]);
 
-/** What is below a directory, each directory after what is in it. Links, devices and the like are left out. */
+/**
+ * The contents of a directory, recursively: each directory comes after what is in it. Links, devices and the like are
+ * left out.
+ */
 function* below(directory: Buffer, device: number): Generator<Found> {
 	try {
 		for (const entry of entriesOf(directory)) {
@@ -52,7 +55,10 @@ function* below(directory: Buffer, device: number): Generator<Found> {
 	}
 }
 
-/** A directory and what is below it, if it is on that device. One that cannot be looked at is an error of its own: the rest goes on. */
+/**
+ * A directory with its contents, if it is on the given device. A directory that cannot be read is one entry with an
+ * error, and the others follow.
+ */
 function* directoryAt(path: Buffer, device?: number): Generator<Found> {
 	let status: Stats;
 	try {
@@ -73,10 +79,13 @@ function* paths(given: readonly Buffer[], isRecursive: boolean): Generator<Found
 	}
 }
 
-/** The words in one column, so that `awk '$1 ~ /dax/'` finds them; most files have one or none. */
+/**
+ * The width of the column of flags. They are one column, so that `awk '$1 ~ /dax/'` finds them. Most files have one
+ * flag or none.
+ */
 const column = 14;
 
-/** A line: the flags by their names, and the path. */
+/** A line with the names of the flags, and the path. */
 export const formatFlags = (path: string, flags: number, constants: Constants): string =>
 	`${(xflagWords(flags, constants).join(',') || '-').padEnd(column)} ${path}\n`;
 
@@ -87,7 +96,7 @@ interface Options {
 
 const bytesOf = (path: string | Buffer) => Buffer.from(path as Buffer);
 
-/** How many files are read between two looks at signals. */
+/** How many files are read before signals are handled again. */
 const batch = 256;
 
 async function list(given: readonly string[], options: Options): Promise<void> {
@@ -96,7 +105,7 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 	const { constants } = native;
 	const flagsOf = (path: Buffer) => {
 		if (isUtf8(path)) return getFsxattr(path.toString());
-		// The native layer takes text. An open file has a name that is text.
+		// The native layer takes only text. An open file also has a name in /proc, which is text.
 		let fd = -1;
 		try {
 			fd = openSync(path, fsConstants.O_RDONLY | fsConstants.O_NOFOLLOW | fsConstants.O_NONBLOCK);
@@ -109,14 +118,14 @@ async function list(given: readonly string[], options: Options): Promise<void> {
 		}
 	};
 	const records: ({ path: string; flags: string[] } & Omit<Fsxattr, 'flags'> & { xflags: number })[] = [];
-	// Lines on a terminal are progress enough.
+	// On a terminal, the lines of the output show the progress.
 	const line = await progress(recursive && !process.stdout.isTTY);
 	const say = (path: Buffer, { flags, ...rest }: Fsxattr) => {
 		if (json) records.push({ path: readable(path), xflags: flags, flags: xflagWords(flags, constants), ...rest });
 		else if (process.stdout.isTTY) {
 			process.stdout.write(formatFlags(shown(readable(path)), flags, constants));
 		} else {
-			// For programs the name is there byte for byte.
+			// Programs get the name byte for byte.
 			process.stdout.write(formatFlags(path.toString('latin1'), flags, constants), 'latin1');
 		}
 	};

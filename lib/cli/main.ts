@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The `daxkind` command: finds out which subcommand is asked for, and how its errors end.
+// The `daxkind` command: finds out which subcommand is meant, and turns its errors into messages and exit statuses.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { groups } from './commands.ts';
@@ -11,8 +11,8 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 };
 
 /**
- * What commander says is wrong, in the form of all our errors. It quotes what it is about, and may have a line of its own behind that.
- * A parser of ours that names the option itself needs no second mention of it.
+ * Puts commander's message about wrong usage into the form of all our errors. A line with a guess may follow the
+ * message. commander's mention of the option is cut where our own parser names it already.
  */
 function usageComplaint(who: string, text: string): string {
 	const [message = '', ...guesses] = text.trimEnd().split(/\n(?=\(Did you mean [^\n]*\?\)$)/);
@@ -20,13 +20,13 @@ function usageComplaint(who: string, text: string): string {
 	return complaint(who, words, ...guesses, `(${who} --help says more)`);
 }
 
-/** Has a command, and those below it, say its own name where it is used wrongly. */
+/** Makes a command, and those below it, begin its messages about wrong usage with its own name. */
 function nameErrors(command: Command, who: string): void {
 	command.configureOutput({ outputError: (text, write) => write(usageComplaint(who, text)) });
 	for (const below of command.commands) nameErrors(below, `${who} ${below.name()}`);
 }
 
-/** Adds the subcommand that is asked for; of the others only what the main help says of them. */
+/** Adds the requested subcommand. Of the others it adds only their text in the main help. */
 async function addCommands(program: Command, asked: string | undefined): Promise<void> {
 	for (const { heading, files } of groups) {
 		program.commandsGroup(heading);
@@ -70,7 +70,7 @@ await addCommands(program, words[0] === 'help' ? words[1] : words[0]);
 program.helpCommand('help [command]', 'print the help of a command');
 nameErrors(program, 'daxkind');
 
-// A reader that goes away (`| head -1`) is no error; a command that has more to do than print listens for itself.
+// A reader that goes away (`| head -1`) is no error. A command that has to do more than print listens for it itself.
 for (const stream of [process.stdout, process.stderr]) {
 	stream.on('error', (error: NodeJS.ErrnoException) => {
 		if (error.code === 'EPIPE') return;
@@ -83,10 +83,10 @@ try {
 	await program.parseAsync(given, { from: 'user' });
 } catch (error) {
 	if (error instanceof CommanderError) {
-		// commander has said what is wrong; help and version are no errors.
+		// commander has printed what is wrong. Help and version are no errors.
 		process.exitCode = error.exitCode === 0 ? 0 : usageStatus;
 	} else {
-		// With a code of ours the message says all; anything else is a fault of ours.
+		// With one of our codes, the message is enough. Any other error is a bug of ours, so its stack is printed.
 		const { code = '', message, stack } = error as NodeJS.ErrnoException;
 		complain('daxkind', ...linesOf(code.startsWith('ERR_DAXKIND_') ? message : `${stack}`));
 		process.exitCode ??= 1;

@@ -1,4 +1,5 @@
-// `daxkind memmap apply` and `daxkind memmap undo`: the argument in the machine's boot configuration, and out of it again.
+// `daxkind memmap apply` and `daxkind memmap undo`: put the argument into the machine's boot configuration, and take it
+// out.
 import type { Command } from 'commander';
 import { quoted } from '../format.ts';
 import type { BootChange, MemmapPlan, MemoryTable } from '../memmap/index.ts';
@@ -20,11 +21,11 @@ const dryRunOption = ['--dry-run', 'change nothing, and say what would be change
 
 const changeOptions = ({ root, dryRun = false }: ChangeFlags) => ({ dryRun, ...(root !== undefined && { root }) });
 
-/** The command without its --dry-run, for who has seen what it would do. */
+/** The command without --dry-run, for a person who has seen what it would do. */
 const commandOf = (verb: string, { root }: ChangeFlags, argument: string) =>
 	['daxkind memmap', verb, ...(root === undefined ? [] : ['--root', quoted(root)]), argument].join(' ').trim();
 
-/** Changes the configuration; what stands in the way is said, and is status 1. */
+/** Changes the configuration. What prevents the change is printed, and gives exit status 1. */
 async function changing(command: string, body: () => Promise<boolean>): Promise<void> {
 	try {
 		process.exitCode = (await body()) ? 0 : 1;
@@ -33,7 +34,7 @@ async function changing(command: string, body: () => Promise<boolean>): Promise<
 	}
 }
 
-/** What there is to be said against the words and options that were given together; undefined if nothing. */
+/** What is wrong with the combination of words and options. Undefined if nothing is wrong. */
 function misuse(words: readonly string[], { root, dryRun, json, ...planning }: ApplyFlags): string | undefined {
 	const isPlanned = Object.values(planning).some((value) => value !== undefined);
 	if (words.length > 0 && isPlanned) return 'give either an argument or the options of a plan, not both';
@@ -41,13 +42,13 @@ function misuse(words: readonly string[], { root, dryRun, json, ...planning }: A
 	return "give the argument that 'daxkind memmap plan' prints, or --size and other options of it";
 }
 
-/** What a plan was made with. */
+/** The table that a plan was made from, in words. */
 function tableWords({ table }: MemmapPlan, { from, root }: ApplyFlags): string {
 	const place = from === '-' ? 'standard input' : (from ?? root);
 	return `${sourceWords(table)}${place === undefined ? '' : ` (${place})`}`;
 }
 
-/** Writes an argument, and says what became of it; whether it is configured then. */
+/** Writes an argument, and prints what happened. Returns whether the argument is configured then. */
 async function applied(argument: string, flags: ApplyFlags, plan?: MemmapPlan): Promise<boolean> {
 	const { applyMemmap } = await import('../memmap/index.ts');
 	const change: BootChange = applyMemmap(argument, changeOptions(flags));
@@ -64,7 +65,7 @@ async function applied(argument: string, flags: ApplyFlags, plan?: MemmapPlan): 
 	return change.missing.length === 0;
 }
 
-/** The words that daxkind's file has and an argument has not, of ranges that the running kernel has. */
+/** The words that are in daxkind's file but not in an argument, and whose ranges are in force in the running kernel. */
 async function kept(argument: string, table: MemoryTable, flags: ApplyFlags): Promise<string[]> {
 	const { applyMemmap } = await import('../memmap/index.ts');
 	const { removed } = applyMemmap(argument, { ...changeOptions(flags), dryRun: true });
@@ -78,11 +79,11 @@ async function kept(argument: string, table: MemoryTable, flags: ApplyFlags): Pr
 
 interface Planned {
 	plan: MemmapPlan;
-	/** With which it was made. */
+	/** The table that it was made from. */
 	table: MemoryTable;
 }
 
-/** Plans; undefined if that was not possible, which is said then. */
+/** Makes a plan. If that is not possible, it prints why and returns undefined. */
 async function planned(flags: ApplyFlags): Promise<Planned | undefined> {
 	let found: Planned | undefined;
 	await asked('memmap apply', async () => {
@@ -96,7 +97,7 @@ async function planned(flags: ApplyFlags): Promise<Planned | undefined> {
 	return found;
 }
 
-/** Writes what was planned, beside the ranges in force, which the configuration is not to lose. */
+/** Writes a plan. It keeps the ranges that are in force, so that the configuration does not lose them. */
 async function planApplied({ plan, table }: Planned, flags: ApplyFlags): Promise<boolean> {
 	const argument = argumentOf(plan)!;
 	return applied([...(await kept(argument, table, flags)), argument].join(' '), flags, plan);

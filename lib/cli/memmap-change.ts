@@ -1,4 +1,5 @@
-// What became of a machine's boot configuration, for a person: the answer, what remains to be done, then where and what.
+// Describes a change of a machine's boot configuration for a person: the answer, the next steps, then the files and
+// lines.
 import { join } from 'node:path';
 import { shown } from '../format.ts';
 import type { BootChange, MemmapPlan } from '../memmap/index.ts';
@@ -8,30 +9,30 @@ import { aligned, commandLines, paint } from './output.ts';
 interface Asked {
 	/** The same command, without --dry-run. */
 	again: string;
-	/** The directory of an image, as it was given. */
+	/** The directory of an image, as the person gave it. */
 	root: string | undefined;
 }
 
 interface ApplyAsked extends Asked {
 	argument: string;
-	/** The plan that gave the argument, and what it was made with. */
+	/** The plan that gave the argument, and the table that the plan was made from. */
 	planned: { plan: MemmapPlan; by: string } | undefined;
 }
 
-/** What remains to be done, in order, each in a line of its own. */
+/** What remains to be done, in order, one step a line. */
 function nextSteps({ changed, dryRun, next }: BootChange, again: string, heading = 'Next'): string {
 	const steps = dryRun && changed ? [again, ...next] : next;
 	if (steps.length === 0) return '';
 	return `  ${heading}${process.getuid?.() === 0 ? '' : ', as root'}:\n${commandLines(steps)}`;
 }
 
-/** Rows of one name, which only the first shows. */
+/** Rows with the same name. Only the first row shows it. */
 const named = (name: string, values: readonly string[]) =>
 	values.map((value, n) => [n === 0 ? name : '', value] as const);
 
 const firmwareWords = { uefi: ' (UEFI)', bios: ' (BIOS)' };
 
-/** Where and what, and how the machine boots. */
+/** Which files have which lines, and how the machine boots. */
 function details(change: BootChange, root = '/', plannedWith?: string): string {
 	const { path, text = '', removed, elsewhere, unread, boot } = change;
 	const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -52,7 +53,7 @@ function details(change: BootChange, root = '/', plannedWith?: string): string {
 	]);
 }
 
-/** The answer of `apply`. */
+/** The answer line of `apply`. */
 function appliedAnswer({ changed, dryRun, text, missing, next }: BootChange, argument: string): string {
 	if (missing.length > 0) {
 		const what = next.length === 1 ? 'the command' : 'the commands';
@@ -72,7 +73,7 @@ export function formatApplied(change: BootChange, { argument, again, root, plann
 	return `${answer}\n${nextSteps(change, again)}\n${details(change, root, planned?.by)}${said}`;
 }
 
-/** The answer of `undo`. */
+/** The answer line of `undo`. */
 function undoneAnswer({ changed, dryRun, removed, elsewhere, next }: BootChange): string {
 	if (changed) return paint('green', `${dryRun ? 'Would be removed' : 'Removed'}: ${removed.join(' ')}`);
 	const answer = 'Nothing to undo: daxkind has no file here';

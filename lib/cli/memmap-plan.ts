@@ -1,4 +1,4 @@
-// `daxkind memmap plan`: which range to take, and what to do with it.
+// `daxkind memmap plan`: says which range to take, and what to do with it.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { asRoot, formatBytes } from '../format.ts';
 import type { BootLines, MemmapPlan, MemmapWish, MemoryTable } from '../memmap/index.ts';
@@ -15,7 +15,7 @@ import { formatPicture } from './memory-picture.ts';
 import { aligned, commandLines, paint, sentence, toJson, width, wrapped } from './output.ts';
 import { sizeOption } from './usage.ts';
 
-/** What is wanted, as flags. */
+/** A person's wishes, as flags. */
 export interface WishFlags {
 	size?: number | 'max';
 	count?: number;
@@ -30,7 +30,7 @@ const whole = (text: string): number => {
 	return Number(text);
 };
 
-/** Adds the options that say what is wanted. */
+/** Adds the options for a person's wishes. */
 export function addWishOptions(command: Command, { isSizeMandatory }: { isSizeMandatory: boolean }): Command {
 	return command
 		.addOption(
@@ -49,7 +49,7 @@ export function addWishOptions(command: Command, { isSizeMandatory }: { isSizeMa
 		.option('--below-4g', 'also below 4 GiB, where nothing above has room');
 }
 
-/** The flags as the library has them. */
+/** Turns the flags into the library's options. */
 export function wishOf({ size, count, node, align, keepFree, below4g }: WishFlags): MemmapWish {
 	return {
 		size: size!,
@@ -61,19 +61,19 @@ export function wishOf({ size, count, node, align, keepFree, below4g }: WishFlag
 	};
 }
 
-/** All that a plan adds to the kernel's command line; undefined where it is not possible. */
+/** All words that a plan adds to the kernel's command line. Undefined where the plan is not possible. */
 export const argumentOf = ({ argument, noKaslr }: MemmapPlan): string | undefined =>
 	argument === undefined ? undefined : `${argument}${noKaslr ? ' nokaslr' : ''}`;
 
-/** Sentences that a person should know, each with a mark. */
+/** Warnings, each with a mark. */
 export const sentences = (texts: readonly string[]): string =>
 	texts.map((text) => `  ${paint('yellow', '!')} ${wrapped(text, 4)}\n`).join('');
 
-/** Why a plan is not possible, and what is instead: the answer, and the next line. */
+/** Why a plan is not possible (the answer), and the nearest plan that is possible (the next line). */
 export const refusedPlan = ({ reason, nearest }: MemmapPlan): string =>
 	`${paint('red', sentence(`Not possible: ${reason}`))}\n${nearest === undefined ? '' : aligned([['Possible:', nearest.argument]])}`;
 
-/** Where the argument is written on another machine; what of it is a command or a line can be copied. */
+/** Where a person writes the argument on another machine. Commands and lines of files can be copied. */
 function places({ shell, kernel, grubDefault, grubby }: BootLines): string {
 	const rows: (readonly [string, string | undefined])[] = [
 		['By daxkind on that machine', asRoot(`daxkind memmap apply ${shell}`)],
@@ -84,7 +84,7 @@ function places({ shell, kernel, grubDefault, grubby }: BootLines): string {
 	return rows.map(([name, line]) => (line === undefined ? '' : `  ${name}:\n${commandLines([line])}`)).join('');
 }
 
-/** What to do with a plan that is possible. */
+/** What to do with a possible plan. */
 function nextSteps({ noKaslr }: MemmapPlan, lines: BootLines, isOther: boolean): string {
 	const why = ['nokaslr:', 'without it the kernel itself may be put into the range'] as const;
 	const reasons = noKaslr ? [why] : [];
@@ -96,7 +96,7 @@ function nextSteps({ noKaslr }: MemmapPlan, lines: BootLines, isOther: boolean):
 	return `${aligned([next, ...reasons])}\n${places(lines)}`;
 }
 
-/** A plan for a person: the answer first, what to do next, then the picture. */
+/** A plan for a person: the answer, the next steps, then the picture. */
 function formatPlan(found: MemmapPlan, table: MemoryTable, lines: BootLines | undefined, isOther: boolean): string {
 	const { nearest, warnings, memory } = found;
 	const regions = lines === undefined ? (nearest?.regions ?? []) : found.regions;

@@ -1,4 +1,5 @@
-// The memory table that the memmap commands are about, and how they end: this machine's, that of a file or of an image.
+// The memory table that the memmap commands work on (this machine's, or that of a file or an image), and their exit
+// statuses.
 import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { attempt } from '../attempt.ts';
@@ -18,7 +19,10 @@ export const fromOption = [
 ] as const;
 export const jsonOption = ['--json', 'print one JSON document (docs/cli.md)'] as const;
 
-/** The flags of a subcommand; the command above has some of the same, and takes what stands before its subcommand. */
+/**
+ * The flags of a subcommand. The command above it has some of the same flags, and takes those that stand before the
+ * subcommand.
+ */
 export const flagsWithAbove = <Flags extends TableFlags>(flags: Flags, command: Command): Flags => ({
 	...command.parent?.opts<TableFlags>(),
 	...flags,
@@ -26,7 +30,10 @@ export const flagsWithAbove = <Flags extends TableFlags>(flags: Flags, command: 
 
 const tablePaths = ['/sys/firmware/memmap', '/proc/iomem'];
 
-/** Refuses a root in which this machine's own /sys or /proc is mounted, as for chroot: the image may be of another machine. */
+/**
+ * Refuses a root in which this machine's /sys or /proc is mounted, as it is for chroot. The image may be for another
+ * machine.
+ */
 function requireOwnTable(root: string): void {
 	const identity = (path: string) => attempt(() => statSync(path, { bigint: true })).value;
 	for (const path of tablePaths) {
@@ -37,7 +44,7 @@ function requireOwnTable(root: string): void {
 	}
 }
 
-/** This machine's table, or that of a file, of standard input, or of an image. */
+/** Reads this machine's table, or that of a file, of standard input, or of an image. */
 export async function tableOf({ from, root }: TableFlags & { root?: string }): Promise<MemoryTable> {
 	const { parseMemoryTable, readMemoryTable } = await import('../memmap/index.ts');
 	if (from === '-') return parseMemoryTable(readFileSync(0, 'utf8'), 'standard input');
@@ -57,7 +64,10 @@ const sources: Partial<Record<MemoryTable['source'], string>> = {
 export const sourceWords = ({ source }: Pick<MemoryTable, 'source'>): string =>
 	sources[source] ?? `the table of ${source}`;
 
-/** Runs a question; what cannot be asked is trouble, and so is undefined, an answer that is not known. */
+/**
+ * Runs the body of a command that answers a question, and sets the exit status: 0 for yes, 1 for no. It is 2 if the
+ * answer is not known (undefined), or if the body throws.
+ */
 export async function asked(command: string, body: () => Promise<boolean | undefined>): Promise<void> {
 	try {
 		const is = await body();

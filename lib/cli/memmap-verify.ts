@@ -1,4 +1,4 @@
-// `daxkind memmap verify`: whether emulated persistent memory is there after a boot, and usable with DAX.
+// `daxkind memmap verify`: whether emulated persistent memory is there after a boot, and can be used with DAX.
 import type { Command } from 'commander';
 import type { EmulatedDevice, MemmapVerification } from '../memmap/index.ts';
 import { formatChain } from './chain.ts';
@@ -7,7 +7,7 @@ import { aligned, commandLines, paint, sentence, toJson } from './output.ts';
 
 const listed = new Intl.ListFormat('en');
 
-/** Where the memory is, once all is in order. */
+/** The mount points or devices of the memory, where all is in order. */
 const places = (devices: readonly EmulatedDevice[]): string =>
 	listed.format(devices.flatMap(({ mountPoint, device }) => mountPoint ?? device ?? []));
 
@@ -19,7 +19,7 @@ function answerLine({ ok, argument, reason, devices }: MemmapVerification): stri
 	return paint('yellow', sentence(`It is not known whether ${argument} is ready: ${reason}`));
 }
 
-/** What to do. Commands that are longer than a line are not broken: they could not be copied. */
+/** What to do. A long command is not broken into lines, so that a person can copy it. */
 function nextSteps({ remedy, devices }: MemmapVerification): string {
 	if (remedy === undefined) return '';
 	const ways = devices.map(({ format }) => format).find((lines) => lines.some(({ mkfs }) => remedy.startsWith(mkfs)));

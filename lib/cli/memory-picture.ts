@@ -1,5 +1,5 @@
-// A memory table as a picture for a terminal: a bar to scale for each stretch of addresses, so that a person sees what is free and what a plan
-// takes.
+// Draws a memory table for a terminal. Each stretch of addresses is a bar to scale, so that a person sees what is free
+// and what a plan takes.
 
 import { formatBytes } from '../format.ts';
 import type { AddressRange, MemmapRegion, MemoryTable } from '../memmap/index.ts';
@@ -9,7 +9,10 @@ import { aligned, paint } from './output.ts';
 
 type Style = Parameters<typeof paint>[0];
 
-/** What a cell of a bar can be; where several share one, the first of these that is there. */
+/**
+ * What a cell of a bar can show. Where several share a cell, a planned or persistent part wins, and otherwise the
+ * largest part.
+ */
 const sorts = ['planned', 'persistent', 'taken', 'free', 'other'] as const;
 type Sort = (typeof sorts)[number];
 
@@ -21,10 +24,10 @@ const marks: Readonly<Record<Sort, [mark: string, style: Style, words: string]>>
 	other: ['x', 'red', 'of the firmware and devices'],
 };
 
-/** Holes in the addresses that are smaller than this are drawn; a larger one begins another line. */
+/** A hole in the addresses that is smaller than this is drawn. A larger one starts a new line. */
 const smallHole = GIB;
 
-/** What memory is used for. */
+/** The ranges of memory by their use. */
 function parts({ ranges, reserved }: MemoryTable, regions: readonly MemmapRegion[]): Record<Sort, AddressRange[]> {
 	const planned = regions.map(({ start, size }) => ({ start, end: start + size }));
 	const usable = ranges.filter(({ type }) => type === 'usable');
@@ -45,7 +48,10 @@ function parts({ ranges, reserved }: MemoryTable, regions: readonly MemmapRegion
 	};
 }
 
-/** Stretches of addresses without a large hole that have memory in them. What the firmware keeps far away from memory is left out. */
+/**
+ * Stretches of addresses that have memory in them and no large hole. Ranges of the firmware's far away from memory are
+ * left out.
+ */
 function stretches({ ranges }: MemoryTable): AddressRange[] {
 	const found: AddressRange[] = [];
 	const isMemory = (type: string) => type === 'usable' || type.startsWith('persistent') || type === 'soft reserved';
@@ -60,7 +66,7 @@ function stretches({ ranges }: MemoryTable): AddressRange[] {
 const sizeIn = (ranges: readonly AddressRange[], within: AddressRange): number =>
 	totalSize(intersect(ranges, [within]));
 
-/** A place, in the unit in which it is short. */
+/** An address in the unit that makes it shortest. */
 const placeText = (address: number): string =>
 	address % GIB === 0
 		? `${address / GIB} GiB`
@@ -71,7 +77,7 @@ function bar(stretch: AddressRange, cell: number, all: Record<Sort, AddressRange
 	return Array.from({ length: cells }, (_, n) => {
 		const within = { start: stretch.start + n * cell, end: Math.min(stretch.start + (n + 1) * cell, stretch.end) };
 		const shares = sorts.map((sort) => ({ sort, bytes: sizeIn(all[sort], within) }));
-		// A plan is shown however little of the cell it has; of the rest the most.
+		// Planned and persistent memory is shown even if it is a small part of the cell.
 		const special = shares.find(({ sort, bytes }) => bytes > 0 && (sort === 'planned' || sort === 'persistent'));
 		const most = special ?? shares.reduce((one, other) => (other.bytes > one.bytes ? other : one));
 		if (most.bytes === 0) return ' ';

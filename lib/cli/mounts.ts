@@ -1,24 +1,24 @@
-// `daxkind mounts`: where DAX is to be had.
+// `daxkind mounts`: the mounts that have DAX, or could have it.
 import type { Command } from 'commander';
 import type { DaxExplanation, DaxMount } from '../dax/index.ts';
 import { formatBytes } from '../format.ts';
 import { aligned, answer, paint, toJson } from './output.ts';
 import { formatTable } from './table.ts';
 
-/** By its mode, or as an overlay over one that has. */
+/** Whether a mount has DAX: by its mode, or as an overlay over a mount that has DAX. */
 const hasDax = ({ effectiveMode, newFiles: dax }: DaxMount): boolean =>
 	dax === true || effectiveMode === 'always' || effectiveMode === 'inode';
 
-/** Whether a mount has DAX, or undefined where neither its mode nor a file made in it tells. */
+/** Whether a mount has DAX. Undefined where neither its mode nor a file made in it tells. */
 function isKnownToHaveDax(mount: DaxMount): boolean | undefined {
 	const { fsType, mode, effectiveMode, newFiles: dax, newFilesError } = mount;
 	if (hasDax(mount)) return true;
-	// In mode inode a file without the flag says nothing of others.
+	// In mode inode, a file without the flag tells nothing about other files.
 	if (effectiveMode === undefined) return mode === 'always' && dax === false ? false : undefined;
 	return fsType === 'overlay' && dax === undefined && newFilesError === undefined ? undefined : false;
 }
 
-/** Whether any has. */
+/** Whether at least one mount has DAX. Undefined where that is not known. */
 function anyHasDax(mounts: readonly DaxMount[]): boolean | undefined {
 	const known = mounts.map(isKnownToHaveDax);
 	return known.includes(true) || (known.includes(undefined) ? undefined : false);
@@ -31,7 +31,7 @@ function newFiles({ newFiles: dax, newFilesError }: DaxMount): string {
 	return dax ? 'yes' : 'no';
 }
 
-/** `2 (8 KiB)`: ranges, and how much they are. */
+/** The number of ranges and their bytes, as in `2 (8 KiB)`. */
 function badBlocksText({ badBlocks }: DaxMount): string {
 	if (badBlocks === undefined) return notKnown;
 	return badBlocks.ranges === 0 ? '-' : `${badBlocks.ranges} (${formatBytes(badBlocks.bytes)})`;

@@ -1,4 +1,5 @@
-// What the commands about DAX print with: colours on a terminal only, lines no wider than it, JSON, and errors of the machine.
+// How the commands about DAX print: colours only on a terminal, lines no wider than the terminal, JSON, and errors of
+// the machine.
 import { styleText } from 'node:util';
 import { type DaxkindRefusal, type SystemError, withoutFix } from '../errors.ts';
 import { shown, shownJson } from '../format.ts';
@@ -6,37 +7,44 @@ import { flagMessage, isUsageError, troubleStatus } from './usage.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Text in a colour, if standard output is a terminal that shows colours (NO_COLOR, FORCE_COLOR and the like have their say). */
+/**
+ * Text in a colour, if standard output is a terminal that shows colours. NO_COLOR, FORCE_COLOR and the like are obeyed.
+ */
 export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
 
-/** Columns of the terminal; elsewhere, and where a terminal says 0 as that of a container may, the usual width of one. */
+/**
+ * The width of the terminal in columns, at most 120. 80 where there is no terminal, or where it says 0, as in some
+ * containers.
+ */
 export const width = (): number => Math.min(process.stdout.columns || 80, 120);
 
-/** Marks that stand above or below another character, and what shows nothing. */
+/** Marks above or below another character, and characters that show nothing. */
 const zeroWidth = /[\p{Mn}\p{Me}\p{Cf}]/gu;
 /** What terminals draw two columns wide (Unicode Standard Annex 11, East Asian Width). */
 const doubleWidth =
 	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/gu;
 
-/** Columns that a text takes on a terminal, near enough to align names of any script. */
+/** The columns that a text takes on a terminal. It is exact enough to align names of any script. */
 function columnsOf(text: string): number {
 	if (/^[ -~]*$/.test(text)) return text.length;
 	const seen = text.replace(zeroWidth, '');
 	return [...seen].length + (seen.match(doubleWidth)?.length ?? 0);
 }
 
-/** A text with blanks behind it, up to that many columns. */
+/** A text with blanks after it, up to the given number of columns. */
 export const padded = (text: string, columns: number): string =>
 	text + ' '.repeat(Math.max(0, columns - columnsOf(text)));
 
-/** The most columns that one of the texts takes. */
+/** The columns of the widest of the texts. */
 export const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(columnsOf));
 
-/** Breaks text between words into lines of at most so many columns; a longer word, as a path may be, stays whole. */
+/**
+ * Breaks text between words into lines of at most so many columns. A word that is longer, such as a path, stays whole.
+ */
 function broken(text: string, columns: number): string[] {
 	const lines: string[] = [];
 	let line = '';
-	// A word with the blanks before it, of which there may be several.
+	// Each word is taken with the blanks before it, because there may be several.
 	for (const word of text.match(/\s*\S+/g) ?? []) {
 		if (line !== '' && columnsOf(line + word) > columns) {
 			lines.push(line);
@@ -49,18 +57,18 @@ function broken(text: string, columns: number): string[] {
 /**
  * Breaks text into lines that fit beside an indent. Control characters in it are shown as escapes.
  *
- * @param indent Columns before each line but the first, which has as many before it already.
+ * @param indent Columns before each line. The caller has printed them before the first line already.
  */
 export const wrapped = (text: string, indent: number, columns = width()): string =>
 	broken(shown(text), Math.max(columns - indent, 20)).join(`\n${' '.repeat(indent)}`);
 
 /**
- * A text that is one line for programs, so that `head -1` has all of it; on a terminal it is broken between words, and goes on below
- * itself. Control characters in it are shown as escapes.
+ * A text that is one line for programs, so that `head -1` gets all of it. On a terminal it is broken between words, and
+ * the later lines are indented. Control characters in it are shown as escapes.
  */
 export const sentence = (text: string): string => (process.stdout.isTTY ? wrapped(text, 2) : shown(text));
 
-/** Rows of a name and a value, the values below one another. */
+/** Rows of a name and a value. All values begin in the same column. */
 export function aligned(rows: readonly (readonly [name: string, value: string])[], indent = 2): string {
 	const named = rows.map(([name, value]) => [shown(name), value] as const);
 	const column = indent + widest(named.map(([name]) => name)) + 2;
@@ -69,14 +77,17 @@ export function aligned(rows: readonly (readonly [name: string, value: string])[
 		.join('');
 }
 
-/** Commands, or lines of a file, each in a line of its own that can be copied: they are not broken, whatever the width. */
+/** Commands, or lines of a file, one a line. They are never broken, so that a person can copy them. */
 export const commandLines = (commands: readonly string[]): string =>
 	commands.map((command) => `    ${shown(command)}\n`).join('');
 
-/** Masks, whose bits mean something, as the kernel's headers write them. */
+/** Fields whose bits have meanings. They are printed as the kernel's headers write them. */
 const masks = new Set(['attributes', 'attributesMask']);
 
-/** A value as one JSON document. What is not known is null, so that each field is always there; 64-bit numbers are strings. */
+/**
+ * A value as one JSON document. Unknown values are null, so that every field is always there. 64-bit numbers are
+ * strings.
+ */
 export function toJson(value: unknown): string {
 	const replacer = (name: string, field: unknown) => {
 		if (field === undefined) return null;
@@ -87,8 +98,8 @@ export function toJson(value: unknown): string {
 }
 
 /**
- * What is wrong, after who says so. It is one line, whatever names are in it, unless it is given as several: then those after the first
- * are indented.
+ * A message about what is wrong, after the name of the command. A message given as one text stays one line, whatever
+ * names are in it. Of several lines, all but the first are indented.
  */
 export const complaint = (who: string, ...lines: string[]): string => `${who}: ${lines.map(shown).join('\n  ')}\n`;
 
@@ -97,16 +108,16 @@ export function complain(who: string, ...lines: string[]): void {
 	process.stderr.write(complaint(who, ...lines));
 }
 
-/** The lines of a message that we have laid out, some of which may be what another program said. */
+/** The lines of a message that we have laid out. Some of them may come from another program. */
 export const linesOf = (message: string): string[] => message.split(/\n {0,2}/);
 
-/** The message of a failed system call, for standard error; anything else is a fault of ours and is thrown on. */
+/** The message of a failed system call, for standard error. Any other error is a bug of ours, and is thrown on. */
 export function machineTrouble(error: unknown): string {
 	if (!(error instanceof Error && 'syscall' in error)) throw error;
 	return (error as SystemError).message;
 }
 
-/** What an error of the machine, or a refusal, says, for standard error: the finding, and what fixes it in a line of its own. */
+/** The lines for an error of the machine or a refusal, for standard error: the finding, then what fixes it. */
 function refusalLines(error: unknown): string[] {
 	const { code = '', message, remedy } = error as Partial<DaxkindRefusal> & Error;
 	const said = code.startsWith('ERR_DAXKIND_') ? message : machineTrouble(error);
@@ -115,9 +126,10 @@ function refusalLines(error: unknown): string[] {
 }
 
 /**
- * Says what is wrong: an option, in the words of the command line; or what stood in the way, and what fixes it in a line of its own.
+ * Prints what is wrong. For a wrong option it uses the words of the command line. Otherwise it prints what prevented
+ * the work, and what fixes that in a line of its own.
  *
- * @param adapted What the library says of its own options, in the words of the command line.
+ * @param adapted Puts a line about the library's own options into the words of the command line.
  * @returns Whether it is wrong usage.
  */
 export function complainOf(who: string, error: unknown, adapted = (line: string) => line): boolean {
@@ -127,8 +139,8 @@ export function complainOf(who: string, error: unknown, adapted = (line: string)
 }
 
 /**
- * Runs the body of a command that answers a question, with its exit status: 0 for yes, 1 for no, 2 where it could not be asked, or the
- * answer, undefined, is that it is not known.
+ * Runs the body of a command that answers a question, and sets the exit status: 0 for yes, 1 for no. It is 2 if the
+ * answer is not known (undefined), or if a system call failed.
  */
 export function answer(command: string, body: () => boolean | undefined): void {
 	try {
@@ -140,7 +152,7 @@ export function answer(command: string, body: () => boolean | undefined): void {
 	}
 }
 
-/** Exit statuses of commands that answer a question, for their help. */
+/** Text for the help of commands that answer a question. */
 export const questionStatus = `
 Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and where the
   answer cannot be found out (no such path…).`;

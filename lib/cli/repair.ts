@@ -29,7 +29,7 @@ const marks: Record<RepairedPart['outcome'], [mark: string, style: 'green' | 're
 
 const parts = (count: number) => (count === 1 ? '1 part' : `${count} parts`);
 
-/** The answer: the first line. */
+/** The first line of the output, which is the answer. */
 function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair): string {
 	if (all.length === 0) return paint('green', sentence(`${path} has no bad blocks that can be seen`));
 	const loss = lost === 0 ? 'no data' : size(lost);
@@ -47,7 +47,7 @@ function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair)
 	);
 }
 
-/** The command that does what the dry run said. */
+/** The command that does what the dry run announced, or what fixes the first failure. */
 function fixFor(repair: MediaRepair, { from, zeros = false, method }: Flags): string | undefined {
 	const { path, dryRun, parts: all } = repair;
 	if (!dryRun) return all.find(({ isDone, remedy }) => !isDone && remedy !== undefined)?.remedy;
@@ -58,7 +58,7 @@ function fixFor(repair: MediaRepair, { from, zeros = false, method }: Flags): st
 	return `daxkind repair ${quoted(path)}${needs ? ' --from BACKUP' : content}${how} --yes${needs ? ' (or --zeros, if there is no backup: what was there is lost)' : ''}`;
 }
 
-/** All of it, for a person. */
+/** The whole result, for a person. */
 export function formatRepair(repair: MediaRepair, flags: Flags): string {
 	const lines = [`${repairLine(repair)}\n`];
 	const fix = fixFor(repair, flags);

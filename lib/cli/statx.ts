@@ -1,4 +1,4 @@
-// `daxkind statx`: what the kernel says of one file.
+// `daxkind statx`: what the kernel says about one file.
 import { constants as fs } from 'node:fs';
 import type { Command } from 'commander';
 import { formatBytesExactly } from '../format.ts';
@@ -30,7 +30,7 @@ function modeText(mode: number): string {
 	return `0${mode.toString(8)} (${typeLetters.get(mode & fs.S_IFMT) ?? '?'}${letters})`;
 }
 
-/** All of a status, for a person. */
+/** The whole status, for a person. */
 export function formatStatus(status: StatxResult, constants: Constants): string {
 	const { deviceMajor, deviceMinor, representsMajor, representsMinor, mountId } = status;
 	const { directIoMemoryAlignment: memory, directIoOffsetAlignment: offsets } = status;

@@ -1,4 +1,4 @@
-// A table for a person: columns below their heads, nothing drawn around them.
+// A table for a person: columns below their heads, without lines around them.
 import { shown } from '../format.ts';
 import { padded, widest } from './output.ts';
 

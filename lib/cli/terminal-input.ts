@@ -1,17 +1,24 @@
-// Standard input from a terminal. The kernel stops a process that reads its terminal while it is not in the foreground (SIGTTIN), as
-// under timeout(1); and a process that is stopped again and again in its read does not come to handle even a SIGTERM.
+// Standard input from a terminal. The kernel stops a process that reads its terminal while it is in the background
+// (SIGTTIN), as a process under timeout(1) is. A process that is stopped again and again in its read never comes to
+// handle a SIGTERM. So this process reads only in the foreground.
 import { fstatSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 
-/** How soon input is read after the shell's `fg`, of which a process that was running hears nothing. */
+/** How soon input is read after the shell's `fg`. A process that was running in the background is not told of it. */
 const intervalMs = 250;
 
-/** /dev/tty: the terminal of the process, whichever that is (Documentation/admin-guide/devices.txt). */
+/** /dev/tty, which stands for the terminal of the process (Documentation/admin-guide/devices.txt). */
 const ownTerminal = 0x500;
 
-/** Whether a read of this terminal, the file `device`, would stop a process with this /proc/PID/stat (proc(5)). */
+/**
+ * Whether a read of this terminal would stop the process.
+ *
+ * @param stat The process's /proc/PID/stat (proc(5)).
+ * @param device The device number of the terminal's file.
+ */
 export function wouldStop(stat: string, device: number): boolean {
-	// The program's name, in parentheses, may have blanks and parentheses. Behind it: state, ppid, pgrp, session, tty_nr, tpgid.
+	// The program's name is in parentheses. It may itself have blanks and parentheses. After it come state, ppid, pgrp,
+	// session, tty_nr, tpgid.
 	const [, , group, , terminal, foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 	return (Number(terminal) === device || device === ownTerminal) && group !== foreground;
 }
@@ -20,11 +27,13 @@ function isBackground(fd: number): boolean {
 	try {
 		return wouldStop(readFileSync('/proc/self/stat', 'latin1'), fstatSync(fd).rdev);
 	} catch {
-		return false; // no /proc: then as every program
+		return false; // no /proc: read, as every other program does
 	}
 }
 
-/** What is typed at a terminal while this process is in its foreground; meanwhile, if it is not, the stream waits. */
+/**
+ * What is typed at a terminal while this process is in the foreground. While it is in the background, the stream waits.
+ */
 export function terminalInput(terminal: typeof process.stdin): Readable {
 	let isWanted = false;
 	const look = () => {
@@ -32,7 +41,7 @@ export function terminalInput(terminal: typeof process.stdin): Readable {
 		else terminal.pause();
 	};
 	const timer = setInterval(look, intervalMs).unref();
-	// Ctrl-Z and `bg`.
+	// After Ctrl-Z, `bg` continues the process in the background.
 	process.on('SIGCONT', look);
 	const input = new Readable({
 		read() {
@@ -46,7 +55,7 @@ export function terminalInput(terminal: typeof process.stdin): Readable {
 			callback(error);
 		},
 	});
-	// Before there is a listener for its data, which would have it read at once.
+	// This comes before the listener for its data, which would start the reading at once.
 	terminal.pause();
 	terminal.on('data', (chunk: Buffer) => {
 		isWanted = input.push(chunk);

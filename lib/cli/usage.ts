@@ -1,26 +1,26 @@
-// What is wrong with an option, in the words of the command line: the API's errors name its own options.
+// Says what is wrong with an option in the words of the command line: the API's errors have the API's names of options.
 import { InvalidArgumentError } from 'commander';
 import { parseSize } from '../size.ts';
 
-/** The exit status of wrong usage, as bash and getopt have it. */
+/** The exit status of wrong usage, the same as in bash and getopt. */
 export const usageStatus = 2;
 
-/** The exit status of a question that could not be answered: 1 is an answer, as of grep and diff. */
+/** The exit status of a question that could not be answered. 1 is an answer, as in grep and diff. */
 export const troubleStatus = 2;
 
-/** Whether the API refused an option, and not the machine. */
+/** Whether the API refused an option. Otherwise the machine is the cause. */
 export function isUsageError(error: unknown): boolean {
 	return /^ERR_(?:INVALID_ARG|OUT_OF_RANGE)/.test((error as NodeJS.ErrnoException)?.code ?? '');
 }
 
-/** What the command line calls otherwise than the library does. */
+/** Options that have another name on the command line than in the library. */
 const ownNames: ReadonlyMap<string, string> = new Map([
 	['alignment', '--align'],
 	['argument', 'the argument'],
 ]);
 
 /**
- * An error's message, with the flag where it names an option of the API, as Node words it.
+ * An error's message. Where it names an option of the API, as Node words it, the message names the flag instead.
  *
  * @example flagMessage(invalidArgValue('options.erofsSource', 'a directory', '/x')) // '--erofs-source must be a directory. Received '/x''
  */
@@ -33,7 +33,7 @@ export function flagMessage(error: unknown): string {
 	);
 }
 
-/** A size on the command line, as commander wants it parsed. */
+/** Parses a size for commander. */
 export function sizeOption(text: string): number {
 	try {
 		return parseSize(text);

@@ -19,10 +19,10 @@ import { complain, linesOf } from './output.ts';
 import { terminalInput } from './terminal-input.ts';
 import { flagMessage, isUsageError, usageStatus } from './usage.ts';
 
-/** Exit statuses that are not the command's own, as timeout(1), env(1) and sysexits.h have them. */
+/** Exit statuses that do not come from the command, with the numbers of timeout(1), env(1) and sysexits.h. */
 const exitStatus = { usage: usageStatus, missingPrograms: 69, timeout: 124, failed: 125 };
 
-/** What commander makes of the flags: the options of the library, but for those that the command line has otherwise. */
+/** The flags that commander gives: the library's options, except those that have another form on the command line. */
 interface Flags extends Omit<MachineOptions, 'pmem' | 'accelerator'> {
 	/** False after --no-pmem. */
 	pmem?: number[] | false;
@@ -31,21 +31,24 @@ interface Flags extends Omit<MachineOptions, 'pmem' | 'accelerator'> {
 	tty?: boolean;
 }
 
-/** Makes commander report what a parser throws as a fault of the option. */
+/** Wraps a parser, so that commander reports what it throws as an error of the option. */
 function parsed<T>(parse: (text: string) => T): (text: string) => T {
 	return (text) => {
 		try {
 			return parse(text);
 		} catch (error) {
-			// commander names the option and what it was given.
+			// commander itself names the option and the value.
 			const message = flagMessage(error).replace(/^--\S+ (?:is out of range\. It )?/, 'It ');
 			throw new InvalidArgumentError(message.replace(/ Received .*/s, ''));
 		}
 	};
 }
 
-/** The same for an option that may be repeated. */
-/** @returns A parser whose `previous` is false after the option's --no-. */
+/**
+ * Does the same for an option that may be repeated.
+ *
+ * @returns A parser. Its `previous` is false after the option's --no-.
+ */
 function repeated<T>(parse: (text: string) => T): (text: string, previous: T[] | false | undefined) => T[] {
 	const one = parsed(parse);
 	return (text, previous) => [...(previous || []), one(text)];
@@ -198,21 +201,24 @@ Examples:
 		});
 }
 
-/** The size of a terminal that nobody sees: only the input is one. */
+/** The size of the command's terminal where only the input is a terminal, so that nobody sees the output's size. */
 const usualSize = { columns: 80, rows: 24, on() {}, off() {} };
 
-/** Makes this process's terminal pass on everything as it is, in both directions. Node's raw mode would still change what comes out. */
+/**
+ * Makes this process's terminal pass on everything unchanged, in both directions. Node's raw mode alone would still
+ * change the output.
+ */
 function makeRaw(): void {
 	process.stdin.setRawMode(true);
 	spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }
 
-/** What gives the command a terminal. */
+/** The options that give the command a terminal. */
 function terminalOptions(): Pick<VmOptions, 'terminal' | 'onStart'> {
 	const { stdout } = process;
 	return {
 		terminal: stdout.isTTY && stdout.columns > 0 && stdout.rows > 0 ? stdout : usualSize,
-		// Until then, Ctrl-C ends the boot.
+		// Before that, Ctrl-C ends the boot.
 		onStart: makeRaw,
 	};
 }
@@ -224,7 +230,7 @@ async function run(command: string[], { accel, verbose, tty, pmem, ...rest }: Fl
 	}
 	const stop = new AbortController();
 	for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort(name));
-	// A reader that goes away ends the guest, as SIGPIPE would end the command.
+	// When a reader goes away, the guest is ended, as SIGPIPE would end the command.
 	for (const stream of [process.stdout, process.stderr]) {
 		stream.on('error', (error: NodeJS.ErrnoException) => stop.abort(error.code === 'EPIPE' ? 'SIGPIPE' : error));
 	}
@@ -236,7 +242,7 @@ async function run(command: string[], { accel, verbose, tty, pmem, ...rest }: Fl
 		stdin: process.stdin.isTTY ? terminalInput(process.stdin) : process.stdin,
 		stdout: process.stdout,
 		stderr: process.stderr,
-		// One file for both, as on a terminal or after 2>&1: then the order of what the command writes matters.
+		// If both are one file, as on a terminal or after 2>&1, the order of the command's writes matters.
 		mergeOutput: sameFile(1, 2),
 		signal: stop.signal,
 		...(tty && terminalOptions()),
@@ -245,7 +251,7 @@ async function run(command: string[], { accel, verbose, tty, pmem, ...rest }: Fl
 		onProgress: (what) => process.stderr.isTTY && complain('daxkind vm', `${what}…`),
 	};
 	try {
-		// Whatever is said now is for this process's terminal, as it was.
+		// What is printed from now on is for this process's terminal, which gets its former mode back.
 		const status = await runVm(options).finally(() => tty && process.stdin.setRawMode(false));
 		await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
 		return status;
