@@ -1,5 +1,5 @@
-// An index of many small records: each is a block, and what JavaScript keeps of it is a number, its handle. A million Buffers
-// would be a million objects for the garbage collector; the handles are one array that holds no object.
+// An index of many small records. Each record is a block, and JavaScript keeps only its handle, which is a number. A
+// million Buffers would be a million objects for the garbage collector. The handles are one array without objects.
 import { PmemKind } from 'daxkind';
 
 const recordBytes = 64;
@@ -10,7 +10,7 @@ const handles = new Float64Array(count);
 
 for (let id = 0; id < count; id++) {
 	const handle = kind.mallocRaw(recordBytes);
-	const record = kind.view(handle); // a Buffer over the block, for as long as it is needed
+	const record = kind.view(handle); // a Buffer over the block; drop it after use
 	record.writeUInt32LE(id, 0);
 	record.writeDoubleLE(Math.sqrt(id), 8);
 	handles[id] = handle;

@@ -1,10 +1,10 @@
-// Worker threads work on the same memory without a copy: each one sorts a part of an array that is in one block.
+// Worker threads work on the same memory without a copy: one block holds an array, and each thread sorts a part of it.
 //
-// A block itself must not be posted: that would copy the whole memory around it. What is posted is a reference to it.
+// Never post a block itself: that copies all the memory around it. Post a reference to it instead.
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { Kind, PmemKind } from 'daxkind';
 
-/** A block as numbers. */
+/** A block as an array of numbers. */
 const numbersOf = (block) => new Float64Array(block.buffer, block.byteOffset, block.length / 8);
 
 async function main() {

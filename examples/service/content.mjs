@@ -1,14 +1,14 @@
-// The values of the load: made again from key and version at any time, so that every byte of an answer can be verified
-// without keeping a copy.
+// The values of the load. They are computed again from key and version at any time, so that every byte of a response
+// can be checked without a copy.
 import { createCipheriv, createHash } from 'node:crypto';
 
-/** A stream of random bytes that a seed repeats: the key stream of AES. */
+/** A stream of random bytes: the key stream of AES. The same seed gives the same bytes. */
 function randomStream(seed) {
 	const key = createHash('sha256').update(seed).digest().subarray(0, 16);
 	return createCipheriv('aes-128-ctr', key, Buffer.alloc(16));
 }
 
-/** Random numbers from 0 to 1 that a seed repeats. */
+/** Random numbers from 0 to 1. The same seed gives the same numbers. */
 export function makeRandom(seed) {
 	const stream = randomStream(`${seed}`);
 	const word = Buffer.alloc(4);
@@ -18,11 +18,14 @@ export function makeRandom(seed) {
 const minValueBytes = 16;
 export const maxValueBytes = 256 * 1024;
 
-// Random bytes, of which a value is a piece: no two pieces are alike, and cutting one out costs a memcpy.
+// A value is a piece of these random bytes. No two pieces are alike, and cutting one out costs a memcpy.
 const poolBytes = 2 ** 20 + maxValueBytes;
 const pool = randomStream('pool').update(Buffer.alloc(poolBytes));
 
-/** The content of one version of a key's value: its length log-uniform from 16 B to 256 KiB, the key and version in front. */
+/**
+ * The content of one version of a key's value. Key and version come first. The length is log-uniform from 16 B to 256
+ * KiB.
+ */
 export function makeContent(key, version) {
 	const random = makeRandom(`${key} ${version}`);
 	const length = Math.floor(minValueBytes * (maxValueBytes / minValueBytes) ** random());
@@ -33,5 +36,5 @@ export function makeContent(key, version) {
 	return content;
 }
 
-/** The mean length of a value, for planning: the integral of the log-uniform distribution. */
+/** The mean length of a value, from the integral of the log-uniform distribution. The load is planned with it. */
 export const meanValueBytes = (maxValueBytes - minValueBytes) / Math.log(maxValueBytes / minValueBytes);

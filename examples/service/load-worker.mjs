@@ -1,4 +1,4 @@
-// Runs the load in a thread of its own, so that its garbage is not counted as the service's.
+// Runs the load in a thread of its own, so that the load's garbage is not counted as the service's.
 import { parentPort, workerData } from 'node:worker_threads';
 import { runLoad } from './load.mjs';
 

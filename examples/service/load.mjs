@@ -1,18 +1,22 @@
-// A load for the service: clients that store, replace, read and delete values over HTTP and verify every byte they read.
+// A load for the service. Its clients store, replace, read and delete values over HTTP, and verify every byte that they
+// read.
 import { Agent, request } from 'node:http';
 import { makeContent, makeRandom } from './content.mjs';
 
 const shownFailures = 5;
 
 /**
- * Runs the load to its end. It never throws for an answer: what is wrong with one is counted.
+ * Runs the load to its end. It never throws because of a response: wrong responses are counted.
  *
  * @param {object} options
  * @param {number} options.port The port of the service on 127.0.0.1.
- * @param {number} options.requests Requests of all clients together; then what is left is read once more and deleted.
- * @param {number} options.maxSeconds It stops earlier, after this time, on a slow machine.
+ * @param {number} options.requests Requests of all clients together. After them, the values that are left are read once
+ * more and deleted.
+ * @param {number} options.maxSeconds The load stops after this time, even if requests are left: the machine may be
+ * slow.
  * @param {number} options.keys Keys of all clients together.
- * @param {number} [options.clients] Clients that wait for their own answers only. Default 16.
+ * @param {number} [options.clients] Number of clients. Each waits only for the responses to its own requests. Default
+ * 16.
  * @param {number} [options.seed] The same seed sends the same requests. Default 1.
  */
 export async function runLoad({ clients = 16, seed = 1, ...options }) {
@@ -32,7 +36,7 @@ export async function runLoad({ clients = 16, seed = 1, ...options }) {
 	const deadline = started + options.maxSeconds * 1000;
 	const budget = { left: options.requests };
 	const own = Math.max(1, Math.floor(options.keys / clients));
-	// Every client has keys of its own, so that it knows what an answer has to be.
+	// Every client has its own keys, so that it knows what each response has to be.
 	const run = (client) =>
 		new Client(agent, options.port, result, client * own, own, makeRandom(seed * 1000 + client)).run(budget, deadline);
 	try {
@@ -51,7 +55,7 @@ class Client {
 	#result;
 	#firstKey;
 	#random;
-	/** The version that is stored under each of this client's keys; 0: none. */
+	/** The version that is stored under each of this client's keys. 0 means no value. */
 	#stored;
 	#version = 0;
 
@@ -72,7 +76,7 @@ class Client {
 			else if (choice < 0.85) await this.#get(slot);
 			else await this.#delete(slot);
 		}
-		// What was overwritten by mistake, and not read since, shows here.
+		// This finds values that were overwritten by mistake and have not been read since.
 		for (let slot = 0; slot < this.#stored.length; slot++) {
 			if (this.#stored[slot] === 0) continue;
 			await this.#get(slot);
@@ -124,7 +128,7 @@ class Client {
 		if (this.#result.failures.length < shownFailures) this.#result.failures.push(text);
 	}
 
-	/** @returns The status of the answer, when its body has ended; an error of the connection is returned, too. */
+	/** @returns The status of the response, once its body has ended, or the error of the connection. */
 	#send(method, slot, body, onData) {
 		return new Promise((resolve) => {
 			const headers = body ? { 'content-length': body.length } : {};

@@ -1,5 +1,5 @@
-// `npm start`: a small HTTP service that keeps its values in a pmem kind (service.mjs). It loads itself with real traffic,
-// verifies every byte and says what happened; or it stays up for a person to try.
+// `npm start`: a small HTTP service that keeps its values in a pmem kind (service.mjs). It sends itself real requests,
+// verifies every byte and prints what happened. Or it stays up, so that a person can try it.
 import { statfsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -11,14 +11,14 @@ import { choosePlace } from './place.mjs';
 import { describeKind, describeLoad, formatBytes, formatCount, formatRows } from './report.mjs';
 import { ValueService } from './service.mjs';
 
-/** A machine without KVM takes the VM's guest past this; the load then ends early. */
+/** The longest time of the load. In a guest of the VM without KVM the load is slow, and ends by this time. */
 const maxLoadSeconds = 15;
 
-/** Bytes of values that the load aims at, where the kind has room for four times as many and for uploads under way. */
+/** The load stores this many bytes of values, if the kind has room for four times as many and for uploads under way. */
 const aimedBytes = 32 * 2 ** 20;
 const spareBytes = 16 * maxValueBytes;
 
-/** Runs the service. @returns The exit status: 1 when an answer was wrong or a block was left. */
+/** Runs the service. @returns The exit status: 1 if a response was wrong or a block was left. */
 async function run(options) {
 	const place = choosePlace(options.dir);
 	const kind = PmemKind.create(place.directory, { ...(options.maxSize !== undefined && { maxSize: options.maxSize }) });
@@ -66,7 +66,7 @@ function runLoadInWorker(options) {
 }
 
 async function load(kind, service, place, port, options) {
-	// The kind may be as large as the file system, and that partly full.
+	// The kind may be as large as the file system, and the file system may be partly full.
 	const { bavail, bsize } = statfsSync(kind.path);
 	const room = Math.max(0, Math.min(kind.capacity, bavail * bsize) - spareBytes);
 	const keys = Math.max(16, Math.floor(Math.min(aimedBytes, room / 4) / meanValueBytes));
@@ -76,7 +76,7 @@ async function load(kind, service, place, port, options) {
 	const blocks = watchBlocks(kind);
 	const running = runLoadInWorker({ port, requests, maxSeconds: maxLoadSeconds, keys });
 	const result = await running.finally(() => blocks.stop());
-	// The load deletes what it has stored, and the last answers end with their connections.
+	// The load deletes what it has stored. The last responses end with their connections.
 	const valuesLeft = service.counts.values;
 	await service.close();
 	const measured = {
@@ -93,7 +93,7 @@ async function load(kind, service, place, port, options) {
 	return result.failed === 0 && result.get > 0 && measured.blocksLeft === 0 ? 0 : 1;
 }
 
-/** Looks at the number of blocks from time to time. `stop` gives the most that was seen. */
+/** Reads the number of blocks from time to time. `stop` returns the largest number. */
 function watchBlocks(kind) {
 	let most = 0;
 	const timer = setInterval(() => {
@@ -107,9 +107,9 @@ function watchBlocks(kind) {
 	};
 }
 
-/** Runs it by the command line. @returns The exit status. */
+/** Runs the command line. @returns The exit status. */
 async function main() {
-	// As SIGPIPE would: nobody reads what it finds out, or how to reach it.
+	// End as SIGPIPE would: nobody reads the output any more.
 	process.stdout.on('error', () => process.exit(128 + constants.signals.SIGPIPE));
 	try {
 		const options = parseOptions(process.argv.slice(2));
@@ -117,7 +117,7 @@ async function main() {
 		console.log(usage);
 		return 0;
 	} catch (error) {
-		// With a code it is about the machine, and its message says all.
+		// An error with a code is about the machine, and its message is enough.
 		const isUsage = error instanceof UsageError;
 		if (!isUsage && error.code === undefined) throw error;
 		console.error(error.message + (isUsage ? '\n  (--help says more)' : ''));

@@ -1,9 +1,9 @@
-// What a malloc and a free cost here and now, and how long the garbage collector has run.
+// What a malloc and a free cost on this machine now, and how long the garbage collector has run.
 import { PerformanceObserver, performance } from 'node:perf_hooks';
 
 const measuredSizes = [64, 1024, 16 * 1024, 256 * 1024];
 
-/** Nanoseconds that one call takes: the median of batches, which neither the compiler at work nor another process moves. */
+/** Nanoseconds of one call. It is the median of batches, which V8's compiler and other processes hardly change. */
 function nanoseconds(body, roundMs) {
 	const batch = 1000;
 	const times = [];
@@ -18,7 +18,7 @@ function nanoseconds(body, roundMs) {
 
 export function measurePairs(kind) {
 	const roundMs = 60;
-	// In a guest without KVM the compiler takes this long to get to it.
+	// In a guest without KVM, it takes this long until the code is compiled.
 	nanoseconds(() => kind.free(kind.malloc(64)), 5 * roundMs);
 	return measuredSizes.map((size) => ({
 		size,
@@ -46,7 +46,7 @@ export class GcClock {
 
 	/** Ends the measurement. */
 	async stop() {
-		// Entries are queued to the observer some turns after the collection.
+		// The observer gets its entries some turns after the collection.
 		await new Promise((resolve) => setTimeout(resolve, 10));
 		this.#add(this.#observer.takeRecords());
 		this.#observer.disconnect();

@@ -23,7 +23,7 @@ Examples:
   npm start -- --dir /mnt/pmem
   npm start -- --serve --port 8080`;
 
-/** What is wrong with the command line. */
+/** An error in the command line. */
 export class UsageError extends Error {
 	name = 'UsageError';
 }
@@ -36,7 +36,7 @@ function integer(name, text, least, most = Number.MAX_SAFE_INTEGER) {
 	throw new UsageError(`--${name} must be a whole number ${range}. Received '${text}'`);
 }
 
-/** Bytes, or a number with K, M, G or T. */
+/** A number of bytes, or a number with K, M, G or T. */
 function size(name, text) {
 	const match = /^(\d+)([KMGT]?)$/i.exec(text);
 	const bytes = match ? Number(match[1]) * 1024 ** ' KMGT'.indexOf(match[2].toUpperCase() || ' ') : Number.NaN;

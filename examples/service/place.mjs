@@ -1,9 +1,10 @@
-// Where the values are kept: the first DAX mount that it may write to, else tmpfs, with what that means in words.
+// Chooses where the values are kept: on the first DAX mount that this process may write to, or else on tmpfs. Says what
+// that means.
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { findDaxMounts } from 'daxkind/dax';
 
-/** Room below which a place is not worth it: twice the smallest kind. */
+/** A place with less room is not chosen: this is twice the size of the smallest kind. */
 const enoughBytes = 32 * 2 ** 20;
 
 function isUsable(directory) {
@@ -16,7 +17,7 @@ function isUsable(directory) {
 	}
 }
 
-/** The first DAX mount that can be written to. Without /proc there is no telling, as if there were none. */
+/** The first DAX mount that this process can write to. Without /proc no mount can be found. */
 function daxMount() {
 	try {
 		return findDaxMounts().find(({ mountPoint, newFiles }) => newFiles && isUsable(mountPoint));
@@ -25,13 +26,13 @@ function daxMount() {
 	}
 }
 
-/** Chooses the place. @param chosen What the person chose; it is taken as it is. */
+/** Chooses the place. @param chosen The directory that the person chose, which is used unchecked. */
 export function choosePlace(chosen) {
 	if (chosen !== undefined) return { directory: chosen, what: 'as chosen with --dir' };
 	const mount = daxMount();
 	if (mount) {
 		const what = `${mount.fsType} on ${mount.source}, the first DAX mount`;
-		// Set by `daxkind vm`.
+		// `daxkind vm` sets it.
 		const isVm = process.env.DAXKIND_VM === '1';
 		const note = 'This was in a virtual machine: what is right here is right on hardware, but its times are not.';
 		return { directory: mount.mountPoint, what, ...(isVm && { note }) };

@@ -1,4 +1,4 @@
-// What the service and its load have seen, for a person.
+// Describes for a person what the service and its load have done.
 import { explain } from 'daxkind/dax';
 
 /** 12345.6 as `12,346`. */
@@ -11,7 +11,10 @@ export function formatBytes(bytes) {
 	return `${Number((bytes / 1024 ** unit).toPrecision(3))} ${units[unit]}`;
 }
 
-/** Rows of a name and its lines, the lines below one another; without colours: this is read in logs, too. */
+/**
+ * Rows of a name and its lines. All lines begin in the same column. There are no colours, because logs have this text,
+ * too.
+ */
 export function formatRows(rows) {
 	const column = Math.max(...rows.map(([name]) => name.length)) + 2;
 	return rows.map(([name, ...lines]) => name.padEnd(column) + lines.join(`\n${' '.repeat(column)}`)).join('\n');

@@ -1,11 +1,11 @@
-// An HTTP service that keeps every value in a block of a pmem kind. V8 holds keys and views only.
+// An HTTP service that keeps every value in a block of a pmem kind. V8's heap holds only keys and views.
 //
-// The point to copy: a block may be freed only when no response sends it any more. So each value counts the responses that
-// read it.
+// The point to copy: a block may be freed only when no response sends it any more. So each value counts the responses
+// that read it.
 import { createServer } from 'node:http';
 import { OutOfMemoryError } from 'daxkind';
 
-/** An answer that is not a success; the text says what to do. */
+/** A response that is not a success. Its text says what to do. */
 class HttpError extends Error {
 	status;
 
@@ -15,29 +15,30 @@ class HttpError extends Error {
 	}
 }
 
-/** How large the block for an upload of unknown length is at first. */
+/** The first size of the block for an upload of unknown length. */
 const firstChunkedBytes = 64 * 1024;
 
 /**
  * `PUT`, `GET`, `HEAD` and `DELETE` of `/values/KEY`, and `GET /stats`, over values in a kind.
  *
- * An upload is received straight into its block; it replaces the old value when it is complete, and an aborted one leaves
- * no trace. The block of a replaced or deleted value is freed when the last response that sends it has ended: a block
- * freed earlier would be overwritten under the socket.
+ * An upload is received directly into its block. It replaces the old value when it is complete, and an aborted upload
+ * leaves no trace. The block of a replaced or deleted value is freed when the last response that sends it has ended. If
+ * it were freed earlier, the socket would send bytes of another value.
  */
 export class ValueService {
 	server;
 	#kind;
 	#maxValueBytes;
-	/** By their keys: the block of each, how many responses read it, and whether the key still names it. */
+	/** The values by their keys: each one's block, how many responses read it, and whether the key still names it. */
 	#values = new Map();
-	/** Answers that are not over: they may still read or fill a block. */
+	/** Responses that have not ended. They may still read or fill a block. */
 	#pending = new Set();
 	#counts = { values: 0, bytes: 0, peakBytes: 0, refused: 0 };
 
 	/**
-	 * @param {import('daxkind').PmemKind} kind Where the values are kept; it stays the caller's.
-	 * @param {{ maxValueBytes?: number }} [options] The longest value taken; a longer upload is refused with 413. Default 64 MiB.
+	 * @param {import('daxkind').PmemKind} kind Where the values are kept. The caller has to close it.
+	 * @param {{ maxValueBytes?: number }} [options] The length of the longest value. A longer upload is refused with
+	 * 413. Default 64 MiB.
 	 */
 	constructor(kind, { maxValueBytes = 64 * 2 ** 20 } = {}) {
 		this.#kind = kind;
@@ -48,7 +49,8 @@ export class ValueService {
 			this.#pending.add(ended);
 			void ended.then(() => this.#pending.delete(ended));
 		};
-		// A client that asks before it sends (curl does, from 1 MiB) hears of a refusal before it has sent anything.
+		// Some clients ask before they send the body (curl does, from 1 MiB on). They get a refusal before they have
+		// sent anything.
 		this.server = createServer(listener).on('checkContinue', listener);
 	}
 
@@ -80,11 +82,11 @@ export class ValueService {
 			if (pathname === '/stats') this.#sendStats(request, response);
 			else await this.#answerValue(keyOf(pathname), request, response);
 		} catch (error) {
-			// Nobody is there to be told when the connection itself has failed.
+			// If the connection itself has failed, nobody can be told.
 			if (response.headersSent || request.destroyed) response.destroy();
 			else sendError(response, error);
 			if (error instanceof OutOfMemoryError) this.#counts.refused++;
-			// The connection serves the next request when the rest of this one's body is off it.
+			// The connection can serve the next request only when the rest of this one's body has been read.
 			request.resume();
 		}
 	}
@@ -120,7 +122,7 @@ export class ValueService {
 	#send(value, request, response) {
 		const { block } = value;
 		value.readers++;
-		// 'close' comes after the last byte has gone to the kernel, and also when the client has gone.
+		// 'close' comes after the last byte has gone to the kernel, and also when the client goes away.
 		response.once('close', () => {
 			value.readers--;
 			this.#freeIfUnused(value);
@@ -129,7 +131,7 @@ export class ValueService {
 		response.end(request.method === 'HEAD' ? undefined : block);
 	}
 
-	/** Receives a body into a block of exactly its length. The block is the caller's. */
+	/** Receives a body into a block of exactly its length. The caller owns the block. */
 	async #receive(request, response) {
 		const announced = request.headers['content-length'];
 		if (announced !== undefined && Number(announced) > this.#maxValueBytes) throw this.#tooLong();
@@ -137,7 +139,7 @@ export class ValueService {
 		try {
 			if (request.headers.expect !== undefined) response.writeContinue();
 			let length = 0;
-			// Leaving the loop must not destroy the connection: the client has to hear why.
+			// Leaving the loop must not destroy the connection, because the client has to be told why.
 			for await (const chunk of request.iterator({ destroyOnReturn: false })) {
 				if (length + chunk.length > this.#maxValueBytes) throw this.#tooLong();
 				if (length + chunk.length > block.length) {
