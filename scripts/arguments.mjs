@@ -1,6 +1,6 @@
-// What scripts with options share.
+// Code that scripts with options share.
 
-/** What is wrong with the command line; printed with the usage, and the exit status is 2. */
+/** An error in the command line. It is printed with the usage, and the exit status is 2. */
 export class UsageError extends Error {
 	name = 'UsageError';
 }
@@ -8,7 +8,7 @@ export class UsageError extends Error {
 const leastKind = 16 * 2 ** 20;
 
 /**
- * The size of a kind, like 256M.
+ * Parses the size of a kind, such as 256M.
  *
  * @throws UsageError
  */

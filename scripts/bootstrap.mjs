@@ -1,5 +1,5 @@
-// Makes what a command needs and what is missing or older than its sources: dependencies, the compiled TypeScript, the
-// packages of the system, the native addon. With everything fresh it costs some milliseconds and prints nothing.
+// Makes what a command needs, if it is missing or older than its sources: dependencies, packages of the system, the
+// compiled TypeScript, the native addon. If nothing is to do, it takes some milliseconds and prints nothing.
 import {
 	closeSync,
 	existsSync,
@@ -32,7 +32,7 @@ const addon = at('build/Release/daxkind.node');
 const compiled = at('build/.typescript');
 const installed = at('node_modules/.package-lock.json');
 
-/** The time of the last change below a path; a directory counts, so that a deleted file is a change. */
+/** The time of the last change below a path. A directory counts too, so that a deleted file is a change. */
 function newest(path) {
 	const stats = statSync(path, { throwIfNoEntry: false });
 	if (!stats) return 0;
@@ -53,16 +53,17 @@ const isStale = {
 
 async function installDependencies() {
 	const started = new Date();
-	// The versions of the lock file and no others. NODE_ENV=production would leave the compiler out. The scripts of the
-	// dependencies only make them a little faster, and `prepare` of this package would start another bootstrap in this one.
+	// This installs the versions of the lock file and no others. With NODE_ENV=production, npm would leave out the
+	// compiler. The scripts of the dependencies only make them a little faster. This package's own `prepare` would
+	// start another bootstrap inside this one.
 	const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
 	const [program, ...first] = npm;
 	await step('dependencies (npm ci)', program, [...first, ...args]);
-	// npm leaves it alone when everything was there.
+	// npm does not touch the file when everything was there.
 	utimesSync(installed, started, started);
 }
 
-/** Deletes compiled files whose source is gone, so that nothing imports them by mistake. */
+/** Deletes compiled files whose source is gone, so that nobody imports them by mistake. */
 function removeOrphans() {
 	if (!existsSync(at('dist'))) return;
 	for (const name of readdirSync(at('dist'), { recursive: true })) {
@@ -77,7 +78,7 @@ async function compileTypeScript() {
 	await step('TypeScript (tsc)', process.execPath, [tool.tsc, '-p', root]);
 	mkdirSync(at('build'), { recursive: true });
 	writeFileSync(compiled, '');
-	// What was edited while the compiler ran is newer than this.
+	// A source that was edited while the compiler ran has to be newer than this.
 	utimesSync(compiled, started, started);
 }
 
@@ -85,18 +86,21 @@ async function buildAddon() {
 	const started = new Date();
 	const nodedir = `--nodedir=${nodeDirectory()}`;
 	await step('native addon (node-gyp)', process.execPath, [tool.nodeGyp, 'configure', 'build', nodedir, '--jobs=max']);
-	// As above; and make leaves a binary alone that a change does not concern.
+	// The same here. Besides, make does not touch the binary if a change does not concern it.
 	utimesSync(addon, started, started);
 }
 
-/** Asks the runner of the VM, which knows its own needs, what this machine lacks, and adds what tests use where it may be installed. */
+/**
+ * Asks lib/vm which packages the VM needs and this machine lacks. Where packages may be installed, adds those that the
+ * tests use.
+ */
 async function askVm() {
 	const { fileSystems, missingVmPackages } = await import('#lib/vm/index.js');
-	// Who cannot install virtiofsd could hardly use it: that needs root. The suite is worth running without.
+	// A user who cannot install virtiofsd can hardly use it, because it needs root. The suite is useful without it.
 	return canInstall() ? [...missingVmPackages(), ...missingTestPackages()] : missingVmPackages(fileSystems);
 }
 
-/** Runs a function while no other script of this folder makes anything. */
+/** Runs a function while no other script of this folder builds anything. */
 export async function withLock(body) {
 	const lock = at('build/.bootstrap.lock');
 	mkdirSync(at('build'), { recursive: true });
@@ -124,7 +128,7 @@ export async function withLock(body) {
 function isAbandoned(lock) {
 	try {
 		const owner = Number(readFileSync(lock, 'utf8'));
-		// Empty for the instant between creating and writing.
+		// The file is empty for an instant after it was created.
 		if (owner === 0) return Date.now() - modified(lock) > 10_000;
 		process.kill(owner, 0);
 		return false;
@@ -140,8 +144,8 @@ function checkMachine() {
 }
 
 /**
- * Looks for missing packages before anything else is made, which takes a minute on a fresh clone: installs them all, or
- * says the one command that does.
+ * Looks for missing packages before anything else is made, because the rest takes a minute on a fresh clone. Installs
+ * them all, or prints the one command that does.
  *
  * @throws StepError with that command when nothing can be built without them.
  */
@@ -161,10 +165,10 @@ async function lookForPackages({ vm, native }) {
 /**
  * Makes what is missing.
  *
- * @param options `vm`: also what the VM needs. `native: false`: without the addon (to check sources).
- * @returns Why the VM cannot run on this machine and the command that fixes it, or undefined when it can (or was not
- * asked for).
- * @throws StepError when something needed cannot be made; the message says what to do.
+ * @param options `vm`: also what the VM needs. `native: false`: without the addon, which is enough to check sources.
+ * @returns Why the VM cannot run on this machine, and the command that fixes it. Undefined if it can run, or if `vm` is
+ * not set.
+ * @throws StepError when something that is needed cannot be made. The message says what to do.
  */
 export async function bootstrap({ vm = false, native = true } = {}) {
 	checkMachine();

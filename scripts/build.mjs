@@ -1,5 +1,5 @@
-// npm run build: dependencies, TypeScript and the native addon, as far as they are missing or old. With --yes, root installs
-// the packages that are missing.
+// npm run build: makes dependencies, compiled TypeScript and the native addon, if they are missing or older than their
+// sources. With --yes, root installs the packages that are missing.
 import { bootstrap } from './bootstrap.mjs';
 import { main } from './steps.mjs';
 

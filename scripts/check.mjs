@@ -1,5 +1,6 @@
-// npm run check: format, lint, types and unused code, for TypeScript and C++, and what a user of the package gets. `--fix` (npm
-// run format) writes what a program can fix. Every step runs, so that one look shows everything.
+// npm run check: format, lint, types and unused code of TypeScript and C++, and the package as its users get it.
+// `--fix` (npm run format) writes what a program can fix. All steps run, even after one that fails, so that a person
+// sees all problems at once.
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
@@ -13,7 +14,10 @@ function sources(directory, pattern) {
 		.map((name) => join(directory, name));
 }
 
-/** The steps for which this machine has the program; CI has to have all. Says how the others can be made to run. */
+/**
+ * The C++ steps for which this machine has the programs. CI has to have all of them. Prints how the missing programs
+ * can be installed.
+ */
 async function cppSteps() {
 	const missing = missingCheckPackages();
 	if (missing.length > 0 && isCI) {
@@ -29,7 +33,7 @@ async function cppSteps() {
 	];
 }
 
-/** Packs the package without its scripts, which would compile the addon: what is checked are its names and its types. */
+/** Packs the package to check its names and types. Its scripts do not run, because they would compile the addon. */
 async function pack() {
 	const folder = join(root, 'build/check');
 	mkdirSync(folder, { recursive: true });
@@ -43,7 +47,7 @@ async function pack() {
 
 await main(async (args) => {
 	const fix = args.includes('--fix');
-	// Types of the tests come from dist/.
+	// The tests' types come from dist/.
 	await bootstrap({ native: false });
 	const colors = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`;
 	const cpp = [
@@ -66,7 +70,7 @@ await main(async (args) => {
 	if (!fix) {
 		const tarball = await pack();
 		steps.push(['entries of the package (publint)', tool.publint, ['run', tarball, '--strict']]);
-		// An ES module is what the package is; docs/install.md says what that means in CommonJS.
+		// The package is an ES module only. docs/install.md says what that means for CommonJS.
 		steps.push([
 			'types of the package (attw)',
 			tool.attw,

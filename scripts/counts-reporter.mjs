@@ -1,5 +1,5 @@
-// A vitest reporter that ends a run with one line for scripts/test.mjs: what was counted, as JSON behind a marker. A file
-// would be lost with the guest; a line comes through every pipe and console.
+// A vitest reporter that ends a run with one line for scripts/test.mjs: the counts as JSON after a marker. A file would
+// be lost with the guest, but a line comes through every pipe and console.
 import { marker } from './counts.mjs';
 
 export default class CountsReporter {
@@ -9,11 +9,11 @@ export default class CountsReporter {
 			let tests = 0;
 			for (const test of module.children.allTests()) {
 				tests++;
-				// A test that never came to its end (the run was cancelled) is `pending`.
+				// A test that did not come to its end, because the run was cancelled, is `pending`.
 				const { state } = test.result();
 				counts[state === 'pending' ? 'failed' : state]++;
 			}
-			// A file that could not be loaded, or a hook around all its tests, fails without a test of its own.
+			// A file that could not be loaded, or a failed hook around all its tests, is a failure without a test.
 			const errors = module.errors().length;
 			if (errors > 0 || (tests === 0 && module.state() === 'failed')) counts.failed += Math.max(errors, 1);
 		}

@@ -1,6 +1,6 @@
-// What `npm run check` does to the C++: `node scripts/cpp.mjs warnings` compiles it with -Werror, `lint` runs clang-tidy
-// (.clang-tidy). Looks at what is different from the branch main, and at what includes that; at everything with --all,
-// in CI, and where there is no git to ask.
+// What `npm run check` does with the C++. `node scripts/cpp.mjs warnings` compiles it with -Werror, and `lint` runs
+// clang-tidy (.clang-tidy). They look at the files that differ from the branch main, and at the files that include
+// those. With --all, in CI and without git they look at everything.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -9,7 +9,7 @@ import { nodeDirectory } from './headers.mjs';
 import { compilerWords } from './sanitizers.mjs';
 import { main, root, run, StepError } from './steps.mjs';
 
-/** A change of one of these concerns every source. */
+/** After a change of one of these, every source is checked. */
 const everywhere = ['.clang-tidy', 'native/addon.gypi', 'scripts/cpp.mjs', 'package-lock.json'];
 
 const sources = ['native', 'test/native'].flatMap((directory) =>
@@ -21,7 +21,7 @@ const sources = ['native', 'test/native'].flatMap((directory) =>
 const git = (...args) =>
 	execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
-/** The files that differ from what main had when this branch left it; undefined where git cannot tell. */
+/** The files that have changed since this branch left main. Undefined where git cannot tell. */
 function changedFiles() {
 	try {
 		const main = ['main', 'origin/main'].find(
@@ -34,7 +34,7 @@ function changedFiles() {
 	}
 }
 
-/** The sources among these files, and those that include one of them, however indirectly. */
+/** The sources among these files, and the sources that include one of them directly or indirectly. */
 function affectedBy(files) {
 	const included = new Map();
 	for (const name of sources) {
@@ -57,7 +57,7 @@ function chosenUnits(isAll) {
 	return units.filter((name) => affected.has(name));
 }
 
-/** How native/addon.gypi has the addon compiled. */
+/** The compiler's flags for the addon, from native/addon.gypi. */
 function flags() {
 	// gyp allows comments.
 	const target = JSON.parse(readFileSync(join(root, 'native/addon.gypi'), 'utf8').replace(/^\s*#.*$/gm, ''));

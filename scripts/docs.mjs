@@ -1,4 +1,4 @@
-// npm run docs: the site of the guides and of the docstrings, in build/docs, and a look at every link in it.
+// npm run docs: makes a site of the guides and the docstrings in build/docs, and checks every link in it.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
@@ -6,7 +6,7 @@ import { main, root, StepError, step, tool } from './steps.mjs';
 
 const site = join(root, 'build/docs');
 
-/** The links of all pages that lead nowhere. */
+/** The links of all pages whose target does not exist. */
 function deadLinks() {
 	const pages = readdirSync(site, { recursive: true }).filter((name) => name.endsWith('.html'));
 	const texts = new Map(pages.map((page) => [page, readFileSync(join(site, page), 'utf8')]));

@@ -1,12 +1,13 @@
-// Which versions of Node are supported: `engines` of package.json says it, and this reads it. It knows the two forms that stand there.
+// The supported versions of Node, read from `engines` in package.json. This understands only the two forms that are
+// used there.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './steps.mjs';
 
-/** Like '^20.19 || >=22.12'. */
+/** Such as '^20.19 || >=22.12'. */
 export const supportedNode = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node;
 
-/** Whether a version like '22.12.0' is in a range like '^20.19 || >=22.12'. */
+/** Whether a version such as '22.12.0' is in a range such as '^20.19 || >=22.12'. */
 export function isInRange(version, range) {
 	const [major, minor] = version.split('.').map(Number);
 	return range.split('||').some((part) => {

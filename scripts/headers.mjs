@@ -4,14 +4,15 @@ import { dirname, join } from 'node:path';
 import { StepError } from './steps.mjs';
 
 /**
- * The directory that node-gyp calls nodedir: the one whose include/node/ holds node_api.h.
+ * The directory that node-gyp calls nodedir. Its include/node/ has node_api.h.
  *
- * @throws StepError saying what to do, when there is none.
+ * @throws StepError if there is none. The message says what to do.
  */
 export function nodeDirectory() {
 	const candidates = [
 		process.env.npm_config_nodedir,
-		// The archives of nodejs.org, the packages of NodeSource, nvm, and npm's own `node` package have them beside bin/.
+		// Beside bin/: so have it the archives of nodejs.org, the packages of NodeSource, nvm, and npm's own `node`
+		// package.
 		dirname(dirname(process.execPath)),
 		dirname(dirname(realpathSync(process.execPath))),
 		process.config.variables.node_prefix,

@@ -1,14 +1,15 @@
-// npm run test:matrix: the unit tests on each version of Node that the package is for. `npm run test:matrix -- 26 24 -- test/kind`
-// takes these versions and these tests. The versions come from npm (nodes.mjs). Says for each what passed and failed.
+// npm run test:matrix: runs the unit tests on each version of Node that the package supports, and prints what passed
+// and failed on each. `npm run test:matrix -- 26 24 -- test/kind` runs these tests on these versions. The versions come
+// from npm (nodes.mjs).
 import { bootstrap } from './bootstrap.mjs';
 import { parseCounts } from './counts.mjs';
 import { nodeOf } from './nodes.mjs';
 import { main, run, StepError, tool } from './steps.mjs';
 
-/** The oldest version of `engines`, and the newest of each line that is kept up. */
+/** The oldest version of `engines`, and the newest of each line that Node still maintains. */
 const versions = ['20.19.0', '22', '24', '26'];
 
-/** @returns What passed, failed and was skipped; undefined when the runner did not come to its end. */
+/** @returns The numbers of passed, failed and skipped tests; undefined if the runner did not come to its end. */
 async function test(node, args) {
 	let counts;
 	const command = [

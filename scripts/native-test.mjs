@@ -1,6 +1,6 @@
-// npm run test:native: the proof of the native code. Builds test/native/ and native/ with sanitizers below
-// build/native-test/ and runs them; short by default, as long as you like with --seconds. Ends with status 0, 1, or 77
-// when this machine lacks something, which it names with the command that fixes it.
+// npm run test:native: tests the native code. Builds test/native/ and native/ with sanitizers below build/native-test/
+// and runs them. A run is short by default, and as long as you like with --seconds. The exit status is 0, 1, or 77 if
+// this machine lacks something. It prints what is missing, and the command that fixes it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ import { hasProgram, main, root, run, StepError, step, tool } from './steps.mjs'
 
 const output = (variant) => join(root, 'build/native-test', variant);
 
-/** Builds a file of one variant, which is a list for -fsanitize, or plain. */
+/** Builds a file of one variant. A variant is a list for -fsanitize, or `plain`. */
 async function build(variant, file, flags = []) {
 	const target = join(output(variant), file);
 	const args = [
@@ -41,7 +41,7 @@ async function build(variant, file, flags = []) {
 	return target;
 }
 
-/** Runs a program; its output shows. Where the kernel lets no leak be looked for, without that. */
+/** Runs a program and prints its output. Where the kernel allows no search for leaks, it runs again without one. */
 async function runSanitized(command, env) {
 	const [program, ...args] = command;
 	const first = await run(program, args, { capture: true, env });
@@ -90,7 +90,7 @@ async function threads(options) {
 	);
 }
 
-/** A directory of its own for a run, below the one that was chosen. */
+/** Makes a directory for one run, below the chosen directory. */
 async function inDirectory({ directory }, body) {
 	const own = mkdtempSync(join(directory, 'daxkind-native-'));
 	try {
@@ -112,7 +112,7 @@ async function faults(options) {
 	});
 }
 
-/** The addon of a variant, as lib/addon.ts shall find it. */
+/** Builds the addon of a variant. Returns the environment in which lib/addon.ts finds it. */
 async function buildAddon(variant, flags) {
 	await build(variant, 'build/Release/daxkind.node', flags);
 	return { DAXKIND_PREBUILD: output(variant) };
@@ -140,7 +140,7 @@ async function addon(options) {
 		const misuse = [process.execPath, 'test/syscalls/wrong-arguments.mjs', directory];
 		for (const command of [exercise(directory, options), misuse]) {
 			const { status, output: log } = await runSanitized(command, env);
-			// Node may have leaks of its own, and a status for them: ours are told by what is in the log.
+			// Node may have leaks of its own, and a failed status because of them. The log says which leaks are ours.
 			const isDone =
 				status === 0 || (/LeakSanitizer: detected/.test(log) && /^\d+ rounds from seed|^{"calls"/m.test(log));
 			if (!isDone || /ERROR: AddressSanitizer|runtime error:/.test(log) || ownLeaks(log).length > 0) {
@@ -176,7 +176,8 @@ async function suite({ files }) {
 			UBSAN_OPTIONS: `print_stacktrace=1:log_path=${join(logs, 'undefined')}`,
 		},
 	});
-	// What a test takes for an ordinary end of a child process, the sanitizer may have written.
+	// A sanitizer may have ended a child process, and its test may have taken that for a normal end. The reports show
+	// it.
 	const reports = readdirSync(logs)
 		.map((name) => readFileSync(join(logs, name), 'utf8'))
 		.filter((report) => /ERROR: AddressSanitizer|runtime error:/.test(report));

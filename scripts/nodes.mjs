@@ -1,5 +1,6 @@
-// Other versions of Node, and Node for another architecture, from npm: the packages `node-linux-<arch>` are what the package `node`
-// installs. They are kept in the cache folder of the VM's kernels, so that each is downloaded once.
+// Other versions of Node, and Node for another architecture, from npm: the packages `node-linux-<arch>`, which the
+// package `node` installs, too. They are kept in the cache folder of the VM's kernels, so that each is downloaded only
+// once.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,17 +9,18 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * Downloads a Node, unless it is in the cache, from the registry of npm's configuration. Some seconds to a minute.
+ * Returns a Node from the cache. If it is not there, downloads it from the registry of npm's configuration. That takes
+ * some seconds to a minute.
  *
- * @param version As npm has it: 26 is the newest 26, 20.19.0 just that. The newest one is looked up each time.
+ * @param version As in npm: 26 is the newest 26, and 20.19.0 is just that. The newest one is looked up each time.
  * @returns The path of its program.
- * @throws What npm or tar says, as when the registry cannot be reached.
+ * @throws What npm or tar says, for example when the registry cannot be reached.
  */
 export async function nodeOf(version, arch = process.arch) {
 	const name = `node-linux-${arch}`;
 	const { stdout } = await run('npm', ['view', '--json', `${name}@${version}`, 'version']);
 	const found = [JSON.parse(stdout)].flat().at(-1);
-	// Compiled: scripts load this file before they have compiled anything.
+	// This is a compiled file. It is imported here because scripts load nodes.mjs before they have compiled anything.
 	const { cacheDirectory } = await import('#lib/vm/cache.js');
 	const cache = join(cacheDirectory(), 'node');
 	const folder = join(cache, `${name}-${found}`);

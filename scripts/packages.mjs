@@ -1,8 +1,8 @@
-// The packages of the system that a build or the VM needs. As root on Debian and Ubuntu, what is missing is installed in CI
-// (CI=true) or with --yes; otherwise a person is told the one command that does.
+// The packages of the system that a build or the VM needs. On Debian and Ubuntu, root installs missing packages in CI
+// (CI=true) or with --yes. Everybody else is told the one command that installs them.
 import { hasProgram, StepError, step } from './steps.mjs';
 
-/** Debian's names of what node-gyp needs and this machine does not have. */
+/** Debian's names of the packages that node-gyp needs and this machine does not have. */
 export function missingBuildPackages() {
 	const missing = [];
 	if (!hasProgram(process.env.PYTHON ?? 'python3') && !hasProgram('python')) missing.push('python3');
@@ -11,28 +11,28 @@ export function missingBuildPackages() {
 	return missing;
 }
 
-/** Programs that tests use or compare with, and their packages; without one, its tests are skipped. */
+/** Programs that tests use or compare with, and their packages. The tests of a missing program are skipped. */
 const testPrograms = {
 	...{ ndctl: 'ndctl', daxctl: 'daxctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' },
-	// The package's binary for arm64, and a Node to try it with.
+	// To make the package's arm64 binary, and to try it with a Node for arm64.
 	...(process.arch === 'x64' && {
 		'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
 		'qemu-aarch64-static': 'qemu-user-static',
 	}),
-	// GRUB's tools without a boot loader. memmap= is for x86, and Debian has grub-emu for nothing else.
+	// GRUB's tools, without a boot loader. memmap= exists only on x86, and so does Debian's grub-emu.
 	...(process.arch === 'x64' && { 'grub-mkconfig': 'grub-common', 'grub-emu': 'grub-emu' }),
-	// The addon for the arm64 guest.
+	// To compile the addon for the arm64 guest.
 	...(process.arch === 'x64' && { 'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu' }),
 };
 
-/** Debian's names of what the tests would like to have. */
+/** Debian's names of the packages that tests use and this machine does not have. */
 export function missingTestPackages() {
 	return Object.keys(testPrograms)
 		.filter((name) => !hasProgram(name))
 		.map((name) => testPrograms[name]);
 }
 
-/** Debian's names of what `npm run check` needs for the C++ and this machine does not have. */
+/** Debian's names of the packages that `npm run check` needs for the C++ and this machine does not have. */
 export function missingCheckPackages() {
 	const missing = [];
 	if (!process.env.CXX && !hasProgram('g++')) missing.push('g++');
@@ -40,16 +40,18 @@ export function missingCheckPackages() {
 	return missing;
 }
 
-/** Whether this is CI, where nobody reads along and a skip is a failure. */
+/** Whether this is CI. Nobody reads the output there, so a skipped suite is a failure. */
 export const isCI = /^(1|true)$/.test(process.env.CI ?? '');
 
-/** Whether this process could install packages: root, where apt-get is. */
+/** Whether this process is able to install packages: it is root, and there is an apt-get. */
 const isAble = () => process.getuid?.() === 0 && hasProgram('apt-get');
 
-/** Whether this process may install packages: it is able to, and was told to. */
+/** Whether this process may install packages: it is able to, and a person or CI has told it to. */
 export const canInstall = () => isAble() && (isCI || process.argv.includes('--yes'));
 
-/** The programs of every VM by their packages, for a clone whose lib/vm, which knows all, is not compiled yet. */
+/**
+ * The programs of every VM, by package. A clone needs this list until lib/vm, which knows all programs, is compiled.
+ */
 export const vmPrograms = {
 	'qemu-system-x86_64': 'qemu-system-x86',
 	busybox: 'busybox-static',
@@ -65,7 +67,7 @@ export const vmPrograms = {
 	'mkfs.erofs': 'erofs-utils',
 };
 
-/** Debian's names of what certainly is missing for the VM, found by the programs' names alone. */
+/** Debian's names of packages that are certainly missing for the VM, found by the programs' names alone. */
 export function missingVmPrograms() {
 	const missing = Object.keys(vmPrograms).filter(
 		(name) => !hasProgram(name, { also: ['/usr/local/sbin', '/usr/sbin', '/sbin'] }),
@@ -73,25 +75,25 @@ export function missingVmPrograms() {
 	return [...new Set(missing.map((name) => vmPrograms[name]))];
 }
 
-/** The command that installs the packages, for a person to run. */
+/** The command that installs the packages, to be shown to a person. */
 export function installCommand(packages) {
 	if (!hasProgram('apt-get')) return `install what these Debian packages hold: ${packages.join(' ')}`;
 	const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
 	return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 }
 
-/** What a root user may do instead of typing the command. */
+/** What root can do instead of typing the command. */
 export const yesHint = () =>
 	isAble() ? '\n(npm test, npm start and npm run build do that themselves if you add: -- --yes)' : '';
 
-/** Tells a person which packages are missing, and what brings them. */
+/** A message for a person: which packages are missing, and the command that installs them. */
 export const missingMessage = (packages) =>
 	`These packages are missing: ${packages.join(', ')}. Run this, then try again:\n  ${installCommand(packages)}`;
 
 /**
- * Installs packages, and says before it does.
+ * Installs packages, and announces it first.
  *
- * @throws StepError with the command to run, when this process may not install, or installing fails.
+ * @throws StepError with the command to run, if this process may not install packages, or if the installation fails.
  */
 export async function install(packages) {
 	if (!canInstall()) throw new StepError(missingMessage(packages) + yesHint());

@@ -1,7 +1,10 @@
-// npm run prebuilds (`prebuild` would be a hook of `build`): the binaries that the package ships, prebuilds/linux-<arch>/, each
-// for every Linux with glibc on which Node itself runs. Checked by reading them, and the one for this machine by loading it.
-// `--here`: only that one, which is what an install from git needs. `--if-needed`: those that are missing or older than their
-// sources, as far as this machine has compilers; `npm pack` does that. They are built in build/prebuild/, away from build/Release.
+// npm run prebuilds (`prebuild` would be a hook of `build`): makes the binaries that the package ships,
+// prebuilds/linux-<arch>/. Each is for every Linux with glibc that Node itself runs on. A binary is checked by reading
+// it, and the one for this machine by loading it, too.
+//
+// `--here`: makes only that one, which is enough for an install from git. `--if-needed`: makes those that are missing
+// or older than their sources, as far as this machine has compilers; `npm pack` does that. They are built in
+// build/prebuild/, away from build/Release.
 import { copyFileSync, existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { bootstrap, isOlder, withLock } from './bootstrap.mjs';
@@ -11,7 +14,10 @@ import { compareVersions, readBinary } from './prebuild/binary.mjs';
 import { floorSource, glibcFloor, oldLibraries } from './prebuild/glibc.mjs';
 import { hasProgram, main, root, run, StepError, step, tool } from './steps.mjs';
 
-/** By architecture: what Debian calls its compilers, and the package with the one that is for another machine than this. */
+/**
+ * For each architecture: the prefix of Debian's compilers, and the package of its compiler on a machine of another
+ * architecture.
+ */
 const targets = {
 	x64: { triplet: 'x86_64-linux-gnu', crossPackage: 'g++-x86-64-linux-gnu' },
 	arm64: { triplet: 'aarch64-linux-gnu', crossPackage: 'g++-aarch64-linux-gnu' },
@@ -19,7 +25,9 @@ const targets = {
 
 const binaryOf = (arch) => join(root, `prebuilds/linux-${arch}/daxkind.glibc.node`);
 
-/** The commands of the C and the C++ compiler. A cross compiler goes through ccache if the compiler of this machine does. */
+/**
+ * The commands of the C and the C++ compiler. The cross compiler goes through ccache if this machine's compiler does.
+ */
 function compilers(arch) {
 	const { CC: cc = 'gcc', CXX: cxx = 'g++' } = process.env;
 	if (arch === process.arch) return { cc, cxx };
@@ -41,7 +49,8 @@ async function build(arch) {
 	const target = {
 		includes: ['../../../native/addon.gypi'],
 		sources: [relative(directory, floorSource)],
-		// Before the objects: the linker takes a function from the first library that has it. `-s` strips.
+		// The libraries come before the objects, because the linker takes a function from the first library that has
+		// it. `-s` strips.
 		ldflags: ['-Wl,--no-as-needed', ...libraries, '-s'],
 	};
 	const gyp = { variables: { native: '../../../native' }, targets: [target] };
@@ -53,7 +62,7 @@ async function build(arch) {
 	const path = binaryOf(arch);
 	mkdirSync(join(path, '..'), { recursive: true });
 	copyFileSync(join(directory, 'build/Release/daxkind.node'), path);
-	// What was edited while the compiler ran is newer than this.
+	// A source that was edited while the compiler ran has to be newer than this.
 	utimesSync(path, started, started);
 }
 
@@ -79,7 +88,7 @@ async function check(arch) {
 	console.log(`${name}: glibc ${binary.glibc}${loaded}`);
 }
 
-/** Makes binaries. @param options As those of this script. */
+/** Makes binaries. @param options The options of this script. */
 async function make({ isHere, isIfNeeded }) {
 	for (const arch of isHere ? [process.arch] : Object.keys(targets)) {
 		const path = binaryOf(arch);
@@ -92,7 +101,8 @@ async function make({ isHere, isIfNeeded }) {
 			);
 			continue;
 		}
-		// In somebody's project, where this is npm's `prepare`, nothing is installed, also not in their CI.
+		// With `--here` this runs as npm's `prepare` in somebody else's project. Nothing is installed there, not even
+		// in their CI.
 		if (isHere && missing.length > 0) throw new StepError(missingMessage(missing));
 		if (missing.length > 0) await install(missing);
 		await build(arch);

@@ -1,6 +1,6 @@
-// Random numbers that a seed repeats.
+// Random numbers that are the same for the same seed.
 
-/** A generator with 32 bits of state, that of mulberry32: short, and good enough to pick operations and sizes. */
+/** A generator with 32 bits of state (mulberry32): short, and good enough to choose operations and sizes. */
 export class Random {
 	#state;
 
@@ -30,7 +30,7 @@ export class Random {
 		return list[this.below(list.length)];
 	}
 
-	/** An integer from `least` to `most` (inclusive), each doubling as likely as the others. */
+	/** An integer from `least` to `most` (inclusive). Each doubling is as likely as the others. */
 	logUniform(least, most) {
 		const exponent = (this.next() / 2 ** 32) * Math.log((most + 1) / least);
 		return Math.min(most, Math.floor(least * Math.exp(exponent)));

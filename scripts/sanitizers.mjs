@@ -1,22 +1,22 @@
-// The sanitizers of this machine's compiler: whether they are there, what a program under them needs, and which of
-// their findings are ours.
+// The sanitizers of this machine's compiler: whether it has them, what a program needs to run with them, and which of
+// their reports are about our code.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { installCommand } from './packages.mjs';
 import { hasProgram, root, run } from './steps.mjs';
 
-/** What cannot be done on this machine, and the command that fixes it. */
+/** Something that cannot be done on this machine, with the command that fixes it. */
 export class Obstacle extends Error {
 	constructor(reason, packages) {
 		super(`${reason}. Fix:\n  ${installCommand(packages)}`);
 	}
 }
 
-/** The C++ compiler: $CXX, or what is there. */
+/** The C++ compiler: $CXX, or the first that this machine has. */
 export const compiler = process.env.CXX ?? (['g++', 'clang++', 'c++'].find(hasProgram) || 'g++');
 
-/** The program of that and its first arguments: $CXX may be `ccache g++`. */
+/** The compiler's program and its first arguments, because $CXX may be `ccache g++`. */
 export const compilerWords = compiler.trim().split(/\s+/);
 
 function ask(...args) {
@@ -32,10 +32,10 @@ function packagesOf() {
 }
 
 /**
- * Finds out by a small program whether a sanitizer works here.
+ * Compiles and runs a small program to find out whether a sanitizer works here.
  *
  * @param sanitize A list for -fsanitize.
- * @returns The command that programs have to be started by, in front of them: mostly none.
+ * @returns The command that has to stand before a program's own. It is empty on most machines.
  * @throws Obstacle
  */
 export async function launcherFor(sanitize) {
@@ -48,7 +48,7 @@ export async function launcherFor(sanitize) {
 	const built = await run(compile, args, { capture: true });
 	if (built.status === 127) throw new Obstacle('There is no C++ compiler', ['g++']);
 	if (built.status !== 0) throw new Obstacle(`${compiler} has no library for -fsanitize=${sanitize}`, packagesOf());
-	// Where a kernel scatters mappings widely, the ThreadSanitizer of older compilers does not find room for its own.
+	// Some kernels scatter mappings widely. The ThreadSanitizer of older compilers then finds no room for its own.
 	const launchers = [
 		[],
 		...(hasProgram('setarch') ? [['setarch', process.arch === 'x64' ? 'x86_64' : 'aarch64', '-R']] : []),
@@ -63,28 +63,28 @@ export async function launcherFor(sanitize) {
 	throw new Error(`A program with -fsanitize=${sanitize} does not run here: ${output.trim()}`);
 }
 
-/** The environment in which Node loads an addon that was built with -fsanitize=address, and how that is linked. */
+/** The environment in which Node can load an addon that was built with -fsanitize=address. */
 export function environmentOfAddon() {
 	const name = isClang() ? `libclang_rt.asan-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.so` : 'libasan.so';
 	const library = ask(`-print-file-name=${name}`);
-	// The C++ library as well: the sanitizer looks for its functions as soon as it is loaded.
+	// The C++ library has to be there as well, because the sanitizer looks for its functions as soon as it is loaded.
 	return { LD_PRELOAD: `${library} ${ask('-print-file-name=libstdc++.so.6')}` };
 }
 
-/** What the compiler needs to link a shared library whose sanitizer comes from outside. */
+/** The flags to link a shared library whose sanitizer comes from outside. */
 export const sharedFlags = () => (isClang() ? ['-shared-libasan'] : []);
 
 const ownSources = /\bnative\/(binding|guard|heap|jobs|kind|persist|region|syscalls)\/|daxkind\.node/;
 
-/** The reports of leaks in a log of LeakSanitizer that have to do with the addon; Node's own are Node's. */
+/** The leaks in a log of LeakSanitizer that have to do with the addon. Node's own leaks are left out. */
 export function ownLeaks(log) {
 	const reports = log.split(/\n\s*\n/).filter((report) => /^(Direct|Indirect) leak of /m.test(report));
 	return reports.filter((report) => ownSources.test(report));
 }
 
 /**
- * The reports of valgrind that are about the addon: those in which its code is nearer to the fault than Node's. V8 scans
- * its stack for pointers, and uses what is not initialised.
+ * The reports of valgrind that are about the addon: its code is nearer to the fault than Node's. Reports about V8 are
+ * left out, because V8 scans its stack for pointers and uses uninitialised memory.
  */
 export function ownErrors(path) {
 	const lines = readFileSync(path, 'utf8').split('\n');

@@ -1,21 +1,25 @@
-// A directory that the guest of `npm test` shares with this machine, where virtiofsd can work.
+// A directory that this machine shares with the guest of `npm test`, if virtiofsd works here.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './steps.mjs';
 
-/** Why this machine cannot share directories by virtiofsd; undefined when it can. */
+/** Why this machine cannot share directories with virtiofsd. Undefined if it can. */
 export async function virtiofsObstacle() {
 	if (process.getuid?.() !== 0) return 'virtiofsd needs root';
 	const { missingVmPackages } = await import('#lib/vm/index.js');
 	const missing = missingVmPackages(['virtiofs']);
 	if (missing.length > 0) return `virtiofsd needs ${missing.join(', ')}`;
-	// virtiofsd shuts itself in; a container may not allow that.
+	// virtiofsd puts itself into a sandbox. Some containers do not allow that.
 	const { status } = await run('unshare', ['--mount', '--pid', '--net', '--fork', 'true'], { capture: true });
 	return status === 0 ? undefined : 'virtiofsd needs to make namespaces, which this machine refuses';
 }
 
-/** Makes the directory. @returns The options of `daxkind vm`, none where it cannot work, and what removes the directory. */
+/**
+ * Makes the directory.
+ *
+ * @returns The options of `daxkind vm` (none where virtiofsd does not work), and a function that removes the directory.
+ */
 export async function shareDirectory() {
 	if (await virtiofsObstacle()) return { options: [], remove: () => {} };
 	const directory = mkdtempSync(join(tmpdir(), 'daxkind-share-'));

@@ -1,5 +1,5 @@
-// npm start: makes what is missing, then runs examples/service on this machine or, with --vm, on real DAX in the VM. With --yes, root
-// installs the packages that are missing. The other arguments are the service's.
+// npm start: makes what is missing, then runs examples/service on this machine or, with --vm, on real DAX in the VM.
+// With --yes, root installs the packages that are missing. The other arguments go to the service.
 import { bootstrap } from './bootstrap.mjs';
 import { main, run, StepError } from './steps.mjs';
 

@@ -1,5 +1,5 @@
-// What the scripts share: run a program, report it as one line, show its output only when it fails. No dependency: these
-// scripts run on a fresh clone, before anything is installed.
+// Code that the scripts share: runs a program, reports it as one line, and shows its output only if it fails. It
+// depends on nothing, because these scripts run in a fresh clone before anything is installed.
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 /** The directory of the project. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** A failure whose message is all that a person needs to read: no stack. */
+/** A failure whose message is all that a person needs, so its stack is not printed. */
 export class StepError extends Error {
 	name = 'StepError';
 }
 
-/** A person's Ctrl-C, or a SIGTERM: the script ends with the signal's status and says nothing more. */
+/** A person's Ctrl-C, or a SIGTERM. The script ends with the signal's status and prints nothing more. */
 export class Interrupted extends Error {
 	name = 'Interrupted';
 
@@ -23,7 +23,7 @@ export class Interrupted extends Error {
 	}
 }
 
-/** The path of a JavaScript program of a dependency, to be run with `process.execPath` (npx costs a second). */
+/** The paths of JavaScript programs of dependencies. Run them with `process.execPath`, because npx costs a second. */
 export const tool = {
 	attw: join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js'),
 	biome: join(root, 'node_modules/@biomejs/biome/bin/biome'),
@@ -36,7 +36,7 @@ export const tool = {
 	vitest: join(root, 'node_modules/vitest/vitest.mjs'),
 };
 
-/** The program and first arguments that run npm: the one that runs this script, if it does. */
+/** The program and first arguments that run npm. If npm runs this script, it is the same npm. */
 export const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
 
 /** Whether a program is in the PATH, or in one of the directories `also`. */
@@ -56,16 +56,17 @@ export function hasProgram(name, { also = [] } = {}) {
  *
  * @param options `capture`: collect standard output and error instead of showing them. `env`: additions to the
  * environment. `onLine`: show standard output line by line, except the lines for which this returns true.
- * @returns Exit status (128 + signal number for a signal, 127 when the program is missing) and what was captured.
- * @throws Interrupted when the program was to be captured and this process has got SIGINT or SIGTERM meanwhile. A program
- * that is shown decides by itself what they mean.
+ * @returns Exit status (128 + signal number for a signal, 127 if the program is missing), and what was captured.
+ * @throws Interrupted if this process gets SIGINT or SIGTERM while it captures the program's output. A program whose
+ * output is shown decides for itself what the signals mean.
  */
 export function run(program, args, { capture = false, env = {}, onLine } = {}) {
 	return new Promise((resolve, reject) => {
 		let received;
 		const pass = (signal) => {
 			received = signal;
-			// Ctrl-C reaches the whole group by itself; a signal sent to this process alone is passed on.
+			// Ctrl-C reaches the whole process group by itself. Any other signal is passed on, because only this
+			// process gets it.
 			if (signal !== 'SIGINT') child.kill(signal);
 		};
 		process.on('SIGTERM', pass).on('SIGINT', pass);
@@ -86,7 +87,7 @@ export function run(program, args, { capture = false, env = {}, onLine } = {}) {
 		};
 		child.on('error', (error) => end(error.code === 'ENOENT' ? 127 : 126, error.message));
 		child.on('close', (code, signal) => {
-			// Ctrl-C may have reached the program a moment before it is seen here.
+			// Ctrl-C may have reached the program a moment before this process hears of it.
 			if (signal === 'SIGINT') received = signal;
 			end(code ?? 128 + (signalNumbers[signal] ?? 0));
 		});
@@ -111,9 +112,9 @@ function splitLines(swallow) {
 }
 
 /**
- * Runs a program as a named step: one line with the time it took, and its output when it fails.
+ * Runs a program as a named step. Prints one line with the time that it took, and its output if it fails.
  *
- * @throws StepError when the program fails.
+ * @throws StepError if the program fails.
  */
 export async function step(label, program, args, options = {}) {
 	const started = performance.now();
@@ -130,7 +131,10 @@ export async function step(label, program, args, options = {}) {
 	throw new StepError(`${label} failed with status ${status}: ${command}`);
 }
 
-/** Runs a script's main function; a StepError becomes its message and status 1, an Interrupted its status. */
+/**
+ * Runs a script's main function. Of a StepError it prints the message, with status 1. An Interrupted gives its own
+ * status.
+ */
 export async function main(body) {
 	try {
 		process.exitCode = (await body(process.argv.slice(2))) ?? 0;

@@ -1,15 +1,15 @@
 // npm run stress: makes what is missing, then has threads work on shared kinds in all ways, on this machine or, with
-// --vm, on real DAX in the VM. In a process of its own, so that a crash is reported, too.
+// --vm, on real DAX in the VM. The run is a process of its own, so that this script can report even a crash.
 import { UsageError } from './arguments.mjs';
 import { bootstrap } from './bootstrap.mjs';
 import { main, run, StepError } from './steps.mjs';
 import { argumentsOf, parseOptions, usage } from './stress/options.mjs';
 
 const program = 'scripts/stress/run.mjs';
-/** What a guest takes beside the run itself: its boot and its end, without KVM. */
+/** The seconds that a guest without KVM takes beside the run itself: its boot and its end. */
 const guestSeconds = 600;
 
-/** The devices hold the kinds, the workers' own kinds, and the file systems' own. */
+/** The devices have to hold the kinds, the workers' own kinds, and the metadata of the file systems. */
 function guestOptions({ seconds, size, workers }) {
 	const device = size * 1.25 + (workers + 4) * 16 * 2 ** 20;
 	const pmem = `${Math.max(4, Math.ceil(device / 2 ** 27)) * 128}M`;

@@ -1,14 +1,14 @@
-// npm test: the unit tests on this machine, then the VM suite on real DAX in one guest, then the sum of both. Arguments
-// go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`); `--project unit` or `vm` runs only that one. `--yes` lets
-// root install the packages that are missing, as CI=true does.
+// npm test: runs the unit tests on this machine, then the VM suite on real DAX in two guests, and adds up the counts.
+// Arguments go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`). `--project unit` or `vm` runs only that
+// one. With `--yes`, root installs the packages that are missing, as with CI=true.
 import { bootstrap } from './bootstrap.mjs';
 import { parseCounts } from './counts.mjs';
 import { isCI } from './packages.mjs';
 import { shareDirectory } from './share.mjs';
 import { Interrupted, main, run, StepError, tool } from './steps.mjs';
 
-// Every file system that has DAX, a mount without it, and raw devices of each sort: what test/helpers/guest.ts names.
-// An hour: on a busy machine the two guests together take several times what they take alone.
+// Every file system that has DAX, a mount without it, and raw devices of each sort. test/helpers/guest.ts has names for
+// them. The time limit is an hour: on a busy machine, the two guests together take several times as long as each alone.
 const guestOptions = [
 	['--timeout', '3600'],
 	['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
@@ -21,13 +21,15 @@ const guestOptions = [
 	['--virtio-pmem', '128M'],
 ].flat();
 
-/** Device DAX of every sort, on a machine of its own: it has NUMA nodes, and other numbers of pmem devices. */
+/**
+ * Device DAX of every sort. It has a guest of its own, because it needs NUMA nodes and other numbers of pmem devices.
+ */
 const deviceGuestOptions = [
 	['--timeout', '3600', '--pmem', '64M', '--fs', 'none'],
 	['--devdax', '384M', '--devdax', '64M', '--hmem', '256M', '--cxl', '256M'],
 ].flat();
 
-/** Separates `--project NAME` from what vitest gets. */
+/** Separates `--project NAME` from the arguments for vitest. */
 function parse(args) {
 	const projects = new Set();
 	const rest = [];
@@ -47,7 +49,7 @@ const vitest = (project, args) => [
 	tool.vitest,
 	'run',
 	`--project=${project}`,
-	// What it is run for besides: unit-node, unit-fixed.
+	// The unit tests of further projects: unit-node, unit-fixed.
 	...(project === 'unit' ? ['--project=unit-*'] : []),
 	'--reporter=default',
 	'--reporter=./scripts/counts-reporter.mjs',
@@ -56,7 +58,7 @@ const vitest = (project, args) => [
 ];
 
 /**
- * Runs one project and counts it; a runner that fails without a failed test is itself a failure.
+ * Runs one project and counts its tests. A runner that fails without a failed test is itself a failure.
  *
  * @param isHeld Whether its output is shown in one piece at its end, because another project runs beside it.
  */
@@ -67,7 +69,7 @@ async function runProject(name, command, { isHeld = false } = {}) {
 		counts = found ?? counts;
 		return found !== undefined;
 	};
-	// Its output goes through a pipe; it has to be told what is at the end of that.
+	// The output goes through a pipe, so vitest has to be told whether a terminal is at the pipe's end.
 	const env = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1', FORCE_COLOR: undefined };
 	const reading = isHeld ? { capture: true } : { onLine: isCounts };
 	const { status, output } = await run(process.execPath, command, { env, ...reading });
@@ -78,7 +80,7 @@ async function runProject(name, command, { isHeld = false } = {}) {
 				.filter((line) => !isCounts(line))
 				.join('\n'),
 		);
-	// Ctrl-C, or a signal that was passed on: the person wants the end, not the next suite.
+	// After Ctrl-C, or a signal that was passed on, the person wants the end and not the next suite.
 	if (status === 130) throw new Interrupted('SIGINT');
 	if (status === 143) throw new Interrupted('SIGTERM');
 	if (!counts) console.error(`${name}: the run ended with status ${status} before it had counted its tests`);
@@ -104,21 +106,23 @@ async function runInGuest(args, options) {
 const runInDeviceGuest = (args, options) =>
 	runProject('vm-device', inGuest(deviceGuestOptions, vitest('vm-device', args)), options);
 
-/** Whether the arguments select any file of a project; asked before a VM is booted for nothing. */
+/**
+ * Whether the arguments select any file of a project. It is asked before a VM boots, because booting it may be useless.
+ */
 async function selectsFiles(project, args) {
 	const list = [tool.vitest, 'list', `--project=${project}`, '--filesOnly', ...args];
 	const { output } = await run(process.execPath, list, { capture: true });
-	// It says what is wrong with the arguments as well; then the run itself shall say it.
+	// If the arguments are wrong, vitest prints that, too. Then the run itself starts, and reports it.
 	return output.trim() !== '';
 }
 
-/** Prints a skip with its reason; where skips are forbidden (CI), counts it as a failure. */
+/** Prints why the VM suite is skipped. Where skips are forbidden (CI), counts a failure. */
 function skipVm({ reason, command }) {
 	console.log(`\nVM suite ${isCI ? 'FAILED' : 'skipped'}: ${reason}.${command ? ` Fix:\n  ${command}` : ''}`);
 	return { passed: 0, failed: isCI ? 1 : 0, skipped: 0 };
 }
 
-/** How long it takes, as CI measured it; on a fresh clone the build adds its minute. */
+/** How long the tests take, as CI measured it. On a fresh clone, the build takes a minute more. */
 function duration(projects) {
 	const minutes = (projects.has('unit') ? 10 : 0) + (projects.has('vm') ? 15 : 0);
 	return `These tests take about ${minutes} minutes on two processors; a part of them: npm test -- test/kind`;
@@ -140,7 +144,7 @@ await main(async (args) => {
 	if (projects.has('unit')) counted('unit', await runProject('unit', vitest('unit', rest)));
 	const wants = async (project) => {
 		if (!projects.has('vm')) return false;
-		// Tests of kinds are there for this machine, unless the VM was asked for.
+		// Tests of kinds also run on this machine. For them, this guest boots only if a person asked for the VM.
 		if (isFiltered && project === 'vm-device' && !isChosen)
 			return (await selectsFiles(project, rest)) && !(await selectsFiles('unit', rest));
 		return isFiltered ? selectsFiles(project, rest) : true;
@@ -150,7 +154,7 @@ await main(async (args) => {
 	if (await wants('vm-device')) guests.push(['vm-device', runInDeviceGuest]);
 	if (guests.length > 0 && obstacle) results.push(skipVm(obstacle));
 	else {
-		// A guest without KVM keeps one processor busy, so two of them take half the time side by side.
+		// A guest without KVM keeps one processor busy. So two guests side by side take half the time.
 		const run = async ([project, inGuest], index) => counted(project, await inGuest(rest, { isHeld: index > 0 }));
 		await Promise.all(guests.map(run));
 	}

@@ -1,6 +1,6 @@
-// Is linked into the binaries of the package, and into no other build. They shall load where Node itself does: with
-// glibc 2.28. Debian 12's headers and its libstdc++ make calls that came later; here they are, made of older ones. The
-// version script of the addon (native/exports.map) hides them from the rest of the process.
+// Linked into the binaries of the package only. They have to load wherever Node itself does: with glibc 2.28. But
+// Debian 12's headers and libstdc++ call functions that are newer. This file makes those functions of older ones. The
+// addon's version script (native/exports.map) hides them from the rest of the process.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,11 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-// glibc 2.32: libstdc++ counts references without atomic instructions while this is not 0. Node always has threads.
+// glibc 2.32: libstdc++ counts references without atomic instructions while this is not 0. Node always has several
+// threads.
 char __libc_single_threaded = 0;
 
-// glibc 2.33: before it these were inline functions of the headers. On 64-bit machines glibc's structure is the
-// kernel's. The structure is opaque here because <sys/stat.h> declares the same names in its own way.
+// glibc 2.33: before it these were inline functions of the headers. On 64-bit machines, glibc's structure is the
+// kernel's. The structure is opaque here, because <sys/stat.h> declares the same names in its own way.
 int stat64(const char* path, void* status) {
     return syscall(SYS_newfstatat, AT_FDCWD, path, status, 0);
 }
@@ -33,8 +34,9 @@ int fstatat64(int fd, const char* path, void* status, int flags) {
 
 typedef int Clockwait(pthread_cond_t*, pthread_mutex_t*, clockid_t, const struct timespec*);
 
-// glibc 2.30. std::condition_variable waits with it for points of the steady clock, and looks at that clock afterwards.
-// So it may wake early where the system's clock is set meanwhile, as libstdc++ did before that.
+// glibc 2.30. std::condition_variable waits with it until a time of the steady clock, and looks at that clock
+// afterwards. So this wait may end early if somebody sets the system's clock meanwhile, as in older versions of
+// libstdc++.
 static int waitByRealTime(pthread_cond_t* condition, pthread_mutex_t* mutex, clockid_t clock,
                           const struct timespec* until) {
     struct timespec now, deadline;

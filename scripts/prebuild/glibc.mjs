@@ -1,18 +1,21 @@
-// Makes the package's binaries load with glibc 2.28, the oldest one that Node itself loads with. What moved from libpthread and
-// libdl into libc in glibc 2.34 got a new version there, and the linker takes the newest that it sees. So it is shown
-// libraries first that have these functions in their old versions, and nothing in them: a dynamic linker of any glibc
-// since then finds the real ones by that name and version. floor.c beside this has what did not exist at all.
+// Makes the package's binaries load with glibc 2.28, the oldest one that Node itself loads with. glibc 2.34 moved
+// functions from libpthread and libdl into libc and gave them a new version, and the linker takes the newest version
+// that it sees. So the linker is first shown libraries that have these functions in their old versions, and no code.
+// The dynamic linker of any later glibc finds the real functions by that name and version. floor.c, beside this file,
+// has the functions that did not exist at all.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, step } from '../steps.mjs';
 
-/** The newest version of glibc's that a binary of the package may ask for. */
+/** The newest version of glibc that a binary of the package may need. */
 export const glibcFloor = '2.28';
 
-/** glibc's first version for the architecture: the one of everything that it had from the start. */
+/** glibc's first version for the architecture. Everything that it had from the start has this version. */
 const firstVersion = { x64: '2.2.5', arm64: '2.17' };
 
-/** By library: functions that the addon calls and that were in it before glibc 2.34, and the version they came with. */
+/**
+ * By library: functions that the addon calls and that were in the library before glibc 2.34, with their first versions.
+ */
 const moved = {
 	'libpthread.so.0': {
 		first: [
@@ -24,7 +27,7 @@ const moved = {
 	'libdl.so.2': { first: ['dlsym'] },
 };
 
-/** Version nodes of a library, oldest first, as a version script; no node is older than the architecture. */
+/** The version nodes of a library as a version script, oldest first. No node is older than the architecture. */
 function nodes(functions, arch) {
 	const byVersion = new Map();
 	for (const [since, names] of Object.entries(functions)) {
@@ -36,7 +39,7 @@ function nodes(functions, arch) {
 }
 
 /**
- * Makes the libraries to link with, by the C compiler of the architecture.
+ * Makes the libraries for the linker, with the C compiler of the architecture.
  *
  * @returns Their paths.
  */
@@ -65,5 +68,5 @@ export async function oldLibraries(arch, compiler, directory) {
 	return paths;
 }
 
-/** What is linked into each binary besides. */
+/** A source that is linked into each binary. */
 export const floorSource = join(root, 'scripts/prebuild/floor.c');
