@@ -1,4 +1,5 @@
-// Who takes part, and how each is started: the JavaScript ones by cells/cell.mjs, memkind as a C program, compiled here.
+// The contestants, and how each is started: those in JavaScript with cells/cell.mjs, memkind as a C program that is
+// compiled here.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,12 +11,12 @@ const at = (name) => fileURLToPath(new URL(name, import.meta.url));
 const compiler = process.env.CC ?? 'cc';
 const library = 'libmemkind-dev';
 
-/** Those in JavaScript: kinds by Buffers and by raw handles, then Node's own. */
+/** The contestants in JavaScript: kinds with Buffers and with raw handles, then Node's own functions. */
 const names = ['daxkind', 'raw', 'allocUnsafe', 'allocUnsafeSlow', 'alloc'];
 
 const inNode = (name) => ({ name, program: process.execPath, args: [at('cells/cell.mjs'), name] });
 
-/** The compiled program, in a directory that is gone when the benchmark ends; or why there is none. */
+/** The compiled program, in a directory that is removed when the benchmark ends. Or the reason why there is none. */
 async function compileMemkind() {
 	const apt = `${canInstall() ? '' : 'sudo '}apt-get install -y`;
 	if (!hasProgram(compiler)) return { reason: `there is no C compiler; ${apt} gcc libc6-dev ${library}` };
@@ -30,7 +31,7 @@ async function compileMemkind() {
 	return { reason: `the program in memkind/ does not compile: ${output.trim()}` };
 }
 
-/** @returns Who takes part, and a line about who does not. */
+/** @returns The contestants, and a line about those that cannot take part. */
 export async function findContestants() {
 	const { program, reason } = await compileMemkind();
 	const memkind = program ? [{ name: 'memkind', program, args: ['memkind'] }] : [];

@@ -29,9 +29,11 @@ Workloads:
   faults-4KiB … faults-512MiB                      page faults of the first touch (npx daxkind vm -- npm run bench …: on DAX)
   gc                                               a major garbage collection while a full kind is live`;
 
-/** What is measured if nothing is asked for. */
+/** The workloads that are measured if a person names none. */
 const usual = '^(pair|hold|random|util)';
-/** A kind of memkind's on nodes has no end: what fills one would take all memory. */
+/**
+ * A memkind kind on nodes has no limit, so a workload that fills it would take all memory. Such workloads are left out.
+ */
 const usualOnNodes = '^(pair|hold|random)';
 
 function parseCount(name, text) {
@@ -61,7 +63,7 @@ function parse(args) {
 	}
 }
 
-/** Where kinds have their memory, in one word: a directory, `nodes:1,2` or `device:/dev/dax0.0`. */
+/** The place of the kinds' memory, as one word: a directory, `nodes:1,2` or `device:/dev/dax0.0`. */
 function directoryOf({ dir, nodes, device }) {
 	if ([dir, nodes, device].filter((given) => given !== undefined).length > 1) {
 		throw new UsageError('--dir, --nodes and --device exclude one another');

@@ -1,4 +1,4 @@
-// Where the kinds are and how large, and what machine this is.
+// Where the kinds are and how large they are, and what machine this is.
 import { statfsSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { DeviceKind, NodeKind, PmemKind } from 'daxkind';
@@ -6,10 +6,10 @@ import { StepError } from '../steps.mjs';
 
 const chunk = 2 * 2 ** 20;
 const usual = 2 ** 30;
-/** Of the free room, the share that a kind takes: the file system needs some itself. */
+/** The share of the free room that a kind takes. The file system needs the rest. */
 const share = 0.9;
 
-/** Opens a kind where the benchmark is to be: in a directory, `nodes:1,2` or `device:/dev/dax0.0`. */
+/** Opens a kind in the benchmark's place: a directory, `nodes:1,2` or `device:/dev/dax0.0`. */
 export function openKind(place, options) {
 	const [, sort, where] = /^(nodes|device):(.*)$/.exec(place) ?? [];
 	if (sort === 'nodes') return NodeKind.create(where.split(',').map(Number), options);
@@ -23,14 +23,14 @@ function roomIn(place) {
 	if (/^(nodes|device):/.test(place)) {
 		const kind = openKind(place, {});
 		kind.close();
-		// A node has its memory for others, too.
+		// Others use a node's memory, too.
 		return place.startsWith('nodes:') ? kind.capacity / 2 : kind.capacity;
 	}
 	const { bavail, bsize } = statfsSync(place);
 	return bavail * bsize * share;
 }
 
-/** The size of the kinds: what was asked for, or 1 GiB, or what fits. */
+/** The size of the kinds: what a person asked for, or else 1 GiB, or what fits if that is less. */
 export function kindSize({ directory, size }) {
 	const fits = Math.floor(roomIn(directory) / chunk) * chunk;
 	if (size !== undefined && size > fits) throw new StepError(`${directory} has no room for a kind of ${size} bytes`);
@@ -38,7 +38,7 @@ export function kindSize({ directory, size }) {
 	return Math.ceil((size ?? Math.min(usual, fits)) / chunk) * chunk;
 }
 
-/** Whether a kind there is on DAX; undefined on nodes, where the question has no sense. */
+/** Whether a kind there is on DAX. Undefined on nodes, where the question makes no sense. */
 function probe(place) {
 	try {
 		const kind = openKind(place, { maxSize: 16 * 2 ** 20 });

@@ -1,8 +1,10 @@
-// Measures: in each round every workload, and for each workload one contestant after the other, each in a process of
-// its own, so that what disturbs the machine disturbs all of them.
+// Measures every workload in each round. The contestants of a workload take turns, each in its own process, so that
+// what disturbs the machine disturbs all of them.
 import { run, StepError } from '../steps.mjs';
 
-/** `operations`: where the rarest of them count, and time does not say how many. */
+/**
+ * `operations` is for workloads that look for the rarest calls, where time does not decide how many calls there are.
+ */
 const pace = {
 	full: { warmUpMs: 200, samples: 5, sampleMs: 60, operations: 10_000_000 },
 	quick: { warmUpMs: 100, samples: 3, sampleMs: 25, operations: 1_000_000 },

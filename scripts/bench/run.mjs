@@ -1,4 +1,4 @@
-// npm run bench: makes what is missing, then measures daxkind, memkind and Buffers, and prints tables or JSON.
+// npm run bench: makes what is missing, then measures daxkind, memkind and Node's Buffers, and prints tables or JSON.
 import { UsageError } from '../arguments.mjs';
 import { bootstrap } from '../bootstrap.mjs';
 import { main } from '../steps.mjs';
@@ -6,7 +6,7 @@ import { parseOptions, usage } from './options.mjs';
 import { measureRounds } from './rounds.mjs';
 import { suites } from './suites/index.mjs';
 
-/** Standard output is for the result alone: what is built first reports on standard error. */
+/** Builds what is missing. The builds report on standard error, because standard output is for the result alone. */
 async function buildQuietly() {
 	const { write } = process.stdout;
 	process.stdout.write = process.stderr.write.bind(process.stderr);
@@ -28,7 +28,7 @@ function progressLine(options) {
 
 async function bench(options) {
 	await buildQuietly();
-	// What is built has to be there before these are loaded.
+	// Everything has to be built before these are loaded.
 	const { describeMachine, kindSize } = await import('./place.mjs');
 	const { findContestants } = await import('./contestants.mjs');
 	const machine = describeMachine(options.directory);
@@ -60,7 +60,7 @@ async function bench(options) {
 }
 
 await main(async (args) => {
-	// The temporary directory goes with Ctrl-C, too.
+	// Exit normally on Ctrl-C, so that the temporary directory is removed.
 	process.once('SIGINT', () => process.exit(130));
 	try {
 		const options = parseOptions(args);

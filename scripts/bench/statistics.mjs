@@ -1,4 +1,4 @@
-// From all samples of all rounds to the figures that count: medians, and ratios of medians.
+// Reduces all samples of all rounds to the figures that count: medians, and ratios of medians.
 
 export function median(numbers) {
 	const sorted = [...numbers].sort((a, b) => a - b);
@@ -9,9 +9,9 @@ export function median(numbers) {
 export const mapValues = (object, map) =>
 	Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value, key)]));
 
-/** The median of a figure over the rounds of each contestant. */
+/** For each contestant: the median of a figure over the rounds. */
 export const medianOf = (rounds, figure) => mapValues(rounds, (results) => median(results.map(figure)));
 
-/** The median of one figure of the samples over each round, and over the rounds. */
+/** For each contestant: the median of a figure over the samples of each round, then over the rounds. */
 export const medianOfSamples = (rounds, name) =>
 	medianOf(rounds, ({ samples }) => median(samples.map((sample) => sample[name])));

@@ -1,16 +1,16 @@
-// What blocks are filled with: bytes that follow from the block's identity and from where in the block they are, so that
-// a byte of another block, or of another place, is recognised. Written and compared at the speed of memcpy and memcmp.
+// The content of blocks. Each byte follows from the block's identity and from its place in the block, so that a byte of
+// another block or another place is recognised. Content is written and compared at the speed of memcpy and memcmp.
 import { Random } from '../random.mjs';
 
-/** Bytes of the longest block that can be filled. */
+/** The length of the longest block that can be filled, in bytes. */
 export const longest = 8 * 2 ** 20;
-/** A prime, because the distances of blocks are powers of two. */
+/** It is a prime, because the distances of blocks are powers of two. */
 const phases = 1_048_573;
 const pattern = Buffer.alloc(longest + phases + 3);
 const random = new Random(0x6b696e64);
 for (let at = 0; at < longest + phases; at += 4) pattern.writeUInt32LE(random.next(), at);
 
-/** The content of the identity `id` from `from` up to `to`. */
+/** The content of the identity `id` in the range [from, to). */
 export function contentOf(id, from, to) {
 	const phase = (Math.imul(id, 0x9e3779b1) >>> 0) % phases;
 	return pattern.subarray(phase + from, phase + to);
@@ -28,12 +28,15 @@ function firstDifference(block, expected, from) {
 	return from + at;
 }
 
-/** The first offset in [from, to) whose byte is not what `paint` has put there; -1 if all are. */
+/** The first offset in [from, to) whose byte is not what `paint` wrote there. -1 if all are right. */
 export function firstWrong(block, id, from = 0, to = block.length) {
 	return firstDifference(block, contentOf(id, from, to), from);
 }
 
-/** As firstWrong, for a whole small block; of a large one its edges and random spots, and now and then all of it. */
+/**
+ * Does the same as firstWrong. It checks a small block as a whole. Of a large one it checks the edges and random spots,
+ * and sometimes everything.
+ */
 export function sampleWrong(block, id, chooser) {
 	const { length } = block;
 	if (length <= 64 * 1024 || chooser.chance(1 / 8)) return firstWrong(block, id);
@@ -50,7 +53,7 @@ export function sampleWrong(block, id, chooser) {
 
 const zeros = Buffer.alloc(longest);
 
-/** The first byte that is not zero; -1 if all are. */
+/** The offset of the first byte that is not zero. -1 if all are. */
 export function firstNotZero(block) {
 	return firstDifference(block, zeros.subarray(0, block.length), 0);
 }

@@ -1,5 +1,5 @@
-// Misuse: calls that have to throw, each with its code, and that may change nothing. On the shared kind, where the
-// contents of all blocks show it if something changed, and on the player's own, where the statistics have to stay.
+// Misuse: calls that have to throw an error with a given code, and may change nothing. On the shared kind, the contents
+// of all blocks show a change. On the player's own kind, the statistics have to stay the same.
 import { Kind } from 'daxkind';
 
 const notABlock = 'ERR_DAXKIND_NOT_A_BLOCK';
@@ -10,7 +10,7 @@ const type = 'ERR_INVALID_ARG_TYPE';
 const range = 'ERR_OUT_OF_RANGE';
 const noMemory = 'ERR_DAXKIND_OUT_OF_MEMORY';
 
-/** Code, what is done, the call; last what has to be there for it. */
+/** Each entry has the code, a description and the call. The last item names what the scene must have for the call. */
 const misuses = [
 	[range, 'malloc(-1)', ({ kind }) => kind.malloc(-1)],
 	[range, 'malloc(1.5)', ({ kind }) => kind.malloc(1.5)],
@@ -51,11 +51,11 @@ const misuses = [
 	[stale, 'deref after free', ({ kind, stale }) => kind.deref(stale), 'stale'],
 	[range, 'view beyond the usable size', ({ kind, raw }) => kind.view(raw, kind.view(raw).length + 1), 'raw'],
 	[wrongKind, 'freeRaw in another kind', ({ other, raw }) => other.freeRaw(raw), 'raw'],
-	// Smaller than any handle.
+	// This number is smaller than any handle.
 	[notABlock, 'freeRaw of what no call returned', ({ kind, large }) => kind.freeRaw((large % 2 ** 39) + 1), 'large'],
 ];
 
-/** A scene on the shared kind, of what the player happens to hold. */
+/** A scene on the shared kind, made of what the player happens to hold. */
 function sharedScene(player) {
 	const { random, freed, staleReferences } = player;
 	const raw = player.choose('raw');
@@ -70,7 +70,9 @@ function sharedScene(player) {
 	};
 }
 
-/** The same on the player's own kind, made for it. In debug mode a handle is not known for one that was freed. */
+/**
+ * A scene on the player's own kind, with blocks made for it. In debug mode the kind does not recognise a freed handle.
+ */
 function ownScene(player) {
 	const { own, kind, random } = player;
 	const entry = { form: 'block', memory: own.malloc(random.logUniform(1, 100_000)) };
@@ -84,7 +86,7 @@ function ownScene(player) {
 	return { kind: own, other: kind, entry, raw, freed, stale };
 }
 
-/** What has to stay; in debug mode a failed malloc empties the quarantine. */
+/** The statistics that may not change. In debug mode they are fewer, because a failed malloc empties the quarantine. */
 function booksOf(own) {
 	const { blocks, allocated, free, active } = own.stats();
 	return JSON.stringify(own.debug ? { blocks, allocated } : { blocks, allocated, free, active });

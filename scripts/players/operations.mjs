@@ -1,9 +1,12 @@
-// What a player can do: make, change, free and look at blocks, hand them to another player, misuse all of it, and ask the
-// kind about itself. Each operation returns whether there was something to do it with, and throws a Finding.
+// The operations of a player: it makes, changes, frees and looks at blocks, hands them to another player, misuses all
+// of them, and asks the kind about itself. An operation returns whether there was something to do it with. It throws a
+// Finding if something is wrong.
 import { firstNotZero, firstWrong, paint } from './content.mjs';
 import { misuse } from './misuse.mjs';
 
-/** What sizes a player asks for: it changes from phase to phase, so that small blocks come in numbers, too. */
+/**
+ * Ranges of the sizes that a player asks for. They change from phase to phase, so that many small blocks come up, too.
+ */
 const spans = [
 	[1, Number.POSITIVE_INFINITY],
 	[1, 8 * 1024],
@@ -11,7 +14,7 @@ const spans = [
 	[4 * 1024, 256 * 1024],
 ];
 
-/** A player's habits for a while: how long its blocks are, and how many bytes of its share of the kind it holds. */
+/** A player's habits for a while: how long its blocks are, and what part of its share of the kind it fills. */
 export function newPhase(random) {
 	const span = random.chance(0.5) ? spans[0] : random.pick(spans);
 	return { span, fill: random.pick([0.5, 0.9, 0.9, 0.95, 1, 1.1]), left: random.logUniform(200, 20_000) };
@@ -19,7 +22,7 @@ export function newPhase(random) {
 
 const someSize = ({ random, phase: { span }, largest }) => random.logUniform(span[0], Math.min(span[1], largest));
 
-/** The calls that allocate: how often they come up, what they make, and the call. */
+/** The calls that allocate. Each has its weight, the form of what it makes, and the call. */
 const ways = {
 	malloc: [10, 'block', (kind, size) => kind.malloc(size)],
 	tryMalloc: [5, 'block', (kind, size) => kind.tryMalloc(size)],
@@ -32,7 +35,7 @@ const ways = {
 
 function allocate(player, form, call) {
 	const { kind, random, operation } = player;
-	// Now and then 0 bytes, which only blocks may have.
+	// Sometimes the size is 0 bytes. Only blocks may have that.
 	const size = form === 'block' && random.chance(0.005) ? 0 : someSize(player);
 	const alignment = operation === 'memalign' ? 2 ** (3 + random.below(21)) : 16;
 	const memory = player.attempt(size, () => call(kind, size, alignment));
@@ -47,15 +50,15 @@ function allocate(player, form, call) {
 	return true;
 }
 
-/** After an allocation that failed, so that what fails is not always the same. */
+/** Frees something after an allocation that failed, so that not all later ones fail, too. */
 function makeRoom(player) {
 	for (let i = player.random.below(3); i > 0; i--) free(player);
-	// What was left to the collector is still taken.
+	// Blocks that were left to the garbage collector still take memory.
 	if (player.random.chance(0.01)) player.gc();
 	return true;
 }
 
-/** Gives a block another size; its content has to come along. */
+/** Gives a block another size. It has to keep its content. */
 function realloc(player, sizeFrom) {
 	const entry = player.choose('block', 'collected');
 	if (entry === undefined) return false;
@@ -66,7 +69,7 @@ function realloc(player, sizeFrom) {
 	const reference = entry.isReferenced ? kind.ref(old) : undefined;
 	const memory = player.attempt(size, () => kind.realloc(old, size));
 	if (memory === undefined) {
-		// What failed has changed nothing.
+		// A call that failed must have changed nothing.
 		player.verify(entry);
 		return makeRoom(player);
 	}
@@ -82,7 +85,7 @@ function realloc(player, sizeFrom) {
 	return true;
 }
 
-/** A reference goes on if the block could stay where it was; else it is stale. */
+/** Whether a reference is still valid: it is if the block could stay in its place. Otherwise it is stale. */
 function isStillValid(player, entry, reference) {
 	let same;
 	try {
@@ -116,14 +119,14 @@ function reallocToNothing(player) {
 	return true;
 }
 
-/** Frees a block after a look at its content. */
+/** Frees a block after it has checked the content. */
 export function release(player, entry, isWhole = false) {
 	const { kind, random } = player;
 	player.verify(entry, isWhole);
 	const { form, memory } = entry;
 	const reference = entry.isReferenced ? kind.ref(memory) : undefined;
 	if (form === 'viewed' || (form === 'collected' && random.chance(0.5))) {
-		// The last reference to it, and to all views.
+		// This was the last reference to the block and to all its views.
 		entry.memory = undefined;
 	} else if (form === 'raw') {
 		kind.freeRaw(memory);
@@ -142,7 +145,7 @@ function free(player) {
 	return entry !== undefined;
 }
 
-/** From now on only a view of it is held: the block lives as long as that. */
+/** From now on the player holds only a view of the block. The block must live as long as the view. */
 function hold(player) {
 	const entry = player.choose('collected');
 	if (entry === undefined) return false;
@@ -169,7 +172,7 @@ function defragReallocate(player) {
 	return true;
 }
 
-/** Up to the usable size realloc does not move a block. */
+/** Realloc up to the usable size must not move a block. */
 function usableSize(player) {
 	const { kind, largest } = player;
 	const entry = player.choose('block');
@@ -177,7 +180,7 @@ function usableSize(player) {
 	player.checkPlace(entry);
 	const old = entry.memory;
 	const size = kind.usableSize(old);
-	// A block of debug mode always moves, and so may one that others refer to.
+	// A block in debug mode always moves. A block that others refer to may move.
 	if (kind.debug || entry.isReferenced || size === entry.size || size > largest) return true;
 	const memory = kind.realloc(old, size);
 	player.expect(memory.byteOffset === old.byteOffset, 'realloc up to the usable size moved a block', entry);
@@ -194,7 +197,7 @@ function check(player) {
 	return entry !== undefined;
 }
 
-/** A block changes hands, by a reference or by its handle. */
+/** Gives a block to another player, by a reference or by its handle. */
 function handOver(player, form) {
 	const entry = player.choose(form);
 	if (entry === undefined || player.send === undefined) return false;
@@ -207,7 +210,7 @@ function handOver(player, form) {
 	return true;
 }
 
-/** Two players are sent the same block, to free it: one of them can. */
+/** Sends the same block to two players, to free it. Only one of them can. */
 function beginRace(player) {
 	const entry = player.choose('block');
 	if (entry === undefined || player.send === undefined) return false;
@@ -235,7 +238,7 @@ export function receive(player, { type, place, entry }) {
 function race(player, reference) {
 	const { kind } = player;
 	try {
-		// Its content is the other's business: it may be free, and somebody's again, before it is looked at.
+		// Its content is not checked: the other player may have freed it, and it may be somebody else's block already.
 		kind.free(kind.deref(reference));
 	} catch (error) {
 		if (error?.code !== 'ERR_DAXKIND_STALE_REFERENCE' && error?.code !== 'ERR_DAXKIND_DOUBLE_FREE') throw error;
@@ -247,7 +250,7 @@ function race(player, reference) {
 	player.count('received');
 }
 
-/** Two Buffers of one block: when it is freed by one, the other and the reference are refused. */
+/** Makes two Buffers of one block. When one of them is freed, the other and the reference have to be refused. */
 function goStale(player) {
 	const entry = player.choose('block');
 	if (entry === undefined) return false;
@@ -265,7 +268,7 @@ function goStale(player) {
 	return true;
 }
 
-/** What always holds, whatever other threads do. */
+/** Checks what always holds, whatever other threads do. */
 function stats(player) {
 	const stats = player.kind.stats();
 	const { capacity, committed, active, allocated, blocks, cached, free, largestFree, highWater } = stats;
@@ -289,7 +292,7 @@ function purge(player) {
 	return true;
 }
 
-/** One at a time: it goes on while the player does other things. */
+/** Begins a purge that goes on while the player does other things. There is one at a time. */
 function purgeAsync(player) {
 	if (player.pending !== undefined) return false;
 	const { kind, random } = player;
@@ -305,7 +308,7 @@ function purgeAsync(player) {
 	return true;
 }
 
-/** Name, how often among those of its group, and what is done. */
+/** Each entry has the name, the weight in its group, and the operation. */
 export const making = [
 	...Object.entries(ways).map(([name, [weight, form, call]]) => [
 		name,
@@ -337,7 +340,7 @@ export const others = [
 const weightOf = (group) => group.reduce((sum, [, weight]) => sum + weight, 0);
 const groups = new Map([making, freeing, others].map((group) => [group, weightOf(group)]));
 
-/** One operation at random, by the player's habits. Gives its name if there was something to do it with. */
+/** Does one random operation, by the player's habits. Returns its name if there was something to do it with. */
 export function operate(player, hasRoom, begin = () => {}) {
 	const { random } = player;
 	if (--player.phase.left < 0) player.phase = newPhase(random);

@@ -1,9 +1,9 @@
-// What one thread holds of a kind, and how it looks after it: what every block contains, and whether it still does. The
-// operations (operations.mjs) are a player's; the stress run and the other random tests have players do them.
+// What one thread holds of a kind, and how it checks it: what every block should contain, and whether it does. The
+// operations are in operations.mjs. The stress run and the other random tests use players.
 import { Kind } from 'daxkind';
 import { contentOf, firstWrong, longest, paint, sampleWrong } from './content.mjs';
 
-/** Something that must not be. `report` says what is known about it. */
+/** Something that is wrong. `report` has what is known about it. */
 class Finding extends Error {
 	name = 'Finding';
 
@@ -13,16 +13,16 @@ class Finding extends Error {
 	}
 }
 
-/** Buffers and references that are kept after their blocks were freed, for misuse. */
+/** The most Buffers and references that are kept for misuse after their blocks were freed. */
 const mostFreed = 64;
 
 export class Player {
 	kind;
 	random;
-	/** Its habits for now, see newPhase. */
+	/** Its habits for now; see newPhase. */
 	phase;
 	/**
-	 * `form` is block, collected (freed by the garbage collector), viewed (the same, of which only a view is held) or raw;
+	 * `form` is block, collected (the garbage collector frees it), viewed (collected, and only a view is held) or raw.
 	 * `memory` is the Buffer, or the raw handle.
 	 */
 	held = [];
@@ -32,36 +32,39 @@ export class Player {
 	staleReferences = [];
 	/** A purgeAsync that still runs. */
 	pending;
-	/** Of the call that runs now, for reports. */
+	/** The name of the call that runs now, for reports. */
 	operation = '';
 
 	/** The longest block to ask for. */
 	largest = longest;
 	/** Another kind, for misuse. */
 	own;
-	/** Where the kind's memory begins in the address space, if that is known. */
+	/** The address at which the kind's memory begins, if it is known. */
 	base;
-	/** Takes a block to another player, which has it by receive(). */
+	/** Sends a block to another player, which takes it with receive(). */
 	send;
-	/** The identity of the next block: no two players that share a kind have the same. */
+	/** The identity of the next block. No two players that share a kind use the same one. */
 	nextId = 1;
 
-	/** @param given `kind`, `random` and `phase`, and of the other fields and the first methods what is not as it is here. */
+	/**
+	 * @param given `kind`, `random` and `phase`. It may also have other fields, and replace the methods `count` and
+	 * `watch`.
+	 */
 	constructor(given) {
 		Object.assign(this, given);
 	}
 
-	/** Told what happens, and how often. */
+	/** Counts something that happens. Does nothing by default. */
 	count(_name, _by = 1) {}
 
-	/** Told of promises that nobody waits for yet. */
+	/** Gets each promise that nobody awaits yet. Returns it unchanged by default. */
 	watch(promise) {
 		return promise;
 	}
 
 	gc() {}
 
-	/** Fails with everything that is known about a block. */
+	/** Fails with all that is known about a block. */
 	fail(what, { memory, ...entry } = {}, more = {}) {
 		const place = typeof memory === 'number' ? memory : memory?.byteOffset;
 		throw new Finding(what, { operation: this.operation, ...more, block: { ...entry, place } });
@@ -82,7 +85,7 @@ export class Player {
 		this.expect(found === code, `${what}: expected ${code}`, undefined, { found });
 	}
 
-	/** Makes a call that may find no memory, and checks how it says so. Gives undefined then. */
+	/** Makes a call that may find no memory. If it does not, checks the error and returns undefined. */
 	attempt(requested, call) {
 		let result;
 		try {
@@ -102,7 +105,7 @@ export class Player {
 		return result || undefined;
 	}
 
-	/** A new block: fills it and keeps it. */
+	/** Fills a new block and keeps it. */
 	keep(form, memory, size, alignment) {
 		const entry = { form, memory, size, alignment, id: this.nextId++, isReferenced: false, madeBy: this.operation };
 		this.checkPlace(entry);
@@ -116,7 +119,7 @@ export class Player {
 		this.#book(entry, 1);
 	}
 
-	/** Keeps an entry no longer. */
+	/** Stops keeping an entry. */
 	drop(entry) {
 		const last = this.held.pop();
 		if (last !== entry) {
@@ -132,7 +135,9 @@ export class Player {
 		if (form === 'raw' || (form === 'block' && isReferenced)) this.count('shared', by);
 	}
 
-	/** Some block that is held, of one of the forms; undefined if the few that were looked at are of others. */
+	/**
+	 * Some block that is held and has one of the forms. Undefined if the few blocks that were looked at have others.
+	 */
 	choose(...forms) {
 		for (let tries = 0; tries < 8 && this.held.length > 0; tries++) {
 			const entry = this.random.pick(this.held);
@@ -153,7 +158,7 @@ export class Player {
 		this.expectRight(entry, isWhole ? firstWrong(memory, entry.id) : sampleWrong(memory, entry.id, this.random));
 	}
 
-	/** Fails if some byte, at an offset of the block, is wrong. */
+	/** Fails if `at` is the offset of a wrong byte of the block. */
 	expectRight(entry, at) {
 		if (at < 0) return;
 		const { id, size } = entry;
@@ -169,7 +174,7 @@ export class Player {
 		});
 	}
 
-	/** The memory is as long as it should be, and where it should be. */
+	/** Checks that the memory has the right length and is in the right place. */
 	checkPlace(entry) {
 		const { form, memory, size, alignment } = entry;
 		const { kind } = this;
@@ -182,7 +187,7 @@ export class Player {
 		if (form === 'viewed') return;
 		this.expect(Kind.of(memory) === kind, 'Kind.of does not know a block', entry);
 		this.expect(kind.usableSize(memory) >= size, 'the usable size is too small', entry);
-		// Blocks with an ArrayBuffer of their own do not say where they are.
+		// Blocks with an ArrayBuffer of their own do not tell their place.
 		if (form === 'collected' || kind.debug) return;
 		const { byteOffset } = memory;
 		this.expect(byteOffset + size <= kind.capacity, 'a block ends behind its kind', entry);
@@ -192,7 +197,7 @@ export class Player {
 		this.expect(rest === 0, 'a block is not aligned', entry);
 	}
 
-	/** Keeps what is left of a block that was freed, for misuse: its Buffer, and a reference. */
+	/** Keeps what is left of a freed block for misuse: its Buffer, and a reference. */
 	bury(memory, reference) {
 		const put = (list, value) => {
 			if (value !== undefined) list[list.length < mostFreed ? list.length : this.random.below(mostFreed)] = value;

@@ -1,5 +1,5 @@
-// The workers of a run: hires them, passes on what they hand each other, terminates and replaces some, and sees to it
-// that none hangs.
+// The workers of a run. The crew hires them, passes on what they hand to each other, terminates and replaces some, and
+// fails the run if one hangs.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Random } from '../random.mjs';
@@ -19,10 +19,13 @@ export class StressFailure extends Error {
 
 export class Crew {
 	members = [];
-	/** Of all workers there ever were, and of those that were terminated while they held blocks of the kind. */
+	/**
+	 * The tallies of all workers that there ever were. `lost` has those of workers that were terminated while they held
+	 * blocks.
+	 */
 	tallies = [];
 	lost = [];
-	/** Rejects when something is wrong; `fail` makes it. */
+	/** Rejects when something is wrong. `fail` makes it reject. */
 	failure;
 	fail;
 	#options;
@@ -37,7 +40,7 @@ export class Crew {
 		this.failure = new Promise((_, reject) => {
 			this.fail = (what, report) => reject(new StressFailure(what, report));
 		});
-		// It is awaited in a race with everything else.
+		// Everything else is awaited in a race with it, so nothing else handles its rejection.
 		this.failure.catch(() => {});
 		this.#watch = setInterval(() => this.#lookAtAll(), 1000);
 		for (let i = 0; i < options.workers; i++) this.#hire();
@@ -47,20 +50,20 @@ export class Crew {
 		return this.tallies.reduce((total, tally) => total + tally.get(name), 0);
 	}
 
-	/** Has every worker do something and waits until all have. */
+	/** Asks every worker to do something, and waits until all have done it. */
 	async ask(type, message = {}) {
 		const all = this.members.map((member) => this.#ask(member, { ...message, type }));
 		return this.#orFailure(Promise.all(all));
 	}
 
-	/** Joins all to a kind. */
+	/** Has all workers join a kind. */
 	async open(setting) {
 		this.#setting = setting;
 		this.lost = [];
 		await this.ask('open', setting);
 	}
 
-	/** Lets all work for a while; kills one now and then if it is told to. */
+	/** Lets all workers work for a while. Terminates one now and then if `kills` is not 0. */
 	async run(milliseconds, kills) {
 		this.#isRunning = true;
 		for (const member of this.members) this.#start(member);
@@ -75,7 +78,7 @@ export class Crew {
 		await this.ask('stop');
 	}
 
-	/** Changes a byte of some block. */
+	/** Changes a byte of some block, to see that the run finds it. */
 	spoil() {
 		this.#random.pick(this.members).worker.postMessage({ type: 'spoil' });
 	}
@@ -136,7 +139,7 @@ export class Crew {
 		}
 	}
 
-	/** To any worker; a race to two. */
+	/** Sends a message to any worker, or a race to two of them. */
 	#passOn(message) {
 		const all = [...this.members];
 		for (let i = message.item.type === 'race' ? 2 : 1; i > 0; i--) {

@@ -5,10 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FixedKind, isDax, mapFile, PmemKind } from 'daxkind';
 import { StressFailure } from './crew.mjs';
 
-/** The kinds in turn. */
+/** The sorts of kinds, in turn. */
 export const sorts = ['default', 'conservative', 'fixed'];
 
-/** Makes one. `dax`: whether it is on DAX; `release`: to be called when all have closed it. */
+/**
+ * Makes a kind.
+ *
+ * @returns `dax`: whether it is on DAX. `release`: to be called when all have closed it.
+ */
 export function openKind(sort, directory, { size, debug, requireDax }) {
 	if (sort !== 'fixed') {
 		const kind = PmemKind.create(directory, { maxSize: size, policy: sort, debug, requireDax });
@@ -28,7 +32,7 @@ export function openKind(sort, directory, { size, debug, requireDax }) {
 	}
 }
 
-/** Where the memory of a kind in that directory begins, as the kernel says. */
+/** The address at which the memory of a kind in that directory begins, from the kernel. */
 export function baseOf(directory, capacity) {
 	for (const line of readFileSync('/proc/self/maps', 'utf8').split('\n')) {
 		const [, from, to, path] = /^(\w+)-(\w+) .{4} \w+ \S+ \d+ +(.*) \(deleted\)$/.exec(line) ?? [];
@@ -38,10 +42,13 @@ export function baseOf(directory, capacity) {
 	return undefined;
 }
 
-/** What debug mode adds to a block. */
+/** Bytes that debug mode adds to a block. */
 const redZones = 32;
 
-/** Asks until there is an answer. How long to wait for the garbage collector, and for what the caches of others hold. */
+/**
+ * Asks again until there is an answer, for 30 s at most: the garbage collector, and blocks in others' thread caches,
+ * take time.
+ */
 async function eventually(question) {
 	for (const end = performance.now() + 30_000; ; await sleep(20)) {
 		const answer = await question();
@@ -49,7 +56,7 @@ async function eventually(question) {
 	}
 }
 
-/** When all have freed everything: so many blocks are left, at least and at most. */
+/** Checks that `least` to `most` blocks are left after all workers have freed everything. */
 export async function checkEmptied(kind, crew, { least, most }) {
 	const isRight = await eventually(async () => {
 		const { blocks, allocated } = kind.stats();
@@ -64,7 +71,7 @@ export async function checkEmptied(kind, crew, { least, most }) {
 	throw new StressFailure('all blocks were freed, and the kind holds others', report);
 }
 
-/** An empty kind has room for one block of all of it, and gives back all of its storage. */
+/** Checks that an empty kind has room for one block as large as itself, and gives back all of its storage. */
 export async function checkWhole(kind, crew, sort) {
 	const whole = await eventually(() => kind.tryMalloc(kind.capacity - (kind.debug ? redZones : 0)));
 	if (whole === undefined) {
@@ -83,7 +90,7 @@ export async function checkWhole(kind, crew, sort) {
 	}
 }
 
-/** No file of a kind is left open. */
+/** Checks that no file of a kind is left open. */
 export function checkDescriptors(directory) {
 	const links = readdirSync('/proc/self/fd').map((name) => {
 		try {

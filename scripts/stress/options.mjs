@@ -68,7 +68,7 @@ export function argumentsOf({ directories, ...values }) {
 		if (value === false) return [];
 		return value === true ? [`--${name}`] : [`--${name}`, String(value)];
 	});
-	// The guest says where its file systems are.
+	// In a VM, the guest knows where its file systems are.
 	const places = values.vm ? [] : directories;
 	return [...given, ...places.flatMap((directory) => ['--directory', directory])];
 }

@@ -1,5 +1,5 @@
-// The stress run itself, in a process of its own: scripts/stress.mjs starts it and sees how it ends. It opens one kind
-// after the other, has the crew work on each, and checks what is left at its end.
+// The stress run itself, in a process that scripts/stress.mjs starts and whose end it sees. It opens one kind after the
+// other, has the crew work on each, and checks what is left at the end.
 import { UsageError } from '../arguments.mjs';
 import { Crew, StressFailure } from './crew.mjs';
 import { baseOf, checkDescriptors, checkEmptied, checkWhole, openKind, sorts } from './kinds.mjs';
@@ -7,14 +7,17 @@ import { argumentsOf, parseOptions, usage } from './options.mjs';
 import { operations } from './tally.mjs';
 import { watchWarnings } from './warnings.mjs';
 
-/** Seconds on one kind. */
+/** Seconds of work on one kind. */
 const kindSeconds = 60;
-/** A terminated worker may have been in the middle of something: so many blocks more or less. */
+/**
+ * How many blocks more or fewer there may be for each terminated worker, because it may have been in the middle of a
+ * call.
+ */
 const slack = 2;
 
 class Run {
 	crew;
-	/** What each kind was, in words. */
+	/** A description of each kind. */
 	kinds = [];
 	killed = 0;
 	#options;
@@ -49,14 +52,14 @@ class Run {
 		await crew.open({ shared: kind.share(), base: baseOf(directory, kind.capacity), directory, workers });
 		if (spoil) setTimeout(() => crew.spoil(), milliseconds / 4);
 
-		// Nobody is terminated: the books are exact.
+		// No worker is terminated in this half, so the numbers are exact.
 		await crew.run(milliseconds / 2, 0);
 		await crew.ask('drain');
 		await checkEmptied(kind, crew, { least: 0, most: 0 });
 		this.#checkHandovers(before);
 		await checkWhole(kind, crew, sort);
 
-		// Workers are terminated: what they have shared, or was on its way to them, stays.
+		// Workers are terminated in this half. Blocks that they have shared, and blocks that were sent to them, stay.
 		await crew.run(milliseconds / 2, Math.max(1, Math.round(milliseconds / 2000)));
 		await crew.ask('drain');
 		this.killed += crew.lost.length;
@@ -66,7 +69,7 @@ class Run {
 		release();
 	}
 
-	/** The last one to close hears what is left. */
+	/** Closes the kind everywhere. Only the last one to close it may be told which blocks are left. */
 	async #close(kind, least) {
 		const isFirst = this.kinds.length % 2 === 0;
 		const { blocks } = kind.stats();
@@ -74,7 +77,7 @@ class Run {
 		reports.push(...(await this.crew.ask('close')));
 		if (!isFirst) reports.push(kind.close());
 		const left = reports.filter((report) => report !== undefined);
-		// The garbage collector may have freed some more.
+		// The garbage collector may have freed some more since.
 		const told = left[0]?.blocks ?? 0;
 		if (left.length > 1 || told < least || told > blocks) {
 			throw new StressFailure('the leak report is wrong', { least, blocks, reports: left });
@@ -86,7 +89,7 @@ class Run {
 		return Object.fromEntries(names.map((name) => [name, this.crew.count(name) - (before[name] ?? 0)]));
 	}
 
-	/** Each block that was sent has arrived; each race has one winner and one loser. */
+	/** Checks that each block that was sent has arrived, and that each race had one winner and one loser. */
 	#checkHandovers(before) {
 		const counts = this.#counts(before);
 		const { sent, received, 'race begun': begun, 'race won': won, 'race lost': lost } = counts;
@@ -95,7 +98,7 @@ class Run {
 		}
 	}
 
-	/** Blocks that nobody will free. */
+	/** How many blocks nobody will free, at least and at most. */
 	#leaked(before) {
 		const { crew } = this;
 		const alive = crew.members.filter(({ tally }) => tally.get('live') !== 0);

@@ -1,7 +1,7 @@
-// What kinds warn of in debug mode. Leaks are meant here: workers are terminated with what they hold. Memory that was
-// written to after it was freed is not.
+// The warnings of kinds in debug mode. Leaks are expected here, because workers are terminated with what they hold.
+// Writes into freed memory are not.
 
-/** Has the process, or this worker, call `fail` for warnings that must not be; others are printed as ever. */
+/** Makes the process, or this worker, call `fail` for warnings that must not come. Others are printed as usual. */
 export function watchWarnings(fail) {
 	const listeners = process.listeners('warning');
 	process.removeAllListeners('warning');

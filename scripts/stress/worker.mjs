@@ -1,5 +1,5 @@
-// A worker of the stress run: joins the shared kind, does random operations for as long as it is told to, looks after
-// what it holds, and takes what other workers hand over.
+// A worker of the stress run. It joins the shared kind, does random operations as long as it is told to, checks what it
+// holds, and takes what other workers hand over.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -16,16 +16,16 @@ const gc = runInNewContext('gc');
 const { number, debug } = workerData;
 const tally = new Tally(workerData.tally);
 const random = new Random(workerData.seed, number);
-/** Blocks that one worker holds at most: V8's cost of more is not what this is about. */
+/** The most blocks that one worker holds. The cost of more in V8 is not what is tested. */
 const mostHeld = 20_000;
 
 let player;
 let share = 0;
-/** Where the worker's own kind is. */
+/** The directory of the worker's own kind. */
 let place;
 let isRunning = false;
 
-/** Stops and tells the supervisor. */
+/** Stops, and tells the supervisor. */
 function fail(error) {
 	isRunning = false;
 	const { what = 'an unexpected error', report = { ...error }, stack = String(error) } = error;
@@ -38,7 +38,7 @@ function fail(error) {
 	});
 }
 
-/** Busy for a while, then it looks at its messages. */
+/** Works for a while, then lets the event loop deliver messages. */
 function turn() {
 	if (!isRunning) return;
 	const end = performance.now() + random.logUniform(1, 100);
@@ -56,7 +56,7 @@ function turn() {
 	setImmediate(turn);
 }
 
-/** What the supervisor asks for; each is answered when it is done. */
+/** What the supervisor can ask for. A worker answers each request when it has done it. */
 const answers = {
 	open({ shared, base, workers, directory }) {
 		const kind = Kind.attach(shared);
@@ -81,7 +81,8 @@ const answers = {
 		await player.pending;
 		player.own.close();
 		player.own = undefined;
-		// Empties the quarantine; without debug mode the thread cache stays full, for others to ask for.
+		// This empties the quarantine. Without debug mode the thread cache stays full, so that others have to ask for
+		// it.
 		if (debug) player.kind.purge();
 		gc();
 	},
@@ -90,14 +91,14 @@ const answers = {
 	close: () => player.kind.close(),
 };
 
-/** What is not answered. */
+/** Orders that are not answered. */
 const orders = {
 	run() {
 		player.own = PmemKind.create(place, { maxSize: 16 * 2 ** 20, debug });
 		isRunning = true;
 		turn();
 	},
-	/** To see that the run finds it: changes one byte of a block. */
+	/** Changes one byte of a block, to see that the run finds it. */
 	spoil() {
 		const entry = player.choose();
 		if (entry === undefined) return;

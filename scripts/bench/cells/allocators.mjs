@@ -1,5 +1,5 @@
-// The contestants that run in JavaScript, as pairs of malloc and free. A process makes one of them only, so that V8
-// inlines the calls as it would in a program that uses just that one.
+// The contestants that run in JavaScript, as pairs of malloc and free. A process makes only one of them, so that V8
+// inlines the calls as in a program that uses just that one.
 import { Kind } from 'daxkind';
 import { openKind } from '../place.mjs';
 
@@ -36,7 +36,7 @@ function onKind(way, kind) {
 		kind,
 		capacity: kind.capacity,
 		end() {
-			// Blocks of other threads are not this one's.
+			// Blocks of other threads are not counted as this thread's.
 			const leaks = kind.close();
 			if (leaks !== undefined) throw new Error(`${leaks.blocks} blocks are left after all were freed`);
 		},

@@ -1,5 +1,5 @@
-// The child process of the benchmark: measures one workload of one contestant in a fresh V8, and prints the result as
-// one line of JSON. memkind/cell.c is its twin in C, with the same arguments.
+// A process of the benchmark. It measures one workload of one contestant in a fresh V8, and prints the result as one
+// line of JSON. memkind/cell.c is its twin in C, with the same arguments.
 import { makeAllocator } from './allocators.mjs';
 import { fail } from './fail.mjs';
 import { touchAll } from './faults.mjs';
@@ -11,7 +11,7 @@ import { runTail, runThreads } from './threads.mjs';
 import { time } from './timing.mjs';
 import { view } from './view.mjs';
 
-/** What opens its own kinds, or none; all others get an allocator. */
+/** Patterns that open their own kinds, or need none. All others get an allocator. */
 const whole = {
 	threads: runThreads,
 	tail: runTail,
@@ -32,7 +32,7 @@ async function withAllocator(cell) {
 const [contestant, directory, pattern, ...numbers] = process.argv.slice(2);
 const [kindSize, size, live, threads, seed, touch, warmUpMs, samples, sampleMs, operations] = numbers.map(Number);
 const cell = { contestant, directory, kindSize, size, live, threads, seed, touch: touch === 1 };
-// threads-hold is the pattern hold, by threads; tail-conservative is of a conservative kind.
+// threads-hold is the pattern hold in several threads. tail-conservative is the pattern tail in a conservative kind.
 const [name, inner] = pattern.split('-');
 Object.assign(cell, { pattern: name, inner, warmUpMs, samples, sampleMs, operations });
 console.log(JSON.stringify(await (whole[name] ?? withAllocator)(cell)));

@@ -1,10 +1,10 @@
-// A tryMalloc that fails: the kind is full to the last block of the size, and its limit is reached.
+// A tryMalloc that fails, because the kind has no block of the size left and its limit is reached.
 import { time } from './timing.mjs';
 
-/** Large blocks first: a kind full of small Buffers would be gigabytes of V8's heap. */
+/** Large blocks are taken first, because a kind full of small Buffers would be gigabytes of V8's heap. */
 const descending = [2 ** 24, 2 ** 20, 2 ** 16, 2 ** 12, 2 ** 8];
 
-/** Takes all that a kind has for blocks of `size` bytes; gives the blocks. */
+/** Takes all blocks of `size` bytes that a kind has. Returns the blocks. */
 function takeAll({ tryMalloc, none }, size) {
 	const blocks = [];
 	for (const each of [...descending.filter((other) => other > size), size]) {

@@ -1,4 +1,4 @@
-// The first touch of fresh memory: how many page faults, and how long it takes.
+// The first touch of fresh memory: the number of page faults, and the time.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
 
@@ -21,11 +21,14 @@ function fileOf(directory) {
 		});
 }
 
-/** Of the first `bytes` of a file, the share in 2 MiB chunks that one huge page can map; undefined if nobody can tell. */
+/**
+ * Which share of the first `bytes` of a file is in 2 MiB chunks that one huge page can map. Undefined where nobody can
+ * tell.
+ */
 function aligned(directory, bytes) {
 	const file = fileOf(directory);
 	if (file === undefined) return undefined;
-	// Unlike filefrag it needs no privileges; its numbers are blocks of 512 bytes.
+	// Unlike filefrag, xfs_io needs no privileges. Its numbers are blocks of 512 bytes.
 	const { stdout, status } = spawnSync('xfs_io', ['-r', '-c', 'fiemap', file], { encoding: 'latin1' });
 	if (status !== 0) return undefined;
 	let chunks = 0;
@@ -44,7 +47,7 @@ export function touchAll({ kind, malloc, free }, { directory, size, live }) {
 	const touch = (block) => {
 		for (let i = 0; i < block.length; i += page) block[i] = 1;
 	};
-	// The code that touches is compiled before it counts.
+	// The code that touches pages has to be compiled before the measurement.
 	const practice = Buffer.alloc(page * 16);
 	for (let i = 0; i < 20_000; i++) touch(practice);
 	const before = faults();

@@ -1,5 +1,6 @@
-// How much of a kind can be used: requested bytes of the live blocks over the kind's capacity, each time that an
-// allocation fails: after the first filling, and after each round of freeing a random half and filling again.
+// How much of a kind can be used: the requested bytes of the live blocks, divided by the kind's capacity. It is
+// measured each time that an allocation fails: after the first filling, and after each round that frees a random half
+// and fills the kind again.
 import { randomNumbers, sizeTable } from './sequence.mjs';
 
 const refills = 10;

@@ -1,4 +1,4 @@
-// What a major garbage collection costs while a kind's worth of 4 KiB blocks is live, and while nothing is.
+// The time of a major garbage collection while a kind full of 4 KiB blocks is live, and while nothing is.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -7,12 +7,12 @@ const blockSize = 4096;
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc');
 
-/** Turns of filling and freeing for each sample of other cells. */
+/** Turns of filling and freeing, for each sample of the options. */
 const turnsForSample = 2;
-/** Collections of each side in a turn. */
+/** Collections of each side in one turn. */
 const collected = 4;
 
-/** Milliseconds of some collections; one before them sees to what has just become garbage. */
+/** Milliseconds of some collections. One more before them removes what has just become garbage. */
 function collections() {
 	gc();
 	return Array.from({ length: collected }, () => {
@@ -23,8 +23,8 @@ function collections() {
 }
 
 /**
- * Both sides are measured in turn, because the same collection of the same heap takes up to 1.7 times as long from one second
- * to the next. In the first turn, which does not count, the code is compiled that the others have in their heap.
+ * Both sides are measured in turn, because the same collection of the same heap takes up to 1.7 times as long from one
+ * second to the next. The first turn does not count: it compiles the code that is in the heap in all later turns.
  */
 export function collect({ malloc, free, newList, none }, { kindSize, samples }) {
 	const count = Math.floor(kindSize / blockSize);

@@ -1,13 +1,15 @@
-// Latencies by the million in a few kilobytes: a histogram whose buckets are 1/32 of a power of two wide, so that a
-// latency read from it is at most 1.6 % off. memkind/tail.c has the same buckets.
+// Latencies by the million in a few kilobytes. The buckets of the histogram are 1/32 of a power of two wide, so that a
+// latency that is read from it is wrong by at most 1.6 %. memkind/tail.c has the same buckets.
 
-/** Buckets of each power of two: 2 ** 5. */
+/** Each power of two has 2 ** 5 buckets. */
 const bits = 5;
-/** Below this number of nanoseconds each has a bucket of its own. */
+/** Below this, each number of nanoseconds has its own bucket. */
 const exact = 2 ** (bits + 1);
 const buckets = (31 - bits + 1) << bits;
 
-/** `counts` for each bucket, and the largest number itself. The array is touched now, not when the first number comes. */
+/**
+ * A count for each bucket, and the largest number. fill(0) touches the array now, and not when the first number comes.
+ */
 export const newHistogram = () => ({ counts: new Int32Array(buckets).fill(0), max: 0 });
 
 /** The bucket of a number from 0 to 2 ** 31 - 1. */
@@ -30,7 +32,7 @@ export function record(histogram, value) {
 	if (value > histogram.max) histogram.max = value;
 }
 
-/** The sum of histograms, as it is printed: without the empty buckets at its end. */
+/** The sum of histograms, in the form that is printed: without the empty buckets at the end. */
 export function merge(histograms) {
 	const counts = new Array(buckets).fill(0);
 	for (const histogram of histograms) {
@@ -42,7 +44,7 @@ export function merge(histograms) {
 
 export const total = ({ counts }) => counts.reduce((sum, count) => sum + count, 0);
 
-/** The number that a share of all is not above. */
+/** The smallest number that is at least as large as that share of all numbers. */
 export function percentile(histogram, share) {
 	const { counts, max } = histogram;
 	const wanted = share * total(histogram);

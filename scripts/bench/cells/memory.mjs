@@ -1,4 +1,4 @@
-// What kinds cost in DRAM and time beside the memory that they hand out.
+// What kinds cost in DRAM and time, beside the memory that they hand out.
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -13,7 +13,7 @@ const read = (name) => readFileSync(`/proc/self/${name}`, 'latin1');
 const anonymous = () => 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(read('status'))[1]);
 const maps = () => read('maps').split('\n').length - 1;
 
-/** The same of the heap's tables alone: they are the only mappings that refuse huge pages (lazy_array.h). */
+/** The DRAM of the heap's tables alone. Only their mappings refuse huge pages (lazy_array.h). */
 function tables() {
 	let bytes = 0;
 	for (const [, rss, flags] of read('smaps').matchAll(/^Rss:\s+(\d+) kB$[\s\S]*?^VmFlags:(.*)$/gm)) {
@@ -22,11 +22,14 @@ function tables() {
 	return bytes;
 }
 
-/** Fills a kind with blocks of 4 KiB on average, which are not touched; the DRAM that took for each byte of them. */
+/**
+ * Fills a kind with blocks of 4 KiB on average, without touching them. Returns the DRAM that each byte of them takes.
+ */
 export function metadata({ contestant, directory, kindSize, seed }) {
 	const next = randomNumbers(seed);
 	const kind = PmemKind.create(directory, { maxSize: kindSize });
-	// The caller's own list is there before, and warm; of Buffers it does not count, and none is kept.
+	// The caller's own list exists and is touched before the measurement. Buffers are not kept, and their memory is not
+	// counted.
 	const handles = new Float64Array(kindSize / 2048).fill(1);
 	let blocks = 0;
 	let requested = 0;
@@ -53,7 +56,7 @@ export function metadata({ contestant, directory, kindSize, seed }) {
 
 const now = () => performance.now() * 1000;
 
-/** Creates and closes an empty kind `live` times: microseconds for each. */
+/** Creates and closes an empty kind `live` times. Returns the microseconds of each. */
 export function createOne({ directory, kindSize, live }) {
 	const create = [];
 	const close = [];
@@ -68,7 +71,7 @@ export function createOne({ directory, kindSize, live }) {
 	return { create, close };
 }
 
-/** Opens `live` kinds at once: microseconds, DRAM and mappings of each, empty and with one block. */
+/** Opens `live` kinds at once. Returns microseconds, DRAM and mappings of each, empty and with one block. */
 export function createMany({ directory, kindSize, live }) {
 	PmemKind.create(directory, { maxSize: kindSize }).close();
 	const kinds = new Array(live).fill(null);

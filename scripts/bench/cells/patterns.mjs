@@ -1,4 +1,4 @@
-// The timed patterns: each gives a function that does so many operations, one of them a malloc and a free.
+// The timed patterns. Each gives a function that makes so many operations; an operation is a malloc and a free.
 import { randomNumbers, sizeTable } from './sequence.mjs';
 
 function pair({ malloc, free }, { size }) {
@@ -10,7 +10,7 @@ function pair({ malloc, free }, { size }) {
 	};
 }
 
-/** As pair, by a function that may fail. */
+/** The same as pair, with a function that may fail. */
 function attempt({ tryMalloc, free }, { size }) {
 	return pair({ malloc: tryMalloc, free }, { size });
 }
@@ -53,7 +53,7 @@ function random(allocator, cell) {
 				const slot = next() % live;
 				free(blocks[slot]);
 				blocks[slot] = malloc(sizes[at++ & 0xffff]);
-				// The counter stays a small integer however long it runs.
+				// The counter has to stay a small integer, however long this runs.
 				at &= 0xffff;
 			}
 		},

@@ -1,5 +1,5 @@
-// The random numbers and sizes of the benchmark; memkind/sequence.c has the same, so that all contestants get the same
-// requests.
+// The random numbers and sizes of the benchmark. memkind/sequence.c makes the same ones, so that all contestants get
+// the same requests.
 
 /** Blocks of the random workload: log-uniform from 16 bytes to 64 KiB, 7.7 KiB on average. */
 export const randomSizes = { least: 16, doublings: 12, mean: 7877 };
@@ -15,7 +15,7 @@ export function randomNumbers(seed) {
 	};
 }
 
-/** 2^16 log-uniform sizes, used round and round. */
+/** 2^16 log-uniform sizes, which are used again and again. */
 export function sizeTable(next) {
 	return Int32Array.from({ length: 2 ** 16 }, () =>
 		Math.floor(randomSizes.least * 2 ** ((randomSizes.doublings * next()) / 2 ** 31)),

@@ -1,5 +1,5 @@
-// How long the slowest of millions of mallocs and frees take: live blocks of random sizes, one replaced after the other,
-// and each call timed by itself. memkind/tail.c does the same.
+// How long the slowest of millions of mallocs and frees take. Live blocks of random sizes are replaced one after the
+// other, and each call is timed by itself. memkind/tail.c does the same.
 import { newHistogram, record } from './histogram.mjs';
 import { randomBlocks } from './patterns.mjs';
 
@@ -7,22 +7,26 @@ const { hrtime } = process;
 const { imul } = Math;
 
 /**
- * Nanoseconds, modulo 2 ** 32: a small integer, which needs no object. A reading takes 50 ns, where performance.now() and
- * hrtime.bigint() take 60 to 70. V8 mostly, but not always, does without the array (seen with --trace-gc): 32 bytes each
- * are then a scavenge of 0.3 ms in 25,000 operations, too rare for p99.9 to see.
+ * Nanoseconds modulo 2 ** 32, as a small integer, which needs no object. A reading takes 50 ns; performance.now() and
+ * hrtime.bigint() take 60 to 70 ns. In most runs V8 makes no object for the array. In some it does (seen with
+ * --trace-gc). 32 bytes for each reading then cost a scavenge of 0.3 ms in 25,000 operations, which is too rare to
+ * change p99.9.
  */
 function now() {
 	const time = hrtime();
 	return (imul(time[0], 1e9) + time[1]) | 0;
 }
 
-/** Between two readings; more than 2 ** 31 ns are not told apart. */
+/** The time between two readings. Anything longer than 2 ** 31 ns becomes that number. */
 function between(from, to) {
 	const took = (to - from) | 0;
 	return took < 0 ? 2 ** 31 - 1 : took;
 }
 
-/** `replace(operations)` gives histograms of what that many calls of each took, and of a reading of the clock. */
+/**
+ * `replace(operations)` makes that many calls of malloc and of free. It returns histograms of their times, and of the
+ * times of reading the clock.
+ */
 export function tail(allocator, cell) {
 	const { malloc, free } = allocator;
 	const { live } = cell;
@@ -41,7 +45,7 @@ export function tail(allocator, cell) {
 				const freed = now();
 				const block = malloc(size);
 				const allocated = now();
-				// What the clock itself takes, and what the machine does to any piece of code, at the same time.
+				// This measures the clock itself, and what the machine does to any piece of code at the same time.
 				const end = now();
 				blocks[slot] = block;
 				record(took.free, between(start, freed));

@@ -1,4 +1,4 @@
-// One of the threads of threads.mjs.
+// One of the threads that threads.mjs starts.
 import { parentPort, workerData } from 'node:worker_threads';
 import { makeAllocator } from './allocators.mjs';
 import { measure } from './clock.mjs';
@@ -9,15 +9,15 @@ import { operationsFor, warmUp } from './timing.mjs';
 const cell = workerData;
 const words = new Int32Array(cell.words);
 const [arrived, generation, rates] = [0, 1, 2];
-/** For each sample of other cells. */
+/** Turns for each sample of the options. */
 const turnsForSample = 3;
-/** Some milliseconds. */
+/** Rounds of `spin`. They take some milliseconds. */
 const spins = 2_000_000;
 const { imul } = Math;
 
 /**
- * Needs all of a processor, and nothing else: eight chains of instructions that do not wait for each other. Where two
- * processors are one, seen twice, two threads do no more of it than one.
+ * Needs all of a processor, and nothing else: eight chains of instructions that do not wait for each other. Where the
+ * two processors are one core, two threads do no more of this work than one thread does.
  */
 function spin(rounds) {
 	let [a, b, c, d, e, f, g, h] = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -42,7 +42,7 @@ function meet() {
 		Atomics.add(words, generation, 1);
 		Atomics.notify(words, generation);
 	} else {
-		// Again, because what wakes it may have been meant for the last meeting: the last to arrive notifies late.
+		// Wait again if nothing has changed: the last thread of the previous meeting may notify late.
 		while (Atomics.load(words, generation) === now) Atomics.wait(words, generation, now);
 	}
 }
@@ -53,7 +53,7 @@ function turnsOf(allocator) {
 	meet();
 	Atomics.add(words, rates, Math.ceil(warmUp(run, cell)));
 	meet();
-	// The same for all, so that they end together.
+	// All threads make the same number of operations, so that they end together.
 	const operations = operationsFor(Atomics.load(words, rates) / cell.threads, cell);
 	const aloneAndTogether = (count, work) => {
 		meet();
@@ -86,5 +86,5 @@ const allocator = makeAllocator(cell.contestant, cell);
 const result = cell.pattern === 'tail' ? latenciesOf(allocator) : turnsOf(allocator);
 allocator.end();
 parentPort.postMessage(result);
-// As test/helpers/threads.ts: not while V8 compiles, nodejs/node#54918.
+// As in test/helpers/threads.ts: the thread must not end while V8 compiles (nodejs/node#54918).
 setTimeout(() => {}, 100);

@@ -1,15 +1,15 @@
-// Several threads with the same work on one kind. They are started together, warmed up together, and begin each turn
-// together; a turn ends when the last of them has. In every other turn the first thread is alone: a shared machine is up to
-// twice as fast in one second as in the next, so that one thread in this minute and two in another cannot be compared.
+// Several threads do the same work on one kind. They start together, warm up together, and begin each turn together. A
+// turn ends when the last of them has ended. In every other turn the first thread works alone. A shared machine can be
+// twice as fast in one second as in the next, so one thread now and two threads a minute later could not be compared.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { openKind } from '../place.mjs';
 import { merge } from './histogram.mjs';
 
-/** What the threads have in common: words of a barrier, and the sum of their rates. */
+/** Number of words that the threads share: those of a barrier, and the sum of their rates. */
 const sharedWords = 8;
 
-/** What each of the threads gives. */
+/** The results of all threads. */
 async function resultsOf(cell, policy) {
 	const { directory, kindSize, threads } = cell;
 	const kind = openKind(directory, { maxSize: kindSize, ...(policy !== 'default' && { policy }) });
@@ -29,7 +29,9 @@ async function resultsOf(cell, policy) {
 	return results;
 }
 
-/** What some threads did in one turn, in operations for each microsecond of wall time, and their CPU time for each. */
+/**
+ * What some threads did in one turn: operations for each microsecond of wall time, and the CPU time of each operation.
+ */
 function together(samples, operations) {
 	const from = Math.min(...samples.map((sample) => sample.from));
 	const to = Math.max(...samples.map((sample) => sample.to));
@@ -58,7 +60,7 @@ export async function runThreads(cell) {
 	return { operations, turns };
 }
 
-/** tail-conservative: the latencies of all threads, in a conservative kind. */
+/** The latencies of all threads in one kind, which is conservative for tail-conservative. */
 export async function runTail(cell) {
 	const results = await resultsOf(cell, cell.inner);
 	return Object.fromEntries(

@@ -1,10 +1,12 @@
-// Times a pattern: warms it up until it runs as it will run, then takes samples.
+// Times a pattern. First warms it up until its speed is its usual one, then takes samples.
 import { measure } from './clock.mjs';
 
-/** Of large Buffers, so that a sample holds its share of garbage collections. */
+/**
+ * The least number of operations in a sample. With large Buffers, a sample then has its share of garbage collections.
+ */
 const leastOperations = 100;
 
-/** Runs until the code is compiled for good, the live blocks have been replaced; returns operations per millisecond. */
+/** Runs until the code is fully compiled and all live blocks have been replaced. Returns operations per millisecond. */
 export function warmUp(run, { warmUpMs, live }) {
 	const least = 2 * live;
 	let done = 0;

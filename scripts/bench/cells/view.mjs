@@ -1,19 +1,19 @@
-// The floor under a pair of malloc and free: what V8 takes to make the view alone. It is measured in turns with the pair
-// in one process, because processes of the same program differ by a third.
+// The floor under a pair of malloc and free: the time in which V8 makes the view alone. It is measured in turns with
+// the pair, in one process, because processes of the same program differ by a third.
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { PmemKind } from 'daxkind';
 import { median } from '../statistics.mjs';
 import { measure } from './clock.mjs';
 import { warmUp } from './timing.mjs';
 
-/** Of one turn: under a millisecond. */
+/** Operations of one turn, which takes less than a millisecond. */
 const turn = 25_000;
-/** Turns of each side for each sample of other cells. */
+/** Turns of each side, for each sample of the options. */
 const turns = 40;
 
 const FastBuffer = Buffer[Symbol.species];
 
-/** A view with what a block has: an object that blocks share, and a small integer. */
+/** A view with the same fields as a block: an object that several blocks share, and a small integer. */
 class View extends FastBuffer {
 	#segment;
 	#place;
@@ -29,10 +29,10 @@ class View extends FastBuffer {
 	}
 }
 
-/** What was made last. Nobody else can reach it, but V8 does not know. */
+/** The last view. Nobody else can reach it, but V8 does not know that. */
 let kept;
 
-/** Each does so many operations. They are written out, so that V8 inlines each of them by itself. */
+/** Each side makes so many operations. The loops are written out, so that V8 inlines each of them by itself. */
 function sidesOf(kind, size, { buffer, byteOffset }) {
 	const segment = { index: 0, buffer };
 	return {
@@ -51,7 +51,7 @@ function sidesOf(kind, size, { buffer, byteOffset }) {
 	};
 }
 
-/** How many scavenges there are while a function runs, and their milliseconds. */
+/** The number of scavenges while a function runs, and their milliseconds. */
 async function scavengesIn(run) {
 	const scavenges = { count: 0, ms: 0 };
 	const observer = new PerformanceObserver((list) => {
@@ -63,7 +63,7 @@ async function scavengesIn(run) {
 	});
 	observer.observe({ entryTypes: ['gc'] });
 	run();
-	// Entries come in later turns of the event loop.
+	// The entries come in later turns of the event loop.
 	for (let i = 0; i < 10; i++) await new Promise(setImmediate);
 	observer.disconnect();
 	return scavenges;
@@ -78,7 +78,7 @@ export async function view(cell) {
 	for (const run of Object.values(sides)) warmUp(run, cell);
 	const ns = Object.fromEntries(names.map((name) => [name, []]));
 	for (let i = 0; i < turns * samples; i++) {
-		// Nobody is always the first, or always behind the same one.
+		// The order changes, so that no side is always the first or always comes after the same one.
 		const order = names.map((_, index) => names[(i + index) % names.length]);
 		for (const name of i % 2 === 0 ? order : order.reverse()) ns[name].push(measure(turn, sides[name]).cpu);
 	}
@@ -86,7 +86,7 @@ export async function view(cell) {
 	const scavenges = {};
 	for (const [name, run] of Object.entries(sides)) {
 		const { count, ms } = await scavengesIn(() => run(operations));
-		// Of ten million, however many they were.
+		// Scaled to ten million operations, however many there were.
 		scavenges[name] = { count: (count * 1e7) / operations, ms: (ms * 1e7) / operations };
 	}
 	if (View.placeOf(new View({ index: 0, buffer: kept.buffer }, 0, 0, 1)) !== 1) throw new Error('no view was kept');

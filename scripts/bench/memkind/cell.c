@@ -8,7 +8,8 @@
 struct Cell cell;
 memkind_t kind;
 
-// "nodes:1,2": memkind's kind of the memory that device-DAX devices gave the kernel, on nodes that it need not find.
+// "nodes:1,2": memkind's kind over memory that device-DAX devices have given to the kernel. memkind gets the nodes and
+// does not look for them.
 static memkind_t kindOnNodes(const char* nodes) {
     setenv("MEMKIND_DAX_KMEM_NODES", nodes, 1);
     if (memkind_check_available(MEMKIND_DAX_KMEM) == MEMKIND_SUCCESS) return MEMKIND_DAX_KMEM;
@@ -50,7 +51,7 @@ void* allocate(size_t size) {
 static const struct {
     const char* pattern;
     void (*run)(void);
-    int opensKind;  // By itself.
+    int opensKind;  // It opens its own kinds.
 } workloads[] = {
     {"pair", timePattern, 0},
     {"try", timePattern, 0},
@@ -71,7 +72,7 @@ static const struct {
 
 int main(int argc, char** argv) {
     if (argc != 14) return 2;
-    // argv[1] is the contestant, as for cell.mjs.
+    // argv[1] is the contestant, as in cell.mjs.
     cell.directory = argv[2];
     cell.pattern = argv[3];
     cell.kindSize = strtoull(argv[4], NULL, 10);

@@ -1,4 +1,5 @@
-// What the parts of the memkind contestant share: the cell, memory that must be there, clocks and random numbers.
+// Declarations that the parts of the memkind contestant share: the cell, allocation that must not fail, clocks and
+// random numbers.
 #pragma once
 
 #include <memkind.h>
@@ -20,7 +21,7 @@ struct Cell {
 extern struct Cell cell;
 extern memkind_t kind;
 
-// sequence.c: cells/sequence.mjs.
+// sequence.c: as cells/sequence.mjs.
 enum { kSizes = 1 << 16 };
 struct Sequence {
     uint32_t state;
@@ -36,7 +37,7 @@ memkind_t openKind(void);
 void* tryAllocate(size_t size);
 void* allocate(size_t size);
 
-// patterns.c: cells/patterns.mjs, timing.mjs and fail.mjs.
+// patterns.c: as cells/patterns.mjs, timing.mjs and fail.mjs.
 struct Pattern {
     void (*run)(struct Pattern* pattern, long operations);
     void** blocks;
@@ -50,7 +51,7 @@ double nanoseconds(int clock);
 double warmUp(struct Pattern* pattern);
 void timePattern(void);
 
-// The rest of cells/: each prints a result.
+// As the rest of cells/. Each function prints a result.
 void runThreads(void);
 void runTail(void);
 void fill(void);

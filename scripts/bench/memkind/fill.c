@@ -1,4 +1,4 @@
-// How much a kind holds: cells/fill.mjs.
+// How much a kind holds, as cells/fill.mjs.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,7 +6,7 @@
 
 enum { kRefills = 10 };
 
-// Blocks and their lengths; room for all that a kind can hold: memkind's blocks have 8 bytes at least.
+// Blocks and their lengths. There is room for all blocks that a kind can hold, because memkind's have at least 8 bytes.
 static void** blocks;
 static int32_t* lengths;
 static size_t count;

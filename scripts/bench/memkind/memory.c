@@ -1,4 +1,5 @@
-// What kinds cost beside the memory that they hand out, and what its first touch costs: cells/memory.mjs, faults.mjs.
+// What kinds cost beside the memory that they hand out, and what its first touch costs: as cells/memory.mjs and
+// faults.mjs.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -61,7 +62,7 @@ void createOne(void) {
     printf("]}\n");
 }
 
-// memkind runs out of arenas before it has opened many: then the figures are for as many as there are.
+// memkind runs out of arenas before it has opened many kinds. Then the figures are for as many as it could open.
 void createMany(void) {
     memkind_t* const kinds = calloc((size_t)cell.live, sizeof(*kinds));
     memkind_destroy_kind(openKind());

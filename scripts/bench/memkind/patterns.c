@@ -68,7 +68,7 @@ double nanoseconds(int clock) {
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-// As in cells/timing.mjs: until the live blocks have been replaced; operations per millisecond.
+// As in cells/timing.mjs: runs until all live blocks have been replaced. Returns operations per millisecond.
 double warmUp(struct Pattern* pattern) {
     const double started = nanoseconds(CLOCK_MONOTONIC);
     double rate = 0;

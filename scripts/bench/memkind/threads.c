@@ -1,4 +1,4 @@
-// Several threads with the same work on one kind: cells/threads.mjs.
+// Several threads do the same work on one kind, as cells/threads.mjs.
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,9 +17,9 @@ static long turns;
 struct Sample {
     double from, to, cpu;
 };
-// Of the first thread alone, and of all.
+// Samples of the first thread alone, and of all threads.
 static struct Sample alone[1][kMostTurns], together[kMostThreads][kMostTurns];
-// The same of work that only needs a processor.
+// The same for work that needs nothing but a processor.
 static const long kSpins = 2000000;
 static struct Sample machineAlone[1][kMostTurns], machineTogether[kMostThreads][kMostTurns];
 
@@ -82,7 +82,7 @@ struct Rate {
     double throughput, cpu;
 };
 
-// What some threads did in one turn.
+// The rate of some threads in one turn.
 static struct Rate rate(struct Sample samples[][kMostTurns], int threads, long count, long turn) {
     double from = samples[0][turn].from;
     double to = samples[0][turn].to;

@@ -1,11 +1,11 @@
-// What a tryMalloc costs that fails in a full kind, against one that succeeds (and is freed).
+// What a tryMalloc costs that fails in a full kind, compared with one that succeeds (and whose block is freed).
 import { medianOfSamples } from '../statistics.mjs';
 import { ns, sizeLabel, table } from '../tables.mjs';
 import { sizes } from './workloads.mjs';
 
 const labels = ['64B', '1KiB', '16KiB', '4MiB'];
 
-/** Adds nothing to the rounds of both patterns, but puts them together. */
+/** Combines the rounds of both patterns, and adds nothing to them. */
 function summarise(results) {
 	return labels
 		.map((label) => `fail-${label}`)

@@ -1,5 +1,5 @@
-// Page faults of the first touch of fresh memory. On DAX the kernel can map 2 MiB at once, if the file's blocks are
-// aligned to that on the device; elsewhere each page is a fault.
+// Page faults of the first touch of fresh memory. On DAX the kernel can map 2 MiB at once if the file's blocks are
+// aligned to 2 MiB on the device. Elsewhere each page is a fault.
 import { medianOf } from '../statistics.mjs';
 import { number, percent, sizeLabel, table } from '../tables.mjs';
 

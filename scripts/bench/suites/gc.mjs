@@ -1,4 +1,4 @@
-// What a major garbage collection costs while a kind full of 4 KiB blocks is live.
+// The time of a major garbage collection while a kind full of 4 KiB blocks is live.
 import { median, medianOf } from '../statistics.mjs';
 import { number, table } from '../tables.mjs';
 

@@ -1,7 +1,7 @@
 // All tables of the benchmark, in the order in which they are printed.
 //
-// A suite is one table: `workloads(kindSize)` measured by the `contestants` (those for which `takesPart` holds),
-// `summarise(results)` what the rounds come to, `render(summary, options)` the lines that a person reads.
+// A suite is one table. `workloads(kindSize)` are measured with the `contestants` (those for which `takesPart` holds).
+// `summarise(results)` reduces the rounds to figures. `render(summary, options)` makes the lines that a person reads.
 import { fail } from './fail.mjs';
 import { faults } from './faults.mjs';
 import { gc } from './gc.mjs';

@@ -1,4 +1,5 @@
-// What kinds cost beside the memory that they hand out: DRAM for each byte in use, and DRAM, time and mappings of a kind.
+// What kinds cost beside the memory that they hand out: DRAM for each byte in use, and DRAM, time and mappings of each
+// kind.
 import { median, medianOf } from '../statistics.mjs';
 import { number, percent, table } from '../tables.mjs';
 
@@ -7,7 +8,7 @@ const many = 1000;
 
 const summaries = {
 	metadata: ({ rounds }) => ({
-		// Of all the process's DRAM; of the heap's tables alone, where they can be told apart.
+		// `dram` is all DRAM of the process. `tables` is that of the heap's tables alone, where they can be told apart.
 		dram: medianOf(rounds, ({ dram }) => dram),
 		tables: medianOf(rounds, ({ tables = Number.NaN }) => tables),
 	}),

@@ -1,4 +1,4 @@
-// The slowest mallocs and frees among millions: percentiles of what each call takes.
+// The slowest mallocs and frees among millions, as percentiles of the time of each call.
 import { percentile, total } from '../cells/histogram.mjs';
 import { mapValues, median } from '../statistics.mjs';
 import { ns, number, table } from '../tables.mjs';
@@ -6,7 +6,9 @@ import { randoms } from './workloads.mjs';
 
 const policies = ['default', 'conservative'];
 const counts = [1, 2];
-/** Of the blocks that are live in threads-random: a conservative kind of memkind has no room for all of them. */
+/**
+ * The share of the live blocks of threads-random that are used here. A conservative memkind kind has no room for all.
+ */
 const share = 0.6;
 const titles = { daxkind: 'daxkind', raw: 'daxkind, raw', memkind: 'memkind, C' };
 
@@ -17,7 +19,7 @@ const figuresOf = (histogram) => ({
 	max: histogram.max,
 });
 
-/** Medians of the rounds; `worst` is the longest call of all of them. */
+/** Medians of the rounds. `worst` is the longest call of all rounds. */
 function summariseCall(rounds) {
 	const figures = mapValues(rounds[0], (_, name) => median(rounds.map((round) => round[name])));
 	return { ...figures, worst: Math.max(...rounds.map(({ max }) => max)) };
@@ -34,7 +36,7 @@ function summarise({ rounds: measured, ...result }) {
 		Object.fromEntries(
 			calls.slice(0, 2).map((call) => [
 				call,
-				// Of the same round: what disturbs the machine for minutes disturbs both.
+				// Both are from the same round, because what disturbs the machine for minutes then disturbs both.
 				rounds.memkind && median(all.map((round, i) => round[call].p999 / rounds.memkind[i][call].p999)),
 			]),
 		),
@@ -45,7 +47,7 @@ function summarise({ rounds: measured, ...result }) {
 export const tail = {
 	name: 'tail',
 	contestants: ['daxkind', 'raw', 'memkind'],
-	/** `live` are the blocks of each thread: those of both threads have room. */
+	/** `live` is the number of blocks of each thread. The kind has room for the blocks of both threads. */
 	workloads(kindSize) {
 		const [{ live, size }] = randoms(50_000, kindSize / counts.at(-1));
 		return policies.flatMap((policy) =>

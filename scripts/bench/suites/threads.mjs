@@ -1,4 +1,4 @@
-// What two threads on one kind do in the time of one.
+// What two threads do on one kind in the time in which one thread does its work.
 import { mapValues, median } from '../statistics.mjs';
 import { number, sizeLabel, table } from '../tables.mjs';
 import { holds, pairs, randoms } from './workloads.mjs';
@@ -7,17 +7,17 @@ const labels = ['64B', '16KiB'];
 const count = 2;
 const titles = { pair: 'pair', hold: 'hold 1000', random: 'random' };
 
-/** The live blocks of each thread: both threads' have room. */
+/** The live blocks of each thread. The kind has room for the blocks of both threads. */
 const alone = (kindSize) => [
 	...pairs(labels),
 	...holds(labels, kindSize / count),
 	...randoms(50_000, kindSize / count),
 ];
 
-/** The least that two threads of pure computing do where there are two processors for them. */
+/** The least work that two threads of pure computing do if each has a processor, compared with one thread. */
 const twoProcessors = 1.8;
 
-/** What the turns of all rounds have in common: of those in which the machine had two processors, or of all if it never had. */
+/** Medians over the turns in which the machine had two processors. If it never had, over all turns. */
 function summarise(result) {
 	const turnsOf = mapValues(result.rounds, (rounds) => rounds.flatMap(({ turns }) => turns));
 	const counted = mapValues(turnsOf, (turns) => turns.filter(({ machine }) => machine >= twoProcessors));
@@ -29,7 +29,7 @@ function summarise(result) {
 		counted: mapValues(counted, (turns) => turns.length),
 		throughput: { one: over(({ one }) => one.throughput), two: over(({ all }) => all.throughput) },
 		cpu: { one: over(({ one }) => one.cpu), two: over(({ all }) => all.cpu) },
-		// Of turns that follow each other.
+		// Ratios of turns that follow each other directly.
 		ratio: over(({ one, all }) => all.throughput / one.throughput),
 		cpuRatio: over(({ one, all }) => all.cpu / one.cpu),
 	};

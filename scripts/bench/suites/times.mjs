@@ -1,4 +1,4 @@
-// What one malloc and one free cost: the workloads pair, hold and random.
+// The cost of one malloc and one free, in the workloads pair, hold and random.
 import { mapValues, medianOfSamples } from '../statistics.mjs';
 import { times as multiple, ns, sizeLabel, table } from '../tables.mjs';
 import { holds, pairs, randoms, sizes } from './workloads.mjs';
@@ -7,7 +7,10 @@ const labels = Object.keys(sizes);
 const rivals = ['allocUnsafe', 'allocUnsafeSlow', 'alloc'];
 const titles = { hold: (live) => `hold ${live}`, random: (live) => `random, ${live} live` };
 
-/** Adds to the rounds `ns`, and daxkind's CPU time over each other's, with Buffers and with raw handles. */
+/**
+ * Adds `ns` to the rounds, and the ratio of daxkind's CPU time to each other contestant's, with Buffers and with raw
+ * handles.
+ */
 function summarise(result) {
 	const clocks = mapValues({ cpu: 'cpu', wall: 'wall', process: 'process' }, (clock) =>
 		medianOfSamples(result.rounds, clock),

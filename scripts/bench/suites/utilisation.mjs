@@ -1,4 +1,5 @@
-// How much of a kind can be used: fill until the first failure, then ten times free a random half and refill.
+// How much of a kind can be used. It is filled until an allocation fails. Then ten times a random half is freed, and it
+// is filled again.
 import { medianOf } from '../statistics.mjs';
 import { percent, table } from '../tables.mjs';
 

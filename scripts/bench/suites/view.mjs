@@ -1,4 +1,4 @@
-// The pair of malloc and free against its floor: the view that V8 makes, without any allocator.
+// The pair of malloc and free, compared with its floor: the view that V8 makes without any allocator.
 import { mapValues, median } from '../statistics.mjs';
 import { ns, number, sizeLabel, table } from '../tables.mjs';
 import { sizes } from './workloads.mjs';
@@ -13,7 +13,7 @@ const scavengesOver = (rounds) =>
 
 export const view = {
 	name: 'view',
-	// Its process takes all sides in turn.
+	// One process measures all sides in turn.
 	contestants: ['daxkind'],
 	workloads: () =>
 		Object.entries(sizes).map(([label, size]) => ({ name: `view-${label}`, pattern: 'view', size, live: 1 })),
