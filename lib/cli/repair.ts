@@ -1,4 +1,4 @@
-// `daxkind repair`: writes bad pages anew, or keeps a bad file away.
+// `daxkind repair`: rewrites bad pages, or puts a bad file aside.
 import { type Command, Option } from 'commander';
 import { formatBytes, quoted } from '../format.ts';
 import type { MediaRepair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';

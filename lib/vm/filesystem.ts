@@ -29,14 +29,14 @@ export interface PmemDevice {
 /** Each device is one `memmap=`, and the kernel's command line has room for 2048 bytes. */
 const MAX_DEVICES = 16;
 
-/** Narrows text to a file system's name. @throws ERR_INVALID_ARG_VALUE */
+/** Checks that a text is a file system's name. @throws ERR_INVALID_ARG_VALUE */
 export function asFileSystem(text: string): FileSystem {
 	const found = fileSystems.find((name) => name === text);
 	if (found === undefined) throw invalidArgValue('fs', `one of ${fileSystems.join(', ')}`, text);
 	return found;
 }
 
-/** Narrows `always`, `dax=always` and so on to a mode. @throws ERR_INVALID_ARG_VALUE */
+/** Turns `always`, `dax=always` and so on into a mode. @throws ERR_INVALID_ARG_VALUE */
 export function asDaxMode(text: string): DaxMode {
 	const found = daxModes.find((mode) => mode === text || `dax=${mode}` === text);
 	if (found === undefined) throw invalidArgValue('mount', `one of ${daxModes.map((m) => `dax=${m}`).join(', ')}`, text);

@@ -33,7 +33,7 @@ function hold({ malloc, free, newList }, { size, live }) {
 	};
 }
 
-/** Live blocks of random sizes: `sizes` go on from `at` on, and `next` gives random numbers. */
+/** Live blocks of random sizes. The next size is `sizes[at]`, and `next` gives random numbers. */
 export function randomBlocks({ malloc, newList }, { live, seed }) {
 	const next = randomNumbers(seed);
 	const sizes = sizeTable(next);

@@ -17,7 +17,7 @@ function now() {
 	return (imul(time[0], 1e9) + time[1]) | 0;
 }
 
-/** The time between two readings. Anything longer than 2 ** 31 ns becomes that number. */
+/** The time between two readings. Times from 2 ** 31 ns on cannot be told apart. */
 function between(from, to) {
 	const took = (to - from) | 0;
 	return took < 0 ? 2 ** 31 - 1 : took;

@@ -1,4 +1,4 @@
-// Times a pattern. First warms it up until its speed is its usual one, then takes samples.
+// Times a pattern. It warms the pattern up first, then takes samples.
 import { measure } from './clock.mjs';
 
 /**
