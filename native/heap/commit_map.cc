@@ -12,14 +12,14 @@ namespace {
 constexpr uint32_t kGranulesPerChunk = kChunkSize / kCommitGranule;
 static_assert(kGranulesPerChunk == 32, "Chunk::committed has one bit for each granule");
 
-// Chunks that decay() looks at before it lets go of the lock: some microseconds.
+// How many chunks decay() looks at before it lets go of the lock: some microseconds of work.
 constexpr uint64_t kScanChunks = 4096;
 // How long an allocation waits for memory whose storage is being given back before it looks for other memory.
 constexpr std::chrono::milliseconds kPatience{5};
 // How long no whole chunks are asked for after the file system had no room for one.
 constexpr uint32_t kTightMs = 1000;
 
-// The granules or chunks that a range touches, and those that lie inside it.
+// bytes / size, rounded up: the first granule or chunk that begins at or behind that byte.
 uint64_t up(uint64_t bytes, uint64_t size) {
     return (bytes + size - 1) / size;
 }
@@ -60,7 +60,7 @@ CommitMap::Granules CommitMap::stretch(uint64_t first, uint64_t last, uint64_t m
     return {from, to};
 }
 
-// Calls `change` for each chunk of a range with the bits of its granules in that.
+// Calls `change` for each chunk of a range. The bits are those of the chunk's granules in the range.
 template <typename Change>
 void CommitMap::eachChunk(Granules range, Change change) {
     for (uint64_t at = range.from; at < range.to;) {
@@ -79,7 +79,7 @@ int CommitMap::withoutLock(HeapLock& lock, Granules range, Pace* pace, Call call
     const int error = call(range.from * kCommitGranule, length);
     const auto time = std::chrono::steady_clock::now() - start;
     lock.lock();
-    // Several threads may be in such calls.
+    // Under the lock, because several threads may be in such calls.
     pace->note(length, time);
     return error;
 }
@@ -104,7 +104,8 @@ void CommitMap::book(Granules range, bool isBacked) {
 }
 
 bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
-    // Who backs memory is done some time; who gives it back may not be, where a page is pinned.
+    // A thread that backs memory will be done some time. A thread that gives it back may never be, where a page is
+    // pinned.
     bool isFree = false;
     do isFree = unclaimed_.wait_for(lock, kPatience, [this, granule] { return !isClaimed(granule); });
     while (!isFree && scavenging_ == 0);
@@ -113,7 +114,7 @@ bool CommitMap::awaitClaim(HeapLock& lock, uint64_t granule) {
 
 int CommitMap::commitClaimed(HeapLock& lock, Granules range) {
     claim(range, true);
-    // Before the call: what is above has never been backed, so that sweep() claims it without a look.
+    // This must come before the call, because sweep() claims all chunks above without a look.
     usedChunks_ = std::max(usedChunks_, (range.to - 1) / kGranulesPerChunk + 1);
     std::vector<guard::Part> bad;
     const int error = withoutLock(lock, range, &commitPace_, [this, &bad](uint64_t offset, uint64_t length) {
@@ -126,14 +127,14 @@ int CommitMap::commitClaimed(HeapLock& lock, Granules range) {
         const uint64_t from = range.from * kCommitGranule + part.offset;
         bad_.push_back({from, from + part.length});
     }
-    // A part of it may have got storage, and kept it.
+    // A part of the range may have got storage, and kept it.
     if (error != 0) hasFailed_ = true;
     claim(range, false);
     return error;
 }
 
-// Where the region fails, some of the storage may have gone: as far as anybody is concerned all of it has, and is to be
-// committed again before it is used.
+// If the region fails, some of the storage may have gone. The books say that all of it has, so that it is committed
+// again before it is used.
 uint64_t CommitMap::decommitClaimed(HeapLock& lock, Granules range) {
     book(range, false);
     claim(range, true);
@@ -163,7 +164,7 @@ int CommitMap::commit(HeapLock& lock, ByteRange range) {
                                        [this](uint64_t granule) { return isMissing(granule); });
         const uint64_t needed = exact.to - exact.from;
         if (isWithin(fullSince_, kFullMs) && needed >= fullGranules_) return fullError_;
-        // The rest of the chunks at both ends, for what comes next.
+        // The rest of the chunks at both ends is committed, too, for later allocations.
         Granules whole = exact;
         if (!isWithin(tightSince_, kTightMs)) {
             while (whole.from % kGranulesPerChunk != 0 && isMissing(whole.from - 1)) whole.from--;
@@ -173,7 +174,7 @@ int CommitMap::commit(HeapLock& lock, ByteRange range) {
         const int error = commitClaimed(lock, whole);
         if (isOutOfRoom(error) && whole.to - whole.from > needed) {
             tightSince_ = coarseMs();
-            // Others may have taken some of it meanwhile, or be about to.
+            // Other threads may have committed some of it meanwhile, or be about to. So everything is looked at again.
             continue;
         }
         if (isOutOfRoom(error)) {
@@ -199,7 +200,7 @@ void CommitMap::markUsed(ByteRange range) {
 
 void CommitMap::markFreed(ByteRange range, ByteRange whole, uint32_t idleMs) {
     if (!isElastic_) return;
-    // Only a chunk that the freed part touches can have become free; it has, if it lies in the whole.
+    // Only a chunk that the freed range touches can have become free. It has, if it lies in the whole free run.
     const uint64_t first = std::max(range.from / kChunkSize, up(whole.from, kChunkSize));
     const uint64_t end = std::min(up(range.to, kChunkSize), whole.to / kChunkSize);
     if (first >= end) return;
@@ -217,7 +218,8 @@ uint64_t CommitMap::decommit(HeapLock& lock, ByteRange range, uint64_t most) {
     const uint64_t first = up(range.from, unit) * (unit / kCommitGranule);
     const uint64_t last = std::min(range.to / unit * (unit / kCommitGranule), usedChunks_ * kGranulesPerChunk);
     const auto isBacked = [this](uint64_t granule) { return isCommitted(granule) && !isClaimed(granule); };
-    // Most chunks of a long free run have no storage, and purge() begins at its start for each stretch.
+    // Chunks without storage are skipped whole. They are most of a long free run, and purge() begins at its start for
+    // each stretch.
     uint64_t from = first;
     while (from < last && !isBacked(from)) {
         const uint64_t chunk = from / kGranulesPerChunk;
@@ -248,7 +250,7 @@ ScavengeStep CommitMap::decay(HeapLock& lock, uint32_t ageMs) {
         while (to < most && isDue(to)) to++;
         const uint64_t bytes = decommit(lock, {decayAt_ * kChunkSize, to * kChunkSize}, UINT64_MAX);
         if (bytes > 0) return {bytes, 0};
-        // Somebody else is at it; or the region does not take it back.
+        // Another thread has claimed it, or the region does not take it back.
     }
     if (decayAt_ < usedChunks_ && dirtyChunks_ > 0) return {0, 0};
     decayAt_ = 0;
@@ -287,7 +289,7 @@ void CommitMap::sweep(HeapLock& lock, ByteRange range) {
         punch(lock, found);
         claim(found, false);
     }
-    // Where nothing has ever been backed, which may be a thousand times as much.
+    // Then the part that has never been backed, by one call. It may be a thousand times as long.
     if (at >= last || claimedFrom_ != UINT64_MAX) return;
     claimedFrom_ = std::max(at, usedChunks_ * kGranulesPerChunk);
     if (claimedFrom_ < last) punch(lock, {claimedFrom_, last});

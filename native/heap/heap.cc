@@ -10,30 +10,30 @@ namespace daxkind {
 
 namespace {
 
-// How long a free in a conservative heap, or who asks for its statistics, waits until all storage has gone back:
-// usually it has by then.
+// How long a free in a conservative heap, or a call for its statistics, waits until all storage has gone back. Usually
+// it has gone back by then.
 constexpr std::chrono::milliseconds kSettling{15};
-// After so many in a row in which nothing has gone back, none waits until the background has caught up: a device may
-// have a page pinned for ever. On a busy machine the thread may have to wait for a processor.
+// After this many waits in a row in which nothing has gone back, free() does not wait any more until the background has
+// caught up, because a device may have a page pinned for ever. A single wait proves nothing: on a busy machine the
+// background thread may have to wait for a processor.
 constexpr uint32_t kWaitsInVain = 8;
-// A commit that is made in the background is tried this often where others have a claim to the memory: for about a
-// second.
+// How often a commit in the background is tried where other threads have a claim to the memory: for about a second.
 constexpr int kCommitTries = 200;
 
-// The unit map has room for 2^30 units, so that a region above 1 TiB has a larger one than the least.
+// The unit map has room for 2^30 units, so a region of more than 1 TiB has larger units.
 uint32_t unitShiftFor(uint64_t capacity) {
     uint32_t shift = kLeastUnitShift;
     while ((capacity >> shift) >= (1ull << 30)) shift++;
     return shift;
 }
 
-// From class to class, and then to the code for all runs.
+// The code after this one: class after class, then the code for all runs.
 uint32_t nextCode(uint32_t code) {
     return code + 1 == kSlabClasses ? kRunCode : code + 1;
 }
 
-// How much of what there can be a window shows: what is in use, and more. As long as no more is in use, it is no more
-// than makes an ArrayBuffer that every Node allows.
+// How many of at most `most` elements a window shows: those in use, and room to grow. Unless more are in use, it is no
+// longer than an ArrayBuffer may be in every version of Node.
 uint64_t withRoom(uint64_t used, uint64_t most) {
     constexpr uint64_t kMostBytes = 1ull << 32;
     constexpr uint64_t kMostCount = kMostBytes / sizeof(uint32_t);
@@ -57,7 +57,7 @@ int Heap::open(Region* region, const HeapOptions& options) {
     const uint32_t shift = options.unitShift != 0 ? options.unitShift : unitShiftFor(capacity_);
     isConservative_ = options.conservative;
     decayMs_ = options.conservative ? 0 : options.decayMs;
-    // What goes back at once is asked of caches as by default.
+    // A conservative heap asks its caches as often as a heap with the default does.
     const uint32_t decayMs = options.decayMs != 0 ? options.decayMs : HeapOptions{}.decayMs;
     restMs_ = std::max(decayMs / 2, 1u);
     const int error = runs_.open(region, shift);
@@ -69,7 +69,7 @@ int Heap::open(Region* region, const HeapOptions& options) {
 int Heap::allocateRun(ThreadCache* cache, uint32_t units, uint64_t alignment, uint64_t* offset) {
     HeapLock lock(mutex_);
     adjust(cache, kRunCode);
-    // In a kind that callers hold nothing of, what is cached shall not stand in the way of long blocks.
+    // If callers hold no block of the kind, cached blocks shall not stand in the way of long ones.
     if (units > runs_.totalUnits() / 64 && takenBytes_ < capacity_ / 16 && isUnused()) drainAllLocked(cache);
     uint32_t start;
     int error = runs_.allocate(lock, units, alignment, &start);
@@ -254,7 +254,7 @@ void Heap::settle(HeapLock& lock) {
 }
 
 bool Heap::awaitDecay(HeapLock& lock) {
-    // Without a look at the clock.
+    // This saves a look at the clock.
     if (!isDecayUrgent_) return true;
     const CommitMap& storage = runs_.storage();
     return decayed_.wait_for(lock, kSettling, [this, &storage] {
@@ -345,12 +345,12 @@ int Heap::rawTables(RawTables* tables) {
     tables->unitMap = window(runs_.unitMap(), runs_.totalUnits());
     const uint64_t words = slabs_.descriptors().bytes() / sizeof(uint32_t);
     tables->descriptors = window(slabs_.descriptors(), withRoom(slabs_.descriptorWords(), words));
-    // A number that is in one of these is in all.
+    // A number that is in one of these tables is in all of them.
     const uint64_t numbers = withRoom(slabs_.numbersMade(), places_.numbers());
     tables->states = window(places_.states, numbers);
     tables->classes = window(places_.classes, numbers >> kGroupShift);
     tables->slabs = window(places_.slabs, numbers >> kGroupShift);
-    // Whose a block is is a question only where there may be a second cache.
+    // Nobody asks who owns a block before there may be a second cache.
     tables->owners = window(places_.owners, numbers);
     tables->mostHandles = places_.numbers() << kRawGenerationBits;
     return 0;
@@ -384,7 +384,7 @@ ClassUse Heap::classUseLocked(uint32_t code) {
         taken = stats.taken;
         bytes = taken * classSize(code);
     }
-    // Another thread's counts are read while it works: never let a moment's inconsistency wrap around.
+    // Another thread's counts are read while it works. A moment's inconsistency must not wrap around.
     use.blocks = taken - std::min(taken, use.cachedBlocks);
     use.bytes = bytes - std::min(bytes, use.cachedBytes);
     return use;
@@ -402,7 +402,7 @@ void Heap::subtractCollected(ClassUse* uses) {
         const bool isRun = sizeClass == SlabAllocator::kNone;
         const uint64_t units = runs_.largeUnits(static_cast<uint32_t>(offset >> runs_.unitShift()));
         ClassUse& use = uses[isRun ? kSlabClasses : sizeClass];
-        // The uses may have been read a moment before.
+        // The uses may have been read a moment before, and not have this block.
         const uint64_t bytes = isRun ? units << runs_.unitShift() : classSize(sizeClass);
         use.blocks -= std::min<uint64_t>(use.blocks, 1);
         use.bytes -= std::min(use.bytes, bytes);

@@ -1,5 +1,5 @@
-// The heap's side of the thread caches: who has one, how much it may hold, filling and emptying it, and what happens
-// when memory runs out.
+// The heap's side of the thread caches: who has one, how much it may hold, how it is filled and emptied, and what
+// happens when memory runs out.
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -11,18 +11,18 @@ namespace daxkind {
 
 namespace {
 
-// A thread that takes blocks of a class for the first time takes no more than this, in bytes, but one block at least:
-// what it does not need of it is a hole in a slab that others may not use.
+// A thread that takes blocks of a class for the first time takes no more bytes than this, but at least one block. A
+// block that it does not need is a hole in a slab that other threads may not use.
 constexpr uint32_t kFirstRefill = 32 * 1024;
 
-// How many runs go to a cache beside the one that was asked for.
+// The most runs that go to a cache in addition to the one that was asked for.
 constexpr int32_t kFurtherRuns = 8;
 
-// So many threads cache as much each as one alone; more share what these may hold.
+// Up to this many threads may each cache as much as a single thread may. More threads share what these may hold.
 constexpr uint32_t kWholeShares = 2;
 
-// How long a thread that has no memory waits for other threads to give back what their caches hold. A thread that
-// runs its event loop answers in less than one; one that is busy for longer is not waited for again.
+// How long a thread that has no memory waits for other threads to give back what their caches hold. A thread that runs
+// its event loop answers in less than a millisecond. A thread that is busy for longer is not waited for a second time.
 constexpr std::chrono::milliseconds kPatience{20};
 
 void setEntry(ThreadCache::Word* entry, uint64_t offset) {
@@ -44,7 +44,7 @@ int Heap::attach(ThreadCache* cache) {
     if (isClosed_) return -ENOENT;
     const uint32_t owner = owners_.add();
     if (owner == kNobody) return -ENOMEM;
-    // The runs of the first cache are its without a table.
+    // The first cache needs no table, because all runs belong to it.
     const int error = owner == kFirstOwner ? 0 : places_.openOwners();
     if (error != 0) {
         owners_.remove(owner);
@@ -55,7 +55,8 @@ int Heap::attach(ThreadCache* cache) {
     cache->next = caches_;
     caches_ = cache;
     for (uint32_t index = 0; index < kMagazines; index++) cache->bar(index, doomedIn_[index] > 0);
-    // While others do not ask for what has failed, nothing may be freed without their noticing.
+    // While other caches do not ask for what has failed before, they must notice each block that is freed. So this
+    // cache may not hold any.
     cache->isBypassed = failing_;
     return 0;
 }
@@ -111,7 +112,7 @@ void Heap::adjust(ThreadCache* cache, uint32_t code) {
     }
     if (cache->isPressed && takenBytes_ < cache->pressureBytes / 16 * 15) cache->isPressed = false;
     if (cache->isBypassed) {
-        // Enough is free again for what caches hold, of everything or of this class.
+        // The caches may hold blocks again when enough is free, in units or in slots of this class.
         const bool hasUnits = runs_.freeUnits() > runs_.totalUnits() / 64;
         const ClassStats* const stats = code < kSlabClasses ? &slabs_.stats(code) : nullptr;
         const bool hasSlots =
@@ -138,7 +139,7 @@ void Heap::rest(ThreadCache* cache) {
 }
 
 void Heap::bypassCaches(ThreadCache* cache, uint32_t code) {
-    // What is freed from now on goes to the heap itself, in every thread, so that none of it goes unnoticed.
+    // From now on every thread frees blocks to the heap itself, so that the heap notices each of them.
     for (ThreadCache* each = caches_; each != nullptr; each = each->next) {
         if (!each->isBypassed) each->setLimits(0, runs_.unitShift());
         each->isBypassed = true;
@@ -170,7 +171,7 @@ int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     uint32_t count;
     const int error = slabs_.take(lock, cache->owner, sizeClass, want, offsets, &count);
     if (error != 0) return error;
-    // The one at the lowest address is taken first.
+    // The last entry is popped first: in one slab, the block at the highest address.
     for (uint32_t i = 0; i < count; i++) setEntry(cache->entry(sizeClass, i), offsets[i]);
     noteTaken(cache, uint64_t{count} * classSize(sizeClass));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * count);
@@ -203,7 +204,7 @@ int Heap::freeEntry(const ThreadCache::Word* entry) {
     return offsetOfEntry(entry, &offset) ? freeLocked(offset) : -EINVAL;
 }
 
-// Gives the `count` blocks back that have been in the magazine for longest.
+// Gives back the `count` blocks that have been in the magazine for longest.
 int Heap::drainLocked(ThreadCache* cache, uint32_t index, uint32_t count) {
     ThreadCache::Word* const magazine = cache->magazine(index);
     int status = 0;
@@ -245,11 +246,11 @@ int Heap::drainAllLocked(ThreadCache* cache) {
 void Heap::cacheRuns(ThreadCache* cache, uint32_t units) {
     const uint32_t code = codeOfRun(units);
     const uint32_t index = magazineOf(code);
-    // What lies behind the first may be for it to grow into.
+    // At the first miss nothing is cached: the memory behind the run stays free, so that the run can grow into it.
     if (!hasCode(units) || !cache->noteMiss(index)) return;
     cache->use(index);
     ThreadCache::Word* const magazine = cache->magazine(index);
-    // No length's yet: of a magazine that is another's, JavaScript has notes.
+    // Only a magazine without a length yet is assigned here. JavaScript has notes of a magazine with another length.
     if (cache->unitsIn(index) == 0) assign(cache, code);
     if (cache->unitsIn(index) != units || cache->blocks(index) > 0) return;
     const int32_t room = cache->word(kCachedUnitsLimitWord) - cache->word(kCachedUnitsWord);
@@ -280,14 +281,14 @@ int Heap::drainRunsFor(ThreadCache* cache, uint32_t units) {
 
 void Heap::assign(ThreadCache* cache, uint32_t code) {
     ThreadCache::Word* const magazine = cache->magazine(magazineOf(code));
-    // A length of which the cache can hold less than two is not worth holding.
+    // The cache holds no runs of a length if it has no room for two of them.
     const uint32_t most = static_cast<uint32_t>(cache->word(kCachedUnitsLimitWord)) / unitsOf(code) / 2;
     magazine[kMagazineCode] = static_cast<int32_t>(code);
     const bool isBarred = cache->isBarred(magazineOf(code));
     magazine[kMagazineLimit] = isBarred ? 0 : static_cast<int32_t>(2 * std::min(most, kMostEntries));
 }
 
-// Makes room in a magazine of runs. What it holds of another length goes, and it is for this one from now on.
+// Makes room in a magazine of runs. Runs of another length go back, and the magazine is for this length from now on.
 int Heap::drainForRuns(ThreadCache* cache, uint32_t code) {
     const uint32_t index = magazineOf(code);
     const ThreadCache::Word* const magazine = cache->magazine(index);
@@ -319,11 +320,11 @@ bool Heap::reclaim(HeapLock& lock, ThreadCache* cache, int error) {
     const uint64_t free = runs_.freeUnits();
     drainAllLocked(cache);
     const bool hasGiven = takenBytes_ != taken || runs_.freeUnits() != free;
-    // Where nothing has been freed since the last time, others have been asked then.
+    // If nothing has been freed since the last failure, the other threads were asked then.
     if (runs_.knewFailure() || (error != -ENOMEM && !isOutOfRoom(error))) return hasGiven;
     bool isAsking = false;
     for (ThreadCache* other = caches_; other != nullptr; other = other->next) {
-        // Who has not answered yet is busy; it will, and is not waited for a second time.
+        // A thread that has not answered yet is busy. It will answer later, and is not waited for a second time.
         if (other == cache || other->isReclaimRequested || other->wake == nullptr || isEmpty(other)) continue;
         other->isReclaimRequested = true;
         other->wake(other->wakeData);
@@ -348,7 +349,7 @@ void Heap::serveReclaim(ThreadCache* cache) {
         runs_.setIdle(restMs_);
         drainAllLocked(cache);
         runs_.setIdle(0);
-        // The next block that is freed, or asked for, comes to the heap, and wakes the cache.
+        // The next block that the thread frees or asks for comes to the heap. That wakes the cache.
         cache->setLimits(0, runs_.unitShift());
     }
     startDecay();

@@ -1,5 +1,5 @@
-// What becomes of a heap's memory that is lost: a page that the guard has had to put zeros in place of, or a bad block
-// that the kernel has told of.
+// What becomes of memory that is lost: a page that the guard has replaced with zeros, or a bad block that the kernel
+// has reported.
 #include <algorithm>
 
 #include "heap/heap.h"
@@ -25,8 +25,8 @@ void Heap::undoom(uint64_t offset) {
 
 void Heap::largeRunAround(uint32_t unit, uint32_t* start, uint32_t* units) const {
     *units = 0;
-    // Inside a run nothing is noted. Before a unit that is not free there is something that is: its run, or what is
-    // not.
+    // Inside a large run the unit map has no tags. So the nearest tag at or before the unit is that of its run, or of
+    // something that does not reach it.
     for (uint32_t at = unit + 1; at-- > 0;) {
         const uint32_t found = runs_.largeUnits(at);
         if (found == 0 && !runs_.hasTag(at)) continue;
@@ -63,7 +63,7 @@ LostPlace Heap::placeOf(uint64_t offset, uint64_t length, uint64_t number) {
     return place;
 }
 
-// All of [from, to) has storage.
+// All of [from, to) must have storage.
 void Heap::loseUnits(uint32_t from, uint32_t to, std::vector<LostPlace>* places) {
     const uint32_t shift = runs_.unitShift();
     const auto bytes = [shift](uint64_t units) { return units << shift; };
@@ -99,7 +99,7 @@ void Heap::loseUnits(uint32_t from, uint32_t to, std::vector<LostPlace>* places)
         uint32_t units;
         largeRunAround(unit, &start, &units);
         if (units == 0) {
-            // It is out of use by now, or is being committed for somebody, who will look.
+            // The unit is out of use by now. Or it is being committed for somebody, who will look for lost units.
             unit++;
             continue;
         }
@@ -127,7 +127,7 @@ std::vector<LostPlace> Heap::lose(uint64_t offset, uint64_t length) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint64_t end = std::min(offset + length, capacity_);
     for (uint64_t from = offset; from < end;) {
-        // As far as it has storage, and then as far as it has none.
+        // First the part that has storage, then the part that has none.
         const uint64_t missing = std::max(from, std::min(runs_.storage().firstMissing({from, end}), end));
         if (missing > from) {
             const uint32_t shift = runs_.unitShift();
@@ -137,7 +137,7 @@ std::vector<LostPlace> Heap::lose(uint64_t offset, uint64_t length) {
         from = missing / kCommitGranule * kCommitGranule + kCommitGranule;
     }
     std::sort(places.begin(), places.end(), [](const LostPlace& a, const LostPlace& b) { return a.offset < b.offset; });
-    // What is cached of it is to come back, and nothing of it is to be handed out.
+    // The doomed blocks in thread caches must come back before they are handed out again.
     if (doomed_.empty()) return places;
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
         cache->isReclaimRequested = true;

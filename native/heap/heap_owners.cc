@@ -1,5 +1,5 @@
-// What becomes of a thread's blocks when the thread cannot reach them any more, and of blocks that another thread
-// frees.
+// What becomes of a thread's blocks when the thread cannot reach them any more, and how a raw handle of any thread is
+// freed.
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -12,7 +12,7 @@ namespace daxkind {
 
 namespace {
 
-// How many slots and entries of the unit map are looked at under the lock, at most: below a millisecond.
+// The most slots and entries of the unit map that are looked at under the lock: less than a millisecond of work.
 constexpr uint32_t kAbandonStep = 8192;
 // Long enough for a thread that waits for the lock to wake up and get it.
 constexpr std::chrono::microseconds kBreath{50};
@@ -58,7 +58,7 @@ void Heap::abandonRun(uint32_t unit, uint32_t owner) {
 
 bool Heap::abandonSome(uint32_t owner, uint32_t* upTo) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Everything goes with the heap.
+    // All blocks go with the heap.
     if (isClosed_) return true;
     uint32_t& unit = runs_.walk(owner);
     for (uint32_t looked = 0; looked < kAbandonStep && unit < runs_.totalUnits(); looked++) {
@@ -72,7 +72,7 @@ bool Heap::abandonSome(uint32_t owner, uint32_t* upTo) {
             unit = at + units;
             abandonRun(at, owner);
         } else {
-            // What is not free either is being committed for somebody, and has no tag yet.
+            // A unit that is not free either is being committed for somebody, and has no tag yet; or it is lost.
             unit = std::max(at + 1, runs_.endOfFree(at));
         }
     }
@@ -111,7 +111,7 @@ int Heap::freeRaw(ThreadCache* cache, uint64_t number, uint16_t out, int fill) {
         offset = uint64_t{unit} << runs_.unitShift();
         bytes = static_cast<uint64_t>(units) << runs_.unitShift();
     }
-    // The block's own thread frees it without the lock.
+    // An exchange, because the thread that owns the block frees it without the lock.
     const uint16_t freed = out & static_cast<uint16_t>(~kHandleOut);
     if (freed == out || !places_.states[number].exchange(out, freed)) return -EINVAL;
     if (fill >= 0) std::memset(region_->base() + offset, fill, bytes);

@@ -1,11 +1,11 @@
-// Numbers for the places where a block can be, and what the heap keeps by them: a number for each unit, of the run that
-// begins there, and behind those one for each slot of each slab's descriptor. Numbers stay with a descriptor when its
-// slab is gone, and go to the next slab that has the descriptor.
+// Numbers for the places where a block can be, and the tables that the heap keeps by these numbers. Each unit has a
+// number, for a run that begins there. Behind those, each slot of each slab's descriptor has one. A descriptor keeps
+// its numbers when its slab is gone. The next slab that gets the descriptor gets the numbers with it.
 //
 // A raw handle (a number that JavaScript holds in place of a Buffer) is made of the number of its place and a
-// generation. The place's state says whether its handle is out, and which generation that has; states never forget, so
-// that an old handle is not taken for a new one. JavaScript reads and writes states without a lock, and reads the other
-// tables; it checks all that it reads, because a wrong handle may lead anywhere.
+// generation. The state of the place says whether its handle is out, and which generation the handle has. A state never
+// forgets its generation, so that an old handle is not taken for a new one. JavaScript reads and writes states without
+// a lock, and reads the other tables. It checks all that it reads, because a wrong handle may lead anywhere.
 //
 // Who may call: anybody who holds the heap's lock.
 #pragma once
@@ -17,15 +17,16 @@
 
 namespace daxkind {
 
-// A state has so many bits for the generation of its handle; the next says whether the handle is out.
+// A state has this many bits for the generation of its handle. The next bit says whether the handle is out.
 constexpr uint32_t kRawGenerationBits = 11;
 constexpr uint16_t kHandleOut = 1u << kRawGenerationBits;
-// A descriptor has numbers for a multiple of 1 << kGroupShift slots, all in one piece: a group of numbers is of one
-// slab, or of units.
+// log2 of the length of a group of numbers. A descriptor has numbers for whole groups, all in one piece. So each group
+// belongs to one slab, or to units.
 constexpr uint32_t kGroupShift = 6;
 
-// Units are not numbered in their order: 64 neighbours have states in 64 cache lines, because the runs that begin there
-// may be different threads'. So in each stretch of units; a line has the states of 32, each 64 behind the last.
+// Units are not numbered in their order. Runs that begin at neighbouring units may be different threads', so the states
+// of 64 neighbours are in 64 cache lines. That is so in each stretch of 2,048 units: a line has the states of 32 units,
+// each 64 behind the one before.
 constexpr uint32_t kSpreadShift = 6;
 constexpr uint32_t kLineShift = 5;
 constexpr uint32_t kStretchMask = (1u << (kSpreadShift + kLineShift)) - 1;
@@ -43,7 +44,7 @@ static_assert(numberOfUnit(2048 + 65) == 2048 + 33 && unitOfNumber(2048 + 33) ==
 
 class Places {
   public:
-    // The number of the first slot where there are so many units.
+    // The number of the first slot, if there are that many units.
     static uint64_t slotsBehind(uint32_t units) { return (uint64_t{units} + kStretchMask) & ~uint64_t{kStretchMask}; }
 
     // 0 or -errno.
@@ -54,9 +55,9 @@ class Places {
         const int error = slabs.reserve(numbers_ >> kGroupShift);
         return error != 0 ? error : classes.reserve(numbers_ >> kGroupShift);
     }
-    // Room for the states. 0 or -errno.
+    // Makes room for the states. 0 or -errno.
     int openStates() { return states.isOpen() ? 0 : states.reserve(numbers_); }
-    // Room for the owners: where one cache takes and frees all, nobody asks for them. 0 or -errno.
+    // Makes room for the owners. With a single cache nobody asks for them. 0 or -errno.
     int openOwners() { return owners.isOpen() ? 0 : owners.reserve(numbers_); }
 
     uint64_t firstSlot() const { return firstSlot_; }
@@ -65,11 +66,11 @@ class Places {
     bool isOut(uint64_t number) const { return states.isOpen() && (states[number] & kHandleOut) != 0; }
 
     syscalls::LazyArray<SharedWord<uint16_t>> states;
-    // Whose the run is, and the slot in a slab of many owners (owners.h).
+    // The owner of a run, and of a slot in a slab with many owners (owners.h).
     syscalls::LazyArray<SharedWord<uint16_t>> owners;
-    // By group: the class of its slab and 1, or of the slab that was there; 0 for units.
+    // By group: 1 + the class of its slab, or of the last slab that was there. 0 for a group of units.
     syscalls::LazyArray<SharedWord<uint8_t>> classes;
-    // By group: the index of the descriptor.
+    // By group: the index of the slab's descriptor.
     syscalls::LazyArray<SharedWord<uint32_t>> slabs;
 
   private:

@@ -13,7 +13,7 @@ uint64_t RawNumbers::take(uint64_t count) {
             rounds++;
             continue;
         }
-        // The range that begins at `first` or before, and the one behind it.
+        // `behind` is the next range that begins behind `first`. The one before it may contain `first`.
         auto behind = taken_.upper_bound(first);
         if (behind != taken_.begin() && std::prev(behind)->second > first) {
             first = std::prev(behind)->second;
@@ -26,7 +26,7 @@ uint64_t RawNumbers::take(uint64_t count) {
         taken_[first] = first + count;
         next_ = first + count;
         const uint64_t used = distance(start_, next_);
-        // Less than before: it has passed the start again.
+        // If it is less than before, it has passed the start again.
         used_ = used < used_ ? kEnd - kFirst : used;
         return first;
     }

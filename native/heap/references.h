@@ -1,6 +1,6 @@
 // Blocks that have a generation: those that may be freed from any thread, or by the garbage collector, or twice by
-// mistake. A generation is given once and never again, so that a stale reference is always recognised, also when its
-// memory is another block's by now. Blocks without one cost nothing here.
+// mistake. A generation is given once and never again. So a stale reference is always recognised, even if its memory
+// has become another block. Blocks without a generation cost nothing here.
 //
 // Who may call: anybody who holds the heap's lock.
 #pragma once
@@ -12,29 +12,29 @@ namespace daxkind {
 
 // Who can reach the block, and so frees it when the thread that allocated it has ended.
 enum class ReferenceSort : uint32_t {
-    kShared,     // Any thread, by its reference: it stays. Quarantined blocks are the freeing thread's in the same way.
-    kCollected,  // The finalizer of its ArrayBuffer, which runs before the thread has ended.
-    kGuarded,    // Nobody: it has a generation only because all blocks of debug mode do.
+    kShared,     // Any thread can, by the reference: the block stays. So can the thread that has it in quarantine.
+    kCollected,  // The finalizer of its ArrayBuffer can. It runs before the thread has ended.
+    kGuarded,    // Nobody can. It has a generation only because all blocks of debug mode have one.
 };
 
 // A block as other threads know it.
 struct Reference {
     uint64_t generation;
     uint64_t length;   // Bytes of the Buffer.
-    uint32_t redZone;  // The Buffer begins this many bytes behind the block's start (a red zone of debug mode).
+    uint32_t redZone;  // The Buffer begins this many bytes behind the start of the block (debug mode).
     ReferenceSort sort;
 };
 
 class References {
   public:
-    // A new reference to a block that has none: its generation.
+    // Gives a block a new reference, in place of one that it has. Returns its generation.
     uint64_t add(uint64_t offset, uint64_t length, uint32_t redZone, ReferenceSort sort) {
         remove(offset);
         references_[offset] = Reference{next_, length, redZone, sort};
         if (sort == ReferenceSort::kCollected) collectedBytes_ += length;
         return next_++;
     }
-    // Null if the block has been freed, or was never referenced in that generation.
+    // Null if the block has been freed, or has another generation.
     const Reference* find(uint64_t offset, uint64_t generation) const {
         const Reference* const reference = at(offset);
         return reference == nullptr || reference->generation != generation ? nullptr : reference;
@@ -45,11 +45,11 @@ class References {
         if (found->second.sort == ReferenceSort::kCollected) collectedBytes_ -= found->second.length;
         references_.erase(found);
     }
-    // All threads may know the guarded block there from now on.
+    // From now on all threads may know the guarded block there.
     void share(uint64_t offset) { references_[offset].sort = ReferenceSort::kShared; }
     // The shared or guarded block there has another length from now on.
     void relength(uint64_t offset, uint64_t length) { references_[offset].length = length; }
-    // The reference to the block there, in whatever generation; null if it has none.
+    // The reference to the block there, whatever its generation is. Null if the block has none.
     const Reference* at(uint64_t offset) const {
         const auto at = references_.find(offset);
         return at == references_.end() ? nullptr : &at->second;

@@ -11,9 +11,9 @@ namespace {
 
 // How many free runs of one bin are compared for the best fit before the search goes on to longer ones.
 constexpr int kBestOf = 32;
-// In how many places memory is looked for when others are just giving its storage back; each is waited for.
+// How many free runs are tried when other threads are giving their storage back. Each is waited for.
 constexpr uint32_t kMostPlaces = 3;
-// How often that is done where all free memory is on its way back: for about a second.
+// How often that is repeated where the storage of all free memory is on its way back: for about a second.
 constexpr int kMostTries = 60;
 
 }  // namespace
@@ -26,11 +26,11 @@ int RunAllocator::open(Region* region, uint32_t unitShift) {
     std::fill_n(binsInUse_, kBins / 64, 0);
 
     int error = map_.reserve(totalUnits_);
-    // Two free runs are never neighbours, so there are at most half as many as units.
+    // Two free runs are never neighbours, so there are at most half as many free runs as units.
     if (error == 0) error = runs_.reserve(totalUnits_ / 2 + 1);
     if (error == 0) error = storage_.open(region);
     if (error != 0) return error;
-    // A range that somebody else owns may be shorter than a unit.
+    // A fixed region may be shorter than a unit.
     if (totalUnits_ > 0) addFree(0, totalUnits_);
     freeUnits_ = totalUnits_;
     return 0;
@@ -97,7 +97,7 @@ bool RunAllocator::place(const FreeRun& run, uint32_t units, uint64_t alignment,
         if (alignment > (1ull << unitShift_)) {
             const uint64_t address = base + (at << unitShift_);
             const uint64_t aligned = (address + alignment - 1) & ~(alignment - 1);
-            // Above 2^63 the sum wraps; nothing can be aligned to that.
+            // The sum has wrapped: no address can be aligned to that much.
             if (aligned < address) return false;
             at = (aligned - base) >> unitShift_;
         }
@@ -110,8 +110,8 @@ bool RunAllocator::place(const FreeRun& run, uint32_t units, uint64_t alignment,
     return true;
 }
 
-// The free run that fits best, near enough: of the first few in the bin where runs of that length are, else of the
-// first few in the next bin that has any, else of all.
+// A free run that fits well. The best of the first few in the bin for that length is taken. If none of them fits, it is
+// the best of the first few in the next bin that has one, and at last any run of the first bin that fits.
 uint32_t RunAllocator::find(uint32_t units, uint64_t alignment, uint32_t* start) const {
     const uint32_t floor = binOf(units);
     for (uint32_t bin = floor; bin < kBins; bin++) {
@@ -141,7 +141,8 @@ uint32_t RunAllocator::find(uint32_t units, uint64_t alignment, uint32_t* start)
     return kNone;
 }
 
-// The same among memory that is committed already, for the time when the file system has no room: slow and exact.
+// A run in memory that is committed already, for the time when the file system has no room. Looks at all free runs that
+// are long enough, so it is slow.
 uint32_t RunAllocator::findCommitted(uint32_t units, uint64_t alignment, uint32_t* start) const {
     for (uint32_t bin = binOf(units); bin < kBins; bin++) {
         for (uint32_t index = bins_[bin]; index != kNone; index = runs_[index].next) {
@@ -176,8 +177,8 @@ void RunAllocator::take(uint32_t index, uint32_t start, uint32_t units) {
     storage_.markUsed(bytes(start, units));
 }
 
-// Takes a run first, so that nobody else can while the lock is let go of. Where somebody is just giving the storage of
-// its memory back, which may take for ever, another run is looked for.
+// Takes a run before it commits it, so that nobody else can take it while the lock is let go of. If another thread is
+// giving the run's storage back, which may take for ever, it looks for another run.
 int RunAllocator::takeAndCommit(HeapLock& lock, uint32_t units, uint64_t alignment, uint32_t* start) {
     uint32_t busy[kMostPlaces];
     uint32_t count = 0;
@@ -196,7 +197,7 @@ int RunAllocator::takeAndCommit(HeapLock& lock, uint32_t units, uint64_t alignme
         } else if (error != 0) {
             release(*start, units);
         } else if (isLost(*start, units)) {
-            // It turned out meanwhile. What is left of it is in shorter runs.
+            // The run turned out to have bad blocks. The rest of it is now in shorter runs.
             release(*start, units);
             isDropped = true;
         }
@@ -231,7 +232,7 @@ int RunAllocator::allocate(HeapLock& lock, uint32_t units, uint64_t alignment, u
     }
     if (!isOutOfRoom(error)) return error;
     if (takeCommitted(units, alignment, start)) return 0;
-    // What is free may hold the room that is missing; and what a failed commit took must not stay taken.
+    // Free memory may hold the storage that is missing. And storage that a failed commit took must not stay taken.
     uint64_t given = 0;
     while (const uint64_t bytes = purge(lock, UINT64_MAX)) given += bytes;
     if (given > 0) {
@@ -239,7 +240,7 @@ int RunAllocator::allocate(HeapLock& lock, uint32_t units, uint64_t alignment, u
         if (!isOutOfRoom(error)) return error;
         while (purge(lock, UINT64_MAX) > 0) continue;
     }
-    // Where holes have been read, tmpfs has filled them.
+    // tmpfs has filled the holes that somebody has read.
     if (storage_.holdsStray()) {
         storage_.sweep(lock, {0, region_->capacity()});
         error = takeAndCommit(lock, units, alignment, start);
@@ -352,7 +353,7 @@ bool RunAllocator::releaseLarge(uint32_t unit) {
 int RunAllocator::resizeLarge(HeapLock& lock, uint32_t unit, uint32_t units) {
     const uint32_t had = largeUnits(unit);
     if (had == 0 || units == 0) return -EINVAL;
-    // What is longer than a segment may lie across a border; what is not may not.
+    // Only a run that is longer than a segment may cross the border of one.
     const uint32_t segment = 1u << (kSegmentShift - unitShift_);
     if (units <= segment && unit / segment != (unit + units - 1) / segment) return -ENOMEM;
     if (units < had) {
@@ -403,7 +404,7 @@ uint64_t RunAllocator::purge(HeapLock& lock, uint64_t most) {
         if (purgeAt_ >= runsMade_) purgeAt_ = 0;
         const FreeRun run = runs_[purgeAt_];
         const uint64_t given = run.units == 0 ? 0 : storage_.decommit(lock, bytes(run.start, run.units), most);
-        // There may be more in this one.
+        // The next call looks at the same run, because it may have more.
         if (given > 0) return given;
         purgeAt_++;
     }

@@ -1,13 +1,13 @@
-// A word that JavaScript reads, or writes, while native code of another thread does: JavaScript's own loads and stores
-// of an Int32Array are relaxed atomics to C++.
+// A word that JavaScript reads or writes while native code on another thread does the same. To C++, JavaScript's loads
+// and stores of an Int32Array are relaxed atomics.
 #pragma once
 
 #include <atomic>
 
 namespace daxkind {
 
-// Looks like a plain T. Whoever changes it by more than one store (+=, |=) is the only one who writes it, as far as
-// that word's rules go: the heap under its lock, or the thread that owns the cache.
+// Looks like a plain T. A change that is a load and a store (+=, |=) is only allowed to the one who may write the word
+// at that moment: the heap under its lock, or the thread that owns the cache.
 template <typename T>
 class SharedWord {
     static_assert(sizeof(std::atomic<T>) == sizeof(T) && std::atomic<T>::is_always_lock_free);
@@ -24,8 +24,8 @@ class SharedWord {
     SharedWord& operator|=(T value) { return *this = static_cast<T>(*this | value); }
     SharedWord& operator&=(T value) { return *this = static_cast<T>(*this & value); }
 
-    // Whether it was `expected`, and is `desired` now. What the thread that wrote `expected` did before is visible
-    // then.
+    // Puts `desired` in place of `expected`. False if the word was not `expected`. After a success, all is visible that
+    // the thread that wrote `expected` did before.
     bool exchange(T expected, T desired) {
         return value_.compare_exchange_strong(expected, desired, std::memory_order_acq_rel, std::memory_order_relaxed);
     }

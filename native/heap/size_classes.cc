@@ -6,7 +6,7 @@ namespace daxkind {
 
 uint32_t classOf(uint32_t size) {
     if (size <= 256) return size == 0 ? 0 : (size - 1) / kSizeQuantum;
-    // The doubling that `size` falls into, then the eighth of it.
+    // First the doubling that `size` falls into, then the eighth of that doubling.
     const uint32_t doubling = 31 - static_cast<uint32_t>(__builtin_clz(size - 1)) - 8;
     const uint32_t base = 256u << doubling;
     return 16 + doubling * 8 + (size - 1 - base) / (base / 8);

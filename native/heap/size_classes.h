@@ -1,8 +1,8 @@
 // The size classes of small blocks, and the shape of the slabs that hold them.
 //
-// Blocks up to kMaxSlabSize bytes are rounded up to a class: every 16 bytes up to 256, then eight classes to each
-// doubling, so that at most 1/8 of a block above 256 bytes is lost, 1/16 on average. Larger blocks are runs of units
-// and belong to no class. JavaScript gets these tables through the binding; nothing is computed twice.
+// Blocks up to kMaxSlabSize bytes are rounded up to a class. There is a class every 16 bytes up to 256, then eight
+// classes for each doubling. So at most 1/8 of a block above 256 bytes is lost, 1/16 on average. Larger blocks are runs
+// of units and belong to no class. JavaScript gets these tables through the binding, so nothing is computed twice.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace daxkind {
 constexpr uint32_t kSizeQuantum = 16;
 constexpr uint32_t kSlabClasses = 56;
 constexpr uint32_t kMaxSlabSize = 8192;
-// Bits in a slab's bitmap: 1,024 blocks of 16 bytes make a slab of 16 KiB.
+// The most bits in a slab's bitmap: 1,024 blocks of 16 bytes make a slab of 16 KiB.
 constexpr uint32_t kMaxSlots = 1024;
 
 // Bytes of a block of class `index` (0 to kSlabClasses - 1).
@@ -31,7 +31,7 @@ struct SlabShape {
     uint32_t slots;  // Blocks in it.
 };
 
-// The slab of a class: at least eight blocks and 16 KiB, the length that loses least at its end.
+// The slab of a class has at least eight blocks and 16 KiB, and the length that loses least at its end.
 SlabShape slabShape(uint32_t index, uint32_t unitShift);
 
 }  // namespace daxkind

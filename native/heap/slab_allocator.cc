@@ -9,15 +9,16 @@ namespace {
 
 // How many slabs of a class are looked at for one that is fuller.
 constexpr int kBestOf = 256;
-// The unit map has 30 bits for a descriptor's index. Of more numbers, one kind could take all that raw handles have.
+// The unit map has 30 bits for a descriptor's index.
 constexpr uint64_t kMostGranules = 1ull << RunAllocator::kTagShift;
+// With more numbers, one kind could take all numbers that there are for raw handles.
 constexpr uint64_t kMostNumbers = 1ull << 35;
 
 constexpr uint32_t granulesFor(uint32_t slots) {
     const uint32_t words = kSlabBits + (slots + 63) / 64 * 2;
     return (words + kDescriptorWords - 1) / kDescriptorWords;
 }
-// The most slots that a descriptor of so many granules has bits for.
+// The most slots that a descriptor of that many granules has bits for.
 constexpr uint32_t slotsFor(uint32_t granules) {
     return std::min((granules * kDescriptorWords - kSlabBits) / 2 * 64, kMaxSlots);
 }
@@ -26,7 +27,8 @@ static_assert(slotsFor(1) % (1u << kGroupShift) == 0 && slotsFor(2) % (1u << kGr
               slotsFor(3) % (1u << kGroupShift) == 0 && slotsFor(4) % (1u << kGroupShift) == 0 &&
               slotsFor(5) % (1u << kGroupShift) == 0);
 
-// How many slabs with descriptors of so many granules there can be at a time: all memory in the shortest of them.
+// How many slabs with descriptors of that many granules there can be at a time: the shortest of them may take all
+// memory.
 uint64_t mostSlabs(const RunAllocator& runs, uint32_t granules) {
     const uint64_t leastBytes = uint64_t{granules == 1 ? 1 : slotsFor(granules - 1) + 1} * kSizeQuantum;
     const uint64_t leastUnits = ((leastBytes - 1) >> runs.unitShift()) + 1;
@@ -44,10 +46,11 @@ int SlabAllocator::open(RunAllocator* runs, Places* places, bool keepsEmpty) {
         shapes_[index] = slabShape(index, runs->unitShift());
         kept_[index] = kNone;
     }
-    // Nobody's, and those of many.
+    // The lists of the slabs that nobody owns, and of those with many owners.
     available_.resize(kFirstFurtherOwner);
     for (auto& heads : available_) heads.fill(kNone);
-    // A descriptor is used again only by slabs of its own length: all memory may be in each length once.
+    // A descriptor is used again only for a slab that needs one of the same length. So there must be room for the case
+    // that all memory is in slabs of each length once, one after the other.
     uint64_t most = 0;
     for (uint32_t granules = 1; granules < kSizes; granules++) most += mostSlabs(*runs, granules) * granules;
     const int error = words_.reserve(std::min(most, kMostGranules) * kDescriptorWords);
@@ -77,7 +80,7 @@ uint32_t SlabAllocator::newDescriptor(uint32_t slots) {
     if (made + granules > kMostGranules || groupsMade_ + groups > places_->numbers() >> kGroupShift) return kNone;
     index = static_cast<uint32_t>(made);
     wordsMade_ += uint64_t{granules} * kDescriptorWords;
-    // They stay with the descriptor, so that generations go on when it becomes another slab's.
+    // The numbers stay with the descriptor, so that generations go on when another slab gets it.
     at(index)[kSlabGroup] = static_cast<uint32_t>(groupsMade_);
     for (uint32_t i = 0; i < groups; i++) places_->slabs[groupsMade_ + i] = index;
     groupsMade_ += groups;
@@ -111,7 +114,7 @@ int SlabAllocator::newSlab(HeapLock& lock, uint32_t owner, uint32_t sizeClass) {
     uint32_t units = shapes_[sizeClass].units;
     uint32_t start;
     int error = runs_->allocate(lock, units, 1, &start);
-    // Where no run is long enough, or the file system has no room for one, a shorter slab is better than none.
+    // A shorter slab is better than no slab, if no run is long enough or the file system has no room for it.
     const uint32_t least = static_cast<uint32_t>(((size - 1) >> shift) + 1);
     while ((error == -ENOMEM || isOutOfRoom(error)) && units > least) {
         units = std::max(units / 2, least);
@@ -182,7 +185,7 @@ uint32_t SlabAllocator::find(uint64_t offset, uint32_t* slot) const {
     return *slot < slotsOf(slab) && inSlab % size == 0 ? index : kNone;
 }
 
-// The first free slot in a word of the bitmap that has one.
+// Takes the first free slot of a word of the bitmap, which must have one.
 uint64_t SlabAllocator::takeSlot(uint32_t owner, uint32_t index, uint32_t word) {
     Word* const slab = at(index);
     const uint64_t free = bits(slab, word);
@@ -261,7 +264,7 @@ void SlabAllocator::retire(const Word* slab, uint32_t slot) {
 
 void SlabAllocator::takeForGood(uint32_t index, uint32_t slot) {
     Word* const slab = at(index);
-    // It is not empty any more, and never will be.
+    // The slab is not empty any more, and never will be.
     uint32_t& kept = kept_[classOfSlab(slab)];
     if (kept == index) kept = kNone;
     setBits(slab, slot / 64, bits(slab, slot / 64) & ~(1ull << (slot % 64)));
@@ -282,7 +285,7 @@ int SlabAllocator::takeFuller(uint32_t owner, uint64_t offset, uint64_t* better)
     uint32_t slot;
     const uint32_t from = find(offset, &slot);
     if (from == kNone) return -EINVAL;
-    // A full slab is where a block should be.
+    // A block in a full slab is in its best place.
     uint32_t least = freeIn(at(from));
     if (least == 0) return -ENOENT;
     uint32_t best = kNone;
@@ -290,9 +293,9 @@ int SlabAllocator::takeFuller(uint32_t owner, uint64_t offset, uint64_t* better)
     const uint32_t sizeClass = classOfSlab(at(from));
     for (const uint32_t whose : {owner, kManyOwners, kNobody}) {
         for (uint32_t index = available_[whose][sizeClass]; index != kNone; index = at(index)[kSlabNext]) {
-            // An empty one that is short has less free than a long one with a block in it.
+            // Not the empty slab that is kept. If it is short, it has fewer free slots than a long one with a block.
             if (index == kept_[sizeClass]) continue;
-            // One that is as full will do: it is fuller afterwards, so that no block goes back and forth for ever.
+            // A slab that is as full will do. It is fuller afterwards, so that no block goes back and forth for ever.
             if (freeIn(at(index)) < least || (best == kNone && freeIn(at(index)) == least && index != from)) {
                 least = freeIn(at(index));
                 best = index;
@@ -328,7 +331,7 @@ uint32_t SlabAllocator::listedFor(uint32_t owner, uint32_t sizeClass) {
     if (available_[owner][sizeClass] != kNone) return available_[owner][sizeClass];
     const uint32_t index = available_[kNobody][sizeClass];
     if (index == kNone) return available_[kManyOwners][sizeClass];
-    // What is still taken in it can be reached by all threads, so that it does not matter whose it is.
+    // All threads can reach the blocks that are still in it, so it does not matter who owns them.
     setOwner(index, owner);
     return index;
 }
@@ -338,7 +341,7 @@ int SlabAllocator::slabFor(HeapLock& lock, uint32_t owner, uint32_t sizeClass, u
     if (*index == kNone && isScarce(sizeClass)) *index = borrow(sizeClass);
     if (*index != kNone) return 0;
     const int error = newSlab(lock, owner, sizeClass);
-    // Others have worked meanwhile.
+    // Other threads may have made or freed slots while the lock was let go of.
     *index = listedFor(owner, sizeClass);
     if (*index == kNone) *index = borrow(sizeClass);
     return *index != kNone ? 0 : error;
@@ -347,12 +350,13 @@ int SlabAllocator::slabFor(HeapLock& lock, uint32_t owner, uint32_t sizeClass, u
 bool SlabAllocator::isScarce(uint32_t sizeClass) const {
     const ClassStats& stats = stats_[sizeClass];
     const uint64_t free = stats.slots - stats.taken;
-    // Several owners together may have as much free as a slab has, in slabs that they have not used up.
+    // All owners together may have as many free slots as one slab has, in slabs that they have not used up.
     return free > shapes_[sizeClass].slots || runs_->freeUnits() < runs_->totalUnits() / 4;
 }
 
 uint32_t SlabAllocator::borrow(uint32_t sizeClass) {
-    // Whoever asks has found none of its own, of nobody's or of many's.
+    // listedFor() has found no slab of the owner, of nobody or of many owners. So each slab that is found here is
+    // another owner's.
     if (stats_[sizeClass].slots == stats_[sizeClass].taken || places_->openOwners() != 0) return kNone;
     for (const auto& heads : available_) {
         const uint32_t index = heads[sizeClass];
@@ -375,7 +379,8 @@ SlotSet SlabAllocator::disown(uint32_t index, uint32_t owner) {
     for (uint32_t slot = 0; slot < slots; slot++) {
         if (!isTaken(slab, slot)) continue;
         if (isMixed && places_->owners[first + slot] != owner) continue;
-        // Other threads free their handles without the lock; whoever frees one of another's asks the heap first.
+        // A handle that is out keeps its block. Its state may change at any time, because the thread that owns a block
+        // frees its handle without the lock. A thread that frees another's handle asks the heap first.
         if (places_->isOut(first + slot)) continue;
         owned[slot / 64] |= 1ull << (slot % 64);
     }
@@ -409,7 +414,7 @@ bool SlabAllocator::findNumber(uint64_t number, uint64_t* offset) const {
     const uint32_t index = places_->slabs[number >> kGroupShift];
     const Word* const slab = at(index);
     const uint64_t slot = number - firstNumber(slab);
-    // The descriptor may be unused: it is a slab's if the unit map says so.
+    // The descriptor may be unused. It belongs to a slab only if the unit map says so.
     if (runs_->slabAt(slab[kSlabStart]) != index || slot >= slotsOf(slab)) return false;
     if (!isTaken(slab, static_cast<uint32_t>(slot))) return false;
     *offset = offsetOf(slab, static_cast<uint32_t>(slot));

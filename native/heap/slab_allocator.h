@@ -1,11 +1,12 @@
-// The upper half of the heap for small blocks: slabs, which are runs cut into slots of one size class. A slab has a
-// descriptor in DRAM with one bit for each slot.
+// The upper half of the heap, for small blocks: slabs, which are runs that are cut into slots of one size class. A slab
+// has a descriptor in DRAM with one bit for each slot.
 //
 // Who may call: anybody who holds the heap's lock. What it never does: it never reads or writes the region's memory.
 //
-// A slab is one cache's while only that one takes from it (owners.h): threads then share no slab, and whose a block is
-// costs no memory. Where that would waste memory, because little is left or others have much of the class free, a cache
-// takes from another's slab. From then on each of its slots has an owner of its own (places.h).
+// A slab belongs to one thread cache while only that cache takes from it (owners.h). So threads share no slab, and it
+// costs no memory to remember the owner of a block. That would waste memory if little is left, or if others have much
+// of the class free. Then a cache takes from another's slab. From then on each slot of that slab has its own owner in a
+// table (places.h).
 #pragma once
 
 #include <algorithm>
@@ -23,9 +24,9 @@
 
 namespace daxkind {
 
-// Words of 4 bytes of a slab's descriptor. The bitmap of free slots follows, 64 bits in two words, the lower ones
-// first. JavaScript reads the other words. A descriptor takes a multiple of kDescriptorWords; its index, which the unit
-// map holds, counts in those.
+// The words of a slab's descriptor, of 4 bytes each. The bitmap of free slots follows them, with 64 bits in two words,
+// the lower ones first. JavaScript reads the words before the bitmap. A descriptor takes a multiple of kDescriptorWords
+// words. Its index, which the unit map holds, counts in those multiples.
 constexpr uint32_t kDescriptorWords = 8;
 constexpr uint32_t kSlabStart = 0;     // First unit.
 constexpr uint32_t kSlabShape = 1;     // Size class (6 bits), slots (11 bits), units (15 bits).
@@ -46,31 +47,33 @@ using SlotSet = std::array<uint64_t, kMaxSlots / 64>;
 struct ClassStats {
     uint64_t slabs;  // Slabs of the class.
     uint64_t slots;  // Slots in them.
-    uint64_t taken;  // Slots that are not free: held by callers or by thread caches. Those out of use are in none.
+    uint64_t taken;  // Slots that callers or thread caches hold. Slots that are out of use are not counted at all.
 };
 
 class SlabAllocator {
   public:
     static constexpr uint32_t kNone = RunAllocator::kNone;
 
-    // `keepsEmpty`: one empty slab of each class is kept, so that a block at the border of two slabs does not make and
-    // break one each time. 0 or -errno.
+    // `keepsEmpty`: one empty slab of each class is kept. Otherwise a program that allocates and frees the same block
+    // again and again could make and release a slab each time. 0 or -errno.
     int open(RunAllocator* runs, Places* places, bool keepsEmpty);
 
     // A cache of that number takes slots from now on.
     void addOwner(uint32_t owner);
 
-    // Takes up to `want` slots of a class for an owner; at least one, or -ENOMEM or the region's error.
+    // Takes up to `want` slots of a class for an owner, and at least one. 0; -ENOMEM; the region's error; or -EBUSY as
+    // RunAllocator::allocate().
     int take(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t want, uint64_t* offsets, uint32_t* count);
     // Gives a slot back and tells its class. -EINVAL if no taken slot begins at the offset.
     int free(uint64_t offset, uint32_t* sizeClass);
     // The class of the taken slot that begins at the offset, or kNone.
     uint32_t classAt(uint64_t offset) const;
-    // Takes a slot for the content of the owner's one at `offset` in another slab of its class that is as full, or
-    // fuller; -ENOENT if there is none that is not another owner's.
+    // The owner has a block at `offset`. Takes a slot for it in another slab of its class that is as full or fuller,
+    // and not another owner's. -ENOENT if there is no such slab.
     int takeFuller(uint32_t owner, uint64_t offset, uint64_t* better);
-    // Bytes [from, to) of a slab are not to be used any more: its free slots there are taken for good, as the others
-    // are when they are given back. Calls visit(slot, isNobodys) for each.
+    // Bytes [from, to) of a slab are lost. Its free slots there are taken for good. Its other slots there go out of use
+    // when they are given back. Calls visit(slot, isNobodys) for each slot there. `isNobodys` says that nobody holds
+    // the slot.
     template <typename Visit>
     void lose(uint32_t index, uint64_t from, uint64_t to, Visit visit);
     // Bytes of the slots that are out of use.
@@ -79,28 +82,28 @@ class SlabAllocator {
     // Gives back the slabs that are kept empty.
     void releaseEmpty();
 
-    // An owner has ended: the slab is not its any more. Gives its slots of which no raw handle is out, all of them
-    // taken.
+    // An owner has ended. The slab does not belong to it any more. Returns the taken slots of that owner, except those
+    // whose raw handle is out.
     SlotSet disown(uint32_t index, uint32_t owner);
-    // Gives taken slots back. How many, and of which class.
+    // Gives taken slots back. Returns how many, and tells their class.
     uint32_t freeSlots(uint32_t index, const SlotSet& slots, uint32_t* sizeClass);
     uint64_t offsetOf(uint32_t index, uint32_t slot) const { return offsetOf(at(index), slot); }
     uint32_t classIn(uint32_t index) const { return classOfSlab(at(index)); }
     uint32_t slotsIn(uint32_t index) const { return slotsOf(at(index)); }
     // The first unit behind a slab.
     uint32_t endOf(uint32_t index) const { return at(index)[kSlabStart] + unitsOfSlab(at(index)); }
-    // Where the taken slot of that number begins; false if there is none.
+    // Where the taken slot of that number begins. False if there is no such slot.
     bool findNumber(uint64_t number, uint64_t* offset) const;
 
     const ClassStats& stats(uint32_t sizeClass) const { return stats_[sizeClass]; }
 
     syscalls::LazyArray<SharedWord<uint32_t>>& descriptors() { return words_; }
     uint64_t descriptorWords() const { return wordsMade_; }
-    // How many numbers have a descriptor, or are units.
+    // How many numbers belong to a unit or a descriptor.
     uint64_t numbersMade() const { return groupsMade_ << kGroupShift; }
 
   private:
-    // Descriptors of one to five granules of kDescriptorWords; the longest is for kMaxSlots.
+    // A descriptor has one to five granules of kDescriptorWords words. The longest has bits for kMaxSlots.
     static constexpr uint32_t kSizes = 6;
 
     using Word = SharedWord<uint32_t>;
@@ -126,38 +129,40 @@ class SlabAllocator {
         at[1] = static_cast<uint32_t>(bits >> 32);
     }
     static bool isFree(const Word* slab, uint32_t slot) { return (bits(slab, slot / 64) >> (slot % 64) & 1) != 0; }
-    // The slab and the slot of an offset; kNone if none begins there.
+    // The slab and the slot that begins at an offset. kNone if no slot begins there.
     uint32_t find(uint64_t offset, uint32_t* slot) const;
     uint64_t offsetOf(const Word* slab, uint32_t slot) const;
     // Takes a free slot that is lost.
     void takeForGood(uint32_t index, uint32_t slot);
     uint64_t takeSlot(uint32_t owner, uint32_t index, uint32_t word);
-    // Whether some of the slot is lost, so that it is not to be given back.
+    // Whether a part of the slot is lost. Such a slot is not to be used again.
     bool isLostSlot(const Word* slab, uint32_t slot) const;
-    // Whether a slot that is taken is so for good.
+    // Whether a slot is taken for good.
     bool isRetired(const Word* slab, uint32_t slot) const {
         return !retired_.empty() && retired_.count(offsetOf(slab, slot)) != 0;
     }
     // Whether the slot is held by a caller or a thread cache.
     bool isTaken(const Word* slab, uint32_t slot) const { return !isFree(slab, slot) && !isRetired(slab, slot); }
-    // A slot that is taken stays so.
+    // Takes a taken slot out of use for good.
     void retire(const Word* slab, uint32_t slot);
-    // Keeps books of slots whose bits have just been set.
+    // Books slots whose bits have just been set.
     void freed(uint32_t index, uint32_t count);
 
-    // A slab with free slots that is the owner's, or nobody's until now, or that of many; kNone if there is none.
+    // A slab with free slots for the owner: its own, or one that was nobody's until now, or one with many owners.
+    // kNone if there is no such slab.
     uint32_t listedFor(uint32_t owner, uint32_t sizeClass);
-    // A slab with free slots that the owner may take. 0, -ENOMEM or the region's error.
+    // A slab with free slots that the owner may take, a new one if need be. 0, or an error as take().
     int slabFor(HeapLock& lock, uint32_t owner, uint32_t sizeClass, uint32_t* index);
     // Whether an owner shall take from another's slab although there may be memory for a new one.
     bool isScarce(uint32_t sizeClass) const;
-    // Another owner's slab with free slots, which has many owners from now on, where listedFor() has found none; kNone
-    // if there is none.
+    // A slab of another owner with free slots, for when listedFor() has found no slab. It has many owners from now on.
+    // kNone if there is no such slab.
     uint32_t borrow(uint32_t sizeClass);
     void setOwner(uint32_t index, uint32_t owner);
 
     int newSlab(HeapLock& lock, uint32_t owner, uint32_t sizeClass);
-    // For a slab of so many slots; kNone if there can be no more of them, in a region of some hundred GiB.
+    // The index of an unused descriptor for a slab of that many slots. kNone if there can be no more descriptors: that
+    // may happen in a region of some hundred GiB.
     uint32_t newDescriptor(uint32_t slots);
     void release(uint32_t index);
     void link(uint32_t index);
@@ -174,13 +179,13 @@ class SlabAllocator {
     syscalls::LazyArray<SharedWord<uint32_t>> words_;
     uint64_t wordsMade_ = 0;
     uint32_t unused_[kSizes];
-    uint64_t groupsMade_ = 0;  // Those of units included.
-    // Slabs with free slots, by owner and class.
+    uint64_t groupsMade_ = 0;  // With the groups of units.
+    // The first of the slabs with free slots, by owner and class.
     std::vector<std::array<uint32_t, kSlabClasses>> available_;
-    uint32_t kept_[kSlabClasses];  // The slab of each class that is empty and kept, or kNone. It is nobody's.
+    uint32_t kept_[kSlabClasses];  // The empty slab of each class that is kept, or kNone. Nobody owns it.
     SlabShape shapes_[kSlabClasses];
     ClassStats stats_[kSlabClasses] = {};
-    std::unordered_set<uint64_t> retired_;  // By offset.
+    std::unordered_set<uint64_t> retired_;  // The offsets of the slots that are out of use.
     uint64_t retiredBytes_ = 0;
 };
 

@@ -18,7 +18,7 @@ void ThreadCache::setLimits(uint64_t share, uint32_t unitShift) {
     for (uint32_t index = 0; index < kMagazines; index++) {
         if (isUsed_[index]) magazine(index)[kMagazineLimit] = limitOf(index);
     }
-    // Runs of all lengths together: 1/32 of the share, at most 64 MiB.
+    // Runs of all lengths together may take 1/32 of the share, at most 64 MiB.
     const uint64_t runBytes = std::min<uint64_t>(share / 32, 64 * kMiB);
     word(kCachedUnitsLimitWord) = static_cast<int32_t>(runBytes >> unitShift);
 }
@@ -31,8 +31,8 @@ void ThreadCache::bar(uint32_t index, bool isBarred) {
 int32_t ThreadCache::limitOf(uint32_t index) const {
     // Magazines of runs get their limits when they are next used.
     if (index >= kSlabClasses || isBarred_[index]) return 0;
-    // At most 1/4096 of the share in each class (all classes together: 1.4 %). A class whose blocks are longer than
-    // that gets one, while that is at most 1/1024.
+    // Each class may take 1/4096 of the share (all classes together 1.4 %). A class whose blocks are longer than that
+    // gets one block, as long as that is at most 1/1024 of the share.
     uint64_t blocks = std::min<uint64_t>(share_ / 4096 / classSize(index), kMostEntries);
     if (blocks == 0 && classSize(index) <= share_ / 1024) blocks = 1;
     return static_cast<int32_t>(2 * blocks);
