@@ -14,12 +14,12 @@ namespace daxkind {
 
 namespace {
 
-// Some milliseconds of unmapping pages.
+// How many bytes lose their pages by one call: some milliseconds.
 constexpr uint64_t kUnmapStep = 64 * kMiB;
 
 // What is shown is noted in parts of this size: 1 GiB, as long as the ArrayBuffers that most blocks are views of. The
-// other addresses of a large kind go with its file, so that kinds of many TiB do not use up the address space. It is a
-// multiple of what the mapping of any device can be divided by.
+// other addresses of a large kind go with its file, so that kinds of many TiB do not use up the address space. The size
+// is a multiple of every device's alignment, because a device's mapping can only be divided at multiples of that.
 constexpr uint64_t kShownUnit = 1ull << 30;
 
 }  // namespace
@@ -67,15 +67,16 @@ void AddressRange::forEachPart(Visit visit) const {
 
 void AddressRange::letGo(uint64_t usedEnd) {
     if (!isHeld_) return;
-    // To unmap what is in use takes a tenth of a second for a GiB, and keeps all threads from mapping anything
-    // meanwhile. So its pages go before, in steps.
+    // It takes a tenth of a second to unmap a GiB with pages, and meanwhile no thread can map anything. So the pages go
+    // first, in steps.
     for (uint64_t from = 0; from < usedEnd; from += kUnmapStep) {
         syscalls::advise(base_ + from, std::min(kUnmapStep, usedEnd - from), MADV_DONTNEED);
     }
-    // While a file is mapped its blocks stay taken. What scripts have seen they may still be using, or an operation
-    // that they started: it is nobody else's until they cannot be, and is watched until nothing of it can be lost. The
-    // rest is watched no more when it is somebody else's. What cannot be replaced or unmapped (a process at the limit
-    // of its mappings) comes back when the addresses do.
+    // The file must not stay mapped, because its blocks stay taken while it is. But a script, or an operation that it
+    // started, may still use the addresses that it has seen. So empty memory takes their place, and nobody else gets
+    // them. They are watched until no page of them can be lost. The watch ends before the other addresses are unmapped,
+    // because those may be somebody else's then. A part that cannot be replaced or unmapped (a process at the limit of
+    // its mappings) is unmapped by the destructor.
     char* keptUntil = base_;
     forEachPart([&](char* at, size_t length, bool isShown) {
         if (!isShown) return;

@@ -45,7 +45,8 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
     *failedCall = "mmap";
     if (kCachesMayAlias) return -ENOTSUP;
 
-    // The kernel would serve no fault of more than a page then (drivers/dax/device.c by way of transhuge_vma_suitable).
+    // With huge pages disabled, the kernel would serve no fault of more than a page (drivers/dax/device.c by way of
+    // transhuge_vma_suitable).
     *failedCall = "prctl";
     if (options.align > syscalls::pageSize() && prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0) return -ENOTSUP;
 
@@ -65,7 +66,8 @@ int DaxDeviceRegion::map(const DaxDeviceOptions& options, const char** failedCal
 
     *failedCall = "madvise";
     error = syscalls::adviseDontFork(at, options.size);
-    // A device may be unbound while its node is still there. What cannot be touched is found here, not by SIGBUS.
+    // A device may be unbound while its node is still there. So a device that cannot be touched is found here, and not
+    // by SIGBUS.
     if (error == 0) error = syscalls::checkPage(at);
     if (error == 0) error = syscalls::checkPage(static_cast<char*>(at) + options.size - syscalls::pageSize());
     if (error == 0) {
@@ -93,7 +95,8 @@ std::vector<guard::Part> DaxDeviceRegion::knownBad(uint64_t offset, uint64_t len
 
 LossCause DaxDeviceRegion::lossCause(const guard::Part& part) const {
     if (part.isPoisoned) return LossCause::kMedia;
-    // The kernel says only that there is no memory (before 6.2). Of a device that is gone nothing can be mapped.
+    // Before 6.2 the kernel says only that there is no memory. A mapping tells more: a device that is gone cannot be
+    // mapped.
     void* at = nullptr;
     const syscalls::MapOptions options;
     const int error = syscalls::mapFileAligned(fd_, offset_ + part.offset, part.length, options,
@@ -107,7 +110,7 @@ LossCause DaxDeviceRegion::lossCause(const guard::Part& part) const {
 void DaxDeviceRegion::retire() {
     if (fd_ < 0) return;
     range_.letGo(capacity());
-    // Last: others may have the range from then on.
+    // This comes last, because others may take the range from then on.
     syscalls::unlockRange(fd_, offset_, capacity());
     close(fd_);
     fd_ = -1;

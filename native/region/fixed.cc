@@ -10,8 +10,8 @@ namespace daxkind {
 
 namespace {
 
-// The bytes of files that the open fixed kinds of this process have. A destructor at exit would be too early for a
-// thread that still runs.
+// The bytes of files that the open fixed kinds of this process have. They are never destroyed, because a thread may
+// still run while the process ends.
 struct Claims {
     std::mutex mutex;
     std::vector<FileRange> all;
@@ -48,7 +48,7 @@ void FixedRegion::retire() {
     {
         const std::lock_guard<std::mutex> lock(claims().mutex);
         std::vector<FileRange>& all = claims().all;
-        // No two overlap, so that this is the only one.
+        // No two claims overlap, so exactly one goes.
         all.erase(std::remove_if(all.begin(), all.end(), [&](const FileRange& at) { return at.overlaps(file_); }),
                   all.end());
     }

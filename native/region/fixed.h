@@ -1,6 +1,6 @@
-// A region in a range that somebody else owns, a mapping of a file: the memory of a fixed kind. Nothing is committed,
-// given back or cleared; the owner is kept alive for as long as the region can be reached. No two open regions of the
-// process have the same bytes of a file, whichever mappings they are in: they would hand out the same memory.
+// A region in a mapping of a file that somebody else owns: the memory of a fixed kind. Nothing is committed, given back
+// or cleared. The owner is kept alive for as long as the region can be reached. No two open regions of the process have
+// the same bytes of a file, whichever mappings they are in, because they would hand out the same memory.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace daxkind {
 
-// Bytes of a file, whatever name it was opened by.
+// Bytes [from, to) of a file, whatever name it was opened by.
 struct FileRange {
     uint32_t deviceMajor = 0;
     uint32_t deviceMinor = 0;
@@ -26,8 +26,9 @@ struct FileRange {
 
 class FixedRegion final : public Region {
   public:
-    // The region where `file` is mapped, at `base`, aligned to a page at least; null if an open one has bytes of it.
-    // `users` counts the open kinds in the mapping and keeps its owner alive, with what watches the mapping.
+    // Makes the region at `base`, where `file` is mapped. `base` is aligned to a page at least. Null if an open region
+    // has some of these bytes. `users` counts the open kinds in the mapping. It also keeps the mapping's owner alive,
+    // and with it the watch.
     static std::shared_ptr<FixedRegion> open(char* base, const FileRange& file, guard::Watch* watch,
                                              std::function<LossCause(const guard::Part&)> causeOf,
                                              std::shared_ptr<std::atomic<int>> users);

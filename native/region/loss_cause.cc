@@ -14,7 +14,7 @@ LossCause lossCauseInFile(int fd, const guard::Part& part) {
     syscalls::FileStatus status;
     if (syscalls::statxDescriptor(fd, &status) != 0) return LossCause::kUnknown;
     if (status.size <= part.offset) return LossCause::kTruncated;
-    // With blocks there it is the medium.
+    // If the file has blocks there, it is the medium. If it has none, the file system has no room for them.
     std::vector<syscalls::Extent> extents;
     const uint64_t end = part.offset + part.length;
     const int error = syscalls::readAllExtents(fd, part.offset, end, &extents);

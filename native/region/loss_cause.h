@@ -1,11 +1,11 @@
-// Why a page of a file is lost: before Linux 6.2 or so the kernel says no more than that it is not there.
+// Why a page of a file is lost. Before about Linux 6.2 the kernel says only that the page is not there.
 #pragma once
 
 #include "region/region.h"
 
 namespace daxkind {
 
-// Of the file that is open as `fd`; the part is in bytes of the file.
+// `fd` is the open file. The part is in bytes of the file.
 LossCause lossCauseInFile(int fd, const guard::Part& part);
 
 }  // namespace daxkind

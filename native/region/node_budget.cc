@@ -22,28 +22,28 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What is left, beside what the kernel keeps, to others who take memory at the same moment without asking here: each
-// processor has some pages of its own.
+// What is left to others who take memory at the same moment without asking here, in addition to what the kernel keeps.
+// Each processor, for one, has a list of free pages.
 constexpr uint64_t kMargin = 16 * kMiB;
-// And to kinds of other processes, where their turn is not known.
+// What is left in addition to kinds of other processes, if this one could not lock them out.
 constexpr uint64_t kStrangersMargin = 32 * kMiB;
-// Where the kernel does not say what it keeps: a high watermark is no more than this part of a zone by default
-// (watermark_scale_factor, min_free_kbytes).
+// Which part of a node is left to the kernel if it does not say what it keeps. By default a high watermark is no more
+// than this part of a zone (watermark_scale_factor, min_free_kbytes).
 constexpr uint64_t kReservePart = 128;
 
-// How long another process's turn is waited for, and for how long after that not at all: any process can hold the
-// lock, and may be stopped while it does.
+// How long this process waits for the turn of another one, and for how long it does not wait at all after it has given
+// up. Any process can hold the lock, and may be stopped while it does.
 constexpr auto kPatience = std::chrono::milliseconds(50);
 constexpr auto kPoll = std::chrono::microseconds(500);
 constexpr auto kImpatience = std::chrono::seconds(10);
 
 constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
-// Version 1 of control groups has the largest number of pages for no limit.
+// In version 1 of control groups, the largest number of pages means that there is no limit.
 constexpr uint64_t kMostLimit = uint64_t{1} << 62;
 
 const char* const kNodes = "/sys/devices/system/node";
 
-// One turn for all kinds of the process: its threads share a lock on a file.
+// All kinds of the process take turns, because its threads share a lock on a file.
 std::mutex& turns() {
     static std::mutex mutex;
     return mutex;
@@ -66,7 +66,7 @@ std::string contentOf(const std::string& path) {
     return text;
 }
 
-// "12345 kB" behind a name at the start of a line, or behind a space, in bytes.
+// The "12345 kB" behind a name, in bytes. The name begins a line, or follows a space.
 uint64_t field(const std::string& text, const char* name) {
     const std::string wanted = std::string(name) + ":";
     for (size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) {
@@ -90,7 +90,7 @@ std::set<int> numbersIn(const std::string& list) {
     return numbers;
 }
 
-// The number in a file of a control group; "max" is none.
+// The number in a file of a control group. "max" is kUnlimited.
 uint64_t groupNumber(const std::string& path) {
     const std::string text = contentOf(path);
     if (text.empty() || text[0] < '0' || text[0] > '9') return kUnlimited;
@@ -98,7 +98,7 @@ uint64_t groupNumber(const std::string& path) {
     return number >= kMostLimit ? kUnlimited : number;
 }
 
-// Bytes of the page cache in a group's memory.stat that have not been used lately.
+// How many bytes of a group's page cache have not been used lately, by the text of its memory.stat.
 uint64_t groupCache(const std::string& text, const std::string& name) {
     size_t at = text.find(name + " ");
     // "total_inactive_file" ends with the other version's name.
@@ -106,16 +106,16 @@ uint64_t groupCache(const std::string& text, const std::string& name) {
     return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + name.size() + 1, nullptr, 10);
 }
 
-// What a control group leaves.
+// How many bytes a control group still allows.
 uint64_t roomIn(const ControlGroup& group) {
     const bool isOld = group.isVersion1;
     const std::string at = group.directory + "/memory.";
     uint64_t most = groupNumber(at + (isOld ? "limit_in_bytes" : "max"));
-    // What passes it is made to wait.
+    // The kernel slows down a process that is above "high".
     if (!isOld) most = std::min(most, groupNumber(at + "high"));
     if (most == kUnlimited) return kUnlimited;
     const uint64_t used = groupNumber(at + (isOld ? "usage_in_bytes" : "current"));
-    // Its page cache counts, and goes when something else needs the room.
+    // The page cache counts as used, but goes when something else needs the room.
     const uint64_t cache = groupCache(contentOf(at + "stat"), isOld ? "total_inactive_file" : "inactive_file");
     return most - std::min(most, used - std::min(used, cache));
 }
@@ -196,7 +196,7 @@ std::vector<ControlGroup> parseControlGroups(const std::string& groups, const st
         const std::string& path = paths[isOld];
         if (path.empty() || point.empty() || point[0] != '/') continue;
         if (root == "/") root.clear();
-        // A container may see no more of the tree than the part that it is in, under a name of the host's.
+        // A container may see only its own part of the tree, while its path names the part as the host does.
         const bool isBelow = path == root || startsWith(path, root + "/");
         std::string rest = isBelow ? path.substr(root.size()) : std::string();
         if (rest.find("..") != std::string::npos) rest.clear();
@@ -226,7 +226,7 @@ int NodeBudget::open(const std::vector<int>& nodes, bool isStrict, const char** 
     std::set<int> all = wanted;
     if (!isStrict) all.merge(numbersIn(contentOf(std::string(kNodes) + "/online")));
     const std::map<int, uint64_t> reserves = parseReserves(contentOf("/proc/zoneinfo"), syscalls::pageSize());
-    // By their numbers: the order in which everybody locks them.
+    // In the order of their numbers, because everybody must lock them in the same order.
     for (const int number : all) {
         const int fd = openNode(number);
         if (fd < 0 && wanted.count(number) == 0) continue;
@@ -287,7 +287,7 @@ uint64_t NodeBudget::available() {
 }
 
 uint64_t NodeBudget::roomInGroups() {
-    // A process can be moved to other groups.
+    // Read each time, because a process can be moved to other groups.
     std::string text = contentOf("/proc/self/cgroup");
     if (text != groupsText_) {
         groups_ = parseControlGroups(text, contentOf("/proc/self/mountinfo"));

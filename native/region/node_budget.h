@@ -1,6 +1,7 @@
-// How much memory the kernel can give on some NUMA nodes without ending a process for it. A node that is full is no
-// error to the kernel: the process that wants a page is killed, also where other nodes have room. So a region asks here
-// before it touches anything, and keeps others of this kind from asking at the same time, as far as it can.
+// How much memory the kernel can give on some NUMA nodes without killing a process. To the kernel a full node is not an
+// error: it kills the process that wants a page, even if other nodes have room. So a region asks here before it touches
+// anything. As far as it can, it keeps other regions on NUMA nodes from asking at the same time, in this process and in
+// others.
 #pragma once
 
 #include <cerrno>
@@ -16,27 +17,28 @@ namespace daxkind {
 // What the meminfo of a node says, in bytes.
 struct MemoryInfo {
     uint64_t total = 0;
-    // What can be had without swapping: free memory, and half of the page cache and of the slabs that can be reclaimed,
-    // as the kernel makes MemAvailable of the machine of them (si_mem_available in mm/show_mem.c).
+    // What can be had without swapping: free memory, and half of the page cache and of the reclaimable slabs. The
+    // kernel computes the machine's MemAvailable in the same way (si_mem_available in mm/show_mem.c).
     uint64_t available = 0;
 };
 
-// Pure. All zeros for a text that is none.
+// Pure. All zeros for any other text.
 MemoryInfo parseMemoryInfo(const std::string& text);
 
-// What the kernel keeps of each node for itself, in bytes, by /proc/zoneinfo: the high watermark and what lower zones
-// hold back from requests that could be served elsewhere, as calculate_totalreserve_pages has it (mm/page_alloc.c).
-// Pure.
+// What the kernel keeps of each node for itself, in bytes, by the text of /proc/zoneinfo. That is the high watermark,
+// and what a zone holds back from requests that other zones could serve (calculate_totalreserve_pages in
+// mm/page_alloc.c). Pure.
 std::map<int, uint64_t> parseReserves(const std::string& text, uint64_t pageSize);
 
-// A directory whose files bound the memory of this process.
+// A control group: a directory whose files limit the memory of this process.
 struct ControlGroup {
     std::string directory;
     bool isVersion1;
 };
 
-// The control groups of a process that have a say in its memory, of both versions, each before those above it: by
-// /proc/self/cgroup, and by where that shows them, /proc/self/mountinfo. Pure.
+// The control groups that limit a process's memory, of both versions, each before the groups above it. `groups` is the
+// text of /proc/self/cgroup, which names them. `mounts` is the text of /proc/self/mountinfo, which says where they are.
+// Pure.
 std::vector<ControlGroup> parseControlGroups(const std::string& groups, const std::string& mounts);
 
 class NodeBudget {
@@ -46,20 +48,21 @@ class NodeBudget {
     NodeBudget& operator=(const NodeBudget&) = delete;
     ~NodeBudget();
 
-    // `isStrict`: memory comes from these nodes alone; if not, from all that there are. 0, or -errno with the system
-    // call that failed: -ENOENT of open where there is no such node; -EIO of read where its size is not to be read.
+    // `isStrict`: memory comes from these nodes alone. Otherwise it may come from all nodes of the machine. 0, or
+    // -errno with the system call that failed: -ENOENT of open if there is no such node; -EIO of read if no node tells
+    // its size.
     int open(const std::vector<int>& nodes, bool isStrict, const char** failedCall);
 
-    // Does something that takes so many bytes, if `wanted` are there, of which they are a part: 0 or its result;
-    // -ENOSPC if they are not. Others that take memory wait meanwhile, in this process; in others as long as that is
-    // short.
+    // Calls `take`, which takes some or all of `wanted` bytes, if that much is there. Returns the result of `take`, or
+    // -ENOSPC if there is less. Meanwhile other regions of this process that take memory wait. Those of other processes
+    // wait for a short time only.
     template <typename Take>
     int spend(uint64_t wanted, Take take) {
         const Turn turn(this);
         return available() < wanted ? -ENOSPC : take();
     }
 
-    // Bytes that the wanted nodes have in all, used or not.
+    // Bytes that the wanted nodes had in all at open(), used or not.
     uint64_t total() const { return total_; }
     // Bytes that could be taken at this moment.
     uint64_t room() {
@@ -70,11 +73,12 @@ class NodeBudget {
   private:
     struct Node {
         int number;
-        int fd;            // Of its meminfo.
-        uint64_t reserve;  // What the kernel keeps.
+        int fd;            // Its meminfo, open.
+        uint64_t reserve;  // Bytes that the kernel keeps for itself.
     };
 
-    // While it lives, nobody else takes memory; where that cannot be had in time, more of it is left alone.
+    // While it lives, nobody else takes memory. If other processes cannot be kept from it in time, a larger margin is
+    // left to them.
     class Turn {
       public:
         explicit Turn(NodeBudget* budget);
@@ -86,16 +90,16 @@ class NodeBudget {
     };
 
     int openNode(int number);
-    // What its meminfo says, opened again if the node has gone and come.
+    // What the node's meminfo says. Opens it again if the node was removed and has come back.
     MemoryInfo read(Node& node);
     uint64_t available();
     uint64_t roomInGroups();
     bool lockFiles();
 
-    std::vector<Node> nodes_;  // Where memory may come from, by their numbers.
+    std::vector<Node> nodes_;  // The nodes that memory may come from, in the order of their numbers.
     uint64_t total_ = 0;
     bool isAlone_ = false;
-    // When another process last held the lock for longer than is waited for.
+    // When this last gave up waiting for another process's lock.
     std::chrono::steady_clock::time_point gaveUp_{};
     std::string groupsText_;
     std::vector<ControlGroup> groups_;

@@ -16,16 +16,16 @@ namespace daxkind {
 
 namespace {
 
-// How much is faulted in at a time: others wait for the nodes' budget meanwhile, some milliseconds.
+// How much is faulted in at a time. It takes some milliseconds, and others wait for the nodes' budget meanwhile.
 constexpr uint64_t kCommitStep = 8 * kMiB;
 
-// How many pages nodeUses() looks at: some milliseconds.
+// How many pages nodeUses() looks at. It takes some milliseconds.
 constexpr uint64_t kSample = 32 * kKiB;
 
-// What a word of bits stands for.
+// How many bytes a word of bits stands for.
 constexpr uint64_t kPartBytes = 32 * kCommitGranule;
 
-// Whether the machine makes huge pages of whatever memory they fit in.
+// Whether the machine makes huge pages of all memory that they fit in.
 bool hasHugePagesAlways() {
     std::ifstream file("/sys/kernel/mm/transparent_hugepage/enabled");
     std::string text;
@@ -68,7 +68,7 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
         *failedCall = "madvise";
         error = syscalls::adviseDontFork(at, capacity);
     }
-    // A kernel without huge pages answers EINVAL, and has none.
+    // The result does not matter: a kernel without huge pages answers EINVAL.
     using HugePages = NumaNodesOptions::HugePages;
     if (options.hugePages == HugePages::kAlways) syscalls::advise(at, capacity, MADV_HUGEPAGE);
     if (options.hugePages == HugePages::kNever) syscalls::advise(at, capacity, MADV_NOHUGEPAGE);
@@ -87,7 +87,7 @@ int NumaNodesRegion::map(const NumaNodesOptions& options, const char** failedCal
 }
 
 void NumaNodesRegion::book(uint64_t offset, uint64_t length, bool isCommitted) {
-    // What was so already changes nothing: stray storage is given back where nothing has been committed, too.
+    // Only bits that change are counted, because stray storage is also given back where nothing has been committed.
     int64_t changed = 0;
     for (uint64_t at = offset; at < offset + length;) {
         const uint64_t end = std::min(offset + length, (at / kPartBytes + 1) * kPartBytes);
@@ -107,7 +107,7 @@ int NumaNodesRegion::commit(uint64_t offset, uint64_t length) {
     while (end < offset + length && !committedEnd_.compare_exchange_weak(end, offset + length)) continue;
     for (uint64_t done = 0; done < length; done += kCommitStep) {
         const uint64_t step = std::min(kCommitStep, length - done);
-        // Room for all that is still to come: what cannot be had whole is not begun.
+        // All that is still to come must have room. A range that does not fit whole is not begun.
         const int error =
             budget_.spend(length - done, [&] { return syscalls::populateWrite(base() + offset + done, step); });
         if (error == 0) continue;
@@ -135,7 +135,8 @@ std::vector<void*> NumaNodesRegion::sample() const {
     const uint64_t wanted = std::min(pages, kSample);
     std::vector<void*> found;
     if (wanted == 0) return found;
-    // One page of each of so many parts of what is committed: at random, because what a policy does has a pattern.
+    // The committed pages are cut into `wanted` parts, and one page of each is taken. It is a random one, because a
+    // policy places pages in a pattern.
     const auto choice = [pages, wanted](uint64_t part) {
         const uint64_t from = part * pages / wanted;
         const uint64_t to = (part + 1) * pages / wanted;

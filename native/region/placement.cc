@@ -16,7 +16,8 @@ struct Places {
     uintptr_t start = aboveTheMiddle();
     uintptr_t end = start;
 
-    // Below the middle are V8's own pages, each at an address by chance. The stack's is by chance as well.
+    // Slightly above the middle of the address space. Below the middle are V8's own pages, each at a random address.
+    // The stack's address is random as well.
     static uintptr_t aboveTheMiddle() {
         const char onStack = 0;
         return reinterpret_cast<uintptr_t>(&onStack) / 64 * 33 & ~(uintptr_t{kHugePageSize} - 1);
@@ -44,7 +45,8 @@ void tookPlace(void* at, uint64_t length) {
     Places& all = places();
     const std::lock_guard<std::mutex> lock(all.mutex);
     const bool isThere = reinterpret_cast<uintptr_t>(at) == all.end;
-    // Something is in the way, or there is no room above: what was first may be free again.
+    // If the region is elsewhere, something is in the way, or there is no room above. The first addresses may be free
+    // again.
     all.end = isThere ? endOf(at, length) : all.start;
 }
 

@@ -1,7 +1,8 @@
-// Where large regions are mapped. The kernel maps everything directly below what is there, so that each range of which
-// the first part stays (scripts have seen it) costs as many addresses as it was long: 128 regions of 1 TiB that were
-// closed in one turn of the event loop would be all that a process can have. Here one region lies above the other, far
-// from the kernel's choices, and what one leaves free above its first part is where the next one begins.
+// Where large regions are mapped. The kernel maps everything directly below what is there. When a region is closed, its
+// first part stays mapped, because scripts have seen it. So each region would cost as many addresses as it was long:
+// 128 regions of 1 TiB, closed in one turn of the event loop, would be all that a process can have. Here each region
+// lies above the one before, far from the kernel's choices. When a region keeps only its first part, the next one
+// begins right behind that part.
 //
 // All calls may be made from any thread.
 #pragma once
@@ -10,7 +11,7 @@
 
 namespace daxkind {
 
-// Where the next region is to be tried; nothing else need be free there.
+// Where the next region is to be tried. These addresses are not reserved, and may not be free.
 void* nextPlace();
 // A region was mapped there, at nextPlace() or elsewhere.
 void tookPlace(void* at, uint64_t length);

@@ -20,13 +20,13 @@ namespace daxkind {
 
 namespace {
 
-// How long no fallocate is tried after one that has waited in vain for pinned pages.
+// How long no fallocate is tried after one has waited in vain for pinned pages.
 constexpr std::chrono::milliseconds kPinned(500);
 
-// Blocks for a range of a file system without fallocate (ext2), or with one that waits: written zeros. The range holds
-// nothing.
+// Gets blocks for a range by writing zeros, where the file system has no fallocate (ext2), or where fallocate waits for
+// a pinned page. Nothing in the range is in use.
 int writeZeros(int fd, uint64_t offset, uint64_t length) {
-    // Not const: nobody writes it, and as it is it takes neither room in the file of the addon nor memory.
+    // Nobody writes to it. It is not const all the same, because a const array would take room in the addon's file.
     static char zeros[1024 * 1024];
     while (length > 0) {
         const size_t part = static_cast<size_t>(std::min<uint64_t>(length, sizeof zeros));
@@ -66,7 +66,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
     *failedCall = "mmap";
     if (kCachesMayAlias && dax_.value_or(false)) return -ENOTSUP;
 
-    // What is not on DAX is read and written by the kernel.
+    // Only on DAX can an access meet a bad block. Otherwise the kernel reads and writes the medium.
     if (dax_.value_or(false)) badBlocks_ = media::BadBlocks::ofBlockDevice(status_.deviceMajor, status_.deviceMinor);
 
     syscalls::FileSystemStatus fileSystem;
@@ -77,20 +77,20 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
         if (error != 0) return error;
         room_ = fileSystem.blocks * fileSystem.blockSize;
     }
-    // XFS tells the quota of a project only for directories.
+    // XFS reports the quota of a project only for directories.
     if (syscalls::statfsPath(options.directory, &fileSystem) == 0) room_ = fileSystem.blocks * fileSystem.blockSize;
     if (capacity == 0) {
         capacity = room_ / kHugePageSize * kHugePageSize;
         if (capacity == 0) return -ENOSPC;
     }
 
-    // A file system that writes to new blocks each time (btrfs) needs room for each store, whatever is reserved. Only
-    // an empty file can be told not to; the others know no such flag.
+    // A file system that writes to new blocks each time (btrfs) needs room for each store, whatever is reserved. This
+    // flag turns that off, but only for an empty file. Other file systems do not know the flag.
     uint32_t flags = 0;
     if (syscalls::getInodeFlags(fd_, &flags) == 0) syscalls::setInodeFlags(fd_, flags | FS_NOCOW_FL);
 
-    // The file is as long as the mapping from the start: a stray read of a part that is not committed (a clone of a
-    // whole ArrayBuffer, say) finds a hole, not the end of the file and SIGBUS.
+    // The file is as long as the mapping from the start. So a stray read of a part that is not committed (for example
+    // by a clone of a whole ArrayBuffer) finds a hole, and not the end of the file and SIGBUS.
     void* at = nullptr;
     for (;;) {
         *failedCall = "ftruncate";
@@ -101,7 +101,7 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
             mapOptions_.hint = AddressRange::hintFor(capacity);
             error = syscalls::mapFileAligned(fd_, 0, capacity, mapOptions_, kHugePageSize, &at);
         }
-        // A file system can be larger than its largest file (ext4: 16 TiB) or than the address space that is free.
+        // A file system can be larger than its largest file (ext4: 16 TiB), or larger than the free address space.
         const bool tooLong = error == -EFBIG || error == -ENOMEM || error == -EOVERFLOW;
         if (options.capacity != 0 || !tooLong || capacity <= kHugePageSize) break;
         capacity = capacity / 2 / kHugePageSize * kHugePageSize;
@@ -119,9 +119,9 @@ int PmemFileRegion::map(const PmemFileOptions& options, const char** failedCall)
 
 int PmemFileRegion::adviseMapping(void* at, uint64_t length) {
     const int error = syscalls::adviseDontFork(at, length);
-    // Read ahead, the page cache would hold the file in folios of up to 2 MiB, and a store into one needs blocks for
-    // all of it (Linux 6.18 without DAX): a hole beside what is committed would be SIGBUS on a full file system. Pages
-    // that are faulted in at random are single ones.
+    // With read-ahead the page cache would hold the file in folios of up to 2 MiB, and a store into a folio needs
+    // blocks for all of it (Linux 6.18 without DAX). On a full file system, a hole beside committed memory would then
+    // be SIGBUS. With MADV_RANDOM pages are faulted in one by one.
     return error != 0 ? error : syscalls::advise(at, length, MADV_RANDOM);
 }
 
@@ -148,9 +148,11 @@ int PmemFileRegion::commit(uint64_t offset, uint64_t length) {
     if (error == -EOPNOTSUPP) error = writeZeros(fd_, offset, length);
     uint64_t end = committedEnd_;
     while (end < offset + length && !committedEnd_.compare_exchange_weak(end, offset + length)) continue;
-    // A failed fallocate may have taken part of the range (ext4); that part would be lost until close.
-    // Somebody may have touched it before, where a file system was full.
+    // Somebody may have touched the range while the file system was full. The guard has put zeros in place of such
+    // pages.
     if (error == 0) error = mapAgain(offset, length);
+    // A failed fallocate may have taken a part of the range (ext4). Without this, nobody could use that part before
+    // close.
     if (error != 0) decommit(offset, length);
     return error;
 }
