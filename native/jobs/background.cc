@@ -20,18 +20,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// More would take processor time from event loops, and do the work no sooner. It is more than the few whose step never
-// ends: to punch a hole waits for as long as a device has a page of it pinned.
+// More threads would take processor time from event loops, and do the work no sooner. A few may be stuck in a step that
+// does not end, because punching a hole waits for as long as a device has a page of it pinned. 16 is more than those.
 constexpr int kMostThreads = 16;
 constexpr std::chrono::milliseconds kTurn(20);
 
 struct Background {
     std::mutex mutex;
     std::condition_variable changed;
-    // By when the next step is due; those that nobody works on now.
+    // The tasks that no thread works on now, by the time when their next step is due.
     std::multimap<Clock::time_point, std::unique_ptr<Task>> tasks;
     int threads = 0;
-    // Threads that will look at the tasks before they do anything else: they wait, or begin, or come back.
+    // How many threads will look at the tasks before they do anything else. They wait, or begin, or come back from a
+    // task.
     int idle = 0;
 };
 
@@ -56,8 +57,8 @@ int addThread(Background& all) {
     return 0;
 }
 
-// Sees to it that some thread looks at the tasks, if there is any; called under the lock, when there are new ones or a
-// thread looks no more.
+// If there are tasks, makes sure that a thread looks at them. Called under the lock, when there are new tasks or a
+// thread stops looking.
 int summon(Background& all) {
     if (all.tasks.empty() || isProcessEnding) return 0;
     if (all.idle == 0) return all.threads < kMostThreads ? addThread(all) : 0;
@@ -80,14 +81,14 @@ void* work(void*) {
     while (!all.tasks.empty() && !isProcessEnding) {
         const Clock::time_point due = all.tasks.begin()->first;
         if (due > Clock::now()) {
-            // One that waits is enough.
+            // One thread that waits is enough.
             if (all.idle > 1) break;
             all.changed.wait_until(lock, due);
             continue;
         }
         auto entry = all.tasks.extract(all.tasks.begin());
         all.idle--;
-        // A failure leaves the others to this thread.
+        // If that fails, this thread does the other tasks after this one.
         summon(all);
         lock.unlock();
         const auto delay = takeTurn(*entry.mapped());

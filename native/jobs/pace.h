@@ -1,5 +1,6 @@
-// How much a step of a long job does: as much as takes some milliseconds, by what the last step took. A thread in a
-// system call that cannot be interrupted holds up the end of its process, and whoever waits for a lock that it holds.
+// How much a step of a long job does: as much as takes some milliseconds, judged by the last step. Steps are short
+// because a system call that cannot be interrupted delays the end of its process, and everybody who waits for a lock
+// that its thread holds.
 #pragma once
 
 #include <algorithm>
@@ -10,14 +11,14 @@ namespace daxkind {
 
 class Pace {
   public:
-    // Bytes. `most` bounds what one step can do to the others when work becomes a hundred times slower from one to the
-    // next.
+    // `least` and `most` are bytes. `most` limits how long others wait for a step when the work becomes a hundred times
+    // slower from one step to the next.
     Pace(uint64_t least, uint64_t most) : least_(least), most_(most), size_(least) {}
 
     // How much the next step should do, in bytes.
     uint64_t size() const { return size_; }
 
-    // A step of `bytes` has taken so long.
+    // A step of `bytes` bytes has taken this much time.
     void note(uint64_t bytes, std::chrono::steady_clock::duration time) {
         if (time > kTarget) size_ = std::max(least_, size_ / 2);
         if (time < kTarget / 2 && bytes >= size_) size_ = std::min(most_, size_ * 2);

@@ -13,7 +13,7 @@ namespace daxkind {
 
 namespace {
 
-// The deepest step of a task, the walk of a tree, needs a tenth.
+// The deepest step of a task is the walk of a tree. It needs a tenth of this.
 constexpr size_t kStackSize = 256 * kKiB;
 
 }  // namespace
@@ -29,7 +29,7 @@ int startThread(void* (*body)(void*), void* data) {
     pthread_t thread;
     int error;
     {
-        // The new thread begins with what this one blocks.
+        // The new thread inherits the signals that this one blocks.
         const syscalls::BlockedSignals blocked(others);
         error = pthread_create(&thread, &attributes, body, data);
     }

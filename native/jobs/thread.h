@@ -3,8 +3,8 @@
 
 namespace daxkind {
 
-// Starts one, detached, with a small stack (256 KiB). The process's signals are for its other threads; a fault is its
-// own. 0 or -EAGAIN.
+// Starts a detached thread with a small stack (256 KiB). It blocks all signals but those of faults, so that the
+// process's other threads get its signals. 0 or -EAGAIN.
 int startThread(void* (*body)(void*), void* data);
 
 }  // namespace daxkind

@@ -37,7 +37,8 @@ std::shared_ptr<Decay> Decay::start(const std::shared_ptr<Heap>& heap) {
     return decay;
 }
 
-// If no thread can be had now, the storage stays until something is freed again.
+// If no thread can be had, the task is dropped. Then the storage stays until a purge, because the heap still expects a
+// call of decay() and does not ask again.
 void Decay::wake(uint32_t inMs) {
     std::unique_ptr<Task> task = std::make_unique<DecayTask>(shared_from_this(), inMs == 0);
     doInBackground(task, milliseconds(inMs));

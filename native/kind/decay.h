@@ -1,5 +1,5 @@
-// Who gives the storage of freed memory back: threads of their own (jobs/background.h), because fallocate takes
-// milliseconds, and for ever where a page is pinned. No thread that allocates makes such a call.
+// Gives back the storage of freed memory, on the threads of jobs/background.h. fallocate takes milliseconds, and does
+// not return at all while a page is pinned. So no thread that allocates makes such a call.
 #pragma once
 
 #include <condition_variable>
@@ -13,14 +13,14 @@ namespace daxkind {
 // The decay of one heap.
 class Decay : public std::enable_shared_from_this<Decay> {
   public:
-    // Has Heap::decay() called whenever there is something to do. `heap` is an alias of what keeps the region, too.
-    // Called before anybody allocates from it; the result lives as long as the heap.
+    // From now on Heap::decay() is called whenever there is something to do. `heap` must keep its region alive, too.
+    // Called before anybody allocates from the heap. The result must live as long as the heap.
     static std::shared_ptr<Decay> start(const std::shared_ptr<Heap>& heap);
 
-    // Calls the heap once; what there is to do after that.
+    // Calls Heap::decay() once, and returns what it returns.
     ScavengeStep step(bool isUrgent);
-    // The last holder of the heap is about to let go. From now on it is not called, and nobody holds it by this: a call
-    // under way is waited for, but not for long, since it may be stuck; it lets go afterwards, then.
+    // The last holder of the heap is about to let go. From now on the heap is not called. A call that is under way is
+    // waited for, 10 ms at most, because it may be stuck. It keeps the heap until it returns.
     void end();
 
   private:

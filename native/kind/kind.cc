@@ -28,8 +28,8 @@ void Kind::end(Kind* kind) {
     };
     std::unique_ptr<Kind> owned(kind);
     if (isAtOnce_) return;
-    // Where there is no memory, or no thread can be had, the kind goes at once: a destructor calls this, and may not
-    // throw.
+    // A destructor calls this, and it may not throw. So if there is no memory, or no thread can be had, the kind is
+    // destroyed here.
     std::unique_ptr<Task> task(new (std::nothrow) Ending(std::move(owned)));
     if (task != nullptr) doInBackground(task);
 }

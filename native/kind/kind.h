@@ -1,4 +1,4 @@
-// A kind: what all threads of the process share of it. registry.h knows the kinds that there are, making.h makes them.
+// A kind: the part that all threads of the process share. registry.h knows all kinds, and making.h makes them.
 #pragma once
 
 #include <atomic>
@@ -15,41 +15,44 @@
 
 namespace daxkind {
 
-// What the facade of every thread has to know of a kind.
+// What the facade in every thread has to know of a kind.
 struct KindDescription {
     const char* type = "";  // 'pmem', 'fixed', 'device' or 'node'
     std::string path;
     bool sync = false;
     bool debug = false;
-    // Nothing where neither statx nor MAP_SYNC tells.
+    // No value if neither statx nor MAP_SYNC tells.
     std::optional<bool> dax = false;
     uint32_t deviceMajor = 0;
     uint32_t deviceMinor = 0;
-    // Of a node kind.
+    // Only of a node kind.
     std::vector<int> nodes = {};
     int policy = 0;
-    uint64_t room = 0;  // Bytes that its file system has, used or not; 0: that is no limit.
+    // Bytes that its file system, or its nodes, have in all, used or not. 0: they set no limit.
+    uint64_t room = 0;
 };
 
-// A heap with its region. The addresses of both outlive it: ArrayBuffers that JavaScript still holds keep them mapped.
+// A heap with its region. When the kind goes, ArrayBuffers that JavaScript still holds keep the addresses mapped.
 struct Kind {
-    // In this process, never used again. 0 until it is registered.
+    // The kind's number in this process. No other kind ever gets it. 0 until the kind is registered.
     uint32_t number = 0;
-    // What a share of the kind carries, and attaching asks for; empty until the first share. Numbers can be counted up.
+    // A share of the kind carries it, and a thread must have it to attach, because a number could be guessed by
+    // counting. Empty until the first share.
     std::string secret;
-    // The numbers that its raw handles are made of (heap/raw_numbers.h). 0 until the first is needed.
+    // The first of the numbers of its raw handles (heap/raw_numbers.h). 0 until a handle is needed.
     std::atomic<uint64_t> firstHandle{0};
     KindDescription description;
     std::shared_ptr<Region> region;
     const std::shared_ptr<Heap> heapOwner = std::make_shared<Heap>();
     Heap& heap = *heapOwner;
     KindLosses losses;
-    std::shared_ptr<Decay> decay;  // Null if its storage does not.
+    std::shared_ptr<Decay> decay;  // Null if the storage of its region does not decay.
 
-    // Its storage goes back by another thread when nobody has it any more: whoever happens to let go last, a finalizer
-    // on an event loop for one, does not wait for that.
+    // Makes an empty kind. When nobody has it any more, another thread destroys it and gives its storage back. So the
+    // last to let go does not wait for that: it may be a finalizer on an event loop.
     static std::shared_ptr<Kind> make();
-    // But while this lives, what this thread lets go of last goes back at once.
+    // While an object of this class lives, a kind that this thread is the last to let go of is destroyed at once, on
+    // this thread.
     class AtOnce {
       public:
         AtOnce() { isAtOnce_ = true; }

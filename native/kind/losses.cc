@@ -24,7 +24,7 @@ void KindLosses::add(const std::shared_ptr<LossSink>& sink) {
 
 void KindLosses::take(Kind& kind, const std::vector<guard::Part>& parts) {
     for (const guard::Part& part : parts) {
-        // Where storage has been committed meanwhile, the file is back.
+        // If storage has been committed there meanwhile, the file is mapped there again.
         if (!kind.region->watch()->hasLost(part.offset, part.length)) continue;
         Loss loss;
         loss.offset = part.offset;
@@ -32,7 +32,7 @@ void KindLosses::take(Kind& kind, const std::vector<guard::Part>& parts) {
         loss.cause = kind.region->lossCause(part);
         loss.firstHandle = kind.firstHandle;
         loss.places = kind.heap.lose(part.offset, part.length);
-        // A hole that somebody has looked at: nothing is lost.
+        // If there are no places, somebody has only looked at a hole, and nothing is lost.
         if (!loss.places.empty()) tell(std::move(loss));
     }
 }

@@ -1,4 +1,4 @@
-// What a kind has lost: told to those who hold it, once the heap has taken it out of use.
+// Tells those who hold a kind which of its memory is lost, after the heap has taken that out of use.
 #pragma once
 
 #include <atomic>
@@ -20,21 +20,22 @@ struct Loss {
     uint64_t offset = 0;
     uint64_t length = 0;
     LossCause cause = LossCause::kUnknown;
-    // Of a kind: what was there.
+    // Only of a kind: what was there, and the kind's first handle number.
     std::vector<LostPlace> places = {};
     uint64_t firstHandle = 0;
-    // Whether somebody has a listener, and whether the sink that is told is to see to it that somebody hears of it.
+    // Whether any sink has a listener.
     bool isHeard = true;
+    // Whether this sink is the first that is told. If nobody listens, it is the one that warns.
     bool isFirst = false;
 };
 
-// Who is told.
+// One who is told of losses.
 class LossSink {
   public:
     virtual ~LossSink() = default;
-    // By the guard's thread.
+    // The guard's thread calls this.
     virtual void lost(const Loss& loss) = 0;
-    // Whether it has somebody who listens.
+    // Whether the sink has a listener.
     std::atomic<bool> isListening{false};
 };
 
@@ -42,7 +43,7 @@ class KindLosses {
   public:
     // Called once, when the kind has its region.
     void watch(const std::shared_ptr<Kind>& kind);
-    // For as long as somebody has the sink.
+    // Tells this sink, too, for as long as somebody keeps it. May be called from any thread.
     void add(const std::shared_ptr<LossSink>& sink);
 
   private:

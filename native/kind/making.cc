@@ -101,7 +101,7 @@ int makeNodeKind(const NodeKindRequest& request, std::shared_ptr<Kind>* made, co
             error = kind->heap.open(region.get(), HeapOptions{});
         }
         if (error == 0) break;
-        // The nodes may have more than the address space that this process is allowed.
+        // The nodes may have more memory than the address space that this process may use.
         if (request.nodes.capacity != 0 || error != -ENOMEM || options.capacity == kChunkSize) return error;
         const uint64_t last = options.capacity == 0 ? region->total() : options.capacity;
         options.capacity = std::max(last / 2 / kChunkSize * kChunkSize, kChunkSize);
@@ -159,7 +159,7 @@ int Making::step(JobControl& control, const char** failedCall) {
         const int error = make(&kind_, failedCall);
         if (error != 0) return error;
         if (scrubs_) scrub_.emplace(kind_);
-        // What has been scrubbed has its pages.
+        // Memory that has been scrubbed has its pages.
         if (prefaults_ && !scrubs_) prefault_.emplace(kind_);
         return scrub_ || prefault_ ? kMore : 0;
     }
@@ -168,8 +168,8 @@ int Making::step(JobControl& control, const char** failedCall) {
 
 namespace {
 
-// Faults a part of a region in. What cannot be had, because the medium is bad there or the file has become shorter, is
-// touched: then the guard has it, and those who hold the kind are told.
+// Faults in a part of a region. A part may have no pages, because the medium is bad there or the file has become
+// shorter. Then each page is touched, so that the guard finds the lost ones, and those who hold the kind are told.
 int faultIn(Region& region, const ByteRange& part) {
     const int error = region.populate(part.from, part.to - part.from);
     if ((error != -EFAULT && error != -EHWPOISON) || region.watch() == nullptr) return error;
@@ -189,7 +189,7 @@ int Scrub::step(JobControl& control, const char** failedCall) {
     *failedCall = "madvise";
     const int error = pace_.step([&](uint64_t size) {
         const uint64_t length = std::min(size, capacity - offset_);
-        // A page that is not to be had is an error of this, and SIGBUS of a store.
+        // faultIn() comes first: it returns an error for a page that cannot be had, while a store would be SIGBUS.
         for (const ByteRange& part : kind_->heap.usable(offset_, length)) {
             const int error = faultIn(region, part);
             if (error != 0) return error;
@@ -208,7 +208,7 @@ int Prefault::step(JobControl& control, const char** failedCall) {
     Region& region = *kind_->region;
     const uint64_t capacity = region.capacity();
     if (offset_ == 0) {
-        // What cannot be had whole is not begun.
+        // A kind that does not fit whole is not begun.
         *failedCall = region.commitCall();
         const auto resident = static_cast<uint64_t>(std::max<int64_t>(region.resident(), 0));
         const int error = region.foresee(capacity - std::min(capacity, resident));

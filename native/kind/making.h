@@ -1,5 +1,5 @@
-// What creating and prefaulting a kind consist of, made by the thread that wants it or by a job. A kind that has been
-// made is nobody's yet: see registry.h.
+// Creating and prefaulting a kind. The thread that wants the kind does that, or a job. A kind that has been made is not
+// registered yet: see registry.h.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@ namespace daxkind {
 
 struct PmemKindRequest {
     std::string directory;
-    uint64_t maxSize = 0;  // Bytes, a multiple of kChunkSize; 0: the size of the file system.
+    uint64_t maxSize = 0;  // Bytes, a multiple of kChunkSize. 0: the size of the file system, or the quota.
     bool conservative = false;
     uint32_t decayMs = HeapOptions{}.decayMs;
     bool sync = false;
@@ -28,24 +28,25 @@ struct PmemKindRequest {
     bool debug = false;
 };
 
-// Makes a kind, without faulting it in. 0 or -errno with the system call that failed; nothing is left behind then.
+// Makes a kind, without faulting it in. 0, or -errno with the system call that failed: then nothing is left behind.
 int makePmemKind(const PmemKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall);
 
 struct FixedKindRequest {
-    // Where the bytes of the file are mapped, what watches that and knows why a part was lost, and what counts the
-    // kinds over the mapping and keeps it.
+    // Where the bytes of the file are mapped.
     char* base = nullptr;
     FileRange file;
+    // The watch of the mapping, and what tells why a part was lost.
     guard::Watch* watch = nullptr;
     std::function<LossCause(const guard::Part&)> causeOf;
     std::vector<guard::Part> knownBad;
+    // Counts the kinds over the mapping, and keeps the mapping.
     std::shared_ptr<std::atomic<int>> users;
     std::string path;
     bool debug = false;
 };
 
-// Makes a kind in a mapping. 0 or -errno with the system call that failed; -EBUSY, of no call, if an open kind has
-// bytes of the file.
+// Makes a kind in a mapping. 0, or -errno with the system call that failed. -EBUSY, with an empty name of a call, if an
+// open kind has some of these bytes of the file.
 int makeFixedKind(FixedKindRequest request, std::shared_ptr<Kind>* made, const char** failedCall);
 
 struct DeviceKindRequest {
@@ -64,7 +65,7 @@ int makeDeviceKind(const DeviceKindRequest& request, std::shared_ptr<Kind>* made
 
 struct NodeKindRequest {
     NumaNodesOptions nodes;
-    std::string path;  // What messages call it.
+    std::string path;  // The name of the kind in messages.
     bool prefault = false;
     bool debug = false;
 };
@@ -72,7 +73,7 @@ struct NodeKindRequest {
 // Makes a kind on NUMA nodes, without committing anything. As makePmemKind.
 int makeNodeKind(const NodeKindRequest& request, std::shared_ptr<Kind>* made, const char** failedCall);
 
-// Overwrites all of a kind that nobody has yet with zeros.
+// Overwrites all memory of a kind with zeros. Nobody else may have the kind yet.
 class Scrub {
   public:
     explicit Scrub(std::shared_ptr<Kind> kind) : kind_(std::move(kind)) {}
@@ -83,11 +84,11 @@ class Scrub {
   private:
     const std::shared_ptr<Kind> kind_;
     uint64_t offset_ = 0;
-    // A fault of a device with an alignment of 1 GiB is one step whatever it does.
+    // A step may take longer on a device with an alignment of 1 GiB, because it cannot do less than one fault.
     Pace pace_{kHugePageSize, 64 * kMiB};
 };
 
-// Commits all of a kind and faults it in. The storage is kept from then on.
+// Commits all memory of a kind and faults it in. From then on the storage stays until a purge.
 class Prefault {
   public:
     explicit Prefault(std::shared_ptr<Kind> kind) : kind_(std::move(kind)) {}
@@ -98,18 +99,18 @@ class Prefault {
   private:
     const std::shared_ptr<Kind> kind_;
     uint64_t offset_ = 0;
-    // From a huge page to as much as takes 5 ms where a page of 4 KiB takes 2.5 us, as on slow media.
+    // From a huge page to 8 MiB: these take 5 ms if a page of 4 KiB takes 2.5 us, as on slow media.
     Pace pace_{kHugePageSize, 8 * kMiB};
 };
 
-// Making a kind in steps, of whatever sort it is: what the thread that wants it does, or a job.
+// Makes a kind of any sort in steps. The thread that wants the kind does them, or a job.
 class Making {
   public:
     virtual ~Making() = default;
-    // kMore, 0 when it is made, or -errno with the system call that failed.
+    // kMore; 0 when the kind is made; or -errno with the system call that failed.
     int step(JobControl& control, const char** failedCall);
     const std::shared_ptr<Kind>& kind() const { return kind_; }
-    // What an error is about.
+    // The path that an error names.
     virtual const std::string& path() const = 0;
 
   protected:
@@ -124,7 +125,7 @@ class Making {
     std::optional<Prefault> prefault_;
 };
 
-// By the request that makePmemKind and the like take.
+// The request says which sort of kind is made.
 std::unique_ptr<Making> making(PmemKindRequest request);
 std::unique_ptr<Making> making(DeviceKindRequest request);
 std::unique_ptr<Making> making(NodeKindRequest request);

@@ -10,7 +10,7 @@ namespace daxkind {
 
 namespace {
 
-// The rest of what a thread held, where that is much.
+// Frees the rest of the blocks that a thread held, if there are many.
 class Abandoning final : public Task {
   public:
     Abandoning(std::shared_ptr<Kind> kind, uint32_t owner) : kind_(std::move(kind)), owner_(owner) {}

@@ -8,21 +8,22 @@
 
 namespace daxkind {
 
-// The blocks that a hold on a kind took and neither freed nor shared, once the hold is no more. They are free when no
-// script and no operation of Node's own can reach their memory: at the end of the environment, because Node waits for
-// its operations before; after a close in a thread that goes on, when all ArrayBuffers over the memory are garbage, for
-// an operation under way keeps its own. Those share in this object.
+// The blocks that a hold took and neither freed nor shared, after the hold has ended. They are freed when no script and
+// no operation of Node can reach their memory any more. At the end of the environment that is at once, because Node has
+// waited for its operations. After a close in a thread that goes on, it is when all ArrayBuffers over the memory are
+// garbage, because an operation under way keeps its ArrayBuffer. These ArrayBuffers share this object.
 class OwnedBlocks {
   public:
     // `owner` is the number of the hold's thread cache.
     OwnedBlocks(std::weak_ptr<Kind> kind, uint32_t owner);
     OwnedBlocks(const OwnedBlocks&) = delete;
     OwnedBlocks& operator=(const OwnedBlocks&) = delete;
-    // Frees them now if they are few. Else another thread does, so that no event loop waits for it.
+    // Frees the blocks now if that takes a single short step. Otherwise a background thread frees the rest, so that no
+    // event loop waits for it.
     ~OwnedBlocks();
-    // Frees them now, on this thread.
+    // Frees the blocks now, on this thread.
     void free();
-    // Has the hold end with this, just before the blocks are freed.
+    // Keeps the hold until this object ends. The hold ends just before the blocks are freed.
     void keep(std::shared_ptr<void> hold) { hold_ = std::move(hold); }
 
   private:

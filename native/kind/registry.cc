@@ -16,7 +16,8 @@ namespace {
 struct Registry {
     std::mutex mutex;
     std::unordered_map<uint32_t, std::weak_ptr<Kind>> kinds;
-    // References to blocks tell kinds by their numbers: those of another process are not to be taken for this one's.
+    // References to blocks name kinds by their numbers. The first number is random, so that a reference of another
+    // process is not taken for one of this process.
     uint32_t last = static_cast<uint32_t>(processNonce()) / 2;
     RawNumbers handles{processNonce()};
 };
@@ -47,7 +48,7 @@ void unregisterKind(const Kind& kind) {
 
 std::shared_ptr<Kind> findKind(uint32_t number, const std::string& secret) {
     Registry& all = registry();
-    // Let go of after the lock: its end takes that, too.
+    // Declared before the lock and so let go of after it, because the end of a kind takes the lock, too.
     std::shared_ptr<Kind> kind;
     const std::lock_guard<std::mutex> lock(all.mutex);
     const auto at = all.kinds.find(number);
