@@ -227,20 +227,16 @@ int Heap::freeReferenced(ThreadCache* cache, uint64_t offset, uint64_t generatio
 
 // ---- Storage and statistics -----------------------------------------------------------------------------------------
 
-void Heap::setDecay(void (*wake)(void*, uint32_t inMs), void* data) {
+void Heap::setDecay(bool (*wake)(void*, uint32_t inMs), void* data) {
     decayWake_ = wake;
     decayData_ = data;
 }
 
 void Heap::startDecay() {
     if (decayWake_ == nullptr) return;
-    if (!isDecaying_) {
-        isDecaying_ = true;
-        decayWake_(decayData_, restMs_);
-    }
+    if (!isDecaying_) isDecaying_ = decayWake_(decayData_, restMs_);
     if (decayMs_ > 0 || isDecayUrgent_ || !runs_.storage().hasDirtyChunks()) return;
-    isDecayUrgent_ = true;
-    decayWake_(decayData_, 0);
+    isDecayUrgent_ = decayWake_(decayData_, 0);
 }
 
 void Heap::settle(HeapLock& lock) {

@@ -178,8 +178,9 @@ class Heap {
 
     // Says how the heap asks for calls of decay(). It calls `wake` under its lock: decay() is to be called in that many
     // milliseconds, and 0 means that it is urgent. No thread that allocates may call decay(), because it makes the
-    // system calls that give storage back. Called once, before anybody has a cache.
-    void setDecay(void (*wake)(void*, uint32_t inMs), void* data);
+    // system calls that give storage back. `wake` says whether decay() will be called; if not, the heap asks again when
+    // something is freed. Called once, before anybody has a cache.
+    void setDecay(bool (*wake)(void*, uint32_t inMs), void* data);
     // Makes one step of giving back the chunks that have been free for long: one system call, without the lock. It is
     // to be called again in `nextInMs`. An urgent caller stops as soon as nothing is left to do at once.
     ScavengeStep decay(bool isUrgent = false);
@@ -305,7 +306,7 @@ class Heap {
     // How long a thread cache is in use before it is asked to give everything back. What it gives back then decays as
     // if it had been free for that long already.
     uint32_t restMs_ = 0;
-    void (*decayWake_)(void*, uint32_t inMs) = nullptr;
+    bool (*decayWake_)(void*, uint32_t inMs) = nullptr;
     void* decayData_ = nullptr;
     bool isDecaying_ = false;     // decay() will be called.
     bool isDecayUrgent_ = false;  // decay() will be called at once.

@@ -33,15 +33,14 @@ class DecayTask final : public Task {
 std::shared_ptr<Decay> Decay::start(const std::shared_ptr<Heap>& heap) {
     auto decay = std::make_shared<Decay>();
     decay->heap_ = heap;
-    heap->setDecay([](void* data, uint32_t inMs) { static_cast<Decay*>(data)->wake(inMs); }, decay.get());
+    heap->setDecay([](void* data, uint32_t inMs) { return static_cast<Decay*>(data)->wake(inMs); }, decay.get());
     return decay;
 }
 
-// If no thread can be had, the task is dropped. Then the storage stays until a purge, because the heap still expects a
-// call of decay() and does not ask again.
-void Decay::wake(uint32_t inMs) {
+// False if no thread can be had. Then the storage stays until something is freed again, because the heap asks anew.
+bool Decay::wake(uint32_t inMs) {
     std::unique_ptr<Task> task = std::make_unique<DecayTask>(shared_from_this(), inMs == 0);
-    doInBackground(task, milliseconds(inMs));
+    return doInBackground(task, milliseconds(inMs)) == 0;
 }
 
 ScavengeStep Decay::step(bool isUrgent) {

@@ -24,7 +24,7 @@ class Decay : public std::enable_shared_from_this<Decay> {
     void end();
 
   private:
-    void wake(uint32_t inMs);
+    bool wake(uint32_t inMs);
 
     std::mutex mutex_;
     std::condition_variable returned_;

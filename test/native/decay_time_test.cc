@@ -82,6 +82,38 @@ void startAgain() {
     CHECK(turn(heap).bytes == 8 * kMiB);
 }
 
+// Where no thread can be had, the heap asks again as soon as something else is freed.
+void askAgain(const HeapOptions& options) {
+    struct Background {
+        bool hasThread = false;
+        int asked = 0;
+    } background;
+    FakeRegion region({64 * kMiB, true}, 1);
+    Heap heap;
+    CHECK(heap.open(&region, options) == 0);
+    const auto wake = [](void* data, uint32_t) {
+        auto* const asked = static_cast<Background*>(data);
+        asked->asked++;
+        return asked->hasThread;
+    };
+    heap.setDecay(wake, &background);
+    CacheUser user(&heap, region.capacity());
+    CHECK(user.join() == 0);
+    for (int free = 1; free <= 3; free++) {
+        Block block;
+        CHECK(user.take(8 * kMiB, &block) == 0);
+        const int before = background.asked;
+        CHECK(user.giveDirectly(block.offset) == 0);
+        CHECK(background.asked > before, "the heap does not ask a second time");
+    }
+    background.hasThread = true;
+    Block block;
+    CHECK(user.take(8 * kMiB, &block) == 0 && user.giveDirectly(block.offset) == 0);
+    const int before = background.asked;
+    CHECK(user.take(8 * kMiB, &block) == 0 && user.giveDirectly(block.offset) == 0);
+    CHECK(options.decayMs == 0 || background.asked == before, "the heap asks again for what has been promised");
+}
+
 // A thread cache is asked to give everything back after half of the time. That half counts.
 void giveBackWhatCachesHold(const HeapOptions& options, uint32_t decayMs) {
     StoppedClock clock;
@@ -120,6 +152,11 @@ void testDecayTime(const Options&) {
         giveBackWhatCachesHold(options, options.decayMs);
     }
     startAgain();
+    askAgain(HeapOptions{});
+    HeapOptions conservative;
+    conservative.conservative = true;
+    conservative.decayMs = 0;
+    askAgain(conservative);
     std::printf("decay-time: storage goes back in time\n");
 }
 
