@@ -74,7 +74,7 @@ export function environmentOfAddon() {
 /** The flags to link a shared library whose sanitizer comes from outside. */
 export const sharedFlags = () => (isClang() ? ['-shared-libasan'] : []);
 
-const ownSources = /\bnative\/(binding|guard|heap|jobs|kind|persist|region|syscalls)\/|daxkind\.node/;
+const ownSources = /\bnative\/[a-z]+\/|daxkind\.node/;
 
 /** The leaks in a log of LeakSanitizer that have to do with the addon. Node's own leaks are left out. */
 export function ownLeaks(log) {
