@@ -50,13 +50,13 @@ export interface DaxDevice {
 	numaNode: number | undefined;
 	/** The NUMA node that its memory is, or would be, as system RAM. Undefined if it has no such node. */
 	targetNode: number | undefined;
-	/** The region that it is a part of, as in {@link DaxRegion.name}. */
+	/** The region that it is a part of, as in `DaxRegion.name`. */
 	region: string | undefined;
-	/** What found its memory, as in {@link DaxRegion.provider}. */
+	/** What found its memory, as in `DaxRegion.provider`. */
 	provider: string | undefined;
 	/** The nvdimm namespace that it is. Undefined for other memory, for example that of CXL. */
 	namespace: string | undefined;
-	/** As in {@link DaxRegion.persistenceDomain}. */
+	/** As in `DaxRegion.persistenceDomain`. */
 	persistenceDomain: string | undefined;
 	/** Whether it can be resized and removed, and others can be made beside it. Undefined where that is not known. */
 	dynamic: boolean | undefined;
