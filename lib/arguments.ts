@@ -70,7 +70,7 @@ function hintFor(option: string, known: readonly string[]): string {
  * Refuses an unknown own property, because a misspelt option would silently do nothing. It reads no option's value, so
  * it calls no getter. It ignores symbols and inherited properties.
  */
-export function requireKnownOptions(name: string, options: object, known: readonly string[]): void {
+function requireKnownOptions(name: string, options: object, known: readonly string[]): void {
 	const unknown = Object.keys(options).find((option) => !known.includes(option));
 	if (unknown !== undefined) throw unknownOption(`${name}.${unknown}`, hintFor(unknown, known));
 }
@@ -78,7 +78,7 @@ export function requireKnownOptions(name: string, options: object, known: readon
 /**
  * An object with options, or nothing.
  *
- * @param known The names of the options. Without it, the caller calls `requireKnownOptions` later, when it knows more.
+ * @param known The names of the options. Without it, the caller has checked them already.
  */
 export function requireOptions<T extends object>(
 	name: string,

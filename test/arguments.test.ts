@@ -1,10 +1,10 @@
 // The checks of a caller's arguments that have a behaviour of their own. The other checks are tested with the functions
 // that use them.
 import { expect, test } from 'vitest';
-import { requireKnownOptions } from '#lib/arguments.js';
+import { requireOptions } from '#lib/arguments.js';
 
 const known = ['maxSize', 'policy', 'requireDax', 'mapSync', 'debug'];
-const check = (options: object) => () => requireKnownOptions('options', options, known);
+const check = (options: object) => () => requireOptions('options', options, known);
 
 test.each([
 	['maxsize', 'maxSize'],

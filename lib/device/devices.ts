@@ -1,5 +1,5 @@
 // All device-DAX devices of a machine, in both of the kernel's device models.
-import { requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireOptions } from '../arguments.ts';
 import { type Tree, treeOf } from '../tree.ts';
 import { type DaxDevice, deviceIn } from './device.ts';
 
@@ -30,8 +30,7 @@ export const byName = new Intl.Collator('en', { numeric: true });
 
 /** The tree in which a caller wants to look. */
 export function treeFor(options: DeviceLookOptions | undefined): Tree {
-	const given = requireOptions<DeviceLookOptions>('options', options);
-	requireKnownOptions('options', given, ['root']);
+	const given = requireOptions<DeviceLookOptions>('options', options, ['root']);
 	return treeOf(given.root);
 }
 

@@ -1,6 +1,6 @@
 // Makes and removes devices in dynamic regions, and enables and disables any device: what daxctl create-device,
 // destroy-device, enable-device and disable-device do.
-import { requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireInteger, requireOptions } from '../arguments.ts';
 import { invalidArgType, outOfRange, refusal, type SystemError } from '../errors.ts';
 import { type AbortableOptions, checkJobOptions } from '../jobs.ts';
 import { type Tree, treeAt } from '../tree.ts';
@@ -125,8 +125,7 @@ export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Prom
  * const { device } = await createDeviceAsync('hmem.0', { size: 2 ** 30 });
  */
 export async function createDeviceAsync(region: number | string, options?: CreateDeviceOptions): Promise<DeviceChange> {
-	const given = requireOptions<CreateDeviceOptions>('options', options);
-	requireKnownOptions('options', given, ['size', 'align', 'signal']);
+	const given = requireOptions<CreateDeviceOptions>('options', options, ['size', 'align', 'signal']);
 	const { signal } = checkJobOptions(given);
 	const tree = treeAt();
 	const found = requireRegion(region);
@@ -166,8 +165,7 @@ async function remove(tree: Tree, kernel: Kernel, region: DaxRegion, name: strin
 
 /** Checks the options of operations that cannot be aborted once they have begun. */
 function checkSignal(options: AbortableOptions | undefined): void {
-	requireKnownOptions('options', requireOptions<AbortableOptions>('options', options), ['signal']);
-	checkJobOptions(options);
+	checkJobOptions(options, ['signal']);
 }
 
 /** Refuses a device that somebody uses. */

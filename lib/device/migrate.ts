@@ -1,7 +1,7 @@
 // The migration from the class of device-DAX devices to their bus. It writes a policy for modprobe, as
 // `daxctl migrate-device-model` does.
 import { rmSync } from 'node:fs';
-import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireOptions } from '../arguments.ts';
 import { createFile } from '../create-file.ts';
 import { refusal } from '../errors.ts';
 import { quoted } from '../format.ts';
@@ -127,8 +127,7 @@ function done(tree: Tree, dryRun: boolean): Pick<DeviceModelMigration, 'changed'
  * const { changed, next } = migrateDeviceModel({ dryRun: true });
  */
 export function migrateDeviceModel(options?: MigrateDeviceModelOptions): DeviceModelMigration {
-	const given = requireOptions<MigrateDeviceModelOptions>('options', options);
-	requireKnownOptions('options', given, names);
+	const given = requireOptions<MigrateDeviceModelOptions>('options', options, names);
 	const { undo = false, dryRun = false, root } = given;
 	requireBoolean('options.undo', undo);
 	requireBoolean('options.dryRun', dryRun);

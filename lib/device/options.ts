@@ -1,5 +1,5 @@
 // The options that the operations on devices share.
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOptions } from '../arguments.ts';
 import { checkJobOptions, type WatchableOptions } from '../jobs.ts';
 
 /** How far an operation on a device has come. */
@@ -39,8 +39,10 @@ export function checkDeviceOptions<Switches extends Record<string, boolean | und
 	options: (DeviceOperationOptions & { [name in keyof Switches]?: boolean | undefined }) | undefined,
 	switches: Switches,
 ): CheckedOperationOptions & Switches {
-	const given = requireOptions('options', options) as DeviceOperationOptions & Record<string, unknown>;
-	requireKnownOptions('options', given, [...deviceOptionNames, ...Object.keys(switches)]);
+	const given = requireOptions('options', options, [
+		...deviceOptionNames,
+		...Object.keys(switches),
+	]) as DeviceOperationOptions & Record<string, unknown>;
 	const { signal, onProgress = () => {} } = checkJobOptions<DeviceProgress>(given);
 	const { blockLimitMs = defaultBlockLimitMs } = given;
 	requireInteger('options.blockLimitMs', blockLimitMs, 1, mostMs);

@@ -1,5 +1,5 @@
 // Joins a kind that another thread of the process has shared.
-import { requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireOptions } from '../arguments.ts';
 import { daxkindError, invalidArgValue } from '../errors.ts';
 import { type KindHold, native } from '../native.ts';
 import { adopt } from './adopting.ts';
@@ -43,8 +43,7 @@ export function nameKind(type: KindHold['type'], of: KindClass<Kind>, make: (hol
  */
 export function attachKind<K extends Kind>(type: KindClass<K>, shared: unknown, options: unknown, stack: string): K {
 	const { process, number, secret } = requireSharedKind(shared);
-	const given = requireOptions<KindNoticeOptions>('options', options as KindNoticeOptions);
-	requireKnownOptions('options', given, noticeOptions);
+	const given = requireOptions<KindNoticeOptions>('options', options as KindNoticeOptions, noticeOptions);
 	const notices = checkNotices(given);
 	const hold = native.kindAttach(process, number, secret);
 	if (hold === undefined) {

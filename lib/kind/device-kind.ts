@@ -1,6 +1,6 @@
 // The device kind: memory in a device-DAX device, or a part of one.
 import { existsSync } from 'node:fs';
-import { requireBoolean, requireKnownOptions, requireOptions, requirePath, requireSize } from '../arguments.ts';
+import { requireBoolean, requireOptions, requirePath, requireSize } from '../arguments.ts';
 import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
 import { outOfRange, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
@@ -59,8 +59,7 @@ function requireDevdax(path: string, { name, mode, targetNode }: DaxDevice): voi
 
 function checkOptions(device: string | URL, options: unknown, known: string[]): Checked {
 	const path = requirePath('device', device);
-	const given = requireOptions<DeviceKindOptions>('options', options as DeviceKindOptions);
-	requireKnownOptions('options', given, known);
+	const given = requireOptions<DeviceKindOptions>('options', options as DeviceKindOptions, known);
 	const { offset = 0, size, scrub = false, prefault = false, debug = isDebugging() } = given;
 	requireSize('options.offset', offset, 0);
 	if (size !== undefined) requireSize('options.size', size, 1);

@@ -1,5 +1,5 @@
 // The fixed kind: memory in a range that the caller owns, which is a mapping of one of the caller's files.
-import { requireBoolean, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
 import { type KindHold, native } from '../native.ts';
@@ -57,8 +57,7 @@ export class FixedKind extends Kind {
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
 		const stack = stackOf(FixedKind.create);
 		if (!isMapping(mapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
-		const given = requireOptions<FixedKindOptions>('options', options);
-		requireKnownOptions('options', given, names);
+		const given = requireOptions<FixedKindOptions>('options', options, names);
 		const { debug = isDebugging() } = given;
 		requireBoolean('options.debug', debug);
 		const notices = checkNotices(given);

@@ -1,5 +1,5 @@
 // The node kind: memory of NUMA nodes. The kernel can have such memory from a device-DAX device in system-ram mode.
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions, requireSize } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOptions, requireSize } from '../arguments.ts';
 import {
 	invalidArgType,
 	invalidArgValue,
@@ -103,8 +103,7 @@ function nodesFor(given: unknown, nearest: boolean): number[] {
 }
 
 function checkOptions(given: unknown, options: unknown, known: string[]): Checked {
-	const settings = requireOptions<NodeKindOptions>('options', options as NodeKindOptions);
-	requireKnownOptions('options', settings, known);
+	const settings = requireOptions<NodeKindOptions>('options', options as NodeKindOptions, known);
 	const { policy = 'bind', nearest = false, maxSize = 0, hugePages = 'default', prefault = false } = settings;
 	const { debug = isDebugging() } = settings;
 	const policyNumber = policies.indexOf(requireOneOf('options.policy', policy, policies));

@@ -1,12 +1,5 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
-import {
-	requireBoolean,
-	requireInteger,
-	requireKnownOptions,
-	requireOptions,
-	requirePath,
-	requireSize,
-} from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOptions, requirePath, requireSize } from '../arguments.ts';
 import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError, withFix } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
@@ -88,8 +81,7 @@ interface Checked {
 
 function checkOptions(directory: string | URL, options: unknown, known: string[]): Checked {
 	const path = requirePath('directory', directory);
-	const given = requireOptions<PmemKindOptions>('options', options as PmemKindOptions);
-	requireKnownOptions('options', given, known);
+	const given = requireOptions<PmemKindOptions>('options', options as PmemKindOptions, known);
 	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
 	const { debug = isDebugging() } = given;
 	if (maxSize !== 0) requireSize('options.maxSize', maxSize, minPmemSize);

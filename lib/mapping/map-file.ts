@@ -1,14 +1,7 @@
 // Maps a file: checks everything that would fail later or fault, opens, allocates, maps, and finds out the granularity.
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
-import {
-	requireBoolean,
-	requireCallback,
-	requireInteger,
-	requireKnownOptions,
-	requireOptions,
-	requirePath,
-} from '../arguments.ts';
+import { requireBoolean, requireCallback, requireInteger, requireOptions, requirePath } from '../arguments.ts';
 import { lengthOf } from '../byte-ranges.ts';
 import { explain } from '../dax/index.ts';
 import {
@@ -225,8 +218,7 @@ function mapDescriptor(request: Request): PmemMapping {
  * mapping.unmap();
  */
 export function mapFile(file: string | URL | number, options?: MapFileOptions): PmemMapping {
-	const given = requireOptions('options', options);
-	requireKnownOptions('options', given, optionNames);
+	const given = requireOptions('options', options, optionNames);
 	const { writable = true, sync, allocate = writable, offset = 0, length, onMediaError, errors = 'report' } = given;
 	requireBoolean('options.writable', writable);
 	if (sync !== undefined) requireBoolean('options.sync', sync);

@@ -2,7 +2,7 @@
 import { constants, realpathSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
-import { requireKnownOptions, requirePath } from '../arguments.ts';
+import { requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
 import { type ByteRange, without } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
@@ -240,8 +240,7 @@ function nodeOf(path: string): string {
  */
 export async function badBlocksAsync(path: string | URL, options?: BadBlocksOptions): Promise<BadBlocks> {
 	const checked = nodeOf(requirePath('path', path));
-	const given = checkJobOptions(options);
-	requireKnownOptions('options', options ?? {}, ['signal', 'onProgress']);
+	const given = checkJobOptions(options, ['signal', 'onProgress']);
 	const status = native.statx(checked);
 	switch (status.mode & S_IFMT) {
 		case S_IFBLK:

@@ -1,6 +1,6 @@
 // Reads this machine's memory table, or that of an image or of a file.
 import { readFileSync } from 'node:fs';
-import { requireKnownOptions, requireOptions, requirePath } from '../arguments.ts';
+import { requireOptions, requirePath } from '../arguments.ts';
 import { type DaxkindRefusal, invalidArgValue, refusal } from '../errors.ts';
 import { type Tree, treeOf } from '../tree.ts';
 import { composeTable, type Evidence } from './compose.ts';
@@ -97,8 +97,7 @@ function noTable(tree: Tree): Error {
  * readMemoryTable().source; // 'sysfs'
  */
 export function readMemoryTable(options?: ReadMemoryTableOptions): MemoryTable {
-	const { root, from } = requireOptions('options', options);
-	requireKnownOptions('options', options ?? {}, ['root', 'from']);
+	const { root, from } = requireOptions('options', options, ['root', 'from']);
 	if (from !== undefined) {
 		if (root !== undefined) throw invalidArgValue('options.from', 'given without root', from);
 		const path = requirePath('options.from', from);

@@ -1,5 +1,5 @@
 // Checks what a caller wants of a plan.
-import { requireBoolean, requireInteger, requireKnownOptions, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOptions } from '../arguments.ts';
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { GIB, MIB } from '../size.ts';
 
@@ -64,8 +64,7 @@ function checkAlignment(alignment: number): number {
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_INVALID_ARG_VALUE */
 export function checkWish(wish: MemmapWish): CheckedWish {
 	if (wish === undefined) throw invalidArgType('wish', 'of type object', wish);
-	const { size, count = 1, node, alignment, keepFree, below4G = false } = requireOptions('wish', wish);
-	requireKnownOptions('wish', wish, names);
+	const { size, count = 1, node, alignment, keepFree, below4G = false } = requireOptions('wish', wish, names);
 	if (size !== 'max' && typeof size !== 'number') throw invalidArgType('wish.size', "a number of bytes or 'max'", size);
 	return {
 		size: size === 'max' ? size : requireInteger('wish.size', size, 1),

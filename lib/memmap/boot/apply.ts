@@ -1,6 +1,6 @@
 // Puts a memmap= argument on the kernel's command line of each boot, where a file that belongs to daxkind can do that,
 // and takes it away again.
-import { requireBoolean, requireKnownOptions, requireOptions } from '../../arguments.ts';
+import { requireBoolean, requireOptions } from '../../arguments.ts';
 import { refusal } from '../../errors.ts';
 import { treeOf } from '../../tree.ts';
 import { contradicts, isMemmapWord, missingFrom, requireArgument } from './argument.ts';
@@ -49,8 +49,7 @@ export interface BootChange {
 }
 
 function machineOf(options: ApplyMemmapOptions | undefined): Machine & { dryRun: boolean; configured: Configured } {
-	const given = requireOptions<ApplyMemmapOptions>('options', options);
-	requireKnownOptions('options', given, ['root', 'dryRun']);
+	const given = requireOptions<ApplyMemmapOptions>('options', options, ['root', 'dryRun']);
 	const { root, dryRun = false } = given;
 	requireBoolean('options.dryRun', dryRun);
 	const tree = treeOf(root);

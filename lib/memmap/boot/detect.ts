@@ -1,5 +1,5 @@
 // Which boot loader starts a machine's kernel, and where the kernel's arguments are configured for it.
-import { requireKnownOptions, requireOptions } from '../../arguments.ts';
+import { requireOptions } from '../../arguments.ts';
 import { treeOf } from '../../tree.ts';
 import { type BootEvidence, type BootFacts, bootFacts } from './facts.ts';
 
@@ -80,7 +80,6 @@ export function setupOf(facts: BootFacts): BootSetup {
  * const { loader, configuration, firmware } = detectBoot();
  */
 export function detectBoot(options?: { root?: string }): BootSetup {
-	const given = requireOptions('options', options);
-	requireKnownOptions('options', given, ['root']);
+	const given = requireOptions('options', options, ['root']);
 	return setupOf(bootFacts(treeOf(given.root)));
 }
