@@ -17,6 +17,7 @@ import { explain, findDaxMounts, getFsxattr, isDax, setDaxFlag, statx } from '#l
 import { mapFile } from '#lib/mapping/index.js';
 import { native } from '#lib/native.js';
 import * as guest from '../helpers/guest.ts';
+import { map, mappingFlags } from '../helpers/mappings.ts';
 
 const mebibyte = 1024 * 1024;
 const directories = [guest.ext4, guest.xfs, guest.never].map((mount) => mkdtempSync(join(mount, 'native-')));
@@ -38,22 +39,6 @@ function newFile(directory: string, size = 0): string {
 	const path = join(directory, `file-${files}`);
 	writeFileSync(path, Buffer.alloc(size));
 	return path;
-}
-
-function map(...parameters: Parameters<typeof mapFile>) {
-	const mapping = mapFile(...parameters);
-	onTestFinished(() => mapping.unmap());
-	return mapping;
-}
-
-/** The flags of the mapping that holds this file, from smaps. */
-function mappingFlags(path: string): string[] {
-	const text = readFileSync('/proc/self/smaps', 'utf8');
-	return text
-		.slice(text.indexOf(path))
-		.match(/^VmFlags: (.*)$/m)![1]!
-		.trim()
-		.split(' ');
 }
 
 const xfsIo = (path: string, command: string) =>

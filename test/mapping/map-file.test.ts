@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { mapFile } from '#lib/mapping/index.js';
 import { native } from '#lib/native.js';
+import { map, mappingFlags } from '../helpers/mappings.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE, HUGE_PAGE_SIZE } = native.constants;
@@ -17,23 +18,6 @@ function numberedFile(pages: number, extra = 0, parent?: string): string {
 	for (let page = 0; page < pages; page += 1) bytes.writeUInt32LE(page, page * PAGE_SIZE);
 	writeFileSync(path, bytes);
 	return path;
-}
-
-/** Calls mapFile. The mapping is unmapped after the test. */
-function map(...parameters: Parameters<typeof mapFile>) {
-	const mapping = mapFile(...parameters);
-	onTestFinished(() => mapping.unmap());
-	return mapping;
-}
-
-/** The flags of the mapping that holds this file, from smaps. */
-function mappingFlags(path: string): string[] {
-	const text = readFileSync('/proc/self/smaps', 'utf8');
-	const after = text.slice(text.indexOf(path));
-	return after
-		.match(/^VmFlags: (.*)$/m)![1]!
-		.trim()
-		.split(' ');
 }
 
 const mentions = (path: string) => readFileSync('/proc/self/maps', 'utf8').includes(path);
