@@ -42,13 +42,21 @@ function newest(path) {
 
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 /** Whether a product is missing, or older than a source below the root. */
-export const isOlder = (product, ...sources) =>
+const isOlder = (product, ...sources) =>
 	modified(product) < Math.max(...sources.map((source) => newest(at(source))));
+
+/** The file of the binary that the package ships for an architecture. `npm run prebuilds` makes it. */
+export const prebuiltBinary = (arch) => at(`prebuilds/linux-${arch}/daxkind.glibc.node`);
+
+/** Whether that file is there, and no source is newer. */
+export const isPrebuilt = (arch) =>
+	!isOlder(prebuiltBinary(arch), 'native', 'scripts/prebuild', 'scripts/prebuild.mjs');
 
 const isStale = {
 	dependencies: () => isOlder(installed, 'package-lock.json'),
 	typescript: () => !existsSync(at('dist/index.js')) || isOlder(compiled, 'lib', 'tsconfig.json'),
-	native: () => isOlder(addon, 'native', 'binding.gyp'),
+	// Without a binary of its own, a clone uses the one that the package ships, as its users do. That is how CI tests it.
+	native: () => (existsSync(addon) ? isOlder(addon, 'native', 'binding.gyp') : !isPrebuilt(process.arch)),
 };
 
 async function installDependencies() {

@@ -14,15 +14,13 @@ export function missingBuildPackages() {
 /** Programs that tests use or compare with, and their packages. The tests of a missing program are skipped. */
 const testPrograms = {
 	...{ ndctl: 'ndctl', daxctl: 'daxctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' },
-	// To make the package's arm64 binary, and to try it with a Node for arm64.
+	// To make the package's arm64 binary, and to try it with a Node for arm64, also in an arm64 guest.
 	...(process.arch === 'x64' && {
 		'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
 		'qemu-aarch64-static': 'qemu-user-static',
 	}),
 	// GRUB's tools, without a boot loader. memmap= exists only on x86, and so does Debian's grub-emu.
 	...(process.arch === 'x64' && { 'grub-mkconfig': 'grub-common', 'grub-emu': 'grub-emu' }),
-	// To compile the addon for the arm64 guest.
-	...(process.arch === 'x64' && { 'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu' }),
 };
 
 /** Debian's names of the packages that tests use and this machine does not have. */

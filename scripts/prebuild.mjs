@@ -7,7 +7,7 @@
 // build/prebuild/, away from build/Release.
 import { copyFileSync, existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { bootstrap, isOlder, withLock } from './bootstrap.mjs';
+import { bootstrap, isPrebuilt, prebuiltBinary, withLock } from './bootstrap.mjs';
 import { nodeDirectory } from './headers.mjs';
 import { canInstall, install, missingBuildPackages, missingMessage } from './packages.mjs';
 import { compareVersions, readBinary } from './prebuild/binary.mjs';
@@ -22,8 +22,6 @@ const targets = {
 	x64: { triplet: 'x86_64-linux-gnu', crossPackage: 'g++-x86-64-linux-gnu' },
 	arm64: { triplet: 'aarch64-linux-gnu', crossPackage: 'g++-aarch64-linux-gnu' },
 };
-
-const binaryOf = (arch) => join(root, `prebuilds/linux-${arch}/daxkind.glibc.node`);
 
 /**
  * The commands of the C and the C++ compiler. The cross compiler goes through ccache if this machine's compiler does.
@@ -59,7 +57,7 @@ async function build(arch) {
 	await step(`binary for ${arch} (node-gyp)`, process.execPath, [tool.nodeGyp, 'configure', 'build', ...place], {
 		env: { CC: cc, CXX: cxx },
 	});
-	const path = binaryOf(arch);
+	const path = prebuiltBinary(arch);
 	mkdirSync(join(path, '..'), { recursive: true });
 	copyFileSync(join(directory, 'build/Release/daxkind.node'), path);
 	// A source that was edited while the compiler ran has to be newer than this.
@@ -67,7 +65,7 @@ async function build(arch) {
 }
 
 async function check(arch) {
-	const path = binaryOf(arch);
+	const path = prebuiltBinary(arch);
 	const name = relative(root, path);
 	const binary = readBinary(path);
 	if (binary.arch !== arch) throw new StepError(`${name} is for ${binary.arch}`);
@@ -91,8 +89,8 @@ async function check(arch) {
 /** Makes binaries. @param options The options of this script. */
 async function make({ isHere, isIfNeeded }) {
 	for (const arch of isHere ? [process.arch] : Object.keys(targets)) {
-		const path = binaryOf(arch);
-		if (isIfNeeded && !isOlder(path, 'native', 'scripts/prebuild', 'scripts/prebuild.mjs')) continue;
+		const path = prebuiltBinary(arch);
+		if (isIfNeeded && isPrebuilt(arch)) continue;
 		const missing = missingPackages(arch);
 		if (isIfNeeded && arch !== process.arch && missing.length > 0 && !canInstall()) {
 			const state = existsSync(path) ? 'is older than its sources' : 'is not there';

@@ -14,11 +14,14 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
  * A directory for a test file's projects. It is removed after the file's tests. It is not on tmpfs, which is small in
  * many containers.
  */
-export function projectsDirectory(): string {
-	const directory = mkdtempSync(join(tmpdir(), 'daxkind-projects-'));
+export function projectsDirectory(parent = tmpdir()): string {
+	const directory = mkdtempSync(join(parent, 'daxkind-projects-'));
 	afterAll(() => rmSync(directory, { recursive: true, force: true }));
 	return directory;
 }
+
+/** The file of the package's binary for an architecture. */
+export const binaryOf = (arch: string) => join(root, `prebuilds/linux-${arch}/daxkind.glibc.node`);
 
 /** Whether this is CI, where no test may be skipped. */
 export const isCI = /^(1|true)$/.test(process.env.CI ?? '');

@@ -6,7 +6,16 @@ import { findProgram } from '#lib/vm/programs.js';
 import { nodeOf } from '../../scripts/nodes.mjs';
 import { compareVersions, readBinary } from '../../scripts/prebuild/binary.mjs';
 import { testDirectory } from '../helpers/directory.ts';
-import { isCI, pack, projectsDirectory, projectWith, registryProblem, root, said } from '../helpers/packed.ts';
+import {
+	binaryOf,
+	isCI,
+	pack,
+	projectsDirectory,
+	projectWith,
+	registryProblem,
+	root,
+	said,
+} from '../helpers/packed.ts';
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 900_000 });
 
@@ -18,12 +27,11 @@ beforeAll(async () => {
 	tarball = await pack(directory);
 });
 
-const binary = (arch: string) => join(root, `prebuilds/linux-${arch}/daxkind.glibc.node`);
 const crossPackages = "its compiler is in Debian's packages g++-aarch64-linux-gnu and g++-x86-64-linux-gnu";
 
 test.for(['x64', 'arm64'])('the one for %s loads where Node does, and shows its entry alone', (arch, { skip }) => {
-	skip(!isCI && !existsSync(binary(arch)), `this machine cannot make a binary for ${arch}: ${crossPackages}`);
-	const { exported, glibc, ...found } = readBinary(binary(arch));
+	skip(!isCI && !existsSync(binaryOf(arch)), `this machine cannot make a binary for ${arch}: ${crossPackages}`);
+	const { exported, glibc, ...found } = readBinary(binaryOf(arch));
 	expect(found.arch).toBe(arch);
 	expect(exported.sort()).toEqual(['napi_register_module_v1', 'node_api_module_get_api_version_v1']);
 	expect(compareVersions(glibc!, '2.28')).toBeLessThanOrEqual(0);
@@ -47,7 +55,7 @@ test('the one for this machine does what it shall', async () => {
 test('the arm64 binary passes the smoke test under QEMU', async ({ skip }) => {
 	skip(process.arch !== 'x64', 'for x64');
 	const emulator = findProgram('qemu-aarch64-static');
-	skip(!isCI && !existsSync(binary('arm64')), `there is no binary for arm64: ${crossPackages}`);
+	skip(!isCI && !existsSync(binaryOf('arm64')), `there is no binary for arm64: ${crossPackages}`);
 	skip(!isCI && emulator === undefined, "there is no qemu-aarch64-static; it is in Debian's package qemu-user-static");
 	const problem = await registryProblem();
 	skip(problem !== undefined, problem);

@@ -1,5 +1,14 @@
 // Guests with an arm64 processor: their memory, their device tree, and a real boot in which an arm64 Node uses DAX.
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readlinkSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -13,9 +22,11 @@ import { kernelArguments } from '#lib/vm/kernel-arguments.js';
 import { planArm64Layout } from '#lib/vm/layout.js';
 import { neededSets } from '#lib/vm/modules.js';
 import { planRun } from '#lib/vm/options.js';
+import { findProgram } from '#lib/vm/programs.js';
 import { qemuArguments } from '#lib/vm/qemu.js';
 import { keepPrograms } from '#lib/vm/userland.js';
-import { arm64Package, missingCompiler } from '../helpers/arm64.ts';
+import { nodeOf } from '../../scripts/nodes.mjs';
+import { binaryOf, pack, projectsDirectory, projectWith, registryProblem, root } from '../helpers/packed.ts';
 import { BOOT_MS, vm } from '../helpers/vm.ts';
 
 describe('the memory of an arm64 guest', () => {
@@ -261,10 +272,9 @@ test('a kernel for arm64 is known by its magic, and uncompressed before it is st
  * The program that runs in the guest. On each mount it does everything that a kind and a mapping do by the processor.
  */
 const program = `
-	const [package_, ...directories] = process.argv.slice(1);
-	const { PmemKind, mapFile, explain, statx } = await import(package_ + '/dist/index.js');
-	const { readFileSync, writeFileSync } = await import('node:fs');
-	for (const directory of directories) {
+	import { readFileSync, writeFileSync } from 'node:fs';
+	import { explain, mapFile, PmemKind, statx } from 'daxkind';
+	for (const directory of process.argv.slice(2)) {
 		const kind = PmemKind.create(directory, { maxSize: 64 * 2 ** 20, requireDax: true, mapSync: true });
 		const blocks = Array.from({ length: 1000 }, (_, n) => kind.malloc(n + 1).fill(n));
 		const isWhole = blocks.every((block, n) => block.every((byte) => byte === n % 256));
@@ -284,25 +294,22 @@ const program = `
 		console.log(JSON.stringify({ isWhole, allocated, granularity, sync, read, dax, statx: statx(path).dax, oks }));
 	}`;
 
+const compiler = existsSync(binaryOf('arm64')) || findProgram('aarch64-linux-gnu-g++') ? [] : ['g++-aarch64-linux-gnu'];
 const missing =
-	process.arch === 'x64' ? [...missingVmPackages(['arm64', 'ext4', 'xfs']), ...missingCompiler] : ['an x86-64 machine'];
+	process.arch === 'x64' ? [...missingVmPackages(['arm64', 'ext4', 'xfs']), ...compiler] : ['an x86-64 machine'];
 
 describe.skipIf(missing.length > 0)(`an arm64 guest (needs ${missing.join(', ') || 'nothing more'})`, () => {
-	test('runs kinds and mappings on DAX in an arm64 Node', { timeout: 900_000 }, async (context) => {
-		const made = await arm64Package();
-		if ('reason' in made) return context.skip(made.reason);
-		const script = 'uname -m; exec "$0" --input-type=module -e "$1" "$2" /mnt/pmem0 /mnt/pmem1';
+	// The guest sees this machine's files, except those in /tmp.
+	const directory = projectsDirectory(join(root, 'build'));
+
+	test('runs kinds and mappings on DAX in an arm64 Node', { timeout: 900_000 }, async ({ skip }) => {
+		const problem = await registryProblem();
+		skip(problem !== undefined, problem);
+		const node = await nodeOf(process.versions.node.split('.')[0]!, 'arm64');
+		const project = await projectWith(await pack(directory), directory, program);
+		const script = 'uname -m; cd "$0" && exec "$1" app.mjs /mnt/pmem0 /mnt/pmem1';
 		const options = ['--arch', 'arm64', '--pmem', '64M', '--pmem', '512M', '--fs', 'ext4', '--fs', 'xfs'];
-		const { status, stdout, stderr } = await vm([
-			...options,
-			'--',
-			'sh',
-			'-c',
-			script,
-			made.node,
-			program,
-			made.directory,
-		]);
+		const { status, stdout, stderr } = await vm([...options, '--', 'sh', '-c', script, project, node]);
 		expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 		const [machine, ...lines] = stdout.trim().split('\n');
 		expect(machine).toBe('aarch64');
