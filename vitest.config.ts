@@ -1,6 +1,6 @@
-// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm` and `vm-device` run inside the guests that
-// `npm test` boots, on real DAX. The tests import what users import, the built code (`daxkind`, `#lib/…`), and Node
-// loads it itself. If the runner transformed it, a module with native state could exist twice in one process.
+// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm`, `vm-device` and `vm-media` run inside the
+// guests that `npm test` boots, on real DAX. The tests import what users import, the built code (`daxkind`, `#lib/…`),
+// and Node loads it itself. If the runner transformed it, a module with native state could exist twice in one process.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
@@ -49,7 +49,7 @@ export default defineConfig({
 					...shared,
 					name: 'unit',
 					include: ['test/**/*.test.ts'],
-					exclude: ['test/guest/**', 'test/guest-device/**'],
+					exclude: ['test/guest*/**'],
 					// The guest's projects need no such setup, because the guest's files are gone with it.
 					globalSetup: './test/helpers/global-setup.ts',
 					// The concurrent tests of a file run child processes, and another file runs beside it.
@@ -70,6 +70,7 @@ export default defineConfig({
 				},
 			})),
 			{ test: { ...guest, name: 'vm', include: ['test/guest/**/*.test.ts'] } },
+			{ test: { ...guest, name: 'vm-media', include: ['test/guest-media/**/*.test.ts'] } },
 			{
 				test: {
 					...guest,

@@ -42,8 +42,7 @@ function newest(path) {
 
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 /** Whether a product is missing, or older than a source below the root. */
-const isOlder = (product, ...sources) =>
-	modified(product) < Math.max(...sources.map((source) => newest(at(source))));
+const isOlder = (product, ...sources) => modified(product) < Math.max(...sources.map((source) => newest(at(source))));
 
 /** The file of the binary that the package ships for an architecture. `npm run prebuilds` makes it. */
 export const prebuiltBinary = (arch) => at(`prebuilds/linux-${arch}/daxkind.glibc.node`);

@@ -7,27 +7,45 @@ import { isCI } from './packages.mjs';
 import { shareDirectory } from './share.mjs';
 import { Interrupted, main, run, StepError, tool } from './steps.mjs';
 
-// Every file system that has DAX, a mount without it, and raw devices of each sort. test/helpers/guest.ts has names for
-// them. The time limit is an hour: on a busy machine, the two guests together take several times as long as each alone.
-const guestOptions = [
-	['--timeout', '3600'],
-	['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
-	['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
-	['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
-	['--pmem', '128M', '--fs', 'ext2', '--mount', 'dax=always'],
-	['--pmem', '64M', '--fs', 'erofs', '--mount', 'dax=always'],
-	['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
-	['--nvdimm', '128M'],
-	['--virtio-pmem', '128M'],
-].flat();
-
 /**
- * Device DAX of every sort. It has a guest of its own, because it needs NUMA nodes and other numbers of pmem devices.
+ * The guests, each with the vitest project that runs in it. test/helpers/guest.ts has names for their devices. The time
+ * limit is an hour: on a busy machine, the guests together take several times as long as each alone.
  */
-const deviceGuestOptions = [
-	['--timeout', '3600', '--pmem', '64M', '--fs', 'none'],
-	['--devdax', '384M', '--devdax', '64M', '--hmem', '256M', '--cxl', '256M'],
-].flat();
+const guests = [
+	{
+		// Every file system that has DAX, a mount without it, and raw devices of each sort.
+		project: 'vm',
+		options: [
+			['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
+			['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
+			['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
+			['--pmem', '128M', '--fs', 'ext2', '--mount', 'dax=always'],
+			['--pmem', '64M', '--fs', 'erofs', '--mount', 'dax=always'],
+			['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
+			['--nvdimm', '128M'],
+			['--virtio-pmem', '128M'],
+		],
+		isSharing: true,
+	},
+	{
+		// Device DAX of every sort. It has a guest of its own, because it needs NUMA nodes and other numbers of pmem devices.
+		project: 'vm-device',
+		options: [
+			['--pmem', '64M', '--fs', 'none'],
+			['--devdax', '384M', '--devdax', '64M', '--hmem', '256M', '--cxl', '256M'],
+		],
+	},
+	{
+		// Bad blocks. They have a guest of their own, because they take as long as half of the rest.
+		project: 'vm-media',
+		options: [
+			['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
+			['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
+			['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
+			['--nvdimm', '128M'],
+		],
+	},
+];
 
 /** Separates `--project NAME` from the arguments for vitest. */
 function parse(args) {
@@ -92,19 +110,15 @@ async function runProject(name, command, { isHeld = false } = {}) {
 	return counts;
 }
 
-const inGuest = (options, command) => ['dist/cli/main.js', 'vm', ...options, '--', process.execPath, ...command];
-
-async function runInGuest(args, options) {
-	const share = await shareDirectory();
+async function runInGuest({ project, options, isSharing }, args, reading) {
+	const share = isSharing ? await shareDirectory() : { options: [], remove: () => {} };
 	try {
-		return await runProject('vm', inGuest([...guestOptions, ...share.options], vitest('vm', args)), options);
+		const vm = ['dist/cli/main.js', 'vm', '--timeout', '3600', ...options.flat(), ...share.options];
+		return await runProject(project, [...vm, '--', process.execPath, ...vitest(project, args)], reading);
 	} finally {
 		share.remove();
 	}
 }
-
-const runInDeviceGuest = (args, options) =>
-	runProject('vm-device', inGuest(deviceGuestOptions, vitest('vm-device', args)), options);
 
 /**
  * Whether the arguments select any file of a project. It is asked before a VM boots, because booting it may be useless.
@@ -149,14 +163,13 @@ await main(async (args) => {
 			return (await selectsFiles(project, rest)) && !(await selectsFiles('unit', rest));
 		return isFiltered ? selectsFiles(project, rest) : true;
 	};
-	const guests = [];
-	if (await wants('vm')) guests.push(['vm', runInGuest]);
-	if (await wants('vm-device')) guests.push(['vm-device', runInDeviceGuest]);
-	if (guests.length > 0 && obstacle) results.push(skipVm(obstacle));
+	const wanted = [];
+	for (const guest of guests) if (await wants(guest.project)) wanted.push(guest);
+	if (wanted.length > 0 && obstacle) results.push(skipVm(obstacle));
 	else {
-		// A guest without KVM keeps one processor busy. So two guests side by side take half the time.
-		const run = async ([project, inGuest], index) => counted(project, await inGuest(rest, { isHeld: index > 0 }));
-		await Promise.all(guests.map(run));
+		// A guest without KVM keeps one processor busy. So guests side by side take less time than one after another.
+		const run = async (guest, index) => counted(guest.project, await runInGuest(guest, rest, { isHeld: index > 0 }));
+		await Promise.all(wanted.map(run));
 	}
 	const sum = { passed: 0, failed: 0, skipped: 0 };
 	for (const counts of results) for (const key of Object.keys(sum)) sum[key] += counts[key];

@@ -1,8 +1,11 @@
-// The mounts and devices of the guest that `npm test` boots, in the order of the options in scripts/test.mjs.
+// The mounts and devices of the guests that `npm test` boots, in the order of the options in scripts/test.mjs.
 
 const list = (variable: string): string[] => (process.env[variable] ?? '').split(':');
 
-/** ext4 and xfs with dax=always, ext4 with dax=never, ext2 with dax, and a read-only erofs with dax=always. */
+/**
+ * ext4 and xfs with dax=always. In the first guest alone: ext4 with dax=never, ext2 with dax, and a read-only erofs with
+ * dax=always.
+ */
 export const [ext4, xfs, never, ext2, erofs] = list('DAXKIND_MOUNTS') as [string, string, string, string, string];
 
 /** A pmem device of 512 MiB without a file system. A test may do with it what it likes. */

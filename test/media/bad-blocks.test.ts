@@ -1,5 +1,5 @@
 // badBlocks and repair on a machine without bad blocks. They refuse what they should, and touch nothing.
-// test/guest/media.test.ts tests real bad blocks.
+// test/guest-media/media.test.ts tests real bad blocks.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
