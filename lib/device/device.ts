@@ -111,7 +111,7 @@ export function rangesOf({ start, size, mappings }: Extent): AddressRange[] {
 function memoryOf(tree: Tree, extent: Extent): { memory: DeviceMemory | undefined; reason?: string } {
 	const ranges = rangesOf(extent);
 	if (ranges.length === 0)
-		return { memory: undefined, reason: 'its addresses, by which its blocks are known, are for root' };
+		return { memory: undefined, reason: 'its blocks are found by its addresses, which only root can read' };
 	const memory = memoryIn(tree, ranges);
 	return memory === undefined ? { memory, reason: 'the kernel has no memory blocks' } : { memory };
 }
@@ -172,7 +172,9 @@ export function deviceIn(tree: Tree, directory: string, { hasMemory = true } = {
 		model: isClass ? 'class' : 'bus',
 		memory,
 		reasons: {
-			...(stats === undefined && { path: found === undefined ? `there is no ${node}` : `${node} is another device's` }),
+			...(stats === undefined && {
+				path: found === undefined ? `there is no ${node}` : `${node} belongs to another device`,
+			}),
 			...(start === undefined &&
 				resource.error !== undefined && { start: refused(resource.error, `${directory}/resource`) }),
 			...(mappingsError !== undefined && { mappings: mappingsError }),

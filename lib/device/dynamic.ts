@@ -40,7 +40,7 @@ function requireRegion(given: number | string): DaxRegion {
 	if (found !== undefined) return found;
 	const remedy =
 		regions.length === 0
-			? 'this machine has none'
+			? 'use a machine with Soft Reserved or CXL memory, because this machine has no region'
 			: `name one of ${regions.map(({ id, name }) => `${name} (${id})`).join(', ')}`;
 	throw refusal('ERR_DAXKIND_NO_REGION', `${given}`, `There is no region ${given} of device DAX`, remedy);
 }
@@ -50,7 +50,7 @@ const attributesOf = ({ path }: Pick<DaxRegion, 'path'>) => `/sys/devices${path}
 
 function requireDynamic({ name, dynamic, provider }: DaxRegion): void {
 	if (dynamic) return;
-	const what = `The region ${name} is static: its memory is that of ${provider === undefined ? 'its device' : `an nvdimm namespace (${provider})`}`;
+	const what = `The region ${name} is static, because its memory belongs to ${provider === undefined ? 'its device' : `an nvdimm namespace (${provider})`}`;
 	throw refusal(
 		'ERR_DAXKIND_STATIC_REGION',
 		name,
@@ -84,7 +84,7 @@ function checkCreation(
 	}
 	if (availableSize === 0) {
 		const what = `The region ${name} has no memory free: all of it is in ${region.devices.join(', ')}`;
-		throw refusal('ERR_DAXKIND_REGION_FULL', name, what, 'remove a device of it: daxkind destroy-device');
+		throw refusal('ERR_DAXKIND_REGION_FULL', name, what, 'remove one of its devices: daxkind destroy-device');
 	}
 	const size = given.size ?? free;
 	if (size % align !== 0) throw outOfRange('options.size', `a multiple of the alignment, ${align} bytes`, size);
@@ -109,8 +109,8 @@ export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Prom
 	// `create` reads as the device that was made last. `seed` would be the first one that has had no driver.
 	const made = tree.read(at).value ?? '';
 	if (!region.devices.includes(made) && isEmpty(made)) return made;
-	const what = `The kernel has made a device in the region ${region.name}, and does not say which`;
-	throw refusal('ERR_DAXKIND_DEVICE_FAILED', region.name, what, 'look for it by daxkind devices');
+	const what = `The kernel made a device in the region ${region.name}, but does not say which one`;
+	throw refusal('ERR_DAXKIND_DEVICE_FAILED', region.name, what, 'look for it with daxkind devices');
 }
 
 /**
@@ -144,7 +144,11 @@ export async function createDeviceAsync(region: number | string, options?: Creat
 		} catch (error) {
 			await remove(tree, writer, found, name).catch(() => {});
 			signal?.throwIfAborted();
-			throw failed(found.name, `The kernel makes no device of ${size} bytes in the region ${found.name}`, error);
+			throw failed(
+				found.name,
+				`The kernel refuses to make a device of ${size} bytes in the region ${found.name}`,
+				error,
+			);
 		}
 		return { changed: true, device: requireDevice(tree, name) };
 	} finally {
@@ -174,7 +178,7 @@ function requireUnused(tree: Tree, device: DaxDevice): void {
 	if (refused !== undefined) throw refused;
 	const { name, mode, memory } = device;
 	if (mode === 'system-ram' && (memory === undefined || memory.online > 0)) {
-		const what = `${name} is in system-ram mode, and ${memory === undefined ? 'whether its memory is online cannot be seen' : `${memory.online} of its ${memory.total} memory blocks are online`}`;
+		const what = `${name} is in system-ram mode, and ${memory === undefined ? 'this process cannot see whether its memory is online' : `${memory.online} of its ${memory.total} memory blocks are online`}`;
 		throw refusal('ERR_DAXKIND_MEMORY_ONLINE', name, what, `daxkind offline-memory ${name}`);
 	}
 }
@@ -205,7 +209,7 @@ export async function destroyDeviceAsync(
 		await remove(tree, writer, region, found.name);
 	} catch (error) {
 		if (isRefusal(error)) throw error;
-		throw failed(found.name, `The kernel does not let ${found.name} go`, error);
+		throw failed(found.name, `The kernel refuses to remove ${found.name}`, error);
 	} finally {
 		await writer.close();
 	}
@@ -262,7 +266,7 @@ export async function disableDeviceAsync(device: string, options?: AbortableOpti
 		await unbind(tree, writer, found.name);
 	} catch (error) {
 		if (isRefusal(error)) throw error;
-		throw failed(found.name, `The driver ${found.driver} does not let ${found.name} go`, error, 'look at dmesg');
+		throw failed(found.name, `The driver ${found.driver} does not release ${found.name}`, error, 'look at dmesg');
 	} finally {
 		await writer.close();
 	}

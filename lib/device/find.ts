@@ -35,7 +35,7 @@ export function requireDevice(tree: Tree, given: unknown, options?: { hasMemory?
 	const names = deviceDirectories(tree).map((known) => basename(known));
 	const remedy =
 		names.length === 0
-			? 'there is none on this machine: ndctl create-namespace --mode=devdax makes one of an nvdimm'
+			? 'make one from an nvdimm, because this machine has none: ndctl create-namespace --mode=devdax'
 			: `name one of ${names.join(', ')}`;
 	throw refusal('ERR_DAXKIND_NO_DEVICE', name, `There is no device-DAX device ${name}`, remedy);
 }

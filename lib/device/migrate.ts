@@ -91,7 +91,7 @@ function done(tree: Tree, dryRun: boolean): Pick<DeviceModelMigration, 'changed'
 	const { policy: present } = modelOf(tree);
 	if (present !== undefined) return { changed: false, path: present };
 	if (ownPolicy(tree) !== undefined) {
-		const what = `there is another ${policyFile} already, which is no such policy`;
+		const what = `${policyFile} exists already, and the policy is not in it`;
 		throw refusal(
 			'ERR_DAXKIND_FOREIGN_FILE',
 			policyFile,
@@ -100,7 +100,7 @@ function done(tree: Tree, dryRun: boolean): Pick<DeviceModelMigration, 'changed'
 		);
 	}
 	if (!tree.isDirectory('/etc/modprobe.d')) {
-		const what = `there is no /etc/modprobe.d${tree.root === '' ? '' : ` in ${tree.root}`}, so that modprobe has no configuration`;
+		const what = `there is no /etc/modprobe.d${tree.root === '' ? '' : ` in ${tree.root}`}, so modprobe has no configuration`;
 		throw refusal(
 			'ERR_DAXKIND_NO_MODPROBE',
 			'/etc/modprobe.d',

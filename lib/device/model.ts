@@ -144,23 +144,23 @@ function judgedClass({ hasBus, policy, names: { class: names } }: Facts): Judgem
 	}
 	const what = `${they} can only be mapped, because the module ${oldModule} made ${names.length === 1 ? 'it' : 'them'} in the class /sys/class/dax`;
 	if (policy === undefined) return { migration: 'wanted', reason: what, remedy: migrate };
-	const reason = `${what}; ${policy} keeps that out from the next time on that modules are loaded`;
+	const reason = `${what}; ${policy} keeps that module out when modules are loaded the next time`;
 	return { migration: 'pending', reason, remedy: 'reboot' };
 }
 
 function judgedOthers(model: 'bus' | 'none', { policy, isLoaded, kernels }: Facts): Judgement {
-	const loaded = `the module ${oldModule} is loaded, and takes the next device that is found for the class`;
+	const loaded = `the module ${oldModule} is loaded, and puts the next device that is found into the class`;
 	if (policy !== undefined) {
 		return isLoaded
 			? {
 					migration: 'pending',
-					reason: `${loaded}; ${policy} keeps it out later`,
+					reason: `${loaded}; ${policy} keeps the module out the next time`,
 					remedy: `rmmod ${oldModule}, or reboot`,
 				}
 			: { migration: 'done', reason: `${policy} keeps the module ${oldModule} out`, remedy: undefined };
 	}
 	if (isLoaded || kernels.length > 0) {
-		const has = `the kernel ${kernels.join(', ')} has the module ${oldModule}, which may take the devices for the class at the next boot`;
+		const has = `the module ${oldModule} of kernel ${kernels.join(', ')} may put the devices into the class at the next boot`;
 		return { migration: 'wanted', reason: isLoaded ? loaded : has, remedy: migrate };
 	}
 	return {
@@ -168,7 +168,7 @@ function judgedOthers(model: 'bus' | 'none', { policy, isLoaded, kernels }: Fact
 		reason:
 			model === 'bus'
 				? `devices are on the bus, and no kernel here has the module ${oldModule}`
-				: 'there is no device DAX: the kernel has none, or its modules are not loaded, which happens when it finds a device',
+				: 'the kernel has no device DAX, or has not loaded its modules, because it has found no device',
 		remedy: undefined,
 	};
 }

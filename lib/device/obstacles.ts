@@ -32,7 +32,7 @@ export function useOf(tree: Tree, device: DaxDevice): DaxkindRefusal | undefined
 	const holders = holdersIn(tree, device);
 	if (holders.length === 0) return undefined;
 	const who = few(holders.map(({ pid, command }) => `${command} (process ${pid})`));
-	const what = `${name} is mapped by ${who}, which would be killed by SIGBUS at the next touch`;
+	const what = `${name} is mapped by ${who}, and SIGBUS would kill ${holders.length === 1 ? 'it' : 'them'} at the next access`;
 	return refusal(
 		'ERR_DAXKIND_DEVICE_IN_USE',
 		name,
@@ -44,14 +44,14 @@ export function useOf(tree: Tree, device: DaxDevice): DaxkindRefusal | undefined
 /** Refuses a device of the model that has no drivers. */
 export function modelObstacle({ name, model }: DaxDevice): DaxkindRefusal | undefined {
 	if (model !== 'class') return undefined;
-	const what = `${name} is of the class /sys/class/dax, whose devices can only be mapped`;
+	const what = `${name} is in the class /sys/class/dax, and devices of this class can only be mapped`;
 	return refusal('ERR_DAXKIND_CLASS_DEVICE', name, what, 'daxkind migrate-device-model, and reboot');
 }
 
 /** Refuses a device that has no memory. A region's first device is left like that when it is destroyed. */
 export function emptyObstacle({ name, size, region }: DaxDevice): DaxkindRefusal | undefined {
 	if (size !== 0) return undefined;
-	const remedy = `daxkind create-device ${region}, which gives it what is free in its region`;
+	const remedy = `daxkind create-device ${region}, which gives it the free memory of its region`;
 	return refusal('ERR_DAXKIND_DEVICE_EMPTY', name, `${name} has no memory`, remedy);
 }
 
@@ -80,7 +80,7 @@ export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Da
 			'ERR_DAXKIND_NO_TARGET_NODE',
 			name,
 			what,
-			'none but firmware that describes the memory (in its NFIT or SRAT), or a newer kernel',
+			'use firmware that describes the memory (in its NFIT or SRAT), or a newer kernel',
 		);
 	}
 	const blockSize = blockSizeOf(tree);
@@ -91,14 +91,14 @@ export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Da
 	const ranges = rangesOf(device);
 	const blocks = ranges.reduce((all, range) => all + wholeBlocks(range, blockSize), 0);
 	if (ranges.length > 0 && blocks === 0) {
-		const what = `${name} has ${size} bytes, and no whole memory block of ${blockSize} bytes in them`;
+		const what = `The ${size} bytes of ${name} contain no whole memory block of ${blockSize} bytes`;
 		return refusal('ERR_DAXKIND_DEVICE_TOO_SMALL', name, what, 'make a larger device, or keep this one in devdax mode');
 	}
 	const policy = policyOf(tree);
 	if (!wanted.force && policyConflicts(policy, wanted)) {
 		const instead = wanted.online ? (wanted.movable ? 'in zone Movable' : 'in zone Normal') : 'offline';
-		const what = `The kernel would bring the memory of ${name} online by itself (${policyPath} is ${policy}), and it is to be ${instead}`;
-		const remedy = `use force, which changes that for as long as it takes; or: echo offline > ${policyPath}`;
+		const what = `The kernel would bring the memory of ${name} online by itself (${policyPath} is ${policy}), but you want it ${instead}`;
+		const remedy = `use force, which switches that off during the move; or: echo offline > ${policyPath}`;
 		return refusal('ERR_DAXKIND_AUTO_ONLINE', name, what, remedy);
 	}
 	return undefined;
@@ -108,12 +108,12 @@ export function toSystemRam(tree: Tree, device: DaxDevice, wanted: Onlining): Da
 export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[]): DaxkindRefusal | undefined {
 	const fixed = blocks.filter(({ state, removable }) => state !== 'offline' && removable === false);
 	if (fixed.length === 0) return undefined;
-	const what = `${few(fixed.map((block) => block.name))} of ${name} cannot be taken offline, says the kernel, because it has something in there that cannot be moved`;
+	const what = `The kernel says that ${few(fixed.map((block) => block.name))} of ${name} cannot be taken offline. Something there cannot be moved, or the kernel has no CONFIG_MEMORY_HOTREMOVE`;
 	return refusal(
 		'ERR_DAXKIND_MEMORY_BUSY',
 		name,
 		what,
-		'reboot, and bring the memory online in zone Movable the next time',
+		'boot a kernel with CONFIG_MEMORY_HOTREMOVE, and bring the memory online in zone Movable',
 	);
 }
 
@@ -121,8 +121,13 @@ export function fixedMemory({ name }: DaxDevice, blocks: readonly MemoryBlock[])
 export function toDevdax(device: DaxDevice, { force }: { force: boolean }): DaxkindRefusal | undefined {
 	const { name, memory } = device;
 	if (memory === undefined) {
-		const what = `Which memory blocks ${name} has cannot be seen`;
-		return refusal('ERR_DAXKIND_NO_HOTPLUG', name, what, 'run as root, who sees the addresses of its memory');
+		const what = `This process cannot see which memory blocks ${name} has`;
+		return refusal(
+			'ERR_DAXKIND_NO_HOTPLUG',
+			name,
+			what,
+			'run as root, because only root can read the addresses of its memory',
+		);
 	}
 	const fixed = fixedMemory(device, memory.blocks);
 	if (fixed !== undefined) return fixed;
@@ -141,7 +146,7 @@ export function toDevdax(device: DaxDevice, { force }: { force: boolean }): Daxk
 /** Refuses memory that is online in another zone than Movable, because it may never come offline again. */
 export function requireMovable({ name, memory }: DaxDevice): void {
 	if (memory === undefined || memory.online === 0 || memory.movable !== false) return;
-	const what = `The memory of ${name} is online, but in zone ${memory.zone === 'mixed' ? 'Normal and Movable' : memory.zone}, where the kernel may put what keeps it from going offline`;
-	const remedy = `daxkind offline-memory ${name} && daxkind online-memory ${name}, with auto_online_blocks offline`;
+	const what = `The memory of ${name} is online in zone ${memory.zone === 'mixed' ? 'Normal and Movable' : memory.zone}. It may never go offline again, because the kernel may put data there that it cannot move`;
+	const remedy = `set auto_online_blocks to offline, then: daxkind offline-memory ${name} && daxkind online-memory ${name}`;
 	throw refusal('ERR_DAXKIND_WRONG_ZONE', name, what, remedy);
 }

@@ -36,7 +36,7 @@ function memoryOf({ name, mode, memory, reasons }: DaxDevice): DeviceMemory {
 		throw refusal(
 			'ERR_DAXKIND_NO_HOTPLUG',
 			name,
-			`Which memory blocks ${name} has cannot be seen: ${reasons.memory}`,
+			`This process cannot see which memory blocks ${name} has: ${reasons.memory}`,
 			'run as root',
 		);
 	}

@@ -30,7 +30,7 @@ export function identityOf(tree: Tree, device: DaxDevice): Identity | undefined 
 function requireIdentity(tree: Tree, device: DaxDevice): Identity {
 	const identity = identityOf(tree, device);
 	if (identity !== undefined) return identity;
-	const what = `Where the memory of ${device.name} begins, by which it is known after a reboot, cannot be read`;
+	const what = `daxkind recognises ${device.name} after a reboot by the address of its memory, and this process cannot read that address`;
 	throw refusal('ERR_DAXKIND_NO_IDENTITY', device.name, what, 'run as root');
 }
 
@@ -89,8 +89,8 @@ function requireFiles(tree: Tree, device: DaxDevice, there: readonly string[], i
 	}
 	for (const directory of isToStay ? directories : there.map((path) => dirname(path))) {
 		if (!tree.isDirectory(directory)) {
-			const what = `There is no ${directory}: nothing of udev and systemd would set the mode of ${device.name} at boot`;
-			const remedy = `have the machine's own boot scripts call: daxkind reconfigure-device --mode=MODE ${device.name}`;
+			const what = `There is no ${directory}, so udev and systemd would not set the mode of ${device.name} at boot`;
+			const remedy = `call this in the machine's own boot scripts: daxkind reconfigure-device --mode=MODE ${device.name}`;
 			throw refusal('ERR_DAXKIND_NO_SYSTEMD', directory, what, remedy);
 		}
 		accessSync(tree.place(directory), constants.W_OK);

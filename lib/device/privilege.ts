@@ -13,7 +13,7 @@ export function requirePrivilege(tree: Tree, name: string, paths: readonly strin
 		const { error } = attempt(() => closeSync(openSync(`${tree.root}${path}`, constants.O_WRONLY)));
 		if (error === undefined || error === 'ENOENT') continue;
 		const isReadOnly = error === 'EROFS';
-		const remedy = isReadOnly ? 'mount /sys read and write; in a container, run it outside' : 'run as root';
+		const remedy = isReadOnly ? 'mount /sys read-write; in a container, run this outside of it' : 'run as root';
 		const what = `${isReadOnly ? 'sysfs is mounted read-only' : 'permission denied'}: ${name} cannot be changed`;
 		throw systemRefusal(isReadOnly ? EROFS : EACCES, 'open', path, what, remedy);
 	}

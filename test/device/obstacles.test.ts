@@ -84,7 +84,7 @@ describe('who uses a device', () => {
 		const hex = (number: number) => number.toString(16).padStart(2, '0');
 		const line = (inode: number) => `7f56-7f57 rw-s 00000000 ${hex(major)}:${hex(minor)} ${inode}     /dev/pmem`;
 		makeTree(tree.root, { '/proc/80/maps': line(ino), '/proc/81/maps': line(ino + 1), '/proc/80/comm': 'renamed' });
-		expect(useOf(tree, of('dax1.0'))!.message).toMatch(/mapped by renamed \(process 80\), which/);
+		expect(useOf(tree, of('dax1.0'))!.message).toMatch(/mapped by renamed \(process 80\), and SIGBUS would kill it/);
 	});
 
 	test('a file system on it', () => {
