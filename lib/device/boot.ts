@@ -79,11 +79,11 @@ function whyNotApplied(tree: Tree): string | undefined {
 	if (rule === undefined) return `no udev rule calls daxctl: there is no ${daxctlRule}`;
 	const unit = fileIn(tree, unitDirectories, daxctlUnit);
 	const rules = rule.text.replace(/^\s*#.*$/gm, '');
-	const command = rules.includes('daxdev-reconfigure@') ? unit?.text : rules;
-	if (command === undefined) return `${rule.path} asks for ${daxctlUnit}, which is not there`;
+	const caller = rules.includes('daxdev-reconfigure@') ? unit : { path: rule.path, text: rules };
+	if (caller === undefined) return `${rule.path} asks for ${daxctlUnit}, which does not exist`;
 	// Debian 12's rule calls "daxctl -C". Only daxctl's command reconfigure-device has that option.
-	if (/\bdaxctl\s+reconfigure-device\b/.test(command)) return undefined;
-	return `${rule.path} calls daxctl in a way that it does not know`;
+	if (/\bdaxctl\s+reconfigure-device\b/.test(caller.text)) return undefined;
+	return `${caller.path} does not call "daxctl reconfigure-device"`;
 }
 
 /** Does what {@link modeAfterReboot} does, for a device of a tree. */
@@ -92,18 +92,18 @@ function bootModeOf(tree: Tree, device: DaxDevice): DeviceBootMode {
 	const own = id === '' ? '' : (tree.read(unitOf(id)).value ?? '');
 	const [, ownMode] = /--mode=(devdax|system-ram)/.exec(own) ?? [];
 	if (ownMode !== undefined && tree.read(ruleOf(id)).value !== undefined) {
-		const reason = `${ruleOf(id)} and ${basename(unitOf(id))} of daxkind's see to it`;
+		const reason = `${ruleOf(id)} and ${basename(unitOf(id))} set it at each boot`;
 		return { mode: ownMode as 'devdax', reason, configuration: unitOf(id), applied: true, remedy: undefined };
 	}
 	const hasRules = tree.list('/etc/udev/rules.d').some((name) => name.includes('-daxkind-0x'));
 	if (id === '' && hasRules) {
-		const reason = `daxkind has rules for devices by their addresses, and that of ${device.name} is for root`;
+		const reason = `daxkind's rules name devices by their addresses, and only root can read the address of ${device.name}`;
 		return { mode: 'unknown', reason, configuration: undefined, applied: undefined, remedy: undefined };
 	}
 	const isNvdimm = device.namespace !== undefined;
 	const usual: Pick<DeviceBootMode, 'mode' | 'reason'> = isNvdimm
-		? { mode: 'devdax', reason: 'the kernel gives an nvdimm namespace in devdax mode to device_dax' }
-		: { mode: 'unknown', reason: 'it is the kernel’s choice: newer ones make such memory system RAM by themselves' };
+		? { mode: 'devdax', reason: 'the kernel gives an nvdimm namespace in devdax mode to the driver device_dax' }
+		: { mode: 'unknown', reason: 'the kernel decides: newer kernels make such memory system RAM by themselves' };
 	const wanted = tree
 		.list(configurations)
 		.filter((name) => name.endsWith('.conf'))

@@ -11,6 +11,7 @@ const machine = (...parts: Entries[]) => ({
 });
 
 const rule = '/usr/lib/udev/rules.d/90-daxctl-device.rules';
+const unit = '/usr/lib/systemd/system/daxdev-reconfigure@.service';
 const config = '/etc/daxctl.conf.d/memory.conf';
 const wanted = { [config]: `[reconfigure-device one]\nnvdimm.uuid = ${uuid}\nmode = system-ram\nonline = true` };
 /** The rule as Debian 12 has it. daxctl answers it with "Unknown option". */
@@ -19,8 +20,7 @@ const debian = { [rule]: 'ACTION=="add", SUBSYSTEM=="dax",\\\n  RUN+="/usr/bin/d
 const newer = {
 	[rule]:
 		'ACTION=="add", SUBSYSTEM=="dax", TAG+="systemd", ENV{SYSTEMD_WANTS}="daxdev-reconfigure@$env{DEVNAME}.service"',
-	'/usr/lib/systemd/system/daxdev-reconfigure@.service':
-		"[Service]\nExecStart=/bin/sh -c 'exec daxctl reconfigure-device -C %I'",
+	[unit]: "[Service]\nExecStart=/bin/sh -c 'exec daxctl reconfigure-device -C %I'",
 };
 
 test('without a configuration an nvdimm is devdax again', () => {
@@ -39,13 +39,24 @@ test('of other memory it is the kernel’s choice', () => {
 
 test.each<[string, Entries, boolean, RegExp]>([
 	['is applied where the rule calls its unit', newer, true, /memory\.conf says so/],
-	['is not applied by Debian 12’s rule', debian, false, /calls daxctl in a way that it does not know/],
+	[
+		'is not applied by Debian 12’s rule',
+		debian,
+		false,
+		/90-daxctl-device\.rules does not call "daxctl reconfigure-device"/,
+	],
+	[
+		'is not applied where the rule’s unit calls daxctl in another way',
+		{ ...newer, [unit]: '[Service]\nExecStart=/usr/bin/daxctl -C %I' },
+		false,
+		/daxdev-reconfigure@\.service does not call "daxctl reconfigure-device"/,
+	],
 	['is not applied without a rule', {}, false, /there is no 90-daxctl-device\.rules/],
 	[
 		'is not applied where the rule’s unit is not there',
 		{ [rule]: newer[rule]! },
 		false,
-		/asks for daxdev-reconfigure@\.service, which is not there/,
+		/asks for daxdev-reconfigure@\.service, which does not exist/,
 	],
 ])('daxctl’s configuration %s', (_, parts, applied, reason) => {
 	const found = modeAfterReboot('dax1.0', machine(wanted, parts));
@@ -82,7 +93,7 @@ test('who may not see an address is not told that a rule for it does not exist',
 	delete (entries as Entries)['/sys/devices/platform/hmem.0/dax0.0/resource'];
 	expect(modeAfterReboot('dax0.0', machine(entries))).toMatchObject({
 		mode: 'unknown',
-		reason: expect.stringContaining('for root'),
+		reason: expect.stringContaining('only root can read the address of dax0.0'),
 	});
 });
 
