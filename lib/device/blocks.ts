@@ -64,7 +64,7 @@ export async function bringOnline(
 				const back = set(tree, kernel, one, 'offline', { limitMs: blockLimitMs });
 				await back.catch(() => failed.push(`echo offline > ${stateFile(one)}`));
 			}
-			const what = `${block.name} of ${name} does not come online: ${error.code}; the kernel's log has the reason (dmesg). ${asBefore(failed)}`;
+			const what = `${block.name} of ${name} does not come online: ${error.code}. The kernel's log has the reason (dmesg). ${asBefore(failed)}`;
 			throw Object.assign(refusal('ERR_DAXKIND_MEMORY_FAILED', name, what, failed.join('; ') || undefined), {
 				cause: error,
 			});
@@ -76,18 +76,18 @@ export async function bringOnline(
 
 const asBefore = (failed: readonly string[]) =>
 	failed.length === 0
-		? 'Its blocks are as they were'
+		? 'All blocks are as before'
 		: `${failed.length === 1 ? 'One block is' : `${failed.length} blocks are`} not as before`;
 
 /** What an error of the kernel means when a block is taken offline. */
 function whyNot({ code }: SystemError, limitMs: number): string {
 	switch (code) {
 		case 'ETIMEDOUT':
-			return `pages of it are pinned, by a device or io_uring as a rule: the kernel had not moved them within ${limitMs / 1000} s`;
+			return `the kernel could not move its pages within ${limitMs / 1000} s. Usually a device or io_uring has pinned them`;
 		case 'EBUSY':
-			return 'the kernel has something in it that cannot be moved, because it is in zone Normal';
+			return 'it holds something that the kernel cannot move, as is usual in zone Normal';
 		case 'ENOMEM':
-			return 'there is no room elsewhere for what is in it';
+			return 'no other memory has room for its content';
 		default:
 			return `the kernel refuses: ${code}`;
 	}
@@ -121,7 +121,7 @@ export async function takeOffline(
 				throw error;
 			}
 			const what = `${block.name} of ${name} cannot be taken offline: ${whyNot(error, blockLimitMs)}. ${asBefore(failed)}`;
-			const remedy = [...failed, 'end what uses that memory, and try again, or reboot'].join('; ');
+			const remedy = [...failed, 'end the programs that use that memory, and try again, or reboot'].join('; ');
 			throw Object.assign(refusal('ERR_DAXKIND_MEMORY_BUSY', name, what, remedy), { cause: error });
 		}
 	}

@@ -30,7 +30,10 @@ export async function requireDriver(tree: Tree, kernel: Kernel, name: string, dr
 	if (tree.isDirectory(`${drivers}/${driver}`)) return;
 	const said = await kernel.loadModule(driver);
 	if (tree.isDirectory(`${drivers}/${driver}`)) return;
-	const what = `The kernel's driver ${driver} is not loaded, and modprobe ${driver} does not bring it: ${said || 'it has no such module'}`;
+	const what =
+		said === ''
+			? `There is no driver ${driver}, although modprobe ${driver} succeeded`
+			: `The driver ${driver} is not loaded, and modprobe ${driver} fails: ${said}`;
 	const option = driver === 'kmem' ? 'CONFIG_DEV_DAX_KMEM' : 'CONFIG_DEV_DAX';
 	throw refusal('ERR_DAXKIND_NO_DRIVER', name, what, `boot a kernel with ${option}`);
 }

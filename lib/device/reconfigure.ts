@@ -80,6 +80,12 @@ async function withoutOnlining<T>(tree: Tree, kernel: Kernel, body: () => Promis
 const onlineBlocks = (memory: DeviceMemory | undefined): MemoryBlock[] =>
 	memory?.blocks.filter(({ state }) => state !== 'offline') ?? [];
 
+const stateOf = ({ name, mode }: DaxDevice) =>
+	`${name} ${mode === 'disabled' ? 'has no driver' : `is in ${mode} mode`}`;
+
+/** Whether all of a device's memory could be restored, by the commands that are left to do. */
+const asBefore = (rest: readonly string[]) => (rest.length === 0 ? 'as before' : 'but not all of its memory is online');
+
 /**
  * Gives a device back to its former driver, with its memory online as it was.
  *
@@ -113,20 +119,19 @@ async function move(
 		onProgress({ step: 'driver', done: 0, total: 1 });
 		await unbind(tree, kernel, name);
 	} catch (error) {
-		await restore(tree, kernel, onlineBlocks(before.memory));
+		const rest = await restore(tree, kernel, onlineBlocks(before.memory));
 		if ((error as Partial<SystemError>).syscall === undefined) throw error;
-		throw failed(name, `The driver ${driver} does not let ${name} go: ${codeOf(error)}. It is as it was`, error);
+		const what = `The driver ${driver} does not release ${name}: ${codeOf(error)}`;
+		throw failed(name, `${what}. ${stateOf(before)}, ${asBefore(rest)}`, error, rest.join('; ') || undefined);
 	}
 	try {
 		await bind(tree, kernel, name, to);
 	} catch (error) {
-		const what = `The driver ${to} does not take ${name}: ${codeOf(error)}; the kernel's log has the reason (dmesg)`;
+		const what = `The driver ${to} does not take ${name}: ${codeOf(error)}. The kernel's log has the reason (dmesg)`;
 		const rest = await giveBack(tree, kernel, before);
 		if (rest === undefined)
-			throw failed(name, `${what}. Nor does ${driver} take it back, so that it has no driver`, error, 'reboot');
-		const state = driver === undefined ? 'It has no driver' : `It is in ${before.mode} mode`;
-		if (rest.length === 0) throw failed(name, `${what}. ${state}, as before`, error);
-		throw failed(name, `${what}. ${state}, but not all of its memory is online`, error, rest.join('; '));
+			throw failed(name, `${what}. ${driver} does not take it back either, so ${name} has no driver`, error, 'reboot');
+		throw failed(name, `${what}. ${stateOf(before)}, ${asBefore(rest)}`, error, rest.join('; ') || undefined);
 	}
 	onProgress({ step: 'driver', done: 1, total: 1 });
 }
@@ -157,14 +162,12 @@ async function makeSystemRam(tree: Tree, kernel: Kernel, device: DaxDevice, sett
  * whether that succeeded.
  */
 async function undone(tree: Tree, kernel: Kernel, before: DaxDevice, error: DaxkindRefusal): Promise<DaxkindRefusal> {
-	const { name, mode } = before;
+	const { name } = before;
 	const isBack = await unbind(tree, kernel, name)
 		.then(() => giveBack(tree, kernel, before))
 		.then((rest) => rest !== undefined)
 		.catch(() => false);
-	const state = isBack
-		? `${mode === 'disabled' ? 'It has no driver' : `It is in ${mode} mode`}, as before`
-		: 'It is in system-ram mode';
+	const state = isBack ? `${stateOf(before)}, as before` : `${name} is in system-ram mode`;
 	const said = withoutFix(error.message, error.remedy).replace(/\.$/, '');
 	const remedy = isBack ? undefined : `daxkind reconfigure-device --mode=devdax --force ${name}`;
 	return Object.assign(refusal('ERR_DAXKIND_MEMORY_FAILED', name, `${said}. ${state}`, remedy), { cause: error.cause });
@@ -217,8 +220,8 @@ function keep(tree: Tree, device: DaxDevice, how: Persistence | undefined): bool
 	try {
 		return how === undefined ? forget(tree, device) : persist(tree, device, how);
 	} catch (error) {
-		const what = `The mode of ${device.name} was set, but what sets it at each boot could not be ${how === undefined ? 'removed' : 'written'}: ${codeOf(error)}`;
-		throw failed(device.name, what, error, 'free what is missing, and try again');
+		const what = `The mode of ${device.name} is set, but the files that set it at each boot could not be ${how === undefined ? 'removed' : 'written'}: ${codeOf(error)}`;
+		throw failed(device.name, what, error, 'remove the cause of that error, and try again');
 	}
 }
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';
 import { reconfigure } from '#lib/device/reconfigure.js';
-import { type Behaviour, FakeKernel } from '../helpers/fake-kernel.ts';
+import { type Behaviour, FakeKernel, WriteError } from '../helpers/fake-kernel.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { busDevice, type Entries, makeTree, memoryBlocks } from '../helpers/tree.ts';
 
@@ -90,9 +90,9 @@ describe('the policy of bringing memory online', () => {
 
 describe('a driver that does not take the device', () => {
 	test.each([
-		['device_dax', 'devdax', 'It is in devdax mode, as before'],
-		['fsdev_dax', 'famfs', 'It is in famfs mode, as before'],
-		['', 'disabled', 'It has no driver, as before'],
+		['device_dax', 'devdax', 'dax1.0 is in devdax mode, as before'],
+		['fsdev_dax', 'famfs', 'dax1.0 is in famfs mode, as before'],
+		['', 'disabled', 'dax1.0 has no driver, as before'],
 	])('from "%s": it is %s as it was', async (driver, mode, said) => {
 		const { look, move } = machine({ driver, drivers: ['device_dax', 'kmem', 'fsdev_dax'] }, { refusing: ['kmem'] });
 		await expect(move('system-ram')).rejects.toMatchObject({
@@ -121,9 +121,50 @@ describe('a driver that does not take the device', () => {
 		);
 		await expect(move('system-ram')).rejects.toMatchObject({
 			remedy: 'reboot',
-			message: expect.stringContaining('it has no driver'),
+			message: expect.stringContaining('device_dax does not take it back either, so dax1.0 has no driver'),
 		});
 		expect(look().mode).toBe('disabled');
+	});
+});
+
+describe('a driver that does not release the device', () => {
+	test.each<[string, Behaviour, string, string | undefined]>([
+		['all of its memory is online again', {}, 'as before', undefined],
+		[
+			'the error names the block that does not come online again',
+			{ stuckOffline: [36] },
+			'but not all of its memory is online',
+			'echo online_movable > /sys/devices/system/memory/memory36/state',
+		],
+	])('%s', async (_, behaviour, said, remedy) => {
+		const { kernel, look, move } = machine(inRam(), {
+			...behaviour,
+			before: (path) => {
+				if (path.endsWith('kmem/unbind')) throw new WriteError('EBUSY');
+			},
+		});
+		await expect(move('devdax', { force: true })).rejects.toMatchObject({
+			code: 'ERR_DAXKIND_RECONFIGURE_FAILED',
+			message: expect.stringContaining(`does not release dax1.0: EBUSY. dax1.0 is in system-ram mode, ${said}.`),
+			remedy,
+		});
+		expect(look().mode).toBe('system-ram');
+		expect(Object.keys(kernel.zones())).toHaveLength(remedy === undefined ? 7 : 6);
+	});
+});
+
+describe('a driver that is not there', () => {
+	test.each([
+		['FATAL: Module kmem not found', 'and modprobe kmem fails: FATAL: Module kmem not found.'],
+		['', 'There is no driver kmem, although modprobe kmem succeeded.'],
+	])('after modprobe says "%s"', async (modprobe, said) => {
+		const { look, move } = machine({ drivers: ['device_dax'] }, { modprobe });
+		await expect(move('system-ram')).rejects.toMatchObject({
+			code: 'ERR_DAXKIND_NO_DRIVER',
+			message: expect.stringContaining(said),
+			remedy: 'boot a kernel with CONFIG_DEV_DAX_KMEM',
+		});
+		expect(look().mode).toBe('devdax');
 	});
 });
 
@@ -133,7 +174,7 @@ describe('a block that does not come online', () => {
 		await expect(move('system-ram')).rejects.toMatchObject({
 			code: 'ERR_DAXKIND_MEMORY_FAILED',
 			message: expect.stringMatching(
-				/memory36 of dax1\.0 does not come online: ENOMEM.*It is in devdax mode, as before\.$/,
+				/memory36 of dax1\.0 does not come online: ENOMEM.*dax1\.0 is in devdax mode, as before\.$/,
 			),
 		});
 		expect(look().mode).toBe('devdax');
@@ -144,7 +185,7 @@ describe('a block that does not come online', () => {
 		const { look, move, kernel } = machine({}, { stuckOffline: [36], stuckOnline: [34] });
 		await expect(move('system-ram')).rejects.toMatchObject({
 			code: 'ERR_DAXKIND_MEMORY_FAILED',
-			message: expect.stringMatching(/One block is not as before.*It is in system-ram mode\. Fix: daxkind/),
+			message: expect.stringMatching(/One block is not as before.*dax1\.0 is in system-ram mode\. Fix: daxkind/),
 			remedy: 'daxkind reconfigure-device --mode=devdax --force dax1.0',
 		});
 		expect(look().mode).toBe('system-ram');
@@ -154,7 +195,7 @@ describe('a block that does not come online', () => {
 	test('of a device that is system RAM already leaves the others as they were', async () => {
 		const memory = { ...all('offline', 'Normal Movable'), 33: { state: 'online', zones: 'Movable' } };
 		const { kernel, move } = machine({ driver: 'kmem', memory }, { stuckOffline: [36] });
-		await expect(move('system-ram')).rejects.toThrow(/Its blocks are as they were/);
+		await expect(move('system-ram')).rejects.toThrow(/All blocks are as before/);
 		expect(kernel.zones()).toEqual({ 33: 'Movable' });
 	});
 });

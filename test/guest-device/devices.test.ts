@@ -248,10 +248,10 @@ sys.stdin.read()`;
 		const ended = new Promise((resolve) => child.once('exit', resolve));
 		try {
 			await new Promise((resolve) => child.stdout.once('data', resolve));
-			const busy = refused('ERR_DAXKIND_MEMORY_BUSY', name, /end what uses that memory/);
+			const busy = refused('ERR_DAXKIND_MEMORY_BUSY', name, /end the programs that use that memory/);
 			const moving = reconfigureDeviceAsync(devdax, 'devdax', { force: true, blockLimitMs: 3000 });
 			await expect(moving).rejects.toEqual(busy);
-			await expect(moving).rejects.toThrow(/pages of it are pinned.* within 3 s/);
+			await expect(moving).rejects.toThrow(/could not move its pages within 3 s.*pinned/);
 			expect(getDevice(devdax)).toMatchObject({
 				mode: 'system-ram',
 				memory: { online: device.memory!.total, zone: 'Movable' },

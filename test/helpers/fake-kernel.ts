@@ -21,7 +21,7 @@ const drivers = '/sys/bus/dax/drivers';
 
 type Code = 'EINVAL' | 'EBUSY' | 'ENODEV' | 'ENOMEM';
 
-class WriteError extends Error {
+export class WriteError extends Error {
 	readonly syscall = 'write';
 	readonly code: Code;
 
@@ -39,6 +39,8 @@ export interface Behaviour {
 	stuckOnline?: number[];
 	/** A module that takes a device as soon as it is loaded. */
 	eager?: { driver: string; device: string };
+	/** What modprobe says without having brought a driver. */
+	modprobe?: string;
 	/** What another process does just before a write. */
 	before?: (path: string, text: string) => void;
 	/**
@@ -152,6 +154,7 @@ export class FakeKernel implements Kernel {
 
 	async loadModule(name: string): Promise<string> {
 		this.written.push(`modprobe ${name}`);
+		if (this.behaviour.modprobe !== undefined) return this.behaviour.modprobe;
 		mkdirSync(`${this.root}${drivers}/${name}`, { recursive: true });
 		const { eager } = this.behaviour;
 		if (eager?.driver === name && this.driver(eager.device) === undefined) this.#bind(name, eager.device);
