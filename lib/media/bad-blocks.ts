@@ -95,7 +95,7 @@ async function ofFiles(
 		const doubts =
 			name === 'tmpfs'
 				? []
-				: [`the file system ${name} is on no block device of its own, so nothing is known of bad blocks`];
+				: [`the file system ${name} has no block device of its own, so its bad blocks are not known`];
 		return { ...empty, path, type, device: undefined, unowned: isTop ? [] : undefined, doubts };
 	}
 	const list = readDeviceList('block', status.deviceMajor, status.deviceMinor);
@@ -191,11 +191,14 @@ async function ofBlockDevice(path: string, status: StatxResult, options: Checked
 	};
 }
 
+const wrongType = (path: string) =>
+	systemError(-EINVAL, 'open', path, 'not a file, a directory, a block device or a device-DAX device');
+
 /** The bad blocks of a device-DAX device. */
 function ofDaxDevice(path: string, { representsMajor, representsMinor }: StatxResult): BadBlocks {
 	const device = deviceOf(representsMajor, representsMinor);
 	if (device === undefined) {
-		throw systemError(-EINVAL, 'open', path, 'it is no file, no directory, no block device and no device-DAX device');
+		throw wrongType(path);
 	}
 	const list = readDeviceList('DAX', representsMajor, representsMinor);
 	return {
@@ -254,11 +257,6 @@ export async function badBlocksAsync(path: string | URL, options?: BadBlocksOpti
 			return ofFiles(checked, real, status, (status.mode & S_IFMT) === S_IFDIR, given);
 		}
 		default:
-			throw systemError(
-				-EINVAL,
-				'open',
-				checked,
-				'it is no file, no directory, no block device and no device-DAX device',
-			);
+			throw wrongType(checked);
 	}
 }

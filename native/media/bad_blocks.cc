@@ -1,6 +1,7 @@
 #include "media/bad_blocks.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -189,15 +190,18 @@ BadBlocks BadBlocks::ofBlockDevice(uint32_t major, uint32_t minor, const std::st
     // volume's says nothing.
     if (exists(directory + "/dm/name")) {
         std::vector<syscalls::DeviceMapperTarget> targets;
-        if (syscalls::readDeviceMapperTable(major, minor, &targets) != 0) {
-            device.doubt_ = "what the volume of the device mapper is made of is for root to read";
+        const int error = syscalls::readDeviceMapperTable(major, minor, &targets);
+        if (error == -EACCES || error == -EPERM) {
+            device.doubt_ = "only root can read what the volume of the device mapper is made of";
+        } else if (error != 0) {
+            device.doubt_ = "the table of the device mapper's volume cannot be read";
         }
         for (const syscalls::DeviceMapperTarget& target : targets) {
             std::vector<Target> found;
             uint64_t stripes;
             uint64_t chunk;
             if (!parseTarget(target, &found, &stripes, &chunk)) {
-                device.doubt_ = "a part of the volume is " + target.type + ", which is not followed";
+                device.doubt_ = "a part of the volume is " + target.type + ", and bad blocks below it are not looked for";
                 continue;
             }
             for (const Target& each : found) {
@@ -238,7 +242,7 @@ BadBlocks BadBlocks::ofDaxDevice(uint32_t major, uint32_t minor, const std::stri
     Part part;
     if (!readNumber(region + "/resource", &regionStart) || !readNumber(directory + "/resource", &start) ||
         !readNumber(directory + "/size", &part.length)) {
-        device.doubt_ = "where the device begins in its region is for root to read";
+        device.doubt_ = "only root can read where the device begins in its region";
         return device;
     }
     part.device.file_ = region + "/badblocks";

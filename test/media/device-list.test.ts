@@ -85,5 +85,15 @@ test('where the region does not say where the device begins, there is a doubt', 
 		{ [`${region}/mappings`]: '1\n', [`${region}/badblocks`]: '1 1\n', [`${dax}/size`]: '4096\n' },
 		{ 'dev/char/252:1': dax },
 	);
-	expect(of(sys, 252, 1, true)).toMatchObject({ ranges: [], doubt: expect.stringContaining('for root') });
+	expect(of(sys, 252, 1, true)).toMatchObject({ ranges: [], doubt: expect.stringContaining('only root can read') });
+});
+
+test('where the table of a volume cannot be read, there is a doubt', () => {
+	const volume = 'devices/virtual/block/dm-7';
+	// No machine has this volume.
+	const sys = sysfs({ [`${volume}/dm/name`]: 'none\n' }, { 'dev/block/4095:7': volume });
+	expect(of(sys, 4095, 7)).toMatchObject({
+		ranges: [],
+		doubt: expect.stringMatching(/^(only root can read what the volume|the table of the) .*device mapper/),
+	});
 });
