@@ -11,7 +11,7 @@ import type { RepairedPart } from './repair-report.ts';
 const cannotClear = (item: RepairItem) =>
 	item.isDevice
 		? 'replace the nvdimm, or have its firmware clear the block: ndctl clear-errors'
-		: `try it through the device, which is the only way before Linux 5.19: daxkind repair ${item.device.path}. If that does not help either, keep the file away from others, and replace the nvdimm: daxkind repair ${quoted(item.path)} --method quarantine`;
+		: `repair it through the device, which is the only way before Linux 5.19: daxkind repair ${item.device.path}. If that fails too, put the file aside (daxkind repair ${quoted(item.path)} --method quarantine), and replace the nvdimm`;
 
 /** Whether the device's list still has a part. */
 function isListed(device: BadBlockList, part: ByteRange): boolean {
@@ -42,7 +42,7 @@ export function outcomeOf(
 		return {
 			...base,
 			outcome: 'uncleared',
-			finding: `the medium does not take the write (${error?.code}). Nothing was punched or deleted, because the next owner of these blocks would meet the error`,
+			finding: `the medium does not accept the write (${error?.code}). Nothing was punched or deleted, because the next owner of these blocks would get the error`,
 			remedy: cannotClear(item),
 		};
 	}
@@ -50,7 +50,7 @@ export function outcomeOf(
 		return {
 			...base,
 			outcome: 'failed',
-			finding: 'it became bad after the look, and it was not said with what it is to be written',
+			finding: 'it became bad after the first look, and no content was given for it',
 			remedy: 'run it again',
 		};
 	}
@@ -59,7 +59,7 @@ export function outcomeOf(
 			? {
 					...base,
 					outcome: 'skipped',
-					finding: 'it is behind the end of the file, where there are no data',
+					finding: 'it is behind the end of the file, so it has no data',
 					remedy: undefined,
 				}
 			: { ...base, outcome: 'failed', finding: error?.message ?? 'it failed', remedy: undefined };
@@ -70,7 +70,7 @@ export function outcomeOf(
 			...base,
 			outcome: 'healthy',
 			finding: listed
-				? 'it can be read, though its block is listed; it was left alone'
+				? 'it can be read, although its block is listed; it was left alone'
 				: 'its block is not listed any more; it was left alone',
 			remedy: undefined,
 		};
@@ -105,13 +105,13 @@ export function placedPages(
 
 /** Why a file was not quarantined, by the error of native code, and what helps. */
 export const quarantineFailures: Readonly<Record<string, [finding: string, remedy: string]>> = {
-	ESTALE: ['somebody has changed it during the copy', 'stop what writes to it, and run it again'],
+	ESTALE: ['somebody has changed it during the copy', 'stop the programs that write to it, and run it again'],
 	EREMOTEIO: [
-		'what the file system gave for the copy has bad blocks in it, too',
+		'the space that the file system gave for the copy has bad blocks, too',
 		'copy the file to another device, and keep this one as it is',
 	],
 	EMLINK: [
-		'it has other names, which would stay with the bad file',
+		'it has other names, and they would still lead to the bad file',
 		'remove the other names, and link them to the new file',
 	],
 	ENOSPC: ['there is no room for a copy', 'make room, or copy it to another device'],

@@ -49,11 +49,11 @@ const dataIn = ({ size, isDevice }: RepairItem, { offset, length, unwritten }: R
 export function refuseDaxDevice({ path, device }: BadBlocks): DaxkindRefusal {
 	const namespace = device && deviceOf(device.major, device.minor)?.namespace;
 	const clearing =
-		namespace === undefined ? '' : `where the firmware can do it: ndctl clear-errors ${namespace}; elsewhere, `;
+		namespace === undefined ? '' : `if the firmware can clear them: ndctl clear-errors ${namespace}; if not, `;
 	return refusal(
 		'ERR_DAXKIND_CANNOT_CLEAR',
 		path,
-		`${path} is a device-DAX device, which takes no write (EINVAL), so nothing clears its bad blocks through it: ${device?.ranges.map(where).join(', ')}`,
+		`${path} is a device-DAX device, which refuses write (EINVAL), so these bad blocks cannot be cleared through it: ${device?.ranges.map(where).join(', ')}`,
 		`${clearing}use the device without these parts: the options offset and size of DeviceKind`,
 	);
 }
@@ -82,7 +82,11 @@ export function itemsOf(found: BadBlocks, { from }: RepairRequest): { items: Rep
 	for (const part of found.parts) {
 		if (part.type === 'directory') {
 			skipped.push(
-				skippedPart(part, 'it is of a directory, which only the file system itself can repair', fsck(device)),
+				skippedPart(
+					part,
+					'it belongs to a directory, and only the tools of the file system can repair that',
+					fsck(device),
+				),
 			);
 			continue;
 		}
@@ -112,7 +116,7 @@ export function itemsOf(found: BadBlocks, { from }: RepairRequest): { items: Rep
 			...unowned,
 			path: device.path,
 			deviceOffset: unowned.offset,
-			remedy: `if nobody needs what was there, write to it through the device: daxkind repair ${device.path} --zeros; what the file system keeps for itself needs a check afterwards, unmounted: ${fsck(device)}`,
+			remedy: `if nobody needs its content, write zeros through the device: daxkind repair ${device.path} --zeros; afterwards unmount the file system and check its metadata: ${fsck(device)}`,
 		});
 	}
 	return { items: [...items.values()], skipped };
@@ -125,7 +129,7 @@ const unknownOwner = {
 	content: undefined,
 	lost: 0,
 	error: undefined,
-	finding: 'no file was found on it: free space, or what the file system keeps for itself',
+	finding: 'no file was found on it: it is free space, or metadata of the file system',
 };
 
 const skippedPart = (part: BadPart, finding: string, remedy: string): RepairOutcome => ({
@@ -181,12 +185,14 @@ export function requireContent(items: readonly RepairItem[], { from, zeros }: Re
 	if (first === undefined) return;
 	const lost = losses.reduce((sum, part) => sum + part.lost, 0);
 	const more =
-		losses.length === 1 ? '' : `, and in ${losses.length - 1} other parts, ${formatBytesExactly(lost)} in all,`;
+		losses.length === 1
+			? ''
+			: `, and ${losses.length - 1} other ${losses.length === 2 ? 'part' : 'parts'}, ${formatBytesExactly(lost)} in all,`;
 	throw refusal(
 		'ERR_DAXKIND_NO_CONTENT',
 		first.item.path,
-		`what was in ${where(first)} of ${first.item.path}${more} cannot be read any more`,
-		'give a backup (from), or say that zeros are to take its place (zeros: true)',
+		`${where(first)} of ${first.item.path}${more} cannot be read any more`,
+		'give a backup (from), or allow zeros in its place (zeros: true)',
 	);
 }
 
@@ -197,19 +203,19 @@ export function plannedPart(
 ): RepairOutcome {
 	const data = dataIn(item, part);
 	const content = data === 0 ? 'nothing' : item.backup !== undefined ? 'backup' : zeros ? 'zeros' : undefined;
-	const words: Record<RepairMethod, string> = {
-		rewrite: 'would be written anew',
-		reallocate: 'would be written anew and moved to other blocks',
-		quarantine: 'would be left out of a copy that takes the name of the file',
+	const then: Record<RepairMethod, string> = {
+		rewrite: '',
+		reallocate: ', and moved to other blocks',
+		quarantine: ', in a copy that takes the name of the file',
 	};
 	const source =
 		content === 'backup'
 			? `from ${item.backup}`
 			: content === 'zeros'
-				? 'as zeros'
+				? 'with zeros'
 				: content === 'nothing'
-					? 'as zeros, which it is: nobody has written there yet'
-					: 'once it is said with what';
+					? 'with zeros (nobody has written there yet)'
+					: 'from a backup or with zeros (say which)';
 	return {
 		path: item.path,
 		offset: part.offset,
@@ -218,7 +224,7 @@ export function plannedPart(
 		outcome: 'planned',
 		content,
 		lost: content === 'zeros' || content === undefined ? data : 0,
-		finding: `it ${words[method]}, ${source}`,
+		finding: `it would be rewritten ${source}${then[method]}`,
 		remedy: undefined,
 		error: undefined,
 	};

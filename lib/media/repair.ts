@@ -106,8 +106,8 @@ async function quarantine(
 			...part,
 			outcome: 'quarantined' as const,
 			lost: lostIn(part),
-			finding: `the file is a copy now, without bad blocks; the bad one is kept as ${keptAs}`,
-			remedy: `never delete, truncate or punch ${quoted(keptAs)}: it keeps its blocks from others. What has the file open has the old one: restart it`,
+			finding: `the file is now a copy without bad blocks; the bad file is kept as ${keptAs}`,
+			remedy: `never delete, truncate or punch ${quoted(keptAs)}, because it keeps its blocks from other files. Restart the programs that have the file open, because they use the bad one`,
 		}));
 		return { parts, keptAs };
 	} catch (error) {
