@@ -25,7 +25,7 @@ function badBlocksLine(found: BadBlocks): string {
 		return paint(isSure ? 'green' : 'yellow', sentence(first));
 	}
 	const files = new Set(parts.map((part) => part.path)).size;
-	const inFiles = files === 0 ? '' : `, ${size(lengthOf(parts))} of ${formatCounted(files, 'file')}`;
+	const inFiles = files === 0 ? '' : `; ${size(lengthOf(parts))} of ${formatCounted(files, 'file')} cannot be read`;
 	const what = isFiles
 		? type === 'file'
 			? `${size(lengthOf(parts))} of ${path} cannot be read`
@@ -36,12 +36,13 @@ function badBlocksLine(found: BadBlocks): string {
 
 /** What a person can do about the bad blocks. */
 function fixFor({ path, type, parts, unowned }: BadBlocks): string {
-	if (type === 'DAX device') return 'use it without these parts (options offset and size of DeviceKind); docs/media.md';
-	if (type === 'block device') return `daxkind repair ${quoted(path)} (says first what it would do)`;
+	if (type === 'DAX device')
+		return 'use it without these parts (options offset and size of DeviceKind); see docs/media.md';
+	if (type === 'block device') return `daxkind repair ${quoted(path)} (it first says what it would do)`;
 	if (parts.length === 0 && (unowned?.length ?? 0) > 0) {
-		return `no file is hit; daxkind repair ${quoted(path)} says what can be done`;
+		return `no file is affected; daxkind repair ${quoted(path)} says what can be done`;
 	}
-	return `daxkind repair ${quoted(path)} --from BACKUP (says first what it would do)`;
+	return `daxkind repair ${quoted(path)} --from BACKUP (it first says what it would do)`;
 }
 
 /** The whole result, for a person. */
@@ -64,12 +65,12 @@ export function formatBadBlocks(found: BadBlocks): string {
 	if (unowned !== undefined && unowned.length > 0) {
 		const rows = unowned.map(({ offset, length }) => [`${offset}`, `${length}`]);
 		lines.push(
-			`\nIn no file that was found (free space, or what the file system keeps for itself):\n${formatTable([`ON ${device?.path ?? path}`, 'LENGTH'], rows)}`,
+			`\nIn no file that was found (free space, or metadata of the file system):\n${formatTable([`ON ${device?.path ?? path}`, 'LENGTH'], rows)}`,
 		);
 	}
 	if (device !== undefined && device.ranges.length > 0 && unowned === undefined && parts.length === 0) {
 		const rows = device.ranges.map(({ offset, length }) => [`${offset}`, `${length}`]);
-		lines.push(`\nOn ${device.path}, in all:\n${formatTable(['OFFSET', 'LENGTH'], rows)}`);
+		lines.push(`\nAll bad blocks of ${device.path}:\n${formatTable(['OFFSET', 'LENGTH'], rows)}`);
 	}
 	return lines.join('') + evidenceLines(found);
 }
@@ -100,18 +101,18 @@ export function addBadBlocksCommand(program: Command): void {
 	program
 		.command('badblocks')
 		.description(
-			'Says which bytes of a file, of all files below a directory, or of a device the medium cannot give back any more, as the kernel lists them. For a mount and a block device it also says which bad blocks are in no file. It reads no data, changes nothing, and never leaves the file system. It needs root only for volumes of the device mapper and for device-DAX devices.',
+			'Lists the bad blocks that the kernel knows under a file, a directory or a device, and which bytes of which files cannot be read any more. For a mount and a block device it also says which bad blocks are in no file. It reads no data, changes nothing, and never leaves the file system. It needs root only for volumes of the device mapper and for device-DAX devices.',
 		)
 		.argument('<path>', 'a file, a directory, a block device or a device-DAX device')
 		.option('--json', 'print one JSON document (docs/cli.md)')
 		.addHelpText(
 			'after',
 			`
-The kernel lists what it has met. A block that nobody has read for long may be
-bad without being listed.
+The kernel lists the bad blocks that it has met. A block that nobody has read
+for long may be bad, and not be in the list.
 
-Exit status: 0 if there are none, 1 if there are some, 2 for wrong usage and
-  where it cannot be found out, 130 after Ctrl-C.
+Exit status: 0 if there are no bad blocks, 1 if there are some, 2 for wrong
+  usage and if it cannot be found out, 130 after Ctrl-C.
 
 Examples:
   daxkind badblocks /mnt/pmem

@@ -55,7 +55,7 @@ function fixFor(repair: MediaRepair, { from, zeros = false, method }: Flags): st
 	const content = from !== undefined ? ` --from ${quoted(from)}` : zeros ? ' --zeros' : '';
 	const needs = all.some((part) => part.outcome === 'planned' && part.content === undefined);
 	const how = method === 'rewrite' ? '' : ` --method ${method}`;
-	return `daxkind repair ${quoted(path)}${needs ? ' --from BACKUP' : content}${how} --yes${needs ? ' (or --zeros, if there is no backup: what was there is lost)' : ''}`;
+	return `daxkind repair ${quoted(path)}${needs ? ' --from BACKUP' : content}${how} --yes${needs ? ' (or --zeros without a backup, which loses the old content)' : ''}`;
 }
 
 /** The whole result, for a person. */
@@ -94,7 +94,10 @@ async function run(path: string, flags: Flags): Promise<void> {
 		} catch (error) {
 			line.clear();
 			if (signal.aborted) {
-				complain('daxkind repair', `interrupted in ${path}; what was repaired stays so: run it again to see`);
+				complain(
+					'daxkind repair',
+					`interrupted in ${path}; repaired parts stay repaired. Run it again to see what is left`,
+				);
 				return;
 			}
 			const ofCommandLine = (text: string) => text.replace('(from)', '(--from)').replace('(zeros: true)', '(--zeros)');
@@ -108,18 +111,18 @@ export function addRepairCommand(program: Command): void {
 	program
 		.command('repair')
 		.description(
-			'Writes each bad page of a file, of all files below a directory, or of a block device anew as a whole, which clears the bad block where the medium can be cleared; then looks again. Without --yes it changes nothing and says what it would do. A page that can be read is never written.',
+			'Rewrites each bad page of a file, of all files below a directory, or of a block device as a whole. That clears the bad block if the medium can be cleared. Then it looks again. Without --yes it changes nothing and says what it would do. It never writes to a page that can be read.',
 		)
 		.argument('<path>', 'a file, a directory or a block device')
 		.option(
 			'--from <path>',
-			'a backup: what was in a bad page comes from the same offset of it; for a directory, a directory',
+			'a backup: each bad page gets the content at the same offset of it; for a directory, give a directory',
 		)
-		.option('--zeros', 'without a backup: write zeros, and what was there is lost')
+		.option('--zeros', 'without a backup: write zeros, and lose the old content')
 		.addOption(
 			new Option(
 				'--method <method>',
-				'reallocate: then move the data to other blocks, too; quarantine: where the medium cannot be cleared, a copy takes the name of the file, which is kept under another',
+				'rewrite: write the bad pages again; reallocate: then also move the data to other blocks; quarantine: if the medium cannot be cleared, make a copy that takes the name of the file, and keep the bad file under another name',
 			)
 				.choices(['rewrite', 'reallocate', 'quarantine'])
 				.default('rewrite'),
@@ -129,11 +132,11 @@ export function addRepairCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-Marks: ✓ done, ✗ not, - nothing that this command repairs, ? would be done
+Marks: ✓ done, ✗ not done, - this command cannot repair it, ? would be done
 
-Exit status: 0 if nothing is bad, or all is repaired, 1 if something remains, or
-  would be repaired, 2 for wrong usage and where something stood in the way, 130
-  after Ctrl-C.
+Exit status: 0 if nothing is bad or all is repaired, 1 if something remains bad
+  or would be repaired, 2 for wrong usage and if something prevented the repair,
+  130 after Ctrl-C.
 
 Examples:
   daxkind repair /mnt/pmem/table                            # what would be done

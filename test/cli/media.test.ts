@@ -60,8 +60,8 @@ const mount: BadBlocks = {
 test('badblocks answers in its first line, then what fixes it, the files, what is in none, and what was read', () => {
 	const lines = formatBadBlocks(mount).split('\n');
 	expect(lines.slice(0, 2)).toEqual([
-		'/mnt/pmem has bad blocks: 4.5 KiB in 2 ranges, 4 KiB of 1 file',
-		'Fix:  daxkind repair /mnt/pmem --from BACKUP (says first what it would do)',
+		'/mnt/pmem has bad blocks: 4.5 KiB in 2 ranges; 4 KiB of 1 file cannot be read',
+		'Fix:  daxkind repair /mnt/pmem --from BACKUP (it first says what it would do)',
 	]);
 	expect(lines).toContain('4096    4096    1048576          /mnt/pmem/a b');
 	expect(lines.join('\n')).toMatch(/In no file[^\n]*:\nON \/dev\/pmem0 {2}LENGTH\n8388608 +4096\n/);
@@ -73,7 +73,7 @@ test('badblocks says what it is not sure of, and what it could not look at', () 
 	expect(formatBadBlocks(nothing)).toMatch(/^\/mnt\/pmem has no bad blocks\n/);
 	const unsure = formatBadBlocks({
 		...nothing,
-		doubts: ['a part of the volume is crypt, which is not followed'],
+		doubts: ['a part of the volume is crypt, and bad blocks below it are not looked for'],
 		failures: [systemError(-13, 'open', '/mnt/pmem/secret')],
 	});
 	expect(unsure).toMatch(/^\/mnt\/pmem has no bad blocks that can be seen\n/);
@@ -96,7 +96,7 @@ const planned: MediaRepair = {
 			outcome: 'planned',
 			content: undefined,
 			lost: 4096,
-			finding: 'it would be written anew, once it is said with what',
+			finding: 'it would be rewritten from a backup or with zeros (say which)',
 			remedy: undefined,
 			isDone: false,
 			error: undefined,
