@@ -84,8 +84,8 @@ async function each<Result>(devices: readonly string[], work: Work<Result>): Pro
 const changeJson = ({ changed, device }: DeviceMemoryChange | DeviceChange) => ({ changed, ...deviceJson(device) });
 
 const statuses = `
-Exit status: 0 if it is done, or was so before, 1 if something stood in the way,
-  which standard error says with what fixes it, 2 for wrong usage, 130 after
+Exit status: 0 if it is done, now or before, 1 if something stood in the way
+  (standard error says what, and what fixes it), 2 for wrong usage, 130 after
   Ctrl-C.`;
 
 const jsonOption = ['--json', 'print one JSON document (docs/cli.md)'] as const;
@@ -103,18 +103,18 @@ function addReconfigure(program: Command): void {
 	program
 		.command('reconfigure-device')
 		.description(
-			'Moves a device-DAX device to devdax mode, where programs map it, or to system-ram mode, where its memory is ordinary memory of a NUMA node. Looks first, and changes nothing if anything stands in the way. What is stored in it stays there, in both directions. Needs root.',
+			'Moves a device-DAX device to devdax mode, where programs map it, or to system-ram mode, where its memory is ordinary memory of a NUMA node. It looks first, and changes nothing if anything stands in the way. The content of the device stays, in both directions. Needs root.',
 		)
 		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
 		.addOption(new Option('-m, --mode <mode>', 'the mode').choices(['devdax', 'system-ram']).makeOptionMandatory())
 		.option('-N, --no-online', 'system-ram: leave its memory offline')
-		.option('--no-movable', 'system-ram: bring it online in zone Normal, where it may stay for good')
+		.option('--no-movable', 'system-ram: bring it online in zone Normal; it may never go offline again')
 		.option(
 			'-f, --force',
-			"devdax: take its memory offline first; system-ram: switch the kernel's own onlining off meanwhile",
+			'devdax: take its memory offline first; system-ram: keep the kernel from bringing it online by itself meanwhile',
 		)
-		.option('--persist', 'at each boot, too, by a udev rule and a unit of systemd')
-		.option('--no-persist', 'no more at each boot: undo --persist')
+		.option('--persist', 'set the mode at each boot, too, by a udev rule and a unit of systemd')
+		.option('--no-persist', 'undo --persist: stop setting the mode at each boot')
 		.option(...jsonOption)
 		.addHelpText(
 			'after',
@@ -149,10 +149,10 @@ function addOnline(program: Command): void {
 	program
 		.command('online-memory')
 		.description(
-			'Brings the memory blocks of a device in system-ram mode online, in zone Movable, from which they can be taken offline again. Needs root.',
+			'Brings the memory blocks of a device in system-ram mode online. They go to zone Movable, so that they can be taken offline again. Needs root.',
 		)
 		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
-		.option('--no-movable', 'in zone Normal, where the kernel may keep what never goes away')
+		.option('--no-movable', 'bring it online in zone Normal; it may never go offline again')
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind online-memory dax0.0`)
 		.action(async (devices: string[], { movable, json = false }: { movable: boolean; json?: boolean }) => {
@@ -162,7 +162,7 @@ function addOnline(program: Command): void {
 				json,
 				run: (device, signal, onProgress) => onlineMemoryAsync(device, { movable, signal, onProgress }),
 				say: (_, { changed, device }) =>
-					`${device.name}: ${changed === 0 ? 'nothing to be done' : `${blocks(changed)} brought online`}${memoryWords(device)}`,
+					`${device.name}: ${changed === 0 ? 'nothing to do' : `${blocks(changed)} brought online`}${memoryWords(device)}`,
 				toJson: changeJson,
 			});
 		});
@@ -172,7 +172,7 @@ function addOffline(program: Command): void {
 	program
 		.command('offline-memory')
 		.description(
-			'Takes the memory blocks of a device in system-ram mode offline. The kernel moves what is in them elsewhere, and processes go on. If one cannot be taken offline, all are as they were before. Needs root.',
+			'Takes the memory blocks of a device in system-ram mode offline. The kernel moves what is in them elsewhere, and processes go on. If one block cannot be taken offline, all blocks go back to the state that they had. Needs root.',
 		)
 		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
 		.option(...jsonOption)
@@ -184,7 +184,7 @@ function addOffline(program: Command): void {
 				json,
 				run: (device, signal, onProgress) => offlineMemoryAsync(device, { signal, onProgress }),
 				say: (_, { changed, device }) =>
-					`${device.name}: ${changed === 0 ? 'nothing to be done' : `${blocks(changed)} taken offline`}${memoryWords(device)}`,
+					`${device.name}: ${changed === 0 ? 'nothing to do' : `${blocks(changed)} taken offline`}${memoryWords(device)}`,
 				toJson: changeJson,
 			});
 		});
@@ -202,7 +202,7 @@ function formatMigration(
 			? 'Nothing to undo: there is no policy'
 			: `Nothing to do: ${path} keeps the old module out already`;
 	const images = initramfs.map(({ path: image, hasModule, hasPolicy }) => {
-		if (hasPolicy) return `${image} has the policy in it still`;
+		if (hasPolicy) return `${image} still has the policy in it`;
 		return hasModule
 			? `${image} has the old module in it`
 			: `${image} cannot be read; it may have the old module in it`;
@@ -223,7 +223,7 @@ function addMigrate(program: Command): void {
 	program
 		.command('migrate-device-model')
 		.description(
-			'Writes a policy for modprobe that keeps the module dax_pmem_compat out, whose devices are in the class /sys/class/dax and can only be mapped, and puts dax_pmem in its place. Kernels from 5.17 on have no such module. It takes effect when modules are loaded the next time. What daxctl migrate-device-model installed is recognised. Needs root.',
+			'Writes a policy for modprobe that keeps the module dax_pmem_compat out, and puts dax_pmem in its place. The devices of dax_pmem_compat are in the class /sys/class/dax and can only be mapped. Kernels from 5.17 on do not have that module. The policy takes effect when modules are loaded the next time. A policy that daxctl migrate-device-model installed is recognised. Needs root.',
 		)
 		.option('--undo', 'remove the policy, if it is the one that this command wrote')
 		.option('--dry-run', 'change nothing, and say what would be changed')
@@ -232,7 +232,7 @@ function addMigrate(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-Exit status: 0 if it is done, or was so before, 1 if something stood in the way,
+Exit status: 0 if it is done, now or before, 1 if something stood in the way,
   2 for wrong usage.
 
 Examples:
@@ -260,11 +260,11 @@ function addCreate(program: Command): void {
 	program
 		.command('create-device')
 		.description(
-			'Makes a device-DAX device, in devdax mode, of memory that is free in a dynamic region (Soft Reserved or CXL memory). Needs root.',
+			'Makes a device-DAX device in devdax mode. Its memory is free memory of a dynamic region (Soft Reserved or CXL memory). Needs root.',
 		)
 		.argument('<region>', 'its name or number, as daxkind regions shows them')
-		.option('-s, --size <size>', 'how much of it (default: all that is free)', sizeOption)
-		.option('-a, --align <size>', "what mappings have to be multiples of (default: the region's)", sizeOption)
+		.option('-s, --size <size>', 'the size of the device (default: all free memory of the region)', sizeOption)
+		.option('-a, --align <size>', "mappings have to be multiples of this (default: the region's alignment)", sizeOption)
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind create-device hmem.0 --size 16G`)
 		.action(async (region: string, { json = false, ...options }: CreateFlags) => {
@@ -283,7 +283,7 @@ function addDestroy(program: Command): void {
 	program
 		.command('destroy-device')
 		.description(
-			"Removes a device of a dynamic region, whose memory is free in the region then. What is stored in it stays there. A region's first device stays, without memory. Needs root.",
+			'Removes a device of a dynamic region. Its memory is free in the region then, and the content of the memory stays. The first device of a region stays, without memory. Needs root.',
 		)
 		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
 		.option(...jsonOption)
@@ -295,7 +295,7 @@ function addDestroy(program: Command): void {
 				json,
 				run: (device) => destroyDeviceAsync(device),
 				say: (device, { changed, region }) =>
-					`${device} ${changed ? 'is destroyed' : 'has no memory already, and stays; nothing was done'}: ${formatBytes(region.availableSize ?? 0)} of ${region.name} are free`,
+					`${device} ${changed ? 'is destroyed' : 'has no memory, and the kernel keeps it; nothing was done'}: ${formatBytes(region.availableSize ?? 0)} of ${region.name} are free`,
 				toJson: ({ changed, region }) => ({ changed, ...regionJson(region) }),
 			});
 		});
@@ -329,11 +329,11 @@ export function addDeviceOperations(program: Command): void {
 	addOffline(program);
 	addCreate(program);
 	addDestroy(program);
-	addSwitch(program, 'enable', 'Puts a device that is disabled in devdax mode, by giving it to the driver device_dax.');
+	addSwitch(program, 'enable', 'Gives a disabled device to the driver device_dax. Then it is in devdax mode.');
 	addSwitch(
 		program,
 		'disable',
-		'Takes a device from its driver: it can no more be mapped, and its memory is nobody’s. Refuses while somebody maps it, or its memory is online.',
+		'Takes a device from its driver. Then nobody can map it, and nothing uses its memory. It refuses while somebody maps the device, or while its memory is online.',
 	);
 	addMigrate(program);
 }

@@ -13,7 +13,7 @@ const text = (value: number | string | undefined): string => (value === undefine
 /** How much of a device's memory is in use as system RAM. */
 export function memoryText({ mode, memory }: DaxDevice): string {
 	if (mode !== 'system-ram') return unknown;
-	if (memory === undefined) return 'for root';
+	if (memory === undefined) return 'root only';
 	const zone = memory.zone === undefined ? '' : `, zone ${memory.zone}`;
 	return `${memory.online} of ${memory.total} blocks online${zone}`;
 }
@@ -126,19 +126,19 @@ export const regionJson = (region: DaxRegion): Record<string, unknown> => ({
 });
 
 const statuses = (what: string) => `
-Exit status: 0 if there is one, 1 if there is none, 2 for wrong usage${what}.`;
+Exit status: 0 if there is a ${what}, 1 if not, 2 for wrong usage.`;
 
 /** Adds the `devices` and `regions` subcommands. */
 export function addDeviceCommands(program: Command): void {
 	program
 		.command('devices')
 		.description(
-			'Lists device-DAX devices (/dev/daxX.Y): memory without a file system, mapped by programs in devdax mode, ordinary memory of a NUMA node in system-ram mode. Reads sysfs alone and needs no root, but for how much of the memory is online.',
+			'Lists device-DAX devices (/dev/daxX.Y), which are memory without a file system. In devdax mode programs map it. In system-ram mode it is ordinary memory of a NUMA node. The command reads sysfs alone. It needs root only to say how much of the memory is online.',
 		)
 		.option('--json', 'print one JSON document, with the names of daxctl list (docs/cli.md)')
 		.addHelpText(
 			'after',
-			`${statuses('')}
+			`${statuses('device')}
 
 Examples:
   daxkind devices
@@ -155,12 +155,12 @@ Examples:
 	program
 		.command('regions')
 		.description(
-			'Lists the regions of device DAX: where their memory comes from, how much of it is in no device, and whether devices can be made in it.',
+			'Lists the regions of device DAX: where their memory comes from, how much of it is free, and whether devices can be made in them.',
 		)
 		.option('--json', 'print one JSON document, with the names of daxctl list (docs/cli.md)')
 		.addHelpText(
 			'after',
-			`${statuses('')}
+			`${statuses('region')}
 
 Examples:
   daxkind regions
