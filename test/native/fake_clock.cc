@@ -6,7 +6,6 @@
 
 #include "check.h"
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the linker's name, as in faults.cc.
 extern "C" int __real_clock_gettime(clockid_t, timespec*);
 
 namespace test {
@@ -45,7 +44,6 @@ void advanceClock(uint32_t ms) {
     movedBy += ms;
 }
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier): as above.
 extern "C" int __wrap_clock_gettime(clockid_t clock, timespec* now) {
     if (clock != CLOCK_MONOTONIC_COARSE) return __real_clock_gettime(clock, now);
     const int64_t stopped = stoppedAt;

@@ -18,12 +18,8 @@
 #include <string_view>
 
 // The linker's names for the functions that it wraps (ld(1), --wrap) begin with two underscores.
-// NOLINTBEGIN(bugprone-reserved-identifier)
-
 extern "C" void* __real_mmap64(void*, size_t, int, int, int, off64_t);
 extern "C" int __real_munmap(void*, size_t);
-
-// NOLINTEND(bugprone-reserved-identifier)
 
 namespace test::faults {
 
@@ -234,12 +230,11 @@ void closeLedger() {
 
 using namespace test::faults;
 
-// NOLINTBEGIN(bugprone-reserved-identifier): as above.
 extern "C" {
 
 int __real_fallocate64(int, int, off64_t, off64_t);
 int __wrap_fallocate64(int fd, int mode, off64_t offset, off64_t length) {
-    const Plan* const plan = failing(Call::fallocate);
+    const Plan* const plan = failing(Call::kFallocate);
     if (plan == nullptr) return __real_fallocate64(fd, mode, offset, length);
     if (plan->isHalf && (mode & FALLOC_FL_PUNCH_HOLE) == 0) __real_fallocate64(fd, mode, offset, length / 2);
     errno = plan->error;
@@ -248,22 +243,22 @@ int __wrap_fallocate64(int fd, int mode, off64_t offset, off64_t length) {
 
 int __real_ftruncate64(int, off64_t);
 int __wrap_ftruncate64(int fd, off64_t size) {
-    return failing(Call::ftruncate) != nullptr ? -1 : __real_ftruncate64(fd, size);
+    return failing(Call::kFtruncate) != nullptr ? -1 : __real_ftruncate64(fd, size);
 }
 
 int __real_fstatfs64(int, struct statfs*);
 int __wrap_fstatfs64(int fd, struct statfs* status) {
-    return failing(Call::fstatfs) != nullptr ? -1 : __real_fstatfs64(fd, status);
+    return failing(Call::kFstatfs) != nullptr ? -1 : __real_fstatfs64(fd, status);
 }
 
 int __real_madvise(void*, size_t, int);
 int __wrap_madvise(void* address, size_t length, int advice) {
-    return failing(Call::madvise) != nullptr ? -1 : __real_madvise(address, length, advice);
+    return failing(Call::kMadvise) != nullptr ? -1 : __real_madvise(address, length, advice);
 }
 
 int __real_mkostemp64(char*, int);
 int __wrap_mkostemp64(char* path, int flags) {
-    const Plan* const plan = failing(Call::mkostemp);
+    const Plan* const plan = failing(Call::kMkostemp);
     if (plan == nullptr) return bookOpened(__real_mkostemp64(path, flags));
     // glibc has put a name into the path before it opens the file.
     const std::string_view name = "failed";
@@ -275,7 +270,7 @@ int __wrap_mkostemp64(char* path, int flags) {
 void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int fd, off64_t offset) {
     const bool isFixed = (flags & MAP_FIXED) != 0;
     if (isFixed) checkStrangers("mmap", address, length);
-    if (const Plan* const plan = failing(Call::mmap)) {
+    if (const Plan* const plan = failing(Call::kMmap)) {
         // The kernel removes what was there before it asks the file, or before it counts memory that can be written.
         const bool isLate = fd >= 0 || (protection & PROT_WRITE) != 0;
         if (plan->isHalf && isFixed && isLate) {
@@ -296,7 +291,7 @@ void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int
 void* __real_mremap(void*, size_t, size_t, int, ...);
 void* __wrap_mremap(void* address, size_t length, size_t newLength, int flags, void* newAddress) {
     checkStrangers("mremap", newAddress, newLength);
-    if (failing(Call::mremap) != nullptr) return MAP_FAILED;
+    if (failing(Call::kMremap) != nullptr) return MAP_FAILED;
     void* const moved = __real_mremap(address, length, newLength, flags, newAddress);
     if (moved == MAP_FAILED) return moved;
     dropGuard(address);
@@ -318,7 +313,7 @@ int __wrap_open64(const char* path, int flags, ...) {
     va_start(rest, flags);
     const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(rest, mode_t) : 0;
     va_end(rest);
-    return failing(Call::open) != nullptr ? -1 : bookOpened(__real_open64(path, flags, mode));
+    return failing(Call::kOpen) != nullptr ? -1 : bookOpened(__real_open64(path, flags, mode));
 }
 
 int __real_close(int);
@@ -329,7 +324,7 @@ int __wrap_close(int fd) {
 
 ssize_t __real_pwrite64(int, const void*, size_t, off64_t);
 ssize_t __wrap_pwrite64(int fd, const void* bytes, size_t length, off64_t offset) {
-    return failing(Call::pwrite) != nullptr ? -1 : __real_pwrite64(fd, bytes, length, offset);
+    return failing(Call::kPwrite) != nullptr ? -1 : __real_pwrite64(fd, bytes, length, offset);
 }
 
 // Calls for which glibc has no function, or only a newer glibc has one.
@@ -340,15 +335,14 @@ long __wrap_syscall(long number, ...) {
     long values[6];
     for (long& value : values) value = va_arg(rest, long);
     va_end(rest);
-    if (number == SYS_statx && failing(Call::statx) != nullptr) return -1;
-    if (number == SYS_mbind && failing(Call::mbind) != nullptr) return -1;
+    if (number == SYS_statx && failing(Call::kStatx) != nullptr) return -1;
+    if (number == SYS_mbind && failing(Call::kMbind) != nullptr) return -1;
     return __real_syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]);
 }
 
 int __real_unlink(const char*);
 int __wrap_unlink(const char* path) {
-    return failing(Call::unlink) != nullptr ? -1 : __real_unlink(path);
+    return failing(Call::kUnlink) != nullptr ? -1 : __real_unlink(path);
 }
 
 }  // extern "C"
-// NOLINTEND(bugprone-reserved-identifier)

@@ -9,7 +9,20 @@
 
 namespace test::faults {
 
-enum class Call { fallocate, ftruncate, fstatfs, madvise, mbind, mkostemp, mmap, mremap, open, pwrite, statx, unlink };
+enum class Call {
+    kFallocate,
+    kFtruncate,
+    kFstatfs,
+    kMadvise,
+    kMbind,
+    kMkostemp,
+    kMmap,
+    kMremap,
+    kOpen,
+    kPwrite,
+    kStatx,
+    kUnlink
+};
 const char* name(Call call);
 
 struct Plan {

@@ -31,19 +31,19 @@ const Setting kSettings[] = {
      6 * kMiB,
      false,
      {},
-     {Call::fallocate, Call::ftruncate, Call::madvise, Call::mmap, Call::mremap, Call::open, Call::statx}},
-    {"a conservative kind", 6 * kMiB, true, {}, {Call::fallocate}},
-    {"a kind as large as the file system", 0, false, {}, {Call::fstatfs, Call::ftruncate, Call::mmap}},
+     {Call::kFallocate, Call::kFtruncate, Call::kMadvise, Call::kMmap, Call::kMremap, Call::kOpen, Call::kStatx}},
+    {"a conservative kind", 6 * kMiB, true, {}, {Call::kFallocate}},
+    {"a kind as large as the file system", 0, false, {}, {Call::kFstatfs, Call::kFtruncate, Call::kMmap}},
     {"a kind without O_TMPFILE",
      6 * kMiB,
      false,
-     {{Call::open, 1, EOPNOTSUPP, true}},
-     {Call::mkostemp, Call::statx, Call::unlink}},
+     {{Call::kOpen, 1, EOPNOTSUPP, true}},
+     {Call::kMkostemp, Call::kStatx, Call::kUnlink}},
     {"a kind without fallocate",
      6 * kMiB,
      false,
-     {{Call::fallocate, 1, EOPNOTSUPP, true}},
-     {Call::madvise, Call::pwrite}},
+     {{Call::kFallocate, 1, EOPNOTSUPP, true}},
+     {Call::kMadvise, Call::kPwrite}},
 };
 
 // The errors that a kernel can give for a call. Errors that make the code take another way come first.
@@ -52,17 +52,17 @@ struct Errors {
     std::vector<int> errors;
 };
 const Errors kErrors[] = {
-    {Call::fallocate, {EINTR, ENOSPC, EIO}},
-    {Call::ftruncate, {EFBIG, EIO}},
-    {Call::fstatfs, {EIO}},
-    {Call::madvise, {ENOMEM, EFAULT}},
-    {Call::mkostemp, {EINTR, EMFILE, EACCES}},
-    {Call::mmap, {ENOMEM, EAGAIN}},
-    {Call::mremap, {ENOMEM}},
-    {Call::open, {EINTR, EMFILE, EROFS}},
-    {Call::pwrite, {EINTR, ENOSPC, EIO}},
-    {Call::statx, {ENOSYS, EIO}},
-    {Call::unlink, {EROFS}},
+    {Call::kFallocate, {EINTR, ENOSPC, EIO}},
+    {Call::kFtruncate, {EFBIG, EIO}},
+    {Call::kFstatfs, {EIO}},
+    {Call::kMadvise, {ENOMEM, EFAULT}},
+    {Call::kMkostemp, {EINTR, EMFILE, EACCES}},
+    {Call::kMmap, {ENOMEM, EAGAIN}},
+    {Call::kMremap, {ENOMEM}},
+    {Call::kOpen, {EINTR, EMFILE, EROFS}},
+    {Call::kPwrite, {EINTR, ENOSPC, EIO}},
+    {Call::kStatx, {ENOSYS, EIO}},
+    {Call::kUnlink, {EROFS}},
 };
 
 // What the process still has of a directory, as the kernel says. A file that could not be unlinked is not a mistake of
@@ -96,7 +96,7 @@ uint32_t failEach(const Setting& setting, const std::string& directory, bool isV
         if (isVerbose) std::printf("%s\n", context().c_str());
         const uint32_t failed = Life(setting, directory, &plan).live();
         lives++;
-        const std::string left = traces(directory, plan.call != Call::unlink);
+        const std::string left = traces(directory, plan.call != Call::kUnlink);
         CHECK(left.empty(), "left behind:%s", left.c_str());
         CHECK(countDescriptors() == descriptors, "there were %zu descriptors", descriptors);
         if (failed == 0) return lives;
@@ -119,7 +119,7 @@ void testFaults(const Options& options) {
             const auto& calls = setting.calls;
             if (std::find(calls.begin(), calls.end(), sort.call) == calls.end()) continue;
             for (const int error : sort.errors) {
-                const bool canDoHalf = sort.call == Call::fallocate || sort.call == Call::mmap;
+                const bool canDoHalf = sort.call == Call::kFallocate || sort.call == Call::kMmap;
                 // A call that is always interrupted is made again for ever.
                 for (const bool isForGood : {false, true}) {
                     if (isForGood && error == EINTR) continue;

@@ -25,14 +25,11 @@ std::atomic<bool> canStartThreads{true};
 
 }  // namespace
 
-// NOLINTBEGIN(bugprone-reserved-identifier): the linker's names, as in faults.cc.
 extern "C" int __real_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
 extern "C" int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
                                      void* argument) {
     return canStartThreads ? __real_pthread_create(thread, attributes, body, argument) : EAGAIN;
 }
-// NOLINTEND(bugprone-reserved-identifier)
-
 namespace test {
 
 namespace {

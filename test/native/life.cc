@@ -57,7 +57,7 @@ void Life::explainFailedOpen(int error, const char* failedCall) const {
     CHECK(plan_ != nullptr, "%s gave %d", failedCall, error);
     CHECK(faults::left().empty(), "left behind by open():%s", faults::left().c_str());
     const bool isNamed = std::strcmp(failedCall, faults::name(plan_->call)) == 0 ||
-                         (plan_->call == Call::mkostemp && std::strcmp(failedCall, "open") == 0);
+                         (plan_->call == Call::kMkostemp && std::strcmp(failedCall, "open") == 0);
     CHECK(isNamed, "%s failed, and %s is said to have", faults::name(plan_->call), failedCall);
     CHECK(error == -plan_->error, "%s failed by errno %d, but the error is %d", failedCall, plan_->error, error);
 }
@@ -85,7 +85,7 @@ bool Life::create() {
         error = user_->join();
     }
     if (error == 0) return true;
-    CHECK(plan_ != nullptr && plan_->call == Call::mmap && error == -plan_->error, "unexpected error %d", error);
+    CHECK(plan_ != nullptr && plan_->call == Call::kMmap && error == -plan_->error, "unexpected error %d", error);
     region_->retire();
     return false;
 }
@@ -99,7 +99,7 @@ void Life::look() {
         const auto resident = static_cast<uint64_t>(region_->resident());
         const uint64_t committed = heap_->stats().committed;
         // What could not be given back counts as gone all the same, until the next purge.
-        const bool mayStray = plan_ != nullptr && plan_->call == Call::fallocate;
+        const bool mayStray = plan_ != nullptr && plan_->call == Call::kFallocate;
         CHECK(mayStray ? resident >= committed : resident == committed,
               "%llu bytes of storage are occupied, and %llu are booked", (unsigned long long)resident,
               (unsigned long long)committed);

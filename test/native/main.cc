@@ -16,11 +16,8 @@
 #include "tests.h"
 
 // These exist in a program with a sanitizer. The sanitizer chose the names.
-// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" void __sanitizer_print_stack_trace() __attribute__((weak));
 extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));
-// NOLINTEND(bugprone-reserved-identifier)
-
 namespace test {
 
 std::string& context() {

@@ -98,11 +98,11 @@ void failToMake(const Options& options) {
     const struct {
         Call call;
         int error;
-    } sorts[] = {{Call::open, EMFILE},
-                 {Call::statx, EIO},
-                 {Call::ftruncate, EFBIG},
-                 {Call::mmap, ENOMEM},
-                 {Call::madvise, ENOMEM}};
+    } sorts[] = {{Call::kOpen, EMFILE},
+                 {Call::kStatx, EIO},
+                 {Call::kFtruncate, EFBIG},
+                 {Call::kMmap, ENOMEM},
+                 {Call::kMadvise, ENOMEM}};
     for (const auto& [call, error] : sorts) {
         const uint32_t failures = failEach(call, error, [&](const char** failedCall) {
             std::shared_ptr<Kind> kind;
@@ -114,7 +114,7 @@ void failToMake(const Options& options) {
     }
     PmemKindRequest whole = request;
     whole.maxSize = 0;
-    const uint32_t failures = failEach(Call::fstatfs, EIO, [&](const char** failedCall) {
+    const uint32_t failures = failEach(Call::kFstatfs, EIO, [&](const char** failedCall) {
         std::shared_ptr<Kind> kind;
         return makePmemKind(whole, &kind, failedCall);
     });
@@ -149,7 +149,7 @@ void makeInMapping() {
     kind.reset();
     CHECK(*users == 0);
 
-    const uint32_t failures = failEach(Call::mmap, ENOMEM, [&](const char** failedCall) {
+    const uint32_t failures = failEach(Call::kMmap, ENOMEM, [&](const char** failedCall) {
         std::shared_ptr<Kind> made;
         return makeFixedKind(request, &made, failedCall);
     });
@@ -212,7 +212,7 @@ void failToPrefault(const Options& options) {
     const struct {
         Call call;
         int error;
-    } sorts[] = {{Call::fallocate, ENOSPC}, {Call::madvise, ENOMEM}};
+    } sorts[] = {{Call::kFallocate, ENOSPC}, {Call::kMadvise, ENOMEM}};
     for (const auto& [call, error] : sorts) {
         const uint32_t failures = failEach(call, error, [&](const char** failedCall) {
             std::shared_ptr<Kind> kind;

@@ -193,7 +193,7 @@ void failToCommit() {
     const char* failedCall = "nothing";
     CHECK(region.open(optionsFor(64 * kMiB), &failedCall) == 0);
     for (uint32_t nth = 1; nth <= 3; nth++) {
-        faults::arm({{Call::madvise, nth, ENOMEM, false}});
+        faults::arm({{Call::kMadvise, nth, ENOMEM, false}});
         const int error = region.commit(0, 24 * kMiB);
         CHECK(faults::disarm() == 1 && error == -ENOSPC, "%d", error);
         CHECK(region.resident() == 0 && bytesOn(region) == 0);
@@ -212,7 +212,7 @@ void failToMake() {
     const struct {
         Call call;
         int error;
-    } sorts[] = {{Call::open, EMFILE}, {Call::mmap, ENOMEM}, {Call::mbind, EPERM}, {Call::madvise, ENOMEM}};
+    } sorts[] = {{Call::kOpen, EMFILE}, {Call::kMmap, ENOMEM}, {Call::kMbind, EPERM}, {Call::kMadvise, ENOMEM}};
     for (const auto& [call, error] : sorts) {
         uint32_t failures = 0;
         for (uint32_t nth = 1;; nth++) {
