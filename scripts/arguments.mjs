@@ -8,7 +8,8 @@ export class UsageError extends Error {
 const leastKind = 16 * 2 ** 20;
 
 /**
- * Parses the size of a kind, such as 256M.
+ * Parses the size of a kind, such as 256M. lib/size.ts reads such texts, too, but it is not compiled yet when a script
+ * reads its arguments.
  *
  * @throws UsageError
  */

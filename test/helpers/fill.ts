@@ -36,12 +36,3 @@ export function fillRaw(kind: Kind, size: number): Float64Array {
 export function freeAll(kind: Kind, blocks: readonly Block[]): void {
 	for (const block of blocks) kind.free(block);
 }
-
-/** A generator of small random numbers, which are the same in each run. */
-export function seededRandom(seed: number): (below: number) => number {
-	let state = seed;
-	return (below) => {
-		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-		return Math.floor((state / 2 ** 32) * below);
-	};
-}

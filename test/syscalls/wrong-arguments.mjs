@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { systemError } from '#lib/errors.js';
 import { native } from '#lib/native.js';
+import { Random } from '../../scripts/random.mjs';
 
 const MiB = 1024 * 1024;
 const [, , directory] = process.argv;
@@ -267,11 +268,7 @@ for (const name of functions) {
 // Numbers that fit, but name nothing, or name something by chance.
 const codes = [0, 1, 2, 16, 55, 56, 63, 64, 65, 128, 193, 8256];
 const numbers = [...codes, 2 ** 16, 2 ** 31 - 1, 2 ** 32 - 1, 2 ** 40, 2 ** 53 - 1];
-let state = 1;
-const pick = (below) => {
-	state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-	return Math.floor((state / 2 ** 32) * below);
-};
+const random = new Random(1);
 const { id: scratch } = create();
 const numeric = new Set(['uint32', 'count', 'length', 'code', 'units', 'alignment', 'out', 'fill', 'sort']);
 const onBlocks = functions.filter((name) => {
@@ -279,8 +276,8 @@ const onBlocks = functions.filter((name) => {
 	return first === 'id' && rest.length > 0 && rest.every((sort) => numeric.has(sort));
 });
 for (let turn = 0; turn < 20_000; turn++) {
-	const name = onBlocks[pick(onBlocks.length)];
-	const args = [scratch, ...parameters[name].slice(1).map(() => numbers[pick(numbers.length)])];
+	const name = random.pick(onBlocks);
+	const args = [scratch, ...parameters[name].slice(1).map(() => random.pick(numbers))];
 	const { error } = outcome(name, args);
 	if (error !== undefined && !/^ERR_/.test(error.code)) complain(name, args, error.stack);
 	calls++;

@@ -1,8 +1,9 @@
 // memkind's cases of memkind_defrag_reallocate.
 import { type Block, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { Random } from '../../../scripts/random.mjs';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, KiB, MiB, seededRandom } from '../../helpers/fill.ts';
+import { fill, KiB, MiB } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -119,11 +120,11 @@ test('memkind_defrag_reallocate: the old block is freed when it moves, and only 
 
 test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than others, and keep what is in them', () => {
 	const kind = create(directory, { maxSize: 64 * MiB });
-	const random = seededRandom(1);
+	const random = new Random(1);
 	const blocks: (Block | undefined)[] = Array.from({ length: 50_000 }, (_, i) => kind.malloc(KiB).fill(i));
 	for (let i = 0; i < blocks.length; i++) {
 		// Stretches in which most blocks are freed alternate with stretches in which few are.
-		if (random(10) >= (Math.floor(i / 1000) % 2 === 0 ? 2 : 8)) continue;
+		if (random.below(10) >= (Math.floor(i / 1000) % 2 === 0 ? 2 : 8)) continue;
 		kind.free(blocks[i]);
 		blocks[i] = undefined;
 	}

@@ -3,8 +3,9 @@
 // conservative policy.
 import type { Block, Kind, RawHandle } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../../scripts/random.mjs';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, fillRaw, freeAll, KiB, MiB, partSize, seededRandom, smallSizes } from '../../helpers/fill.ts';
+import { fill, fillRaw, freeAll, KiB, MiB, partSize, smallSizes } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -136,16 +137,16 @@ for (const [policy, steps] of [
 	test(`fragmentation_benchmark_pmem: long blocks replaced at random leave the ${policy} kind nine tenths full`, () => {
 		const sizes = [8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 432517, 608478];
 		const kind = create(directory, { maxSize: 256 * MiB, policy });
-		const random = seededRandom(46);
+		const random = new Random(46);
 		const blocks: Block[] = [];
 		const used: number[] = [];
 		let held = 0;
 		for (let step = 0; step < steps; step++) {
-			const size = sizes[random(sizes.length)]!;
+			const size = sizes[random.below(sizes.length)]!;
 			let block = kind.tryMalloc(size);
 			while (block === undefined) {
 				// One of the older half of the blocks is freed.
-				const [evicted] = blocks.splice(random(Math.floor(blocks.length / 2)), 1);
+				const [evicted] = blocks.splice(random.below(Math.floor(blocks.length / 2)), 1);
 				held -= evicted!.length;
 				kind.free(evicted);
 				block = kind.tryMalloc(size);

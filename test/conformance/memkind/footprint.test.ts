@@ -2,8 +2,9 @@
 // cost has a bound. And memkind's long stress tests, short enough for a test.
 import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../../scripts/random.mjs';
 import { testDirectory } from '../../helpers/directory.ts';
-import { KiB, MiB, seededRandom, smallSizes } from '../../helpers/fill.ts';
+import { KiB, MiB, smallSizes } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -17,9 +18,9 @@ for (const [name, least, most, calls, overhead] of [
 	describe(`${name} blocks`, () => {
 		test(`test_TC_MEMKIND_MEMKIND_PMEM_only_malloc_${name}_allocations_1_thread: take little more than was asked for`, () => {
 			const kind = create(directory);
-			const random = seededRandom(1);
+			const random = new Random(1);
 			let asked = 0;
-			for (let i = 0; i < calls; i++) asked += kind.malloc(least + random(most - least)).length;
+			for (let i = 0; i < calls; i++) asked += kind.malloc(least + random.below(most - least)).length;
 			const { allocated, active, cached, committed } = kind.stats();
 			expect(allocated / asked).toBeLessThan(overhead.allocated);
 			expect((active - cached) / asked).toBeLessThan(overhead.active);
@@ -28,11 +29,11 @@ for (const [name, least, most, calls, overhead] of [
 
 		test(`test_TC_MEMKIND_MEMKIND_PMEM_random_malloc80_free20_random_${name}_allocations_1_thread: nor when one of five is freed`, () => {
 			const kind = create(directory);
-			const random = seededRandom(2);
+			const random = new Random(2);
 			const blocks: Block[] = [];
 			for (let i = 0; i < calls; i++) {
-				if (blocks.length === 0 || random(100) < 80) blocks.push(kind.malloc(least + random(most - least)));
-				else kind.free(blocks.splice(random(blocks.length), 1)[0]);
+				if (blocks.length === 0 || random.below(100) < 80) blocks.push(kind.malloc(least + random.below(most - least)));
+				else kind.free(blocks.splice(random.below(blocks.length), 1)[0]);
 			}
 			const asked = blocks.reduce((sum, { length }) => sum + length, 0);
 			const { allocated, active, cached } = kind.stats();

@@ -4,8 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { fstatSync, readFileSync } from 'node:fs';
 import { type Block, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { Random } from '../../../scripts/random.mjs';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, freeAll, KiB, MiB, partSize, seededRandom } from '../../helpers/fill.ts';
+import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { namelessFiles, runChild } from '../../helpers/process.ts';
 
@@ -46,13 +47,13 @@ test('memkind defect: every second page freed makes no mapping more, where memki
 test('memkind defect: the file is as long after a million allocations as at first, where memkind never uses an offset twice', () => {
 	const kind = create(directory, { maxSize: 32 * MiB, policy: 'conservative' });
 	const { size } = file();
-	const random = seededRandom(6);
+	const random = new Random(6);
 	const held: (Block | undefined)[] = new Array(64);
 	for (let i = 0; i < 1_000_000; i++) {
-		const at = random(held.length);
+		const at = random.below(held.length);
 		kind.free(held[at]);
 		// Now and then there is a long block, because long blocks give storage back.
-		held[at] = kind.tryMalloc(i % 1000 === 0 ? 2 * MiB : random(4000));
+		held[at] = kind.tryMalloc(i % 1000 === 0 ? 2 * MiB : random.below(4000));
 	}
 	expect(file().size).toBe(size);
 	expect(size).toBe(32 * MiB);
