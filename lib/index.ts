@@ -67,4 +67,5 @@ export {
 	type PmemGranularity,
 	PmemMapping,
 } from './mapping/index.ts';
-export type { Fsxattr, LostPart, MediaErrorCause, StatxResult } from './native.ts';
+export type { LostPart, MediaErrorCause } from './native/losses.ts';
+export type { Fsxattr, StatxResult } from './native/syscalls.ts';

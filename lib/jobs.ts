@@ -2,7 +2,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import { requireCallback, requireOptions } from './arguments.ts';
 import { invalidArgType, type SystemError } from './errors.ts';
-import type { NativeJob } from './native.ts';
+import type { NativeJob } from './native/job.ts';
 
 /** Options of the asynchronous calls that can be aborted. */
 export interface AbortableOptions {

@@ -3,7 +3,8 @@
 import { channel as channelOf } from 'node:diagnostics_channel';
 import { nextTick } from 'node:process';
 import { setImmediate } from 'node:timers';
-import { type LostPart, type MediaErrorCause, type NativeLoss, native } from './native.ts';
+import type { LostPart, MediaErrorCause, NativeLoss } from './native/losses.ts';
+import { native } from './native.ts';
 
 /** Each media error is published here, too. It is the object that `onMediaError` gets. */
 const channel = channelOf('daxkind:media-error');

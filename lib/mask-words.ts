@@ -1,6 +1,6 @@
 // Words for the bits of the kernel's masks, for people: extended flags, inode flags, attributes of statx. The constants
 // are an argument, so that the help of a command can be printed without the addon.
-import type { Constants } from './native.ts';
+import type { Constants } from './native/constants.ts';
 
 type Names<Prefix extends string> = Extract<keyof Constants, `${Prefix}_${string}`>;
 

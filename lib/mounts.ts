@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type SystemError, systemError } from './errors.ts';
 import { type MountInfo, parseMountinfo } from './mountinfo.ts';
-import type { StatxResult } from './native.ts';
+import type { StatxResult } from './native/syscalls.ts';
 
 /** Where the table is. */
 export const mountinfo = '/proc/self/mountinfo';

@@ -4,7 +4,7 @@ import type { DaxExplanation, DaxReport } from '../dax/index.ts';
 import type { DaxDevice, DeviceHolder } from '../device/index.ts';
 import { formatBytesExactly } from '../format.ts';
 import { attributesText, inodeFlagsText, xflagsText } from '../mask-words.ts';
-import type { Constants } from '../native.ts';
+import type { Constants } from '../native/constants.ts';
 import { memoryText, permissionText } from './devices.ts';
 import { answerLine } from './explain.ts';
 import { aligned, answer, paint, questionStatus, toJson } from './output.ts';

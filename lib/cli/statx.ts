@@ -3,7 +3,8 @@ import { constants as fs } from 'node:fs';
 import type { Command } from 'commander';
 import { formatBytesExactly } from '../format.ts';
 import { attributesText } from '../mask-words.ts';
-import type { Constants, StatxResult } from '../native.ts';
+import type { Constants } from '../native/constants.ts';
+import type { StatxResult } from '../native/syscalls.ts';
 import { aligned, answer, paint, questionStatus, sentence, toJson } from './output.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;

@@ -1,5 +1,7 @@
 // The bits of the kernel's masks for callers.
-import { type DaxConstants, native } from '../native.ts';
+
+import type { DaxConstants } from '../native/constants.ts';
+import { native } from '../native.ts';
 
 /** Magic numbers and sizes are not bits of a mask. */
 const isBit = (name: string) => /^(FS_XFLAG|STATX|FIEMAP_EXTENT)_|^FS_\w+_FL$/.test(name);

@@ -2,7 +2,7 @@
 // used for.
 import { existsSync } from 'node:fs';
 import { type DaxDevice, deviceOf } from '../device/index.ts';
-import type { StatxResult } from '../native.ts';
+import type { StatxResult } from '../native/syscalls.ts';
 
 /** Where there is no sysfs, the node's name gives the device's name. */
 const nodeName = /^\/dev\/(dax\d+\.\d+)$/;

@@ -2,7 +2,8 @@
 import { constants as fs, realpathSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import type { MountInfo } from '../mountinfo.ts';
-import { type Fsxattr, native, type StatxResult } from '../native.ts';
+import type { Fsxattr, StatxResult } from '../native/syscalls.ts';
+import { native } from '../native.ts';
 import { extentsOf, type FileExtent } from './huge-pages.ts';
 import type { DaxExclusion, DaxFileReport, DaxFileType } from './report.ts';
 

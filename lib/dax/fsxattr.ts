@@ -1,6 +1,7 @@
 // A file's extended flags for callers.
 import { requirePath } from '../arguments.ts';
-import { type Fsxattr, native } from '../native.ts';
+import type { Fsxattr } from '../native/syscalls.ts';
+import { native } from '../native.ts';
 import { withReason } from './flag-errors.ts';
 
 /**

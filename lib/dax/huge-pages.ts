@@ -1,6 +1,6 @@
 // Says whether the kernel can map a file by entries of 2 MiB. That depends on where its blocks lie on the device, and
 // where the device begins. Pure.
-import type { Constants } from '../native.ts';
+import type { Constants } from '../native/constants.ts';
 
 /** A run of blocks of a file, all in bytes. */
 export interface FileExtent {

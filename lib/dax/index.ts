@@ -3,7 +3,8 @@
 
 export type { DaxDevice } from '../device/index.ts';
 export type { MountInfo } from '../mountinfo.ts';
-export type { DaxConstants, Fsxattr, StatxResult } from '../native.ts';
+export type { DaxConstants } from '../native/constants.ts';
+export type { Fsxattr, StatxResult } from '../native/syscalls.ts';
 export type { BlockDevice, BlockDeviceLayer } from './block-device.ts';
 export { daxConstants } from './constants.ts';
 export { type DaxExplanation, explain, explainReport } from './explain.ts';

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import type { MountInfo } from '../mountinfo.ts';
-import { native, type StatxResult } from '../native.ts';
+import type { StatxResult } from '../native/syscalls.ts';
+import { native } from '../native.ts';
 import { readAttribute } from '../sysfs.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
 import { daxOption, effectiveMode } from './modes.ts';

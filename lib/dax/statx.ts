@@ -1,6 +1,7 @@
 // statx for callers.
 import { requirePath } from '../arguments.ts';
-import { native, type StatxResult } from '../native.ts';
+import type { StatxResult } from '../native/syscalls.ts';
+import { native } from '../native.ts';
 
 /**
  * Asks the kernel for all that it says of a file, as `fs.statSync` does. It also gives the attributes, their mask, the

@@ -1,6 +1,7 @@
 // Makes the Kind of a thread's hold on a kind. Native code makes holds, and nothing else can become a Kind.
 import { keepGuardArmed } from '../guard.ts';
-import { type KindHold, native } from '../native.ts';
+import type { KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import type { CheckedNotices } from './notices.ts';
 import { closeWhenGarbage } from './unclosed.ts';
 

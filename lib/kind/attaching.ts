@@ -1,7 +1,8 @@
 // Joins a kind that another thread of the process has shared.
 import { requireOptions } from '../arguments.ts';
 import { daxkindError, invalidArgValue } from '../errors.ts';
-import { type KindHold, native } from '../native.ts';
+import type { KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { adopt } from './adopting.ts';
 import type { Kind } from './kind.ts';
 import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';

@@ -3,7 +3,8 @@
 import { constants } from 'node:buffer';
 import { requireInteger } from '../arguments.ts';
 import { daxkindError, invalidArgType, invalidState } from '../errors.ts';
-import { type KindHold, native } from '../native.ts';
+import type { KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { Backings } from './backings.ts';
 import { Backing, BlockBuffer, type Caller } from './block.ts';
 import { clear, copy } from './bytes.ts';

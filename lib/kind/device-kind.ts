@@ -4,7 +4,8 @@ import { requireBoolean, requireOptions, requirePath, requireSize } from '../arg
 import { type DaxDevice, getDevice, holdersOf } from '../device/index.ts';
 import { outOfRange, refusal, type SystemError, systemRefusal } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
-import { type DeviceKindRequest, type KindHold, native } from '../native.ts';
+import type { DeviceKindRequest, KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { nameKind } from './attaching.ts';
 import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';

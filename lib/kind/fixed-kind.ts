@@ -2,7 +2,8 @@
 import { requireBoolean, requireOptions } from '../arguments.ts';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
-import { type KindHold, native } from '../native.ts';
+import type { KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { adopt } from './adopting.ts';
 import { nameKind } from './attaching.ts';
 import { isDebugging } from './debug.ts';

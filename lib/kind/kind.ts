@@ -14,7 +14,8 @@ import {
 	type SystemError,
 } from '../errors.ts';
 import { type AbortableOptions, checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
-import { type KindHold, native } from '../native.ts';
+import type { KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { takeOrigin } from './adopting.ts';
 import { attachKind } from './attaching.ts';
 import { BlockBuffer, FastBuffer } from './block.ts';

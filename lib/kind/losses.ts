@@ -1,7 +1,9 @@
 // Tells the owner of a kind which of its memory is lost.
 import { requireCallback } from '../arguments.ts';
 import { type LossTarget, unwatchLosses, watchLosses } from '../losses.ts';
-import { type KindHold, type LostPlace, type MediaErrorCause, type NativeLoss, native } from '../native.ts';
+import type { KindHold } from '../native/kinds.ts';
+import type { LostPlace, MediaErrorCause, NativeLoss } from '../native/losses.ts';
+import { native } from '../native.ts';
 import type { RawHandle } from './brands.ts';
 import type { BlockReference } from './references.ts';
 import type { Views } from './views.ts';

@@ -1,6 +1,8 @@
 // Creates a kind of any class: makes the native call, explains its errors, and lets go of a kind that nobody gets.
 import { type CheckedJobOptions, finish, throwIfAborted } from '../jobs.ts';
-import { type KindHold, type NativeJob, native } from '../native.ts';
+import type { NativeJob } from '../native/job.ts';
+import type { KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { adopt } from './adopting.ts';
 import { type KindProgress, progressOf } from './jobs.ts';
 import type { Kind } from './kind.ts';

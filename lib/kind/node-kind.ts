@@ -10,7 +10,8 @@ import {
 	systemRefusal,
 } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
-import { type KindHold, type NodeKindRequest, native } from '../native.ts';
+import type { KindHold, NodeKindRequest } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { nameKind } from './attaching.ts';
 import { isDebugging } from './debug.ts';
 import { isConnected } from './fast-path.ts';

@@ -7,7 +7,9 @@
 // the slab is gone, so the handles of another slab in the same memory are different. All threads of the kind share the
 // states, so any of them may free a handle, once. Everything is looked up in the heap's own tables
 // (native/heap/places.h, slab_allocator.h, run_allocator.h), without a native call.
-import { native, type RawTables as Tables } from '../native.ts';
+
+import type { RawTables as Tables } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import { runCodeOf } from './codes.ts';
 import { handleFreedAlready, notAHandle, wrongKind } from './refusals.ts';
 

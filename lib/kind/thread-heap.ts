@@ -2,7 +2,8 @@
 // and asks native code for everything else. It knows places and codes, but no Buffers.
 import { constants as osConstants } from 'node:os';
 import { invalidState, systemError } from '../errors.ts';
-import { type KindHold, native } from '../native.ts';
+import type { KindHold } from '../native/kinds.ts';
+import { native } from '../native.ts';
 import type { Backings } from './backings.ts';
 import { codeFor, runCodeOf, unitsOf } from './codes.ts';
 import {

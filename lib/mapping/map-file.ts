@@ -14,7 +14,9 @@ import {
 	systemError,
 } from '../errors.ts';
 import { keepGuardArmed } from '../guard.ts';
-import { type LostPart, native, type StatxResult } from '../native.ts';
+import type { LostPart } from '../native/losses.ts';
+import type { StatxResult } from '../native/syscalls.ts';
+import { native } from '../native.ts';
 import { granularityOf } from './granularity.ts';
 import { whyNoFile } from './no-file.ts';
 import { type MappingMediaError, makeMapping, type PmemMapping } from './pmem-mapping.ts';

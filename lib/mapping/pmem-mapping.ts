@@ -3,7 +3,8 @@ import { requireInteger } from '../arguments.ts';
 import { without } from '../byte-ranges.ts';
 import { illegalConstructor, invalidState, invalidThis, type SystemError, systemError } from '../errors.ts';
 import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
-import { type LostPart, type NativeLoss, native } from '../native.ts';
+import type { LostPart, NativeLoss } from '../native/losses.ts';
+import { native } from '../native.ts';
 import type { PmemGranularity } from './granularity.ts';
 
 /** The number by which native code knows a mapping. */

@@ -2,7 +2,7 @@
 import { type ByteRange, overlap } from '../byte-ranges.ts';
 import { systemError } from '../errors.ts';
 import { quoted } from '../format.ts';
-import type { RepairedPages } from '../native.ts';
+import type { RepairedPages } from '../native/media.ts';
 import { type BadBlockList, readDeviceList } from './device-list.ts';
 import type { RepairItem, RepairOutcome, RepairRequest } from './repair-plan.ts';
 import type { RepairedPart } from './repair-report.ts';

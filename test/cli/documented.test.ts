@@ -5,7 +5,7 @@ import type { BadBlocks, BadPart, MediaRepair, RepairedPart } from 'daxkind/medi
 import { applyMemmap, bootLines, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { expect, test } from 'vitest';
 import { toJson } from '#lib/cli/output.js';
-import type { Fsxattr } from '#lib/native.js';
+import type { Fsxattr } from '#lib/native/syscalls.js';
 import { debian, machine } from '../helpers/machines.ts';
 import { log, smallMachine } from '../helpers/memory-table.ts';
 
