@@ -81,7 +81,7 @@ function omissionsIn(table: PrintedTable, source: MemoryTableSource, { tables, l
 	if (first >= mostFirst) omissions.push({ at: 'start', why: `the first row is at ${formatSpan(first)}` });
 	const known = Math.max(log?.usableEnd ?? 0, isAfterMemmap(source) ? 0 : endOf(tables.get('user')?.ranges ?? []));
 	if (known > endOf(table.ranges)) {
-		omissions.push({ at: 'end', why: `the log shows memory up to ${formatSpan(known)}, which no row has` });
+		omissions.push({ at: 'end', why: `the log shows memory up to ${formatSpan(known)}, but no row reaches it` });
 	}
 	return omissions;
 }

@@ -19,12 +19,12 @@ export function outsideMemory(range: AddressRange, { ranges }: Pick<MemoryTable,
 		const gaps = subtract([part], known);
 		return [
 			...known.flatMap((row) => intersect([row], [part]).map((one) => ({ ...one, what: row.type as string }))),
-			...gaps.map((gap) => ({ ...gap, what: 'nothing at all' })),
+			...gaps.map((gap) => ({ ...gap, what: 'in no row' })),
 		];
 	});
 	const [largest] = parts.sort((one, other) => sizeOf(other) - sizeOf(one));
 	if (largest === undefined) return undefined;
 	const others = parts.length > 1 ? `, and ${parts.length - 1} more` : '';
 	const is = parts.length > 1 ? 'are' : 'is';
-	return `${formatSpan(totalSize(outside))} of it ${is} no usable memory by the firmware's table: ${addresses(largest)} is ${largest.what}${others}`;
+	return `${formatSpan(totalSize(outside))} of it ${is} not usable memory in the firmware's table: ${addresses(largest)} is ${largest.what}${others}`;
 }

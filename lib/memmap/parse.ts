@@ -25,7 +25,7 @@ const architectures: readonly [RegExp, string][] = [
 
 /** The error for an architecture that has no e820 table. */
 export function otherArchitecture(name: string, whose: string): Error {
-	const finding = `${name} has no e820 table: it is of ${whose} machine, and memmap=nn!ss, which makes persistent memory of RAM, is for x86 only`;
+	const finding = `${name} has no e820 table, because it is from ${whose} machine; memmap=nn!ss, which makes persistent memory of RAM, works on x86 only`;
 	const remedy = 'emulate persistent memory in a VM: daxkind vm';
 	return refusal('ERR_DAXKIND_NOT_X86', name, finding, remedy);
 }
@@ -33,7 +33,8 @@ export function otherArchitecture(name: string, whose: string): Error {
 /** The error for /proc/iomem as everyone but root sees it. */
 export function hiddenAddresses(name: string): Error {
 	const finding = `all addresses in ${name} are 0, because the kernel shows them to root only`;
-	const remedy = 'read it as root (sudo cat /proc/iomem), or `grep -r . /sys/firmware/memmap`, which everybody may';
+	const remedy =
+		'read it as root (sudo cat /proc/iomem), or give what `grep -r . /sys/firmware/memmap` prints, which needs no root';
 	return refusal('ERR_DAXKIND_ADDRESSES_HIDDEN', name, finding, remedy);
 }
 
@@ -81,7 +82,7 @@ export function parseMemoryTable(text: string, name = 'the text'): MemoryTable {
 	const evidence = evidenceIn(lines, iomem?.isHidden === true ? undefined : iomem);
 	const table = composeTable(evidence, name);
 	if (table?.source === 'iomem' && iomem?.isForeign === true) {
-		throw otherArchitecture(name, 'another');
+		throw otherArchitecture(name, 'a non-x86');
 	}
 	if (table !== undefined) return table;
 	throw iomem?.isHidden === true ? hiddenAddresses(name) : noTable(text, name);

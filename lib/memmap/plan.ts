@@ -42,7 +42,8 @@ function requireTable(table: PlannableTable): void {
 	if (!Array.isArray(table.ranges)) throw invalidArgType('table.ranges', 'an instance of Array', table.ranges);
 	for (const { start, end } of table.ranges) {
 		for (const address of [start, end]) {
-			if (!Number.isSafeInteger(address)) throw invalidArgType('table.ranges', 'of ranges of whole bytes', address);
+			if (!Number.isSafeInteger(address))
+				throw invalidArgType('table.ranges', 'a list of ranges in whole bytes', address);
 		}
 	}
 	requireOrder(table.ranges, 'the table');
@@ -83,7 +84,7 @@ const littleMemory = GIB;
 function accountWarnings({ usable, reserved, mustRemain }: MemmapAccount): string[] {
 	return [
 		...(reserved > 0 && usable - reserved < mustRemain
-			? [`What is taken already leaves ${formatSpan(usable - reserved)}, less than must stay free.`]
+			? [`Only ${formatSpan(usable - reserved)} is not taken yet. More than that must stay free.`]
 			: []),
 		...(mustRemain < littleMemory ? ['With less than 1 GiB of free memory the machine may not boot.'] : []),
 	];

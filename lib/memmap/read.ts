@@ -113,7 +113,7 @@ function readTableOf(tree: Tree): MemoryTable {
 	const table = composeTable(evidence, `${tree.root}${firmwareMap}`);
 	const isForeign = tree.root === '' && !x86.includes(process.arch);
 	if (isForeign || (table?.source === 'iomem' && iomem?.isForeign === true)) {
-		throw otherArchitecture(`${tree.root}${iomemPath}`, isForeign ? `an ${process.arch}` : 'another');
+		throw otherArchitecture(`${tree.root}${iomemPath}`, isForeign ? `an ${process.arch}` : 'a non-x86');
 	}
 	if (table !== undefined) return table;
 	throw iomem?.isHidden === true ? hiddenAddresses(iomemPath) : noTable(tree);

@@ -23,17 +23,17 @@ function whyNoNode(table: PlannableTable, node: number): string | undefined {
 	if (nodeRanges(table, node).length > 0) return undefined;
 	const nodes = [...new Set(table.nodes?.map((range) => range.node))];
 	return nodes.length === 0
-		? 'It is not known which memory is of which NUMA node: the table has no SRAT rows'
-		: `There is no memory of NUMA node ${node}, only of ${nodes.join(', ')}`;
+		? 'It is not known which memory belongs to which NUMA node, because the table has no SRAT rows'
+		: `NUMA node ${node} has no memory; the nodes with memory are ${nodes.join(', ')}`;
 }
 
 const wanted = ({ size, count }: CheckedWish): string =>
 	`${count === 1 ? '' : `${count} times `}${size === 'max' ? formatSpan(leastAlignment) : formatSize(size)}`;
 
 function floorReason({ usable, reserved, mustRemain, budget }: MemmapAccount, wish: CheckedWish): string {
-	const taken = reserved === 0 ? '' : `, ${formatSpan(reserved)} are taken already`;
+	const taken = reserved === 0 ? '' : ` ${formatSpan(reserved)} is taken already and`;
 	const most = budget > 0 ? `${formatSpan(budget)} can be taken` : 'nothing can be taken';
-	return `${wanted(wish)} would leave too little: of ${formatSpan(usable)}${taken}, ${formatSpan(mustRemain)} must stay free, and so ${most}; keepFree (--keep-free) says how much must stay`;
+	return `${wanted(wish)} would leave too little: of ${formatSpan(usable)},${taken} ${formatSpan(mustRemain)} must stay free, so ${most}; keepFree (--keep-free) sets how much must stay`;
 }
 
 function placeReason(wish: CheckedWish): string {
@@ -51,7 +51,7 @@ export function solve(table: PlannableTable, account: MemmapAccount, wish: Check
 	const noNode = node === undefined ? undefined : whyNoNode(table, node);
 	if (noNode !== undefined) return troubled('node', noNode);
 	if (size !== 'max' && size % leastAlignment !== 0) {
-		return troubled('size', `${formatSize(size)} is no multiple of 16 MiB, to which ndctl aligns namespaces`);
+		return troubled('size', `${formatSize(size)} is not a multiple of 16 MiB, and ndctl aligns namespaces to 16 MiB`);
 	}
 	if ((size === 'max' ? leastAlignment : size) * count > budget) return troubled('floor', floorReason(account, wish));
 	const free = freeIn(table, wish);

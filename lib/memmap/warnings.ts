@@ -11,10 +11,10 @@ import { formatSpan } from './words.ts';
 /** What it means that the table is not from the firmware itself. */
 const ofSource: Partial<Record<MemoryTableSource, string>> = {
 	iomem:
-		'/proc/iomem shows memory as memmap= and mem= have left it, not the firmware’s table: /sys/firmware/memmap is better',
-	user: 'The firmware’s table is missing; it was rebuilt from the one that the kernel changed (user:)',
-	'reserve setup_data': 'The firmware’s table is missing; it was rebuilt from the one that the kernel extended',
-	modified: 'The firmware’s table is missing; it was rebuilt from the one that the kernel changed (modified:)',
+		'/proc/iomem shows memory after memmap= and mem= have changed it, not the firmware’s table: /sys/firmware/memmap is better',
+	user: 'The firmware’s table is missing; it was rebuilt from the table that the kernel changed (user:)',
+	'reserve setup_data': 'The firmware’s table is missing; it was rebuilt from the table that the kernel extended',
+	modified: 'The firmware’s table is missing; it was rebuilt from the table that the kernel changed (modified:)',
 };
 
 function aboutSource({ source, omissions = [], xen = false, notes = [] }: PlannableTable): string[] {
@@ -22,7 +22,7 @@ function aboutSource({ source, omissions = [], xen = false, notes = [] }: Planna
 	return [
 		...(own === undefined ? [] : [`${own}.`]),
 		...(omissions.length === 0 ? [] : [`The table is incomplete: ${omissions.map(({ why }) => why).join('; ')}.`]),
-		...(xen ? ['The table is of a Xen dom0: it belongs to the hypervisor, and memmap= was not tried there.'] : []),
+		...(xen ? ['The table is from a Xen dom0. It belongs to the hypervisor, and memmap= was not tried there.'] : []),
 		...notes,
 	];
 }
@@ -37,10 +37,10 @@ function aboutArguments({ memmap = [], boot, limit }: PlannableTable): string[] 
 			: [`${limit.by} is in force: the kernel uses no memory above ${formatSpan(limit.at)}.`]),
 		...moving.map(
 			(value) =>
-				`crashkernel=${value} leaves the place of the crash kernel to the kernel: with a plan in force it may move, so check afterwards that it is still reserved.`,
+				`crashkernel=${value} lets the kernel choose the place of the crash kernel. A plan may move that place, so check afterwards that it is still reserved.`,
 		),
-		...adding.map(({ text }) => `memmap=${text} is in force, which calls memory usable whatever the firmware says.`),
-		...unreadable.map(({ text }) => `memmap=${text} is in force, which cannot be read.`),
+		...adding.map(({ text }) => `memmap=${text} is in force: it makes memory usable, whatever the firmware says.`),
+		...unreadable.map(({ text }) => `memmap=${text} is on the command line, but it cannot be read.`),
 	];
 }
 
@@ -51,9 +51,9 @@ function aboutReserved({ reserved = [], memmap = [], kernel, boot }: PlannableTa
 	return [
 		...unexplained.map(
 			(range) =>
-				`${formatSpan(sizeOf(range))} at ${memmapEntry(regionOf(range)).replace(/^.*!/, '')} are reserved, though no memmap= that is known does it.`,
+				`${formatSpan(sizeOf(range))} at ${memmapEntry(regionOf(range)).replace(/^.*!/, '')} is reserved, but no known memmap= reserves it.`,
 		),
-		...damaged.map(({ text }) => `KASLR put the kernel into memmap=${text}, which is damaged${advice}.`),
+		...damaged.map(({ text }) => `KASLR put the kernel into memmap=${text} and damaged it${advice}.`),
 	];
 }
 
@@ -98,10 +98,12 @@ export function regionWarnings(table: PlannableTable, regions: readonly MemmapRe
 		...crossing.map((region) => `${memmapEntry(region)} lies on several NUMA nodes.`),
 		...low.map(
 			(region) =>
-				`${memmapEntry(region)} lies below 4 GiB, which is not recommended: the kernel and devices need that memory.`,
+				`${memmapEntry(region)} lies below 4 GiB. That is not recommended, because the kernel and devices need that memory.`,
 		),
 		...(entries > avoidedEntries && table.boot?.noKaslr !== true
-			? [`With ${entries} memmap= entries nokaslr is needed: KASLR keeps the kernel out of ${avoidedEntries} only.`]
+			? [
+					`With ${entries} memmap= entries nokaslr is needed, because KASLR keeps the kernel out of only ${avoidedEntries}.`,
+				]
 			: []),
 	];
 }

@@ -32,11 +32,11 @@ test.each([
 	['a RISC-V', 'Linux version 6.1.0 (riscv64-linux-gnu-gcc)\nSBI specification v1.0 detected'],
 	['a POWER', 'Linux version 6.1.0 (powerpc64le-linux-gnu-gcc)'],
 	['an IBM Z', 'Linux version 6.1.0 (s390x-linux-gnu-gcc)'],
-	['another', `${iomem(smallMachine)}\n09000000-09000fff : pl011@9000000`],
-	['another', `${iomem(smallMachine)}\nfe201000-fe2011ff : serial@7e201000`],
+	['a non-x86', `${iomem(smallMachine)}\n09000000-09000fff : pl011@9000000`],
+	['a non-x86', `${iomem(smallMachine)}\nfe201000-fe2011ff : serial@7e201000`],
 ])('the text of %s machine has no e820 table', (whose, text) => {
 	expect(() => parseMemoryTable(text, 'dmesg.txt')).toThrow(
-		refusal('NOT_X86', new RegExp(`no e820 table: it is of ${whose} machine.*x86`), /daxkind vm/),
+		refusal('NOT_X86', new RegExp(`no e820 table, because it is from ${whose} machine.*x86`), /daxkind vm/),
 	);
 });
 

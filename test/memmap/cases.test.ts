@@ -45,13 +45,13 @@ const files = Object.entries(answers);
 
 /** An answer's warning, and the words that our warning must have. */
 const warningWords: readonly [RegExp, RegExp][] = [
-	[/iomem shows the map after memmap=/, /\/proc\/iomem shows memory as memmap=/],
+	[/iomem shows the map after memmap=/, /\/proc\/iomem shows memory after memmap=/],
 	[/Xen/, /Xen dom0/],
 	[/damaged by KASLR/, /KASLR put the kernel into memmap=.*nokaslr/],
 	[/firmware table missing/, /The firmware’s table is missing/],
-	[/existing reservation already too large/, /What is taken already leaves .* less than must stay free/],
+	[/existing reservation already too large/, /Only .* is not taken yet\. More than that must stay free/],
 	[/table incomplete|left rows out/, /The table is incomplete/],
-	[/reserves 32 MiB at 6272M/, /32 MiB at 6272M are reserved/],
+	[/reserves 32 MiB at 6272M/, /32 MiB at 6272M is reserved, but no known memmap= reserves it/],
 ];
 
 /** Files of which no table can be made. The answers, too, call them unusable. */
@@ -89,7 +89,7 @@ function expectPlan(found: MemmapPlan, expected: PlanAnswer): void {
 	}
 	if (expected.result === 'impossible above 4 GiB') {
 		expect(found.reason).toMatch(/above 4 GiB/);
-		const isBelow = found.nearest?.warnings.some((warning) => /below 4 GiB, which is not recommended/.test(warning));
+		const isBelow = found.nearest?.warnings.some((warning) => /below 4 GiB\. That is not recommended/.test(warning));
 		expect(isBelow === true ? found.nearest?.argument : null).toBe(expected.alternative_below_4gib);
 	}
 }

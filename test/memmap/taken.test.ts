@@ -123,7 +123,9 @@ describe('a changed table', () => {
 	test('shows memory that something else reserves', () => {
 		const table = parseMemoryTable(`${log(smallMachine)}\n${log(changed('reserved'), 'user')}`);
 		expect(takenBy(table)).toEqual([[5, 6, 'the kernel’s changed table']]);
-		expect(planMemmap(table, { size: GIB }).warnings).toEqual([expect.stringContaining('1 GiB at 5G are reserved')]);
+		expect(planMemmap(table, { size: GIB }).warnings).toEqual([
+			expect.stringContaining('1 GiB at 5G is reserved, but no known memmap= reserves it'),
+		]);
 	});
 
 	test('has the persistent memory of the firmware too, which nothing has taken', () => {

@@ -121,7 +121,7 @@ describe('the command line', () => {
 
 	test('has lost the ! and what is behind it', () => {
 		const found = look({ '/proc/cmdline': 'memmap=2G nokaslr' }, { plan: 'memmap=2G!4G' });
-		expect(found.reason).toMatch(/^of memmap=2G!4G only memmap=2G has come to the kernel, which limits its memory/);
+		expect(found.reason).toMatch(/^only memmap=2G of memmap=2G!4G reached the kernel, and it limits the memory/);
 	});
 
 	test('cannot be read', () => {
@@ -143,7 +143,7 @@ describe('a range that is no good', () => {
 		const found = booted('1G!2560M', 2560 * MIB, GIB);
 		expect(found).toMatchObject({ ok: false });
 		expect(found.reason).toBe(
-			"1G!2560M must not be used: 513 MiB of it are no usable memory by the firmware's table: 0xbff80000-0xdfffffff is nothing at all, and 2 more",
+			"1G!2560M must not be used: 513 MiB of it are not usable memory in the firmware's table: 0xbff80000-0xdfffffff is in no row, and 2 more",
 		);
 		expect(found.remedy).toMatch(/^take memmap=1G!2560M off the command line/);
 		expect(last(found)).toMatchObject({ link: 'memory', verdict: 'broken' });
@@ -152,7 +152,7 @@ describe('a range that is no good', () => {
 	test('beyond the end of memory', () => {
 		const found = booted('1G!9G', 9 * GIB, GIB);
 		expect(found.reason).toBe(
-			"1G!9G must not be used: 1 GiB of it is no usable memory by the firmware's table: 0x240000000-0x27fffffff is nothing at all",
+			"1G!9G must not be used: 1 GiB of it is not usable memory in the firmware's table: 0x240000000-0x27fffffff is in no row",
 		);
 	});
 
@@ -178,7 +178,7 @@ describe('a range that is no good', () => {
 			{ without: ['/sys/devices/platform/e820_pmem/ndbus0/region0/namespace0.0/driver'] },
 		);
 		expect(found.reason).toBe(
-			'namespace0.0 is disabled, because the kernel cannot map it: it begins at 4097M, which is no multiple of 2 MiB',
+			'namespace0.0 is disabled, because the kernel cannot map it: it begins at 4097M, which is not a multiple of 2 MiB',
 		);
 	});
 });
@@ -186,7 +186,7 @@ describe('a range that is no good', () => {
 describe('what the kernel made of it', () => {
 	test('the kernel made no region: the link is broken', () => {
 		const found = look({ '/proc/iomem': iomemWith([]) });
-		expect(found.reason).toBe('the kernel did not take 2G!4G for persistent memory');
+		expect(found.reason).toBe('the kernel did not make 2G!4G persistent memory');
 	});
 
 	test('a region that KASLR has split is reported as damaged', () => {
@@ -196,7 +196,7 @@ describe('what the kernel made of it', () => {
 		]);
 		const kernel = '\n140000000-143ffffff : System RAM\n  140000000-1417fffff : Kernel code';
 		const found = look({ '/proc/cmdline': 'memmap=2G!4G', '/proc/iomem': `${parts}${kernel}` });
-		expect(found.reason).toBe('KASLR put the running kernel into 2G!4G, and what is left are parts');
+		expect(found.reason).toBe('KASLR put the running kernel into 2G!4G, and only parts of it are left');
 		expect(found.remedy).toBe("daxkind memmap apply 'memmap=2G!4G nokaslr'");
 	});
 
@@ -255,7 +255,7 @@ describe('the region and its namespace', () => {
 
 	test('of another size', () => {
 		const found = look(region({ ...plain, size: GIB }));
-		expect(found.reason).toBe("the kernel's region0 is not all of 2G!4G, but 1 GiB");
+		expect(found.reason).toBe("the kernel's region0 has another size than 2G!4G: 1 GiB");
 	});
 
 	test('disabled', () => {
@@ -319,7 +319,7 @@ describe('the disk', () => {
 
 	test('holds what has no DAX', () => {
 		const found = look(notMounted, { contentOf: () => ({ type: 'btrfs', isKnown: true }) });
-		expect(found.reason).toBe('/dev/pmem0 holds btrfs, which is no file system for DAX');
+		expect(found.reason).toBe('/dev/pmem0 holds btrfs, which is not a file system for DAX');
 		expect(found.remedy).toMatch(/^mkfs\.ext4 .*, which destroys its contents$/);
 		expect(found.devices[0]!.format[1]!.mkfs).toBe('mkfs.xfs -b size=4096 -d su=2m,sw=1 -f /dev/pmem0');
 	});
@@ -337,7 +337,7 @@ describe('the disk', () => {
 		const found = look(notMounted, { contentOf: () => ({ type: undefined, isKnown: false }) });
 		expect(found).toMatchObject({
 			ok: undefined,
-			reason: 'what is on /dev/pmem0 is for root to see',
+			reason: 'only root can see what is on /dev/pmem0',
 			remedy: 'run as root',
 		});
 	});

@@ -150,14 +150,14 @@ test.skipIf(missing.length > 0)(
 			{
 				link: 'memory',
 				entry: '512M!2816M',
-				finding: expect.stringMatching(/0xc0000000-0xcfffffff is nothing at all/),
+				finding: expect.stringMatching(/0xc0000000-0xcfffffff is in no row/),
 			},
 			{ link: 'memory', entry: '512M!5G', finding: expect.stringMatching(/^512M!5G overlaps memmap=512M!5376M/) },
 			{ link: 'memory', entry: '512M!5376M' },
 			{
 				link: 'namespace',
 				entry: '256M!4353M',
-				finding: expect.stringMatching(/begins at 4353M, which is no multiple/),
+				finding: expect.stringMatching(/begins at 4353M, which is not a multiple/),
 			},
 		]);
 	},

@@ -71,17 +71,17 @@ function requireApplicable(
 		throw refusal('ERR_DAXKIND_NO_BOOT_LOADER', '/boot', `No boot configuration is known here: ${reason}`, remedy);
 	}
 	if (loader === 'grub' && !configuration.startsWith('grub-') && !fitsGrubEntry(words)) {
-		const what = `GRUB takes the $ in an entry of loader/entries for a variable, so that the kernel would not get ${argument}`;
+		const what = `GRUB reads the $ in an entry of loader/entries as a variable, so the kernel would not get ${argument}`;
 		throw refusal('ERR_DAXKIND_LOST_ARGUMENT', '/boot/loader/entries', what, 'use memmap=SIZE!START');
 	}
 	const other = elsewhere.find((found) => contradicts(words, found.words));
 	if (other !== undefined) {
 		const what = `${other.path} has ${other.words.join(' ')}, which overlaps ${argument}`;
-		throw refusal('ERR_DAXKIND_MEMMAP_OVERLAP', other.path, what, 'take it out there first, or plan with it');
+		throw refusal('ERR_DAXKIND_MEMMAP_OVERLAP', other.path, what, 'remove it there first, or plan with it');
 	}
 	if (resetBy !== undefined && missing.length > 0) {
-		const what = `${resetBy} is read after ${dropInPath} and sets GRUB_CMDLINE_LINUX anew, so that the argument would be lost`;
-		const remedy = `have it begin GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX …" in ${resetBy}`;
+		const what = `${resetBy} is read after ${dropInPath} and replaces GRUB_CMDLINE_LINUX, so the argument would be lost`;
+		const remedy = `keep the old value in ${resetBy}: GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX …"`;
 		throw refusal('ERR_DAXKIND_LOST_ARGUMENT', resetBy, what, remedy);
 	}
 }

@@ -64,7 +64,7 @@ export function joined(words: readonly string[]): string[] {
 }
 
 const expected =
-	'memmap=SIZE!START or memmap=SIZE$START, several of them with commas or blanks between, and nokaslr if wanted';
+	'memmap=SIZE!START or memmap=SIZE$START, or several of them separated by commas or blanks, with or without nokaslr';
 
 /**
  * The words of an argument that a caller passes. They can have nothing in them but letters, digits, `=`, `!`, `$`,

@@ -37,9 +37,9 @@ function entriesConfiguration({ usesKernelInstall, entries }: BootFacts, who: st
 		return { configuration: 'kernel-install', reason: `${who} reads entries that kernel-install makes` };
 	}
 	if (entries.length > 0) {
-		return { configuration: 'entries', reason: `${who} reads entries that no kernel-install makes` };
+		return { configuration: 'entries', reason: `${who} reads entries that kernel-install does not make` };
 	}
-	return { configuration: undefined, reason: `${who} reads entries, and this user sees none` };
+	return { configuration: undefined, reason: `${who} reads entries, but this user cannot see any` };
 }
 
 function grubConfiguration(facts: BootFacts): Conclusion {
@@ -49,7 +49,7 @@ function grubConfiguration(facts: BootFacts): Conclusion {
 	}
 	const { mkconfig, readsDropIns } = facts;
 	if (mkconfig === undefined) {
-		return { configuration: undefined, reason: 'GRUB has a grub.cfg here that no grub-mkconfig makes' };
+		return { configuration: undefined, reason: 'there is GRUB here, but no grub-mkconfig' };
 	}
 	return readsDropIns
 		? { configuration: 'grub-drop-in', reason: `GRUB's ${mkconfig} reads files in /etc/default/grub.d` }
@@ -65,7 +65,7 @@ export function setupOf(facts: BootFacts): BootSetup {
 			? grubConfiguration(facts)
 			: loader === 'systemd-boot'
 				? entriesConfiguration(facts, 'systemd-boot')
-				: { configuration: undefined, reason: 'neither GRUB nor systemd-boot is to be seen here' };
+				: { configuration: undefined, reason: 'neither GRUB nor systemd-boot was found' };
 	return { loader, ...conclusion, firmware, evidence };
 }
 

@@ -52,7 +52,7 @@ const obstacles: Record<string, { errno: number; what: string; remedy: string }>
 	EROFS: {
 		errno: -30,
 		what: 'the file system is mounted read-only',
-		remedy: 'mount its file system read and write',
+		remedy: 'mount the file system read-write',
 	},
 };
 

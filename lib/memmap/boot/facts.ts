@@ -133,10 +133,10 @@ export function bootFacts(tree: Tree): BootFacts {
 		{ value: loaderInfo ?? 'not there', source: 'LoaderInfo, a variable of the firmware' },
 		{ value: mkconfigPath ?? 'not there', source: 'grub-mkconfig, grub2-mkconfig' },
 		{ value: facts.readsDropIns ? 'read' : 'not read', source: '/etc/default/grub.d, in the text of that program' },
-		{ value: grubConfig ?? 'not there, or not for this user', source: 'grub.cfg' },
+		{ value: grubConfig ?? 'not there, or hidden from this user', source: 'grub.cfg' },
 		{ value: enabled ?? 'not set', source: 'GRUB_ENABLE_BLSCFG in /etc/default/grub' },
 		{ value: has(facts.hasGrubby), source: 'grubby' },
-		{ value: systemdBoot ?? 'not there, or not for this user', source: 'systemd-boot, in EFI/systemd' },
+		{ value: systemdBoot ?? 'not there, or hidden from this user', source: 'systemd-boot, in EFI/systemd' },
 		{ value: `${entries.length}`, source: 'entries in loader/entries that this user sees' },
 		{ value: facts.usesKernelInstall ? 'used' : 'not used', source: 'kernel-install, by the names of the entries' },
 	];

@@ -15,11 +15,11 @@ import { firmwareMap, firmwareTableOf } from '../read.ts';
 export function requireMemory(tree: Tree, argument: string): void {
 	const entries = parseBootArguments(argument).memmap;
 	if (entries.some((entry, at) => entries.slice(at + 1).some((other) => overlap(entry, other)))) {
-		throw invalidArgValue('argument', 'of ranges that do not overlap', argument);
+		throw invalidArgValue('argument', 'a list of ranges that do not overlap', argument);
 	}
 	const persistent = entries.filter(({ kind }) => kind === '!');
 	if (persistent.some(({ start, end }) => start % subsection !== 0 || end % subsection !== 0)) {
-		throw invalidArgValue('argument', 'of ranges that begin and end at multiples of 2 MiB', argument);
+		throw invalidArgValue('argument', 'a list of ranges that begin and end at multiples of 2 MiB', argument);
 	}
 	const table = firmwareTableOf(tree);
 	if (table === undefined) return;

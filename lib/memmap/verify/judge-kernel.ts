@@ -55,7 +55,7 @@ export function commandLineLink(expected: Expected, facts: Facts): Judgement {
 	const finding =
 		rest === undefined
 			? `memmap=${name} is not on the kernel's command line`
-			: `of memmap=${name} only memmap=${rest.text} has come to the kernel, which limits its memory: a shell, or the boot loader, took the rest`;
+			: `only memmap=${rest.text} of memmap=${name} reached the kernel, and it limits the memory: a shell or the boot loader removed the rest`;
 	return judged('broken', finding, evidence, bootRemedy(facts, expected));
 }
 
@@ -69,7 +69,7 @@ export function memoryLink(expected: Expected, { table, boot }: Facts): Judgemen
 		return judged('broken', finding, [{ value: `memmap=${other.text}`, source: commandLine }], remedy);
 	}
 	if (table === undefined) {
-		const finding = `whether ${name} is memory is not known, because the kernel does not show the firmware's table`;
+		const finding = `it is not known whether ${name} is memory, because the kernel does not show the firmware's table`;
 		return judged('unknown', finding, [{ value: 'not there', source: firmwareMap }]);
 	}
 	const usable = table.ranges.filter(({ type }) => type === 'usable');
@@ -88,26 +88,26 @@ export function memoryLink(expected: Expected, { table, boot }: Facts): Judgemen
 export function rangeLink(expected: Expected, { persistent, kernel }: Facts): Judgement {
 	const name = nameOf(expected);
 	if (persistent === undefined) {
-		const finding = `what the kernel made of ${name} is for root to see`;
+		const finding = `only root can see what the kernel made of ${name}`;
 		return judged('unknown', finding, [{ value: 'addresses are hidden', source: iomem }], 'run as root');
 	}
 	const parts = intersect(persistent, [expected]);
 	const evidence = parts.map((part) => ({ value: `${addresses(part)} Persistent Memory (legacy)`, source: iomem }));
 	const whole = joined(parts);
 	if (whole.length === 1 && isSame(whole[0]!, expected)) {
-		return judged('ok', `the kernel took ${name} for persistent memory, type 12`, evidence);
+		return judged('ok', `the kernel made ${name} persistent memory, type 12`, evidence);
 	}
 	if (kernel !== undefined && overlap(kernel, expected)) {
-		const finding = `KASLR put the running kernel into ${name}, and what is left are parts`;
+		const finding = `KASLR put the running kernel into ${name}, and only parts of it are left`;
 		const fix = `daxkind memmap apply ${quoted(`memmap=${name} nokaslr`)}`;
 		return judged('broken', finding, [...evidence, { value: `kernel at ${addresses(kernel)}`, source: iomem }], fix);
 	}
 	const finding =
 		parts.length === 0
-			? `the kernel did not take ${name} for persistent memory`
-			: `the kernel took only ${formatSpan(totalSize(parts))} of ${name} for persistent memory`;
+			? `the kernel did not make ${name} persistent memory`
+			: `the kernel made only ${formatSpan(totalSize(parts))} of ${name} persistent memory`;
 	const seen = evidence.length > 0 ? evidence : [{ value: 'no Persistent Memory (legacy) there', source: iomem }];
-	const remedy = 'see what the beginning of its log says of it: dmesg | grep -e e820 -e memmap';
+	const remedy = 'see what the kernel said about it during boot: dmesg | grep -e e820 -e memmap';
 	return judged('broken', finding, seen, remedy);
 }
 
@@ -115,7 +115,7 @@ export function rangeLink(expected: Expected, { persistent, kernel }: Facts): Ju
 export function kaslrLink(expected: readonly Expected[], { boot, table }: Facts): Judgement {
 	const entries = boot?.memmap.length ?? 0;
 	if (boot?.noKaslr === true) {
-		const finding = 'nokaslr keeps the kernel at its place, out of the ranges';
+		const finding = 'nokaslr keeps the kernel at its usual place, outside the ranges';
 		return judged('ok', finding, [{ value: 'nokaslr', source: commandLine }]);
 	}
 	const evidence = [
@@ -124,9 +124,14 @@ export function kaslrLink(expected: readonly Expected[], { boot, table }: Facts)
 	const needs =
 		table !== undefined &&
 		needsNoKaslr({ ...table, memmap: boot?.memmap ?? [] }, accountOf(table, { keepFree: undefined }), []);
-	if (!needs) return judged('ok', 'KASLR keeps the kernel out of so few ranges, and has room elsewhere', evidence);
+	if (!needs)
+		return judged(
+			'ok',
+			'KASLR keeps the kernel out of the ranges, because they are few and there is room elsewhere',
+			evidence,
+		);
 	const fix = `daxkind memmap apply ${quoted(`${expected.map((one) => `memmap=${nameOf(one)}`).join(' ')} nokaslr`)}`;
-	return judged('warning', 'without nokaslr the next boot may have the kernel in one of the ranges', evidence, fix);
+	return judged('warning', 'without nokaslr the next boot may put the kernel into one of the ranges', evidence, fix);
 }
 
 /** Judges whether the kernel has the drivers that make disks of such memory. */
@@ -134,13 +139,13 @@ export function driverLink(_: unknown, { missing, regions }: Facts): Judgement {
 	const [first] = missing;
 	if (first === undefined) {
 		const evidence = Object.values(drivers).map((source) => ({ value: 'there', source }));
-		return judged('ok', `the kernel has its drivers: ${Object.keys(drivers).join(' and ')}`, evidence);
+		return judged('ok', `the kernel has the drivers ${Object.keys(drivers).join(' and ')}`, evidence);
 	}
 	const { name, isModule } = first;
 	const evidence = missing.map((one) => ({ value: 'not there', source: drivers[one.name] }));
 	// A container may hide the drivers.
 	if (isModule === undefined && regions.some(({ enabled }) => enabled)) {
-		return judged('unknown', `whether the driver ${name} is there cannot be seen`, evidence);
+		return judged('unknown', `it is not known whether the kernel has the driver ${name}`, evidence);
 	}
 	const option = name === 'nd_e820' ? 'CONFIG_X86_PMEM_LEGACY' : 'CONFIG_BLK_DEV_PMEM';
 	if (isModule === false) {

@@ -33,16 +33,21 @@ export function regionLink(expected: Expected, facts: Facts): Judgement {
 	const all = regions.map((one) => ({ value: described(one), source: sysfs }));
 	const isHidden = regions.some(({ start }) => start === undefined);
 	if (region === undefined && isHidden) {
-		const finding = `which region is that of ${name} is for root to see`;
+		const finding = `only root can see which region belongs to ${name}`;
 		return judged('unknown', finding, all, 'run as root');
 	}
 	if (region === undefined || region.size !== sizeOf(expected)) {
 		const finding =
 			region === undefined
 				? `the kernel made no region of ${name}`
-				: `the kernel's ${region.name} is not all of ${name}, but ${span(region.size)}`;
+				: `the kernel's ${region.name} has another size than ${name}: ${span(region.size)}`;
 		const evidence = all.length > 0 ? all : [{ value: 'no region of the e820 table', source: sysfs }];
-		return judged('broken', finding, evidence, 'see what the kernel says of it: dmesg | grep -e e820 -e nd_ -e pmem');
+		return judged(
+			'broken',
+			finding,
+			evidence,
+			'see what the kernel says about it: dmesg | grep -e e820 -e nd_ -e pmem',
+		);
 	}
 	const evidence = [{ value: described(region), source: `${sysfs}/${region.name}` }];
 	if (region.enabled) return judged('ok', `the kernel made ${region.name} of ${name}`, evidence);
@@ -53,7 +58,7 @@ export function regionLink(expected: Expected, facts: Facts): Judgement {
 function misalignment({ start, end }: Expected): string | undefined {
 	const isBeginning = start % subsection !== 0;
 	if (!isBeginning && end % subsection === 0) return undefined;
-	return `it ${isBeginning ? 'begins' : 'ends'} at ${formatSize(isBeginning ? start : end)}, which is no multiple of 2 MiB`;
+	return `it ${isBeginning ? 'begins' : 'ends'} at ${formatSize(isBeginning ? start : end)}, which is not a multiple of 2 MiB`;
 }
 
 const owner = ({ name }: EmulatedNamespace) => `${sysfs}/${name}`;
@@ -71,7 +76,7 @@ export function namespaceLink(expected: Expected, { name: region, namespace }: E
 			return judged('broken', `${name} is disabled`, evidence, `ndctl enable-namespace ${name}`);
 		}
 		const finding = `${name} is disabled, because the kernel cannot map it: ${misaligned}`;
-		return judged('broken', finding, evidence, 'plan it anew: daxkind memmap plan');
+		return judged('broken', finding, evidence, 'plan it again: daxkind memmap plan');
 	}
 	const evidence = [{ value: mode, source: `mode of ${name}, in ${sysfs}` }];
 	if (mode === 'fsdax' || mode === 'devdax') return judged('ok', `${name} is in ${mode} mode`, evidence);
@@ -95,30 +100,30 @@ export function deviceLink(
 	const place = { value: order(region, regions), source: `numbers of the regions in ${sysfs}` };
 	if (namespace.mode === 'devdax') {
 		if (daxDevice === undefined) {
-			const finding = `${name} is in devdax mode, and there is no device of it`;
+			const finding = `${name} is in devdax mode, but it has no device`;
 			return judged('broken', finding, [place], 'modprobe device_dax dax_pmem');
 		}
 		return judged('ok', `it is the device-DAX device /dev/${daxDevice}, which needs no file system`, [place]);
 	}
-	if (disk === undefined) return judged('broken', `there is no disk of ${name}`, [place], 'modprobe nd_pmem');
+	if (disk === undefined) return judged('broken', `${name} has no disk`, [place], 'modprobe nd_pmem');
 	const { path, size, hasNode } = disk;
 	const evidence = [{ value: span(size), source: `size of ${disk.name}, in /sys/class/block` }, place];
 	if (!hasNode) {
-		const finding = `the kernel has the disk ${disk.name}, and there is no node ${path}, as in a container`;
-		return judged('broken', finding, evidence, 'give the container that device, or ask outside of it');
+		const finding = `the kernel has the disk ${disk.name}, but there is no node ${path}, as in a container`;
+		return judged('broken', finding, evidence, 'give the container that device, or run this outside it');
 	}
-	if (size === region.size) return judged('ok', `its disk is ${path}, with all of its ${span(size)}`, evidence);
-	const finding = `its disk is ${path}, of ${span(size)}, where ${region.name} has ${span(region.size)}`;
-	if (hasInfoBlock) return judged('ok', `${finding}: ndctl's information block keeps the rest`, evidence);
+	if (size === region.size) return judged('ok', `its disk is ${path}, with all ${span(size)}`, evidence);
+	const finding = `its disk ${path} has ${span(size)}, and ${region.name} has ${span(region.size)}`;
+	if (hasInfoBlock) return judged('ok', `${finding}: ndctl's information block takes the rest`, evidence);
 	return judged('warning', finding, evidence);
 }
 
 /** Judges whether huge pages can be mapped. */
 export function alignmentLink(expected: Expected): Judgement {
 	const misaligned = misalignment(expected);
-	const evidence = [{ value: nameOf(expected), source: 'begin and size' }];
+	const evidence = [{ value: nameOf(expected), source: 'start and size' }];
 	if (misaligned === undefined) {
-		return judged('ok', 'it begins and ends at multiples of 2 MiB, so that huge pages can be mapped', evidence);
+		return judged('ok', 'it begins and ends at multiples of 2 MiB, so huge pages can be mapped', evidence);
 	}
-	return judged('broken', misaligned, evidence, 'plan it anew: daxkind memmap plan');
+	return judged('broken', misaligned, evidence, 'plan it again: daxkind memmap plan');
 }

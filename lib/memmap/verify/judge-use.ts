@@ -21,16 +21,18 @@ export function fileSystemLink(
 			{ value: mounted.fsType, source: mountinfo },
 		]);
 	}
-	const evidence = [{ value: type ?? (isKnown ? 'nothing' : 'not for this user'), source: `blkid -p ${path}` }];
+	const evidence = [
+		{ value: type ?? (isKnown ? 'nothing' : 'not readable for this user'), source: `blkid -p ${path}` },
+	];
 	const mkfs = format[0]?.mkfs;
 	if (type === undefined) {
 		if (isKnown) return judged('broken', `${path} has no file system`, evidence, mkfs);
-		return judged('unknown', `what is on ${path} is for root to see`, evidence, 'run as root');
+		return judged('unknown', `only root can see what is on ${path}`, evidence, 'run as root');
 	}
 	if (daxFileSystems(undefined).some((name) => name === type)) {
 		return judged('ok', `${path} has the file system ${type}`, evidence);
 	}
-	const finding = `${path} holds ${type}, which is no file system for DAX`;
+	const finding = `${path} holds ${type}, which is not a file system for DAX`;
 	return judged('broken', finding, evidence, `${mkfs}, which destroys its contents`);
 }
 
@@ -53,7 +55,7 @@ export function daxLink({ mount, explanation }: MountedAt): Judgement {
 	const { mountPoint } = mount;
 	const source = `daxkind explain ${quoted(mountPoint)}`;
 	if (explanation === undefined) {
-		return judged('unknown', `whether ${mountPoint} is on DAX is not known, because it cannot be reached`, [
+		return judged('unknown', `it is not known whether ${mountPoint} is on DAX, because it cannot be reached`, [
 			{ value: 'not reached', source },
 		]);
 	}

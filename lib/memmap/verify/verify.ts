@@ -83,7 +83,7 @@ function expectedOf(plan: unknown, { boot, pending }: Facts): Expected[] {
 	}
 	if (typeof plan === 'string') {
 		const entries = persistentIn(requireArgument(plan));
-		if (entries.length === 0) throw invalidArgValue('plan', 'with memmap=SIZE!START', plan);
+		if (entries.length === 0) throw invalidArgValue('plan', 'an argument with memmap=SIZE!START', plan);
 		return entries;
 	}
 	const regions: unknown = (plan as Partial<MemmapPlan> | null)?.regions;
@@ -160,7 +160,7 @@ export function verifyIn(tree: Tree, plan: unknown, asking: Asking): MemmapVerif
 	if (expected.length === 0) {
 		const finding = "there is no memmap=SIZE!START on the kernel's command line";
 		const evidence = [{ value: facts.boot?.commandLine ?? 'unreadable', source: '/proc/cmdline' }];
-		const remedy = 'let daxkind memmap plan find a range, as: daxkind memmap plan --size 4G';
+		const remedy = 'let daxkind memmap plan find a range, for example: daxkind memmap plan --size 4G';
 		const check: MemmapCheck = { link: 'command line', entry: undefined, verdict: 'broken', finding, evidence, remedy };
 		return { ok: false, argument: undefined, reason: finding, remedy, checks: [check], devices: [] };
 	}

@@ -295,9 +295,7 @@ describe('what cannot be written', () => {
 			try { applyMemmap('${argument}', { root: '${root}' }); } catch ({ code, remedy }) { console.log(code, remedy); }`;
 		const mount = `mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" --input-type=module -e "$3"`;
 		const args = ['-m', 'sh', '-c', mount, 'sh', root, process.execPath, program];
-		expect(spawnSync('unshare', args, { encoding: 'utf8' }).stdout).toBe(
-			'EROFS mount its file system read and write\n',
-		);
+		expect(spawnSync('unshare', args, { encoding: 'utf8' }).stdout).toBe('EROFS mount the file system read-write\n');
 	});
 });
 
@@ -323,7 +321,7 @@ describe('ranges that the kernel would take without a word', () => {
 				code: 'ERR_DAXKIND_NOT_MEMORY',
 				path: '/sys/firmware/memmap',
 				message: expect.stringMatching(
-					/^memmap=1G!2560M must not be used: 513 MiB of it are no usable memory by the firmware's table: 0xbff80000-0xdfffffff is nothing at all/,
+					/^memmap=1G!2560M must not be used: 513 MiB of it are not usable memory in the firmware's table: 0xbff80000-0xdfffffff is in no row/,
 				),
 				remedy: 'let daxkind memmap plan find a range',
 			}),

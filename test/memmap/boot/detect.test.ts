@@ -90,7 +90,7 @@ test('a container that hides /sys/firmware does not look like a BIOS', () => {
 test('links of an image are followed in the image', () => {
 	const entries = { ...debian, '/etc/default': '=> /conf', '/conf/grub': 'GRUB_ENABLE_BLSCFG=true' };
 	const { reason } = detect(without(entries, '/etc/default/grub', '/etc/default/grub.d/init-select.cfg'));
-	expect(reason).toBe('GRUB reads entries, and this user sees none');
+	expect(reason).toBe('GRUB reads entries, but this user cannot see any');
 });
 
 test('it looks at this machine, and refuses what is no option', () => {
