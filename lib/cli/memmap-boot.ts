@@ -16,7 +16,7 @@ interface ChangeFlags extends TableFlags {
 
 type ApplyFlags = ChangeFlags & WishFlags;
 
-const rootOption = ['--root <dir>', 'the directory where the image of another machine is mounted'] as const;
+const rootOption = ['--root <dir>', 'directory where the image of another machine is mounted'] as const;
 const dryRunOption = ['--dry-run', 'change nothing, and say what would be changed'] as const;
 
 const changeOptions = ({ root, dryRun = false }: ChangeFlags) => ({ dryRun, ...(root !== undefined && { root }) });
@@ -39,7 +39,7 @@ function misuse(words: readonly string[], { root, dryRun, json, ...planning }: A
 	const isPlanned = Object.values(planning).some((value) => value !== undefined);
 	if (words.length > 0 && isPlanned) return 'give either an argument or the options of a plan, not both';
 	if (words.length > 0 || planning.size !== undefined) return undefined;
-	return "give the argument that 'daxkind memmap plan' prints, or --size and other options of it";
+	return "give the argument that 'daxkind memmap plan' prints, or --size and the other options of 'plan'";
 }
 
 /** The table that a plan was made from, in words. */
@@ -106,9 +106,9 @@ async function planApplied({ plan, table }: Planned, flags: ApplyFlags): Promise
 /** Adds `memmap apply`. */
 export function addMemmapApply(memmap: Command): void {
 	addWishOptions(memmap.command('apply'), { isSizeMandatory: false })
-		.summary('have each boot make that memory persistent memory')
+		.summary('put the argument on the command line of each boot')
 		.description(
-			'Puts the argument that `plan` printed on the kernel’s command line of each boot; with the options of `plan` it plans first. Where GRUB reads /etc/default/grub.d it writes a file of its own there, in the place of one that it wrote before. Elsewhere it writes nothing, and says the command that does it. What others configured stays. It runs no other program and never reboots: what remains to be done is said. Needs root.',
+			'Puts the argument that `plan` printed on the kernel’s command line of each boot. With the options of `plan` it plans first. Where GRUB reads /etc/default/grub.d it writes a file of its own there, and replaces the one that it wrote before. Elsewhere it writes nothing, and prints the command that does it. It does not change what others configured. It runs no other program and never reboots. It prints the commands that remain. Needs root.',
 		)
 		.argument('[argument...]', "'memmap=4G!4G nokaslr', in single quotes")
 		.option('--from <file>', 'plan with the table in a file, or a kernel’s log; - is standard input')
@@ -118,9 +118,9 @@ export function addMemmapApply(memmap: Command): void {
 		.addHelpText(
 			'after',
 			`
-Exit status: 0 if it is configured, was so before, or would be after a dry run,
-  1 if something stood in the way, the plan is not possible, or a command has to
-  do it, 2 for wrong usage, and where there is no table to plan with.
+Exit status: 0 if it is configured now, or would be without --dry-run, 1 if
+  something prevented it, the plan is not possible, or a command has to do it,
+  2 for wrong usage, and where there is no table to plan with.
 
 Examples:
   daxkind memmap apply --dry-run 'memmap=4G!4G nokaslr'
@@ -141,9 +141,9 @@ Examples:
 export function addMemmapUndo(memmap: Command): void {
 	memmap
 		.command('undo')
-		.summary('take away what apply wrote')
+		.summary('remove what apply wrote')
 		.description(
-			'Removes the file that `apply` wrote, if it is still as it was written: everything is as before. What others configured stays, and how it goes is said. It runs no other program and never reboots. Needs root.',
+			'Removes the file that `apply` wrote, if nobody has changed it. Then everything is as before. It does not change what others configured, and prints how to remove that. It runs no other program and never reboots. Needs root.',
 		)
 		.option(...rootOption)
 		.option(...dryRunOption)
@@ -152,7 +152,7 @@ export function addMemmapUndo(memmap: Command): void {
 			'after',
 			`
 Exit status: 0 if it is removed, was not there, or would be removed, 1 if
-  something stood in the way, 2 for wrong usage.
+  something prevented it, 2 for wrong usage.
 
 Examples:
   daxkind memmap undo --dry-run
@@ -160,7 +160,7 @@ Examples:
 		)
 		.action(async (given: ChangeFlags, command: Command) => {
 			const flags = flagsWithAbove(given, command);
-			if (flags.from !== undefined) command.error('error: undo has no table, and no --from');
+			if (flags.from !== undefined) command.error('error: undo reads no table, so it takes no --from');
 			await changing('memmap undo', async () => {
 				const { undoMemmap } = await import('../memmap/index.ts');
 				const change = undoMemmap(changeOptions(flags));

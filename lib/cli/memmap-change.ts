@@ -57,10 +57,10 @@ function details(change: BootChange, root = '/', plannedWith?: string): string {
 function appliedAnswer({ changed, dryRun, text, missing, next }: BootChange, argument: string): string {
 	if (missing.length > 0) {
 		const what = next.length === 1 ? 'the command' : 'the commands';
-		return paint('yellow', `Nothing to write here: run ${what} below for ${argument}`);
+		return paint('yellow', `Nothing to write here: run ${what} below to add ${argument}`);
 	}
 	if (changed && text !== undefined) return paint('green', `${dryRun ? 'Would be written' : 'Written'}: ${argument}`);
-	const removal = `; daxkind’s own file ${dryRun ? 'would be' : 'was'} removed, because others have all of it`;
+	const removal = `; daxkind’s own file ${dryRun ? 'would be' : 'was'} removed, because other files have all of it`;
 	const state = next.length === 0 ? 'There already, and in force' : 'There already';
 	return paint('green', `${state}: ${argument}${changed ? removal : ''}`);
 }
@@ -77,7 +77,7 @@ export function formatApplied(change: BootChange, { argument, again, root, plann
 function undoneAnswer({ changed, dryRun, removed, elsewhere, next }: BootChange): string {
 	if (changed) return paint('green', `${dryRun ? 'Would be removed' : 'Removed'}: ${removed.join(' ')}`);
 	const answer = 'Nothing to undo: daxkind has no file here';
-	if (elsewhere.length > 0) return paint('yellow', `${answer}, but others have such arguments`);
+	if (elsewhere.length > 0) return paint('yellow', `${answer}, but other files have such arguments`);
 	return next.length === 0
 		? paint('green', answer)
 		: paint('yellow', `${answer}, but the running kernel has its argument`);
@@ -85,6 +85,6 @@ function undoneAnswer({ changed, dryRun, removed, elsewhere, next }: BootChange)
 
 /** What `undo` did. */
 export function formatUndone(change: BootChange, { again, root }: Asked): string {
-	const heading = change.changed || change.elsewhere.length === 0 ? 'Next' : 'To take those away';
+	const heading = change.changed || change.elsewhere.length === 0 ? 'Next' : 'To remove those';
 	return `${undoneAnswer(change)}\n${nextSteps(change, again, heading)}\n${details(change, root)}`;
 }

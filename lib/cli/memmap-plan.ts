@@ -34,19 +34,19 @@ const whole = (text: string): number => {
 export function addWishOptions(command: Command, { isSizeMandatory }: { isSizeMandatory: boolean }): Command {
 	return command
 		.addOption(
-			new Option('-s, --size <size>', 'of each region, as 4G; max: the largest that can be')
+			new Option('-s, --size <size>', 'size of each region, such as 4G; max: the largest possible')
 				.argParser((text) => (text === 'max' ? text : sizeOption(text)))
 				.makeOptionMandatory(isSizeMandatory),
 		)
-		.option('-c, --count <n>', 'how many, each a pmem device (default: 1)', whole)
-		.option('-n, --node <n>', 'of this NUMA node (default: any)', whole)
+		.option('-c, --count <n>', 'number of regions, each a pmem device (default: 1)', whole)
+		.option('-n, --node <n>', 'NUMA node of the memory (default: any)', whole)
 		.option(
 			'-a, --align <size>',
-			'where regions begin (default: 1G, or 128M or 16M where that does not fit)',
+			'alignment of regions (default: 1G, or 128M or 16M where that does not fit)',
 			sizeOption,
 		)
-		.option('--keep-free <size>', 'what must stay ordinary memory (default: a quarter, at least 1G)', sizeOption)
-		.option('--below-4g', 'also below 4 GiB, where nothing above has room');
+		.option('--keep-free <size>', 'how much must stay ordinary memory (default: a quarter, at least 1G)', sizeOption)
+		.option('--below-4g', 'allow regions below 4 GiB if there is no room above');
 }
 
 /** Turns the flags into the library's options. */
@@ -86,7 +86,7 @@ function places({ shell, kernel, grubDefault, grubby }: BootLines): string {
 
 /** What to do with a possible plan. */
 function nextSteps({ noKaslr }: MemmapPlan, lines: BootLines, isOther: boolean): string {
-	const why = ['nokaslr:', 'without it the kernel itself may be put into the range'] as const;
+	const why = ['nokaslr:', 'without it the kernel may be loaded into the range'] as const;
 	const reasons = noKaslr ? [why] : [];
 	if (!isOther) {
 		const command = asRoot(`daxkind memmap apply ${lines.shell}`);
@@ -115,17 +115,17 @@ function formatPlan(found: MemmapPlan, table: MemoryTable, lines: BootLines | un
 /** Adds `memmap plan`. */
 export function addMemmapPlan(memmap: Command): void {
 	addWishOptions(memmap.command('plan'), { isSizeMandatory: true })
-		.summary('which range to take')
+		.summary('find a range that can be taken')
 		.description(
-			'Finds ranges for emulated persistent memory: inside usable memory, above 4 GiB, aligned, and so that enough ordinary memory is left. The first line is what to put on the kernel’s command line, or why nothing can be.',
+			'Finds ranges for emulated persistent memory: inside usable memory, above 4 GiB, aligned, with enough ordinary memory left. The first line is the argument for the kernel’s command line, or the reason why there is none.',
 		)
 		.option(...fromOption)
 		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`
-Exit status: 0 if it is possible, 1 if it is not, 2 for trouble: wrong usage, no
-  table.
+Exit status: 0 if it is possible, 1 if it is not, 2 for wrong usage, and where
+  there is no table.
 
 Examples:
   daxkind memmap plan --size 4G

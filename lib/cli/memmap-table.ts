@@ -15,7 +15,7 @@ export interface TableFlags {
 
 export const fromOption = [
 	'--from <file>',
-	'a file with that table, or a kernel’s log; - is standard input (default: this machine)',
+	'file with a memory table, or a kernel’s log; - is standard input (default: this machine)',
 ] as const;
 export const jsonOption = ['--json', 'print one JSON document (docs/cli.md)'] as const;
 
@@ -39,7 +39,7 @@ function requireOwnTable(root: string): void {
 	for (const path of tablePaths) {
 		const [here, there] = [identity(path), identity(`${root}${path}`)];
 		if (here === undefined || here.dev !== there?.dev || here.ino !== there.ino) continue;
-		const expected = `given with --from, or with the argument: ${root}${path} is of the machine that runs here, and the image may be of another`;
+		const expected = `given with --from, or with the argument: ${root}${path} belongs to this machine, and the image may be for another`;
 		throw invalidArgValue('root', expected, root);
 	}
 }
@@ -56,13 +56,13 @@ export async function tableOf({ from, root }: TableFlags & { root?: string }): P
 
 const sources: Partial<Record<MemoryTable['source'], string>> = {
 	sysfs: 'the firmware’s table in /sys/firmware/memmap',
-	iomem: '/proc/iomem, as memmap= and mem= have left it',
+	iomem: '/proc/iomem, after memmap= and mem= have changed it',
 	'BIOS-e820': 'the firmware’s table in the kernel’s log',
 	user: 'the kernel’s changed table in its log',
 };
 
 export const sourceWords = ({ source }: Pick<MemoryTable, 'source'>): string =>
-	sources[source] ?? `the table of ${source}`;
+	sources[source] ?? `the table ${source}`;
 
 /**
  * Runs the body of a command that answers a question, and sets the exit status: 0 for yes, 1 for no. It is 2 if the

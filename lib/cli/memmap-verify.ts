@@ -24,7 +24,7 @@ function nextSteps({ remedy, devices }: MemmapVerification): string {
 	if (remedy === undefined) return '';
 	const ways = devices.map(({ format }) => format).find((lines) => lines.some(({ mkfs }) => remedy.startsWith(mkfs)));
 	if (ways === undefined) return aligned([['Fix:', remedy]], 0);
-	const warning = ways.some(({ mkfs }) => remedy === mkfs) ? '' : ', which destroys what is on it';
+	const warning = ways.some(({ mkfs }) => remedy === mkfs) ? '' : ', which destroys its contents';
 	const titles = ways.map(({ fileSystem }, at) => `${at === 0 ? 'Fix' : 'Or'}, with ${fileSystem}${warning}:`);
 	return ways.map(({ mkfs, mount }, at) => `${titles[at]}\n${commandLines([mkfs, mount])}`).join('');
 }
@@ -38,14 +38,11 @@ function formatVerification(verification: MemmapVerification): string {
 export function addMemmapVerify(memmap: Command): void {
 	memmap
 		.command('verify')
-		.summary('whether it is there after the reboot, with DAX')
+		.summary('check after the reboot that the memory is there, with DAX')
 		.description(
-			`Goes through all that has to be in order after a boot with memmap=SIZE!START, from the kernel's command line over its regions and disks to the mount and DAX: each link with what was read and where, and what fixes it. The first broken link is the answer. Changes nothing. As root it sees all; others do not see addresses, nor what is on disks that are not mounted.`,
+			`Checks everything that has to be in order after a boot with memmap=SIZE!START, from the kernel's command line through regions and disks to the mount and DAX. It prints each link with what it read, where it read that, and what fixes the link. The first broken link is the answer. Changes nothing. Only root sees addresses and what is on disks that are not mounted.`,
 		)
-		.argument(
-			'[argument...]',
-			"what was planned: 'memmap=4G!4G' (default: what the kernel was booted with, and what is configured for the next boot)",
-		)
+		.argument('[argument...]', "the planned argument: 'memmap=4G!4G' (default: those of this boot and of the next one)")
 		.option(...jsonOption)
 		.addHelpText(
 			'after',
@@ -53,7 +50,7 @@ export function addMemmapVerify(memmap: Command): void {
 Marks: ✓ in order, ✗ broken, ! a limit or a danger, ? not known
 
 Exit status: 0 if all is in order, up to DAX; 1 if something is not; 2 for wrong
-  usage and where it cannot be found out.
+  usage, and where the answer is not known.
 
 Examples:
   daxkind memmap verify
@@ -61,7 +58,7 @@ Examples:
 		)
 		.action(async (words: string[], given: TableFlags, command: Command) => {
 			const { json, from } = flagsWithAbove(given, command);
-			if (from !== undefined) command.error('error: verify is of the machine that runs, and has no --from');
+			if (from !== undefined) command.error('error: verify looks at this machine, so it takes no --from');
 			await asked('memmap verify', async () => {
 				const { verifyMemmap } = await import('../memmap/index.ts');
 				const verification = verifyMemmap(words.length === 0 ? undefined : words.join(' '));

@@ -12,7 +12,7 @@ export function addMemmapCommand(program: Command): void {
 	const memmap = program
 		.command('memmap')
 		.description(
-			'Shows the memory of this machine: what is free, and what the firmware, devices and the command line have. The kernel option memmap=SIZE!START makes persistent memory of a part of it, for whoever has none; `plan` says which part can be had without harm, and `apply` has each boot get it. x86 only. Changes nothing and needs no root.',
+			'Shows the memory of this machine: what is free, and what the firmware, devices and the kernel’s command line take. The kernel option memmap=SIZE!START makes persistent memory of a part of it, on machines that have none. `plan` finds a part that is safe to take, and `apply` makes each boot take it. x86 only. Changes nothing and needs no root.',
 		)
 		.option(...fromOption)
 		.option(...jsonOption)

@@ -18,10 +18,10 @@ type Sort = (typeof sorts)[number];
 
 const marks: Readonly<Record<Sort, [mark: string, style: Style, words: string]>> = {
 	planned: ['█', 'green', 'would be taken by the plan'],
-	persistent: ['▓', 'cyan', 'persistent memory already'],
-	taken: ['▒', 'yellow', 'taken otherwise: crash kernel, memmap=, huge pages'],
+	persistent: ['▓', 'cyan', 'already persistent memory'],
+	taken: ['▒', 'yellow', 'taken by others: crash kernel, memmap=, huge pages'],
 	free: ['░', 'dim', 'ordinary memory'],
-	other: ['x', 'red', 'of the firmware and devices'],
+	other: ['x', 'red', 'used by the firmware and devices'],
 };
 
 /** A hole in the addresses that is smaller than this is drawn. A larger one starts a new line. */

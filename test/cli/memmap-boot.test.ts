@@ -78,8 +78,11 @@ describe('where GRUB reads drop-ins', () => {
 		expect(stdout.replaceAll(/\s+/g, ' ')).toContain(` By others memmap=64M$1G, in ${root}/etc/default/grub `);
 		memmap(['undo', '--root', root]);
 		const undone = memmap(['undo', '--root', root]);
-		expect(undone).toMatchObject({ status: 0, stdout: expect.stringContaining('but others have such arguments\n') });
-		expect(undone.stdout).toMatch(/^ {2}To take those away(, as root)?:\n {4}take memmap=64M\$1G out of /m);
+		expect(undone).toMatchObject({
+			status: 0,
+			stdout: expect.stringContaining('but other files have such arguments\n'),
+		});
+		expect(undone.stdout).toMatch(/^ {2}To remove those(, as root)?:\n {4}take memmap=64M\$1G out of /m);
 	});
 
 	test('in force means that nothing remains', () => {
@@ -147,7 +150,7 @@ test('where a command does it, nothing is written: status 1, and the command', (
 	const args = ['apply', '--root', root, argument];
 	const { status, stderr, lines } = unchanged(root, () => memmap(args));
 	expect([status, stderr]).toEqual([1, '']);
-	expect(lines[0]).toBe(`Nothing to write here: run the command below for ${argument}`);
+	expect(lines[0]).toBe(`Nothing to write here: run the command below to add ${argument}`);
 	expect(lines[2]).toBe(`    chroot ${root} grubby --update-kernel=ALL --args='${argument}'`);
 	const missing = argument.split(' ');
 	expect(JSON.parse(memmap([...args, '--json']).stdout)).toMatchObject({ changed: false, path: null, missing });
