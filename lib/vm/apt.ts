@@ -34,7 +34,7 @@ const sandbox = () => (process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=roo
 /** Finds the packages of this machine by its own lists. */
 export const nativeApt = (): Apt => ({
 	options: sandbox(),
-	hint: `\n  If the package lists are old, renew them with\n  ${updateCommand()}`,
+	hint: `\n  If the package lists are old, update them with\n  ${updateCommand()}`,
 });
 
 /** Where Debian's package debian-archive-keyring has the keys of its archive. */
@@ -106,7 +106,7 @@ export async function foreignApt(
 	writeFileSync(configuration, foreignConfiguration(architecture, directory, sources));
 	const apt: Apt = {
 		options: ['-c', configuration, ...sandbox()],
-		hint: `\n  The sources of apt on this machine must have packages of ${architecture}: those of Debian do; Ubuntu has a source of its own (ports)`,
+		hint: `\n  apt on this machine must have a source with packages for ${architecture}: Debian's sources have them; Ubuntu has them in another source (ports)`,
 	};
 	await aptGet(['update'], directory, { apt, failed, signal });
 	return apt;

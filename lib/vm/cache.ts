@@ -73,7 +73,7 @@ function requireOwn(path: string): string {
 		}
 		// In most distributions, a group with the same number as the user has no other member.
 		if (isInside && (mode & othersWrite || (mode & groupWrites && gid !== uid))) {
-			refuse(`others may write to ${at}. Fix: remove it; what is needed is made again`);
+			refuse(`others may write to ${at}. Fix: remove it; the VM makes what it needs again`);
 		}
 		if (at === '/') return real;
 	}

@@ -63,8 +63,7 @@ export function withPmem(tree: Buffer, regions: readonly MemoryRange[]): Buffer 
 		word(FDT_END_NODE),
 	]);
 	const end = Buffer.concat([word(FDT_END_NODE), word(FDT_END)]);
-	if (!structure.subarray(-end.length).equals(end))
-		throw new TypeError('a device tree with a root that does not end it');
+	if (!structure.subarray(-end.length).equals(end)) throw new TypeError('the root of the device tree does not end it');
 	const newStructure = Buffer.concat([structure.subarray(0, -end.length), node, end]);
 	const newStrings = Buffer.concat(names);
 	// Header and reserved memory stay as they are. Structure and strings follow them.

@@ -61,7 +61,7 @@ export function mountOptions(fileSystem: Exclude<FileSystem, 'none'>, mode: DaxM
 			if (mode === 'never') {
 				throw invalidArgValue(
 					'mount',
-					"dax=always or dax=inode on ext2, whose only option is 'dax' (or fs none, and a mount of your own)",
+					"dax=always or dax=inode on ext2, because ext2 has only the option 'dax' (or use fs none and mount it yourself)",
 					mode,
 				);
 			}

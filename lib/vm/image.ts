@@ -142,7 +142,10 @@ export async function plainImage(file: string): Promise<string> {
 	return cached(`vm/images/${cacheKey(path, String(mtimeMs), String(size))}`, async (draft) => {
 		const plain = await decompress(arm64Payload(image));
 		if (!plain || !isArm64Image(plain)) {
-			throw daxkindError('ERR_DAXKIND_VM_NO_KERNEL', `${path} is no kernel for arm64 (Image, Image.gz or vmlinuz.efi)`);
+			throw daxkindError(
+				'ERR_DAXKIND_VM_NO_KERNEL',
+				`${path} is not a kernel for arm64 (Image, Image.gz or vmlinuz.efi)`,
+			);
 		}
 		writeFileSync(draft, plain);
 	});
@@ -160,6 +163,6 @@ export function efiImage(file: string): string {
 	if (hasEfiStub(readFileSync(file))) return file;
 	throw daxkindError(
 		'ERR_DAXKIND_VM_NO_KERNEL',
-		`UEFI cannot start ${file}, which is no bzImage with the EFI stub (CONFIG_EFI_STUB). Fix: give another kernel, or the firmware bios`,
+		`UEFI cannot start ${file}, because it is not a bzImage with the EFI stub (CONFIG_EFI_STUB). Fix: use another kernel, or the firmware bios`,
 	);
 }

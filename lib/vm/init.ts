@@ -33,7 +33,7 @@ load ports
 until [ -e /sys/class/virtio-ports/vport*p${portNumbers.job}/name ]; do usleep 10000; done
 port=$(echo /dev/vport*p${portNumbers.job})
 port=\${port%p*}p
-# Kept open for good: closing a port throws away what it holds, and reads give nothing until the host is connected.
+# The ports stay open, because closing one throws away what it holds. Reads give nothing until the host is connected.
 exec 3>"\${port}${portNumbers.status}" 4<>"\${port}${portNumbers.stdin}" 5>"\${port}${portNumbers.stdout}" 6>"\${port}${portNumbers.stderr}" 7<>"\${port}${portNumbers.size}" 8<>"\${port}${portNumbers.job}"
 say hello
 until [ "$(tail -n 1 /job 2>/dev/null)" = '${jobEnd}' ]; do cat <&8 >>/job; done
@@ -43,7 +43,7 @@ until [ "$(tail -n 1 /job 2>/dev/null)" = '${jobEnd}' ]; do cat <&8 >>/job; done
 (
 	load pmem
 	for set in $sets; do load $set; done
-	# Newer kernels mean such memory for kmem.
+	# Newer kernels give such memory to kmem.
 	for device in /sys/bus/dax/devices/*; do
 		[ -e $device ] && [ ! -e $device/driver ] && echo \${device##*/} >/sys/bus/dax/drivers/device_dax/new_id
 	done
@@ -104,7 +104,7 @@ if [ -n "$modules" ]; then
 	mount --bind "$modules" "/lib/modules/$release"
 fi
 
-# Waits until a command gives as many words as wanted, and prints them.
+# Waits until a command prints as many words as are wanted, and prints them.
 as_many() { # count, what they are, command…
 	count=$1
 	what=$2
@@ -118,8 +118,8 @@ as_many() { # count, what they are, command…
 		usleep 20000
 	done
 }
-# The directories of sysfs that are given, by rising address: the order of the options, while their numbers are the kernel's choice, which
-# counts all devices as their drivers come.
+# Prints the given directories of sysfs by rising address, which is the order of the options. Their numbers have another
+# order, because the kernel counts all devices as their drivers come.
 by_address() {
 	for directory in "$@"; do
 		[ -e $directory/resource ] && read -r start <$directory/resource && printf '%016x %s\n' $((start)) $directory
@@ -153,13 +153,13 @@ run() {
 	kernel_says
 	return 1
 }
-# Prints the first file of a pattern that has that content.
+# Prints the first file that matches a pattern and has that content.
 holding() { # content, pattern
 	for path in $2; do
 		[ -e $path ] && read -r found <$path && [ "$found" = "$1" ] && { echo $path; return; }
 	done
 }
-# Makes a namespace device DAX, and prints the device.
+# Puts a namespace into devdax mode, and prints the device.
 make_devdax() { # its region's directory, ndctl's option that says which
 	run "$ndctl" create-namespace --force $2 --mode=devdax && echo /dev/dax\${1##*/region}.*
 }
@@ -168,7 +168,7 @@ devdaxes_of() { # region…
 		make_devdax $region --reconfig=namespace\${region##*/region}.0 || return
 	done
 }
-# Has the kernel decode all of the one CXL device (Documentation/ABI/testing/sysfs-bus-cxl), which makes it an nvdimm.
+# Makes the kernel decode all of the one CXL device (Documentation/ABI/testing/sysfs-bus-cxl). The device becomes an nvdimm.
 cxl_device() {
 	cxl=/sys/bus/cxl/devices
 	endpoint=$(as_many 1 'CXL endpoints' holding cxl_decoder_endpoint "$cxl/decoder*/devtype") || { echo "$endpoint"; return 1; }
@@ -191,7 +191,7 @@ make_sample() {
 	echo 'A sample file of daxkind vm on erofs.' >"$1/hello.txt"
 	yes 'daxkind sample' | head -c 4194304 >"$1/directory/data.bin"
 }
-# Some drivers mount all the same when they turn DAX off.
+# Some drivers turn DAX off and mount anyway.
 check_dax() { # file system, mode, device, mount point
 	case $1.$2 in
 	*.always)
@@ -202,7 +202,7 @@ check_dax() { # file system, mode, device, mount point
 		;;
 	ext2.inode)
 		[ -d /sys/fs/ext4/\${3##*/} ] && return
-		echo "this kernel has a driver for ext2 alone, which knows no DAX flag of files: dax=inode on ext2 needs the ext4 driver"
+		echo "this kernel has a separate ext2 driver, which does not know the DAX flag of files: dax=inode on ext2 needs the ext4 driver"
 		return 1
 		;;
 	esac
@@ -212,7 +212,7 @@ disks_of() { # provider, count
 	regions=$(as_many $2 "regions of $1" regions_of "$1") || { echo "$regions"; return 1; }
 	as_many $2 "block devices of $1" disks $regions
 }
-# Devices that only the kernel's command line plans (--append) are not waited for by number, but the command is to find them.
+# Nobody knows how many devices --append makes. Waits for the kernel's probes instead, so that the command finds them too.
 for bus in /sys/bus/nd/devices/ndbus*/wait_probe; do [ -e $bus ] && cat $bus >/dev/null; done
 pmems=$(disks_of "$pmem_provider" $pmems) || fail "$pmems"
 virtio_pmems=$(disks_of virtio-pmem $virtio_pmems) || fail "$virtio_pmems"
@@ -249,7 +249,7 @@ done
 
 mkfifo $dir/in $dir/out $dir/err
 cd -- "$directory" || fail "the guest has no directory $directory"
-# The command gets pipes, not ports: a port cannot be opened twice, as /dev/stdout or /dev/stderr would.
+# The command gets pipes instead of ports, because /dev/stdout and /dev/stderr open a file again, and a port refuses that.
 $dir/busybox cat <&4 >$dir/in 3>&- 5>&- 6>&- 7>&- 8>&- &
 relay_in=$!
 $dir/busybox cat <$dir/out >&5 3>&- 4>&- 6>&- 7>&- 8>&- &
@@ -268,20 +268,20 @@ fi
 	done <&7
 ) 3>&- 4>&- 5>&- 6>&- 8>&- &
 say start
-# In the foreground: a shell starts background commands with SIGINT ignored.
+# This runs in the foreground, because a shell starts background commands with SIGINT ignored.
 (
 	exec <$dir/in >$dir/out
 	if [ -n "$merge" ]; then exec 2>&1; else exec 2>$dir/err; fi
 	exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
 	ulimit -Hn 524288
 	ulimit -Sn 1024
-	# It makes a pseudo-terminal, passes on what goes in and out, and ends with the status of the command.
+	# script makes a pseudo-terminal, passes on what goes in and out, and ends with the status of the command.
 	[ -n "$terminal" ] && SHELL=/bin/sh exec "$script" -qefc "exec $dir/busybox sh $dir/session" /dev/null
 	unset PATH
 	start_command
 )
 status=$?
-# Whatever the command left behind goes with the guest; it must not keep the pipes open.
+# Kills what the command left behind, because it must not keep the pipes open.
 for pass in 1 2 3; do
 	for pid in /proc/[0-9]*; do
 		pid=\${pid#/proc/}
@@ -289,7 +289,7 @@ for pass in 1 2 3; do
 	done
 done
 wait $relay_out $relay_err
-# What was stored through mappings is to reach the host.
+# Unmounts the shares, so that what was stored through mappings reaches the host.
 for point in $shares; do umount $point || $dir/busybox sync; done
 printf %s $trailer >&5
 printf %s $trailer >&6

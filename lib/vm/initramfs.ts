@@ -55,7 +55,10 @@ async function readModule(file: string): Promise<[name: string, data: Buffer]> {
 	if (name === basename(file)) return [name, data];
 	const plain = await decompress(data);
 	if (!plain)
-		throw daxkindError('ERR_DAXKIND_VM_NO_KERNEL', `cannot decompress ${file}; is its program (xz, zstd) installed?`);
+		throw daxkindError(
+			'ERR_DAXKIND_VM_NO_KERNEL',
+			`cannot decompress ${file}; is the program for it (xz, zstd) installed?`,
+		);
 	return [name, plain];
 }
 

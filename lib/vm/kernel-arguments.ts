@@ -61,12 +61,12 @@ export function checkAppend(append: unknown, layout: MemoryLayout): asserts appe
 	if (memmap.test(append) && memmapArguments(layout).length > 0) {
 		throw invalidArgValue(
 			'append',
-			'without memmap= unless there are no devices of pmem (--no-pmem, pmem: []) and hmem',
+			'without memmap= unless the VM has no pmem devices (--no-pmem, pmem: []) and no hmem devices',
 			append,
 		);
 	}
 	if (mem.test(append) && layout.machine === arm64Machine && memArguments(layout).length > 0) {
-		throw invalidArgValue('append', 'without mem= unless there are no pmem devices (--no-pmem, pmem: [])', append);
+		throw invalidArgValue('append', 'without mem= unless the VM has no pmem devices (--no-pmem, pmem: [])', append);
 	}
 	const room = MAX_BYTES - Buffer.byteLength(kernelArguments({ layout, verbose: false, append: ADDED_BY_FIRMWARE }));
 	if (Buffer.byteLength(append) > room) throw outOfRange('append', `at most ${room} bytes`, Buffer.byteLength(append));

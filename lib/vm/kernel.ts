@@ -67,7 +67,7 @@ const noKernel = (why: string) =>
 function requireApt(): void {
 	if (hasApt()) return;
 	throw noKernel(
-		'the VM takes its kernel from a Debian or Ubuntu package, and this machine has no apt-get and dpkg-deb.',
+		'the VM takes its kernel from a Debian or Ubuntu package, but this machine does not have apt-get and dpkg-deb.',
 	);
 }
 

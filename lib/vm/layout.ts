@@ -149,7 +149,7 @@ export function planLayout(
 	// QEMU puts the devices at a multiple of 1 GiB, and reserves 1 GiB more for the alignment of each.
 	const modules = nvdimm.length + devdax.length;
 	const last = roundUp(top, GIB) + devices + sum(cxl) + modules * GIB;
-	if (last > MAX_ADDRESS) throw outOfRange('pmem', 'small enough for 1T of memory in all', described);
+	if (last > MAX_ADDRESS) throw outOfRange('pmem', 'small enough that all memory fits into 1T', described);
 	const total = below4G + top - 4 * GIB;
 	const maximum = total + devices + modules * LABEL_SIZE;
 	return {
@@ -184,7 +184,7 @@ export function planArm64Layout(memory: number, pmem: readonly number[]): Memory
 		end = start + size;
 		return { start, size };
 	});
-	if (end > MAX_ADDRESS) throw outOfRange('pmem', 'small enough for 1T of memory in all', sum(pmem));
+	if (end > MAX_ADDRESS) throw outOfRange('pmem', 'small enough that all memory fits into 1T', sum(pmem));
 	const total = end - ARM64_START;
 	return {
 		machine: arm64Machine,

@@ -142,10 +142,7 @@ function checkDirectory(directory: string | Buffer, devices: readonly PmemDevice
 	const points = [...devices.flatMap(({ mount }) => mount?.point ?? []), ...sharePoints(shares)];
 	const hidden = points.some((point) => `${text}/`.startsWith(`${point}/`));
 	if (guestOwn.test(text) || hidden) {
-		throw daxkindError(
-			'ERR_DAXKIND_VM_DIRECTORY',
-			`the guest has a ${text} of its own; start from a directory elsewhere`,
-		);
+		throw daxkindError('ERR_DAXKIND_VM_DIRECTORY', `the guest has its own ${text}; start in another directory`);
 	}
 }
 
@@ -176,16 +173,12 @@ function checkArchitecture(options: VmOptions): Architecture {
 	for (const name of onlyX64) {
 		const value = options[name];
 		if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-		throw invalidArgValue(
-			name,
-			'left out for an arm64 guest, whose only devices are those of pmem and virtiofs',
-			value,
-		);
+		throw invalidArgValue(name, 'left out for an arm64 guest, which has only the devices of pmem and virtiofs', value);
 	}
 	if (accelerator === 'kvm') {
 		throw invalidArgValue(
 			'accelerator',
-			'tcg or auto for an arm64 guest, which this machine has to emulate',
+			'tcg or auto for an arm64 guest, because this machine has to emulate it',
 			accelerator,
 		);
 	}

@@ -168,7 +168,7 @@ export function requirePrograms(features: readonly Feature[]): Map<string, strin
 		const packages = [...new Set(missing.map((need) => need.package))];
 		const how = findProgram('apt-get')
 			? `install them with\n  ${installCommand(packages)}`
-			: `install what has them; on Debian and Ubuntu that is ${packages.join(', ')}`;
+			: `install the packages that have them; on Debian and Ubuntu: ${packages.join(', ')}`;
 		throw daxkindError('ERR_DAXKIND_VM_MISSING_PROGRAMS', `missing programs: ${names}; ${how}`);
 	}
 	return found;

@@ -125,7 +125,7 @@ export async function runVm(options: VmOptions): Promise<number> {
 		limit.clear();
 	}
 	if (ending.kind === 'exit' && ending.outOfMemory) {
-		options.onWarning?.('the guest ran out of memory and its kernel killed a process; give it more (memory)');
+		options.onWarning?.('the guest ran out of memory and its kernel killed a process; give it more memory (--memory)');
 	}
 	return statusOf(ending, timeout, signal);
 }

@@ -107,7 +107,7 @@ async function listening(daemon: Daemon, socket: string, signal: AbortSignal): P
 	const deadline = Date.now() + LISTENS_WITHIN_MS;
 	while (!existsSync(socket) && !signal.aborted) {
 		if (daemon.failure) throw daemon.failure;
-		if (!isRunning || Date.now() > deadline) throw failed('virtiofsd does not listen, and does not say why');
+		if (!isRunning || Date.now() > deadline) throw failed('virtiofsd does not listen, and gave no reason');
 		await sleep(5);
 	}
 }

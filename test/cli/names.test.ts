@@ -96,7 +96,7 @@ describe.skipIf(process.arch !== 'x64')('daxkind vm', () => {
 		const [first, second] = escaped.split('\\x0a');
 		const place = directory.slice(0, -hostile.length);
 		expect(stderr).toBe(
-			`daxkind vm: the guest has a ${place}${first}\n  ${second} of its own; start from a directory elsewhere\n`,
+			`daxkind vm: the guest has its own ${place}${first}\n  ${second}; start in another directory\n`,
 		);
 	});
 });

@@ -120,7 +120,7 @@ describe('jobScript', () => {
 test('an ext2 that another driver than ext4 has mounted cannot be dax=inode', () => {
 	const check = /^check_dax\(\) \{[\s\S]*?^\}$/m.exec(stageTwoScript)![0];
 	const output = shell(Buffer.from(`${check}\ncheck_dax ext2 inode /dev/pmem99 /mnt/pmem99; echo "$?"`)).toString();
-	expect(output).toMatch(/knows no DAX flag of files: dax=inode on ext2 needs the ext4 driver\n1\n$/);
+	expect(output).toMatch(/does not know the DAX flag of files: dax=inode on ext2 needs the ext4 driver\n1\n$/);
 });
 
 describe('withOriginalBytes', () => {
