@@ -4,14 +4,14 @@ import { minPmemSize } from 'daxkind';
 
 export const usage = `Usage: npm start -- [options]
 
-An HTTP service keeps its values in a pmem kind, is loaded with requests, verifies
-every byte, reports and ends.
+An HTTP service keeps its values in a pmem kind. A load sends it requests and
+verifies every byte. Then the service reports and ends.
 
-  --vm               on real DAX, in a virtual machine
+  --vm               run on real DAX, in a virtual machine
   --serve            stay up instead, for you to try
   --port NUMBER      port on 127.0.0.1 (default: any free one)
   --dir DIRECTORY    where to keep the values (default: the first DAX mount, else tmpfs)
-  --max-size SIZE    capacity of the kind, as 512M; at least 16M (default: what the
+  --max-size SIZE    capacity of the kind, at least 16M, like 512M (default: what the
                      file system has)
   --requests COUNT   requests of the load (default: 20000)
   --help             print this
@@ -41,7 +41,7 @@ function size(name, text) {
 	const match = /^(\d+)([KMGT]?)$/i.exec(text);
 	const bytes = match ? Number(match[1]) * 1024 ** ' KMGT'.indexOf(match[2].toUpperCase() || ' ') : Number.NaN;
 	if (bytes >= minPmemSize && bytes <= Number.MAX_SAFE_INTEGER) return bytes;
-	throw new UsageError(`--${name} must be a size of at least 16M, as 512M. Received '${text}'`);
+	throw new UsageError(`--${name} must be a size of at least 16M, like 512M. Received '${text}'`);
 }
 
 /** @throws UsageError */

@@ -34,11 +34,11 @@ export function choosePlace(chosen) {
 		const what = `${mount.fsType} on ${mount.source}, the first DAX mount`;
 		// `daxkind vm` sets it.
 		const isVm = process.env.DAXKIND_VM === '1';
-		const note = 'This was in a virtual machine: what is right here is right on hardware, but its times are not.';
+		const note = 'This was in a virtual machine: the results hold on hardware too, but the times do not.';
 		return { directory: mount.mountPoint, what, ...(isVm && { note }) };
 	}
 	const note =
-		'This is NOT DAX: no DAX mount was found that can be written to, so the values are in ordinary memory.\n' +
+		'This is NOT DAX: there is no DAX mount with room that can be written to, so the values are in ordinary memory.\n' +
 		'On real DAX, in a virtual machine with emulated persistent memory:  npm start -- --vm\n' +
 		'On a mount of your own:                                             npm start -- --dir DIRECTORY';
 	if (isUsable('/dev/shm')) return { directory: '/dev/shm', what: 'tmpfs', note };

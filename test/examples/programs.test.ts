@@ -61,7 +61,7 @@ test('with --serve it stays up until it is ended', async () => {
 test.each([
 	[['--requests', '0'], "--requests must be a whole number of at least 1. Received '0'"],
 	[['--port', '65536'], "--port must be a whole number from 0 to 65535. Received '65536'"],
-	[['--max-size', '1M'], "--max-size must be a size of at least 16M, as 512M. Received '1M'"],
+	[['--max-size', '1M'], "--max-size must be a size of at least 16M, like 512M. Received '1M'"],
 	[['--nonsense'], "Unknown option '--nonsense'"],
 ])('%j is wrong usage: status 2, and the flag by its name', (args, message) => {
 	const { status, stdout, stderr } = service(...args);
