@@ -16,6 +16,7 @@ const leastKind = 16 * 2 ** 20;
 export function parseSize(text) {
 	const match = /^(\d+)([kmg]?)(i?b)?$/i.exec(text);
 	const size = match ? Number(match[1]) * 2 ** (10 * ' kmg'.indexOf(match[2].toLowerCase() || ' ')) : 0;
-	if (!(size >= leastKind && Number.isSafeInteger(size))) throw new UsageError(`--size is 16m or more, not ${text}`);
+	if (!(size >= leastKind && Number.isSafeInteger(size)))
+		throw new UsageError(`--size must be 16m or more, not ${text}`);
 	return size;
 }

@@ -35,7 +35,7 @@ await main(async (args) => {
 	const guest = ['dist/cli/main.js', 'vm', ...guestOptions(options), '--', process.execPath, ...command];
 	const { status } = await run(process.execPath, vm ? guest : command);
 	if (status > 1) {
-		console.error(`FAILED: the run ended with status ${status}. Again: npm run stress -- ${again.join(' ')}`);
+		console.error(`FAILED: the run ended with status ${status}. Repeat with: npm run stress -- ${again.join(' ')}`);
 	}
 	return Math.min(status, 1);
 });

@@ -21,7 +21,7 @@ const misuses = [
 	[noMemory, 'malloc of more than the kind has', ({ kind }) => kind.malloc(kind.capacity + 1)],
 	[noMemory, 'mallocRaw of more than the kind has', ({ kind }) => kind.mallocRaw(kind.capacity + 1)],
 	[noMemory, 'buffer of more than the kind has', ({ kind }) => kind.buffer(kind.capacity + 1)],
-	[noMemory, 'calloc whose product is no number', ({ kind }) => kind.calloc(2 ** 40, 2 ** 40)],
+	[noMemory, 'calloc of a product that is too large for a size', ({ kind }) => kind.calloc(2 ** 40, 2 ** 40)],
 	[range, 'memalign(24, 1)', ({ kind }) => kind.memalign(24, 1)],
 	[range, 'memalign(4, 1)', ({ kind }) => kind.memalign(4, 1)],
 	[type, 'free(1)', ({ kind }) => kind.free(1)],
@@ -33,7 +33,11 @@ const misuses = [
 	[type, "freeRaw('1')", ({ kind }) => kind.freeRaw('1')],
 	[type, 'deref({})', ({ kind }) => kind.deref({})],
 	[type, 'Kind.attach({})', () => Kind.attach({})],
-	['ERR_DAXKIND_KIND_GONE', 'attach to no kind', ({ kind }) => Kind.attach({ ...kind.share(), number: 2 ** 31 })],
+	[
+		'ERR_DAXKIND_KIND_GONE',
+		'attach to a kind that does not exist',
+		({ kind }) => Kind.attach({ ...kind.share(), number: 2 ** 31 }),
+	],
 	[notABlock, 'free of a part', ({ kind, block }) => kind.free(block.subarray(block.length >> 1)), 'block'],
 	[notABlock, 'realloc of a part', ({ kind, block }) => kind.realloc(block.subarray(0), 10), 'block'],
 	[notABlock, 'usableSize of a part', ({ kind, block }) => kind.usableSize(block.subarray(0)), 'block'],
@@ -52,7 +56,12 @@ const misuses = [
 	[range, 'view beyond the usable size', ({ kind, raw }) => kind.view(raw, kind.view(raw).length + 1), 'raw'],
 	[wrongKind, 'freeRaw in another kind', ({ other, raw }) => other.freeRaw(raw), 'raw'],
 	// This number is smaller than any handle.
-	[notABlock, 'freeRaw of what no call returned', ({ kind, large }) => kind.freeRaw((large % 2 ** 39) + 1), 'large'],
+	[
+		notABlock,
+		'freeRaw of a number that no call returned',
+		({ kind, large }) => kind.freeRaw((large % 2 ** 39) + 1),
+		'large',
+	],
 ];
 
 /** A scene on the shared kind, made of what the player happens to hold. */
@@ -111,6 +120,6 @@ export function misuse(player) {
 	player.expect(before === after, 'misuse changed the statistics', undefined, { before, after });
 	own.free(scene.block);
 	own.freeRaw(scene.raw);
-	player.expect(own.stats().blocks === 0, 'the own kind still holds blocks');
+	player.expect(own.stats().blocks === 0, 'the kind of this player still holds blocks');
 	return true;
 }

@@ -44,7 +44,7 @@ function allocate(player, form, call) {
 	if (size > 0) {
 		player.keep(form, memory, size, alignment);
 	} else {
-		player.expect(memory.length === 0, 'a block of 0 bytes has some');
+		player.expect(memory.length === 0, 'a block of 0 bytes has a length');
 		kind.free(memory);
 	}
 	return true;
@@ -163,7 +163,7 @@ function defragReallocate(player) {
 	const moved = kind.defragReallocate(old);
 	if (moved !== undefined) {
 		const isMovable = entry.size <= 8192 && !entry.isReferenced && !kind.debug;
-		player.expect(isMovable, 'moved what is not to be moved', entry);
+		player.expect(isMovable, 'moved a block that must not move', entry);
 		Object.assign(entry, { memory: moved, alignment: 16 });
 		player.checkPlace(entry);
 		player.bury(old);

@@ -99,7 +99,7 @@ export class Player {
 				allocated >= 0 &&
 				allocated <= capacity &&
 				['limit', 'fragmented', 'file-system-full'].includes(reason);
-			this.expect(isSound, 'an OutOfMemoryError says something wrong', undefined, { error: { ...error }, requested });
+			this.expect(isSound, 'an OutOfMemoryError has wrong fields', undefined, { error: { ...error }, requested });
 		}
 		if (!result) this.count('out of memory');
 		return result || undefined;
@@ -179,7 +179,7 @@ export class Player {
 		const { form, memory, size, alignment } = entry;
 		const { kind } = this;
 		if (form === 'raw') {
-			this.expect(Number.isSafeInteger(memory) && memory > 0, 'a raw handle is no positive safe integer', entry);
+			this.expect(Number.isSafeInteger(memory) && memory > 0, 'a raw handle is not a positive safe integer', entry);
 			this.expect(kind.view(memory).length >= size, 'a raw block is too short', entry);
 			return;
 		}
@@ -190,7 +190,7 @@ export class Player {
 		// Blocks with an ArrayBuffer of their own do not tell their place.
 		if (form === 'collected' || kind.debug) return;
 		const { byteOffset } = memory;
-		this.expect(byteOffset + size <= kind.capacity, 'a block ends behind its kind', entry);
+		this.expect(byteOffset + size <= kind.capacity, 'a block ends beyond its kind', entry);
 		// Segments are 1 GiB long, and begin at a multiple of 2 MiB.
 		const isKnown = this.base !== undefined;
 		const rest = isKnown ? (this.base + byteOffset) % alignment : byteOffset % Math.min(alignment, 2 ** 21);

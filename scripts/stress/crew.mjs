@@ -97,7 +97,7 @@ export class Crew {
 		const worker = new Worker(program, { workerData: { seed, number, debug, tally: tally.memory } });
 		const member = { number, worker, tally, answers: new Map(), done: -1, since: performance.now() };
 		worker.on('message', (message) => this.#hear(member, message));
-		worker.on('error', (error) => this.fail('a worker ended by an error', { error: error.stack }));
+		worker.on('error', (error) => this.fail('a worker ended with an error', { error: error.stack }));
 		worker.on('exit', (status) => {
 			if (this.members.includes(member)) this.fail('a worker has ended', { status, worker: number });
 		});

@@ -68,7 +68,7 @@ export async function checkEmptied(kind, crew, { least, most }) {
 	const { classes, large } = kind.sizeClasses();
 	const left = classes.filter(({ blocks }) => blocks !== 0);
 	const report = { least, most, stats: kind.stats(), left, large };
-	throw new StressFailure('all blocks were freed, and the kind holds others', report);
+	throw new StressFailure('all blocks were freed, but the kind holds a wrong number of blocks', report);
 }
 
 /** Checks that an empty kind has room for one block as large as itself, and gives back all of its storage. */

@@ -5,19 +5,19 @@ import { parseSize, UsageError } from '../arguments.mjs';
 export const usage = `Usage: npm run stress -- [options]
 
 Workers share kinds and do random operations of all sorts on them. The content of every block is checked before it is
-freed, reallocated or handed to another worker. Ends with a summary, or with a report of the first thing that is wrong.
+freed, reallocated or handed to another worker. The run ends with a summary, or with a report of the first error.
 
   --seconds N      how long (default: 600)
   --workers N      how many threads (default: 4)
   --seed N         repeats the same choices, as far as threads allow (default: a new one)
-  --directory DIR  where the kinds keep their memory; repeatable, then they take turns (default: $DAXKIND_MOUNTS, else
+  --directory DIR  where the kinds keep their memory; repeatable: the kinds take turns (default: $DAXKIND_MOUNTS, else
                    /dev/shm)
   --size BYTES     size of each kind, with k, m or g (default: 256M)
   --debug          kinds in debug mode
-  --vm             on ext4 and xfs with DAX, in the VM
+  --vm             run on ext4 and xfs with DAX, in the VM
   --require-dax    fail where the memory is not on DAX
-  --patience N     after how many seconds without an operation a worker is taken to hang (default: 60)
-  --spoil          overwrite a byte, to see that it is found
+  --patience N     seconds without an operation after which a worker counts as hanging (default: 60)
+  --spoil          overwrite a byte, to see that the check finds it
   --help           print this`;
 
 const flag = { type: 'boolean', default: false };
@@ -38,7 +38,7 @@ const options = {
 function integer(name, text, least, most) {
 	const value = Number(text);
 	if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
-	throw new UsageError(`--${name} is an integer from ${least} to ${most}, not ${text}`);
+	throw new UsageError(`--${name} must be an integer from ${least} to ${most}, not ${text}`);
 }
 
 /** @throws UsageError */

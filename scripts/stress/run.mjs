@@ -94,7 +94,7 @@ class Run {
 		const counts = this.#counts(before);
 		const { sent, received, 'race begun': begun, 'race won': won, 'race lost': lost } = counts;
 		if (sent !== received || begun !== won || begun !== lost) {
-			throw new StressFailure('blocks that changed hands do not add up', counts);
+			throw new StressFailure('the counts of sent and received blocks do not match', counts);
 		}
 	}
 
@@ -139,10 +139,10 @@ async function main(args) {
 	watchWarnings((warning) => run.crew.fail(warning.message, { detail: warning.detail }));
 	try {
 		await run.toTheEnd();
-		console.log(`${run.summary()}\nThe same choices again: ${again}`);
+		console.log(`${run.summary()}\nRepeat the same choices with: ${again}`);
 	} catch (error) {
 		const what = error instanceof StressFailure ? [error.message, ...lines(error.report, '  ')] : [error.stack];
-		console.error([`FAILED: ${what[0]}`, ...what.slice(1), run.summary(), `Again: ${again}`].join('\n'));
+		console.error([`FAILED: ${what[0]}`, ...what.slice(1), run.summary(), `Repeat with: ${again}`].join('\n'));
 		process.exitCode = 1;
 	}
 }

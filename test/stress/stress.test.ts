@@ -40,12 +40,12 @@ describe('threads that share kinds and do everything at random', { concurrent: t
 		expect(status).toBe(1);
 		expect(stderr).toMatch(/^FAILED: a wrong byte\n/);
 		expect(stderr).toMatch(/^ {2}wrong bytes: 1$/m);
-		expect(stderr).toMatch(/^Again: npm run stress -- .*--seed 5 /m);
+		expect(stderr).toMatch(/^Repeat with: npm run stress -- .*--seed 5 /m);
 	});
 });
 
 test('a wrong option is told with the usage, and status 2', async () => {
 	const { status, stderr } = await stress('--size', '3');
 	expect(status).toBe(2);
-	expect(stderr).toMatch(/^--size is 16m or more, not 3\n\nUsage:/);
+	expect(stderr).toMatch(/^--size must be 16m or more, not 3\n\nUsage:/);
 });
