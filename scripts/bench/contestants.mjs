@@ -19,7 +19,7 @@ const inNode = (name) => ({ name, program: process.execPath, args: [at('cells/ce
 /** The compiled program, in a directory that is removed when the benchmark ends. Or the reason why there is none. */
 async function compileMemkind() {
 	const apt = `${canInstall() ? '' : 'sudo '}apt-get install -y`;
-	if (!hasProgram(compiler)) return { reason: `there is no C compiler; ${apt} gcc libc6-dev ${library}` };
+	if (!hasProgram(compiler)) return { reason: `there is no C compiler. Fix: ${apt} gcc libc6-dev ${library}` };
 	const directory = mkdtempSync(join(tmpdir(), 'daxkind-bench-'));
 	process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 	const program = join(directory, 'memkind');
@@ -27,7 +27,7 @@ async function compileMemkind() {
 	const args = ['-O2', '-o', program, ...sources.map((name) => at(`memkind/${name}`)), '-lmemkind', '-lm', '-lpthread'];
 	const { status, output } = await run(compiler, args, { capture: true });
 	if (status === 0) return { program };
-	if (/memkind\.h|cannot find -lmemkind/.test(output)) return { reason: `it is not installed; ${apt} ${library}` };
+	if (/memkind\.h|cannot find -lmemkind/.test(output)) return { reason: `it is not installed. Fix: ${apt} ${library}` };
 	return { reason: `the program in memkind/ does not compile: ${output.trim()}` };
 }
 

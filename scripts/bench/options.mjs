@@ -12,7 +12,7 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
   --size BYTES     size of each kind, with k, m or g (default: 1g, or what fits)
   --rounds N       how often each figure is measured; the median counts (default: 5)
   --quick          one short round: a first impression
-  --warm-up MS     how long each runs before it is measured (default: 200); V8 in a VM without KVM wants 10000
+  --warm-up MS     how long each runs before it is measured (default: 200); V8 in a VM without KVM needs 10000
   --only PATTERN   the workloads whose name matches the regular expression (default: ^(pair|hold|random|util))
   --touch          write one byte into each block
   --json           print one object with every round, instead of tables (npm run --silent bench -- --json)
@@ -20,12 +20,12 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
 
 Workloads:
   pair-64B hold-64B … pair-4MiB hold-4MiB random   CPU time of malloc and free, with Buffers and with raw handles
-  view-64B … view-4MiB                             the same against the view that V8 makes alone, and scavenges of each
+  view-64B … view-4MiB                             the same, against a view that V8 makes without daxkind; scavenges of each
   fail-64B … fail-4MiB                             a tryMalloc that fails in a full kind, against one that succeeds
   threads-pair-64B threads-hold-64B …              two threads on one kind against one: throughput, in wall time
   tail-default tail-conservative                   the slowest of ten million calls: one thread, and two on one kind
   util                                             how much of a kind can be used
-  metadata create many                             DRAM for each byte in use; time and DRAM of a kind, and of 1,000
+  metadata create many                             DRAM for each byte in use; time and DRAM of one kind, and of 1,000 kinds
   faults-4KiB … faults-512MiB                      page faults of the first touch (npx daxkind vm -- npm run bench …: on DAX)
   gc                                               a major garbage collection while a full kind is live`;
 
@@ -38,7 +38,7 @@ const usualOnNodes = '^(pair|hold|random)';
 
 function parseCount(name, text) {
 	const count = Number(text);
-	if (!Number.isInteger(count) || count < 1) throw new UsageError(`--${name} is an integer >= 1, not ${text}`);
+	if (!Number.isInteger(count) || count < 1) throw new UsageError(`--${name} must be an integer >= 1, not ${text}`);
 	return count;
 }
 
@@ -69,7 +69,7 @@ function directoryOf({ dir, nodes, device }) {
 		throw new UsageError('--dir, --nodes and --device exclude one another');
 	}
 	if (nodes !== undefined && !/^\d+(,\d+)*$/.test(nodes))
-		throw new UsageError(`--nodes is a list of numbers, not ${nodes}`);
+		throw new UsageError(`--nodes must be a list of numbers, not ${nodes}`);
 	if (nodes !== undefined) return `nodes:${nodes}`;
 	if (device !== undefined) return `device:${device}`;
 	return dir ?? (process.env.DAXKIND_MOUNT || '/dev/shm');

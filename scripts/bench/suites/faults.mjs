@@ -33,6 +33,9 @@ export const faults = {
 			percent(aligned) || 'unknown',
 		]);
 		const head = ['first touch', ...names.flatMap((who) => [`${who}, faults/MiB`, 'us/MiB']), 'aligned'];
-		return [table(head, 1, rows), 'aligned: of the file, what lies on the device so that a huge page can map it'];
+		return [
+			table(head, 1, rows),
+			'aligned: the part of the file that huge pages can map, because of its place on the device',
+		];
 	},
 };

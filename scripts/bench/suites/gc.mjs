@@ -27,7 +27,7 @@ export const gc = {
 		]);
 		const { bytes } = rounds.raw[0];
 		return [
-			`a major garbage collection in ms, while ${number(bytes / 2 ** 20)} MiB are live as blocks of 4 KiB, and while none is, in turns; ${spread}`,
+			`time of a major garbage collection in ms, in turns without live blocks and with ${number(bytes / 2 ** 20)} MiB of live blocks of 4 KiB; ${spread}`,
 			table(['blocks', 'none live', 'all live', 'ratio'], 1, rows),
 		];
 	},

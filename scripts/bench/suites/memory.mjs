@@ -48,7 +48,7 @@ const parts = {
 	],
 	many: ({ open, create, close, empty, used, maps }) => [
 		table(
-			['kinds open at once, each', 'kinds', 'create, us', 'close, us', 'KiB empty', 'KiB with a block', 'mappings'],
+			['many kinds at once, for each', 'kinds', 'create, us', 'close, us', 'KiB empty', 'KiB with a block', 'mappings'],
 			1,
 			Object.keys(open).map((who) => [
 				who,

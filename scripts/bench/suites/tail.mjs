@@ -77,10 +77,10 @@ export const tail = {
 		const ratios = ['ratio malloc', 'free'];
 		const head = ['policy', 'threads', '', 'millions', ...['malloc', 'free', 'clock'].flatMap(columns), ...ratios];
 		return [
-			`latency of each malloc and each free in ns, ${number(results[0].live)} blocks of 16 B-64 KiB live in each thread, any replaced; ${spread}`,
+			`latency of each malloc and each free in ns; each thread has ${number(results[0].live)} live blocks of 16 B-64 KiB, and replaces one at random; ${spread}`,
 			table(head, 3, rows),
-			'with one reading of the clock, which is measured beside each call: its tail is what the machine does to any code; max: of all rounds; ratio: p99.9 / memkind',
-			'millions: calls of all threads; a fifth for memkind where it is conservative, which takes 12 us for each',
+			'a latency includes one reading of the clock, which is also measured beside each call: its tail is what the machine does to any code; max: of all rounds; ratio: p99.9 / memkind',
+			'millions: calls of all threads; conservative memkind makes a fifth as many, because each takes 12 us',
 		];
 	},
 };

@@ -63,8 +63,8 @@ export const threads = {
 		return [
 			`malloc and free in millions each second of wall time, by one thread and by two on one kind; ${spread}`,
 			table(head, 2, rows),
-			"2/1: throughput of two threads as a multiple of one; CPU: CPU time of one malloc and free with two threads as a multiple of one; both in turns, medians of the turns' ratios",
-			'turns: those in which two threads that only compute did at least 1.8 times what one did; the others, in which the machine had one processor for both, do not count, unless all are such',
+			'2/1: throughput of two threads as a multiple of one; CPU: CPU time of one malloc and free with two threads as a multiple of one; both are medians of the ratios in each turn',
+			'turns: a turn counts if two threads that only compute did at least 1.8 times the work of one; in the others the machine had one processor for both; if no turn counts, all are used',
 		];
 	},
 };

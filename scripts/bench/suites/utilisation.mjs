@@ -16,9 +16,9 @@ export const utilisation = {
 		const names = Object.keys(first);
 		const row = (title, figures) => [title, ...names.map((name) => percent(figures[name]))];
 		return [
-			table(['used of the kind, requested bytes, 16 B-64 KiB', ...names], 1, [
+			table(['requested bytes as a share of the kind, 16 B-64 KiB', ...names], 1, [
 				row('filled until the first failure', first),
-				row('after ten times a random half freed and refilled', refilled),
+				row('after a random half was freed and refilled ten times', refilled),
 			]),
 		];
 	},
