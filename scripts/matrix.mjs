@@ -33,7 +33,7 @@ await main(async (args) => {
 	const chosen = divider === -1 ? args : args.slice(0, divider);
 	const tests = divider === -1 ? [] : args.slice(divider + 1);
 	const wrong = chosen.find((version) => !/^\d+(\.\d+){0,2}$/.test(version));
-	if (wrong !== undefined) throw new StepError(`${wrong} is not a version of Node. Tests are named after a second --`);
+	if (wrong !== undefined) throw new StepError(`${wrong} is not a version of Node. Name tests after a second --`);
 	await bootstrap();
 	const lines = [];
 	const sum = { passed: 0, failed: 0, skipped: 0 };

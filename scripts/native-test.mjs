@@ -36,7 +36,7 @@ async function build(variant, file, flags = []) {
 		`NODE_ADDON_API=${join(root, 'node_modules/node-addon-api')}`,
 		target,
 	];
-	if (!hasProgram('make')) throw new Obstacle('There is no make', ['make']);
+	if (!hasProgram('make')) throw new Obstacle('make is not installed', ['make']);
 	await step(`build ${variant}`, 'make', args);
 	return target;
 }
@@ -49,7 +49,7 @@ async function runSanitized(command, env) {
 		process.stdout.write(first.output);
 		return first;
 	}
-	console.log('This machine lets no process trace another (ptrace): leaks are not looked for.');
+	console.log('On this machine no process may trace another (ptrace), so this run does not look for leaks.');
 	const second = await run(program, args, { capture: true, env: { ...env, ASAN_OPTIONS: 'detect_leaks=0' } });
 	process.stdout.write(second.output);
 	return second;
@@ -151,7 +151,7 @@ async function addon(options) {
 }
 
 async function valgrind(options) {
-	if (!hasProgram('valgrind')) throw new Obstacle('There is no valgrind', ['valgrind']);
+	if (!hasProgram('valgrind')) throw new Obstacle('valgrind is not installed', ['valgrind']);
 	const env = await buildAddon('plain');
 	const log = join(mkdtempSync(join(tmpdir(), 'daxkind-valgrind-')), 'log');
 	await inDirectory(options, async (directory) => {
@@ -182,7 +182,8 @@ async function suite({ files }) {
 		.map((name) => readFileSync(join(logs, name), 'utf8'))
 		.filter((report) => /ERROR: AddressSanitizer|runtime error:/.test(report));
 	for (const report of reports) console.error(report);
-	if (reports.length > 0) throw new StepError(`the sanitizers wrote ${reports.length} reports, also below ${logs}`);
+	if (reports.length > 0)
+		throw new StepError(`the sanitizers wrote ${reports.length} reports, which are also in ${logs}`);
 	if (status !== 0) {
 		console.log('The sanitizers found nothing. Tests that limit or measure memory fail under them.');
 	}
@@ -195,10 +196,10 @@ const modes = {
 		core,
 	],
 	threads: [
-		'the C++ core with ThreadSanitizer: several threads on one heap, on kinds and in lost pages, and those for long tasks',
+		'the C++ core with ThreadSanitizer: several threads on one heap, on kinds and in lost pages, and the threads for long tasks',
 		threads,
 	],
-	faults: ['the addon, in Node, whose system calls fail one after another', faults],
+	faults: ['the addon, in Node: its system calls fail one after another', faults],
 	addon: ['the addon, in Node, with AddressSanitizer and UndefinedBehaviorSanitizer', addon],
 	valgrind: ['the addon, in Node, under valgrind (a minute)', valgrind],
 	suite: ['the unit tests (or the files named after --) with the addon of `addon` (minutes)', suite],
@@ -211,7 +212,7 @@ function usage() {
 
 ${lines.join('\n')}
 
-Without a mode: ${usual.join(', ')}. --seconds is for each part (default 3), --directory for files (default /dev/shm).`;
+Without a mode: ${usual.join(', ')}. --seconds is the time for each part (default 3), --directory the place for files (default /dev/shm).`;
 }
 
 function parse(args) {

@@ -75,7 +75,7 @@ export function missingVmPrograms() {
 
 /** The command that installs the packages, to be shown to a person. */
 export function installCommand(packages) {
-	if (!hasProgram('apt-get')) return `install what these Debian packages hold: ${packages.join(' ')}`;
+	if (!hasProgram('apt-get')) return `install the programs of these Debian packages: ${packages.join(' ')}`;
 	const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
 	return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 }
@@ -95,7 +95,7 @@ export const missingMessage = (packages) =>
  */
 export async function install(packages) {
 	if (!canInstall()) throw new StepError(missingMessage(packages) + yesHint());
-	console.log(`These packages are missing, and are installed now: ${packages.join(', ')}`);
+	console.log(`Installing the packages that are missing: ${packages.join(', ')}`);
 	const options = { env: { DEBIAN_FRONTEND: 'noninteractive' } };
 	const wait = ['-o', 'DPkg::Lock::Timeout=300'];
 	await step('package lists (apt-get update)', 'apt-get', [...wait, 'update'], options);

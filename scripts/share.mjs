@@ -12,7 +12,7 @@ export async function virtiofsObstacle() {
 	if (missing.length > 0) return `virtiofsd needs ${missing.join(', ')}`;
 	// virtiofsd puts itself into a sandbox. Some containers do not allow that.
 	const { status } = await run('unshare', ['--mount', '--pid', '--net', '--fork', 'true'], { capture: true });
-	return status === 0 ? undefined : 'virtiofsd needs to make namespaces, which this machine refuses';
+	return status === 0 ? undefined : 'virtiofsd has to make namespaces, and this machine refuses that';
 }
 
 /**

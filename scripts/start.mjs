@@ -7,7 +7,7 @@ await main(async (args) => {
 	const vm = args.includes('--vm');
 	if (vm && args.includes('--serve')) {
 		throw new StepError(
-			'--serve needs this machine: the guest has no network that anything outside can reach. Leave out --vm.',
+			'--serve works only on this machine, because nothing outside the guest can reach its network. Leave out --vm.',
 		);
 	}
 	const obstacle = await bootstrap({ vm });

@@ -58,7 +58,7 @@ function parse(args) {
 		else rest.push(args[i]);
 	}
 	for (const name of projects) {
-		if (name !== 'unit' && name !== 'vm') throw new StepError(`--project is unit or vm, not ${name}`);
+		if (name !== 'unit' && name !== 'vm') throw new StepError(`--project must be unit or vm, not ${name}`);
 	}
 	return { projects: projects.size > 0 ? projects : new Set(['unit', 'vm']), isChosen: projects.size > 0, rest };
 }
@@ -139,7 +139,7 @@ function skipVm({ reason, command }) {
 /** How long the tests take, as CI measured it. On a fresh clone, the build takes a minute more. */
 function duration(projects) {
 	const minutes = (projects.has('unit') ? 10 : 0) + (projects.has('vm') ? 15 : 0);
-	return `These tests take about ${minutes} minutes on two processors; a part of them: npm test -- test/kind`;
+	return `These tests take about ${minutes} minutes on two processors; to run a part of them: npm test -- test/kind`;
 }
 
 await main(async (args) => {
@@ -150,7 +150,7 @@ await main(async (args) => {
 	const results = [];
 	const counted = (name, counts) => {
 		if (!isFiltered && counts.passed + counts.failed === 0) {
-			console.error(`${name}: not one test was run`);
+			console.error(`${name}: no test was run`);
 			counts.failed = 1;
 		}
 		results.push(counts);
@@ -174,7 +174,7 @@ await main(async (args) => {
 	const sum = { passed: 0, failed: 0, skipped: 0 };
 	for (const counts of results) for (const key of Object.keys(sum)) sum[key] += counts[key];
 	if (isFiltered && !obstacle && sum.passed + sum.failed === 0)
-		console.error('nothing that the arguments select was run');
+		console.error('no test was run, because the arguments select no test');
 	console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
 	return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 });
