@@ -147,7 +147,7 @@ void Book::checkStats(const std::vector<CacheUser*>& users) {
     } else if (fake != nullptr) {
         // Storage that could not be taken back may still be there.
         CHECK(fake->decommitFailures > 0 ? stats.committed <= fake->committed() : stats.committed == fake->committed(),
-              "%llu bytes are committed, and %llu booked", (unsigned long long)fake->committed(),
+              "%llu bytes are committed, but %llu are booked", (unsigned long long)fake->committed(),
               (unsigned long long)stats.committed);
     } else {
         // A file system may count blocks of its own. tmpfs has none.
@@ -208,7 +208,7 @@ void Book::checkRawTables() const {
         const uint64_t group = number >> kGroupShift;
         CHECK(tables.slabs.bytes / 4 == tables.states.bytes / 2 >> kGroupShift &&
                   tables.classes.bytes == tables.slabs.bytes / 4,
-              "a number is in one table, and not in another");
+              "a number is in one table, but not in another");
         CHECK(CacheUser::table<uint32_t>(tables.slabs)[group] == value);
         CHECK(classes[group] == held.block.sizeClass + 1, "the group of a slot is of another class");
         CHECK(numbers.insert(number).second, "two slots share number %llu", (Long)number);

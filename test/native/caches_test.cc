@@ -68,7 +68,7 @@ void furtherRuns() {
     constexpr uint64_t kSize = 16 * kKiB;
     for (int round = 0; round < 2; round++) {
         Block first;
-        CHECK(user.take(kSize, &first) == 0 && user.cachedBlocks() == 0, "what nobody has asked for is cached");
+        CHECK(user.take(kSize, &first) == 0 && user.cachedBlocks() == 0, "a block that nobody asked for is cached");
         Block longer = first;
         CHECK(user.resize(&longer, 2 * kSize) == 0 && longer.offset == first.offset, "the run cannot grow");
         CHECK(user.resize(&longer, kSize) == 0);
@@ -134,21 +134,22 @@ void whoShares() {
         size *= 2;
         CHECK(user.take(size, &block) == 0 && user.give(block) == 0);
         threads++;
-        CHECK(limit() == whole * 2 / std::max(threads, 2), "%d have %d units each, one %d", threads, limit(), whole);
+        CHECK(limit() == whole * 2 / std::max(threads, 2), "%d caches have %d units each, and one alone has %d",
+              threads, limit(), whole);
     }
     // Three threads are left, and later two.
     others[0].leave();
     CHECK(user.take(1024, &block) == 0 && user.give(block) == 0);
-    CHECK(limit() == whole * 2 / 3, "one of three has %d units, %d alone", limit(), whole);
+    CHECK(limit() == whole * 2 / 3, "one of three caches has %d units, and alone it has %d", limit(), whole);
     CacheUser& idle = others[1];
     // The thread gives back all that it holds, as it is asked to after some seconds.
     idle.cache()->isToRest = true;
     heap.serveReclaim(idle.cache());
     CHECK(user.take(2048, &block) == 0 && user.give(block) == 0);
-    CHECK(limit() == whole, "one of two has %d units while another rests, %d alone", limit(), whole);
+    CHECK(limit() == whole, "a cache has %d units while another rests, and alone it has %d", limit(), whole);
     CHECK(idle.take(32, &block) == 0 && idle.give(block) == 0);
     CHECK(user.take(4096, &block) == 0 && user.give(block) == 0);
-    CHECK(limit() == whole * 2 / 3, "one of three has %d units, %d alone", limit(), whole);
+    CHECK(limit() == whole * 2 / 3, "one of three caches has %d units, and alone it has %d", limit(), whole);
 }
 
 // The states of consecutive runs are in different cache lines, and each unit has a number of its own.

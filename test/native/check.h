@@ -35,14 +35,14 @@ std::string& context();
 // Seconds since the program began.
 double elapsed();
 
-// Waits for what other threads do, for a minute at most. `what` completes "it was never so that".
+// Waits for what other threads do, for a minute at most. `what` completes "waiting until".
 template <typename Condition>
 void until(const char* what, Condition condition) {
     const std::string before = context();
     context() += std::string(" (waiting until ") + what + ")";
     const double end = elapsed() + 60;
     while (!condition()) {
-        CHECK(elapsed() < end, "it was never so that %s", what);
+        CHECK(elapsed() < end, "after a minute this is still not true: %s", what);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     context() = before;

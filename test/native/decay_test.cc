@@ -110,7 +110,7 @@ void testDecay(const Options&) {
     goBack();
     endDuringACall();
     endWithTheKind();
-    std::printf("decay: ended\n");
+    std::printf("decay: done\n");
 }
 
 }  // namespace test

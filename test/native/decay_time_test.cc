@@ -157,7 +157,7 @@ void testDecayTime(const Options&) {
     conservative.conservative = true;
     conservative.decayMs = 0;
     askAgain(conservative);
-    std::printf("decay-time: storage goes back in time\n");
+    std::printf("decay-time: done\n");
 }
 
 }  // namespace test

@@ -34,7 +34,7 @@ FakeRegion::~FakeRegion() {
 }
 
 void FakeRegion::checkRange(uint64_t offset, uint64_t length) const {
-    CHECK(shape_.elastic, "a region that is all there was to change");
+    CHECK(shape_.elastic, "a region that cannot grow or shrink was told to");
     CHECK(length > 0 && offset < shape_.capacity && length <= shape_.capacity - offset,
           "offset %llu, length %llu, capacity %llu", (unsigned long long)offset, (unsigned long long)length,
           (unsigned long long)shape_.capacity);
@@ -111,7 +111,7 @@ int FakeRegion::decommit(uint64_t offset, uint64_t length) {
 }
 
 int FakeRegion::populate(uint64_t offset, uint64_t length) {
-    CHECK(isBacked(offset, offset + length), "what is not committed is to be faulted in");
+    CHECK(isBacked(offset, offset + length), "memory that is not committed was to be faulted in");
     return 0;
 }
 

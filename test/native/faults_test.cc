@@ -101,7 +101,7 @@ uint32_t failEach(const Setting& setting, const std::string& directory, bool isV
         CHECK(countDescriptors() == descriptors, "there were %zu descriptors", descriptors);
         if (failed == 0) return lives;
         // If every call fails from the first one on, nothing new happens later.
-        CHECK(plan.nth < 10000, "there is no end");
+        CHECK(plan.nth < 10000, "the failures do not end");
     }
 }
 

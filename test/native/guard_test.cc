@@ -107,10 +107,10 @@ void readZerosAndKeepStores() {
     CHECK(lost(120 * page, 100 * page) && !isLost(&told, sizeof told) && !isLost(nullptr, 1));
 
     const auto isTold = [&](uint64_t index) { return told.times(index) > 0; };
-    until("four pages are told", [&] { return isTold(10) && isTold(11) && isTold(64) && isTold(129); });
+    until("four pages are reported", [&] { return isTold(10) && isTold(11) && isTold(64) && isTold(129); });
     file.at(10 * page) = 1;
     file.at(12 * page) = 1;
-    until("a later one is told", [&] { return isTold(12); });
+    until("a later page is reported", [&] { return isTold(12); });
     for (uint64_t index = 0; index < 130; index++) {
         const bool isOne = (index >= 10 && index <= 12) || index == 64 || index == 129;
         CHECK(told.times(index) == (isOne ? 1 : 0), "page %lu: %u", index, told.times(index));
@@ -131,20 +131,20 @@ void tellWhoComesLater() {
     file.at(0) = 1;
     Told first(5);
     watch.listen(first.listener);
-    until("one who comes later is told what nobody has been", [&] { return first.times(0) == 1; });
+    until("a later listener hears of a page that nobody has heard of", [&] { return first.times(0) == 1; });
     Told second(5);
     watch.listen(second.listener);
     file.at(page) = 1;
-    until("both are told of the next page", [&] { return first.times(1) + second.times(1) == 2; });
+    until("one of two listeners hears of the next page", [&] { return first.times(1) + second.times(1) == 2; });
     first.listener.reset();
     file.at(2 * page) = 1;
-    until("the one who is left is told", [&] { return second.times(2) == 1; });
+    until("the listener that is left hears of a page", [&] { return second.times(2) == 1; });
     second.listener.reset();
     file.at(3 * page) = 1;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     Told third(5);
     watch.listen(third.listener);
-    until("one who comes when all have gone is told", [&] { return third.times(3) == 1; });
+    until("a listener that comes after all have gone hears of a page", [&] { return third.times(3) == 1; });
     CHECK(first.times(2) == 0 && second.times(0) == 0 && second.times(3) == 0 && third.times(2) == 0);
 }
 
@@ -200,7 +200,7 @@ void bringBack() {
     watch.listen(told.listener);
     file.truncate(0);
     CHECK(file.at(4 * page) == 0 && watch.hasLost(4 * page, 1));
-    until("it is told again", [&] { return told.times(4) == 1; });
+    until("the page is reported again", [&] { return told.times(4) == 1; });
     CHECK(told.times(5) == 0 && told.times(199) == 0);
 }
 
@@ -230,7 +230,7 @@ void loseNoIncrement(uint32_t threads) {
         CHECK(count == uint64_t{threads} * kTimes, "page %lu: %lu", index, count);
     }
     CHECK(isSame(watch.allLost(), {{0, file.length()}}));
-    until("every page is told", [&] {
+    until("every page is reported", [&] {
         for (uint64_t index = 0; index < kPages; index++) {
             if (told.times(index) == 0) return false;
         }

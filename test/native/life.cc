@@ -50,7 +50,7 @@ void Life::explain(int error) const {
     for (const Plan& plan : setting_.always) {
         if (error == -plan.error) return;
     }
-    CHECK(false, "an error that nothing explains: %d", error);
+    CHECK(false, "nothing explains the error %d", error);
 }
 
 void Life::explainFailedOpen(int error, const char* failedCall) const {
@@ -58,7 +58,7 @@ void Life::explainFailedOpen(int error, const char* failedCall) const {
     CHECK(faults::left().empty(), "left behind by open():%s", faults::left().c_str());
     const bool isNamed = std::strcmp(failedCall, faults::name(plan_->call)) == 0 ||
                          (plan_->call == Call::kMkostemp && std::strcmp(failedCall, "open") == 0);
-    CHECK(isNamed, "%s failed, and %s is said to have", faults::name(plan_->call), failedCall);
+    CHECK(isNamed, "%s failed, but the error names %s", faults::name(plan_->call), failedCall);
     CHECK(error == -plan_->error, "%s failed by errno %d, but the error is %d", failedCall, plan_->error, error);
 }
 
@@ -101,7 +101,7 @@ void Life::look() {
         // What could not be given back counts as gone all the same, until the next purge.
         const bool mayStray = plan_ != nullptr && plan_->call == Call::kFallocate;
         CHECK(mayStray ? resident >= committed : resident == committed,
-              "%llu bytes of storage are occupied, and %llu are booked", (unsigned long long)resident,
+              "%llu bytes of storage are occupied, but %llu are booked", (unsigned long long)resident,
               (unsigned long long)committed);
     }
 }

@@ -55,7 +55,7 @@ void installHandlers() {
 
 void fail(const char* file, int line, const char* condition, const char* format, ...) {
     std::fflush(stdout);
-    std::fprintf(stderr, "%s:%d: not so: %s.", file, line, condition);
+    std::fprintf(stderr, "%s:%d: not true: %s.", file, line, condition);
     va_list arguments;
     va_start(arguments, format);
     std::vfprintf(stderr, format, arguments);
@@ -79,12 +79,12 @@ const Test kTests[] = {
     {"model", "random calls on regions in plain memory, against a reference model", testModel},
     {"file", "the same on the file of a pmem kind", testFile},
     {"files", "nameless files, and a file's blocks", testFiles},
-    {"tables", "the heap cut into as many slabs as can be", testTables},
+    {"tables", "a heap cut into as many slabs as possible", testTables},
     {"owners", "what happens while another thread waits for storage", testOwners},
-    {"caches", "what thread caches take of DRAM", testCaches},
+    {"caches", "how much DRAM thread caches take", testCaches},
     {"threads", "several threads with a thread cache each on one heap", testThreads},
     {"jobs", "the threads for long tasks", testJobs},
-    {"jobs-at-exit", "ends the program while they work", testJobsAtExit},
+    {"jobs-at-exit", "the program ends while these threads work", testJobsAtExit},
     {"registry", "the kinds of the process", testRegistry},
     {"making", "kinds are made and faulted in", testMaking},
     {"nodes", "kinds on NUMA nodes", testNodes},
@@ -93,7 +93,7 @@ const Test kTests[] = {
     {"decay-time", "when freed storage goes back", testDecayTime},
     {"guard", "files lose pages that are watched", testGuard},
     {"guard-signals", "SIGBUS that is not for the guard", testGuardSignals},
-    {"guard-case", "one case of that, whose number is the seed", testGuardCase},
+    {"guard-case", "one case of guard-signals; the seed is its number", testGuardCase},
     {"faults", "each system call of a kind fails in turn", testFaults},
 };
 

@@ -55,7 +55,7 @@ void makeInDirectory(const Options& options) {
     PmemKindRequest request = requestIn(options.directory, 16 * kMiB);
     request.debug = true;
     const std::shared_ptr<Kind> kind = made(request);
-    CHECK(kind->number == 0, "it is registered");
+    CHECK(kind->number == 0, "a kind that nobody registered has a number");
     CHECK(kind->region->capacity() == 16 * kMiB && kind->heap.stats().capacity == 16 * kMiB);
     CHECK(kind->description.type == std::string("pmem") && kind->description.path == options.directory);
     CHECK(kind->description.debug && !kind->description.sync && kind->description.room >= 16 * kMiB);
@@ -110,7 +110,7 @@ void failToMake(const Options& options) {
             CHECK((result == 0) == (kind != nullptr));
             return result;
         });
-        CHECK(failures > 0, "no %s kept a kind from being made", faults::name(call));
+        CHECK(failures > 0, "no failing %s prevented a kind", faults::name(call));
     }
     PmemKindRequest whole = request;
     whole.maxSize = 0;
@@ -145,7 +145,7 @@ void makeInMapping() {
     overlapping.file.to = 2 * kLength;
     std::shared_ptr<Kind> second;
     CHECK(makeFixedKind(overlapping, &second, &failedCall) == -EBUSY && second == nullptr && *users == 1);
-    CHECK(failedCall == std::string(), "%s is said to have failed", failedCall);
+    CHECK(failedCall == std::string(), "the error names %s", failedCall);
     kind.reset();
     CHECK(*users == 0);
 
@@ -180,7 +180,7 @@ void prefaultAll(const Options& options) {
         before = control.done;
     }
     CHECK(result == 0, "%s gave %d", failedCall, result);
-    CHECK(before > 0, "it was all one step");
+    CHECK(before > 0, "everything was done in one step");
     CHECK(control.done == capacity && control.total == capacity);
     CHECK(kind->heap.stats().committed == capacity && isResident(*kind->region));
     CHECK(kind->region->resident() >= static_cast<int64_t>(capacity));
@@ -230,7 +230,7 @@ void failToPrefault(const Options& options) {
             takeFrom(*kind);
             return result;
         });
-        CHECK(failures > 0, "no %s kept a kind from being faulted in", faults::name(call));
+        CHECK(failures > 0, "no failing %s prevented the faulting in of a kind", faults::name(call));
     }
 }
 

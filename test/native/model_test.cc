@@ -96,8 +96,9 @@ void testFile(const Options& options) {
         if (isShown) region.show(0, 1);
         region.retire();
         // msync of pages that are not mapped is ENOMEM.
-        CHECK((msync(region.base(), 1, MS_ASYNC) == 0) == isShown, "what was shown is mapped, and only that");
-        CHECK(!isShown || region.base()[0] == 0, "what is retired reads as zeros");
+        CHECK((msync(region.base(), 1, MS_ASYNC) == 0) == isShown,
+              "memory that was shown is not mapped, or other memory is");
+        CHECK(!isShown || region.base()[0] == 0, "retired memory does not read as zeros");
     });
 }
 

@@ -232,7 +232,7 @@ void failToMake() {
             faults::closeLedger();
             if (failed == 0) break;
         }
-        CHECK(failures > 0, "no %s kept a kind from being made", faults::name(call));
+        CHECK(failures > 0, "no failing %s prevented a kind", faults::name(call));
     }
 }
 
@@ -253,7 +253,7 @@ void testNodes(const Options&) {
     estimateUses();
     failToCommit();
     failToMake();
-    std::printf("nodes: all right\n");
+    std::printf("nodes: done\n");
 }
 
 }  // namespace test

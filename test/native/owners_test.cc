@@ -109,7 +109,7 @@ void testOwners(const Options&) {
     context() = "owners";
     freeWhileAnotherCommits();
     freeWhileBlocksAreAbandoned();
-    std::printf("owners: known\n");
+    std::printf("owners: done\n");
 }
 
 }  // namespace test

@@ -80,11 +80,11 @@ void giveHandlesBack() {
     const uint64_t count = kAllHandles / 2 + 1;
     const uint64_t first = firstHandleOf(*kind, count);
     CHECK(first >= RawNumbers::kFirst && first + count <= RawNumbers::kEnd);
-    CHECK(firstHandleOf(*kind, count) == first, "each thread has to be given the same numbers");
+    CHECK(firstHandleOf(*kind, count) == first, "a second thread got other numbers");
     CHECK(isHandleOfSomeKind(first) && isHandleOfSomeKind(first + count - 1) && !isHandleOfSomeKind(0));
-    CHECK(firstHandleOf(*other, count) == 0, "two kinds have more than all numbers");
+    CHECK(firstHandleOf(*other, count) == 0, "two kinds got more numbers than there are");
     kind.reset();
-    CHECK(isHandleOfSomeKind(first), "what a closed kind had is no foreign number");
+    CHECK(isHandleOfSomeKind(first), "a number of a closed kind counts as foreign");
     CHECK(firstHandleOf(*other, count) != 0, "the numbers of a closed kind are lost");
 }
 
@@ -123,7 +123,7 @@ void testRegistry(const Options& options) {
     loseWhatIsGone();
     giveHandlesBack();
     shareAmongThreads(options);
-    std::printf("registry: kept\n");
+    std::printf("registry: done\n");
 }
 
 }  // namespace test

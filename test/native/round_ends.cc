@@ -39,7 +39,7 @@ void Round::abandonSome() {
     const uint32_t from = left.unit;
     book_.checkContents();
     const bool isDone = heap_.abandonSome(left.owner, &left.unit);
-    CHECK(isDone || left.unit > from, "a walk stands still at unit %u", from);
+    CHECK(isDone || left.unit > from, "a walk does not advance at unit %u", from);
     if (isVerbose_) std::printf("abandoned up to unit %u\n", left.unit);
     const uint64_t end = static_cast<uint64_t>(left.unit) << heap_.unitShift();
     for (size_t i = book_.count(); i-- > 0;) {

@@ -49,8 +49,7 @@ void Round::lose() {
             const uint64_t unit = 1ull << heap_.unitShift();
             CHECK(block.offset < (to + unit - 1) / unit * unit && from / unit * unit < block.offset + block.bytes);
         }
-        CHECK(!isHit || place != places.end(), "nothing is said of the block at %llu",
-              (unsigned long long)block.offset);
+        CHECK(!isHit || place != places.end(), "the block at %llu was not reported", (unsigned long long)block.offset);
         if (place == places.end()) continue;
         CHECK(place->length == block.bytes);
         CHECK((place->sort == LostPlace::Sort::kRaw) == held.isRaw &&

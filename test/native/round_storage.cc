@@ -141,7 +141,7 @@ void Round::checkRest(CacheUser* last) {
         Block block{0, kRunCode, 1, unit};
         // The run is aligned, so that no cache gets another one beside it.
         const int error = heap_.allocateRun(last->cache(), 1, 32, &block.offset);
-        CHECK(error == 0, "%llu of %llu free units could be had: %d", (Long)taken, (Long)free, error);
+        CHECK(error == 0, "only %llu of %llu free units could be taken: %d", (Long)taken, (Long)free, error);
         book_.take(block, 32);
     }
 }

@@ -187,7 +187,7 @@ class Worker {
         const int found = common_->heap.dereference(shared.offset, shared.generation, &reference, &code, &units);
         const int error = common_->heap.freeReferenced(user_->cache(), shared.offset, shared.generation);
         CHECK(error == 0 || error == -ESTALE, "unexpected error %d", error);
-        CHECK(error != 0 || found == 0, "a block that was stale has been freed");
+        CHECK(error != 0 || found == 0, "a stale block was freed");
         if (error == 0) common_->referencesFreed++;
         return true;
     }
