@@ -64,7 +64,7 @@ export function requireOrder(ranges: readonly MemoryRange[], name: string): void
 function withinLimit(ranges: readonly MemoryRange[]): { ranges: MemoryRange[]; notes: string[] } {
 	const kept = ranges.filter(({ start, end }) => start < addressLimit && start !== end);
 	const isBeyond = ranges.some(({ start, end }) => start >= addressLimit || end >= addressLimit);
-	const note = `Addresses from ${hex(addressLimit)} on, which no x86 machine has, are left out.`;
+	const note = `Addresses from ${hex(addressLimit)} on are left out, because no x86 machine has them.`;
 	return { ranges: kept, notes: isBeyond ? [note] : [] };
 }
 

@@ -209,7 +209,7 @@ function splitOverNodes(memory: number, nodes: number, below4G: number, pmem: nu
 	const skipped = roundUp(pmem, SECTION);
 	const each = Math.floor((memory - skipped) / nodes / SECTION) * SECTION;
 	if (nodes > 1 && each === 0) {
-		throw outOfRange('nodes', `so few that each has ${formatSize(SECTION)} of memory`, nodes);
+		throw outOfRange('nodes', `small enough that each node has ${formatSize(SECTION)} of memory`, nodes);
 	}
 	const ends = Array.from({ length: nodes - 1 }, (_, n) => (n + 1) * each).map((end) =>
 		end <= below4G ? end : end + skipped,

@@ -160,7 +160,7 @@ test('where no boot loader is known, the error has what the kernel is to be give
 	const { status, stderr } = memmap(['apply', '--root', machine({ '/etc/hostname': 'x' }), argument]);
 	expect(status).toBe(1);
 	expect(stderr).toMatch(
-		/^daxkind memmap apply: No boot configuration is known here: .*\n {2}Fix: .*memmap=4G!4G nokaslr\n$/,
+		/^daxkind memmap apply: daxkind does not know how to configure the boot here: .*\n {2}Fix: .*memmap=4G!4G nokaslr\n$/,
 	);
 });
 

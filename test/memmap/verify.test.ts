@@ -196,7 +196,7 @@ describe('what the kernel made of it', () => {
 		]);
 		const kernel = '\n140000000-143ffffff : System RAM\n  140000000-1417fffff : Kernel code';
 		const found = look({ '/proc/cmdline': 'memmap=2G!4G', '/proc/iomem': `${parts}${kernel}` });
-		expect(found.reason).toBe('KASLR put the running kernel into 2G!4G, and only parts of it are left');
+		expect(found.reason).toBe('KASLR put the running kernel into 2G!4G, so only parts of that range are left');
 		expect(found.remedy).toBe("daxkind memmap apply 'memmap=2G!4G nokaslr'");
 	});
 

@@ -62,7 +62,7 @@ describe('planLayout', () => {
 	test('refuses more nodes than there are blocks of memory for', () => {
 		const plan = () => planLayout(512 * MIB, [GIB], {}, { nodes: 5 });
 		expect(plan).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
-		expect(plan).toThrow(/"nodes".* so few that each has 128M/);
+		expect(plan).toThrow(/"nodes".* small enough that each node has 128M of memory/);
 	});
 
 	test.each([

@@ -67,8 +67,13 @@ function requireApplicable(
 ): void {
 	const argument = words.join(' ');
 	if (configuration === undefined) {
-		const remedy = `add this to the kernel's command line where your boot loader has it: ${argument}`;
-		throw refusal('ERR_DAXKIND_NO_BOOT_LOADER', '/boot', `No boot configuration is known here: ${reason}`, remedy);
+		const remedy = `add this to the kernel's command line in the configuration of your boot loader: ${argument}`;
+		throw refusal(
+			'ERR_DAXKIND_NO_BOOT_LOADER',
+			'/boot',
+			`daxkind does not know how to configure the boot here: ${reason}`,
+			remedy,
+		);
 	}
 	if (loader === 'grub' && !configuration.startsWith('grub-') && !fitsGrubEntry(words)) {
 		const what = `GRUB reads the $ in an entry of loader/entries as a variable, so the kernel would not get ${argument}`;

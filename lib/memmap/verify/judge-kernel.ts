@@ -98,7 +98,7 @@ export function rangeLink(expected: Expected, { persistent, kernel }: Facts): Ju
 		return judged('ok', `the kernel made ${name} persistent memory, type 12`, evidence);
 	}
 	if (kernel !== undefined && overlap(kernel, expected)) {
-		const finding = `KASLR put the running kernel into ${name}, and only parts of it are left`;
+		const finding = `KASLR put the running kernel into ${name}, so only parts of that range are left`;
 		const fix = `daxkind memmap apply ${quoted(`memmap=${name} nokaslr`)}`;
 		return judged('broken', finding, [...evidence, { value: `kernel at ${addresses(kernel)}`, source: iomem }], fix);
 	}
