@@ -22,7 +22,6 @@ import {
 	installCommand,
 	missingBuildPackages,
 	missingTestPackages,
-	missingVmPrograms,
 	yesHint,
 } from './packages.mjs';
 import { npm, root, StepError, step, tool } from './steps.mjs';
@@ -101,7 +100,7 @@ async function buildAddon() {
  * Asks lib/vm which packages the VM needs and this machine lacks. Where packages may be installed, adds those that the
  * tests use.
  */
-async function askVm() {
+async function missingForVm() {
 	const { fileSystems, missingVmPackages } = await import('#lib/vm/index.js');
 	// A user who cannot install virtiofsd can hardly use it, because it needs root. The suite is useful without it.
 	return canInstall() ? [...missingVmPackages(), ...missingTestPackages()] : missingVmPackages(fileSystems);
@@ -151,25 +150,6 @@ function checkMachine() {
 }
 
 /**
- * Looks for missing packages before anything else is made, because the rest takes a minute on a fresh clone. Installs
- * them all, or prints the one command that does.
- *
- * @throws StepError with that command when nothing can be built without them.
- */
-async function lookForPackages({ vm, native }) {
-	const forBuild = native && isStale.native() ? missingBuildPackages() : [];
-	const forVm = vm && process.arch === 'x64' ? missingVmPrograms() : [];
-	const missing = [...forBuild, ...forVm];
-	if (missing.length === 0) return;
-	if (canInstall() || forBuild.length > 0) await install(missing);
-	else {
-		console.log(
-			`The VM needs packages that are missing: ${forVm.join(', ')}. Fix:\n  ${installCommand(forVm)}${yesHint()}\n`,
-		);
-	}
-}
-
-/**
  * Makes what is missing.
  *
  * @param options `vm`: also what the VM needs. `native: false`: without the addon, which is enough to check sources.
@@ -179,28 +159,42 @@ async function lookForPackages({ vm, native }) {
  */
 export async function bootstrap({ vm = false, native = true } = {}) {
 	checkMachine();
-	await lookForPackages({ vm, native });
-	const isFresh = () => !isStale.dependencies() && !isStale.typescript() && !(native && isStale.native());
-	if (!isFresh()) {
+	if (isStale.dependencies() || isStale.typescript()) {
 		await withLock(async () => {
 			if (isStale.dependencies()) await installDependencies();
 			if (isStale.typescript()) await compileTypeScript();
-			if (native && isStale.native()) await buildAddon();
 		});
 	}
-	return vm ? vmObstacle() : undefined;
+	const obstacle = await lookForPackages({ vm, native });
+	if (native && isStale.native()) {
+		await withLock(async () => {
+			if (isStale.native()) await buildAddon();
+		});
+	}
+	return obstacle;
 }
 
-async function vmObstacle() {
-	if (process.arch !== 'x64')
-		return { reason: `the VM needs an x86-64 machine; this is ${process.arch}`, command: undefined };
-	const missing = await askVm();
-	if (missing.length === 0) return undefined;
-	if (!canInstall())
-		return {
-			reason: `the VM needs packages that are missing: ${missing.join(', ')}`,
-			command: installCommand(missing),
+/**
+ * Looks for missing packages of the build and the VM before the addon is built and before any test runs, because both
+ * take minutes. Installs them all, or prints the one command that does.
+ *
+ * @returns What bootstrap returns.
+ * @throws StepError with that command if nothing can be built without them.
+ */
+async function lookForPackages({ vm, native }) {
+	const forBuild = native && isStale.native() ? missingBuildPackages() : [];
+	const hasVm = process.arch === 'x64';
+	const forVm = vm && hasVm ? await missingForVm() : [];
+	const missing = [...forBuild, ...forVm];
+	if (missing.length > 0 && (canInstall() || forBuild.length > 0)) await install(missing);
+	else if (missing.length > 0) {
+		const obstacle = {
+			reason: `the VM needs packages that are missing: ${forVm.join(', ')}`,
+			command: installCommand(forVm),
 		};
-	await install(missing);
+		console.log(`${obstacle.reason.replace('the', 'The')}. Fix:\n  ${obstacle.command}${yesHint()}\n`);
+		return obstacle;
+	}
+	if (vm && !hasVm) return { reason: `the VM needs an x86-64 machine; this is ${process.arch}`, command: undefined };
 	return undefined;
 }

@@ -47,32 +47,6 @@ const isAble = () => process.getuid?.() === 0 && hasProgram('apt-get');
 /** Whether this process may install packages: it is able to, and a person or CI has told it to. */
 export const canInstall = () => isAble() && (isCI || process.argv.includes('--yes'));
 
-/**
- * The programs of every VM, by package. A clone needs this list until lib/vm, which knows all programs, is compiled.
- */
-export const vmPrograms = {
-	'qemu-system-x86_64': 'qemu-system-x86',
-	busybox: 'busybox-static',
-	modprobe: 'kmod',
-	depmod: 'kmod',
-	xz: 'xz-utils',
-	setpriv: 'util-linux',
-	setsid: 'util-linux',
-	env: 'coreutils',
-	'mkfs.ext4': 'e2fsprogs',
-	'mkfs.ext2': 'e2fsprogs',
-	'mkfs.xfs': 'xfsprogs',
-	'mkfs.erofs': 'erofs-utils',
-};
-
-/** Debian's names of packages that are certainly missing for the VM, found by the programs' names alone. */
-export function missingVmPrograms() {
-	const missing = Object.keys(vmPrograms).filter(
-		(name) => !hasProgram(name, { also: ['/usr/local/sbin', '/usr/sbin', '/sbin'] }),
-	);
-	return [...new Set(missing.map((name) => vmPrograms[name]))];
-}
-
 /** The command that installs the packages, to be shown to a person. */
 export function installCommand(packages) {
 	if (!hasProgram('apt-get')) return `install the programs of these Debian packages: ${packages.join(' ')}`;

@@ -39,9 +39,9 @@ export const tool = {
 /** The program and first arguments that run npm. If npm runs this script, it is the same npm. */
 export const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
 
-/** Whether a program is in the PATH, or in one of the directories `also`. */
-export function hasProgram(name, { also = [] } = {}) {
-	return [...(process.env.PATH ?? '').split(delimiter), ...also].some((directory) => {
+/** Whether a program is in the PATH. */
+export function hasProgram(name) {
+	return (process.env.PATH ?? '').split(delimiter).some((directory) => {
 		try {
 			accessSync(join(directory || '.', name), constants.X_OK);
 			return true;
