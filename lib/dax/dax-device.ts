@@ -44,6 +44,6 @@ const nothingKnown: Omit<DaxDevice, 'name'> = {
 /** Says what a device-DAX device is used for, and how to have files on its memory instead. */
 export function forFiles({ name, namespace }: DaxDevice): string {
 	return namespace === undefined
-		? `it is no nvdimm namespace, so there can be no file system on it; use it by DeviceKind, or as ordinary memory: daxkind reconfigure-device --mode=system-ram ${name}`
+		? `it is not an nvdimm namespace, so no file system can be on it; use it with DeviceKind, or as ordinary memory: daxkind reconfigure-device --mode=system-ram ${name}`
 		: `for files on it, make its namespace fsdax, which destroys its contents: ndctl create-namespace -f -e ${namespace} --mode=fsdax`;
 }

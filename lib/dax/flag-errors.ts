@@ -32,8 +32,8 @@ function whyNotPermitted({ attributes, uid, isRefused }: Evidence): string {
 	const user = process.geteuid?.();
 	const foreign = `only its owner, user ${uid}, and a process with CAP_FOWNER may change the flags of a file`;
 	if (user !== uid && user !== 0) return foreign;
-	if ((attributes & STATX_ATTR_IMMUTABLE) !== 0n) return 'it is immutable, and so are its flags; chattr -i it first';
-	if ((attributes & STATX_ATTR_APPEND) !== 0n) return 'it is append-only; chattr -a it first';
+	if ((attributes & STATX_ATTR_IMMUTABLE) !== 0n) return 'it is immutable, and so are its flags; use chattr -i first';
+	if ((attributes & STATX_ATTR_APPEND) !== 0n) return 'it is append-only; use chattr -a first';
 	return user === uid ? 'the kernel, or a sandbox, lets nobody change the flags of this file' : foreign;
 }
 
@@ -52,14 +52,14 @@ function whyNoFlags({ mode = fs.S_IFREG }: Evidence): string {
 }
 
 const reasons: Readonly<Record<string, (evidence: Evidence) => string>> = {
-	EACCES: () => 'a file has to be readable, and the directories on its path searchable, to get at its flags',
-	EBUSY: () => 'the file system keeps the flags of a file that is in use like this; close it everywhere first',
+	EACCES: () => 'this user must be allowed to read the file and to search the directories on its path',
+	EBUSY: () => 'the file system does not change the flags of a file in such use; close the file everywhere first',
 	EINVAL: ({ isOldXfs }) =>
 		isOldXfs
 			? 'this XFS was made without checksums (crc=0), and its inodes have no place for the DAX flag; make it again: mkfs.xfs -f -m crc=1'
-			: 'the file system does not take this flag for this file; XFS does not for one that shares blocks with another: copy it with cp --reflink=never',
-	ELOOP: () => 'a symbolic link has no flags; name the file it stands for',
-	ENOKEY: () => 'it is encrypted, and the key is not there; an encrypted file has no DAX anyway',
+			: 'the file system does not accept this flag for this file; XFS refuses it for a file that shares blocks with another file: copy it with cp --reflink=never',
+	ELOOP: () => 'a symbolic link has no flags; name the file that it points to',
+	ENOKEY: () => 'it is encrypted, and the kernel does not have its key; an encrypted file has no DAX anyway',
 	ENOTSUP: whyNotSupported,
 	ENOTTY: whyNoFlags,
 	EPERM: whyNotPermitted,

@@ -115,7 +115,7 @@ export function hugePages(facts: HugePageFacts): DaxHugePages {
 	const pieces = size === undefined ? undefined : Math.floor(size / hugePageSize);
 	if (pieces === 0) obstacles.push(`the file is shorter than ${unit}`);
 	if (stacked)
-		obstacles.push(`it is not known whether the device begins at a multiple of ${unit} of the devices below it`);
+		obstacles.push(`it is not known whether the device begins at a multiple of ${unit} on the devices below it`);
 	const result = { pieces, mappable: undefined, extents: undefined, obstacles };
 	const hasBlocks = extents !== undefined && (extents.length > 0 || !complete);
 	if (!hasBlocks) {
@@ -135,7 +135,8 @@ export function hugePages(facts: HugePageFacts): DaxHugePages {
 		};
 	}
 	const mappable = mappablePieces(withinFile(extents, size), deviceStart ?? 0, hugePageSize);
-	if (mappable === 0 && pieces !== 0) obstacles.push(`none of its blocks lie at a multiple of ${unit} of the device`);
+	if (mappable === 0 && pieces !== 0)
+		obstacles.push(`no piece of ${unit} of the file is contiguous and aligned to ${unit} on the device`);
 	const isKnown = !stacked && (mappable > 0 || complete);
 	return {
 		...result,

@@ -23,10 +23,11 @@ function ignored(path: string, { flag, effective }: DaxFlag): Error {
 		checks.find(({ link, verdict }) => verdict === 'broken' && !symptoms.includes(link)) ??
 		checks.find(({ link }) => link === 'mount') ??
 		checks.find(({ link }) => link === 'state');
-	const state = effective === undefined ? 'unknown whether it is' : effective ? 'on DAX' : 'not on DAX';
+	const state =
+		effective === undefined ? 'it is not known whether it is on DAX' : effective ? 'it is on DAX' : 'it is not on DAX';
 	return daxkindError(
 		'ERR_DAXKIND_FLAG_IGNORED',
-		`The DAX flag of '${path}' is ${flag ? 'set' : 'clear'}, but does not decide: ${cause?.finding ?? 'the kernel does not say why'} (it is ${state})`,
+		`The DAX flag of '${path}' is ${flag ? 'set' : 'clear'}, but does not decide: ${cause?.finding ?? 'the kernel does not say why'} (${state})`,
 	);
 }
 

@@ -239,11 +239,11 @@ MOUNT POINT  TYPE  DEVICE  SHOWN  MODE   NEW FILES ON DAX
 		/^\nWhy new files are not on DAX:\n {2}\/mnt\/p {2}(long ){13}long\n {10}long /,
 	);
 	const unknown = { ...mount, mode: 'inode', effectiveMode: undefined, newFiles: false } as unknown as DaxMount;
-	const finding = 'whether the device /dev/pmem0 can do DAX cannot be read in sysfs';
+	const finding = 'sysfs does not say whether the device /dev/pmem0 can do DAX';
 	const unread = { link: 'device' as const, verdict: 'unknown' as const, finding, evidence: [] };
 	const explained = (path: string) => ({ path, dax: false, reason: 'no flag', checks: [unread] });
 	expect(formatMounts([unknown], explained, false)).toMatch(
-		/^It is not known whether a mount has DAX\n\n.*\n.* not known +no\n\nWhy it is not known:\n {2}\/mnt\/p {2}whether the device/s,
+		/^It is not known whether a mount has DAX\n\n.*\n.* not known +no\n\nWhy it is not known:\n {2}\/mnt\/p {2}sysfs does not say whether the device/s,
 	);
 	expect(formatMounts([unknown, { ...unknown, effectiveMode: 'always' } as DaxMount], explained, false)).toMatch(
 		/^1 mount has DAX\n/,

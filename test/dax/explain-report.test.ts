@@ -116,18 +116,21 @@ test('a state that the kernel does not report is said to be known by MAP_SYNC, o
 		explainReport(unreported(false, true, knownBy)).checks.find(({ link }) => link === 'state');
 	expect(stateBy('MAP_SYNC')).toMatchObject({
 		verdict: 'ok',
-		finding: expect.stringMatching(/is on DAX, which MAP_SYNC proves; this kernel does not report it/),
+		finding: expect.stringMatching(/MAP_SYNC proves that .* is on DAX; this kernel does not report it/),
 		evidence: [
 			{ value: 'not reported', source: 'statx of a nameless file made in it' },
 			{ value: 'accepted', source: 'mmap(MAP_SYNC) of a temporary file' },
 		],
 	});
-	expect(stateBy('rules')).toMatchObject({ verdict: 'ok', finding: expect.stringContaining('by the mount') });
+	expect(stateBy('rules')).toMatchObject({
+		verdict: 'ok',
+		finding: expect.stringMatching(/^the mount shows that .* is on DAX/),
+	});
 });
 
 test.each([
 	['a kernel that does not report it', false, 'this kernel does not report it', 'Linux 5.8'],
-	['a sandbox that refuses statx', undefined, 'statx, which reports it, is refused', 'seccomp profile'],
+	['a sandbox that refuses statx', undefined, 'statx would report it, but is refused', 'seccomp profile'],
 ] as const)('by %s, and nothing else that tells, the state is not known', (_, perFileDax, reason, remedy) => {
 	const report = unreported(perFileDax, undefined);
 	report.mapSync = { supported: false, tried: 'a temporary file', error: 'ENOTSUP' };
@@ -162,13 +165,13 @@ test('on a partition an XFS is put on DAX by the flag; dax=always is refused if 
 	expect(explainReport(report).remedy).toBe('daxkind chattr +x /mnt/pmem0/f');
 	report.mount = { ...report.mount!, daxOption: 'dax=never', mode: 'never', effectiveMode: 'never' };
 	expect(explainReport(report).remedy).toMatch(
-		/^umount \S+ && mount -o dax=inode .*, then daxkind chattr \+x \/mnt\/pmem0\/f; or with dax=always, .* reflink=0$/,
+		/^umount \S+ && mount -o dax=inode .*, then daxkind chattr \+x \/mnt\/pmem0\/f; or use dax=always: on a partition, .* reflink=0$/,
 	);
 });
 
 test.each([
-	['fsdax, whose queue has no DAX', 'fsdax', 'ACPI.NFIT', 'in fsdax mode, and yet cannot do DAX'],
-	['e820, which the kernel calls raw', 'raw', 'e820', 'this kernel makes none'],
+	['fsdax, whose queue has no DAX', 'fsdax', 'ACPI.NFIT', 'in fsdax mode, but cannot do DAX'],
+	['e820, which the kernel calls raw', 'raw', 'e820', 'this kernel does not make them'],
 ] as const)(
 	'a namespace without page structures (%s) needs another kernel, not another device',
 	(_, mode, provider, reason) => {
@@ -211,9 +214,15 @@ function node(given: Partial<DaxDevice>): DaxReport {
 }
 
 test.each<[string, Partial<DaxDevice>, boolean | undefined, RegExp, RegExp | undefined]>([
-	['an nvdimm', {}, true, /always directly accessed, and no file/, /-e namespace0\.0 --mode=fsdax$/],
-	['CXL memory', { namespace: undefined }, true, /no file/, /^it is no nvdimm namespace.*system-ram dax0\.0$/],
-	['system RAM', { mode: 'system-ram', driver: 'kmem' }, false, /system RAM, of NUMA node 1/, /--mode=devdax dax0\.0$/],
+	['an nvdimm', {}, true, /not a file of a file system: .*always access it directly/, /-e namespace0\.0 --mode=fsdax$/],
+	[
+		'CXL memory',
+		{ namespace: undefined },
+		true,
+		/not a file of a file system/,
+		/^it is not an nvdimm namespace.*system-ram dax0\.0$/,
+	],
+	['system RAM', { mode: 'system-ram', driver: 'kmem' }, false, /system RAM of NUMA node 1/, /--mode=devdax dax0\.0$/],
 	['no driver', { mode: 'disabled', driver: undefined }, false, /without a driver/, /enable-device dax0\.0$/],
 	['no sysfs', { mode: 'unknown', driver: undefined }, undefined, /sysfs does not say/, undefined],
 ])('a device-DAX node of %s is on DAX by its driver, whoever has opened it', (_, device, dax, finding, remedy) => {
@@ -317,7 +326,13 @@ test('a device of which the kernel says nothing is unknown, not broken', () => {
 test('mkfs fixes blocks in the wrong place only where the file system does not align already', () => {
 	const report = onDax();
 	report.file.type = 'file';
-	report.hugePages = { possible: false, pieces: 2, mappable: 0, extents: 1, obstacles: ['none of its blocks'] };
+	report.hugePages = {
+		possible: false,
+		pieces: 2,
+		mappable: 0,
+		extents: 1,
+		obstacles: ['no piece of 2 MiB of the file'],
+	};
 	const remedy = () => explainReport(report).checks.find(({ link }) => link === 'huge pages')!.remedy;
 	report.fileSystem.allocationUnit = 2 ** 20;
 	expect(remedy()).toContain('mkfs.ext4');
@@ -398,8 +413,8 @@ test('where nothing is known to be broken, what is not known is the reason', () 
 	report.mount = { ...report.mount!, daxOption: 'dax=inode', mode: 'inode', effectiveMode: 'inode' };
 	expect(explainReport(report)).toMatchObject({
 		dax: undefined,
-		reason: 'the DAX flag of the directory, which decides, cannot be read',
-		remedy: 'ask as its owner, or as root',
+		reason: 'the DAX flag of the directory decides, but it cannot be read',
+		remedy: 'run this as its owner or as root',
 	});
 });
 

@@ -42,7 +42,9 @@ test('a file is judged by its extents', () => {
 	expect(hugePages(file)).toEqual({ possible: true, pieces: 4, mappable: 4, extents: 1, obstacles: [] });
 	expect(hugePages({ ...file, extents: [extent(0, 65, 8)] })).toMatchObject({
 		possible: false,
-		obstacles: [expect.stringContaining('none of its blocks')],
+		obstacles: [
+			expect.stringContaining('no piece of 2 MiB of the file is contiguous and aligned to 2 MiB on the device'),
+		],
 	});
 	expect(hugePages({ ...file, size: MiB, extents: [extent(0, 64, 1)] })).toMatchObject({
 		possible: false,
@@ -58,7 +60,7 @@ test('blocks that are kept beyond the end of the file do not count', () => {
 });
 
 test('where a volume lies on the devices below it is not known, and so nothing is promised', () => {
-	const expected = { possible: undefined, obstacles: [expect.stringContaining('of the devices below it')] };
+	const expected = { possible: undefined, obstacles: [expect.stringContaining('on the devices below it')] };
 	expect(hugePages({ ...file, stacked: true })).toMatchObject(expected);
 	expect(hugePages({ ...directory, stacked: true })).toMatchObject(expected);
 	expect(hugePages({ ...directory, stacked: true, allocationUnit: MiB }).possible).toBe(false);

@@ -33,10 +33,14 @@ test('ext4: what excludes DAX is named', async () => {
 	const top = make(`${mkfs.ext4} -O inline_data,encrypt,verity`, 'dax=inode');
 	const at = (name: string) => join(top, name);
 	writeFileSync(at('inline'), 'tiny');
-	await expectRefused(at('inline'), 'ENOTSUP', 'it has its data inside its inode (inline data), which excludes DAX');
+	await expectRefused(at('inline'), 'ENOTSUP', 'it has inline data (data inside the inode), which excludes DAX');
 	writeFileSync(at('journalled'), 'x'.repeat(5000));
 	sh(`chattr +j ${at('journalled')}`);
-	await expectRefused(at('journalled'), 'ENOTSUP', 'it has its data written through the journal, which excludes DAX');
+	await expectRefused(
+		at('journalled'),
+		'ENOTSUP',
+		'it has data journalling (data go through the journal), which excludes DAX',
+	);
 	writeFileSync(at('verity'), 'x'.repeat(5000));
 	execFileSync('perl', ['-e', enableVerity, at('verity')], { stdio: 'pipe' });
 	await expectRefused(at('verity'), 'ENOTSUP', 'it has fs-verity, which excludes DAX');
@@ -50,7 +54,7 @@ test('ext4: what excludes DAX is named', async () => {
 	// Without the key a file cannot even be opened.
 	sh(`xfs_io -c 'rm_enckey ${identifier}' ${top}`);
 	const [name] = readdirSync(at('encrypted'));
-	await expectRefused(join(at('encrypted'), name!), 'ENOKEY', 'the key is not there', 'open');
+	await expectRefused(join(at('encrypted'), name!), 'ENOKEY', 'the kernel does not have its key', 'open');
 	expect(() => getDaxFlag(join(at('encrypted'), name!))).toThrow(expect.objectContaining({ code: 'ENOKEY' }));
 
 	const { failures, ...rest } = setDaxFlag(top, true, { recursive: true });
@@ -74,7 +78,7 @@ test('an immutable file keeps its flags on ext4, and takes the flag on XFS', asy
 		writeFileSync(file, '');
 		sh(`chattr +i ${file}`);
 		if (type === 'ext4') {
-			await expectRefused(file, 'EPERM', 'it is immutable, and so are its flags; chattr -i it first');
+			await expectRefused(file, 'EPERM', 'it is immutable, and so are its flags; use chattr -i first');
 			sh(`umount ${top} && mount -t tmpfs none ${top}`);
 		} else expect(setDaxFlag(file, true).flag).toBe(true);
 	}

@@ -221,7 +221,7 @@ test('with data=journal the flag is kept, and is never in effect', async () => {
 	const file = join(mountedForTest(guest.scratch, 'data=journal'), 'file');
 	writeFileSync(file, '');
 	expect(setDaxFlag(file, true)).toEqual({ flag: true, effective: false, pending: false });
-	await expect(whenEffectiveAsync(file)).rejects.toMatchObject(ignored('written through the journal'));
+	await expect(whenEffectiveAsync(file)).rejects.toMatchObject(ignored('data go through the journal'));
 });
 
 test("on ext2 by ext4's driver the flag decides", async () => {

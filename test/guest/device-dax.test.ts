@@ -72,7 +72,7 @@ describe.skipIf(!hasNdctl)('a device-DAX node', () => {
 			expect(isDax(path)).toBe(false);
 			expect(explain(path)).toMatchObject({
 				dax: false,
-				reason: expect.stringMatching(/system RAM, of NUMA node \d/),
+				reason: expect.stringMatching(/system RAM of NUMA node \d/),
 				remedy: expect.stringContaining(`--mode=devdax ${name}`),
 			});
 			expect(() => mapFile(path)).toThrow(

@@ -71,7 +71,7 @@ describe.each(['ext4', 'xfs'] as const)('%s', (type) => {
 			expectExplained(directory, undefined);
 			expectExplained(join(directory, 'file'), [
 				'flag',
-				'its directory has it, but the file was there before that',
+				'its directory has the flag, but the file was made before that',
 				'chattr +x',
 			]);
 			writeFileSync(join(directory, 'later'), '');
@@ -140,7 +140,7 @@ test('XFS files that share blocks, and those of its realtime device: off, whatev
 	});
 	for (const options of ['dax=always', 'dax=inode']) {
 		mounted(scratch, options, (mountPoint) => {
-			expectExplained(join(mountPoint, 'file'), ['file contents', 'shares with another file', 'cp --reflink=never']);
+			expectExplained(join(mountPoint, 'file'), ['file contents', 'shared with another file', 'cp --reflink=never']);
 		});
 	}
 	sh(`mkfs.xfs -q -f -m reflink=0,rmapbt=0 -r rtdev=/dev/ram0 ${scratch}`);
@@ -159,7 +159,7 @@ test('persistent memory that the kernel has made no page structures for', () => 
 	sh(`echo 0 >/tmp/no-dax && mount --bind /tmp/no-dax ${queue}`);
 	try {
 		made(scratch, mkfs.ext4, 'dax=inode', (mountPoint) => {
-			expectBoth(mountPoint, ['device', 'in fsdax mode, and yet cannot do DAX', 'CONFIG_ZONE_DEVICE']);
+			expectBoth(mountPoint, ['device', 'in fsdax mode, but cannot do DAX', 'CONFIG_ZONE_DEVICE']);
 		});
 	} finally {
 		sh(`umount ${queue}`);
@@ -227,7 +227,7 @@ describe('erofs', () => {
 		image('');
 		mounted(scratch, 'dax=always', (mountPoint) => {
 			expectExplained(join(mountPoint, 'whole'), undefined);
-			expectExplained(join(mountPoint, 'tail'), ['file contents', 'its tail packed', '-Enoinline_data']);
+			expectExplained(join(mountPoint, 'tail'), ['file contents', 'it has a packed tail', '-Enoinline_data']);
 			expect(inspect(join(mountPoint, 'tail')).file.exclusions).toEqual(['packed tail']);
 		});
 	});
@@ -309,7 +309,7 @@ test('a loop device, and the file that it is of', () => {
 		expectBoth(mountPoint, [
 			'device',
 			`${loop} (of /tmp/explain.img) cannot do DAX`,
-			'/tmp/explain.img has to be on DAX itself',
+			'a loop device has no DAX even if /tmp/explain.img is on DAX',
 		]);
 		expect(inspect(mountPoint).device?.layers).toEqual([
 			{ type: 'loop', name: loop.slice('/dev/'.length), dax: false, backingFile: '/tmp/explain.img' },
@@ -431,7 +431,7 @@ describe('a partition', () => {
 				mounted(`${scratch}p2`, 'dax=inode', (second) => {
 					for (const mountPoint of [first, second]) setDaxFlag(mountPoint, true);
 					expectBoth(first, undefined);
-					const reason = `only the one mounted first has DAX, and there is another at ${first}`;
+					const reason = `only the first mounted XFS file system of a disk has DAX, and another one is mounted at ${first}`;
 					expectBoth(second, ['state', reason, `unmount ${first} and ${second}`]);
 				});
 			});
@@ -486,7 +486,7 @@ test('an overlay over DAX has it, without MAP_SYNC, for what is written to it', 
 		sh(`mount -t overlay -o lowerdir=${lower},upperdir=${upper},workdir=${work} over ${merged}`);
 		try {
 			expectExplained(merged, undefined);
-			expectExplained(join(merged, 'old'), ['file system', `what is written goes to ${upper}`, 'bind-mount']);
+			expectExplained(join(merged, 'old'), ['file system', `changes go to ${upper}`, 'bind-mount']);
 			expect(inspect(merged).mapSync.supported).toBe(false);
 			expect(findDaxMounts().map((mount) => mount.mountPoint)).toContain(merged);
 		} finally {
@@ -508,16 +508,16 @@ test('what in an ext4 file excludes DAX: inline data, a journal for its data', (
 		expectExplained(inline, undefined);
 		const { file } = populated(mountPoint);
 		sh(`chattr +j ${file}`);
-		expectExplained(file, ['file contents', 'written through the journal', 'chattr -j']);
+		expectExplained(file, ['file contents', 'data go through the journal', 'chattr -j']);
 	});
 	made(scratch, mkfs.ext4, 'data=journal', (mountPoint) => {
-		expectBoth(mountPoint, ['file contents', 'written through the journal', 'without data=journal']);
+		expectBoth(mountPoint, ['file contents', 'data go through the journal', '-o data=ordered; data=journal']);
 	});
 	// This is the file system's own default, which no option shows.
 	sh(`${mkfs.ext4} ${scratch} && tune2fs -o journal_data ${scratch}`);
 	mounted(scratch, 'dax=inode', (mountPoint) => {
 		setDaxFlag(mountPoint, true);
-		expectBoth(mountPoint, ['file contents', 'written through the journal', '-o data=ordered']);
+		expectBoth(mountPoint, ['file contents', 'data go through the journal', '-o data=ordered']);
 	});
 });
 
@@ -593,7 +593,7 @@ test('a user who may not read the file is told what can be told', () => {
 		process.seteuid!(65534);
 		try {
 			expect(inspect(file).file).toMatchObject({ flag: undefined, xflags: undefined, xflagsError: 'EACCES' });
-			expectExplained(file, ['state', 'its DAX flag, which decides, cannot be read', 'ask as its owner']);
+			expectExplained(file, ['state', 'its DAX flag decides, but this user cannot read it', 'run this as its owner']);
 			expect(inspect(directory)).toMatchObject({ dax: true, newFile: { dax: undefined, error: 'EACCES' } });
 		} finally {
 			process.seteuid!(user);
@@ -603,7 +603,7 @@ test('a user who may not read the file is told what can be told', () => {
 		try {
 			expect(explain(directory)).toMatchObject({
 				dax: undefined,
-				reason: 'the DAX flag of the directory, which decides, cannot be read',
+				reason: 'the DAX flag of the directory decides, but it cannot be read',
 				remedy: expect.stringContaining('as root'),
 			});
 		} finally {

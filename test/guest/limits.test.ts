@@ -290,7 +290,7 @@ describe('a file system whose blocks are no pages', () => {
 		mounted(scratch, 'dax=inode', (mountPoint) => {
 			expect(explain(mountPoint)).toMatchObject({
 				dax: false,
-				reason: "the file system's blocks are 1024 bytes, and DAX needs them as large as a page, 4096 bytes",
+				reason: "the file system's blocks are 1024 bytes, but DAX needs blocks as large as a page, 4096 bytes",
 			});
 			expect(() => PmemKind.create(mountPoint, { requireDax: true, maxSize: 16 * MiB })).toThrow(
 				expect.objectContaining({ code: 'ERR_DAXKIND_NOT_DAX', message: expect.stringContaining('1024 bytes') }),

@@ -85,7 +85,7 @@ export const elsewhere = (report: DaxReport): string =>
 
 /** What helps where a sandbox refuses a call. */
 export const allowed = (call: string): string =>
-	`have the sandbox allow ${call}: in a container, by a newer container runtime, or a seccomp profile that allows it (docker run --security-opt seccomp=PROFILE)`;
+	`have the sandbox allow ${call}; in a container, use a newer container runtime or a seccomp profile that allows it (docker run --security-opt seccomp=PROFILE)`;
 
 /** Whether the call itself is refused with this code, whatever it asks for. */
 export const isRefusal = (code: string | undefined): boolean => code === 'EPERM' || code === 'ENOSYS';

@@ -9,13 +9,13 @@ import { flagDecides, ifCapable, mountingRemedy, refusesAlways } from './mount.t
 
 /** What a file has, in words. */
 export const phrases: Readonly<Record<DaxExclusion, string>> = {
-	'inline data': 'its data inside its inode (inline data)',
-	'packed tail': 'its tail packed beside its inode',
+	'inline data': 'inline data (data inside the inode)',
+	'packed tail': 'a packed tail (the last bytes are beside the inode)',
 	encryption: 'encryption',
 	verity: 'fs-verity',
-	'data journalling': 'its data written through the journal',
+	'data journalling': 'data journalling (data go through the journal)',
 	compression: 'compressed data',
-	'shared blocks': 'blocks that it shares with another file (reflink)',
+	'shared blocks': 'blocks shared with another file (reflink)',
 };
 
 const remedies: Readonly<Record<DaxExclusion, (report: DaxReport) => string>> = {
@@ -25,13 +25,13 @@ const remedies: Readonly<Record<DaxExclusion, (report: DaxReport) => string>> = 
 	verity: () => 'copy it: the copy has no fs-verity',
 	'data journalling': ({ file, mount }) =>
 		mount?.superOptions.includes('data=journal')
-			? `mount ${quoted(mount.mountPoint)} without data=journal, which may be its default: with -o data=ordered`
+			? `mount ${quoted(mount.mountPoint)} with -o data=ordered; data=journal may be the default of this file system`
 			: `take its data out of the journal: chattr -j ${quoted(file.realPath)}`,
 	compression: ({ mount }) =>
 		mount?.fsType === 'erofs'
 			? 'make the image again, without compression: mkfs.erofs -Enoinline_data IMAGE DIRECTORY'
-			: 'keep it without compression: chattr -c',
-	'shared blocks': ({ file }) => `copy it with blocks of its own: cp --reflink=never ${quoted(file.realPath)} COPY`,
+			: 'turn off its compression: chattr -c',
+	'shared blocks': ({ file }) => `make a copy that shares no blocks: cp --reflink=never ${quoted(file.realPath)} COPY`,
 };
 
 /** Judges whether something in the file excludes DAX. */
@@ -48,7 +48,7 @@ export const contentsLink: Judge = (report) => {
 	];
 	const [first] = file.exclusions;
 	if (first === undefined || dax) return check('file contents', 'ok', 'nothing in it excludes DAX', evidence);
-	const what = file.type === 'directory' ? 'what is made in it has' : 'it has';
+	const what = file.type === 'directory' ? 'new files in it have' : 'it has';
 	const finding = `${what} ${file.exclusions.map((name) => phrases[name]).join(' and ')}, which excludes DAX`;
 	return check('file contents', 'broken', finding, evidence, remedies[first](report));
 };
@@ -60,7 +60,7 @@ const xflag = ({ file }: DaxReport) => ({
 
 /** What helps where the flag cannot be read. */
 const toReadFlag = ({ file: { xflagsError } }: DaxReport): string =>
-	isRefusal(xflagsError) ? allowed('ioctl (FS_IOC_FSGETXATTR)') : 'ask as its owner, or as root';
+	isRefusal(xflagsError) ? allowed('ioctl (FS_IOC_FSGETXATTR)') : 'run this as its owner or as root';
 
 /** How to set the flag. */
 function flagRemedy(report: DaxReport): string {
@@ -82,7 +82,7 @@ export const flagLink: Judge = (report) => {
 		return check(
 			'flag',
 			'unknown',
-			`the DAX flag of the ${file.type}, which decides, cannot be read`,
+			`the DAX flag of the ${file.type} decides, but it cannot be read`,
 			evidence,
 			toReadFlag(report),
 		);
@@ -97,27 +97,27 @@ export const flagLink: Judge = (report) => {
 		const finding = 'the directory does not have the DAX flag, so new files in it do not get it';
 		return check('flag', 'broken', finding, evidence, remedy);
 	}
-	const late = directory.flag ? '; its directory has it, but the file was there before that, or was moved in' : '';
+	const late = directory.flag ? '; its directory has the flag, but the file was made before that or was moved in' : '';
 	return check('flag', 'broken', `the file does not have the DAX flag${late}`, evidence, remedy);
 };
 
 const closing =
 	'close it everywhere (fuser -v lists who has it open) and open it again; if that does not help, free the cached inode: echo 2 > /proc/sys/vm/drop_caches';
 
-const rivalry = 'of the XFS file systems on one disk only the one mounted first has DAX';
+const rivalry = 'only the first mounted XFS file system of a disk has DAX';
 
 /** What helps against the other XFS file systems of the disk, of which one has DAX. */
 function rivalRemedy({ mount }: DaxReport): string | undefined {
 	const rivals = mount?.rivals ?? [];
 	return rivals.length === 0
 		? undefined
-		: `unmount ${[...rivals, mount!.mountPoint].map(quoted).join(' and ')}, and mount the one first that is to have DAX`;
+		: `unmount ${[...rivals, mount!.mountPoint].map(quoted).join(' and ')}, then mount the file system that should have DAX first`;
 }
 
 /** The finding when everything that is known is right, and the file is not on DAX all the same. */
 function unexplained({ mount }: DaxReport): string {
 	if (!mount) return 'and nothing says why: its mount is not in the table of mounts';
-	if (mount.rivals.length > 0) return `because ${rivalry}, and there is another at ${mount.rivals.join(' and ')}`;
+	if (mount.rivals.length > 0) return `because ${rivalry}, and another one is mounted at ${mount.rivals.join(' and ')}`;
 	return mount.fsType === 'virtiofs'
 		? 'because the virtiofs share has no DAX window, or its server does not turn DAX on for it'
 		: 'and the kernel does not say why';
@@ -138,15 +138,15 @@ function unreported(report: DaxReport, what: string, source: string): DaxCheck {
 	const silence =
 		refusal === undefined
 			? 'this kernel does not report it'
-			: 'statx, which reports it, is refused, as by the seccomp profile of an old container runtime';
+			: 'statx would report it, but is refused (seccomp profiles of old container runtimes do that)';
 	if (dax === undefined) {
-		const finding = `whether ${what} is on DAX is not known: ${silence}, and nothing else tells`;
-		const remedy = refusal === undefined ? 'use a kernel that reports it, as Linux 5.8 and later do' : allowed('statx');
+		const finding = `it is not known whether ${what} is on DAX: ${silence}, and nothing else shows it`;
+		const remedy = refusal === undefined ? 'use Linux 5.8 or later, which reports it' : allowed('statx');
 		return check('state', 'unknown', finding, evidence, remedy);
 	}
 	if (!dax) return check('state', 'broken', `everything else says that ${what} is not on DAX; ${silence}`, evidence);
-	const why = knownBy === 'MAP_SYNC' ? 'which MAP_SYNC proves' : 'by the mount';
-	return check('state', 'ok', `${what} is on DAX, ${why}; ${silence}`, evidence);
+	const proof = knownBy === 'MAP_SYNC' ? 'MAP_SYNC proves' : 'the mount shows';
+	return check('state', 'ok', `${proof} that ${what} is on DAX; ${silence}`, evidence);
 }
 
 function fileState(report: DaxReport, brokenBefore: boolean): DaxCheck {
@@ -159,23 +159,23 @@ function fileState(report: DaxReport, brokenBefore: boolean): DaxCheck {
 	if (file.dax) return check('state', 'ok', 'the file is on DAX now', evidence);
 	if (brokenBefore) return check('state', 'broken', 'the file is not on DAX now', evidence);
 	if (flagDecides(report) && file.flag === undefined) {
-		const finding = 'the file is not on DAX, and its DAX flag, which decides, cannot be read by this user';
+		const finding = 'the file is not on DAX; its DAX flag decides, but this user cannot read it';
 		return check('state', 'broken', finding, evidence, toReadFlag(report));
 	}
 	if (isRealtime(report)) {
-		const finding = `the file is not on DAX, and its data are on the realtime device of the XFS, which may have no DAX`;
+		const finding = 'the file is not on DAX; its data are on the realtime device of the XFS, which may have no DAX';
 		return check(
 			'state',
 			'broken',
 			finding,
 			[...evidence, xflag(report)],
-			'copy it to a directory without realtime-inherit',
+			'copy it to a directory without the flag rt-inherit',
 		);
 	}
 	if (flagDecides(report) && file.flag && !rivalRemedy(report)) {
 		// If the file has other names, the lookup of one of them keeps the file cached, though nobody has it open.
 		const names = file.links > 1 ? `, or the kernel has another of its ${file.links} names cached` : '';
-		const finding = `the DAX flag is set, but pending: somebody has had the file open since before${names}, and it changes when that ends`;
+		const finding = `the DAX flag is set, but pending: somebody opened the file before the change and still has it open${names}; it takes effect when that ends`;
 		return check('state', 'broken', finding, evidence, closing);
 	}
 	return check('state', 'broken', `the file is not on DAX, ${unexplained(report)}`, evidence, rivalRemedy(report));
@@ -188,12 +188,12 @@ export const stateLink: Judge = (report, brokenBefore) => {
 	if (!newFile) return undefined;
 	if (newFile.error !== undefined) {
 		const evidence = [{ value: newFile.error, source: 'open(O_TMPFILE)' }];
-		const but = dax && report.mount?.fsType === 'erofs' ? ', except compressed ones and those with packed tails' : '';
+		const but = dax && report.mount?.fsType === 'erofs' ? ', except compressed files and files with packed tails' : '';
 		const rest =
 			dax === undefined
-				? 'the rest does not tell'
+				? 'nothing else says whether files in it are on DAX'
 				: `everything else says that files in it ${dax ? 'are' : 'are not'} on DAX${but}`;
-		const finding = `no file can be made in the directory to see; ${rest}`;
+		const finding = `no file can be made in the directory as a test; ${rest}`;
 		return check('state', brokenBefore ? 'broken' : 'unknown', finding, evidence);
 	}
 	const source = 'statx of a nameless file made in it';

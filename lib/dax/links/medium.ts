@@ -7,7 +7,7 @@ const MIB = 2 ** 20;
 
 /** What gives persistent memory page structures. */
 const pageStructures =
-	"boot a kernel that can make them: with CONFIG_ZONE_DEVICE and CONFIG_FS_DAX (grep -E 'ZONE_DEVICE|FS_DAX' /boot/config-$(uname -r))";
+	"boot a kernel that makes page structures: it has CONFIG_ZONE_DEVICE and CONFIG_FS_DAX (grep -E 'ZONE_DEVICE|FS_DAX' /boot/config-$(uname -r))";
 
 /** Judges the mode of the persistent-memory namespace: only fsdax has DAX. */
 export const namespaceLink: Judge = ({ namespace, region, device }) => {
@@ -21,14 +21,14 @@ export const namespaceLink: Judge = ({ namespace, region, device }) => {
 	}
 	// drivers/nvdimm/e820.c gives all its regions page structures. So it is the kernel that makes none here.
 	if (namespace.mode === 'raw' && region?.provider === 'e820') {
-		const finding = `${namespace.name}, which /dev/${device.disk} is, has no page structures, which DAX needs: this kernel makes none`;
+		const finding = `${namespace.name} (/dev/${device.disk}) has no page structures, but DAX needs them: this kernel does not make them`;
 		return check('namespace', 'broken', finding, evidence, pageStructures);
 	}
 	if (namespace.mode !== 'fsdax') {
 		return check(
 			'namespace',
 			'broken',
-			`${namespace.name}, which /dev/${device.disk} is, is in ${namespace.mode} mode, which has no DAX`,
+			`${namespace.name} (/dev/${device.disk}) is in ${namespace.mode} mode, which has no DAX`,
 			evidence,
 			`make it an fsdax namespace, which destroys its contents: ndctl create-namespace -f -e ${namespace.name} --mode=fsdax`,
 		);
@@ -70,11 +70,13 @@ function incapable(report: DaxReport, { layers }: BlockDevice): DaxCheck {
 		return check('device', 'broken', `${described(top)} cannot do DAX in that mode`, evidence);
 	}
 	if (namespace?.mode === 'fsdax') {
-		const finding = `${described(top)} is persistent memory in fsdax mode, and yet cannot do DAX: it has no page structures`;
+		const finding = `${described(top)} is persistent memory in fsdax mode, but cannot do DAX: it has no page structures`;
 		return check('device', 'broken', finding, evidence, pageStructures);
 	}
 	const backing =
-		top.type === 'loop' && top.backingFile !== undefined ? `; ${top.backingFile} has to be on DAX itself` : '';
+		top.type === 'loop' && top.backingFile !== undefined
+			? `; a loop device has no DAX even if ${top.backingFile} is on DAX`
+			: '';
 	const remedy = below ? layerRemedy(report, top, below) : `${elsewhere(report)}${backing}`;
 	return check('device', 'broken', `${described(top)} cannot do DAX`, evidence, remedy);
 }
@@ -90,10 +92,10 @@ function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): DaxChe
 			'broken',
 			'the virtiofs share has no DAX window',
 			[{ value: 'no shared memory', source }],
-			'have the host give its vhost-user-fs device one (cache-size=…), with a virtual machine monitor that can: stock QEMU cannot. Or give the guest an nvdimm or virtio-pmem device',
+			'on the host, give the vhost-user-fs device a DAX window (cache-size=…), with a virtual machine monitor that can do that; stock QEMU cannot. Or give the guest an nvdimm or virtio-pmem device',
 		);
 	}
-	return check('device', 'unknown', 'whether the virtiofs share has a DAX window could not be read', [
+	return check('device', 'unknown', 'it is not known whether the virtiofs share has a DAX window', [
 		{ value: 'unreadable', source },
 	]);
 }
@@ -105,7 +107,7 @@ function virtiofsWindow({ fileSystem: { daxWindow }, mount }: DaxReport): DaxChe
 function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: DaxEvidence } | undefined {
 	if (!device?.size || device.size % kernel.pageSize === 0) return undefined;
 	return {
-		finding: `/dev/${device.name} is ${device.size} bytes long, not a multiple of a page, ${kernel.pageSize} bytes`,
+		finding: `/dev/${device.name} is ${device.size} bytes long, which is not a multiple of the page size, ${kernel.pageSize} bytes`,
 		evidence: { value: `${device.size / 512} sectors of 512 bytes`, source: `/sys/class/block/${device.name}/size` },
 	};
 }
@@ -114,7 +116,7 @@ function raggedEnd({ device, kernel }: DaxReport): { finding: string; evidence: 
 function missingDevice({ mode, deviceMajor, deviceMinor, source }: DaxMountReport): DaxCheck | undefined {
 	// File systems without a block device have major number 0.
 	if (mode === 'unsupported' || deviceMajor === 0) return undefined;
-	return check('device', 'unknown', `whether the device ${source} can do DAX cannot be read in sysfs`, [
+	return check('device', 'unknown', `sysfs does not say whether the device ${source} can do DAX`, [
 		{ value: 'not there', source: `/sys/dev/block/${deviceMajor}:${deviceMinor}` },
 	]);
 }
@@ -131,7 +133,7 @@ export const deviceLink: Judge = (report) => {
 	}
 	const ragged = device.partition ? undefined : raggedEnd(report);
 	if (ragged) {
-		const remedy = `make it a multiple of ${kernel.pageSize / 512} sectors`;
+		const remedy = `make its size a multiple of ${kernel.pageSize / 512} sectors of 512 bytes`;
 		return check('device', 'broken', ragged.finding, [...evidence, ragged.evidence], remedy);
 	}
 	return check('device', 'ok', `${described(device.layers[0]!)} can do DAX`, evidence);
@@ -149,12 +151,12 @@ export const partitionLink: Judge = (report) => {
 		return check('partition', 'broken', `the partition ${ragged.finding}`, [...evidence, ragged.evidence], remedy);
 	}
 	if (start % kernel.pageSize === 0) {
-		return check('partition', 'ok', `the partition /dev/${device.name} is whole pages`, evidence);
+		return check('partition', 'ok', `the partition /dev/${device.name} consists of whole pages`, evidence);
 	}
 	return check(
 		'partition',
 		'broken',
-		`the partition /dev/${device.name} begins at byte ${start} of its disk, not at a multiple of a page, ${kernel.pageSize} bytes`,
+		`the partition /dev/${device.name} begins at byte ${start} of its disk, which is not a multiple of the page size, ${kernel.pageSize} bytes`,
 		evidence,
 		`make the partition again, which destroys its contents, at a multiple of ${kernel.hugePageSize / MIB} MiB`,
 	);
@@ -185,11 +187,12 @@ export const blockSizeLink: Judge = (report) => {
 		{ value: `${blockSize}`, source: 'statfs, f_bsize' },
 		{ value: `${pageSize}`, source: 'page size' },
 	];
-	if (blockSize === pageSize) return check('block size', 'ok', `its blocks are pages, of ${pageSize} bytes`, evidence);
+	if (blockSize === pageSize)
+		return check('block size', 'ok', `its blocks are as large as a page, ${pageSize} bytes`, evidence);
 	return check(
 		'block size',
 		'broken',
-		`the file system's blocks are ${blockSize} bytes, and DAX needs them as large as a page, ${pageSize} bytes`,
+		`the file system's blocks are ${blockSize} bytes, but DAX needs blocks as large as a page, ${pageSize} bytes`,
 		evidence,
 		`make the file system again, which destroys its contents: ${maker}${pageSize} ${sourceOf(report)}${mount?.fsType === 'erofs' ? ' DIRECTORY' : ''}`,
 	);

@@ -28,22 +28,22 @@ function nodeCheck(device: DaxDevice): DaxCheck {
 	switch (mode) {
 		case 'devdax': {
 			const finding =
-				'it is a device-DAX node: memory to be mapped, always directly accessed, and no file of a file system; a DeviceKind can stand on it';
+				'it is a device-DAX node, not a file of a file system: programs map its memory and always access it directly; a DeviceKind can use it';
 			const access = permissions === undefined ? [] : [accessOf(permissions)];
 			return check('path', 'warning', finding, [...evidence, ...access], forFiles(device));
 		}
 		case 'system-ram': {
 			const node = targetNode === undefined ? 'a NUMA node' : `NUMA node ${targetNode}`;
 			const remedy = `make it device DAX again: daxkind reconfigure-device --force --mode=devdax ${name}`;
-			const finding = `it is a device-DAX node whose memory is system RAM, of ${node}, where a NodeKind can stand`;
+			const finding = `it is a device-DAX node, and its memory is system RAM of ${node}; a NodeKind can use it`;
 			return check('path', 'broken', finding, evidence, remedy);
 		}
 		case 'disabled': {
-			const finding = 'it is a device-DAX node without a driver, so that it cannot be mapped';
+			const finding = 'it is a device-DAX node without a driver, so it cannot be mapped';
 			return check('path', 'broken', finding, evidence, `enable it: daxkind enable-device ${name}`);
 		}
 		default:
-			return check('path', 'unknown', 'it is a device-DAX node, and sysfs does not say what it is used for', evidence);
+			return check('path', 'unknown', 'it is a device-DAX node, but sysfs does not say what it is used for', evidence);
 	}
 }
 
@@ -67,13 +67,13 @@ export const pathLink: Judge = ({ file: { type, refusal }, daxDevice }) => {
 
 function overlayCheck(mount: DaxMountReport, evidence: DaxEvidence[]): DaxCheck {
 	const upper = mount.upperDirectory;
-	const where = upper === undefined ? '' : `; what is written goes to ${upper}`;
+	const where = upper === undefined ? '' : `; changes go to ${upper}`;
 	return check(
 		'file system',
 		'broken',
-		`it is an overlay, which has no DAX of its own: its files are those of its layers${where}`,
+		`it is an overlay, which has no DAX of its own: its files are the files of its layers${where}`,
 		evidence,
-		'use a directory of a DAX file system itself; in a container, bind-mount one as a volume',
+		'use a directory of a DAX file system directly; in a container, bind-mount one as a volume',
 	);
 }
 
@@ -122,7 +122,7 @@ function remount(report: DaxReport, dax: string): string {
 		return `it is the root file system: give the kernel rootflags=${option} and boot again (a remount cannot change it)`;
 	}
 	if (whole === undefined) {
-		return `unmount its file system everywhere and mount that with -o ${option}; only parts of it are mounted here, as in a container`;
+		return `unmount its file system everywhere and mount it with -o ${option}; only parts of it are mounted here, as in a container`;
 	}
 	const all = mounts.map((mount) => quoted(mount.mountPoint)).reverse();
 	// A share has no device. mount(8) finds out the type by the device.
@@ -148,12 +148,12 @@ export const ifCapable = ({ mount }: DaxReport): string =>
 export function mountingRemedy(report: DaxReport): string {
 	const { mount, kernel, file } = report;
 	const isXfs = mount!.fsType === 'xfs';
-	const reflink = 'which an XFS takes only if it was made with -m reflink=0';
+	const reflink = 'only if it was made with -m reflink=0';
 	if (kernel.perFileDax && refusesAlways(report)) {
 		const flag = file.flag ? '' : `, then daxkind chattr +x ${quoted(file.realPath)}`;
-		return `${ifCapable(report)}${remount(report, 'dax=inode')}${flag}; or with dax=always, on a partition ${reflink}`;
+		return `${ifCapable(report)}${remount(report, 'dax=inode')}${flag}; or use dax=always: on a partition, an XFS takes it ${reflink}`;
 	}
-	const but = isXfs && !kernel.perFileDax ? `; ${reflink}` : '';
+	const but = isXfs && !kernel.perFileDax ? `; an XFS takes this option ${reflink}` : '';
 	return `${ifCapable(report)}${remount(report, alwaysOption(report, mount!.fsType))}${but}`;
 }
 
@@ -161,17 +161,17 @@ function neverCheck(report: DaxReport, evidence: DaxEvidence[], brokenBefore: bo
 	const { fsType, driver, daxOption, mountPoint } = report.mount!;
 	const remedy = mountingRemedy(report);
 	if (daxOption === undefined) {
-		const experimental = fsType === 'ext2' && driver === 'ext2' ? ', and by this driver without MAP_SYNC' : '';
+		const experimental = fsType === 'ext2' && driver === 'ext2' ? '; its driver has no MAP_SYNC' : '';
 		return check('mount', 'broken', `${mountPoint} is mounted without the dax option${experimental}`, evidence, remedy);
 	}
 	// XFS mounts also where it cannot do DAX, and shows that DAX is off.
-	const itself = brokenBefore && fsType === 'xfs' ? ', which XFS shows when it has turned DAX off by itself, too' : '';
+	const itself = brokenBefore && fsType === 'xfs' ? '; XFS shows the same when it has turned DAX off by itself' : '';
 	return check('mount', 'broken', `${mountPoint} is mounted with ${daxOption}${itself}`, evidence, remedy);
 }
 
 const meanings = {
 	always: 'all files are on DAX',
-	inode: 'each file is on DAX by its flag',
+	inode: 'files with the DAX flag are on DAX',
 } as const;
 
 /** Judges the mode in which the file system is mounted. */
@@ -185,7 +185,7 @@ export const mountLink: Judge = (report, brokenBefore) => {
 	const how =
 		daxOption === undefined ? `without a dax option, which on ${fsType} means dax=${mode}` : `with ${daxOption}`;
 	if (mode === 'inode' && kernel.perFileDax === undefined && daxOption === undefined) {
-		const finding = `${mountPoint} is mounted ${how}, and before Linux 5.8 dax=never; statx, which would tell this kernel's age, is refused`;
+		const finding = `${mountPoint} is mounted ${how} since Linux 5.8, and dax=never before; statx would show how old this kernel is, but is refused`;
 		return check('mount', 'unknown', finding, evidence, allowed('statx'));
 	}
 	return check('mount', 'ok', `${mountPoint} is mounted ${how}: ${meaning}`, evidence);

@@ -1,6 +1,6 @@
 // The links that say what the DAX can be used for (MAP_SYNC, persistence, huge pages), and which parts of it are bad.
 // None of these links keeps DAX off.
-import { formatBytes, quoted } from '../../format.ts';
+import { formatBytes, formatCounted, quoted } from '../../format.ts';
 import { daxFileSystems, mkfsCommand } from '../../mkfs.ts';
 import { check, type Judge, sourceOf } from './check.ts';
 
@@ -21,19 +21,19 @@ export const mapSyncLink: Judge = ({ dax, mapSync, region, mount, daxDevice }) =
 			? 'the memory below its device is asynchronous, as virtio-pmem is'
 			: `${mount?.fsType} does not know it`
 		: region.provider === 'virtio-pmem'
-			? 'what is flushed is still in the page cache of the host (virtio-pmem)'
+			? 'flushed data are still in the page cache of the host (virtio-pmem)'
 			: `${region.name} is asynchronous`;
 	return check(
 		'MAP_SYNC',
 		'warning',
 		`MAP_SYNC is refused: ${who}`,
 		evidence,
-		'none is needed for volatile memory; for persistence use msync or fsync',
+		'volatile memory needs no MAP_SYNC; for persistence use msync or fsync',
 	);
 };
 
 const domains: Readonly<Record<string, string>> = {
-	cpu_cache: 'stores survive a power failure from the processor caches on; no flush is needed',
+	cpu_cache: 'stores survive a power failure once they are in the processor caches; no flush is needed',
 	memory_controller: 'stores survive a power failure once they are flushed from the processor caches',
 };
 
@@ -86,9 +86,9 @@ export const hugePagesLink: Judge = (report) => {
 	}
 	const unit = `${kernel.hugePageSize / 2 ** 20} MiB`;
 	if (file.type === 'file' && pieces === 0) {
-		return check('huge pages', 'ok', `the file is shorter than a huge page, ${unit}, and needs none`, evidence);
+		return check('huge pages', 'ok', `the file is shorter than a huge page, ${unit}, and does not need one`, evidence);
 	}
-	const finding = `huge pages are ${possible === undefined ? 'left to chance' : 'not possible'}: ${obstacles.join('; ')}`;
+	const finding = `huge pages are ${possible === undefined ? 'not certain' : 'not possible'}: ${obstacles.join('; ')}`;
 	const maker = daxFileSystems(undefined).find((name) => name === mount?.fsType);
 	const { allocationUnit } = fileSystem;
 	const isMade = allocationUnit > 0 && allocationUnit % kernel.hugePageSize === 0;
@@ -97,7 +97,7 @@ export const hugePagesLink: Judge = (report) => {
 	const remedy =
 		maker === undefined || isMade || isStacked
 			? undefined
-			: `make the file system so, which destroys its contents: ${mkfsCommand(maker, { device: sourceOf(report), size: device?.size, isTaken: true })}`;
+			: `make the file system again for huge pages, which destroys its contents: ${mkfsCommand(maker, { device: sourceOf(report), size: device?.size, isTaken: true })}`;
 	return check('huge pages', possible === undefined ? 'unknown' : 'warning', finding, evidence, remedy);
 };
 
@@ -115,8 +115,8 @@ export const badBlocksLink: Judge = ({ badBlocks, file, device, daxDevice }) => 
 	if (inFile !== undefined) {
 		const lost = inFile.reduce((sum, { length }) => sum + length, 0);
 		const [first] = inFile;
-		const more = inFile.length === 1 ? '' : `, and ${inFile.length - 1} other parts`;
-		const finding = `${formatBytes(lost)} of it cannot be read: they are on bad blocks, from byte ${first?.offset} on${more}`;
+		const more = inFile.length === 1 ? '' : `, and in ${formatCounted(inFile.length - 1, 'other part')}`;
+		const finding = `${formatBytes(lost)} of it cannot be read because they are on bad blocks: from byte ${first?.offset} on${more}`;
 		const files = {
 			value: inFile.map(({ offset, length }) => `${offset}+${length}`).join(' '),
 			source: 'FS_IOC_FIEMAP',

@@ -100,7 +100,7 @@ describe.each(['ext4', ...older] as const)('%s', (type) => {
 		mounted(device, 'data=journal', (mountPoint) => {
 			expect(acceptedInRemount(mountPoint, ['dax', 'dax=always', 'dax=never', 'dax=inode'])).toBe('');
 			expect(states(mountPoint)).toEqual(statesOf.never);
-			expect(explain(mountPoint).reason).toContain('written through the journal');
+			expect(explain(mountPoint).reason).toContain('data go through the journal');
 		});
 		expect(refusal(() => mounted(device, 'data=journal,dax', () => {}))).toContain('wrong fs type, bad option');
 	});
