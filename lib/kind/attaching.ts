@@ -50,13 +50,13 @@ export function attachKind<K extends Kind>(type: KindClass<K>, shared: unknown, 
 	if (hold === undefined) {
 		throw daxkindError(
 			'ERR_DAXKIND_KIND_GONE',
-			'There is no such kind here: all that held it have closed it, or it was made by another process or by another copy of the package daxkind in this one',
+			'There is no such kind in this process: every thread that held it has closed it, or another process or another copy of the package daxkind made it',
 		);
 	}
 	const make = () => {
 		const maker = makers.get(hold.type)!;
 		const isOfType = maker.type === type || Object.prototype.isPrototypeOf.call(type.prototype, maker.type.prototype);
-		if (!isOfType) throw invalidArgValue('shared', `of a ${type.name}`, `of a ${maker.type.name}`);
+		if (!isOfType) throw invalidArgValue('shared', `a shared ${type.name}`, `a shared ${maker.type.name}`);
 		return maker.make(hold) as K;
 	};
 	return adopt(hold, { notices, isShared: true }, make, stack);

@@ -105,11 +105,11 @@ export class DebugLedger {
 		const behind = firstOther(memory.subarray(redZone + length), zoneByte);
 		// Nothing can be said about lost memory, which reads as zeros.
 		if ((before < 0 && behind < 0) || native.isLost(memory)) return;
-		const where = before < 0 ? `${behind} bytes behind its end` : `${redZone - before} bytes before its start`;
+		const where = before < 0 ? `${behind} bytes after its end` : `${redZone - before} bytes before its start`;
 		const { stack } = this.#allocations.get(generation) ?? { stack: '    (another thread)' };
 		throw daxkindError(
 			'ERR_DAXKIND_OVERRUN',
-			`Somebody wrote beside this block of ${length} bytes, ${where}. It was allocated here:\n${stack}`,
+			`Somebody wrote outside this block of ${length} bytes, ${where}. The block was allocated here:\n${stack}`,
 		);
 	}
 
@@ -155,11 +155,11 @@ export class DebugLedger {
 		const isRight = at < 0 || native.isLost(memory);
 		giveBack();
 		if (isRight) return;
-		const detail = `Byte ${at} of ${memory.length}. The block was allocated here:\n${stack}`;
+		const detail = `Byte ${at} of ${memory.length} was changed. The block was allocated here:\n${stack}`;
 		// The warning comes later, so that a script that has replaced emitWarning does not run in the middle of a call.
 		nextTick(() => {
 			const code = 'DAXKIND_USE_AFTER_FREE';
-			process.emitWarning('Somebody wrote into memory of a kind after it was freed', { code, detail });
+			process.emitWarning('Somebody wrote into memory of a kind after the memory was freed', { code, detail });
 		});
 	}
 }
@@ -172,7 +172,7 @@ export function fillFreed(memory: Uint8Array): void {
 /** Warns of the blocks that were not freed. Never throws, because the kind is closed and nothing is to be undone. */
 export function warnOfLeaks(report: LeakReport, path: string): void {
 	const detail = (report.stacks ?? []).map(
-		({ stack, blocks, bytes }) => `${blocks} blocks of ${bytes} bytes together, allocated here:\n${stack}`,
+		({ stack, blocks, bytes }) => `${blocks} blocks, ${bytes} bytes together, allocated here:\n${stack}`,
 	);
 	const leaks = `${report.blocks} blocks (${report.bytes} bytes) of the kind on '${path}'`;
 	try {

@@ -73,7 +73,12 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	const { align, size: all } = found;
 	if (align === undefined || all === undefined || align === 0) {
 		const what = `The size and alignment of ${path} cannot be read in sysfs`;
-		throw refusal('ERR_DAXKIND_NO_SYSFS', path, what, 'mount sysfs at /sys; in a container, give it that of the host');
+		throw refusal(
+			'ERR_DAXKIND_NO_SYSFS',
+			path,
+			what,
+			'mount sysfs at /sys; in a container, give it the sysfs of the host',
+		);
 	}
 	const whole = `a multiple of the device's alignment, ${align} bytes`;
 	if (offset % align !== 0) throw outOfRange('options.offset', whole, offset);
@@ -83,7 +88,11 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	const length = size ?? rest;
 	if (length % align !== 0) throw outOfRange('options.size', whole, length);
 	if (length > rest || length === 0) {
-		throw outOfRange('options.size', `> 0 and <= ${rest}, what the device has behind the offset`, length);
+		throw outOfRange(
+			'options.size',
+			`> 0 and <= ${rest}, because the device has no more bytes after the offset`,
+			length,
+		);
 	}
 	const node = path.includes('/') && existsSync(path) ? path : found.path;
 	if (node === undefined) throw withoutNode(found);
@@ -99,7 +108,7 @@ function withoutNode({ name, major, minor, reasons }: DaxDevice) {
 
 /** How users other than root get permission to open a device. */
 const udevRule = (name: string) =>
-	`give a group the node, by a udev rule: SUBSYSTEM=="dax", KERNEL=="${name}", GROUP="…", MODE="0660"`;
+	`give a group access to the node with a udev rule: SUBSYSTEM=="dax", KERNEL=="${name}", GROUP="…", MODE="0660"`;
 
 /** Adds the reason to an error of native code. */
 function explained(error: unknown, { device, request: [path, offset, size] }: Checked): unknown {
@@ -107,7 +116,7 @@ function explained(error: unknown, { device, request: [path, offset, size] }: Ch
 	const { code, errno, syscall } = error as SystemError;
 	const said = (what: string, remedy: string) => systemRefusal(errno, syscall, path, what, remedy);
 	if (syscall === 'open' && code === 'EACCES') {
-		return said('permission denied: the node is for its owner and its group', udevRule(device.name));
+		return said('permission denied: only the owner and the group of the node may open it', udevRule(device.name));
 	}
 	if (syscall === 'open' && (code === 'ENXIO' || code === 'ENODEV')) {
 		return said('the device has no driver that lets it be mapped', `daxkind enable-device ${device.name}`);
@@ -118,16 +127,16 @@ function explained(error: unknown, { device, request: [path, offset, size] }: Ch
 			others.length === 0
 				? ''
 				: ` (it is mapped by ${others.map(({ pid, command }) => `${command}, process ${pid}`).join('; ')})`;
-		const what = `Bytes ${offset} to ${offset + size - 1} of ${path} belong to another kind, at least in part, of this process or another one${who}`;
+		const what = `A kind of this process or of another one already has some of the bytes ${offset} to ${offset + size - 1} of ${path}${who}`;
 		return refusal('ERR_DAXKIND_DEVICE_BUSY', path, what, 'close that kind, or give this one another offset and size');
 	}
 	if (syscall === 'prctl') {
 		const what =
-			'this process has transparent huge pages disabled (PR_SET_THP_DISABLE), so that each access to such a device would fail';
-		return said(what, 'enable them before: prctl(PR_SET_THP_DISABLE, 0)');
+			'transparent huge pages are disabled in this process (PR_SET_THP_DISABLE), so each access to such a device would fail';
+		return said(what, 'enable them first: prctl(PR_SET_THP_DISABLE, 0)');
 	}
 	if (syscall === 'madvise')
-		return said('there is no memory behind it', `look at dmesg, and at daxkind inspect ${path}`);
+		return said('the device has no memory behind it', `look at dmesg, and at daxkind inspect ${path}`);
 	return error;
 }
 

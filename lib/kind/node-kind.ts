@@ -127,25 +127,25 @@ function explained(error: unknown, path: string): unknown {
 	if (!(error instanceof Error)) return error;
 	const { code, syscall } = error as SystemError;
 	if (syscall === 'read') {
-		const what = `How much memory ${path} has cannot be read in /sys/devices/system/node`;
-		const remedy = 'mount sysfs at /sys; in a container, give it that of the host';
+		const what = `The memory size of ${path} cannot be read in /sys/devices/system/node`;
+		const remedy = 'mount sysfs at /sys; in a container, give it the sysfs of the host';
 		return Object.assign(refusal('ERR_DAXKIND_NO_SYSFS', path, what, remedy), { cause: error });
 	}
 	if (syscall === 'mbind' && code === 'EINVAL') {
 		const what = `The kernel has no memory for this process on ${path}`;
 		return Object.assign(
-			refusal('ERR_DAXKIND_NO_NODE', path, what, 'name nodes that have: /sys/devices/system/node/has_memory'),
+			refusal('ERR_DAXKIND_NO_NODE', path, what, 'name nodes that have memory: /sys/devices/system/node/has_memory'),
 			{
 				cause: error,
 			},
 		);
 	}
 	if (syscall === 'open' && code === 'ENOENT') {
-		const what = `There is no ${path}, or no sysfs that shows it`;
+		const what = `${path} does not exist, or there is no sysfs that shows it`;
 		return Object.assign(refusal('ERR_DAXKIND_NO_NODE', path, what, 'mount sysfs at /sys'), { cause: error });
 	}
 	if (code === 'ENOSPC') {
-		const what = `${path} has no room for all of the kind now`;
+		const what = `${path} has no room for the whole kind now`;
 		return Object.assign(
 			refusal('ERR_DAXKIND_NODE_FULL', path, what, 'give a smaller maxSize, or do without prefault'),
 			{
@@ -303,7 +303,7 @@ export class NodeKind extends Kind {
 			this.#hasWarned = true;
 			const where = moved.map(({ node, bytes }) => `${bytes} bytes on node ${node}`).join(', ');
 			process.emitWarning(
-				`Memory of the kind on ${this.path} is elsewhere: ${where}. A memory block has gone offline, or a device has pinned pages`,
+				`Memory of the kind on ${this.path} is on other nodes: ${where}. A memory block has gone offline, or a device has pinned pages`,
 				{ code: 'DAXKIND_MEMORY_MOVED' },
 			);
 		}

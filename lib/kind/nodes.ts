@@ -38,8 +38,8 @@ function distance(from: number, to: number): number | undefined {
 export function kmemNodes(from: number, nearest: boolean): number[] {
 	const withMemory = readAttribute(`${directory}/has_memory`);
 	if (withMemory === undefined) {
-		const remedy = 'mount sysfs at /sys; in a container, give it that of the host';
-		throw refusal('ERR_DAXKIND_NO_SYSFS', directory, 'There is no sysfs that shows NUMA nodes', remedy);
+		const remedy = 'mount sysfs at /sys; in a container, give it the sysfs of the host';
+		throw refusal('ERR_DAXKIND_NO_SYSFS', directory, 'The NUMA nodes cannot be read in sysfs', remedy);
 	}
 	const hasMemory = new Set(parseList(withMemory));
 	const devices = listDevices();
@@ -56,7 +56,7 @@ export function kmemNodes(from: number, nearest: boolean): number[] {
 			targets.length > 0
 				? `daxkind online-memory ${devices.find(({ mode }) => mode === 'system-ram')!.name}`
 				: first === undefined
-					? 'there is no device at all: ndctl create-namespace --mode=devdax makes one of an nvdimm'
+					? 'there is no device; make one from an nvdimm: ndctl create-namespace --mode=devdax'
 					: `daxkind reconfigure-device --mode=system-ram ${first.name}`;
 		throw refusal('ERR_DAXKIND_NO_KMEM', '/sys/bus/dax/devices', what, remedy);
 	}
@@ -87,7 +87,7 @@ export function requireNodes(nodes: readonly number[]): void {
 	const allowed = allowedNodes();
 	for (const node of nodes) {
 		const path = `${directory}/node${node}`;
-		const those = `name some of those that have: ${hasMemory.join(', ')}`;
+		const those = `name nodes that have memory: ${hasMemory.join(', ')}`;
 		if (!hasMemory.includes(node)) {
 			const what = parseList(online).includes(node)
 				? `NUMA node ${node} has no memory`
@@ -95,8 +95,13 @@ export function requireNodes(nodes: readonly number[]): void {
 			throw refusal('ERR_DAXKIND_NO_NODE', path, what, those);
 		}
 		if (allowed !== undefined && !allowed.includes(node)) {
-			const what = `This process may not have memory of NUMA node ${node}: its cpuset allows ${allowed.join(', ')}`;
-			throw refusal('ERR_DAXKIND_NO_NODE', path, what, 'have the node added to cpuset.mems of its control group');
+			const what = `This process may not use memory of NUMA node ${node}: its cpuset allows ${allowed.join(', ')}`;
+			throw refusal(
+				'ERR_DAXKIND_NO_NODE',
+				path,
+				what,
+				'add the node to cpuset.mems of the control group of this process',
+			);
 		}
 	}
 }

@@ -28,24 +28,24 @@ export interface OutOfMemoryDetails {
 }
 
 const words: Record<OutOfMemoryReason, (failure: OutOfMemoryDetails) => string> = {
-	limit: () => "it would pass the kind's capacity; free blocks, or create the kind with a larger maxSize",
+	limit: () => "the block would exceed the kind's capacity; free blocks, or create the kind with a larger maxSize",
 	'file-system-full': () =>
-		'the file system is full, or the quota of its directory on XFS is used up; free blocks, or make room in it',
+		'the file system is full, or the XFS quota of its directory is used up; free blocks, or make room in it',
 	quota: () =>
 		'the quota of its user, group or project is used up; free blocks, or have the quota raised (repquota lists them)',
 	'node-full': () =>
-		'the nodes that it may use have no more memory than the kernel needs, or the control group of this process is at its limit; free blocks, name more nodes, or raise the limit',
+		'the nodes that the kind may use have no free memory except what the kernel needs, or the control group of this process is at its limit; free blocks, name more nodes, or raise the limit',
 	fragmented: ({ requested, free, freeInSlabs }) =>
 		free >= requested
 			? `${free} bytes are free, but not in one piece; free neighbouring blocks, or ask for less at once`
-			: `${free + freeInSlabs} bytes are free, but ${freeInSlabs} of them in slabs that also hold blocks, of other sizes than this; ` +
-				'free those blocks, or move them together by defragReallocate, so that slabs become empty',
+			: `${free + freeInSlabs} bytes are free, but ${freeInSlabs} of them are in slabs that also hold blocks of other sizes; ` +
+				'free those blocks, or move them together with defragReallocate until slabs are empty',
 	'buffer-limit': () => `no Buffer of this Node can be longer than ${constants.MAX_LENGTH} bytes`,
 };
 
 function ofGarbage({ collectable }: OutOfMemoryDetails): string {
 	if (collectable === 0) return '';
-	return `. Up to ${collectable} bytes, in blocks of buffer(), may be garbage: it comes back in a later turn of the event loop (bufferAsync waits for it)`;
+	return `. Up to ${collectable} bytes in blocks of buffer() may be garbage: the kind gets them back in a later turn of the event loop (bufferAsync waits for that)`;
 }
 
 /** Thrown by the methods that allocate when there is no memory. Nothing has changed then. */

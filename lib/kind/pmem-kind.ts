@@ -94,7 +94,7 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 	const { decayMs } = given;
 	if (decayMs !== undefined) requireInteger('options.decayMs', decayMs, 1, mostDecayMs);
 	if (decayMs !== undefined && isConservative) {
-		throw invalidArgValue('options.decayMs', 'given with the default policy alone', decayMs);
+		throw invalidArgValue('options.decayMs', "absent unless options.policy is 'default'", decayMs);
 	}
 	requireBoolean('options.requireDax', requireDax);
 	requireBoolean('options.mapSync', mapSync);
@@ -133,7 +133,7 @@ function explained(error: unknown, { path, mapSync }: Checked): unknown {
 	}
 	if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
 	const { mapSyncRefusal = 'the kernel does not say why' } = explain(path);
-	return systemError(errno, syscall, path, `not on a DAX mapping that has MAP_SYNC: ${mapSyncRefusal}`);
+	return systemError(errno, syscall, path, `a mapping with MAP_SYNC is not possible here: ${mapSyncRefusal}`);
 }
 
 /**

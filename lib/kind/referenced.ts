@@ -154,7 +154,7 @@ export class Collected extends Referenced {
 
 	override checkUsable(block: BlockBuffer): void {
 		if (BlockBuffer.backingOf(block).buffer.byteLength > 0) return;
-		throw invalidState("the block's ArrayBuffer has been transferred, and whoever has it now keeps the block");
+		throw invalidState("the block's ArrayBuffer has been transferred, and its new owner keeps the block");
 	}
 
 	override replace(size: number): BlockBuffer | number {

@@ -54,7 +54,7 @@ export function requireSharedKind(value: unknown): SharedKind {
 			type === 'daxkind.Kind' && isCount(process) && isCount(number, 2 ** 32 - 1) && typeof secret === 'string';
 		if (isShared) return { type, process, number, secret } as SharedKind;
 	}
-	throw invalidArgType('shared', 'what kind.share() returned', value);
+	throw invalidArgType('shared', 'the value that kind.share() returned', value);
 }
 
 /** As {@link requireSharedKind}, for a reference to a block. */
@@ -65,5 +65,5 @@ export function requireReference(value: unknown): BlockReference {
 			type === 'daxkind.Block' && isCount(kind) && isCount(offset) && isCount(length) && isCount(generation);
 		if (isReference) return { type, kind, offset, length, generation } as BlockReference;
 	}
-	throw invalidArgType('reference', 'what kind.ref() returned', value);
+	throw invalidArgType('reference', 'the value that kind.ref() returned', value);
 }

@@ -18,10 +18,16 @@ export function handleFreedAlready(): Error {
 
 /** ERR_DAXKIND_NOT_A_BLOCK for a raw handle. */
 export function notAHandle(): Error {
-	return daxkindError('ERR_DAXKIND_NOT_A_BLOCK', 'This number is not a handle. Pass what mallocRaw returned');
+	return daxkindError(
+		'ERR_DAXKIND_NOT_A_BLOCK',
+		'This number is not a handle. Pass the number that mallocRaw returned',
+	);
 }
 
 /** ERR_DAXKIND_CORRUPTED. */
 export function corrupted(path: string): Error {
-	return daxkindError('ERR_DAXKIND_CORRUPTED', `The heap's books do not know a freed block of '${path}'`);
+	return daxkindError(
+		'ERR_DAXKIND_CORRUPTED',
+		`The heap of the kind on '${path}' has no record of a block that was freed`,
+	);
 }

@@ -124,7 +124,7 @@ export class ThreadHeap {
 	take({ entry, code, segment, offset }: FoundMemory): void {
 		const { cache } = this;
 		const isThere = entry === 0 ? isResult(cache, segment, offset) : isNewest(cache, code, entry, segment, offset);
-		if (!isThere) throw invalidState('a script that ran in the middle of the call has taken the memory');
+		if (!isThere) throw invalidState('a script that ran during the call has taken the memory');
 		if (entry === 0) takeResult(cache);
 		else pop(cache, entry, code);
 	}

@@ -21,7 +21,7 @@ interface Unclosed {
 const unclosed = new FinalizationRegistry<Unclosed>(({ id, path, stack }) => {
 	// As a rule the kind has been closed.
 	if (!native.kindForget(id)) return;
-	const words = `A kind on '${path}' became garbage and had not been closed: close it, or declare it with "using"`;
+	const words = `A kind on '${path}' became garbage before it was closed: close it, or declare it with "using"`;
 	// A process that is about to end is not warned, because it loses nothing.
 	const warn = () => process.emitWarning(words, { code: 'DAXKIND_NOT_CLOSED', detail: `It was made here:\n${stack}` });
 	startTimer(warn, patienceMs).unref();

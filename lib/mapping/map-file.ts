@@ -107,16 +107,16 @@ function checkedLength({ fd, offset, length }: Request, status: StatxResult): nu
 	if (bytes > rest) {
 		throw outOfRange(
 			'options.length',
-			`<= ${rest}, what the file of ${size} bytes has from offset ${offset} on`,
+			`<= ${rest}, because the file has ${size} bytes and the offset is ${offset}`,
 			bytes,
 		);
 	}
 	if (bytes !== rest && bytes % unit !== 0) {
-		const expected = `a multiple of ${name}, ${unit}, or reach the file's end exactly (${rest})`;
+		const expected = `a multiple of ${name}, ${unit}, or ${rest}, which reaches the file's end exactly`;
 		throw outOfRange('options.length', expected, bytes);
 	}
 	if (bytes > MAX_LENGTH) {
-		const expected = `<= ${MAX_LENGTH}, what one Buffer of Node ${process.versions.node} holds; map the file in parts, or use Node 22`;
+		const expected = `<= ${MAX_LENGTH}, the longest Buffer of Node ${process.versions.node}; map the file in parts, or use Node 22`;
 		throw outOfRange('options.length', expected, bytes);
 	}
 	return bytes;
@@ -148,7 +148,7 @@ function map(request: Request, bytes: number) {
 		if (syscall !== 'mmap' || (code !== 'ENOTSUP' && code !== 'EINVAL')) throw error;
 		if (request.sync === undefined) return mapRange(request, bytes, false);
 		const { mapSyncRefusal = 'the kernel does not say why' } = explain(path ?? `/proc/self/fd/${request.fd}`);
-		throw systemError(errno, syscall, path, `not on a DAX mapping that has MAP_SYNC: ${mapSyncRefusal}`);
+		throw systemError(errno, syscall, path, `a mapping with MAP_SYNC is not possible here: ${mapSyncRefusal}`);
 	}
 }
 
@@ -168,7 +168,7 @@ function badBlocks({ path, offset }: Request, known: LostPart[]): Error {
 	const badBlocks = known.map((part) => ({ offset: offset + part.offset, length: part.length }));
 	const where = `${known.length === 1 ? '' : `in ${known.length} places, the first `}from byte ${badBlocks[0]!.offset} on`;
 	const name = path ?? 'the file';
-	const finding = `${name} is on bad blocks of its device: ${lengthOf(known)} bytes ${where}`;
+	const finding = `${lengthOf(known)} bytes of ${name} are on bad blocks of its device, ${where}`;
 	const remedy = path === undefined ? undefined : `daxkind repair ${path}`;
 	return Object.assign(refusal('ERR_DAXKIND_BAD_BLOCKS', name, finding, remedy), { badBlocks });
 }
@@ -178,7 +178,7 @@ function mapDescriptor(request: Request): PmemMapping {
 	if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) {
 		const { path } = request;
 		const why = whyNoFile(path ?? `/proc/self/fd/${request.fd}`);
-		const what = `${path ?? 'this'} is none${why === undefined ? '' : `: ${why}`}`;
+		const what = `${path ?? 'this'} is not one${why === undefined ? '' : `: ${why}`}`;
 		throw daxkindError('ERR_DAXKIND_FILE_TYPE', `Only a regular file can be mapped; ${what}`);
 	}
 	const bytes = checkedLength(request, status);

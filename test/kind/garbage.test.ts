@@ -51,7 +51,7 @@ test('in one turn of the event loop it is out of memory, and the error says how 
 	expect(error).toBeInstanceOf(OutOfMemoryError);
 	const { collectable, message } = error as OutOfMemoryError;
 	expect(collectable).toBeGreaterThan(12 * MiB);
-	expect(message).toContain(`Up to ${collectable} bytes, in blocks of buffer(), may be garbage`);
+	expect(message).toContain(`Up to ${collectable} bytes in blocks of buffer() may be garbage`);
 	// The form that waits for garbage.
 	expect((await kind.bufferAsync(100_000)).length).toBe(100_000);
 	const { collectable: none } = (() => {

@@ -153,7 +153,7 @@ test('MAP_SYNC off DAX is refused with our own words, and a mapping that may do 
 			errno: -95,
 			syscall: 'mmap',
 			path,
-			message: expect.stringMatching(/^ENOTSUP: not on a DAX mapping.*, mmap '/),
+			message: expect.stringMatching(/^ENOTSUP: a mapping with MAP_SYNC is not possible here: .*, mmap '/),
 		}),
 	);
 	expect(mentions(path)).toBe(false);
