@@ -19,8 +19,8 @@ napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::sha
     if (status == napi_no_external_buffers_allowed) {
         delete hold;
         napi_throw_error(env, "ERR_DAXKIND_UNSUPPORTED_RUNTIME",
-                         "This JavaScript runtime allows no ArrayBuffers over memory of an addon (Electron's memory "
-                         "cage, for one); use Node");
+                         "This JavaScript runtime allows no ArrayBuffers over memory of an addon (Electron, for "
+                         "example, has a memory cage); use Node");
         return nullptr;
     }
     // Node can refuse after it has taken the finalizer (when the length is above that of its Buffers). It still calls

@@ -102,7 +102,7 @@ class KindCall : public Call {
         for (size_t at = 0; at + 1 < given.length; at += 2) all.push_back(given.data[at] | given.data[at + 1] << 8);
         const auto isBeyond = [](int node) { return node >= syscalls::kMostNodes; };
         const bool isRight = !all.empty() && std::none_of(all.begin(), all.end(), isBeyond);
-        if (!isRefused() && !isRight) refuseRange(name, "at least one number of a node");
+        if (!isRefused() && !isRight) refuseRange(name, "the numbers of one or more nodes");
         return all;
     }
     static bool isCode(uint32_t code) {

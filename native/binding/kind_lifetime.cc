@@ -40,7 +40,7 @@ napi_value createFixed(napi_env env, napi_callback_info info) {
     if (call.isRefused()) return nullptr;
     const std::shared_ptr<MappedRange> range = AddonState::of(env).mappings->find(id);
     if (range == nullptr || range->released) {
-        return throwInvalidArgType(env, "mapping", "a mapping that is not unmapped");
+        return throwInvalidArgType(env, "mapping", "a mapping that is still mapped");
     }
     const Kind::AtOnce atOnce;
     FixedKindRequest request;
@@ -57,8 +57,8 @@ napi_value createFixed(napi_env env, napi_callback_info info) {
     const int error = makeFixedKind(request, &kind, &failedCall);
     if (error == -EBUSY) {
         return throwInvalidState(env,
-                                 "a fixed kind is open over bytes of the same file, by this mapping or by another one; "
-                                 "close it first");
+                                 "a fixed kind is open over bytes of the same file, in this mapping or in another one; "
+                                 "close that kind first");
     }
     if (error != 0) return throwSystemError(env, error, failedCall, path.c_str());
     registerKind(kind);

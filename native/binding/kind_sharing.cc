@@ -160,8 +160,8 @@ napi_value rawTables(napi_env env, napi_callback_info info) {
     const uint64_t firstHandle = firstHandleOf(*at->kind, tables.mostHandles);
     if (firstHandle == 0) {
         napi_throw_error(env, "ERR_DAXKIND_TOO_MANY_HANDLES",
-                         "The numbers for raw handles are used up by the kinds that are open: too many, or too large; "
-                         "close some");
+                         "The open kinds have used up the numbers for raw handles, because they are too many or too "
+                         "large; close some");
         return nullptr;
     }
     Napi::Object result = Napi::Object::New(env);

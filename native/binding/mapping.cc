@@ -169,7 +169,7 @@ napi_value releaseMapping(napi_env env, napi_callback_info info) {
     const std::shared_ptr<MappedRange> entry = AddonState::of(env).mappings->find(id);
     if (entry == nullptr || entry->released) return boolean(env, false);
     if (entry->users > 0) {
-        return throwInvalidState(env, "a fixed kind is open over the mapping; close it first");
+        return throwInvalidState(env, "a fixed kind is open over the mapping; close that kind first");
     }
     const int result = syscalls::replaceWithAnonymous(entry->address, entry->length);
     if (result != 0) return throwSystemError(env, result, "mmap");

@@ -60,7 +60,7 @@ napi_value flush(napi_env env, napi_callback_info info) {
     FlushInstruction instruction = persist::bestFlushInstruction();
     if (name) {
         const auto named = instructionNamed(*name);
-        if (!named) return throwOutOfRange(env, "instruction", "one that this processor has");
+        if (!named) return throwOutOfRange(env, "instruction", "an instruction that this processor has");
         instruction = *named;
     }
     persist::flush(range->data, range->length, instruction);
