@@ -23,7 +23,7 @@ export function formatChange(
 	const word = flag ? 'set' : changed > 0 ? 'cleared' : 'clear';
 	const done = `${path}: DAX flag ${changed > 0 ? '' : 'already '}${word}`;
 	if (pending) return `${done}; pending: it takes effect when nobody has the file open any more`;
-	if (effective === undefined) return `${done}; whether it is in effect cannot be seen`;
+	if (effective === undefined) return `${done}; it is not known whether it is in effect`;
 	// The files that are in the directory already have not changed.
 	if (effective === flag) return `${done}, and in effect${directories > 0 ? ' for new files in it' : ''}`;
 	const { reason, checks } = explain();
@@ -42,7 +42,7 @@ export function formatTree(path: string, on: boolean, { files, directories, chan
 function parse(given: readonly string[], { x = false }: Options, command: Command) {
 	const isPlus = given[0] === '+x';
 	const paths = isPlus ? given.slice(1) : given;
-	if (isPlus && x) command.error('either +x or -x');
+	if (isPlus && x) command.error('give either +x or -x, not both');
 	if (!isPlus && !x) command.error(`the first argument must be +x or -x, not '${given[0]}'`);
 	if (paths.length === 0) command.error("missing required argument 'path'");
 	return { on: isPlus, paths };
@@ -85,7 +85,7 @@ async function change(given: readonly string[], options: Options, command: Comma
 				if (!signal.aborted) fail(error);
 			}
 			if (!signal.aborted) continue;
-			complain('daxkind chattr', `interrupted in ${path}: ${counts}, and that stays so`);
+			complain('daxkind chattr', `interrupted in ${path}: ${counts}; changed flags stay changed`);
 			break;
 		}
 	});
@@ -108,8 +108,8 @@ export function addChattrCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-A file that cannot be changed is reported, and the rest goes on. Ctrl-C ends it
-between two files.
+A file that cannot be changed is reported, and the command goes on. Ctrl-C stops
+it between two files.
 
 Exit status: 0 if all were changed, 1 if some were not, 2 for wrong usage,
   130 after Ctrl-C.

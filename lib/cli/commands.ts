@@ -54,7 +54,7 @@ export const groups: readonly Group[] = [
 				load: async () => (await import('./badblocks.ts')).addBadBlocksCommand,
 			},
 			{
-				summaries: { repair: 'repair what is on bad blocks' },
+				summaries: { repair: 'repair files and devices that have bad blocks' },
 				load: async () => (await import('./repair.ts')).addRepairCommand,
 			},
 		],
@@ -65,7 +65,7 @@ export const groups: readonly Group[] = [
 			{
 				summaries: {
 					devices: 'list the device-DAX devices, and the mode of each',
-					regions: 'list the regions that the devices are parts of',
+					regions: 'list the regions that devices are parts of',
 				},
 				load: async () => (await import('./devices.ts')).addDeviceCommands,
 			},
@@ -78,7 +78,7 @@ export const groups: readonly Group[] = [
 					'destroy-device': 'give the memory of a device back to its region',
 					'enable-device': 'give a device to the driver device_dax',
 					'disable-device': 'take a device from its driver',
-					'migrate-device-model': 'have devices on the bus that system-ram mode needs',
+					'migrate-device-model': 'put devices on the bus that system-ram mode needs',
 				},
 				load: async () => (await import('./device-operations.ts')).addDeviceOperations,
 			},

@@ -23,7 +23,7 @@ export function addExplainCommand(program: Command): void {
 	program
 		.command('explain')
 		.description(
-			"Goes through the chain on which DAX depends, from the file system's device to the file. Each link has its verdict, what was read and where, and what fixes it. The first broken link is the answer. For a directory it makes a temporary file without a name in it, and looks at that. It changes nothing and needs no root.",
+			"Goes through the chain on which DAX depends, from the file system's device to the file. For each link it shows the verdict, what was read and where, and the fix. The first broken link is the answer. For a directory it makes a nameless temporary file in it and looks at that file. It changes nothing and needs no root.",
 		)
 		.argument('<path>', 'a file or directory')
 		.option('-q, --quiet', 'print nothing: the exit status is the answer')
@@ -31,8 +31,8 @@ export function addExplainCommand(program: Command): void {
 		.addHelpText(
 			'after',
 			`
-Marks: ✓ in order, ✗ broken: it keeps DAX off, - it would, but a link before it
-  is broken already, ! a limit or a danger, ? not known
+Marks: ✓ in order, ✗ broken: it keeps DAX off, - broken too, but an earlier link
+  decides, ! a limit or a danger, ? not known
 ${questionStatus}
 
 Examples:

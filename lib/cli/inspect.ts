@@ -24,7 +24,7 @@ function fileRows({ file }: DaxReport, constants: Constants): Row[] {
 		['path', file.realPath],
 		['type', file.type],
 		['size', size(file.size)],
-		['in the DAX state', file.type === 'directory' ? 'directories never are' : yesNo(file.dax)],
+		['in the DAX state', file.type === 'directory' ? 'a directory never is' : yesNo(file.dax)],
 		['DAX flag', yesNo(file.flag)],
 		['xflags', xflags],
 		['inode flags', file.inodeFlags === undefined ? undefined : inodeFlagsText(file.inodeFlags, constants)],
@@ -39,7 +39,7 @@ function fileRows({ file }: DaxReport, constants: Constants): Row[] {
 }
 
 function directoryRows({ file, directory, newFile }: DaxReport): Row[] {
-	const made = newFile?.error === undefined ? yesNo(newFile?.dax) : `none can be made: ${newFile.error}`;
+	const made = newFile?.error === undefined ? yesNo(newFile?.dax) : `no file can be made: ${newFile.error}`;
 	return [
 		['path', file.type === 'directory' ? undefined : directory.path],
 		['new files get the DAX flag', yesNo(directory.flag)],
@@ -66,7 +66,7 @@ function mountRows({ mount, mountsError, fileSystem }: DaxReport): Row[] {
 		['DAX mode', mount.mode],
 		['DAX mode in effect', mount.effectiveMode ?? unknown],
 		['block size', size(fileSystem.blockSize || undefined)],
-		['large files aligned to', fileSystem.allocationUnit === 0 ? 'nothing shown' : size(fileSystem.allocationUnit)],
+		['large files aligned to', fileSystem.allocationUnit === 0 ? 'not shown' : size(fileSystem.allocationUnit)],
 		['DAX window', fsType === 'virtiofs' ? yesNo(fileSystem.daxWindow) : undefined],
 		['upper directory', mount.upperDirectory],
 	];
@@ -77,7 +77,7 @@ const kindFor: Record<DaxDevice['mode'], string> = {
 	devdax: 'DeviceKind',
 	'system-ram': 'NodeKind',
 	famfs: 'PmemKind, in a directory of the file system on it',
-	disabled: 'none without a driver',
+	disabled: 'none, because it has no driver',
 	unknown,
 };
 
@@ -87,11 +87,12 @@ function daxDeviceRows({ daxDevice: device }: DaxReport, holders: readonly Devic
 		['name', device.name],
 		['mode', device.mode === 'unknown' ? unknown : device.mode],
 		['driver', device.driver ?? 'none'],
-		['kind that can stand on it', kindFor[device.mode]],
+		['kind that can use it', kindFor[device.mode]],
 		['who may map it', permissionText(device)],
 		[
 			'mapped by',
-			holders.map(({ command, pid }) => `${command} (process ${pid})`).join(', ') || 'nobody that can be seen',
+			holders.map(({ command, pid }) => `${command} (process ${pid})`).join(', ') ||
+				'no process that this user can see',
 		],
 		['namespace', device.namespace],
 		['region', device.region],
@@ -158,7 +159,7 @@ function kernelRows({ kernel, mapSync, hugePages }: DaxReport): Row[] {
 	return [
 		['page', size(kernel.pageSize)],
 		['huge page', size(kernel.hugePageSize)],
-		['DAX by file', yesNo(kernel.perFileDax)],
+		['per-file DAX', yesNo(kernel.perFileDax)],
 		['knows MAP_SYNC', yesNo(kernel.mapSync)],
 		['MAP_SYNC accepted', `${yesNo(mapSync.supported)} (${tried}${refused})`],
 		['huge pages possible', [yesNo(hugePages.possible), ...obstacles].join('; ')],
@@ -198,7 +199,7 @@ export function addInspectCommand(program: Command): void {
 	program
 		.command('inspect')
 		.description(
-			'Shows what the kernel says of a file or directory, its mount and the mode that the mount is really in, its block device, the persistent memory behind that, and what mmap can do with it. It changes nothing and needs no root; what this user may not read is not shown.',
+			'Shows what the kernel says about a file or directory, its mount with the DAX mode in effect, its block device, the persistent memory behind the device, and what mmap can do with it. It changes nothing and needs no root. It leaves out facts that this user may not read.',
 		)
 		.argument('<path>', 'a file or directory')
 		.option('--json', 'print one JSON document (docs/cli.md)')

@@ -161,7 +161,7 @@ export function addLsattrCommand(program: Command): void {
 	program
 		.command('lsattr')
 		.description(
-			'Lists the extended flags of files and directories (FS_IOC_FSGETXATTR) by their names, which are those of xfs_io. The DAX flag is dax. New files in a directory get the flag of the directory. The flag of a file decides only where the mount says so (daxkind explain).',
+			'Lists the extended flags of files and directories (FS_IOC_FSGETXATTR) by the names that xfs_io uses. The DAX flag is dax. New files in a directory get the flag of the directory. The flag of a file decides only where the mount says so (daxkind explain).',
 		)
 		.argument('<path...>', 'files and directories')
 		.option('-R, --recursive', 'also everything below directories, on the same file system; links are not followed')
@@ -171,7 +171,7 @@ export function addLsattrCommand(program: Command): void {
 			`
 Flags: realtime, prealloc, immutable, append-only, sync, no-atime, no-dump,
   rt-inherit, proj-inherit, nosymlinks, extsize, extsz-inherit, no-defrag,
-  filestream, dax, cowextsize, has-xattr; - where there are none
+  filestream, dax, cowextsize, has-xattr; - means no flag
 
 Exit status: 0 if all were read, 1 if some were not, 2 for wrong usage,
   130 after Ctrl-C.

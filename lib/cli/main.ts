@@ -48,11 +48,11 @@ async function addCommands(program: Command, asked: string | undefined): Promise
 const help = `
 Examples:
   daxkind explain /mnt/pmem    # is it on DAX, and if not, what to do
-  daxkind mounts --all         # where it is, and why not elsewhere
+  daxkind mounts --all         # where DAX is on, and why not elsewhere
   daxkind vm -- npm test       # on emulated pmem with real DAX, in a VM
 
 daxkind COMMAND --help has the options, the exit statuses and examples of each.
-docs/cli.md of the package has the JSON documents, for programs.`;
+docs/cli.md of the package describes the JSON documents.`;
 
 const program = new Command('daxkind')
 	.description("Persistent memory as a Node service's volatile memory, and the tools that say why DAX is off")

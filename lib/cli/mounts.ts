@@ -27,7 +27,7 @@ function anyHasDax(mounts: readonly DaxMount[]): boolean | undefined {
 const notKnown = 'not known';
 
 function newFiles({ newFiles: dax, newFilesError }: DaxMount): string {
-	if (dax === undefined) return newFilesError === undefined ? notKnown : 'none can be made';
+	if (dax === undefined) return newFilesError === undefined ? notKnown : 'cannot be made';
 	return dax ? 'yes' : 'no';
 }
 
@@ -62,7 +62,7 @@ export function formatMounts(
 	if (anyHasDax(mounts) === undefined) {
 		const open = mounts.filter((mount) => isKnownToHaveDax(mount) === undefined);
 		const reasons = open.map(({ mountPoint }): [name: string, value: string] => {
-			const { checks, reason = 'nothing says it' } = explain(mountPoint);
+			const { checks, reason = 'the kernel does not say why' } = explain(mountPoint);
 			return [mountPoint, checks.find(({ verdict }) => verdict === 'unknown')?.finding ?? reason];
 		});
 		return `${listed}\nWhy it is not known:\n${aligned(reasons)}`;
@@ -79,15 +79,18 @@ export function addMountsCommand(program: Command): void {
 	program
 		.command('mounts')
 		.description(
-			'Lists the mounts where files can be on DAX, with the mode that each is really in: always (all files), inode (files with the DAX flag), never, or unsupported (the device or the file system cannot do it). ext4 and XFS show no option for inode, their default.',
+			'Lists the mounts where files can be on DAX, with the mode in effect: always (all files), inode (files with the DAX flag), never, or unsupported (the device or the file system cannot do it). ext4 and XFS show no option for inode, their default.',
 		)
-		.option('-a, --all', 'also mounts where DAX is off but the file system has it, and why new files are not on DAX')
+		.option(
+			'-a, --all',
+			'list also mounts where DAX is off although the file system has it, and say why new files are not on DAX',
+		)
 		.option('--json', 'print one JSON document (docs/cli.md)')
 		.addHelpText(
 			'after',
 			`
-Exit status: 0 if a mount has DAX, 1 if none has, 2 for wrong usage and where it
-  cannot be found out (no /proc, no /sys…).
+Exit status: 0 if a mount has DAX, 1 if no mount has it, 2 for wrong usage
+  and if the answer is not known (no /proc, no /sys…).
 
 Examples:
   daxkind mounts --all

@@ -154,5 +154,5 @@ export function answer(command: string, body: () => boolean | undefined): void {
 
 /** Text for the help of commands that answer a question. */
 export const questionStatus = `
-Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and where the
-  answer cannot be found out (no such path…).`;
+Exit status: 0 if it is on DAX, 1 if it is not, 2 for wrong usage and if the
+  answer is not known (no such path…).`;

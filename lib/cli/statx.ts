@@ -42,14 +42,14 @@ export function formatStatus(status: StatxResult, constants: Constants): string 
 		['mode', modeText(status.mode)],
 		['owner', `user ${status.uid}, group ${status.gid}`],
 		['inode', `${status.inode}`],
-		['names', `${status.links}`],
+		['hard links', `${status.links}`],
 		['on device', `${deviceMajor}:${deviceMinor}${mountId === 0 ? '' : `, mount ${mountId}`}`],
-		['stands for device', isNode ? `${representsMajor}:${representsMinor}` : undefined],
+		['represents device', isNode ? `${representsMajor}:${representsMinor}` : undefined],
 		['accessed', timeText(status.accessTimeNs)],
 		['modified', timeText(status.modifyTimeNs)],
 		['changed', timeText(status.changeTimeNs)],
-		['made', status.birthTimeNs === 0n ? undefined : timeText(status.birthTimeNs)],
-		['direct I/O', memory === 0 ? undefined : `memory at multiples of ${memory} bytes, offsets of ${offsets} bytes`],
+		['created', status.birthTimeNs === 0n ? undefined : timeText(status.birthTimeNs)],
+		['direct I/O', memory === 0 ? undefined : `memory aligned to ${memory} bytes, offsets to ${offsets} bytes`],
 		['attributes', attributesText(status.attributes, constants)],
 		['known attributes', attributesText(status.attributesMask, constants)],
 		['fields given', `0x${status.mask.toString(16)}`],
@@ -64,7 +64,7 @@ function stateLine(path: string, { dax, mode, refusal }: StatxResult): string {
 		return paint('yellow', sentence(`It is not known whether ${path} is in the DAX state: ${why}`));
 	}
 	const isDirectory = (mode & fs.S_IFMT) === fs.S_IFDIR;
-	const hint = isDirectory ? '. No directory ever is; daxkind explain says what a new file in it would be' : '';
+	const hint = isDirectory ? '. No directory is ever in it; daxkind explain says whether a new file would be' : '';
 	return paint('red', sentence(`${path} is not in the DAX state${hint}`));
 }
 
@@ -73,7 +73,7 @@ export function addStatxCommand(program: Command): void {
 	program
 		.command('statx')
 		.description(
-			'Shows whether a file is in the DAX state now (STATX_ATTR_DAX), and then all else that statx says of it. Symbolic links are followed.',
+			'Shows whether a file is in the DAX state now (STATX_ATTR_DAX), and then everything else that statx says about it. Symbolic links are followed.',
 		)
 		.argument('<path>', 'a file or directory')
 		.option('--json', 'print one JSON document (docs/cli.md)')

@@ -75,7 +75,7 @@ test.each([
 	[['statx', '--nonsense', '/'], "unknown option '--nonsense'"],
 	[['lsattr'], "missing required argument 'path'"],
 	[['chattr', '/tmp'], "the first argument must be +x or -x, not '/tmp'"],
-	[['chattr', '+x', '-x', '/tmp'], 'either +x or -x'],
+	[['chattr', '+x', '-x', '/tmp'], 'give either +x or -x, not both'],
 	[['chattr', '+x'], "missing required argument 'path'"],
 	[['chattr', '+i', '/tmp'], "the first argument must be +x or -x, not '+i'"],
 	[['mounts', 'surplus'], 'too many arguments'],
@@ -165,7 +165,7 @@ test('statx shows each thing once, by its name', () => {
 	const shown = new Map(rows.map(([name, value]) => [name, value]));
 	expect(shown.size).toBe(rows.length);
 	expect(shown.get('mode')).toMatch(/^020666 \(crw-rw-rw-\)$/);
-	expect(shown.get('stands for device')).toBe('1:3');
+	expect(shown.get('represents device')).toBe('1:3');
 	expect(shown.get('inode')).toBe(`${status.inode}`);
 	expect(shown.get('attributes')).toBe('0x200000 (dax)');
 	expect(shown.has('made')).toBe(false);
@@ -206,7 +206,7 @@ test('chattr says what became of a flag', () => {
 	const inDirectory = { flag: true, effective: true, pending: false, directories: 1, changed: 1 };
 	expect(formatChange('/d', inDirectory, explained)).toBe('/d: DAX flag set, and in effect for new files in it');
 	expect(formatChange('/d', { ...inDirectory, effective: undefined }, explained)).toBe(
-		'/d: DAX flag set; whether it is in effect cannot be seen',
+		'/d: DAX flag set; it is not known whether it is in effect',
 	);
 	const before = { effective: false, pending: false, directories: 0, changed: 0 };
 	expect(formatChange('/f', { ...before, flag: false }, explained)).toBe('/f: DAX flag already clear, and in effect');
