@@ -39,7 +39,7 @@ function find(folder: string): string | undefined {
 }
 
 const bundled =
-	'daxkind was bundled, and in a bundle it cannot find its addon. Leave it out of the bundle (esbuild: --external:daxkind; elsewhere: the option `external` or `externals`) and install it beside that.';
+	'daxkind was bundled, and in a bundle it cannot find its addon. Leave it out of the bundle (esbuild: --external:daxkind; other bundlers: the option `external` or `externals`) and install it beside the bundle.';
 
 /**
  * Whether this process runs with another C library than glibc. That is musl then. The check takes some milliseconds.
@@ -52,7 +52,7 @@ function isMusl(): boolean {
 /** How a person builds the addon in this folder. */
 function buildCommand(folder: string): string {
 	if (existsSync(`${folder}scripts/build.mjs`)) return `Build it, in ${folder}: npm run build`;
-	return `Build it (this takes a C++ compiler, make and Python): npx node-gyp rebuild --directory=${folder}addon`;
+	return `Build it (this needs a C++ compiler, make and Python): npx node-gyp rebuild --directory=${folder}addon`;
 }
 
 /** What to do about a failure to load, judged by the error of Node or the dynamic linker. */
@@ -61,12 +61,12 @@ function remedyFor(folder: string, { name, message, code }: NodeJS.ErrnoExceptio
 		return 'Node was told to load no addons. Run it without --no-addons, and with --allow-addons if you use --permission.';
 	}
 	if (name === 'NotCapable' || name === 'PermissionDenied') {
-		return 'Deno was not permitted what it takes. Run it with --allow-env --allow-read --allow-ffi.';
+		return 'Deno does not permit what daxkind needs. Run it with --allow-env --allow-read --allow-ffi.';
 	}
 	if (!isPackage(folder)) return bundled;
 	const build = buildCommand(folder);
 	if (isMusl()) {
-		return `This system has musl, as Alpine has; daxkind's binaries need glibc, and it was not tested with musl. Use a system with glibc, such as the image node:lts-slim. Or try this. ${build}`;
+		return `This system has musl, like Alpine. The binaries of daxkind need glibc, and daxkind was not tested with musl. Use a system with glibc, such as the image node:lts-slim. Or try this. ${build}`;
 	}
 	if (/wrong ELF class|invalid ELF header|cannot open shared object file/.test(message)) {
 		return `The addon was built for another architecture or C library than this one (${process.arch}). ${build}`;
@@ -74,7 +74,7 @@ function remedyFor(folder: string, { name, message, code }: NodeJS.ErrnoExceptio
 	if (/version `GLIBC|undefined symbol|symbol not found/.test(message)) {
 		return `The addon was built for a newer system than this one. ${build}`;
 	}
-	return `Loading it failed. If what follows does not help: ${build}`;
+	return `Loading it failed. If the error below does not help: ${build}`;
 }
 
 /** An object in place of the addon. Every use of it throws the reason why there is no addon. */
@@ -97,7 +97,9 @@ function absent<T extends object>(explanation: string, cause?: unknown): T {
 export function loadAddon<T extends object>(prepare: (addon: T) => void): T {
 	const { platform, arch } = process;
 	if (platform !== 'linux') {
-		return absent(`It makes Linux system calls; this is ${platform}. Run it on Linux, or in a Linux VM or container.`);
+		return absent(
+			`It makes Linux system calls, and this system is ${platform}. Run it on Linux, or in a Linux VM or container.`,
+		);
 	}
 	const folder = packageFolder();
 	if (folder === undefined) return absent(bundled);

@@ -37,7 +37,7 @@ const rarelyForbidden: ReadonlySet<string> = new Set([
 /** An addition to the message, if the call itself was refused. */
 function refusedCall(code: string, syscall: string): string {
 	return code === 'ENOSYS' || (code === 'EPERM' && rarelyForbidden.has(syscall))
-		? '; a sandbox may refuse this call, as the seccomp profile of a container runtime'
+		? '; a sandbox may refuse this call, for example the seccomp profile of a container runtime'
 		: '';
 }
 

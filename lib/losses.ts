@@ -32,7 +32,7 @@ const keyOf = (isMapping: boolean, id: number) => `${isMapping ? 'mapping' : 'ki
 export const causes: Readonly<Record<MediaErrorCause, string>> = {
 	media: 'the medium is bad there',
 	truncated: 'somebody has truncated the file',
-	'no-space': 'the file has a hole there, and its file system no room',
+	'no-space': 'the file has a hole there, and its file system has no room',
 	removed: 'the device is gone',
 	unknown: 'the kernel does not say why',
 };
@@ -47,7 +47,7 @@ function tellTarget(target: LossTarget, loss: NativeLoss): void {
 	const { what, onMediaError } = target;
 	if (errors.length > 0 && loss.isFirst && !(loss.isHeard || onMediaError !== undefined || channel.hasSubscribers)) {
 		const { offset, length, cause } = loss;
-		const words = `${what} has lost ${length} bytes, from ${offset} on: ${causes[cause]}. They are not to be used, and nobody listens (onMediaError)`;
+		const words = `${what} has lost ${length} bytes, from ${offset} on: ${causes[cause]}. Do not use them. No listener is set (onMediaError)`;
 		process.emitWarning(words, { code: 'DAXKIND_MEDIA_ERROR' });
 	}
 	for (const error of errors) {

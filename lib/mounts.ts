@@ -21,11 +21,16 @@ export function readMounts(): MountInfo[] {
 	} catch (error) {
 		const { code, errno, syscall } = error as SystemError;
 		if (code !== 'ENOENT') throw error;
-		throw systemError(errno, syscall, mountinfo, 'the table of mounts is not there; /proc has to be mounted');
+		throw systemError(errno, syscall, mountinfo, 'the table of mounts is missing; mount /proc');
 	}
 	const mounts = parseMountinfo(text);
 	if (mounts.length > 0) return mounts;
-	throw systemError(ENODATA, 'read', mountinfo, 'the table of mounts is empty, as in a chroot that is no mount');
+	throw systemError(
+		ENODATA,
+		'read',
+		mountinfo,
+		'the table of mounts is empty, as in a chroot that is not a mount point',
+	);
 }
 
 /**

@@ -56,7 +56,7 @@ const { EINVAL, ELOOP } = os.errno;
 
 /** The reason why an attribute could not be read. */
 export const refused = (error: string, path: string) =>
-	error === 'EACCES' || error === 'EPERM' ? `${error}: ${path} is for root` : `${error}: ${path}`;
+	error === 'EACCES' || error === 'EPERM' ? `${error}: only root may read ${path}` : `${error}: ${path}`;
 
 /**
  * Where a path of an image is, with its links followed as on the image's own machine: as openat2(2) does with

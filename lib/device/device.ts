@@ -67,7 +67,7 @@ export interface DaxDevice {
 	 * are found.
 	 */
 	memory: DeviceMemory | undefined;
-	/** Why a field is undefined, where something refused to say: `{ start: 'EACCES: /sys/…/resource is for root' }`. */
+	/** Why a field is undefined, where something refused to say: `{ start: 'EACCES: only root may read /sys/…/resource' }`. */
 	reasons: Partial<Record<'start' | 'memory' | 'mappings' | 'path', string>>;
 }
 

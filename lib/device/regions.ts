@@ -22,7 +22,7 @@ export interface DaxRegion extends DeviceOrigin {
 	targetNode: number | undefined;
 	/** The names of its devices. */
 	devices: string[];
-	/** Why a field is undefined, where something refused to say: `{ align: 'EACCES: /sys/…/align is for root' }`. */
+	/** Why a field is undefined, where something refused to say: `{ align: 'EACCES: only root may read /sys/…/align' }`. */
 	reasons: Partial<Record<'id' | 'size' | 'availableSize' | 'align', string>>;
 }
 

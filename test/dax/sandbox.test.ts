@@ -164,7 +164,9 @@ describe.skipIf(!canUnshare)('in a mount namespace', () => {
 		expect(daxkindIn(without('/proc'), 'mounts')).toMatchObject({
 			status: 2,
 			stdout: '',
-			stderr: expect.stringMatching(/^daxkind mounts: ENOENT: the table of mounts is not there; .*mountinfo'\n$/),
+			stderr: expect.stringMatching(
+				/^daxkind mounts: ENOENT: the table of mounts is missing; mount \/proc, .*mountinfo'\n$/,
+			),
 		});
 		const { status, stdout } = daxkindIn(without('/proc'), 'explain', tmpfs);
 		expect(status).toBe(1);

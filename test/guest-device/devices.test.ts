@@ -127,7 +127,7 @@ describe('devices', () => {
 				permissions: rest.permissions,
 			});
 			expect(device.start).toBeUndefined();
-			expect(device.reasons.start).toMatch(/^EACCES: .*resource is for root$/);
+			expect(device.reasons.start).toMatch(/^EACCES: only root may read .*resource$/);
 		}
 	});
 });

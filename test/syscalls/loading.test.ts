@@ -111,7 +111,7 @@ test('where the runtime does not permit it to look, as Deno, it says so, and not
 		try { native.statx('/'); } catch ({ code, message }) { console.log(code, message); }
 	`;
 	const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-	expect(stdout).toMatch(/^ERR_DAXKIND_NATIVE .*not permitted.* --allow-env .*\nRequires env access/);
+	expect(stdout).toMatch(/^ERR_DAXKIND_NATIVE .*does not permit.* --allow-env .*\nRequires env access/);
 	expect(stdout).not.toMatch(/There is no addon/);
 });
 
