@@ -50,7 +50,7 @@ export function attachKind<K extends Kind>(type: KindClass<K>, shared: unknown, 
 	if (hold === undefined) {
 		throw daxkindError(
 			'ERR_DAXKIND_KIND_GONE',
-			'There is no such kind in this process: every thread that held it has closed it, or another process or another copy of the package daxkind made it',
+			'There is no such kind in this process: every thread that held it has closed it, another process made it, or another copy of the package daxkind made it',
 		);
 	}
 	const make = () => {
