@@ -4,20 +4,19 @@ import { daxkindError, invalidArgValue } from '../errors.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { adopt } from './adopting.ts';
-import type { Kind } from './kind.ts';
 import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import { requireSharedKind } from './references.ts';
 import { stackOf } from './stacks.ts';
 
 /** A class of kinds, such as PmemKind. */
-export interface KindClass<K extends Kind> {
+export interface KindClass<K extends object> {
 	readonly prototype: K;
 	readonly name: string;
 }
 
 interface Maker {
-	type: KindClass<Kind>;
-	make: (hold: KindHold) => Kind;
+	type: KindClass<object>;
+	make: (hold: KindHold) => object;
 }
 
 const makers = new Map<KindHold['type'], Maker>();
@@ -28,10 +27,10 @@ const makers = new Map<KindHold['type'], Maker>();
  *
  * Every `attach` has the type of `Kind.attach`: TypeScript lets no class narrow a generic static method of its base.
  */
-export function nameKind(type: KindHold['type'], of: KindClass<Kind>, make: (hold: KindHold) => Kind): void {
+export function nameKind(type: KindHold['type'], of: KindClass<object>, make: (hold: KindHold) => object): void {
 	makers.set(type, { type: of, make });
 	const { attach } = {
-		attach: (shared: unknown, options?: unknown): Kind => attachKind(of, shared, options, stackOf(attach)),
+		attach: (shared: unknown, options?: unknown): object => attachKind(of, shared, options, stackOf(attach)),
 	};
 	Object.defineProperty(of, 'attach', { value: attach, writable: true, configurable: true });
 	Object.defineProperty(of.prototype, Symbol.toStringTag, { value: of.name, configurable: true });
@@ -42,7 +41,7 @@ export function nameKind(type: KindHold['type'], of: KindClass<Kind>, make: (hol
  *
  * @param stack Where it was called.
  */
-export function attachKind<K extends Kind>(type: KindClass<K>, shared: unknown, options: unknown, stack: string): K {
+export function attachKind<K extends object>(type: KindClass<K>, shared: unknown, options: unknown, stack: string): K {
 	const { process, number, secret } = requireSharedKind(shared);
 	const given = requireOptions<KindNoticeOptions>('options', options as KindNoticeOptions, noticeOptions);
 	const notices = checkNotices(given);

@@ -28,7 +28,7 @@ import { type KindProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
 import type { KindNoticeOptions } from './notices.ts';
 import { RawHandles } from './raw.ts';
-import { type BlockReference, requireReference, type SharedKind } from './references.ts';
+import { type BlockReference, requireReference } from './references.ts';
 import { wrongKind } from './refusals.ts';
 import { stackOf } from './stacks.ts';
 import { noMemory, type ThreadHeap } from './thread-heap.ts';
@@ -42,6 +42,25 @@ const { max } = Math;
 const leastAlignment = 8;
 /** The thread cache of a kind in debug mode. It is empty, so no block takes the fast path. */
 const debugCache = new Int32Array(0);
+
+/** The name of a property that no value has. */
+declare const ofClass: unique symbol;
+
+/**
+ * A kind, for `Kind.attach` in another thread of this process. `kind.share()` makes it. `K` is the class that `attach`
+ * returns.
+ */
+export interface SharedKind<out K extends Kind = Kind> {
+	readonly type: 'daxkind.Kind';
+	/** Tells this process from others. */
+	readonly process: number;
+	/** The number of the kind in that process. */
+	readonly number: number;
+	/** 128 random bits, without which nobody can join the kind. */
+	readonly secret: string;
+	/** For the compiler alone: there is no such property. */
+	readonly [ofClass]: K;
+}
 
 /**
  * The fast path. Its type leaves out `malloc` and `free`, so that they are documented here with the rest of the family.

@@ -1,26 +1,6 @@
 // Plain objects that stand for kinds and blocks, and that postMessage can copy to another thread.
 import { invalidArgType } from '../errors.ts';
 import type { Branded } from './brands.ts';
-import type { Kind } from './kind.ts';
-
-/** The name of a property that no value has. */
-declare const ofClass: unique symbol;
-
-/**
- * A kind, for `Kind.attach` in another thread of this process. `kind.share()` makes it. `K` is the class that `attach`
- * returns.
- */
-export interface SharedKind<out K extends Kind = Kind> {
-	readonly type: 'daxkind.Kind';
-	/** Tells this process from others. */
-	readonly process: number;
-	/** The number of the kind in that process. */
-	readonly number: number;
-	/** 128 random bits, without which nobody can join the kind. */
-	readonly secret: string;
-	/** For the compiler alone: there is no such property. */
-	readonly [ofClass]: K;
-}
 
 /** A block, for `kind.deref` in any thread that holds the kind. `kind.ref(block)` makes it. */
 export interface BlockReference extends Branded<'BlockReference'> {
@@ -46,13 +26,19 @@ function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): boolean {
 	return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }
 
-/** Checks an object that postMessage brought, and returns it. It reads each property once. */
-export function requireSharedKind(value: unknown): SharedKind {
+/** The numbers of a kind that `kind.share()` made. */
+interface KindNumbers {
+	process: number;
+	number: number;
+	secret: string;
+}
+
+/** Checks an object that postMessage brought, and returns what is in it. It reads each property once. */
+export function requireSharedKind(value: unknown): KindNumbers {
 	if (isRecord(value)) {
-		const { type, process, number, secret } = value as unknown as SharedKind;
-		const isShared =
-			type === 'daxkind.Kind' && isCount(process) && isCount(number, 2 ** 32 - 1) && typeof secret === 'string';
-		if (isShared) return { type, process, number, secret } as SharedKind;
+		const { type, process, number, secret } = value;
+		const isShared = type === 'daxkind.Kind' && isCount(process) && isCount(number, 2 ** 32 - 1);
+		if (isShared && typeof secret === 'string') return { process, number, secret } as KindNumbers;
 	}
 	throw invalidArgType('shared', 'the value that kind.share() returned', value);
 }
