@@ -201,7 +201,8 @@ BadBlocks BadBlocks::ofBlockDevice(uint32_t major, uint32_t minor, const std::st
             uint64_t stripes;
             uint64_t chunk;
             if (!parseTarget(target, &found, &stripes, &chunk)) {
-                device.doubt_ = "a part of the volume is " + target.type + ", and bad blocks below it are not looked for";
+                device.doubt_ =
+                    "a part of the volume is " + target.type + ", and bad blocks below it are not looked for";
                 continue;
             }
             for (const Target& each : found) {
