@@ -111,7 +111,7 @@ function rivalRemedy({ mount }: DaxReport): string | undefined {
 	const rivals = mount?.rivals ?? [];
 	return rivals.length === 0
 		? undefined
-		: `unmount ${[...rivals, mount!.mountPoint].map(quoted).join(' and ')}, then mount the file system that should have DAX first`;
+		: `unmount ${[...rivals, mount!.mountPoint].map(quoted).join(' and ')}, then mount first the file system that should have DAX`;
 }
 
 /** The finding when everything that is known is right, and the file is not on DAX all the same. */

@@ -185,7 +185,7 @@ export const mountLink: Judge = (report, brokenBefore) => {
 	const how =
 		daxOption === undefined ? `without a dax option, which on ${fsType} means dax=${mode}` : `with ${daxOption}`;
 	if (mode === 'inode' && kernel.perFileDax === undefined && daxOption === undefined) {
-		const finding = `${mountPoint} is mounted ${how} since Linux 5.8, and dax=never before; statx would show how old this kernel is, but is refused`;
+		const finding = `${mountPoint} is mounted ${how} from Linux 5.8 on, and dax=never before; statx would show how old the kernel is, but is refused`;
 		return check('mount', 'unknown', finding, evidence, allowed('statx'));
 	}
 	return check('mount', 'ok', `${mountPoint} is mounted ${how}: ${meaning}`, evidence);
