@@ -25,7 +25,9 @@ uint64_t Round::decayAll() {
     do {
         step = heap_.decay();
         given += step.bytes;
-        // 1: the first attempt could not give something back.
+        // Either the first attempt could not give something back, or something will have been free for long enough in a
+        // moment. The clock stands still, so that moment has to be brought about.
+        if (step.nextInMs == 1) advanceClock(2);
     } while (step.nextInMs <= 1);
     const bool isAtOnce = plan_.isConservative || plan_.decayMs == 0;
     CHECK(step.nextInMs == ScavengeStep::kNever || (!isAtOnce && step.nextInMs <= plan_.decayMs));
