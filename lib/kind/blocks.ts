@@ -325,15 +325,8 @@ export class Blocks implements Memory {
 		return result;
 	}
 
-	/** How full the kind is, by the heap's books and the ledger's. */
+	/** How full the kind is. */
 	stats(): KindStats {
-		const stats = native.kindStats(this.heap.id);
-		if (this.ledger !== undefined) {
-			const { blocks, bytes } = this.ledger.quarantined;
-			stats.blocks -= blocks;
-			stats.allocated -= bytes;
-			stats.cached += bytes;
-		}
-		return stats;
+		return native.kindStats(this.heap.id);
 	}
 }

@@ -70,11 +70,6 @@ export class DebugLedger {
 		this.#limit = Math.min(capacity * quarantineShare, mostQuarantined);
 	}
 
-	/** How many freed blocks are not given back yet, and their bytes. */
-	get quarantined(): { blocks: number; bytes: number } {
-		return { blocks: this.#quarantine.length, bytes: this.#quarantined };
-	}
-
 	/**
 	 * Prepares the memory of a new block.
 	 *

@@ -15,7 +15,7 @@ export interface KindStats {
 	allocated: number;
 	/** How many blocks callers hold. Empty blocks are not counted. */
 	blocks: number;
-	/** Memory of free blocks in the thread caches. */
+	/** Memory of free blocks in the thread caches, and in debug mode of freed blocks that are still watched. */
 	cached: number;
 	/** Memory that belongs to no slab and no run. */
 	free: number;
@@ -36,7 +36,7 @@ export interface SizeClass {
 	blocks: number;
 	/** Their memory: `blocks * size`. */
 	bytes: number;
-	/** Free blocks in the thread caches. */
+	/** Free blocks in the thread caches, and in debug mode freed blocks that are still watched. */
 	cached: number;
 	/** Free blocks in the slabs. */
 	free: number;

@@ -51,14 +51,11 @@ napi_value classUse(napi_env env, napi_callback_info info) {
     const bool isWithoutCollected = call.boolean("isWithoutCollected");
     if (call.isRefused() || at == nullptr) return nullptr;
     constexpr uint32_t kColumns = 6;
-    constexpr uint32_t kRows = kSlabClasses + 1;
-    Napi::Float64Array table = Napi::Float64Array::New(env, size_t{kRows} * kColumns);
+    const ClassUses uses = at->kind->heap.classUses(isWithoutCollected);
+    Napi::Float64Array table = Napi::Float64Array::New(env, uses.size() * kColumns);
     // Nothing can be made in a worker that is being terminated.
     if (table.IsEmpty()) return nullptr;
-    ClassUse uses[kRows];
-    for (uint32_t row = 0; row < kRows; row++) uses[row] = at->kind->heap.classUse(row < kSlabClasses ? row : kRunCode);
-    if (isWithoutCollected) at->kind->heap.subtractCollected(uses);
-    for (uint32_t row = 0; row < kRows; row++) {
+    for (size_t row = 0; row < uses.size(); row++) {
         const ClassUse& use = uses[row];
         const uint64_t values[kColumns] = {use.slabs, use.slots,        use.blocks,
                                            use.bytes, use.cachedBlocks, use.cachedBytes};

@@ -184,7 +184,7 @@ int Heap::conceal(uint64_t offset, uint64_t generation, uint64_t* concealed) {
     const Reference* const found = references_.find(offset, generation);
     if (found == nullptr) return -ESTALE;
     const Reference was = *found;
-    *concealed = references_.add(offset, was.length, was.redZone, ReferenceSort::kShared);
+    *concealed = references_.add(offset, was.length, was.redZone, ReferenceSort::kQuarantined);
     return 0;
 }
 
@@ -352,9 +352,42 @@ int Heap::rawTables(RawTables* tables) {
     return 0;
 }
 
-ClassUse Heap::classUse(uint32_t code) {
+ClassUses Heap::classUses(bool isWithoutCollected) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return classUseLocked(code);
+    ClassUses uses = classUsesLocked();
+    if (isWithoutCollected) {
+        eachReferenced(ReferenceSort::kCollected, &uses, [](ClassUse* use, uint64_t bytes) {
+            use->blocks--;
+            use->bytes -= bytes;
+        });
+    }
+    return uses;
+}
+
+ClassUses Heap::classUsesLocked() {
+    ClassUses uses;
+    for (uint32_t row = 0; row <= kSlabClasses; row++) uses[row] = classUseLocked(row < kSlabClasses ? row : kRunCode);
+    if (references_.hasQuarantined()) {
+        eachReferenced(ReferenceSort::kQuarantined, &uses, [](ClassUse* use, uint64_t bytes) {
+            use->blocks--;
+            use->bytes -= bytes;
+            use->cachedBlocks++;
+            use->cachedBytes += bytes;
+        });
+    }
+    return uses;
+}
+
+template <typename Visit>
+void Heap::eachReferenced(ReferenceSort sort, ClassUses* uses, Visit visit) {
+    references_.each(sort, [&](uint64_t offset) {
+        const uint32_t sizeClass = slabs_.classAt(offset);
+        const bool isRun = sizeClass == SlabAllocator::kNone;
+        const uint64_t units = runs_.largeUnits(static_cast<uint32_t>(offset >> runs_.unitShift()));
+        ClassUse& use = (*uses)[isRun ? kSlabClasses : sizeClass];
+        // Another thread's counts may be of a moment ago (see classUseLocked), and not have this block.
+        if (use.blocks > 0) visit(&use, std::min(use.bytes, isRun ? units << runs_.unitShift() : classSize(sizeClass)));
+    });
 }
 
 ClassUse Heap::classUseLocked(uint32_t code) {
@@ -391,26 +424,11 @@ uint64_t Heap::collectable(uint64_t taken) {
     return takenBytes_ < taken ? 0 : references_.collectedBytes();
 }
 
-void Heap::subtractCollected(ClassUse* uses) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    references_.eachCollected([this, uses](uint64_t offset) {
-        const uint32_t sizeClass = slabs_.classAt(offset);
-        const bool isRun = sizeClass == SlabAllocator::kNone;
-        const uint64_t units = runs_.largeUnits(static_cast<uint32_t>(offset >> runs_.unitShift()));
-        ClassUse& use = uses[isRun ? kSlabClasses : sizeClass];
-        // The uses may have been read a moment before, and not have this block.
-        const uint64_t bytes = isRun ? units << runs_.unitShift() : classSize(sizeClass);
-        use.blocks -= std::min<uint64_t>(use.blocks, 1);
-        use.bytes -= std::min(use.bytes, bytes);
-    });
-}
-
 HeapStats Heap::stats() {
     HeapLock lock(mutex_);
     awaitDecay(lock);
     HeapStats stats{};
-    for (uint32_t code = 0; code <= kRunCode; code = nextCode(code)) {
-        const ClassUse use = classUseLocked(code);
+    for (const ClassUse& use : classUsesLocked()) {
         stats.blocks += use.blocks;
         stats.allocated += use.bytes;
         stats.cached += use.cachedBytes;

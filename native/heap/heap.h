@@ -26,6 +26,7 @@
 // test/native/book.cc is a reference model. Tests compare the heap with it after random calls.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -61,7 +62,7 @@ struct HeapStats {
     uint64_t active;       // Bytes in slabs and runs that hold at least one block, caches included.
     uint64_t allocated;    // Bytes of blocks that callers hold, rounded up to their usable size.
     uint64_t blocks;       // Blocks that callers hold.
-    uint64_t cached;       // Bytes of free blocks in thread caches.
+    uint64_t cached;       // Bytes of free blocks in thread caches and in quarantine.
     uint64_t free;         // Bytes in no slab and no run.
     uint64_t largestFree;  // Bytes of the longest free run.
     uint64_t lost;         // Bytes that are out of use for good.
@@ -74,9 +75,11 @@ struct ClassUse {
     uint64_t slots;         // Blocks that the slabs have room for.
     uint64_t blocks;        // Blocks that callers hold.
     uint64_t bytes;         // Their usable sizes.
-    uint64_t cachedBlocks;  // Free blocks in thread caches.
+    uint64_t cachedBlocks;  // Free blocks in thread caches and in quarantine.
     uint64_t cachedBytes;
 };
+// By class. The last is for all runs.
+using ClassUses = std::array<ClassUse, kSlabClasses + 1>;
 
 // What was in a place that is lost.
 struct LostPlace {
@@ -211,13 +214,10 @@ class Heap {
 
     // In a conservative heap it first waits for storage that is on its way back, 15 ms at most.
     HeapStats stats();
-    // `code` is a class, or kRunCode for all runs.
-    ClassUse classUse(uint32_t code);
+    // With `isWithoutCollected`, the blocks are without those that the garbage collector frees.
+    ClassUses classUses(bool isWithoutCollected = false);
     // Bytes in blocks that the garbage collector frees, if callers and caches hold at least `taken` bytes. Otherwise 0.
     uint64_t collectable(uint64_t taken);
-    // Subtracts the blocks that the garbage collector frees from `uses`, an array with one element for each class and
-    // a last one for all runs.
-    void subtractCollected(ClassUse* uses);
     // 0 or -errno (ENOMEM).
     int rawTables(RawTables* tables);
     // The cache's owner is about to let go. Returns whether it is the last. If several let go at the same time, exactly
@@ -280,7 +280,12 @@ class Heap {
     // Asks the owners of caches that have been in use for long to give everything back. Returns in how many
     // milliseconds to come again.
     uint32_t restCaches();
+    // What is taken and cached. Blocks in quarantine are among the blocks.
     ClassUse classUseLocked(uint32_t code);
+    ClassUses classUsesLocked();
+    // Calls `visit` with the use of its class, and with its bytes, for each block that has such a reference.
+    template <typename Visit>
+    void eachReferenced(ReferenceSort sort, ClassUses* uses, Visit visit);
     bool isHeldLocked() const;
     // Whether callers hold no block: all that is taken is in thread caches.
     bool isUnused();

@@ -57,7 +57,8 @@ LostPlace Heap::placeOf(uint64_t offset, uint64_t length, uint64_t number) {
         place.number = number;
         place.generation = places_.states[number] & static_cast<uint16_t>(~kHandleOut);
     } else if (const Reference* const reference = references_.at(offset); reference != nullptr) {
-        place.sort = LostPlace::Sort::kReferenced;
+        const bool isFreed = reference->sort == ReferenceSort::kQuarantined;
+        place.sort = isFreed ? LostPlace::Sort::kFree : LostPlace::Sort::kReferenced;
         place.reference = *reference;
     }
     return place;

@@ -12,9 +12,10 @@ namespace daxkind {
 
 // Who can reach the block, and so frees it when the thread that allocated it has ended.
 enum class ReferenceSort : uint32_t {
-    kShared,     // Any thread can, by the reference: the block stays. So can the thread that has it in quarantine.
-    kCollected,  // The finalizer of its ArrayBuffer can. It runs before the thread has ended.
-    kGuarded,    // Nobody can. It has a generation only because all blocks of debug mode have one.
+    kShared,       // Any thread can, by the reference: the block stays.
+    kCollected,    // The finalizer of its ArrayBuffer can. It runs before the thread has ended.
+    kGuarded,      // Nobody can. It has a generation only because all blocks of debug mode have one.
+    kQuarantined,  // The thread that has it in quarantine can: callers have freed it. In debug mode alone.
 };
 
 // A block as other threads know it.
@@ -32,6 +33,7 @@ class References {
         remove(offset);
         references_[offset] = Reference{next_, length, redZone, sort};
         if (sort == ReferenceSort::kCollected) collectedBytes_ += length;
+        if (sort == ReferenceSort::kQuarantined) quarantined_++;
         return next_++;
     }
     // Null if the block has been freed, or has another generation.
@@ -43,10 +45,15 @@ class References {
         const auto found = references_.find(offset);
         if (found == references_.end()) return;
         if (found->second.sort == ReferenceSort::kCollected) collectedBytes_ -= found->second.length;
+        if (found->second.sort == ReferenceSort::kQuarantined) quarantined_--;
         references_.erase(found);
     }
     // From now on all threads may know the guarded block there.
-    void share(uint64_t offset) { references_[offset].sort = ReferenceSort::kShared; }
+    void share(uint64_t offset) {
+        Reference& reference = references_[offset];
+        if (reference.sort == ReferenceSort::kQuarantined) quarantined_--;
+        reference.sort = ReferenceSort::kShared;
+    }
     // The shared or guarded block there has another length from now on.
     void relength(uint64_t offset, uint64_t length) { references_[offset].length = length; }
     // The reference to the block there, whatever its generation is. Null if the block has none.
@@ -57,11 +64,12 @@ class References {
     bool isEmpty() const { return references_.empty(); }
     // Bytes of the Buffers of the blocks that the garbage collector frees.
     uint64_t collectedBytes() const { return collectedBytes_; }
-    // Calls `visit` with the offset of each block that the garbage collector frees.
+    bool hasQuarantined() const { return quarantined_ > 0; }
+    // Calls `visit` with the offset of each block of that sort.
     template <typename Visit>
-    void eachCollected(Visit visit) const {
+    void each(ReferenceSort sort, Visit visit) const {
         for (const auto& [offset, reference] : references_) {
-            if (reference.sort == ReferenceSort::kCollected) visit(offset);
+            if (reference.sort == sort) visit(offset);
         }
     }
 
@@ -69,6 +77,7 @@ class References {
     std::unordered_map<uint64_t, Reference> references_;
     uint64_t next_ = 1;
     uint64_t collectedBytes_ = 0;
+    uint64_t quarantined_ = 0;
 };
 
 }  // namespace daxkind

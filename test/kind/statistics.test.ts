@@ -66,6 +66,28 @@ test('every class counts its blocks, by their usable size', () => {
 	});
 });
 
+test('in debug mode freed blocks that any thread still watches are nobody’s, in all statistics', async () => {
+	const kind = create(directory, { maxSize: 16 * MiB, debug: true });
+	const held = [kind.malloc(100), kind.malloc(100 * KiB)];
+	for (let i = 0; i < 10; i++) for (const size of [100, 5000, 100 * KiB]) kind.free(kind.malloc(size));
+	const shared = kind.ref(kind.malloc(1000));
+	const thread = await Thread.start(kind.share());
+	await thread.run(({ kind }, shared) => {
+		kind.free(kind.deref(shared));
+		kind.free(kind.malloc(10_000));
+	}, shared);
+	checkBooks(kind);
+	const { classes, large } = kind.sizeClasses();
+	expect([sum(classes.map(({ blocks }) => blocks)), large.blocks]).toEqual([1, 1]);
+	expect(sum(classes.map(({ cached }) => cached)) + large.cached).toBeGreaterThanOrEqual(32);
+	for (const block of held) kind.free(block);
+	checkBooks(kind);
+	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
+	await thread.end();
+	checkBooks(kind);
+	expect(kind.close()).toBeUndefined();
+});
+
 test('the books balance after each of many random steps', () => {
 	for (const policy of ['default', 'conservative'] as const) {
 		const kind = create(directory, { maxSize: 16 * MiB, policy });

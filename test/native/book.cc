@@ -61,8 +61,17 @@ void Book::add(const Held& held) {
     if (held.block.isRun()) runBytes_ += held.block.bytes;
 }
 
+void Book::setReference(uint64_t offset, uint64_t generation, ReferenceSort sort) {
+    Held& held = held_[places_.at(offset)];
+    if (held.isQuarantined()) quarantined_[held.block.sizeClass].subtract(held.block.bytes);
+    held.generation = generation;
+    held.sort = sort;
+    if (held.isQuarantined()) quarantined_[held.block.sizeClass].add(held.block.bytes);
+}
+
 void Book::forget(size_t index) {
     const Block block = held_[index].block;
+    if (held_[index].isQuarantined()) quarantined_[block.sizeClass].subtract(block.bytes);
     blocks_[block.sizeClass]--;
     bytes_ -= block.bytes;
     if (block.isRun()) runBytes_ -= block.bytes;
@@ -129,9 +138,14 @@ void Book::checkStats(const std::vector<CacheUser*>& users) {
     const HeapStats stats = heap_->stats();
     const uint64_t unit = 1ull << heap_->unitShift();
     checkSame("capacity", stats.capacity, region_->capacity());
-    checkSame("blocks", stats.blocks, held_.size());
-    checkSame("allocated", stats.allocated, bytes_);
-    checkSame("cached", stats.cached, cachedBytes);
+    Amount quarantined;
+    for (const Amount& amount : quarantined_) {
+        quarantined.blocks += amount.blocks;
+        quarantined.bytes += amount.bytes;
+    }
+    checkSame("blocks", stats.blocks, held_.size() - quarantined.blocks);
+    checkSame("allocated", stats.allocated, bytes_ - quarantined.bytes);
+    checkSame("cached", stats.cached, cachedBytes + quarantined.bytes);
     checkSame("highWater", stats.highWater, highWater_);
     const uint64_t all = region_->capacity() / unit * unit;
     CHECK(hasLost() || stats.lost == 0);
@@ -158,10 +172,12 @@ void Book::checkStats(const std::vector<CacheUser*>& users) {
 }
 
 void Book::checkClasses(const std::vector<CacheUser*>& users) const {
+    const ClassUses uses = heap_->classUses();
     for (uint32_t code = 0; code <= kRunCode; code = code + 1 == kSlabClasses ? kRunCode : code + 1) {
-        const ClassUse use = heap_->classUse(code);
-        uint64_t cached = 0;
-        uint64_t cachedBytes = 0;
+        const ClassUse& use = uses[std::min(code, kSlabClasses)];
+        const Amount& quarantined = quarantined_[code];
+        uint64_t cached = quarantined.blocks;
+        uint64_t cachedBytes = quarantined.bytes;
         const uint32_t last = code == kRunCode ? kMagazines : code + 1;
         for (const CacheUser* user : users) {
             for (uint32_t magazine = code; magazine < last; magazine++) {
@@ -169,8 +185,9 @@ void Book::checkClasses(const std::vector<CacheUser*>& users) const {
                 cachedBytes += user->cachedIn(magazine) * user->sizeIn(magazine);
             }
         }
-        checkSame("blocks of a class", use.blocks, blocks_[code]);
-        checkSame("bytes of a class", use.bytes, code == kRunCode ? runBytes_ : blocks_[code] * classSize(code));
+        const uint64_t bytes = code == kRunCode ? runBytes_ : blocks_[code] * classSize(code);
+        checkSame("blocks of a class", use.blocks, blocks_[code] - quarantined.blocks);
+        checkSame("bytes of a class", use.bytes, bytes - quarantined.bytes);
         checkSame("cached blocks of a class", use.cachedBlocks, cached);
         checkSame("cached bytes of a class", use.cachedBytes, cachedBytes);
         if (code == kRunCode) return;

@@ -26,6 +26,8 @@ class Book {
 
         // Whether only the user that took it can reach it.
         bool isPrivate() const { return !isRaw && (generation == 0 || sort == daxkind::ReferenceSort::kGuarded); }
+        // Whether its caller has freed it, although it is not free yet.
+        bool isQuarantined() const { return generation != 0 && sort == daxkind::ReferenceSort::kQuarantined; }
     };
 
     Book(daxkind::Heap* heap, daxkind::Region* region) : heap_(heap), region_(region) {}
@@ -43,10 +45,7 @@ class Book {
     // The bytes are lost. No block is handed out there from now on.
     void lose(uint64_t from, uint64_t to) { lost_[from] = std::max(lost_[from], to); }
     bool hasLost() const { return !lost_.empty(); }
-    void setReference(uint64_t offset, uint64_t generation, daxkind::ReferenceSort sort) {
-        held_[places_.at(offset)].generation = generation;
-        held_[places_.at(offset)].sort = sort;
-    }
+    void setReference(uint64_t offset, uint64_t generation, daxkind::ReferenceSort sort);
     void setHandle(uint64_t offset, const Handle& handle) {
         held_[places_.at(offset)].handle = handle;
         held_[places_.at(offset)].isRaw = true;
@@ -76,6 +75,19 @@ class Book {
     void add(const Held& held);
     void forget(size_t index);
 
+    struct Amount {
+        uint64_t blocks = 0;
+        uint64_t bytes = 0;
+        void add(uint64_t length) {
+            blocks++;
+            bytes += length;
+        }
+        void subtract(uint64_t length) {
+            blocks--;
+            bytes -= length;
+        }
+    };
+
     daxkind::Heap* const heap_;
     daxkind::Region* const region_;
     std::vector<Held> held_;                       // In no order, so that any one can be picked.
@@ -84,6 +96,7 @@ class Book {
     uint64_t blocks_[daxkind::kRunCode + 1] = {};  // By size class; runs are the last.
     uint64_t bytes_ = 0;
     uint64_t runBytes_ = 0;
+    Amount quarantined_[daxkind::kRunCode + 1] = {};  // By size class. They are among the blocks.
     uint64_t highWater_ = 0;
     uint64_t seeds_ = 0;
 };

@@ -110,7 +110,7 @@ void Round::checkFailure(int error, uint64_t bytes) {
 void Round::took(const char* what, uint64_t size, uint64_t alignment, int error, const Block& block) {
     if (isVerbose_) std::printf("%s %llu: %llu\n", what, (Long)size, error == 0 ? (Long)block.offset : 0);
     if (error == -ENOMEM && !block.isRun()) {
-        const ClassUse use = heap_.classUse(block.sizeClass);
+        const ClassUse use = heap_.classUses()[block.sizeClass];
         CHECK(use.slots == use.blocks + use.cachedBlocks, "no memory, but class %u has free slots", block.sizeClass);
     }
     if (error != 0) return checkFailure(error, std::max(size, block.bytes));
@@ -236,7 +236,7 @@ void Round::dereference() {
         CHECK(heap_.conceal(offset, held.generation, &concealed) == 0);
         lastGeneration_ = checkNew(concealed);
         stale_.push_back({offset, held.generation});
-        return book_.setReference(offset, concealed, ReferenceSort::kShared);
+        return book_.setReference(offset, concealed, ReferenceSort::kQuarantined);
     }
     // Only the thread that has the block may end its reference.
     if (!random_.percent(20) || userOf(held) == nullptr) return;

@@ -41,8 +41,9 @@ void Round::lose() {
         const Block& block = held.block;
         // Held blocks have storage.
         const bool isHit = block.offset < to && from < block.offset + block.bytes;
-        const auto place = std::find_if(places.begin(), places.end(), [&block](const LostPlace& each) {
-            return each.sort != LostPlace::Sort::kFree && each.offset == block.offset;
+        const auto place = std::find_if(places.begin(), places.end(), [&held](const LostPlace& each) {
+            const bool isFree = each.sort == LostPlace::Sort::kFree;
+            return isFree == held.isQuarantined() && each.offset == held.block.offset;
         });
         if (!isHit && place != places.end()) {
             // A unit is lost as a whole.
@@ -54,7 +55,7 @@ void Round::lose() {
         CHECK(place->length == block.bytes);
         CHECK((place->sort == LostPlace::Sort::kRaw) == held.isRaw &&
               (!held.isRaw || (place->generation | kHandleOut) == held.handle.out));
-        CHECK((place->sort == LostPlace::Sort::kReferenced) == (held.generation != 0));
+        CHECK((place->sort == LostPlace::Sort::kReferenced) == (held.generation != 0 && !held.isQuarantined()));
         CHECK(held.generation == 0 || place->reference.generation == held.generation);
         places.erase(place);
     }
