@@ -28,6 +28,8 @@ export class Crew {
 	/** Rejects when something is wrong. `fail` makes it reject. */
 	failure;
 	fail;
+	/** Those that have not ended yet. Some were terminated, so they are no members any more. */
+	#alive = new Set();
 	#options;
 	#random;
 	#watch;
@@ -83,11 +85,15 @@ export class Crew {
 		this.#random.pick(this.members).worker.postMessage({ type: 'spoil' });
 	}
 
+	/**
+	 * Terminates all workers, also after a failure.
+	 *
+	 * @throws StressFailure if one hangs. Then this process cannot exit by itself, because Node waits for its threads.
+	 */
 	async end() {
 		clearInterval(this.#watch);
-		const workers = this.members.map(({ worker }) => worker);
 		this.members = [];
-		await Promise.all(workers.map((worker) => worker.terminate()));
+		await this.#terminate([...this.#alive]);
 	}
 
 	#hire() {
@@ -98,7 +104,9 @@ export class Crew {
 		const member = { number, worker, tally, answers: new Map(), done: -1, since: performance.now() };
 		worker.on('message', (message) => this.#hear(member, message));
 		worker.on('error', (error) => this.fail('a worker ended with an error', { error: error.stack }));
+		this.#alive.add(member);
 		worker.on('exit', (status) => {
+			this.#alive.delete(member);
 			if (this.members.includes(member)) this.fail('a worker has ended', { status, worker: number });
 		});
 		this.members.push(member);
@@ -113,11 +121,27 @@ export class Crew {
 	async #replaceOne() {
 		const gone = this.#random.pick(this.members);
 		this.members.splice(this.members.indexOf(gone), 1);
-		await this.#orFailure(gone.worker.terminate());
+		await this.#orFailure(this.#terminate([gone]));
 		this.lost.push(gone.tally);
 		const member = this.#hire();
 		await this.#orFailure(this.#ask(member, { ...this.#setting, type: 'open' }));
 		this.#start(member);
+	}
+
+	/** A worker may hang while it ends (nodejs/node#54918), or may be in a call that does not return. */
+	#terminate(members) {
+		const { patience } = this.#options;
+		return new Promise((resolve, reject) => {
+			const watch = setTimeout(() => {
+				const { number, tally } = members.find((member) => this.#alive.has(member));
+				const report = { worker: number, operation: tally.running };
+				reject(new StressFailure(`a terminated worker has not ended for ${patience} s`, report));
+			}, patience * 1000);
+			Promise.all(members.map(({ worker }) => worker.terminate())).then(() => {
+				clearTimeout(watch);
+				resolve();
+			});
+		});
 	}
 
 	#ask(member, message) {

@@ -31,14 +31,11 @@ class Run {
 	async toTheEnd() {
 		const { seconds, directories } = this.#options;
 		const count = Math.max(sorts.length, directories.length, Math.round(seconds / kindSeconds));
-		try {
-			for (let i = 0; i < count; i++) {
-				const sort = sorts[i % sorts.length];
-				await this.#workOn(sort, directories[i % directories.length], (seconds / count) * 1000);
-			}
-		} finally {
-			await this.crew.end();
+		for (let i = 0; i < count; i++) {
+			const sort = sorts[i % sorts.length];
+			await this.#workOn(sort, directories[i % directories.length], (seconds / count) * 1000);
 		}
+		await this.crew.end();
 		for (const directory of directories) checkDescriptors(directory);
 	}
 
@@ -144,6 +141,8 @@ async function main(args) {
 		const what = error instanceof StressFailure ? [error.message, ...lines(error.report, '  ')] : [error.stack];
 		console.error([`FAILED: ${what[0]}`, ...what.slice(1), run.summary(), `Repeat with: ${again}`].join('\n'));
 		process.exitCode = 1;
+		// Node does not exit before all its threads have ended, so a thread that hangs would keep this process for ever.
+		await run.crew.end().catch(() => process.kill(process.pid, 'SIGKILL'));
 	}
 }
 

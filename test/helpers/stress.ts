@@ -5,9 +5,16 @@ import { fileURLToPath } from 'node:url';
 const program = fileURLToPath(new URL('../../scripts/stress/run.mjs', import.meta.url));
 
 /** Runs it to its end. */
-export function stress(...args: (string | number)[]): Promise<{ status: unknown; stdout: string; stderr: string }> {
+export const stress = (...args: (string | number)[]) => stressWith([], ...args);
+
+/** Runs it to its end, with options of Node. */
+export function stressWith(
+	options: string[],
+	...args: (string | number)[]
+): Promise<{ status: unknown; stdout: string; stderr: string }> {
+	const command = [...options, program, ...args.map(String)];
 	return new Promise((resolve) => {
-		execFile(process.execPath, [program, ...args.map(String)], { maxBuffer: 2 ** 24 }, (error, stdout, stderr) =>
+		execFile(process.execPath, command, { maxBuffer: 2 ** 24 }, (error, stdout, stderr) =>
 			resolve({ status: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
 		);
 	});
