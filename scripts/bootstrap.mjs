@@ -1,21 +1,10 @@
 // Makes what a command needs, if it is missing or older than its sources: dependencies, packages of the system, the
 // compiled TypeScript, the native addon. If nothing is to do, it takes some milliseconds and prints nothing.
-import {
-	closeSync,
-	existsSync,
-	mkdirSync,
-	openSync,
-	readdirSync,
-	readFileSync,
-	rmSync,
-	statSync,
-	utimesSync,
-	writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isInRange, supportedNode } from './engines.mjs';
 import { nodeDirectory } from './headers.mjs';
+import { withLock } from './lock.mjs';
 import {
 	canInstall,
 	install,
@@ -106,43 +95,6 @@ async function missingForVm() {
 	return canInstall() ? [...missingVmPackages(), ...missingTestPackages()] : missingVmPackages(fileSystems);
 }
 
-/** Runs a function while no other script of this folder builds anything. */
-export async function withLock(body) {
-	const lock = at('build/.bootstrap.lock');
-	mkdirSync(at('build'), { recursive: true });
-	for (let waited = false; ; ) {
-		try {
-			const descriptor = openSync(lock, 'wx');
-			writeFileSync(descriptor, String(process.pid));
-			closeSync(descriptor);
-			break;
-		} catch (error) {
-			if (error.code !== 'EEXIST') throw error;
-		}
-		if (isAbandoned(lock)) rmSync(lock, { force: true });
-		else if (!waited) console.log('waiting for another build of this project to end');
-		waited = true;
-		await sleep(200);
-	}
-	try {
-		return await body();
-	} finally {
-		rmSync(lock, { force: true });
-	}
-}
-
-function isAbandoned(lock) {
-	try {
-		const owner = Number(readFileSync(lock, 'utf8'));
-		// The file is empty for an instant after it was created.
-		if (owner === 0) return Date.now() - modified(lock) > 10_000;
-		process.kill(owner, 0);
-		return false;
-	} catch (error) {
-		return error.code === 'ESRCH';
-	}
-}
-
 function checkMachine() {
 	if (process.platform !== 'linux') throw new StepError(`daxkind needs Linux; this is ${process.platform}.`);
 	if (isInRange(process.versions.node, supportedNode)) return;
@@ -160,14 +112,14 @@ function checkMachine() {
 export async function bootstrap({ vm = false, native = true } = {}) {
 	checkMachine();
 	if (isStale.dependencies() || isStale.typescript()) {
-		await withLock(async () => {
+		await withLock(root, async () => {
 			if (isStale.dependencies()) await installDependencies();
 			if (isStale.typescript()) await compileTypeScript();
 		});
 	}
 	const obstacle = await lookForPackages({ vm, native });
 	if (native && isStale.native()) {
-		await withLock(async () => {
+		await withLock(root, async () => {
 			if (isStale.native()) await buildAddon();
 		});
 	}

@@ -7,8 +7,9 @@
 // build/prebuild/, away from build/Release.
 import { copyFileSync, existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { bootstrap, isPrebuilt, prebuiltBinary, withLock } from './bootstrap.mjs';
+import { bootstrap, isPrebuilt, prebuiltBinary } from './bootstrap.mjs';
 import { nodeDirectory } from './headers.mjs';
+import { withLock } from './lock.mjs';
 import { canInstall, install, missingBuildPackages, missingMessage } from './packages.mjs';
 import { compareVersions, readBinary } from './prebuild/binary.mjs';
 import { floorSource, glibcFloor, oldLibraries } from './prebuild/glibc.mjs';
@@ -112,5 +113,5 @@ await main(async (args) => {
 	await bootstrap({ native: false });
 	if (targets[process.arch] === undefined) throw new StepError(`daxkind is not made for ${process.arch}`);
 	const options = { isHere: args.includes('--here'), isIfNeeded: args.includes('--if-needed') };
-	await withLock(() => make(options));
+	await withLock(root, () => make(options));
 });
