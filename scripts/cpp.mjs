@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { nodeDirectory } from './headers.mjs';
+import { isCI } from './packages.mjs';
 import { compilerWords } from './sanitizers.mjs';
 import { main, root, run, StepError } from './steps.mjs';
 
@@ -51,7 +52,7 @@ function affectedBy(files) {
 
 function chosenUnits(isAll) {
 	const units = sources.filter((name) => name.endsWith('.cc'));
-	const changed = isAll || process.env.CI ? undefined : changedFiles();
+	const changed = isAll || isCI ? undefined : changedFiles();
 	if (changed === undefined || changed.some((name) => everywhere.includes(name))) return units;
 	const affected = affectedBy(changed);
 	return units.filter((name) => affected.has(name));
