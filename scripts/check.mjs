@@ -4,7 +4,15 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
-import { install, installCommand, isCI, missingCheckPackages } from './packages.mjs';
+import {
+	canInstall,
+	install,
+	installCommand,
+	isCI,
+	missingCheckPackages,
+	missingMessage,
+	yesHint,
+} from './packages.mjs';
 import { main, npm, root, StepError, step, tool } from './steps.mjs';
 
 function sources(directory, pattern) {
@@ -19,13 +27,13 @@ function sources(directory, pattern) {
  * can be installed.
  */
 async function cppSteps() {
+	if (canInstall() && missingCheckPackages().length > 0) await install(missingCheckPackages());
 	const missing = missingCheckPackages();
-	if (missing.length > 0 && isCI) {
-		await install(missing);
-		return cppSteps();
+	if (missing.length > 0 && isCI) throw new StepError(missingMessage(missing));
+	if (missing.length > 0) {
+		const fix = `${installCommand(missing)}${yesHint()}`;
+		console.log(`Skipped, because this is missing: ${missing.join(', ')}. Fix:\n  ${fix}`);
 	}
-	if (missing.length > 0)
-		console.log(`Skipped, because this is missing: ${missing.join(', ')}. Fix:\n  ${installCommand(missing)}`);
 	const program = join(root, 'scripts/cpp.mjs');
 	return [
 		...(missing.includes('g++') ? [] : [['warnings of C++ (-Werror)', program, ['warnings']]]),

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootstrap } from './bootstrap.mjs';
 import { nodeDirectory } from './headers.mjs';
+import { canInstall, install } from './packages.mjs';
 import {
 	compiler,
 	environmentOfAddon,
@@ -242,6 +243,17 @@ function parse(args) {
 	}
 }
 
+/** Runs a mode. Installs what it lacks and runs it again, where that is allowed. */
+async function installing(mode) {
+	try {
+		await mode();
+	} catch (error) {
+		if (!(error instanceof Obstacle && canInstall())) throw error;
+		await install(error.packages);
+		await mode();
+	}
+}
+
 await main(async (args) => {
 	const options = parse(args);
 	if (options.help) return console.log(usage());
@@ -250,7 +262,7 @@ await main(async (args) => {
 	for (const name of options.chosen) {
 		console.log(`${name}: ${modes[name][0]}`);
 		try {
-			await modes[name][1](options);
+			await installing(() => modes[name][1](options));
 		} catch (error) {
 			if (!(error instanceof Obstacle)) throw error;
 			console.error(`${name}: ${error.message}`);

@@ -56,11 +56,11 @@ export function installCommand(packages) {
 
 /** What root can do instead of typing the command. */
 export const yesHint = () =>
-	isAble() ? '\n(npm test, npm start and npm run build do that themselves if you add: -- --yes)' : '';
+	isAble() && !canInstall() ? '\n(Every npm script of this project does that itself if you add: -- --yes)' : '';
 
 /** A message for a person: which packages are missing, and the command that installs them. */
 export const missingMessage = (packages) =>
-	`These packages are missing: ${packages.join(', ')}. Run this, then try again:\n  ${installCommand(packages)}`;
+	`These packages are missing: ${packages.join(', ')}. Fix:\n  ${installCommand(packages)}`;
 
 /**
  * Installs packages, and announces it first.

@@ -10,6 +10,7 @@ import { hasProgram, root, run } from './steps.mjs';
 export class Obstacle extends Error {
 	constructor(reason, packages) {
 		super(`${reason}. Fix:\n  ${installCommand(packages)}`);
+		this.packages = packages;
 	}
 }
 

@@ -132,12 +132,12 @@ export async function step(label, program, args, options = {}) {
 }
 
 /**
- * Runs a script's main function. Of a StepError it prints the message, with status 1. An Interrupted gives its own
- * status.
+ * Runs a script's main function with the script's arguments, without `--yes`, which all scripts take (packages.mjs). Of a
+ * StepError it prints the message, with status 1. An Interrupted gives its own status.
  */
 export async function main(body) {
 	try {
-		process.exitCode = (await body(process.argv.slice(2))) ?? 0;
+		process.exitCode = (await body(process.argv.slice(2).filter((argument) => argument !== '--yes'))) ?? 0;
 	} catch (error) {
 		const isInterrupted = error instanceof Interrupted;
 		if (!isInterrupted) console.error(error instanceof StepError ? `\n${error.message}` : error);

@@ -54,7 +54,6 @@ function parse(args) {
 	for (let i = 0; i < args.length; i++) {
 		const match = /^--project(?:=(.*))?$/.exec(args[i]);
 		if (match) projects.add(match[1] ?? args[++i]);
-		else if (args[i] === '--yes') continue;
 		else rest.push(args[i]);
 	}
 	for (const name of projects) {

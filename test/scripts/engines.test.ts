@@ -1,12 +1,16 @@
 // Which versions of Node the scripts take, and what they say is missing.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { findProgram } from '#lib/vm/programs.js';
 import { isInRange, supportedNode } from '../../scripts/engines.mjs';
+import { until } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+const script = (name: string) => fileURLToPath(new URL(`../../scripts/${name}.mjs`, import.meta.url));
 
 test('the range of package.json takes what it says, and nothing else', () => {
 	const taken = ['20.19.0', '20.20.2', '22.12.0', '22.23.5', '23.0.0', '24.0.0', '26.12.1'];
@@ -28,7 +32,6 @@ test('without leave to install packages, npm test says at its start what is miss
 	const hidden = ['qemu-system-x86_64', 'busybox']
 		.map((name) => findProgram(name))
 		.filter((path) => path !== undefined);
-	const script = fileURLToPath(new URL('../../scripts/test.mjs', import.meta.url));
 	const hide = hidden.map((path) => `mount --bind /dev/null ${path} &&`).join(' ');
 	const { CI: _, ...env } = process.env;
 	const { stdout, stderr } = spawnSync(
@@ -40,7 +43,7 @@ test('without leave to install packages, npm test says at its start what is miss
 			`${hide} PATH=$0 exec "$@"`,
 			programs,
 			process.execPath,
-			script,
+			script('test'),
 			'--project',
 			'vm',
 			'no-such-file',
@@ -53,4 +56,42 @@ test('without leave to install packages, npm test says at its start what is miss
 		/packages.* are missing: .*qemu-system-x86, busybox-static.*:\n {2}(sudo )?apt-get update && (sudo )?apt-get install -y .*qemu-system-x86/,
 	);
 	expect(stdout).not.toContain('Installing the packages');
+});
+
+const installed = /^Installing the packages that are missing: g\+\+, clang-tidy\n(package.* done .*\n){2}/;
+
+/** Starts npm run check as root, with an apt-get that succeeds and installs nothing. */
+function checkWithUselessApt(skip: TestContext['skip'], CI: string, ...args: string[]) {
+	const programs = temporaryDirectory();
+	symlinkSync('/bin/true', join(programs, 'apt-get'));
+	const asRoot = ['--map-root-user', process.execPath];
+	skip(spawnSync('unshare', [...asRoot, '--version']).status !== 0, 'this machine allows no user namespaces');
+	const { CXX: _, ...env } = process.env;
+	const child = spawn(findProgram('unshare')!, [...asRoot, script('check'), ...args], {
+		env: { ...env, CI, PATH: programs },
+	});
+	onTestFinished(() => void child.kill());
+	let output = '';
+	for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+	return { child, ended: once(child, 'close'), output: () => output };
+}
+
+test('in CI, npm run check fails if a program is missing even after its package was installed', async ({ skip }) => {
+	const { ended, output } = checkWithUselessApt(skip, 'true');
+	expect(await ended).toEqual([1, null]);
+	expect(output()).toMatch(installed);
+	expect(output()).toMatch(
+		/\n\nThese packages are missing: g\+\+, clang-tidy\. Fix:\n {2}apt-get update && .* clang-tidy\n$/,
+	);
+});
+
+test('with --yes, npm run check installs what is missing, and goes on without what is missing even then', async ({
+	skip,
+}) => {
+	const { child, output } = checkWithUselessApt(skip, 'false', '--yes');
+	await until(() => /Skipped.*\n.*\n/.test(output()) || child.exitCode !== null);
+	expect(output()).toMatch(installed);
+	expect(output()).toMatch(
+		/^Skipped, because this is missing: g\+\+, clang-tidy\. Fix:\n {2}apt-get update && .* clang-tidy$/m,
+	);
 });
