@@ -15,12 +15,10 @@ import {
 } from './packages.mjs';
 import { main, npm, root, StepError, step, tool } from './steps.mjs';
 
-function sources(directory, pattern) {
-	return readdirSync(join(root, directory), { recursive: true })
-		.map(String)
-		.filter((name) => pattern.test(name))
+const cppSources = (directory) =>
+	readdirSync(join(root, directory), { recursive: true })
+		.filter((name) => /\.(cc|c|h)$/.test(name))
 		.map((name) => join(directory, name));
-}
 
 /**
  * The C++ steps for which this machine has the programs. CI has to have all of them. Prints how the missing programs
@@ -58,11 +56,7 @@ await main(async (args) => {
 	// The tests' types come from dist/.
 	await bootstrap({ native: false });
 	const colors = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`;
-	const cpp = [
-		...sources('native', /\.(cc|h)$/),
-		...sources('test/native', /\.(cc|c|h)$/),
-		...sources('scripts', /\.[ch]$/),
-	];
+	const cpp = ['native', 'test', 'scripts'].flatMap(cppSources);
 	const steps = [
 		[
 			'format and lint (biome)',
@@ -88,7 +82,6 @@ await main(async (args) => {
 	}
 	const failed = [];
 	for (const [label, program, options] of steps) {
-		if (program === tool.clangFormat && cpp.length === 0) continue;
 		try {
 			await step(label, process.execPath, [program, ...options]);
 		} catch (error) {

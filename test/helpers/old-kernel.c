@@ -18,7 +18,7 @@
 #define ATTRIBUTE_DAX 0x00200000ull
 #define FIELD_MOUNT_ID 0x1000u
 
-static long trace(long request, pid_t pid, void *address, void *data) {
+static long trace(long request, pid_t pid, void* address, void* data) {
     return syscall(SYS_ptrace, request, pid, address, data);
 }
 
@@ -28,7 +28,7 @@ static struct {
     unsigned long buffer;
 } pending[4096];
 
-static unsigned long *bufferOf(pid_t pid) {
+static unsigned long* bufferOf(pid_t pid) {
     size_t n = (size_t)pid % 4096;
     while (pending[n].pid != pid && pending[n].pid != 0) n = (n + 1) % 4096;
     pending[n].pid = pid;
@@ -38,7 +38,7 @@ static unsigned long *bufferOf(pid_t pid) {
 static void makeOld(pid_t pid, unsigned long buffer) {
     struct statx status;
     struct iovec here = {&status, offsetof(struct statx, stx_attributes_mask) + 8};
-    struct iovec there = {(void *)buffer, here.iov_len};
+    struct iovec there = {(void*)buffer, here.iov_len};
     if (process_vm_readv(pid, &here, 1, &there, 1, 0) < 0) return;
     status.stx_mask &= ~FIELD_MOUNT_ID;
     status.stx_attributes &= ~ATTRIBUTE_DAX;
@@ -47,11 +47,11 @@ static void makeOld(pid_t pid, unsigned long buffer) {
     // stx_mnt_id, 8 bytes at 0x90 (linux/stat.h, 5.8).
     unsigned long long none = 0;
     here = (struct iovec){&none, sizeof none};
-    there = (struct iovec){(void *)(buffer + 0x90), sizeof none};
+    there = (struct iovec){(void*)(buffer + 0x90), sizeof none};
     process_vm_writev(pid, &here, 1, &there, 1, 0);
 }
 
-int main(int count, char **words) {
+int main(int count, char** words) {
     (void)count;
     pid_t child = fork();
     if (child == 0) {
@@ -74,7 +74,7 @@ int main(int count, char **words) {
     if (!WIFSTOPPED(status)) return 125;
     long options = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
                    PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
-    if (trace(PTRACE_SETOPTIONS, child, NULL, (void *)options) != 0) return 125;
+    if (trace(PTRACE_SETOPTIONS, child, NULL, (void*)options) != 0) return 125;
     trace(PTRACE_CONT, child, NULL, NULL);
     for (;;) {
         pid_t pid = waitpid(-1, &status, __WALL);
@@ -86,18 +86,18 @@ int main(int count, char **words) {
         int signal = WSTOPSIG(status), event = status >> 16;
         struct ptrace_syscall_info info;
         if (event == PTRACE_EVENT_SECCOMP) {
-            trace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info);
+            trace(PTRACE_GET_SYSCALL_INFO, pid, (void*)sizeof info, &info);
             *bufferOf(pid) = (unsigned long)info.seccomp.args[4];
             trace(PTRACE_SYSCALL, pid, NULL, NULL);
         } else if (signal == (SIGTRAP | 0x80)) {
-            trace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info);
+            trace(PTRACE_GET_SYSCALL_INFO, pid, (void*)sizeof info, &info);
             if (info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == 0) makeOld(pid, *bufferOf(pid));
             trace(PTRACE_CONT, pid, NULL, NULL);
         } else {
             // These signals are ptrace's: the kernel stops a new thread with one, and exec and clone report themselves
             // with one. They are not passed on.
             int isOurs = event != 0 || signal == SIGSTOP || signal == SIGTRAP;
-            trace(PTRACE_CONT, pid, NULL, (void *)(long)(isOurs ? 0 : signal));
+            trace(PTRACE_CONT, pid, NULL, (void*)(long)(isOurs ? 0 : signal));
         }
     }
 }

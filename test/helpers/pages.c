@@ -2,8 +2,8 @@
 // transfer. It makes the calls that Node does not make.
 //
 // pages try FILE OFFSET LENGTH OTHER: maps a part of FILE, shared, and tries every call. It prints one line for each:
-//   "name: ok", the errno's name, or what went wrong. The part must be full of the letter x, and LENGTH must be at least
-//   1 MiB. OTHER is a file to write to.
+//   "name: ok", the errno's name, or what went wrong. The part must be full of the letter x, and LENGTH must be at
+//   least 1 MiB. OTHER is a file to write to.
 // pages hold FILE OFFSET MS: has a pipe hold one page of FILE (vmsplice) and prints "held". It lets go when its input
 //   ends, or after MS milliseconds.
 #define _GNU_SOURCE
@@ -26,15 +26,15 @@
 
 enum { page = 4096, some = 16 * page };
 
-static char *memory;
+static char* memory;
 static off_t start;
 
-static void say(const char *name, long result) {
+static void say(const char* name, long result) {
     printf("%s: %s\n", name, result >= 0 ? "ok" : strerrorname_np(errno));
 }
 
 /* Prints the result of a transfer. One that came to its end but moved other bytes is reported as wrong. */
-static void sayMoved(const char *name, long result, long wanted, const char *got) {
+static void sayMoved(const char* name, long result, long wanted, const char* got) {
     static char expected[some];
     memset(expected, 'x', sizeof expected);
     if (result < 0)
@@ -45,7 +45,7 @@ static void sayMoved(const char *name, long result, long wanted, const char *got
         printf("%s: %s\n", name, memcmp(got, expected, (size_t)wanted) == 0 ? "ok" : "other bytes");
 }
 
-static void tryPipe(const char *name, unsigned flags) {
+static void tryPipe(const char* name, unsigned flags) {
     int ends[2];
     char got[page] = {0};
     struct iovec part = {memory, page};
@@ -62,15 +62,15 @@ static int connection(int ends[2]) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     const int server = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(server, (void *)&address, length) != 0 || listen(server, 1) != 0) return -1;
-    if (getsockname(server, (void *)&address, &length) != 0) return -1;
+    if (bind(server, (void*)&address, length) != 0 || listen(server, 1) != 0) return -1;
+    if (getsockname(server, (void*)&address, &length) != 0) return -1;
     ends[0] = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(ends[0], (void *)&address, length) != 0) return -1;
+    if (connect(ends[0], (void*)&address, length) != 0) return -1;
     ends[1] = accept(server, NULL, NULL);
     return ends[1];
 }
 
-static void tryTransfers(int file, const char *path) {
+static void tryTransfers(int file, const char* path) {
     static char got[some];
     int tcp[2], ends[2];
     off_t at = start;
@@ -116,7 +116,7 @@ static void tryUring(size_t length) {
     if (ring >= 0) close((int)ring);
 }
 
-static void tryUserfault(const char *name, size_t length, unsigned mode) {
+static void tryUserfault(const char* name, size_t length, unsigned mode) {
     const long faults = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
     struct uffdio_api api = {.api = UFFD_API};
     struct uffdio_register part = {.range = {(unsigned long)memory, length}, .mode = mode};
@@ -124,7 +124,7 @@ static void tryUserfault(const char *name, size_t length, unsigned mode) {
     if (faults >= 0) close((int)faults);
 }
 
-static void tryAll(int file, size_t length, const char *other) {
+static void tryAll(int file, size_t length, const char* other) {
     tryPipe("vmsplice", 0);
     tryPipe("vmsplice GIFT", SPLICE_F_GIFT);
     tryTransfers(file, other);
@@ -134,7 +134,7 @@ static void tryAll(int file, size_t length, const char *other) {
     say("madvise MADV_FREE", madvise(memory, length, MADV_FREE));
 }
 
-int main(int count, char **words) {
+int main(int count, char** words) {
     if (count < 5) return 2;
     const int file = open(words[2], O_RDWR);
     start = atoll(words[3]);

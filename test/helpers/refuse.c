@@ -14,17 +14,17 @@
 #include <unistd.h>
 
 static const struct {
-    const char *name;
+    const char* name;
     int number;
 } calls[] = {
-    {"statx", SYS_statx},     {"statfs", SYS_statfs}, {"fstatfs", SYS_fstatfs},     {"ioctl", SYS_ioctl},
-    {"openat", SYS_openat},   {"mmap", SYS_mmap},     {"fallocate", SYS_fallocate}, {"madvise", SYS_madvise},
+    {"statx", SYS_statx},   {"statfs", SYS_statfs}, {"fstatfs", SYS_fstatfs},     {"ioctl", SYS_ioctl},
+    {"openat", SYS_openat}, {"mmap", SYS_mmap},     {"fallocate", SYS_fallocate}, {"madvise", SYS_madvise},
 #ifdef SYS_open
     {"open", SYS_open},
 #endif
 };
 
-static int numberOf(const char *name) {
+static int numberOf(const char* name) {
     for (size_t n = 0; n < sizeof calls / sizeof *calls; ++n)
         if (strcmp(name, calls[n].name) == 0) return calls[n].number;
     fprintf(stderr, "refuse: no such call: %s\n", name);
@@ -38,13 +38,13 @@ static void add(unsigned short code, unsigned int k, unsigned char yes, unsigned
     program[length++] = (struct sock_filter)BPF_JUMP(code, k, yes, no);
 }
 
-int main(int count, char **words) {
+int main(int count, char** words) {
     int at = 1;
     for (; at < count && strcmp(words[at], "--") != 0; ++at) {
         char name[32];
         unsigned argument = 0, mask = 0, value = 0;
         int error = 0;
-        if (sscanf(words[at], "%31[a-z]@%u&%i:%i=%d", name, &argument, (int *)&mask, (int *)&value, &error) != 5) {
+        if (sscanf(words[at], "%31[a-z]@%u&%i:%i=%d", name, &argument, (int*)&mask, (int*)&value, &error) != 5) {
             argument = mask = value = 0;
             if (sscanf(words[at], "%31[a-z]=%d", name, &error) != 2) return 125;
         }
