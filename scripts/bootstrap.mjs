@@ -105,8 +105,8 @@ function checkMachine() {
  * Makes what is missing.
  *
  * @param options `vm`: also what the VM needs. `native: false`: without the addon, which is enough to check sources.
- * @returns Why the VM cannot run on this machine, and the command that fixes it. Undefined if it can run, or if `vm` is
- * not set.
+ * @returns A message: why the VM cannot run on this machine, and the command that fixes it if there is one. Undefined if
+ * it can run, or if `vm` is not set.
  * @throws StepError when something that is needed cannot be made. The message says what to do.
  */
 export async function bootstrap({ vm = false, native = true } = {}) {
@@ -140,13 +140,10 @@ async function lookForPackages({ vm, native }) {
 	const missing = [...forBuild, ...forVm];
 	if (missing.length > 0 && (canInstall() || forBuild.length > 0)) await install(missing);
 	else if (missing.length > 0) {
-		const obstacle = {
-			reason: `the VM needs packages that are missing: ${forVm.join(', ')}`,
-			command: installCommand(forVm),
-		};
-		console.log(`${obstacle.reason.replace('the', 'The')}. Fix:\n  ${obstacle.command}${yesHint()}\n`);
+		const obstacle = `The VM needs packages that are missing: ${forVm.join(', ')}. Fix:\n  ${installCommand(forVm)}`;
+		console.log(`${obstacle}${yesHint()}\n`);
 		return obstacle;
 	}
-	if (vm && !hasVm) return { reason: `the VM needs an x86-64 machine; this is ${process.arch}`, command: undefined };
+	if (vm && !hasVm) return `The VM needs an x86-64 machine; this is ${process.arch}.`;
 	return undefined;
 }

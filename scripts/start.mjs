@@ -11,7 +11,7 @@ await main(async (args) => {
 		);
 	}
 	const obstacle = await bootstrap({ vm });
-	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Fix:\n  ${obstacle.command}` : ''}`);
+	if (obstacle) throw new StepError(obstacle);
 	const service = ['examples/service/main.mjs', ...args.filter((argument) => argument !== '--vm')];
 	const command = vm ? ['dist/cli/main.js', 'vm', '--', process.execPath, ...service] : service;
 	const { status } = await run(process.execPath, command);

@@ -29,7 +29,7 @@ await main(async (args) => {
 	const { vm, help } = options;
 	if (help) return console.log(usage);
 	const obstacle = await bootstrap({ vm });
-	if (obstacle) throw new StepError(`${obstacle.reason}${obstacle.command ? `. Run:\n  ${obstacle.command}` : ''}`);
+	if (obstacle) throw new StepError(obstacle);
 	const again = argumentsOf(options);
 	const command = [program, ...again];
 	const guest = ['dist/cli/main.js', 'vm', ...guestOptions(options), '--', process.execPath, ...command];

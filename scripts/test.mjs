@@ -130,8 +130,8 @@ async function selectsFiles(project, args) {
 }
 
 /** Prints why the VM suite is skipped. Where skips are forbidden (CI), counts a failure. */
-function skipVm({ reason, command }) {
-	console.log(`\nVM suite ${isCI ? 'FAILED' : 'skipped'}: ${reason}.${command ? ` Fix:\n  ${command}` : ''}`);
+function skipVm(obstacle) {
+	console.log(`\nVM suite ${isCI ? 'FAILED' : 'skipped'}. ${obstacle}`);
 	return { passed: 0, failed: isCI ? 1 : 0, skipped: 0 };
 }
 
