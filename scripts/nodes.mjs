@@ -5,8 +5,11 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { npm } from './steps.mjs';
 
+// Not steps.mjs's `run`, which mixes what a program prints with its warnings.
 const run = promisify(execFile);
+const runNpm = (...args) => run(npm[0], [...npm.slice(1), ...args], { maxBuffer: 2 ** 26 });
 
 /**
  * Returns a Node from the cache. If it is not there, downloads it from the registry of npm's configuration. That takes
@@ -18,7 +21,7 @@ const run = promisify(execFile);
  */
 export async function nodeOf(version, arch = process.arch) {
 	const name = `node-linux-${arch}`;
-	const { stdout } = await run('npm', ['view', '--json', `${name}@${version}`, 'version']);
+	const { stdout } = await runNpm('view', '--json', `${name}@${version}`, 'version');
 	const found = [JSON.parse(stdout)].flat().at(-1);
 	// This is a compiled file. It is imported here because scripts load nodes.mjs before they have compiled anything.
 	const { cacheDirectory } = await import('#lib/vm/cache.js');
@@ -29,7 +32,7 @@ export async function nodeOf(version, arch = process.arch) {
 	mkdirSync(cache, { recursive: true });
 	const draft = mkdtempSync(join(cache, 'draft-'));
 	try {
-		await run('npm', ['pack', '--silent', '--pack-destination', draft, `${name}@${found}`], { maxBuffer: 2 ** 26 });
+		await runNpm('pack', '--silent', '--pack-destination', draft, `${name}@${found}`);
 		const [archive] = readdirSync(draft);
 		await run('tar', ['-xzf', join(draft, archive), '-C', draft, '--strip-components=1', 'package/bin/node']);
 		rmSync(join(draft, archive));
