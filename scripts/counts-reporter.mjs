@@ -1,6 +1,7 @@
-// A vitest reporter that ends a run with one line for scripts/test.mjs: the counts as JSON after a marker. A file would
+// A vitest reporter that ends a run with one line for scripts/vitest.mjs: the counts as JSON after a marker. A file would
 // be lost with the guest, but a line comes through every pipe and console.
-import { marker } from './counts.mjs';
+
+export const marker = 'daxkind-test-counts ';
 
 export default class CountsReporter {
 	onTestRunEnd(modules, unhandledErrors) {

@@ -2,31 +2,12 @@
 // and failed on each. `npm run test:matrix -- 26 24 -- test/kind` runs these tests on these versions. The versions come
 // from npm (nodes.mjs).
 import { bootstrap } from './bootstrap.mjs';
-import { parseCounts } from './counts.mjs';
 import { nodeOf } from './nodes.mjs';
-import { main, run, StepError, tool } from './steps.mjs';
+import { main, run, StepError } from './steps.mjs';
+import { countTests, requireTests, sumOf, textOf, vitest } from './vitest.mjs';
 
 /** The oldest version of `engines`, and the newest of each line that Node still maintains. */
 const versions = ['20.19.0', '22', '24', '26'];
-
-/** @returns The numbers of passed, failed and skipped tests; undefined if the runner did not come to its end. */
-async function test(node, args) {
-	let counts;
-	const command = [
-		tool.vitest,
-		'run',
-		...['--project=unit', '--project=unit-*'],
-		...['--reporter=dot', '--reporter=./scripts/counts-reporter.mjs'],
-		...args,
-	];
-	const onLine = (line) => {
-		const found = parseCounts(line);
-		counts = found ?? counts;
-		return found !== undefined;
-	};
-	const { status } = await run(node, command, { env: { NO_COLOR: '1', FORCE_COLOR: undefined }, onLine });
-	return status === 0 || (counts?.failed ?? 0) > 0 ? counts : undefined;
-}
 
 await main(async (args) => {
 	const divider = args.indexOf('--');
@@ -36,20 +17,20 @@ await main(async (args) => {
 	if (wrong !== undefined) throw new StepError(`${wrong} is not a version of Node. Name tests after a second --`);
 	await bootstrap();
 	const lines = [];
-	const sum = { passed: 0, failed: 0, skipped: 0 };
+	const all = [];
 	for (const version of chosen.length > 0 ? chosen : versions) {
 		const started = performance.now();
 		const node = await nodeOf(version);
 		const { output } = await run(node, ['--version'], { capture: true });
-		console.log(`Node ${output.trim()}`);
-		const counts = (await test(node, tests)) ?? { passed: 0, failed: 1, skipped: 0 };
-		if (counts.passed + counts.failed === 0) counts.failed = 1;
-		for (const key of Object.keys(sum)) sum[key] += counts[key];
+		const name = `Node ${output.trim()}`;
+		console.log(name);
+		const counts = await countTests(name, node, vitest('unit', tests, 'dot'));
+		requireTests(name, counts);
+		all.push(counts);
 		const seconds = Math.round((performance.now() - started) / 1000);
-		lines.push(
-			`Node ${output.trim().padEnd(9)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`,
-		);
+		lines.push(`${name.padEnd(14)} ${textOf(counts)}, ${seconds} s`);
 	}
-	console.log(`\n${lines.join('\n')}\n\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+	const sum = sumOf(all);
+	console.log(`\n${lines.join('\n')}\n\n${textOf(sum)}`);
 	return sum.failed === 0 ? 0 : 1;
 });

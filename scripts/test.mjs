@@ -2,10 +2,10 @@
 // Arguments go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`). `--project unit` or `vm` runs only that
 // one. With `--yes`, root installs the packages that are missing, as with CI=true.
 import { bootstrap } from './bootstrap.mjs';
-import { parseCounts } from './counts.mjs';
 import { isCI } from './packages.mjs';
 import { shareDirectory } from './share.mjs';
-import { Interrupted, main, run, StepError, tool } from './steps.mjs';
+import { main, run, StepError, tool } from './steps.mjs';
+import { countTests, requireTests, sumOf, textOf, vitest } from './vitest.mjs';
 
 /**
  * The guests, each with the vitest project that runs in it. test/helpers/guest.ts has names for their devices. The time
@@ -62,58 +62,12 @@ function parse(args) {
 	return { projects: projects.size > 0 ? projects : new Set(['unit', 'vm']), isChosen: projects.size > 0, rest };
 }
 
-const vitest = (project, args) => [
-	tool.vitest,
-	'run',
-	`--project=${project}`,
-	// The unit tests of further projects: unit-node, unit-fixed.
-	...(project === 'unit' ? ['--project=unit-*'] : []),
-	'--reporter=default',
-	'--reporter=./scripts/counts-reporter.mjs',
-	...(args.length > 0 ? ['--passWithNoTests'] : []),
-	...args,
-];
-
-/**
- * Runs one project and counts its tests. A runner that fails without a failed test is itself a failure.
- *
- * @param isHeld Whether its output is shown in one piece at its end, because another project runs beside it.
- */
-async function runProject(name, command, { isHeld = false } = {}) {
-	let counts;
-	const isCounts = (line) => {
-		const found = parseCounts(line);
-		counts = found ?? counts;
-		return found !== undefined;
-	};
-	// The output goes through a pipe, so vitest has to be told whether a terminal is at the pipe's end.
-	const env = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1', FORCE_COLOR: undefined };
-	const reading = isHeld ? { capture: true } : { onLine: isCounts };
-	const { status, output } = await run(process.execPath, command, { env, ...reading });
-	if (isHeld)
-		console.log(
-			output
-				.split('\n')
-				.filter((line) => !isCounts(line))
-				.join('\n'),
-		);
-	// After Ctrl-C, or a signal that was passed on, the person wants the end and not the next suite.
-	if (status === 130) throw new Interrupted('SIGINT');
-	if (status === 143) throw new Interrupted('SIGTERM');
-	if (!counts) console.error(`${name}: the run ended with status ${status} before it had counted its tests`);
-	counts ??= { passed: 0, failed: 1, skipped: 0 };
-	if (status !== 0 && counts.failed === 0) {
-		console.error(`${name}: no test failed, but the run ended with status ${status}`);
-		counts.failed = 1;
-	}
-	return counts;
-}
-
 async function runInGuest({ project, options, isSharing }, args, reading) {
 	const share = isSharing ? await shareDirectory() : { options: [], remove: () => {} };
 	try {
 		const vm = ['dist/cli/main.js', 'vm', '--timeout', '3600', ...options.flat(), ...share.options];
-		return await runProject(project, [...vm, '--', process.execPath, ...vitest(project, args)], reading);
+		const command = [...vm, '--', process.execPath, ...vitest(project, args)];
+		return await countTests(project, process.execPath, command, reading);
 	} finally {
 		share.remove();
 	}
@@ -148,13 +102,10 @@ await main(async (args) => {
 	const obstacle = await bootstrap({ vm: projects.has('vm') });
 	const results = [];
 	const counted = (name, counts) => {
-		if (!isFiltered && counts.passed + counts.failed === 0) {
-			console.error(`${name}: no test was run`);
-			counts.failed = 1;
-		}
+		if (!isFiltered) requireTests(name, counts);
 		results.push(counts);
 	};
-	if (projects.has('unit')) counted('unit', await runProject('unit', vitest('unit', rest)));
+	if (projects.has('unit')) counted('unit', await countTests('unit', process.execPath, vitest('unit', rest)));
 	const wants = async (project) => {
 		if (!projects.has('vm')) return false;
 		// Tests of kinds also run on this machine. For them, this guest boots only if a person asked for the VM.
@@ -170,10 +121,9 @@ await main(async (args) => {
 		const run = async (guest, index) => counted(guest.project, await runInGuest(guest, rest, { isHeld: index > 0 }));
 		await Promise.all(wanted.map(run));
 	}
-	const sum = { passed: 0, failed: 0, skipped: 0 };
-	for (const counts of results) for (const key of Object.keys(sum)) sum[key] += counts[key];
+	const sum = sumOf(results);
 	if (isFiltered && !obstacle && sum.passed + sum.failed === 0)
 		console.error('no test was run, because the arguments select no test');
-	console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
+	console.log(`\n${textOf(sum)}`);
 	return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 });
