@@ -1,4 +1,4 @@
-// npm test: runs the unit tests on this machine, then the VM suite on real DAX in two guests, and adds up the counts.
+// npm test: runs the unit tests on this machine, then the VM suite on real DAX in three guests, and adds up the counts.
 // Arguments go to vitest (`npm test -- -t 'a name'`, `npm test -- test/kind`). `--project unit` or `vm` runs only that
 // one. With `--yes`, root installs the packages that are missing, as with CI=true.
 import { bootstrap } from './bootstrap.mjs';
