@@ -8,14 +8,14 @@ export class UsageError extends Error {
 const leastKind = 16 * 2 ** 20;
 
 /**
- * Parses the size of a kind, such as 256M. lib/size.ts reads such texts, too, but it is not compiled yet when a script
- * reads its arguments.
+ * Parses the size of a kind, such as 256M. It reads what lib/size.ts reads. That file is not compiled yet when a script
+ * reads its arguments, and a person should hear of a wrong option before a build, not after it.
  *
  * @throws UsageError
  */
 export function parseSize(text) {
-	const match = /^(\d+)([kmg]?)(i?b)?$/i.exec(text);
-	const size = match ? Number(match[1]) * 2 ** (10 * ' kmg'.indexOf(match[2].toLowerCase() || ' ')) : 0;
+	const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?\s*$/i.exec(text);
+	const size = match ? Number(match[1]) * 1024 ** ' kmgt'.indexOf((match[2] ?? ' ').toLowerCase()) : 0;
 	if (!(size >= leastKind && Number.isSafeInteger(size)))
 		throw new UsageError(`--size must be 16m or more, not ${text}`);
 	return size;

@@ -9,7 +9,7 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
   --dir DIR        where the kinds keep their memory (default: $DAXKIND_MOUNT, else /dev/shm)
   --nodes N[,N…]   on NUMA nodes in place of a directory: against memkind's DAX_KMEM (pair, hold and random)
   --device NODE    in a device-DAX device in place of a directory, /dev/dax0.0 (memkind has no such kind)
-  --size BYTES     size of each kind, with k, m or g (default: 1g, or what fits)
+  --size BYTES     size of each kind, with k, m, g or t (default: 1g, or what fits)
   --rounds N       how often each figure is measured; the median counts (default: 5)
   --quick          one short round: a first impression
   --warm-up MS     how long each runs before it is measured (default: 200); V8 in a VM without KVM needs 10000

@@ -12,7 +12,7 @@ freed, reallocated or handed to another worker. The run ends with a summary, or 
   --seed N         repeats the same choices, as far as threads allow (default: a new one)
   --directory DIR  where the kinds keep their memory; repeatable: the kinds take turns (default: $DAXKIND_MOUNTS, else
                    /dev/shm)
-  --size BYTES     size of each kind, with k, m or g (default: 256M)
+  --size BYTES     size of each kind, with k, m, g or t (default: 256M)
   --debug          kinds in debug mode
   --vm             run on ext4 and xfs with DAX, in the VM
   --require-dax    fail where the memory is not on DAX
