@@ -1,17 +1,13 @@
 // A worker of the stress run. It joins the shared kind, does random operations as long as it is told to, checks what it
 // holds, and takes what other workers hand over.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Kind, PmemKind } from 'daxkind';
+import { gc } from '../gc.mjs';
 import { newPhase, operate, receive, release } from '../players/operations.mjs';
 import { Player } from '../players/player.mjs';
 import { Random } from '../random.mjs';
 import { Tally } from './tally.mjs';
 import { watchWarnings } from './warnings.mjs';
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc');
 
 const { number, debug } = workerData;
 const tally = new Tally(workerData.tally);

@@ -1,11 +1,7 @@
 // The time of a major garbage collection while a kind full of 4 KiB blocks is live, and while nothing is.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { gc } from '../../gc.mjs';
 
 const blockSize = 4096;
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc');
 
 /** Turns of filling and freeing, for each sample of the options. */
 const turnsForSample = 2;

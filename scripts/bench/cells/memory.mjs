@@ -1,12 +1,9 @@
 // What kinds cost in DRAM and time, beside the memory that they hand out.
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { PmemKind } from 'daxkind';
+import { gc } from '../../gc.mjs';
 import { randomNumbers, uniformSize } from './sequence.mjs';
 
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc');
 const read = (name) => readFileSync(`/proc/self/${name}`, 'latin1');
 
 /** Bytes of anonymous memory that the process has in DRAM. */
