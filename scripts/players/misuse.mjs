@@ -70,7 +70,7 @@ function sharedScene(player) {
 	const raw = player.choose('raw');
 	return {
 		kind: player.kind,
-		other: player.own,
+		other: player.otherKind,
 		entry: player.choose('block'),
 		raw: raw?.memory,
 		large: raw?.size > 16 * 1024 ? raw.memory : undefined,
@@ -80,46 +80,46 @@ function sharedScene(player) {
 }
 
 /**
- * A scene on the player's own kind, with blocks made for it. In debug mode the kind does not recognise a freed handle.
+ * A scene on the player's other kind, with blocks made for it. In debug mode the kind does not recognise a freed handle.
  */
-function ownScene(player) {
-	const { own, kind, random } = player;
-	const entry = { form: 'block', memory: own.malloc(random.logUniform(1, 100_000)) };
-	const freed = own.malloc(100);
-	const stale = own.ref(freed);
-	own.free(freed);
-	const raw = own.mallocRaw(random.logUniform(1, 100_000));
-	const freedRaw = own.mallocRaw(100);
-	own.freeRaw(freedRaw);
-	if (!own.debug) player.expectCode(doubleFree, 'freeRaw again', () => own.freeRaw(freedRaw));
-	return { kind: own, other: kind, entry, raw, freed, stale };
+function otherScene(player) {
+	const { otherKind, kind, random } = player;
+	const entry = { form: 'block', memory: otherKind.malloc(random.logUniform(1, 100_000)) };
+	const freed = otherKind.malloc(100);
+	const stale = otherKind.ref(freed);
+	otherKind.free(freed);
+	const raw = otherKind.mallocRaw(random.logUniform(1, 100_000));
+	const freedRaw = otherKind.mallocRaw(100);
+	otherKind.freeRaw(freedRaw);
+	if (!otherKind.debug) player.expectCode(doubleFree, 'freeRaw again', () => otherKind.freeRaw(freedRaw));
+	return { kind: otherKind, other: kind, entry, raw, freed, stale };
 }
 
 /** The statistics that may not change. In debug mode they are fewer, because a failed malloc empties the quarantine. */
-function booksOf(own) {
-	const { blocks, allocated, free, active } = own.stats();
-	return JSON.stringify(own.debug ? { blocks, allocated } : { blocks, allocated, free, active });
+function booksOf(kind) {
+	const { blocks, allocated, free, active } = kind.stats();
+	return JSON.stringify(kind.debug ? { blocks, allocated } : { blocks, allocated, free, active });
 }
 
 export function misuse(player) {
-	const { own, random } = player;
-	const isOwn = own !== undefined && random.chance(0.3);
-	const scene = isOwn ? ownScene(player) : sharedScene(player);
+	const { otherKind, random } = player;
+	const isOther = otherKind !== undefined && random.chance(0.3);
+	const scene = isOther ? otherScene(player) : sharedScene(player);
 	Object.assign(scene, { random, block: scene.entry?.memory });
-	const before = isOwn ? booksOf(own) : '';
+	const before = isOther ? booksOf(otherKind) : '';
 	for (let i = 0; i < 5; i++) {
 		const [code, what, call, needs] = random.pick(misuses);
 		const isThere = (needs === undefined || scene[needs] !== undefined) && (code !== wrongKind || scene.other);
 		if (!isThere) continue;
 		player.operation = `misuse: ${what}`;
 		player.expectCode(code, what, () => call(scene));
-		if (!isOwn && scene.entry !== undefined) player.verify(scene.entry);
+		if (!isOther && scene.entry !== undefined) player.verify(scene.entry);
 	}
-	if (!isOwn) return true;
-	const after = booksOf(own);
+	if (!isOther) return true;
+	const after = booksOf(otherKind);
 	player.expect(before === after, 'misuse changed the statistics', undefined, { before, after });
-	own.free(scene.block);
-	own.freeRaw(scene.raw);
-	player.expect(own.stats().blocks === 0, 'the kind of this player still holds blocks');
+	otherKind.free(scene.block);
+	otherKind.freeRaw(scene.raw);
+	player.expect(otherKind.stats().blocks === 0, 'the other kind of this player still holds blocks');
 	return true;
 }

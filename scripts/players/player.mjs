@@ -37,8 +37,8 @@ export class Player {
 
 	/** The longest block to ask for. */
 	largest = longest;
-	/** Another kind, for misuse. */
-	own;
+	/** A kind of this player alone, for misuse. */
+	otherKind;
 	/** The address at which the kind's memory begins, if it is known. */
 	base;
 	/** Sends a block to another player, which takes it with receive(). */

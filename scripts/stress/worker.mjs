@@ -75,8 +75,8 @@ const answers = {
 			tally.add('done');
 		}
 		await player.pending;
-		player.own.close();
-		player.own = undefined;
+		player.otherKind.close();
+		player.otherKind = undefined;
 		// This empties the quarantine. Without debug mode the thread cache stays full, so that others have to ask for
 		// it.
 		if (debug) player.kind.purge();
@@ -90,7 +90,7 @@ const answers = {
 /** Orders that are not answered. */
 const orders = {
 	run() {
-		player.own = PmemKind.create(place, { maxSize: 16 * 2 ** 20, debug });
+		player.otherKind = PmemKind.create(place, { maxSize: 16 * 2 ** 20, debug });
 		isRunning = true;
 		turn();
 	},
