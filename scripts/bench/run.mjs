@@ -6,12 +6,12 @@ import { parseOptions, usage } from './options.mjs';
 import { measureRounds } from './rounds.mjs';
 import { suites } from './suites/index.mjs';
 
-/** Builds what is missing. The builds report on standard error, because standard output is for the result alone. */
-async function buildQuietly() {
+/** Has a function report on standard error, because standard output is for the result alone. */
+async function quietly(body) {
 	const { write } = process.stdout;
 	process.stdout.write = process.stderr.write.bind(process.stderr);
 	try {
-		await bootstrap();
+		return await body();
 	} finally {
 		process.stdout.write = write;
 	}
@@ -27,7 +27,7 @@ function progressLine(options) {
 }
 
 async function bench(options) {
-	await buildQuietly();
+	await quietly(bootstrap);
 	// Everything has to be built before these are loaded.
 	const { describeMachine, kindSize } = await import('./place.mjs');
 	const { findContestants } = await import('./contestants.mjs');
@@ -37,7 +37,7 @@ async function bench(options) {
 		suite.workloads(all.kindSize).flatMap((workload) => (all.only.test(workload.name) ? [{ suite, workload }] : [])),
 	);
 	if (selected.length === 0) throw new UsageError(`--only ${options.only.source} matches no workload`);
-	const { contestants, missing } = await findContestants();
+	const { contestants, missing } = await quietly(findContestants);
 	const tasks = selected.map(({ suite, workload }) => ({
 		workload,
 		contestants: suite.contestants
