@@ -33,6 +33,14 @@ export function requireBoolean(name: string, value: unknown): boolean {
 	return value;
 }
 
+/** One of these words. */
+export function requireOneOf<T extends string>(name: string, value: unknown, known: readonly T[]): T {
+	if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
+	const found = known.find((one) => one === value);
+	if (found === undefined) throw invalidArgValue(name, `one of ${known.map((one) => `'${one}'`).join(', ')}`, value);
+	return found;
+}
+
 /** A function, or nothing. */
 export function requireCallback(name: string, value: unknown): void {
 	if (value !== undefined && typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
