@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../size.ts';
 import {
+	acceleratorChoices,
 	architectures,
 	asDaxMode,
 	asFileSystem,
@@ -157,7 +158,7 @@ export function addVmCommand(program: Command): void {
 		.option('--timeout <seconds>', 'kill the guest after this time, exit status 124 (default: 900)', parsed(positive))
 		.addOption(
 			new Option('--accel <name>', 'auto is KVM if a probe boot works, else TCG')
-				.choices(['auto', 'kvm', 'tcg'])
+				.choices(acceleratorChoices)
 				.default('auto'),
 		)
 		.option(

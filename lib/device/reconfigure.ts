@@ -1,6 +1,7 @@
 // Moves a device between devdax and system-ram, by sysfs alone. It does what daxctl reconfigure-device does, and looks
 // first for what stands in the way.
-import { type DaxkindRefusal, invalidArgValue, refusal, type SystemError, withoutFix } from '../errors.ts';
+import { requireOneOf } from '../arguments.ts';
+import { type DaxkindRefusal, refusal, type SystemError, withoutFix } from '../errors.ts';
 import { type Tree, treeAt } from '../tree.ts';
 import { bringOnline, restore, takeOffline } from './blocks.ts';
 import { type DeviceBootMode, modeAfterReboot } from './boot.ts';
@@ -252,7 +253,7 @@ export async function reconfigureDeviceAsync(
 	mode: 'devdax' | 'system-ram',
 	options?: ReconfigureDeviceOptions,
 ): Promise<DeviceReconfiguration> {
-	if (mode !== 'devdax' && mode !== 'system-ram') throw invalidArgValue('mode', "'devdax' or 'system-ram'", mode);
+	requireOneOf('mode', mode, ['devdax', 'system-ram']);
 	const { persist: isToStay, ...settings } = checkDeviceOptions(options, {
 		online: true,
 		movable: true,

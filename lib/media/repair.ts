@@ -1,7 +1,7 @@
 // Repairs what is on bad blocks. It writes whole pages anew, or where the medium cannot be cleared, it keeps the bad
 // file away.
 import { basename, dirname, join } from 'node:path';
-import { requireBoolean, requireOptions, requirePath } from '../arguments.ts';
+import { requireBoolean, requireOneOf, requireOptions, requirePath } from '../arguments.ts';
 import { type ByteRange, lengthOf, overlap } from '../byte-ranges.ts';
 import { invalidArgValue, type SystemError } from '../errors.ts';
 import { quoted } from '../format.ts';
@@ -35,12 +35,9 @@ const patienceMs = 1000;
 function check(options: RepairOptions | undefined): RepairRequest {
 	const given = checkJobOptions(options, ['method', 'from', 'zeros', 'dryRun', 'signal', 'onProgress']);
 	const { method = 'rewrite', from, zeros = false, dryRun = false } = requireOptions<RepairOptions>('options', options);
-	if (!methods.includes(method)) {
-		throw invalidArgValue('options.method', methods.map((name) => `'${name}'`).join(', '), method);
-	}
 	return {
 		...given,
-		method,
+		method: requireOneOf('options.method', method, methods),
 		from: from === undefined ? undefined : requirePath('options.from', from),
 		zeros: requireBoolean('options.zeros', zeros),
 		dryRun: requireBoolean('options.dryRun', dryRun),

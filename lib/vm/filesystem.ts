@@ -1,4 +1,5 @@
 // How each file system is made, and mounted with a given DAX mode; and which combinations the kernel refuses.
+import { requireOneOf } from '../arguments.ts';
 import { invalidArgValue, outOfRange } from '../errors.ts';
 import { leastXfs } from '../mkfs.ts';
 import { formatSize } from '../size.ts';
@@ -29,12 +30,8 @@ export interface PmemDevice {
 /** Each device is one `memmap=`, and the kernel's command line has room for 2048 bytes. */
 const MAX_DEVICES = 16;
 
-/** Checks that a text is a file system's name. @throws ERR_INVALID_ARG_VALUE */
-export function asFileSystem(text: string): FileSystem {
-	const found = fileSystems.find((name) => name === text);
-	if (found === undefined) throw invalidArgValue('fs', `one of ${fileSystems.join(', ')}`, text);
-	return found;
-}
+/** Checks that a text is a file system's name. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
+export const asFileSystem = (text: string): FileSystem => requireOneOf('fs', text, fileSystems);
 
 /** Turns `always`, `dax=always` and so on into a mode. @throws ERR_INVALID_ARG_VALUE */
 export function asDaxMode(text: string): DaxMode {

@@ -6,4 +6,5 @@ export { firmwareTypes } from './firmware.ts';
 export { machineTypes } from './layout.ts';
 export type { MachineOptions, VmOptions } from './options.ts';
 export { missingVmPackages, vmRequirements } from './programs.ts';
+export { acceleratorChoices } from './qemu.ts';
 export { runVm } from './run.ts';

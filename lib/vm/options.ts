@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { requireBoolean, requireOneOf } from '../arguments.ts';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
 import { parseSize, type Size } from '../size.ts';
 import { type Architecture, architectures } from './architecture.ts';
@@ -12,7 +13,7 @@ import type { Terminal } from './guest.ts';
 import { sharePoints, wantedFeatures } from './job.ts';
 import { checkAppend } from './kernel-arguments.ts';
 import { MAX_NODES, type MachineType, machineTypes, planArm64Layout, planLayout } from './layout.ts';
-import type { Accelerator } from './qemu.ts';
+import { acceleratorChoices } from './qemu.ts';
 
 /** What the VM is, and how long it may run. The command line has an option for each of these. */
 export interface MachineOptions {
@@ -86,7 +87,7 @@ export interface MachineOptions {
 	/** Seconds after which the guest is killed. Default: 900; with `terminal`, no limit. */
 	timeout?: number;
 	/** `auto` is KVM where a probe boot has proved that it works, otherwise TCG. Default: `auto`. */
-	accelerator?: Accelerator | 'auto';
+	accelerator?: (typeof acceleratorChoices)[number];
 }
 
 /** Options of `runVm`. */
@@ -168,8 +169,7 @@ const onlyX64 = ['nvdimm', 'virtioPmem', 'devdax', 'hmem', 'cxl', 'eadr', 'nodes
 /** @throws ERR_INVALID_ARG_VALUE */
 function checkArchitecture(options: VmOptions): Architecture {
 	const { arch = 'x64', accelerator } = options;
-	if (!architectures.includes(arch)) throw invalidArgValue('arch', architectures.join(' or '), arch);
-	if (arch === 'x64') return arch;
+	if (requireOneOf('arch', arch, architectures) === 'x64') return arch;
 	for (const name of onlyX64) {
 		const value = options[name];
 		if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
@@ -210,13 +210,12 @@ export function planRun(options: VmOptions) {
 		throw outOfRange('cpus', `an integer from 1 to ${MAX_CPUS}`, cpus);
 	if (!Number.isInteger(nodes) || nodes < 1 || nodes > MAX_NODES)
 		throw outOfRange('nodes', `an integer from 1 to ${MAX_NODES}`, nodes);
-	if (!machineTypes.includes(machine)) throw invalidArgValue('machine', machineTypes.join(' or '), machine);
+	requireOneOf('machine', machine, machineTypes);
 	if (options.cxl !== undefined && machine !== 'q35')
 		throw invalidArgValue('machine', 'q35 together with cxl', machine);
-	if (!firmwareTypes.includes(firmware)) throw invalidArgValue('firmware', firmwareTypes.join(' or '), firmware);
+	requireOneOf('firmware', firmware, firmwareTypes);
 	if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= MAX_TIMEOUT_S)) throw invalidTime(timeout);
-	if (!['auto', 'kvm', 'tcg'].includes(accelerator))
-		throw invalidArgValue('accelerator', 'auto, kvm or tcg', accelerator);
+	requireOneOf('accelerator', accelerator, acceleratorChoices);
 	if (options.modules !== undefined && options.kernel === undefined) {
 		throw invalidArgValue('modules', 'given together with kernel', options.modules);
 	}
@@ -240,7 +239,7 @@ export function planRun(options: VmOptions) {
 		cxl: sizes(options.cxl === undefined ? [] : [options.cxl], 'cxl'),
 	};
 	const { eadr = false } = options;
-	if (typeof eadr !== 'boolean') throw invalidArgType('options.eadr', 'a boolean', eadr);
+	requireBoolean('options.eadr', eadr);
 	if (eadr && plugged.nvdimm.length + plugged.devdax.length === 0) {
 		throw invalidArgValue('eadr', 'given together with nvdimm or devdax', eadr);
 	}

@@ -8,6 +8,9 @@ import { portDescriptor, portNames, portNumbers } from './ports.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
+/** What a caller may ask for. */
+export const acceleratorChoices = ['auto', 'kvm', 'tcg'] as const;
+
 /** The processors and the memory of a guest. */
 export interface Board {
 	layout: MemoryLayout;

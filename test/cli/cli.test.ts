@@ -16,7 +16,7 @@ function daxkind(...args: string[]) {
 }
 
 test.each([
-	[['vm', '--fs', 'ext9', '--', 'true'], "argument 'ext9' is invalid. It must be one of ext4, xfs, "],
+	[['vm', '--fs', 'ext9', '--', 'true'], "argument 'ext9' is invalid. It must be one of 'ext4', 'xfs', "],
 	[
 		['vm', '--pmem', 'much', '--', 'true'],
 		"'--pmem <size>' argument 'much' is invalid. It must be a size in whole bytes",

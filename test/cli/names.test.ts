@@ -70,7 +70,7 @@ test.each([
 	],
 	[
 		['vm', '--fs', hostile, '--', 'true'],
-		`argument '${escaped}' is invalid. It must be one of ext4, xfs, ext2, erofs, none.\n  (daxkind vm --help says more)\n`,
+		`argument '${escaped}' is invalid. It must be one of 'ext4', 'xfs', 'ext2', 'erofs', 'none'.\n  (daxkind vm --help says more)\n`,
 	],
 	[
 		['vm', '--accel', hostile, '--', 'true'],

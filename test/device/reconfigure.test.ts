@@ -1,6 +1,7 @@
 // Moving a device when something goes wrong on the way, on a model of the kernel, because a VM cannot be made to do
 // this. test/guest-device moves real devices.
 import { readFileSync } from 'node:fs';
+import { reconfigureDeviceAsync } from 'daxkind/device';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';
 import { reconfigure } from '#lib/device/reconfigure.js';
@@ -265,4 +266,11 @@ test('memory that is online in zone Normal is refused before anything is changed
 	const { kernel, move } = machine({ driver: 'kmem', memory });
 	await expect(move('system-ram')).rejects.toMatchObject({ code: 'ERR_DAXKIND_WRONG_ZONE' });
 	expect(kernel.written).toEqual([]);
+});
+
+test.each([
+	['fsdax', 'ERR_INVALID_ARG_VALUE', "The argument 'mode' must be one of 'devdax', 'system-ram'. Received 'fsdax'"],
+	[undefined, 'ERR_INVALID_ARG_TYPE', 'The "mode" argument must be of type string. Received undefined'],
+])('the mode %s is refused', async (mode, code, message) => {
+	await expect(reconfigureDeviceAsync('dax0.0', mode as 'devdax')).rejects.toMatchObject({ code, message });
 });

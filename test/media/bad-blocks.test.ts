@@ -49,6 +49,7 @@ test('an option that does not fit, or is not known, is refused', async () => {
 	const directory = temporaryDirectory();
 	const wrong: [object, string][] = [
 		[{ method: 'punch' }, 'ERR_INVALID_ARG_VALUE'],
+		[{ method: ['rewrite'] }, 'ERR_INVALID_ARG_TYPE'],
 		[{ zero: true }, 'ERR_INVALID_ARG_VALUE'],
 		[{ zeros: 1 }, 'ERR_INVALID_ARG_TYPE'],
 		[{ dryRun: 'no' }, 'ERR_INVALID_ARG_TYPE'],
@@ -59,6 +60,9 @@ test('an option that does not fit, or is not known, is refused', async () => {
 		await expect(repairAsync(directory, options)).rejects.toEqual(code(expected));
 	await expect(badBlocksAsync(directory, { onProgres: () => {} } as object)).rejects.toEqual(
 		code('ERR_INVALID_ARG_VALUE'),
+	);
+	await expect(repairAsync(directory, { method: 'punch' as never })).rejects.toThrow(
+		"The property 'options.method' must be one of 'rewrite', 'reallocate', 'quarantine'. Received 'punch'",
 	);
 	const reason = new Error('enough');
 	await expect(badBlocksAsync(directory, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
