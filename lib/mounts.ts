@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type SystemError, systemError } from './errors.ts';
 import { type MountInfo, parseMountinfo } from './mountinfo.ts';
 import type { StatxResult } from './native/syscalls.ts';
+import { type Tree, treeAt } from './tree.ts';
 
 /** Where the table is. */
 export const mountinfo = '/proc/self/mountinfo';
@@ -10,14 +11,14 @@ export const mountinfo = '/proc/self/mountinfo';
 const ENODATA = -61;
 
 /**
- * The mounts that this process sees in its own mount namespace and root.
+ * The mounts that this process sees in its own mount namespace and root, or those that a tree of files has.
  *
  * @throws SystemError of `open` or `read` if the table cannot be read, for example without /proc, or if it is empty.
  */
-export function readMounts(): MountInfo[] {
+export function readMounts(tree: Tree = treeAt()): MountInfo[] {
 	let text: string;
 	try {
-		text = readFileSync(mountinfo, 'utf8');
+		text = readFileSync(tree.place(mountinfo), 'utf8');
 	} catch (error) {
 		const { code, errno, syscall } = error as SystemError;
 		if (code !== 'ENOENT') throw error;

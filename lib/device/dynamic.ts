@@ -192,6 +192,7 @@ function requireUnused(tree: Tree, device: DaxDevice): void {
  * `region`: the region, as it is now.
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_STATIC_REGION,
  * ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) if you are not root.
+ * ENOENT (open) or ENODATA (read) if the table of mounts cannot be read.
  */
 export async function destroyDeviceAsync(
 	device: string,
@@ -253,6 +254,7 @@ export async function enableDeviceAsync(device: string, options?: AbortableOptio
  *
  * @throws Error with `code`, `path` and `remedy`: ERR_DAXKIND_NO_DEVICE, ERR_DAXKIND_CLASS_DEVICE,
  * ERR_DAXKIND_DEVICE_IN_USE, ERR_DAXKIND_MEMORY_ONLINE, ERR_DAXKIND_DEVICE_FAILED. EACCES (open) if you are not root.
+ * ENOENT (open) or ENODATA (read) if the table of mounts cannot be read.
  */
 export async function disableDeviceAsync(device: string, options?: AbortableOptions): Promise<DeviceChange> {
 	checkSignal(options);

@@ -2,7 +2,7 @@
 // processes.
 import { readFileSync, statSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
-import { parseMountinfo } from '../mountinfo.ts';
+import { readMounts } from '../mounts.ts';
 import { deviceNumbers } from '../sysfs.ts';
 import { type Tree, treeAt } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
@@ -74,9 +74,13 @@ export function holdersOf(device: DaxDevice): DeviceHolder[] {
 	return holdersIn(treeAt(), device);
 }
 
-/** The places where a file system is mounted on a device. */
+/**
+ * The places where a file system is mounted on a device.
+ *
+ * @throws As {@link readMounts}, because a device that may be in use must not lose its driver.
+ */
 export function mountsOf(tree: Tree, { name }: DaxDevice): string[] {
-	return parseMountinfo(tree.read('/proc/self/mountinfo').value ?? '')
+	return readMounts(tree)
 		.filter(({ source }) => source === `/dev/${name}`)
 		.map(({ mountPoint }) => mountPoint);
 }

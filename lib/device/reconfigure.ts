@@ -242,8 +242,8 @@ function keep(tree: Tree, device: DaxDevice, how: Persistence | undefined): bool
  * ERR_DAXKIND_DEVICE_TOO_SMALL, ERR_DAXKIND_AUTO_ONLINE, ERR_DAXKIND_NO_DRIVER, ERR_DAXKIND_MEMORY_ONLINE (without
  * `force`), ERR_DAXKIND_MEMORY_BUSY, ERR_DAXKIND_MEMORY_FAILED, ERR_DAXKIND_WRONG_ZONE, ERR_DAXKIND_RECONFIGURE_FAILED;
  * ERR_DAXKIND_NO_SYSTEMD and ERR_DAXKIND_FOREIGN_FILE (with `persist`).
- * @throws EACCES or EROFS (open) if this process may not write; TypeError and RangeError for arguments; the signal's
- * reason.
+ * @throws EACCES or EROFS (open) if this process may not write; ENOENT (open) or ENODATA (read) if the table of mounts
+ * cannot be read; TypeError and RangeError for arguments; the signal's reason.
  * @example
  * const { device } = await reconfigureDeviceAsync('dax0.0', 'system-ram');
  * console.log(device.targetNode, device.memory?.online);

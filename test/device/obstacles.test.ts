@@ -1,7 +1,7 @@
 // What stands in the way of moving a device, on trees of machines that we do not have. test/guest-device makes the rest
 // for real.
 
-import { statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import type { DaxDevice } from 'daxkind/device';
 import { describe, expect, test } from 'vitest';
 import { requireDevice } from '#lib/device/find.js';
@@ -95,6 +95,17 @@ describe('who uses a device', () => {
 			code: 'ERR_DAXKIND_DEVICE_IN_USE',
 			remedy: "umount '/mnt/with blank'",
 		});
+	});
+
+	test.each([
+		['is not there', 'ENOENT', 'open'],
+		['is empty, as in a chroot', 'ENODATA', 'read'],
+	])('nobody knows, if the table of mounts %s', (_, code, syscall) => {
+		const { tree, of } = machine(busDevice(), { '/proc/self/mountinfo': '' });
+		if (code === 'ENOENT') rmSync(tree.place('/proc/self/mountinfo'));
+		expect(() => useOf(tree, of('dax1.0'))).toThrow(
+			expect.objectContaining({ code, syscall, path: '/proc/self/mountinfo' }),
+		);
 	});
 
 	test('a device that nobody uses has no obstacle', () => {

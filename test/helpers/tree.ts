@@ -49,6 +49,7 @@ export function busDevice(name = 'dax1.0', { region = 'region1', driver = 'devic
 		[`/sys/bus/dax/drivers/${driver || 'kmem'}/bind`]: '',
 		[`/sys/bus/dax/devices/${name}`]: `-> ${directory}`,
 		[`/dev/${name}`]: '',
+		'/proc/self/mountinfo': '24 1 8:1 / / rw - ext4 /dev/sda1 rw',
 	};
 }
 

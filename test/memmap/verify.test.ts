@@ -357,6 +357,16 @@ describe('the disk', () => {
 		});
 	});
 
+	test.each<[string, string, Look]>([
+		['is not there', 'ENOENT', { without: ['/proc/self/mountinfo'] }],
+		['is empty', 'ENODATA', {}],
+	])('may be mounted, if the table of mounts %s, so no command is given that would format it', (_, value, how) => {
+		const found = look({ '/proc/self/mountinfo': '' }, how);
+		const reason = 'it is not known whether /dev/pmem0 is mounted, because the table of mounts cannot be read';
+		expect(found).toMatchObject({ ok: undefined, reason, devices: [{ device: '/dev/pmem0', format: [] }] });
+		expect(last(found)).toMatchObject({ link: 'mount', evidence: [{ value, source: '/proc/self/mountinfo' }] });
+	});
+
 	test('is mounted where nobody can look', () => {
 		expect(look({}, { explain: () => undefined })).toMatchObject({ ok: undefined, devices: [{ dax: undefined }] });
 	});

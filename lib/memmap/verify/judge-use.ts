@@ -1,12 +1,11 @@
 // The links from a disk to DAX: the file system, the mount, and what explain() says of it.
 import { quoted } from '../../format.ts';
 import { daxFileSystems } from '../../mkfs.ts';
+import { mountinfo } from '../../mounts.ts';
 import { type Judgement, judged } from './check.ts';
 import type { FormatLines } from './format.ts';
 import type { Disk } from './regions.ts';
 import type { Content, MountedAt } from './use.ts';
-
-const mountinfo = '/proc/self/mountinfo';
 
 /** Judges whether there is a file system that has DAX. */
 export function fileSystemLink(
@@ -49,6 +48,12 @@ export function mountLink({ path }: Disk, mounts: readonly MountedAt[], format: 
 	}));
 	return judged('ok', `it is mounted on ${points.join(' and ')}`, evidence);
 }
+
+/** Says that nobody knows whether it is mounted. `error` is the code of the error that reading the table gave. */
+export const unknownMount = ({ path }: Disk, error: string): Judgement =>
+	judged('unknown', `it is not known whether ${path} is mounted, because the table of mounts cannot be read`, [
+		{ value: error, source: mountinfo },
+	]);
 
 /** Judges whether files there are on DAX, as explain() finds. */
 export function daxLink({ mount, explanation }: MountedAt): Judgement {

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { attempt } from '../../attempt.ts';
 import { type DaxExplanation, explain } from '../../dax/index.ts';
-import { type MountInfo, parseMountinfo } from '../../mountinfo.ts';
+import type { MountInfo } from '../../mountinfo.ts';
+import { readMounts } from '../../mounts.ts';
 import type { Tree } from '../../tree.ts';
 
 /** What is on a disk. */
@@ -68,14 +69,14 @@ function devicesOn(tree: Tree, disk: string): string[] {
 	return names;
 }
 
-/** Where the file systems of a disk are mounted, those with DAX first. */
+/** Where the file systems of a disk are mounted, those with DAX first. @throws As {@link readMounts} */
 export function mountsOf(tree: Tree, disk: string, asking: Asking): MountedAt[] {
 	const names = devicesOn(tree, disk);
 	const numbers = names.flatMap((name) => tree.read(`/sys/class/block/${name}/dev`).value ?? []);
 	const sources = names.map((name) => `/dev/${name}`);
 	const isOn = ({ deviceMajor, deviceMinor, source }: MountInfo) =>
 		numbers.includes(`${deviceMajor}:${deviceMinor}`) || sources.includes(source);
-	const found = parseMountinfo(tree.read('/proc/self/mountinfo').value ?? '')
+	const found = readMounts(tree)
 		.filter(isOn)
 		.map((mount) => ({ mount, explanation: asking.explain(mount.mountPoint) }));
 	const rank = ({ explanation }: MountedAt) => (explanation?.dax === true ? 0 : 1);

@@ -1,4 +1,5 @@
 // Goes through everything that has to be in order after a boot with memmap=, from the kernel's command line to DAX.
+import { attempt } from '../../attempt.ts';
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
 import { type Tree, treeAt } from '../../tree.ts';
 import { requireArgument } from '../boot/argument.ts';
@@ -18,7 +19,7 @@ import {
 	rangeLink,
 } from './judge-kernel.ts';
 import { alignmentLink, deviceLink, regionOf as emulatedRegionOf, namespaceLink, regionLink } from './judge-region.ts';
-import { daxLink, fileSystemLink, mountLink } from './judge-use.ts';
+import { daxLink, fileSystemLink, mountLink, unknownMount } from './judge-use.ts';
 import { type Asking, mountsOf, thisMachine } from './use.ts';
 
 /** What was found about one range. */
@@ -136,7 +137,12 @@ function chainOf(tree: Tree, facts: Facts, expected: Expected, isDriven: boolean
 			device.dax = true;
 			return;
 		}
-		const mounts = mountsOf(tree, disk.name, asking);
+		const { value: mounts, error } = attempt(() => mountsOf(tree, disk.name, asking));
+		// Nor is it known then whether mkfs would destroy a file system that is in use.
+		if (mounts === undefined) {
+			goesOn('mount', unknownMount(disk, error));
+			return;
+		}
 		const [best] = mounts;
 		const content = best === undefined ? asking.contentOf(disk.path) : { type: best.mount.fsType, isKnown: true };
 		device.fileSystem = content.type;
