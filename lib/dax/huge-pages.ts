@@ -1,5 +1,6 @@
 // Says whether the kernel can map a file by entries of 2 MiB. That depends on where its blocks lie on the device, and
 // where the device begins. Pure.
+import { formatBytes } from '../format.ts';
 import type { Constants } from '../native/constants.ts';
 
 /** A run of blocks of a file, all in bytes. */
@@ -94,8 +95,6 @@ export interface HugePageFacts {
 	size: number | undefined;
 }
 
-const MIB = 2 ** 20;
-
 /** The extents up to the end of the file, because blocks that are kept beyond it are never mapped. */
 function withinFile(extents: readonly FileExtent[], size = Number.MAX_SAFE_INTEGER): FileExtent[] {
 	return extents.map((extent) => ({
@@ -107,7 +106,7 @@ function withinFile(extents: readonly FileExtent[], size = Number.MAX_SAFE_INTEG
 /** Judges whether huge pages are possible. */
 export function hugePages(facts: HugePageFacts): DaxHugePages {
 	const { hugePageSize, daxPossible, deviceStart, stacked, allocationUnit, extents, complete, size } = facts;
-	const unit = `${hugePageSize / MIB} MiB`;
+	const unit = formatBytes(hugePageSize);
 	const obstacles: string[] = [];
 	if (!daxPossible) obstacles.push('there is no DAX here');
 	const isShifted = deviceStart !== undefined && deviceStart % hugePageSize !== 0;

@@ -15,7 +15,7 @@ import type { BadFiles } from '../native/media.ts';
 import type { StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
 import { type BadBlockList, inSources, onDevice, readDeviceList } from './device-list.ts';
-import { rangeBytes, rowsOf } from './ranges.ts';
+import { mostUnit, rangeBytes, rowsOf } from './ranges.ts';
 import type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
 
 export interface BadBlocksOptions extends WatchableOptions<BadBlocksProgress> {}
@@ -46,7 +46,7 @@ const below = (top: string, path: Buffer) => (path.length === 0 ? top : join(top
 /** The smallest part that the file system at a path reads and writes, in bytes. */
 export function blockSizeAt(path: string): number {
 	const { value } = attempt(() => native.statfs(path).blockSize);
-	return value !== undefined && value > 0 && value <= 2 ** 20 ? value : native.constants.PAGE_SIZE;
+	return value !== undefined && value > 0 && value <= mostUnit ? value : native.constants.PAGE_SIZE;
 }
 
 /** Walks through what is at a path and below, if its device has bad blocks. */

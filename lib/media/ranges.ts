@@ -4,6 +4,7 @@ import { requireInteger, requireOptions } from '../arguments.ts';
 import type { ByteRange } from '../byte-ranges.ts';
 import { invalidArgType } from '../errors.ts';
 import { native } from '../native.ts';
+import { MIB } from '../size.ts';
 
 /** A run of blocks of a file, in bytes: `logical` is its offset in the file, `physical` on the device. */
 export interface FileExtent {
@@ -13,6 +14,9 @@ export interface FileExtent {
 	/** FIEMAP_EXTENT_ bits. Default 0. Extents whose place is not known (UNKNOWN, ENCODED) are ignored. */
 	flags?: number;
 }
+
+/** No file system or device reads and writes larger parts than this. */
+export const mostUnit = MIB;
 
 export interface BadRangesOptions {
 	/** The smallest part that can be read or written, in bytes. Ranges are widened to multiples of it. Default 1. */
@@ -55,7 +59,7 @@ export function badRangesIn(
 	options?: BadRangesOptions,
 ): ByteRange[] {
 	const { unit = 1 } = requireOptions<BadRangesOptions>('options', options, ['unit']);
-	requireInteger('options.unit', unit, 1, 2 ** 20);
+	requireInteger('options.unit', unit, 1, mostUnit);
 	for (const { offset, length } of requireList('bad', bad)) {
 		requireInteger('bad.offset', offset);
 		requireInteger('bad.length', length);

@@ -1,5 +1,6 @@
 // Makes one table of everything that was found about a machine's memory.
 import { refusal } from '../errors.ts';
+import { MIB } from '../size.ts';
 import { addressLimit } from './addresses.ts';
 import { parseBootArguments } from './boot-arguments.ts';
 import type { Iomem } from './iomem.ts';
@@ -72,7 +73,7 @@ const endOf = (ranges: readonly MemoryRange[]): number =>
 	ranges.filter(({ type }) => /^usable$|^persistent/.test(type)).reduce((most, { end }) => Math.max(most, end), 0);
 
 /** A PC has usable memory from its first pages on. So a first row from here on is not the first of the table. */
-const mostFirst = 2 ** 20;
+const mostFirst = MIB;
 
 /** Where rows are missing, according to the table itself and the rest of the log. */
 function omissionsIn(table: PrintedTable, source: MemoryTableSource, { tables, log }: Evidence): MemoryTableOmission[] {

@@ -1,5 +1,6 @@
 // Reads the kernel's log: which lines belong to the boot that counts, and what they say of memory beside the tables.
 // Pure: lines go in.
+import { MIB } from '../size.ts';
 import { addressLimit, parseAddress } from './addresses.ts';
 import type { AddressRange } from './ranges.ts';
 import { parseRow, type Row } from './row.ts';
@@ -52,7 +53,7 @@ function beginsAgain(row: Row | undefined, first: Row, last: Row | undefined): b
 	return row?.source === first.source && row.start === first.start && row.start !== last?.start;
 }
 
-const bytesOfMib = (text: string | undefined): number => Number(text) * 2 ** 20;
+const bytesOfMib = (text: string | undefined): number => Number(text) * MIB;
 
 function crashKernelIn(line: string): AddressRange | undefined {
 	const old = /Reserving (\d+)\s?MB of (?:low )?memory at (\d+)\s?MB for crashkernel/.exec(line);

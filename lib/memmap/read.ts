@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { requireOptions, requirePath } from '../arguments.ts';
 import { type DaxkindRefusal, invalidArgValue, refusal } from '../errors.ts';
+import { KIB } from '../size.ts';
 import { type Tree, treeOf } from '../tree.ts';
 import { composeTable, type Evidence } from './compose.ts';
 import { tableOfEntries } from './firmware-map.ts';
@@ -51,7 +52,7 @@ function readHugePages(tree: Tree): number {
 	const directory = '/sys/kernel/mm/hugepages';
 	return tree.list(directory).reduce((sum, name) => {
 		const kib = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
-		return sum + kib * 1024 * (tree.number(`${directory}/${name}/nr_hugepages`).value ?? 0);
+		return sum + kib * KIB * (tree.number(`${directory}/${name}/nr_hugepages`).value ?? 0);
 	}, 0);
 }
 

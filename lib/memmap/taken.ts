@@ -1,5 +1,7 @@
 // Finds the parts of a machine's usable memory that are taken already: by the command line, by the crash kernel, and by
 // what only a changed table shows. The last happens if a command line is built into the kernel, or was not in the log.
+
+import { MIB } from '../size.ts';
 import { type BootArguments, type MemmapEntry, placedCrashKernel } from './boot-arguments.ts';
 import { type AddressRange, byStart, intersect, joined, overlap, subtract } from './ranges.ts';
 import { memmapEntry, regionOf } from './regions.ts';
@@ -29,7 +31,7 @@ const changedTables: readonly [MemoryTableSource, by: string][] = [
 ];
 
 /** Below this address, /proc/iomem shows as reserved what every PC needs of its first pages. */
-const lowMemory = 2 ** 20;
+const lowMemory = MIB;
 
 /** The kernel's memory ends at most this far behind its bss, with what the kernel took before it could allocate. */
 const mostBehindKernel = 2 ** 21;

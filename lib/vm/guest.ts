@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { KIB } from '../size.ts';
 import { deathInConsole } from './console.ts';
 import { spawnGuarded } from './guarded.ts';
 import { type PortName, portDescriptor, portNames } from './ports.ts';
@@ -56,7 +57,7 @@ export interface GuestOptions {
 }
 
 /** Bytes of the console that are kept for an error message. */
-const CONSOLE_TAIL = 16 * 1024;
+const CONSOLE_TAIL = 16 * KIB;
 
 function startQemu({ qemu, args, setpriv }: GuestOptions): ChildProcess {
 	// Node's pipes are socket pairs, so the ports need no sockets in the file system.

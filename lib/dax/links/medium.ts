@@ -1,9 +1,8 @@
 // The links below the mount: namespace, block device, partition, block size.
+import { formatBytes } from '../../format.ts';
 import type { BlockDevice, BlockDeviceLayer } from '../block-device.ts';
 import type { DaxMountReport, DaxReport } from '../report.ts';
 import { check, type DaxCheck, type DaxEvidence, elsewhere, type Judge, sourceOf } from './check.ts';
-
-const MIB = 2 ** 20;
 
 /** What gives persistent memory page structures. */
 const pageStructures =
@@ -158,7 +157,7 @@ export const partitionLink: Judge = (report) => {
 		'broken',
 		`the partition /dev/${device.name} begins at byte ${start} of its disk, which is not a multiple of the page size, ${kernel.pageSize} bytes`,
 		evidence,
-		`make the partition again, which destroys its contents, at a multiple of ${kernel.hugePageSize / MIB} MiB`,
+		`make the partition again, which destroys its contents, at a multiple of ${formatBytes(kernel.hugePageSize)}`,
 	);
 };
 

@@ -84,7 +84,7 @@ export const hugePagesLink: Judge = (report) => {
 				: `huge pages are possible in ${mappable} of ${pieces} pieces of 2 MiB`;
 		return check('huge pages', 'ok', finding, evidence);
 	}
-	const unit = `${kernel.hugePageSize / 2 ** 20} MiB`;
+	const unit = formatBytes(kernel.hugePageSize);
 	if (file.type === 'file' && pieces === 0) {
 		return check('huge pages', 'ok', `the file is shorter than a huge page, ${unit}, and does not need one`, evidence);
 	}
