@@ -17,7 +17,7 @@ import { formatCount, readable, shown } from '../format.ts';
 import { xflagWords } from '../mask-words.ts';
 import type { Constants } from '../native/constants.ts';
 import type { Fsxattr } from '../native/syscalls.ts';
-import { processArguments } from '../vm/environment.ts';
+import { processArguments } from '../process-bytes.ts';
 import { interruptible } from './interrupt.ts';
 import { complain, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';

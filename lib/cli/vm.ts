@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { processArguments } from '../process-bytes.ts';
 import { parseSize } from '../size.ts';
 import {
 	acceleratorChoices,
@@ -12,7 +13,6 @@ import {
 	firmwareTypes,
 	type MachineOptions,
 	machineTypes,
-	processArguments,
 	runVm,
 	type VmOptions,
 } from '../vm/index.ts';

@@ -1,6 +1,5 @@
 // The entry of lib/vm: runs a command in a VM with emulated pmem, and says what that needs on this machine.
 export { architectures } from './architecture.ts';
-export { processArguments } from './environment.ts';
 export { asDaxMode, asFileSystem, fileSystems } from './filesystem.ts';
 export { firmwareTypes } from './firmware.ts';
 export { machineTypes } from './layout.ts';

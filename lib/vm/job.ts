@@ -1,7 +1,8 @@
 // Writes the shell script that tells the guest what to do in one run: the devices to prepare, and the command with its
 // environment, arguments and directory, byte for byte.
+
+import type { Environment } from '../process-bytes.ts';
 import type { Architecture } from './architecture.ts';
-import type { Environment } from './environment.ts';
 import type { Feature } from './feature.ts';
 import { makeCommand, type PmemDevice } from './filesystem.ts';
 import type { OtherMemory } from './layout.ts';

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { arch, platform } from 'node:os';
 import { daxkindError } from '../errors.ts';
+import { processEnvironment } from '../process-bytes.ts';
 import { chooseAccelerator, forgetVerdict } from './accelerator.ts';
 import { qemuPrograms } from './architecture.ts';
 import { deadline } from './deadline.ts';
 import { pmemProvider } from './device-tree.ts';
-import { processEnvironment } from './environment.ts';
 import { type Ending, runGuest } from './guest.ts';
 import { jobScript } from './job.ts';
 import { planRun, type VmOptions } from './options.ts';

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
-import { originalArguments, withOriginalBytes } from '#lib/vm/environment.js';
 import { planDevices } from '#lib/vm/filesystem.js';
 import { stageTwoScript } from '#lib/vm/init.js';
 import { type Job, jobEnd, jobScript, shellQuote, wantedFeatures } from '#lib/vm/job.js';
@@ -121,25 +120,4 @@ test('an ext2 that another driver than ext4 has mounted cannot be dax=inode', ()
 	const check = /^check_dax\(\) \{[\s\S]*?^\}$/m.exec(stageTwoScript)![0];
 	const output = shell(Buffer.from(`${check}\ncheck_dax ext2 inode /dev/pmem99 /mnt/pmem99; echo "$?"`)).toString();
 	expect(output).toMatch(/does not know the DAX flag of files: dax=inode on ext2 needs the ext4 driver\n1\n$/);
-});
-
-describe('withOriginalBytes', () => {
-	const initial = Buffer.concat([Buffer.from('A=\xff', 'latin1'), Buffer.from('\0B=plain\0C=\xfe\0=x=y\0', 'latin1')]);
-
-	test('restores values that are not UTF-8 and have not been changed since', () => {
-		const env = { A: '\ufffd', B: 'plain', C: 'changed', D: 'new' };
-		expect(withOriginalBytes(env, initial)).toEqual({ ...env, A: Buffer.of(0xff) });
-	});
-});
-
-describe('originalArguments', () => {
-	const commandLine = Buffer.from('node\0main.js\0vm\0--\0cat\0\xff\0\0', 'latin1');
-
-	test('takes the bytes of what is not UTF-8 from the end of the command line', () => {
-		expect(originalArguments(['cat', '\ufffd', ''], commandLine)).toEqual(['cat', Buffer.of(0xff), '']);
-	});
-
-	test('keeps what it cannot find there', () => {
-		expect(originalArguments(['other\ufffd'], commandLine)).toEqual(['other\ufffd']);
-	});
 });
