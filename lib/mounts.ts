@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type SystemError, systemError } from './errors.ts';
 import { type MountInfo, parseMountinfo } from './mountinfo.ts';
 import type { StatxResult } from './native/syscalls.ts';
-import { type Tree, treeAt } from './tree.ts';
+import { machine, type Tree } from './tree.ts';
 
 /** Where the table is. */
 export const mountinfo = '/proc/self/mountinfo';
@@ -15,7 +15,7 @@ const ENODATA = -61;
  *
  * @throws SystemError of `open` or `read` if the table cannot be read, for example without /proc, or if it is empty.
  */
-export function readMounts(tree: Tree = treeAt()): MountInfo[] {
+export function readMounts(tree: Tree = machine): MountInfo[] {
 	let text: string;
 	try {
 		text = readFileSync(tree.place(mountinfo), 'utf8');

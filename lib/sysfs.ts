@@ -1,6 +1,6 @@
-// Reads attributes of sysfs. An attribute that is not there, or that this user may not read, is undefined, because
-// kernels differ in what they show.
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+// What the text of an attribute of sysfs means. An attribute that is not there, or that this user may not read, is
+// undefined, because kernels differ in what they show. tree.ts reads them.
+import { readFileSync } from 'node:fs';
 import { attempt } from './attempt.ts';
 
 /** The text of an attribute without the end of the line. */
@@ -27,21 +27,6 @@ export function deviceNumbers(device: number): { major: number; minor: number } 
 	};
 }
 
-/** An attribute that is a number, decimal or 0x. */
-export const readNumber = (path: string): number | undefined => parseNumber(readAttribute(path));
-
-/** An attribute that is 0 or 1. */
-export function readSwitch(path: string): boolean | undefined {
-	const text = readAttribute(path);
-	return text === '1' ? true : text === '0' ? false : undefined;
-}
-
-/** The path that a link leads to, with all links resolved. */
-export function resolveLink(path: string): string | undefined {
-	return attempt(() => realpathSync.native(path)).value;
-}
-
-/** The names in a directory. */
-export function listDirectory(path: string): string[] {
-	return attempt(() => readdirSync(path)).value ?? [];
-}
+/** What an attribute says that is 0 or 1. undefined for any other text. */
+export const parseSwitch = (text: string | undefined): boolean | undefined =>
+	text === '1' ? true : text === '0' ? false : undefined;

@@ -5,6 +5,7 @@ import {
 	fstatSync,
 	lstatSync,
 	openSync,
+	readdirSync,
 	readFileSync,
 	readlinkSync,
 	realpathSync,
@@ -14,7 +15,7 @@ import { constants as os } from 'node:os';
 import { requirePath } from './arguments.ts';
 import { attempt } from './attempt.ts';
 import { invalidArgValue, systemError } from './errors.ts';
-import { listDirectory, parseNumber } from './sysfs.ts';
+import { parseNumber } from './sysfs.ts';
 
 /** The value of an attribute, or the reason why there is no value. */
 export interface Reading<T> {
@@ -122,12 +123,15 @@ export function treeAt(root = '/'): Tree {
 			return { value: parseNumber(value), error };
 		},
 		resolve: (path) => attempt(() => realpathSync.native(at(path)).slice(base.length)).value,
-		list: (path) => attempt(() => listDirectory(at(path))).value?.sort(order.compare) ?? [],
+		list: (path) => attempt(() => readdirSync(at(path))).value?.sort(order.compare) ?? [],
 		isDirectory: (path) => attempt(() => statSync(at(path)).isDirectory()).value ?? false,
 		stat: (path) => attempt(() => lstatSync(at(path, false))).value,
 		place: (path) => at(path, false),
 	};
 }
+
+/** The files of this machine. */
+export const machine: Tree = treeAt();
 
 /**
  * The files below the root that a caller named, or this machine's.
@@ -136,7 +140,7 @@ export function treeAt(root = '/'): Tree {
  *   set, and it does not mean this machine.
  */
 export function treeOf(root: unknown): Tree {
-	if (root === undefined) return treeAt();
+	if (root === undefined) return machine;
 	const path = requirePath('options.root', root);
 	if (path === '') throw invalidArgValue('options.root', 'a directory', path);
 	return treeAt(path);

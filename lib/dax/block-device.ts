@@ -1,7 +1,8 @@
 // What sysfs says of the block device under a file system (Documentation/ABI/stable/sysfs-block): whether it can do
 // DAX, where its partition begins, and what it is made of.
 import { basename, dirname } from 'node:path';
-import { listDirectory, readAttribute, readNumber, readSwitch, resolveLink } from '../sysfs.ts';
+import { parseSwitch } from '../sysfs.ts';
+import { machine } from '../tree.ts';
 
 /** sysfs gives `start` and `size` in this unit, whatever the sectors of the device are. */
 const sysfsSector = 512;
@@ -43,23 +44,23 @@ const maxLayers = 16;
 
 function layerOf(name: string): BlockDeviceLayer {
 	const directory = `/sys/class/block/${name}`;
-	const dax = readSwitch(`${directory}/queue/dax`);
-	const mapping = readAttribute(`${directory}/dm/name`);
+	const dax = parseSwitch(machine.read(`${directory}/queue/dax`).value);
+	const mapping = machine.read(`${directory}/dm/name`).value;
 	if (mapping !== undefined) {
-		return { type: 'device-mapper', name, dax, mapping, uuid: readAttribute(`${directory}/dm/uuid`) ?? '' };
+		return { type: 'device-mapper', name, dax, mapping, uuid: machine.read(`${directory}/dm/uuid`).value ?? '' };
 	}
-	const level = readAttribute(`${directory}/md/level`);
+	const level = machine.read(`${directory}/md/level`).value;
 	if (level !== undefined) return { type: 'md', name, dax, level };
 	if (/^loop\d/.test(name)) {
-		return { type: 'loop', name, dax, backingFile: readAttribute(`${directory}/loop/backing_file`) };
+		return { type: 'loop', name, dax, backingFile: machine.read(`${directory}/loop/backing_file`).value };
 	}
 	return { type: 'disk', name, dax };
 }
 
 /** A partition's disk, or the device itself. */
 function diskOf(name: string): string {
-	const directory = resolveLink(`/sys/class/block/${name}`);
-	return directory !== undefined && readAttribute(`${directory}/partition`) !== undefined
+	const directory = machine.resolve(`/sys/class/block/${name}`);
+	return directory !== undefined && machine.read(`${directory}/partition`).value !== undefined
 		? basename(dirname(directory))
 		: name;
 }
@@ -73,7 +74,7 @@ function layersOf(disk: string): BlockDeviceLayer[] {
 		if (seen.has(name)) continue;
 		seen.add(name);
 		layers.push(layerOf(name));
-		waiting.push(...listDirectory(`/sys/class/block/${name}/slaves`).map(diskOf));
+		waiting.push(...machine.list(`/sys/class/block/${name}/slaves`).map(diskOf));
 	}
 	return layers;
 }
@@ -83,11 +84,11 @@ function layersOf(disk: string): BlockDeviceLayer[] {
  * system.
  */
 export function blockDevice(major: number, minor: number): BlockDevice | undefined {
-	const directory = resolveLink(`/sys/dev/block/${major}:${minor}`);
+	const directory = machine.resolve(`/sys/dev/block/${major}:${minor}`);
 	if (directory === undefined) return undefined;
-	const number = readNumber(`${directory}/partition`);
+	const number = machine.number(`${directory}/partition`).value;
 	const sysfs = number === undefined ? directory : dirname(directory);
-	const size = readNumber(`${directory}/size`);
+	const size = machine.number(`${directory}/size`).value;
 	const layers = layersOf(basename(sysfs));
 	return {
 		name: basename(directory),
@@ -97,9 +98,11 @@ export function blockDevice(major: number, minor: number): BlockDevice | undefin
 		dax: layers[0]!.dax,
 		size: size === undefined ? undefined : size * sysfsSector,
 		partition:
-			number === undefined ? undefined : { number, start: (readNumber(`${directory}/start`) ?? 0) * sysfsSector },
-		logicalSector: readNumber(`${sysfs}/queue/logical_block_size`),
-		physicalSector: readNumber(`${sysfs}/queue/physical_block_size`),
+			number === undefined
+				? undefined
+				: { number, start: (machine.number(`${directory}/start`).value ?? 0) * sysfsSector },
+		logicalSector: machine.number(`${sysfs}/queue/logical_block_size`).value,
+		physicalSector: machine.number(`${sysfs}/queue/physical_block_size`).value,
 		layers,
 		sysfs,
 	};

@@ -1,9 +1,10 @@
 // What the kernel says of one file or directory: its status, its flags, and what in it excludes DAX.
-import { constants as fs, realpathSync } from 'node:fs';
+import { constants as fs } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import type { MountInfo } from '../mountinfo.ts';
 import type { Fsxattr, StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
+import { machine } from '../tree.ts';
 import { extentsOf, type FileExtent } from './huge-pages.ts';
 import type { DaxExclusion, DaxFileReport, DaxFileType } from './report.ts';
 
@@ -25,7 +26,7 @@ export const typeOf = ({ mode }: Pick<StatxResult, 'mode'>): DaxFileType => type
  * namespace, but their text does not.
  */
 function withoutLinks(path: string, { inode, deviceMajor, deviceMinor }: StatxResult): string {
-	const real = attempt(() => realpathSync.native(path)).value ?? path;
+	const real = machine.resolve(path) ?? path;
 	const { value: found } = attempt(() => native.statx(real));
 	const isSame = found?.inode === inode && found.deviceMajor === deviceMajor && found.deviceMinor === deviceMinor;
 	return isSame ? real : path;

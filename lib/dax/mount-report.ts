@@ -4,7 +4,7 @@ import { attempt } from '../attempt.ts';
 import type { MountInfo } from '../mountinfo.ts';
 import type { StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
-import { readAttribute } from '../sysfs.ts';
+import { machine } from '../tree.ts';
 import { type BlockDevice, blockDevice } from './block-device.ts';
 import { daxOption, effectiveMode } from './modes.ts';
 import type { DaxFileSystemReport, DaxMountReport } from './report.ts';
@@ -47,7 +47,7 @@ const journalled = 'data=journal';
 /** The options. data=journal is among them also where ext4 does not show it. */
 function allOptions({ superOptions }: MountInfo, driver: string, device: BlockDevice | undefined): string[] {
 	if (driver !== 'ext4' || device === undefined || superOptions.includes(journalled)) return superOptions;
-	const inEffect = readAttribute(`/proc/fs/ext4/${device.name}/options`)?.split('\n') ?? [];
+	const inEffect = machine.read(`/proc/fs/ext4/${device.name}/options`).value?.split('\n') ?? [];
 	return inEffect.includes(journalled) ? [...superOptions, journalled] : superOptions;
 }
 

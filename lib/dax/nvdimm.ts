@@ -2,7 +2,8 @@
 // (Documentation/driver-api/nvdimm/nvdimm.rst). The tree is bus / region / namespace / block device.
 import { basename, dirname } from 'node:path';
 import { namespaceMode } from '../namespace-mode.ts';
-import { readAttribute, readNumber, readSwitch, resolveLink } from '../sysfs.ts';
+import { parseSwitch } from '../sysfs.ts';
+import { machine } from '../tree.ts';
 
 /** A namespace: a part of a region that is used in one way. */
 export interface PmemNamespace {
@@ -66,26 +67,26 @@ function modeOf(owner: string, kernelMode: string | undefined, dax: boolean | un
  * The namespace and region behind a disk. Undefined if the disk is not persistent memory of the kernel's nd subsystem.
  */
 export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdimm | undefined {
-	const owner = resolveLink(`${diskDirectory}/device`);
+	const owner = machine.resolve(`${diskDirectory}/device`);
 	if (owner === undefined) return undefined;
 	// The block device is below the namespace, or below the pfn or btt that claimed it. In that case its attribute
 	// `namespace` names the claimed namespace.
 	const region = dirname(owner);
 	if (!/^region\d+$/.test(basename(region))) return undefined;
 	const holder = basename(owner);
-	const name = holder.startsWith('namespace') ? holder : (readAttribute(`${owner}/namespace`) ?? holder);
+	const name = holder.startsWith('namespace') ? holder : (machine.read(`${owner}/namespace`).value ?? holder);
 	const directory = `${region}/${name}`;
 	const bus = dirname(region);
-	const domain = readAttribute(`${region}/persistence_domain`);
-	const numaNode = readNumber(`${region}/numa_node`);
-	const provider = readAttribute(`${bus}/provider`);
+	const domain = machine.read(`${region}/persistence_domain`).value;
+	const numaNode = machine.number(`${region}/numa_node`).value;
+	const provider = machine.read(`${bus}/provider`).value;
 	return {
 		namespace: {
 			name,
-			mode: modeOf(holder, readAttribute(`${directory}/mode`), dax),
-			size: readNumber(`${directory}/size`),
-			align: readNumber(`${owner}/align`),
-			start: readNumber(`${owner}/resource`),
+			mode: modeOf(holder, machine.read(`${directory}/mode`).value, dax),
+			size: machine.number(`${directory}/size`).value,
+			align: machine.number(`${owner}/align`).value,
+			start: machine.number(`${owner}/resource`).value,
 		},
 		region: {
 			name: basename(region),
@@ -94,10 +95,10 @@ export function nvdimmOf(diskDirectory: string, dax: boolean | undefined): Nvdim
 			// No attribute says so, but this driver always makes such regions (drivers/nvdimm/virtio_pmem.c,
 			// ND_REGION_ASYNC).
 			asynchronous: provider === 'virtio-pmem' ? true : undefined,
-			readOnly: readSwitch(`${region}/read_only`),
+			readOnly: parseSwitch(machine.read(`${region}/read_only`).value),
 			numaNode: numaNode === -1 ? undefined : numaNode,
-			align: readNumber(`${region}/align`),
-			size: readNumber(`${region}/size`),
+			align: machine.number(`${region}/align`).value,
+			size: machine.number(`${region}/size`).value,
 		},
 	};
 }

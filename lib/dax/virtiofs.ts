@@ -1,10 +1,8 @@
 // Whether a virtiofs share has a DAX window: shared memory into which the host maps its page cache. No attribute says
 // so, but a PCI device with such memory has a capability for it (virtio 1.2, 4.1.4.7). Only root can read the
 // capabilities of a device.
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { attempt } from '../attempt.ts';
-import { listDirectory, resolveLink } from '../sysfs.ts';
+import { machine } from '../tree.ts';
 
 // PCI Local Bus Specification 3.0, 6.1 and 6.7: where the list of capabilities begins and how an entry starts.
 const statusRegister = 0x06;
@@ -37,7 +35,7 @@ export function hasSharedMemory(configuration: Uint8Array): boolean | undefined 
 }
 
 function windowOf(virtioDevice: string): boolean | undefined {
-	const { value } = attempt(() => readFileSync(`${dirname(virtioDevice)}/config`));
+	const { value } = machine.bytes(`${dirname(virtioDevice)}/config`);
 	return value && hasSharedMemory(value);
 }
 
@@ -47,9 +45,9 @@ function windowOf(virtioDevice: string): boolean | undefined {
  */
 export function hasDaxWindow(): boolean | undefined {
 	const drivers = '/sys/bus/virtio/drivers/virtiofs';
-	const devices = listDirectory(drivers).filter((name) => /^virtio\d+$/.test(name));
+	const devices = machine.list(drivers).filter((name) => /^virtio\d+$/.test(name));
 	const windows = new Set(
-		devices.map((name) => resolveLink(`${drivers}/${name}`)).map((path) => path && windowOf(path)),
+		devices.map((name) => machine.resolve(`${drivers}/${name}`)).map((path) => path && windowOf(path)),
 	);
 	return windows.size === 1 ? ([...windows][0] as boolean | undefined) : undefined;
 }

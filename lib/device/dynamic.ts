@@ -3,7 +3,7 @@
 import { requireInteger, requireOptions } from '../arguments.ts';
 import { invalidArgType, outOfRange, refusal, type SystemError } from '../errors.ts';
 import { type AbortableOptions, checkJobOptions } from '../jobs.ts';
-import { type Tree, treeAt } from '../tree.ts';
+import { machine, type Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 import { bind, driverOf, filesOf, requireDriver, unbind } from './drivers.ts';
 import { directoryOf, requireDevice } from './find.ts';
@@ -127,7 +127,7 @@ export async function plant(tree: Tree, kernel: Kernel, region: DaxRegion): Prom
 export async function createDeviceAsync(region: number | string, options?: CreateDeviceOptions): Promise<DeviceChange> {
 	const given = requireOptions<CreateDeviceOptions>('options', options, ['size', 'align', 'signal']);
 	const { signal } = checkJobOptions(given);
-	const tree = treeAt();
+	const tree = machine;
 	const found = requireRegion(region);
 	requireDynamic(found);
 	const { size, align } = checkCreation(given, found);
@@ -199,7 +199,7 @@ export async function destroyDeviceAsync(
 	options?: AbortableOptions,
 ): Promise<{ changed: boolean; region: DaxRegion }> {
 	checkSignal(options);
-	const tree = treeAt();
+	const tree = machine;
 	const found = requireDevice(tree, device);
 	const region = requireRegion(found.region ?? '');
 	requireDynamic(region);
@@ -228,7 +228,7 @@ export async function destroyDeviceAsync(
  */
 export async function enableDeviceAsync(device: string, options?: AbortableOptions): Promise<DeviceChange> {
 	checkSignal(options);
-	const tree = treeAt();
+	const tree = machine;
 	const found = requireDevice(tree, device);
 	if (found.mode !== 'disabled') return { changed: false, device: found };
 	const empty = emptyObstacle(found);
@@ -258,7 +258,7 @@ export async function enableDeviceAsync(device: string, options?: AbortableOptio
  */
 export async function disableDeviceAsync(device: string, options?: AbortableOptions): Promise<DeviceChange> {
 	checkSignal(options);
-	const tree = treeAt();
+	const tree = machine;
 	const found = requireDevice(tree, device);
 	if (found.mode === 'disabled') return { changed: false, device: found };
 	requirePrivilege(tree, found.name, filesOf([found.driver ?? 'device_dax']));

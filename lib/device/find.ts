@@ -5,7 +5,7 @@ import { requirePath } from '../arguments.ts';
 import { attempt } from '../attempt.ts';
 import { refusal } from '../errors.ts';
 import { native } from '../native.ts';
-import { type Tree, treeAt } from '../tree.ts';
+import { machine, type Tree } from '../tree.ts';
 import { type DaxDevice, deviceIn } from './device.ts';
 import { deviceDirectories } from './devices.ts';
 
@@ -45,7 +45,7 @@ export function requireDevice(tree: Tree, given: unknown, options?: { hasMemory?
  * is no sysfs.
  */
 export function deviceOf(major: number, minor: number): DaxDevice | undefined {
-	const tree = treeAt();
+	const tree = machine;
 	const directory = tree.resolve(`/sys/dev/char/${major}:${minor}`);
 	const subsystem = directory === undefined ? undefined : tree.resolve(`${directory}/subsystem`);
 	if (directory === undefined || subsystem === undefined || basename(subsystem) !== 'dax') return undefined;
@@ -59,5 +59,5 @@ export function deviceOf(major: number, minor: number): DaxDevice | undefined {
  * @throws Error ERR_DAXKIND_NO_DEVICE with `path` and `remedy`; TypeError ERR_INVALID_ARG_TYPE.
  */
 export function getDevice(device: string | URL): DaxDevice {
-	return requireDevice(treeAt(), device);
+	return requireDevice(machine, device);
 }

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
 import { readMounts } from '../mounts.ts';
 import { deviceNumbers } from '../sysfs.ts';
-import { type Tree, treeAt } from '../tree.ts';
+import { machine, type Tree } from '../tree.ts';
 import type { DaxDevice } from './device.ts';
 
 /** A process that maps a device. */
@@ -71,7 +71,7 @@ export function holdersIn(tree: Tree, device: DaxDevice): DeviceHolder[] {
  * @param device What `getDevice` or `listDevices` gave.
  */
 export function holdersOf(device: DaxDevice): DeviceHolder[] {
-	return holdersIn(treeAt(), device);
+	return holdersIn(machine, device);
 }
 
 /**

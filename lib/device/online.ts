@@ -1,6 +1,6 @@
 // Takes the memory blocks of a device in system-ram mode on- and offline.
 import { refusal } from '../errors.ts';
-import { treeAt } from '../tree.ts';
+import { machine } from '../tree.ts';
 import { bringOnline, stateFile, takeOffline } from './blocks.ts';
 import type { DaxDevice } from './device.ts';
 import { requireDevice } from './find.ts';
@@ -55,7 +55,7 @@ function memoryOf({ name, mode, memory, reasons }: DaxDevice): DeviceMemory {
  */
 export async function onlineMemoryAsync(device: string, options?: OnlineMemoryOptions): Promise<DeviceMemoryChange> {
 	const { movable, ...given } = checkDeviceOptions(options, { movable: true });
-	const tree = treeAt();
+	const tree = machine;
 	const found = requireDevice(tree, device);
 	const { blocks } = memoryOf(found);
 	requirePrivilege(tree, found.name, blocks.slice(0, 1).map(stateFile));
@@ -87,7 +87,7 @@ export async function offlineMemoryAsync(
 	options?: DeviceOperationOptions,
 ): Promise<DeviceMemoryChange> {
 	const given = checkDeviceOptions(options, {});
-	const tree = treeAt();
+	const tree = machine;
 	const found = requireDevice(tree, device);
 	const { blocks } = memoryOf(found);
 	requirePrivilege(tree, found.name, blocks.slice(0, 1).map(stateFile));

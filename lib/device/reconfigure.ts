@@ -2,7 +2,7 @@
 // first for what stands in the way.
 import { requireOneOf } from '../arguments.ts';
 import { type DaxkindRefusal, refusal, type SystemError, withoutFix } from '../errors.ts';
-import { type Tree, treeAt } from '../tree.ts';
+import { machine, type Tree } from '../tree.ts';
 import { bringOnline, restore, takeOffline } from './blocks.ts';
 import { type DeviceBootMode, modeAfterReboot } from './boot.ts';
 import type { DaxDevice } from './device.ts';
@@ -260,7 +260,7 @@ export async function reconfigureDeviceAsync(
 		force: false,
 		persist: undefined as boolean | undefined,
 	});
-	const tree = treeAt();
+	const tree = machine;
 	const found = requireDevice(tree, device);
 	if (found.mode !== mode || (mode === 'system-ram' && settings.online)) {
 		requirePrivilege(tree, found.name, filesOf(['device_dax', 'kmem']));

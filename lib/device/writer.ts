@@ -4,7 +4,7 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { systemError } from '../errors.ts';
-import { readAttribute } from '../sysfs.ts';
+import { machine } from '../tree.ts';
 import type { Kernel, WriteOptions } from './kernel.ts';
 
 export interface Order {
@@ -93,7 +93,7 @@ export class Writer implements Kernel {
 	}
 
 	loadModule(name: string): Promise<string> {
-		const modprobe = readAttribute('/proc/sys/kernel/modprobe') || '/sbin/modprobe';
+		const modprobe = machine.read('/proc/sys/kernel/modprobe').value || '/sbin/modprobe';
 		return new Promise((resolve) => {
 			execFile(modprobe, [name], (error, _, stderr) => resolve(error === null ? '' : stderr.trim() || error.message));
 		});

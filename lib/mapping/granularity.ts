@@ -1,7 +1,7 @@
 // Finds out what makes a store persistent: libpmem2's granularity.
 import { dirname } from 'node:path';
 import { native } from '../native.ts';
-import { listDirectory, readAttribute, resolveLink } from '../sysfs.ts';
+import { machine } from '../tree.ts';
 
 /**
  * The smallest unit in which stores become persistent, as in libpmem2:
@@ -15,17 +15,17 @@ export type PmemGranularity = 'page' | 'cache-line' | 'byte';
 function regionHasPersistentCaches(directory: string): boolean {
 	// The region is an ancestor in sysfs: …/ndbus0/region0/namespace0.0/block/pmem0.
 	for (let at = directory; at.startsWith('/sys/devices/'); at = dirname(at)) {
-		const domain = readAttribute(`${at}/persistence_domain`);
+		const domain = machine.read(`${at}/persistence_domain`).value;
 		if (domain !== undefined) return domain === 'cpu_cache';
 	}
 	return false;
 }
 
 function deviceHasPersistentCaches(path: string): boolean {
-	const directory = resolveLink(path);
+	const directory = machine.resolve(path);
 	if (directory === undefined) return false;
 	// A partition has no devices below it. A device-mapper volume is as good as the worst device below it.
-	const below = listDirectory(`${directory}/slaves`);
+	const below = machine.list(`${directory}/slaves`);
 	return below.length > 0
 		? below.every((name) => deviceHasPersistentCaches(`${directory}/slaves/${name}`))
 		: regionHasPersistentCaches(directory);

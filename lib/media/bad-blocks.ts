@@ -1,5 +1,5 @@
 // Finds the bytes of a file, a tree, a mount or a device that are bad.
-import { constants, realpathSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { requirePath } from '../arguments.ts';
@@ -14,6 +14,7 @@ import { mountOf, readMounts } from '../mounts.ts';
 import type { BadFiles } from '../native/media.ts';
 import type { StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
+import { machine } from '../tree.ts';
 import { type BadBlockList, inSources, onDevice, readDeviceList } from './device-list.ts';
 import { mostUnit, rangeBytes, rowsOf } from './ranges.ts';
 import type { BadBlocks, BadBlocksProgress, BadPart } from './report.ts';
@@ -255,7 +256,7 @@ export async function badBlocksAsync(path: string | URL, options?: BadBlocksOpti
 		case S_IFREG:
 		case S_IFDIR: {
 			// The text of the link /proc/self/fd/9 of a deleted file names nothing.
-			const real = attempt(() => realpathSync.native(checked)).value ?? checked;
+			const real = machine.resolve(checked) ?? checked;
 			return ofFiles(checked, real, status, (status.mode & S_IFMT) === S_IFDIR, given);
 		}
 		default:

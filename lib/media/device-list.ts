@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { attempt } from '../attempt.ts';
 import { type ByteRange, overlap } from '../byte-ranges.ts';
 import { native } from '../native.ts';
-import { resolveLink } from '../sysfs.ts';
+import { machine } from '../tree.ts';
 import { rowsOf } from './ranges.ts';
 
 /** A bad range of a device, in bytes. */
@@ -51,7 +51,7 @@ function doubtsOf(path: string, sysfs: string | undefined, sources: readonly str
  * volume's table, which needs root.
  */
 export function readDeviceList(type: BadBlockList['type'], major: number, minor: number): BadBlockList {
-	const sysfs = resolveLink(directoryOf(type, major, minor));
+	const sysfs = machine.resolve(directoryOf(type, major, minor));
 	const name = sysfs === undefined ? `${major}:${minor}` : basename(sysfs);
 	const path = `/dev/${name}`;
 	const { ranges, sources, doubt } = native.badBlocksOf(major, minor, type === 'DAX');

@@ -1,13 +1,13 @@
 // Says what is to be repaired, and with what. It is read, checked and put into words before anything is written.
-import { constants, realpathSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { join, relative } from 'node:path';
-import { attempt } from '../attempt.ts';
 import { type ByteRange, widened } from '../byte-ranges.ts';
 import { deviceOf } from '../device/index.ts';
 import { type DaxkindRefusal, refusal } from '../errors.ts';
 import { formatBytesExactly } from '../format.ts';
 import type { CheckedJobOptions } from '../jobs.ts';
 import { native } from '../native.ts';
+import { machine } from '../tree.ts';
 import { blockSizeAt } from './bad-blocks.ts';
 import type { BadBlockList } from './device-list.ts';
 import type { RepairedPart, RepairMethod, RepairProgress } from './repair-report.ts';
@@ -90,7 +90,7 @@ export function itemsOf(found: BadBlocks, { from }: RepairRequest): { items: Rep
 			);
 			continue;
 		}
-		const real = attempt(() => realpathSync.native(part.path)).value;
+		const real = machine.resolve(part.path);
 		if (real === undefined) {
 			skipped.push(
 				skippedPart(part, 'its name is not UTF-8, or it is gone', 'give it a name in UTF-8, and run it again'),

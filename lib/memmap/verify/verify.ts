@@ -1,7 +1,7 @@
 // Goes through everything that has to be in order after a boot with memmap=, from the kernel's command line to DAX.
 import { attempt } from '../../attempt.ts';
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
-import { type Tree, treeAt } from '../../tree.ts';
+import { machine, type Tree } from '../../tree.ts';
 import { requireArgument } from '../boot/argument.ts';
 import type { MemmapPlan } from '../plan.ts';
 import { byStart, sizeOf } from '../ranges.ts';
@@ -213,4 +213,4 @@ export function verifyIn(tree: Tree, plan: unknown, asking: Asking): MemmapVerif
  * if (!ok) console.error(`${reason}. ${remedy ?? ''}`);
  */
 export const verifyMemmap = (plan?: Pick<MemmapPlan, 'regions'> | string): MemmapVerification =>
-	verifyIn(treeAt(), plan, thisMachine);
+	verifyIn(machine, plan, thisMachine);
