@@ -1,9 +1,9 @@
 // Draws a memory table for a terminal. Each stretch of addresses is a bar to scale, so that a person sees what is free
 // and what a plan takes.
 
+import { intersect, subtract, totalSize } from '../byte-ranges.ts';
 import { formatBytes } from '../format.ts';
 import type { AddressRange, MemmapRegion, MemoryTable } from '../memmap/index.ts';
-import { intersect, subtract, totalSize } from '../memmap/ranges.ts';
 import { GIB, MIB } from '../size.ts';
 import { aligned, paint } from './output.ts';
 

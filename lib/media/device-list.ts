@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { basename } from 'node:path';
 import { attempt } from '../attempt.ts';
-import { type ByteRange, overlap } from '../byte-ranges.ts';
+import { type ByteRange, intersection } from '../byte-ranges.ts';
 import { native } from '../native.ts';
 import { machine } from '../tree.ts';
 import { rowsOf } from './ranges.ts';
@@ -80,7 +80,7 @@ export interface SourceRange extends ByteRange {
 /** The parts of the lists that stand for a part of a device. */
 export function inSources(list: Pick<BadBlockList, 'ranges'>, part: ByteRange): SourceRange[] {
 	return list.ranges.flatMap((range) => {
-		const both = overlap(range, part);
+		const both = intersection(range, part);
 		if (both === undefined) return [];
 		return [{ source: range.source, offset: both.offset - range.offset + range.sourceOffset, length: both.length }];
 	});
@@ -90,7 +90,7 @@ export function inSources(list: Pick<BadBlockList, 'ranges'>, part: ByteRange): 
 export function onDevice(list: Pick<BadBlockList, 'ranges'>, { source, ...part }: SourceRange): ByteRange[] {
 	return list.ranges.flatMap((range) => {
 		if (range.source !== source) return [];
-		const both = overlap({ offset: range.sourceOffset, length: range.length }, part);
+		const both = intersection({ offset: range.sourceOffset, length: range.length }, part);
 		return both === undefined ? [] : [{ offset: both.offset - range.sourceOffset + range.offset, length: both.length }];
 	});
 }

@@ -1,5 +1,5 @@
 // Says in words what a repair did to a page, by what native code reports and what is on the kernel's list afterwards.
-import { type ByteRange, overlap } from '../byte-ranges.ts';
+import { type ByteRange, intersection } from '../byte-ranges.ts';
 import { systemError } from '../errors.ts';
 import { quoted } from '../format.ts';
 import type { RepairedPages } from '../native/media.ts';
@@ -16,7 +16,7 @@ const cannotClear = (item: RepairItem) =>
 /** Whether the device's list still has a part. */
 function isListed(device: BadBlockList, part: ByteRange): boolean {
 	const { ranges } = readDeviceList('block', device.major, device.minor);
-	return ranges.some((range) => overlap(range, part) !== undefined);
+	return ranges.some((range) => intersection(range, part) !== undefined);
 }
 
 export function outcomeOf(
@@ -95,7 +95,7 @@ export function placedPages(
 ): { pages: RepairedPages; deviceOffset: number }[] {
 	return pages.flatMap((one) =>
 		item.parts.flatMap((part) => {
-			const both = overlap(one, part);
+			const both = intersection(one, part);
 			if (both === undefined) return [];
 			const lost = Math.round((one.lost * both.length) / one.length);
 			return [{ pages: { ...one, ...both, lost }, deviceOffset: part.deviceOffset + both.offset - part.offset }];

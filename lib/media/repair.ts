@@ -2,7 +2,7 @@
 // file away.
 import { basename, dirname, join } from 'node:path';
 import { requireBoolean, requireOneOf, requireOptions, requirePath } from '../arguments.ts';
-import { type ByteRange, lengthOf, overlap } from '../byte-ranges.ts';
+import { type ByteRange, intersection, lengthOf } from '../byte-ranges.ts';
 import { invalidArgValue, type SystemError } from '../errors.ts';
 import { quoted } from '../format.ts';
 import { checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
@@ -100,7 +100,7 @@ async function quarantine(
 	try {
 		const pages = await patiently(finish(start, options, { progressOf: progressOf(item.path) }), options.signal);
 		const lostIn = (part: ByteRange) =>
-			lengthOf(pages.flatMap((page) => (page.lost === 0 ? [] : (overlap(page, part) ?? []))));
+			lengthOf(pages.flatMap((page) => (page.lost === 0 ? [] : (intersection(page, part) ?? []))));
 		const parts = base.map((part) => ({
 			...part,
 			outcome: 'quarantined' as const,

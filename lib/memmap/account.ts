@@ -1,7 +1,8 @@
 // Adds up the bytes of a table: how many the machine has, how many are taken, how many must stay, how many may be given
 // to persistent memory, and where.
+
+import { type AddressRange, intersect, subtract, totalSize } from '../byte-ranges.ts';
 import { GIB, MIB } from '../size.ts';
-import { type AddressRange, intersect, subtract, totalSize } from './ranges.ts';
 import { isAfterMemmap, type MemoryTable } from './table.ts';
 import type { CheckedWish } from './wish.ts';
 

@@ -1,7 +1,8 @@
 // What a kernel command line says about memory. Pure: the text of the line goes in. The rules are the kernel's:
 // parse_memmap_one() and parse_memopt() in arch/x86/kernel/e820.c, Documentation/admin-guide/kernel-parameters.txt.
+
+import type { AddressRange } from '../byte-ranges.ts';
 import { parseQuantity } from './addresses.ts';
-import type { AddressRange } from './ranges.ts';
 
 /**
  * What an entry of `memmap=` does. `!` makes a range persistent memory, `$` reserves it, `#` makes it ACPI data, `%`

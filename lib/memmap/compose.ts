@@ -1,4 +1,6 @@
 // Makes one table of everything that was found about a machine's memory.
+
+import { byStart, joined } from '../byte-ranges.ts';
 import { refusal } from '../errors.ts';
 import { MIB } from '../size.ts';
 import { addressLimit } from './addresses.ts';
@@ -6,7 +8,6 @@ import { parseBootArguments } from './boot-arguments.ts';
 import type { Iomem } from './iomem.ts';
 import type { LogFacts } from './log.ts';
 import type { PrintedTable } from './log-tables.ts';
-import { byStart, joined } from './ranges.ts';
 import {
 	isAfterMemmap,
 	type MemoryRange,

@@ -1,10 +1,11 @@
 // /sys/firmware/memmap: the firmware's table as it was before the kernel changed it. It has one directory for each
 // entry, and everybody may read it (Documentation/ABI/testing/sysfs-firmware-memmap). As text it is what grep -r, head
 // or the script of that document print.
+
+import { byStart } from '../byte-ranges.ts';
 import { addressLimit, parseAddress } from './addresses.ts';
 import type { PrintedTable } from './log-tables.ts';
 import { typeNamed } from './range-type.ts';
-import { byStart } from './ranges.ts';
 import type { MemoryRange } from './table.ts';
 
 /** One entry: what its files say. */

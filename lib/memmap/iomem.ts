@@ -1,8 +1,9 @@
 // /proc/iomem: what all physical addresses are for. Memory is on the outermost level; the kernel and the crash kernel
 // are inside it. Pure: lines go in.
+
+import type { AddressRange } from '../byte-ranges.ts';
 import { addressLimit, parseAddress } from './addresses.ts';
 import { typeNamed } from './range-type.ts';
-import type { AddressRange } from './ranges.ts';
 import type { MemoryRange } from './table.ts';
 
 /** What /proc/iomem says of memory. */

@@ -1,8 +1,9 @@
 // Reads the kernel's log: which lines belong to the boot that counts, and what they say of memory beside the tables.
 // Pure: lines go in.
+
+import type { AddressRange } from '../byte-ranges.ts';
 import { MIB } from '../size.ts';
 import { addressLimit, parseAddress } from './addresses.ts';
-import type { AddressRange } from './ranges.ts';
 import { parseRow, type Row } from './row.ts';
 import type { NodeMemoryRange } from './table.ts';
 

@@ -1,5 +1,5 @@
 // Finds the part of a range that is not memory that could be taken, by the firmware's table.
-import { type AddressRange, intersect, overlap, sizeOf, subtract, totalSize } from './ranges.ts';
+import { type AddressRange, intersect, overlap, sizeOf, subtract, totalSize } from '../byte-ranges.ts';
 import type { MemoryTable } from './table.ts';
 import { formatSpan } from './words.ts';
 

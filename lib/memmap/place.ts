@@ -1,5 +1,5 @@
 // Finds places for regions in free memory. Pure arithmetic: it knows nothing of tables.
-import { type AddressRange, subtract } from './ranges.ts';
+import { type AddressRange, subtract } from '../byte-ranges.ts';
 import { type MemmapRegion, rangeOf } from './regions.ts';
 
 /** Regions of one size. */

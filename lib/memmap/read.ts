@@ -1,6 +1,7 @@
 // Reads this machine's memory table, or that of an image or of a file.
 import { readFileSync } from 'node:fs';
 import { requireOptions, requirePath } from '../arguments.ts';
+import { joined } from '../byte-ranges.ts';
 import { type DaxkindRefusal, invalidArgValue, refusal } from '../errors.ts';
 import { KIB } from '../size.ts';
 import { type Tree, treeOf } from '../tree.ts';
@@ -9,7 +10,6 @@ import { tableOfEntries } from './firmware-map.ts';
 import { type Iomem, parseIomem } from './iomem.ts';
 import type { PrintedTable } from './log-tables.ts';
 import { hiddenAddresses, otherArchitecture, parseMemoryTable } from './parse.ts';
-import { joined } from './ranges.ts';
 import type { MemoryTable, MemoryTableSource, NodeMemoryRange } from './table.ts';
 
 export interface ReadMemoryTableOptions {

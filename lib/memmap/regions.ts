@@ -1,6 +1,13 @@
 // Regions of emulated persistent memory, as the kernel's command line has them.
+
+import { type AddressRange, sizeOf } from '../byte-ranges.ts';
 import { formatSize } from '../size.ts';
-import { type AddressRange, sizeOf } from './ranges.ts';
+
+/**
+ * The kernel's memory subsection, in bytes. The kernel makes page structures for a whole subsection at a time, and so
+ * maps all of it or nothing.
+ */
+export const subsection = 2 ** 21;
 
 /** A region, in bytes. */
 export interface MemmapRegion {

@@ -1,8 +1,9 @@
 // One row of a memory table in the kernel's log. Pure: a line goes in. A row is found anywhere in the line, because a
 // time stamp, a log level, a host's name, the quoting of a mail or the # of a comment may be before it.
+
+import type { AddressRange } from '../byte-ranges.ts';
 import { addressLimit, parseAddress } from './addresses.ts';
 import { leadingType, type MemoryRangeType } from './range-type.ts';
-import type { AddressRange } from './ranges.ts';
 import type { MemoryTableSource } from './table.ts';
 
 /** A row, and the table that it belongs to. Its type is undefined if its words name no type. */

@@ -1,7 +1,8 @@
 // The firmware's memory table as one typed value, whatever it was read from.
+
+import type { AddressRange } from '../byte-ranges.ts';
 import type { BootArguments, MemmapEntry } from './boot-arguments.ts';
 import type { MemoryRangeType } from './range-type.ts';
-import type { AddressRange } from './ranges.ts';
 
 /**
  * Where the ranges come from, the best first.

@@ -1,9 +1,9 @@
 // Finds the parts of a machine's usable memory that are taken already: by the command line, by the crash kernel, and by
 // what only a changed table shows. The last happens if a command line is built into the kernel, or was not in the log.
 
+import { type AddressRange, byStart, intersect, joined, overlap, subtract } from '../byte-ranges.ts';
 import { MIB } from '../size.ts';
 import { type BootArguments, type MemmapEntry, placedCrashKernel } from './boot-arguments.ts';
-import { type AddressRange, byStart, intersect, joined, overlap, subtract } from './ranges.ts';
 import { memmapEntry, regionOf } from './regions.ts';
 import { isAfterMemmap, type MemoryRange, type MemoryReservation, type MemoryTableSource } from './table.ts';
 

@@ -1,8 +1,9 @@
 // What a person should know before using a plan, in sentences.
+
+import { overlap, sizeOf } from '../byte-ranges.ts';
 import { GIB } from '../size.ts';
 import { fourGib, type MemmapAccount, nodeRanges, type PlannableTable } from './account.ts';
 import { placedCrashKernel } from './boot-arguments.ts';
-import { overlap, sizeOf } from './ranges.ts';
 import { type MemmapRegion, memmapEntry, rangeOf, regionOf } from './regions.ts';
 import type { MemoryTableSource } from './table.ts';
 import { unexplainedBy } from './taken.ts';

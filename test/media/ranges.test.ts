@@ -4,7 +4,7 @@
 import { type ByteRange, badRangesIn, type FileExtent } from 'daxkind/media';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { lengthOf, overlap, widened, without } from '#lib/byte-ranges.js';
+import { intersection, lengthOf, widened, without } from '#lib/byte-ranges.js';
 import { inSources, onDevice } from '#lib/media/device-list.js';
 
 const sector = 512;
@@ -158,7 +158,7 @@ test('any set of ranges against any set of extents comes out as sector by sector
 	);
 });
 
-test('without, overlap, widened and lengthOf compute with ranges', () => {
+test('without, intersection, widened and lengthOf compute with ranges', () => {
 	const all = [
 		{ offset: 0, length: 10 },
 		{ offset: 20, length: 10 },
@@ -172,8 +172,8 @@ test('without, overlap, widened and lengthOf compute with ranges', () => {
 		{ offset: 21, length: 1 },
 		{ offset: 24, length: 6 },
 	]);
-	expect(overlap(all[0]!, taken[1]!)).toEqual({ offset: 8, length: 2 });
-	expect(overlap(all[0]!, taken[0]!)).toBeUndefined();
+	expect(intersection(all[0]!, taken[1]!)).toEqual({ offset: 8, length: 2 });
+	expect(intersection(all[0]!, taken[0]!)).toBeUndefined();
 	expect(widened([...taken, { offset: 40, length: 1 }], 8)).toEqual([
 		{ offset: 8, length: 16 },
 		{ offset: 40, length: 8 },

@@ -1,8 +1,9 @@
 // The kernel arguments that daxkind gives to boot loaders: memmap= with ranges that it takes away from the kernel, and
 // nokaslr.
+
+import { overlap, sizeOf } from '../../byte-ranges.ts';
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
 import { type MemmapEntry, parseMemmapEntry } from '../boot-arguments.ts';
-import { overlap, sizeOf } from '../ranges.ts';
 
 /** A number and its unit. It has no leading 0, which would make it octal. */
 const number = String.raw`(?:0x[\da-f]+|[1-9]\d*)[kmgtpe]?`;

@@ -1,10 +1,12 @@
 // Refuses ranges that the kernel would accept silently although they are not memory, or not memory that it could use.
+
+import { overlap } from '../../byte-ranges.ts';
 import { invalidArgValue, refusal } from '../../errors.ts';
 import type { Tree } from '../../tree.ts';
 import { parseBootArguments } from '../boot-arguments.ts';
 import { outsideMemory } from '../outside.ts';
-import { overlap, subsection } from '../ranges.ts';
 import { firmwareMap, firmwareTableOf } from '../read.ts';
+import { subsection } from '../regions.ts';
 
 /**
  * Refuses an argument whose ranges overlap or do not begin and end at multiples of 2 MiB. Where the machine shows its

@@ -1,9 +1,10 @@
 // What a machine says of its emulated persistent memory.
+
+import type { AddressRange } from '../../byte-ranges.ts';
 import type { Tree } from '../../tree.ts';
 import { type PendingBoot, pendingBoot } from '../boot/pending.ts';
 import { type BootArguments, parseBootArguments } from '../boot-arguments.ts';
 import { parseIomem } from '../iomem.ts';
-import type { AddressRange } from '../ranges.ts';
 import { firmwareTableOf } from '../read.ts';
 import type { MemoryTable } from '../table.ts';
 import { type EmulatedRegion, emulatedRegions } from './regions.ts';

@@ -1,10 +1,11 @@
 // The links that the kernel decides: what it was told, whether the range is memory, what it made of the range, and
 // whether it has the drivers.
+
+import { intersect, joined, overlap, sizeOf, totalSize } from '../../byte-ranges.ts';
 import { quoted } from '../../format.ts';
 import { accountOf } from '../account.ts';
 import { type BootArguments, type MemmapEntry, parseBootArguments } from '../boot-arguments.ts';
 import { addresses, outsideMemory } from '../outside.ts';
-import { intersect, joined, overlap, sizeOf, totalSize } from '../ranges.ts';
 import { firmwareMap } from '../read.ts';
 import { needsNoKaslr } from '../warnings.ts';
 import { formatSpan } from '../words.ts';

@@ -1,6 +1,8 @@
 // The links from a range to its disk: region, namespace, block device, alignment.
+
+import { sizeOf } from '../../byte-ranges.ts';
 import { formatSize } from '../../size.ts';
-import { sizeOf, subsection } from '../ranges.ts';
+import { subsection } from '../regions.ts';
 import { formatSpan } from '../words.ts';
 import { type Expected, type Judgement, judged, nameOf } from './check.ts';
 import type { Facts } from './facts.ts';

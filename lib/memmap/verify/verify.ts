@@ -1,10 +1,10 @@
 // Goes through everything that has to be in order after a boot with memmap=, from the kernel's command line to DAX.
 import { attempt } from '../../attempt.ts';
+import { byStart, sizeOf } from '../../byte-ranges.ts';
 import { invalidArgType, invalidArgValue } from '../../errors.ts';
 import { machine, type Tree } from '../../tree.ts';
 import { requireArgument } from '../boot/argument.ts';
 import type { MemmapPlan } from '../plan.ts';
-import { byStart, sizeOf } from '../ranges.ts';
 import { type MemmapRegion, memmapArgument, rangeOf, regionOf } from '../regions.ts';
 import { type Expected, type Judgement, links, type MemmapCheck, type MemmapLink, nameOf } from './check.ts';
 import { type Facts, factsOf } from './facts.ts';
