@@ -4,7 +4,7 @@ import { lengthOf } from '../byte-ranges.ts';
 import { formatBytes, formatCount, formatCounted, quoted } from '../format.ts';
 import type { BadBlocks, BadBlocksProgress } from '../media/index.ts';
 import { interruptible } from './interrupt.ts';
-import { aligned, complain, complainOf, paint, sentence, toJson } from './output.ts';
+import { aligned, complain, complainOf, errorJson, jsonOption, paint, sentence, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { formatTable } from './table.ts';
 import { troubleStatus } from './usage.ts';
@@ -85,16 +85,7 @@ export function evidenceLines({ sources, doubts, failures }: BadBlocks): string 
 	return evidence.length === 0 ? '' : `\n${aligned(evidence, 0)}`;
 }
 
-/** An error's fields, for JSON. */
-export const failureJson = ({ code, errno, syscall, path, message }: BadBlocks['failures'][number]) => ({
-	code,
-	errno,
-	syscall,
-	path,
-	message,
-});
-
-export const badBlocksJson = (found: BadBlocks) => ({ ...found, failures: found.failures.map(failureJson) });
+export const badBlocksJson = (found: BadBlocks) => ({ ...found, failures: found.failures.map(errorJson) });
 
 /** Adds the `badblocks` subcommand. */
 export function addBadBlocksCommand(program: Command): void {
@@ -104,7 +95,7 @@ export function addBadBlocksCommand(program: Command): void {
 			'Lists the bad blocks that the kernel knows under a file, a directory or a device, and which bytes of which files cannot be read any more. For a mount and a block device it also says which bad blocks are in no file. It reads no data, changes nothing, and never leaves the file system. It needs root only for volumes of the device mapper and for device-DAX devices.',
 		)
 		.argument('<path>', 'a file, a directory, a block device or a device-DAX device')
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`

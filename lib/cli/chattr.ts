@@ -1,10 +1,9 @@
 // `daxkind chattr`: sets and clears the persistent DAX flag.
 import type { Command } from 'commander';
 import type { DaxExplanation, DaxFlag, DaxFlagProgress, DaxFlagTree } from '../dax/index.ts';
-import type { SystemError } from '../errors.ts';
 import { formatCount, formatCounted } from '../format.ts';
 import { interruptible } from './interrupt.ts';
-import { complain, machineTrouble, sentence, toJson } from './output.ts';
+import { complain, errorJson, jsonOption, machineTrouble, sentence, toJson } from './output.ts';
 import { progress } from './progress.ts';
 
 interface Options {
@@ -48,9 +47,6 @@ function parse(given: readonly string[], { x = false }: Options, command: Comman
 	return { on: isPlus, paths };
 }
 
-/** The fields of an error, without its stack. */
-const cause = ({ code, errno, syscall, path, message }: SystemError) => ({ code, errno, syscall, path, message });
-
 async function change(given: readonly string[], options: Options, command: Command): Promise<void> {
 	const request = parse(given, options, command);
 	const { recursive = false, quiet = false, json = false } = options;
@@ -63,7 +59,7 @@ async function change(given: readonly string[], options: Options, command: Comma
 	const records: unknown[] = [];
 	const say = (path: string, tree: DaxFlagTree) => {
 		const { failures, ...rest } = tree;
-		if (json) records.push({ path, ...rest, failures: failures.map(cause) });
+		if (json) records.push({ path, ...rest, failures: failures.map(errorJson) });
 		else if (quiet) return;
 		else if (recursive) process.stdout.write(`${sentence(formatTree(path, request.on, tree))}\n`);
 		else process.stdout.write(`${sentence(formatChange(path, tree, () => explain(path)))}\n`);
@@ -104,7 +100,7 @@ export function addChattrCommand(program: Command): void {
 		.option('-x', 'clear the flag')
 		.option('-R, --recursive', 'also everything below directories, on the same mount; links are not followed')
 		.option('-q, --quiet', 'say only what failed')
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`

@@ -1,4 +1,4 @@
-// `daxkind reconfigure-device`, `online-memory`, `offline-memory` and `migrate-device-model`, named after daxctl's
+// `daxkind reconfigure-device`, `online-memory` and the other operations on device-DAX devices, named after daxctl's
 // verbs.
 import { type Command, Option } from 'commander';
 import type {
@@ -10,10 +10,10 @@ import type {
 	DeviceProgress,
 	DeviceReconfiguration,
 } from '../device/index.ts';
-import { formatBytes, shown } from '../format.ts';
+import { formatBytes, formatCounted, shown } from '../format.ts';
 import { deviceJson, regionJson } from './devices.ts';
 import { interruptible } from './interrupt.ts';
-import { complain, complainOf, sentence, toJson } from './output.ts';
+import { complain, complainOf, jsonOption, sentence, toJson } from './output.ts';
 import { progress } from './progress.ts';
 import { sizeOption, usageStatus } from './usage.ts';
 
@@ -88,7 +88,7 @@ Exit status: 0 if it is done, now or before, 1 if something stood in the way
   (standard error says what, and what fixes it), 2 for wrong usage, 130 after
   Ctrl-C.`;
 
-const jsonOption = ['--json', 'print one JSON document (docs/cli.md)'] as const;
+const deviceArgument = ['<device...>', 'dax0.0, or /dev/dax0.0'] as const;
 
 interface ReconfigureFlags {
 	mode: 'devdax' | 'system-ram';
@@ -105,7 +105,7 @@ function addReconfigure(program: Command): void {
 		.description(
 			'Moves a device-DAX device to devdax mode, where programs map it, or to system-ram mode, where its memory is ordinary memory of a NUMA node. It looks first, and changes nothing if anything stands in the way. The content of the device stays, in both directions. Needs root.',
 		)
-		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.argument(...deviceArgument)
 		.addOption(new Option('-m, --mode <mode>', 'the mode').choices(['devdax', 'system-ram']).makeOptionMandatory())
 		.option('-N, --no-online', 'system-ram: leave its memory offline')
 		.option('--no-movable', 'system-ram: bring it online in zone Normal; it may never go offline again')
@@ -143,48 +143,32 @@ Examples:
 		});
 }
 
-const blocks = (count: number) => (count === 1 ? '1 memory block' : `${count} memory blocks`);
-
-function addOnline(program: Command): void {
-	program
-		.command('online-memory')
-		.description(
-			'Brings the memory blocks of a device in system-ram mode online. They go to zone Movable, so that they can be taken offline again. Needs root.',
-		)
-		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
-		.option('--no-movable', 'bring it online in zone Normal; it may never go offline again')
+/** Adds online-memory or offline-memory. */
+function addMemory(program: Command, way: 'online' | 'offline', description: string): void {
+	const command = program
+		.command(`${way}-memory`)
+		.description(`${description} Needs root.`)
+		.argument(...deviceArgument);
+	if (way === 'online') {
+		command.option('--no-movable', 'bring it online in zone Normal; it may never go offline again');
+	}
+	command
 		.option(...jsonOption)
-		.addHelpText('after', `${statuses}\n\nExample: daxkind online-memory dax0.0`)
-		.action(async (devices: string[], { movable, json = false }: { movable: boolean; json?: boolean }) => {
-			const { onlineMemoryAsync } = await import('../device/index.ts');
+		.addHelpText('after', `${statuses}\n\nExample: daxkind ${way}-memory dax0.0`)
+		.action(async (devices: string[], { movable = true, json = false }: { movable?: boolean; json?: boolean }) => {
+			const { offlineMemoryAsync, onlineMemoryAsync } = await import('../device/index.ts');
 			await each<DeviceMemoryChange>(devices, {
-				command: 'online-memory',
+				command: `${way}-memory`,
 				json,
-				run: (device, signal, onProgress) => onlineMemoryAsync(device, { movable, signal, onProgress }),
-				say: (_, { changed, device }) =>
-					`${device.name}: ${changed === 0 ? 'nothing to do' : `${blocks(changed)} brought online`}${memoryWords(device)}`,
-				toJson: changeJson,
-			});
-		});
-}
-
-function addOffline(program: Command): void {
-	program
-		.command('offline-memory')
-		.description(
-			'Takes the memory blocks of a device in system-ram mode offline. The kernel moves what is in them elsewhere, and processes go on. If one block cannot be taken offline, all blocks go back to the state that they had. Needs root.',
-		)
-		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
-		.option(...jsonOption)
-		.addHelpText('after', `${statuses}\n\nExample: daxkind offline-memory dax0.0`)
-		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
-			const { offlineMemoryAsync } = await import('../device/index.ts');
-			await each<DeviceMemoryChange>(devices, {
-				command: 'offline-memory',
-				json,
-				run: (device, signal, onProgress) => offlineMemoryAsync(device, { signal, onProgress }),
-				say: (_, { changed, device }) =>
-					`${device.name}: ${changed === 0 ? 'nothing to do' : `${blocks(changed)} taken offline`}${memoryWords(device)}`,
+				run: (device, signal, onProgress) =>
+					way === 'online'
+						? onlineMemoryAsync(device, { movable, signal, onProgress })
+						: offlineMemoryAsync(device, { signal, onProgress }),
+				say: (_, { changed, device }) => {
+					const done = way === 'online' ? 'brought online' : 'taken offline';
+					const what = changed === 0 ? 'nothing to do' : `${formatCounted(changed, 'memory block')} ${done}`;
+					return `${device.name}: ${what}${memoryWords(device)}`;
+				},
 				toJson: changeJson,
 			});
 		});
@@ -285,7 +269,7 @@ function addDestroy(program: Command): void {
 		.description(
 			'Removes a device of a dynamic region. Its memory is free in the region then, and the content of the memory stays. The first device of a region stays, without memory. Needs root.',
 		)
-		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.argument(...deviceArgument)
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind destroy-device dax0.1`)
 		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
@@ -306,7 +290,7 @@ function addSwitch(program: Command, verb: 'enable' | 'disable', description: st
 	program
 		.command(`${verb}-device`)
 		.description(`${description} Needs root.`)
-		.argument('<device...>', 'dax0.0, or /dev/dax0.0')
+		.argument(...deviceArgument)
 		.option(...jsonOption)
 		.addHelpText('after', `${statuses}\n\nExample: daxkind ${verb}-device dax0.0`)
 		.action(async (devices: string[], { json = false }: { json?: boolean }) => {
@@ -325,8 +309,16 @@ function addSwitch(program: Command, verb: 'enable' | 'disable', description: st
 /** Adds the subcommands. */
 export function addDeviceOperations(program: Command): void {
 	addReconfigure(program);
-	addOnline(program);
-	addOffline(program);
+	addMemory(
+		program,
+		'online',
+		'Brings the memory blocks of a device in system-ram mode online. They go to zone Movable, so that they can be taken offline again.',
+	);
+	addMemory(
+		program,
+		'offline',
+		'Takes the memory blocks of a device in system-ram mode offline. The kernel moves what is in them elsewhere, and processes go on. If one block cannot be taken offline, all blocks go back to the state that they had.',
+	);
 	addCreate(program);
 	addDestroy(program);
 	addSwitch(program, 'enable', 'Gives a disabled device to the driver device_dax. Then it is in devdax mode.');

@@ -2,7 +2,7 @@
 // of.
 import type { Command } from 'commander';
 import type { DaxDevice, DaxRegion } from '../device/index.ts';
-import { formatBytes } from '../format.ts';
+import { formatBytes, formatCounted } from '../format.ts';
 import { aligned, answer, paint, toJson } from './output.ts';
 import { formatTable } from './table.ts';
 
@@ -30,7 +30,7 @@ const counted = (devices: readonly DaxDevice[]): string => {
 	const counts = new Map<string, number>();
 	for (const { mode } of devices) counts.set(mode, (counts.get(mode) ?? 0) + 1);
 	const parts = [...counts].map(([mode, count]) => `${count} ${mode}`);
-	return `${devices.length} ${devices.length === 1 ? 'device' : 'devices'}: ${parts.join(', ')}`;
+	return `${formatCounted(devices.length, 'device')}: ${parts.join(', ')}`;
 };
 
 /** Devices as a table for a person. */
@@ -70,8 +70,7 @@ function formatRegions(regions: readonly DaxRegion[]): string {
 		region.devices.length === 0 ? unknown : region.devices.join(' '),
 		text(region.persistenceDomain),
 	]);
-	const count = regions.length === 1 ? '1 region' : `${regions.length} regions`;
-	return `${paint('green', count)}\n\n${formatTable(head, rows)}`;
+	return `${paint('green', formatCounted(regions.length, 'region'))}\n\n${formatTable(head, rows)}`;
 }
 
 /** A device as JSON. Fields that daxctl has, too, have daxctl's names. */

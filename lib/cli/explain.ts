@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { DaxExplanation } from '../dax/index.ts';
 import { formatChain } from './chain.ts';
-import { aligned, answer, paint, questionStatus, sentence, toJson } from './output.ts';
+import { aligned, answer, jsonOption, paint, questionStatus, sentence, toJson } from './output.ts';
 
 /** The answer, which is the first line of explain and inspect. */
 export function answerLine({ path, dax, reason }: DaxExplanation): string {
@@ -27,7 +27,7 @@ export function addExplainCommand(program: Command): void {
 		)
 		.argument('<path>', 'a file or directory')
 		.option('-q, --quiet', 'print nothing: the exit status is the answer')
-		.addOption(new Option('--json', 'print one JSON document (docs/cli.md)').conflicts('quiet'))
+		.addOption(new Option(...jsonOption).conflicts('quiet'))
 		.addHelpText(
 			'after',
 			`

@@ -7,7 +7,7 @@ import { attributesText, inodeFlagsText, xflagsText } from '../mask-words.ts';
 import type { Constants } from '../native/constants.ts';
 import { memoryText, permissionText } from './devices.ts';
 import { answerLine } from './explain.ts';
-import { aligned, answer, paint, questionStatus, toJson } from './output.ts';
+import { aligned, answer, jsonOption, paint, questionStatus, toJson } from './output.ts';
 
 type Row = readonly [name: string, value: string | undefined];
 type Section = readonly [title: string, rows: readonly Row[]];
@@ -202,7 +202,7 @@ export function addInspectCommand(program: Command): void {
 			'Shows what the kernel says about a file or directory, its mount with the DAX mode in effect, its block device, the persistent memory behind the device, and what mmap can do with it. It changes nothing and needs no root. It leaves out facts that this user may not read.',
 		)
 		.argument('<path>', 'a file or directory')
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`${questionStatus}

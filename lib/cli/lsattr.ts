@@ -19,7 +19,7 @@ import type { Constants } from '../native/constants.ts';
 import type { Fsxattr } from '../native/syscalls.ts';
 import { processArguments } from '../process-bytes.ts';
 import { interruptible } from './interrupt.ts';
-import { complain, machineTrouble, toJson } from './output.ts';
+import { complain, jsonOption, machineTrouble, toJson } from './output.ts';
 import { progress } from './progress.ts';
 
 /** A path as bytes, because a name need not be UTF-8; with an error if the path could not be read. */
@@ -165,7 +165,7 @@ export function addLsattrCommand(program: Command): void {
 		)
 		.argument('<path...>', 'files and directories')
 		.option('-R, --recursive', 'also everything below directories, on the same file system; links are not followed')
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`

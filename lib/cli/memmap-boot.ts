@@ -5,8 +5,8 @@ import { quoted } from '../format.ts';
 import type { BootChange, MemmapPlan, MemoryTable } from '../memmap/index.ts';
 import { formatApplied, formatUndone } from './memmap-change.ts';
 import { addWishOptions, argumentOf, refusedPlan, type WishFlags, wishOf } from './memmap-plan.ts';
-import { asked, flagsWithAbove, jsonOption, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
-import { complainOf, toJson } from './output.ts';
+import { asked, flagsWithAbove, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
+import { complainOf, jsonOption, toJson } from './output.ts';
 import { usageStatus } from './usage.ts';
 
 interface ChangeFlags extends TableFlags {

@@ -2,17 +2,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { asRoot, formatBytes } from '../format.ts';
 import type { BootLines, MemmapPlan, MemmapWish, MemoryTable } from '../memmap/index.ts';
-import {
-	asked,
-	flagsWithAbove,
-	fromOption,
-	jsonOption,
-	sourceWords,
-	type TableFlags,
-	tableOf,
-} from './memmap-table.ts';
+import { asked, flagsWithAbove, fromOption, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
 import { formatPicture } from './memory-picture.ts';
-import { aligned, commandLines, paint, sentence, toJson, width, wrapped } from './output.ts';
+import { aligned, commandLines, jsonOption, paint, sentence, toJson, width, wrapped } from './output.ts';
 import { sizeOption } from './usage.ts';
 
 /** A person's wishes, as flags. */

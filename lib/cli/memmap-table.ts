@@ -17,7 +17,6 @@ export const fromOption = [
 	'--from <file>',
 	'file with a memory table, or a kernel’s log; - is standard input (default: this machine)',
 ] as const;
-export const jsonOption = ['--json', 'print one JSON document (docs/cli.md)'] as const;
 
 /**
  * The flags of a subcommand. The command above it has some of the same flags, and takes those that stand before the

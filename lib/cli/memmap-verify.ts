@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import type { EmulatedDevice, MemmapVerification } from '../memmap/index.ts';
 import { formatChain } from './chain.ts';
-import { asked, flagsWithAbove, jsonOption, type TableFlags } from './memmap-table.ts';
-import { aligned, commandLines, paint, sentence, toJson } from './output.ts';
+import { asked, flagsWithAbove, type TableFlags } from './memmap-table.ts';
+import { aligned, commandLines, jsonOption, paint, sentence, toJson } from './output.ts';
 
 const listed = new Intl.ListFormat('en');
 

@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import { addMemmapApply, addMemmapUndo } from './memmap-boot.ts';
 import { addMemmapPlan } from './memmap-plan.ts';
-import { asked, fromOption, jsonOption, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
+import { asked, fromOption, sourceWords, type TableFlags, tableOf } from './memmap-table.ts';
 import { addMemmapVerify } from './memmap-verify.ts';
 import { formatPicture } from './memory-picture.ts';
-import { paint, toJson, width } from './output.ts';
+import { jsonOption, paint, toJson, width } from './output.ts';
 
 /** Adds the `memmap` subcommand and those below it. */
 export function addMemmapCommand(program: Command): void {

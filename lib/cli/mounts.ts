@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { DaxExplanation, DaxMount } from '../dax/index.ts';
 import { formatBytes } from '../format.ts';
-import { aligned, answer, paint, toJson } from './output.ts';
+import { aligned, answer, jsonOption, paint, toJson } from './output.ts';
 import { formatTable } from './table.ts';
 
 /** Whether a mount has DAX: by its mode, or as an overlay over a mount that has DAX. */
@@ -85,7 +85,7 @@ export function addMountsCommand(program: Command): void {
 			'-a, --all',
 			'list also mounts where DAX is off although the file system has it, and say why new files are not on DAX',
 		)
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`

@@ -81,6 +81,9 @@ export function aligned(rows: readonly (readonly [name: string, value: string])[
 export const commandLines = (commands: readonly string[]): string =>
 	commands.map((command) => `    ${shown(command)}\n`).join('');
 
+/** The option of every command that can print JSON. */
+export const jsonOption = ['--json', 'print one JSON document (docs/cli.md)'] as const;
+
 /** Fields whose bits have meanings. They are printed as the kernel's headers write them. */
 const masks = new Set(['attributes', 'attributesMask']);
 
@@ -96,6 +99,15 @@ export function toJson(value: unknown): string {
 	};
 	return `${shownJson(JSON.stringify(value, replacer, 2))}\n`;
 }
+
+/** The fields of an error for JSON, without its stack. */
+export const errorJson = ({ code, errno, syscall, path, message }: SystemError) => ({
+	code,
+	errno,
+	syscall,
+	path,
+	message,
+});
 
 /**
  * A message about what is wrong, after the name of the command. A message given as one text stays one line, whatever

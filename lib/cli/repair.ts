@@ -1,10 +1,10 @@
 // `daxkind repair`: rewrites bad pages, or puts a bad file aside.
 import { type Command, Option } from 'commander';
-import { formatBytes, quoted } from '../format.ts';
+import { formatBytes, formatCounted, quoted } from '../format.ts';
 import type { MediaRepair, RepairedPart, RepairMethod, RepairOptions, RepairProgress } from '../media/index.ts';
-import { badBlocksJson, evidenceLines, failureJson, size } from './badblocks.ts';
+import { badBlocksJson, evidenceLines, size } from './badblocks.ts';
 import { interruptible } from './interrupt.ts';
-import { aligned, complain, complainOf, paint, sentence, toJson, wrapped } from './output.ts';
+import { aligned, complain, complainOf, errorJson, jsonOption, paint, sentence, toJson, wrapped } from './output.ts';
 import { progress } from './progress.ts';
 import { troubleStatus, usageStatus } from './usage.ts';
 
@@ -27,7 +27,7 @@ const marks: Record<RepairedPart['outcome'], [mark: string, style: 'green' | 're
 	planned: ['?', 'cyan'],
 };
 
-const parts = (count: number) => (count === 1 ? '1 part' : `${count} parts`);
+const parts = (count: number) => formatCounted(count, 'part');
 
 /** The first line of the output, which is the answer. */
 function repairLine({ path, parts: all, dryRun, isRepaired, lost }: MediaRepair): string {
@@ -74,7 +74,7 @@ export function formatRepair(repair: MediaRepair, flags: Flags): string {
 
 const repairJson = ({ parts: all, remains, ...rest }: MediaRepair) => ({
 	...rest,
-	parts: all.map(({ error, ...part }) => ({ ...part, error: error === undefined ? undefined : failureJson(error) })),
+	parts: all.map(({ error, ...part }) => ({ ...part, error: error === undefined ? undefined : errorJson(error) })),
 	remains: badBlocksJson(remains),
 });
 
@@ -128,7 +128,7 @@ export function addRepairCommand(program: Command): void {
 				.default('rewrite'),
 		)
 		.option('-y, --yes', 'do it')
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`

@@ -5,7 +5,7 @@ import { formatBytesExactly } from '../format.ts';
 import { attributesText } from '../mask-words.ts';
 import type { Constants } from '../native/constants.ts';
 import type { StatxResult } from '../native/syscalls.ts';
-import { aligned, answer, paint, questionStatus, sentence, toJson } from './output.ts';
+import { aligned, answer, jsonOption, paint, questionStatus, sentence, toJson } from './output.ts';
 
 const nanosecondsPerSecond = 1_000_000_000n;
 
@@ -76,7 +76,7 @@ export function addStatxCommand(program: Command): void {
 			'Shows whether a file is in the DAX state now (STATX_ATTR_DAX), and then everything else that statx says about it. Symbolic links are followed.',
 		)
 		.argument('<path>', 'a file or directory')
-		.option('--json', 'print one JSON document (docs/cli.md)')
+		.option(...jsonOption)
 		.addHelpText(
 			'after',
 			`${questionStatus}
