@@ -57,7 +57,7 @@ test('a process in which only threads that are over have loaded the addon ends w
 	expect({ status, signal, stdout }).toEqual({ status: 0, signal: null, stdout: 'exit 0\n' });
 });
 
-test('without addons the import works, and the first use says what to do', () => {
+test('without addons native.ts can be imported, and its first use says what to do', () => {
 	const script = `
 		const { native } = await import(${JSON.stringify(nativeModule)});
 		try { native.statx('/'); } catch ({ code, message }) { console.log(code, message); }
