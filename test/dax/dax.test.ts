@@ -1,5 +1,4 @@
 // The public calls of lib/dax, off DAX. test/guest/dax.test.ts calls them on DAX.
-import { execFileSync } from 'node:child_process';
 import {
 	closeSync,
 	mkdirSync,
@@ -15,6 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { explain, findDaxMounts, getDaxFlag, getFsxattr, inspect, isDax, setDaxFlag, statx } from '#lib/dax/index.js';
 import { native } from '#lib/native.js';
+import { execFileSync } from '../helpers/children.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 test('tmpfs is not on DAX, because tmpfs has none', () => {

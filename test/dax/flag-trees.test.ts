@@ -1,5 +1,4 @@
 // The DAX flag of whole trees, on any ext4 or XFS.
-import { execFileSync } from 'node:child_process';
 import {
 	chmodSync,
 	chownSync,
@@ -16,6 +15,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type DaxFlagProgress, getDaxFlag, setDaxFlag, setDaxFlagAsync } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
+import { execFileSync } from '../helpers/children.ts';
 import { directoryWithFlag } from '../helpers/temporary-directory.ts';
 
 /**

@@ -1,10 +1,10 @@
 // The DAX flag off DAX: its errors, and what it says where it decides nothing. test/guest/dax-flags.test.ts tests it on
 // DAX.
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getDaxFlag, setDaxFlag, setDaxFlagAsync, whenEffectiveAsync } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
+import { execFileSync } from '../helpers/children.ts';
 import { directoryWithFlag, temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 function newFile(directory: string): string {

@@ -1,9 +1,9 @@
 // Where statx or another call is refused, and on kernels that report less. What can be known is told, and the rest is
 // said to be unknown. test/guest/old-kernels.test.ts does the same on real DAX.
-import { spawnSync } from 'node:child_process';
 import { statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { before58, daxkindIn, evaluateIn, problem, refusing } from '../helpers/sandbox.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 

@@ -1,11 +1,11 @@
 // An image of another machine, mounted somewhere. Its links lead to where they would lead there, never into the machine
 // that looks.
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviceModel, migrateDeviceModel } from 'daxkind/device';
 import { expect, test } from 'vitest';
 import { treeAt } from '#lib/tree.js';
+import { execFileSync } from '../helpers/children.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { makeTree } from '../helpers/tree.ts';
 

@@ -1,9 +1,9 @@
 // What listDevices and listRegions make of sysfs, on trees that look like those of machines that we do not have.
-import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { type DaxRegion, listDevices, listRegions } from 'daxkind/device';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { execFileSync } from '../helpers/children.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { busDevice, classDevice, type Entries, hmemDevice, makeTree, memoryBlocks } from '../helpers/tree.ts';
 

@@ -1,11 +1,11 @@
 // The device model, and the migration from the class to the bus, on trees laid out as kernels and distributions have
 // them.
-import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { deviceModel, migrateDeviceModel } from 'daxkind/device';
 import { describe, expect, test } from 'vitest';
+import { execFileSync } from '../helpers/children.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { busDevice, classDevice, type Entries, makeTree } from '../helpers/tree.ts';
 

@@ -1,10 +1,10 @@
 // The process that writes to sysfs: what it cannot write, what takes for ever, and that the next write then works as if
 // nothing had happened.
-import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Writer } from '#lib/device/writer.js';
+import { execFileSync, spawn } from '../helpers/children.ts';
 import { childrenOf, commandLine, isAlive, until } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 

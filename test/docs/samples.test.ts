@@ -1,9 +1,8 @@
 // The programs in the documents. They run as a reader would run them: in a project that has the package.
-import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { execFile } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { blocksOf, pages, root } from './documents.ts';
 
@@ -21,7 +20,7 @@ function inProject(source: string): Promise<{ stdout: string; stderr: string }> 
 	mkdirSync(join(project, 'node_modules'));
 	symlinkSync(root, join(project, 'node_modules/daxkind'));
 	writeFileSync(join(project, 'app.mjs'), source);
-	return promisify(execFile)(process.execPath, ['app.mjs'], { cwd: project, timeout: 25_000 });
+	return execFile(process.execPath, ['app.mjs'], { cwd: project, timeout: 25_000 });
 }
 
 /**

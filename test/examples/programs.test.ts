@@ -1,9 +1,9 @@
 // The examples do what they say, and a person can use the service's command line.
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { spawn, spawnSync } from '../helpers/children.ts';
 
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 

@@ -1,8 +1,8 @@
 // A listener for SIGBUS hears the signals that are sent, and nothing of lost pages. Without a listener, a signal that
 // is sent ends the process.
-import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const program = fileURLToPath(new URL('programs/listeners.mjs', import.meta.url));

@@ -1,11 +1,11 @@
 // What a kind or a mapping has lost is reported to everybody who listens, and is never used again.
-import { spawnSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { FixedKind, type KindMediaError, type MappingMediaError, mapFile } from 'daxkind';
 import { expect, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { until } from '../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 

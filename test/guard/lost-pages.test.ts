@@ -1,10 +1,10 @@
 // Somebody truncates a file that is mapped. Its pages are zeros from then on, and the program that uses them goes on.
 // Each program is a process of its own, because it would be killed if nobody put a page there.
-import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { mapFile } from 'daxkind';
 import { expect, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 

@@ -1,6 +1,5 @@
 // Device-DAX devices of every sort that a VM has. What daxkind says of them is compared with the real daxctl, and they
 // are moved for real.
-import { spawn } from 'node:child_process';
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
@@ -22,6 +21,7 @@ import {
 } from 'daxkind/device';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deviceJson, regionJson } from '#lib/cli/devices.js';
+import { spawn } from '../helpers/children.ts';
 import { cxl, devdax, hmem, smallDevdax } from '../helpers/guest.ts';
 import { sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';

@@ -1,11 +1,11 @@
 // Kinds over device-DAX devices, and over the memory of nodes that such devices became.
-import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Block, DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
 import { getDevice, offlineMemoryAsync, reconfigureDeviceAsync } from 'daxkind/device';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { execFileSync, spawn } from '../helpers/children.ts';
 import { devdax, hmem } from '../helpers/guest.ts';
 import { sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';

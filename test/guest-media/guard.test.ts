@@ -1,6 +1,5 @@
 // Bad blocks of the medium, as the kernel's own list has them. Loads and stores find zeros, and the process goes on.
 // The programs are those that test/guard runs on truncated files.
-import { execFile } from 'node:child_process';
 import {
 	closeSync,
 	fsyncSync,
@@ -13,10 +12,10 @@ import {
 } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { FixedKind, mapFile } from 'daxkind';
 import { afterEach, expect, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { execFile } from '../helpers/children.ts';
 import { ext4, scratch, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { eventually } from '../helpers/process.ts';
@@ -70,7 +69,7 @@ async function printed(name: string, directory: string, { list, start }: BadBloc
 	const program = fileURLToPath(new URL(`../guard/programs/${name}.mjs`, import.meta.url));
 	const env = { ...process.env, DAXKIND_BADBLOCKS: list, DAXKIND_BADBLOCKS_START: `${start}` };
 	const node = ['--disable-warning=DAXKIND_MEDIA_ERROR', program, temporaryDirectory(directory), ...args];
-	const { stdout } = await promisify(execFile)(process.execPath, node, { env });
+	const { stdout } = await execFile(process.execPath, node, { env });
 	return stdout.trim();
 }
 

@@ -1,9 +1,9 @@
 // The reasons why a flag cannot be set, each made for real. The code is the kernel's, and the sentence says why.
-import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getDaxFlag, setDaxFlag, setDaxFlagAsync } from 'daxkind/dax';
 import { expect, onTestFinished, test } from 'vitest';
+import { execFileSync, spawnSync } from '../helpers/children.ts';
 import * as guest from '../helpers/guest.ts';
 import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
 

@@ -1,6 +1,5 @@
 // The DAX flag where it decides: who inherits it, and when it takes effect. No data are lost by that.
 // test/guest/xfstests has more.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
 	closeSync,
@@ -17,6 +16,7 @@ import { join } from 'node:path';
 import { mapFile } from 'daxkind';
 import { getDaxFlag, setDaxFlag, setDaxFlagAsync, whenEffectiveAsync } from 'daxkind/dax';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { spawn } from '../helpers/children.ts';
 import * as guest from '../helpers/guest.ts';
 import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
 import { flaggedByXfsIo, seenByXfsIo } from '../helpers/xfs-io.ts';

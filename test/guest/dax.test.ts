@@ -1,5 +1,4 @@
 // The native layer and lib/dax on real DAX.
-import { execFileSync, spawnSync } from 'node:child_process';
 import {
 	mkdirSync,
 	mkdtempSync,
@@ -16,6 +15,7 @@ import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { explain, findDaxMounts, getFsxattr, isDax, setDaxFlag, statx } from '#lib/dax/index.js';
 import { mapFile } from '#lib/mapping/index.js';
 import { native } from '#lib/native.js';
+import { execFileSync, spawnSync } from '../helpers/children.ts';
 import * as guest from '../helpers/guest.ts';
 import { map, mappingFlags } from '../helpers/mappings.ts';
 

@@ -1,11 +1,11 @@
 // Every situation that keeps DAX off, or on, made for real, and what explain says of it. The kernel decides about on
 // and off; the reasons are ours.
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DaxLink, explain, findDaxMounts, inspect, isDax, setDaxFlag } from 'daxkind/dax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { spawn, spawnSync } from '../helpers/children.ts';
 import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
 import { has, made, mkfs, mounted, sh } from '../helpers/scratch.ts';
 

@@ -1,9 +1,9 @@
 // Kinds on real DAX, on a mount without it, and on a small tmpfs. What a kind says is compared with what the kernel
 // says.
-import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync } from 'node:fs';
 import { type Block, isDax, OutOfMemoryError } from 'daxkind';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { execFileSync, spawnSync } from '../helpers/children.ts';
 import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { eventually, freeBytes, namelessFiles, settledFreeBytes, startChild } from '../helpers/process.ts';

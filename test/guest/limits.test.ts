@@ -1,7 +1,6 @@
 // The limits of DAX that the kernel's document states (filesystems/dax.rst), and some that it does not state: what a
 // program sees of each on ext4 and XFS. docs/limits.md is the table of these. test/guest-device/limits.test.ts has the
 // same for device DAX.
-import { execFileSync, spawnSync } from 'node:child_process';
 import {
 	closeSync,
 	constants,
@@ -22,6 +21,7 @@ import { setTimeout } from 'node:timers/promises';
 import { explain, mapFile, NodeKind, PmemKind } from 'daxkind';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { execFileSync, spawnSync } from '../helpers/children.ts';
 import { ext4, never, nvdimm, scratch, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import {

@@ -1,12 +1,12 @@
 // The guest's devices other than the mounted ones are what they should be. Each stands for a situation that a person
 // with real hardware, or in a VM, is in.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isDax } from '#lib/dax/index.js';
 import { mapFile } from '#lib/mapping/index.js';
+import { execFileSync } from '../helpers/children.ts';
 import { nvdimm, scratch, virtiofs, virtioPmem } from '../helpers/guest.ts';
 
 const run = (command: string, ...parameters: string[]) =>

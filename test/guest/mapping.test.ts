@@ -1,5 +1,4 @@
 // Mappings that need root, a small file system, or a setting of the whole machine.
-import { execFileSync } from 'node:child_process';
 import {
 	closeSync,
 	fstatSync,
@@ -17,6 +16,7 @@ import { join } from 'node:path';
 import { mapFile, PmemKind } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { execFileSync } from '../helpers/children.ts';
 import * as guest from '../helpers/guest.ts';
 import { mappedAt } from '../helpers/process.ts';
 

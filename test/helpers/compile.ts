@@ -1,9 +1,9 @@
 // The C programs beside this file. Each is compiled when it is first wanted.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnSync } from './children.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'daxkind-compiled-'));
 

@@ -1,9 +1,9 @@
 // GRUB itself, without a boot loader: its grub-mkconfig on the configuration of an image, and its parser of scripts.
-import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, type TestContext } from 'vitest';
+import { execFileSync, spawnSync } from './children.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const mkconfig = '/usr/sbin/grub-mkconfig';

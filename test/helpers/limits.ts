@@ -1,7 +1,6 @@
 // What a program can do, apart from loads and stores, with a block of a kind, or with a file or device on DAX. Every
 // call by which Node has the kernel use that memory is tried, and the bytes are compared. Each row is "ok" or the code
 // of the error.
-import { execFile, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import {
@@ -24,6 +23,7 @@ import { createServer as createHttpServer, get } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Kind } from 'daxkind';
+import { execFile, spawn, spawnSync } from './children.ts';
 import { compiled } from './compile.ts';
 
 export type Rows = Record<string, string>;
@@ -277,21 +277,10 @@ const pages = compiled('pages');
 export const pagesProblem = pages.problem;
 
 /** Tries the calls that Node does not make, by a program that maps a part of the file. That part is full of `x`. */
-export function foreignRows(path: string, offset: number, other: string): Promise<Rows> {
-	return new Promise((resolve, reject) => {
-		execFile(pages.program, ['try', path, `${offset}`, `${LENGTH}`, other], (error, stdout, stderr) => {
-			if (error) reject(new Error(`${error.message} ${stderr}`));
-			else
-				resolve(
-					Object.fromEntries(
-						stdout
-							.trim()
-							.split('\n')
-							.map((line) => line.split(': ')),
-					),
-				);
-		});
-	});
+export async function foreignRows(path: string, offset: number, other: string): Promise<Rows> {
+	const { stdout } = await execFile(pages.program, ['try', path, `${offset}`, `${LENGTH}`, other]);
+	const lines = stdout.trim().split('\n');
+	return Object.fromEntries(lines.map((line) => line.split(': ')));
 }
 
 /** Has another process hold a page of a file in a pipe for `ms` milliseconds, or until `release` is called. */

@@ -1,6 +1,7 @@
 // What a process holds, as the kernel sees it. And child processes that are taken to a certain point and watched.
-import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import type { SpawnSyncReturns } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
+import { leftMs, spawn, spawnSync } from './children.ts';
 
 /** The open descriptors of a process that are nameless files of a directory's file system, as number and link. */
 export function namelessFiles(directory: string, pid: number | 'self' = 'self'): { fd: number; link: string }[] {
@@ -65,18 +66,12 @@ export async function eventually(condition: () => boolean): Promise<boolean> {
 	return false;
 }
 
-/**
- * A process that takes longer has stopped making progress, even in a guest without KVM, where a process takes seconds
- * to start.
- */
-const forEverMs = 240_000;
-
 const prelude = `import { PmemKind } from 'daxkind';\n`;
 
 /**
  * Runs a module in a Node process of its own, to its end. `PmemKind` is imported, and process.argv[1] is the directory.
- * `before` is a command that runs Node; `flags` are for Node. A process that does not end is killed after four minutes:
- * `signal` says so.
+ * `before` is a command that runs Node; `flags` are for Node. A process that does not end is killed when the test's time
+ * is over: `signal` says so.
  */
 export function runChild(
 	code: string,
@@ -85,7 +80,7 @@ export function runChild(
 	flags: string[] = [],
 ): SpawnSyncReturns<string> {
 	const [command, ...rest] = [...before, process.execPath, ...flags, '--input-type=module', '-e', prelude + code];
-	return spawnSync(command!, [...rest, directory], { encoding: 'utf8', timeout: forEverMs, killSignal: 'SIGKILL' });
+	return spawnSync(command!, [...rest, directory], { encoding: 'utf8' });
 }
 
 /** How a child process ended, and what it printed. */
@@ -195,11 +190,11 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Waits until the condition is true, for as long as a test may take. Then it throws, so that nothing goes on after a
- * test that has failed.
+ * Waits until the condition is true, for as long as the test may still take. Then it throws, so that the test fails
+ * with what it has waited for and nothing goes on after it.
  */
 export async function until(condition: () => boolean, everyMs = 50): Promise<void> {
-	for (const end = performance.now() + forEverMs; !condition(); ) {
+	for (const end = performance.now() + leftMs(); !condition(); ) {
 		if (performance.now() > end) throw new Error(`It was never so: ${condition}`);
 		await new Promise((resolve) => setTimeout(resolve, everyMs));
 	}

@@ -1,7 +1,7 @@
 // File systems that a test makes on a device of the guest, mounts, and removes again.
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
+import { execFileSync, spawnSync } from './children.ts';
 
 /** Runs a shell command and returns its output. Programs for administrators are in its path. */
 export const sh = (command: string): string =>

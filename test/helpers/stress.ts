@@ -1,6 +1,6 @@
 // The stress run (npm run stress) as a child process.
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { execFile, type Outcome } from './children.ts';
 
 const program = fileURLToPath(new URL('../../scripts/stress/run.mjs', import.meta.url));
 
@@ -8,16 +8,15 @@ const program = fileURLToPath(new URL('../../scripts/stress/run.mjs', import.met
 export const stress = (...args: (string | number)[]) => stressWith([], ...args);
 
 /** Runs it to its end, with options of Node. */
-export function stressWith(
-	options: string[],
-	...args: (string | number)[]
-): Promise<{ status: unknown; stdout: string; stderr: string }> {
+export async function stressWith(options: string[], ...args: (string | number)[]): Promise<Outcome> {
 	const command = [...options, program, ...args.map(String)];
-	return new Promise((resolve) => {
-		execFile(process.execPath, command, { maxBuffer: 2 ** 24 }, (error, stdout, stderr) =>
-			resolve({ status: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
-		);
-	});
+	try {
+		const printed = await execFile(process.execPath, command, { maxBuffer: 2 ** 24 });
+		return { status: 0, ...printed };
+	} catch (error) {
+		const { code, signal, stdout, stderr } = error as Outcome & { code: number | null; signal: NodeJS.Signals };
+		return { status: code ?? signal, stdout, stderr };
+	}
 }
 
 /** The numbers and the kinds of its summary. */

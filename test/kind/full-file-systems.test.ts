@@ -1,10 +1,10 @@
 // A file system without room is an error, never a signal. Blocks that a kind has handed out can be stored into and keep
 // their bytes while others take the room beside the kind and give it back. The file systems are made by the test and
 // have no DAX.
-import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { runChild } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 

@@ -1,9 +1,9 @@
 // Kinds on NUMA nodes, as far as every machine can show it, on node 0: wrong nodes, limits of control groups, a lock
 // that another program holds, huge pages. test/guest-device tests what needs a second node.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { NodeKind } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { execFileSync, spawn, spawnSync } from '../helpers/children.ts';
 
 const MiB = 2 ** 20;
 const nodeFile = '/sys/devices/system/node/node0/meminfo';

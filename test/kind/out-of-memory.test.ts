@@ -1,10 +1,10 @@
 // Memory that is freed after memory has run out is there for the very next attempt, whatever its size and whichever
 // thread freed it.
-import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Block, type Kind, PmemKind, type PmemKindOptions, type RawHandle } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
+import { execFileSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create, sort } from '../helpers/kinds.ts';
 import { runChild } from '../helpers/process.ts';

@@ -1,10 +1,10 @@
 // A kind belongs to this process alone. A child holds neither its descriptor nor its mapping, in whatever way it is
 // started.
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PmemKind } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { eventually, holders, namelessFiles, startChild } from '../helpers/process.ts';
 

@@ -1,9 +1,9 @@
 // A cluster: every process has its own kinds, and none of another process, whatever becomes of the others.
-import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { spawn } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { eventually, holders } from '../helpers/process.ts';
 

@@ -1,8 +1,8 @@
 // Operations of Node that go on after their memory was freed or unmapped. They touch nobody else's memory, whatever
 // takes its place. They run in processes of their own, because they might write into anything.
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { runChild } from '../helpers/process.ts';
 

@@ -1,11 +1,11 @@
 // Mapping files that are not on DAX. Only MAP_SYNC itself is not tested here, but in test/guest/dax.test.ts.
-import { execFileSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { mapFile } from '#lib/mapping/index.js';
 import { native } from '#lib/native.js';
+import { execFileSync } from '../helpers/children.ts';
 import { map, mappingFlags } from '../helpers/mappings.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 

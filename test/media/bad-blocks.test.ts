@@ -1,6 +1,5 @@
 // badBlocks and repair on a machine without bad blocks. They refuse what they should, and touch nothing.
 // test/guest-media/media.test.ts tests real bad blocks.
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +7,7 @@ import { badBlocksAsync, repairAsync } from 'daxkind/media';
 import { expect, test } from 'vitest';
 import { rangeBytes } from '#lib/media/ranges.js';
 import { native } from '#lib/native.js';
+import { execFileSync } from '../helpers/children.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });

@@ -1,7 +1,7 @@
 // A build for a processor whose caches go by virtual addresses. The compiler is made to believe that this is one.
-import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 
 const native = fileURLToPath(new URL('../../native', import.meta.url));
 

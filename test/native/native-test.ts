@@ -1,8 +1,8 @@
 // Runs one mode of scripts/native-test.mjs in its short form, as a test.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, type TestContext } from 'vitest';
+import { spawn } from '../helpers/children.ts';
 
 /** The status with which the program says that something cannot be tested here. automake uses the same number. */
 const obstacle = 77;

@@ -1,6 +1,5 @@
 // The package as its users load it.
 
-import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
@@ -11,6 +10,7 @@ import * as device from 'daxkind/device';
 import * as media from 'daxkind/media';
 import * as memmap from 'daxkind/memmap';
 import { expect, test } from 'vitest';
+import { execFileSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 
 const directory = testDirectory();

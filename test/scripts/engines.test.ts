@@ -1,5 +1,4 @@
 // Which versions of Node the scripts take, and what they say is missing.
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { findProgram } from '#lib/vm/programs.js';
 import { isInRange, supportedNode } from '../../scripts/engines.mjs';
+import { spawn, spawnSync } from '../helpers/children.ts';
 import { until } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 

@@ -1,8 +1,8 @@
 // The steps that npm's commands run first: what a person sees when one fails, and when Ctrl-C ends it.
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { spawn, spawnSync } from '../helpers/children.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const steps = fileURLToPath(new URL('../../scripts/steps.mjs', import.meta.url));

@@ -1,11 +1,11 @@
 // Loading the addon: in several threads, again after a thread has ended, and not at all.
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
+import { spawnSync } from '../helpers/children.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
 const nativeModule = import.meta.resolve('#lib/native.js');

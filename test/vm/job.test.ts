@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { planDevices } from '#lib/vm/filesystem.js';
 import { stageTwoScript } from '#lib/vm/init.js';
 import { type Job, jobEnd, jobScript, shellQuote, wantedFeatures } from '#lib/vm/job.js';
+import { execFileSync } from '../helpers/children.ts';
 
 const shell = (script: Buffer): Buffer => execFileSync('/bin/sh', { input: script });
 const bytes = fc.uint8Array({ maxLength: 40 }).map((list) => Buffer.from(list.filter((byte) => byte !== 0)));

@@ -1,10 +1,10 @@
 // What memkind does to its file and address space behind the API, and what users complained about: holes, mappings, the
 // size of the file, descriptors. Here there is one file and one mapping, whatever happens.
-import { execFileSync } from 'node:child_process';
 import { fstatSync, readFileSync } from 'node:fs';
 import { type Block, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
 import { Random } from '../../../scripts/random.mjs';
+import { execFileSync } from '../../helpers/children.ts';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';

@@ -1,10 +1,10 @@
 // A memmap= argument goes into a machine's boot configuration, and out of it again, on images laid out as distributions
 // have them.
-import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { applyMemmap, undoMemmap } from '#lib/memmap/boot/index.js';
+import { spawnSync } from '../../helpers/children.ts';
 import { contents, debian, machine, refused } from '../../helpers/machines.ts';
 import { firmware } from '../../helpers/memory-table.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';

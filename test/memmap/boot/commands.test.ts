@@ -1,10 +1,10 @@
 // Where daxkind cannot put the argument into a file of its own, it writes nothing. The commands that it gives do the
 // work.
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { applyMemmap, undoMemmap } from '#lib/memmap/boot/index.js';
+import { spawnSync } from '../../helpers/children.ts';
 import {
 	contents,
 	fedora,

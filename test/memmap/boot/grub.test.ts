@@ -1,10 +1,10 @@
 // The argument, through GRUB itself: Debian's grub-mkconfig makes a configuration of what daxkind wrote, and GRUB's
 // parser reads that.
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { applyMemmap, bootLines, undoMemmap } from '#lib/memmap/boot/index.js';
+import { spawnSync } from '../../helpers/children.ts';
 import { asGrubParses, linuxLines, mkconfigText, requireGrub, runMkconfig } from '../../helpers/grub.ts';
 import { contents, debian, machine } from '../../helpers/machines.ts';
 

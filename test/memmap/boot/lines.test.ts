@@ -1,8 +1,8 @@
 // A kernel argument as each place wants it written. The shells that read such a place read it here.
 // test/memmap/boot/grub.test.ts uses GRUB itself.
-import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { bootLines } from '#lib/memmap/boot/index.js';
+import { spawnSync } from '../../helpers/children.ts';
 
 const several = 'memmap=4G!4G memmap=1G!12G nokaslr';
 const dollar = 'memmap=64M$0x100000000';
