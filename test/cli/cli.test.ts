@@ -1,19 +1,12 @@
 // The command line as a person meets it: what it says of wrong options, its exit status, and what happens when the
 // reader of its output goes away.
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { groups } from '#lib/cli/commands.js';
-
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-function daxkind(...args: string[]) {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
-	return { status, stdout, stderr };
-}
+import { outcomeOf, spawn } from '../helpers/children.ts';
+import { cli, daxkind } from '../helpers/cli.ts';
 
 test.each([
 	[['vm', '--fs', 'ext9', '--', 'true'], "argument 'ext9' is invalid. It must be one of 'ext4', 'xfs', "],
@@ -71,7 +64,7 @@ test.each(['explain', 'inspect', 'statx'])(
 	'%s without the addon is trouble, said without a stack, and no answer',
 	(command) => {
 		const args = ['--no-addons', cli, command, '/'];
-		const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+		const { status, stdout, stderr } = outcomeOf(process.execPath, args);
 		expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
 		expect(stderr).toMatch(/^daxkind: Cannot load daxkind's native addon\..*--no-addons/);
 		expect(stderr).not.toContain('    at ');
@@ -111,5 +104,5 @@ test('version is a command, too, and help of a command is its own', () => {
 test('a command is not loaded for the help of all', () => {
 	// An addon that cannot be loaded stands for anything that a command needs and does not find.
 	const args = ['--no-addons', cli, '--help'];
-	expect(spawnSync(process.execPath, args, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+	expect(outcomeOf(process.execPath, args)).toMatchObject({ status: 0, stderr: '' });
 });

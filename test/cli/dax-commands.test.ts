@@ -1,9 +1,7 @@
 // The commands about DAX, off DAX: what they print, their exit statuses, and what is only for a terminal.
 // test/guest/cli.test.ts runs them on DAX, beside the programs that they must agree with.
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type DaxMount, explain, findDaxMounts, inspect, statx } from 'daxkind/dax';
 import { describe, expect, test } from 'vitest';
 import { formatChange, formatTree } from '#lib/cli/chattr.js';
@@ -14,22 +12,14 @@ import { toJson, wrapped } from '#lib/cli/output.js';
 import { formatStatus } from '#lib/cli/statx.js';
 import { inodeFlagsText, xflagWords } from '#lib/mask-words.js';
 import { native } from '#lib/native.js';
+import { outcomeOf } from '../helpers/children.ts';
+import { cli, daxkind, hasScript, onTerminal } from '../helpers/cli.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-function daxkind(...args: string[]) {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
-	return { status, stdout, stderr };
-}
-
-const hasScript = spawnSync('script', ['--version']).status === 0;
-
 /** What a command writes to a terminal, on standard output and standard error. */
-function onTerminal(...args: string[]): string {
+function daxkindOnTerminal(...args: string[]): string {
 	const command = [process.execPath, cli, ...args].map((word) => `'${word}'`).join(' ');
-	const env = { ...process.env, TERM: 'xterm', NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined };
-	return spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env }).stdout;
+	return onTerminal(command, { NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined });
 }
 
 test('explain answers in its first line, then the remedy, then each link with what was read; status 1 off DAX', () => {
@@ -99,9 +89,7 @@ test.each(['explain', 'inspect', 'statx', 'lsattr', 'chattr', 'mounts'])(
 );
 
 test('output that cannot be written is said in one line', () => {
-	const { status, stderr } = spawnSync('sh', ['-c', `'${process.execPath}' '${cli}' --help >/dev/full`], {
-		encoding: 'utf8',
-	});
+	const { status, stderr } = outcomeOf('sh', ['-c', `'${process.execPath}' '${cli}' --help >/dev/full`]);
 	expect({ status, stderr }).toEqual({ status: 1, stderr: 'daxkind: ENOSPC: no space left on device, write\n' });
 });
 
@@ -265,13 +253,13 @@ test('text is broken between words and goes on below itself', () => {
 
 describe.skipIf(!hasScript)('colours', () => {
 	test('are for a terminal', () => {
-		expect(onTerminal('explain', tmpfs)).toContain('\u001b[31m');
+		expect(daxkindOnTerminal('explain', tmpfs)).toContain('\u001b[31m');
 	});
 
 	test('of a name do nothing to a terminal, and reach a program as they are', () => {
 		const directory = temporaryDirectory();
 		writeFileSync(join(directory, 'red\u001b[31m'), '');
-		expect(onTerminal('lsattr', '-R', directory)).toContain('red\\x1b[31m');
+		expect(daxkindOnTerminal('lsattr', '-R', directory)).toContain('red\\x1b[31m');
 		expect(daxkind('lsattr', '-R', directory).stdout).toContain('red\u001b[31m');
 	});
 

@@ -1,22 +1,14 @@
 // `daxkind badblocks` and `daxkind repair`: what they print, and their exit statuses. test/guest-media/media.test.ts tests
 // real bad blocks.
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { BadBlocks, MediaRepair } from 'daxkind/media';
 import { expect, test } from 'vitest';
 import { formatBadBlocks } from '#lib/cli/badblocks.js';
 import { formatRepair } from '#lib/cli/repair.js';
 import { systemError } from '#lib/errors.js';
+import { daxkind } from '../helpers/cli.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
-
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-function daxkind(...args: string[]) {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
-	return { status, stdout, stderr };
-}
 
 const source = '/sys/devices/pmem0/badblocks';
 const device: NonNullable<BadBlocks['device']> = {

@@ -1,20 +1,20 @@
 // `daxkind memmap apply` and `undo` on images of machines: what a person and a program read, the exit statuses, and
 // what is written.
-import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { outcomeOf, spawnSync } from '../helpers/children.ts';
+import { cli, daxkindWith } from '../helpers/cli.ts';
 import { contents, debian, fedora, machine } from '../helpers/machines.ts';
 import { log, smallMachine } from '../helpers/memory-table.ts';
-import { cli } from '../helpers/vm.ts';
 
 const dropIn = '/etc/default/grub.d/zz-daxkind-memmap.cfg';
 const argument = 'memmap=4G!4G nokaslr';
 const memoryLog = log(smallMachine);
 
 function memmap(args: string[], input = '') {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'memmap', ...args], { encoding: 'utf8', input });
-	return { status, stdout, stderr, lines: stdout.split('\n') };
+	const outcome = daxkindWith({ input }, 'memmap', ...args);
+	return { ...outcome, lines: outcome.stdout.split('\n') };
 }
 
 /** Calls a function that must not change the image, and checks that it did not. */
@@ -132,7 +132,7 @@ describe('where GRUB reads drop-ins', () => {
 		chmodSync(root, 0o755);
 		const program = 'process.setuid(65534); await import(process.argv[1]);';
 		const args = ['--input-type=module', '-e', program, cli, 'memmap', 'apply', '--root', root, argument];
-		const run = (more: string[]) => spawnSync(process.execPath, [...args, ...more], { encoding: 'utf8' });
+		const run = (more: string[]) => outcomeOf(process.execPath, [...args, ...more]);
 		expect(unchanged(root, () => run([]))).toMatchObject({
 			...{ status: 1, stdout: '' },
 			stderr: `daxkind memmap apply: EACCES: permission denied, access '/etc/default/grub.d'.\n  Fix: run as root\n`,
@@ -240,7 +240,7 @@ describe('with the options of a plan', () => {
 		const script =
 			'mount --bind /proc "$1/proc" && mount --bind /sys "$1/sys" && exec "$2" "$3" memmap apply --root "$1" --size 1G';
 		const args = ['-m', 'sh', '-c', script, 'sh', root, process.execPath, cli];
-		const { status, stdout, stderr } = unchanged(root, () => spawnSync('unshare', args, { encoding: 'utf8' }));
+		const { status, stdout, stderr } = unchanged(root, () => outcomeOf('unshare', args));
 		expect([status, stdout]).toEqual([2, '']);
 		expect(stderr).toMatch(/^daxkind memmap apply: (--root must be given with --from|all addresses|there is neither)/);
 	});

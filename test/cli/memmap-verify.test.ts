@@ -1,11 +1,9 @@
 // `daxkind memmap verify` on this machine. test/vm/memmap-loops.test.ts runs it in a guest with emulated persistent
 // memory.
-import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { cli } from '../helpers/vm.ts';
+import { daxkindWith } from '../helpers/cli.ts';
 
-const verify = (...args: string[]) =>
-	spawnSync(process.execPath, [cli, 'memmap', ...args], { encoding: 'utf8', input: '' });
+const verify = (...args: string[]) => daxkindWith({ input: '' }, 'memmap', ...args);
 
 test('what was not booted with: the answer, what to do, and the link with what was read', () => {
 	const { status, stdout, stderr } = verify('verify', 'memmap=16M!65535G');

@@ -1,12 +1,11 @@
 // `daxkind memmap` on tables of other machines: what a person and a program read, and the exit statuses.
-import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { asRoot } from '#lib/format.js';
 import { bootLines } from '#lib/memmap/index.js';
+import { daxkindWith } from '../helpers/cli.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-import { cli } from '../helpers/vm.ts';
 
 /** A machine with 12 GiB: 3 below the hole, 9 above it. */
 const log = `[    0.000000] BIOS-provided physical RAM map:
@@ -16,10 +15,7 @@ const log = `[    0.000000] BIOS-provided physical RAM map:
 [    0.000000] BIOS-e820: [mem 0x0000000100000000-0x000000033fffffff] usable
 `;
 
-function memmap(args: string[], input = log) {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'memmap', ...args], { encoding: 'utf8', input });
-	return { status, stdout, stderr };
-}
+const memmap = (args: string[], input = log) => daxkindWith({ input }, 'memmap', ...args);
 
 test('shows a table as bars to scale', () => {
 	const { status, stdout } = memmap(['--from', '-']);

@@ -1,27 +1,20 @@
 // Anybody may choose the name of a file. When a command prints a name, it does nothing to the terminal, and no line
 // begins with it.
-import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type DaxMount, explain } from 'daxkind/dax';
 import { describe, expect, test } from 'vitest';
 import { formatMounts } from '#lib/cli/mounts.js';
 import { toJson } from '#lib/cli/output.js';
 import { shown } from '#lib/format.js';
+import { spawnSync } from '../helpers/children.ts';
+import { cli, daxkind, daxkindWith } from '../helpers/cli.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
-
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 // In this order: a title and a colour, a C1 control, DEL, a line break, marks that turn the direction of writing, a
 // line separator.
 const hostile = '\u001b]0;title\u0007\u001b[31m\u009b1m\u007f\nline\u202e\u2066\u200f\u061c\u2028';
 const escaped = String.raw`\x1b]0;title\x07\x1b[31m\u009b1m\x7f\x0aline\u202e\u2066\u200f\u061c\u2028`;
-
-function daxkind(args: readonly string[], cwd?: string) {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', cwd });
-	return { status, stdout, stderr };
-}
 
 /** Makes a directory of that name with a file in it, and returns the name of another file that is missing. */
 function hostilePlace() {
@@ -45,7 +38,7 @@ test.each([[['explain']], [['inspect']], [['statx']], [['chattr', '+x']], [['cha
 	(command) => {
 		const { directory, missing } = hostilePlace();
 		for (const path of [directory, missing]) {
-			const { stdout, stderr } = daxkind([...command, path]);
+			const { stdout, stderr } = daxkind(...command, path);
 			expect(stdout + stderr).toContain('title');
 			expect(stdout + stderr).not.toMatch(harmful);
 			expect(stderr.split('\n').length).toBeLessThanOrEqual(2);
@@ -54,7 +47,7 @@ test.each([[['explain']], [['inspect']], [['statx']], [['chattr', '+x']], [['cha
 );
 
 test('lsattr: not its errors', () => {
-	expect(daxkind(['lsattr', hostilePlace().missing]).stderr).toMatch(/^daxkind lsattr: ENOENT: .*\\x1b.*\n$/);
+	expect(daxkind('lsattr', hostilePlace().missing).stderr).toMatch(/^daxkind lsattr: ENOENT: .*\\x1b.*\n$/);
 });
 
 test.each([
@@ -77,7 +70,7 @@ test.each([
 		`argument '${escaped}' is invalid. Allowed choices are auto, kvm, tcg.\n  (daxkind vm --help says more)\n`,
 	],
 ])('what was typed comes back with escapes (%#)', (args, end) => {
-	const { stderr } = daxkind(args);
+	const { stderr } = daxkind(...args);
 	expect(stderr.endsWith(end)).toBe(true);
 	expect(stderr).not.toMatch(harmful);
 });
@@ -87,12 +80,12 @@ describe.skipIf(process.arch !== 'x64')('daxkind vm', () => {
 		['--kernel', `/missing/${hostile}`, `daxkind vm: ENOENT: no such kernel, open '/missing/${escaped}'\n`],
 		['--virtiofs', `/${hostile}`, `daxkind vm: --virtiofs must be a directory. Received '/${escaped}'\n`],
 	])('%s: escapes its value', (option, value, message) => {
-		expect(daxkind(['vm', option, value, '--', 'true']).stderr.endsWith(message)).toBe(true);
+		expect(daxkind('vm', option, value, '--', 'true').stderr.endsWith(message)).toBe(true);
 	});
 
 	test('a message that may have several lines lets nobody else begin one', () => {
 		const { directory } = hostilePlace();
-		const { stderr } = daxkind(['vm', '--', 'true'], directory);
+		const { stderr } = daxkindWith({ cwd: directory }, 'vm', '--', 'true');
 		const [first, second] = escaped.split('\\x0a');
 		const place = directory.slice(0, -hostile.length);
 		expect(stderr).toBe(
@@ -119,7 +112,7 @@ test('JSON has them as escapes of its own, so that it is the same value and harm
 	expect(JSON.parse(text)).toEqual({ path: hostile, list: [hostile] });
 	expect(text.replaceAll('\t', '')).not.toMatch(harmful);
 	const { directory } = hostilePlace();
-	expect(JSON.parse(daxkind(['explain', '--json', directory]).stdout)).toEqual(JSON.parse(toJson(explain(directory))));
+	expect(JSON.parse(daxkind('explain', '--json', directory).stdout)).toEqual(JSON.parse(toJson(explain(directory))));
 });
 
 describe('lsattr -R of names that are not UTF-8', () => {
@@ -171,7 +164,7 @@ describe('lsattr -R of names that are not UTF-8', () => {
 
 	test('JSON tells them apart', () => {
 		const { directory } = place();
-		const records: { path: string }[] = JSON.parse(daxkind(['lsattr', '-R', '--json', directory]).stdout);
+		const records: { path: string }[] = JSON.parse(daxkind('lsattr', '-R', '--json', directory).stdout);
 		expect(records.map(({ path }) => path)).toContain(`${directory}/m\\xff/\\xfe`);
 	});
 });
@@ -191,8 +184,8 @@ test.skipIf(!hasNobody)('lsattr -R goes on after entries that cannot be looked a
 		mkdirSync(join(directory, name), { recursive: true });
 	// The names in it can be read, but nothing else about them.
 	chmodSync(closed, 0o744);
-	const args = [cli, 'lsattr', '-R', closed, join(directory, 'last'), join(closed, 'a'), join(directory, 'last')];
-	const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...nobody });
+	const args = ['lsattr', '-R', closed, join(directory, 'last'), join(closed, 'a'), join(directory, 'last')];
+	const { status, stdout, stderr } = daxkindWith(nobody, ...args);
 	expect(stderr.match(/^daxkind lsattr: EACCES: .*$/gm)).toHaveLength(4);
 	expect(stdout.match(/ \/\S+/g)).toEqual(
 		[closed, join(directory, 'last'), join(directory, 'last')].map((path) => ` ${path}`),

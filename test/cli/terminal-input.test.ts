@@ -1,10 +1,10 @@
 // Reading a terminal in whose background a process is, as under timeout(1), or after a shell's `&`, `bg` and `fg`.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { wouldStop } from '#lib/cli/terminal-input.js';
-
-const hasScript = spawnSync('script', ['--version']).status === 0;
+import { spawn, spawnSync } from '../helpers/children.ts';
+import { hasScript } from '../helpers/cli.ts';
 
 /** A program that says what it reads, and says that it was told to end. */
 const reader = `

@@ -1,13 +1,12 @@
 // Commands about DAX that take a while: what a person at a terminal sees of them, and how they end early.
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { spawn } from '../helpers/children.ts';
+import { cli, daxkindWith, hasScript, onTerminal } from '../helpers/cli.ts';
 import { testDirectory } from '../helpers/directory.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const directory = testDirectory();
 /** More files than lsattr reads between two checks for signals. */
 const files = 3000;
@@ -17,13 +16,10 @@ beforeAll(() => {
 	for (let n = 0; n < files; n++) writeFileSync(join(directory, 'many', `${n}`), '');
 });
 
-const hasScript = spawnSync('script', ['--version']).status === 0;
-
 /** What `lsattr -R` writes to a terminal as standard error while its output goes to a file. */
 function standardError(environment: NodeJS.ProcessEnv): string {
 	const command = `'${process.execPath}' '${cli}' lsattr -R '${directory}' >'${directory}/out'`;
-	const env = { ...process.env, TERM: 'xterm', CI: undefined, ...environment };
-	return spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env }).stdout;
+	return onTerminal(command, { CI: undefined, ...environment });
 }
 
 describe.skipIf(!hasScript)('a recursive command on a terminal', () => {
@@ -45,18 +41,14 @@ test.skipIf(!hasScript).each([
 	[200, 120],
 ])('on a terminal of %i columns lines are broken at %i', (columns, width) => {
 	const command = `stty cols ${columns} && '${process.execPath}' '${cli}' explain /dev/shm`;
-	const env = { ...process.env, TERM: 'xterm', NO_COLOR: '1', FORCE_COLOR: undefined };
-	const text = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env }).stdout;
+	const text = onTerminal(command, { NO_COLOR: '1', FORCE_COLOR: undefined });
 	const longest = Math.max(...text.split('\r\n').map((line) => line.length));
 	expect(longest).toBeLessThanOrEqual(width);
 	expect(longest).toBeGreaterThan(Math.min(width, 90) - 20);
 });
 
 test('a recursive command off a terminal writes no escape codes and counts nothing', () => {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'lsattr', '-R', directory], {
-		encoding: 'utf8',
-		maxBuffer: 2 ** 26,
-	});
+	const { status, stdout, stderr } = daxkindWith({ maxBuffer: 2 ** 26 }, 'lsattr', '-R', directory);
 	expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 	expect(stdout).not.toContain('\u001b');
 	expect(stdout.trim().split('\n').length).toBeGreaterThanOrEqual(files + 2);

@@ -1,7 +1,6 @@
 // Bad blocks that the kernel's own interface makes. They are found, and repaired by each method: on whole disks, a
 // partition, linear and striped volumes, and an nvdimm that cannot clear them. The table in docs/media.md says what
 // each repair achieves.
-import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
 	closeSync,
@@ -22,9 +21,10 @@ import { explain, findDaxMounts, inspect } from 'daxkind/dax';
 import { badBlocksAsync, type RepairMethod, repairAsync } from 'daxkind/media';
 import { describe, expect, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { spawn } from '../helpers/children.ts';
+import { daxkind } from '../helpers/cli.ts';
 import { nvdimm, scratch } from '../helpers/guest.ts';
 import { mkfs, sh } from '../helpers/scratch.ts';
-import { cli } from '../helpers/vm.ts';
 
 const page = 4096;
 const sector = 512;
@@ -384,12 +384,8 @@ test('explain, inspect, mounts and the commands name them, without a walk', asyn
 		});
 		expect(bad()).toEqual({ ranges: 1, bytes: sector });
 		const run = (...args: string[]) => {
-			try {
-				return [0, execFileSync(process.execPath, [cli, ...args], { encoding: 'utf8' })] as const;
-			} catch (error) {
-				const { status, stdout } = error as { status: number; stdout: string };
-				return [status, stdout] as const;
-			}
+			const { status, stdout } = daxkind(...args);
+			return [status, stdout] as const;
 		};
 		const [status, text] = run('badblocks', '--json', basename(scratch));
 		expect([status, JSON.parse(text).parts]).toMatchObject([1, [{ path: file, offset: page, length: page }]]);

@@ -1,20 +1,12 @@
 // The commands about DAX, on DAX, beside the programs that they must agree with: xfs_io, lsattr, chattr, findmnt.
-import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type DaxMount, getDaxFlag } from 'daxkind/dax';
 import { expect, test } from 'vitest';
+import { cli, daxkind } from '../helpers/cli.ts';
 import * as guest from '../helpers/guest.ts';
 import { made, mkfs, mounted, sh } from '../helpers/scratch.ts';
 import { flagsByXfsIo, statusByXfsIo, statusFromJson } from '../helpers/xfs-io.ts';
-
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-function daxkind(...args: string[]) {
-	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
-	return { status, stdout, stderr };
-}
 
 /** Makes a tree of files and directories with and without the DAX flag. One file has other flags. */
 function tree(mountPoint: string): string {

@@ -1,7 +1,7 @@
 // Kernels and sandboxes that this machine does not have. C programs run a command in one; they are compiled when they
 // are first wanted.
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { type Outcome, outcomeOf } from './children.ts';
+import { cli } from './cli.ts';
 import { compiled } from './compile.ts';
 
 const refuse = compiled('refuse');
@@ -20,12 +20,9 @@ export const refusing = (...calls: string[]): string[] => [refuse.program, ...ca
 /** The prefix of a command that runs it as on a kernel before 5.8: without STATX_ATTR_DAX and mount numbers. */
 export const before58: string[] = [oldKernel.program];
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-function run(before: string[], words: string[]) {
+function run(before: string[], words: string[]): Outcome {
 	const [command, ...rest] = [...before, process.execPath, ...words];
-	const { status, signal, stdout, stderr } = spawnSync(command!, rest, { encoding: 'utf8' });
-	return { status: status ?? signal, stdout, stderr };
+	return outcomeOf(command!, rest);
 }
 
 /** Runs `daxkind` there. */

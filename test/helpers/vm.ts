@@ -1,10 +1,7 @@
 // `daxkind vm` as a process of its own.
 import { execFile, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { fileSystems, missingVmPackages } from '#lib/vm/index.js';
-
-/** The program of `daxkind`. */
-export const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+import { cli } from './cli.ts';
 
 /** What this machine lacks to boot a guest without virtiofs. */
 export const missing = process.arch === 'x64' ? missingVmPackages(fileSystems) : ['an x86-64 machine'];

@@ -1,10 +1,11 @@
 // Boots real guests. What needs DAX itself is tested inside one, in test/guest.
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { missingVmPackages } from '#lib/vm/index.js';
+import { spawn, spawnSync } from '../helpers/children.ts';
+import { cli, hasScript } from '../helpers/cli.ts';
 import { childrenOf, commandLine, isAlive, until } from '../helpers/process.ts';
-import { BOOT_MS, cli, missing, startVm, vm } from '../helpers/vm.ts';
+import { BOOT_MS, missing, startVm, vm } from '../helpers/vm.ts';
 
 const hasTools = ['ndctl', 'daxctl'].every((tool) => spawnSync(tool, ['--version']).status === 0);
 
@@ -133,7 +134,7 @@ describe.skipIf(missing.length > 0)(
 			},
 		);
 
-		test.skipIf(spawnSync('script', ['--version']).status !== 0)(
+		test.skipIf(!hasScript)(
 			'with -t gives the command a terminal as large as this one, whose Ctrl-C is the command’s, and leaves this one as it was',
 			async () => {
 				const inGuest =
@@ -160,7 +161,7 @@ describe.skipIf(missing.length > 0)(
 			expect({ status, stderr }).toEqual({ status: 2, stderr: 'daxkind vm: -t needs a terminal as standard input\n' });
 		});
 
-		test.skipIf(spawnSync('script', ['--version']).status !== 0)(
+		test.skipIf(!hasScript)(
 			'on a terminal whose foreground it is not in, as under timeout(1), goes on and ends by a signal',
 			async () => {
 				const command = `timeout 1000 '${process.execPath}' '${cli}' vm --fs none -- sh -c 'echo started; sleep 1000'; echo status $?`;

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { MemmapPlan, MemmapVerification } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
 import { missingVmPackages } from '#lib/vm/index.js';
-import { BOOT_MS, cli, missing, vm } from '../helpers/vm.ts';
+import { cli } from '../helpers/cli.ts';
+import { BOOT_MS, missing, vm } from '../helpers/vm.ts';
 
 const noFirmware = process.arch === 'x64' ? missingVmPackages(['uefi']) : ['an x86-64 machine'];
 
