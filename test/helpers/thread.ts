@@ -14,22 +14,46 @@ export interface Scope {
 const source = `
 const { parentPort } = require('node:worker_threads');
 const scope = { daxkind: require('daxkind'), kind: undefined, blocks: [], handles: [] };
-parentPort.on('message', async ({ task, argument }) => {
+parentPort.on('message', async ({ number, task, argument }) => {
 	if (task === undefined) return parentPort.close();
 	try {
-		parentPort.postMessage({ value: await new Function('return ' + task)()(scope, argument) });
+		parentPort.postMessage({ number, value: await new Function('return ' + task)()(scope, argument) });
 	} catch (error) {
-		parentPort.postMessage({ error: { name: error.name, message: error.message, code: error.code } });
+		parentPort.postMessage({ number, error: { name: error.name, message: error.message, code: error.code } });
 	}
 });`;
 
+/** What a task returned or threw. */
+interface Answer {
+	/** The number of the task. */
+	number: number;
+	value: unknown;
+	error?: Error;
+}
+
+/** An error of the thread as one of this thread. */
+const thrown = (error: Error) => Object.assign(new Error(error.message), error);
+
 export class Thread {
 	readonly #worker = new Worker(source, { eval: true });
+	/** How many tasks there were. */
+	#tasks = 0;
+	/** What waits for the answer of a task, by the number of the task. */
+	readonly #waiting = new Map<number, (answer: Answer) => void>();
 	/** Resolved when the thread has ended, with the way in which it ended. */
 	readonly #over = new Promise<string>((resolve) => {
 		this.#worker.once('error', (error) => resolve(`by an error: ${error.stack}`));
 		this.#worker.once('exit', (status) => resolve(`with status ${status}`));
 	});
+
+	private constructor() {
+		this.#worker.on('message', (answer: Answer) => {
+			const receive = this.#waiting.get(answer.number);
+			this.#waiting.delete(answer.number);
+			if (receive !== undefined) receive(answer);
+			else if (answer.error !== undefined) throw thrown(answer.error);
+		});
+	}
 
 	/**
 	 * Starts a thread, which ends with the test at the latest. If a shared kind is given, the thread's `kind` is
@@ -54,19 +78,22 @@ export class Thread {
 		task: (scope: Scope, argument: Argument) => Result | Promise<Result>,
 		argument: Argument,
 	): Promise<Result> {
-		const answer = new Promise<{ value: Result; error?: Error }>((resolve) => this.#worker.once('message', resolve));
+		const answer = new Promise<Answer>((resolve) => this.#waiting.set(this.#tasks, resolve));
 		const ended = this.#over.then((how) => {
 			throw new Error(`The thread has ended ${how}`);
 		});
 		this.start(task, argument);
 		const { value, error } = await Promise.race([answer, ended]);
-		if (error !== undefined) throw Object.assign(new Error(error.message), error);
-		return value;
+		if (error !== undefined) throw thrown(error);
+		return value as Result;
 	}
 
-	/** Starts a task that does not end, or whose end nobody waits for. */
+	/**
+	 * Starts a task that does not end, or whose end nobody waits for. An error that it throws is an uncaught exception,
+	 * so the run fails.
+	 */
 	start<Argument>(task: (scope: Scope, argument: Argument) => unknown, argument: Argument): void {
-		this.#worker.postMessage({ task: String(task), argument });
+		this.#worker.postMessage({ number: this.#tasks++, task: String(task), argument });
 	}
 
 	/** Lets the thread end by itself, and waits until it has. */
