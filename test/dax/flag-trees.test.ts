@@ -12,11 +12,11 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { type DaxFlagProgress, getDaxFlag, setDaxFlag, setDaxFlagAsync } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { execFileSync } from '../helpers/children.ts';
 import { directoryWithFlag } from '../helpers/temporary-directory.ts';
+import { Thread } from '../helpers/thread.ts';
 
 /**
  * A directory, and all files and directories below it. It does not use Node's own recursion, which follows symbolic
@@ -109,20 +109,18 @@ test('a directory that is exchanged for a symbolic link during the walk leads no
 		writeFileSync(join(outside, name), '');
 	}
 	symlinkSync('../precious', join(top, 'link'));
-	const source = `
-		const { renameSync } = require('node:fs');
-		const top = require('node:worker_threads').workerData;
+	const thread = await Thread.start();
+	thread.start((_, top) => {
+		const { renameSync } = process.getBuiltinModule('node:fs');
 		for (;;) {
-			renameSync(top + '/directory', top + '/away');
-			renameSync(top + '/link', top + '/directory');
-			renameSync(top + '/directory', top + '/link');
-			renameSync(top + '/away', top + '/directory');
-		}`;
-	const worker = new Worker(source, { eval: true, workerData: top });
-	onTestFinished(() => void worker.terminate());
-	await new Promise((resolve) => worker.once('online', resolve));
+			renameSync(`${top}/directory`, `${top}/away`);
+			renameSync(`${top}/link`, `${top}/directory`);
+			renameSync(`${top}/directory`, `${top}/link`);
+			renameSync(`${top}/away`, `${top}/directory`);
+		}
+	}, top);
 	for (let round = 0; round < 2000; round++) setDaxFlag(top, true, recursive);
-	await worker.terminate();
+	await thread.terminate();
 	rmSync(join(top, 'link'), { force: true });
 	expect(flagged(join(outside, 'precious'))).toEqual([]);
 });
@@ -271,21 +269,19 @@ test('an error that onProgress throws ends the walk', async ({ skip }) => {
 test('files that come, go and move during the walk are no failures', async ({ skip }) => {
 	const top = directoryWithFlag(skip);
 	for (let n = 0; n < 20; n++) mkdirSync(join(top, `d${n}/e/f`), { recursive: true });
-	const source = `
-		const { mkdirSync, renameSync, rmSync, writeFileSync } = require('node:fs');
-		const top = require('node:worker_threads').workerData;
+	const thread = await Thread.start();
+	thread.start((_, top) => {
+		const { renameSync, rmSync, writeFileSync } = process.getBuiltinModule('node:fs');
 		for (let n = 0; ; n = (n + 1) % 20) {
-			renameSync(top + '/d' + n + '/e', top + '/moved');
-			writeFileSync(top + '/moved/f/file', '');
-			rmSync(top + '/moved/f/file');
-			renameSync(top + '/moved', top + '/d' + n + '/e');
-		}`;
-	const worker = new Worker(source, { eval: true, workerData: top });
-	onTestFinished(() => void worker.terminate());
-	await new Promise((resolve) => worker.once('online', resolve));
+			renameSync(`${top}/d${n}/e`, `${top}/moved`);
+			writeFileSync(`${top}/moved/f/file`, '');
+			rmSync(`${top}/moved/f/file`);
+			renameSync(`${top}/moved`, `${top}/d${n}/e`);
+		}
+	}, top);
 	for (let round = 0; round < 500; round++) {
 		expect(setDaxFlag(top, round % 2 === 0, recursive).failures).toEqual([]);
 	}
-	await worker.terminate();
+	await thread.terminate();
 	if (readdirSync(top).includes('moved')) renameSync(join(top, 'moved'), join(top, 'back'));
 });

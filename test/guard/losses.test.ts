@@ -2,12 +2,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { FixedKind, type KindMediaError, type MappingMediaError, mapFile } from 'daxkind';
 import { expect, test } from 'vitest';
 import { spawnSync } from '../helpers/children.ts';
 import { until } from '../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
+import { Thread } from '../helpers/thread.ts';
 
 const page = 4096;
 const MiB = 1024 * 1024;
@@ -131,53 +131,53 @@ test('the diagnostics channel says the same as the listener', async () => {
 	kind.close();
 });
 
-test('every thread that holds the kind is told', { timeout: 20_000 }, async () => {
+type Told = Pick<KindMediaError, 'sort' | 'offset' | 'length'>;
+
+test('every thread that holds the kind is told', async () => {
 	const errors: KindMediaError[] = [];
 	const { kind, truncate } = lossyKind({ onMediaError: (error) => errors.push(error) });
-	const source = `
-		const { subscribe } = require('node:diagnostics_channel');
-		const { parentPort, workerData } = require('node:worker_threads');
-		const { Kind } = require('daxkind');
-		subscribe('daxkind:media-error', ({ sort, offset, length }) => parentPort.postMessage({ sort, offset, length }));
-		const kind = Kind.attach(workerData);
-		setTimeout(() => {}, 15_000);
-		parentPort.postMessage('ready');`;
-	const worker = new Worker(source, { eval: true, workerData: kind.share() });
-	const messages: unknown[] = [];
-	worker.on('message', (message) => messages.push(message));
-	await until(() => messages.length > 0);
+	const thread = await Thread.start(kind.share());
+	const told = thread.run(() => {
+		const { subscribe } = process.getBuiltinModule('node:diagnostics_channel');
+		return new Promise<Told>((resolve) => {
+			subscribe('daxkind:media-error', (error) => {
+				const { sort, offset, length } = error as KindMediaError;
+				resolve({ sort, offset, length });
+			});
+		});
+	}, undefined);
+	// The thread does this after it has subscribed.
+	await thread.run(() => {}, undefined);
 	const block = kind.malloc(100_000);
 	truncate();
 	block[0] = 1;
-	await until(() => messages.length > 1 && errors.length > 0);
+	await until(() => errors.length > 0);
 	const { sort, offset, length } = errors[0]!;
-	expect(messages[1]).toEqual({ sort, offset, length });
-	await worker.terminate();
+	expect(await told).toEqual({ sort, offset, length });
 	kind.close();
 });
 
-test('a thread that attaches with a listener is told of the same block', { timeout: 20_000 }, async () => {
+test('a thread that attaches with a listener is told of the same block', async () => {
 	const { kind, truncate } = lossyKind();
-	const source = `
-		const { parentPort, workerData } = require('node:worker_threads');
-		const { Kind } = require('daxkind');
-		const onMediaError = ({ sort, offset, length }) => parentPort.postMessage({ sort, offset, length });
-		const kind = Kind.attach(workerData, { onMediaError });
-		setTimeout(() => {}, 15_000);
-		parentPort.postMessage('ready');`;
-	const worker = new Worker(source, { eval: true, workerData: kind.share() });
+	const thread = await Thread.start();
+	const told = thread.run(
+		(scope, shared) =>
+			new Promise<Told>((resolve) => {
+				const onMediaError = ({ sort, offset, length }: Told) => resolve({ sort, offset, length });
+				scope.kind = scope.daxkind.Kind.attach(shared, { onMediaError });
+			}),
+		kind.share(),
+	);
+	// The thread does this after it has attached.
+	await thread.run(() => {}, undefined);
 	const warnings: Error[] = [];
 	const warn = (warning: Error) => warnings.push(warning);
 	process.on('warning', warn);
-	const messages: unknown[] = [];
-	worker.on('message', (message) => messages.push(message));
-	await until(() => messages.length > 0);
 	const block = kind.malloc(100_000);
 	truncate();
 	block[50_000] = 1;
-	await until(() => messages.length > 1);
-	expect(messages[1]).toMatchObject({ sort: 'block', length: page });
-	await worker.terminate();
+	expect(await told).toMatchObject({ sort: 'block', length: page });
+	await thread.terminate();
 	process.off('warning', warn);
 	// There is no warning, because somebody listens, though not in this thread.
 	expect(warnings).toEqual([]);

@@ -1,7 +1,6 @@
 // Kinds over device-DAX devices, and over the memory of nodes that such devices became.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { type Block, DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
 import { getDevice, offlineMemoryAsync, reconfigureDeviceAsync } from 'daxkind/device';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import { execFileSync, spawn } from '../helpers/children.ts';
 import { devdax, hmem } from '../helpers/guest.ts';
 import { sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { Thread } from '../helpers/thread.ts';
 
 const MiB = 2 ** 20;
 
@@ -125,21 +125,20 @@ describe('DeviceKind', () => {
 		const kind = create(devdax);
 		const handle = kind.mallocRaw(1000);
 		kind.view(handle).fill(7);
-		const program = `const { workerData, parentPort } = require('node:worker_threads');
-			const { Kind } = require('daxkind');
-			const kind = Kind.attach(workerData.kind);
-			const block = kind.deref(workerData.block);
-			parentPort.postMessage([kind.constructor.name, block[0], kind.view(workerData.handle)[999], kind.dax]);
-			kind.free(block);
-			kind.close();`;
-		const block = kind.malloc(100).fill(5);
-		const worker = new Worker(program, {
-			eval: true,
-			workerData: { kind: kind.share(), block: kind.ref(block), handle },
-		});
-		const [name, first, last, dax] = await new Promise<unknown[]>((resolve) => worker.once('message', resolve));
-		expect([name, first, last, dax]).toEqual(['DeviceKind', 5, 7, true]);
-		await new Promise((resolve) => worker.once('exit', resolve));
+		const reference = kind.ref(kind.malloc(100).fill(5));
+		const thread = await Thread.start(kind.share());
+		const seen = thread.run(
+			({ kind }, { reference, handle }) => {
+				const block = kind.deref(reference);
+				const seen = [kind.constructor.name, block[0], kind.view(handle)[999], (kind as DeviceKind).dax];
+				kind.free(block);
+				kind.close();
+				return seen;
+			},
+			{ reference, handle },
+		);
+		expect(await seen).toEqual(['DeviceKind', 5, 7, true]);
+		await thread.end();
 		kind.freeRaw(handle);
 		expect(kind.stats().blocks).toBe(0);
 	});

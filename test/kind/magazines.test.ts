@@ -1,11 +1,11 @@
 // Blocks that share a magazine of the thread cache: runs whose lengths differ by a multiple of 64 KiB, and blocks of
 // one class that Buffers and raw handles take and leave in turn. A block out of it is as long as was asked for, and
 // nobody else has it.
-import { Worker } from 'node:worker_threads';
 import type { PmemKind } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
+import { Thread } from '../helpers/thread.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -88,18 +88,16 @@ test.each([16, 64, 1000, 8192, 9 * KiB])('blocks of %i bytes by Buffers and raw 
 
 test('what freeRaw has left in a thread cache is free when the thread has ended, and can be had by others', async () => {
 	const kind = create(directory, { maxSize: 64 * MiB });
-	const program = `
-		const { workerData, parentPort } = require('node:worker_threads');
-		const { Kind } = require('daxkind');
-		const kind = Kind.attach(workerData);
+	const thread = await Thread.start(kind.share());
+	const cached = await thread.run(async ({ kind }) => {
 		const handles = Array.from({ length: 500 }, () => kind.mallocRaw(64));
 		for (const handle of handles) kind.freeRaw(handle);
-		parentPort.postMessage(kind.stats().cached);
-		setTimeout(() => {}, 100); // a thread that ends while V8 compiles for it may hang (docs/kinds.md, Threads)
-	`;
-	const worker = new Worker(program, { eval: true, workerData: kind.share() });
-	const cached = await new Promise((resolve) => worker.once('message', resolve));
-	await new Promise((resolve) => worker.once('exit', resolve));
+		const { cached } = kind.stats();
+		// A thread that ends while V8 compiles for it may hang (docs/kinds.md, Threads).
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		return cached;
+	}, undefined);
+	await thread.end();
 	expect(cached).toBeGreaterThan(0);
 	expect(kind.stats()).toMatchObject({ blocks: 0, cached: 0 });
 });

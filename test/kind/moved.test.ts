@@ -1,11 +1,12 @@
 // What scripts do to the ArrayBuffer behind a block: byte streams and transfer() move its memory to another
 // ArrayBuffer. Since Node 24 that is an error for an ArrayBuffer that many blocks share. Before, it empties all their
 // Buffers and does nothing else: the blocks still exist, and new Buffers can be made of them.
-import { markAsUntransferable, Worker } from 'node:worker_threads';
+import { markAsUntransferable } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { readInto } from '../helpers/streams.ts';
+import { Thread } from '../helpers/thread.ts';
 
 const directory = testDirectory();
 const MiB = 1024 * 1024;
@@ -115,17 +116,12 @@ test('an emptied block has its usable size for other threads, too', async () => 
 	await moveAway(kind.malloc(10));
 	const usable = kind.usableSize(block);
 	const reference = kind.ref(block);
-	const worker = new Worker(
-		`const { parentPort, workerData } = require('node:worker_threads');
-		const { Kind } = require('daxkind');
-		const kind = Kind.attach(workerData.shared);
-		const block = kind.deref(workerData.reference);
-		parentPort.postMessage([block.length, block[999]]);
-		kind.close();`,
-		{ eval: true, workerData: { shared: kind.share(), reference }, execArgv: [] },
-	);
-	const answer = await new Promise((resolve) => worker.once('message', resolve));
-	expect(answer).toEqual([block.length === 0 ? usable : 1000, 3]);
+	const thread = await Thread.start(kind.share());
+	const answer = thread.run(({ kind }, reference) => {
+		const block = kind.deref(reference);
+		return [block.length, block[999]];
+	}, reference);
+	expect(await answer).toEqual([block.length === 0 ? usable : 1000, 3]);
 	expect(reference.length).toBe(block.length === 0 ? usable : 1000);
 });
 
