@@ -18,7 +18,7 @@ import { native } from '#lib/native.js';
 import { execFile } from '../helpers/children.ts';
 import { ext4, scratch, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
-import { eventually } from '../helpers/process.ts';
+import { until } from '../helpers/process.ts';
 import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -148,7 +148,7 @@ test('mapFile says which pages are on known bad blocks, or refuses them', async 
 	const mapping = mapFile(path, { onMediaError: (error) => errors.push(error) });
 	const lost = { offset: 3 * 4096, length: 2 * 4096, cause: 'media' };
 	expect(mapping.errors()).toEqual([lost]);
-	await eventually(() => errors.length > 0);
+	await until(() => errors.length > 0);
 	expect(errors).toEqual([{ ...lost, path }]);
 	// A known page that is also met is on the list once.
 	expect([mapping.buffer[4 * 4096], mapping.buffer[5 * 4096]]).toEqual([0, 7]);

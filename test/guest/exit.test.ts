@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ext4 } from '../helpers/guest.ts';
-import { eventually, freeBytes, holders, settledFreeBytes, startChild } from '../helpers/process.ts';
+import { freeBytes, holders, settledFreeBytes, startChild, until } from '../helpers/process.ts';
 
 const MiB = 1024 * 1024;
 
@@ -60,6 +60,6 @@ test('an uncaught exception, SIGTERM, and process.exit in the middle of a worker
 	expect(await terminated.end('SIGTERM')).toEqual([null, 'SIGTERM']);
 	expect(await uncaught.ended).toMatchObject({ status: 1, stderr: expect.stringContaining('\nError: on purpose\n') });
 	expect(await exits.ended).toEqual({ status: 7, signal: null, stdout: 'true false\nready\n', stderr: '' });
-	expect(await eventually(() => holders(ext4).length === 0 && freeBytes(ext4) > before - MiB)).toBe(true);
+	await until(() => holders(ext4).length === 0 && freeBytes(ext4) > before - MiB);
 	expect(readdirSync(ext4)).toEqual(names);
 });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { execFileSync, spawnSync } from '../helpers/children.ts';
 import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
-import { eventually, freeBytes, namelessFiles, settledFreeBytes, startChild } from '../helpers/process.ts';
+import { freeBytes, namelessFiles, settledFreeBytes, startChild, until } from '../helpers/process.ts';
 
 const MiB = 1024 * 1024;
 
@@ -155,7 +155,7 @@ for (const [name, directory] of [
 			expect(namelessFiles(directory)).toHaveLength(1);
 			kind.close();
 			expect(namelessFiles(directory)).toHaveLength(0);
-			expect(await eventually(() => freeBytes(directory) > free - MiB)).toBe(true);
+			await until(() => freeBytes(directory) > free - MiB);
 		});
 
 		test('the file and its storage are gone after SIGKILL', async () => {
@@ -169,7 +169,7 @@ for (const [name, directory] of [
 			expect(namelessFiles(directory, child.pid)).toHaveLength(1);
 			expect(freeBytes(directory)).toBeLessThanOrEqual(free - 20 * MiB);
 			expect(await child.end('SIGKILL')).toEqual([null, 'SIGKILL']);
-			expect(await eventually(() => freeBytes(directory) > free - MiB)).toBe(true);
+			await until(() => freeBytes(directory) > free - MiB);
 		});
 
 		test('storage comes back after free and purge, and after free alone with the conservative policy', async () => {
@@ -230,7 +230,7 @@ for (const [name, directory] of [
 			expect(() => create(directory, { maxSize: 1024 * MiB, prefault: true })).toThrow(
 				expect.objectContaining({ code: 'ENOSPC', syscall: 'fallocate', path: directory }),
 			);
-			expect(await eventually(() => freeBytes(directory) > free - MiB)).toBe(true);
+			await until(() => freeBytes(directory) > free - MiB);
 		});
 	});
 }

@@ -41,29 +41,19 @@ export function freeBytes(directory: string): number {
 }
 
 /**
- * The free bytes of a file system once their number no longer changes, because XFS frees the blocks of a deleted file
- * in the background.
+ * The free bytes of a file system when a test begins: when their number has not changed for half a second. XFS frees
+ * the blocks of the files before it in the background, and does not say when it has. Who knows the number uses `until`.
  */
 export async function settledFreeBytes(directory: string): Promise<number> {
 	let free = -1;
-	await eventually(() => {
-		const before = free;
-		free = freeBytes(directory);
-		return free === before;
+	let since = 0;
+	await until(() => {
+		const now = freeBytes(directory);
+		if (now !== free) since = performance.now();
+		free = now;
+		return performance.now() - since >= 500;
 	});
 	return free;
-}
-
-/**
- * Checks the condition until it is true, and returns false after ten seconds. The kernel frees a dead process's memory
- * a moment after its end.
- */
-export async function eventually(condition: () => boolean): Promise<boolean> {
-	for (let tries = 0; tries < 200; tries++) {
-		await new Promise((resolve) => setTimeout(resolve, 50));
-		if (condition()) return true;
-	}
-	return false;
 }
 
 const prelude = `import { PmemKind } from 'daxkind';\n`;

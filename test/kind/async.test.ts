@@ -3,7 +3,7 @@ import { type Block, Kind, type KindProgress, PmemKind, setDaxFlagAsync } from '
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
-import { eventually, holdings, namelessFiles, runChild } from '../helpers/process.ts';
+import { holdings, namelessFiles, runChild, until } from '../helpers/process.ts';
 import { Thread } from '../helpers/thread.ts';
 
 const MiB = 1024 * 1024;
@@ -21,7 +21,7 @@ async function leavesNothing(run: () => Promise<unknown>): Promise<void> {
 	const files = namelessFiles(directory).length;
 	await run();
 	globalThis.gc!();
-	expect(await eventually(() => holdings().mappings <= mappings)).toBe(true);
+	await until(() => holdings().mappings <= mappings);
 	expect(namelessFiles(directory)).toHaveLength(files);
 }
 

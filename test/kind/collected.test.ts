@@ -2,6 +2,7 @@
 import { type Block, Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
+import { collect, collectedUntil } from '../helpers/garbage.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { Thread } from '../helpers/thread.ts';
 
@@ -13,23 +14,6 @@ closeAfterEach();
 const code = (code: string) => expect.objectContaining({ code });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-/** Collects garbage until the condition is true. Finalizers run in later turns of the event loop. */
-async function collectedUntil(condition: () => boolean): Promise<boolean> {
-	for (let tries = 0; tries < 100 && !condition(); tries++) {
-		globalThis.gc!();
-		await turn();
-	}
-	return condition();
-}
-
-/** Collects garbage a few times, to show that something is not collected. */
-async function collect(): Promise<void> {
-	for (let tries = 0; tries < 10; tries++) {
-		globalThis.gc!();
-		await turn();
-	}
-}
 
 for (const size of [10, 5000, 100_000, 3 * MiB]) {
 	test(`a block of ${size} bytes is freed when nothing of it can be reached, no sooner`, async () => {
@@ -47,7 +31,7 @@ for (const size of [10, 5000, 100_000, 3 * MiB]) {
 		expect(kind.stats().blocks).toBe(1);
 		expect(held.part![0]).toBe(7);
 		delete held.part;
-		expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+		await collectedUntil(() => kind.stats().blocks === 0);
 		kind.free(kind.malloc(16 * MiB));
 	});
 }
@@ -56,7 +40,7 @@ test('memory that is dropped again and again never runs out', async () => {
 	const kind = create(directory, { maxSize: 16 * MiB });
 	for (let i = 0; i < 200; i++) {
 		kind.buffer(MiB)[0] = i;
-		if (i % 10 === 9) expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+		if (i % 10 === 9) await collectedUntil(() => kind.stats().blocks === 0);
 	}
 	expect(kind.stats().highWater).toBeLessThan(12 * MiB);
 });
@@ -96,7 +80,7 @@ test('realloc gives another block that is collected, and the old one is gone', a
 		expect(() => kind.realloc(longer, 17 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 		expect(longer.length).toBe(50_000);
 	})();
-	expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+	await collectedUntil(() => kind.stats().blocks === 0);
 });
 
 test('buffer(0) is empty; too much and a wrong size are errors', () => {
@@ -157,7 +141,7 @@ test('the blocks of a thread live on when others close the kind, and go with the
 	]);
 	expect(last.stats().blocks).toBe(2);
 	await thread.end();
-	expect(await collectedUntil(() => last.stats().blocks === 0)).toBe(true);
+	await collectedUntil(() => last.stats().blocks === 0);
 	expect(last.close()).toBeUndefined();
 });
 
@@ -213,5 +197,5 @@ test('a block whose ArrayBuffer was transferred is freed with the new one, and r
 		expect(kind.stats().blocks).toBe(1);
 	})();
 	delete held.moved;
-	expect(await collectedUntil(() => kind.stats().blocks === 0)).toBe(true);
+	await collectedUntil(() => kind.stats().blocks === 0);
 });

@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { type Block, FixedKind, type Kind, mapFile, OutOfMemoryError, PmemKind } from 'daxkind';
 import { expect, test, vi } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
+import { collect, collectedUntil } from '../helpers/garbage.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { readInto } from '../helpers/streams.ts';
 
@@ -138,14 +139,6 @@ test('what a program has set of V8 stays as it was', async () => {
 
 // ---- Kinds that are garbage -----------------------------------------------------------------------------------------
 
-async function collectedUntil(condition: () => boolean): Promise<boolean> {
-	for (let tries = 0; tries < 100 && !condition(); tries++) {
-		globalThis.gc!();
-		await turn();
-	}
-	return condition();
-}
-
 /** Collects the warnings of kinds that were not closed while `run` is running, which gets the list. */
 async function warningsOf(run: (warnings: (Error & { detail: string })[]) => Promise<void>): Promise<void> {
 	const warnings: (Error & { detail: string })[] = [];
@@ -180,7 +173,7 @@ for (const [name, make] of Object.entries(makers)) {
 					region.isGone = true;
 				}).register(kind, undefined);
 			})();
-			expect(await collectedUntil(() => warnings.length === 2)).toBe(true);
+			await collectedUntil(() => warnings.length === 2);
 			expect(warnings[0]!.message).toContain(directory);
 			for (const { detail } of warnings) expect(detail).toMatch(/^It was made here:\n.* at .*garbage\.test\.ts/);
 		});
@@ -195,10 +188,7 @@ test('a closed kind gives no warning, and one whose blocks can be reached is not
 				.malloc(100)
 				.fill(7);
 		})();
-		for (let tries = 0; tries < 20; tries++) {
-			globalThis.gc!();
-			await turn();
-		}
+		await collect();
 		expect(warnings).toEqual([]);
 		expect(block.equals(Buffer.alloc(100, 7))).toBe(true);
 	});
@@ -217,11 +207,8 @@ test('memory that a part of a block, or what a stream has taken, can reach stays
 			parts.push(await readInto(kind.buffer(100_000)));
 		})();
 		const isForgotten = () => warnings.some(({ message }) => message.includes('garbage.img'));
-		expect(await collectedUntil(isForgotten)).toBe(true);
-		for (let tries = 0; tries < 20; tries++) {
-			globalThis.gc!();
-			await turn();
-		}
+		await collectedUntil(isForgotten);
+		await collect();
 		expect(parts.map((part) => part!.every((byte) => byte === part![0]) && part![0])).toEqual([6, 8, 7]);
 		// The mapping is in use until then.
 		expect(() => FixedKind.create(mapping)).toThrow(code('ERR_INVALID_STATE'));
@@ -234,7 +221,7 @@ test('memory that a part of a block, or what a stream has taken, can reach stays
 				return false;
 			}
 		};
-		expect(await collectedUntil(isFree)).toBe(true);
+		await collectedUntil(isFree);
 		mapping.unmap();
 	});
 });

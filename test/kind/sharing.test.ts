@@ -4,7 +4,7 @@ import { Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create, sort } from '../helpers/kinds.ts';
-import { eventually, holdings, namelessFiles, runChild } from '../helpers/process.ts';
+import { holdings, namelessFiles, runChild, until } from '../helpers/process.ts';
 import { Thread } from '../helpers/thread.ts';
 
 const MiB = 1024 * 1024;
@@ -68,7 +68,7 @@ test('the kind lives until the last that holds it closes it, who learns what was
 	expect(() => Kind.attach(shared)).toThrow(code('ERR_DAXKIND_KIND_GONE'));
 	await thread.end();
 	// The mapping of a fixed kind belongs to the caller.
-	if (sort !== 'fixed') expect(await eventually(() => holdings().mappings === before.mappings)).toBe(true);
+	if (sort !== 'fixed') await until(() => holdings().mappings === before.mappings);
 	if (sort === 'pmem') expect(namelessFiles(directory)).toEqual([]);
 });
 
@@ -146,7 +146,7 @@ test.skipIf(sort === 'fixed')(
 			expect(() => Kind.attach(shared)).toThrow(code('ERR_DAXKIND_KIND_GONE'));
 		}
 		globalThis.gc?.();
-		expect(await eventually(() => holdings().mappings === before.mappings)).toBe(true);
+		await until(() => holdings().mappings === before.mappings);
 		expect(namelessFiles(directory)).toEqual([]);
 	},
 );
@@ -196,13 +196,13 @@ test('a thread that is busy is not waited for, and gives back what it cached whe
 		Atomics.store(gate, 0, 1);
 		Atomics.wait(gate, 0, 1);
 	}, gate);
-	expect(await eventually(() => gate[0] === 1)).toBe(true);
+	await until(() => gate[0] === 1);
 	const start = performance.now();
 	for (let i = 0; i < 1000; i++) expect(kind.tryMalloc(16 * MiB)).toBeUndefined();
 	expect(performance.now() - start).toBeLessThan(1000);
 	Atomics.store(gate, 0, 2);
 	Atomics.notify(gate, 0);
 	await busy;
-	expect(await eventually(() => kind.stats().cached === 0)).toBe(true);
+	await until(() => kind.stats().cached === 0);
 	kind.free(kind.malloc(16 * MiB));
 });

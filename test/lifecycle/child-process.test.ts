@@ -6,7 +6,7 @@ import { PmemKind } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { spawnSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
-import { eventually, holders, namelessFiles, startChild } from '../helpers/process.ts';
+import { holders, namelessFiles, startChild, until } from '../helpers/process.ts';
 
 const root = testDirectory();
 const MiB = 1024 * 1024;
@@ -42,7 +42,7 @@ test('the storage is free when its process is killed, though a child lives on', 
 	const child = Number(/child (\d+)/.exec((await parent.ended).stdout)![1]);
 	onTestFinished(() => void process.kill(child, 'SIGKILL'));
 	expect(readFileSync(`/proc/${child}/comm`, 'utf8')).toBe('sleep\n');
-	expect(await eventually(() => holders(directory).length === 0)).toBe(true);
+	await until(() => holders(directory).length === 0);
 	expect(readFileSync(`/proc/${child}/comm`, 'utf8')).toBe('sleep\n');
 });
 

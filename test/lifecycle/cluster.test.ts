@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { spawn } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
-import { eventually, holders } from '../helpers/process.ts';
+import { holders, until } from '../helpers/process.ts';
 
 const root = testDirectory();
 const program = fileURLToPath(new URL('programs/cluster.mjs', import.meta.url));
@@ -37,5 +37,5 @@ test('the primary has a kind open, workers make theirs and end in every way, and
 		isIntact: true,
 		blocks: 3,
 	});
-	expect(await eventually(() => holders(directory).length === 0)).toBe(true);
+	await until(() => holders(directory).length === 0);
 });

@@ -4,7 +4,7 @@
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
-import { eventually, holders, startChild } from '../helpers/process.ts';
+import { holders, startChild, until } from '../helpers/process.ts';
 
 const root = testDirectory();
 const MiB = 1024 * 1024;
@@ -166,7 +166,7 @@ async function startAt(stage: string, end = '') {
 
 async function expectNothingIn(directory: string): Promise<void> {
 	expect(readdirSync(directory)).toEqual([]);
-	expect(await eventually(() => holders(directory).length === 0)).toBe(true);
+	await until(() => holders(directory).length === 0);
 }
 
 for (const stage of Object.keys(stages)) {

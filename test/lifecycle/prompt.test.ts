@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
-import { eventually, holders, runChild, startChild } from '../helpers/process.ts';
+import { holders, runChild, startChild, until } from '../helpers/process.ts';
 
 const root = testDirectory();
 const MiB = 1024 * 1024;
@@ -69,7 +69,7 @@ async function endOf(job: string): Promise<number> {
 	const start = performance.now();
 	expect(await child.ended).toEqual({ status: 7, signal: null, stdout: 'ready', stderr: '' });
 	const took = performance.now() - start;
-	expect(await eventually(() => holders(directory).length === 0)).toBe(true);
+	await until(() => holders(directory).length === 0);
 	return took;
 }
 

@@ -3,7 +3,7 @@
 import { mkdtempSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
-import { eventually, holders, startChild } from '../helpers/process.ts';
+import { holders, startChild, until } from '../helpers/process.ts';
 import { processWithWorkers, worker } from '../helpers/workers.ts';
 
 const root = testDirectory();
@@ -72,7 +72,7 @@ for (const [what, loop] of Object.entries(loops)) {
 			);
 			if (signal !== null) await child.end(signal);
 			expect(await child.ended).toMatchObject({ status, signal, stderr: '' });
-			expect(await eventually(() => holders(directory).length === 0)).toBe(true);
+			await until(() => holders(directory).length === 0);
 		});
 	}
 }

@@ -3,7 +3,7 @@
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../helpers/directory.ts';
-import { eventually, holders, startChild } from '../helpers/process.ts';
+import { holders, startChild, until } from '../helpers/process.ts';
 import { processWithWorkers, worker } from '../helpers/workers.ts';
 
 const root = testDirectory();
@@ -114,7 +114,7 @@ for (const [what, loop] of Object.entries(loops)) {
 			expect(ending).toMatchObject({ status, signal });
 			expect(ending.stderr.match(/^\w*Error.*$/gm) ?? []).toEqual(status === 1 ? ['Error: on purpose'] : []);
 			expect(readdirSync(directory)).toEqual([]);
-			expect(await eventually(() => holders(directory).length === 0)).toBe(true);
+			await until(() => holders(directory).length === 0);
 		});
 	}
 }
