@@ -29,6 +29,7 @@ const prelude = `
 	import fs from 'node:fs';
 	import { Worker } from 'node:worker_threads';
 	import { execFileSync } from 'node:child_process';
+	import { Random } from '${new URL('../../scripts/random.mjs', import.meta.url)}';
 	const directory = process.argv[1];
 	const { POLICY: policy, ROOM: room } = process.env;
 	// Another's file leaves but little room, and what is written to a second one takes that.
@@ -36,8 +37,9 @@ const prelude = `
 	execFileSync('fallocate', ['-l', bavail * bsize - room, directory + '/most']);
 	const other = fs.openSync(directory + '/other', 'w');
 	const kind = PmemKind.create(directory, { policy });
-	let [seed, wrong, failures] = [1, 0, 0];
-	const random = (below) => ((seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 2 ** 32) * below | 0;
+	let [wrong, failures] = [0, 0];
+	const generator = new Random(1);
+	const random = (below) => generator.below(below);
 	const allocate = (size) => {
 		const block = kind.tryMalloc(size);
 		if (block === undefined) failures++;

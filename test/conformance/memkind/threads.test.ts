@@ -188,13 +188,13 @@ for (const [name, least, most, calls] of [
 			const kind = create(directory);
 			const body = `
 				const kind = Kind.attach(data);
-				let state = index + 1;
-				const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+				const { Random } = await import('${new URL('../../../scripts/random.mjs', import.meta.url)}');
+				const random = new Random(index);
 				const blocks = [];
 				for (let i = 0; i < ${calls / 10}; i++) {
-					if (blocks.length === 0 || random() < ${malloc}) {
-						blocks.push(kind.malloc(${least} + Math.floor(random() * ${most - least})));
-					} else kind.free(blocks.splice(Math.floor(random() * blocks.length), 1)[0]);
+					if (blocks.length === 0 || random.chance(${malloc})) {
+						blocks.push(kind.malloc(${least} + random.below(${most - least})));
+					} else kind.free(blocks.splice(random.below(blocks.length), 1)[0]);
 				}
 				return blocks.map((block) => kind.ref(block));`;
 			const references = (await inThreads<BlockReference[]>(10, body, kind.share())).flat();

@@ -2,16 +2,14 @@
 // zeros afterwards. What is written after it stays. Argument: the directory.
 import assert from 'node:assert/strict';
 import { FixedKind } from 'daxkind';
+import { Random } from '../../../scripts/random.mjs';
 import { lossyFile } from './lossy.mjs';
 
 const pages = 1024;
 const { mapping, lose } = lossyFile(`${process.argv[2]}/file`, pages);
 const kind = FixedKind.create(mapping);
-let seed = 1;
-function random(below) {
-	seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-	return Math.floor((seed / 2 ** 32) * below);
-}
+const generator = new Random(1);
+const random = (below) => generator.below(below);
 const blocks = [];
 
 function take() {

@@ -8,15 +8,13 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmemKind } from 'daxkind';
+import { Random } from '../../../scripts/random.mjs';
 import { pageSize, spoil } from './lossy.mjs';
 
 const [, , directory, wanted] = process.argv;
 const size = 32 * 1024 * 1024;
-let seed = 1;
-function random(below) {
-	seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-	return Math.floor((seed / 2 ** 32) * below);
-}
+const generator = new Random(1);
+const random = (below) => generator.below(below);
 
 const errors = [];
 const kind = PmemKind.create(directory, { maxSize: size, onMediaError: (error) => errors.push(error) });
