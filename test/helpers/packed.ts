@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll } from 'vitest';
+import { isCI } from '../../scripts/packages.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -22,9 +23,6 @@ export function projectsDirectory(parent = tmpdir()): string {
 
 /** The file of the package's binary for an architecture. */
 export const binaryOf = (arch: string) => join(root, `prebuilds/linux-${arch}/daxkind.glibc.node`);
-
-/** Whether this is CI, where no test may be skipped. */
-export const isCI = /^(1|true)$/.test(process.env.CI ?? '');
 
 /**
  * The environment of a person's shell: without what `npm test` and the runner put there, but with npm's configuration.

@@ -4,18 +4,10 @@ import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { findProgram } from '#lib/vm/programs.js';
 import { nodeOf } from '../../scripts/nodes.mjs';
+import { isCI } from '../../scripts/packages.mjs';
 import { compareVersions, readBinary } from '../../scripts/prebuild/binary.mjs';
 import { testDirectory } from '../helpers/directory.ts';
-import {
-	binaryOf,
-	isCI,
-	pack,
-	projectsDirectory,
-	projectWith,
-	registryProblem,
-	root,
-	said,
-} from '../helpers/packed.ts';
+import { binaryOf, pack, projectsDirectory, projectWith, registryProblem, root, said } from '../helpers/packed.ts';
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 900_000 });
 
