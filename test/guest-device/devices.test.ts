@@ -23,11 +23,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deviceJson, regionJson } from '#lib/cli/devices.js';
 import { spawn } from '../helpers/children.ts';
 import { cxl, devdax, hmem, smallDevdax } from '../helpers/guest.ts';
-import { sh } from '../helpers/scratch.ts';
+import { has, sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
-const hasDaxctl = sh('command -v daxctl || true') !== '';
-const hasPython = sh('command -v python3 || true') !== '';
+const hasDaxctl = has('daxctl');
+const hasPython = has('python3');
 const autoOnline = '/sys/devices/system/memory/auto_online_blocks';
 const name = basename(devdax);
 

@@ -6,7 +6,7 @@ import { getDevice, offlineMemoryAsync, reconfigureDeviceAsync } from 'daxkind/d
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { execFileSync, spawn } from '../helpers/children.ts';
 import { devdax, hmem } from '../helpers/guest.ts';
-import { sh } from '../helpers/scratch.ts';
+import { has, sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { Thread } from '../helpers/thread.ts';
 
@@ -240,7 +240,7 @@ describe('DeviceKind', () => {
 		expect(execFileSync('unshare', args, { encoding: 'utf8' })).toBe(line + line);
 	});
 
-	test.skipIf(sh('command -v python3 || true') === '')('is refused to a process with huge pages disabled', () => {
+	test.skipIf(!has('python3'))('is refused to a process with huge pages disabled', () => {
 		const program = `import { DeviceKind } from 'daxkind';
 			try { DeviceKind.create('${devdax}'); } catch ({ code, syscall, remedy }) { console.log(code, syscall, remedy); }`;
 		// PR_SET_THP_DISABLE. Programs inherit it.
@@ -250,7 +250,7 @@ describe('DeviceKind', () => {
 	});
 });
 
-test.skipIf(sh('command -v cc || true') === '')(
+test.skipIf(!has('cc'))(
 	'whichever system call of a device kind fails, there is an error that names it, and nothing is left behind',
 	() => {
 		const directory = temporaryDirectory();

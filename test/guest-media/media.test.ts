@@ -24,7 +24,7 @@ import { native } from '#lib/native.js';
 import { spawn } from '../helpers/children.ts';
 import { daxkind } from '../helpers/cli.ts';
 import { nvdimm, scratch } from '../helpers/guest.ts';
-import { mkfs, sh } from '../helpers/scratch.ts';
+import { has, mkfs, sh } from '../helpers/scratch.ts';
 
 const page = 4096;
 const sector = 512;
@@ -115,8 +115,6 @@ const striped = () =>
 		const chunk = Math.floor(offset / 65536);
 		return (chunk % 2) * 524288 * sector + Math.floor(chunk / 2) * 65536 + (offset % 65536);
 	});
-
-const has = (program: string) => sh(`command -v ${program} || true`) !== '';
 
 const volumes: [name: string, make: () => Volume, isPossible: boolean][] = [
 	['the whole disk', whole, true],

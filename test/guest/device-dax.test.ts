@@ -5,11 +5,9 @@ import { mapFile, PmemKind } from 'daxkind';
 import { explain, inspect, isDax } from 'daxkind/dax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scratch } from '../helpers/guest.ts';
-import { sh } from '../helpers/scratch.ts';
+import { has, sh } from '../helpers/scratch.ts';
 
-const hasNdctl = sh('command -v ndctl || true') !== '';
-
-describe.skipIf(!hasNdctl)('a device-DAX node', () => {
+describe.skipIf(!has('ndctl'))('a device-DAX node', () => {
 	const namespace = basename(realpathSync(`/sys/block/${basename(scratch)}/device`));
 	let name = '';
 	let path = '';
