@@ -4,16 +4,16 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FixedKind, type KindMediaError, type MappingMediaError, mapFile } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { spawnSync } from '../helpers/children.ts';
 import { until } from '../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 import { Thread } from '../helpers/thread.ts';
 
 const page = 4096;
-const MiB = 1024 * 1024;
 
 /** A kind in a file. `truncate` takes away everything in the file from `kept` bytes on. */
-function lossyKind(options: Parameters<typeof FixedKind.create>[1] = {}, size = 4 * MiB) {
+function lossyKind(options: Parameters<typeof FixedKind.create>[1] = {}, size = 4 * MIB) {
 	const path = `${temporaryDirectory(tmpfs)}/file`;
 	writeFileSync(path, Buffer.alloc(size, 7));
 	const mapping = mapFile(path, { onMediaError: () => {} });
@@ -271,11 +271,11 @@ test('what a listener throws is an uncaught exception', () => {
 
 test('prefault goes on past pages that are lost, and tells them', async () => {
 	const errors: KindMediaError[] = [];
-	const { kind, truncate } = lossyKind({ onMediaError: (error) => errors.push(error) }, MiB);
-	truncate(MiB / 2);
+	const { kind, truncate } = lossyKind({ onMediaError: (error) => errors.push(error) }, MIB);
+	truncate(MIB / 2);
 	await kind.prefaultAsync();
-	await until(() => errors.reduce((sum, { length }) => sum + length, 0) >= MiB / 2);
-	expect(kind.stats()).toMatchObject({ lost: MiB / 2, free: MiB / 2 });
+	await until(() => errors.reduce((sum, { length }) => sum + length, 0) >= MIB / 2);
+	expect(kind.stats()).toMatchObject({ lost: MIB / 2, free: MIB / 2 });
 	kind.close();
 });
 

@@ -4,13 +4,12 @@ import { basename, join } from 'node:path';
 import { type Block, DeviceKind, type Kind, NodeKind, OutOfMemoryError } from 'daxkind';
 import { getDevice, offlineMemoryAsync, reconfigureDeviceAsync } from 'daxkind/device';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { execFileSync, spawn } from '../helpers/children.ts';
 import { devdax, hmem } from '../helpers/guest.ts';
 import { has, sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { Thread } from '../helpers/thread.ts';
-
-const MiB = 2 ** 20;
 
 /** Runs a program in a process of its own until it prints something. `end` then lets it go on to its end. */
 async function started(program: string, env: Record<string, string> = {}) {
@@ -51,12 +50,12 @@ describe('DeviceKind', () => {
 		expect(kind).toMatchObject({ capacity: size, path: devdax, dax: true });
 		expect(kind.stats()).toMatchObject({ capacity: size, resident: size, committed: size });
 		const blocks: Block[] = [];
-		for (let block = kind.tryMalloc(MiB); block !== undefined; block = kind.tryMalloc(MiB)) blocks.push(block);
-		expect(blocks.length).toBe(Math.floor(size / MiB));
+		for (let block = kind.tryMalloc(MIB); block !== undefined; block = kind.tryMalloc(MIB)) blocks.push(block);
+		expect(blocks.length).toBe(Math.floor(size / MIB));
 		blocks.forEach((block, n) => void block.fill(n & 255));
-		expect(blocks.every((block, n) => block[0] === (n & 255) && block[MiB - 1] === (n & 255))).toBe(true);
+		expect(blocks.every((block, n) => block[0] === (n & 255) && block[MIB - 1] === (n & 255))).toBe(true);
 		expect(kind.purge()).toBe(0);
-		expect(() => kind.malloc(MiB)).toThrow(OutOfMemoryError);
+		expect(() => kind.malloc(MIB)).toThrow(OutOfMemoryError);
 		for (const block of blocks) kind.free(block);
 		expect(kind.stats()).toMatchObject({ blocks: 0, resident: size });
 	});
@@ -65,7 +64,7 @@ describe('DeviceKind', () => {
 		const first = create(devdax, { size: 4 * align });
 		const second = create(devdax, { offset: 4 * align });
 		expect(first.capacity + second.capacity).toBe(size);
-		const [one, other] = [first.malloc(8 * MiB), second.malloc(8 * MiB)];
+		const [one, other] = [first.malloc(8 * MIB), second.malloc(8 * MIB)];
 		one.fill(1);
 		other.fill(2);
 		expect(one.every((byte) => byte === 1)).toBe(true);
@@ -105,8 +104,8 @@ describe('DeviceKind', () => {
 		first.malloc(8 * align).fill(mark);
 		first.close();
 		const second = create(devdax, { size: 8 * align });
-		expect(second.calloc(1, 4 * MiB).every((byte) => byte === 0)).toBe(true);
-		expect(second.malloc(4 * MiB).includes(mark)).toBe(true);
+		expect(second.calloc(1, 4 * MIB).every((byte) => byte === 0)).toBe(true);
+		expect(second.malloc(4 * MIB).includes(mark)).toBe(true);
 		second.close();
 		const third = create(devdax, { size: 8 * align, scrub: true });
 		expect(third.malloc(8 * align).every((byte) => byte === 0)).toBe(true);
@@ -284,18 +283,18 @@ describe('NodeKind on the memory of a device', () => {
 		].reduce((all, [, pages, kib]) => all + Number(pages) * Number(kib) * 1024, 0);
 
 	test.each([
-		['by its number', () => NodeKind.create(node, { maxSize: 32 * MiB })],
-		['by kmem', () => NodeKind.create('kmem', { maxSize: 32 * MiB })],
-		['by the nearest of kmem', () => NodeKind.create('kmem', { nearest: true, maxSize: 32 * MiB })],
+		['by its number', () => NodeKind.create(node, { maxSize: 32 * MIB })],
+		['by kmem', () => NodeKind.create('kmem', { maxSize: 32 * MIB })],
+		['by the nearest of kmem', () => NodeKind.create('kmem', { nearest: true, maxSize: 32 * MIB })],
 	])('has its memory on the node: %s', (_, create) => {
 		const kind = create();
-		expect(kind).toMatchObject({ wanted: [node], policy: 'bind', capacity: 32 * MiB });
-		const block = kind.malloc(16 * MiB).fill(3);
+		expect(kind).toMatchObject({ wanted: [node], policy: 'bind', capacity: 32 * MIB });
+		const block = kind.malloc(16 * MIB).fill(3);
 		const [use, ...others] = kind.nodes();
 		expect(others).toEqual([]);
 		expect(use).toMatchObject({ node });
-		expect(use!.bytes).toBeGreaterThanOrEqual(16 * MiB);
-		expect(onNode(node)).toBeGreaterThanOrEqual(16 * MiB);
+		expect(use!.bytes).toBeGreaterThanOrEqual(16 * MIB);
+		expect(onNode(node)).toBeGreaterThanOrEqual(16 * MIB);
 		expect(block.every((byte) => byte === 3)).toBe(true);
 		kind.close();
 	});
@@ -311,16 +310,16 @@ describe('NodeKind on the memory of a device', () => {
 		const kind = NodeKind.create(node);
 		const blocks: Block[] = [];
 		const fill = () => {
-			for (;;) blocks.push(kind.malloc(4 * MiB).fill(blocks.length));
+			for (;;) blocks.push(kind.malloc(4 * MIB).fill(blocks.length));
 		};
 		expect(fill).toThrow(expect.objectContaining({ name: 'OutOfMemoryError', reason: 'node-full' }));
-		expect(blocks.length * 4 * MiB).toBeGreaterThan(kind.capacity / 2);
+		expect(blocks.length * 4 * MIB).toBeGreaterThan(kind.capacity / 2);
 		expect(blocks.every((block, n) => block[0] === n && block.at(-1) === n)).toBe(true);
 		expect(kind.nodes().map(({ node: at }) => at)).toEqual([node]);
 		kind.close();
 		// The next kind can have what this one had.
-		const next = NodeKind.create(node, { maxSize: 64 * MiB, prefault: true });
-		expect(next.nodes()).toEqual([{ node, bytes: 64 * MiB }]);
+		const next = NodeKind.create(node, { maxSize: 64 * MIB, prefault: true });
+		expect(next.nodes()).toEqual([{ node, bytes: 64 * MIB }]);
 		next.close();
 	});
 
@@ -329,13 +328,13 @@ describe('NodeKind on the memory of a device', () => {
 		const full = expect.objectContaining({ code: 'ERR_DAXKIND_NODE_FULL', remedy: expect.stringContaining('maxSize') });
 		expect(() => NodeKind.create(node, { maxSize: 2 * capacity, prefault: true })).toThrow(full);
 		await expect(NodeKind.createAsync(node, { maxSize: 2 * capacity, prefault: true })).rejects.toEqual(full);
-		NodeKind.create(node, { maxSize: 64 * MiB, prefault: true }).close();
+		NodeKind.create(node, { maxSize: 64 * MIB, prefault: true }).close();
 	});
 
 	test('preferred goes on where the node is full', () => {
 		const kind = NodeKind.create(node, { policy: 'preferred', maxSize: 2 * capacityOf(node) });
 		const blocks: Block[] = [];
-		while (blocks.length * 4 * MiB < kind.capacity * 0.6) blocks.push(kind.malloc(4 * MiB).fill(1));
+		while (blocks.length * 4 * MIB < kind.capacity * 0.6) blocks.push(kind.malloc(4 * MIB).fill(1));
 		expect(
 			kind
 				.nodes()
@@ -346,35 +345,35 @@ describe('NodeKind on the memory of a device', () => {
 	});
 
 	test('interleave takes from each node in turn', () => {
-		const kind = NodeKind.create([0, node], { policy: 'interleave', maxSize: 64 * MiB, hugePages: 'never' });
-		kind.malloc(32 * MiB).fill(1);
+		const kind = NodeKind.create([0, node], { policy: 'interleave', maxSize: 64 * MIB, hugePages: 'never' });
+		kind.malloc(32 * MIB).fill(1);
 		const uses = kind.nodes();
 		expect(uses).toHaveLength(2);
-		for (const { bytes } of uses) expect(bytes).toBeGreaterThan(12 * MiB);
+		for (const { bytes } of uses) expect(bytes).toBeGreaterThan(12 * MIB);
 		kind.close();
 	});
 
 	test('what is on each node is told of more than is looked at, too', () => {
-		const kind = NodeKind.create([0, node], { policy: 'interleave', maxSize: 192 * MiB, hugePages: 'never' });
-		kind.malloc(160 * MiB);
+		const kind = NodeKind.create([0, node], { policy: 'interleave', maxSize: 192 * MIB, hugePages: 'never' });
+		kind.malloc(160 * MIB);
 		const uses = kind.nodes();
 		expect(uses).toHaveLength(2);
-		for (const { bytes } of uses) expect(Math.abs(bytes - 80 * MiB)).toBeLessThan(8 * MiB);
+		for (const { bytes } of uses) expect(Math.abs(bytes - 80 * MIB)).toBeLessThan(8 * MIB);
 		kind.close();
 	});
 
 	test('what was freed goes back to the node', () => {
-		const kind = NodeKind.create(node, { maxSize: 64 * MiB });
-		const block = kind.malloc(32 * MiB).fill(1);
+		const kind = NodeKind.create(node, { maxSize: 64 * MIB });
+		const block = kind.malloc(32 * MIB).fill(1);
 		kind.free(block);
-		expect(kind.purge()).toBeGreaterThanOrEqual(32 * MiB);
-		expect(kind.stats().resident).toBeLessThan(4 * MiB);
+		expect(kind.purge()).toBeGreaterThanOrEqual(32 * MIB);
+		expect(kind.stats().resident).toBeLessThan(4 * MIB);
 		kind.close();
 	});
 
 	test('when the memory goes offline it is elsewhere, whole, and the kind says so', async () => {
-		const kind = NodeKind.create(node, { maxSize: 32 * MiB });
-		const block = kind.malloc(16 * MiB).fill(9);
+		const kind = NodeKind.create(node, { maxSize: 32 * MIB });
+		const block = kind.malloc(16 * MIB).fill(9);
 		await offlineMemoryAsync(hmem);
 		expect(block.every((byte) => byte === 9)).toBe(true);
 		const warned = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve));
@@ -391,15 +390,15 @@ describe('NodeKind on the memory of a device', () => {
 	});
 
 	test('when the node comes back, also as another one, a kind that was there before has memory of it again', async () => {
-		const kind = NodeKind.create(node, { maxSize: 64 * MiB });
-		const first = kind.malloc(4 * MiB).fill(1);
+		const kind = NodeKind.create(node, { maxSize: 64 * MIB });
+		const first = kind.malloc(4 * MIB).fill(1);
 		await reconfigureDeviceAsync(hmem, 'devdax', { force: true });
-		expect(() => kind.malloc(16 * MiB)).toThrow(expect.objectContaining({ reason: 'node-full' }));
+		expect(() => kind.malloc(16 * MIB)).toThrow(expect.objectContaining({ reason: 'node-full' }));
 		await reconfigureDeviceAsync(hmem, 'system-ram');
 		await new Promise((resolve) => setTimeout(resolve, 300));
-		kind.malloc(16 * MiB).fill(2);
+		kind.malloc(16 * MIB).fill(2);
 		const onIt = kind.nodes().find(({ node: at }) => at === node);
-		expect(onIt!.bytes).toBeGreaterThanOrEqual(16 * MiB);
+		expect(onIt!.bytes).toBeGreaterThanOrEqual(16 * MIB);
 		expect(first[0]).toBe(1);
 		kind.close();
 	});

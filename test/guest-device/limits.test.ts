@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeviceKind } from 'daxkind';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { devdax, hmem, scratch } from '../helpers/guest.ts';
 import {
 	blockOf,
@@ -16,8 +17,6 @@ import {
 	type Rows,
 } from '../helpers/limits.ts';
 import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
-
-const MiB = 2 ** 20;
 
 const allAre = (answer: string, rows: Rows, except: Rows = {}): Rows => ({
 	...Object.fromEntries(Object.keys(rows).map((name) => [name, answer])),
@@ -33,7 +32,7 @@ describe.each([
 		const mount = mountedForTest(scratch, 'dax=never');
 		const temporary = mkdtempSync(join(tmpdir(), 'limits-'));
 		onTestFinished(() => rmSync(temporary, { recursive: true }));
-		using kind = DeviceKind.create(device, { size: 64 * MiB });
+		using kind = DeviceKind.create(device, { size: 64 * MIB });
 		const block = blockOf(kind);
 
 		const direct = await directRows(block, `${mount}/file`);
@@ -72,7 +71,7 @@ describe.each([
 
 		// Nothing is given back, so nothing waits for a page that is held.
 		const held = await holdPage(device, block.byteOffset, 60_000);
-		const spare = kind.malloc(20 * MiB);
+		const spare = kind.malloc(20 * MIB);
 		kind.free(spare);
 		expect(kind.purge()).toBe(0);
 		kind.close();

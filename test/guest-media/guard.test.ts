@@ -15,14 +15,13 @@ import { fileURLToPath } from 'node:url';
 import { FixedKind, mapFile } from 'daxkind';
 import { afterEach, expect, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { MIB } from '#lib/size.js';
 import { execFile } from '../helpers/children.ts';
 import { ext4, scratch, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { until } from '../helpers/process.ts';
 import { mkfs, mountedForTest, sh } from '../helpers/scratch.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-
-const MiB = 1024 * 1024;
 
 closeAfterEach();
 
@@ -115,23 +114,23 @@ test('a kind hands out no block that is known to be bad, whether it commits earl
 	sh(`${mkfs.xfs} ${scratch}`);
 	const directory = mountedForTest(scratch, 'dax=always');
 	// Every 128 KiB, from 4 MiB on, a page is bad. The kind cannot go around so many.
-	const bad = Array.from({ length: 400 }, (_, at) => (4 + at / 8) * MiB);
+	const bad = Array.from({ length: 400 }, (_, at) => (4 + at / 8) * MIB);
 	used.add(list);
 	for (const prefault of [false, true]) {
 		// When XFS first maps a huge page it writes zeros. That repairs the bad blocks around what is touched.
 		for (const at of bad) writeFileSync(list, `${at / 512} 8`);
 		const errors: unknown[] = [];
 		const onMediaError = (error: unknown) => errors.push(error);
-		const kind = create(directory, { maxSize: 16 * MiB, prefault, onMediaError });
+		const kind = create(directory, { maxSize: 16 * MIB, prefault, onMediaError });
 		if (prefault) expect(kind.stats().lost).toBeGreaterThan(50 * 4096);
 		let bytes = 0;
 		for (let block = kind.tryMalloc(100_000); block !== undefined; block = kind.tryMalloc(100_000)) {
 			bytes += block.fill(5).length;
 		}
-		expect(bytes).toBeGreaterThan(12 * MiB);
+		expect(bytes).toBeGreaterThan(12 * MIB);
 		const { lost } = kind.stats();
 		expect(lost).toBeGreaterThan(50 * 4096);
-		expect(lost).toBeLessThan(2 * MiB);
+		expect(lost).toBeLessThan(2 * MIB);
 		expect(errors).toEqual([]);
 		kind.close();
 	}

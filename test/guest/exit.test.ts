@@ -2,14 +2,13 @@
 // open, and every byte belongs to the file system again.
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { ext4 } from '../helpers/guest.ts';
 import { freeBytes, holders, settledFreeBytes, startChild, until } from '../helpers/process.ts';
 
-const MiB = 1024 * 1024;
-
 const live = (options = '') => `
-	globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MiB}, requireDax: true, ${options} });
-	globalThis.blocks = [10, 5000, ${20 * MiB}].map((size) => kind.malloc(size).fill(1));`;
+	globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MIB}, requireDax: true, ${options} });
+	globalThis.blocks = [10, 5000, ${20 * MIB}].map((size) => kind.malloc(size).fill(1));`;
 
 // A process takes ten seconds to start where there is no KVM. So there are only three, which do much each and start
 // together.
@@ -28,7 +27,7 @@ const lives = {
 		const code = \`
 			import { parentPort, workerData } from 'node:worker_threads';
 			import { PmemKind } from 'daxkind';
-			const kind = PmemKind.create(workerData, { maxSize: ${16 * MiB} });
+			const kind = PmemKind.create(workerData, { maxSize: ${16 * MIB} });
 			parentPort.postMessage('ready');
 			for (;;) kind.free(kind.malloc(Math.random() * 9000 | 0));\`;
 		const [first, second] = [1, 2].map(() => new Worker(code, { eval: true, workerData: process.argv[1], execArgv: [] }));
@@ -54,12 +53,12 @@ test('an uncaught exception, SIGTERM, and process.exit in the middle of a worker
 			{ pid: exits.pid, descriptors: 2, mappings: 2 },
 		].sort((a, b) => a.pid - b.pid),
 	);
-	expect(freeBytes(ext4)).toBeLessThanOrEqual(before - 60 * MiB);
+	expect(freeBytes(ext4)).toBeLessThanOrEqual(before - 60 * MIB);
 	uncaught.go();
 	exits.go();
 	expect(await terminated.end('SIGTERM')).toEqual([null, 'SIGTERM']);
 	expect(await uncaught.ended).toMatchObject({ status: 1, stderr: expect.stringContaining('\nError: on purpose\n') });
 	expect(await exits.ended).toEqual({ status: 7, signal: null, stdout: 'true false\nready\n', stderr: '' });
-	await until(() => holders(ext4).length === 0 && freeBytes(ext4) > before - MiB);
+	await until(() => holders(ext4).length === 0 && freeBytes(ext4) > before - MIB);
 	expect(readdirSync(ext4)).toEqual(names);
 });

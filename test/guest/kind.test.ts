@@ -3,12 +3,11 @@
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, unlinkSync } from 'node:fs';
 import { type Block, isDax, OutOfMemoryError } from 'daxkind';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { execFileSync, spawnSync } from '../helpers/children.ts';
 import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { freeBytes, namelessFiles, settledFreeBytes, startChild, until } from '../helpers/process.ts';
-
-const MiB = 1024 * 1024;
 
 closeAfterEach();
 
@@ -47,7 +46,7 @@ for (const [name, directory] of [
 ] as const) {
 	describe(`on ${name} with DAX`, () => {
 		test('a kind is on DAX, with requireDax too', () => {
-			const kind = create(directory, { maxSize: 16 * MiB, requireDax: true });
+			const kind = create(directory, { maxSize: 16 * MIB, requireDax: true });
 			expect(kind).toMatchObject({ dax: true, mapping: 'shared', granularity: 'page' });
 			kind.malloc(1);
 			expect(mappedSync(directory)).toBe(false);
@@ -55,7 +54,7 @@ for (const [name, directory] of [
 		});
 
 		test('mapSync is accepted, and the kernel says so', () => {
-			const kind = create(directory, { maxSize: 16 * MiB, mapSync: true });
+			const kind = create(directory, { maxSize: 16 * MIB, mapSync: true });
 			// Memory made by memmap= has no persistence domain that includes the processor's caches.
 			expect(kind).toMatchObject({ dax: true, mapping: 'sync', granularity: 'cache-line' });
 			expect(mappedSync(directory)).toBe(true);
@@ -75,14 +74,14 @@ test.each([
 			for (let at = 0; at < block.length; at += 4096) block[at] = 1;
 		};
 		// The function is compiled before its faults are counted.
-		touch(Buffer.alloc(64 * MiB) as Block);
+		touch(Buffer.alloc(64 * MIB) as Block);
 		const faults = () => process.resourceUsage().minorPageFault;
 		for (const sizes of [
-			[96 * MiB],
-			Array.from({ length: 48 }, () => 2 * MiB),
+			[96 * MIB],
+			Array.from({ length: 48 }, () => 2 * MIB),
 			Array.from({ length: 1536 }, () => 65_536),
 		]) {
-			const kind = create(directory, { maxSize: 96 * MiB });
+			const kind = create(directory, { maxSize: 96 * MIB });
 			const blocks = sizes.map((size) => kind.malloc(size));
 			const before = faults();
 			for (const block of blocks) touch(block);
@@ -96,9 +95,9 @@ test.each([
 
 describe('on ext4 with dax=never', () => {
 	test('a kind works, and is not on DAX', () => {
-		const kind = create(never, { maxSize: 16 * MiB });
+		const kind = create(never, { maxSize: 16 * MIB });
 		expect(kind).toMatchObject({ dax: false, mapping: 'shared', granularity: 'page' });
-		kind.free(kind.malloc(MiB).fill(1));
+		kind.free(kind.malloc(MIB).fill(1));
 		kind.close();
 	});
 
@@ -138,8 +137,8 @@ for (const [name, directory] of [
 ] as const) {
 	describe(`on ${name}`, () => {
 		test('bytes written through a block are what the kernel reads from the file', () => {
-			const kind = create(directory, { maxSize: 32 * MiB });
-			for (const size of [100, 5000, 70_000, 3 * MiB]) {
+			const kind = create(directory, { maxSize: 32 * MIB });
+			for (const size of [100, 5000, 70_000, 3 * MIB]) {
 				const block = kind.malloc(size);
 				for (let i = 0; i < size; i++) block[i] = (i * 13 + size) & 255;
 				expect(readThroughKernel(directory, block.byteOffset, size).equals(block)).toBe(true);
@@ -149,40 +148,40 @@ for (const [name, directory] of [
 
 		test('the file and its storage are gone after close', async () => {
 			const free = await settledFreeBytes(directory);
-			const kind = create(directory, { maxSize: 32 * MiB });
-			kind.malloc(20 * MiB).fill(1);
-			expect(freeBytes(directory)).toBeLessThanOrEqual(free - 20 * MiB);
+			const kind = create(directory, { maxSize: 32 * MIB });
+			kind.malloc(20 * MIB).fill(1);
+			expect(freeBytes(directory)).toBeLessThanOrEqual(free - 20 * MIB);
 			expect(namelessFiles(directory)).toHaveLength(1);
 			kind.close();
 			expect(namelessFiles(directory)).toHaveLength(0);
-			await until(() => freeBytes(directory) > free - MiB);
+			await until(() => freeBytes(directory) > free - MIB);
 		});
 
 		test('the file and its storage are gone after SIGKILL', async () => {
 			const free = await settledFreeBytes(directory);
 			const child = await startChild(
-				`globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${32 * MiB} });
-				globalThis.block = kind.malloc(${20 * MiB}).fill(1);
+				`globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${32 * MIB} });
+				globalThis.block = kind.malloc(${20 * MIB}).fill(1);
 				console.log('ready'); setInterval(() => {}, 1000);`,
 				directory,
 			);
 			expect(namelessFiles(directory, child.pid)).toHaveLength(1);
-			expect(freeBytes(directory)).toBeLessThanOrEqual(free - 20 * MiB);
+			expect(freeBytes(directory)).toBeLessThanOrEqual(free - 20 * MIB);
 			expect(await child.end('SIGKILL')).toEqual([null, 'SIGKILL']);
-			await until(() => freeBytes(directory) > free - MiB);
+			await until(() => freeBytes(directory) > free - MIB);
 		});
 
 		test('storage comes back after free and purge, and after free alone with the conservative policy', async () => {
 			for (const policy of ['default', 'conservative'] as const) {
-				const kind = create(directory, { maxSize: 32 * MiB, policy });
+				const kind = create(directory, { maxSize: 32 * MIB, policy });
 				const kept = kind.malloc(100).fill('k');
 				const free = await settledFreeBytes(directory);
-				const blocks = Array.from({ length: 20 }, () => kind.malloc(MiB).fill(2));
-				expect(freeBytes(directory)).toBeLessThanOrEqual(free - 18 * MiB);
+				const blocks = Array.from({ length: 20 }, () => kind.malloc(MIB).fill(2));
+				expect(freeBytes(directory)).toBeLessThanOrEqual(free - 18 * MIB);
 				for (const block of blocks) kind.free(block);
-				if (policy === 'default') expect(kind.purge()).toBeGreaterThanOrEqual(18 * MiB);
+				if (policy === 'default') expect(kind.purge()).toBeGreaterThanOrEqual(18 * MIB);
 				// The conservative kind's thread cache may hold 1/32 of it. A call takes long in the guest.
-				await expect.poll(() => freeBytes(directory), { timeout: 10_000 }).toBeGreaterThanOrEqual(free - 4 * MiB);
+				await expect.poll(() => freeBytes(directory), { timeout: 10_000 }).toBeGreaterThanOrEqual(free - 4 * MIB);
 				expect(kept.toString()).toBe('k'.repeat(100));
 				kind.close();
 			}
@@ -190,11 +189,11 @@ for (const [name, directory] of [
 
 		test('a full file system is an OutOfMemoryError, every byte stays usable, and room made is used', () => {
 			const filler = `${directory}/filler`;
-			const spare = 30 * MiB + 123 * 1024;
+			const spare = 30 * MIB + 123 * 1024;
 			const kind = create(directory);
 			fill(filler, directory, spare);
 			try {
-				for (const size of [MiB, 20_000, 500]) {
+				for (const size of [MIB, 20_000, 500]) {
 					const blocks: Block[] = [];
 					let failure: unknown;
 					try {
@@ -206,7 +205,7 @@ for (const [name, directory] of [
 					expect(failure).toMatchObject({ reason: 'file-system-full', requested: size });
 					expect(kind.tryMalloc(size)).toBeUndefined();
 					// The file system has no room for anybody else either.
-					expect(write(`${directory}/other`, 2 * MiB)).toContain('No space left on device');
+					expect(write(`${directory}/other`, 2 * MIB)).toContain('No space left on device');
 					expect(blocks.length * size).toBeGreaterThan(spare / 2);
 					blocks.forEach((block, i) => {
 						if (!block.equals(Buffer.alloc(size, i & 255))) expect.fail(`block ${i} of ${size} bytes`);
@@ -217,20 +216,20 @@ for (const [name, directory] of [
 			} finally {
 				unlinkSync(filler);
 			}
-			const room = Math.min(freeBytes(directory) - 8 * MiB, 100 * MiB);
+			const room = Math.min(freeBytes(directory) - 8 * MIB, 100 * MIB);
 			kind.malloc(room).fill(7);
 			kind.close();
 		});
 
 		test('prefault takes everything at once, or says that there is no room', async () => {
-			const kind = create(directory, { maxSize: 16 * MiB, prefault: true });
-			expect(kind.stats().resident).toBeGreaterThanOrEqual(16 * MiB);
+			const kind = create(directory, { maxSize: 16 * MIB, prefault: true });
+			expect(kind.stats().resident).toBeGreaterThanOrEqual(16 * MIB);
 			kind.close();
 			const free = await settledFreeBytes(directory);
-			expect(() => create(directory, { maxSize: 1024 * MiB, prefault: true })).toThrow(
+			expect(() => create(directory, { maxSize: 1024 * MIB, prefault: true })).toThrow(
 				expect.objectContaining({ code: 'ENOSPC', syscall: 'fallocate', path: directory }),
 			);
-			await until(() => freeBytes(directory) > free - MiB);
+			await until(() => freeBytes(directory) > free - MIB);
 		});
 	});
 }
@@ -254,15 +253,15 @@ function write(file: string, length: number): string {
 }
 
 test('on a full file system, free memory that is committed elsewhere in the kind is used', () => {
-	const kind = create(small, { maxSize: 1024 * MiB });
+	const kind = create(small, { maxSize: 1024 * MIB });
 	const blocks: Block[] = [];
-	for (let block = kind.tryMalloc(MiB); block !== undefined; block = kind.tryMalloc(MiB)) blocks.push(block);
+	for (let block = kind.tryMalloc(MIB); block !== undefined; block = kind.tryMalloc(MIB)) blocks.push(block);
 	for (const block of blocks.filter((_, i) => i % 2 === 0)) kind.free(block);
 	const { committed, allocated } = kind.stats();
-	kind.malloc(8 * MiB).fill(1);
-	expect(kind.tryMalloc(80 * MiB)).toBeUndefined();
+	kind.malloc(8 * MIB).fill(1);
+	expect(kind.tryMalloc(80 * MIB)).toBeUndefined();
 	expect(kind.stats().committed).toBeLessThanOrEqual(committed);
-	expect(kind.stats().allocated).toBe(allocated + 8 * MiB);
+	expect(kind.stats().allocated).toBe(allocated + 8 * MIB);
 });
 
 test('erofs has files on DAX, and no room for a kind', () => {

@@ -21,6 +21,7 @@ import { setTimeout } from 'node:timers/promises';
 import { explain, mapFile, NodeKind, PmemKind } from 'daxkind';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { MIB } from '#lib/size.js';
 import { execFileSync, spawnSync } from '../helpers/children.ts';
 import { ext4, never, nvdimm, scratch, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
@@ -37,8 +38,6 @@ import {
 } from '../helpers/limits.ts';
 import { namelessFiles } from '../helpers/process.ts';
 import { has, made, mkfs, mounted, mountedForTest, sh } from '../helpers/scratch.ts';
-
-const MiB = 2 ** 20;
 
 closeAfterEach();
 
@@ -81,7 +80,7 @@ for (const [name, mount, exceptOfFiles] of [
 		test('a file on DAX is copied and sent as any other', async () => {
 			const directory = newDirectory(mount);
 			const path = join(directory, 'file');
-			writeFileSync(path, Buffer.alloc(2 * MiB, 'x'));
+			writeFileSync(path, Buffer.alloc(2 * MIB, 'x'));
 			const rows = await fileRows(path, join(newDirectory(never), 'other'), join(directory, 'sibling'));
 			expect(rows).toEqual(allOk(rows, exceptOfFiles));
 		});
@@ -109,7 +108,7 @@ for (const [name, mount, exceptOfFiles] of [
 		test("Node's own io_uring takes blocks: it registers no buffers", () => {
 			const program = `import { PmemKind } from 'daxkind';
 				import { promises, constants } from 'node:fs';
-				const block = PmemKind.create(process.argv[1], { maxSize: ${16 * MiB} }).memalign(4096, 4096).fill('u');
+				const block = PmemKind.create(process.argv[1], { maxSize: ${16 * MIB} }).memalign(4096, 4096).fill('u');
 				const file = await promises.open(process.argv[2], constants.O_RDWR | constants.O_CREAT | constants.O_DIRECT);
 				await file.write(block, 0, 4096, 0);
 				block.fill(' ');
@@ -140,7 +139,7 @@ function slowFile(): string {
 	sh(`dmsetup create slow --table "${table(0)}"`);
 	onTestFinished(() => void sh('dmsetup remove slow'));
 	const mount = mountedForTest(`/dev/${sh('dmsetup info -c --noheadings -o blkdevname slow')}`, 'defaults');
-	writeFileSync(`${mount}/file`, Buffer.alloc(MiB, 's'));
+	writeFileSync(`${mount}/file`, Buffer.alloc(MIB, 's'));
 	sh(`sync; dmsetup suspend slow && dmsetup reload slow --table "${table(1500)}" && dmsetup resume slow`);
 	onTestFinished(
 		() => void sh(`dmsetup suspend slow && dmsetup reload slow --table "${table(0)}" && dmsetup resume slow`),
@@ -173,9 +172,9 @@ describe.each([
 		'no call holds the event loop for long, and storage goes back when the pin ends',
 		async () => {
 			const directory = newDirectory(mount);
-			const kind = create(directory, { maxSize: 128 * MiB });
+			const kind = create(directory, { maxSize: 128 * MIB });
 			const block = blockOf(kind);
-			const spare = kind.malloc(20 * MiB).fill(1);
+			const spare = kind.malloc(20 * MIB).fill(1);
 			const path = `/proc/${process.pid}/fd/${namelessFiles(directory)[0]!.fd}`;
 			const held = await holdPage(path, block.byteOffset, 10 * SOON);
 			kind.free(spare);
@@ -185,21 +184,21 @@ describe.each([
 			expect(purging).toBeGreaterThan(1500);
 			expect(purging).toBeLessThan(SOON);
 			// The hole waits to be punched. It delays nobody who needs the memory beside it.
-			const [fresh, allocating] = await timed(() => kind.malloc(32 * MiB).fill('f'));
+			const [fresh, allocating] = await timed(() => kind.malloc(32 * MIB).fill('f'));
 			expect(allocating).toBeLessThan(SOON);
 			expect(isAll(fresh, 'f')).toBe(true);
 			expect(kind.stats().resident).toBeGreaterThanOrEqual(before);
 			await held.release();
-			await expect.poll(() => kind.stats().resident, { timeout: SOON }).toBeLessThan(before + 32 * MiB - 18 * MiB);
+			await expect.poll(() => kind.stats().resident, { timeout: SOON }).toBeLessThan(before + 32 * MIB - 18 * MIB);
 			expect(isAll(block, 'x') && isAll(fresh, 'f')).toBe(true);
-			const again = kind.malloc(20 * MiB).fill('a');
+			const again = kind.malloc(20 * MIB).fill('a');
 			expect(isAll(again, 'a')).toBe(true);
 		},
 	);
 
 	test.skipIf(pagesProblem)('closing the kind does not wait', async () => {
 		const directory = newDirectory(mount);
-		const kind = create(directory, { maxSize: 64 * MiB });
+		const kind = create(directory, { maxSize: 64 * MIB });
 		const block = blockOf(kind);
 		const path = `/proc/${process.pid}/fd/${namelessFiles(directory)[0]!.fd}`;
 		const held = await holdPage(path, block.byteOffset, 10 * SOON);
@@ -210,17 +209,17 @@ describe.each([
 
 	const waitsOnXfs = mount === xfs;
 	test.skipIf(pagesProblem).each<[string, waits: boolean, (path: string) => unknown]>([
-		['truncateSync', true, (path) => truncateSync(path, MiB)],
-		['fallocate', waitsOnXfs, (path) => withFile(path, (fd) => native.allocateOrNothing(fd, 4 * MiB, 2 * MiB))],
+		['truncateSync', true, (path) => truncateSync(path, MIB)],
+		['fallocate', waitsOnXfs, (path) => withFile(path, (fd) => native.allocateOrNothing(fd, 4 * MIB, 2 * MIB))],
 		['mapFile', waitsOnXfs, (path) => mapFile(path).unmap()],
 		['copyFileSync', waitsOnXfs, (path) => copyFileSync(path, `${path}-copy`)],
 		['mapFile without allocate', false, (path) => mapFile(path, { allocate: false }).unmap()],
-		['a write into a hole', false, (path) => withFile(path, (fd) => writeSync(fd, Buffer.alloc(MiB), 0, MiB, 4 * MiB))],
+		['a write into a hole', false, (path) => withFile(path, (fd) => writeSync(fd, Buffer.alloc(MIB), 0, MIB, 4 * MIB))],
 		['fsync', false, (path) => withFile(path, fsyncSync)],
 		['unlink', false, unlinkSync],
 	])('of a file: %s, waits on this file system: %s', async (_, waits, operation) => {
 		const path = join(newDirectory(mount), 'file');
-		writeFileSync(path, Buffer.alloc(2 * MiB, 'x'));
+		writeFileSync(path, Buffer.alloc(2 * MIB, 'x'));
 		const held = await holdPage(path, 0, waits ? 1500 : 10 * SOON);
 		const [, ms] = await timed(() => operation(path));
 		if (waits) expect(ms).toBeGreaterThan(1000);
@@ -235,15 +234,15 @@ describe.each([
 		async () => {
 			const file = await promises.open(slowFile(), constants.O_RDWR | constants.O_DIRECT);
 			try {
-				const kind = create(mount, { maxSize: 128 * MiB });
+				const kind = create(mount, { maxSize: 128 * MIB });
 				const block = blockOf(kind);
 				for (const operation of [
-					() => kind.malloc(32 * MiB),
+					() => kind.malloc(32 * MIB),
 					() => {
-						kind.free(kind.malloc(20 * MiB));
+						kind.free(kind.malloc(20 * MIB));
 						return kind.purge();
 					},
-					() => kind.malloc(20 * MiB),
+					() => kind.malloc(20 * MIB),
 				]) {
 					const reading = file.read(block, 0, 4096, 0);
 					await setTimeout(300);
@@ -261,7 +260,7 @@ describe.each([
 });
 
 test('memory of NUMA nodes is ordinary memory to all of this', async () => {
-	using kind = NodeKind.create(0, { maxSize: 16 * MiB });
+	using kind = NodeKind.create(0, { maxSize: 16 * MIB });
 	const block = blockOf(kind);
 	const directory = newDirectory(never);
 	const direct = await directRows(block, join(directory, 'file'));
@@ -292,7 +291,7 @@ describe('a file system whose blocks are no pages', () => {
 				dax: false,
 				reason: "the file system's blocks are 1024 bytes, but DAX needs blocks as large as a page, 4096 bytes",
 			});
-			expect(() => PmemKind.create(mountPoint, { requireDax: true, maxSize: 16 * MiB })).toThrow(
+			expect(() => PmemKind.create(mountPoint, { requireDax: true, maxSize: 16 * MIB })).toThrow(
 				expect.objectContaining({ code: 'ERR_DAXKIND_NOT_DAX', message: expect.stringContaining('1024 bytes') }),
 			);
 		});

@@ -16,13 +16,12 @@ import { join } from 'node:path';
 import { mapFile, PmemKind } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { GIB, MIB } from '#lib/size.js';
 import { execFileSync } from '../helpers/children.ts';
 import * as guest from '../helpers/guest.ts';
 import { mappedAt } from '../helpers/process.ts';
 
 const { PAGE_SIZE, HUGE_PAGE_SIZE } = native.constants;
-const MiB = 1024 * 1024;
-const GiB = 1024 * MiB;
 
 function newDirectory(mount: string): string {
 	const directory = mkdtempSync(join(mount, 'mapping-'));
@@ -57,25 +56,25 @@ test.each([
 	const fd = openSync(path, 'r+');
 	onTestFinished(() => closeSync(fd));
 	// Blocks that hold nothing yet must stay, too.
-	native.allocateOrNothing(fd, MiB, MiB);
-	writeSync(fd, Buffer.alloc(5000, 7), 0, 5000, 4 * MiB);
-	truncateSync(path, 8 * GiB + 777);
+	native.allocateOrNothing(fd, MIB, MIB);
+	writeSync(fd, Buffer.alloc(5000, 7), 0, 5000, 4 * MIB);
+	truncateSync(path, 8 * GIB + 777);
 	execFileSync('sync');
 	const before = extentsOf(path);
 	expect(before.length).toBeGreaterThanOrEqual(3);
 	// The last mapping reaches the end of the file, in the middle of a block.
-	for (const options of [{ length: 3 * GiB }, { offset: 2 * PAGE_SIZE, length: 3 * GiB }, { offset: 5 * GiB }]) {
+	for (const options of [{ length: 3 * GIB }, { offset: 2 * PAGE_SIZE, length: 3 * GIB }, { offset: 5 * GIB }]) {
 		expect(() => mapFile(path, options)).toThrow(
 			expect.objectContaining({ code: 'ENOSPC', syscall: 'fallocate', path }),
 		);
 		execFileSync('sync');
 		expect(extentsOf(path)).toEqual(before);
 	}
-	expect(fstatSync(fd).size).toBe(8 * GiB + 777);
-	const content = Buffer.alloc(4 * MiB + 5000);
+	expect(fstatSync(fd).size).toBe(8 * GIB + 777);
+	const content = Buffer.alloc(4 * MIB + 5000);
 	expect(readSync(fd, content, 0, content.length, 0)).toBe(content.length);
-	const expected = Buffer.alloc(4 * MiB + 5000);
-	expected.fill('x', 0, 10_000).fill(7, 4 * MiB);
+	const expected = Buffer.alloc(4 * MIB + 5000);
+	expected.fill('x', 0, 10_000).fill(7, 4 * MIB);
 	expect(content.equals(expected)).toBe(true);
 });
 
@@ -100,7 +99,7 @@ test('under strict overcommit a closed kind leaves memory that reads zeros, and 
 	const directory = newDirectory(guest.never);
 	const setting = (name: string) => `/proc/sys/vm/${name}`;
 	const committed = Number(/^Committed_AS:\s*(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]);
-	const kind = PmemKind.create(directory, { maxSize: 8 * GiB });
+	const kind = PmemKind.create(directory, { maxSize: 8 * GIB });
 	kind.malloc(1000).fill(1);
 	const at = mappedAt(directory).toString(16);
 	const before = ['overcommit_memory', 'overcommit_kbytes', 'overcommit_ratio'].map(

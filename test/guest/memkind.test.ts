@@ -2,7 +2,8 @@
 import { statfsSync } from 'node:fs';
 import { explain, isDax, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
-import { fill, freeAll, KiB, MiB, partSize } from '../helpers/fill.ts';
+import { KIB, MIB } from '#lib/size.js';
+import { fill, freeAll, partSize } from '../helpers/fill.ts';
 import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { freeBytes, settledFreeBytes, until } from '../helpers/process.ts';
@@ -24,14 +25,14 @@ for (const [name, directory] of [
 
 		test('test_tc_memkind_verify_capacity_fsdax: a kind without limit has the total of the file system', () => {
 			const { blocks, bsize } = statfsSync(directory);
-			expect(create(directory).capacity).toBe(Math.floor((blocks * bsize) / (2 * MiB)) * 2 * MiB);
+			expect(create(directory).capacity).toBe(Math.floor((blocks * bsize) / (2 * MIB)) * 2 * MIB);
 		});
 
 		test('test_TC_MEMKIND_PmemFreeMemoryAfterDestroyLargeClass: the storage of long blocks is free again', async () => {
 			const before = await settledFreeBytes(directory);
 			const kind = create(directory, { maxSize: partSize });
-			fill(kind, 16 * KiB);
-			expect(freeBytes(directory)).toBeLessThanOrEqual(before - 18 * MiB);
+			fill(kind, 16 * KIB);
+			expect(freeBytes(directory)).toBeLessThanOrEqual(before - 18 * MIB);
 			kind.close();
 			await until(() => freeBytes(directory) === before);
 		});
@@ -39,7 +40,7 @@ for (const [name, directory] of [
 		test('test_TC_MEMKIND_PmemMallocFragmentation: eleven sizes up to 4 MiB, a hundred times, in 16 MiB', () => {
 			const kind = create(directory, { maxSize: minPmemSize });
 			for (let round = 0; round < 100; round++) {
-				for (const size of [10, 100, 200, 500, 1000, 2000, 3000, MiB, 2 * MiB, 3 * MiB, 4 * MiB]) {
+				for (const size of [10, 100, 200, 500, 1000, 2000, 3000, MIB, 2 * MIB, 3 * MIB, 4 * MIB]) {
 					kind.free(kind.malloc(size));
 				}
 			}
@@ -50,7 +51,7 @@ for (const [name, directory] of [
 		for (const policy of ['default', 'conservative'] as const) {
 			test(`test_TC_MEMKIND_PmemMallocSizeConservative: with the ${policy} policy each round holds as many blocks`, () => {
 				const kind = create(directory, { maxSize: partSize, policy });
-				for (const size of [800, 4 * KiB, 60_000, 2 * MiB]) {
+				for (const size of [800, 4 * KIB, 60_000, 2 * MIB]) {
 					const counts = [0, 1, 2].map(() => {
 						const blocks = fill(kind, size);
 						freeAll(kind, blocks);

@@ -1,10 +1,8 @@
 // A machine whose kernel was booted with memmap=, as Linux 6.1 shows it.
 import type { MemoryRange } from 'daxkind/memmap';
+import { GIB } from '#lib/size.js';
 import { firmware, iomem, smallMachine } from './memory-table.ts';
 import type { Entries } from './tree.ts';
-
-export const MIB = 2 ** 20;
-export const GIB = 2 ** 30;
 
 const hex = (value: number) => `0x${value.toString(16)}`;
 

@@ -1,15 +1,14 @@
 // Fills a kind up to its first failure. memkind's tests measure in this way what a kind holds.
 import type { Block, Kind } from 'daxkind';
+import { KIB, MIB } from '#lib/size.js';
 
-export const KiB = 1024;
-export const MiB = 1024 * KiB;
 /** memkind's tests use kinds that are one page larger than the smallest. Such a size is rounded up to 18 MiB. */
-export const partSize = 16 * MiB + 4 * KiB;
+export const partSize = 16 * MIB + 4 * KIB;
 /** memkind's small size classes, each once. */
 export const smallSizes = [
 	...[8, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640],
 	...[768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192],
-	...[10 * KiB, 12 * KiB, 14 * KiB],
+	...[10 * KIB, 12 * KIB, 14 * KIB],
 ];
 
 /** Allocates the sizes in turn until there is no memory. `each` is called with every block when it is allocated. */

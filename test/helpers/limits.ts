@@ -23,15 +23,15 @@ import { createServer as createHttpServer, get } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Kind } from 'daxkind';
+import { MIB } from '#lib/size.js';
 import { execFile, spawn, spawnSync } from './children.ts';
 import { compiled } from './compile.ts';
 
 export type Rows = Record<string, string>;
 
 const PAGE = 4096;
-const MiB = 2 ** 20;
 /** The length of a huge page. The block also begins at a multiple of it, so that any program can map it. */
-const LENGTH = 2 * MiB;
+const LENGTH = 2 * MIB;
 const { O_DIRECT, O_RDWR, O_CREAT } = constants;
 
 async function attempt(rows: Rows, name: string, operation: () => unknown): Promise<void> {
@@ -83,7 +83,7 @@ export async function directRows(block: Buffer, path: string): Promise<Rows> {
 	await attempt(rows, 'writevSync, readvSync', () => {
 		const fd = openSync(path, flags);
 		try {
-			const parts = [block.subarray(0, PAGE), block.subarray(MiB, MiB + PAGE)];
+			const parts = [block.subarray(0, PAGE), block.subarray(MIB, MIB + PAGE)];
 			for (const part of parts) part.fill('v');
 			const isWritten = writevSync(fd, parts, 0) === 2 * PAGE;
 			for (const part of parts) part.fill('r');
@@ -115,14 +115,14 @@ export async function directRows(block: Buffer, path: string): Promise<Rows> {
 /** Tries sockets, pipes, files and child processes, with a block as the memory that they read from and write to. */
 export async function blockRows(block: Buffer, path: string): Promise<Rows> {
 	const rows: Rows = {};
-	const half = block.subarray(0, MiB);
-	const rest = block.subarray(MiB);
+	const half = block.subarray(0, MIB);
+	const rest = block.subarray(MIB);
 	await attempt(rows, 'buffered read and write', () => {
 		half.fill('b');
 		writeFileSync(path, half);
 		const fd = openSync(path, 'r');
 		try {
-			return readSync(fd, rest, 0, MiB, 0) === MiB && isAll(rest, 'b');
+			return readSync(fd, rest, 0, MIB, 0) === MIB && isAll(rest, 'b');
 		} finally {
 			closeSync(fd);
 			rmSync(path);
@@ -136,7 +136,7 @@ export async function blockRows(block: Buffer, path: string): Promise<Rows> {
 		let received = 0;
 		const onread = {
 			// The part that is still missing: it begins where the received bytes end.
-			buffer: () => rest.subarray(Math.min(received, MiB - 1)),
+			buffer: () => rest.subarray(Math.min(received, MIB - 1)),
 			callback: (count: number) => {
 				received += count;
 				return true;
@@ -145,7 +145,7 @@ export async function blockRows(block: Buffer, path: string): Promise<Rows> {
 		const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', onread } as never);
 		await once(socket, 'close');
 		server.close();
-		return received === MiB && isAll(rest, 't');
+		return received === MIB && isAll(rest, 't');
 	});
 	await attempt(rows, 'UDP', async () => {
 		half.fill('u');
@@ -167,11 +167,11 @@ export async function blockRows(block: Buffer, path: string): Promise<Rows> {
 			get(url, async (response) => resolve(Buffer.concat(await response.toArray()))).on('error', reject);
 		});
 		server.close();
-		return body.length === MiB && isAll(body, 'h');
+		return body.length === MIB && isAll(body, 'h');
 	});
 	await attempt(rows, 'pipe to a child process', async () => {
 		half.fill('c');
-		const { stdout } = spawnSync('cat', { input: half, maxBuffer: 2 * MiB });
+		const { stdout } = spawnSync('cat', { input: half, maxBuffer: 2 * MIB });
 		const child = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
 		child.stdin.end(half);
 		const echo = Buffer.concat(await child.stdout.toArray());

@@ -1,14 +1,14 @@
 // The asynchronous calls. They do what the synchronous calls do, can be watched and aborted, and leave nothing behind.
 import { type Block, Kind, type KindProgress, PmemKind, setDaxFlagAsync } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { holdings, namelessFiles, runChild, until } from '../helpers/process.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const MiB = 1024 * 1024;
 // Faulting in so much memory takes some hundred milliseconds.
-const much = 384 * MiB;
+const much = 384 * MIB;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -26,9 +26,9 @@ async function leavesNothing(run: () => Promise<unknown>): Promise<void> {
 }
 
 test('createAsync makes the kind that create makes', async () => {
-	await using kind = await PmemKind.createAsync(directory, { maxSize: 17 * MiB, policy: 'conservative' });
+	await using kind = await PmemKind.createAsync(directory, { maxSize: 17 * MIB, policy: 'conservative' });
 	expect(kind).toBeInstanceOf(PmemKind);
-	expect(kind.capacity).toBe(18 * MiB);
+	expect(kind.capacity).toBe(18 * MIB);
 	expect(kind.path).toBe(directory);
 	const block = kind.malloc(5).fill(1);
 	expect(Kind.of(block)).toBe(kind);
@@ -81,9 +81,9 @@ test('prefault takes all storage, reports how far it is, and leaves the event lo
 });
 
 test('purgeAsync returns what purge would, and an abort leaves what is left for the next', async () => {
-	const kind = create(directory, { maxSize: 128 * MiB });
-	const held = kind.malloc(MiB).fill('h');
-	kind.free(kind.malloc(100 * MiB));
+	const kind = create(directory, { maxSize: 128 * MIB });
+	const held = kind.malloc(MIB).fill('h');
+	kind.free(kind.malloc(100 * MIB));
 	kind.free(kind.malloc(100));
 	const { committed } = kind.stats();
 	const abort = new AbortController();
@@ -93,19 +93,19 @@ test('purgeAsync returns what purge would, and an abort leaves what is left for 
 	const told: unknown = await aborted.catch((reason) => reason);
 	expect([abort.signal.reason, committed - kind.stats().committed]).toContain(told);
 	await kind.purgeAsync();
-	expect(kind.stats().committed).toBeLessThanOrEqual(2 * MiB);
+	expect(kind.stats().committed).toBeLessThanOrEqual(2 * MIB);
 	expect(kind.stats().committed).toBeLessThan(committed);
 	expect(kind.purge()).toBe(0);
-	expect(held.toString()).toBe('h'.repeat(MiB));
-	kind.free(kind.malloc(100 * MiB).fill(1));
+	expect(held.toString()).toBe('h'.repeat(MIB));
+	kind.free(kind.malloc(100 * MIB).fill(1));
 });
 
 test('a signal that is aborted already rejects at once, with its reason, whatever that is', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	await leavesNothing(async () => {
 		for (const reason of [new Error('mine'), 'a word', null, 0]) {
 			const signal = AbortSignal.abort(reason);
-			const options = { maxSize: 16 * MiB, prefault: true, signal };
+			const options = { maxSize: 16 * MIB, prefault: true, signal };
 			await expect(PmemKind.createAsync(directory, options)).rejects.toBe(reason);
 			await expect(kind.prefaultAsync({ signal })).rejects.toBe(reason);
 			await expect(kind.purgeAsync({ signal })).rejects.toBe(reason);
@@ -165,10 +165,10 @@ test('a signal whose methods throw does no harm: the call ends as it would, and 
 	process.on('unhandledRejection', listener);
 	await leavesNothing(async () => {
 		for (const hidden of [...names.map((name) => [name]), names]) {
-			const options = { maxSize: 16 * MiB, prefault: true, signal: hostile(hidden) };
+			const options = { maxSize: 16 * MIB, prefault: true, signal: hostile(hidden) };
 			const kind = await PmemKind.createAsync(directory, options);
 			await kind.prefaultAsync({ signal: hostile(hidden) });
-			expect(await kind.purgeAsync({ signal: hostile(hidden) })).toBe(16 * MiB);
+			expect(await kind.purgeAsync({ signal: hostile(hidden) })).toBe(16 * MIB);
 			kind.close();
 			const missing = PmemKind.createAsync(`${directory}/missing`, options);
 			await expect(missing).rejects.toEqual(code('ENOENT'));
@@ -179,7 +179,7 @@ test('a signal whose methods throw does no harm: the call ends as it would, and 
 		}
 		// This object is no signal, though its prototype says so.
 		const signal = Object.create(AbortSignal.prototype);
-		const making = PmemKind.createAsync(directory, { maxSize: 16 * MiB, signal });
+		const making = PmemKind.createAsync(directory, { maxSize: 16 * MIB, signal });
 		await expect(making).rejects.toEqual(code('ERR_INVALID_ARG_TYPE'));
 		let throws = false;
 		const late = new Proxy(new AbortController().signal, {
@@ -188,7 +188,7 @@ test('a signal whose methods throw does no harm: the call ends as it would, and 
 				return Reflect.get(target, name);
 			},
 		});
-		const refused = PmemKind.createAsync(directory, { maxSize: 16 * MiB, signal: late });
+		const refused = PmemKind.createAsync(directory, { maxSize: 16 * MIB, signal: late });
 		throws = true;
 		await expect(refused).rejects.toThrow('too late');
 	});
@@ -217,7 +217,7 @@ test('options are read once: what a getter says later counts for nothing', async
 			),
 		) as Options;
 	await leavesNothing(async () => {
-		const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const kind = PmemKind.create(directory, { maxSize: 16 * MIB });
 		await kind.prefaultAsync(once({ signal: new AbortController().signal, onProgress() {} }));
 		expect(read.toSorted()).toEqual(['onProgress', 'signal']);
 		read.length = 0;
@@ -225,7 +225,7 @@ test('options are read once: what a getter says later counts for nothing', async
 		expect(read).toEqual(['signal']);
 		kind.close();
 		read.length = 0;
-		const options = once({ maxSize: 16 * MiB, prefault: true, signal: new AbortController().signal, onProgress() {} });
+		const options = once({ maxSize: 16 * MIB, prefault: true, signal: new AbortController().signal, onProgress() {} });
 		(await PmemKind.createAsync(directory, options)).close();
 	});
 });
@@ -239,13 +239,13 @@ test('an abort of prefault keeps the kind, and what it has reserved so far', asy
 	expect(held.toString()).toBe('k'.repeat(1000));
 	const { resident, committed } = kind.stats();
 	expect(resident).toBe(committed);
-	kind.free(kind.malloc(16 * MiB));
+	kind.free(kind.malloc(16 * MIB));
 	kind.purge();
-	expect(kind.stats().resident).toBeLessThanOrEqual(2 * MiB);
+	expect(kind.stats().resident).toBeLessThanOrEqual(2 * MIB);
 });
 
 test('what onProgress throws ends the call and is its rejection; no kind stays behind', async () => {
-	for (const maxSize of [16 * MiB, much]) {
+	for (const maxSize of [16 * MIB, much]) {
 		for (const thrown of [new Error('mine'), undefined, 'a word']) {
 			const onProgress = () => {
 				throw thrown;
@@ -283,12 +283,12 @@ test('close while a job runs does not wait for it, and the job ends soon', async
 });
 
 test('a job goes on while another thread holds the kind', async () => {
-	const kind = PmemKind.create(directory, { maxSize: 64 * MiB });
+	const kind = PmemKind.create(directory, { maxSize: 64 * MIB });
 	const other = Kind.attach(kind.share());
 	const job = kind.prefaultAsync();
 	kind.close();
 	await job;
-	expect(other.stats().resident).toBe(64 * MiB);
+	expect(other.stats().resident).toBe(64 * MIB);
 	other.close();
 });
 

@@ -3,45 +3,45 @@ import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'nod
 import { pathToFileURL } from 'node:url';
 import { explain, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { holdings, namelessFiles, runChild } from '../helpers/process.ts';
 
-const MiB = 1024 * 1024;
 const directory = testDirectory();
 closeAfterEach();
 
 test('a kind is one nameless file, of the mode and size that it says', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	expect(namelessFiles(directory)).toHaveLength(1);
-	expect(kind.capacity).toBe(16 * MiB);
+	expect(kind.capacity).toBe(16 * MIB);
 	expect(kind.path).toBe(directory);
 	kind.close();
 	expect(namelessFiles(directory)).toHaveLength(0);
 });
 
 test('maxSize is rounded up to 2 MiB', () => {
-	expect(create(directory, { maxSize: 16 * MiB + 4096 }).capacity).toBe(18 * MiB);
+	expect(create(directory, { maxSize: 16 * MIB + 4096 }).capacity).toBe(18 * MIB);
 });
 
 test('without maxSize the capacity is that of the file system', () => {
 	const kind = create(directory);
-	expect(kind.capacity).toBeGreaterThanOrEqual(16 * MiB);
-	expect(kind.capacity % (2 * MiB)).toBe(0);
+	expect(kind.capacity).toBeGreaterThanOrEqual(16 * MIB);
+	expect(kind.capacity % (2 * MIB)).toBe(0);
 	expect(create(directory, { maxSize: 0 }).capacity).toBe(kind.capacity);
 });
 
 test('a URL names a directory', () => {
-	expect(create(pathToFileURL(directory), { maxSize: 16 * MiB }).path).toBe(directory);
+	expect(create(pathToFileURL(directory), { maxSize: 16 * MIB }).path).toBe(directory);
 });
 
 test('a symbolic link to a directory is followed', () => {
 	symlinkSync(directory, `${directory}/link`);
-	expect(create(`${directory}/link`, { maxSize: 16 * MiB }).capacity).toBe(16 * MiB);
+	expect(create(`${directory}/link`, { maxSize: 16 * MIB }).capacity).toBe(16 * MIB);
 });
 
 test('an ordinary directory is not on DAX, and the kind says so', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	expect(kind.dax).toBe(false);
 	expect(kind.mapping).toBe('shared');
 	expect(kind.granularity).toBe('page');
@@ -67,9 +67,9 @@ test('mapSync is refused where there is no DAX', () => {
 });
 
 test('prefault takes all storage at once', () => {
-	const kind = create(directory, { maxSize: 16 * MiB, prefault: true });
-	expect(kind.stats().resident).toBe(16 * MiB);
-	expect(kind.stats().committed).toBe(16 * MiB);
+	const kind = create(directory, { maxSize: 16 * MIB, prefault: true });
+	expect(kind.stats().resident).toBe(16 * MIB);
+	expect(kind.stats().committed).toBe(16 * MIB);
 });
 
 for (const [what, path, code] of [
@@ -83,7 +83,7 @@ for (const [what, path, code] of [
 	test(`${what} gives ${code}, and nothing is left behind`, () => {
 		writeFileSync(`${directory}/file`, '');
 		const before = holdings();
-		expect(() => create(path, { maxSize: 16 * MiB })).toThrow(
+		expect(() => create(path, { maxSize: 16 * MIB })).toThrow(
 			expect.objectContaining({ code, syscall: 'open', path, message: expect.stringContaining(`${code}: `) }),
 		);
 		expect(holdings()).toEqual(before);
@@ -112,7 +112,7 @@ test('no free descriptor gives EMFILE, and the next create works', () => {
 		for (;;) try { fds.push(openSync('/dev/null')); } catch { break; }
 		try { PmemKind.create(process.argv[1]); } catch (e) { console.log(e.code, e.syscall); }
 		closeSync(fds.pop());
-		PmemKind.create(process.argv[1], { maxSize: ${16 * MiB} }).close();
+		PmemKind.create(process.argv[1], { maxSize: ${16 * MIB} }).close();
 		console.log('created');`,
 		directory,
 		['prlimit', '--nofile=64', '--'],
@@ -132,7 +132,7 @@ test('a size above what files may have gives EFBIG, and address space that is no
 	expect(stdout + stderr).toBe('ENOMEM mmap\n');
 });
 
-for (const size of [1, 16 * MiB - 1, -1, -0.5, 16 * MiB + 0.5, Number.NaN, Infinity, -Infinity, 2 ** 53]) {
+for (const size of [1, 16 * MIB - 1, -1, -0.5, 16 * MIB + 0.5, Number.NaN, Infinity, -Infinity, 2 ** 53]) {
 	test(`maxSize ${size} is out of range`, () => {
 		expect(() => create(directory, { maxSize: size })).toThrow(
 			expect.objectContaining({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }),
@@ -153,7 +153,7 @@ for (const [what, args, code] of [
 	['a number for a directory', [7], 'ERR_INVALID_ARG_TYPE'],
 	['a null byte in the directory', ['/dev\0/shm'], 'ERR_INVALID_ARG_VALUE'],
 	['null options', [directory, null], 'ERR_INVALID_ARG_TYPE'],
-	['options that are no object', [directory, 16 * MiB], 'ERR_INVALID_ARG_TYPE'],
+	['options that are no object', [directory, 16 * MIB], 'ERR_INVALID_ARG_TYPE'],
 	['a maxSize in words', [directory, { maxSize: '16M' }], 'ERR_INVALID_ARG_TYPE'],
 	['a BigInt maxSize', [directory, { maxSize: 16777216n }], 'ERR_INVALID_ARG_TYPE'],
 	['an unknown policy', [directory, { policy: 'eager' }], 'ERR_INVALID_ARG_VALUE'],
@@ -176,9 +176,9 @@ for (const [what, args, code] of [
 test('a kind does not need its directory any more once it is created', () => {
 	const gone = `${directory}/gone`;
 	mkdirSync(gone);
-	const kind = create(gone, { maxSize: 16 * MiB });
+	const kind = create(gone, { maxSize: 16 * MIB });
 	rmdirSync(gone);
-	const block = kind.malloc(8 * MiB).fill('x');
+	const block = kind.malloc(8 * MIB).fill('x');
 	expect(block.every((byte) => byte === 0x78)).toBe(true);
 	kind.free(block);
 	kind.close();
@@ -191,7 +191,7 @@ test('creating and closing, in vain or not, leaves no mapping and no descriptor 
 		const vain = [[directory, { requireDax: true }], [directory, { mapSync: true }], [directory + '/missing']];
 		async function cycles(count) {
 			for (let i = 0; i < count; i++) {
-				PmemKind.create(directory, { maxSize: ${16 * MiB} }).close();
+				PmemKind.create(directory, { maxSize: ${16 * MIB} }).close();
 				for (const args of vain) try { PmemKind.create(...args); console.log('created'); } catch {}
 			}
 			await new Promise(setImmediate);
@@ -211,7 +211,7 @@ test('creating and closing, in vain or not, leaves no mapping and no descriptor 
 });
 
 test('kinds are independent, and many can be open at once', () => {
-	const kinds = Array.from({ length: 200 }, () => create(directory, { maxSize: 16 * MiB }));
+	const kinds = Array.from({ length: 200 }, () => create(directory, { maxSize: 16 * MIB }));
 	const blocks = kinds.map((kind, i) => kind.malloc(1000).fill(i));
 	expect(blocks.every((block, i) => block.every((byte) => byte === (i & 255)))).toBe(true);
 	expect(namelessFiles(directory)).toHaveLength(200);

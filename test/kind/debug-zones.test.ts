@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { FixedKind, mapFile } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
+import { KIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 
-const KiB = 1024;
 const directory = testDirectory();
 
 /** A kind in debug mode, and its memory for a test that writes where it may not. */
 function open() {
 	const path = `${directory}/memory`;
-	writeFileSync(path, Buffer.alloc(4096 * KiB));
+	writeFileSync(path, Buffer.alloc(4096 * KIB));
 	const mapping = mapFile(path);
 	const kind = FixedKind.create(mapping, { debug: true });
 	onTestFinished(() => {
@@ -24,8 +24,8 @@ function open() {
 for (const distance of [1, 100, 70_000, 200_000]) {
 	test(`a byte that is written ${distance} bytes before an aligned block is found when the block is freed`, () => {
 		const { kind, memory } = open();
-		const block = kind.memalign(256 * KiB, 10);
-		const start = kind.ref(block).offset + 256 * KiB;
+		const block = kind.memalign(256 * KIB, 10);
+		const start = kind.ref(block).offset + 256 * KIB;
 		memory[start - distance]! ^= 1;
 		const overrun = { code: 'ERR_DAXKIND_OVERRUN', message: expect.stringContaining(`${distance} bytes before`) };
 		expect(() => kind.free(block)).toThrow(expect.objectContaining(overrun));

@@ -3,14 +3,13 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { type Block, FixedKind, Kind, mapFile, type PmemKind } from 'daxkind';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { runChild } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -29,7 +28,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 let kind: PmemKind;
 beforeEach(() => {
 	process.removeAllListeners('warning').on('warning', listen);
-	kind = create(directory, { maxSize: 16 * MiB, debug: true });
+	kind = create(directory, { maxSize: 16 * MIB, debug: true });
 });
 afterEach(async () => {
 	kind.close();
@@ -51,7 +50,7 @@ function wild(block?: Buffer): { memory: Buffer; at: number } {
 }
 
 describe('a block', () => {
-	for (const size of [22, 5000, 100_000, 2 * MiB]) {
+	for (const size of [22, 5000, 100_000, 2 * MIB]) {
 		test(`of ${size} bytes has an ArrayBuffer of its own, which free detaches with all its views`, () => {
 			const block = kind.malloc(size);
 			expect([block.length, block.buffer.byteLength]).toEqual([size, size]);
@@ -140,13 +139,13 @@ describe('freed memory', () => {
 	});
 
 	test('is there at once when it is needed', () => {
-		for (const size of [MiB / 2, 9000, 700]) {
+		for (const size of [MIB / 2, 9000, 700]) {
 			const blocks: Block[] = [];
 			for (let block = kind.tryMalloc(size); block !== undefined; block = kind.tryMalloc(size)) blocks.push(block);
-			expect(blocks.length * size).toBeGreaterThan(13 * MiB);
+			expect(blocks.length * size).toBeGreaterThan(13 * MIB);
 			for (const block of blocks) kind.free(block);
-			kind.free(kind.malloc(16 * MiB - 32));
-			kind.freeRaw(kind.mallocRaw(16 * MiB));
+			kind.free(kind.malloc(16 * MIB - 32));
+			kind.freeRaw(kind.mallocRaw(16 * MIB));
 		}
 	});
 });
@@ -159,7 +158,7 @@ describe('the malloc family', () => {
 	});
 
 	test('memalign aligns the block, not the red zone before it', () => {
-		for (let alignment = 8; alignment <= MiB; alignment *= 4) {
+		for (let alignment = 8; alignment <= MIB; alignment *= 4) {
 			for (const size of [30, 3000, 20_000]) {
 				const block = kind.memalign(alignment, size);
 				const { memory, at } = wild(block);
@@ -182,7 +181,7 @@ describe('the malloc family', () => {
 			block.fill('r');
 		}
 		expect(kind.realloc(block, 50)).toBe(block);
-		expect(() => kind.realloc(block, 16 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+		expect(() => kind.realloc(block, 16 * MIB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 		expect(block.toString()).toBe('r'.repeat(50));
 		expect(kind.realloc(block, 0).length).toBe(0);
 		expect(kind.defragReallocate(kind.malloc(100))).toBeUndefined();
@@ -270,7 +269,7 @@ describe('a kind that threads share', () => {
 			await thread[ending]();
 			expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 		}
-		kind.free(kind.malloc(16 * MiB - 32));
+		kind.free(kind.malloc(16 * MIB - 32));
 	});
 });
 
@@ -282,7 +281,7 @@ test('DAXKIND_DEBUG is the default of the option', () => {
 		['', 'false false true'],
 	] as const) {
 		const child = runChild(
-			`const make = (options) => PmemKind.create(process.argv[1], { maxSize: ${16 * MiB}, ...options }).debug;
+			`const make = (options) => PmemKind.create(process.argv[1], { maxSize: ${16 * MIB}, ...options }).debug;
 			console.log(make({}), make({ debug: false }), make({ debug: true }));`,
 			directory,
 			['env', `DAXKIND_DEBUG=${value}`],

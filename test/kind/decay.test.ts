@@ -7,21 +7,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type Kind, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { namelessFiles } from '../helpers/process.ts';
 
-const MiB = 1024 * 1024;
 const root = testDirectory();
 const decayMs = 500;
 /** Half a second, and the time that a busy machine needs. A test waits for so long only if nothing goes back. */
 const soonMs = 20_000;
 /** Less than a kind takes at once. The file system may keep some blocks for its own books. */
-const nothing = MiB;
+const nothing = MIB;
 
 /** A kind in a directory of its own, its file, and the storage that the file occupies. */
 function make(): { kind: PmemKind; fd: number; storage: () => number; [Symbol.dispose](): void } {
 	const directory = mkdtempSync(`${root}/`);
-	const kind = PmemKind.create(directory, { maxSize: 256 * MiB, decayMs });
+	const kind = PmemKind.create(directory, { maxSize: 256 * MIB, decayMs });
 	const [file] = namelessFiles(directory);
 	const { fd } = file!;
 	return { kind, fd, storage: () => fstatSync(fd).blocks * 512, [Symbol.dispose]: () => void kind.close() };
@@ -50,13 +50,13 @@ async function decayed(storage: () => number, most: number): Promise<number> {
 
 /** Expects that each case had storage, and that no more than `most` bytes of it were left. */
 function expectDecayed(results: Results, most: number): void {
-	const stayed = results.filter(([, { before, after }]) => before < 40 * MiB || after > most);
+	const stayed = results.filter(([, { before, after }]) => before < 40 * MIB || after > most);
 	expect(stayed).toEqual([]);
 }
 
 // The tests wait at the same time. So do the kinds within each test.
 test.concurrent('what a thread frees goes back each time, while the thread waits', { timeout: 90_000 }, async () => {
-	const both = [100, 5000, MiB, 2 * MiB, 40 * MiB].map(async (size) => {
+	const both = [100, 5000, MIB, 2 * MIB, 40 * MIB].map(async (size) => {
 		using made = make();
 		const results: Results = [];
 		for (const cycle of ['first', 'second']) {
@@ -72,8 +72,8 @@ test.concurrent('what a thread frees goes back each time, while the thread uses 
 	timeout: 90_000,
 }, async () => {
 	// What the thread uses itself, and what its cache keeps for that: 1/32 of the kind.
-	const most = 10 * MiB;
-	const both = [100, 5000, MiB, 2 * MiB].map(async (size) => {
+	const most = 10 * MIB;
+	const both = [100, 5000, MIB, 2 * MIB].map(async (size) => {
 		using made = make();
 		const results: Results = [];
 		for (const cycle of ['first', 'second']) {
@@ -96,7 +96,7 @@ const endings = {
 
 test.concurrent('what a thread freed that has ended goes back', { timeout: 90_000 }, async () => {
 	const all = Object.entries(endings).flatMap(([ending, code]) =>
-		[100, MiB, 2 * MiB].map(async (size): Promise<Results[number]> => {
+		[100, MIB, 2 * MIB].map(async (size): Promise<Results[number]> => {
 			using made = make();
 			const source = `const { fstatSync } = require('node:fs');
 				const { parentPort, workerData: { shared, fd } } = require('node:worker_threads');

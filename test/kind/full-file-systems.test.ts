@@ -4,24 +4,23 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { spawnSync } from '../helpers/children.ts';
 import { runChild } from '../helpers/process.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-
-const MiB = 1024 * 1024;
 
 /**
  * Each is as small as its program and its log allow, and has room for a small kind. On a full btrfs the first store
  * into each page takes some milliseconds.
  */
 const fileSystems: Record<string, { make?: string; size: number; room: number }> = {
-	'ext4 with blocks of 4 KiB': { make: 'mkfs.ext4 -q -F -b 4096', size: 64 * MiB, room: 8 * MiB },
-	'ext4 with blocks of 1 KiB': { make: 'mkfs.ext4 -q -F -b 1024', size: 64 * MiB, room: 8 * MiB },
-	'ext4 without a journal': { make: 'mkfs.ext4 -q -F -b 4096 -O ^has_journal', size: 64 * MiB, room: 8 * MiB },
-	'ext4 with inline data': { make: 'mkfs.ext4 -q -F -b 4096 -O inline_data', size: 64 * MiB, room: 8 * MiB },
-	XFS: { make: 'mkfs.xfs -q -f', size: 320 * MiB, room: 24 * MiB },
-	btrfs: { make: 'mkfs.btrfs -q -f', size: 128 * MiB, room: 3 * MiB },
-	tmpfs: { size: 64 * MiB, room: 8 * MiB },
+	'ext4 with blocks of 4 KiB': { make: 'mkfs.ext4 -q -F -b 4096', size: 64 * MIB, room: 8 * MIB },
+	'ext4 with blocks of 1 KiB': { make: 'mkfs.ext4 -q -F -b 1024', size: 64 * MIB, room: 8 * MIB },
+	'ext4 without a journal': { make: 'mkfs.ext4 -q -F -b 4096 -O ^has_journal', size: 64 * MIB, room: 8 * MIB },
+	'ext4 with inline data': { make: 'mkfs.ext4 -q -F -b 4096 -O inline_data', size: 64 * MIB, room: 8 * MIB },
+	XFS: { make: 'mkfs.xfs -q -f', size: 320 * MIB, room: 24 * MIB },
+	btrfs: { make: 'mkfs.btrfs -q -f', size: 128 * MIB, room: 3 * MIB },
+	tmpfs: { size: 64 * MIB, room: 8 * MIB },
 };
 
 /** What a test process needs, and what it prints at its end. */

@@ -4,12 +4,12 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Block, FixedKind, type Kind, mapFile, OutOfMemoryError, PmemKind } from 'daxkind';
 import { expect, test, vi } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { collect, collectedUntil } from '../helpers/garbage.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { readInto } from '../helpers/streams.ts';
 
-const MiB = 1024 * 1024;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -17,12 +17,12 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const code = (code: string) => expect.objectContaining({ code });
 
 for (const [capacity, size] of [
-	[16 * MiB, 70_000],
-	[64 * MiB, 70_000],
-	[64 * MiB, MiB],
-	[16 * MiB, 300],
+	[16 * MIB, 70_000],
+	[64 * MIB, 70_000],
+	[64 * MIB, MIB],
+	[16 * MIB, 300],
 ] as const) {
-	test(`a service that drops blocks of ${size} bytes goes on in a kind of ${capacity / MiB} MiB`, async () => {
+	test(`a service that drops blocks of ${size} bytes goes on in a kind of ${capacity / MIB} MiB`, async () => {
 		const kind = create(directory, { maxSize: capacity });
 		const kept = kind.malloc(capacity / 4).fill(1);
 		for (let bytes = 0, i = 0; bytes < 6 * capacity; bytes += size, i++) {
@@ -35,29 +35,29 @@ for (const [capacity, size] of [
 }
 
 test('malloc finds the memory again that buffer() has filled with garbage, a turn later', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const fill = () => {
 		for (;;) kind.buffer(100_000);
 	};
 	expect(fill).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 	for (let turns = 0; turns < 5; turns++) await turn();
-	expect(kind.malloc(8 * MiB).length).toBe(8 * MiB);
+	expect(kind.malloc(8 * MIB).length).toBe(8 * MIB);
 });
 
 test('in one turn of the event loop it is out of memory, and the error says how much may be garbage', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const error = await (async () => {
 		for (;;) kind.buffer(100_000);
 	})().catch((error: unknown) => error);
 	expect(error).toBeInstanceOf(OutOfMemoryError);
 	const { collectable, message } = error as OutOfMemoryError;
-	expect(collectable).toBeGreaterThan(12 * MiB);
+	expect(collectable).toBeGreaterThan(12 * MIB);
 	expect(message).toContain(`Up to ${collectable} bytes in blocks of buffer() may be garbage`);
 	// The form that waits for garbage.
 	expect((await kind.bufferAsync(100_000)).length).toBe(100_000);
 	const { collectable: none } = (() => {
 		try {
-			return kind.malloc(17 * MiB) as never;
+			return kind.malloc(17 * MIB) as never;
 		} catch (error) {
 			return error as OutOfMemoryError;
 		}
@@ -66,24 +66,24 @@ test('in one turn of the event loop it is out of memory, and the error says how 
 });
 
 test('bufferAsync waits for garbage as often as there is any, also many at a time', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	for (let round = 0; round < 20; round++) {
-		const use = async () => (await kind.bufferAsync(MiB)).fill(round)[MiB - 1];
+		const use = async () => (await kind.bufferAsync(MIB)).fill(round)[MIB - 1];
 		expect(await Promise.all(Array.from({ length: 12 }, use))).toEqual(Array(12).fill(round));
 	}
 });
 
 test('bufferAsync fails where nothing is garbage, and after close, and ends with its signal', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
-	const held = Array.from({ length: 15 }, () => kind.buffer(MiB));
-	await expect(kind.bufferAsync(4 * MiB)).rejects.toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+	const kind = create(directory, { maxSize: 16 * MIB });
+	const held = Array.from({ length: 15 }, () => kind.buffer(MIB));
+	await expect(kind.bufferAsync(4 * MIB)).rejects.toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 	await expect(kind.bufferAsync(-1)).rejects.toThrow(code('ERR_OUT_OF_RANGE'));
 	await expect(kind.bufferAsync(1, { signal: AbortSignal.abort(new Error('mine')) })).rejects.toThrow('mine');
 	const controller = new AbortController();
-	const waiting = kind.bufferAsync(4 * MiB, { signal: controller.signal });
+	const waiting = kind.bufferAsync(4 * MIB, { signal: controller.signal });
 	controller.abort(new Error('mine'));
 	await expect(waiting).rejects.toThrow('mine');
-	const closed = kind.bufferAsync(4 * MiB);
+	const closed = kind.bufferAsync(4 * MIB);
 	kind.close();
 	await expect(closed).rejects.toThrow(code('ERR_INVALID_STATE'));
 	expect(held[0]!.length).toBe(0);
@@ -91,16 +91,16 @@ test('bufferAsync fails where nothing is garbage, and after close, and ends with
 
 test('onPressure is told once of an allocation that waits in vain, and not of one that does not', async () => {
 	const onPressure = vi.fn();
-	const kind = create(directory, { maxSize: 16 * MiB, onPressure, pressureThreshold: 1 });
+	const kind = create(directory, { maxSize: 16 * MIB, onPressure, pressureThreshold: 1 });
 	const outOfMemory = () => onPressure.mock.calls.filter(([{ reason }]) => reason === 'out-of-memory').length;
-	for (let i = 0; i < 40; i++) await kind.bufferAsync(MiB);
+	for (let i = 0; i < 40; i++) await kind.bufferAsync(MIB);
 	expect(outOfMemory()).toBe(0);
-	await expect(kind.bufferAsync(17 * MiB)).rejects.toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+	await expect(kind.bufferAsync(17 * MIB)).rejects.toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 	expect(outOfMemory()).toBe(1);
 });
 
 test('blocks that are in use are not looked for again and again', async () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const cached: Block[] = [];
 	for (let i = 0; i < 800; i++) cached.push(kind.buffer(70_000));
 	for (let turns = 0; turns < 5; turns++) await turn();
@@ -124,13 +124,13 @@ test('blocks that are in use are not looked for again and again', async () => {
 });
 
 test('what a program has set of V8 stays as it was', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const before = runInNewContext('typeof gc');
-	for (let i = 0; i < 40; i++) await kind.bufferAsync(MiB);
+	for (let i = 0; i < 40; i++) await kind.bufferAsync(MIB);
 	expect(runInNewContext('typeof gc')).toBe(before);
 	setFlagsFromString('--no-expose-gc');
 	try {
-		for (let i = 0; i < 40; i++) await kind.bufferAsync(MiB);
+		for (let i = 0; i < 40; i++) await kind.bufferAsync(MIB);
 		expect(runInNewContext('typeof gc')).toBe('undefined');
 	} finally {
 		setFlagsFromString('--expose-gc');
@@ -154,9 +154,9 @@ async function warningsOf(run: (warnings: (Error & { detail: string })[]) => Pro
 }
 
 const makers: Record<string, () => Kind | Promise<Kind>> = {
-	create: () => PmemKind.create(directory, { maxSize: 16 * MiB }),
-	createAsync: () => PmemKind.createAsync(directory, { maxSize: 16 * MiB }),
-	'create with debug': () => PmemKind.create(directory, { maxSize: 16 * MiB, debug: true }),
+	create: () => PmemKind.create(directory, { maxSize: 16 * MIB }),
+	createAsync: () => PmemKind.createAsync(directory, { maxSize: 16 * MIB }),
+	'create with debug': () => PmemKind.create(directory, { maxSize: 16 * MIB, debug: true }),
 };
 
 for (const [name, make] of Object.entries(makers)) {
@@ -183,8 +183,8 @@ for (const [name, make] of Object.entries(makers)) {
 test('a closed kind gives no warning, and one whose blocks can be reached is not closed', async () => {
 	await warningsOf(async (warnings) => {
 		const block = await (async () => {
-			(await PmemKind.createAsync(directory, { maxSize: 16 * MiB })).close();
-			return PmemKind.create(directory, { maxSize: 16 * MiB })
+			(await PmemKind.createAsync(directory, { maxSize: 16 * MIB })).close();
+			return PmemKind.create(directory, { maxSize: 16 * MIB })
 				.malloc(100)
 				.fill(7);
 		})();
@@ -199,7 +199,7 @@ test('memory that a part of a block, or what a stream has taken, can reach stays
 		const parts: (Uint8Array | undefined)[] = [];
 		const path = `${directory}/garbage.img`;
 		writeFileSync(path, '');
-		truncateSync(path, 4 * MiB);
+		truncateSync(path, 4 * MIB);
 		const mapping = mapFile(path);
 		await (async () => {
 			const kind = FixedKind.create(mapping);

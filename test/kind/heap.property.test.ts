@@ -2,11 +2,11 @@
 import { PmemKind } from 'daxkind';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import type { Player } from '../../scripts/players/player.mjs';
 import { testDirectory } from '../helpers/directory.ts';
 import { commandsOf, expectApart, play } from '../helpers/players.ts';
 
-const MiB = 1024 * 1024;
 const directory = testDirectory();
 
 const commands = commandsOf(
@@ -39,12 +39,12 @@ for (const policy of ['default', 'conservative'] as const) {
 	test(`no two blocks overlap, contents stay, books balance (${policy})`, () => {
 		fc.assert(
 			fc.property(fc.nat(), fc.commands([commands], { maxCommands: 120, size: 'max' }), (habits, sequence) => {
-				const kind = PmemKind.create(directory, { maxSize: 16 * MiB, policy });
+				const kind = PmemKind.create(directory, { maxSize: 16 * MIB, policy });
 				try {
 					play(kind, habits, sequence, checkAll);
 					kind.purge();
-					expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0, active: 0, committed: 0, free: 16 * MiB });
-					kind.free(kind.malloc(16 * MiB));
+					expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0, active: 0, committed: 0, free: 16 * MIB });
+					kind.free(kind.malloc(16 * MIB));
 				} finally {
 					kind.close();
 				}

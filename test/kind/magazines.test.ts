@@ -3,17 +3,16 @@
 // nobody else has it.
 import type { PmemKind } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
 /** 9, 73 and 137 KiB share a magazine; 10 KiB has another. */
-const lengths = [9 * KiB, 73 * KiB, 137 * KiB, 10 * KiB];
+const lengths = [9 * KIB, 73 * KIB, 137 * KIB, 10 * KIB];
 
 interface Held {
 	place: number;
@@ -73,21 +72,21 @@ describe.each(['Buffers', 'raw handles'] as const)('%s', (way) => {
 	test.each([1, 2, 3, 5, 16, 40])(
 		'of lengths that share a magazine, changed after %i, are as long as asked for',
 		(run) => {
-			const kind = create(directory, { maxSize: 256 * MiB });
+			const kind = create(directory, { maxSize: 256 * MIB });
 			replace(kind, 1500, (i) => [way, lengths[Math.floor(i / run) % lengths.length]!]);
 		},
 	);
 });
 
-test.each([16, 64, 1000, 8192, 9 * KiB])('blocks of %i bytes by Buffers and raw handles in turn', (size) => {
+test.each([16, 64, 1000, 8192, 9 * KIB])('blocks of %i bytes by Buffers and raw handles in turn', (size) => {
 	for (const run of [1, 2, 3, 11, 50]) {
-		const kind = create(directory, { maxSize: 64 * MiB });
+		const kind = create(directory, { maxSize: 64 * MIB });
 		replace(kind, 1000, (i) => [Math.floor(i / run) % 2 === 0 ? 'Buffers' : 'raw handles', size]);
 	}
 });
 
 test('what freeRaw has left in a thread cache is free when the thread has ended, and can be had by others', async () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const thread = await Thread.start(kind.share());
 	const cached = await thread.run(async ({ kind }) => {
 		const handles = Array.from({ length: 500 }, () => kind.mallocRaw(64));
@@ -103,12 +102,12 @@ test('what freeRaw has left in a thread cache is free when the thread has ended,
 });
 
 test('a full magazine of what freeRaw has left goes back to the heap', () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const handles = Array.from({ length: 20_000 }, () => kind.mallocRaw(64));
 	for (const handle of handles) kind.freeRaw(handle);
 	expect(kind.stats().blocks).toBe(0);
-	expect(kind.stats().cached).toBeLessThanOrEqual(64 * KiB);
+	expect(kind.stats().cached).toBeLessThanOrEqual(64 * KIB);
 	kind.purge();
-	expect(kind.stats()).toMatchObject({ cached: 0, free: 64 * MiB });
+	expect(kind.stats()).toMatchObject({ cached: 0, free: 64 * MIB });
 	expect(new Set(Array.from({ length: 20_000 }, () => kind.mallocRaw(64))).size).toBe(20_000);
 });

@@ -2,14 +2,13 @@
 import { Buffer } from 'node:buffer';
 import { type Block, OutOfMemoryError } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { create, isElastic } from '../helpers/kinds.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
-const kind = create(directory, { maxSize: 64 * MiB });
-const other = create(directory, { maxSize: 16 * MiB });
+const kind = create(directory, { maxSize: 64 * MIB });
+const other = create(directory, { maxSize: 16 * MIB });
 afterAll(() => {
 	kind.close();
 	other.close();
@@ -18,14 +17,14 @@ afterAll(() => {
 const code = (code: string) => expect.objectContaining({ code });
 
 describe('malloc', () => {
-	for (const size of [1, 15, 16, 17, 255, 256, 257, 4096, 8191, 8192, 8193, 65537, MiB, 5 * MiB + 1]) {
+	for (const size of [1, 15, 16, 17, 255, 256, 257, 4096, 8191, 8192, 8193, 65537, MIB, 5 * MIB + 1]) {
 		test(`${size} bytes are a Buffer of that length, whose usable size holds it`, () => {
 			const block = kind.malloc(size);
 			expect(Buffer.isBuffer(block)).toBe(true);
 			expect(block.length).toBe(size);
 			expect(block.byteOffset % 16).toBe(0);
 			expect(kind.usableSize(block)).toBeGreaterThanOrEqual(size);
-			expect(kind.usableSize(block)).toBeLessThanOrEqual(Math.max(16, size + Math.max(size / 8, KiB)));
+			expect(kind.usableSize(block)).toBeLessThanOrEqual(Math.max(16, size + Math.max(size / 8, KIB)));
 			block.fill(0xa5);
 			expect(block.every((byte) => byte === 0xa5)).toBe(true);
 			kind.free(block);
@@ -71,10 +70,10 @@ describe('malloc', () => {
 	}
 
 	test('more than there is throws an error that says what, of what, and why', () => {
-		const held = kind.malloc(10 * MiB);
+		const held = kind.malloc(10 * MIB);
 		let error: unknown;
 		try {
-			kind.malloc(60 * MiB);
+			kind.malloc(60 * MIB);
 		} catch (caught) {
 			error = caught;
 		}
@@ -82,18 +81,18 @@ describe('malloc', () => {
 		expect(error).toMatchObject({
 			name: 'OutOfMemoryError',
 			code: 'ERR_DAXKIND_OUT_OF_MEMORY',
-			requested: 60 * MiB,
-			capacity: 64 * MiB,
+			requested: 60 * MIB,
+			capacity: 64 * MIB,
 			allocated: kind.stats().allocated,
 			reason: 'limit',
 		});
-		expect(kind.tryMalloc(60 * MiB)).toBeUndefined();
+		expect(kind.tryMalloc(60 * MIB)).toBeUndefined();
 		expect(() => kind.malloc(Number.MAX_SAFE_INTEGER)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 		kind.free(held);
 	});
 
 	test('enough that is free in slabs of other sizes is called fragmented, and what the message says helps', () => {
-		const fresh = create(directory, { maxSize: 16 * MiB });
+		const fresh = create(directory, { maxSize: 16 * MIB });
 		const blocks: Block[] = [];
 		for (let block = fresh.tryMalloc(1024); block !== undefined; block = fresh.tryMalloc(1024)) blocks.push(block);
 		expect(() => fresh.malloc(200)).toThrow(expect.objectContaining({ reason: 'limit' }));
@@ -103,23 +102,23 @@ describe('malloc', () => {
 			expect(() => fresh.malloc(size)).toThrow(expect.objectContaining({ reason: 'fragmented', message }));
 		}
 		// This is more than all that is free.
-		expect(() => fresh.malloc(15 * MiB)).toThrow(expect.objectContaining({ reason: 'limit' }));
+		expect(() => fresh.malloc(15 * MIB)).toThrow(expect.objectContaining({ reason: 'limit' }));
 		for (let i = 0; i < blocks.length; i += 3) blocks[i] = fresh.defragReallocate(blocks[i]!) ?? blocks[i]!;
 		for (const size of [200, 3000, 100_000]) expect(fresh.malloc(size).length).toBe(size);
 		fresh.close();
 	});
 
 	test('enough that is not in one piece is called fragmented', () => {
-		const blocks = Array.from({ length: 15 }, () => other.malloc(MiB));
+		const blocks = Array.from({ length: 15 }, () => other.malloc(MIB));
 		for (const block of blocks.filter((_, i) => i % 2 === 0)) other.free(block);
-		expect(() => other.malloc(4 * MiB)).toThrow(expect.objectContaining({ reason: 'fragmented' }));
+		expect(() => other.malloc(4 * MIB)).toThrow(expect.objectContaining({ reason: 'fragmented' }));
 		for (const block of blocks.filter((_, i) => i % 2 === 1)) other.free(block);
-		other.free(other.malloc(16 * MiB));
+		other.free(other.malloc(16 * MIB));
 	});
 
 	test('one block can be the whole kind', () => {
-		const block = other.malloc(16 * MiB);
-		expect(block.length).toBe(16 * MiB);
+		const block = other.malloc(16 * MIB);
+		expect(block.length).toBe(16 * MIB);
 		expect(other.tryMalloc(1)).toBeUndefined();
 		other.free(block);
 	});
@@ -128,9 +127,9 @@ describe('malloc', () => {
 		for (const size of [16, 512, 4096, 10_000, 300_000]) {
 			const blocks: Block[] = [];
 			for (let block = other.tryMalloc(size); block !== undefined; block = other.tryMalloc(size)) blocks.push(block);
-			expect(blocks.length * size).toBeGreaterThan(14 * MiB);
+			expect(blocks.length * size).toBeGreaterThan(14 * MIB);
 			for (const block of blocks) other.free(block);
-			other.free(other.malloc(16 * MiB));
+			other.free(other.malloc(16 * MIB));
 		}
 	});
 });
@@ -179,7 +178,7 @@ describe('realloc', () => {
 		[8192, 8193],
 		[8193, 8192],
 		[0, 50],
-		[MiB, 3 * MiB],
+		[MIB, 3 * MIB],
 	] as const) {
 		test(`from ${from} to ${to} bytes keeps the content that fits`, () => {
 			const block = kind.malloc(from);
@@ -199,13 +198,13 @@ describe('realloc', () => {
 	});
 
 	test('a long block grows where it is when what follows is free', () => {
-		const fresh = create(directory, { maxSize: 16 * MiB });
-		const block = fresh.malloc(MiB);
-		const grown = fresh.realloc(block, 9 * MiB);
+		const fresh = create(directory, { maxSize: 16 * MIB });
+		const block = fresh.malloc(MIB);
+		const grown = fresh.realloc(block, 9 * MIB);
 		expect(grown.byteOffset).toBe(block.byteOffset);
-		const shrunk = fresh.realloc(grown, MiB);
+		const shrunk = fresh.realloc(grown, MIB);
 		expect(shrunk.byteOffset).toBe(block.byteOffset);
-		fresh.free(fresh.malloc(14 * MiB));
+		fresh.free(fresh.malloc(14 * MIB));
 		fresh.close();
 	});
 
@@ -215,7 +214,7 @@ describe('realloc', () => {
 			[64, 10],
 			[4096, 1],
 			[4096, 9000],
-			[MiB, 1],
+			[MIB, 1],
 		] as const) {
 			const block = kind.memalign(alignment, size);
 			const usable = kind.usableSize(block);
@@ -228,12 +227,12 @@ describe('realloc', () => {
 	});
 
 	test("of an empty block takes nobody else's memory", () => {
-		const fresh = create(directory, { maxSize: 16 * MiB });
-		const first = fresh.malloc(MiB).fill(1);
-		for (const size of [2 * MiB, 16_384, 100]) {
+		const fresh = create(directory, { maxSize: 16 * MIB });
+		const first = fresh.malloc(MIB).fill(1);
+		for (const size of [2 * MIB, 16_384, 100]) {
 			const grown = fresh.realloc(fresh.malloc(0), size).fill(2);
 			expect(grown.byteOffset).not.toBe(first.byteOffset);
-			expect(first.equals(Buffer.alloc(MiB, 1))).toBe(true);
+			expect(first.equals(Buffer.alloc(MIB, 1))).toBe(true);
 		}
 		expect(fresh.stats().blocks).toBe(4);
 		fresh.close();
@@ -241,14 +240,14 @@ describe('realloc', () => {
 
 	test('that fails keeps the old block', () => {
 		const block = kind.malloc(1000).fill('k');
-		expect(() => kind.realloc(block, 65 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+		expect(() => kind.realloc(block, 65 * MIB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 		expect(block.toString()).toBe('k'.repeat(1000));
 		kind.free(block);
 	});
 
 	test('shrinking works in a full kind', () => {
-		const long = other.malloc(8 * MiB).fill('a');
-		const rest = other.malloc(8 * MiB);
+		const long = other.malloc(8 * MIB).fill('a');
+		const rest = other.malloc(8 * MIB);
 		const short = other.realloc(long, 100);
 		expect(short.toString()).toBe('a'.repeat(100));
 		other.free(short);
@@ -257,22 +256,22 @@ describe('realloc', () => {
 });
 
 describe('memalign', () => {
-	for (let alignment = 8; alignment <= 4 * MiB; alignment *= 2) {
+	for (let alignment = 8; alignment <= 4 * MIB; alignment *= 2) {
 		test(`aligns to ${alignment}`, () => {
 			const blocks = [1, 100, 3000, 20_000].map((size) => kind.memalign(alignment, size));
 			// The mapping is aligned to 2 MiB and begins the first ArrayBuffer.
-			for (const block of blocks) expect(block.byteOffset % Math.min(alignment, 2 * MiB)).toBe(0);
+			for (const block of blocks) expect(block.byteOffset % Math.min(alignment, 2 * MIB)).toBe(0);
 			for (const block of blocks) kind.free(block);
 		});
 	}
 
 	test('never gives a misaligned block, up to the last one', () => {
-		for (const alignment of [8 * KiB, 64 * KiB, MiB]) {
+		for (const alignment of [8 * KIB, 64 * KIB, MIB]) {
 			const blocks: Block[] = [];
 			expect(() => {
 				for (;;) blocks.push(other.memalign(alignment, alignment / 2));
 			}).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
-			expect(blocks.length).toBe((16 * MiB) / alignment);
+			expect(blocks.length).toBe((16 * MIB) / alignment);
 			expect(blocks.every((block) => block.byteOffset % alignment === 0)).toBe(true);
 			for (const block of blocks) other.free(block);
 		}
@@ -297,7 +296,7 @@ describe('free', () => {
 		expect(kind.usableSize(undefined)).toBe(0);
 	});
 
-	for (const size of [10, 20_000, 3 * MiB]) {
+	for (const size of [10, 20_000, 3 * MIB]) {
 		test(`refuses a second free of ${size} bytes, also when the memory is in use again`, () => {
 			const block = kind.malloc(size);
 			kind.free(block);
@@ -378,10 +377,10 @@ describe('a block', () => {
 
 describe('stats', () => {
 	test('count what is held, without a refresh', () => {
-		const fresh = create(directory, { maxSize: 32 * MiB });
-		expect(fresh.stats()).toMatchObject({ capacity: 32 * MiB, allocated: 0, blocks: 0, active: 0, free: 32 * MiB });
+		const fresh = create(directory, { maxSize: 32 * MIB });
+		expect(fresh.stats()).toMatchObject({ capacity: 32 * MIB, allocated: 0, blocks: 0, active: 0, free: 32 * MIB });
 		const small = fresh.malloc(100);
-		const long = fresh.malloc(MiB);
+		const long = fresh.malloc(MIB);
 		const stats = fresh.stats();
 		expect(stats.blocks).toBe(2);
 		expect(stats.allocated).toBe(fresh.usableSize(small) + fresh.usableSize(long));
@@ -394,15 +393,15 @@ describe('stats', () => {
 		fresh.free(long);
 		expect(fresh.stats()).toMatchObject({ allocated: 0, blocks: 0 });
 		expect(fresh.purge()).toBe(isElastic ? stats.committed : 0);
-		const left = isElastic ? 0 : 32 * MiB;
-		expect(fresh.stats()).toMatchObject({ active: 0, committed: left, resident: left, cached: 0, free: 32 * MiB });
+		const left = isElastic ? 0 : 32 * MIB;
+		expect(fresh.stats()).toMatchObject({ active: 0, committed: left, resident: left, cached: 0, free: 32 * MIB });
 		fresh.close();
 	});
 });
 
 describe('close', () => {
 	test('empties every Buffer of the kind and refuses all work', () => {
-		const closing = create(directory, { maxSize: 16 * MiB });
+		const closing = create(directory, { maxSize: 16 * MIB });
 		const blocks = [closing.malloc(10), closing.malloc(20_000), closing.malloc(0)];
 		const part = blocks[0]!.subarray(2);
 		closing.close();
@@ -431,7 +430,7 @@ describe('close', () => {
 	});
 
 	test('Symbol.dispose closes', () => {
-		const disposed = create(directory, { maxSize: 16 * MiB });
+		const disposed = create(directory, { maxSize: 16 * MIB });
 		disposed[Symbol.dispose]();
 		expect(disposed.closed).toBe(true);
 	});
@@ -439,7 +438,7 @@ describe('close', () => {
 
 describe('what users do to Buffers', () => {
 	test('structuredClone copies the whole segment, and nothing crashes', () => {
-		const small = create(directory, { maxSize: 16 * MiB });
+		const small = create(directory, { maxSize: 16 * MIB });
 		const block = small.malloc(100).fill('s');
 		const clone = structuredClone(block);
 		expect(Buffer.from(clone).toString()).toBe('s'.repeat(100));
@@ -462,8 +461,8 @@ describe('what users do to Buffers', () => {
 	});
 
 	test('a stale Buffer reads and writes without a crash, and free refuses it', () => {
-		const small = create(directory, { maxSize: 16 * MiB });
-		const block = small.malloc(4 * MiB);
+		const small = create(directory, { maxSize: 16 * MIB });
+		const block = small.malloc(4 * MIB);
 		small.free(block);
 		small.purge();
 		block.fill(1);

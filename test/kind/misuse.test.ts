@@ -3,17 +3,17 @@
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { FixedKind, Kind, mapFile, PmemKind, type PmemKindOptions, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 
-const MiB = 2 ** 20;
 const directory = testDirectory();
 closeAfterEach();
 
 const code = (code: string) => expect.objectContaining({ code });
 
 test('every method and getter refuses a receiver that is no Kind', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	kind.free(kind.malloc(100));
 	kind.freeRaw(kind.mallocRaw(100));
 	const members = Object.getOwnPropertyDescriptors(Kind.prototype) as Record<string | symbol, PropertyDescriptor>;
@@ -65,18 +65,18 @@ test('an option that there is not is an error, which names the nearest one', asy
 	// Only the asynchronous call takes a signal.
 	const signal = { signal: undefined } as PmemKindOptions;
 	expect(() => PmemKind.create(directory, signal)).toThrow(code('ERR_INVALID_ARG_VALUE'));
-	await (await PmemKind.createAsync(directory, { maxSize: 16 * MiB, ...signal })).closeAsync();
+	await (await PmemKind.createAsync(directory, { maxSize: 16 * MIB, ...signal })).closeAsync();
 	const path = `${directory}/options`;
 	writeFileSync(path, '');
-	truncateSync(path, MiB);
+	truncateSync(path, MIB);
 	const mapping = mapFile(path);
-	expect(() => FixedKind.create(mapping, { maxSize: MiB } as object)).toThrow(code('ERR_INVALID_ARG_VALUE'));
+	expect(() => FixedKind.create(mapping, { maxSize: MIB } as object)).toThrow(code('ERR_INVALID_ARG_VALUE'));
 	mapping.unmap();
 });
 
 test('each option is read once: what a getter says the second time counts for nothing', async () => {
 	const names = ['maxSize', 'policy', 'requireDax', 'mapSync', 'prefault', 'debug', 'onPressure', 'pressureThreshold'];
-	const values: Record<string, unknown> = { maxSize: 16 * MiB, onPressure: () => {} };
+	const values: Record<string, unknown> = { maxSize: 16 * MIB, onPressure: () => {} };
 	for (const name of names) {
 		let reads = 0;
 		const options = Object.defineProperty({ ...values }, name, {
@@ -88,7 +88,7 @@ test('each option is read once: what a getter says the second time counts for no
 			},
 		});
 		const kind = PmemKind.create(directory, options);
-		kind.free(kind.malloc(15 * MiB));
+		kind.free(kind.malloc(15 * MIB));
 		await new Promise((resolve) => setImmediate(resolve));
 		kind.close();
 		expect(reads, name).toBe(1);
@@ -99,7 +99,7 @@ test('a getter that throws, or a kind that cannot be made of a handle, leaves no
 	const descriptors = () => readdirSync('/proc/self/fd').length;
 	const before = descriptors();
 	const options = {
-		maxSize: 16 * MiB,
+		maxSize: 16 * MIB,
 		get pressureThreshold(): number {
 			throw new Error('getter');
 		},
@@ -109,7 +109,7 @@ test('a getter that throws, or a kind that cannot be made of a handle, leaves no
 });
 
 test('a kind is joined only with the secret of its own share', () => {
-	const kinds = Array.from({ length: 3 }, () => create(directory, { maxSize: 16 * MiB }));
+	const kinds = Array.from({ length: 3 }, () => create(directory, { maxSize: 16 * MIB }));
 	const shares = kinds.slice(0, 2).map((kind) => kind.share());
 	expect(shares[0]!.secret).toMatch(/^[0-9a-f]{32}$/);
 	expect(shares[0]!.secret).not.toBe(shares[1]!.secret);
@@ -129,7 +129,7 @@ test('a kind is joined only with the secret of its own share', () => {
 });
 
 test('attach checks its options, and takes none but listeners', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const shared = kind.share();
 	for (const [options, expected] of [
 		[null, 'ERR_INVALID_ARG_TYPE'],
@@ -150,10 +150,10 @@ test('attach checks its options, and takes none but listeners', () => {
 test('attach of a class of kinds gives kinds of that class only', () => {
 	const path = `${directory}/fixed`;
 	writeFileSync(path, '');
-	truncateSync(path, MiB);
+	truncateSync(path, MIB);
 	const mapping = mapFile(path);
 	const fixed = FixedKind.create(mapping);
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const wrongClass = code('ERR_INVALID_ARG_VALUE');
 	// @ts-expect-error The compiler refuses it, too.
 	expect(() => PmemKind.attach(fixed.share())).toThrow(wrongClass);

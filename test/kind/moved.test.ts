@@ -3,13 +3,13 @@
 // Buffers and does nothing else: the blocks still exist, and new Buffers can be made of them.
 import { markAsUntransferable } from 'node:worker_threads';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { readInto } from '../helpers/streams.ts';
 import { Thread } from '../helpers/thread.ts';
 
 const directory = testDirectory();
-const MiB = 1024 * 1024;
 closeAfterEach();
 
 /** Whether markAsUntransferable keeps memory in its ArrayBuffer. */
@@ -38,7 +38,7 @@ async function moveAway(view: Buffer): Promise<boolean> {
 }
 
 test('a block in a byte stream takes no other with it for good', async () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const blocks = Array.from({ length: 1000 }, (_, i) => kind.malloc(100 + i).fill(i));
 	const reference = kind.ref(blocks[1]!);
 	const isMoved = await moveAway(blocks[0]!);
@@ -62,7 +62,7 @@ test('a block in a byte stream takes no other with it for good', async () => {
 test.skipIf(marksHold)(
 	'a byte stream transfers the ArrayBuffer of its chunk: all blocks of the segment lose their length, nothing else',
 	async () => {
-		const small = create(directory, { maxSize: 16 * MiB });
+		const small = create(directory, { maxSize: 16 * MIB });
 		const blocks = [100, 100, 100, 20_000].map((size, i) => small.malloc(size).fill(i + 1));
 		small.free(small.malloc(100));
 		const handle = small.mallocRaw(50);
@@ -96,7 +96,7 @@ test.skipIf(marksHold)(
 test('the memory of an emptied block is never taken for a longer one', async () => {
 	// 9 and 73 KiB share a magazine of the thread cache.
 	const [short, long] = [9 * 1024, 73 * 1024];
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	kind.free(kind.malloc(short));
 	const emptied = kind.malloc(short);
 	await moveAway(emptied);
@@ -111,7 +111,7 @@ test('the memory of an emptied block is never taken for a longer one', async () 
 });
 
 test('an emptied block has its usable size for other threads, too', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const block = kind.malloc(1000).fill(3);
 	await moveAway(kind.malloc(10));
 	const usable = kind.usableSize(block);
@@ -126,7 +126,7 @@ test('an emptied block has its usable size for other threads, too', async () => 
 });
 
 test('in debug mode a block that was moved away can be freed, and kept by a realloc', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB, debug: true });
+	const kind = create(directory, { maxSize: 16 * MIB, debug: true });
 	const freed = kind.malloc(500).fill(1);
 	const kept = kind.malloc(300).fill(2);
 	const third = kind.malloc(200);
@@ -144,7 +144,7 @@ test('in debug mode a block that was moved away can be freed, and kept by a real
 });
 
 test('a referenced block of the collector that was moved away has to be freed, and can be', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const block = kind.buffer(5000);
 	kind.ref(block);
 	await moveAway(block);
@@ -153,7 +153,7 @@ test('a referenced block of the collector that was moved away has to be freed, a
 });
 
 test('a transfer list does not take the ArrayBuffer of many blocks away', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const block = kind.malloc(10).fill(1);
 	try {
 		// Node 20 copies the memory instead.

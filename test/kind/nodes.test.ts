@@ -3,9 +3,9 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { NodeKind } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { execFileSync, spawn, spawnSync } from '../helpers/children.ts';
 
-const MiB = 2 ** 20;
 const nodeFile = '/sys/devices/system/node/node0/meminfo';
 const hasNodes = existsSync(nodeFile);
 const isRoot = process.getuid!() === 0;
@@ -44,7 +44,7 @@ describe.skipIf(!hasNodes)('nodes', () => {
 	});
 
 	test('may be said twice', () => {
-		const kind = NodeKind.create([0, 0], { maxSize: 16 * MiB });
+		const kind = NodeKind.create([0, 0], { maxSize: 16 * MIB });
 		expect(kind.wanted).toEqual([0]);
 		kind.close();
 	});
@@ -68,7 +68,7 @@ describe.skipIf(!hasNodes)('more than there is', () => {
 		total.close();
 		const kind = NodeKind.create(0, { maxSize: 4 * total.capacity });
 		expect(kind.tryMallocRaw(2 * total.capacity)).toBe(0);
-		expect(kind.stats().resident).toBeLessThan(64 * MiB);
+		expect(kind.stats().resident).toBeLessThan(64 * MIB);
 		kind.close();
 	});
 });
@@ -90,7 +90,7 @@ test.skipIf(!hasNodes || !mayMakeGroups)(
 		const group = `${memoryGroups}/daxkind-test-${process.pid}`;
 		mkdirSync(group);
 		try {
-			writeFileSync(`${group}/memory.limit_in_bytes`, `${160 * MiB}`);
+			writeFileSync(`${group}/memory.limit_in_bytes`, `${160 * MIB}`);
 			const join = `echo $$ > ${group}/cgroup.procs; exec "$@"`;
 			for (const options of ['', "policy: 'preferred'"]) {
 				const said = spawnSync('sh', ['-c', join, 'sh', process.execPath, ...program(grow(400, options))], {
@@ -128,7 +128,7 @@ test.skipIf(!hasNodes || spawnSync('flock', ['--version']).status !== 0)(
 test.skipIf(!hasNodes)(
 	'with huge pages, what is given back is whole ones, so that the kernel does not fill it up again',
 	() => {
-		const kind = NodeKind.create(0, { maxSize: 64 * MiB, hugePages: 'always' });
+		const kind = NodeKind.create(0, { maxSize: 64 * MIB, hugePages: 'always' });
 		const blocks = Array.from({ length: 480 }, () => kind.malloc(64 * 1024).fill(1));
 		const kept = blocks.filter((_, n) => n % 8 === 0);
 		for (const block of blocks) if (!kept.includes(block)) kind.free(block);
@@ -136,10 +136,10 @@ test.skipIf(!hasNodes)(
 		kind.purge();
 		const [use] = kind.nodes();
 		expect(use!.bytes).toBe(kind.stats().resident);
-		expect(before - use!.bytes).toBeLessThan(4 * MiB);
+		expect(before - use!.bytes).toBeLessThan(4 * MIB);
 		for (const block of kept) kind.free(block);
 		kind.purge();
-		expect(kind.stats().resident).toBeLessThan(4 * MiB);
+		expect(kind.stats().resident).toBeLessThan(4 * MIB);
 		kind.close();
 	},
 );

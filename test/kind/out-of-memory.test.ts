@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Block, type Kind, PmemKind, type PmemKindOptions, type RawHandle } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { execFileSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create, sort } from '../helpers/kinds.ts';
@@ -11,8 +12,6 @@ import { runChild } from '../helpers/process.ts';
 import { evaluateIn, problem, refusing } from '../helpers/sandbox.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -31,7 +30,7 @@ function mustFit(kind: Kind, size: number): boolean {
 	const { classes } = kind.sizeClasses();
 	const own = classes.find((each) => each.size >= size);
 	if (own !== undefined && own.free > 0) return true;
-	return kind.stats().largestFree >= Math.ceil((own?.size ?? size) / KiB) * KiB;
+	return kind.stats().largestFree >= Math.ceil((own?.size ?? size) / KIB) * KIB;
 }
 
 function fill(kind: Kind, size: number): Block[] {
@@ -41,16 +40,16 @@ function fill(kind: Kind, size: number): Block[] {
 }
 
 const regimes: Record<string, (random: (below: number) => number) => number> = {
-	'small blocks': (random) => 1 + random(2 * KiB),
-	'blocks about the longest small ones': (random) => 7 * KiB + random(3 * KiB),
-	'large blocks': (random) => 9 * KiB + random(700 * KiB),
+	'small blocks': (random) => 1 + random(2 * KIB),
+	'blocks about the longest small ones': (random) => 7 * KIB + random(3 * KIB),
+	'large blocks': (random) => 9 * KIB + random(700 * KIB),
 	'blocks of all sizes': (random) => 1 + random(2 ** (4 + random(18))),
 };
 
 for (const [name, sizeOf] of Object.entries(regimes)) {
 	for (const policy of ['default', 'conservative'] as const) {
 		test(`${name} fail only where none fits, and succeed again as soon as one does (${policy})`, () => {
-			const kind = create(directory, { maxSize: 16 * MiB, policy });
+			const kind = create(directory, { maxSize: 16 * MIB, policy });
 			const random = randomFrom(name.length * (policy === 'default' ? 7 : 11));
 			const held: Block[] = [];
 			let failures = 0;
@@ -71,17 +70,17 @@ for (const [name, sizeOf] of Object.entries(regimes)) {
 			}
 			expect(failures).toBeGreaterThanOrEqual(400);
 			for (const block of held) kind.free(block);
-			kind.free(kind.malloc(16 * MiB));
+			kind.free(kind.malloc(16 * MIB));
 		});
 	}
 }
 
 test('after any block is freed, another of its size is there, whatever failed before', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
-	const sizes = [16, 100, 1000, 8192, 8193, 50 * KiB, MiB];
+	const kind = create(directory, { maxSize: 16 * MIB });
+	const sizes = [16, 100, 1000, 8192, 8193, 50 * KIB, MIB];
 	for (const full of sizes) {
 		const blocks = fill(kind, full);
-		for (const failing of [...sizes, 16 * MiB]) expect(kind.tryMalloc(Math.max(failing, full))).toBeUndefined();
+		for (const failing of [...sizes, 16 * MIB]) expect(kind.tryMalloc(Math.max(failing, full))).toBeUndefined();
 		for (let i = 0; i < 100; i++) {
 			const at = (i * 7919) % blocks.length;
 			kind.free(blocks[at]);
@@ -95,9 +94,9 @@ test('after any block is freed, another of its size is there, whatever failed be
 });
 
 test('what other threads free makes the very next attempt succeed', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const thread = await Thread.start(kind.share());
-	for (const size of [64, 3000, 20_000, MiB]) {
+	for (const size of [64, 3000, 20_000, MIB]) {
 		const mine = fill(kind, size);
 		const references = mine.splice(0, 12).map((block) => kind.ref(block));
 		await thread.run(
@@ -116,13 +115,13 @@ test('what other threads free makes the very next attempt succeed', async () => 
 			mine.push(block!);
 		}
 		for (const block of mine) kind.free(block);
-		kind.free(kind.malloc(16 * MiB));
+		kind.free(kind.malloc(16 * MIB));
 	}
 });
 
 test('so does what a thread frees that has joined after the failure', async () => {
 	for (const size of [64, 3000, 20_000]) {
-		const kind = create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MIB });
 		const handles: number[] = [];
 		for (let handle = kind.tryMallocRaw(size); handle !== 0; handle = kind.tryMallocRaw(size)) handles.push(handle);
 		const late = await Thread.start(kind.share());
@@ -137,7 +136,7 @@ test('so does what a thread frees that has joined after the failure', async () =
 test('slabs of every length can fill the kind one after the other', () => {
 	// A crash would end only the child.
 	const child = runChild(
-		`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MiB} });
+		`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MIB} });
 		function aligned(alignment, length) {
 			const blocks = [];
 			try {
@@ -159,13 +158,13 @@ test('slabs of every length can fill the kind one after the other', () => {
 			handles.push(small());
 			console.log(handles[0].length + handles[1].length);
 			for (const handle of handles.flat()) kind.freeRaw(handle);
-			kind.free(kind.malloc(${16 * MiB}));
+			kind.free(kind.malloc(${16 * MIB}));
 		}
 		console.log(kind.close());`,
 		directory,
 	);
 	expect([child.status, child.signal, child.stderr]).toEqual([0, null, '']);
-	expect(child.stdout).toBe(`${`${MiB}\n`.repeat(5)}undefined\n`);
+	expect(child.stdout).toBe(`${`${MIB}\n`.repeat(5)}undefined\n`);
 });
 
 function mountSmall(): string | undefined {
@@ -183,7 +182,7 @@ const small = mountSmall();
 
 /** A kind that may be larger than its file system. */
 function onSmall(options: PmemKindOptions = {}): PmemKind {
-	return create(small!, { maxSize: 64 * MiB, ...options });
+	return create(small!, { maxSize: 64 * MIB, ...options });
 }
 
 describe.skipIf(small === undefined || sort !== 'pmem')(
@@ -212,19 +211,19 @@ describe.skipIf(small === undefined || sort !== 'pmem')(
 				for (const block of held) kind.free(block);
 				kind.purge();
 				expect(kind.stats()).toMatchObject({ committed: 0, resident: 0 });
-				expect(fill(kind, MiB).length).toBe(12);
+				expect(fill(kind, MIB).length).toBe(12);
 			});
 		}
 
 		test('holes that are shorter than a slab hold small blocks', () => {
 			const kind = onSmall();
-			const runs = fill(kind, 12 * KiB);
+			const runs = fill(kind, 12 * KIB);
 			const kept = runs.filter((_, i) => i % 2 === 0);
 			for (const run of runs) if (!kept.includes(run)) kind.free(run);
 			const { allocated } = kind.stats();
 			const blocks = [5000, 1000, 64].flatMap((size) => fill(kind, size));
 			// The blocks take all of the holes except what is left at the end of a slab.
-			expect(kind.stats().allocated - allocated).toBeGreaterThan((runs.length - kept.length) * 11 * KiB);
+			expect(kind.stats().allocated - allocated).toBeGreaterThan((runs.length - kept.length) * 11 * KIB);
 			for (const block of [...kept, ...blocks]) kind.free(block);
 		});
 
@@ -238,33 +237,33 @@ describe.skipIf(small === undefined || sort !== 'pmem')(
 				}
 			}, undefined);
 			expect(kind.stats().cached).toBeGreaterThan(0);
-			kind.free(kind.malloc(12 * MiB));
-			expect(kind.tryMalloc(12 * MiB + 1)).toBeUndefined();
+			kind.free(kind.malloc(12 * MIB));
+			expect(kind.tryMalloc(12 * MIB + 1)).toBeUndefined();
 		});
 
 		test('realloc that fails keeps the block, prefault that fails keeps the kind', async () => {
 			const kind = onSmall();
-			const block = kind.malloc(7 * MiB).fill('k');
-			expect(() => kind.realloc(block, 13 * MiB)).toThrow(expect.objectContaining({ reason: 'file-system-full' }));
+			const block = kind.malloc(7 * MIB).fill('k');
+			expect(() => kind.realloc(block, 13 * MIB)).toThrow(expect.objectContaining({ reason: 'file-system-full' }));
 			await expect(kind.prefaultAsync()).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'fallocate', path: small });
 			expect(block.every((byte) => byte === 0x6b)).toBe(true);
 			kind.purge();
-			kind.free(kind.malloc(5 * MiB));
+			kind.free(kind.malloc(5 * MIB));
 			for (const make of [
-				async () => PmemKind.create(small!, { maxSize: 64 * MiB, prefault: true }),
-				() => PmemKind.createAsync(small!, { maxSize: 64 * MiB, prefault: true }),
+				async () => PmemKind.create(small!, { maxSize: 64 * MIB, prefault: true }),
+				() => PmemKind.createAsync(small!, { maxSize: 64 * MIB, prefault: true }),
 			]) {
 				await expect(make()).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'fallocate', path: small });
 			}
-			kind.free(kind.realloc(block, 12 * MiB));
+			kind.free(kind.realloc(block, 12 * MIB));
 		});
 	},
 );
 
 test.skipIf(problem !== undefined)('a quota that is used up is said to be one', () => {
 	const body = `
-		const kind = d.PmemKind.create(path, { maxSize: ${32 * MiB} });
-		try { kind.malloc(${4 * MiB}); } catch ({ reason, message }) { say({ reason, message }); }`;
+		const kind = d.PmemKind.create(path, { maxSize: ${32 * MIB} });
+		try { kind.malloc(${4 * MIB}); } catch ({ reason, message }) { say({ reason, message }); }`;
 	const refused = (errno: number) => evaluateIn(refusing(`fallocate=${errno}`), body, directory);
 	expect(refused(constants.errno.EDQUOT)).toEqual({
 		reason: 'quota',

@@ -1,14 +1,14 @@
 // While much storage goes back, no event loop and no other thread waits for it. The process does nothing else.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { GIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { freeBytes, runChild } from '../helpers/process.ts';
 
-const GiB = 2 ** 30;
 const directory = testDirectory();
 
 /** It takes more than half a second to give so much back. */
-const much = 2 * GiB;
+const much = 2 * GIB;
 /** No pause should be longer than 20 ms. The rest is for a busy machine, where a thread has to wait for a processor. */
 const longestMs = 250;
 
@@ -22,7 +22,7 @@ const ways: Record<string, string> = {
 		const blocks = fill(kind);
 		await start(kind);
 		for (const block of blocks) kind.free(block);
-		await until(() => storage() < ${GiB / 8});`,
+		await until(() => storage() < ${GIB / 8});`,
 	'purgeAsync gives it back': `
 		const kind = make();
 		for (const block of fill(kind)) kind.free(block);
@@ -30,7 +30,7 @@ const ways: Record<string, string> = {
 		await kind.purgeAsync();`,
 	'closeAsync gives it back': `
 		const kinds = [1, 2, 3].map(() => make());
-		for (const kind of kinds) kind.malloc(${GiB}).fill(1);
+		for (const kind of kinds) kind.malloc(${GIB}).fill(1);
 		// Whoever maps memory would wait while much is unmapped.
 		await start(make(), 'makes kinds');
 		for (const kind of kinds) await kind.closeAsync();`,
@@ -39,7 +39,7 @@ const ways: Record<string, string> = {
 		const blocks = fill(kind);
 		await start(kind);
 		for (const block of blocks) kind.free(block);
-		await until(() => storage() < ${GiB / 8});`,
+		await until(() => storage() < ${GIB / 8});`,
 };
 
 interface Pauses {
@@ -58,8 +58,8 @@ function pauses(way: string): Pauses {
 		import { setTimeout as sleep } from 'node:timers/promises';
 		import { Worker } from 'node:worker_threads';
 		const directory = process.argv[1];
-		const make = (options) => PmemKind.create(directory, { maxSize: ${much + GiB}, ...options });
-		const fill = (kind) => Array.from({ length: ${much / GiB} }, () => kind.malloc(${GiB}).fill(1));
+		const make = (options) => PmemKind.create(directory, { maxSize: ${much + GIB}, ...options });
+		const fill = (kind) => Array.from({ length: ${much / GIB} }, () => kind.malloc(${GIB}).fill(1));
 		const fds = () => fs.readdirSync('/proc/self/fd').filter((fd) => {
 			try { return fs.readlinkSync('/proc/self/fd/' + fd).startsWith(directory + '/'); } catch { return false; }
 		});
@@ -115,10 +115,10 @@ function pauses(way: string): Pauses {
 	return JSON.parse(stdout);
 }
 
-const needed = 4 * GiB;
+const needed = 4 * GIB;
 const availableKiB = Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]);
 const hasRoom = Math.min(availableKiB * 1024, freeBytes(directory)) >= needed;
-if (!hasRoom) console.warn(`pauses.test.ts is skipped: memory or ${directory} has less than ${needed / GiB} GiB free`);
+if (!hasRoom) console.warn(`pauses.test.ts is skipped: memory or ${directory} has less than ${needed / GIB} GiB free`);
 
 test.skipIf(!hasRoom).each(Object.keys(ways))(
 	'neither the event loop nor another thread waits while %s',

@@ -10,13 +10,12 @@ import {
 	type SharedKind,
 } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { runChild } from '../helpers/process.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -34,7 +33,7 @@ interface Owned {
 function owned(options: PmemKindOptions = {}): Owned {
 	const owned = { calls: [] as KindPressure[], onPressure: () => {} } as unknown as Owned;
 	owned.kind = create(directory, {
-		maxSize: 16 * MiB,
+		maxSize: 16 * MIB,
 		onPressure(pressure) {
 			owned.calls.push(pressure);
 			owned.onPressure(pressure);
@@ -60,22 +59,22 @@ const freeRaw = (kind: Kind, handle: number) => (handle === 0 ? undefined : () =
 
 for (const [name, allocate] of Object.entries({
 	...ways,
-	'realloc in its place': (kind: Kind, size: number) => free(kind, kind.realloc(kind.malloc(9 * KiB), size)),
+	'realloc in its place': (kind: Kind, size: number) => free(kind, kind.realloc(kind.malloc(9 * KIB), size)),
 })) {
 	test(`the threshold is told once for each time that ${name} passes it, in a later turn`, async () => {
 		const { kind, calls } = owned({ pressureThreshold: 0.5 });
 		for (let crossing = 1; crossing <= 3; crossing++) {
-			const giveBack = allocate(kind, 6 * MiB)!;
+			const giveBack = allocate(kind, 6 * MIB)!;
 			await turn();
 			expect(calls).toHaveLength(crossing - 1);
-			const last = allocate(kind, 3 * MiB)!;
+			const last = allocate(kind, 3 * MIB)!;
 			expect(calls).toHaveLength(crossing - 1);
 			await turn();
 			expect(calls).toHaveLength(crossing);
 			const { reason, requested, stats } = calls[crossing - 1]!;
 			expect({ reason, requested }).toEqual({ reason: 'threshold', requested: 0 });
-			expect(stats.allocated).toBeGreaterThanOrEqual(8 * MiB);
-			expect(stats.capacity).toBe(16 * MiB);
+			expect(stats.allocated).toBeGreaterThanOrEqual(8 * MIB);
+			expect(stats.capacity).toBe(16 * MIB);
 			giveBack();
 			last();
 			// One more block does not cause another call for the same crossing.
@@ -89,21 +88,21 @@ for (const [name, allocate] of Object.entries({
 	test(`what onPressure frees is used by ${name}, which fails if it frees nothing`, () => {
 		const owner = owned();
 		const { kind, calls } = owner;
-		const held = [kind.malloc(8 * MiB), kind.malloc(6 * MiB)];
+		const held = [kind.malloc(8 * MIB), kind.malloc(6 * MIB)];
 		owner.onPressure = ({ reason }) => {
 			if (reason === 'out-of-memory') kind.free(held.shift());
 		};
-		const giveBack = allocate(kind, 7 * MiB);
+		const giveBack = allocate(kind, 7 * MIB);
 		expect(giveBack).toBeDefined();
 		expect(calls.map(({ reason }) => reason)).toEqual(['out-of-memory']);
-		expect(calls[0]!.requested).toBe(7 * MiB);
-		expect(calls[0]!.stats.allocated).toBeGreaterThanOrEqual(14 * MiB);
+		expect(calls[0]!.requested).toBe(7 * MIB);
+		expect(calls[0]!.stats.allocated).toBeGreaterThanOrEqual(14 * MIB);
 
 		owner.onPressure = () => {};
 		for (let failure = 2; failure <= 4; failure++) {
 			const { blocks } = kind.stats();
-			if (name.startsWith('try')) expect(allocate(kind, 7 * MiB)).toBeUndefined();
-			else expect(() => allocate(kind, 7 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+			if (name.startsWith('try')) expect(allocate(kind, 7 * MIB)).toBeUndefined();
+			else expect(() => allocate(kind, 7 * MIB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 			expect(calls).toHaveLength(failure);
 			// The block that was given to realloc is still there.
 			expect(kind.stats().blocks - blocks).toBe(name.startsWith('realloc') ? 1 : 0);
@@ -113,14 +112,14 @@ for (const [name, allocate] of Object.entries({
 
 test('nothing is told below the threshold, which is nine tenths by default', async () => {
 	const { kind, calls } = owned();
-	const blocks = Array.from({ length: 14 }, () => kind.malloc(MiB));
+	const blocks = Array.from({ length: 14 }, () => kind.malloc(MIB));
 	await turn();
 	expect(calls).toEqual([]);
-	blocks.push(kind.malloc(MiB));
+	blocks.push(kind.malloc(MIB));
 	await turn();
 	expect(calls).toHaveLength(1);
 	// Usage that changes a little around the threshold does not cause another call.
-	for (let i = 0; i < 20; i++) kind.free(kind.malloc(200 * KiB + i * 1000));
+	for (let i = 0; i < 20; i++) kind.free(kind.malloc(200 * KIB + i * 1000));
 	await turn();
 	expect(calls).toHaveLength(1);
 });
@@ -134,21 +133,21 @@ test('small blocks pass the threshold, too', async () => {
 
 test('a callback that throws makes the allocation throw that, and the next is as if nothing had been', () => {
 	const owner = owned();
-	const held = owner.kind.malloc(14 * MiB);
+	const held = owner.kind.malloc(14 * MIB);
 	owner.onPressure = () => {
 		throw new RangeError('mine');
 	};
-	for (const allocate of Object.values(ways)) expect(() => allocate(owner.kind, 4 * MiB)).toThrow('mine');
+	for (const allocate of Object.values(ways)) expect(() => allocate(owner.kind, 4 * MIB)).toThrow('mine');
 	owner.onPressure = () => owner.kind.free(held);
-	owner.kind.free(owner.kind.malloc(13 * MiB));
+	owner.kind.free(owner.kind.malloc(13 * MIB));
 });
 
 test('a callback that closes the kind makes the allocation a misuse, whatever it was', () => {
 	for (const allocate of Object.values(ways)) {
 		const owner = owned();
-		const held = owner.kind.malloc(14 * MiB);
+		const held = owner.kind.malloc(14 * MIB);
 		owner.onPressure = () => void owner.kind.close();
-		expect(() => allocate(owner.kind, 4 * MiB)).toThrow(code('ERR_INVALID_STATE'));
+		expect(() => allocate(owner.kind, 4 * MIB)).toThrow(code('ERR_INVALID_STATE'));
 		expect(held.length).toBe(0);
 	}
 });
@@ -156,38 +155,38 @@ test('a callback that closes the kind makes the allocation a misuse, whatever it
 test('a callback may allocate: what there is, and in vain without being called again', () => {
 	const owner = owned();
 	const { kind, calls } = owner;
-	const held = [kind.malloc(14 * MiB)];
+	const held = [kind.malloc(14 * MIB)];
 	const made: Block[] = [];
 	owner.onPressure = () => {
-		expect(kind.tryMalloc(5 * MiB)).toBeUndefined();
-		expect(() => kind.malloc(6 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
-		made.push(kind.malloc(MiB).fill(1));
+		expect(kind.tryMalloc(5 * MIB)).toBeUndefined();
+		expect(() => kind.malloc(6 * MIB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+		made.push(kind.malloc(MIB).fill(1));
 		kind.free(held.pop());
 		made.push(kind.malloc(50).fill(2));
 	};
-	const block = kind.malloc(4 * MiB).fill(3);
+	const block = kind.malloc(4 * MIB).fill(3);
 	expect(calls).toHaveLength(1);
 	expect(made.map((block) => block.every((byte) => byte === block[0]))).toEqual([true, true]);
 	for (const each of [block, ...made]) kind.free(each);
-	kind.free(kind.malloc(16 * MiB));
+	kind.free(kind.malloc(16 * MIB));
 });
 
 test('a callback that frees the very block that is being reallocated makes that a double free, and nothing leaks', () => {
 	const owner = owned();
 	const { kind } = owner;
-	const [block, behind] = [kind.malloc(5 * MiB), kind.malloc(9 * MiB)];
+	const [block, behind] = [kind.malloc(5 * MIB), kind.malloc(9 * MIB)];
 	owner.onPressure = () => {
 		kind.free(block);
 		kind.free(behind);
 	};
-	expect(() => kind.realloc(block, 6 * MiB)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
+	expect(() => kind.realloc(block, 6 * MIB)).toThrow(code('ERR_DAXKIND_DOUBLE_FREE'));
 	expect(kind.stats().blocks).toBe(0);
 });
 
 test('a callback that gives a reference to the very block that is being shortened gives one to what it becomes', () => {
 	let reference: BlockReference | undefined;
 	const kind = create(directory, {
-		maxSize: 16 * MiB,
+		maxSize: 16 * MIB,
 		onPressure: ({ reason }) => {
 			if (reason === 'out-of-memory' && blocks.length > 0) reference ??= kind.ref(blocks[0]!);
 		},
@@ -210,11 +209,11 @@ test('a callback that gives a reference to the very block that is being shortene
 
 test('what onPressure frees in debug mode is used, although it would be kept out of use', () => {
 	const owner = owned({ debug: true });
-	const held = Array.from({ length: 30 }, () => owner.kind.malloc(500 * KiB));
+	const held = Array.from({ length: 30 }, () => owner.kind.malloc(500 * KIB));
 	owner.onPressure = () => {
 		for (const block of held.splice(0)) owner.kind.free(block);
 	};
-	owner.kind.free(owner.kind.malloc(15 * MiB));
+	owner.kind.free(owner.kind.malloc(15 * MIB));
 	expect(owner.calls).toHaveLength(1);
 });
 
@@ -259,8 +258,8 @@ test('a thread that attaches hears of its own allocations, by its own threshold'
 test('an error in the callback for the threshold is uncaught, and a kind that is closed by then has no pressure', () => {
 	const run = (after: string) =>
 		runChild(
-			`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MiB}, onPressure() { throw new Error('mine'); } });
-			kind.malloc(${15 * MiB});
+			`const kind = PmemKind.create(process.argv[1], { maxSize: ${16 * MIB}, onPressure() { throw new Error('mine'); } });
+			kind.malloc(${15 * MIB});
 			process.on('uncaughtException', (error) => console.log('uncaught', error.message));
 			${after}`,
 			directory,

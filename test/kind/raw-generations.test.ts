@@ -3,11 +3,11 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { FixedKind, mapFile, type RawHandle } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create, isElastic } from '../helpers/kinds.ts';
 import { inThreads } from '../helpers/threads.ts';
 
-const MiB = 2 ** 20;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -17,7 +17,7 @@ const wrongKind = expect.objectContaining({ code: 'ERR_DAXKIND_WRONG_KIND' });
 const notABlock = expect.objectContaining({ code: 'ERR_DAXKIND_NOT_A_BLOCK' });
 
 test('a handle is never given out again when its place becomes another slab, or a run', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const stale = new Set<number>();
 	for (const size of [64, 16, 20_000, 8192, 512, 40_000, 64, 100]) {
 		const handles = Array.from({ length: 300 }, () => kind.mallocRaw(size));
@@ -33,7 +33,7 @@ test('a handle is never given out again when its place becomes another slab, or 
 });
 
 test('a handle stays refused while its place is given out 2,046 times more, and only then comes again', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	for (const size of [64, 20_000]) {
 		const first = kind.mallocRaw(size);
 		const place = kind.view(first).byteOffset;
@@ -53,10 +53,10 @@ test('a handle stays refused while its place is given out 2,046 times more, and 
 
 test('handles of all kinds that there ever were are refused, whether they are open or closed', () => {
 	const stale: number[] = [];
-	const open = create(directory, { maxSize: 16 * MiB });
+	const open = create(directory, { maxSize: 16 * MIB });
 	const theirs = [100, 20_000].map((size) => open.mallocRaw(size));
 	for (let i = 0; i < 130; i++) {
-		const kind = create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MIB });
 		const own = [100, 20_000].map((size) => kind.mallocRaw(size));
 		for (const handle of [...stale, ...theirs]) {
 			expect(() => kind.freeRaw(handle as RawHandle)).toThrow(wrongKind);
@@ -102,7 +102,7 @@ test.skipIf(!isElastic)(
 );
 
 test('a slot or a unit that never had a handle is no block', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const [slot, run] = [kind.mallocRaw(8192), kind.mallocRaw(20_000)];
 	// The handles of neighbouring slots and of neighbouring units differ by 2,048.
 	for (const wrong of [
@@ -126,18 +126,18 @@ test('a slot or a unit that never had a handle is no block', () => {
 test('views of handles of all sizes are where the blocks are, in every segment of a large kind', () => {
 	const path = `${directory}/sparse`;
 	writeFileSync(path, '');
-	truncateSync(path, 4096 * MiB);
+	truncateSync(path, 4096 * MIB);
 	const kind = FixedKind.create(mapFile(path));
 	const handles = new Map<number, number>();
 	for (let segment = 0; segment < 4; segment++) {
-		const { buffer } = kind.view(kind.mallocRaw(8 * MiB));
+		const { buffer } = kind.view(kind.mallocRaw(8 * MIB));
 		for (let size = 1; size <= 40_000; size = Math.ceil(size * 1.13)) {
 			const handle = kind.mallocRaw(size);
 			kind.view(handle, size).fill(handles.size & 0xff);
 			handles.set(handle, handles.size & 0xff);
 		}
 		// This takes the rest of the segment, so the next blocks are in another one.
-		while (segment < 3 && kind.view(kind.mallocRaw(8 * MiB)).buffer === buffer);
+		while (segment < 3 && kind.view(kind.mallocRaw(8 * MIB)).buffer === buffer);
 		if (segment < 3) for (let i = 0; i < 2000; i++) kind.mallocRaw(8192);
 	}
 	expect(new Set([...handles.keys()].map((handle) => kind.view(handle as RawHandle).buffer)).size).toBe(4);
@@ -165,7 +165,7 @@ describe('of a shared kind', () => {
 		return freed;`;
 
 	test('handles from before it was shared are freed by any thread, each once', async () => {
-		const kind = create(directory, { maxSize: 64 * MiB });
+		const kind = create(directory, { maxSize: 64 * MIB });
 		const handles = Array.from({ length: 20_000 }, (_, i) => kind.mallocRaw(i % 10 === 0 ? 9000 : 1 + (i % 2000)));
 		const freed = await inThreads(3, free, { kind: kind.share(), handles });
 		expect(freed.reduce((sum: number, each) => sum + (each as number), 0)).toBe(handles.length);

@@ -2,13 +2,13 @@
 import type { RawHandle } from 'daxkind';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { release } from '../../scripts/players/operations.mjs';
 import type { Player } from '../../scripts/players/player.mjs';
 import { testDirectory } from '../helpers/directory.ts';
 import { create } from '../helpers/kinds.ts';
 import { command, commandsOf, expectApart, play } from '../helpers/players.ts';
 
-const MiB = 1024 * 1024;
 const directory = testDirectory();
 
 const refusal = expect.objectContaining({
@@ -79,11 +79,11 @@ function checkAll(player: Player): void {
 test('handles never share memory, what was written stays, and only live ones are freed', () => {
 	fc.assert(
 		fc.property(fc.nat(), fc.commands(commands, { maxCommands: 150, size: 'max' }), (habits, sequence) => {
-			const kind = create(directory, { maxSize: 16 * MiB });
+			const kind = create(directory, { maxSize: 16 * MIB });
 			freed.length = 0;
 			try {
 				play(kind, habits, sequence, checkAll);
-				kind.free(kind.malloc(16 * MiB));
+				kind.free(kind.malloc(16 * MIB));
 			} finally {
 				kind.close();
 			}
@@ -93,9 +93,9 @@ test('handles never share memory, what was written stays, and only live ones are
 });
 
 test('no number at all is taken for a handle but the handles that are out', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const live = new Set<number>();
-	for (const size of [16, 100, 5000, 8192, 20_000, MiB]) for (let i = 0; i < 20; i++) live.add(kind.tryMallocRaw(size));
+	for (const size of [16, 100, 5000, 8192, 20_000, MIB]) for (let i = 0; i < 20; i++) live.add(kind.tryMallocRaw(size));
 	live.delete(0);
 	const before = kind.stats();
 	const [some] = live;

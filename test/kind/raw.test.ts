@@ -1,12 +1,11 @@
 // Raw handles: numbers for blocks, which are looked up in the heap's own tables. So a wrong number must lead nowhere.
 import { type Block, Kind, type RawHandle } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -15,9 +14,9 @@ const doubleFree = code('ERR_DAXKIND_DOUBLE_FREE');
 const notABlock = code('ERR_DAXKIND_NOT_A_BLOCK');
 const anyRefusal = code(expect.stringMatching(/^ERR_DAXKIND_(DOUBLE_FREE|NOT_A_BLOCK|WRONG_KIND)$/));
 
-for (const size of [1, 16, 100, 8192, 8193, 100_000, 5 * MiB]) {
+for (const size of [1, 16, 100, 8192, 8193, 100_000, 5 * MIB]) {
 	test(`a handle of ${size} bytes is a safe integer, whose view is the memory until it is freed`, () => {
-		const kind = create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MIB });
 		const handle = kind.mallocRaw(size);
 		expect(Number.isSafeInteger(handle) && handle > 0).toBe(true);
 		const view = kind.view(handle, size);
@@ -43,11 +42,11 @@ for (const size of [1, 16, 100, 8192, 8193, 100_000, 5 * MiB]) {
 }
 
 test('0 stands for no block, and is what there is for 0 bytes and without memory', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	expect(kind.mallocRaw(0)).toBe(0);
 	expect(kind.tryMallocRaw(0)).toBe(0);
-	expect(kind.tryMallocRaw(17 * MiB)).toBe(0);
-	expect(() => kind.mallocRaw(17 * MiB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
+	expect(kind.tryMallocRaw(17 * MIB)).toBe(0);
+	expect(() => kind.mallocRaw(17 * MIB)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 	expect(kind.view(0).length).toBe(0);
 	expect(kind.usableSize(0)).toBe(0);
 	kind.freeRaw(0);
@@ -55,10 +54,10 @@ test('0 stands for no block, and is what there is for 0 bytes and without memory
 });
 
 test('numbers that are no handle are refused, however near to one they are', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	// The first block is at the start of the kind. If the bits above a handle were cut off there, nothing else would
 	// show it.
-	const handles = [kind.mallocRaw(100_000), kind.mallocRaw(100), kind.mallocRaw(MiB)];
+	const handles = [kind.mallocRaw(100_000), kind.mallocRaw(100), kind.mallocRaw(MIB)];
 	const before = kind.stats();
 	for (const handle of handles) {
 		for (const wrong of [
@@ -100,7 +99,7 @@ test('numbers that are no handle are refused, however near to one they are', () 
 });
 
 test('what is near a handle is none, whatever is there: free memory, or blocks that are Buffers', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	for (const size of [48, 1000, 8192, 50_000]) {
 		const handle = kind.mallocRaw(size);
 		const blocks = Array.from({ length: 20 }, () => kind.malloc(size));
@@ -115,7 +114,7 @@ test('what is near a handle is none, whatever is there: free memory, or blocks t
 });
 
 test('an old handle stays refused while its place is given out again and again', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	for (const size of [64, 20_000]) {
 		const first = kind.mallocRaw(size);
 		const place = kind.view(first).byteOffset;
@@ -131,9 +130,9 @@ test('an old handle stays refused while its place is given out again and again',
 });
 
 test('handles are refused when their places hold blocks of another size', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const stale: number[] = [];
-	for (const size of [9 * KiB, 512, 1024, 100, 18 * KiB, 16]) {
+	for (const size of [9 * KIB, 512, 1024, 100, 18 * KIB, 16]) {
 		const handles = Array.from({ length: 300 }, () => kind.mallocRaw(size));
 		for (const handle of stale) expect(() => kind.freeRaw(handle as RawHandle)).toThrow(doubleFree);
 		for (const handle of handles) kind.freeRaw(handle);
@@ -144,7 +143,7 @@ test('handles are refused when their places hold blocks of another size', () => 
 });
 
 test('handles of another kind, of a closed one, and of none are refused', () => {
-	const [kind, other] = [create(directory, { maxSize: 16 * MiB }), create(directory, { maxSize: 16 * MiB })];
+	const [kind, other] = [create(directory, { maxSize: 16 * MIB }), create(directory, { maxSize: 16 * MIB })];
 	const [mine, theirs] = [kind.mallocRaw(100), other.mallocRaw(100)];
 	expect(() => kind.freeRaw(theirs)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
 	expect(() => other.view(mine)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
@@ -163,12 +162,12 @@ test('handles of another kind, of a closed one, and of none are refused', () => 
 		expect(call).toThrow(code('ERR_INVALID_STATE'));
 	}
 	// Nobody has asked this kind for a handle yet.
-	expect(() => create(directory, { maxSize: 16 * MiB }).freeRaw(mine)).toThrow(anyRefusal);
+	expect(() => create(directory, { maxSize: 16 * MIB }).freeRaw(mine)).toThrow(anyRefusal);
 	other.freeRaw(theirs);
 });
 
 test('handles work in slabs that were made after the tables were read, in every thread', async () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const thread = await Thread.start(kind.share());
 	for (const each of [kind, thread]) {
 		if (each instanceof Kind) each.freeRaw(each.mallocRaw(1));
@@ -192,11 +191,11 @@ test('handles work in slabs that were made after the tables were read, in every 
 	expect(wrong).toBe(0);
 	for (let i = 0; i < handles.length; i += 97) expect(() => kind.freeRaw(handles[i]! as RawHandle)).toThrow(doubleFree);
 	expect(kind.stats().blocks).toBe(0);
-	kind.free(kind.malloc(64 * MiB));
+	kind.free(kind.malloc(64 * MIB));
 });
 
 test('of many threads that free the same handles at once, one succeeds for each', async () => {
-	const kind = create(directory, { maxSize: 32 * MiB });
+	const kind = create(directory, { maxSize: 32 * MIB });
 	const handles = Array.from({ length: 3000 }, (_, i) => kind.mallocRaw((i % 30) * 500 + 1));
 	const gate = new Int32Array(new SharedArrayBuffer(4));
 	const threads = await Promise.all([1, 2, 3].map(() => Thread.start(kind.share())));
@@ -223,11 +222,11 @@ test('of many threads that free the same handles at once, one succeeds for each'
 	expect(handles.every((_, i) => results.reduce((sum, freed) => sum + freed[i]!, 0) === 1)).toBe(true);
 	expect(kind.stats().blocks).toBe(0);
 	await Promise.all(threads.map((thread) => thread.end()));
-	kind.free(kind.malloc(32 * MiB));
+	kind.free(kind.malloc(32 * MIB));
 });
 
 test('handles are kept by a Float64Array, and a block that is freed by its handle goes to the next malloc', () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const index = new Float64Array(200_000);
 	for (let i = 0; i < index.length; i++) index[i] = kind.mallocRaw(64);
 	for (let i = 0; i < index.length; i++) kind.view(index[i]! as RawHandle, 8).writeDoubleLE(i);

@@ -4,11 +4,11 @@
 import { type Block, type BlockReference, Kind, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const MiB = 1024 * 1024;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -16,9 +16,9 @@ const code = (code: string) => expect.objectContaining({ code });
 const doubleFree = code('ERR_DAXKIND_DOUBLE_FREE');
 const stale = code('ERR_DAXKIND_STALE_REFERENCE');
 
-for (const size of [10, 20_000, 3 * MiB]) {
+for (const size of [10, 20_000, 3 * MIB]) {
 	test(`a reference to ${size} bytes is the same memory in another thread, and either may free it, once`, async () => {
-		const kind = create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MIB });
 		const thread = await Thread.start(kind.share());
 		const [first, second] = [kind.malloc(size).fill('m'), kind.malloc(size)];
 
@@ -55,7 +55,7 @@ for (const size of [10, 20_000, 3 * MiB]) {
 }
 
 test('of many threads that free the same blocks at once, one succeeds for each block', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const references = Array.from({ length: 3000 }, (_, i) => kind.ref(kind.malloc((i % 20) * 500 + 1)));
 	const gate = new Int32Array(new SharedArrayBuffer(4));
 	const threads = await Promise.all([1, 2, 3].map(() => Thread.start(kind.share())));
@@ -81,11 +81,11 @@ test('of many threads that free the same blocks at once, one succeeds for each b
 	const results = await Promise.all(frees);
 	expect(references.every((_, i) => results.reduce((sum, freed) => sum + freed[i]!, 0) === 1)).toBe(true);
 	expect(kind.stats().blocks).toBe(0);
-	kind.free(kind.malloc(16 * MiB));
+	kind.free(kind.malloc(16 * MIB));
 });
 
 test('a reference is stale once its block is freed or has moved, also when the memory is in use again', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const block = kind.malloc(1000).fill(1);
 	const old = kind.ref(block);
 	expect(kind.ref(block)).toEqual(old);
@@ -105,7 +105,7 @@ test('a reference is stale once its block is freed or has moved, also when the m
 });
 
 test('a block that is reallocated in its place keeps its reference, which gives the new length', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const block = kind.malloc(1000).fill(1);
 	const reference = kind.ref(block);
 	const longer = kind.realloc(block, 1020);
@@ -117,14 +117,14 @@ test('a block that is reallocated in its place keeps its reference, which gives 
 });
 
 test('an empty block has a reference, too, of which every deref is an empty block', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const reference = kind.ref(kind.malloc(0));
 	expect(kind.deref(reference).length).toBe(0);
 	kind.free(kind.deref(reference));
 });
 
 test('references and blocks of another kind are refused', () => {
-	const [kind, other] = [create(directory, { maxSize: 16 * MiB }), create(directory, { maxSize: 16 * MiB })];
+	const [kind, other] = [create(directory, { maxSize: 16 * MIB }), create(directory, { maxSize: 16 * MIB })];
 	const reference = kind.ref(kind.malloc(100));
 	other.ref(other.malloc(100));
 	expect(() => other.deref(reference)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
@@ -133,19 +133,19 @@ test('references and blocks of another kind are refused', () => {
 
 for (const [what, change] of [
 	['another offset', { offset: 16 }],
-	['an offset behind the end', { offset: 16 * MiB }],
+	['an offset behind the end', { offset: 16 * MIB }],
 	['an offset that is as large as can be', { offset: Number.MAX_SAFE_INTEGER }],
 	['another generation', { generation: 2 }],
 	['a generation that is as large as can be', { generation: Number.MAX_SAFE_INTEGER }],
 ] as const) {
 	test(`a reference with ${what} is stale`, () => {
-		const kind = create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MIB });
 		expect(() => kind.deref({ ...kind.ref(kind.malloc(100)), ...change })).toThrow(stale);
 	});
 }
 
 test('what is no handle and no reference is refused by its type', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const shared = kind.share();
 	const reference = kind.ref(kind.malloc(100));
 	const broken = [-1, 0.5, Number.NaN, Infinity, 2 ** 53, '1', 1n, null, undefined, {}];
@@ -175,7 +175,7 @@ test('what is no handle and no reference is refused by its type', () => {
 });
 
 test('a block that another thread frees at the same moment is freed once, and gives no reference to what comes after it', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const thread = await Thread.start(kind.share());
 	// The first word is the number of the round, or -1 at the end. The second is the last round in which the block was
 	// freed.
@@ -239,7 +239,7 @@ test('a block that another thread frees at the same moment is freed once, and gi
 });
 
 test('a block that is gone is given no new length, and no generation is given twice', () => {
-	const { id } = native.kindCreate(directory, 16 * MiB, false, 10_000, false, false, false);
+	const { id } = native.kindCreate(directory, 16 * MIB, false, 10_000, false, false, false);
 	expect(native.kindReference(id, 0, 0, 100, 0, native.kindLayout.referenceShared)).toBe(1);
 	expect(native.kindRelength(id, 0, 0, 1, 90)).toBe(0);
 	expect(native.kindDereference(id, 0, 0, 1)?.[2]).toBe(90);

@@ -2,19 +2,19 @@
 // cache.
 import { Kind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create, sort } from '../helpers/kinds.ts';
 import { holdings, namelessFiles, runChild, until } from '../helpers/process.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const MiB = 1024 * 1024;
 const directory = testDirectory();
 closeAfterEach();
 
 const code = (code: string) => expect.objectContaining({ code });
 
 test('a kind can be attached twice in one thread; blocks belong to the Kind that gave them', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const other = Kind.attach(kind.share());
 	const block = kind.malloc(100).fill(7);
 	expect(() => other.free(block)).toThrow(code('ERR_DAXKIND_WRONG_KIND'));
@@ -29,12 +29,12 @@ test('a kind can be attached twice in one thread; blocks belong to the Kind that
 });
 
 test('a handle and a reference of another process are refused', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const sent = JSON.stringify({ shared: kind.share(), reference: kind.ref(kind.malloc(100)) });
 	const child = runChild(
 		`import { Kind } from 'daxkind';
 		const { shared, reference } = ${sent};
-		const mine = Array.from({ length: 20 }, () => PmemKind.create(process.argv[1], { maxSize: ${16 * MiB} }));
+		const mine = Array.from({ length: 20 }, () => PmemKind.create(process.argv[1], { maxSize: ${16 * MIB} }));
 		for (const kind of mine) kind.ref(kind.malloc(100));
 		const errors = new Set();
 		for (const use of [() => Kind.attach(shared), ...mine.map((kind) => () => kind.deref(reference))]) {
@@ -48,7 +48,7 @@ test('a handle and a reference of another process are refused', () => {
 
 test('the kind lives until the last that holds it closes it, who learns what was not freed', async () => {
 	const before = holdings();
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const shared = kind.share();
 	const block = kind.malloc(1000).fill('k');
 	const reference = kind.ref(block);
@@ -73,7 +73,7 @@ test('the kind lives until the last that holds it closes it, who learns what was
 });
 
 test('what a thread cached is free when it ends, and what it held is not', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const thread = await Thread.start(kind.share());
 	const references = await thread.run(({ kind }) => {
 		const held = [kind.malloc(100).fill(1), kind.malloc(100_000).fill(2)];
@@ -87,11 +87,11 @@ test('what a thread cached is free when it ends, and what it held is not', async
 	expect(first!.equals(Buffer.alloc(100, 1)) && second!.equals(Buffer.alloc(100_000, 2))).toBe(true);
 	kind.free(first);
 	kind.free(second);
-	kind.free(kind.malloc(16 * MiB));
+	kind.free(kind.malloc(16 * MIB));
 });
 
 test('a thread that is terminated in the middle of malloc and free costs no more than the block it was about', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const rounds = 12;
 	for (let round = 0; round < rounds; round++) {
 		const thread = await Thread.start(kind.share());
@@ -110,13 +110,13 @@ test('a thread that is terminated in the middle of malloc and free costs no more
 	expect(stats.cached).toBe(0);
 	expect(stats.blocks).toBeLessThanOrEqual(rounds);
 	expect(stats.allocated).toBeLessThanOrEqual(rounds * 41_000);
-	expect(stats.free + stats.active).toBe(16 * MiB);
+	expect(stats.free + stats.active).toBe(16 * MIB);
 	// All memory except those blocks can be allocated, in the largest block and in small ones.
 	const { largestFree } = kind.stats();
 	kind.free(kind.malloc(largestFree));
 	let small = 0;
 	while (kind.tryMallocRaw(1024) !== 0) small++;
-	expect(small * 1024).toBeGreaterThan(16 * MiB - rounds * 64 * 1024);
+	expect(small * 1024).toBeGreaterThan(16 * MIB - rounds * 64 * 1024);
 });
 
 test.skipIf(sort === 'fixed')(
@@ -152,9 +152,9 @@ test.skipIf(sort === 'fixed')(
 );
 
 test('64 threads in a kind of 16 MiB each get their small blocks, all of them different', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const shared = kind.share();
-	const filling = Array.from({ length: 15 }, () => kind.malloc(MiB));
+	const filling = Array.from({ length: 15 }, () => kind.malloc(MIB));
 	const threads = await Promise.all(Array.from({ length: 64 }, () => Thread.start(shared)));
 	const references = await Promise.all(
 		threads.map((thread, i) =>
@@ -171,7 +171,7 @@ test('64 threads in a kind of 16 MiB each get their small blocks, all of them di
 });
 
 test('what an idle thread caches is there for a thread that needs it, at once', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const threads = await Promise.all([1, 2].map(() => Thread.start(kind.share())));
 	for (let round = 0; round < 3; round++) {
 		for (const thread of threads) {
@@ -183,12 +183,12 @@ test('what an idle thread caches is there for a thread that needs it, at once', 
 			}, undefined);
 		}
 		expect(kind.stats().cached).toBeGreaterThan(0);
-		kind.free(kind.malloc(16 * MiB));
+		kind.free(kind.malloc(16 * MIB));
 	}
 });
 
 test('a thread that is busy is not waited for, and gives back what it cached when it can', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const thread = await Thread.start(kind.share());
 	const gate = new Int32Array(new SharedArrayBuffer(4));
 	const busy = thread.run(({ kind }, gate) => {
@@ -198,11 +198,11 @@ test('a thread that is busy is not waited for, and gives back what it cached whe
 	}, gate);
 	await until(() => gate[0] === 1);
 	const start = performance.now();
-	for (let i = 0; i < 1000; i++) expect(kind.tryMalloc(16 * MiB)).toBeUndefined();
+	for (let i = 0; i < 1000; i++) expect(kind.tryMalloc(16 * MIB)).toBeUndefined();
 	expect(performance.now() - start).toBeLessThan(1000);
 	Atomics.store(gate, 0, 2);
 	Atomics.notify(gate, 0);
 	await busy;
 	await until(() => kind.stats().cached === 0);
-	kind.free(kind.malloc(16 * MiB));
+	kind.free(kind.malloc(16 * MIB));
 });

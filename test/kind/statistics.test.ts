@@ -1,12 +1,11 @@
 // What a kind says of itself. It is exact at any time, in one thread and in several, down to what nobody freed.
 import type { Block, Kind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { Thread } from '../helpers/thread.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
 closeAfterEach();
 
@@ -38,20 +37,20 @@ function checkBooks(kind: Kind): void {
 }
 
 test('every class counts its blocks, by their usable size', () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const { classes } = kind.sizeClasses();
 	const sizes = classes.map(({ size }) => size);
 	expect([sizes[0], sizes.at(-1)]).toEqual([16, 8192]);
 	expect(sizes).toEqual([...new Set(sizes)].sort((a, b) => a - b));
 	const blocks = sizes.flatMap((size, i) => Array.from({ length: i + 1 }, () => kind.malloc(size)));
 	const handles = sizes.map((size) => kind.mallocRaw(size - 15));
-	const large = [9 * KiB, 100 * KiB, MiB].map((size) => kind.malloc(size));
+	const large = [9 * KIB, 100 * KIB, MIB].map((size) => kind.malloc(size));
 	for (const block of blocks) expect(kind.usableSize(block)).toBe(block.length);
 	const now = kind.sizeClasses();
 	expect(now.classes.map(({ size, blocks, bytes }) => [size, blocks, bytes])).toEqual(
 		sizes.map((size, i) => [size, i + 2, size * (i + 2)]),
 	);
-	expect(now.large).toMatchObject({ blocks: 3, bytes: 109 * KiB + MiB });
+	expect(now.large).toMatchObject({ blocks: 3, bytes: 109 * KIB + MIB });
 	checkBooks(kind);
 	for (const block of [...blocks, ...large]) kind.free(block);
 	for (const handle of handles) kind.freeRaw(handle);
@@ -90,7 +89,7 @@ test('in debug mode freed blocks that any thread still watches are nobody’s, i
 
 test('the books balance after each of many random steps', () => {
 	for (const policy of ['default', 'conservative'] as const) {
-		const kind = create(directory, { maxSize: 16 * MiB, policy });
+		const kind = create(directory, { maxSize: 16 * MIB, policy });
 		const held: Block[] = [];
 		let bytes = 0;
 		let most = 0;
@@ -126,25 +125,25 @@ test('the books balance after each of many random steps', () => {
 });
 
 test('the high water mark rises with what is held and cached, and never falls', () => {
-	const kind = create(directory, { maxSize: 32 * MiB });
+	const kind = create(directory, { maxSize: 32 * MIB });
 	expect(kind.stats().highWater).toBe(0);
-	const block = kind.malloc(10 * MiB);
-	expect(kind.stats().highWater).toBe(10 * MiB);
-	const longer = kind.realloc(block, 12 * MiB);
-	expect(kind.stats().highWater).toBe(12 * MiB);
-	const shorter = kind.realloc(longer, MiB);
-	kind.free(kind.malloc(2 * MiB));
-	expect(kind.stats().highWater).toBe(12 * MiB);
+	const block = kind.malloc(10 * MIB);
+	expect(kind.stats().highWater).toBe(10 * MIB);
+	const longer = kind.realloc(block, 12 * MIB);
+	expect(kind.stats().highWater).toBe(12 * MIB);
+	const shorter = kind.realloc(longer, MIB);
+	kind.free(kind.malloc(2 * MIB));
+	expect(kind.stats().highWater).toBe(12 * MIB);
 	kind.free(shorter);
 	kind.purge();
-	expect(kind.stats().highWater).toBe(12 * MiB);
-	kind.free(kind.malloc(32 * MiB));
-	expect(kind.stats().highWater).toBe(32 * MiB);
+	expect(kind.stats().highWater).toBe(12 * MIB);
+	kind.free(kind.malloc(32 * MIB));
+	expect(kind.stats().highWater).toBe(32 * MIB);
 });
 
 test('the longest free piece is the longest block there can be', () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
-	const blocks = Array.from({ length: 16 }, () => kind.malloc(MiB));
+	const kind = create(directory, { maxSize: 16 * MIB });
+	const blocks = Array.from({ length: 16 }, () => kind.malloc(MIB));
 	expect(kind.stats()).toMatchObject({ free: 0, largestFree: 0 });
 	const order = blocks.sort((a, b) => a.byteOffset - b.byteOffset);
 	for (const [freed, largest] of [
@@ -158,16 +157,16 @@ test('the longest free piece is the longest block there can be', () => {
 	] as const) {
 		kind.free(order[freed]);
 		kind.purge();
-		expect(kind.stats().largestFree).toBe(largest * MiB);
-		expect(kind.tryMalloc(largest * MiB + 1)).toBeUndefined();
-		kind.free(kind.malloc(largest * MiB));
+		expect(kind.stats().largestFree).toBe(largest * MIB);
+		expect(kind.tryMalloc(largest * MIB + 1)).toBeUndefined();
+		kind.free(kind.malloc(largest * MIB));
 		kind.purge();
 	}
-	expect(kind.stats().free).toBe(7 * MiB);
+	expect(kind.stats().free).toBe(7 * MIB);
 });
 
 test('what several threads hold and cache adds up, whoever asks', async () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const threads = await Promise.all([1, 2, 3].map(() => Thread.start(kind.share())));
 	let highest = 0;
 	for (let round = 0; round < 4; round++) {
@@ -211,20 +210,20 @@ test('what several threads hold and cache adds up, whoever asks', async () => {
 
 test('the leak report counts what was not freed, in each class and of each sort', async () => {
 	for (const close of [(kind: Kind) => kind.close(), (kind: Kind) => kind.closeAsync()]) {
-		const kind = create(directory, { maxSize: 16 * MiB });
+		const kind = create(directory, { maxSize: 16 * MIB });
 		const blocks = [kind.malloc(100), kind.malloc(100), kind.malloc(20_000), kind.malloc(0)];
 		kind.mallocRaw(100);
 		kind.ref(kind.malloc(8192));
 		kind.deref(kind.ref(blocks[0]!));
 		kind.free(kind.malloc(100));
-		kind.free(kind.malloc(MiB));
+		kind.free(kind.malloc(MIB));
 		expect(await close(kind)).toEqual({
 			blocks: 5,
-			bytes: 3 * 112 + 8192 + 20 * KiB,
+			bytes: 3 * 112 + 8192 + 20 * KIB,
 			classes: [
 				{ size: 112, blocks: 3, bytes: 336 },
 				{ size: 8192, blocks: 1, bytes: 8192 },
-				{ size: 0, blocks: 1, bytes: 20 * KiB },
+				{ size: 0, blocks: 1, bytes: 20 * KIB },
 			],
 		});
 		expect(await close(kind)).toBeUndefined();
@@ -234,7 +233,7 @@ test('the leak report counts what was not freed, in each class and of each sort'
 });
 
 test('there is no leak report when all was freed, though threads cache it', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB });
+	const kind = create(directory, { maxSize: 16 * MIB });
 	const thread = await Thread.start(kind.share());
 	await thread.run(({ kind }) => {
 		for (const size of [10, 1000, 9000]) kind.free(kind.malloc(size));

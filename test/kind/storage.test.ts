@@ -4,12 +4,11 @@ import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type Block, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { GIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { collectedUntil } from '../helpers/garbage.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const directory = testDirectory();
 
 function withKind(options: Parameters<typeof PmemKind.create>[1], run: (kind: PmemKind) => void): void {
@@ -31,54 +30,54 @@ function fillAndFree(kind: PmemKind, size: number): number {
 }
 
 test('an empty kind takes no storage, and the first block 2 MiB', () => {
-	withKind({ maxSize: 64 * MiB }, (kind) => {
+	withKind({ maxSize: 64 * MIB }, (kind) => {
 		expect(kind.stats().resident).toBe(0);
 		kind.malloc(1);
-		expect(kind.stats().resident).toBe(2 * MiB);
+		expect(kind.stats().resident).toBe(2 * MIB);
 	});
 });
 
 test('the default policy keeps storage for reuse, and purge gives it back', () => {
-	withKind({ maxSize: 32 * MiB }, (kind) => {
-		expect(fillAndFree(kind, 10_000)).toBe(32 * MiB);
-		expect(kind.stats().resident).toBe(32 * MiB);
-		expect(kind.purge()).toBe(32 * MiB);
+	withKind({ maxSize: 32 * MIB }, (kind) => {
+		expect(fillAndFree(kind, 10_000)).toBe(32 * MIB);
+		expect(kind.stats().resident).toBe(32 * MIB);
+		expect(kind.purge()).toBe(32 * MIB);
 		expect(kind.stats().resident).toBe(0);
 		expect(kind.purge()).toBe(0);
 	});
 });
 
 test('the default policy gives storage back after decayMs, by itself, and not what is held', async () => {
-	const kind = PmemKind.create(directory, { maxSize: 32 * MiB, decayMs: 300 });
-	expect(fillAndFree(kind, MiB)).toBe(32 * MiB);
+	const kind = PmemKind.create(directory, { maxSize: 32 * MIB, decayMs: 300 });
+	expect(fillAndFree(kind, MIB)).toBe(32 * MIB);
 	const held = kind.malloc(100).fill('h');
 	// The chunk of the block stays, and what the thread cache holds of freed blocks (at most 1/32).
-	await expect.poll(() => kind.stats().resident, { timeout: 20_000 }).toBeLessThanOrEqual(4 * MiB);
+	await expect.poll(() => kind.stats().resident, { timeout: 20_000 }).toBeLessThanOrEqual(4 * MIB);
 	expect(held.toString()).toBe('h'.repeat(100));
 	kind.close();
 });
 
 test('storage that the garbage collector freed goes back by itself, too', async () => {
-	const kind = PmemKind.create(directory, { maxSize: 32 * MiB, decayMs: 300 });
-	(() => kind.buffer(20 * MiB).fill(1))();
-	expect(kind.stats()).toMatchObject({ blocks: 1, resident: 20 * MiB });
+	const kind = PmemKind.create(directory, { maxSize: 32 * MIB, decayMs: 300 });
+	(() => kind.buffer(20 * MIB).fill(1))();
+	expect(kind.stats()).toMatchObject({ blocks: 1, resident: 20 * MIB });
 	await collectedUntil(() => kind.stats().blocks === 0);
 	await expect.poll(() => kind.stats().resident, { timeout: 20_000 }).toBe(0);
 	kind.close();
 });
 
 test('the conservative policy gives each free 2 MiB back at once, but for what the cache holds', async () => {
-	const kind = PmemKind.create(directory, { maxSize: 32 * MiB, policy: 'conservative' });
-	for (const size of [100, 10_000, MiB]) {
-		expect(fillAndFree(kind, size)).toBe(32 * MiB);
+	const kind = PmemKind.create(directory, { maxSize: 32 * MIB, policy: 'conservative' });
+	for (const size of [100, 10_000, MIB]) {
+		expect(fillAndFree(kind, size)).toBe(32 * MIB);
 		// It goes back at once, if the machine has time for it.
-		await expect.poll(() => kind.stats().resident, { timeout: 2000, interval: 10 }).toBeLessThanOrEqual(4 * MiB);
+		await expect.poll(() => kind.stats().resident, { timeout: 2000, interval: 10 }).toBeLessThanOrEqual(4 * MIB);
 	}
 	kind.close();
 });
 
 test('storage stays within maxSize, and mappings few, whatever the pattern', () => {
-	withKind({ maxSize: 32 * MiB, policy: 'conservative' }, (kind) => {
+	withKind({ maxSize: 32 * MIB, policy: 'conservative' }, (kind) => {
 		const blocks: Block[] = [];
 		let most = 0;
 		for (let round = 0; round < 20_000; round++) {
@@ -87,17 +86,17 @@ test('storage stays within maxSize, and mappings few, whatever the pattern', () 
 			if (block === undefined || round % 3 === 0) kind.free(blocks.splice((round * 31) % blocks.length, 1)[0]);
 			if (round % 1000 === 0) most = Math.max(most, kind.stats().resident);
 		}
-		expect(most).toBeGreaterThan(16 * MiB);
-		expect(most).toBeLessThanOrEqual(32 * MiB);
+		expect(most).toBeGreaterThan(16 * MIB);
+		expect(most).toBeLessThanOrEqual(32 * MIB);
 	});
 });
 
 test('what was purged is used again', () => {
-	withKind({ maxSize: 16 * MiB }, (kind) => {
+	withKind({ maxSize: 16 * MIB }, (kind) => {
 		for (let round = 0; round < 5; round++) {
-			const block = kind.malloc(16 * MiB);
+			const block = kind.malloc(16 * MIB);
 			block.fill(round);
-			expect(block[MiB * round]).toBe(round);
+			expect(block[MIB * round]).toBe(round);
 			kind.free(block);
 			kind.purge();
 			const clean = kind.calloc(1, 100);
@@ -116,17 +115,16 @@ function room(path: string): number {
 }
 
 test('a kind beyond 4 GiB has blocks in all its segments, and none across two', () => {
-	const GiB = 1024 * MiB;
 	const place = temporaryDirectory(roomy);
-	const kind = PmemKind.create(place, { maxSize: 5 * GiB, policy: 'conservative' });
+	const kind = PmemKind.create(place, { maxSize: 5 * GIB, policy: 'conservative' });
 	try {
-		expect(kind.capacity).toBe(5 * GiB);
-		const first = kind.malloc(900 * MiB);
-		const second = kind.malloc(200 * MiB);
+		expect(kind.capacity).toBe(5 * GIB);
+		const first = kind.malloc(900 * MIB);
+		const second = kind.malloc(200 * MIB);
 		// A matcher would compare the gigabytes.
 		expect(second.buffer === first.buffer).toBe(false);
 		expect(second.byteOffset).toBe(0);
-		const between = kind.malloc(100 * MiB);
+		const between = kind.malloc(100 * MIB);
 		expect(between.buffer === first.buffer).toBe(true);
 		for (const block of [first, second, between]) {
 			block[0] = 1;
@@ -135,21 +133,21 @@ test('a kind beyond 4 GiB has blocks in all its segments, and none across two', 
 		kind.free(first);
 		kind.free(between);
 
-		const long = kind.malloc(GiB + 100 * MiB);
-		expect(long.length).toBe(GiB + 100 * MiB);
+		const long = kind.malloc(GIB + 100 * MIB);
+		expect(long.length).toBe(GIB + 100 * MIB);
 		expect(long.byteOffset).toBe(0);
 		long[0] = 3;
 		long[long.length - 1] = 4;
 		expect([second[0], second[second.length - 1]]).toEqual([1, 2]);
-		expect(kind.usableSize(long)).toBe(GiB + 100 * MiB);
-		const shorter = kind.realloc(long, 50 * MiB);
+		expect(kind.usableSize(long)).toBe(GIB + 100 * MIB);
+		const shorter = kind.realloc(long, 50 * MIB);
 		expect(shorter[0]).toBe(3);
 		kind.free(shorter);
 		kind.free(second);
 		kind.purge();
-		expect(kind.stats()).toMatchObject({ allocated: 0, resident: 0, largestFree: 5 * GiB });
+		expect(kind.stats()).toMatchObject({ allocated: 0, resident: 0, largestFree: 5 * GIB });
 
-		const closed = kind.malloc(GiB + 2 * MiB);
+		const closed = kind.malloc(GIB + 2 * MIB);
 		kind.close();
 		expect(closed.length).toBe(0);
 	} finally {

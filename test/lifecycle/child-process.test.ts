@@ -4,12 +4,12 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PmemKind } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { spawnSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { holders, namelessFiles, startChild, until } from '../helpers/process.ts';
 
 const root = testDirectory();
-const MiB = 1024 * 1024;
 const children = fileURLToPath(new URL('programs/children.mjs', import.meta.url));
 
 test('no way of starting a child hands it the descriptor or the mapping, and the kind is as it was', () => {
@@ -30,8 +30,8 @@ test('the storage is free when its process is killed, though a child lives on', 
 	const directory = mkdtempSync(`${root}/`);
 	const parent = await startChild(
 		`import { spawn } from 'node:child_process';
-		globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MiB} });
-		globalThis.block = kind.malloc(${32 * MiB}).fill(1);
+		globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MIB} });
+		globalThis.block = kind.malloc(${32 * MIB}).fill(1);
 		const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
 		child.once('spawn', () => console.log('child', child.pid, 'ready'));
 		setInterval(() => {}, 1000);`,
@@ -48,7 +48,7 @@ test('the storage is free when its process is killed, though a child lives on', 
 
 test('the kernel has the mapping as one that fork leaves out, and the descriptor as one that exec closes', () => {
 	const directory = mkdtempSync(`${root}/`);
-	using kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+	using kind = PmemKind.create(directory, { maxSize: 16 * MIB });
 	kind.malloc(100).fill(1);
 	const mappings = readFileSync('/proc/self/smaps', 'utf8').split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
 	const own = mappings.filter((text) => text.includes(` ${directory}/`));

@@ -2,12 +2,12 @@
 // changed, and neither has what the other threads hold.
 import { mkdtempSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { startChild } from '../helpers/process.ts';
 import { processWithWorkers, worker } from '../helpers/workers.ts';
 
 const root = testDirectory();
-const MiB = 1024 * 1024;
 const attach = 'const kind = Kind.attach(workerData.shared);';
 
 async function expectOutput(code: string, stdout: string): Promise<void> {
@@ -58,7 +58,7 @@ for (const [sort, options] of Object.entries(kinds)) {
 		const code = JSON.stringify(worker('', '').replace("parentPort.postMessage('ready');", `${hold} ${last}`));
 		test.concurrent(`a thread that ${end} leaves of its blocks in a ${sort} kind only those that others can reach`, async () => {
 			await expectOutput(
-				`const other = PmemKind.create(directory, { maxSize: ${64 * MiB}, ...${options} });
+				`const other = PmemKind.create(directory, { maxSize: ${64 * MIB}, ...${options} });
 				const mine = [50, 700, 50_000].map((size) => other.malloc(size).fill('main'));
 				for (let round = 0; round < 2; round++) {
 					const { worker, message, exit } = await start(${code}, other.share());
@@ -109,8 +109,8 @@ test('threads whose blocks lie among one another’s lose nothing when one of th
 		),
 	);
 	await expectOutput(
-		`const other = PmemKind.create(directory, { maxSize: ${16 * MiB} });
-		const long = other.malloc(${14 * MiB});
+		`const other = PmemKind.create(directory, { maxSize: ${16 * MIB} });
+		const long = other.malloc(${14 * MIB});
 		const ask = ({ worker }, text, want) => new Promise((resolve) => {
 			worker.once('message', resolve);
 			worker.postMessage({ text, want });
@@ -148,7 +148,7 @@ for (const debug of [false, true]) {
 			).replace("parentPort.postMessage('ready');", ''),
 		);
 		await expectOutput(
-			`const other = PmemKind.create(directory, { maxSize: ${32 * MiB}, debug: ${debug} });
+			`const other = PmemKind.create(directory, { maxSize: ${32 * MIB}, debug: ${debug} });
 			const { worker, message } = await start(${makes}, other.share());
 			for (const handle of message.handles) other.freeRaw(handle);
 			for (const reference of message.references) other.free(other.deref(reference));

@@ -3,14 +3,14 @@
 // bytes).
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { holders, startChild, until } from '../helpers/process.ts';
 
 const root = testDirectory();
-const MiB = 1024 * 1024;
-const create = `globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MiB} });`;
+const create = `globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${64 * MIB} });`;
 /** These options make an asynchronous call take a while, so that a thread is in the middle of it. */
-const prefaulted = { maxSize: 256 * MiB, prefault: true };
+const prefaulted = { maxSize: 256 * MIB, prefault: true };
 
 /**
  * Runs code in a thread, which then waits and does not keep the process from ending. Its workerData is the shared kind,
@@ -37,11 +37,11 @@ const stages: Record<string, [code: string, descriptors: number | 'any', mapping
 		while (!readFileSync('/proc/self/maps', 'utf8').includes(process.argv[1] + '/'));`,
 		1,
 	],
-	'after createAsync': [`globalThis.kind = await PmemKind.createAsync(process.argv[1], { maxSize: ${64 * MiB} });`, 1],
+	'after createAsync': [`globalThis.kind = await PmemKind.createAsync(process.argv[1], { maxSize: ${64 * MIB} });`, 1],
 	'after create': [create, 1],
 	'with live blocks': [
 		`${create}
-		globalThis.blocks = [10, 5000, 70_000, ${MiB}].map((size) => kind.malloc(size).fill(1));
+		globalThis.blocks = [10, 5000, 70_000, ${MIB}].map((size) => kind.malloc(size).fill(1));
 		blocks[1] = kind.realloc(blocks[1], 300_000);
 		blocks.push(kind.memalign(4096, 4096), kind.calloc(10, 10), kind.malloc(0));
 		kind.free(kind.malloc(100));`,
@@ -58,22 +58,22 @@ const stages: Record<string, [code: string, descriptors: number | 'any', mapping
 		1,
 	],
 	'in debug mode': [
-		`globalThis.debugged = PmemKind.create(process.argv[1], { maxSize: ${64 * MiB}, debug: true });
-		globalThis.blocks = [10, 5000, ${MiB}].map((size) => debugged.malloc(size).fill(1));
+		`globalThis.debugged = PmemKind.create(process.argv[1], { maxSize: ${64 * MIB}, debug: true });
+		globalThis.blocks = [10, 5000, ${MIB}].map((size) => debugged.malloc(size).fill(1));
 		debugged.free(debugged.malloc(100));`,
 		1,
 	],
-	'with freed storage that waits for its decay': [`${create} kind.free(kind.malloc(${32 * MiB}).fill(1));`, 1],
+	'with freed storage that waits for its decay': [`${create} kind.free(kind.malloc(${32 * MIB}).fill(1));`, 1],
 	'in purgeAsync and prefault': [
 		`globalThis.kind = PmemKind.create(process.argv[1], { maxSize: ${prefaulted.maxSize} });
-		kind.free(kind.malloc(${100 * MiB}).fill(1));
+		kind.free(kind.malloc(${100 * MIB}).fill(1));
 		kind.purgeAsync();
 		kind.prefaultAsync();`,
 		1,
 	],
 	'with several kinds': [
 		`globalThis.kinds = ['default', 'conservative'].map((policy) =>
-			PmemKind.create(process.argv[1], { maxSize: ${16 * MiB}, policy, prefault: true }));
+			PmemKind.create(process.argv[1], { maxSize: ${16 * MIB}, policy, prefault: true }));
 		globalThis.blocks = kinds.map((kind) => kind.malloc(100_000));`,
 		2,
 	],
@@ -81,7 +81,7 @@ const stages: Record<string, [code: string, descriptors: number | 'any', mapping
 		`import { FixedKind, mapFile } from 'daxkind';
 		import { unlinkSync, writeFileSync } from 'node:fs';
 		const file = process.argv[1] + '/file';
-		writeFileSync(file, Buffer.alloc(${4 * MiB}));
+		writeFileSync(file, Buffer.alloc(${4 * MIB}));
 		globalThis.kind = FixedKind.create(mapFile(file));
 		unlinkSync(file);
 		globalThis.blocks = [10, 100_000].map((size) => kind.malloc(size).fill(1));`,
@@ -95,7 +95,7 @@ const stages: Record<string, [code: string, descriptors: number | 'any', mapping
 		1,
 	],
 	'with a kind whose maker, a thread, is gone': [
-		`${inThread(`const made = PmemKind.create(workerData, { maxSize: ${64 * MiB} });
+		`${inThread(`const made = PmemKind.create(workerData, { maxSize: ${64 * MIB} });
 			const block = made.malloc(1000).fill(1);
 			parentPort.postMessage([made.share(), made.ref(block)]);`)}
 		globalThis.kind = Kind.attach(message[0]);
@@ -103,8 +103,8 @@ const stages: Record<string, [code: string, descriptors: number | 'any', mapping
 		globalThis.block = kind.deref(message[1]);`,
 		1,
 	],
-	'in closeAsync': [`${create} globalThis.block = kind.malloc(${32 * MiB}).fill(1); kind.closeAsync();`, 'any'],
-	'after close': [`${create} globalThis.blocks = [kind.malloc(10), kind.malloc(${MiB})]; kind.close();`, 0],
+	'in closeAsync': [`${create} globalThis.block = kind.malloc(${32 * MIB}).fill(1); kind.closeAsync();`, 'any'],
+	'after close': [`${create} globalThis.blocks = [kind.malloc(10), kind.malloc(${MIB})]; kind.close();`, 0],
 };
 
 /** What the process does itself, its exit status, and what it prints on stderr. */

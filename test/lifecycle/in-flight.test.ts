@@ -2,12 +2,12 @@
 // takes its place. They run in processes of their own, because they might write into anything.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { spawnSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
 import { runChild } from '../helpers/process.ts';
 
 const root = testDirectory();
-const MiB = 1024 * 1024;
 
 function printed(code: string, directory = mkdtempSync(`${root}/`)): unknown {
 	const { status, signal, stdout, stderr } = runChild(code, directory, [], ['--expose-gc']);
@@ -22,12 +22,12 @@ const prelude = `
 	const turn = () => new Promise((resolve) => setImmediate(resolve));
 	/** All that is garbage is found, and its finalizers run. */
 	const collect = async () => { for (let i = 0; i < 5; i++) { gc(); await turn(); } };
-	const make = (options) => PmemKind.create(process.argv[1], { maxSize: ${64 * MiB}, ...options });
+	const make = (options) => PmemKind.create(process.argv[1], { maxSize: ${64 * MIB}, ...options });
 	/** Blocks of other kinds, at the addresses that are free by now. */
-	const others = () => Array.from({ length: 8 }, () => make().malloc(${8 * MiB}).fill(0x41));
+	const others = () => Array.from({ length: 8 }, () => make().malloc(${8 * MIB}).fill(0x41));
 	const map = () => {
 		fs.writeFileSync(process.argv[1] + '/file', '');
-		fs.truncateSync(process.argv[1] + '/file', ${64 * MiB});
+		fs.truncateSync(process.argv[1] + '/file', ${64 * MIB});
 		return mapFile(process.argv[1] + '/file', { allocate: false });
 	};
 	/** Without the pages of V8's heap, of 256 KiB each. */
@@ -94,13 +94,13 @@ test.each(['a block, then close', 'a mapping, then unmap'])('socket.write of %s,
 		client.on('data', (data) => {
 			for (const byte of data) seen.add(byte);
 			received += data.length;
-			if (received < ${8 * MiB}) return;
+			if (received < ${8 * MIB}) return;
 			console.log(JSON.stringify({ received, isOthers: seen.has(0x41), blocks: blocks.length }));
 			process.exit(0);
 		});
 		client.resume();`,
 	);
-	expect(result).toEqual({ received: 8 * MiB, isOthers: false, blocks: 8 });
+	expect(result).toEqual({ received: 8 * MIB, isOthers: false, blocks: 8 });
 });
 
 test('the addresses go back when nothing uses them any more', () => {
@@ -176,7 +176,7 @@ test('in debug mode a read into a block that was freed before it was done is tol
 const marked = (code: string) => `
 	import { markAsUntransferable, Worker } from 'node:worker_threads';
 	import { mapFile } from 'daxkind';
-	const make = (options) => PmemKind.create(process.argv[1], { maxSize: ${16 * MiB}, ...options });
+	const make = (options) => PmemKind.create(process.argv[1], { maxSize: ${16 * MIB}, ...options });
 	/** Nobody else can. */
 	const mark = (view) => {
 		markAsUntransferable(view.buffer);
@@ -189,7 +189,7 @@ const inWorker = (end: string) => `
 	const worker = new Worker(\`
 		const { markAsUntransferable, parentPort, workerData } = require('node:worker_threads');
 		const { PmemKind } = require('daxkind');
-		const kind = PmemKind.create(workerData, { maxSize: ${16 * MiB} });
+		const kind = PmemKind.create(workerData, { maxSize: ${16 * MIB} });
 		globalThis.kept = [kind.malloc(10), kind.buffer(10)];
 		for (const { buffer } of kept) markAsUntransferable(buffer);
 		${end}\`, { eval: true, workerData: process.argv[1], execArgv: [] });

@@ -3,13 +3,13 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { holders, runChild, startChild, until } from '../helpers/process.ts';
 
 const root = testDirectory();
-const MiB = 1024 * 1024;
 /** To fault in so much takes seconds on any machine. If all is well it does not happen. */
-const much = 8192 * MiB;
+const much = 8192 * MIB;
 /** How much later it may end than an idle one. The kernel has memory to free, and other processes take time. */
 const graceMs = 2000;
 
@@ -33,8 +33,8 @@ const jobs: Record<string, string> = {
 			daxkind.PmemKind.createAsync(directory, { maxSize: ${much / 32}, prefault: true, onProgress: resolve });
 		})));`,
 	'purgeAsync, closeAsync and setDaxFlagAsync': `
-		const [purged, closed] = [1, 2].map(() => daxkind.PmemKind.create(directory, { maxSize: ${512 * MiB} }));
-		for (const kind of [purged, closed]) kind.free(kind.malloc(${512 * MiB}).fill(1));
+		const [purged, closed] = [1, 2].map(() => daxkind.PmemKind.create(directory, { maxSize: ${512 * MIB} }));
+		for (const kind of [purged, closed]) kind.free(kind.malloc(${512 * MIB}).fill(1));
 		purged.purgeAsync();
 		closed.closeAsync();
 		dax.setDaxFlagAsync(directory, false, { recursive: true }).catch(() => {});
@@ -123,7 +123,7 @@ test('as many long jobs as you like leave Node its thread pool', () => {
 	const child = runChild(
 		`import { promises as fs } from 'node:fs';
 		const jobs = Array.from({ length: 8 }, () =>
-			PmemKind.createAsync(process.argv[1], { maxSize: ${128 * MiB}, prefault: true }));
+			PmemKind.createAsync(process.argv[1], { maxSize: ${128 * MIB}, prefault: true }));
 		const first = Promise.race(jobs).then(() => 'a job');
 		const stats = (async () => {
 			for (let n = 0; n < 5; n++) await fs.stat('/');
@@ -141,11 +141,11 @@ test('a short job gets its turn while many long ones go on', () => {
 		`const directory = process.argv[1];
 		let done = 0;
 		const jobs = Array.from({ length: 40 }, async () => {
-			const kind = await PmemKind.createAsync(directory, { maxSize: ${64 * MiB}, prefault: true });
+			const kind = await PmemKind.createAsync(directory, { maxSize: ${64 * MIB}, prefault: true });
 			done++;
 			await kind.closeAsync();
 		});
-		const short = await PmemKind.createAsync(directory, { maxSize: ${16 * MiB} });
+		const short = await PmemKind.createAsync(directory, { maxSize: ${16 * MIB} });
 		console.log(done);
 		short.close();
 		await Promise.all(jobs);`,

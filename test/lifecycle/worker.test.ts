@@ -2,16 +2,16 @@
 // stays in the process, the process goes on, and its other kinds have not changed.
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { holders, startChild, until } from '../helpers/process.ts';
 import { processWithWorkers, worker } from '../helpers/workers.ts';
 
 const root = testDirectory();
-const MiB = 1024 * 1024;
-const create = `const kind = PmemKind.create(workerData.directory, { maxSize: ${64 * MiB} });`;
+const create = `const kind = PmemKind.create(workerData.directory, { maxSize: ${64 * MIB} });`;
 const live = `${create}
 	const held = Array.from({ length: 2000 }, (_, i) => kind.malloc(i * 7).fill(i));
-	held.push(kind.malloc(${5 * MiB}).fill(1));
+	held.push(kind.malloc(${5 * MIB}).fill(1));
 	for (let i = 0; i < 2000; i += 2) kind.free(held[i]);`;
 
 const stages = {
@@ -45,7 +45,7 @@ const loops = {
 		other.close();
 	}`,
 	'raw, collected and debugged blocks': `
-		const debugged = PmemKind.create(workerData.directory, { maxSize: ${16 * MiB}, debug: true });
+		const debugged = PmemKind.create(workerData.directory, { maxSize: ${16 * MIB}, debug: true });
 		for (;;) {
 			const handle = kind.mallocRaw(5000);
 			kind.view(handle).fill(1);
@@ -54,7 +54,7 @@ const loops = {
 			debugged.free(debugged.malloc(1000));
 		}`,
 	'asynchronous calls': `for (;;) {
-		const other = await PmemKind.createAsync(workerData.directory, { maxSize: ${32 * MiB}, prefault: true });
+		const other = await PmemKind.createAsync(workerData.directory, { maxSize: ${32 * MIB}, prefault: true });
 		other.free(other.malloc(5e6));
 		await Promise.all([other.purgeAsync(), other.prefaultAsync()]);
 		await other.closeAsync();

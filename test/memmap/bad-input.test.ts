@@ -1,10 +1,8 @@
 // Texts that are no table, or only a part of one. Tables and wishes that make no sense.
 import { parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
+import { GIB, MIB } from '#lib/size.js';
 import { firmwareMap, iomem, log, oldLog, smallMachine } from '../helpers/memory-table.ts';
-
-const GIB = 2 ** 30;
-const MIB = 2 ** 20;
 
 const refusal = (code: string, message: RegExp, remedy: RegExp) =>
 	expect.objectContaining({

@@ -4,8 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type MemmapPlan, type MemoryTable, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
-
-const GIB = 2 ** 30;
+import { GIB } from '#lib/size.js';
 
 interface PlanAnswer {
 	result: string;

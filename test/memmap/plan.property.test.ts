@@ -2,10 +2,9 @@
 import { type MemmapRegion, type MemoryRange, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { GIB, MIB } from '#lib/size.js';
 import { log } from '../helpers/memory-table.ts';
 
-const MIB = 2 ** 20;
-const GIB = 2 ** 30;
 /** Regions begin and end at multiples of this. */
 const slot = 16 * MIB;
 

@@ -1,10 +1,8 @@
 // Plans on tables of our own: what is taken and where, and what is said where nothing can be taken.
 import { type MemoryRange, type MemoryTable, type NodeMemoryRange, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
+import { GIB, MIB } from '#lib/size.js';
 import { log, smallMachine } from '../helpers/memory-table.ts';
-
-const MIB = 2 ** 20;
-const GIB = 2 ** 30;
 
 /** The small machine with other memory above 4 GiB, given as ranges with their bounds in GiB. */
 function machine(above: [start: number, end: number][], more: Partial<MemoryTable> = {}) {

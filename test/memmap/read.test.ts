@@ -3,12 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { planMemmap, readMemoryTable } from 'daxkind/memmap';
 import { expect, test } from 'vitest';
+import { GIB, MIB } from '#lib/size.js';
 import { firmware, iomem, log, smallMachine } from '../helpers/memory-table.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { type Entries, makeTree } from '../helpers/tree.ts';
-
-const MIB = 2 ** 20;
-const GIB = 2 ** 30;
 
 const machine = (...parts: Entries[]) => ({ root: makeTree(temporaryDirectory(), Object.assign({}, ...parts)) });
 const hidden = iomem(smallMachine).replace(/^[\da-f]+-[\da-f]+/gm, '00000000-00000000');

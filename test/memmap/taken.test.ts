@@ -2,9 +2,9 @@
 // kernel.
 import { type MemoryRange, type MemoryTable, parseMemoryTable, planMemmap } from 'daxkind/memmap';
 import { describe, expect, test } from 'vitest';
+import { GIB } from '#lib/size.js';
 import { iomem, log, smallMachine } from '../helpers/memory-table.ts';
 
-const GIB = 2 ** 30;
 const boot = (commandLine: string, ...more: string[]) =>
 	parseMemoryTable([`Command line: ${commandLine}`, log(smallMachine), ...more].join('\n'));
 

@@ -5,21 +5,20 @@ import { mkdtempSync, readSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { OutOfMemoryError } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
-import { KiB, MiB } from '../../helpers/fill.ts';
+import { GIB, KIB, MIB } from '#lib/size.js';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { namelessFiles } from '../../helpers/process.ts';
 
-const GiB = 1024 * MiB;
 /** TMPFS_MAGIC of linux/magic.h. */
 const tmpfsMagic = 0x01021994;
-const needed = 12 * GiB;
+const needed = 12 * GIB;
 
 const parent = tmpdir();
 const { bavail, bsize, type } = statfsSync(parent);
 function obstacle(): string | undefined {
 	if (type === tmpfsMagic)
 		return `${parent} is a tmpfs, where reserved storage is memory: set TMPDIR to a directory on a disk`;
-	if (bavail * bsize < needed) return `${parent} has less than ${needed / GiB} GiB free`;
+	if (bavail * bsize < needed) return `${parent} has less than ${needed / GIB} GiB free`;
 	return undefined;
 }
 const reason = obstacle();
@@ -38,32 +37,32 @@ describe.skipIf(reason !== undefined)('beyond 4 GiB', () => {
 	}
 
 	test('blocks of 1 GiB fill a kind of 9 GiB, each at its own place in the file', () => {
-		const kind = create(directory, { maxSize: 9 * GiB });
-		const blocks = Array.from({ length: 9 }, () => kind.malloc(GiB));
-		expect(kind.tryMalloc(KiB)).toBeUndefined();
-		expect(kind.stats()).toMatchObject({ allocated: 9 * GiB, blocks: 9, active: 9 * GiB, committed: 9 * GiB, free: 0 });
+		const kind = create(directory, { maxSize: 9 * GIB });
+		const blocks = Array.from({ length: 9 }, () => kind.malloc(GIB));
+		expect(kind.tryMalloc(KIB)).toBeUndefined();
+		expect(kind.stats()).toMatchObject({ allocated: 9 * GIB, blocks: 9, active: 9 * GIB, committed: 9 * GIB, free: 0 });
 		blocks.forEach((block, i) => {
 			block.write(`first of ${i}`);
-			block.write(`last of ${i}`, GiB - 9);
+			block.write(`last of ${i}`, GIB - 9);
 		});
 		const all = blocks.map((_, i) => i);
-		expect(all.map((i) => inFile(i * GiB, 10)).sort()).toEqual(all.map((i) => `first of ${i}`));
-		expect(all.map((i) => inFile((i + 1) * GiB - 9, 9)).sort()).toEqual(all.map((i) => `last of ${i}`));
+		expect(all.map((i) => inFile(i * GIB, 10)).sort()).toEqual(all.map((i) => `first of ${i}`));
+		expect(all.map((i) => inFile((i + 1) * GIB - 9, 9)).sort()).toEqual(all.map((i) => `last of ${i}`));
 		expect(blocks.map((block) => block.toString('latin1', 0, 10))).toEqual(blocks.map((_, i) => `first of ${i}`));
 		for (const i of [1, 3, 5, 7, 0, 2, 4, 6, 8]) kind.free(blocks[i]);
 		expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
-		expect(kind.purge()).toBe(9 * GiB);
-		expect(kind.stats()).toMatchObject({ committed: 0, free: 9 * GiB, largestFree: 9 * GiB });
+		expect(kind.purge()).toBe(9 * GIB);
+		expect(kind.stats()).toMatchObject({ committed: 0, free: 9 * GIB, largestFree: 9 * GIB });
 	});
 
 	test('small blocks past 2^32 are where they say, also after free and realloc', () => {
-		const kind = create(directory, { maxSize: 9 * GiB });
-		const below = Array.from({ length: 5 }, () => kind.malloc(GiB));
-		const sizes = [1, 16, 100, 1000, 8192, 8193, 100_000, 5 * MiB + 1];
+		const kind = create(directory, { maxSize: 9 * GIB });
+		const below = Array.from({ length: 5 }, () => kind.malloc(GIB));
+		const sizes = [1, 16, 100, 1000, 8192, 8193, 100_000, 5 * MIB + 1];
 		const small = sizes.map((size, i) => kind.malloc(size).fill(0x41 + i));
 		// The lower 5 GiB are taken, so these blocks are in the segment that begins there.
 		small.forEach((block, i) => {
-			const ends = inFile(5 * GiB + block.byteOffset, 1) + inFile(5 * GiB + block.byteOffset + block.length - 1, 1);
+			const ends = inFile(5 * GIB + block.byteOffset, 1) + inFile(5 * GIB + block.byteOffset + block.length - 1, 1);
 			expect(ends).toBe(String.fromCharCode(0x41 + i).repeat(2));
 		});
 		for (const block of below) kind.free(block);
@@ -76,45 +75,45 @@ describe.skipIf(reason !== undefined)('beyond 4 GiB', () => {
 		});
 		expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
 		kind.purge();
-		expect(kind.stats().largestFree).toBe(9 * GiB);
+		expect(kind.stats().largestFree).toBe(9 * GIB);
 	});
 
 	test('aligned blocks past 2^32 are aligned', () => {
-		const kind = create(directory, { maxSize: 6 * GiB });
-		const below = Array.from({ length: 5 }, () => kind.malloc(GiB));
-		for (let alignment = 8; alignment <= 2 * MiB; alignment *= 2) {
+		const kind = create(directory, { maxSize: 6 * GIB });
+		const below = Array.from({ length: 5 }, () => kind.malloc(GIB));
+		for (let alignment = 8; alignment <= 2 * MIB; alignment *= 2) {
 			const block = kind.memalign(alignment, 100).fill(1);
 			// Segments begin at multiples of 2 MiB.
 			expect(block.byteOffset % alignment).toBe(0);
-			expect(inFile(5 * GiB + block.byteOffset, 100)).toBe('\x01'.repeat(100));
+			expect(inFile(5 * GIB + block.byteOffset, 100)).toBe('\x01'.repeat(100));
 		}
 		for (const block of below) kind.free(block);
 	});
 
-	for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 5 * GiB + 3]) {
+	for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 5 * GIB + 3]) {
 		test(`a block of ${size} bytes has them all, or is said to be longer than a Buffer`, () => {
-			const kind = create(directory, { maxSize: 9 * GiB });
+			const kind = create(directory, { maxSize: 9 * GIB });
 			// This block keeps the next one from the beginning of a segment.
-			const before = kind.malloc(300 * MiB);
+			const before = kind.malloc(300 * MIB);
 			if (size > constants.MAX_LENGTH) {
 				expect(() => kind.malloc(size)).toThrow(expect.objectContaining({ reason: 'buffer-limit', requested: size }));
 				return;
 			}
 			const block = kind.malloc(size);
 			expect(block.length).toBe(size);
-			expect(kind.usableSize(block) - size).toBeLessThan(KiB);
+			expect(kind.usableSize(block) - size).toBeLessThan(KIB);
 			block[0] = 1;
 			block[size - 1] = 2;
-			expect(inFile(300 * MiB, 1) + inFile(300 * MiB + size - 1, 1)).toBe('\x01\x02');
+			expect(inFile(300 * MIB, 1) + inFile(300 * MIB + size - 1, 1)).toBe('\x01\x02');
 			kind.free(block);
 			kind.free(before);
 			kind.purge();
-			expect(kind.stats().largestFree).toBe(9 * GiB);
+			expect(kind.stats().largestFree).toBe(9 * GIB);
 		});
 	}
 
-	for (const capacity of [16 * MiB, GiB, GiB + 2 * MiB, 3 * GiB, 4 * GiB - 2 * MiB, 4 * GiB]) {
-		test(`one block can be all of a kind of ${capacity / MiB} MiB, and not a byte more`, () => {
+	for (const capacity of [16 * MIB, GIB, GIB + 2 * MIB, 3 * GIB, 4 * GIB - 2 * MIB, 4 * GIB]) {
+		test(`one block can be all of a kind of ${capacity / MIB} MiB, and not a byte more`, () => {
 			const kind = create(directory, { maxSize: capacity });
 			expect(() => kind.malloc(capacity + 1)).toThrow(OutOfMemoryError);
 			for (const size of [capacity, capacity - 1, capacity / 2 + 1]) {
@@ -127,10 +126,10 @@ describe.skipIf(reason !== undefined)('beyond 4 GiB', () => {
 	}
 
 	test('a block grows and shrinks where it is, past 1 GiB and past 2^31, and keeps both ends', () => {
-		const kind = create(directory, { maxSize: 5 * GiB });
-		let block = kind.malloc(600 * MiB);
+		const kind = create(directory, { maxSize: 5 * GIB });
+		let block = kind.malloc(600 * MIB);
 		block.write('first');
-		for (const size of [GiB, GiB + 1, 2 * GiB + 1, 3 * GiB, GiB + 5, 700 * MiB]) {
+		for (const size of [GIB, GIB + 1, 2 * GIB + 1, 3 * GIB, GIB + 5, 700 * MIB]) {
 			const last = block.length - 1;
 			block[last] = 0x7a;
 			const keeps = size > last;
@@ -144,7 +143,7 @@ describe.skipIf(reason !== undefined)('beyond 4 GiB', () => {
 	});
 
 	test('lengths that pass 32 bits in units and bytes give no short block', () => {
-		const kind = create(directory, { maxSize: 9 * GiB });
+		const kind = create(directory, { maxSize: 9 * GIB });
 		for (const size of [2 ** 33, 2 ** 34, 2 ** 42 + 100, 2 ** 45, 2 ** 52 + 16, Number.MAX_SAFE_INTEGER]) {
 			if (size <= Math.min(kind.capacity, constants.MAX_LENGTH)) continue;
 			expect(kind.tryMalloc(size)).toBeUndefined();

@@ -4,8 +4,9 @@ import { mkdirSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { explain, isDax, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { MiB, partSize } from '../../helpers/fill.ts';
+import { partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { holdings } from '../../helpers/process.ts';
 
@@ -16,7 +17,7 @@ test('test_tc_memkind_verify_capacity_fsdax: a limited kind has its limit, an un
 	expect(create(directory, { maxSize: 2 * minPmemSize }).capacity).toBe(2 * minPmemSize);
 	const kind = create(directory);
 	const { blocks, bsize } = statfsSync(directory);
-	expect(kind.capacity).toBe(Math.floor((blocks * bsize) / (2 * MiB)) * 2 * MiB);
+	expect(kind.capacity).toBe(Math.floor((blocks * bsize) / (2 * MIB)) * 2 * MIB);
 });
 
 test('test_tc_memkind_verify_capacity_fsdax: memkind sometimes says -1 of an unlimited kind; here it is the same each time', () => {
@@ -30,11 +31,11 @@ test('test_tc_memkind_verify_capacity_fsdax: memkind sometimes says -1 of an unl
 
 test('test_tc_memkind_verify_capacity_fsdax: the capacity stays the same while the kind is used, and after it is closed', () => {
 	const kind = create(directory, { maxSize: partSize });
-	const block = kind.malloc(10 * MiB);
-	expect([kind.capacity, kind.stats().capacity]).toEqual([18 * MiB, 18 * MiB]);
+	const block = kind.malloc(10 * MIB);
+	expect([kind.capacity, kind.stats().capacity]).toEqual([18 * MIB, 18 * MIB]);
 	kind.free(block);
 	kind.close();
-	expect(kind.capacity).toBe(18 * MiB);
+	expect(kind.capacity).toBe(18 * MIB);
 });
 
 test('test_TC_MEMKIND_PmemCheckDaxNonExistingPath: a path that does not exist is an error, not an answer', () => {

@@ -2,8 +2,9 @@
 import { fstatSync } from 'node:fs';
 import { minPmemSize, PmemKind, type PmemKindOptions } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, freeAll, KiB, MiB } from '../../helpers/fill.ts';
+import { fill, freeAll } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { holdings, namelessFiles } from '../../helpers/process.ts';
 
@@ -13,7 +14,7 @@ closeAfterEach();
 test('test_TC_MEMKIND_CreateAndDestroyEmptyConfig: without options there are defaults, where memkind has garbage', () => {
 	for (const kind of [create(directory), create(directory, {}), create(directory, { policy: 'default' })]) {
 		expect(kind.capacity).toBeGreaterThan(minPmemSize);
-		kind.free(kind.malloc(KiB));
+		kind.free(kind.malloc(KIB));
 	}
 });
 
@@ -22,7 +23,7 @@ test('test_TC_MEMKIND_PmemConSetConfigSizeZero: size 0 is what the file system h
 });
 
 test('test_TC_MEMKIND_PmemSetConfigSizeNotZero: a size is the capacity', () => {
-	expect(create(directory, { maxSize: 100 * MiB }).capacity).toBe(100 * MiB);
+	expect(create(directory, { maxSize: 100 * MIB }).capacity).toBe(100 * MIB);
 });
 
 test('test_TC_MEMKIND_PmemSetConfigPath: the path is kept as it was, whatever becomes of the options', () => {
@@ -35,13 +36,13 @@ test('test_TC_MEMKIND_PmemSetConfigPath: the path is kept as it was, whatever be
 
 test('test_TC_MEMKIND_PmemSetDefaultMemoryUsagePolicy: the default policy keeps what was freed', () => {
 	const kind = create(directory, { maxSize: minPmemSize, policy: 'default' });
-	freeAll(kind, fill(kind, MiB));
+	freeAll(kind, fill(kind, MIB));
 	expect(kind.stats().resident).toBe(minPmemSize);
 });
 
 test('test_TC_MEMKIND_SetConservativeMemoryUsagePolicy: the conservative policy does not', () => {
 	const kind = create(directory, { maxSize: minPmemSize, policy: 'conservative' });
-	freeAll(kind, fill(kind, MiB));
+	freeAll(kind, fill(kind, MIB));
 	expect(kind.stats().resident).toBe(0);
 });
 
@@ -71,26 +72,26 @@ test('test_TC_MEMKIND_PmemCreatePmemWithParamsFailWrongPolicy: a policy that is 
 });
 
 test('test_TC_MEMKIND_PmemCreatePmemWithParamsSuccessCheckConservativePolicy: a free takes blocks from the file at once', () => {
-	const kind = create(directory, { maxSize: 32 * MiB, policy: 'conservative' });
+	const kind = create(directory, { maxSize: 32 * MIB, policy: 'conservative' });
 	const [file] = namelessFiles(directory);
 	const blocks = () => fstatSync(file!.fd).blocks;
-	const block = kind.malloc(2 * MiB);
+	const block = kind.malloc(2 * MIB);
 	const before = blocks();
-	expect(before * 512).toBe(2 * MiB);
+	expect(before * 512).toBe(2 * MIB);
 	kind.free(block);
 	expect(blocks()).toBe(0);
 
 	// The thread cache keeps some of the small blocks, and with them their 2 MiB. memkind has no such cache and punches
 	// pages.
-	freeAll(kind, fill(kind, KiB));
-	expect(blocks() * 512).toBeLessThanOrEqual(2 * MiB);
+	freeAll(kind, fill(kind, KIB));
+	expect(blocks() * 512).toBeLessThanOrEqual(2 * MIB);
 	kind.purge();
 	expect(blocks()).toBe(0);
 });
 
 test('pmem_config (example): a limited conservative kind is made and closed', () => {
-	const kind = create(directory, { maxSize: 32 * MiB, policy: 'conservative' });
-	expect(kind.capacity).toBe(32 * MiB);
+	const kind = create(directory, { maxSize: 32 * MIB, policy: 'conservative' });
+	expect(kind.capacity).toBe(32 * MIB);
 	kind.close();
 	expect(namelessFiles(directory)).toEqual([]);
 });

@@ -2,8 +2,8 @@
 // Here they are built out of the malloc family, because JavaScript's own containers keep no elements in a kind.
 import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { beforeEach, expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { MiB } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -108,7 +108,7 @@ test('test_TC_MEMKIND_AllocatorScopedUsage_MapOfIntString_Test: a value is repla
 for (const policy of ['default', 'conservative'] as const) {
 	const suffix = policy === 'default' ? '_Test' : '_TestConservative';
 	test(`test_TC_MEMKIND_Allocator_SingleAllocationDeallocation${suffix}: one element comes and goes`, () => {
-		const single = create(directory, { maxSize: 1024 * MiB, policy });
+		const single = create(directory, { maxSize: 1024 * MIB, policy });
 		single.free(single.malloc(4));
 		expect(single.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 	});
@@ -116,8 +116,8 @@ for (const policy of ['default', 'conservative'] as const) {
 
 test('test_TC_MEMKIND_MultipleAllocatorUsage_Test: one kind after the other in one directory', () => {
 	for (let i = 0; i < 2; i++) {
-		const next = create(directory, { maxSize: 1024 * MiB });
-		expect(next.capacity).toBe(1024 * MiB);
+		const next = create(directory, { maxSize: 1024 * MIB });
+		expect(next.capacity).toBe(1024 * MIB);
 		next.close();
 	}
 });

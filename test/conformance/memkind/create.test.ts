@@ -2,8 +2,9 @@
 import { chmodSync, mkdirSync, rmdirSync } from 'node:fs';
 import { minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { KiB, MiB, partSize } from '../../helpers/fill.ts';
+import { partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { holdings, namelessFiles, runChild } from '../../helpers/process.ts';
 
@@ -14,8 +15,8 @@ closeAfterEach();
 
 test('test_TC_MEMKIND_PmemPriv: a new kind has its size rounded up to 2 MiB, all of it free', () => {
 	const kind = create(directory, { maxSize: partSize });
-	expect(kind.capacity).toBe(18 * MiB);
-	expect(kind.stats()).toMatchObject({ capacity: 18 * MiB, free: 18 * MiB, largestFree: 18 * MiB, committed: 0 });
+	expect(kind.capacity).toBe(18 * MIB);
+	expect(kind.stats()).toMatchObject({ capacity: 18 * MIB, free: 18 * MIB, largestFree: 18 * MIB, committed: 0 });
 });
 
 test('test_TC_MEMKIND_PmemCreatePmemFailNonExistingDirectory: a missing directory is ENOENT', () => {
@@ -44,24 +45,24 @@ test('test_TC_MEMKIND_PmemResize: a limit holds, no limit is the file system, an
 	const limited = create(directory, { maxSize: partSize });
 	const whole = limited.malloc(minPmemSize);
 	// 2 MiB are left. memkind has nothing left here.
-	limited.free(limited.malloc(2 * MiB));
-	expect(limited.tryMalloc(2 * MiB + 1)).toBeUndefined();
+	limited.free(limited.malloc(2 * MIB));
+	expect(limited.tryMalloc(2 * MIB + 1)).toBeUndefined();
 	limited.free(whole);
 
 	const unlimited = create(directory, { maxSize: 0 });
-	const blocks = [unlimited.malloc(minPmemSize), unlimited.malloc(2 * MiB)];
+	const blocks = [unlimited.malloc(minPmemSize), unlimited.malloc(2 * MIB)];
 	for (const block of blocks) unlimited.free(block);
 
 	expect(() => create(directory, { maxSize: minPmemSize - 1 })).toThrow(
 		expect.objectContaining({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }),
 	);
-	expect(minPmemSize).toBe(16 * MiB);
+	expect(minPmemSize).toBe(16 * MIB);
 });
 
 test('pmem_kinds (example): a limited, an unlimited and ten more kinds are made and closed', () => {
-	create(directory, { maxSize: 32 * MiB }).close();
+	create(directory, { maxSize: 32 * MIB }).close();
 	create(directory).close();
-	const kinds = Array.from({ length: 10 }, () => create(directory, { maxSize: 32 * MiB }));
+	const kinds = Array.from({ length: 10 }, () => create(directory, { maxSize: 32 * MIB }));
 	expect(namelessFiles(directory)).toHaveLength(10);
 	for (const kind of kinds) kind.close();
 	expect(namelessFiles(directory)).toHaveLength(0);
@@ -70,8 +71,8 @@ test('pmem_kinds (example): a limited, an unlimited and ten more kinds are made 
 test('test_TC_MEMKIND_PmemCreateCheckErrorCodeArenaCreate: 512 kinds at once are no limit, and each has memory', () => {
 	const before = holdings();
 	const kinds = Array.from({ length: maxKinds }, () => create(directory, { maxSize: minPmemSize }));
-	const blocks = kinds.map((kind, i) => kind.malloc(KiB).fill(i));
-	expect(blocks.findIndex((block, i) => block[KiB - 1] !== (i & 255))).toBe(-1);
+	const blocks = kinds.map((kind, i) => kind.malloc(KIB).fill(i));
+	expect(blocks.findIndex((block, i) => block[KIB - 1] !== (i & 255))).toBe(-1);
 	expect(namelessFiles(directory)).toHaveLength(maxKinds);
 	for (const kind of kinds) kind.close();
 	expect(holdings().descriptors).toBe(before.descriptors);

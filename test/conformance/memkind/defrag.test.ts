@@ -1,9 +1,10 @@
 // memkind's cases of memkind_defrag_reallocate.
 import { type Block, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { Random } from '../../../scripts/random.mjs';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, KiB, MiB } from '../../helpers/fill.ts';
+import { fill } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -39,9 +40,9 @@ test('test_TC_MEMKIND_Negative_test: a block with nowhere better to go is not mo
 });
 
 test('test_TC_MEMKINDPmemDefragreallocate_success: 50,000 blocks with irregular gaps move together, and keep what is in them', () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const blocks: (Block | undefined)[] = Array.from({ length: 50_000 }, (_, i) => {
-		const block = kind.malloc(KiB).fill('a');
+		const block = kind.malloc(KIB).fill('a');
 		block.writeUInt32LE(i);
 		return block;
 	});
@@ -60,7 +61,7 @@ test('test_TC_MEMKINDPmemDefragreallocate_success: 50,000 blocks with irregular 
 	expect(after.active).toBeLessThan(before.active);
 	expect(after.active / after.allocated).toBeLessThan(1.05);
 	expect(after.resident).toBeLessThanOrEqual(before.resident);
-	const tail = Buffer.alloc(KiB - 4, 'a');
+	const tail = Buffer.alloc(KIB - 4, 'a');
 	blocks.forEach((block, i) => {
 		if (block === undefined) return;
 		if (block.readUInt32LE() !== i || !block.subarray(4).equals(tail)) expect.fail(`block ${i}`);
@@ -72,7 +73,7 @@ test('test_TC_MEMKINDPmemDefragreallocate_success: 50,000 blocks with irregular 
 for (const name of ['Default', 'REGULAR']) {
 	// The kind has a thread cache, as memkind's static kinds have. memkind's pmem kinds have none.
 	test(`test_TC_MEMKIND_TCACHE_${name}_kind_success: every second of 100,000 blocks is freed between others of twice the size`, () => {
-		const kind = create(directory, { maxSize: 64 * MiB, policy: name === 'Default' ? 'default' : 'conservative' });
+		const kind = create(directory, { maxSize: 64 * MIB, policy: name === 'Default' ? 'default' : 'conservative' });
 		const blocks: (Block | undefined)[] = Array.from({ length: 100_000 }, () => kind.malloc(150).fill('a'));
 		for (let i = 0; i < 100_000; i++) {
 			if (i % 2 === 0) {
@@ -119,9 +120,9 @@ test('memkind_defrag_reallocate: the old block is freed when it moves, and only 
 });
 
 test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than others, and keep what is in them', () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	const random = new Random(1);
-	const blocks: (Block | undefined)[] = Array.from({ length: 50_000 }, (_, i) => kind.malloc(KiB).fill(i));
+	const blocks: (Block | undefined)[] = Array.from({ length: 50_000 }, (_, i) => kind.malloc(KIB).fill(i));
 	for (let i = 0; i < blocks.length; i++) {
 		// Stretches in which most blocks are freed alternate with stretches in which few are.
 		if (random.below(10) >= (Math.floor(i / 1000) % 2 === 0 ? 2 : 8)) continue;
@@ -139,10 +140,10 @@ test('memkind_defrag_reallocate: blocks move out of slabs that are emptier than 
 	expect(after.resident).toBeLessThan(before.resident);
 	for (const [i, block] of blocks.entries()) {
 		if (block === undefined) continue;
-		if (!block.equals(Buffer.alloc(KiB, i))) expect.fail(`block ${i}`);
+		if (!block.equals(Buffer.alloc(KIB, i))) expect.fail(`block ${i}`);
 		// The old block is freed if it moves, and only then.
 		const old = held[i]!;
-		if (old === block) expect(kind.usableSize(block)).toBe(KiB);
+		if (old === block) expect(kind.usableSize(block)).toBe(KIB);
 		else expect(() => kind.free(old)).toThrow(freedBefore);
 		kind.free(block);
 	}

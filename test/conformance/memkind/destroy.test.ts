@@ -2,8 +2,9 @@
 import { fstatSync } from 'node:fs';
 import { minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, KiB, MiB, partSize } from '../../helpers/fill.ts';
+import { fill, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { holdings, namelessFiles } from '../../helpers/process.ts';
 
@@ -55,12 +56,12 @@ test('test_TC_MEMKIND_PmemCreateDestroyKindEmptyLoop: 512 kinds one after the ot
 });
 
 test('test_TC_MEMKIND_PmemCreateDestroyKindLoopMallocSmallSizeFreeDefinedPmemKind: nor if they were used', () => {
-	cycles((kind) => kind.free(kind.malloc(KiB)));
+	cycles((kind) => kind.free(kind.malloc(KIB)));
 });
 
 test('test_TC_MEMKIND_PmemCreateDestroyKindLoopMallocDifferentSizesDifferentKindsDefinedFreeForAllKinds: nor beside ordinary Buffers', () => {
 	cycles((kind) => {
-		for (const size of [KiB, 2 * MiB]) {
+		for (const size of [KIB, 2 * MIB]) {
 			kind.free(kind.malloc(size));
 			expect(Buffer.allocUnsafeSlow(size)).toHaveLength(size);
 		}
@@ -69,19 +70,19 @@ test('test_TC_MEMKIND_PmemCreateDestroyKindLoopMallocDifferentSizesDifferentKind
 
 test('test_TC_MEMKIND_PmemCreateDestroyKindLoopMallocDifferentSizesDifferentKindsDefinedFreeForNotPmemKinds: nor if blocks are held at the end', () => {
 	cycles((kind) => {
-		kind.free(kind.malloc(KiB));
-		const held = [kind.malloc(KiB), kind.malloc(2 * MiB)];
+		kind.free(kind.malloc(KIB));
+		const held = [kind.malloc(KIB), kind.malloc(2 * MIB)];
 		kind.close();
 		expect(held.map((block) => block.length)).toEqual([0, 0]);
 	});
 });
 
 test('test_TC_MEMKIND_PmemCreateDestroyKindLoopWithRealloc: nor if blocks were reallocated', () => {
-	cycles((kind) => kind.free(kind.realloc(kind.malloc(512), KiB)));
+	cycles((kind) => kind.free(kind.realloc(kind.malloc(512), KIB)));
 });
 
 for (const [name, what, allocate] of [
-	['Large', 'long', (kind: ReturnType<typeof create>) => fill(kind, 16 * KiB).length],
+	['Large', 'long', (kind: ReturnType<typeof create>) => fill(kind, 16 * KIB).length],
 	['Small', 'small', (kind: ReturnType<typeof create>) => Array.from({ length: 100 }, () => kind.malloc(32)).length],
 ] as const) {
 	test(`test_TC_MEMKIND_PmemFreeMemoryAfterDestroy${name}Class: the storage of ${what} blocks is the file system's again`, () => {
@@ -90,7 +91,7 @@ for (const [name, what, allocate] of [
 		// This looks at the kind's own file, because others use the file system too. A file that nothing refers to any
 		// more is free.
 		const [file] = namelessFiles(directory);
-		expect(fstatSync(file!.fd).blocks * 512).toBe(name === 'Large' ? 18 * MiB : 2 * MiB);
+		expect(fstatSync(file!.fd).blocks * 512).toBe(name === 'Large' ? 18 * MIB : 2 * MIB);
 		const { mappings } = holdings();
 		kind.close();
 		expect(namelessFiles(directory)).toEqual([]);

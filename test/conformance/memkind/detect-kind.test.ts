@@ -2,8 +2,9 @@
 // memory do not crash it.
 import { type Block, Kind, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, KiB, MiB, partSize } from '../../helpers/fill.ts';
+import { fill, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { holdings } from '../../helpers/process.ts';
 
@@ -22,7 +23,7 @@ test('test_TC_MEMKIND_DetectKindPmemKind: a block has the kind that it was alloc
 		kind.calloc(2, 100),
 		kind.memalign(4096, 10),
 		kind.malloc(0),
-		kind.malloc(MiB),
+		kind.malloc(MIB),
 	]) {
 		expect(Kind.of(block) === kind).toBe(true);
 		kind.free(block);
@@ -33,7 +34,7 @@ test('test_TC_MEMKIND_DetectKindPmemKind: a block has the kind that it was alloc
 for (const [name, value] of [
 	['DetectKindRegularKind', Buffer.alloc(512)],
 	['DetectDefaultSmallSizeKind', Buffer.from('from the pool')],
-	['DetectDefaultBigSizeKind', Buffer.alloc(8 * MiB)],
+	['DetectDefaultBigSizeKind', Buffer.alloc(8 * MIB)],
 ] as const) {
 	test(`test_TC_MEMKIND_${name}: an ordinary Buffer of ${value.length} bytes has no kind`, () => {
 		expect(Kind.of(value)).toBeUndefined();
@@ -67,10 +68,10 @@ test('pmem_detect_kind (example): blocks among ordinary Buffers are found and re
 
 test('test_TC_MEMKIND_PmemFreeUsingNullptrInsteadOfKind: of ten full kinds, the one whose block is freed by itself has room', () => {
 	const kinds = Array.from({ length: 10 }, part);
-	const blocks = kinds.map((kind) => fill(kind, KiB));
+	const blocks = kinds.map((kind) => fill(kind, KIB));
 	const [block] = blocks[5]!.splice(5, 1);
 	Kind.of(block)!.free(block);
-	expect(kinds.map((kind) => kind.tryMalloc(KiB)?.length)).toEqual(kinds.map((_, i) => (i === 5 ? KiB : undefined)));
+	expect(kinds.map((kind) => kind.tryMalloc(KIB)?.length)).toEqual(kinds.map((_, i) => (i === 5 ? KIB : undefined)));
 });
 
 test('pmem_free_with_unknown_kind (example): a hundred blocks and ordinary Buffers are freed without their kinds', () => {
@@ -83,18 +84,18 @@ test('pmem_free_with_unknown_kind (example): a hundred blocks and ordinary Buffe
 
 test('test_TC_MEMKIND_PmemKindFreeBenchmarkOneThread: ten kinds are drained without naming them, and are as full again', () => {
 	const kinds = Array.from({ length: 10 }, part);
-	const blocks = kinds.flatMap((kind) => fill(kind, 4 * KiB));
+	const blocks = kinds.flatMap((kind) => fill(kind, 4 * KIB));
 	for (const block of blocks) Kind.of(block)!.free(block);
-	expect(kinds.flatMap((kind) => fill(kind, 4 * KiB)).length).toBe(blocks.length);
+	expect(kinds.flatMap((kind) => fill(kind, 4 * KIB)).length).toBe(blocks.length);
 });
 
 for (const [name, size] of [
-	['IncreaseSize', 2 * KiB],
+	['IncreaseSize', 2 * KIB],
 	['DecreaseSize', 4],
 ] as const) {
 	test(`test_TC_MEMKIND_PmemRealloc${name}NullKindVariant: a block's own kind reallocates it to ${size} bytes`, () => {
 		const kind = part();
-		const block = kind.malloc(KiB).fill('text');
+		const block = kind.malloc(KIB).fill('text');
 		const moved = Kind.of(block)!.realloc(block, size);
 		expect(moved.toString('utf8', 0, 4)).toBe('text');
 		expect(Kind.of(moved) === kind).toBe(true);
@@ -106,11 +107,11 @@ for (const [name, size] of [
 test("test_TC_MEMKIND_PmemReallocNullKindSizeZero: 200,000 times to 0 by the block's own kind, and all memory is there", () => {
 	const kind = part();
 	for (let i = 0; i < 200_000; i++) {
-		const block = kind.malloc(KiB);
+		const block = kind.malloc(KIB);
 		Kind.of(block)!.realloc(block, 0);
 	}
 	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
-	kind.free(kind.malloc(18 * MiB));
+	kind.free(kind.malloc(18 * MIB));
 });
 
 for (const name of ['ReallocNullptrNullKind', 'ReallocNullptrNullKindSizeMax', 'ReallocNullptrNullKindSizeZero']) {
@@ -123,7 +124,7 @@ test('test_TC_MEMKIND_PmemCreateDestroyKindLoopMallocDifferentSizesDifferentKind
 	const before = holdings().descriptors;
 	for (let round = 0; round < 512; round++) {
 		const kind = create(directory, { maxSize: minPmemSize });
-		for (const value of [kind.malloc(KiB), kind.malloc(2 * MiB), Buffer.allocUnsafeSlow(KiB)])
+		for (const value of [kind.malloc(KIB), kind.malloc(2 * MIB), Buffer.allocUnsafeSlow(KIB)])
 			Kind.of(value)?.free(value as Block);
 		expect(kind.close()).toBeUndefined();
 	}

@@ -3,8 +3,9 @@
 import { writeFileSync } from 'node:fs';
 import { type Block, minPmemSize, OutOfMemoryError, PmemKind, type PmemKindOptions } from 'daxkind';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, MiB } from '../../helpers/fill.ts';
+import { fill } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -35,7 +36,7 @@ const cases: [memkind: string, call: () => unknown, code: string][] = [
 	['MEMKIND_ERROR_INVALID (size)', () => create(directory, { maxSize: minPmemSize - 1 }), 'ERR_OUT_OF_RANGE'],
 	['MEMKIND_ERROR_INVALID (policy)', () => create(directory, { policy: 'max' as 'default' }), 'ERR_INVALID_ARG_VALUE'],
 	['MEMKIND_ERROR_MMAP (not on DAX)', () => create(directory, { maxSize: minPmemSize, mapSync: true }), 'ENOTSUP'],
-	['ENOMEM', () => small().malloc(17 * MiB), 'ERR_DAXKIND_OUT_OF_MEMORY'],
+	['ENOMEM', () => small().malloc(17 * MIB), 'ERR_DAXKIND_OUT_OF_MEMORY'],
 	['EINVAL', () => small().memalign(5, 100), 'ERR_OUT_OF_RANGE'],
 	['undefined behaviour (free twice)', freedTwice, 'ERR_DAXKIND_DOUBLE_FREE'],
 	[
@@ -78,12 +79,12 @@ test('test_TC_MEMKIND_ErrorMsgFormat: a system error begins with its code and na
 
 test('test_TC_MEMKIND_ErrorMsgUndefMesg: out of memory says how much, of what, and which of the reasons it was', () => {
 	const kind = small();
-	const limit = thrown(() => kind.malloc(17 * MiB));
+	const limit = thrown(() => kind.malloc(17 * MIB));
 	expect(limit).toBeInstanceOf(OutOfMemoryError);
-	expect(limit).toMatchObject({ requested: 17 * MiB, capacity: minPmemSize, allocated: 0, reason: 'limit' });
-	const blocks = fill(kind, MiB);
+	expect(limit).toMatchObject({ requested: 17 * MIB, capacity: minPmemSize, allocated: 0, reason: 'limit' });
+	const blocks = fill(kind, MIB);
 	for (const i of [1, 3, 5]) kind.free(blocks[i]);
-	const fragmented = thrown(() => kind.malloc(3 * MiB));
-	expect(fragmented).toMatchObject({ requested: 3 * MiB, allocated: 13 * MiB, reason: 'fragmented' });
+	const fragmented = thrown(() => kind.malloc(3 * MIB));
+	expect(fragmented).toMatchObject({ requested: 3 * MIB, allocated: 13 * MIB, reason: 'fragmented' });
 	expect(fragmented.message).not.toBe(limit.message);
 });

@@ -3,9 +3,10 @@
 // conservative policy.
 import type { Block, Kind, RawHandle } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { Random } from '../../../scripts/random.mjs';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, fillRaw, freeAll, KiB, MiB, partSize, smallSizes } from '../../helpers/fill.ts';
+import { fill, fillRaw, freeAll, partSize, smallSizes } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -18,7 +19,7 @@ const bytesOf = (blocks: Block[]) => blocks.reduce((sum, { length }) => sum + le
 function rounds(kind: Kind, sizes: number | readonly number[], count: number): number[] {
 	return Array.from({ length: count }, () => {
 		// A Buffer for each small block would take gigabytes of V8's heap.
-		if (typeof sizes === 'number' && sizes < KiB) {
+		if (typeof sizes === 'number' && sizes < KIB) {
 			const handles = fillRaw(kind, sizes);
 			for (const handle of handles) kind.freeRaw(handle as RawHandle);
 			return handles.length;
@@ -32,8 +33,8 @@ function rounds(kind: Kind, sizes: number | readonly number[], count: number): n
 for (const policy of ['default', 'conservative'] as const) {
 	describe(`with the ${policy} policy`, () => {
 		for (const size of [
-			...[32, 60, 80, 100, 128, 150, 160, 250, 256, 300, 320, 500, 512, 800, 896, 3000, 4 * KiB, 6000],
-			...[10_000, 60_000, 96 * KiB, 112 * KiB, 128 * KiB, 160 * KiB, 192 * KiB, 500_000, 2 * MiB, 5 * MiB],
+			...[32, 60, 80, 100, 128, 150, 160, 250, 256, 300, 320, 500, 512, 800, 896, 3000, 4 * KIB, 6000],
+			...[10_000, 60_000, 96 * KIB, 112 * KIB, 128 * KIB, 160 * KIB, 192 * KIB, 500_000, 2 * MIB, 5 * MIB],
 		]) {
 			const times = size < 500 ? 3 : 5;
 			test(`test_TC_MEMKIND_PmemMallocSizeConservative: ${size} bytes at a time, each of ${times} rounds holds as many blocks`, () => {
@@ -62,11 +63,11 @@ for (const policy of ['default', 'conservative'] as const) {
 		});
 
 		test('memkind: a kind that was full of one size can be full of any other at once', () => {
-			const sizes = [16, 512, 4 * KiB, 16 * KiB, 64 * KiB, MiB, 8 * MiB];
+			const sizes = [16, 512, 4 * KIB, 16 * KIB, 64 * KIB, MIB, 8 * MIB];
 			const counts = (kind: Kind) => sizes.slice(1).map((size) => rounds(kind, size, 1)[0]!);
-			const fresh = sizes.map((size) => rounds(create(directory, { maxSize: 32 * MiB, policy }), size, 1)[0]!);
-			expect(fresh).toEqual(sizes.map((size) => (32 * MiB) / size));
-			const kind = create(directory, { maxSize: 32 * MiB, policy });
+			const fresh = sizes.map((size) => rounds(create(directory, { maxSize: 32 * MIB, policy }), size, 1)[0]!);
+			expect(fresh).toEqual(sizes.map((size) => (32 * MIB) / size));
+			const kind = create(directory, { maxSize: 32 * MIB, policy });
 			for (const first of sizes) {
 				rounds(kind, first, 1);
 				// After 512 bytes, memkind's default policy has nothing of 16 KiB or more, and its conservative policy
@@ -74,7 +75,7 @@ for (const policy of ['default', 'conservative'] as const) {
 				counts(kind).forEach((count, i) => {
 					expect(count).toBeGreaterThanOrEqual(Math.floor(fresh[i + 1]! * 0.97));
 				});
-				kind.free(kind.malloc(32 * MiB));
+				kind.free(kind.malloc(32 * MIB));
 				kind.purge();
 				expect(rounds(kind, sizes.at(-1)!, 1)).toEqual([4]);
 			}
@@ -89,7 +90,7 @@ test('test_TC_MEMKIND_PmemMaxFill: the longest block is all that is free, and th
 	kind.free(whole);
 
 	// This does what memkind's test does: with something held, it takes the longest block that there is, four times.
-	const held = [kind.malloc(1), kind.malloc(5 * MiB), kind.malloc(300_000)];
+	const held = [kind.malloc(1), kind.malloc(5 * MIB), kind.malloc(300_000)];
 	kind.free(held[1]);
 	for (let i = 0; i < 4; i++) {
 		const { largestFree } = kind.stats();
@@ -104,29 +105,29 @@ test('test_TC_MEMKIND_PmemMaxFill: the longest block is all that is free, and th
 });
 
 test('memkind: a kind that is drained in any order holds as many long blocks as a fresh one, at once', () => {
-	for (const size of [KiB, 16 * KiB, 64 * KiB]) {
-		const kind = create(directory, { maxSize: 32 * MiB });
+	for (const size of [KIB, 16 * KIB, 64 * KIB]) {
+		const kind = create(directory, { maxSize: 32 * MIB });
 		const blocks = fill(kind, size);
 		// The blocks in the middle are freed last, because the last ones stay in the thread cache.
 		const last = blocks.splice(Math.floor(blocks.length / 2), 16);
 		freeAll(kind, blocks);
 		freeAll(kind, last);
 		expect(kind.stats().blocks).toBe(0);
-		expect(fill(kind, 8 * MiB).length).toBe(4);
+		expect(fill(kind, 8 * MIB).length).toBe(4);
 	}
 });
 
 test('issue 216: 20 MiB, then 1 KiB, then 20 MiB again fit one after the other into 32 MiB', () => {
-	const kind = create(directory, { maxSize: 32 * MiB });
-	kind.free(kind.malloc(20 * MiB));
-	const small = kind.malloc(KiB);
-	kind.free(kind.malloc(20 * MiB));
+	const kind = create(directory, { maxSize: 32 * MIB });
+	kind.free(kind.malloc(20 * MIB));
+	const small = kind.malloc(KIB);
+	kind.free(kind.malloc(20 * MIB));
 	kind.free(small);
 	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 });
 
 test('issue 825: 2196 bytes at a time, a kind holds 97 % of its capacity, where memkind holds 85', () => {
-	const kind = create(directory, { maxSize: 64 * MiB });
+	const kind = create(directory, { maxSize: 64 * MIB });
 	expect(bytesOf(fill(kind, 2196)) / kind.capacity).toBeGreaterThan(0.94);
 });
 
@@ -136,7 +137,7 @@ for (const [policy, steps] of [
 ] as const) {
 	test(`fragmentation_benchmark_pmem: long blocks replaced at random leave the ${policy} kind nine tenths full`, () => {
 		const sizes = [8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 8519680, 4325376, 432517, 608478];
-		const kind = create(directory, { maxSize: 256 * MiB, policy });
+		const kind = create(directory, { maxSize: 256 * MIB, policy });
 		const random = new Random(46);
 		const blocks: Block[] = [];
 		const used: number[] = [];

@@ -2,18 +2,19 @@
 // cost has a bound. And memkind's long stress tests, short enough for a test.
 import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { Random } from '../../../scripts/random.mjs';
 import { testDirectory } from '../../helpers/directory.ts';
-import { KiB, MiB, smallSizes } from '../../helpers/fill.ts';
+import { smallSizes } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
 closeAfterEach();
 
 for (const [name, least, most, calls, overhead] of [
-	['small', 128, 15 * KiB, 1000, { allocated: 1.05, active: 1.25, mixed: 1.45 }],
-	['medium', 16 * KiB, MiB, 1000, { allocated: 1.01, active: 1.01, mixed: 1.01 }],
-	['large', 2 * MiB, 10 * MiB, 100, { allocated: 1.001, active: 1.001, mixed: 1.001 }],
+	['small', 128, 15 * KIB, 1000, { allocated: 1.05, active: 1.25, mixed: 1.45 }],
+	['medium', 16 * KIB, MIB, 1000, { allocated: 1.01, active: 1.01, mixed: 1.01 }],
+	['large', 2 * MIB, 10 * MIB, 100, { allocated: 1.001, active: 1.001, mixed: 1.001 }],
 ] as const) {
 	describe(`${name} blocks`, () => {
 		test(`test_TC_MEMKIND_MEMKIND_PMEM_only_malloc_${name}_allocations_1_thread: take little more than was asked for`, () => {
@@ -24,7 +25,7 @@ for (const [name, least, most, calls, overhead] of [
 			const { allocated, active, cached, committed } = kind.stats();
 			expect(allocated / asked).toBeLessThan(overhead.allocated);
 			expect((active - cached) / asked).toBeLessThan(overhead.active);
-			expect(committed - active).toBeLessThan(2 * MiB);
+			expect(committed - active).toBeLessThan(2 * MIB);
 		});
 
 		test(`test_TC_MEMKIND_MEMKIND_PMEM_random_malloc80_free20_random_${name}_allocations_1_thread: nor when one of five is freed`, () => {
@@ -47,7 +48,7 @@ for (const [name, least, most, calls, overhead] of [
 const largeSizes = [
 	...[16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896],
 	...[1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192],
-].map((size) => size * KiB);
+].map((size) => size * KIB);
 
 function stress(kind: Kind, rounds: number, sizes: readonly number[]): void {
 	const cycle = () => {

@@ -1,8 +1,9 @@
 // memkind's cases of memkind_free.
 import { type Block, type Kind, minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
+import { fill, freeAll, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -30,15 +31,15 @@ test('test_TC_MEMKIND_PmemKindFreeBenchmarkOneThread: ten kinds are filled and d
 		});
 		return blocks.map((each) => each.length);
 	});
-	expect(counts).toEqual([0, 1].map(() => kinds.map(() => (18 * MiB) / 512)));
+	expect(counts).toEqual([0, 1].map(() => kinds.map(() => (18 * MIB) / 512)));
 	for (const kind of kinds) expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
 });
 
 test('test_TC_MEMKIND_PmemFreeUsingNullptrInsteadOfKind: of ten full kinds, the one that got a block back has room for one', () => {
 	const kinds = Array.from({ length: 10 }, part);
-	const blocks = kinds.map((kind) => fill(kind, KiB));
+	const blocks = kinds.map((kind) => fill(kind, KIB));
 	kinds[5]!.free(blocks[5]!.splice(5, 1)[0]);
-	expect(kinds.map((kind) => kind.tryMalloc(KiB)?.length)).toEqual(kinds.map((_, i) => (i === 5 ? KiB : undefined)));
+	expect(kinds.map((kind) => kind.tryMalloc(KIB)?.length)).toEqual(kinds.map((_, i) => (i === 5 ? KIB : undefined)));
 });
 
 test('pmem_free_with_unknown_kind (example): a block is freed in its kind only, and a Buffer from elsewhere in none', () => {
@@ -68,7 +69,7 @@ test('pmem_free_with_unknown_kind (example): a block is freed in its kind only, 
 
 test('memkind_free: twice is an error and changes nothing, where memkind corrupts its heap', () => {
 	const kind = part();
-	for (const size of [10, 1000, 10_000, MiB]) {
+	for (const size of [10, 1000, 10_000, MIB]) {
 		const block = kind.malloc(size);
 		const neighbour = kind.malloc(size).fill(7);
 		kind.free(block);

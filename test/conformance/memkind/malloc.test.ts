@@ -1,8 +1,9 @@
 // memkind's cases of memkind_malloc and memkind_calloc.
 import { type Block, type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
+import { fill, freeAll, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -21,7 +22,7 @@ function fails(kind: Kind, call: () => unknown): void {
 
 test('test_TC_MEMKIND_PmemMalloc: a block takes text; twice the kind is out of memory', () => {
 	const kind = part();
-	const block = kind.malloc(KiB);
+	const block = kind.malloc(KIB);
 	block.write('daxkind malloc\n');
 	expect(block.toString('utf8', 0, 14)).toBe('daxkind malloc');
 	kind.free(block);
@@ -48,7 +49,7 @@ test('test_TC_MEMKIND_PmemMallocSizeMax: the largest integer is out of memory, a
 test('test_TC_MEMKIND_PmemMallocFragmentation: 1000 times eleven sizes up to 4 MiB, each freed at once, in 16 MiB', () => {
 	const kind = create(directory, { maxSize: minPmemSize });
 	for (let round = 0; round < 1000; round++) {
-		for (const size of [10, 100, 200, 500, 1000, 2000, 3000, MiB, 2 * MiB, 3 * MiB, 4 * MiB]) {
+		for (const size of [10, 100, 200, 500, 1000, 2000, 3000, MIB, 2 * MIB, 3 * MIB, 4 * MIB]) {
 			kind.free(kind.malloc(size));
 		}
 	}
@@ -57,10 +58,10 @@ test('test_TC_MEMKIND_PmemMallocFragmentation: 1000 times eleven sizes up to 4 M
 });
 
 test('pmem_malloc (example): 512 B, 8 MiB and 16 MiB fit into 32 MiB, 16 MiB more do not', () => {
-	const kind = create(directory, { maxSize: 32 * MiB });
-	const sizes = [512, 8 * MiB, 16 * MiB];
+	const kind = create(directory, { maxSize: 32 * MIB });
+	const sizes = [512, 8 * MIB, 16 * MIB];
 	const blocks = sizes.map((size) => kind.malloc(size));
-	expect(() => kind.malloc(16 * MiB)).toThrow(outOfMemory('limit'));
+	expect(() => kind.malloc(16 * MIB)).toThrow(outOfMemory('limit'));
 	blocks.forEach((block, i) => {
 		block.write(`block ${i}`);
 	});
@@ -71,8 +72,8 @@ test('pmem_malloc (example): 512 B, 8 MiB and 16 MiB fit into 32 MiB, 16 MiB mor
 
 test('pmem_malloc_unlimited (example): two blocks of 32 MiB from a kind without limit', () => {
 	const kind = create(directory);
-	const blocks = [kind.malloc(32 * MiB), kind.malloc(32 * MiB)];
-	expect(blocks.map((block) => block.length)).toEqual([32 * MiB, 32 * MiB]);
+	const blocks = [kind.malloc(32 * MIB), kind.malloc(32 * MIB)];
+	expect(blocks.map((block) => block.length)).toEqual([32 * MIB, 32 * MIB]);
 	freeAll(kind, blocks);
 });
 
@@ -91,8 +92,8 @@ function firstNonZero(block: Block): number {
 }
 
 for (const [name, size] of [
-	['SmallClass', KiB],
-	['HugeClass', 2 * MiB],
+	['SmallClass', KIB],
+	['HugeClass', 2 * MIB],
 ] as const) {
 	test(`test_TC_MEMKIND_PmemCalloc${name}MultipleTimes: 100 times ${size} bytes of zeros, dirtied each time`, () => {
 		const kind = part();
@@ -144,9 +145,9 @@ test('memkind_calloc: products that wrap in 64 bits are out of memory, where mem
 
 test('memkind_malloc: what fails leaves room for what fits', () => {
 	const kind = part();
-	const blocks = fill(kind, 100 * KiB);
-	expect(blocks.length).toBe(Math.floor((18 * MiB) / (100 * KiB)));
-	fails(kind, () => kind.malloc(100 * KiB));
+	const blocks = fill(kind, 100 * KIB);
+	expect(blocks.length).toBe(Math.floor((18 * MIB) / (100 * KIB)));
+	fails(kind, () => kind.malloc(100 * KIB));
 	kind.free(blocks.pop());
-	expect(kind.malloc(100 * KiB)).toHaveLength(100 * KiB);
+	expect(kind.malloc(100 * KIB)).toHaveLength(100 * KIB);
 });

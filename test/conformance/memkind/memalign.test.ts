@@ -2,8 +2,9 @@
 // proves nothing.
 import { type Block, type Kind, minPmemSize, OutOfMemoryError } from 'daxkind';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, freeAll, KiB, MiB, partSize } from '../../helpers/fill.ts';
+import { fill, freeAll, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { mappedAt } from '../../helpers/process.ts';
 
@@ -71,20 +72,20 @@ function fillAligned(alignment: number): number {
 	return blocks.length;
 }
 
-for (let alignment = KiB; alignment <= 128 * KiB; alignment *= 2) {
+for (let alignment = KIB; alignment <= 128 * KIB; alignment *= 2) {
 	test(`test_TC_MEMKIND_PmemPosixMemalign: aligned to ${alignment} until the kind is full, ten times the same number`, () => {
 		const first = fillAligned(alignment);
-		expect(first).toBe((18 * MiB) / alignment);
+		expect(first).toBe((18 * MIB) / alignment);
 		for (let round = 1; round < 10; round++) expect(fillAligned(alignment)).toBe(first);
 	});
 }
 
 test('memkind_posix_memalign: aligned to 8 KiB to 8 MiB in a fresh kind up to its last block, where memkind returns misaligned ones', () => {
-	for (let alignment = 8 * KiB; alignment <= 8 * MiB; alignment *= 2) {
+	for (let alignment = 8 * KIB; alignment <= 8 * MIB; alignment *= 2) {
 		kind.close();
 		kind = create(directory, { maxSize: partSize });
 		base = mappedAt(directory);
-		expect(fillAligned(alignment)).toBeGreaterThanOrEqual(Math.floor((18 * MiB) / alignment) - 1);
+		expect(fillAligned(alignment)).toBeGreaterThanOrEqual(Math.floor((18 * MIB) / alignment) - 1);
 	}
 });
 
@@ -92,12 +93,12 @@ test('memkind_posix_memalign: an alignment that no address of the kind has is ou
 	for (const alignment of [2 ** 40, 2 ** 45, 2 ** 52]) {
 		expect(() => kind.memalign(alignment, 100)).toThrow(OutOfMemoryError);
 	}
-	kind.free(kind.malloc(18 * MiB));
+	kind.free(kind.malloc(18 * MIB));
 });
 
 test('memkind_posix_memalign: any size with any alignment is aligned, in among others and after them', () => {
 	const blocks: Block[] = [];
-	for (let alignment = 8; alignment <= 64 * KiB; alignment *= 2) {
+	for (let alignment = 8; alignment <= 64 * KIB; alignment *= 2) {
 		for (const size of [1, 100, 1000, 5000, 20_000, 100_000]) {
 			blocks.push(kind.malloc(size + 3));
 			const block = kind.memalign(alignment, size);
@@ -120,21 +121,21 @@ test('pmem_alignment (example): blocks of 32 bytes are 32 apart, those aligned t
 });
 
 test('test_TC_MEMKIND_Negative_RegularReallocWithMemAllign: an aligned block can be reallocated and freed as any other', () => {
-	const block = kind.memalign(16 * KiB, 100).fill('aligned');
+	const block = kind.memalign(16 * KIB, 100).fill('aligned');
 	const grown = kind.realloc(block, 100_000);
 	expect(grown.toString('utf8', 0, 7)).toBe('aligned');
 	kind.free(grown);
-	kind.free(kind.memalign(2 * MiB, 4 * MiB));
+	kind.free(kind.memalign(2 * MIB, 4 * MIB));
 	expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
 });
 
 test('memkind_posix_memalign: what aligned blocks leave between them is used by others', () => {
 	const small = create(directory, { maxSize: minPmemSize });
-	const aligned = fill(small, MiB).length;
+	const aligned = fill(small, MIB).length;
 	expect(aligned).toBe(16);
 	small.close();
 
 	const mixed = create(directory, { maxSize: minPmemSize });
-	for (let i = 0; i < 8; i++) mixed.memalign(2 * MiB, 100);
-	expect(fill(mixed, 100 * KiB).length * 100 * KiB).toBeGreaterThan(14 * MiB);
+	for (let i = 0; i < 8; i++) mixed.memalign(2 * MIB, 100);
+	expect(fill(mixed, 100 * KIB).length * 100 * KIB).toBeGreaterThan(14 * MIB);
 });

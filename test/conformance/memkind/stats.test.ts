@@ -3,8 +3,9 @@
 import { readdirSync } from 'node:fs';
 import { type Block, type Kind, type KindStats, minPmemSize, PmemKind } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, freeAll, KiB, MiB } from '../../helpers/fill.ts';
+import { fill, freeAll } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { runChild } from '../../helpers/process.ts';
 
@@ -20,9 +21,9 @@ test('test_TC_MEMKIND_EmptyRegularKind: of a kind that was never used all is 0, 
 
 test('test_TC_MEMKIND_DefaultKind: resident, active and allocated are there at once, with nothing to update first', () => {
 	const kind = small();
-	const blocks = [kind.malloc(100), kind.malloc(MiB)];
-	expect(kind.stats()).toMatchObject({ allocated: 112 + MiB, blocks: 2, resident: 2 * MiB, committed: 2 * MiB });
-	expect(kind.stats().active).toBeGreaterThanOrEqual(112 + MiB);
+	const blocks = [kind.malloc(100), kind.malloc(MIB)];
+	expect(kind.stats()).toMatchObject({ allocated: 112 + MIB, blocks: 2, resident: 2 * MIB, committed: 2 * MIB });
+	expect(kind.stats().active).toBeGreaterThanOrEqual(112 + MIB);
 	freeAll(kind, blocks);
 	expect(kind.stats()).toMatchObject({ allocated: 0, blocks: 0 });
 });
@@ -48,23 +49,23 @@ test('test_TC_MEMKIND_StatUnknownType: there is no number that is not one of a w
 
 test('test_TC_MEMKIND_GetGlobal: a sum over kinds is the sum of theirs, for each counts its own', () => {
 	const kinds = [small(), small(), small()];
-	const blocks = kinds.map((kind, i) => kind.malloc((i + 1) * MiB));
+	const blocks = kinds.map((kind, i) => kind.malloc((i + 1) * MIB));
 	const sum = (name: keyof KindStats) => kinds.reduce((total, kind) => total + kind.stats()[name], 0);
-	expect([sum('allocated'), sum('blocks'), sum('capacity')]).toEqual([6 * MiB, 3, 3 * minPmemSize]);
+	expect([sum('allocated'), sum('blocks'), sum('capacity')]).toEqual([6 * MIB, 3, 3 * minPmemSize]);
 	kinds[1]!.free(blocks[1]);
-	expect(kinds.map((kind) => kind.stats().allocated)).toEqual([MiB, 0, 3 * MiB]);
+	expect(kinds.map((kind) => kind.stats().allocated)).toEqual([MIB, 0, 3 * MIB]);
 });
 
 test('test_TC_MEMKIND_malloc_stats_print_multi_opt_test: they survive JSON, which is their only format', () => {
 	const kind = small();
-	kind.malloc(KiB);
+	kind.malloc(KIB);
 	const stats = kind.stats();
 	expect(JSON.parse(JSON.stringify(stats))).toEqual(stats);
 });
 
 test('test_TC_MEMKIND_malloc_stats_print_all_opts_test: a closed kind has none, and the next one starts at 0', () => {
 	const kind = small();
-	kind.malloc(KiB);
+	kind.malloc(KIB);
 	kind.close();
 	expect(() => kind.stats()).toThrow(expect.objectContaining({ code: 'ERR_INVALID_STATE' }));
 	expect(small().stats().allocated).toBe(0);
@@ -105,7 +106,7 @@ test('test_TC_MEMKIND_BackgroundThreadsSwitch: no thread is started, to give fre
 	const threads = () => readdirSync('/proc/self/task').length;
 	const before = threads();
 	const kind = PmemKind.create(directory, { maxSize: minPmemSize });
-	freeAll(kind, fill(kind, KiB));
+	freeAll(kind, fill(kind, KIB));
 	expect(threads()).toBe(before);
 	kind.close();
 	expect(threads()).toBe(before);
@@ -118,7 +119,7 @@ test('environ: the variables that memkind reads are nothing to a kind', () => {
 			MEMKIND_HEAP_MANAGER: 'TBB', MEMKIND_DEBUG: '1',
 		});
 		const kind = PmemKind.create(process.argv[1], { maxSize: ${minPmemSize}, policy: 'conservative' });
-		kind.free(kind.malloc(${2 * MiB}));
+		kind.free(kind.malloc(${2 * MIB}));
 		console.log(kind.stats().resident);`,
 		directory,
 		['env', 'MEMKIND_ARENA_NUM_PER_KIND=none', 'MEMKIND_HOG_MEMORY=1', 'MEMKIND_HEAP_MANAGER=TBB', 'MEMKIND_DEBUG=1'],

@@ -1,8 +1,9 @@
 // memkind's cases with threads: each thread with a kind of its own, and one kind for all of them.
 import { type BlockReference, type Kind, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, KiB, MiB, partSize } from '../../helpers/fill.ts';
+import { fill, partSize } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 import { holdings, namelessFiles } from '../../helpers/process.ts';
 import { inThreads } from '../../helpers/threads.ts';
@@ -50,10 +51,10 @@ describe('a kind of its own for each thread', () => {
 
 	test('pmem_multithreads (example): ten independent kinds of 32 MiB at the same time', async () => {
 		const body = `
-			const kind = PmemKind.create(data, { maxSize: ${32 * MiB} });
+			const kind = PmemKind.create(data, { maxSize: ${32 * MIB} });
 			kind.free(kind.malloc(32));
 			return kind.capacity;`;
-		expect(await inThreads(10, body, directory)).toEqual(Array.from({ length: 10 }, () => 32 * MiB));
+		expect(await inThreads(10, body, directory)).toEqual(Array.from({ length: 10 }, () => 32 * MIB));
 		// The bodies close no kind: the end of a thread does that.
 		expect(namelessFiles(directory)).toEqual([]);
 	});
@@ -90,8 +91,8 @@ describe('one kind for all threads', () => {
 	] as const) {
 		test(`test_TC_MEMKIND_PmemKindFreeBenchmarkWithThreads: ten full kinds are drained by ten threads, ${name} kind`, async () => {
 			const kinds = Array.from({ length: 10 }, () => create(directory, { maxSize: partSize }));
-			const references = kinds.map((kind) => fill(kind, 4 * KiB).map((block) => kind.ref(block)));
-			expect(references.map((each) => each.length)).toEqual(kinds.map(() => (18 * MiB) / (4 * KiB)));
+			const references = kinds.map((kind) => fill(kind, 4 * KIB).map((block) => kind.ref(block)));
+			expect(references.map((each) => each.length)).toEqual(kinds.map(() => (18 * MIB) / (4 * KIB)));
 			const body = `
 				const kinds = data.kinds.map((shared, i) => (i === index ? Kind.attach(shared) : undefined));
 				let freed = 0;
@@ -176,9 +177,9 @@ describe('one kind for all threads', () => {
 });
 
 for (const [name, least, most, calls] of [
-	['small', 128, 15 * KiB, 1000],
-	['medium', 16 * KiB, MiB, 400],
-	['large', 2 * MiB, 10 * MiB, 100],
+	['small', 128, 15 * KIB, 1000],
+	['medium', 16 * KIB, MIB, 400],
+	['large', 2 * MIB, 10 * MIB, 100],
 ] as const) {
 	for (const [pattern, malloc] of [
 		['only_malloc_', 1],

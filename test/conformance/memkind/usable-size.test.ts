@@ -2,8 +2,9 @@
 import type { Block } from 'daxkind';
 import { minPmemSize } from 'daxkind';
 import { expect, test } from 'vitest';
+import { KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { freeAll, KiB, MiB } from '../../helpers/fill.ts';
+import { freeAll } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -19,10 +20,10 @@ test('test_TC_MEMKIND_PmemMallocUsableSize: it holds the size, and is no further
 		[1000, 128],
 		[2000, 256],
 		[3000, 512],
-		[MiB, 4 * MiB],
-		[2 * MiB, 4 * MiB],
-		[3 * MiB, 4 * MiB],
-		[4 * MiB, 4 * MiB],
+		[MIB, 4 * MIB],
+		[2 * MIB, 4 * MIB],
+		[3 * MIB, 4 * MIB],
+		[4 * MIB, 4 * MIB],
 	] as const) {
 		const block = kind.malloc(size);
 		const usable = kind.usableSize(block);
@@ -40,10 +41,10 @@ test('test_TC_MEMKIND_NullKindUsableSizeNullPtr: of nothing it is 0', () => {
 
 test('pmem_usable_size (example): 32 and 31 bytes have 32, 33 have 48, 5 MiB have that, and one more 1 KiB more', () => {
 	const kind = create(directory);
-	const sizes = [32, 31, 33, 5 * MiB, 5 * MiB + 1];
+	const sizes = [32, 31, 33, 5 * MIB, 5 * MIB + 1];
 	const blocks = sizes.map((size) => kind.malloc(size));
 	// memkind's next size after 5 MiB is 6 MiB.
-	expect(blocks.map((block) => kind.usableSize(block))).toEqual([32, 32, 48, 5 * MiB, 5 * MiB + KiB]);
+	expect(blocks.map((block) => kind.usableSize(block))).toEqual([32, 32, 48, 5 * MIB, 5 * MIB + KIB]);
 	freeAll(kind, blocks);
 });
 

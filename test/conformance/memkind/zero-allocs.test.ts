@@ -2,8 +2,9 @@
 // of 0 bytes is an empty Buffer, a different one each time. It takes no memory, and free takes it once.
 import { type Kind, minPmemSize } from 'daxkind';
 import { beforeEach, expect, test } from 'vitest';
+import { KIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
-import { fill, KiB } from '../../helpers/fill.ts';
+import { fill } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
 
 const directory = testDirectory();
@@ -34,13 +35,13 @@ for (const [name, call, allocate] of [
 }
 
 test('test_TC_MEMKIND_set_allow_zero_allocs: a full kind still has them', () => {
-	fill(kind, KiB);
+	fill(kind, KIB);
 	expect(kind.malloc(0)).toHaveLength(0);
 	expect(kind.tryMalloc(0)).toHaveLength(0);
 });
 
 test('memkind_set_allow_zero_allocs: reallocating to 0 frees all the same, and an empty block can grow', () => {
-	const empty = kind.realloc(kind.malloc(KiB), 0);
+	const empty = kind.realloc(kind.malloc(KIB), 0);
 	expect(kind.stats()).toMatchObject({ blocks: 0, allocated: 0 });
 	const grown = kind.realloc(empty, 100).fill(1);
 	expect(kind.stats()).toMatchObject({ blocks: 1, allocated: 112 });
