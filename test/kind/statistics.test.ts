@@ -66,9 +66,9 @@ test('every class counts its blocks, by their usable size', () => {
 });
 
 test('in debug mode freed blocks that any thread still watches are nobody’s, in all statistics', async () => {
-	const kind = create(directory, { maxSize: 16 * MiB, debug: true });
-	const held = [kind.malloc(100), kind.malloc(100 * KiB)];
-	for (let i = 0; i < 10; i++) for (const size of [100, 5000, 100 * KiB]) kind.free(kind.malloc(size));
+	const kind = create(directory, { maxSize: 16 * MIB, debug: true });
+	const held = [kind.malloc(100), kind.malloc(100 * KIB)];
+	for (let i = 0; i < 10; i++) for (const size of [100, 5000, 100 * KIB]) kind.free(kind.malloc(size));
 	const shared = kind.ref(kind.malloc(1000));
 	const thread = await Thread.start(kind.share());
 	await thread.run(({ kind }, shared) => {
