@@ -18,6 +18,9 @@ export interface FixedKindOptions extends KindNoticeOptions {
 
 const names = ['debug', ...noticeOptions];
 
+/** The mapping of each kind. So the listener of a mapping that the caller has dropped still hears of lost pages. */
+const mappingOf = new WeakMap<FixedKind, PmemMapping>();
+
 /**
  * Memory in a mapping that the caller made with `mapFile`, and keeps: memkind's fixed kind. Nothing but blocks is ever
  * written there. Closing the kind leaves the mapping and its content as they are. The mapping cannot be unmapped
@@ -65,6 +68,8 @@ export class FixedKind extends Kind {
 		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
 		if (!mapping.writable) throw invalidState('the mapping is not writable');
 		const hold = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		return adopt(hold, { notices, isShared: false }, () => new FixedKind(hold), stack);
+		const kind = adopt(hold, { notices, isShared: false }, () => new FixedKind(hold), stack);
+		mappingOf.set(kind, mapping);
+		return kind;
 	}
 }

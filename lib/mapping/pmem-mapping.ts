@@ -41,19 +41,13 @@ export interface Mapped {
 /** Tells the owner of a mapping which parts of it are lost. */
 class MappingLosses implements LossTarget {
 	readonly onMediaError: Mapped['onMediaError'];
-	readonly #id: number;
 	readonly #path: string | undefined;
 
 	constructor({ id, path, onMediaError, knownBad }: Mapped) {
 		this.onMediaError = onMediaError;
-		this.#id = id;
 		this.#path = path;
 		watchLosses(true, id, this);
 		tellKnown(this, knownBad);
-	}
-
-	end(): void {
-		unwatchLosses(true, this.#id);
 	}
 
 	mediaErrors({ offset, length, cause }: NativeLoss): MappingMediaError[] {
@@ -64,6 +58,9 @@ class MappingLosses implements LossTarget {
 		return this.#path === undefined ? 'A mapping' : `The mapping of '${this.#path}'`;
 	}
 }
+
+/** The ArrayBuffer keeps this, because a caller may keep a view of the memory and drop the mapping. */
+const lossesOf = new WeakMap<ArrayBuffer, MappingLosses>();
 
 /** All parts of both lists, in order. Where they overlap, the cause is the first list's. */
 function union(known: LostPart[], met: LostPart[]): LostPart[] {
@@ -91,7 +88,8 @@ function explainLoss(
  * A part of a file in memory, made by {@link mapFile}. A store into {@link PmemMapping.buffer} is a store into the
  * file. It survives a power failure once {@link PmemMapping.persist} has returned for its range.
  *
- * The file stays mapped until `unmap()`, or until neither the mapping nor a view of it can be reached any more.
+ * The file stays mapped until `unmap()`, or until neither the mapping, a view of it nor a fixed kind over it can be
+ * reached any more. Until then lost pages are told to `onMediaError`.
  */
 export class PmemMapping implements Disposable {
 	/** The bytes of the file. It has length 0 after {@link PmemMapping.unmap}. */
@@ -106,7 +104,6 @@ export class PmemMapping implements Disposable {
 	readonly #arrayBuffer: ArrayBuffer;
 	/** The file's path, as it was given. undefined if `mapFile` got a descriptor. */
 	readonly path: string | undefined;
-	readonly #losses: MappingLosses;
 	readonly #knownBad: LostPart[];
 	#isMapped = true;
 
@@ -120,7 +117,7 @@ export class PmemMapping implements Disposable {
 		if (key !== makersKey) throw illegalConstructor('mapFile(file)');
 		const { id, arrayBuffer, granularity, sync, writable, path } = mapped;
 		this.#id = id;
-		this.#losses = new MappingLosses(mapped);
+		lossesOf.set(arrayBuffer, new MappingLosses(mapped));
 		this.#knownBad = mapped.knownBad;
 		this.#arrayBuffer = arrayBuffer;
 		this.path = path;
@@ -211,7 +208,7 @@ export class PmemMapping implements Disposable {
 		if (!this.#isMapped) return;
 		native.releaseMapping(this.#id);
 		this.#isMapped = false;
-		this.#losses.end();
+		unwatchLosses(true, this.#id);
 		native.detachArrayBuffer(this.#arrayBuffer);
 	}
 

@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FixedKind, type KindMediaError, type MappingMediaError, mapFile } from 'daxkind';
+import { FixedKind, Kind, type KindMediaError, type MappingMediaError, mapFile } from 'daxkind';
 import { expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { spawnSync } from '../helpers/children.ts';
@@ -204,6 +204,28 @@ test('a mapping tells its own listener, and lists what it has lost', async () =>
 	expect(errors.every((error) => error.path === path && error.cause === 'truncated')).toBe(true);
 	mapping.unmap();
 	expect(mapping.errors()).toEqual([]);
+});
+
+test.each([
+	['a view of a mapping', (path: string, onMediaError: () => void) => mapFile(path, { onMediaError }).buffer],
+	[
+		'a kind over a mapping',
+		(path: string, onMediaError: () => void) =>
+			FixedKind.create(mapFile(path, { onMediaError }), { onMediaError: () => {} }).malloc(100),
+	],
+])("whoever keeps only %s is told by the mapping's listener", async (_, keep) => {
+	let told = 0;
+	const path = `${temporaryDirectory(tmpfs)}/file`;
+	writeFileSync(path, Buffer.alloc(8 * page, 7));
+	const kept = keep(path, () => told++);
+	for (let round = 0; round < 20; round++) {
+		globalThis.gc!();
+		await sleep(1);
+	}
+	truncateSync(path);
+	expect(kept[0]).toBe(0);
+	await until(() => told > 0);
+	Kind.of(kept)?.close();
 });
 
 test('of a mapping whose file has another name by now the cause is not known', async () => {
