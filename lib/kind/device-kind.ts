@@ -111,9 +111,8 @@ const udevRule = (name: string) =>
 	`give a group access to the node with a udev rule: SUBSYSTEM=="dax", KERNEL=="${name}", GROUP="…", MODE="0660"`;
 
 /** Adds the reason to an error of native code. */
-function explained(error: unknown, { device, request: [path, offset, size] }: Checked): unknown {
-	if (!(error instanceof Error)) return error;
-	const { code, errno, syscall } = error as SystemError;
+function explained(error: SystemError, { device, request: [path, offset, size] }: Checked): Error {
+	const { code, errno, syscall } = error;
 	const said = (what: string, remedy: string) => systemRefusal(errno, syscall, path, what, remedy);
 	if (syscall === 'open' && code === 'EACCES') {
 		return said('permission denied: only the owner and the group of the node may open it', udevRule(device.name));

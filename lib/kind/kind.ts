@@ -24,7 +24,7 @@ import type { Block, RawHandle } from './brands.ts';
 import { codeFor } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
 import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
-import { type KindProgressOptions, progressOf } from './jobs.ts';
+import { type Explain, explainedJob, type KindProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
 import type { KindNoticeOptions } from './notices.ts';
 import { RawHandles } from './raw.ts';
@@ -128,9 +128,10 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	#raw: RawHandles | undefined;
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared: boolean;
+	readonly #explained: Explain;
 
 	/** Not for callers: the classes of kinds have `create` and `attach`. */
-	protected constructor(hold: unknown, maker: string) {
+	protected constructor(hold: unknown, maker: string, explained: Explain = (error) => error) {
 		super();
 		const origin = takeOrigin(hold);
 		if (origin === undefined) throw illegalConstructor(maker);
@@ -143,6 +144,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		this.#heap = this.#blocks.heap;
 		this.#number = number;
 		this.#isShared = origin.isShared;
+		this.#explained = explained;
 		connect(this, this.#blocks, {
 			cache: debug ? debugCache : this.#heap.cache,
 			backings: this.#blocks.backings.table,
@@ -507,7 +509,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	 * another thread. No later allocation or first touch waits for either. The storage stays until `purge` or `close`,
 	 * whatever the policy is. The kind may be used meanwhile.
 	 *
-	 * @throws A system error of `fallocate` (ENOSPC), `madvise` or `pthread_create` (EAGAIN); the signal's reason. The
+	 * @throws A system error of `fallocate` (ENOSPC), `madvise` or `pthread_create` (EAGAIN); for a NodeKind
+	 *   ERR_DAXKIND_NODE_FULL, with `path` and `remedy`, if the nodes cannot give all of it; the signal's reason. The
 	 *   storage that was reserved until then stays.
 	 * @throws Error ERR_INVALID_STATE after `close`, also when the last thread that held the kind closed it meanwhile.
 	 */
@@ -515,11 +518,17 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		Kind.#check(this);
 		const given = checkJobOptions(options, ['signal', 'onProgress']);
 		this.#blocks.checkOpen();
+		let canceled: SystemError | undefined;
+		const noteCanceled = (error: SystemError) => {
+			canceled = error;
+			return error;
+		};
+		const job = () => explainedJob(() => native.kindPrefaultAsync(this.#heap.id), this.#explained, noteCanceled);
 		try {
-			await finish(() => native.kindPrefaultAsync(this.#heap.id), given, { progressOf });
+			await finish(job, given, { progressOf });
 		} catch (error) {
-			if (!isConnected(this) && (error as SystemError | null)?.code === 'ECANCELED')
-				throw invalidState('the kind is closed');
+			// This is not the signal's reason, nor what onProgress has thrown. So nobody holds the kind any more.
+			if (canceled !== undefined && error === canceled) throw invalidState('the kind is closed');
 			throw error;
 		}
 	}

@@ -1,10 +1,11 @@
 // Creates a kind of any class: makes the native call, explains its errors, and lets go of a kind that nobody gets.
+import type { SystemError } from '../errors.ts';
 import { type CheckedJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import type { NativeJob } from '../native/job.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { adopt } from './adopting.ts';
-import { type KindProgress, progressOf } from './jobs.ts';
+import { type Explain, explainedJob, type KindProgress, progressOf } from './jobs.ts';
 import type { Kind } from './kind.ts';
 import type { CheckedNotices } from './notices.ts';
 
@@ -14,8 +15,7 @@ export interface Recipe<K extends Kind> {
 	createAsync(): NativeJob<KindHold>;
 	kindOf(hold: KindHold): K;
 	readonly notices: CheckedNotices;
-	/** Adds the reason to an error of native code. */
-	explained(error: unknown): unknown;
+	readonly explained: Explain;
 	/** Throws if the kind is not as the caller demands. */
 	check?(kind: K): void;
 }
@@ -26,7 +26,7 @@ export function makeKind<K extends Kind>(recipe: Recipe<K>, stack: string): K {
 	try {
 		hold = recipe.create();
 	} catch (error) {
-		throw recipe.explained(error);
+		throw recipe.explained(error as SystemError);
 	}
 	const kind = adopt(hold, { notices: recipe.notices, isShared: false }, () => recipe.kindOf(hold), stack);
 	try {
@@ -44,13 +44,9 @@ export async function makeKindAsync<K extends Kind>(
 	stack: string,
 	options: CheckedJobOptions<KindProgress>,
 ): Promise<K> {
-	let hold: KindHold;
-	try {
-		const discard = (unwanted: KindHold) => finish(() => native.kindCloseAsync(unwanted.id), {});
-		hold = await finish(() => recipe.createAsync(), options, { progressOf, discard });
-	} catch (error) {
-		throw recipe.explained(error);
-	}
+	const start = () => explainedJob(() => recipe.createAsync(), recipe.explained);
+	const discard = (unwanted: KindHold) => finish(() => native.kindCloseAsync(unwanted.id), {});
+	const hold = await finish(start, options, { progressOf, discard });
 	const kind = adopt(hold, { notices: recipe.notices, isShared: false }, () => recipe.kindOf(hold), stack);
 	try {
 		throwIfAborted(options.signal);

@@ -123,9 +123,8 @@ function checkOptions(given: unknown, options: unknown, known: string[]): Checke
 }
 
 /** Adds the reason to an error of native code. */
-function explained(error: unknown, path: string): unknown {
-	if (!(error instanceof Error)) return error;
-	const { code, syscall } = error as SystemError;
+function explained(error: SystemError, path: string): Error {
+	const { code, syscall } = error;
 	if (syscall === 'read') {
 		const what = `The memory size of ${path} cannot be read in /sys/devices/system/node`;
 		const remedy = 'mount sysfs at /sys; in a container, give it the sysfs of the host';
@@ -167,8 +166,8 @@ function usesOf(id: number): NumaNodeUse[] {
 }
 
 /** Adds the reason to an error that comes from a sandbox, such as the seccomp profile of a container runtime. */
-function sandboxed(error: unknown, path: string): unknown {
-	const { code, errno, syscall } = error as SystemError;
+function sandboxed(error: SystemError, path: string): Error {
+	const { code, errno, syscall } = error;
 	if ((syscall !== 'mbind' && syscall !== 'move_pages') || (code !== 'EPERM' && code !== 'ENOSYS')) return error;
 	const remedy = 'docker run --cap-add SYS_NICE, or a seccomp profile that allows mbind and move_pages';
 	return systemRefusal(errno, syscall, path, 'a sandbox does not let this process choose NUMA nodes', remedy);
@@ -217,7 +216,7 @@ export class NodeKind extends Kind {
 	}
 
 	private constructor(hold: KindHold) {
-		super(hold, 'NodeKind.create(nodes)');
+		super(hold, 'NodeKind.create(nodes)', (error) => explained(error, hold.path));
 		this.#id = hold.id;
 		this.wanted = Object.freeze([...hold.nodes]);
 		this.policy = policies[hold.policy]!;
@@ -264,20 +263,6 @@ export class NodeKind extends Kind {
 	}
 
 	/**
-	 * As in every kind: takes all of the memory now, on another thread.
-	 *
-	 * @throws ERR_DAXKIND_NODE_FULL with `path` and `remedy` if the nodes cannot give all of it; ERR_INVALID_STATE
-	 *   after `close`; the signal's reason.
-	 */
-	override async prefaultAsync(options?: KindProgressOptions): Promise<void> {
-		try {
-			await super.prefaultAsync(options);
-		} catch (error) {
-			throw explained(error, this.path);
-		}
-	}
-
-	/**
 	 * On which nodes the kind's memory really is (move_pages), the node with the most first. That can be other nodes
 	 * than it was taken from. When a memory block goes offline, or a device pins a page of zone Movable, the kernel
 	 * moves what is there, whatever the policy is.
@@ -290,13 +275,13 @@ export class NodeKind extends Kind {
 	 *   `remedy`.
 	 */
 	nodes(): NumaNodeUse[] {
-		if (!(#id in this)) throw invalidThis('NodeKind');
+		if (!(#id in Object(this))) throw invalidThis('NodeKind');
 		if (!isConnected(this)) throw invalidState('the kind is closed');
 		let uses: NumaNodeUse[];
 		try {
 			uses = usesOf(this.#id);
 		} catch (error) {
-			throw sandboxed(error, this.path);
+			throw sandboxed(error as SystemError, this.path);
 		}
 		const moved = this.policy === 'bind' ? uses.filter(({ node }) => !this.wanted.includes(node)) : [];
 		if (moved.length > 0 && !this.#hasWarned) {

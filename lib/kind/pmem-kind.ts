@@ -120,10 +120,8 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 /**
  * Adds the reason to an error of native code: of a refused MAP_SYNC, for example, the kernel says no more than ENOTSUP.
  */
-function explained(error: unknown, { path, mapSync }: Checked): unknown {
-	// A signal's reason can be anything, and so can a value that onProgress throws.
-	if (!(error instanceof Error)) return error;
-	const { code, errno, syscall } = error as SystemError;
+function explained(error: SystemError, { path, mapSync }: Checked): Error {
+	const { code, errno, syscall } = error;
 	if (code === 'ENOTDIR') {
 		const why = whyNoFile(path);
 		return why === undefined ? error : systemError(errno, syscall, path, `not a directory, because ${why}`);

@@ -1,5 +1,6 @@
 // The asynchronous calls. They do what the synchronous calls do, can be watched and aborted, and leave nothing behind.
-import { type Block, Kind, type KindProgress, PmemKind, setDaxFlagAsync } from 'daxkind';
+import { existsSync } from 'node:fs';
+import { type Block, Kind, type KindProgress, NodeKind, PmemKind, setDaxFlagAsync } from 'daxkind';
 import { expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
@@ -145,6 +146,40 @@ test('the storage of a kind that is not made after all is back when the promise 
 		await expect(PmemKind.createAsync(directory, options)).rejects.toMatchObject({ name: 'TimeoutError' });
 		expect(namelessFiles(directory)).toHaveLength(files);
 	}
+});
+
+test("an error of the caller is passed on as it is, also one that looks like the kind's own", async () => {
+	const looks = { code: 'ENOSPC', syscall: 'fstatfs', errno: -28 };
+	const canceled = { code: 'ECANCELED' };
+	const makers: ((options: object) => Promise<Kind>)[] = [
+		(options) => PmemKind.createAsync(directory, { maxSize: much, prefault: true, ...options }),
+	];
+	if (existsSync('/sys/devices/system/node/node0')) {
+		makers.push((options) => NodeKind.createAsync(0, { maxSize: much, prefault: true, ...options }));
+	}
+	const calls = [
+		...makers,
+		...makers.map((make) => async (options: object) => {
+			await using kind = await make({ maxSize: 16 * MiB, prefault: false });
+			await kind.prefaultAsync(options);
+			return kind;
+		}),
+	];
+	await leavesNothing(async () => {
+		for (const call of calls) {
+			for (const properties of [looks, canceled]) {
+				const mine = Object.assign(new Error('mine'), properties);
+				const onProgress = () => {
+					throw mine;
+				};
+				await expect(call({ onProgress })).rejects.toBe(mine);
+				const abort = new AbortController();
+				const made = call({ signal: abort.signal });
+				abort.abort(mine);
+				await expect(made).rejects.toBe(mine);
+			}
+		}
+	});
 });
 
 test('a signal whose methods throw does no harm: the call ends as it would, and nothing stays behind', async () => {

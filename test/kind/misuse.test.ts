@@ -1,7 +1,16 @@
 // Calls on a wrong object, misspelled options, guessed values, and options that say something else when they are read
 // again.
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { FixedKind, Kind, mapFile, PmemKind, type PmemKindOptions, type SharedKind } from 'daxkind';
+import {
+	DeviceKind,
+	FixedKind,
+	Kind,
+	mapFile,
+	NodeKind,
+	PmemKind,
+	type PmemKindOptions,
+	type SharedKind,
+} from 'daxkind';
 import { expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
@@ -16,9 +25,12 @@ test('every method and getter refuses a receiver that is no Kind', async () => {
 	const kind = create(directory, { maxSize: 16 * MIB });
 	kind.free(kind.malloc(100));
 	kind.freeRaw(kind.mallocRaw(100));
-	const members = Object.getOwnPropertyDescriptors(Kind.prototype) as Record<string | symbol, PropertyDescriptor>;
-	const names = Reflect.ownKeys(members).filter((name) => name !== 'constructor');
-	expect(names.length).toBeGreaterThan(25);
+	const members = [NodeKind, DeviceKind, FixedKind, PmemKind, Kind].flatMap(({ prototype }) =>
+		Reflect.ownKeys(prototype)
+			.filter((name) => name !== 'constructor' && name !== Symbol.toStringTag)
+			.map((name) => ({ name, ...Object.getOwnPropertyDescriptor(prototype, name) })),
+	);
+	expect(members.length).toBeGreaterThan(25);
 	const share = kind.share();
 	const receivers = [
 		undefined,
@@ -32,8 +44,7 @@ test('every method and getter refuses a receiver that is no Kind', async () => {
 		Kind.prototype,
 		share,
 	];
-	for (const name of names) {
-		const { value, get } = members[name]!;
+	for (const { name, value, get } of members) {
 		for (const receiver of receivers) {
 			for (const argument of [64, 0, Buffer.alloc(1), kind.malloc(1), undefined, null, {}]) {
 				let result: unknown;
