@@ -1,5 +1,5 @@
 // The node kind: memory of NUMA nodes. The kernel can have such memory from a device-DAX device in system-ram mode.
-import { requireBoolean, requireInteger, requireOptions, requireSize } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOneOf, requireOptions, requireSize } from '../arguments.ts';
 import {
 	invalidArgType,
 	invalidArgValue,
@@ -82,13 +82,6 @@ interface Checked {
 
 /** The largest number of a node that any kernel has. */
 const mostNode = 1023;
-
-function requireOneOf<T extends string>(name: string, value: unknown, known: readonly T[]): T {
-	if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
-	const found = known.find((one) => one === value);
-	if (found === undefined) throw invalidArgValue(name, `one of ${known.map((one) => `'${one}'`).join(', ')}`, value);
-	return found;
-}
 
 function nodesFor(given: unknown, nearest: boolean): number[] {
 	if (given === 'kmem') return kmemNodes(native.currentNode(), nearest);

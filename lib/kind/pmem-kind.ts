@@ -1,7 +1,14 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
-import { requireBoolean, requireInteger, requireOptions, requirePath, requireSize } from '../arguments.ts';
+import {
+	requireBoolean,
+	requireInteger,
+	requireOneOf,
+	requireOptions,
+	requirePath,
+	requireSize,
+} from '../arguments.ts';
 import { explain, inspect } from '../dax/index.ts';
-import { daxkindError, invalidArgType, invalidArgValue, type SystemError, systemError, withFix } from '../errors.ts';
+import { daxkindError, invalidArgValue, type SystemError, systemError, withFix } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
 import { granularityOf, type PmemGranularity, whyNoFile } from '../mapping/index.ts';
 import type { KindHold, KindRequest } from '../native/kinds.ts';
@@ -72,6 +79,8 @@ export interface PmemKindOptions extends KindNoticeOptions {
 const names = ['maxSize', 'policy', 'decayMs', 'requireDax', 'mapSync', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
+const policies = ['default', 'conservative'] as const;
+
 interface Checked {
 	path: string;
 	mapSync: boolean;
@@ -86,11 +95,7 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
 	const { debug = isDebugging() } = given;
 	if (maxSize !== 0) requireSize('options.maxSize', maxSize, minPmemSize);
-	if (typeof policy !== 'string') throw invalidArgType('options.policy', 'of type string', policy);
-	if (policy !== 'default' && policy !== 'conservative') {
-		throw invalidArgValue('options.policy', "'default' or 'conservative'", policy);
-	}
-	const isConservative = policy === 'conservative';
+	const isConservative = requireOneOf('options.policy', policy, policies) === 'conservative';
 	const { decayMs } = given;
 	if (decayMs !== undefined) requireInteger('options.decayMs', decayMs, 1, mostDecayMs);
 	if (decayMs !== undefined && isConservative) {

@@ -1,7 +1,14 @@
 // Maps a file: checks everything that would fail later or fault, opens, allocates, maps, and finds out the granularity.
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
-import { requireBoolean, requireCallback, requireInteger, requireOptions, requirePath } from '../arguments.ts';
+import {
+	requireBoolean,
+	requireCallback,
+	requireInteger,
+	requireOneOf,
+	requireOptions,
+	requirePath,
+} from '../arguments.ts';
 import { lengthOf } from '../byte-ranges.ts';
 import { explain } from '../dax/index.ts';
 import {
@@ -228,11 +235,7 @@ export function mapFile(file: string | URL | number, options?: MapFileOptions): 
 	requireInteger('options.offset', offset);
 	if (length !== undefined) requireInteger('options.length', length, 1);
 	requireCallback('options.onMediaError', onMediaError);
-	if (typeof errors !== 'string') throw invalidArgType('options.errors', 'of type string', errors);
-	if (errors !== 'report' && errors !== 'refuse') {
-		throw invalidArgValue('options.errors', "'report' or 'refuse'", errors);
-	}
-	const refusesErrors = errors === 'refuse';
+	const refusesErrors = requireOneOf('options.errors', errors, ['report', 'refuse']) === 'refuse';
 	const shared = { writable, sync, allocate, offset, length, onMediaError, refusesErrors };
 	if (sync && !writable) throw invalidArgValue('options.sync', 'false or absent if options.writable is false', sync);
 	if (shared.allocate && !writable) {
