@@ -1,7 +1,7 @@
 // The fixed kind: memory in a range that the caller owns, which is a mapping of one of the caller's files.
 import { requireBoolean, requireOptions } from '../arguments.ts';
-import { invalidArgType, invalidState } from '../errors.ts';
-import { idOf, isMapping, type PmemMapping } from '../mapping/index.ts';
+import { invalidArgType } from '../errors.ts';
+import { idOf, isMapping, type PmemMapping, requireUsable } from '../mapping/index.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { adopt } from './adopting.ts';
@@ -55,7 +55,7 @@ export class FixedKind extends Kind {
 	 *
 	 * @param mapping What `mapFile` made. It must be writable.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; Error ERR_INVALID_STATE if
-	 *   the mapping is unmapped, or not writable, or if this process has an open kind over bytes of the same file, by
+	 *   the mapping is unmapped, transferred or not writable, or if this process has an open kind over bytes of the same file, by
 	 *   this mapping or by another one. Kinds of other processes are not seen.
 	 */
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
@@ -65,8 +65,7 @@ export class FixedKind extends Kind {
 		const { debug = isDebugging() } = given;
 		requireBoolean('options.debug', debug);
 		const notices = checkNotices(given);
-		if (mapping.buffer.length === 0) throw invalidState('the mapping is unmapped');
-		if (!mapping.writable) throw invalidState('the mapping is not writable');
+		requireUsable(mapping);
 		const hold = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
 		const kind = adopt(hold, { notices, isShared: false }, () => new FixedKind(hold), stack);
 		mappingOf.set(kind, mapping);

@@ -3,4 +3,4 @@
 export { granularityOf, type PmemGranularity } from './granularity.ts';
 export { type MapFileOptions, mapFile } from './map-file.ts';
 export { whyNoFile } from './no-file.ts';
-export { idOf, isMapping, type MappingMediaError, PmemMapping } from './pmem-mapping.ts';
+export { idOf, isMapping, type MappingMediaError, PmemMapping, requireUsable } from './pmem-mapping.ts';

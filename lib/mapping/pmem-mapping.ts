@@ -13,6 +13,9 @@ export let idOf: (mapping: PmemMapping) => number;
 /** Whether the value is a mapping that `mapFile` has made. An object that only has its prototype is not. */
 export let isMapping: (value: unknown) => value is PmemMapping;
 
+/** Throws if nothing can be stored in the mapping's file through its Buffer. */
+export let requireUsable: (mapping: PmemMapping) => void;
+
 /** Makes the object of a mapping. */
 export let makeMapping: (mapped: Mapped) => PmemMapping;
 
@@ -110,6 +113,13 @@ export class PmemMapping implements Disposable {
 	static {
 		idOf = (mapping) => mapping.#id;
 		isMapping = (value): value is PmemMapping => typeof value === 'object' && value !== null && #id in value;
+		requireUsable = (mapping) => {
+			if (!isMapping(mapping)) throw invalidThis('PmemMapping');
+			if (!mapping.#isMapped) throw invalidState('the mapping is unmapped');
+			if (!mapping.writable) throw invalidState('the mapping is not writable, so no store reaches the file');
+			if (mapping.buffer.length === 0)
+				throw invalidState("the mapping's memory has been transferred to another ArrayBuffer");
+		};
 		makeMapping = (mapped) => new PmemMapping(makersKey, mapped);
 	}
 
@@ -155,7 +165,7 @@ export class PmemMapping implements Disposable {
 	 * mapping.persist(64, 5);
 	 */
 	persist(offset = 0, length?: number): void {
-		PmemMapping.#checkUsable(this);
+		requireUsable(this);
 		this.flush(offset, length);
 		this.drain();
 	}
@@ -170,7 +180,7 @@ export class PmemMapping implements Disposable {
 	 * @throws As {@link PmemMapping.persist}.
 	 */
 	flush(offset = 0, length?: number): void {
-		PmemMapping.#checkUsable(this);
+		requireUsable(this);
 		const size = this.buffer.length;
 		requireInteger('offset', offset, 0, size);
 		const bytes = length === undefined ? size - offset : requireInteger('length', length, 0, size - offset);
@@ -189,7 +199,7 @@ export class PmemMapping implements Disposable {
 	 * @throws Error ERR_INVALID_STATE after `unmap()` or if not `writable`.
 	 */
 	drain(): void {
-		PmemMapping.#checkUsable(this);
+		requireUsable(this);
 		if (this.granularity !== 'page') native.drain();
 	}
 
@@ -229,13 +239,5 @@ export class PmemMapping implements Disposable {
 	[Symbol.dispose](): void {
 		if (!isMapping(this)) throw invalidThis('PmemMapping');
 		this.unmap();
-	}
-
-	static #checkUsable(mapping: PmemMapping): void {
-		if (!isMapping(mapping)) throw invalidThis('PmemMapping');
-		if (!mapping.#isMapped) throw invalidState('the mapping is unmapped');
-		if (!mapping.writable) throw invalidState('the mapping is not writable, so there is nothing to persist');
-		if (mapping.buffer.length === 0)
-			throw invalidState("the mapping's memory has been transferred to another ArrayBuffer");
 	}
 }

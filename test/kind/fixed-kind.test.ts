@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { GIB, KIB, MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
 import { holdings } from '../helpers/process.ts';
+import { readInto } from '../helpers/streams.ts';
 import { Thread } from '../helpers/thread.ts';
 
 const directory = testDirectory();
@@ -175,6 +176,15 @@ test('no two kinds have the same bytes of a file, whichever mappings and names l
 	kind.close();
 	FixedKind.create(map(path, 0, 64 * KIB)).close();
 	await thread.terminate();
+});
+
+test('a mapping whose memory has been transferred is refused as that, not as unmapped', async () => {
+	const mapping = mapFile(makeFile(Buffer.alloc(4096)));
+	await readInto(mapping.buffer);
+	expect(() => FixedKind.create(mapping)).toThrow(
+		expect.objectContaining({ code: 'ERR_INVALID_STATE', message: expect.stringContaining('has been transferred') }),
+	);
+	mapping.unmap();
 });
 
 test('a mapping is not unmapped under a kind, but after it', async () => {
