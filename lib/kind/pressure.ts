@@ -1,7 +1,7 @@
 // Tells the owner of a kind that its memory runs short.
 import { setImmediate } from 'node:timers';
 import { requireCallback } from '../arguments.ts';
-import { invalidArgType, outOfRange } from '../errors.ts';
+import { invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
 import { native } from '../native.ts';
 import { clearPressure } from './fast-path.ts';
 import type { KindStats } from './kind-stats.ts';
@@ -31,7 +31,8 @@ export interface KindPressureOptions {
 	onPressure?: (pressure: KindPressure) => void;
 	/**
 	 * The part of the capacity that may be in use before `onPressure` is called: more than 0, at most 1. If the
-	 * directory's file system or quota has less than the capacity, it is the part of that. Default 0.9.
+	 * directory's file system or quota has less than the capacity, it is the part of that. Default 0.9. It must not be
+	 * given without `onPressure`.
 	 */
 	pressureThreshold?: number;
 }
@@ -44,14 +45,18 @@ export const pressureOptions = ['onPressure', 'pressureThreshold'] as const;
  */
 export function checkPressureOptions({
 	onPressure,
-	pressureThreshold = 0.9,
+	pressureThreshold: given,
 }: KindPressureOptions): CheckedPressureOptions {
+	const pressureThreshold = given === undefined ? 0.9 : given;
 	requireCallback('options.onPressure', onPressure);
 	if (typeof pressureThreshold !== 'number') {
 		throw invalidArgType('options.pressureThreshold', 'of type number', pressureThreshold);
 	}
 	if (!(pressureThreshold > 0 && pressureThreshold <= 1)) {
 		throw outOfRange('options.pressureThreshold', '> 0 && <= 1', pressureThreshold);
+	}
+	if (given !== undefined && onPressure === undefined) {
+		throw invalidArgValue('options.pressureThreshold', 'absent unless options.onPressure is given', given);
 	}
 	return { onPressure, pressureThreshold };
 }

@@ -275,6 +275,8 @@ for (const [options, expected] of [
 	[{ pressureThreshold: 0 }, 'ERR_OUT_OF_RANGE'],
 	[{ pressureThreshold: 1.1 }, 'ERR_OUT_OF_RANGE'],
 	[{ pressureThreshold: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+	[{ pressureThreshold: null }, 'ERR_INVALID_ARG_TYPE'],
+	[{ pressureThreshold: 0.5 }, 'ERR_INVALID_ARG_VALUE'],
 ] as const) {
 	test(`${JSON.stringify(options)} is ${expected}`, () => {
 		expect(() => PmemKind.create(directory, options as unknown as PmemKindOptions)).toThrow(code(expected));
