@@ -5,7 +5,8 @@ export function formatBytes(bytes: number): string {
 	const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 	let unit = 0;
 	let value = bytes;
-	while (value >= 1024 && unit < units.length - 1) {
+	// What is rounded to 1024 is 1 of the next unit.
+	while (Math.round(value) >= 1024 && unit < units.length - 1) {
 		value /= 1024;
 		unit++;
 	}
