@@ -177,7 +177,7 @@ export class DeviceKind extends Kind {
 
 	/**
 	 * Creates a kind over a device, or a part of it: open, fcntl(F_OFD_SETLK), mmap(MAP_SHARED). Needs no root where
-	 * the node's permissions allow it.
+	 * the node's permissions allow it. Without `scrub` and `prefault` it does not block.
 	 *
 	 * @param device Its node, or its name.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE for an offset or size

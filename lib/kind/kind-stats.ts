@@ -1,7 +1,10 @@
 // The statistics of a kind.
 import { native } from '../native.ts';
 
-/** How full a kind is, in bytes, exact at the time of the call. */
+/**
+ * How full a kind is, in bytes. The numbers are exact at the time of the call as long as no other thread allocates or
+ * frees. While one does, what its cache holds is read a moment before or after the rest.
+ */
 export interface KindStats {
 	/** How much the kind can hold: for example `maxSize` rounded up to 2 MiB, or the size of the file system. */
 	capacity: number;

@@ -72,8 +72,11 @@ export interface Kind {
 	/**
 	 * Allocates `size` bytes, aligned to 16. The content is whatever was there before.
 	 *
-	 * As a rule this takes well under a microsecond. It blocks for a system call when the kind has to reserve storage,
-	 * or on a NUMA node memory: fallocate, madvise.
+	 * As a rule this takes well under a microsecond. It blocks for a system call when the kind has to reserve storage
+	 * (fallocate; on a NUMA node madvise), and while another thread does so for the same storage. Storage that
+	 * another thread is giving back is waited for some milliseconds, then it looks for other memory. On a NUMA node it
+	 * first waits for kinds of other processes to do the same, 50 ms at most. When memory has run out it waits for what
+	 * the caches of other threads hold, 20 ms at most.
 	 *
 	 * @param size In bytes. 0 gives an empty Buffer, which `free` takes.
 	 * @returns A Buffer of exactly `size` bytes.
@@ -98,7 +101,7 @@ export interface Kind {
 	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
 	 *   when it is a Buffer from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
 	 *   kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
-	 * @throws Error ERR_INVALID_STATE after `close`.
+	 * @throws Error ERR_INVALID_STATE after `close`, and for a block of `buffer` whose ArrayBuffer has been transferred.
 	 */
 	free(block: Block | null | undefined): void;
 }
@@ -152,7 +155,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		});
 	}
 
-	/** Like `malloc`, but returns undefined when there is no memory. Misuse still throws. */
+	/** Like `malloc`, but returns undefined when there is no memory. It blocks as `malloc` does. Misuse still throws. */
 	tryMalloc(size: number): Block | undefined {
 		Kind.#check(this);
 		if (this.#isCached(size)) return this.malloc(size);
@@ -199,7 +202,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	}
 
 	/**
-	 * Allocates `size` bytes at an address that is a multiple of `alignment`.
+	 * Allocates `size` bytes at an address that is a multiple of `alignment`. It blocks as `malloc` does.
 	 *
 	 * @param alignment In bytes: a power of two, at least 8.
 	 * @param size In bytes. 0 gives an empty Buffer.
@@ -390,7 +393,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 
 	/**
 	 * Joins a kind that another thread has shared. Close this Kind, too: each thread closes its own. `Kind.attach`
-	 * takes a share of any kind, `PmemKind.attach` only one of a PmemKind, and so on.
+	 * takes a share of any kind, `PmemKind.attach` only one of a PmemKind, and so on. It does not block.
 	 *
 	 * @param shared What `share` returned.
 	 * @param options Listeners of this thread. The listeners that `create` was given belong to the thread that created
@@ -417,7 +420,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 
 	/**
 	 * A reference to a block, for `deref` in any thread that holds the kind. Nothing is copied: all threads see the
-	 * same memory. From now on any of them may free the block, once. A `free` or `deref` after that is an error.
+	 * same memory. From now on any of them may free the block, once. A `free` or `deref` after that is an error. Neither
+	 * `ref` nor `deref` blocks.
 	 *
 	 * @throws As `free`.
 	 */
@@ -448,7 +452,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	// ---- The whole --------------------------------------------------------------------------------------------------
 
 	/**
-	 * How full the kind is now. In a conservative kind the call can wait for storage that is about to go back, 15 ms at
+	 * How full the kind is now. While other threads allocate and free, the numbers of their caches can be a moment
+	 * older than the rest. In a conservative kind the call can wait for storage that is about to go back, 15 ms at
 	 * most.
 	 *
 	 * @throws Error ERR_INVALID_STATE after `close`.

@@ -216,13 +216,15 @@ export class NodeKind extends Kind {
 	}
 
 	/**
-	 * Creates a kind on nodes: mmap(MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE), mbind.
+	 * Creates a kind on nodes: mmap(MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE), mbind. Without `prefault` it does not
+	 * block.
 	 *
 	 * @param nodes The number of a node, an array of them, or `'kmem'`: the nodes of all devices in system-ram mode,
 	 *   the nearest first.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
 	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NO_NODE for a node that does not exist, has no memory, or is
-	 *   one that this process may not use; ERR_DAXKIND_NO_KMEM; ERR_DAXKIND_NODE_FULL with `prefault`.
+	 *   one that this process may not use; ERR_DAXKIND_NO_KMEM; ERR_DAXKIND_NO_SYSFS; ERR_DAXKIND_NODE_FULL with
+	 *   `prefault`.
 	 * @throws A system error: ENOMEM (mmap); EPERM or ENOSYS (mbind) in a sandbox, with `remedy`.
 	 */
 	static create(nodes: number | readonly number[] | 'kmem', options: NodeKindOptions = {}): NodeKind {
