@@ -50,7 +50,6 @@ export {
 	NodeKind,
 	type NodeKindOptions,
 	type NumaNodeUse,
-	type OutOfMemoryDetails,
 	OutOfMemoryError,
 	type OutOfMemoryReason,
 	PmemKind,

@@ -19,7 +19,7 @@ import { LossWatch } from './losses.ts';
 import type { Memory } from './memory.ts';
 import type { CheckedNotices } from './notices.ts';
 import { Ordinary } from './ordinary.ts';
-import { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
+import { type OutOfMemoryReason, outOfMemoryError } from './out-of-memory.ts';
 import { PressureWatch } from './pressure.ts';
 import { Collected, makeReferenced, Referenced } from './referenced.ts';
 import { corrupted, freedAlready, wrongKind } from './refusals.ts';
@@ -133,12 +133,9 @@ export class Blocks implements Memory {
 		try {
 			generation = native.kindReference(heap.id, segment, offset, size, 0, referenceCollected);
 			const buffer = this.views.collectedWindow(segment, offset, size, generation);
-			return BlockBuffer.at(
-				new Backing(this.owner, new Collected(this, generation), buffer, segment, code),
-				offset,
-				0,
-				size,
-			);
+			const backing = new Backing(this.owner, new Collected(this, generation), buffer, segment, code);
+			const block = BlockBuffer.at(backing, offset, 0, size);
+			return block;
 		} catch (error) {
 			if (generation === 0) heap.giveBack(code, segment, offset);
 			else native.kindFreeReferenced(heap.id, segment, offset, generation);
@@ -257,7 +254,7 @@ export class Blocks implements Memory {
 		else if (isOutOfRoom(status) && requested <= capacity) reason = isOutOfQuota(status) ? 'quota' : this.#fullReason;
 		const collectable = this.garbage.mostBytes;
 		const { path } = this;
-		throw new OutOfMemoryError({ requested, capacity, allocated, free, freeInSlabs, collectable, reason, path });
+		throw outOfMemoryError({ requested, capacity, allocated, free, freeInSlabs, collectable, reason, path });
 	}
 
 	// ---- Ending them ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats
 export type { KindMediaError, KindMediaErrorOptions } from './losses.ts';
 export { NodeKind, type NodeKindOptions, type NumaNodeUse } from './node-kind.ts';
 export type { KindNoticeOptions } from './notices.ts';
-export { type OutOfMemoryDetails, OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
+export { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
 export { minPmemSize, PmemKind, type PmemKindOptions } from './pmem-kind.ts';
 export type { KindPressure, KindPressureOptions } from './pressure.ts';
 export type { BlockReference } from './references.ts';

@@ -1,5 +1,12 @@
 // The error of an allocation that found no memory, and its reasons in words.
 import { constants } from 'node:buffer';
+import { illegalConstructor } from '../errors.ts';
+
+/** Makes the error. */
+export let outOfMemoryError: (failure: OutOfMemoryDetails) => OutOfMemoryError;
+
+/** This key is known here alone, so that nobody else makes such errors. */
+const makersKey = Symbol('outOfMemoryError');
 
 /**
  * Why an allocation failed:
@@ -14,7 +21,7 @@ import { constants } from 'node:buffer';
 export type OutOfMemoryReason = 'limit' | 'file-system-full' | 'quota' | 'node-full' | 'fragmented' | 'buffer-limit';
 
 /** The facts that an OutOfMemoryError is made of. Sizes are in bytes. */
-export interface OutOfMemoryDetails {
+interface OutOfMemoryDetails {
 	requested: number;
 	capacity: number;
 	allocated: number;
@@ -64,7 +71,8 @@ export class OutOfMemoryError extends Error {
 	readonly collectable: number;
 	readonly reason: OutOfMemoryReason;
 
-	constructor(what: OutOfMemoryDetails) {
+	private constructor(key: typeof makersKey, what: OutOfMemoryDetails) {
+		if (key !== makersKey) throw illegalConstructor('kind.malloc(size), which throws it');
 		super(
 			`Out of memory: cannot allocate ${what.requested} bytes of the kind on '${what.path}' ` +
 				`(${what.allocated} of ${what.capacity} bytes are allocated): ${words[what.reason](what)}${ofGarbage(what)}`,
@@ -78,5 +86,6 @@ export class OutOfMemoryError extends Error {
 
 	static {
 		OutOfMemoryError.prototype.name = 'OutOfMemoryError';
+		outOfMemoryError = (failure) => new OutOfMemoryError(makersKey, failure);
 	}
 }

@@ -2,7 +2,7 @@
 // thread freed it.
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type Block, type Kind, PmemKind, type PmemKindOptions, type RawHandle } from 'daxkind';
+import { type Block, type Kind, OutOfMemoryError, PmemKind, type PmemKindOptions, type RawHandle } from 'daxkind';
 import { afterAll, describe, expect, test } from 'vitest';
 import { KIB, MIB } from '#lib/size.js';
 import { execFileSync } from '../helpers/children.ts';
@@ -270,4 +270,10 @@ test.skipIf(problem !== undefined)('a quota that is used up is said to be one', 
 		message: expect.stringContaining('the quota of its user, group or project is used up'),
 	});
 	expect(refused(constants.errno.ENOSPC)).toMatchObject({ reason: 'file-system-full' });
+});
+
+test('nobody but a kind makes an OutOfMemoryError', () => {
+	expect(() => Reflect.construct(OutOfMemoryError, [{ requested: 1, reason: 'limit' }])).toThrow(
+		expect.objectContaining({ code: 'ERR_ILLEGAL_CONSTRUCTOR' }),
+	);
 });
