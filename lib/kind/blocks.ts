@@ -122,7 +122,6 @@ export class Blocks implements Memory {
 		requireInteger('size', size);
 		this.checkOpen();
 		if (size === 0) return this.empty();
-		this.garbage.allocated(size);
 		const place = this.find(size, 1, isLast);
 		if (typeof place === 'number') return place;
 		const { heap } = this;
@@ -135,6 +134,7 @@ export class Blocks implements Memory {
 			const buffer = this.views.collectedWindow(segment, offset, size, generation);
 			const backing = new Backing(this.owner, new Collected(this, generation), buffer, segment, code);
 			const block = BlockBuffer.at(backing, offset, 0, size);
+			this.garbage.allocated(size);
 			return block;
 		} catch (error) {
 			if (generation === 0) heap.giveBack(code, segment, offset);
