@@ -13,8 +13,8 @@ const channel = channelOf('daxkind:media-error');
 export interface LossTarget {
 	/** The errors that listeners get for a loss. Empty if it cannot concern anybody any more. */
 	mediaErrors(loss: NativeLoss): object[];
-	/** What the target is, for the sentence "… has lost so many bytes". */
-	readonly what: string;
+	/** Names the target, for the sentence "… has lost so many bytes". */
+	readonly subject: string;
 	readonly onMediaError: ((error: never) => void) | undefined;
 }
 
@@ -44,10 +44,10 @@ function tell(loss: NativeLoss): void {
 
 function tellTarget(target: LossTarget, loss: NativeLoss): void {
 	const errors = target.mediaErrors(loss);
-	const { what, onMediaError } = target;
+	const { subject, onMediaError } = target;
 	if (errors.length > 0 && loss.isFirst && !(loss.isHeard || onMediaError !== undefined || channel.hasSubscribers)) {
 		const { offset, length, cause } = loss;
-		const words = `${what} has lost ${length} bytes, from ${offset} on: ${causes[cause]}. Do not use them. No listener is set (onMediaError)`;
+		const words = `${subject} has lost ${length} bytes, from ${offset} on: ${causes[cause]}. Do not use them. No listener is set (onMediaError)`;
 		process.emitWarning(words, { code: 'DAXKIND_MEDIA_ERROR' });
 	}
 	for (const error of errors) {

@@ -89,7 +89,7 @@ export class LossWatch implements LossTarget {
 		if (onMediaError !== undefined) native.kindListen(id);
 	}
 
-	get what(): string {
+	get subject(): string {
 		return `The kind on '${this.#path}'`;
 	}
 

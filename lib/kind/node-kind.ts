@@ -198,7 +198,7 @@ export class NodeKind extends Kind {
 	 * The nodes that its memory is to come from. If they are several, the kernel chooses which is used first. Before
 	 * Linux 5.15 a kind with policy `preferred` has the first node alone.
 	 */
-	readonly wanted: readonly number[];
+	readonly requestedNodes: readonly number[];
 	readonly policy: 'bind' | 'preferred' | 'interleave';
 	/** The number of the hold in native code. */
 	readonly #id: number;
@@ -211,7 +211,7 @@ export class NodeKind extends Kind {
 	private constructor(hold: KindHold) {
 		super(hold, 'NodeKind.create(nodes)', (error) => explained(error, hold.path));
 		this.#id = hold.id;
-		this.wanted = Object.freeze([...hold.nodes]);
+		this.requestedNodes = Object.freeze([...hold.nodes]);
 		this.policy = policies[hold.policy]!;
 	}
 
@@ -278,7 +278,7 @@ export class NodeKind extends Kind {
 		} catch (error) {
 			throw sandboxed(error as SystemError, this.path);
 		}
-		const moved = this.policy === 'bind' ? uses.filter(({ node }) => !this.wanted.includes(node)) : [];
+		const moved = this.policy === 'bind' ? uses.filter(({ node }) => !this.requestedNodes.includes(node)) : [];
 		if (moved.length > 0 && !this.#hasWarned) {
 			this.#hasWarned = true;
 			const where = moved.map(({ node, bytes }) => `${bytes} bytes on node ${node}`).join(', ');

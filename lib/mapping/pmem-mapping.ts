@@ -57,7 +57,7 @@ class MappingLosses implements LossTarget {
 		return [{ offset, length, cause, path: this.#path }];
 	}
 
-	get what(): string {
+	get subject(): string {
 		return this.#path === undefined ? 'A mapping' : `The mapping of '${this.#path}'`;
 	}
 }

@@ -164,7 +164,7 @@ export interface Kinds {
 	/** Says that this hold has a listener for the kind's losses: {@link NativeLoss.isHeard}. */
 	kindListen(id: number): void;
 	/** Gives a block a new generation. If it has one, the new one replaces it. */
-	kindReference(id: number, segment: number, offset: number, length: number, zone: number, sort: number): number;
+	kindReference(id: number, segment: number, offset: number, length: number, redZone: number, sort: number): number;
 	/** Says that all threads may know the block of that generation from now on. -ESTALE if it has been freed. */
 	kindShareBlock(id: number, segment: number, offset: number, generation: number): number;
 	/** Tells the heap the new length of the block of that generation. -ESTALE if it has been freed. */
@@ -175,7 +175,7 @@ export interface Kinds {
 		segment: number,
 		offset: number,
 		generation: number,
-	): [code: number, units: number, length: number, zone: number] | undefined;
+	): [code: number, units: number, length: number, redZone: number] | undefined;
 	/**
 	 * Takes a block's generation away. The block has still to be freed. -ESTALE if it has no generation, or another
 	 * one.

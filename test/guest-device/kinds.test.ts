@@ -288,7 +288,7 @@ describe('NodeKind on the memory of a device', () => {
 		['by the nearest of kmem', () => NodeKind.create('kmem', { nearest: true, maxSize: 32 * MIB })],
 	])('has its memory on the node: %s', (_, create) => {
 		const kind = create();
-		expect(kind).toMatchObject({ wanted: [node], policy: 'bind', capacity: 32 * MIB });
+		expect(kind).toMatchObject({ requestedNodes: [node], policy: 'bind', capacity: 32 * MIB });
 		const block = kind.malloc(16 * MIB).fill(3);
 		const [use, ...others] = kind.nodes();
 		expect(others).toEqual([]);

@@ -45,7 +45,7 @@ describe.skipIf(!hasNodes)('nodes', () => {
 
 	test('may be said twice', () => {
 		const kind = NodeKind.create([0, 0], { maxSize: 16 * MIB });
-		expect(kind.wanted).toEqual([0]);
+		expect(kind.requestedNodes).toEqual([0]);
 		kind.close();
 	});
 });
