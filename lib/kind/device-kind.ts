@@ -7,11 +7,12 @@ import { checkJobOptions } from '../jobs.ts';
 import type { DeviceKindRequest, KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { nameKind } from './attaching.ts';
-import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';
 import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
+import { debugOf } from './options.ts';
+import { noSysfs } from './refusals.ts';
 import { stackOf } from './stacks.ts';
 
 export interface DeviceKindOptions extends KindNoticeOptions {
@@ -61,24 +62,18 @@ function requireDevdax(path: string, { name, mode, targetNode }: DaxDevice): voi
 function checkOptions(device: string | URL, options: unknown, known: string[]): Checked {
 	const path = requirePath('device', device);
 	const given = requireOptions<DeviceKindOptions>('options', options as DeviceKindOptions, known);
-	const { offset = 0, size, scrub = false, prefault = false, debug = isDebugging() } = given;
+	const { offset = 0, size, scrub = false, prefault = false } = given;
 	requireSize('options.offset', offset, 0);
 	if (size !== undefined) requireSize('options.size', size, 1);
 	requireBoolean('options.scrub', scrub);
 	requireBoolean('options.prefault', prefault);
-	requireBoolean('options.debug', debug);
+	const debug = debugOf(given);
 	const notices = checkNotices(given);
 	const found = getDevice(path);
 	requireDevdax(path, found);
 	const { align, size: all } = found;
 	if (align === undefined || all === undefined || align === 0) {
-		const what = `The size and alignment of ${path} cannot be read in sysfs`;
-		throw refusal(
-			'ERR_DAXKIND_NO_SYSFS',
-			path,
-			what,
-			'mount sysfs at /sys; in a container, give it the sysfs of the host',
-		);
+		throw noSysfs(path, `The size and alignment of ${path} cannot be read in sysfs`);
 	}
 	const whole = `a multiple of the device's alignment, ${align} bytes`;
 	if (offset % align !== 0) throw outOfRange('options.offset', whole, offset);

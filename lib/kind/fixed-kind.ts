@@ -1,14 +1,14 @@
 // The fixed kind: memory in a range that the caller owns, which is a mapping of one of the caller's files.
-import { requireBoolean, requireOptions } from '../arguments.ts';
+import { requireOptions } from '../arguments.ts';
 import { invalidArgType } from '../errors.ts';
 import { idOf, isMapping, type PmemMapping, requireUsable } from '../mapping/index.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { adopt } from './adopting.ts';
 import { nameKind } from './attaching.ts';
-import { isDebugging } from './debug.ts';
 import { Kind } from './kind.ts';
 import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
+import { debugOf } from './options.ts';
 import { stackOf } from './stacks.ts';
 
 export interface FixedKindOptions extends KindNoticeOptions {
@@ -62,8 +62,7 @@ export class FixedKind extends Kind {
 		const stack = stackOf(FixedKind.create);
 		if (!isMapping(mapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options, names);
-		const { debug = isDebugging() } = given;
-		requireBoolean('options.debug', debug);
+		const debug = debugOf(given);
 		const notices = checkNotices(given);
 		requireUsable(mapping);
 		const hold = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);

@@ -9,7 +9,8 @@ export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats
 export type { KindMediaError, KindMediaErrorOptions } from './losses.ts';
 export { NodeKind, type NodeKindOptions, type NumaNodeUse } from './node-kind.ts';
 export type { KindNoticeOptions } from './notices.ts';
+export { minPmemSize } from './options.ts';
 export { OutOfMemoryError, type OutOfMemoryReason } from './out-of-memory.ts';
-export { minPmemSize, PmemKind, type PmemKindOptions } from './pmem-kind.ts';
+export { PmemKind, type PmemKindOptions } from './pmem-kind.ts';
 export type { KindPressure, KindPressureOptions } from './pressure.ts';
 export type { BlockReference } from './references.ts';

@@ -1,5 +1,5 @@
 // The node kind: memory of NUMA nodes. The kernel can have such memory from a device-DAX device in system-ram mode.
-import { requireBoolean, requireInteger, requireOneOf, requireOptions, requireSize } from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOneOf, requireOptions } from '../arguments.ts';
 import {
 	invalidArgType,
 	invalidArgValue,
@@ -13,17 +13,15 @@ import { checkJobOptions } from '../jobs.ts';
 import type { KindHold, NodeKindRequest } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { nameKind } from './attaching.ts';
-import { isDebugging } from './debug.ts';
 import { isConnected } from './fast-path.ts';
 import type { KindProgressOptions } from './jobs.ts';
 import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { kmemNodes, requireNodes } from './nodes.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import { minPmemSize } from './pmem-kind.ts';
+import { debugOf, maxSizeOf } from './options.ts';
+import { noSysfs } from './refusals.ts';
 import { stackOf } from './stacks.ts';
-
-const { chunkSize } = native.kindLayout;
 
 const policies = ['bind', 'preferred', 'interleave'] as const;
 const hugePageModes = ['default', 'always', 'never'] as const;
@@ -98,19 +96,17 @@ function nodesFor(given: unknown, nearest: boolean): number[] {
 
 function checkOptions(given: unknown, options: unknown, known: string[]): Checked {
 	const settings = requireOptions<NodeKindOptions>('options', options as NodeKindOptions, known);
-	const { policy = 'bind', nearest = false, maxSize = 0, hugePages = 'default', prefault = false } = settings;
-	const { debug = isDebugging() } = settings;
+	const { policy = 'bind', nearest = false, hugePages = 'default', prefault = false } = settings;
 	const policyNumber = policies.indexOf(requireOneOf('options.policy', policy, policies));
 	const hugePageNumber = hugePageModes.indexOf(requireOneOf('options.hugePages', hugePages, hugePageModes));
 	requireBoolean('options.nearest', nearest);
 	if (nearest && given !== 'kmem') throw invalidArgValue('options.nearest', "false unless nodes is 'kmem'", nearest);
-	if (maxSize !== 0) requireSize('options.maxSize', maxSize, minPmemSize);
+	const size = maxSizeOf(settings);
 	requireBoolean('options.prefault', prefault);
-	requireBoolean('options.debug', debug);
+	const debug = debugOf(settings);
 	const notices = checkNotices(settings);
 	const nodes = nodesFor(given, nearest);
 	const path = nodes.length === 1 ? `NUMA node ${nodes[0]}` : `NUMA nodes ${nodes.join(', ')}`;
-	const size = Math.ceil(maxSize / chunkSize) * chunkSize;
 	const list = new Uint8Array(new Uint16Array(nodes).buffer);
 	return { request: [path, list, policyNumber, hugePageNumber, size, prefault, debug], notices };
 }
@@ -120,8 +116,7 @@ function explained(error: SystemError, path: string): Error {
 	const { code, syscall } = error;
 	if (syscall === 'read') {
 		const what = `The memory size of ${path} cannot be read in /sys/devices/system/node`;
-		const remedy = 'mount sysfs at /sys; in a container, give it the sysfs of the host';
-		return Object.assign(refusal('ERR_DAXKIND_NO_SYSFS', path, what, remedy), { cause: error });
+		return Object.assign(noSysfs(path, what), { cause: error });
 	}
 	if (syscall === 'mbind' && code === 'EINVAL') {
 		const what = `The kernel has no memory for this process on ${path}`;

@@ -2,6 +2,7 @@
 import { listDevices } from '../device/index.ts';
 import { refusal } from '../errors.ts';
 import { readAttribute } from '../sysfs.ts';
+import { noSysfs } from './refusals.ts';
 
 const directory = '/sys/devices/system/node';
 
@@ -38,8 +39,7 @@ function distance(from: number, to: number): number | undefined {
 export function kmemNodes(from: number, nearest: boolean): number[] {
 	const withMemory = readAttribute(`${directory}/has_memory`);
 	if (withMemory === undefined) {
-		const remedy = 'mount sysfs at /sys; in a container, give it the sysfs of the host';
-		throw refusal('ERR_DAXKIND_NO_SYSFS', directory, 'The NUMA nodes cannot be read in sysfs', remedy);
+		throw noSysfs(directory, 'The NUMA nodes cannot be read in sysfs');
 	}
 	const hasMemory = new Set(parseList(withMemory));
 	const devices = listDevices();

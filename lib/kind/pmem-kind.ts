@@ -1,30 +1,18 @@
 // The pmem kind: memory in a nameless file of a directory, on DAX if the directory is.
-import {
-	requireBoolean,
-	requireInteger,
-	requireOneOf,
-	requireOptions,
-	requirePath,
-	requireSize,
-} from '../arguments.ts';
+import { requireBoolean, requireInteger, requireOneOf, requireOptions, requirePath } from '../arguments.ts';
 import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgValue, type SystemError, systemError, withFix } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
-import { granularityOf, type PmemGranularity, whyNoFile } from '../mapping/index.ts';
+import { granularityOf, type PmemGranularity, refusedMapSync, whyNoFile } from '../mapping/index.ts';
 import type { KindHold, KindRequest } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { nameKind } from './attaching.ts';
-import { isDebugging } from './debug.ts';
 import type { KindProgressOptions } from './jobs.ts';
 import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
+import { debugOf, maxSizeOf } from './options.ts';
 import { stackOf } from './stacks.ts';
-
-const { chunkSize } = native.kindLayout;
-
-/** The smallest `maxSize` of a pmem kind in bytes: 16 MiB, memkind's MEMKIND_PMEM_MIN_SIZE. */
-export const minPmemSize = 16 * 1024 * 1024;
 
 /** The default of `decayMs`, which is memkind's dirty_decay_ms, and the most it can be: a day. */
 const defaultDecayMs = 10_000;
@@ -92,9 +80,8 @@ interface Checked {
 function checkOptions(directory: string | URL, options: unknown, known: string[]): Checked {
 	const path = requirePath('directory', directory);
 	const given = requireOptions<PmemKindOptions>('options', options as PmemKindOptions, known);
-	const { maxSize = 0, policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
-	const { debug = isDebugging() } = given;
-	if (maxSize !== 0) requireSize('options.maxSize', maxSize, minPmemSize);
+	const { policy = 'default', requireDax = false, mapSync = false, prefault = false } = given;
+	const maxSize = maxSizeOf(given);
 	const isConservative = requireOneOf('options.policy', policy, policies) === 'conservative';
 	const { decayMs } = given;
 	if (decayMs !== undefined) requireInteger('options.decayMs', decayMs, 1, mostDecayMs);
@@ -104,27 +91,17 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 	requireBoolean('options.requireDax', requireDax);
 	requireBoolean('options.mapSync', mapSync);
 	requireBoolean('options.prefault', prefault);
-	requireBoolean('options.debug', debug);
+	const debug = debugOf(given);
 	return {
 		path,
 		mapSync,
-		request: [
-			path,
-			Math.ceil(maxSize / chunkSize) * chunkSize,
-			isConservative,
-			decayMs ?? defaultDecayMs,
-			mapSync,
-			prefault,
-			debug,
-		],
+		request: [path, maxSize, isConservative, decayMs ?? defaultDecayMs, mapSync, prefault, debug],
 		requireDax,
 		notices: checkNotices(given),
 	};
 }
 
-/**
- * Adds the reason to an error of native code: of a refused MAP_SYNC, for example, the kernel says no more than ENOTSUP.
- */
+/** Adds the reason to an error of native code. */
 function explained(error: SystemError, { path, mapSync }: Checked): Error {
 	const { code, errno, syscall } = error;
 	if (code === 'ENOTDIR') {
@@ -134,9 +111,7 @@ function explained(error: SystemError, { path, mapSync }: Checked): Error {
 	if (syscall === 'fstatfs' && ['ENOSPC', 'EPERM', 'ENOSYS'].includes(code)) {
 		return systemError(errno, syscall, path, 'the file system does not say how large it is; give maxSize');
 	}
-	if (!mapSync || code !== 'ENOTSUP' || syscall !== 'mmap') return error;
-	const { mapSyncRefusal = 'the kernel does not say why' } = explain(path);
-	return systemError(errno, syscall, path, `a mapping with MAP_SYNC is not possible here: ${mapSyncRefusal}`);
+	return mapSync && code === 'ENOTSUP' && syscall === 'mmap' ? refusedMapSync(error, path) : error;
 }
 
 /**

@@ -10,7 +10,6 @@ import {
 	requirePath,
 } from '../arguments.ts';
 import { lengthOf } from '../byte-ranges.ts';
-import { explain } from '../dax/index.ts';
 import {
 	daxkindError,
 	invalidArgType,
@@ -25,6 +24,7 @@ import type { LostPart } from '../native/losses.ts';
 import type { StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
 import { granularityOf } from './granularity.ts';
+import { refusedMapSync } from './map-sync.ts';
 import { whyNoFile } from './no-file.ts';
 import { type MappingMediaError, makeMapping, type PmemMapping } from './pmem-mapping.ts';
 
@@ -150,12 +150,11 @@ function map(request: Request, bytes: number) {
 	try {
 		return mapRange(request, bytes, true);
 	} catch (error) {
-		const { code, errno, syscall, path } = error as SystemError;
+		const { code, syscall, path } = error as SystemError;
 		// Kernels before 4.15 do not know MAP_SHARED_VALIDATE.
 		if (syscall !== 'mmap' || (code !== 'ENOTSUP' && code !== 'EINVAL')) throw error;
 		if (request.sync === undefined) return mapRange(request, bytes, false);
-		const { mapSyncRefusal = 'the kernel does not say why' } = explain(path ?? `/proc/self/fd/${request.fd}`);
-		throw systemError(errno, syscall, path, `a mapping with MAP_SYNC is not possible here: ${mapSyncRefusal}`);
+		throw refusedMapSync(error as SystemError, path ?? `/proc/self/fd/${request.fd}`);
 	}
 }
 
