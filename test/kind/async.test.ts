@@ -160,7 +160,7 @@ test("an error of the caller is passed on as it is, also one that looks like the
 	const calls = [
 		...makers,
 		...makers.map((make) => async (options: object) => {
-			await using kind = await make({ maxSize: 16 * MiB, prefault: false });
+			await using kind = await make({ maxSize: 16 * MIB, prefault: false });
 			await kind.prefaultAsync(options);
 			return kind;
 		}),
