@@ -11,7 +11,20 @@
 
 namespace daxkind {
 
-thread_local bool Kind::isAtOnce_ = false;
+namespace {
+
+// Whether this thread has an object of the class AtOnce.
+thread_local bool isAtOnce = false;
+
+}  // namespace
+
+Kind::AtOnce::AtOnce() {
+    isAtOnce = true;
+}
+
+Kind::AtOnce::~AtOnce() {
+    isAtOnce = false;
+}
 
 std::shared_ptr<Kind> Kind::make() {
     return std::shared_ptr<Kind>(new Kind(), end);
@@ -27,7 +40,7 @@ void Kind::end(Kind* kind) {
         const std::unique_ptr<Kind> kind_;
     };
     std::unique_ptr<Kind> owned(kind);
-    if (isAtOnce_) return;
+    if (isAtOnce) return;
     // A destructor calls this, and it may not throw. So if there is no memory, or no thread can be had, the kind is
     // destroyed here.
     std::unique_ptr<Task> task(new (std::nothrow) Ending(std::move(owned)));

@@ -55,10 +55,10 @@ struct Kind {
     // this thread.
     class AtOnce {
       public:
-        AtOnce() { isAtOnce_ = true; }
+        AtOnce();
         AtOnce(const AtOnce&) = delete;
         AtOnce& operator=(const AtOnce&) = delete;
-        ~AtOnce() { isAtOnce_ = false; }
+        ~AtOnce();
     };
 
     Kind(const Kind&) = delete;
@@ -68,7 +68,6 @@ struct Kind {
   private:
     Kind() = default;
     static void end(Kind* kind);
-    static thread_local bool isAtOnce_;
 };
 
 }  // namespace daxkind
