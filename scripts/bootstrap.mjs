@@ -1,6 +1,6 @@
 // Makes what a command needs, if it is missing or older than its sources: dependencies, packages of the system, the
 // compiled TypeScript, the native addon. If nothing is to do, it takes some milliseconds and prints nothing.
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isInRange, supportedNode } from './engines.mjs';
 import { nodeDirectory } from './headers.mjs';
@@ -39,8 +39,11 @@ export const prebuiltBinary = (arch) => at(`prebuilds/linux-${arch}/daxkind.glib
 export const isPrebuilt = (arch) =>
 	!isOlder(prebuiltBinary(arch), 'native', 'scripts/prebuild', 'scripts/prebuild.mjs');
 
+const isLink = (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+
 const isStale = {
-	dependencies: () => isOlder(installed, 'package-lock.json'),
+	// A node_modules that is a link, as in a second work tree, is another folder's. `npm ci` would empty that folder.
+	dependencies: () => !isLink(at('node_modules')) && isOlder(installed, 'package-lock.json'),
 	typescript: () => !existsSync(at('dist/index.js')) || isOlder(compiled, 'lib', 'tsconfig.json'),
 	// Without a binary of its own, a clone uses the one that the package ships, as its users do. That is how CI tests it.
 	native: () => (existsSync(addon) ? isOlder(addon, 'native', 'binding.gyp') : !isPrebuilt(process.arch)),
