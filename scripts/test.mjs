@@ -28,7 +28,8 @@ const guests = [
 		isSharing: true,
 	},
 	{
-		// Device DAX of every sort. It has a guest of its own, because it needs NUMA nodes and other numbers of pmem devices.
+		// Device DAX of every sort. It has a guest of its own, because it needs NUMA nodes and other numbers of pmem
+		// devices.
 		project: 'vm-device',
 		options: [
 			['--pmem', '64M', '--fs', 'none'],

@@ -55,8 +55,8 @@ export class FixedKind extends Kind {
 	 *
 	 * @param mapping What `mapFile` made. It must be writable.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; Error ERR_INVALID_STATE if
-	 *   the mapping is unmapped, transferred or not writable, or if this process has an open kind over bytes of the same file, by
-	 *   this mapping or by another one. Kinds of other processes are not seen.
+	 *   the mapping is unmapped, transferred or not writable, or if this process has an open kind over bytes of the same
+	 *   file, by this mapping or by another one. Kinds of other processes are not seen.
 	 */
 	static create(mapping: PmemMapping, options: FixedKindOptions = {}): FixedKind {
 		const stack = stackOf(FixedKind.create);
