@@ -134,7 +134,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	readonly #explained: Explain;
 
 	/** Not for callers: the classes of kinds have `create` and `attach`. */
-	protected constructor(hold: unknown, maker: string, explained: Explain = (error) => error) {
+	protected constructor(hold: unknown, maker: string, explained: (error: SystemError) => Error = (error) => error) {
 		super();
 		const origin = takeOrigin(hold);
 		if (origin === undefined) throw illegalConstructor(maker);
