@@ -1,4 +1,4 @@
-// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm`, `vm-device` and `vm-media` run inside the
+// Two sorts of projects: `unit` and `unit-…` run on any Linux machine; `vm`, `vm-memory` and `vm-device` run inside the
 // guests that `npm test` boots, on real DAX. The tests import what users import, the built code (`daxkind`, `#lib/…`),
 // and Node loads it itself. If the runner transformed it, a module with native state could exist twice in one process.
 import { availableParallelism } from 'node:os';
@@ -70,7 +70,7 @@ export default defineConfig({
 				},
 			})),
 			{ test: { ...guest, name: 'vm', include: ['test/guest/**/*.test.ts'] } },
-			{ test: { ...guest, name: 'vm-media', include: ['test/guest-media/**/*.test.ts'] } },
+			{ test: { ...guest, name: 'vm-memory', include: ['test/guest-memory/**/*.test.ts'] } },
 			{
 				test: {
 					...guest,

@@ -7,25 +7,32 @@ import { shareDirectory } from './share.mjs';
 import { main, run, StepError, tool } from './steps.mjs';
 import { countTests, requireTests, sumOf, textOf, vitest } from './vitest.mjs';
 
+/** Every file system that has DAX, a mount without it, and raw devices. */
+const disks = [
+	['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
+	['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
+	['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
+	['--pmem', '128M', '--fs', 'ext2', '--mount', 'dax=always'],
+	['--pmem', '64M', '--fs', 'erofs', '--mount', 'dax=always'],
+	['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
+	['--nvdimm', '128M'],
+];
+
 /**
  * The guests, each with the vitest project that runs in it. test/helpers/guest.ts has names for their devices. The time
  * limit is an hour: on a busy machine, the guests together take several times as long as each alone.
  */
 const guests = [
 	{
-		// Every file system that has DAX, a mount without it, and raw devices of each sort.
+		// The DAX state of files, and the commands.
 		project: 'vm',
-		options: [
-			['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
-			['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
-			['--pmem', '256M', '--fs', 'ext4', '--mount', 'dax=never'],
-			['--pmem', '128M', '--fs', 'ext2', '--mount', 'dax=always'],
-			['--pmem', '64M', '--fs', 'erofs', '--mount', 'dax=always'],
-			['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
-			['--nvdimm', '128M'],
-			['--virtio-pmem', '128M'],
-		],
+		options: [...disks, ['--virtio-pmem', '128M']],
 		isSharing: true,
+	},
+	{
+		// Kinds, mappings and bad blocks. They have a guest of their own, because they take as long as the rest.
+		project: 'vm-memory',
+		options: disks,
 	},
 	{
 		// Device DAX of every sort. It has a guest of its own, because it needs NUMA nodes and other numbers of pmem
@@ -34,16 +41,6 @@ const guests = [
 		options: [
 			['--pmem', '64M', '--fs', 'none'],
 			['--devdax', '384M', '--devdax', '64M', '--hmem', '256M', '--cxl', '256M'],
-		],
-	},
-	{
-		// Bad blocks. They have a guest of their own, because they take as long as half of the rest.
-		project: 'vm-media',
-		options: [
-			['--pmem', '512M', '--fs', 'ext4', '--mount', 'dax=always'],
-			['--pmem', '512M', '--fs', 'xfs', '--mount', 'dax=always'],
-			['--pmem', '512M', '--fs', 'none', '--mount', 'dax=always'],
-			['--nvdimm', '128M'],
 		],
 	},
 ];

@@ -1,4 +1,4 @@
-// `daxkind badblocks` and `daxkind repair`: what they print, and their exit statuses. test/guest-media/media.test.ts tests
+// `daxkind badblocks` and `daxkind repair`: what they print, and their exit statuses. test/guest-memory/media.test.ts tests
 // real bad blocks.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,18 +1,18 @@
 // The mounts and devices of the guests that `npm test` boots, in the order of the options in scripts/test.mjs. A guest
-// has the name of the tests' project that runs in it: vm, vm-device, vm-media.
+// has the name of the tests' project that runs in it: vm, vm-memory, vm-device.
 
 const list = (variable: string): string[] => (process.env[variable] ?? '').split(':');
 
 /**
- * ext4 and xfs with dax=always, in vm and vm-media. In vm alone: ext4 with dax=never, ext2 with dax, and a read-only
- * erofs with dax=always.
+ * In vm and vm-memory: ext4 and xfs with dax=always, ext4 with dax=never, ext2 with dax, and a read-only erofs with
+ * dax=always.
  */
 export const [ext4, xfs, never, ext2, erofs] = list('DAXKIND_MOUNTS') as [string, string, string, string, string];
 
 /** A pmem device of 512 MiB without a file system; in vm-device it has 64 MiB. A test may do with it what it likes. */
 export const scratch = list('DAXKIND_PMEMS').at(-1)!;
 
-/** An nvdimm of 128 MiB, in vm and vm-media. Its namespace is raw and has no DAX. */
+/** An nvdimm of 128 MiB, in vm and vm-memory. Its namespace is raw and has no DAX. */
 export const nvdimm = list('DAXKIND_NVDIMMS')[0]!;
 
 /** A virtio-pmem of 128 MiB, in vm. It has DAX, but the processor alone cannot make its data persistent. */

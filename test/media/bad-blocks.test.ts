@@ -1,5 +1,5 @@
 // badBlocks and repair on a machine without bad blocks. They refuse what they should, and touch nothing.
-// test/guest-media/media.test.ts tests real bad blocks.
+// test/guest-memory/media.test.ts tests real bad blocks.
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,5 +1,5 @@
 // memkind_get_capacity and memkind_check_dax_path: what a kind can hold, and that a directory without DAX is reported
-// as such. test/guest/memkind.test.ts tests directories with DAX, in the VM.
+// as such. test/guest-memory/memkind.test.ts tests directories with DAX, in the VM.
 import { mkdirSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { explain, isDax, minPmemSize } from 'daxkind';
