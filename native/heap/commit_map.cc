@@ -147,10 +147,26 @@ uint64_t CommitMap::decommitClaimed(HeapLock& lock, Granules range) {
 
 // ---- Backing --------------------------------------------------------------------------------------------------------
 
+int CommitMap::foresee(HeapLock& lock, Granules range) {
+    uint64_t missing = 0;
+    eachChunk(range, [&missing](const Chunk& chunk, uint32_t bits) {
+        missing += static_cast<uint64_t>(__builtin_popcount(bits & ~chunk.committed));
+    });
+    lock.unlock();
+    const int error = region_->foresee(missing * kCommitGranule);
+    lock.lock();
+    return error;
+}
+
 int CommitMap::commit(HeapLock& lock, ByteRange range) {
     if (!isElastic_) return 0;
     const uint64_t first = range.from / kCommitGranule;
     const uint64_t last = up(range.to, kCommitGranule);
+    // A range that takes several steps is not begun if it does not fit whole: to fill all memory first takes minutes.
+    if (last - first > commitPace_.size() / kCommitGranule) {
+        const int error = foresee(lock, {first, last});
+        if (error != 0) return error;
+    }
     for (uint64_t at = first; at < last;) {
         if (isCommitted(at)) {
             at++;

@@ -110,6 +110,8 @@ class CommitMap {
     bool awaitClaim(HeapLock& lock, uint64_t granule);
     // These make the system calls. They let go of the lock for a call and take it again.
     int commitClaimed(HeapLock& lock, Granules range);
+    // Region::foresee of what a range is missing. It lets go of the lock, too.
+    int foresee(HeapLock& lock, Granules range);
     uint64_t decommitClaimed(HeapLock& lock, Granules range);
     int punch(HeapLock& lock, Granules range);
     // The first range in [first, last) for whose granules `has` is true, `most` granules at most.
