@@ -171,10 +171,10 @@ describe('lsattr -R of names that are not UTF-8', () => {
 
 const nobody = { uid: 65_534, gid: 65_534 };
 /**
- * Whether the tests can run the program as a user who may not read everything. It takes root, and a program that this
- * user can read.
+ * Whether the tests can run the program as a user who may not read everything. It takes root, and a Node and a program
+ * that this user can reach.
  */
-const hasNobody = process.getuid?.() === 0 && spawnSync('test', ['-r', cli], nobody).status === 0;
+const hasNobody = process.getuid?.() === 0 && spawnSync(process.execPath, [cli, '--version'], nobody).status === 0;
 
 test.skipIf(!hasNobody)('lsattr -R goes on after entries that cannot be looked at, and says each', () => {
 	const directory = temporaryDirectory(tmpfs);
