@@ -8,11 +8,13 @@ namespace daxkind {
 std::shared_ptr<LoopCall> LoopCall::create(napi_env env, std::function<void(napi_env)> run) {
     napi_value name;
     if (napi_create_string_utf8(env, "daxkind", NAPI_AUTO_LENGTH, &name) != napi_ok) return nullptr;
-    // Node frees the function after this has run, even if somebody still knows it.
+    // Node frees the function after this has run. Node 24 does so only if it has been released, and older ones even if
+    // somebody still knows it.
     const auto finalize = [](napi_env, void*, void* context) {
         auto* const hold = static_cast<std::shared_ptr<LoopCall>*>(context);
         {
             const std::lock_guard<std::mutex> lock((*hold)->mutex_);
+            if ((*hold)->function_ != nullptr) napi_release_threadsafe_function((*hold)->function_, napi_tsfn_release);
             (*hold)->function_ = nullptr;
         }
         delete hold;
