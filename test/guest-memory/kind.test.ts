@@ -5,7 +5,7 @@ import { type Block, isDax, OutOfMemoryError } from 'daxkind';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { execFileSync, spawnSync } from '../helpers/children.ts';
-import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
+import { erofs, ext2, ext4, never, onDax, xfs } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { freeBytes, namelessFiles, settledFreeBytes, startChild, until } from '../helpers/process.ts';
 
@@ -39,11 +39,7 @@ test('the VM has the mounts that these tests are about', () => {
 	expect(types[4]).toMatch(/^erofs .*dax=always/);
 });
 
-for (const [name, directory] of [
-	['ext4', ext4],
-	['xfs', xfs],
-	['ext2', ext2],
-] as const) {
+for (const [name, directory] of onDax) {
 	describe(`on ${name} with DAX`, () => {
 		test('a kind is on DAX, with requireDax too', () => {
 			const kind = create(directory, { maxSize: 16 * MIB, requireDax: true });

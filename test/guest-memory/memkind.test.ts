@@ -4,17 +4,13 @@ import { explain, isDax, minPmemSize } from 'daxkind';
 import { describe, expect, test } from 'vitest';
 import { KIB, MIB } from '#lib/size.js';
 import { fill, freeAll, partSize } from '../helpers/fill.ts';
-import { erofs, ext2, ext4, never, xfs } from '../helpers/guest.ts';
+import { erofs, never, onDax } from '../helpers/guest.ts';
 import { closeAfterEach, create } from '../helpers/kinds.ts';
 import { freeBytes, settledFreeBytes, until } from '../helpers/process.ts';
 
 closeAfterEach();
 
-for (const [name, directory] of [
-	['ext4', ext4],
-	['xfs', xfs],
-	['ext2', ext2],
-] as const) {
+for (const [name, directory] of onDax) {
 	describe(`on ${name} with DAX`, () => {
 		test('test_TC_MEMKIND_PmemCheckDaxSuccess: the directory is on DAX, and a kind there can demand it', () => {
 			expect(isDax(directory)).toBe(true);

@@ -9,6 +9,13 @@ const list = (variable: string): string[] => (process.env[variable] ?? '').split
  */
 export const [ext4, xfs, never, ext2, erofs] = list('DAXKIND_MOUNTS') as [string, string, string, string, string];
 
+/** Those of them on which a new file is on DAX. */
+export const onDax = [
+	['ext4', ext4],
+	['xfs', xfs],
+	['ext2', ext2],
+] as const;
+
 /** A pmem device of 512 MiB without a file system; in vm-device it has 64 MiB. A test may do with it what it likes. */
 export const scratch = list('DAXKIND_PMEMS').at(-1)!;
 
