@@ -27,9 +27,9 @@ uint32_t unitShiftFor(uint64_t capacity) {
     return shift;
 }
 
-// The code after this one: class after class, then the code for all runs.
-uint32_t nextCode(uint32_t code) {
-    return code + 1 == kSlabClasses ? kRunCode : code + 1;
+// The code of a row of ClassUses: class after class, then the code for all runs.
+uint32_t codeOfRow(uint32_t row) {
+    return row < kSlabClasses ? row : kRunCode;
 }
 
 // How many of at most `most` elements a window shows: those in use, and room to grow. Unless more are in use, it is no
@@ -96,8 +96,8 @@ uint64_t Heap::noteTakenRun(ThreadCache* cache, uint32_t start, uint32_t units) 
 }
 
 bool Heap::isUnused() {
-    for (uint32_t code = 0; code <= kRunCode; code = nextCode(code)) {
-        if (classUseLocked(code).blocks > 0) return false;
+    for (uint32_t row = 0; row <= kSlabClasses; row++) {
+        if (classUseLocked(codeOfRow(row)).blocks > 0) return false;
     }
     return true;
 }
@@ -366,7 +366,7 @@ ClassUses Heap::classUses(bool isWithoutCollected) {
 
 ClassUses Heap::classUsesLocked() {
     ClassUses uses;
-    for (uint32_t row = 0; row <= kSlabClasses; row++) uses[row] = classUseLocked(row < kSlabClasses ? row : kRunCode);
+    for (uint32_t row = 0; row <= kSlabClasses; row++) uses[row] = classUseLocked(codeOfRow(row));
     if (references_.hasQuarantined()) {
         eachReferenced(ReferenceSort::kQuarantined, &uses, [](ClassUse* use, uint64_t bytes) {
             use->blocks--;
