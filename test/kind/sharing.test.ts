@@ -1,6 +1,6 @@
 // One kind in several threads: how they join and leave it, in whatever way a thread ends, and the memory that threads
 // cache.
-import { type Block, Kind } from 'daxkind';
+import { Kind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
@@ -183,9 +183,15 @@ test('what an idle thread caches is there for a thread that needs it, without a 
 			}, undefined);
 		}
 		expect(kind.stats().cached).toBeGreaterThan(0);
-		// Each call waits 20 ms at most. A machine under load can take longer to wake the other threads.
-		let block: Block | undefined;
-		for (let tries = 0; block === undefined && tries < 50; tries++) block = kind.tryMalloc(16 * MIB);
+		// The first call waits 20 ms at most, and the next ones do not wait for a thread that has not answered. A machine
+		// under load can take longer to wake the other threads. So this thread blocks between the calls.
+		const blocked = new Int32Array(new SharedArrayBuffer(4));
+		const deadline = performance.now() + 10_000;
+		let block = kind.tryMalloc(16 * MIB);
+		while (block === undefined && performance.now() < deadline) {
+			Atomics.wait(blocked, 0, 0, 10);
+			block = kind.tryMalloc(16 * MIB);
+		}
 		expect(block).toBeDefined();
 		kind.free(block);
 	}
