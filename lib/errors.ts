@@ -176,3 +176,9 @@ export function refusal(code: `ERR_DAXKIND_${string}`, path: string, finding: st
 	const error = daxkindError(code, withFix(finding, remedy));
 	return Object.assign(error, { path, remedy });
 }
+
+/** ERR_DAXKIND_NO_SYSFS. */
+export function noSysfs(path: string, finding: string): DaxkindRefusal {
+	const remedy = 'mount sysfs at /sys; in a container, give it the sysfs of the host';
+	return refusal('ERR_DAXKIND_NO_SYSFS', path, finding, remedy);
+}

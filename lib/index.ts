@@ -60,11 +60,20 @@ export {
 	type SizeClasses,
 } from './kind/index.ts';
 export {
+	type MapDeviceOptions,
 	type MapFileOptions,
 	type MappingMediaError,
+	mapAnonymous,
+	mapDevice,
 	mapFile,
+	type PersistAsyncOptions,
+	type PersistProgress,
+	type PmemBatch,
 	type PmemGranularity,
+	type PmemGranularityReason,
 	PmemMapping,
+	type PmemMappingSource,
+	type StoreOptions,
 } from './mapping/index.ts';
 export type { LostPart, MediaErrorCause } from './native/losses.ts';
 export type { Fsxattr, StatxResult } from './native/syscalls.ts';

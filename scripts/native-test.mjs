@@ -74,6 +74,7 @@ async function core(options) {
 		'tables',
 		'owners',
 		'caches',
+		'stores',
 		'jobs',
 		...kinds,
 		'guard',

@@ -5,6 +5,7 @@ import {
 	invalidArgValue,
 	invalidState,
 	invalidThis,
+	noSysfs,
 	refusal,
 	type SystemError,
 	systemRefusal,
@@ -20,7 +21,6 @@ import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { kmemNodes, requireNodes } from './nodes.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
 import { debugOf, maxSizeOf } from './options.ts';
-import { noSysfs } from './refusals.ts';
 import { stackOf } from './stacks.ts';
 
 const policies = ['bind', 'preferred', 'interleave'] as const;

@@ -1,8 +1,7 @@
 // NUMA nodes: which ones exist, which have memory, and how far they are (Documentation/ABI/stable/sysfs-devices-node).
 import { listDevices } from '../device/index.ts';
-import { refusal } from '../errors.ts';
+import { noSysfs, refusal } from '../errors.ts';
 import { readAttribute } from '../sysfs.ts';
-import { noSysfs } from './refusals.ts';
 
 const directory = '/sys/devices/system/node';
 

@@ -3,7 +3,7 @@ import { requireBoolean, requireInteger, requireOneOf, requireOptions, requirePa
 import { explain, inspect } from '../dax/index.ts';
 import { daxkindError, invalidArgValue, type SystemError, systemError, withFix } from '../errors.ts';
 import { checkJobOptions } from '../jobs.ts';
-import { granularityOf, type PmemGranularity, refusedMapSync, whyNoFile } from '../mapping/index.ts';
+import { fileGranularity, type PmemGranularity, refusedMapSync, whyNoFile } from '../mapping/index.ts';
 import type { KindHold, KindRequest } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { nameKind } from './attaching.ts';
@@ -182,7 +182,8 @@ export class PmemKind extends Kind {
 		super(hold, 'PmemKind.create(directory)');
 		this.dax = isOnDax(hold);
 		this.mapping = hold.sync ? 'sync' : 'shared';
-		this.granularity = granularityOf(hold.sync, hold.deviceMajor, hold.deviceMinor);
+		const { sync, path, deviceMajor, deviceMinor } = hold;
+		this.granularity = fileGranularity({ sync, isDeclined: !sync, path, deviceMajor, deviceMinor }).granularity;
 	}
 
 	/**

@@ -1,5 +1,5 @@
 // The errors that several files of kinds throw.
-import { type DaxkindRefusal, daxkindError, refusal } from '../errors.ts';
+import { daxkindError } from '../errors.ts';
 
 /** ERR_DAXKIND_WRONG_KIND. */
 export function wrongKind(what: string): Error {
@@ -30,10 +30,4 @@ export function corrupted(path: string): Error {
 		'ERR_DAXKIND_CORRUPTED',
 		`The heap of the kind on '${path}' has no record of a block that was freed`,
 	);
-}
-
-/** ERR_DAXKIND_NO_SYSFS. */
-export function noSysfs(path: string, finding: string): DaxkindRefusal {
-	const remedy = 'mount sysfs at /sys; in a container, give it the sysfs of the host';
-	return refusal('ERR_DAXKIND_NO_SYSFS', path, finding, remedy);
 }

@@ -1,7 +1,20 @@
-// What others may use of lib/mapping: mapping files into memory, and making stores persistent there.
+// What others may use of lib/mapping: mapping files and devices into memory, and making stores persistent there.
 
-export { granularityOf, type PmemGranularity } from './granularity.ts';
+export type { PmemBatch } from './batch.ts';
+export { fileGranularity, type PmemGranularity, type PmemGranularityReason } from './granularity.ts';
+export { mapAnonymous } from './map-anonymous.ts';
+export { type MapDeviceOptions, mapDevice } from './map-device.ts';
 export { type MapFileOptions, mapFile } from './map-file.ts';
 export { refusedMapSync } from './map-sync.ts';
 export { whyNoFile } from './no-file.ts';
-export { idOf, isMapping, type MappingMediaError, PmemMapping, requireUsable } from './pmem-mapping.ts';
+export {
+	idOf,
+	isMapping,
+	type MappingMediaError,
+	type PersistAsyncOptions,
+	type PersistProgress,
+	PmemMapping,
+	type PmemMappingSource,
+	requireUsable,
+} from './pmem-mapping.ts';
+export type { StoreOptions } from './stores.ts';

@@ -23,7 +23,13 @@ import { keepGuardArmed } from '../guard.ts';
 import type { LostPart } from '../native/losses.ts';
 import type { StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
-import { granularityOf } from './granularity.ts';
+import {
+	fileGranularity,
+	granularities,
+	type PmemGranularity,
+	privateGranularity,
+	requireGranularity,
+} from './granularity.ts';
 import { refusedMapSync } from './map-sync.ts';
 import { whyNoFile } from './no-file.ts';
 import { type MappingMediaError, makeMapping, type PmemMapping } from './pmem-mapping.ts';
@@ -37,8 +43,22 @@ export interface MapFileOptions {
 	 * the end.
 	 */
 	length?: number;
-	/** Whether stores reach the file. If not, they stay private to the mapping (copy-on-write). Default true. */
+	/**
+	 * Whether the mapping may be stored in. If not, the file is opened for reading, and `persist` and its like throw.
+	 * Nothing can keep a script from storing into a Buffer, so such a store stays private to the mapping. Default true.
+	 */
 	writable?: boolean;
+	/**
+	 * 'shared': stores reach the file. 'private': they stay in this mapping (MAP_PRIVATE, copy-on-write), and its
+	 * granularity is 'byte', because there is nothing to make persistent. Default 'shared'.
+	 */
+	sharing?: 'shared' | 'private';
+	/**
+	 * The coarsest granularity that is accepted. If the mapping would have a coarser one, there is no mapping but an
+	 * error that says why: ERR_DAXKIND_GRANULARITY. libpmem2 has it as the required store granularity. Default 'page',
+	 * which accepts all.
+	 */
+	granularity?: PmemGranularity;
 	/**
 	 * Whether the mapping is made with MAP_SYNC, so that flushing the processor's caches is enough to persist. True
 	 * demands it (ENOTSUP of `mmap` if the file is not on DAX), and false declines it. By default the mapping has
@@ -69,6 +89,8 @@ const optionNames: readonly (keyof MapFileOptions)[] = [
 	'offset',
 	'length',
 	'writable',
+	'sharing',
+	'granularity',
 	'sync',
 	'allocate',
 	'onMediaError',
@@ -79,6 +101,8 @@ interface Request {
 	fd: number;
 	path: string | undefined;
 	writable: boolean;
+	sharing: 'shared' | 'private';
+	coarsest: PmemGranularity | undefined;
 	sync: boolean | undefined;
 	allocate: boolean;
 	offset: number;
@@ -104,7 +128,6 @@ function unitOf(fd: number, { blockSize }: StatxResult): { unit: number; name: s
 
 /** How many bytes to map, checked against the file's size: a load beyond its end would raise SIGBUS. */
 function checkedLength({ fd, offset, length }: Request, status: StatxResult): number {
-	const { MAX_LENGTH } = bufferConstants;
 	const { size } = status;
 	const { unit, name } = unitOf(fd, status);
 	if (offset % unit !== 0) throw outOfRange('options.offset', `a multiple of ${name}, ${unit}`, offset);
@@ -122,10 +145,6 @@ function checkedLength({ fd, offset, length }: Request, status: StatxResult): nu
 		const expected = `a multiple of ${name}, ${unit}, or ${rest}, which reaches the file's end exactly`;
 		throw outOfRange('options.length', expected, bytes);
 	}
-	if (bytes > MAX_LENGTH) {
-		const expected = `<= ${MAX_LENGTH}, the longest Buffer of Node ${process.versions.node}; map the file in parts, or use Node 22`;
-		throw outOfRange('options.length', expected, bytes);
-	}
 	return bytes;
 }
 
@@ -139,14 +158,18 @@ function allocate({ fd, path }: Request, offset: number, bytes: number): void {
 	}
 }
 
+/** Whether stores into the mapping are to reach the file. */
+const isShared = ({ writable, sharing }: Request) => writable && sharing === 'shared';
+
 function mapRange(request: Request, bytes: number, sync: boolean) {
-	const { fd, offset, writable, path } = request;
-	return { ...native.mapDescriptor(fd, offset, bytes, writable, sync, path), sync };
+	const { fd, offset, path } = request;
+	const { MAX_LENGTH } = bufferConstants;
+	return { ...native.mapDescriptor(fd, offset, bytes, isShared(request), sync, MAX_LENGTH, path), sync };
 }
 
 /** Maps with MAP_SYNC if that is demanded or, by default, if it is possible. */
 function map(request: Request, bytes: number) {
-	if (request.sync === false || !request.writable) return mapRange(request, bytes, false);
+	if (request.sync === false || !isShared(request)) return mapRange(request, bytes, false);
 	try {
 		return mapRange(request, bytes, true);
 	} catch (error) {
@@ -191,15 +214,20 @@ function mapDescriptor(request: Request): PmemMapping {
 	if (request.allocate) allocate(request, request.offset, bytes);
 	const mapped = map(request, bytes);
 	keepGuardArmed();
-	if (request.refusesErrors && mapped.knownBad.length > 0) {
+	const { writable, sharing, path, onMediaError } = request;
+	const { deviceMajor, deviceMinor } = status;
+	const granularity = isShared(request)
+		? fileGranularity({ sync: mapped.sync, isDeclined: request.sync === false, path, deviceMajor, deviceMinor })
+		: privateGranularity('the mapping is private, so no store reaches the file');
+	try {
+		if (request.refusesErrors && mapped.knownBad.length > 0) throw badBlocks(request, mapped.knownBad);
+		requireGranularity(granularity, request.coarsest, path ?? 'the file');
+	} catch (error) {
 		native.releaseMapping(mapped.id);
 		native.detachArrayBuffer(mapped.arrayBuffer);
-		throw badBlocks(request, mapped.knownBad);
+		throw error;
 	}
-	// As in libpmem2: a private mapping needs no flush.
-	const granularity = request.writable ? granularityOf(mapped.sync, status.deviceMajor, status.deviceMinor) : 'byte';
-	const { writable, path, onMediaError } = request;
-	return makeMapping({ ...mapped, granularity, writable, path, onMediaError });
+	return makeMapping({ ...mapped, source: 'file', length: bytes, granularity, sharing, writable, path, onMediaError });
 }
 
 /**
@@ -215,9 +243,8 @@ function mapDescriptor(request: Request): PmemMapping {
  * @param file A path, a file: URL, or the descriptor of an open file, which stays open and may be closed at once.
  * @param options What to map, and how.
  * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; RangeError ERR_OUT_OF_RANGE for
- *   a range that is unaligned or too long (hugetlbfs maps whole huge pages only), for an empty file, and for more than
- *   4 GiB on Node 20; Error ERR_DAXKIND_FILE_TYPE if it is not a regular file; ERR_DAXKIND_BAD_BLOCKS, with `badBlocks`
- *   in bytes of the file, if `errors` is 'refuse'; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap`
+ *   a range that is unaligned or too long (hugetlbfs maps whole huge pages only), and for an empty file; Error ERR_DAXKIND_FILE_TYPE if it is not a regular file; ERR_DAXKIND_GRANULARITY, with `granularity`; ERR_DAXKIND_BAD_BLOCKS, with `badBlocks` in bytes of the file, if
+ *   `errors` is 'refuse'; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap`
  *   (ENOTSUP if `sync` is demanded and the file is not on DAX, EACCES if a descriptor is read-only).
  * @example
  * const mapping = mapFile('/mnt/pmem/log', { sync: true });
@@ -227,29 +254,32 @@ function mapDescriptor(request: Request): PmemMapping {
  */
 export function mapFile(file: string | URL | number, options?: MapFileOptions): PmemMapping {
 	const given = requireOptions('options', options, optionNames);
-	const { writable = true, sync, allocate = writable, offset = 0, length, onMediaError, errors = 'report' } = given;
+	const { writable = true, sharing = 'shared', sync, granularity: coarsest } = given;
+	const isSharedFile = writable && sharing === 'shared';
+	const { allocate = isSharedFile, offset = 0, length, onMediaError, errors = 'report' } = given;
 	requireBoolean('options.writable', writable);
+	requireOneOf('options.sharing', sharing, ['shared', 'private']);
+	if (coarsest !== undefined) requireOneOf('options.granularity', coarsest, granularities);
 	if (sync !== undefined) requireBoolean('options.sync', sync);
 	requireBoolean('options.allocate', allocate);
 	requireInteger('options.offset', offset);
 	if (length !== undefined) requireInteger('options.length', length, 1);
 	requireCallback('options.onMediaError', onMediaError);
 	const refusesErrors = requireOneOf('options.errors', errors, ['report', 'refuse']) === 'refuse';
-	const shared = { writable, sync, allocate, offset, length, onMediaError, refusesErrors };
-	if (sync && !writable) throw invalidArgValue('options.sync', 'false or absent if options.writable is false', sync);
-	if (shared.allocate && !writable) {
-		throw invalidArgValue('options.allocate', 'false or absent if options.writable is false', true);
-	}
+	const request = { writable, sharing, coarsest, sync, allocate, offset, length, onMediaError, refusesErrors };
+	const unlessShared = `false or absent if ${writable ? "options.sharing is 'private'" : 'options.writable is false'}`;
+	if (sync && !isSharedFile) throw invalidArgValue('options.sync', unlessShared, sync);
+	if (allocate && !isSharedFile) throw invalidArgValue('options.allocate', unlessShared, true);
 	if (typeof file === 'number') {
-		return mapDescriptor({ ...shared, fd: requireInteger('file', file, 0, 0x7fffffff), path: undefined });
+		return mapDescriptor({ ...request, fd: requireInteger('file', file, 0, 0x7fffffff), path: undefined });
 	}
 	if (typeof file !== 'string' && !(file instanceof URL)) {
 		throw invalidArgType('file', 'of type string or number, or an instance of URL', file);
 	}
 	const path = requirePath('file', file);
-	const fd = open(path, writable);
+	const fd = open(path, isSharedFile);
 	try {
-		return mapDescriptor({ ...shared, fd, path });
+		return mapDescriptor({ ...request, fd, path });
 	} finally {
 		native.closeDescriptor(fd);
 	}

@@ -1,11 +1,18 @@
-// A file mapped into memory: its bytes as a Buffer, and the calls that make them persistent.
-import { requireInteger } from '../arguments.ts';
+// Mapped memory: its bytes as Buffers, and the calls that store into it and make stores persistent.
+import { constants as bufferConstants } from 'node:buffer';
+import { requireInteger, requireOptions } from '../arguments.ts';
 import { without } from '../byte-ranges.ts';
-import { illegalConstructor, invalidState, invalidThis, type SystemError, systemError } from '../errors.ts';
+import { illegalConstructor, invalidState, invalidThis, outOfRange, type SystemError, systemError } from '../errors.ts';
+import { checkJobOptions, finish, type WatchableOptions } from '../jobs.ts';
 import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
 import type { LostPart, NativeLoss } from '../native/losses.ts';
+import { how, type NativeMapping } from '../native/mappings.ts';
 import { native } from '../native.ts';
-import type { PmemGranularity } from './granularity.ts';
+import { makeBatch, type PmemBatch } from './batch.ts';
+import { bytesOf, requirePlace } from './bytes.ts';
+import { deepFlushDevice } from './deep-flush.ts';
+import type { Granularity, PmemGranularity, PmemGranularityReason } from './granularity.ts';
+import { type StoreOptions, type Stores, stores } from './stores.ts';
 
 /** The number by which native code knows a mapping. */
 export let idOf: (mapping: PmemMapping) => number;
@@ -28,17 +35,32 @@ export interface MappingMediaError extends LostPart {
 	path: string | undefined;
 }
 
-/** The facts that `mapFile` has found out and hands over. */
-export interface Mapped {
-	id: number;
-	arrayBuffer: ArrayBuffer;
-	granularity: PmemGranularity;
+/** What is mapped: a file, a device-DAX device, or memory without a file. */
+export type PmemMappingSource = 'file' | 'device' | 'anonymous';
+
+/** Which bytes are persistent, of all. */
+export interface PersistProgress {
+	/** Bytes. */
+	done: number;
+	/** Bytes. */
+	total: number;
+}
+
+/** Options of {@link PmemMapping.persistAsync}. */
+export type PersistAsyncOptions = WatchableOptions<PersistProgress>;
+
+/** The facts that `mapFile`, `mapDevice` and `mapAnonymous` have found out and hand over. */
+export interface Mapped extends NativeMapping {
+	source: PmemMappingSource;
+	length: number;
+	granularity: Granularity;
 	sync: boolean;
+	sharing: 'shared' | 'private';
 	writable: boolean;
 	path: string | undefined;
 	onMediaError: ((error: MappingMediaError) => void) | undefined;
-	/** The pages that are on bad blocks, by the kernel's list. */
-	knownBad: LostPart[];
+	/** The directory of a device-DAX device in sysfs. */
+	device?: string | undefined;
 }
 
 /** Tells the owner of a mapping which parts of it are lost. */
@@ -87,25 +109,47 @@ function explainLoss(
 	return systemError(errno, syscall, path, `a part of the range is lost: ${causes[cause]}`);
 }
 
+/** How many bytes a mapping must have to be given in parts: more than a Buffer can have, 4 GiB on Node 20. */
+const { MAX_LENGTH } = bufferConstants;
+
+/** Parts of long mappings begin at multiples of this. Each is twice as long, so a range of this length is in one part. */
+const partStride = MAX_LENGTH / 2;
+
 /**
- * A part of a file in memory, made by {@link mapFile}. A store into {@link PmemMapping.buffer} is a store into the
- * file. It survives a power failure once {@link PmemMapping.persist} has returned for its range.
+ * Mapped memory, made by {@link mapFile}, {@link mapDevice} or {@link mapAnonymous}. A store into
+ * {@link PmemMapping.buffer} is a store into the file or the device. It survives a power failure once
+ * {@link PmemMapping.persist} has returned for its range, if the medium itself does: docs/persistence.md.
  *
- * The file stays mapped until `unmap()`, or until neither the mapping, a view of it nor a fixed kind over it can be
+ * The memory stays mapped until `unmap()`, or until neither the mapping, a view of it nor a fixed kind over it can be
  * reached any more. Until then lost pages are told to `onMediaError`.
+ *
+ * A mapping belongs to the thread that made it. Other threads map the same file themselves.
  */
 export class PmemMapping implements Disposable {
-	/** The bytes of the file. It has length 0 after {@link PmemMapping.unmap}. */
+	/**
+	 * The bytes of the mapping. It has length 0 after {@link PmemMapping.unmap}. Of a mapping that is longer than a
+	 * Buffer can be (4 GiB on Node 20) it has the first ones, and {@link PmemMapping.at} gives the others.
+	 */
 	readonly buffer: NonSharedBuffer;
+	/** What is mapped. */
+	readonly source: PmemMappingSource;
 	/** What makes a store persistent. */
 	readonly granularity: PmemGranularity;
 	/** Whether the mapping was made with MAP_SYNC. */
 	readonly sync: boolean;
-	/** Whether stores reach the file. If not, they stay private to this mapping. */
+	/** 'private': stores stay in this mapping (copy-on-write) and reach no file. */
+	readonly sharing: 'shared' | 'private';
+	/** Whether stores may be made persistent. If not, what a script stores in the Buffer stays private to the mapping. */
 	readonly writable: boolean;
 	readonly #id: number;
-	readonly #arrayBuffer: ArrayBuffer;
-	/** The file's path, as it was given. undefined if `mapFile` got a descriptor. */
+	readonly #length: number;
+	readonly #stores: Stores;
+	readonly #why: () => PmemGranularityReason;
+	#reason: PmemGranularityReason | undefined;
+	readonly #device: string | undefined;
+	/** The parts of a long mapping that `at` has shown, by their numbers. Part 0 is the Buffer's. */
+	readonly #parts: (ArrayBuffer | undefined)[];
+	/** The path, as it was given. undefined if `mapFile` got a descriptor, and for anonymous memory. */
 	readonly path: string | undefined;
 	readonly #knownBad: LostPart[];
 	#isMapped = true;
@@ -117,7 +161,7 @@ export class PmemMapping implements Disposable {
 			if (!isMapping(mapping)) throw invalidThis('PmemMapping');
 			if (!mapping.#isMapped) throw invalidState('the mapping is unmapped');
 			if (!mapping.writable) throw invalidState('the mapping is not writable, so no store reaches the file');
-			if (mapping.buffer.length === 0)
+			if (mapping.#parts[0]!.byteLength === 0)
 				throw invalidState("the mapping's memory has been transferred to another ArrayBuffer");
 		};
 		makeMapping = (mapped) => new PmemMapping(makersKey, mapped);
@@ -125,19 +169,24 @@ export class PmemMapping implements Disposable {
 
 	private constructor(key: typeof makersKey, mapped: Mapped) {
 		if (key !== makersKey) throw illegalConstructor('mapFile(file)');
-		const { id, arrayBuffer, granularity, sync, writable, path } = mapped;
+		const { id, arrayBuffer, length, granularity, sync, sharing, writable, path, source } = mapped;
 		this.#id = id;
 		lossesOf.set(arrayBuffer, new MappingLosses(mapped));
 		this.#knownBad = mapped.knownBad;
-		this.#arrayBuffer = arrayBuffer;
+		this.#parts = [arrayBuffer];
+		this.#length = length;
+		this.#stores = stores[granularity.granularity];
+		this.#why = granularity.why;
+		this.#device = mapped.device;
 		this.path = path;
 		this.buffer = Buffer.from(arrayBuffer);
-		this.granularity = granularity;
+		this.source = source;
+		this.granularity = granularity.granularity;
 		this.sync = sync;
+		this.sharing = sharing;
 		this.writable = writable;
-		// The methods decide by these properties what to do. If a script could change them, `persist` could do nothing,
-		// silently.
-		for (const name of ['path', 'buffer', 'granularity', 'sync', 'writable']) {
+		// A script that could change them would be misled by them.
+		for (const name of ['path', 'buffer', 'source', 'granularity', 'sync', 'sharing', 'writable']) {
 			Object.defineProperty(this, name, { writable: false, configurable: false });
 		}
 	}
@@ -145,7 +194,60 @@ export class PmemMapping implements Disposable {
 	/** The length in bytes; 0 after {@link PmemMapping.unmap}. */
 	get length(): number {
 		if (!isMapping(this)) throw invalidThis('PmemMapping');
-		return this.buffer.length;
+		return this.#isMapped ? this.#length : 0;
+	}
+
+	/**
+	 * Why the mapping has its {@link PmemMapping.granularity}, with the evidence. It is found out when it is first asked
+	 * for, in about a millisecond.
+	 */
+	get why(): PmemGranularityReason {
+		if (!isMapping(this)) throw invalidThis('PmemMapping');
+		this.#reason ??= this.#why();
+		return this.#reason;
+	}
+
+	/**
+	 * A part of the mapping as a Buffer over the memory itself. Nothing is copied.
+	 *
+	 * @param offset Where it starts, in bytes.
+	 * @param length How many bytes. Of a mapping that is longer than a Buffer can be: at most half of what a Buffer can
+	 *   have, 2 GiB on Node 20.
+	 * @throws RangeError ERR_OUT_OF_RANGE; Error ERR_INVALID_STATE after `unmap()`.
+	 */
+	at(offset: number, length: number): NonSharedBuffer {
+		if (!isMapping(this)) throw invalidThis('PmemMapping');
+		if (!this.#isMapped) throw invalidState('the mapping is unmapped');
+		this.#range(offset, length);
+		if (this.#length <= MAX_LENGTH) return this.buffer.subarray(offset, offset + length);
+		if (length > partStride) throw outOfRange('length', `<= ${partStride}, half of the longest Buffer`, length);
+		const index = Math.floor(offset / partStride);
+		const start = index * partStride;
+		const bytes = Math.min(MAX_LENGTH, this.#length - start);
+		this.#parts[index] ??= native.mappingPart(this.#id, start, bytes);
+		return Buffer.from(this.#parts[index], offset - start, length);
+	}
+
+	/** Checks a range. undefined for the length: to the end. */
+	#range(offset: number, length: number | undefined): number {
+		requireInteger('offset', offset, 0, this.#length);
+		const most = this.#length - offset;
+		return length === undefined ? most : requireInteger('length', length, 0, most);
+	}
+
+	#explained(error: unknown, offset: number, bytes: number): unknown {
+		return explainLoss(error, this, this.errors(), offset, bytes);
+	}
+
+	/** Makes a range persistent, as far as `manner` says, a sum of `how`. */
+	#persist(offset: number, length: number | undefined, manner: number): void {
+		const bytes = this.#range(offset, length);
+		if (manner === 0) return;
+		try {
+			native.mappingPersist(this.#id, offset, bytes, manner);
+		} catch (error) {
+			throw this.#explained(error, offset, bytes);
+		}
 	}
 
 	/**
@@ -158,16 +260,15 @@ export class PmemMapping implements Disposable {
 	 * @throws RangeError ERR_OUT_OF_RANGE; Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of
 	 *   `msync`; EFAULT of `msync` or `flush` if a page of the range is lost ({@link PmemMapping.errors}), because a
 	 *   value that is stored there reaches no file. With `page` granularity also EFAULT of `madvise` if another process
-	 *   has truncated the file (Linux 5.14 and later tell). With `byte` granularity there is nothing to do, and nothing
-	 *   tells of lost pages.
+	 *   has truncated the file (Linux 5.14 and later tell). With `byte` granularity there is nothing to do but a fence,
+	 *   and nothing tells of lost pages.
 	 * @example
 	 * mapping.buffer.write('hello', 64);
 	 * mapping.persist(64, 5);
 	 */
 	persist(offset = 0, length?: number): void {
 		requireUsable(this);
-		this.flush(offset, length);
-		this.drain();
+		this.#persist(offset, length, this.#stores.persist);
 	}
 
 	/**
@@ -181,15 +282,7 @@ export class PmemMapping implements Disposable {
 	 */
 	flush(offset = 0, length?: number): void {
 		requireUsable(this);
-		const size = this.buffer.length;
-		requireInteger('offset', offset, 0, size);
-		const bytes = length === undefined ? size - offset : requireInteger('length', length, 0, size - offset);
-		try {
-			if (this.granularity === 'page') native.syncPages(this.buffer, offset, bytes, this.path);
-			else if (this.granularity === 'cache-line') native.flush(this.buffer, offset, bytes);
-		} catch (error) {
-			throw explainLoss(error, this, this.errors(), offset, bytes);
-		}
+		this.#persist(offset, length, this.#stores.flush);
 	}
 
 	/**
@@ -200,7 +293,130 @@ export class PmemMapping implements Disposable {
 	 */
 	drain(): void {
 		requireUsable(this);
-		if (this.granularity !== 'page') native.drain();
+		if (this.#stores.drain !== 0) native.drain();
+	}
+
+	/**
+	 * {@link PmemMapping.persist} on another thread, in steps of some milliseconds. What the caller has stored before is
+	 * persistent when the promise is fulfilled.
+	 *
+	 * @param offset Where the range starts, in bytes. Default 0.
+	 * @param length How many bytes it has. Default: to the end.
+	 * @param options `signal` and `onProgress({ done, total })`, in bytes.
+	 * @throws As {@link PmemMapping.persist}; the signal's reason, then a part of the range may be persistent; Error
+	 *   ERR_INVALID_STATE if the mapping is unmapped meanwhile; EAGAIN of pthread_create if no thread can be started.
+	 */
+	async persistAsync(offset = 0, length?: number, options?: PersistAsyncOptions): Promise<void> {
+		requireUsable(this);
+		const bytes = this.#range(offset, length);
+		const job = checkJobOptions(requireOptions('options', options, ['signal', 'onProgress']));
+		try {
+			await finish(() => native.mappingPersistAsync(this.#id, offset, bytes, this.#stores.persist), job, {
+				progressOf: ([, done, total]) => ({ done: done!, total: total! }),
+			});
+		} catch (error) {
+			if (!this.#isMapped) throw invalidState('the mapping was unmapped while it was made persistent');
+			throw this.#explained(error, offset, bytes);
+		}
+	}
+
+	/**
+	 * {@link PmemMapping.persist}, and then what reaches deeper than the processor's flush does: through buffers of the
+	 * memory controller that a power failure could catch on a broken machine (ADR). Of a file that is an msync. Of a
+	 * device-DAX device it is a 1 in the file `deep_flush` of its region in sysfs, where the region has one that says
+	 * that there is something to flush. A region without such a file is no error. Blocks meanwhile.
+	 *
+	 * @param offset Where the range starts, in bytes. Default 0.
+	 * @param length How many bytes it has. Default: to the end.
+	 * @throws As {@link PmemMapping.persist}.
+	 */
+	deepFlush(offset = 0, length?: number): void {
+		requireUsable(this);
+		const isFile = this.source === 'file' && this.sharing === 'shared';
+		this.#persist(offset, length, isFile ? how.synced | this.#stores.persist : this.#stores.persist);
+		if (this.#device !== undefined) deepFlushDevice(this.#device);
+	}
+
+	/**
+	 * Copies bytes into the mapping and makes them persistent: memmove, with stores past the caches where that is
+	 * faster. The source may be a part of the mapping. A store into {@link PmemMapping.buffer} and a `persist` do the
+	 * same and take longer.
+	 *
+	 * @param offset Where the bytes go.
+	 * @param source A Buffer, typed array or DataView. All of its bytes are copied.
+	 * @throws As {@link PmemMapping.persist}; TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
+	 * @example
+	 * mapping.write(64, Buffer.from('hello'));
+	 */
+	write(offset: number, source: NodeJS.ArrayBufferView, options?: StoreOptions): void {
+		requireUsable(this);
+		const bytes = bytesOf(source);
+		requirePlace(offset, bytes.byteLength, this.#length);
+		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
+		try {
+			native.mappingWrite(this.#id, offset, bytes, manner);
+		} catch (error) {
+			throw this.#explained(error, offset, bytes.byteLength);
+		}
+	}
+
+	/**
+	 * Fills a range with a byte and makes it persistent: memset.
+	 *
+	 * @param value From 0 to 255.
+	 * @param length How many bytes. Default: to the end.
+	 * @throws As {@link PmemMapping.write}.
+	 */
+	fill(offset: number, value: number, length?: number, options?: StoreOptions): void {
+		requireUsable(this);
+		requireInteger('value', value, 0, 255);
+		const bytes = this.#range(offset, length);
+		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
+		try {
+			native.mappingFill(this.#id, offset, bytes, value, manner);
+		} catch (error) {
+			throw this.#explained(error, offset, bytes);
+		}
+	}
+
+	/**
+	 * Moves bytes within the mapping and makes them persistent where they go: memmove. The ranges may overlap.
+	 *
+	 * @param to Where the bytes go.
+	 * @param from Where they are.
+	 * @throws As {@link PmemMapping.write}.
+	 */
+	move(to: number, from: number, length: number, options?: StoreOptions): void {
+		requireUsable(this);
+		requireInteger('length', length, 0, this.#length);
+		requireInteger('to', to, 0, this.#length - length);
+		requireInteger('from', from, 0, this.#length - length);
+		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
+		try {
+			native.mappingMove(this.#id, to, from, length, manner);
+		} catch (error) {
+			throw this.#explained(error, to, length);
+		}
+	}
+
+	/**
+	 * Collects many small writes, which become persistent by one call and one fence. A batch can be used again.
+	 *
+	 * @example
+	 * const batch = mapping.batch();
+	 * batch.write(0, Buffer.from('one')).write(4096, Buffer.from('two'));
+	 * batch.persist();
+	 */
+	batch(): PmemBatch {
+		requireUsable(this);
+		return makeBatch(this.#length, (bytes, places, count) => {
+			requireUsable(this);
+			try {
+				native.mappingWriteAll(this.#id, bytes, places, count, this.#stores.store);
+			} catch (error) {
+				throw this.#explained(error, 0, this.#length);
+			}
+		});
 	}
 
 	/**
@@ -219,7 +435,7 @@ export class PmemMapping implements Disposable {
 		native.releaseMapping(this.#id);
 		this.#isMapped = false;
 		unwatchLosses(true, this.#id);
-		native.detachArrayBuffer(this.#arrayBuffer);
+		for (const part of this.#parts) if (part !== undefined) native.detachArrayBuffer(part);
 	}
 
 	/**

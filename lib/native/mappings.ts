@@ -1,57 +1,102 @@
 // What the addon does with mappings of files, and with ArrayBuffers over memory of its own.
+import type { NativeJob } from './job.ts';
 import type { LostPart } from './losses.ts';
 
 /** An instruction that writes a cache line back to memory. */
 export type FlushInstruction = 'clflush' | 'clflushopt' | 'clwb' | 'dc cvac' | 'dc cvap';
 
-/** Mappings of files as ArrayBuffers. */
+/** A new mapping. */
+export interface NativeMapping {
+	id: number;
+	/** Over the first bytes of the mapping. */
+	arrayBuffer: ArrayBuffer;
+	/** The pages that are on bad blocks of the device, by the kernel's list, if the file is on DAX. */
+	knownBad: LostPart[];
+}
+
+/**
+ * Mappings as ArrayBuffers. No child process inherits them. A mapping that is long enough has the alignment that the
+ * file has: to 2 MiB, and to 1 GiB from 2 GiB on.
+ *
+ * The addresses are unmapped when all ArrayBuffers over them and their memory are garbage, and never before, because
+ * operations that are under way use them until then.
+ */
 export interface Mappings {
 	/**
-	 * mmap with MADV_DONTFORK: MAP_SHARED, or with `sync` MAP_SHARED_VALIDATE|MAP_SYNC. If not `writable` it is
-	 * copy-on-write (MAP_PRIVATE), so that a store by a script can neither kill the process nor reach the file. A
-	 * mapping that is long enough has the alignment to 2 MiB that the file has.
-	 *
-	 * The addresses are unmapped when the ArrayBuffer and its memory are garbage, and never before, because operations
-	 * that are under way use them until then. The file must be as long as the mapping. `path` is for the error only.
-	 * `knownBad` has the pages that are on bad blocks of the device, by the kernel's list, if the file is on DAX.
+	 * mmap: MAP_SHARED, or with `sync` MAP_SHARED_VALIDATE|MAP_SYNC. If not `isShared` it is copy-on-write
+	 * (MAP_PRIVATE), so that no store reaches the file. The file must be as long as the mapping. `shown` is how many
+	 * bytes the ArrayBuffer has at most. `path` is for the errors only.
 	 */
 	mapDescriptor(
 		fd: number,
 		offset: number,
 		length: number,
-		writable: boolean,
+		isShared: boolean,
 		sync: boolean,
+		shown: number,
 		path?: string,
-	): { id: number; arrayBuffer: ArrayBuffer; knownBad: LostPart[] };
+	): NativeMapping;
+	/**
+	 * A part of a device-DAX device, in multiples of its alignment. No kind can have the same bytes as long as it is
+	 * mapped (a shared lock, fcntl with F_OFD_SETLK).
+	 */
+	mapDaxDevice(path: string, offset: number, length: number, align: number, shown: number): NativeMapping;
+	/** Private memory without a file: MAP_PRIVATE|MAP_ANONYMOUS. */
+	mapAnonymous(length: number, shown: number): NativeMapping;
+	/** An ArrayBuffer over a part of a mapping. No two ArrayBuffers may begin at the same byte. */
+	mappingPart(id: number, offset: number, length: number): ArrayBuffer;
 	/**
 	 * Lets go of the file: puts empty private memory in its place, so that an operation that still uses the addresses
-	 * reads zeros. The caller detaches the ArrayBuffer. False if that was done already.
+	 * reads zeros. The caller detaches the ArrayBuffers. False if that was done already.
 	 */
 	releaseMapping(id: number): boolean;
 	/** The parts that are lost, in bytes from the mapping's start. */
 	mappingErrors(id: number): LostPart[];
 }
 
-/** Brings stores out of the processor's caches. Ranges are checked against the view. */
+/** What the calls of {@link Persistence} do besides their stores: a sum. The numbers are those of binding/persist.cc. */
+export const how = {
+	/** Ordinary stores, and a flush of their lines. Of `mappingPersist`: a flush. */
+	flushed: 1,
+	/** Stores past the caches. They need no flush. */
+	pastCaches: 2,
+	/** Whichever of the two is faster for so many bytes. */
+	either: 3,
+	/** A fence after them: sfence, DSB. */
+	drained: 4,
+	/** msync(MS_SYNC) of their pages. */
+	synced: 8,
+} as const;
+
+/**
+ * Stores into mappings, and makes stores persistent. Offsets are bytes of the mapping.
+ *
+ * Each throws ERR_OUT_OF_RANGE for a range that is not in the mapping, and ERR_INVALID_STATE if it is unmapped. EFAULT
+ * of flush or msync: the guard has put zeros in place of a page of the range. These zeros are on no medium. EFAULT of
+ * madvise: the file has been truncated and the last page is gone; a kernel before 5.14 does not tell that.
+ */
 export interface Persistence {
 	/**
 	 * The instructions that this processor has, the best one first. Empty on an architecture of which daxkind knows
 	 * none.
 	 */
 	flushInstructions: readonly FlushInstruction[];
+	mappingPersist(id: number, offset: number, length: number, how: number): void;
+	/** memmove of the source's bytes to the mapping. The source may be a part of the mapping. */
+	mappingWrite(id: number, offset: number, source: Uint8Array, how: number): void;
+	/** memset. */
+	mappingFill(id: number, offset: number, length: number, value: number, how: number): void;
+	/** memmove within the mapping. */
+	mappingMove(id: number, to: number, from: number, length: number, how: number): void;
 	/**
-	 * Writes back the cache lines of a range by the best instruction, or by the named one, and does not wait. EFAULT if
-	 * the guard has put zeros in place of a page of the range. These zeros are on no medium.
+	 * `count` writes with one fence. `places` has two numbers for each: the offset in the mapping, and how many of the
+	 * next `bytes` go there.
 	 */
-	flush(view: Uint8Array, offset: number, length: number, instruction?: FlushInstruction): void;
-	/** Waits until the ranges that this thread has flushed are persistent: sfence, DSB. */
+	mappingWriteAll(id: number, bytes: Uint8Array, places: Float64Array, count: number, how: number): void;
+	/** mappingPersist on another thread. ECANCELED also if the mapping is unmapped meanwhile. */
+	mappingPersistAsync(id: number, offset: number, length: number, how: number): NativeJob<void>;
+	/** Waits until the ranges that this thread has flushed are persistent. */
 	drain(): void;
-	/**
-	 * msync(MS_SYNC) of the pages of a range. The view must be of a mapped file. EFAULT of msync if the guard has put
-	 * zeros in place of a page. EFAULT of madvise if the file has been truncated and the last page is gone; a kernel
-	 * before 5.14 does not tell that.
-	 */
-	syncPages(view: Uint8Array, offset: number, length: number, path?: string): void;
 }
 
 /** Detaches ArrayBuffers over memory of the addon, whatever scripts have done to them. */

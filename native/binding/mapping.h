@@ -1,6 +1,6 @@
-// The mappings of one environment that JavaScript sees as ArrayBuffers. A mapped range lives until the ArrayBuffer and
-// its backing store are garbage and nobody else uses it. So an address that a script can still reach, or an operation
-// that it started, is never unmapped.
+// The mappings of one environment that JavaScript sees as ArrayBuffers. A mapped range lives until its ArrayBuffers and
+// their backing stores are garbage and nobody else uses it. So an address that a script can still reach, or an
+// operation that it started, is never unmapped.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "region/dax_device_mapping.h"
 #include "region/fixed.h"
 
 namespace daxkind {
@@ -20,10 +21,10 @@ namespace daxkind {
 struct MappedRange {
     char* address;
     size_t length;
-    // The part of the file that is mapped.
+    // The part of the file that is mapped. Of a device-DAX device: the numbers of its node, and its bytes.
     FileRange file;
-    // releaseMapping has put anonymous memory in the file's place.
-    bool released = false;
+    // releaseMapping has put anonymous memory in the file's place. Jobs of other threads look at it.
+    std::atomic<bool> released{false};
     // Watches the file's pages until the mapping is released.
     guard::Watch watch;
     std::shared_ptr<guard::Watch::Listener> listener;
@@ -31,6 +32,10 @@ struct MappedRange {
     std::vector<guard::Part> knownBad;  // Parts that were known to be bad when the file was mapped.
     // How many open kinds use it.
     std::atomic<int> users{0};
+    // The device, if it is a device-DAX device's memory.
+    std::unique_ptr<DaxDeviceMapping> device;
+    // What each ArrayBuffer over it keeps alive, and what keeps it in the table.
+    std::weak_ptr<void> claim;
 
     MappedRange(void* at, size_t bytes, const FileRange& mapped)
         : address(static_cast<char*>(at)), length(bytes), file(mapped) {}
@@ -48,6 +53,8 @@ class MappingTable {
     uint32_t add(std::shared_ptr<MappedRange> range);
     // Null if there is no such mapping, or no longer.
     std::shared_ptr<MappedRange> find(uint32_t id) const;
+    // The same for the time of one call.
+    MappedRange* look(uint32_t id) const;
     void remove(uint32_t id) { entries_.erase(id); }
 
   private:

@@ -1,6 +1,8 @@
 // Processor features: see cpu.h.
 #include "persist/cpu.h"
 
+#include "persist/environment.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__)
@@ -38,8 +40,10 @@ Features detect() {
         if (line != 0) features.cacheLine = line;
     }
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
-        if ((ebx & kLeaf7EbxClflushopt) != 0) features.add(FlushInstruction::kClflushopt);
-        if ((ebx & kLeaf7EbxClwb) != 0) features.add(FlushInstruction::kClwb);
+        const bool hasClflushopt = (ebx & kLeaf7EbxClflushopt) != 0 && !isInEnvironment("PMEM_NO_CLFLUSHOPT", "1");
+        const bool hasClwb = (ebx & kLeaf7EbxClwb) != 0 && !isInEnvironment("PMEM_NO_CLWB", "1");
+        if (hasClflushopt) features.add(FlushInstruction::kClflushopt);
+        if (hasClwb) features.add(FlushInstruction::kClwb);
     }
     return features;
 }

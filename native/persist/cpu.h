@@ -1,5 +1,5 @@
 // What this processor can do to bring a store out of its caches. It is found at run time, so that one binary serves
-// every processor.
+// every processor. PMEM_NO_CLWB=1 and PMEM_NO_CLFLUSHOPT=1 in the environment keep these two from being found.
 #pragma once
 
 #include <cstddef>

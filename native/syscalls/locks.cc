@@ -15,14 +15,18 @@ int setLock(int fd, short type, uint64_t offset, uint64_t length) {
     range.l_whence = SEEK_SET;
     range.l_start = static_cast<off_t>(offset);
     range.l_len = static_cast<off_t>(length);
-    return fcntl(fd, F_OFD_SETLK, &range) == 0 ? 0 : -errno;
+    if (fcntl(fd, F_OFD_SETLK, &range) == 0) return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
 }
 
 }  // namespace
 
 int lockRange(int fd, uint64_t offset, uint64_t length) {
-    const int error = setLock(fd, F_WRLCK, offset, length);
-    return error == -EACCES ? -EAGAIN : error;
+    return setLock(fd, F_WRLCK, offset, length);
+}
+
+int lockRangeShared(int fd, uint64_t offset, uint64_t length) {
+    return setLock(fd, F_RDLCK, offset, length);
 }
 
 void unlockRange(int fd, uint64_t offset, uint64_t length) {

@@ -9,6 +9,9 @@ namespace daxkind::syscalls {
 // descriptor has locked some of them. It works on device nodes too, by the inode of the node. The failed call is fcntl.
 int lockRange(int fd, uint64_t offset, uint64_t length);
 
+// The same with a lock that others may have, too, and that needs no right to write.
+int lockRangeShared(int fd, uint64_t offset, uint64_t length);
+
 // Unlocks the bytes. A forked process that has the descriptor does not keep them locked, either.
 void unlockRange(int fd, uint64_t offset, uint64_t length);
 

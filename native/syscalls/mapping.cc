@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "syscalls/kernel.h"
+#include "syscalls/sizes.h"
 
 namespace daxkind::syscalls {
 
@@ -85,6 +86,11 @@ int tryMapSync(int fd) {
     void* address = nullptr;
     if (const int result = mapFile(fd, 0, pageSize(), options, nullptr, &address); result != 0) return result;
     return unmap(address, pageSize());
+}
+
+size_t alignmentFor(uint64_t length) {
+    if (length >= 2 * kGiB) return kGiB;
+    return length >= kHugePageSize ? kHugePageSize : pageSize();
 }
 
 int mapFileAligned(int fd, uint64_t offset, size_t length, const MapOptions& options, size_t alignment, void** out) {

@@ -36,6 +36,10 @@ int mapFile(int fd, uint64_t offset, size_t length, const MapOptions& options, v
 // call is mmap.
 int tryMapSync(int fd);
 
+// The alignment that lets the kernel map that many bytes by huge pages: 2 MiB, 1 GiB from 2 GiB on, a page below 2 MiB.
+// libpmem2 has the same limits.
+size_t alignmentFor(uint64_t length);
+
 // mapFile at an address that is as far from a multiple of `alignment` (a power of two, at least a page) as `offset` is.
 // With 2 MiB, one entry can map whatever the file has on a huge page. Maps again elsewhere until the address fits.
 // -EAGAIN if other threads take each place that it finds. The failed call is always an mmap.

@@ -40,7 +40,8 @@ test('only mapFile makes a mapping: nothing that others make can name one of its
 test('what a mapping says of itself cannot be changed, so that persist does not do nothing', () => {
 	const { path, mapping } = newMapping({ writable: false });
 	const { buffer } = mapping;
-	const changes = { writable: true, granularity: 'page', buffer: Buffer.alloc(3), sync: true, path: '/' };
+	const told = { granularity: 'page', sync: true, path: '/', source: 'device', sharing: 'private' };
+	const changes = { ...told, writable: true, buffer: Buffer.alloc(3) };
 	for (const [name, value] of Object.entries(changes)) {
 		const before = mapping[name as keyof PmemMapping];
 		expect(() => Object.assign(mapping, { [name]: value }), name).toThrow(TypeError);
@@ -49,21 +50,21 @@ test('what a mapping says of itself cannot be changed, so that persist does not 
 	}
 	expect(() => mapping.persist()).toThrow(code('ERR_INVALID_STATE'));
 	expect(mapping).toMatchObject({ path, buffer, writable: false, granularity: 'byte', length: 4 * PAGE_SIZE });
-	expect(Object.keys(mapping).sort()).toEqual(['buffer', 'granularity', 'path', 'sync', 'writable']);
+	expect(Object.keys(mapping).sort()).toEqual(Object.keys(changes).sort());
 });
 
-test.each(['persist', 'flush', 'drain', 'unmap', Symbol.dispose, 'length'] as const)(
-	'%o of what is not a mapping is ERR_INVALID_THIS',
-	(name) => {
-		const { mapping } = newMapping();
-		const { value, get } = Object.getOwnPropertyDescriptor(PmemMapping.prototype, name)!;
-		const receivers = [undefined, null, 1, {}, PmemMapping.prototype, Object.create(mapping), new Proxy(mapping, {})];
-		for (const receiver of receivers) {
-			expect(() => (value ?? get).call(receiver)).toThrow(code('ERR_INVALID_THIS'));
-		}
-		expect(mapping.length).toBe(4 * PAGE_SIZE);
-	},
-);
+test.each([
+	...(['persist', 'flush', 'drain', 'deepFlush', 'write', 'fill', 'move', 'batch', 'at', 'errors', 'unmap'] as const),
+	...(['why', 'length', Symbol.dispose] as const),
+])('%o of what is not a mapping is ERR_INVALID_THIS', (name) => {
+	const { mapping } = newMapping();
+	const { value, get } = Object.getOwnPropertyDescriptor(PmemMapping.prototype, name)!;
+	const receivers = [undefined, null, 1, {}, PmemMapping.prototype, Object.create(mapping), new Proxy(mapping, {})];
+	for (const receiver of receivers) {
+		expect(() => (value ?? get).call(receiver)).toThrow(code('ERR_INVALID_THIS'));
+	}
+	expect(mapping.length).toBe(4 * PAGE_SIZE);
+});
 
 test.each([
 	['an ordinary directory', undefined],
@@ -96,7 +97,7 @@ test.runIf('transfer' in ArrayBuffer.prototype)(
 	() => {
 		const { mapping } = newMapping();
 		(mapping.buffer.buffer as ArrayBuffer & { transfer(): ArrayBuffer }).transfer();
-		for (const name of ['persist', 'flush', 'drain'] as const) {
+		for (const name of ['persist', 'flush', 'drain', 'deepFlush', 'batch'] as const) {
 			expect(() => mapping[name]()).toThrow(code('ERR_INVALID_STATE'));
 		}
 	},

@@ -21,7 +21,7 @@ const program = `
 		const { fd, size, lib } = workerData;
 		const { native } = await import(lib);
 		for (;;) {
-			const { id, arrayBuffer } = native.mapDescriptor(fd, 0, size, true, false);
+			const { id, arrayBuffer } = native.mapDescriptor(fd, 0, size, true, false, size);
 			const bytes = new Uint8Array(arrayBuffer);
 			for (let at = 0; at < size; at += 4096) if (bytes[at] !== 7) throw new Error('wrong byte');
 			native.releaseMapping(id, arrayBuffer);
@@ -33,7 +33,7 @@ const program = `
 	let refused = 0;
 	for (let i = 0; i < 40_000; i++) {
 		try {
-			native.mapDescriptor(fd, 0, size, true, true);
+			native.mapDescriptor(fd, 0, size, true, true, size);
 		} catch (error) {
 			if (error.syscall !== 'mmap' || error.code !== 'ENOTSUP') throw error;
 			refused++;

@@ -82,6 +82,7 @@ const Test kTests[] = {
     {"tables", "a heap cut into as many slabs as possible", testTables},
     {"owners", "what happens while another thread waits for storage", testOwners},
     {"caches", "how much DRAM thread caches take", testCaches},
+    {"stores", "stores that are to be persistent, by each instruction of this processor", testStores},
     {"threads", "several threads with a thread cache each on one heap", testThreads},
     {"jobs", "the threads for long tasks", testJobs},
     {"jobs-at-exit", "the program ends while these threads work", testJobsAtExit},

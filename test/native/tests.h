@@ -17,6 +17,8 @@ void testTables(const Options& options);
 void testOwners(const Options& options);
 // What thread caches take of DRAM and of the heap.
 void testCaches(const Options& options);
+// Stores that are to be persistent.
+void testStores(const Options& options);
 // Several threads on one heap.
 void testThreads(const Options& options);
 // The threads for long tasks. The second test, in a program of its own, is how they end with the process.

@@ -31,6 +31,8 @@ test('the public names are these', () => {
 		'getFsxattr',
 		'inspect',
 		'isDax',
+		'mapAnonymous',
+		'mapDevice',
 		'mapFile',
 		'minPmemSize',
 		'setDaxFlag',

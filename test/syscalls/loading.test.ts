@@ -17,7 +17,7 @@ const useInWorker = `
 		writeFileSync(path, '');
 		truncateSync(path, 1 << 21);
 		const fd = native.openFile(path, true);
-		const { id, arrayBuffer } = native.mapDescriptor(fd, 0, 1 << 21, true, false);
+		const { id, arrayBuffer } = native.mapDescriptor(fd, 0, 1 << 21, true, false, 1 << 21);
 		native.closeDescriptor(fd);
 		new Uint8Array(arrayBuffer).fill(7);
 		try {

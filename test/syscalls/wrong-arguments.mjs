@@ -17,7 +17,7 @@ writeFileSync(file, Buffer.alloc(8192));
 const fd = openSync(file, 'r+');
 const create = () => native.kindCreate(directory, 16 * MiB, false, 10_000, false, false, false);
 const { id } = create();
-const map = () => native.mapDescriptor(fd, 0, 4096, true, false);
+const map = () => native.mapDescriptor(fd, 0, 8192, true, false, 8192);
 let mapping = map();
 const [nonce] = native.kindShare(id);
 
@@ -46,7 +46,8 @@ const sorts = {
 	'boolean?': [() => undefined, or(isBoolean)],
 	mapping: [() => mapping.id, uint32],
 	view: [() => Buffer.alloc(8192), (value) => value instanceof Uint8Array],
-	'instruction?': [() => native.flushInstructions[0], or(never)],
+	places: [() => new Float64Array(2), (value) => value instanceof Float64Array],
+	byte: [() => 0, isInteger(0, 255)],
 	buffer: [() => new ArrayBuffer(8), (value) => value instanceof ArrayBuffer],
 	'buffer?': [() => undefined, or((value) => value instanceof ArrayBuffer)],
 	id: [() => id, count],
@@ -94,15 +95,22 @@ const parameters = {
 	scanBadBlocksAsync: ['directory', 'view', 'unit'],
 	repairPagesAsync: ['file', 'boolean', 'view', 'unit', 'boolean', 'boolean', 'path?'],
 	quarantineFileAsync: ['file', 'file', 'unit', 'boolean', 'path?'],
-	mapDescriptor: ['fd', 'count', 'length', 'boolean', 'boolean', 'path?'],
+	mapDescriptor: ['fd', 'count', 'length', 'boolean', 'boolean', 'length', 'path?'],
+	mapDaxDevice: ['file', 'count', 'length', 'length', 'length'],
+	mapAnonymous: ['length', 'length'],
+	mappingPart: ['mapping', 'count', 'length'],
 	releaseMapping: ['mapping'],
 	mappingErrors: ['mapping'],
-	flush: ['view', 'count', 'length', 'instruction?'],
+	mappingPersist: ['mapping', 'count', 'length', 'uint32'],
+	mappingWrite: ['mapping', 'count', 'view', 'uint32'],
+	mappingFill: ['mapping', 'count', 'length', 'byte', 'uint32'],
+	mappingMove: ['mapping', 'count', 'count', 'length', 'uint32'],
+	mappingWriteAll: ['mapping', 'view', 'places', 'count', 'uint32'],
+	mappingPersistAsync: ['mapping', 'count', 'length', 'uint32'],
 	drain: [],
 	armGuard: [],
 	setLossHandler: ['handler'],
 	isLost: ['view'],
-	syncPages: ['view', 'count', 'length', 'path?'],
 	detachArrayBuffer: ['buffer'],
 	kindCreate: request,
 	kindCreateAsync: request,
