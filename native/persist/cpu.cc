@@ -40,8 +40,8 @@ Features detect() {
         if (line != 0) features.cacheLine = line;
     }
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
-        const bool hasClflushopt = (ebx & kLeaf7EbxClflushopt) != 0 && !isInEnvironment("PMEM_NO_CLFLUSHOPT", "1");
-        const bool hasClwb = (ebx & kLeaf7EbxClwb) != 0 && !isInEnvironment("PMEM_NO_CLWB", "1");
+        const bool hasClflushopt = (ebx & kLeaf7EbxClflushopt) != 0 && startVariable("PMEM_NO_CLFLUSHOPT") != "1";
+        const bool hasClwb = (ebx & kLeaf7EbxClwb) != 0 && startVariable("PMEM_NO_CLWB") != "1";
         if (hasClflushopt) features.add(FlushInstruction::kClflushopt);
         if (hasClwb) features.add(FlushInstruction::kClwb);
     }

@@ -1,16 +1,13 @@
-// The environment variables that libpmem and libpmem2 obey (libpmem(7), libpmem2(7)), for tests and measurements: they
-// keep instructions from being used. Each is read once.
+// The environment variables that libpmem and libpmem2 obey (libpmem(7), libpmem2(7)). They are for tests and
+// measurements: they keep instructions from being used.
 #pragma once
 
-#include <cstdlib>
-#include <cstring>
+#include <string>
 
 namespace daxkind::persist {
 
-// Whether the variable has exactly this value.
-inline bool isInEnvironment(const char* name, const char* value) {
-    const char* const found = std::getenv(name);
-    return found != nullptr && std::strcmp(found, value) == 0;
-}
+// The value that a variable had when the process began; empty if it had none. A script can change the environment while
+// another thread reads it, and nobody can change /proc/self/environ.
+std::string startVariable(const char* name);
 
 }  // namespace daxkind::persist

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "persist/cpu.h"
 #include "persist/environment.h"
@@ -172,11 +173,11 @@ void fillPastCaches(char* to, unsigned char value, size_t length, WideStore stor
 bool hasWideStore(WideStore store) {
     if (store == WideStore::kNone) return true;
 #if defined(__x86_64__)
-    static const bool hasAny = !isInEnvironment("PMEM_NO_MOVNT", "1");
+    static const bool hasAny = startVariable("PMEM_NO_MOVNT") != "1";
     // These ask whether the kernel saves the registers, too.
-    static const bool hasAvx = hasAny && __builtin_cpu_supports("avx") != 0 && !isInEnvironment("PMEM_AVX", "0");
+    static const bool hasAvx = hasAny && __builtin_cpu_supports("avx") != 0 && startVariable("PMEM_AVX") != "0";
     static const bool hasAvx512 =
-        hasAny && __builtin_cpu_supports("avx512f") != 0 && !isInEnvironment("PMEM_AVX512F", "0");
+        hasAny && __builtin_cpu_supports("avx512f") != 0 && startVariable("PMEM_AVX512F") != "0";
     switch (store) {
         case WideStore::kMovntdq:
             return hasAny;
@@ -205,11 +206,11 @@ WideStore bestWideStore() {
 
 size_t pastCachesFrom() {
     static const size_t from = [] {
-        const char* const given = std::getenv("PMEM_MOVNT_THRESHOLD");
+        const std::string given = startVariable("PMEM_MOVNT_THRESHOLD");
         char* end = nullptr;
-        const long long number = given == nullptr ? -1 : std::strtoll(given, &end, 10);
+        const long long number = std::strtoll(given.c_str(), &end, 10);
         // As in libpmem2, what is no number, or is negative, does not count.
-        return number < 0 || *end != '\0' ? kPastCachesFrom : static_cast<size_t>(number);
+        return given.empty() || number < 0 || *end != '\0' ? kPastCachesFrom : static_cast<size_t>(number);
     }();
     return from;
 }
