@@ -1,7 +1,7 @@
 // What others may use of lib/mapping: mapping files and devices into memory, and making stores persistent there.
 
 export type { PmemBatch } from './batch.ts';
-export { fileGranularity, type PmemGranularity, type PmemGranularityReason } from './granularity.ts';
+export { fileGranularity, granularities, type PmemGranularity, type PmemGranularityReason } from './granularity.ts';
 export { mapAnonymous } from './map-anonymous.ts';
 export { type MapDeviceOptions, mapDevice } from './map-device.ts';
 export { type MapFileOptions, mapFile } from './map-file.ts';

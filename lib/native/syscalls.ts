@@ -168,6 +168,11 @@ export interface Syscalls {
 	/** close. */
 	closeDescriptor(fd: number): void;
 	/**
+	 * fcntl(F_OFD_SETLK) of a byte far behind the end: locks a file or a device as a whole, among those who ask in this
+	 * way, until the descriptor is closed. False if another open descriptor of any process has the lock.
+	 */
+	lockDescriptor(fd: number): boolean;
+	/**
 	 * fallocate(KEEP_SIZE): gives blocks to the holes in a range. If it fails, it makes holes again of the blocks that
 	 * it took. `path` is for the error only.
 	 */

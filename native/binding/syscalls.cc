@@ -16,6 +16,7 @@
 #include "syscalls/allocation.h"
 #include "syscalls/fiemap.h"
 #include "syscalls/fsxattr.h"
+#include "syscalls/locks.h"
 #include "syscalls/mapping.h"
 #include "syscalls/numa.h"
 #include "syscalls/statfs.h"
@@ -208,6 +209,19 @@ napi_value closeDescriptor(napi_env env, napi_callback_info info) {
     return done(env, result, "close", std::nullopt);
 }
 
+// A byte that is behind all that a file or a device can have, for locks of them as a whole.
+constexpr uint64_t kLockByte = uint64_t{1} << 62;
+
+// lockDescriptor(fd) -> boolean
+napi_value lockDescriptor(napi_env env, napi_callback_info info) {
+    Call call(env, info, 1);
+    const int fd = call.descriptor("fd");
+    if (call.isRefused()) return nullptr;
+    const int result = syscalls::lockRange(fd, kLockByte, 1);
+    if (result != 0 && result != -EAGAIN) return throwSystemError(env, result, "fcntl");
+    return boolean(env, result == 0);
+}
+
 // allocateOrNothing(fd, offset, length, path?)
 napi_value allocateOrNothing(napi_env env, napi_callback_info info) {
     Call call(env, info, 4);
@@ -235,6 +249,7 @@ void exportSyscalls(Napi::Env env, Napi::Object exports) {
                      {"fileExtents", fileExtents},
                      {"openFile", openFile},
                      {"closeDescriptor", closeDescriptor},
+                     {"lockDescriptor", lockDescriptor},
                      {"allocateOrNothing", allocateOrNothing},
                      {"currentNode", currentNode}});
 }

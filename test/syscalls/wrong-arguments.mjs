@@ -88,6 +88,7 @@ const parameters = {
 	fileExtents: ['file', 'most'],
 	openFile: ['file', 'boolean'],
 	closeDescriptor: ['fd'],
+	lockDescriptor: ['fd'],
 	allocateOrNothing: ['fd', 'count', 'length', 'path?'],
 	currentNode: [],
 	badBlocksOf: ['uint32', 'uint32', 'boolean', 'path?'],

@@ -1,0 +1,280 @@
+// A log that survives: a file or a device-DAX device with records that are only ever appended. This file opens and
+// closes it; journal.ts is the log itself.
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { requireInteger, requireOneOf, requireOptions, requirePath, requireSize } from '../arguments.ts';
+import { illegalConstructor, invalidArgType, invalidState, invalidThis, outOfRange, refusal } from '../errors.ts';
+import {
+	granularities,
+	mapDevice,
+	mapFile,
+	type PmemGranularity,
+	type PmemGranularityReason,
+	type PmemMapping,
+} from '../mapping/index.ts';
+import { native } from '../native.ts';
+import { leastBytes, recordsAt } from './format.ts';
+import { contentOf, format, Journal, type PmemLogRecord, type PmemLogRecovery } from './journal.ts';
+
+/** Options of {@link PmemLog.open}. */
+export interface PmemLogOptions {
+	/**
+	 * How long the log is, in bytes, if it has to be made: at least 8 KiB. The file gets all of its blocks at once. Of a
+	 * log that is there already it must be the length, or be absent. On a device-DAX device the default is all of it.
+	 */
+	size?: number;
+	/**
+	 * The coarsest granularity that is accepted, as of {@link mapFile}. Default 'page', which accepts all. With 'page',
+	 * each append is an msync, which takes as long as the disk needs.
+	 */
+	granularity?: PmemGranularity;
+}
+
+const names: readonly (keyof PmemLogOptions)[] = ['size', 'granularity'];
+
+/** The journal of an open log. Throws for anything else. */
+let journalOf: (log: PmemLog) => Journal;
+
+/** The records of a log, as long as it is open. */
+function* whileOpen(log: PmemLog, records: Generator<PmemLogRecord>): Generator<PmemLogRecord, void, undefined> {
+	for (let next = records.next(); !next.done; next = records.next()) {
+		yield next.value;
+		journalOf(log);
+	}
+}
+
+function requireBorder(journal: Journal, name: string, position: number): void {
+	requireInteger(name, position, recordsAt, journal.tail);
+	if (!journal.isBorder(position)) throw outOfRange(name, 'the position of a record', position);
+}
+
+/** This key is known here alone. */
+const makersKey = Symbol('open');
+
+/** Closes the descriptors of logs that were not closed. Their locks end with them. */
+const unclosed = new FinalizationRegistry<number>((fd) => closeSync(fd));
+
+/** The bytes of a record's data. */
+function dataOf(data: unknown): Uint8Array {
+	if (data instanceof Uint8Array) return data;
+	if (typeof data === 'string') return Buffer.from(data);
+	if (!ArrayBuffer.isView(data)) throw invalidArgType('data', 'a Buffer, TypedArray, DataView or string', data);
+	return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Makes an empty file as long as the log is to be. Its length and its name are on the medium then. */
+function lengthen(fd: number, path: string, size: number): void {
+	ftruncateSync(fd, size);
+	fsyncSync(fd);
+	const directory = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+	try {
+		fsyncSync(directory);
+	} finally {
+		closeSync(directory);
+	}
+}
+
+function map(path: string, fd: number, options: PmemLogOptions): PmemMapping {
+	const { size, granularity } = options;
+	const accepted = granularity === undefined ? {} : { granularity };
+	const status = fstatSync(fd);
+	if (!status.isFile()) return mapDevice(path, accepted);
+	if (status.size === 0) {
+		if (size === undefined) throw notALog(path, 'is empty', 'give options.size, so that a log is made in it');
+		lengthen(fd, path, size);
+	}
+	return mapFile(path, accepted);
+}
+
+const notALog = (path: string, what: string, remedy?: string) =>
+	refusal('ERR_DAXKIND_NOT_A_LOG', path, `${path} ${what}`, remedy);
+
+/** Makes a log on the mapping, or checks that there is one of that size. */
+function prepare(mapping: PmemMapping, path: string, size: number | undefined): void {
+	const { length } = mapping;
+	const content = contentOf(mapping, length);
+	if (content === 'other') {
+		throw notALog(path, 'holds something else than a log', 'name another file; this one is left as it is');
+	}
+	if (content === 'log') return;
+	if (size !== undefined && size > length) throw outOfRange('options.size', `<= ${length}, what ${path} has`, size);
+	if (size === undefined && mapping.source === 'file') {
+		throw notALog(path, 'holds no log yet', 'give options.size, so that a log is made in it');
+	}
+	format(mapping, size ?? length, randomBytes(4).readUInt32LE());
+}
+
+/**
+ * A log of records on persistent memory. Records are appended at the end and never changed. What `append` has returned
+ * for is there after a crash of the process or the kernel, and after a power failure as far as the medium promises
+ * (`granularity`, `why`; docs/persistence.md). An append that a crash cut off is recognised, and is gone as a whole.
+ *
+ * One thread of one process has a log open at a time. The calls block this thread for as long as the stores take to be
+ * persistent.
+ *
+ * ```js
+ * import { PmemLog } from 'daxkind/persist';
+ *
+ * const log = PmemLog.open('/mnt/pmem/orders.log', { size: 2 ** 30 });
+ * log.append(Buffer.from('an order'));
+ * for (const { position, data } of log.iterate()) console.log(position, data.toString());
+ * log.close();
+ * ```
+ */
+export class PmemLog implements Disposable {
+	/** The path, as it was given. */
+	readonly path: string;
+	/** What was found when the log was opened. */
+	readonly recovery: PmemLogRecovery;
+	readonly #mapping: PmemMapping;
+	readonly #journal: Journal;
+	readonly #fd: number;
+	#isOpen = true;
+
+	static {
+		journalOf = (log) => {
+			if (typeof log !== 'object' || log === null || !(#journal in log)) throw invalidThis('PmemLog');
+			if (!log.#isOpen) throw invalidState('the log is closed');
+			return log.#journal;
+		};
+	}
+
+	private constructor(key: typeof makersKey, path: string, fd: number, mapping: PmemMapping, journal: Journal) {
+		if (key !== makersKey) throw illegalConstructor('PmemLog.open(path)');
+		this.path = path;
+		this.#fd = fd;
+		this.#mapping = mapping;
+		this.#journal = journal;
+		this.recovery = journal.recovery;
+		unclosed.register(this, fd, this);
+	}
+
+	/**
+	 * Opens a log, or makes one: open, fcntl(F_OFD_SETLK), fallocate, mmap. It looks for the end of the log behind the
+	 * last checkpoint, which is at most 64 KiB and one append away.
+	 *
+	 * @param path A file, or a device-DAX device. A file that is not there is made if `size` is given, with mode 0600.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
+	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NOT_A_LOG if there is something else, or nothing and no `size`;
+	 *   ERR_DAXKIND_LOG_BUSY if it is open in another thread or process; ERR_DAXKIND_LOG_CORRUPTED if its head is not as
+	 *   it was written; what {@link mapFile} and {@link mapDevice} throw, ERR_DAXKIND_GRANULARITY among them.
+	 * @throws A system error: ENOENT, EACCES (open), ENOSPC (fallocate).
+	 */
+	static open(path: string | URL, options?: PmemLogOptions): PmemLog {
+		const name = requirePath('path', path);
+		const given = requireOptions('options', options, names);
+		const { size, granularity } = given;
+		if (size !== undefined) requireSize('options.size', size, leastBytes);
+		if (granularity !== undefined) requireOneOf('options.granularity', granularity, granularities);
+		const fd = openSync(name, constants.O_RDWR | (size === undefined ? 0 : constants.O_CREAT), 0o600);
+		let mapping: PmemMapping | undefined;
+		try {
+			if (!native.lockDescriptor(fd)) {
+				const what = `The log ${name} is open already, in this process or in another one`;
+				throw refusal('ERR_DAXKIND_LOG_BUSY', name, what, 'close it there');
+			}
+			mapping = map(name, fd, given);
+			prepare(mapping, name, size);
+			const journal = new Journal(mapping, mapping.length);
+			if (size !== undefined && mapping.source === 'file' && size !== journal.size) {
+				throw outOfRange('options.size', `${journal.size}, the size of the log that is there, or absent`, size);
+			}
+			return new PmemLog(makersKey, name, fd, mapping, journal);
+		} catch (error) {
+			mapping?.unmap();
+			closeSync(fd);
+			throw error;
+		}
+	}
+
+	/** What makes an append persistent. */
+	get granularity(): PmemGranularity {
+		journalOf(this);
+		return this.#mapping.granularity;
+	}
+
+	/** Why it is that granularity, with the evidence. */
+	get why(): PmemGranularityReason {
+		journalOf(this);
+		return this.#mapping.why;
+	}
+
+	/** How long the log may become, in bytes, its head of 4 KiB included. */
+	get size(): number {
+		return journalOf(this).size;
+	}
+
+	/** Where the next record goes, in bytes of the file. */
+	get tail(): number {
+		return journalOf(this).tail;
+	}
+
+	/**
+	 * Appends a record. It is persistent when the call returns.
+	 *
+	 * @param data Up to 2 GiB; it may be empty. A string is stored as UTF-8.
+	 * @returns The position of the record, for `iterate` and `truncate`.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE; Error ERR_DAXKIND_LOG_FULL, with `left` in bytes; ERR_INVALID_STATE after
+	 *   `close`; a system error: EFAULT if a page of the log is lost, EIO (msync). After an error the log is as it was.
+	 */
+	append(data: NodeJS.ArrayBufferView | string): number {
+		return journalOf(this).append([dataOf(data)])[0]!;
+	}
+
+	/**
+	 * Appends several records, with one wait for all of them. It is faster than as many calls of `append`. After a crash
+	 * in the middle, the first ones may be there and the others not.
+	 *
+	 * @returns The position of each record.
+	 * @throws As `append`. After an error, none of them is in the log.
+	 */
+	appendAll(records: Iterable<NodeJS.ArrayBufferView | string>): number[] {
+		return journalOf(this).append(Array.from(records, dataOf));
+	}
+
+	/**
+	 * The records, in their order, also those that are appended meanwhile. It ends if the log is truncated meanwhile.
+	 *
+	 * @param from The position of the first one. Default: the beginning.
+	 * @throws RangeError ERR_OUT_OF_RANGE if no record begins there; Error ERR_DAXKIND_LOG_CORRUPTED, with `position`, at
+	 *   a record that is not as it was written, because its memory is lost, or somebody else has changed the file;
+	 *   ERR_INVALID_STATE when the log is closed.
+	 */
+	iterate(from: number = recordsAt): Generator<PmemLogRecord, void, undefined> {
+		const journal = journalOf(this);
+		requireBorder(journal, 'from', from);
+		return whileOpen(this, journal.iterate(from));
+	}
+
+	/**
+	 * Removes the records from a position on.
+	 *
+	 * @param position What `append` has returned for the first record that is to go. Default: the beginning, so that the
+	 *   log is empty.
+	 * @throws RangeError ERR_OUT_OF_RANGE if no record begins there; Error ERR_INVALID_STATE after `close`.
+	 */
+	truncate(position: number = recordsAt): void {
+		const journal = journalOf(this);
+		requireBorder(journal, 'position', position);
+		journal.truncate(position);
+	}
+
+	/** Lets go of the file. Everything that was appended stays. Calling it again does nothing. */
+	close(): void {
+		if (!this.#isOpen) return;
+		this.#isOpen = false;
+		unclosed.unregister(this);
+		try {
+			this.#journal.close();
+		} finally {
+			this.#mapping.unmap();
+			closeSync(this.#fd);
+		}
+	}
+
+	/** {@link PmemLog.close}, for `using`. */
+	[Symbol.dispose](): void {
+		this.close();
+	}
+}
