@@ -108,6 +108,7 @@ export function addVmCommand(program: Command): void {
 			'size of an NFIT nvdimm, which stays raw; repeatable',
 			repeated((text) => parseSize(text, 'nvdimm')),
 		)
+		.option('--nvdimm-file <path>', 'file that keeps the contents of the n-th nvdimm after the guest', repeated(String))
 		.option(
 			'--virtio-pmem <size>',
 			'size of a virtio-pmem device, which stays raw; repeatable',

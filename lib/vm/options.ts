@@ -1,6 +1,6 @@
 // The options of a VM: checks them, and plans one run from them.
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { requireBoolean, requireOneOf } from '../arguments.ts';
 import { daxkindError, invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
@@ -31,6 +31,12 @@ export interface MachineOptions {
 	mount?: readonly DaxMode[];
 	/** Sizes of further devices: NFIT nvdimms, multiples of 16 MiB, each with a label area. Default: none. */
 	nvdimm?: readonly Size[];
+	/**
+	 * Files of this machine that hold the contents of the nvdimms, in their order. A file that does not exist is made. A
+	 * guest finds in it what the guest before it has stored, also if that one was killed. Default: no nvdimm outlives
+	 * its guest.
+	 */
+	nvdimmFile?: readonly string[];
 	/** Sizes of further devices: virtio-pmem, multiples of 16 MiB. Default: none. */
 	virtioPmem?: readonly Size[];
 	/**
@@ -163,8 +169,28 @@ function existingDirectory(name: string, path: string): string {
 	return resolve(path);
 }
 
+/** The file of an nvdimm. QEMU makes it if it is not there, and maps it. */
+function nvdimmFile(path: string): string {
+	if (typeof path !== 'string' || path === '') throw invalidArgValue('nvdimmFile', 'the path of a file', path);
+	const found = statSync(path, { throwIfNoEntry: false });
+	if (found !== undefined && !found.isFile()) throw invalidArgValue('nvdimmFile', 'a file, or a new one', path);
+	existingDirectory('nvdimmFile', dirname(resolve(path)));
+	return resolve(path);
+}
+
 /** Options that only an x86-64 guest has. */
-const onlyX64 = ['nvdimm', 'virtioPmem', 'devdax', 'hmem', 'cxl', 'eadr', 'nodes', 'machine', 'firmware'] as const;
+const onlyX64 = [
+	'nvdimm',
+	'nvdimmFile',
+	'virtioPmem',
+	'devdax',
+	'hmem',
+	'cxl',
+	'eadr',
+	'nodes',
+	'machine',
+	'firmware',
+] as const;
 
 /** @throws ERR_INVALID_ARG_VALUE */
 function checkArchitecture(options: VmOptions): Architecture {
@@ -238,6 +264,10 @@ export function planRun(options: VmOptions) {
 		hmem: sizes(options.hmem, 'hmem'),
 		cxl: sizes(options.cxl === undefined ? [] : [options.cxl], 'cxl'),
 	};
+	const nvdimmFiles = (options.nvdimmFile ?? []).map((path) => nvdimmFile(path));
+	if (nvdimmFiles.length > plugged.nvdimm.length) {
+		throw invalidArgValue('nvdimmFile', 'given at most once for each nvdimm', nvdimmFiles.at(-1));
+	}
 	const { eadr = false } = options;
 	requireBoolean('options.eadr', eadr);
 	if (eadr && plugged.nvdimm.length + plugged.devdax.length === 0) {
@@ -264,6 +294,7 @@ export function planRun(options: VmOptions) {
 		accelerator,
 		devices,
 		plugged,
+		nvdimmFiles,
 		layout,
 		eadr,
 		directory,

@@ -19,6 +19,8 @@ export interface Board {
 	cpus: number;
 	/** Whether the processor's caches are saved, too, when the power fails. */
 	eadr?: boolean;
+	/** Files of the first nvdimms. */
+	nvdimmFiles?: readonly string[];
 	/** Sockets of virtiofsd, one for each shared directory. The guest mounts them by the tags virtiofs0, virtiofs1… */
 	sharing?: readonly string[];
 }
@@ -41,12 +43,20 @@ export interface Machine extends Board, KernelSettings {
 
 const MEMFD = 'memory-backend-memfd,share=on';
 
+/** A value among the arguments of a device: QEMU reads a comma only if it is doubled. */
+const value = (text: string) => text.replaceAll(',', ',,');
+
 /**
- * An nvdimm, on a NUMA node if the machine has any. Its memory has no file, but a descriptor: a flush of virtio-pmem is
- * an fsync of it.
+ * An nvdimm, on a NUMA node if the machine has any. Its memory is a file, or has no file, but a descriptor: a flush of
+ * virtio-pmem is an fsync of it.
  */
-const nvdimmArguments = (id: string, size: number, node?: number) => [
-	...['-object', `${MEMFD},id=${id}-memory,size=${size + LABEL_SIZE}`],
+const nvdimmArguments = (
+	id: string,
+	size: number,
+	{ node, file }: { node?: number | undefined; file?: string | undefined },
+) => [
+	'-object',
+	`${file === undefined ? MEMFD : `memory-backend-file,share=on,mem-path=${value(file)}`},id=${id}-memory,size=${size + LABEL_SIZE}`,
 	'-device',
 	`nvdimm,id=${id},memdev=${id}-memory,label-size=${LABEL_SIZE}${node === undefined ? '' : `,node=${node}`}`,
 ];
@@ -65,12 +75,12 @@ const cxlArguments = (size: number) => [
 ];
 
 /** The arguments for plugged memory. */
-function pluggedArguments(layout: MemoryLayout): string[] {
+function pluggedArguments({ layout, nvdimmFiles = [] }: Board): string[] {
 	const { nvdimm, devdax, virtioPmem } = layout.plugged;
 	const nodes = nodesOf(layout);
 	return [
-		...nvdimm.flatMap((size, n) => nvdimmArguments(`nvdimm${n}`, size)),
-		...devdax.flatMap((size, n) => nvdimmArguments(`devdax${n}`, size, nodes?.devdax[n])),
+		...nvdimm.flatMap((size, n) => nvdimmArguments(`nvdimm${n}`, size, { file: nvdimmFiles[n] })),
+		...devdax.flatMap((size, n) => nvdimmArguments(`devdax${n}`, size, { node: nodes?.devdax[n] })),
 		...virtioPmem.flatMap((size, n) => [
 			...['-object', `${MEMFD},id=virtio-pmem${n}-memory,size=${size}`],
 			...['-device', `virtio-pmem-pci,id=virtio-pmem${n},memdev=virtio-pmem${n}-memory`],
@@ -196,7 +206,7 @@ export function qemuArguments(machine: Machine): string[] {
 		...['-nic', 'none'],
 		...['-machine', type],
 		...rest,
-		...pluggedArguments(layout),
+		...pluggedArguments(machine),
 		...sharingArguments(machine),
 		...firmwareArguments(machine),
 		...['-rtc', 'base=utc'],
