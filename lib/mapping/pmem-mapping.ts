@@ -6,7 +6,7 @@ import { illegalConstructor, invalidState, invalidThis, outOfRange, type SystemE
 import { checkJobOptions, finish, type WatchableOptions } from '../jobs.ts';
 import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
 import type { LostPart, NativeLoss } from '../native/losses.ts';
-import { how, type NativeMapping } from '../native/mappings.ts';
+import { how, type NativeMapping, requested } from '../native/mappings.ts';
 import { native } from '../native.ts';
 import { makeBatch, type PmemBatch } from './batch.ts';
 import { bytesOf, requirePlace } from './bytes.ts';
@@ -112,6 +112,18 @@ function explainLoss(
 /** How many bytes a mapping must have to be given in parts: more than a Buffer can have, 4 GiB on Node 20. */
 const { MAX_LENGTH } = bufferConstants;
 
+/** What the next native call on a mapping is about. It is there when there is a mapping. */
+let numbers: Float64Array | undefined;
+
+function request(id: number, offset: number, length: number, how: number, from = 0): void {
+	const all = numbers!;
+	all[requested.id] = id;
+	all[requested.offset] = offset;
+	all[requested.length] = length;
+	all[requested.how] = how;
+	all[requested.from] = from;
+}
+
 /** Parts of long mappings begin at multiples of this. Each is twice as long, so a range of this length is in one part. */
 const partStride = MAX_LENGTH / 2;
 
@@ -171,6 +183,7 @@ export class PmemMapping implements Disposable {
 		if (key !== makersKey) throw illegalConstructor('mapFile(file)');
 		const { id, arrayBuffer, length, granularity, sync, sharing, writable, path, source } = mapped;
 		this.#id = id;
+		numbers ??= new Float64Array(native.mappingRequest);
 		lossesOf.set(arrayBuffer, new MappingLosses(mapped));
 		this.#knownBad = mapped.knownBad;
 		this.#parts = [arrayBuffer];
@@ -239,12 +252,31 @@ export class PmemMapping implements Disposable {
 		return explainLoss(error, this, this.errors(), offset, bytes);
 	}
 
+	/** Stores bytes, and does the rest as `manner` says. */
+	#store(offset: number, bytes: Uint8Array, manner: number): void {
+		const { length } = bytes;
+		const { buffer } = this;
+		// Node-API takes longer to look at the source than such a store takes. What is to go past the caches, or lies
+		// behind the Buffer's end, is for native code.
+		const isShort = length < native.pastCachesFrom && (manner & how.either) !== how.pastCaches;
+		if (!isShort || offset + length > buffer.length) {
+			request(this.#id, offset, 0, manner);
+			native.mappingWrite(bytes);
+			return;
+		}
+		buffer.set(bytes, offset);
+		if (manner === 0) return;
+		request(this.#id, offset, length, manner);
+		native.mappingPersist();
+	}
+
 	/** Makes a range persistent, as far as `manner` says, a sum of `how`. */
 	#persist(offset: number, length: number | undefined, manner: number): void {
 		const bytes = this.#range(offset, length);
 		if (manner === 0) return;
 		try {
-			native.mappingPersist(this.#id, offset, bytes, manner);
+			request(this.#id, offset, bytes, manner);
+			native.mappingPersist();
 		} catch (error) {
 			throw this.#explained(error, offset, bytes);
 		}
@@ -311,7 +343,11 @@ export class PmemMapping implements Disposable {
 		const bytes = this.#range(offset, length);
 		const job = checkJobOptions(requireOptions('options', options, ['signal', 'onProgress']));
 		try {
-			await finish(() => native.mappingPersistAsync(this.#id, offset, bytes, this.#stores.persist), job, {
+			const start = () => {
+				request(this.#id, offset, bytes, this.#stores.persist);
+				return native.mappingPersistAsync();
+			};
+			await finish(start, job, {
 				progressOf: ([, done, total]) => ({ done: done!, total: total! }),
 			});
 		} catch (error) {
@@ -354,7 +390,7 @@ export class PmemMapping implements Disposable {
 		requirePlace(offset, bytes.byteLength, this.#length);
 		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
 		try {
-			native.mappingWrite(this.#id, offset, bytes, manner);
+			this.#store(offset, bytes, manner);
 		} catch (error) {
 			throw this.#explained(error, offset, bytes.byteLength);
 		}
@@ -373,7 +409,8 @@ export class PmemMapping implements Disposable {
 		const bytes = this.#range(offset, length);
 		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
 		try {
-			native.mappingFill(this.#id, offset, bytes, value, manner);
+			request(this.#id, offset, bytes, manner, value);
+			native.mappingFill();
 		} catch (error) {
 			throw this.#explained(error, offset, bytes);
 		}
@@ -393,7 +430,8 @@ export class PmemMapping implements Disposable {
 		requireInteger('from', from, 0, this.#length - length);
 		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
 		try {
-			native.mappingMove(this.#id, to, from, length, manner);
+			request(this.#id, to, length, manner, from);
+			native.mappingMove();
 		} catch (error) {
 			throw this.#explained(error, to, length);
 		}
@@ -412,7 +450,8 @@ export class PmemMapping implements Disposable {
 		return makeBatch(this.#length, (bytes, places, count) => {
 			requireUsable(this);
 			try {
-				native.mappingWriteAll(this.#id, bytes, places, count, this.#stores.store);
+				request(this.#id, 0, 0, this.#stores.store, count);
+				native.mappingWriteAll(bytes, places);
 			} catch (error) {
 				throw this.#explained(error, 0, this.#length);
 			}

@@ -68,8 +68,12 @@ export const how = {
 	synced: 8,
 } as const;
 
+/** The places of the numbers in {@link Persistence.mappingRequest}. */
+export const requested = { id: 0, offset: 1, length: 2, how: 3, from: 4 } as const;
+
 /**
- * Stores into mappings, and makes stores persistent. Offsets are bytes of the mapping.
+ * Stores into mappings, and makes stores persistent. The numbers of a call are in `mappingRequest`: the mapping's id, an
+ * offset and a length in bytes, what to do (a sum of {@link how}), and `from`, which each call uses in its own way.
  *
  * Each throws ERR_OUT_OF_RANGE for a range that is not in the mapping, and ERR_INVALID_STATE if it is unmapped. EFAULT
  * of flush or msync: the guard has put zeros in place of a page of the range. These zeros are on no medium. EFAULT of
@@ -81,20 +85,24 @@ export interface Persistence {
 	 * none.
 	 */
 	flushInstructions: readonly FlushInstruction[];
-	mappingPersist(id: number, offset: number, length: number, how: number): void;
-	/** memmove of the source's bytes to the mapping. The source may be a part of the mapping. */
-	mappingWrite(id: number, offset: number, source: Uint8Array, how: number): void;
-	/** memset. */
-	mappingFill(id: number, offset: number, length: number, value: number, how: number): void;
-	/** memmove within the mapping. */
-	mappingMove(id: number, to: number, from: number, length: number, how: number): void;
+	/** From this length in bytes on, stores that are to be persistent are faster past the caches. */
+	pastCachesFrom: number;
+	/** The bytes of a Float64Array. To write numbers there is faster than to pass them. */
+	mappingRequest: ArrayBuffer;
+	mappingPersist(): void;
+	/** memmove of the source's bytes to `offset`. The source may be a part of the mapping. */
+	mappingWrite(source: Uint8Array): void;
+	/** memset of the range by the byte `from`. */
+	mappingFill(): void;
+	/** memmove within the mapping, from `from` to `offset`. */
+	mappingMove(): void;
 	/**
-	 * `count` writes with one fence. `places` has two numbers for each: the offset in the mapping, and how many of the
+	 * `from` writes with one fence. `places` has two numbers for each: the offset in the mapping, and how many of the
 	 * next `bytes` go there.
 	 */
-	mappingWriteAll(id: number, bytes: Uint8Array, places: Float64Array, count: number, how: number): void;
+	mappingWriteAll(bytes: Uint8Array, places: Float64Array): void;
 	/** mappingPersist on another thread. ECANCELED also if the mapping is unmapped meanwhile. */
-	mappingPersistAsync(id: number, offset: number, length: number, how: number): NativeJob<void>;
+	mappingPersistAsync(): NativeJob<void>;
 	/** Waits until the ranges that this thread has flushed are persistent. */
 	drain(): void;
 }

@@ -11,6 +11,7 @@ namespace daxkind {
 class EnvironmentJobs;
 class LossQueue;
 class MappingTable;
+struct MappingRequest;
 struct ShownBuffers;
 
 // All state of one environment, made when it loads the addon and destroyed with it.
@@ -20,6 +21,8 @@ struct AddonState {
     // The mappings that mapDescriptor made. The finalizers of their ArrayBuffers share the table, because they may
     // outlive this struct.
     std::shared_ptr<MappingTable> mappings;
+    // What the next call on a mapping is about. Its ArrayBuffer shares it.
+    std::shared_ptr<MappingRequest> mappingRequest;
     // The jobs of the environment (job.h). Null until it starts the first one.
     std::shared_ptr<EnvironmentJobs> jobs;
     // The ArrayBuffers through which scripts see memory (shown.h). Their finalizers share this, too.

@@ -109,17 +109,27 @@ std::optional<std::string> Call::optionalString(const char* name) {
     return stringOf(value, name);
 }
 
-ByteView Call::bytes(const char* name) {
-    if (isRefused_) return {};
+void* Call::typedArray(const char* name, napi_typedarray_type wanted, const char* expected, size_t* length) {
+    if (isRefused_) return nullptr;
     napi_typedarray_type type = napi_int8_array;
-    size_t length = 0;
     void* data = nullptr;
-    const napi_status status = napi_get_typedarray_info(env_, next(), &type, &length, &data, nullptr, nullptr);
-    if (status != napi_ok || type != napi_uint8_array) {
-        refuseType(name, "an instance of Uint8Array");
-        return {};
-    }
+    const napi_status status = napi_get_typedarray_info(env_, next(), &type, length, &data, nullptr, nullptr);
+    if (status == napi_ok && type == wanted) return data;
+    refuseType(name, expected);
+    *length = 0;
+    return nullptr;
+}
+
+ByteView Call::bytes(const char* name) {
+    size_t length = 0;
+    void* const data = typedArray(name, napi_uint8_array, "an instance of Uint8Array", &length);
     return {static_cast<unsigned char*>(data), length};
+}
+
+Doubles Call::doubles(const char* name) {
+    size_t length = 0;
+    const void* const data = typedArray(name, napi_float64_array, "an instance of Float64Array", &length);
+    return {static_cast<const double*>(data), length};
 }
 
 napi_value Call::arrayBufferOf(napi_value value, const char* name) {

@@ -33,6 +33,12 @@ struct ByteView {
     size_t length = 0;
 };
 
+// The numbers of a Float64Array.
+struct Doubles {
+    const double* data = nullptr;
+    size_t length = 0;
+};
+
 // A range of an open file, in bytes.
 struct DescriptorRange {
     int fd = -1;
@@ -95,6 +101,7 @@ class Call {
     std::optional<std::string> optionalString(const char* name);
 
     ByteView bytes(const char* name);
+    Doubles doubles(const char* name);
     napi_value arrayBuffer(const char* name);
     // Null if it is undefined.
     napi_value optionalArrayBuffer(const char* name);
@@ -118,6 +125,7 @@ class Call {
     bool booleanOf(napi_value value, const char* name);
     std::string stringOf(napi_value value, const char* name);
     std::string pathOf(napi_value value, const char* name);
+    void* typedArray(const char* name, napi_typedarray_type wanted, const char* expected, size_t* length);
     napi_value arrayBufferOf(napi_value value, const char* name);
 
     const napi_env env_;

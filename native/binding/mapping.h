@@ -48,6 +48,16 @@ struct MappedRange {
     std::vector<LossCause> causesOf(const std::vector<guard::Part>& parts) const;
 };
 
+// The numbers of a call that stores into a mapping or makes stores persistent (persist.cc). JavaScript sees them as a
+// Float64Array.
+struct MappingRequest {
+    double id = 0;
+    double offset = 0;
+    double length = 0;
+    double how = 0;
+    double from = 0;  // Of a move: the offset of the source. Of a fill: the byte. Of mappingWriteAll: how many writes.
+};
+
 class MappingTable {
   public:
     uint32_t add(std::shared_ptr<MappedRange> range);

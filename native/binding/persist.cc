@@ -12,6 +12,7 @@
 #include "binding/call.h"
 #include "binding/errors.h"
 #include "binding/exports.h"
+#include "binding/external.h"
 #include "binding/job.h"
 #include "binding/mapping.h"
 #include "binding/values.h"
@@ -57,35 +58,63 @@ Way wayOf(uint32_t how, uint64_t length) {
     }
 }
 
-// A call on a mapping. All begin with its number.
-class MappingCall : public Call {
+// A call on a mapping. Its numbers are in the environment's MappingRequest, because JavaScript writes a number there in
+// the tenth part of the time that Node-API takes to fetch one.
+class MappingCall {
   public:
-    MappingCall(napi_env env, napi_callback_info info, size_t count)
-        : Call(env, info, count), environment_(env), id_(uint32("id")) {}
+    explicit MappingCall(napi_env env) : env_(env), state_(AddonState::of(env)), request_(*state_.mappingRequest) {}
 
-    // The mapping, when all arguments are taken. Null with an exception pending if one was refused, or the mapping is
-    // not there any more.
+    // The mapping. Null with an exception pending if it is not there any more.
     MappedRange* mapping() {
-        if (isRefused()) return nullptr;
-        range_ = AddonState::of(environment_).mappings->look(id_);
+        const auto id = static_cast<uint32_t>(number(request_.id, "id", UINT32_MAX));
+        if (isRefused_) return nullptr;
+        range_ = state_.mappings->look(id);
         if (range_ != nullptr && !range_->released) return range_;
-        throwInvalidState(environment_, "the mapping is unmapped");
+        throwInvalidState(env_, "the mapping is unmapped");
+        isRefused_ = true;
         return nullptr;
     }
-    // The address of a range of mapping(), likewise.
-    char* at(uint64_t offset, uint64_t length) {
-        if (range_ == nullptr && mapping() == nullptr) return nullptr;
-        if (offset <= range_->length && length <= range_->length - offset) return range_->address + offset;
-        throwOutOfRange(environment_, "offset + length", "at most " + std::to_string(range_->length));
+    // The address of a range of the mapping, likewise.
+    char* at(double offset, uint64_t length) {
+        const uint64_t start = number(offset, "offset", kLargestExactInteger);
+        if (range_ == nullptr) mapping();
+        if (isRefused_) return nullptr;
+        if (start <= range_->length && length <= range_->length - start) return range_->address + start;
+        throwOutOfRange(env_, "offset + length", "at most " + std::to_string(range_->length));
+        isRefused_ = true;
         return nullptr;
     }
-    std::shared_ptr<MappedRange> share() const { return AddonState::of(environment_).mappings->find(id_); }
-    const std::string& path() const { return range_->path; }
+    char* target(uint64_t length) { return at(request_.offset, length); }
+    char* source(uint64_t length) { return at(request_.from, length); }
+
+    uint64_t length() { return number(request_.length, "length", kLargestExactInteger); }
+    uint32_t how() { return static_cast<uint32_t>(number(request_.how, "how", UINT32_MAX)); }
+    unsigned char value() { return static_cast<unsigned char>(number(request_.from, "value", UINT8_MAX)); }
+    uint64_t count() { return number(request_.from, "count", kLargestExactInteger); }
+
+    std::shared_ptr<MappedRange> share() const { return state_.mappings->find(static_cast<uint32_t>(request_.id)); }
+    // Null if it is not known.
+    const char* path() const { return range_->path.empty() ? nullptr : range_->path.c_str(); }
 
   private:
-    const napi_env environment_;
-    const uint32_t id_;
+    // An integer from 0 to `most`, or 0 with an exception pending. The others are refused then, too.
+    uint64_t number(double value, const char* name, double most) {
+        if (isRefused_) return 0;
+        // NaN fails the comparison.
+        if (value >= 0 && value <= most) {
+            const auto integer = static_cast<uint64_t>(value);
+            if (static_cast<double>(integer) == value) return integer;
+        }
+        throwOutOfRange(env_, name, "an integer >= 0 and <= " + std::to_string(static_cast<uint64_t>(most)));
+        isRefused_ = true;
+        return 0;
+    }
+
+    const napi_env env_;
+    AddonState& state_;
+    const MappingRequest& request_;
     MappedRange* range_ = nullptr;
+    bool isRefused_ = false;
 };
 
 // msync of a range. It passes over pages that a truncated file has lost, without an error. A truncated file has lost
@@ -110,85 +139,78 @@ int persistRange(const char* address, uint64_t length, uint32_t how, const char*
 }
 
 // The end of each call.
-napi_value finish(napi_env env, const std::string& path, const char* address, uint64_t length, uint32_t how) {
+napi_value finish(napi_env env, const MappingCall& call, const char* address, uint64_t length, uint32_t how) {
     const char* failedCall = "";
     const int result = persistRange(address, length, how, &failedCall);
-    if (result != 0) throwSystemError(env, result, failedCall, path.empty() ? nullptr : path.c_str());
+    if (result != 0) throwSystemError(env, result, failedCall, call.path());
     return nullptr;
 }
 
-// mappingPersist(id, offset, length, how)
-napi_value mappingPersist(napi_env env, napi_callback_info info) {
-    MappingCall call(env, info, 4);
-    const uint64_t offset = call.uint64("offset");
-    const uint64_t length = call.uint64("length");
-    const uint32_t how = call.uint32("how");
-    char* const at = call.at(offset, length);
+// mappingPersist()
+napi_value mappingPersist(napi_env env, napi_callback_info) {
+    MappingCall call(env);
+    const uint64_t length = call.length();
+    const uint32_t how = call.how();
+    char* const at = call.target(length);
     if (at == nullptr) return nullptr;
     if ((how & kHowWay) != 0) persist::flush(at, length, persist::bestFlushInstruction());
-    return finish(env, call.path(), at, length, how);
+    return finish(env, call, at, length, how);
 }
 
-// mappingWrite(id, offset, source, how)
+// mappingWrite(source)
 napi_value mappingWrite(napi_env env, napi_callback_info info) {
-    MappingCall call(env, info, 4);
-    const uint64_t offset = call.uint64("offset");
-    const ByteView source = call.bytes("source");
-    const uint32_t how = call.uint32("how");
-    char* const at = call.at(offset, source.length);
+    Call arguments(env, info, 1);
+    const ByteView source = arguments.bytes("source");
+    if (arguments.isRefused()) return nullptr;
+    MappingCall call(env);
+    const uint32_t how = call.how();
+    char* const at = call.target(source.length);
     if (at == nullptr) return nullptr;
     persist::move(at, source.data, source.length, wayOf(how, source.length));
-    return finish(env, call.path(), at, source.length, how);
+    return finish(env, call, at, source.length, how);
 }
 
-// mappingFill(id, offset, length, value, how)
-napi_value mappingFill(napi_env env, napi_callback_info info) {
-    MappingCall call(env, info, 5);
-    const uint64_t offset = call.uint64("offset");
-    const uint64_t length = call.uint64("length");
-    const auto value = static_cast<unsigned char>(call.integer("value", 0, UINT8_MAX));
-    const uint32_t how = call.uint32("how");
-    char* const at = call.at(offset, length);
+// mappingFill()
+napi_value mappingFill(napi_env env, napi_callback_info) {
+    MappingCall call(env);
+    const uint64_t length = call.length();
+    const unsigned char value = call.value();
+    const uint32_t how = call.how();
+    char* const at = call.target(length);
     if (at == nullptr) return nullptr;
     persist::fill(at, value, length, wayOf(how, length));
-    return finish(env, call.path(), at, length, how);
+    return finish(env, call, at, length, how);
 }
 
-// mappingMove(id, to, from, length, how)
-napi_value mappingMove(napi_env env, napi_callback_info info) {
-    MappingCall call(env, info, 5);
-    const uint64_t to = call.uint64("to");
-    const uint64_t from = call.uint64("from");
-    const uint64_t length = call.uint64("length");
-    const uint32_t how = call.uint32("how");
-    char* const target = call.at(to, length);
-    const char* const source = target == nullptr ? nullptr : call.at(from, length);
+// mappingMove()
+napi_value mappingMove(napi_env env, napi_callback_info) {
+    MappingCall call(env);
+    const uint64_t length = call.length();
+    const uint32_t how = call.how();
+    char* const target = call.target(length);
+    const char* const source = target == nullptr ? nullptr : call.source(length);
     if (source == nullptr) return nullptr;
     persist::move(target, source, length, wayOf(how, length));
-    return finish(env, call.path(), target, length, how);
+    return finish(env, call, target, length, how);
 }
 
-// mappingWriteAll(id, bytes, places, count, how)
+// mappingWriteAll(bytes, places)
 napi_value mappingWriteAll(napi_env env, napi_callback_info info) {
-    MappingCall call(env, info, 5);
-    const ByteView bytes = call.bytes("bytes");
-    const napi_value places = call.object("places");
-    const uint64_t count = call.uint64("count");
-    const uint32_t how = call.uint32("how");
+    Call arguments(env, info, 2);
+    const ByteView bytes = arguments.bytes("bytes");
+    const Doubles places = arguments.doubles("places");
+    if (arguments.isRefused()) return nullptr;
+    MappingCall call(env);
+    const uint64_t count = call.count();
+    const uint32_t how = call.how();
     const MappedRange* const mapping = call.mapping();
     if (mapping == nullptr) return nullptr;
-    napi_typedarray_type type = napi_int8_array;
-    size_t length = 0;
-    void* data = nullptr;
-    napi_get_typedarray_info(env, places, &type, &length, &data, nullptr, nullptr);
-    if (type != napi_float64_array) return throwInvalidArgType(env, "places", "an instance of Float64Array");
-    if (length / 2 < count) return throwOutOfRange(env, "count", "at most half the length of places");
-    const auto* const numbers = static_cast<const double*>(data);
+    if (places.length / 2 < count) return throwOutOfRange(env, "count", "at most half the length of places");
     const unsigned char* source = bytes.data;
     uint64_t left = bytes.length;
     for (uint64_t at = 0; at < count; at += 1) {
-        const double offset = numbers[2 * at];
-        const double size = numbers[2 * at + 1];
+        const double offset = places.data[2 * at];
+        const double size = places.data[2 * at + 1];
         // NaN fails the comparisons.
         const bool fits = offset >= 0 && size >= 0 && size <= static_cast<double>(left) &&
                           offset + size <= static_cast<double>(mapping->length);
@@ -199,11 +221,12 @@ napi_value mappingWriteAll(napi_env env, napi_callback_info info) {
         left -= taken;
     }
     if ((how & kHowDrained) != 0) persist::drain();
+    const char* failedCall = "";
     for (uint64_t at = 0; at < count; at += 1) {
-        const char* const target = mapping->address + static_cast<uint64_t>(numbers[2 * at]);
-        finish(env, call.path(), target, static_cast<uint64_t>(numbers[2 * at + 1]), how & ~kHowDrained);
-        bool isPending = false;
-        if (napi_is_exception_pending(env, &isPending) != napi_ok || isPending) return nullptr;
+        const char* const target = mapping->address + static_cast<uint64_t>(places.data[2 * at]);
+        const auto taken = static_cast<uint64_t>(places.data[2 * at + 1]);
+        const int result = persistRange(target, taken, how & ~kHowDrained, &failedCall);
+        if (result != 0) return throwSystemError(env, result, failedCall, call.path());
     }
     return nullptr;
 }
@@ -218,23 +241,23 @@ napi_value drain(napi_env, napi_callback_info) {
 constexpr uint64_t kLeastStep = kMiB;
 constexpr uint64_t kMostStep = 256 * kMiB;
 
-// mappingPersistAsync(id, offset, length, how)
-napi_value mappingPersistAsync(napi_env env, napi_callback_info info) {
-    MappingCall call(env, info, 4);
-    const uint64_t offset = call.uint64("offset");
-    const uint64_t length = call.uint64("length");
-    const uint32_t how = call.uint32("how");
-    if (call.at(offset, length) == nullptr) return nullptr;
+// mappingPersistAsync()
+napi_value mappingPersistAsync(napi_env env, napi_callback_info) {
+    MappingCall call(env);
+    const uint64_t length = call.length();
+    const uint32_t how = call.how();
+    char* const address = call.target(length);
+    if (address == nullptr) return nullptr;
     auto job = std::make_unique<Job>();
     const auto control = std::make_shared<JobControl>();
     control->total = static_cast<double>(length);
-    job->path = call.path();
-    job->step = [range = call.share(), offset, length, how, control,
+    if (call.path() != nullptr) job->path = call.path();
+    job->step = [range = call.share(), address, length, how, control,
                  pace = Pace(kLeastStep, kMostStep)](const char** failedCall) mutable {
         if (range->released) return -ECANCELED;
         const auto done = static_cast<uint64_t>(control->done.load(std::memory_order_relaxed));
         const uint64_t bytes = std::min(pace.size(), length - done);
-        const char* const at = range->address + offset + done;
+        const char* const at = address + done;
         const int result = pace.step([&](uint64_t) {
             if ((how & kHowWay) != 0) persist::flush(at, bytes, persist::bestFlushInstruction());
             // Each step may have another thread, and a fence is for the thread's own flushes.
@@ -261,6 +284,11 @@ Napi::Array instructionNames(Napi::Env env) {
 
 void exportPersist(Napi::Env env, Napi::Object exports) {
     exports.Set("flushInstructions", instructionNames(env));
+    exports.Set("pastCachesFrom", static_cast<double>(persist::pastCachesFrom()));
+    const auto request = std::make_shared<MappingRequest>();
+    AddonState::of(env).mappingRequest = request;
+    const napi_value seen = externalArrayBuffer(env, request.get(), sizeof(MappingRequest), request);
+    if (seen != nullptr) exports.Set("mappingRequest", seen);
     exportFunctions(env, exports,
                     {{"mappingPersist", mappingPersist},
                      {"mappingWrite", mappingWrite},

@@ -1,5 +1,5 @@
-// The contestants, and how each is started: those in JavaScript with cells/cell.mjs, memkind as a C program that is
-// compiled here.
+// The contestants, and how each is started: those in JavaScript with cells/cell.mjs, memkind and libpmem2 as C programs
+// that are compiled here.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,17 @@ import { hasProgram, run } from '../steps.mjs';
 
 const at = (name) => fileURLToPath(new URL(name, import.meta.url));
 const compiler = process.env.CC ?? 'cc';
-const packages = { compiler: ['gcc', 'libc6-dev'], memkind: ['libmemkind-dev'] };
+const compilerPackages = ['gcc', 'libc6-dev'];
+
+/** The libraries that programs in C call, each in a folder of its own name. */
+const libraries = {
+	memkind: {
+		library: 'libmemkind-dev',
+		absent: /memkind\.h|cannot find -lmemkind/,
+		flags: ['-lmemkind', '-lm', '-lpthread'],
+	},
+	libpmem2: { library: 'libpmem2-dev', absent: /libpmem2\.h|cannot find -lpmem2/, flags: ['-lpmem2'] },
+};
 
 /** The contestants in JavaScript: kinds with Buffers and with raw handles, then Node's own functions. */
 const names = ['daxkind', 'raw', 'allocUnsafe', 'allocUnsafeSlow', 'alloc'];
@@ -20,32 +30,42 @@ const inNode = (name) => ({ name, program: process.execPath, args: [at('cells/ce
  * The compiled program, in a directory that is removed when the benchmark ends. Or the reason why there is none, and the
  * packages that are missing.
  */
-async function compileMemkind() {
-	if (!hasProgram(compiler))
-		return { reason: 'there is no C compiler', missing: [...packages.compiler, ...packages.memkind] };
+async function compile(name) {
+	const { library, absent, flags } = libraries[name];
+	if (!hasProgram(compiler)) return { reason: 'there is no C compiler', missing: [...compilerPackages, library] };
 	const directory = mkdtempSync(join(tmpdir(), 'daxkind-bench-'));
 	process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-	const program = join(directory, 'memkind');
-	const sources = readdirSync(at('memkind')).filter((name) => name.endsWith('.c'));
-	const args = ['-O2', '-o', program, ...sources.map((name) => at(`memkind/${name}`)), '-lmemkind', '-lm', '-lpthread'];
+	const program = join(directory, name);
+	const sources = readdirSync(at(name)).filter((source) => source.endsWith('.c'));
+	const args = ['-O2', '-o', program, ...sources.map((source) => at(`${name}/${source}`)), ...flags];
 	const { status, output } = await run(compiler, args, { capture: true });
 	if (status === 0) return { program };
-	if (/memkind\.h|cannot find -lmemkind/.test(output))
-		return { reason: 'it is not installed', missing: packages.memkind };
-	return { reason: `the program in memkind/ does not compile: ${output.trim()}` };
+	if (absent.test(output)) return { reason: 'it is not installed', missing: [library] };
+	return { reason: `the program in ${name}/ does not compile: ${output.trim()}` };
 }
 
-/** @returns The contestants, and a line about those that cannot take part. */
-export async function findContestants() {
-	let { program, reason, missing } = await compileMemkind();
+async function findLibrary(name) {
+	let { program, reason, missing } = await compile(name);
 	if (missing && canInstall()) {
 		await install(missing);
-		({ program, reason, missing } = await compileMemkind());
+		({ program, reason, missing } = await compile(name));
 	}
-	if (missing) reason += `. Fix:\n  ${installCommand(missing)}`;
-	const memkind = program ? [{ name: 'memkind', program, args: ['memkind'] }] : [];
-	return {
-		contestants: [...names.map(inNode), ...memkind],
-		missing: reason && `memkind is left out: ${reason}`,
-	};
+	if (program) return { contestant: { name, program, args: [name] } };
+	return { reason: `${name} is left out: ${reason}${missing ? `. Fix:\n  ${installCommand(missing)}` : ''}` };
+}
+
+/**
+ * @param wanted The names of those that take part.
+ * @returns The contestants, and a line about those that cannot take part.
+ */
+export async function findContestants(wanted) {
+	const contestants = names.filter((name) => wanted.has(name)).map(inNode);
+	const reasons = [];
+	for (const name of Object.keys(libraries)) {
+		if (!wanted.has(name)) continue;
+		const { contestant, reason } = await findLibrary(name);
+		if (contestant) contestants.push(contestant);
+		else reasons.push(reason);
+	}
+	return { contestants, ...(reasons.length > 0 && { missing: reasons.join('\n') }) };
 }

@@ -27,6 +27,7 @@ Workloads:
   util                                             how much of a kind can be used
   metadata create many                             DRAM for each byte in use; time and DRAM of one kind, and of 1,000 kinds
   faults-4KiB … faults-512MiB                      page faults of the first touch (npx daxkind vm -- npm run bench …: on DAX)
+  persist-copy-64B … persist-batch-64B persist-flush-64B …  stores that become persistent, against libpmem2 from C
   gc                                               a major garbage collection while a full kind is live`;
 
 /** The workloads that are measured if a person names none. */

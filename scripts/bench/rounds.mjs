@@ -13,14 +13,14 @@ const pace = {
 const seedOf = (round) => 0x9e3779b1 ^ (round * 0x85ebca6b);
 
 async function measureCell({ program, args, name }, workload, options, round) {
-	const { pattern, size, live, threads = 0, kindSize = options.kindSize } = workload;
+	const { pattern, size, live, threads = 0, kindSize = options.kindSize, env } = workload;
 	const usual = options.quick ? pace.quick : pace.full;
 	const { samples, sampleMs, operations } = usual;
 	const warmUpMs = options.warmUpMs ?? usual.warmUpMs;
 	const touch = options.touch ? 1 : 0;
 	const numbers = [kindSize, size, live, threads, seedOf(round) | 0, touch, warmUpMs, samples, sampleMs, operations];
 	const all = [...args, options.directory, pattern, ...numbers.map(String)];
-	const { status, output } = await run(program, all, { capture: true });
+	const { status, output } = await run(program, all, { capture: true, env });
 	if (status === 0) return JSON.parse(output);
 	throw new StepError(`${workload.name} of ${name} failed with status ${status}:\n${output.trim()}`);
 }

@@ -37,7 +37,8 @@ async function bench(options) {
 		suite.workloads(all.kindSize).flatMap((workload) => (all.only.test(workload.name) ? [{ suite, workload }] : [])),
 	);
 	if (selected.length === 0) throw new UsageError(`--only ${options.only.source} matches no workload`);
-	const { contestants, missing } = await quietly(findContestants);
+	const wanted = new Set(selected.flatMap(({ suite }) => suite.contestants));
+	const { contestants, missing } = await quietly(() => findContestants(wanted));
 	const tasks = selected.map(({ suite, workload }) => ({
 		workload,
 		contestants: suite.contestants

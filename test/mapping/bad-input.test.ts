@@ -4,8 +4,8 @@ import { constants } from 'node:buffer';
 import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import { type MapFileOptions, mapFile } from '#lib/mapping/index.js';
+import { afterAll, afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { idOf, type MapFileOptions, mapFile } from '#lib/mapping/index.js';
 import { native } from '#lib/native.js';
 import { holdings } from '../helpers/process.ts';
 
@@ -124,4 +124,56 @@ test('the native function refuses what the facade would have', () => {
 	} finally {
 		closeSync(fd);
 	}
+});
+
+test('the native calls check the numbers that they find, whatever is there', () => {
+	const mapping = mapFile(path);
+	onTestFinished(() => mapping.unmap());
+	const numbers = new Float64Array(native.mappingRequest);
+	const source = Buffer.alloc(8);
+	const calls: (() => unknown)[] = [
+		() => native.mappingPersist(),
+		() => native.mappingPersistAsync(),
+		() => native.mappingFill(),
+		() => native.mappingMove(),
+		() => native.mappingWrite(source),
+		() => native.mappingWriteAll(source, new Float64Array([0, 8])),
+	];
+	const good = [idOf(mapping), 0, 8, 0, 1];
+	for (const [place] of good.entries()) {
+		for (const wrong of [Number.NaN, -1, 1.5, 2 ** 53, 2 ** 64, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+			numbers.set(good);
+			numbers[place] = wrong;
+			for (const call of calls) {
+				try {
+					call();
+				} catch (error) {
+					expect(error).toMatchObject({ code: range });
+				}
+			}
+		}
+	}
+	for (const [offset, length] of [
+		[mapping.length, 1],
+		[0, mapping.length + 1],
+		[2 ** 52, 2 ** 52],
+	] as const) {
+		numbers.set([idOf(mapping), offset, length, 7, 0]);
+		for (const call of calls.slice(0, 4)) expect(call).toThrow(expect.objectContaining({ code: range }));
+	}
+	for (const places of [
+		[mapping.length, 1],
+		[0, 9],
+		[-1, 1],
+		[0, Number.NaN],
+	]) {
+		numbers.set([idOf(mapping), 0, 0, 7, 1]);
+		expect(() => native.mappingWriteAll(source, new Float64Array(places))).toThrow(
+			expect.objectContaining({ code: range }),
+		);
+	}
+	numbers.set([idOf(mapping), 0, 8, 7, 2]);
+	expect(() => native.mappingWriteAll(source, new Float64Array(3))).toThrow(expect.objectContaining({ code: range }));
+	numbers.set([4_000_000_000, 0, 8, 0, 0]);
+	for (const call of calls) expect(call).toThrow(expect.objectContaining({ code: 'ERR_INVALID_STATE' }));
 });

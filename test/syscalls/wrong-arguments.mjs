@@ -47,7 +47,6 @@ const sorts = {
 	mapping: [() => mapping.id, uint32],
 	view: [() => Buffer.alloc(8192), (value) => value instanceof Uint8Array],
 	places: [() => new Float64Array(2), (value) => value instanceof Float64Array],
-	byte: [() => 0, isInteger(0, 255)],
 	buffer: [() => new ArrayBuffer(8), (value) => value instanceof ArrayBuffer],
 	'buffer?': [() => undefined, or((value) => value instanceof ArrayBuffer)],
 	id: [() => id, count],
@@ -102,12 +101,12 @@ const parameters = {
 	mappingPart: ['mapping', 'count', 'length'],
 	releaseMapping: ['mapping'],
 	mappingErrors: ['mapping'],
-	mappingPersist: ['mapping', 'count', 'length', 'uint32'],
-	mappingWrite: ['mapping', 'count', 'view', 'uint32'],
-	mappingFill: ['mapping', 'count', 'length', 'byte', 'uint32'],
-	mappingMove: ['mapping', 'count', 'count', 'length', 'uint32'],
-	mappingWriteAll: ['mapping', 'view', 'places', 'count', 'uint32'],
-	mappingPersistAsync: ['mapping', 'count', 'length', 'uint32'],
+	mappingPersist: [],
+	mappingWrite: ['view'],
+	mappingFill: [],
+	mappingMove: [],
+	mappingWriteAll: ['view', 'places'],
+	mappingPersistAsync: [],
 	drain: [],
 	armGuard: [],
 	setLossHandler: ['handler'],
@@ -263,6 +262,7 @@ for (const standard of [0, 1, 2]) fstatSync(standard);
 for (const name of functions) {
 	// An earlier call may have released the mapping.
 	mapping = map();
+	new Float64Array(native.mappingRequest).set([mapping.id, 0, 0, 0, 0]);
 	const args = name === 'closeDescriptor' ? [native.openFile(file, false)] : good(name);
 	const { error, value } = outcome(name, args);
 	// This file system may not have such a call.

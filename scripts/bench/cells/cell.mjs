@@ -7,6 +7,7 @@ import { fill } from './fill.mjs';
 import { collect } from './gc.mjs';
 import { createMany, createOne, metadata } from './memory.mjs';
 import { patterns } from './patterns.mjs';
+import { persist } from './persist.mjs';
 import { runTail, runThreads } from './threads.mjs';
 import { time } from './timing.mjs';
 import { view } from './view.mjs';
@@ -19,6 +20,7 @@ const whole = {
 	create: createOne,
 	many: createMany,
 	view,
+	persist,
 };
 const single = { fail, fill, faults: touchAll, gc: collect };
 

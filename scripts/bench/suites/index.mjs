@@ -6,10 +6,11 @@ import { fail } from './fail.mjs';
 import { faults } from './faults.mjs';
 import { gc } from './gc.mjs';
 import { memory } from './memory.mjs';
+import { persist } from './persist.mjs';
 import { tail } from './tail.mjs';
 import { threads } from './threads.mjs';
 import { times } from './times.mjs';
 import { utilisation } from './utilisation.mjs';
 import { view } from './view.mjs';
 
-export const suites = [times, view, fail, threads, tail, utilisation, memory, faults, gc];
+export const suites = [times, view, fail, threads, tail, utilisation, memory, faults, gc, persist];
