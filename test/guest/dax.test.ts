@@ -98,6 +98,14 @@ test.each(onDax)('on %s MAP_SYNC is accepted, and the kernel marks the mapping s
 	const path = newFile(directory, 4 * mebibyte);
 	const mapping = map(path, { sync: true });
 	expect(mapping).toMatchObject({ sync: true, granularity: 'cache-line' });
+	expect(mapping.why).toEqual({
+		reason: expect.stringContaining('states no persistence domain'),
+		evidence: [{ value: 'not stated', source: expect.stringMatching(/region\d+\/persistence_domain$/) }],
+	});
+	expect(mapFile(path, { granularity: 'cache-line' }).granularity).toBe('cache-line');
+	expect(() => mapFile(path, { granularity: 'byte' })).toThrow(
+		expect.objectContaining({ code: 'ERR_DAXKIND_GRANULARITY', granularity: 'cache-line', path }),
+	);
 	expect(mappingFlags(path)).toContain('sf');
 	expect(mappingFlags(path)).toContain('dc');
 	expect(map(path, { sync: false }).granularity).toBe('page');

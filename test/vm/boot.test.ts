@@ -8,6 +8,27 @@ import { childrenOf, commandLine, isAlive, until } from '../helpers/process.ts';
 import { BOOT_MS, missing, startVm, vm } from '../helpers/vm.ts';
 
 const hasTools = ['ndctl', 'daxctl'].every((tool) => spawnSync(tool, ['--version']).status === 0);
+const hasMapper = spawnSync('dmsetup', ['--version']).status === 0;
+
+/** A program that prints the granularity of a file in each directory, and what it was read from. */
+const granularity = `
+	import { writeFileSync } from 'node:fs';
+	import { mapFile } from 'daxkind';
+	for (const directory of process.argv.slice(1)) {
+		writeFileSync(directory + '/file', Buffer.alloc(4096));
+		const { granularity, why } = mapFile(directory + '/file');
+		console.log(granularity + ': ' + why.evidence.map(({ value }) => value).sort().reverse().join(', '));
+	}`;
+
+/** Shell: the same for a volume that is half on an nvdimm and half on other pmem. */
+const volume = `
+	modprobe dm-mod
+	printf '0 32768 linear %s 0\\n32768 32768 linear %s 0\\n' $DAXKIND_NVDIMM $DAXKIND_PMEM | dmsetup --noudevsync create both
+	dmsetup mknodes both
+	made /dev/mapper/both /mnt/1
+	show /mnt/1
+	umount /mnt/1
+	dmsetup --noudevsync remove both`;
 
 describe.skipIf(missing.length > 0)(
 	`a guest (needs ${missing.join(', ') || 'nothing more'})`,
@@ -50,14 +71,36 @@ describe.skipIf(missing.length > 0)(
 		});
 
 		test.skipIf(!hasTools)(
-			'with --eadr has nvdimms of such a platform; devices of each sort are as daxctl and ndctl list them',
+			'with --eadr has nvdimms of such a platform; what a file needs is what its devices need; devices of each sort are as daxctl and ndctl list them',
+			{ timeout: 2 * BOOT_MS },
 			async () => {
 				const options = ['--pmem', '64M', '--fs', 'none', '--nvdimm', '64M', '--virtio-pmem', '64M', '--eadr'];
 				const script = `
+					set -e
+					ndctl create-namespace --mode=fsdax -f -e namespace\${DAXKIND_NVDIMM#/dev/pmem}.0 >/dev/null
+					mkdir -p /mnt/1 /mnt/2 /mnt/3
+					show() { '${process.execPath}' --input-type=module -e "$GRANULARITY" "$@"; }
+					made() { mkfs.ext4 -q -F -b 4096 $1; mount -o dax=always $1 $2; }
+					${hasMapper ? volume : ''}
+					made $DAXKIND_NVDIMM /mnt/1; made $DAXKIND_PMEM /mnt/2; made $DAXKIND_VIRTIO_PMEM /mnt/3
+					show /mnt/1 /mnt/2 /mnt/3
+					umount /mnt/1 /mnt/2 /mnt/3
+					set +e
 					for region in 0 1 2; do ndctl create-namespace --mode=devdax -f -e namespace$region.0 >/dev/null; done
 					daxkind() { '${process.execPath}' '${cli}' "$@" --json; }
 					echo "[$(daxctl list -D -M -i), $(daxkind devices), $(daxctl list -R -i), $(daxkind regions), $(ndctl list -R)]"`;
-				const { stdout } = await vm([...options, '--', 'sh', '-c', script]);
+				const env = { GRANULARITY: granularity };
+				const { stdout: all } = await vm([...options, '--', 'sh', '-c', script], { env });
+				const at = all.indexOf('[');
+				const found = all.slice(0, at).trim().split('\n');
+				expect(found).toEqual([
+					// A volume is as good as the worst device below it.
+					...(hasMapper ? ['cache-line: not stated, cpu_cache'] : []),
+					'byte: cpu_cache',
+					'cache-line: not stated',
+					'page: ENOTSUP',
+				]);
+				const stdout = all.slice(at);
 				const [daxDevices, devices, daxRegions, regions, ndRegions] = JSON.parse(stdout) as Record<string, unknown>[][];
 				const alike = (said: Record<string, unknown>[], ours: Record<string, unknown>[], key: string) => {
 					expect(said).toHaveLength(3);

@@ -1,5 +1,5 @@
-// The twin of cells/persist.mjs for libpmem2: measures one workload in C, and prints the result as one line of JSON. The
-// arguments are those of cells/cell.mjs.
+// The twin of cells/persist.mjs for libpmem2: measures one workload in C, and prints the result as one line of JSON.
+// The arguments are those of cells/cell.mjs.
 #include <fcntl.h>
 #include <libpmem2.h>
 #include <stdint.h>
