@@ -9,7 +9,7 @@ import { mapFile, type PmemGranularity } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { spawnSync } from '../../helpers/children.ts';
-import { map } from '../../helpers/mappings.ts';
+import { map, withForced } from '../../helpers/mappings.ts';
 import { holdings } from '../../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 import { forcing, pmemEnvironment } from '../../helpers/traced.ts';
@@ -100,21 +100,6 @@ test.each([
 ])('gran_detecto: PMEM2_FORCE_GRANULARITY=%s is %s', (value, granularity) => {
 	expect(withForced(value, () => map(newFile()).granularity)).toBe(granularity);
 });
-
-/** Calls a function while the variable is set: it is read whenever a file is mapped. */
-function withForced<Result>(value: string | undefined, call: () => Result): Result {
-	const before = process.env.PMEM2_FORCE_GRANULARITY;
-	const set = (text: string | undefined) => {
-		if (text === undefined) delete process.env.PMEM2_FORCE_GRANULARITY;
-		else process.env.PMEM2_FORCE_GRANULARITY = text;
-	};
-	set(value);
-	try {
-		return call();
-	} finally {
-		set(before);
-	}
-}
 
 test.each(['', ' ', 'line', 'cache line', 'cache-line', 'BYTE ', ' PAGE', '0', '2', 'bytes', 'CACHE_LINES'])(
 	'PMEM2_FORCE_GRANULARITY=%j means nothing, and is ignored',
