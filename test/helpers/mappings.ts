@@ -19,18 +19,3 @@ export function mappingFlags(path: string): string[] {
 		.trim()
 		.split(' ');
 }
-
-/** Calls a function while PMEM2_FORCE_GRANULARITY has the value. It is read whenever a file is mapped. */
-export function withForced<Result>(value: string | undefined, call: () => Result): Result {
-	const before = process.env.PMEM2_FORCE_GRANULARITY;
-	const set = (text: string | undefined) => {
-		if (text === undefined) delete process.env.PMEM2_FORCE_GRANULARITY;
-		else process.env.PMEM2_FORCE_GRANULARITY = text;
-	};
-	set(value);
-	try {
-		return call();
-	} finally {
-		set(before);
-	}
-}

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { PmemGranularity } from 'daxkind';
 import { spawnSync } from './children.ts';
 import { compiled, libraryFlags } from './compile.ts';
+import { forcing, pmemEnvironment } from './pmem-environment.ts';
 import { temporaryDirectory, tmpfs } from './temporary-directory.ts';
 
 const library = process.arch === 'x64' ? compiled('traced', libraryFlags) : undefined;
@@ -46,17 +47,6 @@ export interface TraceOptions {
 	/** Statements before the actions, which can use their names. */
 	prepare?: string;
 }
-
-/** The environment of a child without libpmem's variables, but with these. */
-export function pmemEnvironment(variables: Record<string, string> = {}): NodeJS.ProcessEnv {
-	const own = Object.entries(process.env).filter(([name]) => !name.startsWith('PMEM'));
-	return { ...Object.fromEntries(own), ...variables };
-}
-
-/** PMEM2_FORCE_GRANULARITY. */
-export const forcing = (granularity: PmemGranularity) => ({
-	PMEM2_FORCE_GRANULARITY: granularity.toUpperCase().replace('-', '_'),
-});
 
 /** What an action did: a line of traced.c. */
 function eventsOf(line: string, base: number): TracedEvent[] {

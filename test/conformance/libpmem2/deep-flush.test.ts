@@ -1,5 +1,5 @@
 // pmem2_deep_flush: of a file it is one msync, after what persist does. test_deep_flush_* of pmem2_integration is here
-// too. Left out: test_deep_flush_func_devdax, which needs a region in sysfs (test/guest/device-dax.test.ts).
+// too. Left out: test_deep_flush_func_devdax, which needs a device.
 // libpmem2 refuses anonymous memory (PMEM2_E_NOSUPP); here it has nothing to flush, as it has nothing to persist.
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

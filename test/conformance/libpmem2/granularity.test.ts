@@ -9,10 +9,10 @@ import { mapFile, type PmemGranularity } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { spawnSync } from '../../helpers/children.ts';
-import { map, withForced } from '../../helpers/mappings.ts';
+import { map } from '../../helpers/mappings.ts';
+import { forcing, pmemEnvironment, withForced } from '../../helpers/pmem-environment.ts';
 import { holdings } from '../../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
-import { forcing, pmemEnvironment } from '../../helpers/traced.ts';
 
 const { PAGE_SIZE } = native.constants;
 const granularities = ['page', 'cache-line', 'byte'] as const;
@@ -75,7 +75,9 @@ test.each(granularities)(
 		const path = newFile();
 		const { granularity, why, refusals, left } = answerOf(forcing(available), path);
 		expect(granularity).toBe(available);
-		expect(why.evidence).toEqual([{ value: Object.values(forcing(available))[0], source: 'PMEM2_FORCE_GRANULARITY' }]);
+		expect(why.evidence).toEqual([
+			{ value: forcing(available).PMEM2_FORCE_GRANULARITY, source: 'PMEM2_FORCE_GRANULARITY' },
+		]);
 		expect(Object.keys(refusals).sort()).toEqual([...finer[available]].sort());
 		for (const required of finer[available]) {
 			expect(refusals[required]).toMatchObject({ code: 'ERR_DAXKIND_GRANULARITY', granularity: available, path });
@@ -183,7 +185,7 @@ test('pmem2_map_get_store_granularity: it cannot be changed, because persist wou
 test.each(['cache-line', 'byte'] as const)(
 	'PMEM2_FORCE_GRANULARITY=%s forces no MAP_SYNC: where it is demanded and not possible, it is ENOTSUP still',
 	(granularity) => {
-		withForced(Object.values(forcing(granularity))[0], () => {
+		withForced(forcing(granularity).PMEM2_FORCE_GRANULARITY, () => {
 			const path = newFile();
 			expect(map(path).sync).toBe(false);
 			expect(() => mapFile(path, { sync: true })).toThrow(

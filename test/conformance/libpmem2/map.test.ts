@@ -2,7 +2,7 @@
 // with a wrong length or address (test_unmap_zero_length, test_unmap_unaligned_addr) and pmem2_map_from_existing,
 // because no address can be given here, so that no two mappings can overlap (PMEM2_E_MAP_EXISTS) and a range is always
 // in its mapping; pmem2_vm_reservation for the same reason; test_map_sharing_private_devdax, because mapDevice has no
-// such option (test/guest/device-dax.test.ts).
+// such option; the other cases on device DAX, which only a guest has.
 import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MapFileOptions, mapFile } from 'daxkind';

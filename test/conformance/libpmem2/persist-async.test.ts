@@ -8,7 +8,8 @@ import { type MapFileOptions, mapAnonymous, mapFile, type PersistProgress, PmemM
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { MIB } from '#lib/size.js';
-import { map, withForced } from '../../helpers/mappings.ts';
+import { map } from '../../helpers/mappings.ts';
+import { withForced } from '../../helpers/pmem-environment.ts';
 import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE } = native.constants;

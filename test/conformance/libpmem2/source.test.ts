@@ -2,8 +2,8 @@
 // may begin. Here the source is the first argument of mapFile. Left out: a failing malloc (test_alloc_src_enomem) and
 // pmem2_source_delete, because nothing is allocated that could be deleted; pmem2_source_get_fd, because the caller has
 // the descriptor; pread_mcsafe and pwrite_mcsafe, because an access to a mapping never raises SIGBUS here
-// (test/guest-memory/guard.test.ts); device_id, device_usc and numa_node, which belong to lib/device. Device DAX is in
-// test/guest/device-dax.test.ts.
+// (test/guest-memory/guard.test.ts); device_id, device_usc and numa_node, which are facts of devices, not of mappings;
+// the same on device DAX, which only a guest has.
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';

@@ -10,8 +10,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { KIB } from '#lib/size.js';
 import { spawnSync } from '../../helpers/children.ts';
 import { map } from '../../helpers/mappings.ts';
+import { forcing, pmemEnvironment } from '../../helpers/pmem-environment.ts';
 import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
-import { forcing, pmemEnvironment } from '../../helpers/traced.ts';
 
 const alignments = 65;
 const lengths = 1025;
