@@ -231,7 +231,8 @@ export class PmemMapping implements Disposable {
 	at(offset: number, length: number): NonSharedBuffer {
 		if (!isMapping(this)) throw invalidThis('PmemMapping');
 		if (!this.#isMapped) throw invalidState('the mapping is unmapped');
-		this.#range(offset, length);
+		requireInteger('offset', offset, 0, this.#length);
+		requireInteger('length', length, 0, this.#length - offset);
 		if (this.#length <= MAX_LENGTH) return this.buffer.subarray(offset, offset + length);
 		if (length > partStride) throw outOfRange('length', `<= ${partStride}, half of the longest Buffer`, length);
 		const index = Math.floor(offset / partStride);

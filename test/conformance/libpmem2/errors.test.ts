@@ -117,6 +117,7 @@ const wrong: [what: string, call: (mapping: PmemMapping) => unknown, code: strin
 	['drain: null', (m) => m.move(0, 1, 1, { drain: null as never }), 'ERR_INVALID_ARG_TYPE'],
 	['options of null', (m) => m.fill(0, 0, 1, null as never), 'ERR_INVALID_ARG_TYPE'],
 	['at beyond the end', (m) => m.at(4 * PAGE_SIZE, 1), 'ERR_OUT_OF_RANGE'],
+	['at of no length', (m) => m.at(0, undefined as never), 'ERR_INVALID_ARG_TYPE'],
 	['at of a negative length', (m) => m.at(0, -1), 'ERR_OUT_OF_RANGE'],
 ];
 
