@@ -1,7 +1,7 @@
 // pmem2_mem_ext and pmem2_movnt: which instructions write, move and fill use, by length, hint, granularity and
 // environment. libpmem2's tests look for the name of a function in its log; here the instructions that a process really
 // executes are compared with the cache lines of the range. The default threshold is 64 bytes, as measured, where
-// libpmem2 has 256 (docs/performance.md). PMEM2_F_MEM_NONTEMPORAL and PMEM2_F_MEM_WC are the hint 'non-temporal' here,
+// libpmem2 has 256 (native/persist/store.cc). PMEM2_F_MEM_NONTEMPORAL and PMEM2_F_MEM_WC are the hint 'non-temporal',
 // PMEM2_F_MEM_TEMPORAL and PMEM2_F_MEM_WB are 'temporal', PMEM2_F_MEM_NODRAIN is `drain: false`, and
 // PMEM2_F_MEM_NOFLUSH is `persist: false`; there is one hint at most, so flags cannot contradict each other. Left out:
 // the names of libc and generic functions, because no log has them.
@@ -243,7 +243,7 @@ isTraced(
 		];
 		for (const events of traceOf(cases, { granularity: 'cache-line', environment })) expectFlushed(events, 10, 1000);
 		const [byte] = traceOf([cases[1]!], { granularity: 'byte', environment });
-		// It is as with libpmem2: the bytes are flushed, although their caches survive.
+		// The hint wants the bytes out of the caches, so they are flushed, although these caches survive.
 		expectFlushed(byte!, 10, 1000);
 	},
 );
