@@ -265,7 +265,8 @@ export class PmemMapping implements Disposable {
 			native.mappingWrite(bytes);
 			return;
 		}
-		buffer.set(bytes, offset);
+		// Also a source whose memory has been transferred has no bytes.
+		if (length > 0) buffer.set(bytes, offset);
 		if (manner === 0) return;
 		request(this.#id, offset, length, manner);
 		native.mappingPersist();

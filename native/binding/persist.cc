@@ -254,6 +254,7 @@ napi_value mappingPersistAsync(napi_env env, napi_callback_info) {
     if (call.path() != nullptr) job->path = call.path();
     job->step = [range = call.share(), address, length, how, control,
                  pace = Pace(kLeastStep, kMostStep)](const char** failedCall) mutable {
+        *failedCall = "flush";
         if (range->released) return -ECANCELED;
         const auto done = static_cast<uint64_t>(control->done.load(std::memory_order_relaxed));
         const uint64_t bytes = std::min(pace.size(), length - done);

@@ -146,7 +146,7 @@ test('the native calls check the numbers that they find, whatever is there', () 
 			numbers[place] = wrong;
 			for (const call of calls) {
 				try {
-					call();
+					(call() as { promise?: Promise<void> } | undefined)?.promise?.catch(() => {});
 				} catch (error) {
 					expect(error).toMatchObject({ code: range });
 				}
