@@ -2,6 +2,7 @@
 
 export type { PmemBatch } from './batch.ts';
 export { fileGranularity, granularities, type PmemGranularity, type PmemGranularityReason } from './granularity.ts';
+export type { MappingMediaError } from './losses.ts';
 export { mapAnonymous } from './map-anonymous.ts';
 export { type MapDeviceOptions, mapDevice } from './map-device.ts';
 export { type MapFileOptions, mapFile } from './map-file.ts';
@@ -10,7 +11,6 @@ export { whyNoFile } from './no-file.ts';
 export {
 	idOf,
 	isMapping,
-	type MappingMediaError,
 	type PersistAsyncOptions,
 	type PersistProgress,
 	PmemMapping,

@@ -30,9 +30,10 @@ import {
 	privateGranularity,
 	requireGranularity,
 } from './granularity.ts';
+import type { MappingMediaError } from './losses.ts';
 import { refusedMapSync } from './map-sync.ts';
 import { whyNoFile } from './no-file.ts';
-import { type MappingMediaError, makeMapping, type PmemMapping } from './pmem-mapping.ts';
+import { makeMapping, type PmemMapping } from './pmem-mapping.ts';
 
 /** Options of {@link mapFile}. */
 export interface MapFileOptions {

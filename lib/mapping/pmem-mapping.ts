@@ -1,17 +1,18 @@
 // Mapped memory: its bytes as Buffers, and the calls that store into it and make stores persistent.
 import { constants as bufferConstants } from 'node:buffer';
 import { requireInteger, requireOptions } from '../arguments.ts';
-import { without } from '../byte-ranges.ts';
-import { illegalConstructor, invalidState, invalidThis, outOfRange, type SystemError, systemError } from '../errors.ts';
+import { illegalConstructor, invalidState, invalidThis, outOfRange } from '../errors.ts';
 import { checkJobOptions, finish, type WatchableOptions } from '../jobs.ts';
-import { causes, type LossTarget, tellKnown, unwatchLosses, watchLosses } from '../losses.ts';
-import type { LostPart, NativeLoss } from '../native/losses.ts';
-import { how, type NativeMapping, requested } from '../native/mappings.ts';
+import { unwatchLosses } from '../losses.ts';
+import type { LostPart } from '../native/losses.ts';
+import { how, type NativeMapping } from '../native/mappings.ts';
 import { native } from '../native.ts';
 import { makeBatch, type PmemBatch } from './batch.ts';
 import { bytesOf, requirePlace } from './bytes.ts';
 import { deepFlushDevice } from './deep-flush.ts';
 import type { Granularity, PmemGranularity, PmemGranularityReason } from './granularity.ts';
+import { explainLoss, keepTelling, type MappingMediaError, tellLosses, union } from './losses.ts';
+import { request } from './request.ts';
 import { type StoreOptions, type Stores, stores } from './stores.ts';
 
 /** The number by which native code knows a mapping. */
@@ -28,12 +29,6 @@ export let makeMapping: (mapped: Mapped) => PmemMapping;
 
 /** This key is known here alone. Without it, an object that others make could pass for any mapping. */
 const makersKey = Symbol('mapFile');
-
-/** The argument of a mapping's `onMediaError`: a part of the mapping that is lost, and reads as zeros now. */
-export interface MappingMediaError extends LostPart {
-	/** The file's path, as it was given. undefined if `mapFile` got a descriptor. */
-	path: string | undefined;
-}
 
 /** What is mapped: a file, a device-DAX device, or memory without a file. */
 export type PmemMappingSource = 'file' | 'device' | 'anonymous';
@@ -63,66 +58,8 @@ export interface Mapped extends NativeMapping {
 	device?: string | undefined;
 }
 
-/** Tells the owner of a mapping which parts of it are lost. */
-class MappingLosses implements LossTarget {
-	readonly onMediaError: Mapped['onMediaError'];
-	readonly #path: string | undefined;
-
-	constructor({ id, path, onMediaError, knownBad }: Mapped) {
-		this.onMediaError = onMediaError;
-		this.#path = path;
-		watchLosses(true, id, this);
-		tellKnown(this, knownBad);
-	}
-
-	mediaErrors({ offset, length, cause }: NativeLoss): MappingMediaError[] {
-		return [{ offset, length, cause, path: this.#path }];
-	}
-
-	get subject(): string {
-		return this.#path === undefined ? 'A mapping' : `The mapping of '${this.#path}'`;
-	}
-}
-
-/** The ArrayBuffer keeps this, because a caller may keep a view of the memory and drop the mapping. */
-const lossesOf = new WeakMap<ArrayBuffer, MappingLosses>();
-
-/** All parts of both lists, in order. Where they overlap, the cause is the first list's. */
-function union(known: LostPart[], met: LostPart[]): LostPart[] {
-	const rest = met.flatMap((part) => without([part], known).map((range) => ({ ...part, ...range })));
-	return [...known, ...rest].sort((one, other) => one.offset - other.offset);
-}
-
-/** The error of making lost pages persistent, with the cause of the loss. */
-function explainLoss(
-	error: unknown,
-	{ path }: PmemMapping,
-	errors: LostPart[],
-	offset: number,
-	bytes: number,
-): unknown {
-	const { code, errno, syscall } = error as SystemError;
-	if (code !== 'EFAULT') return error;
-	const met = errors.find((part) => part.offset < offset + bytes && offset < part.offset + part.length);
-	// Nobody has touched the part. So the end of the range is not in the file any more.
-	const { cause } = met ?? { cause: 'truncated' };
-	return systemError(errno, syscall, path, `a part of the range is lost: ${causes[cause]}`);
-}
-
 /** How many bytes a mapping must have to be given in parts: more than a Buffer can have, 4 GiB on Node 20. */
 const { MAX_LENGTH } = bufferConstants;
-
-/** What the next native call on a mapping is about. It is there when there is a mapping. */
-let numbers: Float64Array | undefined;
-
-function request(id: number, offset: number, length: number, how: number, from = 0): void {
-	const all = numbers!;
-	all[requested.id] = id;
-	all[requested.offset] = offset;
-	all[requested.length] = length;
-	all[requested.how] = how;
-	all[requested.from] = from;
-}
 
 /** Parts of long mappings begin at multiples of this. Each is twice as long, so a range of this length is in one part. */
 const partStride = MAX_LENGTH / 2;
@@ -183,8 +120,7 @@ export class PmemMapping implements Disposable {
 		if (key !== makersKey) throw illegalConstructor('mapFile(file)');
 		const { id, arrayBuffer, length, granularity, sync, sharing, writable, path, source } = mapped;
 		this.#id = id;
-		numbers ??= new Float64Array(native.mappingRequest);
-		lossesOf.set(arrayBuffer, new MappingLosses(mapped));
+		tellLosses(mapped);
 		this.#knownBad = mapped.knownBad;
 		this.#parts = [arrayBuffer];
 		this.#length = length;
@@ -238,8 +174,10 @@ export class PmemMapping implements Disposable {
 		const index = Math.floor(offset / partStride);
 		const start = index * partStride;
 		const bytes = Math.min(MAX_LENGTH, this.#length - start);
-		this.#parts[index] ??= native.mappingPart(this.#id, start, bytes);
-		return Buffer.from(this.#parts[index], offset - start, length);
+		const part = this.#parts[index] ?? native.mappingPart(this.#id, start, bytes);
+		this.#parts[index] = part;
+		keepTelling(part, this.#parts[0]!);
+		return Buffer.from(part, offset - start, length);
 	}
 
 	/** Checks a range. undefined for the length: to the end. */
@@ -250,7 +188,7 @@ export class PmemMapping implements Disposable {
 	}
 
 	#explained(error: unknown, offset: number, bytes: number): unknown {
-		return explainLoss(error, this, this.errors(), offset, bytes);
+		return explainLoss(error, this.path, this.errors(), offset, bytes);
 	}
 
 	/** Stores bytes, and does the rest as `manner` says. */
