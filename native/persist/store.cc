@@ -17,7 +17,7 @@ namespace daxkind::persist {
 namespace {
 
 // Below this a flush is faster.
-constexpr size_t kPastCachesFrom = 256;
+constexpr size_t kPastCachesFrom = 512;
 
 // A line as the wide stores write it. Lines of that length begin at multiples of it, whatever length the processor's
 // cache lines have.
