@@ -92,7 +92,7 @@ export function explainRefusal(error: SystemError, { device, node, offset, lengt
 				? ''
 				: ` (it is mapped by ${others.map(({ pid, command }) => `${command}, process ${pid}`).join('; ')})`;
 		const what = `A kind or a mapping of this process or of another one already has some of the bytes ${offset} to ${offset + length - 1} of ${node}${who}`;
-		const remedy = 'close that kind or unmap that mapping, or give this one another part of the device';
+		const remedy = 'close that kind or unmap that mapping, or use another offset and length';
 		return refusal('ERR_DAXKIND_DEVICE_BUSY', node, what, remedy);
 	}
 	if (syscall === 'prctl') {

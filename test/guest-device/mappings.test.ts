@@ -78,7 +78,9 @@ test('a kind and a mapping never have the same bytes, and two mappings may', asy
 
 test('when all mappings are unmapped, a kind can have the device', () => {
 	map(devdax).unmap();
-	DeviceKind.create(devdax, { size: 16 * align }).close();
+	const kind = DeviceKind.create(devdax, { size: 16 * align });
+	expect(kind.capacity).toBe(16 * align);
+	kind.close();
 });
 
 test('a log is on a device, too', () => {
