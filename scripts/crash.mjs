@@ -51,7 +51,7 @@ class Expected {
 
 /** One guest, from its boot to its death. */
 async function round(number, { fs, file, expected, random }) {
-	const vm = ['dist/cli/main.js', 'vm', '--no-pmem', '--memory', '512M', '--nvdimm', '64M', '--nvdimm-file', file];
+	const vm = ['dist/cli/main.js', 'vm', '--no-pmem', '--memory', '512M', '--nvdimm', '384M', '--nvdimm-file', file];
 	const guest = ['scripts/crash/guest.mjs', fs, '/dev/pmem0', number, expected.start].map(String);
 	const command = [...vm, '--', process.execPath, ...guest];
 	const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -54,7 +54,7 @@ export class PmemBatch {
 	 * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_TYPE.
 	 */
 	write(offset: number, source: NodeJS.ArrayBufferView): this {
-		const bytes = bytesOf(source);
+		const bytes = bytesOf('source', source);
 		const length = bytes.byteLength;
 		requirePlace(offset, length, this.#most);
 		const used = this.#used;

@@ -2,11 +2,11 @@
 import { requireInteger } from '../arguments.ts';
 import { invalidArgType, outOfRange } from '../errors.ts';
 
-/** The bytes of a view, not copied. */
-export function bytesOf(source: unknown): Uint8Array {
-	if (source instanceof Uint8Array) return source;
-	if (!ArrayBuffer.isView(source)) throw invalidArgType('source', 'a Buffer, TypedArray or DataView', source);
-	return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+/** The bytes of a view that is the argument `name`, not copied. */
+export function bytesOf(name: string, view: unknown): Uint8Array {
+	if (view instanceof Uint8Array) return view;
+	if (!ArrayBuffer.isView(view)) throw invalidArgType(name, 'a Buffer, TypedArray or DataView', view);
+	return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 /** Throws if `length` bytes have no room at `offset` in a mapping of `most` bytes. */

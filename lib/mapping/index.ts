@@ -1,6 +1,7 @@
 // What others may use of lib/mapping: mapping files and devices into memory, and making stores persistent there.
 
 export type { PmemBatch } from './batch.ts';
+export { bytesOf } from './bytes.ts';
 export { fileGranularity, granularities, type PmemGranularity, type PmemGranularityReason } from './granularity.ts';
 export type { MappingMediaError } from './losses.ts';
 export { mapAnonymous } from './map-anonymous.ts';

@@ -326,7 +326,7 @@ export class PmemMapping implements Disposable {
 	 */
 	write(offset: number, source: NodeJS.ArrayBufferView, options?: StoreOptions): void {
 		requireUsable(this);
-		const bytes = bytesOf(source);
+		const bytes = bytesOf('source', source);
 		requirePlace(offset, bytes.byteLength, this.#length);
 		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
 		try {

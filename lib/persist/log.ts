@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { requireInteger, requireOneOf, requireOptions, requirePath, requireSize } from '../arguments.ts';
-import { illegalConstructor, invalidArgType, invalidState, invalidThis, outOfRange, refusal } from '../errors.ts';
+import { illegalConstructor, invalidState, invalidThis, outOfRange, refusal } from '../errors.ts';
 import {
+	bytesOf,
 	granularities,
 	mapDevice,
 	mapFile,
@@ -57,10 +58,7 @@ const unclosed = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
 /** The bytes of a record's data. */
 function dataOf(data: unknown): Uint8Array {
-	if (data instanceof Uint8Array) return data;
-	if (typeof data === 'string') return Buffer.from(data);
-	if (!ArrayBuffer.isView(data)) throw invalidArgType('data', 'a Buffer, TypedArray, DataView or string', data);
-	return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+	return typeof data === 'string' ? Buffer.from(data) : bytesOf('data', data);
 }
 
 /** Makes an empty file as long as the log is to be. Its length and its name are on the medium then. */

@@ -70,6 +70,7 @@ int DaxDeviceMapping::map(const DaxDeviceOptions& options, Use use, const char**
 }
 
 void DaxDeviceMapping::release() {
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (!fd_.isOpen()) return;
     syscalls::unlockRange(fd_.get(), offset_, length_);
     fd_.reset();
@@ -91,6 +92,7 @@ LossCause DaxDeviceMapping::lossCause(const guard::Part& part) const {
     if (part.isPoisoned) return LossCause::kMedia;
     // Before 6.2 the kernel says only that there is no memory. A mapping tells more: a device that is gone cannot be
     // mapped.
+    const std::lock_guard<std::mutex> lock(mutex_);
     void* at = nullptr;
     const syscalls::MapOptions options;
     const int error = syscalls::mapFileAligned(fd_.get(), offset_ + part.offset, part.length, options,

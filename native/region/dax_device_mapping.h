@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "guard/watched.h"
@@ -45,10 +46,12 @@ class DaxDeviceMapping {
 
     // What is on bad blocks that the kernel knows of. `offset` is in bytes of the mapping.
     std::vector<guard::Part> knownBad(uint64_t offset, uint64_t length) const;
-    // Why a part of the mapping is lost.
+    // Why a part of the mapping is lost. The guard's thread may ask while another thread releases the mapping.
     LossCause lossCause(const guard::Part& part) const;
 
   private:
+    // lossCause() and release() use the descriptor on different threads.
+    mutable std::mutex mutex_;
     syscalls::Descriptor fd_;
     char* address_ = nullptr;
     uint32_t major_ = 0;

@@ -9,6 +9,7 @@ import * as dax from 'daxkind/dax';
 import * as device from 'daxkind/device';
 import * as media from 'daxkind/media';
 import * as memmap from 'daxkind/memmap';
+import * as persist from 'daxkind/persist';
 import { expect, test } from 'vitest';
 import { execFileSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
@@ -83,6 +84,7 @@ test('what is about devices is an entry of its own', () => {
 
 test('what is about bad blocks is an entry of its own', () => {
 	expect(Object.keys(media).sort()).toEqual(['badBlocksAsync', 'badBlocksUnder', 'badRangesIn', 'repairAsync']);
+	expect(Object.keys(persist)).toEqual(['PmemLog']);
 });
 
 test('what is about the memory table is an entry of its own', () => {
@@ -120,7 +122,9 @@ test('the bits of public masks have the names and values of the kernel headers, 
 test('a misspelt option is an error of every call that takes options, and names the nearest', async () => {
 	const kind = daxkind.PmemKind.create(directory, { maxSize: 2 ** 24 });
 	const file = fileURLToPath(import.meta.url);
-	const wrong = { singal: undefined, unti: 1, al: true, recursiv: true, dryrun: true, rot: '/', onProgres: undefined };
+	const jobs = { singal: undefined, onProgres: undefined };
+	const mappings = { sise: 1, lenght: 1, granularty: 'page' };
+	const wrong = { ...jobs, ...mappings, unti: 1, al: true, recursiv: true, dryrun: true, rot: '/' };
 	const only = (name: keyof typeof wrong): object => ({ [name]: wrong[name] });
 	const calls: [nearest: string, call: () => unknown][] = [
 		['signal', () => kind.purgeAsync(only('singal'))],
@@ -130,6 +134,9 @@ test('a misspelt option is an error of every call that takes options, and names 
 		['all', () => daxkind.findDaxMounts(only('al'))],
 		['recursive', () => daxkind.setDaxFlag(file, false, only('recursiv'))],
 		['signal', () => daxkind.setDaxFlagAsync(file, false, only('singal'))],
+		['size', () => persist.PmemLog.open(file, only('sise'))],
+		['length', () => daxkind.mapDevice('x', only('lenght'))],
+		['granularity', () => daxkind.mapFile(file, only('granularty'))],
 		['unit', () => media.badRangesIn([], [], only('unti'))],
 		['signal', () => media.badBlocksAsync(file, only('singal'))],
 		['dryRun', () => media.repairAsync(file, only('dryrun'))],

@@ -5,7 +5,7 @@ import ts from 'typescript';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const entries = ['index', 'dax/index', 'device/index', 'memmap/index', 'media/index'].map(
+const entries = ['index', 'dax/index', 'device/index', 'memmap/index', 'media/index', 'persist/index'].map(
 	(name) => `${root}dist/${name}.d.ts`,
 );
 

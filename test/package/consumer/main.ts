@@ -8,6 +8,8 @@ import {
 	Kind,
 	type KindPressure,
 	type KindProgress,
+	mapAnonymous,
+	mapDevice,
 	mapFile,
 	NodeKind,
 	type OutOfMemoryError,
@@ -20,6 +22,7 @@ import { type DaxCheck, type DaxReport, explain, inspect, type StatxResult, stat
 import { type DaxDevice, listDevices, reconfigureDeviceAsync } from 'daxkind/device';
 import { type BadBlocks, badBlocksAsync, repairAsync } from 'daxkind/media';
 import { applyMemmap, type MemmapPlan, planMemmap, readMemoryTable, verifyMemmap } from 'daxkind/memmap';
+import { PmemLog, type PmemLogRecord } from 'daxkind/persist';
 
 const onPressure = ({ reason, requested, stats }: KindPressure) => console.log(reason, requested, stats.allocated);
 using kind = PmemKind.create('/dev/shm', { maxSize: 2 ** 26, onPressure });
@@ -107,6 +110,23 @@ kind.free(kind.deref(reference));
 // @ts-expect-error ref() did not make it.
 kind.deref({ type: 'daxkind.Block', kind: 1, offset: 0, length: 1, generation: 1 });
 
+// ---- Mappings -------------------------------------------------------------------------------------------------------
+
+const mapping: PmemMapping & Disposable = mapFile('/dev/shm/file', { granularity: 'cache-line', sharing: 'shared' });
+mapping.write(0, new Float32Array(3), { drain: false, hint: 'non-temporal' });
+mapping.fill(0, 1);
+mapping.batch().write(0, bytes).write(8, new DataView(block.buffer)).persist();
+await mapping.persistAsync(0, 10, { onProgress: ({ done, total }) => console.log(done / total) });
+for (const { value, source } of mapDevice('/dev/dax0.0').why.evidence) console.log(value, source);
+mapAnonymous(10).at(0, 1) satisfies Buffer;
+using log = PmemLog.open('/dev/shm/log', { size: 2 ** 20 });
+const records: PmemLogRecord[] = [...log.iterate(log.append('text'))];
+log.truncate(records[0]?.position);
+// @ts-expect-error There is no such hint.
+mapping.write(0, bytes, { hint: 'nontemporal' });
+// @ts-expect-error A record is bytes or text.
+log.append(7);
+
 // ---- The rest -------------------------------------------------------------------------------------------------------
 
 // @ts-expect-error There is no such option.
@@ -121,7 +141,6 @@ await using made = await PmemKind.createAsync('/dev/shm', {
 });
 await made.prefaultAsync({ onProgress });
 const disposables: (Disposable & AsyncDisposable)[] = [made, kind];
-const mapping: PmemMapping & Disposable = mapFile('/dev/shm/file', { sync: false });
 mapping.buffer satisfies Uint8Array<ArrayBuffer>;
 const failed = (error: OutOfMemoryError) => console.log(error.reason, error.code, disposables.length);
 failed satisfies (error: never) => void;
