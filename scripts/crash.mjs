@@ -54,7 +54,9 @@ async function round(number, { fs, file, expected, random }) {
 	const vm = ['dist/cli/main.js', 'vm', '--no-pmem', '--memory', '512M', '--nvdimm', '384M', '--nvdimm-file', file];
 	const guest = ['scripts/crash/guest.mjs', fs, '/dev/pmem0', number, expected.start].map(String);
 	const command = [...vm, '--', process.execPath, ...guest];
-	const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+	const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'pipe'] });
+	// It may be dead when it is written to.
+	child.stdin.on('error', () => {});
 	let errors = '';
 	child.stderr.setEncoding('utf8').on('data', (text) => {
 		errors += text;
@@ -82,6 +84,7 @@ async function round(number, { fs, file, expected, random }) {
 			timer ??= setTimeout(kill, random.below(latestMs));
 		}
 		expected.note(word, Number(first), Number(next));
+		if (word === 'truncating') child.stdin.write('.');
 	}
 	clearTimeout(silence);
 	clearTimeout(timer);

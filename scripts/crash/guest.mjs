@@ -1,11 +1,12 @@
 // The part of scripts/crash.mjs that runs in the guest: opens the log on the device, checks every record, and appends and
 // truncates until the guest is killed. It says what it does on standard output, a line each: `mounting`, `opened FIRST NEXT
-// SCANNED TORN`, `appended FIRST NEXT`, `truncating FIRST NEXT` (before and after it), `truncated FIRST NEXT`. FIRST is the
+// SCANNED TORN`, `appended FIRST NEXT`, `truncating FIRST NEXT` (what is
+// left; it waits for a byte of standard input then), `truncated FIRST NEXT`. FIRST is the
 // number of the first record, NEXT that of the next one.
 //
 // node guest.mjs FS DEVICE ROUND NEXT
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeSync } from 'node:fs';
+import { mkdirSync, readSync, writeSync } from 'node:fs';
 import { PmemLog } from 'daxkind/persist';
 import { Random } from '../random.mjs';
 
@@ -14,6 +15,11 @@ const mount = '/mnt/crash';
 const random = new Random(Number(round));
 
 const say = (...words) => writeSync(1, `${words.join(' ')}\n`);
+/** Says it, and waits until the host has heard it. A line that is on its way when the guest is killed is lost. */
+const announce = (...words) => {
+	say(...words);
+	readSync(0, Buffer.alloc(1));
+};
 const run = (program, ...args) => execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 
 /** Makes the namespace and the file system in the first round, and mounts it. */
@@ -75,13 +81,13 @@ for (;;) {
 		if (!random.chance(0.02)) continue;
 		// The last records of this round.
 		const kept = random.below(positions.length);
-		say('truncating', first, next - positions.length + kept);
+		announce('truncating', first, next - positions.length + kept);
 		log.truncate(positions[kept]);
 		next -= positions.length - kept;
 		positions.length = kept;
 	} catch (error) {
 		if (error.code !== 'ERR_DAXKIND_LOG_FULL') throw error;
-		say('truncating', next, next);
+		announce('truncating', next, next);
 		log.truncate();
 		first = next;
 		positions.length = 0;
