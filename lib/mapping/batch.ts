@@ -79,7 +79,7 @@ export class PmemBatch {
 
 	/**
 	 * Makes all writes that are collected, in their order, and makes them persistent. Then the batch is empty. It blocks
-	 * as {@link PmemMapping.persist} does; with `page` granularity there is an msync for each write.
+	 * as {@link PmemMapping.persist} does; with `page` granularity there is an msync for each run of pages.
 	 *
 	 * @throws As {@link PmemMapping.persist}. The writes are collected still.
 	 */

@@ -6,7 +6,7 @@ export { fileGranularity, granularities, type PmemGranularity, type PmemGranular
 export type { MappingMediaError } from './losses.ts';
 export { mapAnonymous } from './map-anonymous.ts';
 export { type MapDeviceOptions, mapDevice } from './map-device.ts';
-export { type MapFileOptions, mapFile } from './map-file.ts';
+export { type MapFileOptions, mapFile, mapOpenFile } from './map-file.ts';
 export { refusedMapSync } from './map-sync.ts';
 export { whyNoFile } from './no-file.ts';
 export {

@@ -160,7 +160,7 @@ function allocate({ fd, path }: Request, offset: number, bytes: number): void {
 }
 
 /** Whether stores into the mapping are to reach the file. */
-const isShared = ({ writable, sharing }: Request) => writable && sharing === 'shared';
+const isShared = ({ writable, sharing }: Pick<Request, 'writable' | 'sharing'>) => writable && sharing === 'shared';
 
 function mapRange(request: Request, bytes: number, sync: boolean) {
 	const { fd, offset, path } = request;
@@ -231,6 +231,31 @@ function mapDescriptor(request: Request): PmemMapping {
 	return makeMapping({ ...mapped, source: 'file', length: bytes, granularity, sharing, writable, path, onMediaError });
 }
 
+/** The options of a caller, checked, with their defaults. */
+function checkOptions(options: MapFileOptions | undefined): Omit<Request, 'fd' | 'path'> {
+	const given = requireOptions('options', options, optionNames);
+	const { writable = true, sharing = 'shared', sync, granularity: coarsest } = given;
+	const isSharedFile = writable && sharing === 'shared';
+	const { allocate = isSharedFile, offset = 0, length, onMediaError, errors = 'report' } = given;
+	requireBoolean('options.writable', writable);
+	requireOneOf('options.sharing', sharing, ['shared', 'private']);
+	if (coarsest !== undefined) requireOneOf('options.granularity', coarsest, granularities);
+	if (sync !== undefined) requireBoolean('options.sync', sync);
+	requireBoolean('options.allocate', allocate);
+	requireInteger('options.offset', offset);
+	if (length !== undefined) requireInteger('options.length', length, 1);
+	requireCallback('options.onMediaError', onMediaError);
+	const refusesErrors = requireOneOf('options.errors', errors, ['report', 'refuse']) === 'refuse';
+	const unlessShared = `false or absent if ${writable ? "options.sharing is 'private'" : 'options.writable is false'}`;
+	if (sync && !isSharedFile) throw invalidArgValue('options.sync', unlessShared, sync);
+	if (allocate && !isSharedFile) throw invalidArgValue('options.allocate', unlessShared, true);
+	return { writable, sharing, coarsest, sync, allocate, offset, length, onMediaError, refusesErrors };
+}
+
+/** Maps a file that is open. The path is only for what a person reads: another file can have it by now. */
+export const mapOpenFile = (fd: number, path: string, options: MapFileOptions): PmemMapping =>
+	mapDescriptor({ ...checkOptions(options), fd, path });
+
 /**
  * Maps a file, or a part of one, into memory: its bytes as a Buffer over the mapping itself. Nothing is copied.
  *
@@ -254,23 +279,7 @@ function mapDescriptor(request: Request): PmemMapping {
  * mapping.unmap();
  */
 export function mapFile(file: string | URL | number, options?: MapFileOptions): PmemMapping {
-	const given = requireOptions('options', options, optionNames);
-	const { writable = true, sharing = 'shared', sync, granularity: coarsest } = given;
-	const isSharedFile = writable && sharing === 'shared';
-	const { allocate = isSharedFile, offset = 0, length, onMediaError, errors = 'report' } = given;
-	requireBoolean('options.writable', writable);
-	requireOneOf('options.sharing', sharing, ['shared', 'private']);
-	if (coarsest !== undefined) requireOneOf('options.granularity', coarsest, granularities);
-	if (sync !== undefined) requireBoolean('options.sync', sync);
-	requireBoolean('options.allocate', allocate);
-	requireInteger('options.offset', offset);
-	if (length !== undefined) requireInteger('options.length', length, 1);
-	requireCallback('options.onMediaError', onMediaError);
-	const refusesErrors = requireOneOf('options.errors', errors, ['report', 'refuse']) === 'refuse';
-	const request = { writable, sharing, coarsest, sync, allocate, offset, length, onMediaError, refusesErrors };
-	const unlessShared = `false or absent if ${writable ? "options.sharing is 'private'" : 'options.writable is false'}`;
-	if (sync && !isSharedFile) throw invalidArgValue('options.sync', unlessShared, sync);
-	if (allocate && !isSharedFile) throw invalidArgValue('options.allocate', unlessShared, true);
+	const request = checkOptions(options);
 	if (typeof file === 'number') {
 		return mapDescriptor({ ...request, fd: requireInteger('file', file, 0, 0x7fffffff), path: undefined });
 	}
@@ -278,7 +287,7 @@ export function mapFile(file: string | URL | number, options?: MapFileOptions): 
 		throw invalidArgType('file', 'of type string or number, or an instance of URL', file);
 	}
 	const path = requirePath('file', file);
-	const fd = open(path, isSharedFile);
+	const fd = open(path, isShared(request));
 	try {
 		return mapDescriptor({ ...request, fd, path });
 	} finally {

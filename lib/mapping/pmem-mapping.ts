@@ -232,8 +232,7 @@ export class PmemMapping implements Disposable {
 	 * @throws RangeError ERR_OUT_OF_RANGE; Error ERR_INVALID_STATE after `unmap()` or if not `writable`; SystemError of
 	 *   `msync`; EFAULT of `msync` or `flush` if a page of the range is lost ({@link PmemMapping.errors}), because a
 	 *   value that is stored there reaches no file. With `page` granularity also EFAULT of `madvise` if another process
-	 *   has truncated the file (Linux 5.14 and later tell). With `byte` granularity there is nothing to do but a fence,
-	 *   and nothing tells of lost pages.
+	 *   has truncated the file (Linux 5.14 and later tell).
 	 * @example
 	 * mapping.buffer.write('hello', 64);
 	 * mapping.persist(64, 5);
@@ -282,6 +281,8 @@ export class PmemMapping implements Disposable {
 		requireUsable(this);
 		const bytes = this.#range(offset, length);
 		const job = checkJobOptions(requireOptions('options', options, ['signal', 'onProgress']));
+		// A fence is for this thread's own stores. The job's thread cannot wait for them.
+		this.drain();
 		try {
 			const start = () => {
 				request(this.#id, offset, bytes, this.#stores.persist);
@@ -291,14 +292,14 @@ export class PmemMapping implements Disposable {
 				progressOf: ([, done, total]) => ({ done: done!, total: total! }),
 			});
 		} catch (error) {
-			if (!this.#isMapped) throw invalidState('the mapping was unmapped while it was made persistent');
-			throw this.#explained(error, offset, bytes);
+			if (this.#isMapped) throw this.#explained(error, offset, bytes);
 		}
+		if (!this.#isMapped) throw invalidState('the mapping was unmapped while it was made persistent');
 	}
 
 	/**
-	 * {@link PmemMapping.persist}, and then what reaches deeper than the processor's flush does: through buffers of the
-	 * memory controller that a power failure could catch on a broken machine (ADR). Of a file that is an msync. Of a
+	 * {@link PmemMapping.persist}, and then also what lies behind the processor: the buffers of the memory controller. A
+	 * machine that works empties these by itself when the power fails (ADR). Of a file it is an msync. Of a
 	 * device-DAX device it is a 1 in the file `deep_flush` of its region in sysfs, where the region has one that says
 	 * that there is something to flush. A region without such a file is no error. Blocks meanwhile.
 	 *

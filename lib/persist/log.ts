@@ -1,28 +1,44 @@
 // A log that survives: a file or a device-DAX device with records that are only ever appended. This file opens and
 // closes it; journal.ts is the log itself.
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, realpathSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { requireInteger, requireOneOf, requireOptions, requirePath, requireSize } from '../arguments.ts';
-import { illegalConstructor, invalidState, invalidThis, outOfRange, refusal } from '../errors.ts';
+import {
+	requireCallback,
+	requireInteger,
+	requireOneOf,
+	requireOptions,
+	requirePath,
+	requireSize,
+} from '../arguments.ts';
+import { illegalConstructor, invalidState, invalidThis, outOfRange, refusal, type SystemError } from '../errors.ts';
 import {
 	bytesOf,
 	granularities,
+	type MappingMediaError,
 	mapDevice,
-	mapFile,
+	mapOpenFile,
 	type PmemGranularity,
 	type PmemGranularityReason,
 	type PmemMapping,
 } from '../mapping/index.ts';
 import { native } from '../native.ts';
 import { leastBytes, recordsAt } from './format.ts';
-import { contentOf, format, Journal, type PmemLogRecord, type PmemLogRecovery } from './journal.ts';
+import {
+	contentOf,
+	format,
+	headOf,
+	Journal,
+	type LogMedium,
+	type PmemLogRecord,
+	type PmemLogRecovery,
+} from './journal.ts';
 
 /** Options of {@link PmemLog.open}. */
 export interface PmemLogOptions {
 	/**
 	 * How long the log is, in bytes, if it has to be made: at least 8 KiB. The file gets all of its blocks at once. Of a
-	 * log that is there already it must be the length, or be absent. On a device-DAX device the default is all of it.
+	 * log that is there already it must be the length, or be absent.
 	 */
 	size?: number;
 	/**
@@ -30,18 +46,24 @@ export interface PmemLogOptions {
 	 * each append is an msync, which takes as long as the disk needs.
 	 */
 	granularity?: PmemGranularity;
+	/** Called in a later turn of the event loop when a part of the log's memory is lost, as of {@link mapFile}. */
+	onMediaError?: (error: MappingMediaError) => void;
 }
 
-const names: readonly (keyof PmemLogOptions)[] = ['size', 'granularity'];
+const names: readonly (keyof PmemLogOptions)[] = ['size', 'granularity', 'onMediaError'];
+
+let isLog: (value: unknown) => boolean;
 
 /** The journal of an open log. Throws for anything else. */
 let journalOf: (log: PmemLog) => Journal;
 
 /** The records of a log, as long as it is open. */
 function* whileOpen(log: PmemLog, records: Generator<PmemLogRecord>): Generator<PmemLogRecord, void, undefined> {
-	for (let next = records.next(); !next.done; next = records.next()) {
-		yield next.value;
+	for (;;) {
 		journalOf(log);
+		const next = records.next();
+		if (next.done) return;
+		yield next.value;
 	}
 }
 
@@ -61,11 +83,52 @@ function dataOf(data: unknown): Uint8Array {
 	return typeof data === 'string' ? Buffer.from(data) : bytesOf('data', data);
 }
 
-/** Makes an empty file as long as the log is to be. Its length and its name are on the medium then. */
-function lengthen(fd: number, path: string, size: number): void {
-	ftruncateSync(fd, size);
+/** A mapping as the journal sees it. */
+class MappingMedium implements LogMedium {
+	readonly #mapping: PmemMapping;
+	/** With `page` granularity: the range that was stored since the last drain. It becomes persistent by one msync. */
+	#dirty: { from: number; to: number } | undefined;
+
+	constructor(mapping: PmemMapping) {
+		this.#mapping = mapping;
+	}
+
+	get length(): number {
+		return this.#mapping.length;
+	}
+
+	at(offset: number, length: number): Buffer {
+		return this.#mapping.at(offset, length);
+	}
+
+	write(offset: number, bytes: Uint8Array): void {
+		if (this.#mapping.granularity !== 'page') {
+			this.#mapping.write(offset, bytes, undrained);
+			return;
+		}
+		this.#mapping.write(offset, bytes, volatile);
+		const { from = offset, to = 0 } = this.#dirty ?? {};
+		this.#dirty = { from: Math.min(from, offset), to: Math.max(to, offset + bytes.length) };
+	}
+
+	drain(): void {
+		const dirty = this.#dirty;
+		this.#dirty = undefined;
+		if (dirty !== undefined) this.#mapping.persist(dirty.from, dirty.to - dirty.from);
+		else this.#mapping.drain();
+	}
+
+	hasLost(offset: number, length: number): boolean {
+		return this.#mapping.errors().some((lost) => lost.offset < offset + length && offset < lost.offset + lost.length);
+	}
+}
+const undrained = { drain: false };
+const volatile = { persist: false };
+
+/** Makes the file's length and its name persistent. */
+function syncMetadata(fd: number, path: string): void {
 	fsyncSync(fd);
-	const directory = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+	const directory = openSync(dirname(realpathSync(path)), constants.O_RDONLY | constants.O_DIRECTORY);
 	try {
 		fsyncSync(directory);
 	} finally {
@@ -73,34 +136,89 @@ function lengthen(fd: number, path: string, size: number): void {
 	}
 }
 
-function map(path: string, fd: number, options: PmemLogOptions): PmemMapping {
-	const { size, granularity } = options;
-	const accepted = granularity === undefined ? {} : { granularity };
-	const status = fstatSync(fd);
-	if (!status.isFile()) return mapDevice(path, accepted);
-	if (status.size === 0) {
-		if (size === undefined) throw notALog(path, 'is empty', 'give options.size, so that a log is made in it');
-		lengthen(fd, path, size);
-	}
-	return mapFile(path, accepted);
-}
-
 const notALog = (path: string, what: string, remedy?: string) =>
 	refusal('ERR_DAXKIND_NOT_A_LOG', path, `${path} ${what}`, remedy);
 
-/** Makes a log on the mapping, or checks that there is one of that size. */
-function prepare(mapping: PmemMapping, path: string, size: number | undefined): void {
-	const { length } = mapping;
-	const content = contentOf(mapping, length);
-	if (content === 'other') {
-		throw notALog(path, 'holds something else than a log', 'name another file; this one is left as it is');
+/** What is open, before it is a log. */
+interface Opened {
+	fd: number;
+	path: string;
+	isFile: boolean;
+	options: PmemLogOptions;
+}
+
+function map({ fd, path, isFile, options }: Opened): PmemMapping {
+	const { granularity, onMediaError } = options;
+	const passed = { ...(granularity && { granularity }), ...(onMediaError && { onMediaError }) };
+	return isFile ? mapOpenFile(fd, path, passed) : mapDevice(path, passed);
+}
+
+/** Makes a log on what holds none yet. Gives the mapping, which is another one if the file had another length. */
+function make(opened: Opened, mapping: PmemMapping): PmemMapping {
+	const { fd, path, isFile, options } = opened;
+	const { size } = options;
+	if (size === undefined) throw notALog(path, 'holds no log yet', 'give options.size, so that a log is made there');
+	let made = mapping;
+	if (isFile && mapping.length !== size) {
+		mapping.unmap();
+		ftruncateSync(fd, size);
+		made = map(opened);
+	} else if (size > mapping.length) {
+		throw outOfRange('options.size', `<= ${mapping.length}, what ${path} has`, size);
 	}
-	if (content === 'log') return;
-	if (size !== undefined && size > length) throw outOfRange('options.size', `<= ${length}, what ${path} has`, size);
-	if (size === undefined && mapping.source === 'file') {
-		throw notALog(path, 'holds no log yet', 'give options.size, so that a log is made in it');
+	try {
+		if (isFile) syncMetadata(fd, path);
+		format(new MappingMedium(made), size, randomBytes(4).readUInt32LE());
+		return made;
+	} catch (error) {
+		made.unmap();
+		throw error;
 	}
-	format(mapping, size ?? length, randomBytes(4).readUInt32LE());
+}
+
+/** Maps a log, and makes it if there is none yet. */
+function prepare(opened: Opened): { mapping: PmemMapping; journal: Journal } {
+	const { fd, path, isFile, options } = opened;
+	const { size } = options;
+	if (isFile && fstatSync(fd).size === 0) {
+		if (size === undefined) throw notALog(path, 'is empty', 'give options.size, so that a log is made in it');
+		ftruncateSync(fd, size);
+	}
+	let mapping = map(opened);
+	try {
+		const content = contentOf(
+			new MappingMedium(mapping),
+			isFile ? mapping.length : Math.min(size ?? 0, mapping.length),
+		);
+		if (content === 'other') {
+			const clear = `clear the part first: mapDevice('${path}').fill(0, 0, ${size})`;
+			throw notALog(
+				path,
+				'holds something else than a log',
+				isFile ? 'name another file; this one is left as it is' : clear,
+			);
+		}
+		if (content === 'nothing') mapping = make(opened, mapping);
+		const medium = new MappingMedium(mapping);
+		const { facts } = headOf(medium);
+		if (size !== undefined && size !== facts.size) {
+			throw outOfRange('options.size', `${facts.size}, the size of the log that is there, or absent`, size);
+		}
+		return { mapping, journal: new Journal(medium) };
+	} catch (error) {
+		mapping.unmap();
+		throw Object.assign(error as Error, { path });
+	}
+}
+
+/** Opens the path for a log, and makes a file of it if there is none and `size` is given. */
+function openPath(path: string, size: number | undefined): { fd: number; isNew: boolean } {
+	try {
+		return { fd: openSync(path, constants.O_RDWR), isNew: false };
+	} catch (error) {
+		if ((error as SystemError).code !== 'ENOENT' || size === undefined) throw error;
+	}
+	return { fd: openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600), isNew: true };
 }
 
 /**
@@ -131,8 +249,9 @@ export class PmemLog implements Disposable {
 	#isOpen = true;
 
 	static {
+		isLog = (value) => typeof value === 'object' && value !== null && #journal in value;
 		journalOf = (log) => {
-			if (typeof log !== 'object' || log === null || !(#journal in log)) throw invalidThis('PmemLog');
+			if (!isLog(log)) throw invalidThis('PmemLog');
 			if (!log.#isOpen) throw invalidState('the log is closed');
 			return log.#journal;
 		};
@@ -156,31 +275,34 @@ export class PmemLog implements Disposable {
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
 	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NOT_A_LOG if there is something else, or nothing and no `size`;
 	 *   ERR_DAXKIND_LOG_BUSY if it is open in another thread or process; ERR_DAXKIND_LOG_CORRUPTED if its head is not as
-	 *   it was written; what {@link mapFile} and {@link mapDevice} throw, ERR_DAXKIND_GRANULARITY among them.
+	 *   it was written, or lost memory may have held records; what {@link mapFile} and {@link mapDevice} throw, ERR_DAXKIND_GRANULARITY among them.
 	 * @throws A system error: ENOENT, EACCES (open), ENOSPC (fallocate).
 	 */
 	static open(path: string | URL, options?: PmemLogOptions): PmemLog {
 		const name = requirePath('path', path);
 		const given = requireOptions('options', options, names);
-		const { size, granularity } = given;
+		const { size, granularity, onMediaError } = given;
 		if (size !== undefined) requireSize('options.size', size, leastBytes);
 		if (granularity !== undefined) requireOneOf('options.granularity', granularity, granularities);
-		const fd = openSync(name, constants.O_RDWR | (size === undefined ? 0 : constants.O_CREAT), 0o600);
-		let mapping: PmemMapping | undefined;
+		requireCallback('options.onMediaError', onMediaError);
+		const { fd, isNew } = openPath(name, size);
+		const { size: before } = fstatSync(fd);
+		const isFile = fstatSync(fd).isFile();
 		try {
 			if (!native.lockDescriptor(fd)) {
 				const what = `The log ${name} is open already, in this process or in another one`;
 				throw refusal('ERR_DAXKIND_LOG_BUSY', name, what, 'close it there');
 			}
-			mapping = map(name, fd, given);
-			prepare(mapping, name, size);
-			const journal = new Journal(mapping, mapping.length);
-			if (size !== undefined && mapping.source === 'file' && size !== journal.size) {
-				throw outOfRange('options.size', `${journal.size}, the size of the log that is there, or absent`, size);
+			try {
+				const { mapping, journal } = prepare({ fd, path: name, isFile, options: given });
+				return new PmemLog(makersKey, name, fd, mapping, journal);
+			} catch (error) {
+				// What this call has made must not be in the way of the next one.
+				if (isNew) rmSync(name, { force: true });
+				else if (isFile && before === 0) ftruncateSync(fd, 0);
+				throw error;
 			}
-			return new PmemLog(makersKey, name, fd, mapping, journal);
 		} catch (error) {
-			mapping?.unmap();
 			closeSync(fd);
 			throw error;
 		}
@@ -260,14 +382,18 @@ export class PmemLog implements Disposable {
 
 	/** Lets go of the file. Everything that was appended stays. Calling it again does nothing. */
 	close(): void {
+		if (!isLog(this)) throw invalidThis('PmemLog');
 		if (!this.#isOpen) return;
 		this.#isOpen = false;
 		unclosed.unregister(this);
 		try {
 			this.#journal.close();
 		} finally {
-			this.#mapping.unmap();
-			closeSync(this.#fd);
+			try {
+				this.#mapping.unmap();
+			} finally {
+				closeSync(this.#fd);
+			}
 		}
 	}
 

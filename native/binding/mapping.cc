@@ -249,11 +249,15 @@ napi_value releaseMapping(napi_env env, napi_callback_info info) {
     if (entry->users > 0) {
         return throwInvalidState(env, "a fixed kind is open over the mapping; close that kind first");
     }
+    // A job that has made the memory persistent looks at this afterwards, so it is true before.
+    entry->released = true;
     const int result = syscalls::replaceWithAnonymous(entry->address, entry->length);
-    if (result != 0) return throwSystemError(env, result, "mmap");
+    if (result != 0) {
+        entry->released = false;
+        return throwSystemError(env, result, "mmap");
+    }
     // A page that is lost in the meantime gets the same zeros.
     entry->watch.end();
-    entry->released = true;
     if (entry->device != nullptr) entry->device->release();
     return boolean(env, true);
 }

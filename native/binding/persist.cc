@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "binding/addon.h"
 #include "binding/call.h"
@@ -18,6 +19,7 @@
 #include "binding/values.h"
 #include "guard/watch.h"
 #include "jobs/pace.h"
+#include "media/ranges.h"
 #include "persist/cpu.h"
 #include "persist/flush.h"
 #include "persist/store.h"
@@ -131,7 +133,8 @@ int syncRange(const char* address, uint64_t length, const char** failedCall) {
 // Drains and syncs as the caller wants it. A lost byte is on no medium, so it cannot be made persistent: -EFAULT.
 int persistRange(const char* address, uint64_t length, uint32_t how, const char** failedCall) {
     if ((how & kHowDrained) != 0) persist::drain();
-    if (length == 0 || (how & (kHowSynced | kHowWay)) == 0) return 0;
+    // Where there is nothing to do, nothing is promised either.
+    if (length == 0 || how == 0) return 0;
     const bool isSynced = (how & kHowSynced) != 0;
     *failedCall = isSynced ? "msync" : "flush";
     if (guard::isLost(address, length)) return -EFAULT;
@@ -194,6 +197,20 @@ napi_value mappingMove(napi_env env, napi_callback_info) {
     return finish(env, call, target, length, how);
 }
 
+// The ranges of some writes. If they are to be synced, each page is in one range only, so that it is synced once.
+std::vector<media::Range> rangesOf(const Doubles& places, uint64_t count, bool isSynced, uint64_t end) {
+    const uint64_t unit = isSynced ? syscalls::pageSize() : 1;
+    std::vector<media::Range> ranges;
+    for (uint64_t at = 0; at < count; at += 1) {
+        const auto from = static_cast<uint64_t>(places.data[2 * at]);
+        const auto length = static_cast<uint64_t>(places.data[2 * at + 1]);
+        if (length == 0) continue;
+        const uint64_t to = (from + length + unit - 1) / unit * unit;
+        ranges.push_back({from / unit * unit, std::min(to, end)});
+    }
+    return isSynced ? media::normalized(std::move(ranges)) : ranges;
+}
+
 // mappingWriteAll(bytes, places)
 napi_value mappingWriteAll(napi_env env, napi_callback_info info) {
     Call arguments(env, info, 2);
@@ -221,11 +238,13 @@ napi_value mappingWriteAll(napi_env env, napi_callback_info info) {
         left -= taken;
     }
     if ((how & kHowDrained) != 0) persist::drain();
-    const char* failedCall = "";
-    for (uint64_t at = 0; at < count; at += 1) {
-        const char* const target = mapping->address + static_cast<uint64_t>(places.data[2 * at]);
-        const auto taken = static_cast<uint64_t>(places.data[2 * at + 1]);
-        const int result = persistRange(target, taken, how & ~kHowDrained, &failedCall);
+    const uint32_t rest = how & ~kHowDrained;
+    const bool isSynced = (how & kHowSynced) != 0;
+    const char* failedCall = "flush";
+    for (const media::Range& range : rangesOf(places, count, isSynced, mapping->length)) {
+        const char* const at = mapping->address + range.from;
+        const uint64_t length = range.to - range.from;
+        const int result = how != 0 && guard::isLost(at, length) ? -EFAULT : persistRange(at, length, rest, &failedCall);
         if (result != 0) return throwSystemError(env, result, failedCall, call.path());
     }
     return nullptr;
@@ -265,6 +284,8 @@ napi_value mappingPersistAsync(napi_env env, napi_callback_info) {
             return persistRange(at, bytes, how, failedCall);
         });
         if (result != 0) return result;
+        // What was flushed in the meantime may have been other memory.
+        if (range->released) return -ECANCELED;
         control->done.store(static_cast<double>(done + bytes), std::memory_order_relaxed);
         return done + bytes < length ? kMore : 0;
     };

@@ -20,12 +20,22 @@ export class ShadowMedium {
 	/** Called before stores become persistent, and after each of the medium's calls: a power failure could come now. */
 	onMoment: () => void = () => {};
 
-	/** If true, the store of a record without data fails, once. */
-	isBroken = false;
+	/** 'before': the next store of 16 or 28 bytes fails. 'after': it fails, and has stored. It fails once. */
+	failing: 'before' | 'after' | undefined;
+	/** How many of those stores succeed before. */
+	failsAfter = 0;
 
 	constructor(content: Buffer) {
 		this.memory = Buffer.from(content);
 		this.durable = Buffer.from(content);
+	}
+
+	get length(): number {
+		return this.memory.length;
+	}
+
+	hasLost(): boolean {
+		return false;
 	}
 
 	at(offset: number, length: number): Buffer {
@@ -33,18 +43,18 @@ export class ShadowMedium {
 		return this.memory.subarray(offset, offset + length);
 	}
 
-	write(offset: number, bytes: Uint8Array, options: { drain: boolean } = { drain: true }): void {
-		if (this.isBroken && bytes.length === 16) {
-			this.isBroken = false;
-			throw new Error('EIO');
-		}
+	write(offset: number, bytes: Uint8Array): void {
+		const isFailing = this.failing !== undefined && [16, 28].includes(bytes.length) && this.failsAfter-- <= 0;
+		const { failing } = this;
+		if (isFailing) this.failing = undefined;
+		if (isFailing && failing === 'before') throw new Error('EIO');
 		this.at(offset, bytes.length).set(bytes);
 		const end = offset + bytes.length;
 		for (let at = offset - (offset % word); at < end; at += word) {
 			this.#pending.set(at, { offset: at, bytes: Buffer.from(this.memory.subarray(at, at + word)) });
 		}
 		this.onMoment();
-		if (options.drain) this.drain();
+		if (isFailing) throw new Error('EIO');
 	}
 
 	drain(): void {

@@ -1,6 +1,6 @@
 // Power failures at every moment of a log's life, with every combination of stores that were not persistent yet, or a
 // part of the combinations where there are too many.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { recordsAt } from '#lib/persist/format.js';
 import { contentOf, format, Journal } from '#lib/persist/journal.js';
 import { KIB } from '#lib/size.js';
@@ -47,7 +47,7 @@ class Life {
 			const content = contentOf(medium, size);
 			if (this.#journal === undefined && content === 'nothing') continue;
 			expect(content).toBe('log');
-			const journal = new Journal(medium, size);
+			const journal = new Journal(medium);
 			const found = contents(journal);
 			if (!this.#allowed.some((expected) => isSame(found, expected))) {
 				throw new Error(`after a failure the log has ${found.length} records: ${found.map(({ length }) => length)}`);
@@ -60,7 +60,7 @@ class Life {
 	#goOn(journal: Journal, medium: ShadowMedium, found: Buffer[]): void {
 		const data = record(9999, this.#random.pick([0, 8, 40, 3000]));
 		journal.append([data]);
-		const again = new Journal(new ShadowMedium(medium.durable), size);
+		const again = new Journal(new ShadowMedium(medium.durable));
 		if (!isSame(contents(again), [...found, data])) throw new Error('what was appended after a failure is not there');
 	}
 
@@ -75,7 +75,7 @@ class Life {
 	open(): void {
 		if (this.#journal === undefined) format(this.#medium, size, 12345);
 		this.#during([], () => {
-			this.#journal = new Journal(this.#medium, size);
+			this.#journal = new Journal(this.#medium);
 		});
 		expect(isSame(contents(this.#journal!), this.#allowed[0]!)).toBe(true);
 	}
@@ -91,16 +91,38 @@ class Life {
 		this.#during(beginnings, () => this.#journal!.append(records));
 	}
 
-	/** An append whose last record cannot be stored: whatever was stored, the log stays as it was. */
-	appendInVain(...lengths: number[]): void {
+	/**
+	 * An append whose last record cannot be stored, or is stored with an error: whatever is on the medium, the log stays
+	 * as it was.
+	 */
+	appendInVain(failing: 'before' | 'after', ...lengths: number[]): void {
 		const [before] = this.#allowed;
-		const records = lengths.map((length) => record(this.#next++, length));
+		const records = [...lengths.map((length) => record(this.#next++, length)), Buffer.alloc(0)];
 		const beginnings = records.map((_, at) => [...before!, ...records.slice(0, at + 1)]);
 		this.#during([...beginnings, before!], () => {
-			this.#medium.isBroken = true;
-			expect(() => this.#journal!.append([...records, Buffer.alloc(0)])).toThrow('EIO');
+			Object.assign(this.#medium, { failing, failsAfter: 0 });
+			expect(() => this.#journal!.append(records)).toThrow('EIO');
 		});
 		expect(isSame(contents(this.#journal!), before!)).toBe(true);
+	}
+
+	/** A truncation whose checkpoint cannot be stored, or is stored with an error. */
+	truncateInVain(failing: 'before' | 'after', count: number): void {
+		const [before] = this.#allowed;
+		const positions = [...this.#journal!.iterate(recordsAt)].map(({ position }) => position);
+		const left = before!.slice(0, before!.length - count);
+		this.#during([left, before!], () => {
+			Object.assign(this.#medium, { failing, failsAfter: 0 });
+			expect(() => this.#journal!.truncate(positions[left.length]!)).toThrow('EIO');
+		});
+		expect(isSame(contents(this.#journal!), before!)).toBe(true);
+	}
+
+	/** An append whose checkpoint fails afterwards: the records are there. */
+	appendWithoutCheckpoint(failing: 'before' | 'after', length: number): void {
+		Object.assign(this.#medium, { failing, failsAfter: 1 });
+		this.append(length);
+		expect(this.#medium.failing).toBe(undefined);
 	}
 
 	appendTooMuch(): void {
@@ -163,16 +185,41 @@ test('a record that does not fit changes nothing', () => {
 	life.appendTooMuch();
 });
 
-test('an append that fails halfway leaves nothing that could come back', () => {
-	const life = new Life(3);
-	life.open();
-	life.append(100);
-	life.appendInVain(40, 40);
-	life.append(40);
-	life.appendInVain(8, 5000, 8);
-	life.append(8);
-	life.close();
-	life.open();
+describe.each(['before', 'after'] as const)('a store that fails %s it has stored', (failing) => {
+	test('of an append: nothing of it comes back', () => {
+		const life = new Life(3);
+		life.open();
+		life.append(100);
+		life.appendInVain(failing, 40, 40);
+		life.append(40);
+		life.appendInVain(failing, 8, 5000, 8);
+		life.close();
+		life.open();
+		life.append(8);
+	});
+
+	test('of a truncation: nothing is lost, now or later', () => {
+		const life = new Life(6);
+		life.open();
+		life.append(100, 100, 100);
+		life.truncateInVain(failing, 2);
+		life.append(40);
+		life.truncateInVain(failing, 4);
+		life.truncate(1);
+		life.append(40);
+		life.close();
+		life.open();
+	});
+
+	test('of a checkpoint: the append has succeeded', () => {
+		const life = new Life(7);
+		life.open();
+		life.appendWithoutCheckpoint(failing, 66_000);
+		life.append(40);
+		life.appendWithoutCheckpoint(failing, 66_000);
+		life.close();
+		life.open();
+	});
 });
 
 test.each(Array.from({ length: 12 }, (_, seed) => seed))('random lives: seed %d', (seed) => {
@@ -201,9 +248,6 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))('random lives: seed %d'
 
 test('a medium that does not wait for its stores is found out', () => {
 	class Hasty extends ShadowMedium {
-		override write(offset: number, bytes: Uint8Array): void {
-			super.write(offset, bytes, { drain: false });
-		}
 		override drain(): void {
 			this.onMoment();
 		}
