@@ -86,7 +86,10 @@ function dataOf(data: unknown): Uint8Array {
 /** A mapping as the journal sees it. */
 class MappingMedium implements LogMedium {
 	readonly #mapping: PmemMapping;
-	/** With `page` granularity: the range that was stored since the last drain. It becomes persistent by one msync. */
+	/**
+	 * The range that was stored since the last drain, unless each store has begun to make itself persistent. One call
+	 * makes it persistent, and finds out whether it is lost.
+	 */
 	#dirty: { from: number; to: number } | undefined;
 
 	constructor(mapping: PmemMapping) {
@@ -102,7 +105,7 @@ class MappingMedium implements LogMedium {
 	}
 
 	write(offset: number, bytes: Uint8Array): void {
-		if (this.#mapping.granularity !== 'page') {
+		if (this.#mapping.granularity === 'cache-line') {
 			this.#mapping.write(offset, bytes, undrained);
 			return;
 		}

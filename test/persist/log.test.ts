@@ -1,5 +1,5 @@
 // A log as its users see it. What power failures leave of it: log-failures.test.ts.
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { KIB, MIB } from '#lib/size.js';
 import { execFile } from '../helpers/children.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
+import { countsOf, problem, trace } from '../helpers/traced.ts';
 
 const code = (code: string) => expect.objectContaining({ code });
 const newPath = () => join(temporaryDirectory(tmpfs), 'log');
@@ -126,6 +127,10 @@ test('records that are appended while a log is iterated are seen, and a truncati
 	log.truncate();
 	log.append('new');
 	expect(records.next().done).toBe(true);
+	const later = log.iterate(log.append('late'));
+	log.truncate();
+	log.append(Buffer.alloc(500));
+	expect([...later]).toEqual([]);
 });
 
 test('one thread of one process has the log', async () => {
@@ -162,6 +167,83 @@ test('what is no log is left as it is', () => {
 	expect(() => PmemLog.open(temporaryDirectory(tmpfs))).toThrow(code('EISDIR'));
 });
 
+test.each([
+	['an image with its first byte at 64 KiB', MIB, 65_600],
+	['a file with its last byte alone', 200_000, 199_999],
+])('%s is no empty place for a log', (_, length, at) => {
+	const path = newPath();
+	const content = Buffer.alloc(length);
+	content[at] = 7;
+	writeFileSync(path, content);
+	expect(() => PmemLog.open(path, { size: MIB })).toThrow(code('ERR_DAXKIND_NOT_A_LOG'));
+	expect(readFileSync(path).equals(content)).toBe(true);
+	// Zeros are one, also if there are more or less of them than the log needs.
+	writeFileSync(path, Buffer.alloc(length));
+	open(path, { size: MIB }).append('one');
+	expect(statSync(path).size).toBe(MIB);
+});
+
+test('an opening that fails leaves what was there, and no file where there was none', () => {
+	const path = newPath();
+	expect(() => PmemLog.open(path, { size: MIB, granularity: 'byte' })).toThrow(code('ERR_DAXKIND_GRANULARITY'));
+	expect(existsSync(path)).toBe(false);
+	expect(() => PmemLog.open(path, { size: 2 ** 45 })).toThrow(expect.objectContaining({ syscall: expect.any(String) }));
+	expect(existsSync(path)).toBe(false);
+	writeFileSync(path, '');
+	expect(() => PmemLog.open(path, { size: 2 ** 45 })).toThrow(expect.objectContaining({ syscall: expect.any(String) }));
+	expect(statSync(path).size).toBe(0);
+	open(path, { size: 8 * KIB }).close();
+	const before = readFileSync(path);
+	expect(() => PmemLog.open(path, { size: MIB })).toThrow(code('ERR_OUT_OF_RANGE'));
+	expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test('two logs that change their names while they are opened are still two', () => {
+	const [one, other] = [newPath(), newPath()];
+	open(one, { size: MIB }).close();
+	const log = open(one);
+	renameSync(one, other);
+	expect(() => PmemLog.open(other)).toThrow(code('ERR_DAXKIND_LOG_BUSY'));
+	open(one, { size: MIB }).append('another log');
+	log.append('the first log');
+	log.close();
+	expect(texts(open(other))).toEqual(['the first log']);
+});
+
+test.skipIf(problem !== undefined)(
+	'with page granularity an append is one msync, with cache-line granularity one fence, however many records it has',
+	{ timeout: 120_000 },
+	() => {
+		const prepare = `
+			const { PmemLog } = await import('daxkind/persist');
+			const long = Buffer.alloc(4200);
+			const log = PmemLog.open(path + '.log', { size: 2 ** 20 });`;
+		const actions = [`log.append('one')`, `log.appendAll(['two', 'three', 'four'])`, 'log.append(long)'];
+		for (const events of trace(actions, { granularity: 'page', prepare })) {
+			expect(countsOf(events)).toEqual({ msync: 1 });
+		}
+		for (const events of trace(actions, { granularity: 'cache-line', prepare })) {
+			expect(countsOf(events).fence).toBe(1);
+			expect(events.at(-1)!.what).toBe('fence');
+		}
+	},
+);
+
+test('what is appended to lost memory is an error, whatever the granularity', async () => {
+	for (const granularity of ['PAGE', 'CACHE_LINE', 'BYTE']) {
+		const script = `
+			import { truncateSync } from 'node:fs';
+			import { PmemLog } from 'daxkind/persist';
+			const log = PmemLog.open(process.argv[1], { size: 2 ** 20, onMediaError() {} });
+			log.append(Buffer.alloc(5000));
+			truncateSync(process.argv[1], 4096);
+			try { log.append('two'); console.log('appended'); } catch ({ code }) { console.log(code); }`;
+		const env = { ...process.env, PMEM2_FORCE_GRANULARITY: granularity };
+		const args = ['--input-type=module', '-e', script, newPath()];
+		expect((await execFile(process.execPath, args, { env })).stdout.trim()).toBe('EFAULT');
+	}
+});
+
 test('a size that is not that of the log is refused', () => {
 	const path = newPath();
 	open(path, { size: MIB }).close();
@@ -170,7 +252,10 @@ test('a size that is not that of the log is refused', () => {
 	for (const size of [0, 8 * KIB - 1, 1.5])
 		expect(() => PmemLog.open(newPath(), { size })).toThrow(code('ERR_OUT_OF_RANGE'));
 	truncateSync(path, MIB / 2);
-	expect(() => PmemLog.open(path)).toThrow(code('ERR_DAXKIND_LOG_CORRUPTED'));
+	const cutOff = { code: 'ERR_DAXKIND_LOG_CORRUPTED', path, message: expect.stringContaining('cut off') };
+	expect(() => PmemLog.open(path)).toThrow(expect.objectContaining(cutOff));
+	truncateSync(path, 4096);
+	expect(() => PmemLog.open(path)).toThrow(expect.objectContaining(cutOff));
 });
 
 test('a record that somebody has changed is found when it is read', () => {
@@ -204,6 +289,18 @@ test('both checkpoints are needed for a log to be lost', () => {
 			again.close();
 		}
 	}
+});
+
+test('the room that a full log tells of is there', () => {
+	const log = open(newPath(), { size: 8 * KIB + 1 });
+	let left = 0;
+	try {
+		log.append(Buffer.alloc(9 * KIB));
+	} catch (error) {
+		({ left } = error as { left: number });
+	}
+	expect(left).toBe(4 * KIB - 16);
+	log.append(Buffer.alloc(left));
 });
 
 test('a log says what makes it persistent, and refuses a granularity that is too coarse', () => {
