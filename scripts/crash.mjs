@@ -24,10 +24,13 @@ function childOf(pid) {
 	return children.find((child) => readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('qemu'));
 }
 
-/** What the host knows of a log. `first` is the number of the first record, and `next` that of the next one. */
+/**
+ * What the host knows of a log. `first` is the number of the first record, `next` that of the next one, and `age` what the
+ * records behind `next` have at least.
+ */
 class Expected {
 	/** What the guest has told to be there. */
-	told = { first: 0, next: 0 };
+	told = { first: 0, next: 0, age: 0 };
 	/** What a truncation leaves that may have happened, or not. */
 	truncating;
 
@@ -36,16 +39,21 @@ class Expected {
 		return (this.truncating ?? this.told).next;
 	}
 
-	note(word, first, next) {
-		if (word === 'truncating') this.truncating = { first, next };
-		else [this.told, this.truncating] = [{ first, next }, undefined];
+	note(word, log) {
+		if (word === 'truncating') this.truncating = log;
+		else [this.told, this.truncating] = [log, undefined];
 	}
 
-	/** Why the log that was found is not one that may be there. Undefined if it is. More records than told may be there. */
-	objection(first, next) {
+	/**
+	 * Why the log that was found is not one that may be there. Undefined if it is. More records than told may be there, but
+	 * none that were truncated.
+	 */
+	objection(found) {
 		const allowed = [this.told, ...(this.truncating ? [this.truncating] : [])];
-		if (allowed.some((log) => first === log.first && next >= log.next)) return undefined;
-		return `the log has the records ${first} to ${next - 1}, and not those of ${JSON.stringify(allowed)}`;
+		const isAllowed = ({ first, next, age }) =>
+			found.first === first && (found.next === next || (found.next > next && found.age >= age));
+		if (allowed.some(isAllowed)) return undefined;
+		return `the log is ${JSON.stringify(found)}, and not one of ${JSON.stringify(allowed)}`;
 	}
 }
 
@@ -72,18 +80,21 @@ async function round(number, { fs, file, expected, random }) {
 	let found;
 	let timer;
 	for await (const line of createInterface({ input: child.stdout })) {
-		const [word, first, next, scanned, torn] = line.split(' ');
+		if (!line.endsWith(' .')) continue;
+		const [word, ...words] = line.split(' ');
+		const [first, next, age, scanned] = words.map(Number);
+		const log = { first, next, age };
 		if (word === 'mounting') {
 			if (isEarly) timer = setTimeout(kill, random.below(earlyMs));
 			continue;
 		}
 		if (word === 'opened') {
-			const objection = expected.objection(Number(first), Number(next));
+			const objection = expected.objection(log);
 			if (objection !== undefined) throw new StepError(`round ${number} on ${fs}: ${objection}`);
-			found = { records: next - first, scanned: Number(scanned), torn: torn === 'torn' };
+			found = { records: next - first, scanned, torn: words[4] === 'torn' };
 			timer ??= setTimeout(kill, random.below(latestMs));
 		}
-		expected.note(word, Number(first), Number(next));
+		expected.note(word, log);
 		if (word === 'truncating') child.stdin.write('.');
 	}
 	clearTimeout(silence);

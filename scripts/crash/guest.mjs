@@ -1,8 +1,8 @@
 // The part of scripts/crash.mjs that runs in the guest: opens the log on the device, checks every record, and appends and
 // truncates until the guest is killed. It says what it does on standard output, a line each: `mounting`, `opened FIRST NEXT
-// SCANNED TORN`, `appended FIRST NEXT`, `truncating FIRST NEXT` (what is
-// left; it waits for a byte of standard input then), `truncated FIRST NEXT`. FIRST is the
-// number of the first record, NEXT that of the next one.
+// AGE SCANNED TORN`, `appended FIRST NEXT AGE`, `truncating FIRST NEXT AGE` (what is left; it waits for a byte of standard
+// input then), `truncated FIRST NEXT AGE`. FIRST is the number of the first record, NEXT that of the next one, and AGE that
+// of the last record of an opened log, else that of records that come next.
 //
 // node guest.mjs FS DEVICE ROUND NEXT
 import { execFileSync } from 'node:child_process';
@@ -14,7 +14,8 @@ const [, , fs, device, round, start] = process.argv;
 const mount = '/mnt/crash';
 const random = new Random(Number(round));
 
-const say = (...words) => writeSync(1, `${words.join(' ')}\n`);
+/** Each line ends with a full stop, so that the host knows the one that the kill has cut off. */
+const say = (...words) => writeSync(1, `${words.join(' ')} .\n`);
 /** Says it, and waits until the host has heard it. A line that is on its way when the guest is killed is lost. */
 const announce = (...words) => {
 	say(...words);
@@ -60,15 +61,15 @@ function check(log) {
 		next++;
 		age = itsAge;
 	}
-	return { first, next };
+	return { first, next, last: age };
 }
 
 say('mounting');
 prepare();
 const log = PmemLog.open(`${mount}/log`, { size: 2 * 2 ** 20, granularity: 'cache-line' });
-let { first, next } = check(log);
+let { first, next, last } = check(log);
 const { scanned, torn } = log.recovery;
-say('opened', first, next, scanned, torn ? 'torn' : 'whole');
+say('opened', first, next, last, scanned, torn ? 'torn' : 'whole');
 let age = Number(round) * 2 ** 20;
 const positions = [];
 for (;;) {
@@ -77,21 +78,21 @@ for (;;) {
 		const records = Array.from({ length: count }, (_, index) => dataOf(next + index, age));
 		positions.push(...(count === 1 ? [log.append(records[0])] : log.appendAll(records)));
 		next += count;
-		say('appended', first, next);
+		say('appended', first, next, age);
 		if (!random.chance(0.02)) continue;
 		// The last records of this round.
 		const kept = random.below(positions.length);
-		announce('truncating', first, next - positions.length + kept);
+		announce('truncating', first, next - positions.length + kept, age + 1);
 		log.truncate(positions[kept]);
 		next -= positions.length - kept;
 		positions.length = kept;
 	} catch (error) {
 		if (error.code !== 'ERR_DAXKIND_LOG_FULL') throw error;
-		announce('truncating', next, next);
+		announce('truncating', next, next, age + 1);
 		log.truncate();
 		first = next;
 		positions.length = 0;
 	}
 	age++;
-	say('truncated', first, next);
+	say('truncated', first, next, age);
 }
