@@ -195,6 +195,6 @@ test('without a descriptor left it is an error, never an empty answer', () => {
 		const codes = Object.values(calls).map((call) => { try { call(); return 'nothing'; } catch (e) { return e.code; } });
 		held.forEach(closeSync);
 		say(codes)`;
-	const few = ['sh', '-c', 'ulimit -n 64 && exec "$0" "$@"'];
+	const few = ['sh', '-c', 'ulimit -n 128 && exec "$0" "$@"'];
 	expect(evaluateIn(few, body, temporaryDirectory(tmpfs))).toEqual(Array(4).fill('EMFILE'));
 });

@@ -115,7 +115,7 @@ test('no free descriptor gives EMFILE, and the next create works', () => {
 		PmemKind.create(process.argv[1], { maxSize: ${16 * MIB} }).close();
 		console.log('created');`,
 		directory,
-		['prlimit', '--nofile=64', '--'],
+		['prlimit', '--nofile=128', '--'],
 	);
 	expect(stdout + stderr).toBe('EMFILE open\ncreated\n');
 });
