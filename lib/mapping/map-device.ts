@@ -2,10 +2,11 @@
 import { constants as bufferConstants } from 'node:buffer';
 import { requireCallback, requireOneOf, requireOptions } from '../arguments.ts';
 import { explainRefusal, requirePart } from '../device-part.ts';
-import { refusal, type SystemError } from '../errors.ts';
+import type { SystemError } from '../errors.ts';
 import { keepGuardArmed } from '../guard.ts';
 import { native } from '../native.ts';
 import { machine } from '../tree.ts';
+import { letGo, refuseBadBlocks } from './bad-blocks.ts';
 import { deviceGranularity, granularities, requireGranularity } from './granularity.ts';
 import type { MapFileOptions } from './map-file.ts';
 import { makeMapping, type PmemMapping } from './pmem-mapping.ts';
@@ -55,12 +56,13 @@ export function mapDevice(device: string | URL, options?: MapDeviceOptions): Pme
 	requireGranularity(granularity, coarsest, path);
 	const mapped = map();
 	keepGuardArmed();
-	if (errors === 'refuse' && mapped.knownBad.length > 0) {
-		native.releaseMapping(mapped.id);
-		native.detachArrayBuffer(mapped.arrayBuffer);
-		const badBlocks = mapped.knownBad.map((bad) => ({ offset: offset + bad.offset, length: bad.length }));
-		const finding = `The kernel knows of bad blocks in ${path}, the first from byte ${badBlocks[0]!.offset} on`;
-		throw Object.assign(refusal('ERR_DAXKIND_BAD_BLOCKS', path, finding), { badBlocks });
+	if (errors === 'refuse') {
+		try {
+			refuseBadBlocks(path, offset, mapped);
+		} catch (error) {
+			letGo(mapped);
+			throw error;
+		}
 	}
 	return makeMapping({
 		...mapped,

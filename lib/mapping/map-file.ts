@@ -9,20 +9,11 @@ import {
 	requireOptions,
 	requirePath,
 } from '../arguments.ts';
-import { lengthOf } from '../byte-ranges.ts';
-import {
-	daxkindError,
-	invalidArgType,
-	invalidArgValue,
-	outOfRange,
-	refusal,
-	type SystemError,
-	systemError,
-} from '../errors.ts';
+import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemError, systemError } from '../errors.ts';
 import { keepGuardArmed } from '../guard.ts';
-import type { LostPart } from '../native/losses.ts';
 import type { StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
+import { letGo, refuseBadBlocks } from './bad-blocks.ts';
 import {
 	fileGranularity,
 	granularities,
@@ -193,16 +184,6 @@ function open(path: string, writable: boolean): number {
 	}
 }
 
-/** The error of `errors: 'refuse'`. */
-function badBlocks({ path, offset }: Request, known: LostPart[]): Error {
-	const badBlocks = known.map((part) => ({ offset: offset + part.offset, length: part.length }));
-	const where = `${known.length === 1 ? '' : `in ${known.length} places, the first `}from byte ${badBlocks[0]!.offset} on`;
-	const name = path ?? 'the file';
-	const finding = `${lengthOf(known)} bytes of ${name} are on bad blocks of its device, ${where}`;
-	const remedy = path === undefined ? undefined : `daxkind repair ${path}`;
-	return Object.assign(refusal('ERR_DAXKIND_BAD_BLOCKS', name, finding, remedy), { badBlocks });
-}
-
 function mapDescriptor(request: Request): PmemMapping {
 	const status = native.statxDescriptor(request.fd);
 	if ((status.mode & constants.S_IFMT) !== constants.S_IFREG) {
@@ -221,11 +202,11 @@ function mapDescriptor(request: Request): PmemMapping {
 		? fileGranularity({ sync: mapped.sync, isDeclined: request.sync === false, path, deviceMajor, deviceMinor })
 		: privateGranularity('the mapping is private, so no store reaches the file');
 	try {
-		if (request.refusesErrors && mapped.knownBad.length > 0) throw badBlocks(request, mapped.knownBad);
+		if (request.refusesErrors)
+			refuseBadBlocks(path ?? 'the file', request.offset, mapped, path && `daxkind repair ${path}`);
 		requireGranularity(granularity, request.coarsest, path ?? 'the file');
 	} catch (error) {
-		native.releaseMapping(mapped.id);
-		native.detachArrayBuffer(mapped.arrayBuffer);
+		letGo(mapped);
 		throw error;
 	}
 	return makeMapping({ ...mapped, source: 'file', length: bytes, granularity, sharing, writable, path, onMediaError });

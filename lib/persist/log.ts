@@ -42,11 +42,11 @@ export interface PmemLogOptions {
 	 */
 	size?: number;
 	/**
-	 * The coarsest granularity that is accepted, as of {@link mapFile}. Default 'page', which accepts all. With 'page',
+	 * The coarsest granularity that is accepted, as of `mapFile`. Default 'page', which accepts all. With 'page',
 	 * each append is an msync, which takes as long as the disk needs.
 	 */
 	granularity?: PmemGranularity;
-	/** Called in a later turn of the event loop when a part of the log's memory is lost, as of {@link mapFile}. */
+	/** Called in a later turn of the event loop when a part of the log's memory is lost, as of `mapFile`. */
 	onMediaError?: (error: MappingMediaError) => void;
 }
 
@@ -278,7 +278,7 @@ export class PmemLog implements Disposable {
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
 	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NOT_A_LOG if there is something else, or nothing and no `size`;
 	 *   ERR_DAXKIND_LOG_BUSY if it is open in another thread or process; ERR_DAXKIND_LOG_CORRUPTED if its head is not as
-	 *   it was written, or lost memory may have held records; what {@link mapFile} and {@link mapDevice} throw, ERR_DAXKIND_GRANULARITY among them.
+	 *   it was written, or lost memory may have held records; what `mapFile` and `mapDevice` throw, ERR_DAXKIND_GRANULARITY among them.
 	 * @throws A system error: ENOENT, EACCES (open), ENOSPC (fallocate).
 	 */
 	static open(path: string | URL, options?: PmemLogOptions): PmemLog {

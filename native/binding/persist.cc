@@ -244,7 +244,8 @@ napi_value mappingWriteAll(napi_env env, napi_callback_info info) {
     for (const media::Range& range : rangesOf(places, count, isSynced, mapping->length)) {
         const char* const at = mapping->address + range.from;
         const uint64_t length = range.to - range.from;
-        const int result = how != 0 && guard::isLost(at, length) ? -EFAULT : persistRange(at, length, rest, &failedCall);
+        const int result =
+            how != 0 && guard::isLost(at, length) ? -EFAULT : persistRange(at, length, rest, &failedCall);
         if (result != 0) return throwSystemError(env, result, failedCall, call.path());
     }
     return nullptr;
