@@ -20,8 +20,13 @@ const earlyMs = 2000;
 
 /** QEMU below a process of `daxkind vm`. */
 function childOf(pid) {
-	const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-	return children.find((child) => readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('qemu'));
+	try {
+		const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+		return children.find((child) => readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('qemu'));
+	} catch {
+		// It has ended in the meantime.
+		return undefined;
+	}
 }
 
 /**
@@ -70,9 +75,12 @@ async function round(number, { fs, file, expected, random }) {
 		errors += text;
 	});
 	const ended = new Promise((resolve) => child.once('close', resolve));
+	let isKilled = false;
 	const kill = () => {
 		const qemu = childOf(child.pid);
-		if (qemu !== undefined) process.kill(Number(qemu), 'SIGKILL');
+		if (qemu === undefined) return;
+		isKilled = true;
+		process.kill(Number(qemu), 'SIGKILL');
 	};
 	const silence = setTimeout(kill, silenceMs);
 	// In one round of eight the guest is killed at a moment when it mounts, recovers or opens.
@@ -100,7 +108,9 @@ async function round(number, { fs, file, expected, random }) {
 	clearTimeout(silence);
 	clearTimeout(timer);
 	await ended;
-	if (found === undefined && !isEarly) throw new StepError(`round ${number} on ${fs}: the guest failed\n${errors}`);
+	// A guest that ends by itself has found something wrong.
+	if (!isKilled || (found === undefined && !isEarly))
+		throw new StepError(`round ${number} on ${fs}: the guest failed\n${errors}`);
 	return found;
 }
 
