@@ -16,10 +16,18 @@ const random = new Random(Number(round));
 
 /** Each line ends with a full stop, so that the host knows the one that the kill has cut off. */
 const say = (...words) => writeSync(1, `${words.join(' ')} .\n`);
+const pause = new Int32Array(new SharedArrayBuffer(4));
 /** Says it, and waits until the host has heard it. A line that is on its way when the guest is killed is lost. */
 const announce = (...words) => {
 	say(...words);
-	readSync(0, Buffer.alloc(1));
+	for (;;) {
+		try {
+			return readSync(0, Buffer.alloc(1));
+		} catch (error) {
+			if (error.code !== 'EAGAIN') throw error;
+			Atomics.wait(pause, 0, 0, 5);
+		}
+	}
 };
 const run = (program, ...args) => execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 
