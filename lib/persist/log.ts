@@ -147,6 +147,7 @@ interface Opened {
 	fd: number;
 	path: string;
 	isFile: boolean;
+	isEmpty: boolean;
 	options: PmemLogOptions;
 }
 
@@ -156,53 +157,38 @@ function map({ fd, path, isFile, options }: Opened): PmemMapping {
 	return isFile ? mapOpenFile(fd, path, passed) : mapDevice(path, passed);
 }
 
-/** Makes a log on what holds none yet. Gives the mapping, which is another one if the file had another length. */
-function make(opened: Opened, mapping: PmemMapping): PmemMapping {
-	const { fd, path, isFile, options } = opened;
-	const { size } = options;
-	if (size === undefined) throw notALog(path, 'holds no log yet', 'give options.size, so that a log is made there');
-	let made = mapping;
-	if (isFile && mapping.length !== size) {
-		mapping.unmap();
-		ftruncateSync(fd, size);
-		made = map(opened);
-	} else if (size > mapping.length) {
-		throw outOfRange('options.size', `<= ${mapping.length}, what ${path} has`, size);
-	}
-	try {
-		if (isFile) syncMetadata(fd, path);
-		format(new MappingMedium(made), size, randomBytes(4).readUInt32LE());
-		return made;
-	} catch (error) {
-		made.unmap();
-		throw error;
-	}
-}
-
 /** Maps a log, and makes it if there is none yet. */
 function prepare(opened: Opened): { mapping: PmemMapping; journal: Journal } {
-	const { fd, path, isFile, options } = opened;
+	const { fd, path, isFile, isEmpty, options } = opened;
 	const { size } = options;
-	if (isFile && fstatSync(fd).size === 0) {
+	if (isEmpty) {
 		if (size === undefined) throw notALog(path, 'is empty', 'give options.size, so that a log is made in it');
 		ftruncateSync(fd, size);
 	}
 	let mapping = map(opened);
 	try {
-		const content = contentOf(
-			new MappingMedium(mapping),
-			isFile ? mapping.length : Math.min(size ?? 0, mapping.length),
-		);
+		let medium = new MappingMedium(mapping);
+		const content = contentOf(medium, isFile ? medium.length : Math.min(size ?? 0, medium.length));
 		if (content === 'other') {
-			const clear = `clear the part first: mapDevice('${path}').fill(0, 0, ${size})`;
-			throw notALog(
-				path,
-				'holds something else than a log',
-				isFile ? 'name another file; this one is left as it is' : clear,
-			);
+			const remedy = isFile
+				? 'name another file; this one is left as it is'
+				: `clear the part first: mapDevice('${path}').fill(0, 0, ${size})`;
+			throw notALog(path, 'holds something else than a log', remedy);
 		}
-		if (content === 'nothing') mapping = make(opened, mapping);
-		const medium = new MappingMedium(mapping);
+		if (content === 'nothing') {
+			if (size === undefined) {
+				throw notALog(path, 'holds no log yet', 'give options.size, so that a log is made there');
+			}
+			if (isFile && medium.length !== size) {
+				mapping.unmap();
+				ftruncateSync(fd, size);
+				mapping = map(opened);
+				medium = new MappingMedium(mapping);
+			}
+			if (size > medium.length) throw outOfRange('options.size', `<= ${medium.length}, what ${path} has`, size);
+			if (isFile) syncMetadata(fd, path);
+			format(medium, size, randomBytes(4).readUInt32LE());
+		}
 		const { facts } = headOf(medium);
 		if (size !== undefined && size !== facts.size) {
 			throw outOfRange('options.size', `${facts.size}, the size of the log that is there, or absent`, size);
@@ -278,7 +264,8 @@ export class PmemLog implements Disposable {
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; RangeError ERR_OUT_OF_RANGE.
 	 * @throws Error with `path` and `remedy`: ERR_DAXKIND_NOT_A_LOG if there is something else, or nothing and no `size`;
 	 *   ERR_DAXKIND_LOG_BUSY if it is open in another thread or process; ERR_DAXKIND_LOG_CORRUPTED if its head is not as
-	 *   it was written, or lost memory may have held records; what `mapFile` and `mapDevice` throw, ERR_DAXKIND_GRANULARITY among them.
+	 *   it was written, or lost memory may have held records; what `mapFile` and `mapDevice` throw,
+	 *   ERR_DAXKIND_GRANULARITY among them.
 	 * @throws A system error: ENOENT, EACCES (open), ENOSPC (fallocate).
 	 */
 	static open(path: string | URL, options?: PmemLogOptions): PmemLog {
@@ -289,20 +276,22 @@ export class PmemLog implements Disposable {
 		if (granularity !== undefined) requireOneOf('options.granularity', granularity, granularities);
 		requireCallback('options.onMediaError', onMediaError);
 		const { fd, isNew } = openPath(name, size);
-		const { size: before } = fstatSync(fd);
-		const isFile = fstatSync(fd).isFile();
 		try {
 			if (!native.lockDescriptor(fd)) {
 				const what = `The log ${name} is open already, in this process or in another one`;
 				throw refusal('ERR_DAXKIND_LOG_BUSY', name, what, 'close it there');
 			}
+			// Under the lock: before, another opening may have made a log in the empty file.
+			const status = fstatSync(fd);
+			const isFile = status.isFile();
+			const isEmpty = isFile && status.size === 0;
 			try {
-				const { mapping, journal } = prepare({ fd, path: name, isFile, options: given });
+				const { mapping, journal } = prepare({ fd, path: name, isFile, isEmpty, options: given });
 				return new PmemLog(makersKey, name, fd, mapping, journal);
 			} catch (error) {
 				// What this call has made must not be in the way of the next one.
-				if (isNew) rmSync(name, { force: true });
-				else if (isFile && before === 0) ftruncateSync(fd, 0);
+				if (isEmpty && isNew) rmSync(name, { force: true });
+				else if (isEmpty) ftruncateSync(fd, 0);
 				throw error;
 			}
 		} catch (error) {
