@@ -11,12 +11,15 @@ import { bootstrap } from './bootstrap.mjs';
 import { Random } from './random.mjs';
 import { main, StepError } from './steps.mjs';
 
-/** A guest that says nothing for so long has failed. */
-const silenceMs = 300_000;
+/** A guest that has not opened the log after so long has failed. */
+const limitMs = 300_000;
 /** How long after the opening of the log the guest is killed, at most. */
 const latestMs = 4000;
 /** How long after the mount has begun, if it is killed before. */
 const earlyMs = 2000;
+
+/** The processes of `daxkind vm` that run now. */
+const running = new Set();
 
 /** QEMU below a process of `daxkind vm`. */
 function childOf(pid) {
@@ -68,6 +71,7 @@ async function round(number, { fs, file, expected, random }) {
 	const guest = ['scripts/crash/guest.mjs', fs, '/dev/pmem0', number, expected.start].map(String);
 	const command = [...vm, '--', process.execPath, ...guest];
 	const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'pipe'] });
+	running.add(child);
 	// It may be dead when it is written to.
 	child.stdin.on('error', () => {});
 	let errors = '';
@@ -82,7 +86,7 @@ async function round(number, { fs, file, expected, random }) {
 		isKilled = true;
 		process.kill(Number(qemu), 'SIGKILL');
 	};
-	const silence = setTimeout(kill, silenceMs);
+	const limit = setTimeout(kill, limitMs);
 	// In one round of eight the guest is killed at a moment when it mounts, recovers or opens.
 	const isEarly = number > 0 && random.chance(1 / 8);
 	let found;
@@ -105,9 +109,10 @@ async function round(number, { fs, file, expected, random }) {
 		expected.note(word, log);
 		if (word === 'truncating') child.stdin.write('.');
 	}
-	clearTimeout(silence);
+	clearTimeout(limit);
 	clearTimeout(timer);
 	await ended;
+	running.delete(child);
 	// A guest that ends by itself has found something wrong.
 	if (!isKilled || (found === undefined && !isEarly))
 		throw new StepError(`round ${number} on ${fs}: the guest failed\n${errors}`);
@@ -147,14 +152,15 @@ await main(async (args) => {
 	if (obstacle) throw new StepError(obstacle);
 	const directory = mkdtempSync(join(tmpdir(), 'daxkind-crash-'));
 	const systems = values.fs === undefined ? ['ext4', 'xfs'] : [values.fs];
+	process.once('exit', () => {
+		for (const child of running) child.kill();
+		rmSync(directory, { recursive: true, force: true });
+	});
 	try {
 		await Promise.all(systems.map((fs) => kills(fs, { rounds, seed, directory })));
 	} catch (error) {
-		// The other file system's guests would go on.
 		console.error(`${error.message}\nRepeat with: npm run crash -- --seed ${seed}`);
-		process.exitCode = 1;
-		process.exit();
-	} finally {
-		rmSync(directory, { recursive: true, force: true });
+		// The other file system's guests would go on.
+		process.exit(1);
 	}
 });
