@@ -63,14 +63,10 @@ uint32_t MappingTable::add(std::shared_ptr<MappedRange> range) {
     return lastId_;
 }
 
-std::shared_ptr<MappedRange> MappingTable::find(uint32_t id) const {
+const std::shared_ptr<MappedRange>& MappingTable::find(uint32_t id) const {
+    static const std::shared_ptr<MappedRange> none;
     const auto found = entries_.find(id);
-    return found == entries_.end() ? nullptr : found->second;
-}
-
-MappedRange* MappingTable::look(uint32_t id) const {
-    const auto found = entries_.find(id);
-    return found == entries_.end() ? nullptr : found->second.get();
+    return found == entries_.end() ? none : found->second;
 }
 
 namespace {
@@ -231,7 +227,7 @@ napi_value mappingPart(napi_env env, napi_callback_info info) {
     const uint64_t length = call.uint64("length");
     if (call.isRefused()) return nullptr;
     const std::shared_ptr<MappingTable>& table = AddonState::of(env).mappings;
-    MappedRange* const range = table->look(id);
+    MappedRange* const range = table->find(id).get();
     if (range == nullptr || range->released) return throwInvalidState(env, "the mapping is unmapped");
     if (offset > range->length || length > range->length - offset) {
         return throwOutOfRange(env, "offset + length", "at most " + std::to_string(range->length));
@@ -267,7 +263,7 @@ napi_value mappingErrors(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);
     const uint32_t id = call.uint32("id");
     if (call.isRefused()) return nullptr;
-    const MappedRange* const entry = AddonState::of(env).mappings->look(id);
+    const MappedRange* const entry = AddonState::of(env).mappings->find(id).get();
     if (entry == nullptr) return Napi::Array::New(env);
     return partsArray(env, *entry, entry->watch.allLost());
 }

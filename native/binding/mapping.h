@@ -61,10 +61,8 @@ struct MappingRequest {
 class MappingTable {
   public:
     uint32_t add(std::shared_ptr<MappedRange> range);
-    // Null if there is no such mapping, or no longer.
-    std::shared_ptr<MappedRange> find(uint32_t id) const;
-    // The same for the time of one call.
-    MappedRange* look(uint32_t id) const;
+    // Null if there is no such mapping, or no longer. Who wants it for longer than one call copies the pointer.
+    const std::shared_ptr<MappedRange>& find(uint32_t id) const;
     void remove(uint32_t id) { entries_.erase(id); }
 
   private:

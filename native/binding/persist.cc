@@ -70,7 +70,7 @@ class MappingCall {
     MappedRange* mapping() {
         const auto id = static_cast<uint32_t>(number(request_.id, "id", UINT32_MAX));
         if (isRefused_) return nullptr;
-        range_ = state_.mappings->look(id);
+        range_ = state_.mappings->find(id).get();
         if (range_ != nullptr && !range_->released) return range_;
         throwInvalidState(env_, "the mapping is unmapped");
         isRefused_ = true;
@@ -130,9 +130,13 @@ int syncRange(const char* address, uint64_t length, const char** failedCall) {
     return syscalls::checkPage(address + length - 1);
 }
 
-// Drains and syncs as the caller wants it. A lost byte is on no medium, so it cannot be made persistent: -EFAULT.
-int persistRange(const char* address, uint64_t length, uint32_t how, const char** failedCall) {
+void drainAs(uint32_t how) {
     if ((how & kHowDrained) != 0) persist::drain();
+}
+
+// After the drain: syncs a range as the caller wants it. A lost byte is on no medium, so it cannot be made persistent:
+// -EFAULT.
+int settleRange(const char* address, uint64_t length, uint32_t how, const char** failedCall) {
     // Where there is nothing to do, nothing is promised either.
     if (length == 0 || how == 0) return 0;
     const bool isSynced = (how & kHowSynced) != 0;
@@ -143,8 +147,9 @@ int persistRange(const char* address, uint64_t length, uint32_t how, const char*
 
 // The end of each call.
 napi_value finish(napi_env env, const MappingCall& call, const char* address, uint64_t length, uint32_t how) {
+    drainAs(how);
     const char* failedCall = "";
-    const int result = persistRange(address, length, how, &failedCall);
+    const int result = settleRange(address, length, how, &failedCall);
     if (result != 0) throwSystemError(env, result, failedCall, call.path());
     return nullptr;
 }
@@ -237,15 +242,12 @@ napi_value mappingWriteAll(napi_env env, napi_callback_info info) {
         source += taken;
         left -= taken;
     }
-    if ((how & kHowDrained) != 0) persist::drain();
-    const uint32_t rest = how & ~kHowDrained;
+    drainAs(how);
     const bool isSynced = (how & kHowSynced) != 0;
-    const char* failedCall = "flush";
+    const char* failedCall = "";
     for (const media::Range& range : rangesOf(places, count, isSynced, mapping->length)) {
         const char* const at = mapping->address + range.from;
-        const uint64_t length = range.to - range.from;
-        const int result =
-            how != 0 && guard::isLost(at, length) ? -EFAULT : persistRange(at, length, rest, &failedCall);
+        const int result = settleRange(at, range.to - range.from, how, &failedCall);
         if (result != 0) return throwSystemError(env, result, failedCall, call.path());
     }
     return nullptr;
@@ -282,7 +284,8 @@ napi_value mappingPersistAsync(napi_env env, napi_callback_info) {
         const int result = pace.step([&](uint64_t) {
             if ((how & kHowWay) != 0) persist::flush(at, bytes, persist::bestFlushInstruction());
             // Each step may have another thread, and a fence is for the thread's own flushes.
-            return persistRange(at, bytes, how, failedCall);
+            drainAs(how);
+            return settleRange(at, bytes, how, failedCall);
         });
         if (result != 0) return result;
         // What was flushed in the meantime may have been other memory.
