@@ -23,6 +23,10 @@ export const totalSize = (ranges: readonly AddressRange[]): number =>
 export const overlap = (one: AddressRange, other: AddressRange): boolean =>
 	one.start < other.end && other.start < one.end;
 
+/** Whether two ranges by length have a byte in common. */
+export const overlapping = (one: ByteRange, other: ByteRange): boolean =>
+	one.offset < other.offset + other.length && other.offset < one.offset + one.length;
+
 export const byStart = (one: AddressRange, other: AddressRange): number => one.start - other.start;
 
 /** The same addresses in as few ranges as possible, in order. */

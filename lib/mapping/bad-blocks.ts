@@ -4,10 +4,15 @@ import { refusal } from '../errors.ts';
 import type { NativeMapping } from '../native/mappings.ts';
 import { native } from '../native.ts';
 
-/** Unmaps what nobody has seen yet. */
-export function letGo({ id, arrayBuffer }: NativeMapping): void {
-	native.releaseMapping(id);
-	native.detachArrayBuffer(arrayBuffer);
+/** Calls what may refuse a mapping that nobody has seen yet. If it throws, the mapping is unmapped. */
+export function checkMapped({ id, arrayBuffer }: NativeMapping, check: () => void): void {
+	try {
+		check();
+	} catch (error) {
+		native.releaseMapping(id);
+		native.detachArrayBuffer(arrayBuffer);
+		throw error;
+	}
 }
 
 /**

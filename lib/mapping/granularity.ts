@@ -1,7 +1,6 @@
 // Finds out what makes a store persistent: libpmem2's granularity, for the device that the mapping is on, and why.
 import { dirname } from 'node:path';
 import { type DaxEvidence, explain } from '../dax/index.ts';
-import type { DaxDevice } from '../device/index.ts';
 import { refusal } from '../errors.ts';
 import { native } from '../native.ts';
 import { machine } from '../tree.ts';
@@ -149,11 +148,15 @@ export function fileGranularity({ sync, isDeclined, path, deviceMajor, deviceMin
 	return ofDomains(domainsOf(`/sys/dev/block/${deviceMajor}:${deviceMinor}`));
 }
 
-/** The granularity of a device-DAX device. It is never `page`, because such a device has no msync. */
-export function deviceGranularity({ major, minor }: DaxDevice): Granularity {
+/**
+ * The granularity of a device-DAX device. It is never `page`, because such a device has no msync.
+ *
+ * @param directory The device in sysfs. Empty if sysfs does not show it.
+ */
+export function deviceGranularity(directory = ''): Granularity {
 	const given = forced();
 	if (given && given.granularity !== 'page') return given;
-	return ofDomains([domainOf(machine.resolve(`/sys/dev/char/${major}:${minor}`) ?? '')]);
+	return ofDomains([domainOf(directory)]);
 }
 
 /** Throws ERR_DAXKIND_GRANULARITY if a mapping's granularity is coarser than what the caller accepts. */

@@ -1,5 +1,5 @@
 // The parts of mappings that are lost: who hears of them, and what the errors say.
-import { without } from '../byte-ranges.ts';
+import { overlapping, without } from '../byte-ranges.ts';
 import { type SystemError, systemError } from '../errors.ts';
 import { causes, type LossTarget, tellKnown, watchLosses } from '../losses.ts';
 import type { LostPart, NativeLoss } from '../native/losses.ts';
@@ -70,7 +70,7 @@ export function explainLoss(
 ): unknown {
 	const { code, errno, syscall } = error as SystemError;
 	if (code !== 'EFAULT') return error;
-	const met = errors.find((part) => part.offset < offset + bytes && offset < part.offset + part.length);
+	const met = errors.find((part) => overlapping(part, { offset, length: bytes }));
 	// Nobody has touched the part. So the end of the range is not in the file any more.
 	const { cause } = met ?? { cause: 'truncated' };
 	return systemError(errno, syscall, path, `a part of the range is lost: ${causes[cause]}`);

@@ -6,7 +6,7 @@ import type { SystemError } from '../errors.ts';
 import { keepGuardArmed } from '../guard.ts';
 import { native } from '../native.ts';
 import { machine } from '../tree.ts';
-import { letGo, refuseBadBlocks } from './bad-blocks.ts';
+import { checkMapped, refuseBadBlocks } from './bad-blocks.ts';
 import { deviceGranularity, granularities, requireGranularity } from './granularity.ts';
 import type { MapFileOptions } from './map-file.ts';
 import { makeMapping, type PmemMapping } from './pmem-mapping.ts';
@@ -52,18 +52,12 @@ export function mapDevice(device: string | URL, options?: MapDeviceOptions): Pme
 	requireOneOf('options.errors', errors, ['report', 'refuse']);
 	const part = requirePart(device, offset, [length, 'options.length']);
 	const { node: path, align, length: bytes } = part;
-	const granularity = deviceGranularity(part.device);
+	const directory = machine.resolve(`/sys/dev/char/${part.device.major}:${part.device.minor}`);
+	const granularity = deviceGranularity(directory);
 	requireGranularity(granularity, coarsest, path);
 	const mapped = map();
 	keepGuardArmed();
-	if (errors === 'refuse') {
-		try {
-			refuseBadBlocks(path, offset, mapped);
-		} catch (error) {
-			letGo(mapped);
-			throw error;
-		}
-	}
+	if (errors === 'refuse') checkMapped(mapped, () => refuseBadBlocks(path, offset, mapped));
 	return makeMapping({
 		...mapped,
 		source: 'device',
@@ -74,7 +68,7 @@ export function mapDevice(device: string | URL, options?: MapDeviceOptions): Pme
 		writable: true,
 		path,
 		onMediaError,
-		device: machine.resolve(`/sys/dev/char/${part.device.major}:${part.device.minor}`),
+		device: directory,
 	});
 
 	function map() {

@@ -13,7 +13,7 @@ import { daxkindError, invalidArgType, invalidArgValue, outOfRange, type SystemE
 import { keepGuardArmed } from '../guard.ts';
 import type { StatxResult } from '../native/syscalls.ts';
 import { native } from '../native.ts';
-import { letGo, refuseBadBlocks } from './bad-blocks.ts';
+import { checkMapped, refuseBadBlocks } from './bad-blocks.ts';
 import {
 	fileGranularity,
 	granularities,
@@ -201,14 +201,11 @@ function mapDescriptor(request: Request): PmemMapping {
 	const granularity = isShared(request)
 		? fileGranularity({ sync: mapped.sync, isDeclined: request.sync === false, path, deviceMajor, deviceMinor })
 		: privateGranularity('the mapping is private, so no store reaches the file');
-	try {
-		if (request.refusesErrors)
-			refuseBadBlocks(path ?? 'the file', request.offset, mapped, path && `daxkind repair ${path}`);
-		requireGranularity(granularity, request.coarsest, path ?? 'the file');
-	} catch (error) {
-		letGo(mapped);
-		throw error;
-	}
+	checkMapped(mapped, () => {
+		const name = path ?? 'the file';
+		if (request.refusesErrors) refuseBadBlocks(name, request.offset, mapped, path && `daxkind repair ${path}`);
+		requireGranularity(granularity, request.coarsest, name);
+	});
 	return makeMapping({ ...mapped, source: 'file', length: bytes, granularity, sharing, writable, path, onMediaError });
 }
 
@@ -250,9 +247,11 @@ export const mapOpenFile = (fd: number, path: string, options: MapFileOptions): 
  * @param file A path, a file: URL, or the descriptor of an open file, which stays open and may be closed at once.
  * @param options What to map, and how.
  * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an unknown option; RangeError ERR_OUT_OF_RANGE for
- *   a range that is unaligned or too long (hugetlbfs maps whole huge pages only), and for an empty file; Error ERR_DAXKIND_FILE_TYPE if it is not a regular file; ERR_DAXKIND_GRANULARITY, with `granularity`; ERR_DAXKIND_BAD_BLOCKS, with `badBlocks` in bytes of the file, if
- *   `errors` is 'refuse'; SystemError of `open`, `statx`, `fallocate` (ENOSPC) or `mmap`
- *   (ENOTSUP if `sync` is demanded and the file is not on DAX, EACCES if a descriptor is read-only).
+ *   a range that is unaligned or too long (hugetlbfs maps whole huge pages only), and for an empty file; Error
+ *   ERR_DAXKIND_FILE_TYPE if it is not a regular file; ERR_DAXKIND_GRANULARITY, with `granularity`;
+ *   ERR_DAXKIND_BAD_BLOCKS, with `badBlocks` in bytes of the file, if `errors` is 'refuse'; SystemError of `open`,
+ *   `statx`, `fallocate` (ENOSPC) or `mmap` (ENOTSUP if `sync` is demanded and the file is not on DAX, EACCES if a
+ *   descriptor is read-only).
  * @example
  * const mapping = mapFile('/mnt/pmem/log', { sync: true });
  * mapping.buffer.write('hello', 0);

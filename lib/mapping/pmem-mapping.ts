@@ -191,6 +191,16 @@ export class PmemMapping implements Disposable {
 		return explainLoss(error, this.path, this.errors(), offset, bytes);
 	}
 
+	/** Makes a native call on a range. */
+	#call(call: () => void, offset: number, bytes: number, manner: number, from = 0): void {
+		try {
+			request(this.#id, offset, bytes, manner, from);
+			call();
+		} catch (error) {
+			throw this.#explained(error, offset, bytes);
+		}
+	}
+
 	/** Stores bytes, and does the rest as `manner` says. */
 	#store(offset: number, bytes: Uint8Array, manner: number): void {
 		const { length } = bytes;
@@ -199,27 +209,18 @@ export class PmemMapping implements Disposable {
 		// behind the Buffer's end, is for native code.
 		const isShort = length < native.pastCachesFrom && (manner & how.either) !== how.pastCaches;
 		if (!isShort || offset + length > buffer.length) {
-			request(this.#id, offset, 0, manner);
-			native.mappingWrite(bytes);
+			this.#call(() => native.mappingWrite(bytes), offset, length, manner);
 			return;
 		}
 		// Also a source whose memory has been transferred has no bytes.
 		if (length > 0) buffer.set(bytes, offset);
-		if (manner === 0) return;
-		request(this.#id, offset, length, manner);
-		native.mappingPersist();
+		if (manner !== 0) this.#call(native.mappingPersist, offset, length, manner);
 	}
 
 	/** Makes a range persistent, as far as `manner` says, a sum of `how`. */
 	#persist(offset: number, length: number | undefined, manner: number): void {
 		const bytes = this.#range(offset, length);
-		if (manner === 0) return;
-		try {
-			request(this.#id, offset, bytes, manner);
-			native.mappingPersist();
-		} catch (error) {
-			throw this.#explained(error, offset, bytes);
-		}
+		if (manner !== 0) this.#call(native.mappingPersist, offset, bytes, manner);
 	}
 
 	/**
@@ -329,12 +330,7 @@ export class PmemMapping implements Disposable {
 		requireUsable(this);
 		const bytes = bytesOf('source', source);
 		requirePlace(offset, bytes.byteLength, this.#length);
-		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
-		try {
-			this.#store(offset, bytes, manner);
-		} catch (error) {
-			throw this.#explained(error, offset, bytes.byteLength);
-		}
+		this.#store(offset, bytes, this.#stores.storeWith(options));
 	}
 
 	/**
@@ -348,13 +344,7 @@ export class PmemMapping implements Disposable {
 		requireUsable(this);
 		requireInteger('value', value, 0, 255);
 		const bytes = this.#range(offset, length);
-		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
-		try {
-			request(this.#id, offset, bytes, manner, value);
-			native.mappingFill();
-		} catch (error) {
-			throw this.#explained(error, offset, bytes);
-		}
+		this.#call(native.mappingFill, offset, bytes, this.#stores.storeWith(options), value);
 	}
 
 	/**
@@ -369,13 +359,7 @@ export class PmemMapping implements Disposable {
 		requireInteger('length', length, 0, this.#length);
 		requireInteger('to', to, 0, this.#length - length);
 		requireInteger('from', from, 0, this.#length - length);
-		const manner = options === undefined ? this.#stores.store : this.#stores.withOptions(options);
-		try {
-			request(this.#id, to, length, manner, from);
-			native.mappingMove();
-		} catch (error) {
-			throw this.#explained(error, to, length);
-		}
+		this.#call(native.mappingMove, to, length, this.#stores.storeWith(options), from);
 	}
 
 	/**
@@ -390,12 +374,7 @@ export class PmemMapping implements Disposable {
 		requireUsable(this);
 		return makeBatch(this.#length, (bytes, places, count) => {
 			requireUsable(this);
-			try {
-				request(this.#id, 0, 0, this.#stores.store, count);
-				native.mappingWriteAll(bytes, places);
-			} catch (error) {
-				throw this.#explained(error, 0, this.#length);
-			}
+			this.#call(() => native.mappingWriteAll(bytes, places), 0, this.#length, this.#stores.storeWith(), count);
 		});
 	}
 

@@ -54,9 +54,8 @@ export interface Stores {
 	readonly flush: number;
 	readonly drain: number;
 	readonly persist: number;
-	/** A store without options. */
-	readonly store: number;
-	withOptions(options: StoreOptions): number;
+	/** Of a store. */
+	storeWith(options?: StoreOptions): number;
 }
 
 function storesOf({ flush, drain, ...stores }: Manner): Stores {
@@ -64,8 +63,8 @@ function storesOf({ flush, drain, ...stores }: Manner): Stores {
 		flush,
 		drain,
 		persist: flush + drain,
-		store: stores.none + drain,
-		withOptions: (options) => {
+		storeWith: (options) => {
+			if (options === undefined) return stores.none + drain;
 			const given = requireOptions('options', options, names);
 			const { persist = true, drain: isDrained = true, hint } = given;
 			requireBoolean('options.persist', persist);

@@ -11,6 +11,7 @@ import {
 	requirePath,
 	requireSize,
 } from '../arguments.ts';
+import { overlapping } from '../byte-ranges.ts';
 import { illegalConstructor, invalidState, invalidThis, outOfRange, refusal, type SystemError } from '../errors.ts';
 import {
 	bytesOf,
@@ -122,7 +123,7 @@ class MappingMedium implements LogMedium {
 	}
 
 	hasLost(offset: number, length: number): boolean {
-		return this.#mapping.errors().some((lost) => lost.offset < offset + length && offset < lost.offset + lost.length);
+		return this.#mapping.errors().some((lost) => overlapping(lost, { offset, length }));
 	}
 }
 const undrained = { drain: false };
