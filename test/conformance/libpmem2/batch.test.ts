@@ -1,25 +1,18 @@
 // mapping.batch(): what libpmem2's programs do with many pmem2_memcpy with PMEM2_F_MEM_NODRAIN and one drain
 // (pmem2_api, and the example of asynchronous copies). Nothing of libpmem2's list is left out; it has no such object.
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, truncateSync } from 'node:fs';
 import { mapFile, type PmemBatch } from 'daxkind';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { Random } from '../../../scripts/random.mjs';
-import { map } from '../../helpers/mappings.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { countsOf, flushedLines, linesOf, problem, streamedLines, trace } from '../../helpers/traced.ts';
 
 const { PAGE_SIZE } = native.constants;
 const isTraced = test.skipIf(problem !== undefined);
 const code = (code: string) => expect.objectContaining({ code });
 
-function newFile(length = 16 * PAGE_SIZE): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
+const newFile = (length = 16 * PAGE_SIZE) => zeroFile(length);
 
 const prepare = `
 	const batch = mapping.batch();

@@ -3,25 +3,18 @@
 // a plain object; PROT_EXEC and PROT_NONE, because JavaScript can neither execute memory nor leave it alone;
 // set_vm_reservation, because nobody here chooses addresses. libpmem2 takes length 0 for "to the end", and here that is
 // an absent length: 0 is refused, so that a length that was computed wrongly maps nothing.
-import { chmodSync, closeSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { type MapFileOptions, mapAnonymous, mapFile } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { MIB } from '#lib/size.js';
-import { map, mappingFlags } from '../../helpers/mappings.ts';
+import { map, mappingFlags, zeroFile } from '../../helpers/mappings.ts';
 import { holdings } from '../../helpers/process.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE } = native.constants;
 const maxOffset = Number.MAX_SAFE_INTEGER;
 
-function newFile(length = 4 * PAGE_SIZE): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
+const newFile = (length = 4 * PAGE_SIZE) => zeroFile(length);
 
 function refused(options: unknown, code: string, path = newFile()): void {
 	const before = holdings();

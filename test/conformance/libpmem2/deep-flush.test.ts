@@ -1,22 +1,18 @@
 // pmem2_deep_flush: of a file it is one msync, after what persist does. test_deep_flush_* of pmem2_integration is here
 // too. Left out: test_deep_flush_func_devdax, which needs a device.
 // libpmem2 refuses anonymous memory (PMEM2_E_NOSUPP); here it has nothing to flush, as it has nothing to persist.
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { mapAnonymous, type PmemGranularity } from 'daxkind';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
-import { map } from '../../helpers/mappings.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { countsOf, flushedLines, linesOf, problem, trace } from '../../helpers/traced.ts';
 
 const { PAGE_SIZE } = native.constants;
 const [best] = native.flushInstructions;
 
 function newMapping(options = {}) {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, 4 * PAGE_SIZE);
+	const path = zeroFile(4 * PAGE_SIZE);
 	return { path, mapping: map(path, options) };
 }
 

@@ -1,31 +1,16 @@
 // pmem2_perror, pmem2_errormsg and the error codes, and bad input to the calls of a mapping. Each failure is an Error
 // whose code, name and message say what happened, to what, and in which call. Left out: the codes of what is not here
 // (reservations, addresses, configs, maps of existing memory), and pmem2_err_to_errno, because `errno` is a property.
-import { closeSync, openSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync } from 'node:fs';
 import { type MapFileOptions, mapDevice, mapFile, type PmemMapping } from 'daxkind';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
-import { map } from '../../helpers/mappings.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
+import { thrown } from '../../helpers/thrown.ts';
 
 const { PAGE_SIZE } = native.constants;
 
-function newFile(length = 4 * PAGE_SIZE): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
-
-function thrown(call: () => unknown): NodeJS.ErrnoException {
-	try {
-		call();
-	} catch (error) {
-		return error as NodeJS.ErrnoException;
-	}
-	return expect.fail('nothing was thrown');
-}
+const newFile = (length = 4 * PAGE_SIZE) => zeroFile(length);
 
 /** Calls mapFile with the descriptor of a file that was opened so. */
 function mapDescriptor(flags: string, options?: MapFileOptions): void {

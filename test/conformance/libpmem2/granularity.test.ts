@@ -3,26 +3,19 @@
 // into sysfs; here PMEM2_FORCE_GRANULARITY, which both obey, makes each of the nine cases, and the detection itself is
 // in test/guest. Left out: the program gran_detecto, because `why` says more; GRANULARITY_NOT_SET, because the default
 // of options.granularity accepts all.
-import { closeSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mapFile, type PmemGranularity } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { spawnSync } from '../../helpers/children.ts';
-import { map } from '../../helpers/mappings.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { forcing, pmemEnvironment, withForced } from '../../helpers/pmem-environment.ts';
 import { holdings } from '../../helpers/process.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE } = native.constants;
 const granularities = ['page', 'cache-line', 'byte'] as const;
 
-function newFile(length = 4 * PAGE_SIZE): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
+const newFile = (length = 4 * PAGE_SIZE) => zeroFile(length);
 
 /** What a mapping of a file is like in a process with these variables, or the error for each required granularity. */
 interface Answer {

@@ -10,7 +10,7 @@ import { native } from '#lib/native.js';
 import { KIB, MIB } from '#lib/size.js';
 import { Random } from '../../../scripts/random.mjs';
 import { spawnSync } from '../../helpers/children.ts';
-import { map } from '../../helpers/mappings.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { withForced } from '../../helpers/pmem-environment.ts';
 import { holdings, runChild, startChild } from '../../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
@@ -19,12 +19,7 @@ import { countsOf, problem, trace } from '../../helpers/traced.ts';
 const { PAGE_SIZE } = native.constants;
 const outOfRange = expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' });
 
-function newFile(length = 4 * PAGE_SIZE, parent = tmpfs): string {
-	const path = join(temporaryDirectory(parent), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
+const newFile = (length = 4 * PAGE_SIZE, parent = tmpfs) => zeroFile(length, parent);
 
 test('test_reuse_cfg: the same options map the same file twice, and each mapping stands alone', () => {
 	const path = newFile();

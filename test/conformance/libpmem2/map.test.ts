@@ -3,27 +3,20 @@
 // because no address can be given here, so that no two mappings can overlap (PMEM2_E_MAP_EXISTS) and a range is always
 // in its mapping; pmem2_vm_reservation for the same reason; test_map_sharing_private_devdax, because mapDevice has no
 // such option; the other cases on device DAX, which only a guest has.
-import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { type MapFileOptions, mapFile } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { GIB, KIB, MIB } from '#lib/size.js';
 import { spawnSync } from '../../helpers/children.ts';
-import { map, mappingFlags } from '../../helpers/mappings.ts';
+import { map, mappingFlags, zeroFile } from '../../helpers/mappings.ts';
 import { holdings } from '../../helpers/process.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE, HUGE_PAGE_SIZE } = native.constants;
 const outOfRange = expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' });
 
 /** Makes a file of zeros without blocks, by default of 16 MiB. */
-function newFile(length = 16 * MIB): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
+const newFile = (length = 16 * MIB) => zeroFile(length);
 
 /** The addresses where this process has mapped the file, and the bytes of each. */
 function placesOf(path: string): { address: number; length: number }[] {

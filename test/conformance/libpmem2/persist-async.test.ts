@@ -2,34 +2,25 @@
 // that was read has none any more, so there are no cases to name. What its future promised is here: completion,
 // progress, and what happens if the mapping is gone meanwhile. The instructions are not counted, because traced.c
 // follows one thread.
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, truncateSync } from 'node:fs';
 import { type MapFileOptions, mapAnonymous, mapFile, type PersistProgress, PmemMapping } from 'daxkind';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { MIB } from '#lib/size.js';
-import { map } from '../../helpers/mappings.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { withForced } from '../../helpers/pmem-environment.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 
 const { PAGE_SIZE } = native.constants;
 /** So much that a job takes many steps. */
 const long = 64 * MIB;
 
-function newFile(length: number): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
-
 /** A mapping whose lines are flushed one by one, so that it takes a while. */
-const slow = (options?: MapFileOptions) => withForced('CACHE_LINE', () => map(newFile(long), options));
+const slow = (options?: MapFileOptions) => withForced('CACHE_LINE', () => map(zeroFile(long), options));
 
 test.each(['PAGE', 'CACHE_LINE', 'BYTE'])(
 	'with %s granularity the promise is fulfilled with nothing, and the bytes are in the file',
 	async (forced) => {
-		const path = newFile(8 * MIB);
+		const path = zeroFile(8 * MIB);
 		const mapping = withForced(forced, () => map(path));
 		mapping.buffer.fill(7);
 		expect(await mapping.persistAsync()).toBeUndefined();
@@ -43,11 +34,11 @@ test('memory without a file, and a private mapping, have nothing to do and say t
 	const anonymous = mapAnonymous(long);
 	expect(await anonymous.persistAsync()).toBeUndefined();
 	anonymous.unmap();
-	expect(await map(newFile(PAGE_SIZE), { sharing: 'private' }).persistAsync()).toBeUndefined();
+	expect(await map(zeroFile(PAGE_SIZE), { sharing: 'private' }).persistAsync()).toBeUndefined();
 });
 
 test('an empty range is done at once', async () => {
-	const mapping = map(newFile(PAGE_SIZE));
+	const mapping = map(zeroFile(PAGE_SIZE));
 	expect(await mapping.persistAsync(0, 0)).toBeUndefined();
 	expect(await mapping.persistAsync(PAGE_SIZE)).toBeUndefined();
 });
@@ -82,7 +73,7 @@ test('an error that the progress throws rejects the promise', async () => {
 });
 
 test('a signal that is aborted already rejects with its reason', async () => {
-	const mapping = map(newFile(PAGE_SIZE));
+	const mapping = map(zeroFile(PAGE_SIZE));
 	const reason = { some: 'reason' };
 	await expect(mapping.persistAsync(0, undefined, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 	expect(await mapping.persistAsync()).toBeUndefined();
@@ -99,7 +90,7 @@ test('a signal that is aborted meanwhile ends it with its reason, and the mappin
 });
 
 test('a signal that is aborted afterwards changes nothing', async () => {
-	const mapping = map(newFile(PAGE_SIZE));
+	const mapping = map(zeroFile(PAGE_SIZE));
 	const controller = new AbortController();
 	expect(await mapping.persistAsync(0, undefined, { signal: controller.signal })).toBeUndefined();
 	controller.abort();
@@ -115,7 +106,7 @@ test('pmem2_map_delete meanwhile: the promise is rejected as of an unmapped mapp
 });
 
 test('pmem2_map_delete meanwhile, at any moment: it is either done or rejected so', async () => {
-	const path = newFile(4 * MIB);
+	const path = zeroFile(4 * MIB);
 	const ways = new Set<string>();
 	for (let round = 0; round < 60; round++) {
 		const mapping = withForced('CACHE_LINE', () => mapFile(path));
@@ -132,7 +123,7 @@ test('pmem2_map_delete meanwhile, at any moment: it is either done or rejected s
 });
 
 test('the mapping stays until the job is over, even if nobody can reach it any more', async () => {
-	const path = newFile(long);
+	const path = zeroFile(long);
 	const start = () => withForced('CACHE_LINE', () => mapFile(path)).persistAsync();
 	const done = start();
 	for (let n = 0; n < 5; n++) globalThis.gc!();
@@ -159,7 +150,7 @@ test('stores and other persists go on meanwhile', async () => {
 });
 
 test('where the file was truncated, it is EFAULT with the path, as of persist', async () => {
-	const path = newFile(8 * MIB);
+	const path = zeroFile(8 * MIB);
 	const mapping = map(path);
 	truncateSync(path, PAGE_SIZE);
 	await expect(mapping.persistAsync()).rejects.toMatchObject({ code: 'EFAULT', errno: -14, path });
@@ -178,17 +169,17 @@ test.each<[offset: unknown, length: unknown, options: unknown, code: string]>([
 	[0, 1, { onProgress: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
 	[0, 1, { progress: () => {} }, 'ERR_INVALID_ARG_VALUE'],
 ])('an offset of %o, a length of %o and options of %o are a rejection', async (offset, length, options, code) => {
-	const mapping = map(newFile(PAGE_SIZE));
+	const mapping = map(zeroFile(PAGE_SIZE));
 	await expect(mapping.persistAsync(offset as number, length as number, options as object)).rejects.toMatchObject({
 		code,
 	});
 });
 
 test('an unmapped mapping, one that is not writable, and what is no mapping are rejections', async () => {
-	const unmapped = mapFile(newFile(PAGE_SIZE));
+	const unmapped = mapFile(zeroFile(PAGE_SIZE));
 	unmapped.unmap();
 	await expect(unmapped.persistAsync()).rejects.toMatchObject({ code: 'ERR_INVALID_STATE' });
-	const readable = map(newFile(PAGE_SIZE), { writable: false });
+	const readable = map(zeroFile(PAGE_SIZE), { writable: false });
 	await expect(readable.persistAsync()).rejects.toMatchObject({ code: 'ERR_INVALID_STATE' });
 	const { persistAsync } = PmemMapping.prototype;
 	await expect(persistAsync.call({} as PmemMapping)).rejects.toMatchObject({ code: 'ERR_INVALID_THIS' });

@@ -1,13 +1,7 @@
-// pmem2_persist: the functions that a mapping has for its granularity. libpmem2's cases compare pointers to functions;
-// here the flushes, fences and msyncs that a process really executes are counted. test_unaligned_persist of
-// pmem2_integration is here too. Left out: pmem2_persist_valgrind, because there is no Node under pmemcheck.
-import { truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { mapAnonymous, mapFile, type PmemGranularity } from 'daxkind';
 import { expect, test } from 'vitest';
 import { native } from '#lib/native.js';
-import { map } from '../../helpers/mappings.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { countsOf, flushedLines, linesOf, problem, type TraceOptions, trace } from '../../helpers/traced.ts';
 
 const { PAGE_SIZE } = native.constants;
@@ -145,15 +139,8 @@ test.skipIf(problem !== undefined)(
 	},
 );
 
-function newFile(length: number): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
-
 test('test_unaligned_persist: a range that begins and ends within pages is persisted, and flushed deeply', () => {
-	const mapping = map(newFile(4 * PAGE_SIZE + 10));
+	const mapping = map(zeroFile(4 * PAGE_SIZE + 10));
 	mapping.buffer.fill(1);
 	expect(mapping.persist(256)).toBeUndefined();
 	expect(mapping.persist(PAGE_SIZE - 1, 2)).toBeUndefined();
@@ -161,7 +148,7 @@ test('test_unaligned_persist: a range that begins and ends within pages is persi
 });
 
 test.each([
-	['a file', () => mapFile(newFile(2 * PAGE_SIZE))],
+	['a file', () => mapFile(zeroFile(2 * PAGE_SIZE))],
 	['no file', () => mapAnonymous(2 * PAGE_SIZE)],
 ])('pmem2_persist_fn: of %s, a range beyond the mapping is refused, where libpmem2 flushes other memory', (_, make) => {
 	const mapping = make();

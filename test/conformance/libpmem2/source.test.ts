@@ -12,7 +12,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { native } from '#lib/native.js';
 import { KIB, MIB } from '#lib/size.js';
 import { spawnSync } from '../../helpers/children.ts';
-import { map } from '../../helpers/mappings.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { holdings } from '../../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 
@@ -24,12 +24,7 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const code = (code: string) => expect.objectContaining({ code });
 
 /** Makes a file of zeros on tmpfs. */
-function newFile(length = 16 * KIB): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
+const newFile = (length = 16 * KIB) => zeroFile(length);
 
 /** A descriptor that is closed after the test. */
 function descriptor(path: string, flags: string | number): number {

@@ -1,27 +1,12 @@
-// pmem2_memcpy, pmem2_memmove, pmem2_memset and pmem2_movnt_align: which bytes write, move and fill store. libpmem2's
-// tests take some offsets and lengths for each environment variable; here are all alignments from 0 to 64 with all
-// lengths from 0 to 1024, in a process for each variant. The bytes beside the range are compared, too. Left out:
-// PMEM_WC_WORKAROUND, PMEM_NO_GENERIC_MEMCPY and PMEM_MOVDIR64B, which daxkind does not have. (They are set once, and
-// do nothing.)
-import { truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { mapAnonymous, type PmemGranularity } from 'daxkind';
 import { expect, onTestFinished, test } from 'vitest';
 import { KIB } from '#lib/size.js';
 import { spawnSync } from '../../helpers/children.ts';
-import { map } from '../../helpers/mappings.ts';
+import { map, zeroFile } from '../../helpers/mappings.ts';
 import { forcing, pmemEnvironment } from '../../helpers/pmem-environment.ts';
-import { temporaryDirectory, tmpfs } from '../../helpers/temporary-directory.ts';
 
 const alignments = 65;
 const lengths = 1025;
-
-function newFile(length: number): string {
-	const path = join(temporaryDirectory(tmpfs), 'file');
-	writeFileSync(path, '');
-	truncateSync(path, length);
-	return path;
-}
 
 /**
  * Stores in all places and lengths, `step` alignments apart, and compares the first 4 KiB of the mapping each time. It
@@ -73,7 +58,7 @@ interface Variant {
 }
 
 function outcome({ granularity = 'cache-line', environment, options, step = 1 }: Variant) {
-	const words = ['--input-type=module', '-e', program, newFile(4 * KIB), JSON.stringify({ options, step })];
+	const words = ['--input-type=module', '-e', program, zeroFile(4 * KIB), JSON.stringify({ options, step })];
 	const { status, signal, stdout, stderr } = spawnSync(process.execPath, words, {
 		env: pmemEnvironment({ ...forcing(granularity), ...environment }),
 		encoding: 'utf8',
@@ -124,7 +109,7 @@ test.each([
 	[7, 9],
 	[0, 9],
 ])('pmem2_memcpy: 4 KiB to an offset of %d from one of %d in another mapping', (to, from) => {
-	const [target, source] = [map(newFile(64 * KIB)), map(newFile(64 * KIB))];
+	const [target, source] = [map(zeroFile(64 * KIB)), map(zeroFile(64 * KIB))];
 	source.buffer.fill('abcdefg');
 	target.write(to, source.at(from, 4 * KIB));
 	expect(target.at(to, 4 * KIB).equals(source.at(from, 4 * KIB))).toBe(true);
@@ -149,7 +134,7 @@ test.each([
 	[0, 1, 32 * KIB],
 	[100, 100, 4096],
 ])('pmem2_memmove: to %d from %d, %d bytes arrive whole, however they overlap', (to, from, length) => {
-	const mapping = map(newFile(64 * KIB));
+	const mapping = map(zeroFile(64 * KIB));
 	for (let at = 0; at < mapping.length; at++) mapping.buffer[at] = (at * 7) % 251;
 	const expected = Buffer.from(mapping.buffer);
 	mapping.move(to, from, length);
@@ -162,7 +147,7 @@ test.each([
 	[13, 4096],
 	[1, 64 * KIB - 1],
 ])('pmem2_memset: from %d on, %d bytes have the value', (offset, length) => {
-	const mapping = map(newFile(64 * KIB));
+	const mapping = map(zeroFile(64 * KIB));
 	for (const value of [0x5a, 0, 255]) {
 		mapping.fill(offset, value, length);
 		const expected = Buffer.alloc(64 * KIB).fill(value, offset, offset + length);
@@ -171,7 +156,7 @@ test.each([
 });
 
 test('pmem2_memcpy: every sort of view is a source, and only its own bytes are copied', () => {
-	const mapping = map(newFile(4 * KIB));
+	const mapping = map(zeroFile(4 * KIB));
 	const memory = Uint8Array.from({ length: 64 }, (_, n) => n).buffer;
 	const views = [
 		new Uint8Array(memory, 8, 16),
@@ -190,7 +175,7 @@ test('pmem2_memcpy: every sort of view is a source, and only its own bytes are c
 });
 
 test('pmem2_memcpy: shared memory and memory that can grow are sources, and a detached one has no bytes', () => {
-	const mapping = map(newFile(4 * KIB));
+	const mapping = map(zeroFile(4 * KIB));
 	mapping.write(0, new Uint8Array(new SharedArrayBuffer(4)).fill(1));
 	const Growing = ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer;
 	mapping.write(4, new Uint8Array(new Growing(4, { maxByteLength: 8 })).fill(2));
@@ -206,7 +191,7 @@ test.each([
 	['backward', 100, 0],
 	['nowhere', 50, 50],
 ])('pmem2_memmove: a source that is a view of the mapping itself is moved %s', (_, to, from) => {
-	const mapping = map(newFile(4 * KIB));
+	const mapping = map(zeroFile(4 * KIB));
 	for (let at = 0; at < mapping.length; at++) mapping.buffer[at] = at % 251;
 	const expected = Buffer.from(mapping.buffer);
 	mapping.write(to, mapping.at(from, 1000));
@@ -215,7 +200,7 @@ test.each([
 });
 
 test('pmem2_memcpy: a source can be a mapping that was unmapped: it has no bytes then', () => {
-	const [mapping, source] = [map(newFile(4 * KIB)), mapAnonymous(100)];
+	const [mapping, source] = [map(zeroFile(4 * KIB)), mapAnonymous(100)];
 	onTestFinished(() => source.unmap());
 	const view = source.buffer;
 	source.unmap();
@@ -224,7 +209,7 @@ test('pmem2_memcpy: a source can be a mapping that was unmapped: it has no bytes
 });
 
 test('test_mem_move_cpy_set_with_map_private: they store into a private mapping, and the file keeps what it had', () => {
-	const path = newFile(4 * KIB);
+	const path = zeroFile(4 * KIB);
 	const mapping = map(path, { sharing: 'private' });
 	mapping.write(0, Buffer.from('Persistent memory...'));
 	mapping.move(100, 0, 20);

@@ -7,20 +7,12 @@ import { MIB } from '#lib/size.js';
 import { testDirectory } from '../../helpers/directory.ts';
 import { fill } from '../../helpers/fill.ts';
 import { closeAfterEach, create } from '../../helpers/kinds.ts';
+import { thrown } from '../../helpers/thrown.ts';
 
 const directory = testDirectory();
 writeFileSync(`${directory}/file`, '');
 closeAfterEach();
 const small = () => create(directory, { maxSize: minPmemSize });
-
-function thrown(call: () => unknown): NodeJS.ErrnoException {
-	try {
-		call();
-	} catch (error) {
-		return error as NodeJS.ErrnoException;
-	}
-	return expect.fail('nothing was thrown');
-}
 
 function freedTwice(): void {
 	const kind = small();
