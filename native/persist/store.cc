@@ -216,6 +216,7 @@ size_t pastCachesFrom() {
 }
 
 void move(void* to, const void* from, size_t length, Way way, WideStore store) {
+    if (length == 0) return;  // an empty source may be null, which memmove must not be given
     if (way == Way::kPastCaches && store != WideStore::kNone) {
         movePastCaches(static_cast<char*>(to), static_cast<const char*>(from), length, store);
         return;
@@ -225,6 +226,7 @@ void move(void* to, const void* from, size_t length, Way way, WideStore store) {
 }
 
 void fill(void* to, unsigned char value, size_t length, Way way, WideStore store) {
+    if (length == 0) return;
     if (way == Way::kPastCaches && store != WideStore::kNone) {
         fillPastCaches(static_cast<char*>(to), value, length, store);
         return;
