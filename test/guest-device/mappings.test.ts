@@ -84,7 +84,7 @@ test('when all mappings are unmapped, a kind can have the device', () => {
 });
 
 test('a log is on a device, too', () => {
-	map(hmem).fill(0, 0, 8192);
+	map(hmem).fill(0, 0, MIB);
 	const log = PmemLog.open(hmem, { size: MIB, granularity: 'cache-line' });
 	onTestFinished(() => log.close());
 	log.append('on a device');
