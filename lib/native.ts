@@ -4,6 +4,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { loadAddon } from './addon.ts';
 import { systemError } from './errors.ts';
+import type { Caches } from './native/caches.ts';
 import type { Kinds } from './native/kinds.ts';
 import type { NativeLoss } from './native/losses.ts';
 import type { ArrayBuffers, Mappings, Persistence } from './native/mappings.ts';
@@ -11,7 +12,7 @@ import type { BadBlockCalls } from './native/media.ts';
 import type { Syscalls } from './native/syscalls.ts';
 
 /** The addon's exports. */
-export interface Native extends Syscalls, BadBlockCalls, Mappings, Persistence, Kinds, ArrayBuffers {
+export interface Native extends Syscalls, BadBlockCalls, Mappings, Persistence, Kinds, Caches, ArrayBuffers {
 	/**
 	 * Sets the function that is called with each loss of this thread's kinds and mappings, in turns of its event loop.
 	 * The function must not throw.

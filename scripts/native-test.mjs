@@ -75,6 +75,7 @@ async function core(options) {
 		'owners',
 		'caches',
 		'stores',
+		'cache',
 		'jobs',
 		...kinds,
 		'guard',
@@ -87,7 +88,7 @@ async function core(options) {
 async function threads(options) {
 	await runProgram(
 		'thread',
-		['threads', 'jobs', 'registry', 'owned-blocks', 'decay', 'guard', 'guard-signals'],
+		['threads', 'cache-threads', 'jobs', 'registry', 'owned-blocks', 'decay', 'guard', 'guard-signals'],
 		options,
 	);
 }

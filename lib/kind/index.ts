@@ -4,7 +4,7 @@ export type { Block, RawHandle } from './brands.ts';
 export { DeviceKind, type DeviceKindOptions } from './device-kind.ts';
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
 export type { KindProgress, KindProgressOptions } from './jobs.ts';
-export { Kind, type SharedKind } from './kind.ts';
+export { insideOf, Kind, type KindInside, type SharedKind } from './kind.ts';
 export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats.ts';
 export type { KindMediaError, KindMediaErrorOptions } from './losses.ts';
 export { NodeKind, type NodeKindOptions, type NumaNodeUse } from './node-kind.ts';

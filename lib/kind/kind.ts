@@ -32,6 +32,7 @@ import { type BlockReference, requireReference } from './references.ts';
 import { wrongKind } from './refusals.ts';
 import { stackOf } from './stacks.ts';
 import { noMemory, type ThreadHeap } from './thread-heap.ts';
+import type { Views } from './views.ts';
 
 const { leastUnitShift } = native.kindLayout;
 
@@ -42,6 +43,18 @@ const { max } = Math;
 const leastAlignment = 8;
 /** The thread cache of a kind in debug mode. It is empty, so no block takes the fast path. */
 const debugCache = new Int32Array(0);
+
+/** What other folders of lib use of a kind beside its public methods. */
+export interface KindInside {
+	/** The number of the hold in native code. */
+	id: number;
+	/** The ArrayBuffers over its memory. */
+	views: Views;
+	/** Throws the error of an allocation of so many bytes that has failed with `status`. */
+	outOfMemory(size: number, status: number): never;
+}
+
+export let insideOf: (kind: Kind) => KindInside;
 
 /** The name of a property that no value has. */
 declare const ofClass: unique symbol;
@@ -606,6 +619,14 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		const closed = !isConnected(this);
 		const { allocated, blocks } = closed ? { allocated: 0, blocks: 0 } : this.#blocks.stats();
 		return `${name} ${inspect({ ...this, allocated, blocks, closed }, { ...options, depth })}`;
+	}
+
+	static {
+		insideOf = (kind) => ({
+			id: kind.#heap.id,
+			views: kind.#blocks.views,
+			outOfMemory: (size, status) => kind.#blocks.outOfMemory(size, status),
+		});
 	}
 
 	/** Refuses a receiver that is no Kind, with Node's error. The engine's own would be about a private member. */

@@ -2,6 +2,7 @@
 // gets an AddonState of its own.
 #include "binding/addon.h"
 
+#include "binding/cache_hold.h"
 #include "binding/call.h"
 #include "binding/errors.h"
 #include "binding/exports.h"
@@ -57,6 +58,8 @@ Napi::Object exportAll(Napi::Env env, Napi::Object exports) {
     exportKindSharing(env, exports, holds);
     exportKindStatistics(env, exports, holds);
     exportKindJobs(env, exports, holds);
+    // The end of the environment destroys it before the holds on kinds.
+    exportCache(env, exports, CacheTable::create(env, holds));
     return exports;
 }
 

@@ -109,19 +109,21 @@ class Call {
     napi_value object(const char* name);
 
   protected:
-    // Refuses the value that was taken last.
+    // The next argument, as it is. Null if there are no more.
+    napi_value next() { return at_ < count_ ? values_[at_++] : nullptr; }
+    napi_env env() const { return env_; }
+    // These refuse the value that was taken last.
     void refuseRange(const char* name, const std::string& expected);
+    void refuseType(const char* name, const char* expected);
     // The data of the function that was called.
     void* data() const { return data_; }
 
   private:
     static constexpr size_t kMost = 7;
 
-    napi_value next() { return at_ < count_ ? values_[at_++] : nullptr; }
     napi_value nextUnlessUndefined();
     // Chooses the error by what Node-API answered for the value.
     void refuseInteger(napi_status status, const char* name, int64_t least, int64_t most);
-    void refuseType(const char* name, const char* expected);
     bool booleanOf(napi_value value, const char* name);
     std::string stringOf(napi_value value, const char* name);
     std::string pathOf(napi_value value, const char* name);

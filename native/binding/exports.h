@@ -7,6 +7,7 @@
 namespace daxkind {
 
 class HoldTable;
+class CacheTable;
 
 void exportSyscalls(Napi::Env env, Napi::Object exports);  // syscalls.cc
 void exportFlags(Napi::Env env, Napi::Object exports);     // flags.cc
@@ -24,5 +25,8 @@ void exportKindBlocks(Napi::Env env, Napi::Object exports, HoldTable* holds);   
 void exportKindSharing(Napi::Env env, Napi::Object exports, HoldTable* holds);     // kind_sharing.cc
 void exportKindStatistics(Napi::Env env, Napi::Object exports, HoldTable* holds);  // kind_statistics.cc
 void exportKindJobs(Napi::Env env, Napi::Object exports, HoldTable* holds);        // kind_jobs.cc
+
+// The exports of caches. `caches` is the data of their functions.
+void exportCache(Napi::Env env, Napi::Object exports, CacheTable* caches);  // cache.cc
 
 }  // namespace daxkind

@@ -8,6 +8,7 @@
 
 #include "heap/raw_numbers.h"
 #include "kind/kind.h"
+#include "kind/secret.h"
 
 namespace daxkind {
 
@@ -59,14 +60,8 @@ std::shared_ptr<Kind> findKind(uint32_t number, const std::string& secret) {
 
 int secretOf(Kind& kind, std::string* secret) {
     const std::lock_guard<std::mutex> lock(registry().mutex);
-    if (kind.secret.empty()) {
-        uint8_t bits[16];
-        const ssize_t got = getrandom(bits, sizeof bits, 0);
-        if (got != sizeof bits) return got < 0 ? -errno : -EIO;
-        for (const uint8_t byte : bits) {
-            for (const uint32_t digit : {byte >> 4, byte & 15}) kind.secret += "0123456789abcdef"[digit];
-        }
-    }
+    const int error = kind.secret.empty() ? makeSecret(&kind.secret) : 0;
+    if (error != 0) return error;
     *secret = kind.secret;
     return 0;
 }

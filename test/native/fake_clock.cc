@@ -45,7 +45,7 @@ void advanceClock(uint32_t ms) {
 }
 
 extern "C" int __wrap_clock_gettime(clockid_t clock, timespec* now) {
-    if (clock != CLOCK_MONOTONIC_COARSE) return __real_clock_gettime(clock, now);
+    if (clock != CLOCK_MONOTONIC_COARSE && clock != CLOCK_MONOTONIC) return __real_clock_gettime(clock, now);
     const int64_t stopped = stoppedAt;
     const int64_t ms = (stopped != 0 ? stopped : kernelMs()) + movedBy;
     now->tv_sec = ms / 1000;

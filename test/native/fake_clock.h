@@ -1,5 +1,6 @@
-// The clock by which the heap tells how long something has been free, or full (native/heap/clock.h). A test controls it
-// here: clock_gettime is wrapped when the program is linked (--wrap in the Makefile). All other clocks go on as usual.
+// The clocks by which the heap tells how long something has been free, or full (native/heap/clock.h), and a cache how
+// old an entry is. A test controls them here: clock_gettime is wrapped when the program is linked (--wrap in the
+// Makefile). All other clocks go on as usual, and so do those of std::chrono.
 #pragma once
 
 #include <cstdint>

@@ -83,6 +83,8 @@ const Test kTests[] = {
     {"owners", "what happens while another thread waits for storage", testOwners},
     {"caches", "how much DRAM thread caches take", testCaches},
     {"stores", "stores that are to be persistent, by each instruction of this processor", testStores},
+    {"cache", "random calls on caches, against a model", testCache},
+    {"cache-threads", "several threads on one cache", testCacheThreads},
     {"threads", "several threads with a thread cache each on one heap", testThreads},
     {"jobs", "the threads for long tasks", testJobs},
     {"jobs-at-exit", "the program ends while these threads work", testJobsAtExit},

@@ -19,6 +19,10 @@ void testOwners(const Options& options);
 void testCaches(const Options& options);
 // Stores that are to be persistent.
 void testStores(const Options& options);
+// Caches against a model, policies, timers.
+void testCache(const Options& options);
+// Several threads on one cache.
+void testCacheThreads(const Options& options);
 // Several threads on one heap.
 void testThreads(const Options& options);
 // The threads for long tasks. The second test, in a program of its own, is how they end with the process.

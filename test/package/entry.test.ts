@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import * as daxkind from 'daxkind';
+import * as cache from 'daxkind/cache';
 import * as dax from 'daxkind/dax';
 import * as device from 'daxkind/device';
 import * as media from 'daxkind/media';
@@ -85,6 +86,7 @@ test('what is about devices is an entry of its own', () => {
 test('what is about bad blocks is an entry of its own', () => {
 	expect(Object.keys(media).sort()).toEqual(['badBlocksAsync', 'badBlocksUnder', 'badRangesIn', 'repairAsync']);
 	expect(Object.keys(persist)).toEqual(['PmemLog']);
+	expect(Object.keys(cache)).toEqual(['PmemCache']);
 });
 
 test('what is about the memory table is an entry of its own', () => {
@@ -124,7 +126,7 @@ test('a misspelt option is an error of every call that takes options, and names 
 	const file = fileURLToPath(import.meta.url);
 	const jobs = { singal: undefined, onProgres: undefined };
 	const mappings = { sise: 1, lenght: 1, granularty: 'page' };
-	const wrong = { ...jobs, ...mappings, unti: 1, al: true, recursiv: true, dryrun: true, rot: '/' };
+	const wrong = { ...jobs, ...mappings, unti: 1, maxsize: 1, al: true, recursiv: true, dryrun: true, rot: '/' };
 	const only = (name: keyof typeof wrong): object => ({ [name]: wrong[name] });
 	const calls: [nearest: string, call: () => unknown][] = [
 		['signal', () => kind.purgeAsync(only('singal'))],
@@ -135,6 +137,7 @@ test('a misspelt option is an error of every call that takes options, and names 
 		['recursive', () => daxkind.setDaxFlag(file, false, only('recursiv'))],
 		['signal', () => daxkind.setDaxFlagAsync(file, false, only('singal'))],
 		['size', () => persist.PmemLog.open(file, only('sise'))],
+		['maxSize', () => cache.PmemCache.create(kind, only('maxsize'))],
 		['length', () => daxkind.mapDevice('x', only('lenght'))],
 		['granularity', () => daxkind.mapFile(file, only('granularty'))],
 		['unit', () => media.badRangesIn([], [], only('unti'))],

@@ -5,9 +5,15 @@ import ts from 'typescript';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const entries = ['index', 'dax/index', 'device/index', 'memmap/index', 'media/index', 'persist/index'].map(
-	(name) => `${root}dist/${name}.d.ts`,
-);
+const entries = [
+	'index',
+	'dax/index',
+	'device/index',
+	'memmap/index',
+	'media/index',
+	'persist/index',
+	'cache/index',
+].map((name) => `${root}dist/${name}.d.ts`);
 
 const strict: ts.CompilerOptions = {
 	target: ts.ScriptTarget.ES2022,

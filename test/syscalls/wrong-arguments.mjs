@@ -20,6 +20,10 @@ const { id } = create();
 const map = () => native.mapDescriptor(fd, 0, 8192, true, false, 8192);
 let mapping = map();
 const [nonce] = native.kindShare(id);
+// The kind of `id` is closed before caches are tried.
+const { id: kindOfCaches } = create();
+const makeCache = () => native.cacheCreate(kindOfCaches, MiB, 100, false);
+let cache = makeCache();
 
 const isInteger = (least, most) => (value) => Number.isInteger(value) && value >= least && value <= most;
 const isPath = (value) => typeof value === 'string' && !value.includes('\0');
@@ -63,6 +67,10 @@ const sorts = {
 	nonce: [() => nonce, count],
 	nodes: [() => new Uint8Array(2), never],
 	ofThree: [() => 0, isInteger(0, 2)],
+	kindOfCaches: [() => kindOfCaches, count],
+	cache: [() => cache.id, count],
+	key: [() => 'key', (value) => typeof value === 'string' || value instanceof Uint8Array],
+	encoding: [() => 0, isInteger(0, 255)],
 	anything: [() => 1, () => true],
 };
 
@@ -152,6 +160,29 @@ const parameters = {
 	kindForget: ['id'],
 	kindCloseAsync: ['id'],
 	kindClose: ['id'],
+	cacheResults: [],
+	cacheCreate: ['kindOfCaches', 'count', 'count', 'boolean'],
+	cacheShare: ['cache'],
+	cacheAttach: ['nonce', 'uint32', 'string'],
+	cacheGet: ['cache', 'key', 'uint32', 'view', 'count'],
+	cachePin: ['cache', 'key', 'uint32'],
+	cacheUnpin: ['cache', 'uint32'],
+	cacheCopy: ['cache', 'uint32', 'view'],
+	cacheHas: ['cache', 'key'],
+	cacheDelete: ['cache', 'key'],
+	cacheSet: ['cache', 'key', 'view', 'encoding', 'count', 'count'],
+	cacheBegin: ['cache', 'key', 'count'],
+	cacheAppend: ['cache', 'uint32', 'view'],
+	cachePublish: ['cache', 'uint32', 'encoding', 'count', 'count'],
+	cacheAbandon: ['cache', 'uint32'],
+	cacheClear: ['cache'],
+	cacheSize: ['cache'],
+	cacheList: ['cache', 'count', 'view'],
+	cacheStats: ['cache'],
+	setRemovalHandler: ['handler'],
+	cacheListen: ['cache'],
+	cacheTakeRemoved: ['cache', 'uint32'],
+	cacheClose: ['cache'],
 };
 
 /** What an export returns when no hold has the number. An export that is not listed returns -EBADF. */
@@ -174,6 +205,19 @@ const withoutHold = {
 	kindForget: false,
 	kindCloseAsync: undefined,
 	kindClose: undefined,
+	cacheCreate: undefined,
+	cacheShare: undefined,
+	cacheCopy: false,
+	cacheHas: false,
+	cacheDelete: false,
+	cacheAbandon: undefined,
+	cacheClear: undefined,
+	cacheSize: undefined,
+	cacheList: undefined,
+	cacheStats: undefined,
+	cacheListen: undefined,
+	cacheTakeRemoved: undefined,
+	cacheClose: undefined,
 };
 
 const wrong = [
@@ -244,7 +288,7 @@ for (const name of functions) {
 		expectRefusal(name, Array(7).fill(value));
 		calls++;
 	}
-	if (parameters[name][0] !== 'id') continue;
+	if (!['id', 'cache', 'kindOfCaches'].includes(parameters[name][0])) continue;
 	const args = [10 ** 9, ...good(name).slice(1)];
 	const { error, value } = outcome(name, args);
 	const expected = name in withoutHold ? withoutHold[name] : -constants.errno.EBADF;
@@ -262,6 +306,7 @@ for (const standard of [0, 1, 2]) fstatSync(standard);
 for (const name of functions) {
 	// An earlier call may have released the mapping.
 	mapping = map();
+	if (name.startsWith('cache')) cache = makeCache();
 	new Float64Array(native.mappingRequest).set([mapping.id, 0, 0, 0, 0]);
 	const args = name === 'closeDescriptor' ? [native.openFile(file, false)] : good(name);
 	const { error, value } = outcome(name, args);

@@ -18,6 +18,7 @@ import {
 	type RawHandle,
 	type SharedKind,
 } from 'daxkind';
+import { PmemCache, type PmemCacheEviction, type PmemCacheStats, type SharedPmemCache } from 'daxkind/cache';
 import { type DaxCheck, type DaxReport, explain, inspect, type StatxResult, statx } from 'daxkind/dax';
 import { type DaxDevice, listDevices, reconfigureDeviceAsync } from 'daxkind/device';
 import { type BadBlocks, badBlocksAsync, repairAsync } from 'daxkind/media';
@@ -126,6 +127,23 @@ log.truncate(records[0]?.position);
 mapping.write(0, bytes, { hint: 'nontemporal' });
 // @ts-expect-error A record is bytes or text.
 log.append(7);
+
+// ---- Caches ---------------------------------------------------------------------------------------------------------
+
+const evictions: PmemCacheEviction[] = [];
+using cache = PmemCache.create<{ id: number }>(kind, { ttl: 1000, onEvict: (eviction) => evictions.push(eviction) });
+cache.set('key', { id: 1 }, { ttl: 10 }) satisfies boolean;
+cache.get(Buffer.from('key'))?.id satisfies number | undefined;
+cache.read('key', (value) => value.length) satisfies number | undefined;
+using lease = cache.lease('key');
+lease?.value?.length satisfies number | undefined;
+(await cache.fetch('key', (_key, { stale }) => ({ id: stale?.id ?? 0 }))) satisfies { id: number } | undefined;
+const sharedCache: SharedPmemCache = cache.share();
+PmemCache.attach<string>(sharedCache).stats() satisfies PmemCacheStats;
+// @ts-expect-error The value has another type.
+cache.set('key', 'text');
+// @ts-expect-error A key is a string or bytes.
+cache.get(1);
 
 // ---- The rest -------------------------------------------------------------------------------------------------------
 

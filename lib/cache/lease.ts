@@ -1,0 +1,49 @@
+// A lease: an entry that stays where it is until its user is done with it.
+import { illegalConstructor } from '../errors.ts';
+
+/** This key is known here alone, so that nobody else makes leases. */
+const makersKey = Symbol('lease');
+
+/** Makes a lease. `end` is called once. */
+export let makeLease: (value: NonSharedBuffer, isStale: boolean, end: () => void) => PmemCacheLease;
+
+/**
+ * The memory of an entry, pinned. Eviction, expiry, `delete`, `set` and `clear`, by any thread, take the entry out of
+ * the cache, but its memory stays until the last lease has ended. `cache.lease(key)` makes it.
+ */
+export class PmemCacheLease implements Disposable {
+	#value: NonSharedBuffer | undefined;
+	#end: () => void;
+	/** Whether the entry's `ttl` was over when the lease was made. */
+	readonly isStale: boolean;
+
+	private constructor(key: typeof makersKey, value: NonSharedBuffer, isStale: boolean, end: () => void) {
+		if (key !== makersKey) throw illegalConstructor('cache.lease(key)');
+		this.#value = value;
+		this.#end = end;
+		this.isStale = isStale;
+	}
+
+	static {
+		makeLease = (value, isStale, end) => new PmemCacheLease(makersKey, value, isStale, end);
+	}
+
+	/**
+	 * The bytes of the value, in the cache's memory. Nobody writes there as long as the lease lives, so do not write
+	 * there either. undefined once it has ended: what a Buffer that you have kept shows then is somebody else's.
+	 */
+	get value(): NonSharedBuffer | undefined {
+		return this.#value;
+	}
+
+	/** Ends the lease. Twice is no error. Await operations that were given `value` first. */
+	dispose(): void {
+		if (this.#value === undefined) return;
+		this.#value = undefined;
+		this.#end();
+	}
+
+	[Symbol.dispose](): void {
+		this.dispose();
+	}
+}

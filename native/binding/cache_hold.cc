@@ -1,0 +1,120 @@
+#include "binding/cache_hold.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "kind/kind.h"
+
+namespace daxkind {
+
+namespace {
+
+// How many removed entries a thread is told of at once, at most. A thread that is busy for long misses the oldest.
+constexpr size_t kMostRemovals = 65536;
+
+}  // namespace
+
+void RemovalQueue::removed(const std::vector<cache::RemovedEntry>& entries) {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        entries_.insert(entries_.end(), entries.begin(), entries.end());
+        while (entries_.size() > kMostRemovals) {
+            entries_.pop_front();
+            dropped_++;
+        }
+    }
+    loopCall_->wake();
+}
+
+std::vector<cache::RemovedEntry> RemovalQueue::take(size_t most, uint64_t* dropped) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    *dropped = std::exchange(dropped_, 0);
+    const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(std::min(most, entries_.size()));
+    std::vector<cache::RemovedEntry> taken(std::make_move_iterator(entries_.begin()), std::make_move_iterator(end));
+    entries_.erase(entries_.begin(), end);
+    return taken;
+}
+
+CacheHold::~CacheHold() {
+    for (const uint32_t entry : leases_) {
+        if (entry != cache::kNone) cache_->unpin(entry);
+    }
+    for (auto& [number, open] : drafts_) cache_->abandon(&open.draft);
+}
+
+uint32_t CacheHold::lease(uint32_t entry) {
+    if (unusedLeases_.empty()) {
+        leases_.push_back(entry);
+        return static_cast<uint32_t>(leases_.size() - 1);
+    }
+    const uint32_t lease = unusedLeases_.back();
+    unusedLeases_.pop_back();
+    leases_[lease] = entry;
+    return lease;
+}
+
+bool CacheHold::endLease(uint32_t lease) {
+    const uint32_t entry = leased(lease);
+    if (entry == cache::kNone) return false;
+    leases_[lease] = cache::kNone;
+    unusedLeases_.push_back(lease);
+    cache_->unpin(entry);
+    return true;
+}
+
+cache::Key CacheHold::OpenDraft::keyFor(const cache::Cache& cache) const {
+    cache::Key made{reinterpret_cast<const unsigned char*>(key.data()), static_cast<uint32_t>(key.size()), sort, 0};
+    cache.hash(&made);
+    return made;
+}
+
+uint32_t CacheHold::keep(OpenDraft draft) {
+    drafts_[++lastDraft_] = std::move(draft);
+    return lastDraft_;
+}
+
+CacheHold::OpenDraft* CacheHold::draft(uint32_t number) {
+    const auto at = drafts_.find(number);
+    return at == drafts_.end() ? nullptr : &at->second;
+}
+
+CacheTable* CacheTable::create(napi_env env, HoldTable* kinds) {
+    auto* const table = new CacheTable(kinds);
+    napi_add_env_cleanup_hook(env, [](void* data) { delete static_cast<CacheTable*>(data); }, table);
+    return table;
+}
+
+CacheTable::~CacheTable() {
+    const Kind::AtOnce atOnce;
+    holds_.clear();
+    if (loopCall_ != nullptr) loopCall_->stop();
+}
+
+int64_t CacheTable::add(std::shared_ptr<cache::Cache> cache) {
+    holds_[++last_] = std::make_unique<CacheHold>(std::move(cache));
+    return last_;
+}
+
+void CacheTable::close(int64_t id) {
+    const Kind::AtOnce atOnce;
+    lastFound_ = 0;
+    found_ = nullptr;
+    holds_.erase(id);
+}
+
+bool CacheTable::listen(napi_env env, CacheHold* hold) {
+    if (loopCall_ == nullptr) {
+        loopCall_ = LoopCall::create(env, [this](napi_env current) {
+            if (!handler_.IsEmpty()) handler_.Call({});
+            // What the handler throws is for the process: a listener of the user's has thrown it.
+            static_cast<void>(current);
+        });
+    }
+    if (loopCall_ == nullptr) return false;
+    hold->removals = std::make_shared<RemovalQueue>(loopCall_);
+    hold->cache().listen(hold->removals);
+    return true;
+}
+
+}  // namespace daxkind

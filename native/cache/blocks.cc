@@ -1,0 +1,99 @@
+#include "cache/blocks.h"
+
+#include <cerrno>
+
+namespace daxkind::cache {
+
+namespace {
+
+constexpr uint64_t kOffsetMask = (1ull << kSegmentShift) - 1;
+
+}  // namespace
+
+int Blocks::open(const std::shared_ptr<Kind>& kind, void (*wake)(void*), void* data) {
+    int error = cache_.open();
+    if (error == 0) error = kind->heap.attach(&cache_);
+    if (error != 0) return error;
+    kind_ = kind;
+    owned_ = std::make_shared<OwnedBlocks>(kind, cache_.owner);
+    watch_ = kind->region->watch();
+    base_ = kind->region->base();
+    unitShift_ = kind->heap.unitShift();
+    kind->heap.setWake(&cache_, wake, data);
+    return 0;
+}
+
+Blocks::~Blocks() {
+    if (kind_ == nullptr) return;
+    kind_->heap.setWake(&cache_, nullptr, nullptr);
+    kind_->heap.detach(&cache_);
+    if (kind_->heap.close() && kind_->decay != nullptr) kind_->decay->end();
+    kind_.reset();
+}
+
+uint32_t Blocks::codeFor(uint64_t size) const {
+    if (size <= kMaxSlabSize) return classOf(static_cast<uint32_t>(size));
+    const uint64_t units = (size + (1ull << unitShift_) - 1) >> unitShift_;
+    return hasCode(units) ? codeOfRun(static_cast<uint32_t>(units)) : 0;
+}
+
+bool Blocks::pop(uint32_t code, uint64_t* offset) {
+    ThreadCache::Word* const magazine = cache_.magazine(magazineOf(code));
+    const int32_t top = magazine[kMagazineTop];
+    if (top <= 0 || magazine[kMagazineCode] != static_cast<int32_t>(code)) return false;
+    const ThreadCache::Word* const entry = magazine + top;
+    *offset = uint64_t{static_cast<uint32_t>(entry[0])} << kSegmentShift | static_cast<uint32_t>(entry[1]);
+    magazine[kMagazineTop] = top - 2;
+    if (code > kRunCode) cache_.word(kCachedUnitsWord) -= static_cast<int32_t>(unitsOf(code));
+    return true;
+}
+
+bool Blocks::push(uint32_t code, uint64_t offset) {
+    ThreadCache::Word* const magazine = cache_.magazine(magazineOf(code));
+    const int32_t top = magazine[kMagazineTop] + 2;
+    if (top > magazine[kMagazineLimit] || magazine[kMagazineCode] != static_cast<int32_t>(code)) return false;
+    if (code > kRunCode) {
+        const int32_t cached = cache_.word(kCachedUnitsWord) + static_cast<int32_t>(unitsOf(code));
+        if (cached > cache_.word(kCachedUnitsLimitWord)) return false;
+        cache_.word(kCachedUnitsWord) = cached;
+    }
+    magazine[top] = static_cast<int32_t>(offset >> kSegmentShift);
+    magazine[top + 1] = static_cast<int32_t>(offset & kOffsetMask);
+    magazine[kMagazineTop] = top;
+    return true;
+}
+
+int Blocks::allocate(uint32_t code, uint64_t* offset) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (pop(code, offset)) return 0;
+    if (code > kRunCode) return kind_->heap.allocateRun(&cache_, unitsOf(code), kSizeQuantum, offset);
+    const int error = kind_->heap.refill(&cache_, code);
+    if (error != 0) return error;
+    return pop(code, offset) ? 0 : -ENOMEM;
+}
+
+void Blocks::free(uint32_t code, uint64_t offset) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (push(code, offset)) return;
+    // A cache that holds no blocks of this code gives them to the heap one by one. A full magazine is drained.
+    const bool isCached = code > kRunCode
+                              ? static_cast<int32_t>(unitsOf(code)) <= cache_.word(kCachedUnitsLimitWord) / 2
+                              : cache_.magazine(code)[kMagazineLimit] > 0;
+    if (isCached && kind_->heap.drain(&cache_, code) == 0 && push(code, offset)) return;
+    kind_->heap.free(&cache_, offset);
+}
+
+uint32_t Blocks::shrink(uint32_t code, uint64_t offset, uint64_t size) {
+    if (code <= kRunCode) return code;
+    const uint32_t shorter = codeFor(size > kMaxSlabSize ? size : kMaxSlabSize + 1);
+    if (shorter == code) return code;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return kind_->heap.resizeRun(&cache_, offset, unitsOf(shorter)) == 0 ? shorter : code;
+}
+
+void Blocks::serve() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    kind_->heap.serveReclaim(&cache_);
+}
+
+}  // namespace daxkind::cache

@@ -1,0 +1,111 @@
+// The memory of entries without a copy: `read`, leases and streams.
+import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
+import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
+import { newCache } from '../helpers/caches.ts';
+
+const code = (code: string) => expect.objectContaining({ code });
+
+test('read gives the memory for the length of the call', () => {
+	const cache = newCache();
+	cache.set('key', Buffer.alloc(100_000, 7));
+	const result = cache.read('key', (value) => {
+		cache.delete('key');
+		for (let i = 0; i < 50; i++) cache.set(`${i}`, Buffer.alloc(100_000, 9));
+		return value.every((byte) => byte === 7);
+	});
+	expect(result).toBe(true);
+	expect(cache.read('key', () => expect.fail('there is nothing to read'))).toBeUndefined();
+	cache.set('text', 'text');
+	expect(cache.read('text', (value) => value.toString())).toBe('text');
+	cache.set('empty', '');
+	expect(cache.read('empty', (value) => value.length)).toBe(0);
+});
+
+test('read passes on what is thrown, refuses promises, and pins nothing afterwards', () => {
+	const cache = newCache();
+	cache.set('key', Buffer.alloc(10));
+	expect(() =>
+		cache.read('key', () => {
+			throw new Error('mine');
+		}),
+	).toThrow('mine');
+	expect(() => cache.read('key', async () => 1)).toThrow(code('ERR_INVALID_RETURN_VALUE'));
+	expect(() => cache.read('key', undefined as unknown as () => 1)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	cache.delete('key');
+	expect(cache.stats().pinned).toBe(0);
+});
+
+test('an entry lives until its last lease ends, whatever becomes of it', () => {
+	const cache = newCache<Buffer>({ maxSize: MIB });
+	const all = Array.from({ length: 5 }, (_, i) => Buffer.alloc(20_000, i));
+	for (const [i, value] of all.entries()) cache.set(`${i}`, value);
+	const leases = all.flatMap((_, i) => [cache.lease(`${i}`)!, cache.lease(`${i}`)!]);
+	cache.set('0', Buffer.alloc(1));
+	cache.delete('1');
+	for (let i = 0; i < 1000; i++) cache.set(`other ${i}`, Buffer.alloc(20_000, 255));
+	// Those that were used twice may still be in the cache.
+	expect(cache.stats().pinned).toBeGreaterThanOrEqual(2);
+	cache.clear();
+	for (const [i, lease] of leases.entries()) {
+		expect(lease.value!.equals(all[i >> 1]!)).toBe(true);
+		lease.dispose();
+		lease.dispose();
+		expect(lease.value).toBeUndefined();
+	}
+	expect(cache.stats().pinned).toBe(0);
+});
+
+test('65,535 leases of one entry are enough', () => {
+	const cache = newCache<Buffer>();
+	cache.set('key', Buffer.alloc(10, 1));
+	const leases = Array.from({ length: 65_535 }, () => cache.lease('key')!);
+	expect(() => cache.lease('key')).toThrow(code('ERR_DAXKIND_TOO_MANY_LEASES'));
+	// A copy of a short value needs none.
+	expect(cache.get('key')).toHaveLength(10);
+	for (const lease of leases) lease.dispose();
+	expect(cache.lease('key')!.value).toHaveLength(10);
+});
+
+test('a stream writes a value of unknown length, and another reads it', async () => {
+	const cache = newCache<Buffer>();
+	const parts = Array.from({ length: 300 }, (_, i) => Buffer.alloc((i * 97) % 5000, i & 0xff));
+	const whole = Buffer.concat(parts);
+	await pipeline(parts, cache.createWriteStream('key'));
+	expect(cache.get('key')!.equals(whole)).toBe(true);
+	const read: Buffer[] = [];
+	const stream = cache.createReadStream('key')!;
+	cache.delete('key');
+	for (let i = 0; i < 100; i++) cache.set(`${i}`, Buffer.alloc(100_000, 255));
+	for await (const chunk of stream) read.push(chunk as Buffer);
+	expect(Buffer.concat(read).equals(whole)).toBe(true);
+	expect(cache.stats().pinned).toBe(0);
+	expect(cache.createReadStream('key')).toBeUndefined();
+	await pipeline([], cache.createWriteStream('nothing', { size: 1000 }));
+	expect(cache.get('nothing')).toHaveLength(0);
+	const text = cache.createWriteStream('text', { ttl: 50_000 });
+	text.end('text');
+	await once(text, 'close');
+	expect(cache.get('text')!.toString()).toBe('text');
+	expect(cache.getRemainingTtl('text')).toBeLessThanOrEqual(50_000);
+});
+
+test('a stream that is destroyed leaves nothing, and one that is too long says so', async () => {
+	const cache = newCache<Buffer>({ maxSize: MIB });
+	cache.set('key', Buffer.from('old'));
+	const destroyed = cache.createWriteStream('key');
+	destroyed.write('new');
+	destroyed.destroy();
+	await once(destroyed, 'close');
+	expect(cache.get('key')!.toString()).toBe('old');
+	const endless = function* () {
+		for (;;) yield Buffer.alloc(100_000);
+	};
+	await expect(pipeline(endless, cache.createWriteStream('key'))).rejects.toThrow(code('ERR_DAXKIND_CACHE_TOO_LARGE'));
+	expect(cache.get('key')!.toString()).toBe('old');
+	expect(() => cache.createWriteStream('key', { size: 2 * MIB })).toThrow(code('ERR_DAXKIND_CACHE_TOO_LARGE'));
+	cache.clear();
+	const half = cache.createReadStream('key');
+	expect(half).toBeUndefined();
+});
