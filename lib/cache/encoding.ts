@@ -1,6 +1,7 @@
 // How values become bytes, and bytes values again. A cache stores the number of the encoding with each value.
 import { deserialize, serialize } from 'node:v8';
 import { invalidArgType } from '../errors.ts';
+import { FastBuffer } from '../fast-buffer.ts';
 
 /**
  * Makes bytes of values that are neither strings nor typed arrays, and values of bytes. The default is the structured
@@ -88,13 +89,13 @@ export function decode(
 	serializer: PmemCacheSerializer,
 ): unknown {
 	const to = from + length;
-	if (encoding === encodings.buffer) return memory.subarray(from, to);
+	const start = memory.byteOffset + from;
+	if (encoding === encodings.buffer) return new FastBuffer(memory.buffer, start, length);
 	if (encoding === encodings.latin1) return memory.toString('latin1', from, to);
 	if (encoding === encodings.utf8) return memory.toString('utf8', from, to);
 	if (encoding === encodings.utf16) return memory.toString('utf16le', from, to);
 	if (encoding === encodings.serialized) return serializer.deserialize(memory.subarray(from, to));
 	const type = arrays[encoding - firstArray]!;
 	// An ArrayBuffer of its own, as every typed array has that did not come out of another one.
-	const start = memory.byteOffset + from;
 	return new type(memory.buffer.slice(start, start + length));
 }

@@ -1,21 +1,25 @@
 // Memory for the copies that `get` makes. Short values share an ArrayBuffer, as Node's small Buffers do, and no part of
 // it is used twice. So a copy is safe for ever, and costs no ArrayBuffer of its own.
 
-/** One ArrayBuffer of the pool costs less than a microsecond, and 64 copies of 1 KiB are in it. */
-const poolSize = 65_536;
-/** Less than this is left over. A longer value gets memory of its own if it does not fit into what is left. */
-const leastRoom = 8192;
+/**
+ * The first ArrayBuffer is as long as that of Node's pool, and each further one is twice as long. An ArrayBuffer stays
+ * as long as one copy in it does, so whoever makes few copies shall not keep much by one of them. With 256 KiB the
+ * ArrayBuffer of a copy of 1 KiB costs 90 ns, with 64 KiB 120 ns, with 8 KiB 160 ns.
+ */
+const leastSize = 8192;
+const mostSize = 262_144;
+/** Less than this is left over. */
+const leastRoom = 4096;
 
 export class Pool {
-	memory: NonSharedBuffer = Buffer.allocUnsafeSlow(poolSize);
+	memory: NonSharedBuffer = Buffer.allocUnsafeSlow(leastSize);
 	/** Where the next copy goes, a multiple of 8. */
 	at = 0;
+	#size = leastSize;
 
-	/** Makes room for a copy. */
+	/** Makes room for a copy. One that is longer than what is left gets memory of its own. */
 	prepare(): void {
-		if (this.at <= poolSize - leastRoom) return;
-		this.memory = Buffer.allocUnsafeSlow(poolSize);
-		this.at = 0;
+		if (this.at > this.#size - leastRoom) this.#renew();
 	}
 
 	/** Takes the bytes that have been written at `at`. */
@@ -23,5 +27,11 @@ export class Pool {
 		const { at } = this;
 		this.at = at + ((length + 7) & ~7);
 		return at;
+	}
+
+	#renew(): void {
+		this.#size = Math.min(mostSize, this.#size * 2);
+		this.memory = Buffer.allocUnsafeSlow(this.#size);
+		this.at = 0;
 	}
 }

@@ -1,14 +1,8 @@
 // A block as its caller holds it: a Buffer over a piece of a kind's memory. Private fields of the Buffer say which
 // piece. So `free` needs no look-up, nobody can forge or change a block, and a freed block knows that it is freed.
-import { Buffer } from 'node:buffer';
+import { type BufferArguments, FastBuffer } from '../fast-buffer.ts';
 import type { Block } from './brands.ts';
 import { cachedUnitsOf, magazineAt } from './codes.ts';
-
-// Node's own FastBuffer: a Uint8Array with Buffer's prototype, whose constructor costs no more than Uint8Array's.
-export const FastBuffer = (
-	Buffer as unknown as { [Symbol.species]: new (...args: BufferArguments) => NonSharedBuffer }
-)[Symbol.species];
-type BufferArguments = [buffer: ArrayBuffer, byteOffset: number, length: number];
 
 /** The cache of blocks that do not take the fast path. It is empty, so each attempt ends on the slow path. */
 export const noCache = new Int32Array(0);

@@ -13,12 +13,13 @@ import {
 	outOfRange,
 	type SystemError,
 } from '../errors.ts';
+import { FastBuffer } from '../fast-buffer.ts';
 import { type AbortableOptions, checkJobOptions, finish, throwIfAborted } from '../jobs.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
 import { takeOrigin } from './adopting.ts';
 import { attachKind } from './attaching.ts';
-import { BlockBuffer, FastBuffer } from './block.ts';
+import { BlockBuffer } from './block.ts';
 import { Blocks } from './blocks.ts';
 import type { Block, RawHandle } from './brands.ts';
 import { codeFor } from './codes.ts';

@@ -1,8 +1,8 @@
 // The ArrayBuffers through which one thread sees the memory of a kind. There is one for each segment, made with the
 // first block there, and there are windows for blocks that do not share it.
 import { markAsUntransferable } from 'node:worker_threads';
+import { FastBuffer } from '../fast-buffer.ts';
 import { native } from '../native.ts';
-import { FastBuffer } from './block.ts';
 
 const { segmentSize } = native.kindLayout;
 

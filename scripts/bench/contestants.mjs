@@ -21,8 +21,9 @@ const libraries = {
 	libpmem2: { library: 'libpmem2-dev', absent: /libpmem2\.h|cannot find -lpmem2/, flags: ['-lpmem2'] },
 };
 
-/** The contestants in JavaScript: kinds with Buffers and with raw handles, then Node's own functions. */
-const names = ['daxkind', 'raw', 'allocUnsafe', 'allocUnsafeSlow', 'alloc'];
+/** The contestants in JavaScript: kinds with Buffers and with raw handles, Node's own functions, then caches. */
+const allocators = ['daxkind', 'raw', 'allocUnsafe', 'allocUnsafeSlow', 'alloc'];
+const names = [...allocators, 'daxkind-lru', 'lru-cache', 'map', 'keyv', 'lmdb', 'copy'];
 
 const inNode = (name) => ({ name, program: process.execPath, args: [at('cells/cell.mjs'), name] });
 

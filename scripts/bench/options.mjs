@@ -28,7 +28,11 @@ Workloads:
   metadata create many                             DRAM for each byte in use; time and DRAM of one kind, and of 1,000 kinds
   faults-4KiB … faults-512MiB                      page faults of the first touch (npx daxkind vm -- npm run bench …: on DAX)
   persist-copy-64B … persist-batch-64B persist-flush-64B …  stores that become persistent, against libpmem2 from C
-  gc                                               a major garbage collection while a full kind is live`;
+  gc                                               a major garbage collection while a full kind is live
+  cache-get-100B … cache-read cache-set            PmemCache beside lru-cache, a Map, Keyv and lmdb: single calls
+  cache-zipf-100k-1 cache-zipf-5M-1 …-2            a mixed load over so many entries, by one and two threads (5M: 8 GiB)
+  cache-trace-zipf -loop -scan -shifting           hit ratios
+  cache-gc-1M cache-gc-10M                         a major garbage collection with so many entries`;
 
 /** The workloads that are measured if a person names none. */
 const usual = '^(pair|hold|random|util)';

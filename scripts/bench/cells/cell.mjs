@@ -1,6 +1,7 @@
 // A process of the benchmark. It measures one workload of one contestant in a fresh V8, and prints the result as one
 // line of JSON. memkind/cell.c is its twin in C, with the same arguments.
 import { makeAllocator } from './allocators.mjs';
+import { cache } from './cache.mjs';
 import { fail } from './fail.mjs';
 import { touchAll } from './faults.mjs';
 import { fill } from './fill.mjs';
@@ -21,6 +22,7 @@ const whole = {
 	many: createMany,
 	view,
 	persist,
+	cache,
 };
 const single = { fail, fill, faults: touchAll, gc: collect };
 

@@ -2,6 +2,7 @@
 //
 // A suite is one table. `workloads(kindSize)` are measured with the `contestants` (those for which `takesPart` holds).
 // `summarise(results)` reduces the rounds to figures. `render(summary, options)` makes the lines that a person reads.
+import { cache } from './cache.mjs';
 import { fail } from './fail.mjs';
 import { faults } from './faults.mjs';
 import { gc } from './gc.mjs';
@@ -13,4 +14,4 @@ import { times } from './times.mjs';
 import { utilisation } from './utilisation.mjs';
 import { view } from './view.mjs';
 
-export const suites = [times, view, fail, threads, tail, utilisation, memory, faults, gc, persist];
+export const suites = [times, view, fail, threads, tail, utilisation, memory, faults, gc, persist, cache];
