@@ -17,6 +17,16 @@ const service = (...args: string[]) => run('service/main.mjs', ...args);
 test.each([
 	['hello.mjs', ['/dev/shm'], 'not on DAX\nhello, pmem\nundefined\n0 blocks left\n'],
 	['workers.mjs', [], '4 threads have sorted 1000000 numbers in place: true\n'],
+	[
+		'http-cache/main.mjs',
+		['/dev/shm', '300'],
+		expect.stringMatching(/^300 requests for \d+ pages, 0 of them wrong; each page was rendered once: true\n$/),
+	],
+	[
+		'worker-pool/main.mjs',
+		['/dev/shm', '2'],
+		'5000 tasks by 2 workers, 500 keys, none computed twice or nearly so: true\n',
+	],
 	['index.mjs', ['/dev/shm', '2000'], '2000 records, 64 bytes each, 0 of them wrong\n0 blocks left\n'],
 ] as const)('%s', (name, args, stdout) => {
 	expect(run(name, ...args)).toEqual({ status: 0, stdout, stderr: '' });

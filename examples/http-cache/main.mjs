@@ -1,0 +1,65 @@
+// An HTTP cache: a server whose pages are slow to make keeps them in a PmemCache. Many requests for one page wait for one
+// rendering, and a page goes out of the cache's memory to the socket without a copy.
+//
+//     node examples/http-cache/main.mjs [DIRECTORY] [REQUESTS]
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PmemCache } from 'daxkind/cache';
+
+const [directory = '/dev/shm', count = '2000'] = process.argv.slice(2);
+const pages = 200;
+const clients = 20;
+
+const cache = PmemCache.create(directory, { maxSize: 64 * 2 ** 20, ttl: 10_000, staleTtl: 60_000, name: 'pages' });
+
+let rendered = 0;
+async function render(path) {
+	rendered++;
+	await sleep(5); // a database, templates, another service
+	return Buffer.from(`<h1>${path}</h1>\n`.repeat(1 + (path.length % 7) * 500));
+}
+
+const server = createServer(async (request, response) => {
+	try {
+		const path = request.url;
+		if (!cache.has(path)) await cache.fetch(path, render);
+		// From here on the page stays in its place, even if it is evicted while it is sent.
+		const lease = cache.lease(path, { allowStale: true });
+		if (lease === undefined) {
+			// It was evicted in between.
+			response.end(await render(path));
+			return;
+		}
+		response.once('close', () => lease.dispose());
+		response.writeHead(200, { 'content-type': 'text/html', 'content-length': lease.value.length });
+		response.end(lease.value);
+	} catch (error) {
+		response.writeHead(500).end(`${error.message}\n`);
+	}
+});
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+const base = `http://127.0.0.1:${server.address().port}`;
+
+let wrong = 0;
+let sent = 0;
+async function client() {
+	while (sent < Number(count)) {
+		sent++;
+		// Some pages are wanted more than others.
+		const path = `/page/${Math.floor(pages * Math.random() ** 3)}`;
+		const text = await (await fetch(base + path)).text();
+		if (!text.startsWith(`<h1>${path}</h1>`)) wrong++;
+	}
+}
+await Promise.all(Array.from({ length: clients }, client));
+
+const { entries, pinned } = cache.stats();
+console.log(
+	`${count} requests for ${entries} pages, ${wrong} of them wrong; each page was rendered once: ${rendered === entries}`,
+);
+server.close();
+server.closeAllConnections();
+cache.close();
+if (wrong > 0 || pinned > 0) process.exitCode = 1;
