@@ -211,6 +211,31 @@ function openPath(path: string, size: number | undefined): { fd: number; isNew: 
 	return { fd: openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600), isNew: true };
 }
 
+/** How often a file is opened again that was removed before it was locked. */
+const openings = 10;
+
+/** Opens the path, and locks it. */
+function openLocked(path: string, size: number | undefined): { fd: number; isNew: boolean } {
+	for (let times = 1; ; times++) {
+		const opened = openPath(path, size);
+		const { fd } = opened;
+		try {
+			if (!native.lockDescriptor(fd)) {
+				const what = `The log ${path} is open already, in this process or in another one`;
+				throw refusal('ERR_DAXKIND_LOG_BUSY', path, what, 'close it there');
+			}
+			// An opening that fails removes the file that it has made. A log in it would be lost when it is closed.
+			const { nlink } = fstatSync(fd);
+			if (nlink > 0) return opened;
+			if (times === openings) throw notALog(path, 'has been removed', 'give the path of a file that has a name');
+		} catch (error) {
+			closeSync(fd);
+			throw error;
+		}
+		closeSync(fd);
+	}
+}
+
 /**
  * A log of records on persistent memory. Records are appended at the end and never changed. What `append` has returned
  * for is there after a crash of the process or the kernel, and after a power failure as far as the medium promises
@@ -276,12 +301,8 @@ export class PmemLog implements Disposable {
 		if (size !== undefined) requireSize('options.size', size, leastBytes);
 		if (granularity !== undefined) requireOneOf('options.granularity', granularity, granularities);
 		requireCallback('options.onMediaError', onMediaError);
-		const { fd, isNew } = openPath(name, size);
+		const { fd, isNew } = openLocked(name, size);
 		try {
-			if (!native.lockDescriptor(fd)) {
-				const what = `The log ${name} is open already, in this process or in another one`;
-				throw refusal('ERR_DAXKIND_LOG_BUSY', name, what, 'close it there');
-			}
 			// Under the lock: before, another opening may have made a log in the empty file.
 			const status = fstatSync(fd);
 			const isFile = status.isFile();

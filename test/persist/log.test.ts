@@ -1,5 +1,16 @@
 // A log as its users see it. What power failures leave of it: log-failures.test.ts.
-import { existsSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+	closeSync,
+	existsSync,
+	fstatSync,
+	openSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	statSync,
+	truncateSync,
+	writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -39,6 +50,15 @@ test('what was appended is there when the log is opened again, in its order', ()
 	expect(texts(again, positions[3])).toEqual(['\0'.repeat(8), 'five']);
 	expect(again.append('six')).toBe(again.tail - 24);
 	expect(statSync(path)).toMatchObject({ size: MIB, mode: 0o100600 });
+});
+
+test('no log is made in a file that has no name any more', () => {
+	const path = newPath();
+	const fd = openSync(path, 'wx+');
+	onTestFinished(() => closeSync(fd));
+	rmSync(path);
+	expect(() => PmemLog.open(`/proc/self/fd/${fd}`, { size: MIB })).toThrow(code('ERR_DAXKIND_NOT_A_LOG'));
+	expect(fstatSync(fd).size).toBe(0);
 });
 
 test('other views are stored by their bytes, at any length', () => {
