@@ -16,6 +16,7 @@ Compares daxkind's kinds, from JavaScript, with memkind, from C, on the same dir
   --only PATTERN   the workloads whose name matches the regular expression (default: ^(pair|hold|random|util))
   --touch          write one byte into each block
   --json           print one object with every round, instead of tables (npm run --silent bench -- --json)
+  --plot DIR       also draw what was measured as SVG files: pair, and the zipf workloads of caches
   --help           print this
 
 Workloads:
@@ -58,7 +59,16 @@ function parsePattern(text) {
 function parse(args) {
 	const flag = { type: 'boolean', default: false };
 	const text = { type: 'string' };
-	const values = { dir: text, nodes: text, device: text, size: text, rounds: text, 'warm-up': text, only: text };
+	const values = {
+		dir: text,
+		nodes: text,
+		device: text,
+		size: text,
+		rounds: text,
+		'warm-up': text,
+		only: text,
+		plot: text,
+	};
 	const flags = { quick: flag, touch: flag, json: flag, help: flag };
 	try {
 		return parseArgs({ args, options: { ...values, ...flags }, strict: true, allowPositionals: false }).values;
@@ -92,6 +102,7 @@ export function parseOptions(args) {
 		only: parsePattern(values.only ?? (values.nodes === undefined ? usual : usualOnNodes)),
 		touch: values.touch,
 		json: values.json,
+		plot: values.plot,
 		help: values.help,
 	};
 }

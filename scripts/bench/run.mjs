@@ -70,6 +70,10 @@ await main(async (args) => {
 			return 0;
 		}
 		const report = await bench(options);
+		if (options.plot !== undefined) {
+			const { writePlots } = await import('./plots.mjs');
+			for (const path of await writePlots(report, options.plot)) console.error(`drawn: ${path}`);
+		}
 		if (options.json) console.log(JSON.stringify(report, undefined, '\t'));
 		else console.log((await import('./report.mjs')).render(report));
 		return 0;

@@ -9,14 +9,13 @@ import { randomWords, zipf } from './zipf.mjs';
 const callsInTurn = 200;
 /** So many ranks are drawn before the calls begin, because drawing one takes longer than a call. */
 const drawn = 2 ** 21;
-const { imul } = Math;
 
 export function mixed(cache, { live, size, seed }) {
 	const words = randomWords(seed);
 	const keys = Math.ceil(live * 1.2);
 	const draw = zipf(keys, 0.99, words);
-	// The ranks are spread over the keys.
-	const numbers = Int32Array.from({ length: drawn }, () => (imul(draw(), 0x9e3779b1) >>> 0) % keys);
+	// The ranks are spread over the keys: the factor is a prime that divides no number of keys that is used.
+	const numbers = Int32Array.from({ length: drawn }, () => (draw() * 7919) % keys);
 	const isWrite = Uint8Array.from({ length: drawn }, () => (words() % 10 === 0 ? 1 : 0));
 	const template = Buffer.alloc(size, 1);
 	let at = 0;

@@ -7,7 +7,7 @@ import { ns, number, percent, sizeLabel, table } from '../tables.mjs';
 const sizes = { '100B': 100, '1KiB': 1024, '16KiB': 16 * 1024 };
 /** Entries for single calls: more than the processor's caches hold, and 160 MiB at most. */
 const few = 10_000;
-const millions = { '100k': 100_000, '5M': 5_000_000 };
+const loads = { '10k': 10_000, '100k': 100_000, '1M': 1_000_000, '5M': 5_000_000 };
 const collected = { '1M': 1_000_000, '10M': 10_000_000 };
 const traceNames = ['zipf', 'loop', 'scan', 'shifting'];
 /** Everything else than daxkind keeps its entries in V8's heap, or beside it. */
@@ -35,7 +35,7 @@ const call = (what) =>
 		env,
 	}));
 
-const zipf = Object.entries(millions).flatMap(([label, live]) =>
+const zipf = Object.entries(loads).flatMap(([label, live]) =>
 	[1, 2].map((threads) => ({
 		name: `cache-zipf-${label}-${threads}`,
 		pattern: 'cache-zipf',
