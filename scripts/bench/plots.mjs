@@ -38,7 +38,11 @@ function lines(rows, title, x, y) {
 				scale: { domain: shown.map(titleOf), range: shown.map((who) => contestants[who].color) },
 			},
 		},
-		config: { font: 'sans-serif', axis: { labelFontSize: 12, titleFontSize: 13 }, legend: { labelFontSize: 12, labelLimit: 300 } },
+		config: {
+			font: 'sans-serif',
+			axis: { labelFontSize: 12, titleFontSize: 13 },
+			legend: { labelFontSize: 12, labelLimit: 300 },
+		},
 	};
 }
 
