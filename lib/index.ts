@@ -45,6 +45,7 @@ export {
 	type KindProgress,
 	type KindProgressOptions,
 	type KindStats,
+	kinds,
 	type LeakReport,
 	minPmemSize,
 	NodeKind,

@@ -2,12 +2,15 @@
 import { keepGuardArmed } from '../guard.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
+import { noteKind } from './living.ts';
 import type { CheckedNotices } from './notices.ts';
 import { closeWhenGarbage } from './unclosed.ts';
 
 /** The facts that a Kind is made from, beside its hold. */
 export interface Origin {
 	notices: CheckedNotices;
+	/** What the creator calls the kind. undefined: its path. */
+	name: string | undefined;
 	/** Whether other threads may hold the kind already. */
 	isShared: boolean;
 }
@@ -26,6 +29,7 @@ export function adopt<K extends object>(hold: KindHold, origin: Origin, make: ()
 		untaken.set(hold, origin);
 		const kind = make();
 		closeWhenGarbage(kind, { id: hold.id, path: hold.path, stack });
+		noteKind(kind);
 		return kind;
 	} catch (error) {
 		native.kindClose(hold.id);

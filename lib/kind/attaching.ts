@@ -42,7 +42,7 @@ export function nameKind(type: KindHold['type'], of: KindClass<object>, make: (h
  * @param stack Where it was called.
  */
 export function attachKind<K extends object>(type: KindClass<K>, shared: unknown, options: unknown, stack: string): K {
-	const { process, number, secret } = requireSharedKind(shared);
+	const { process, number, secret, name } = requireSharedKind(shared);
 	const given = requireOptions<KindNoticeOptions>('options', options as KindNoticeOptions, noticeOptions);
 	const notices = checkNotices(given);
 	const hold = native.kindAttach(process, number, secret);
@@ -58,5 +58,5 @@ export function attachKind<K extends object>(type: KindClass<K>, shared: unknown
 		if (!isOfType) throw invalidArgValue('shared', `a shared ${type.name}`, `a shared ${maker.type.name}`);
 		return maker.make(hold) as K;
 	};
-	return adopt(hold, { notices, isShared: true }, make, stack);
+	return adopt(hold, { notices, name, isShared: true }, make, stack);
 }

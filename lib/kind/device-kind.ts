@@ -9,10 +9,12 @@ import type { KindProgressOptions } from './jobs.ts';
 import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import { debugOf } from './options.ts';
+import { debugOf, nameOf } from './options.ts';
 import { stackOf } from './stacks.ts';
 
 export interface DeviceKindOptions extends KindNoticeOptions {
+	/** What to call the kind in metrics and logs: `kind.name` in every thread. Default: its `path`. */
+	name?: string;
 	/** Where in the device the kind begins, in bytes: a multiple of the device's alignment. Default 0. */
 	offset?: number;
 	/** How much of the device it has, in bytes: a multiple of the device's alignment. Default: all from `offset` on. */
@@ -33,12 +35,13 @@ export interface DeviceKindOptions extends KindNoticeOptions {
 	debug?: boolean;
 }
 
-const names = ['offset', 'size', 'scrub', 'prefault', 'debug', ...noticeOptions];
+const names = ['name', 'offset', 'size', 'scrub', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
 interface Checked {
 	part: DevicePart;
 	request: DeviceKindRequest;
+	name: string | undefined;
 	notices: CheckedNotices;
 }
 
@@ -49,10 +52,11 @@ function checkOptions(device: string | URL, options: unknown, known: string[]): 
 	requireBoolean('options.scrub', scrub);
 	requireBoolean('options.prefault', prefault);
 	const debug = debugOf(given);
+	const name = nameOf(given);
 	const notices = checkNotices(given);
 	const part = requirePart(device, offset, [size, 'options.size']);
 	const { node, length, align } = part;
-	return { part, request: [node, offset, length, align, scrub, prefault, debug], notices };
+	return { part, request: [node, offset, length, align, scrub, prefault, debug], name, notices };
 }
 
 /**
@@ -129,6 +133,7 @@ export class DeviceKind extends Kind {
 			create: () => native.kindCreateDevice(...checked.request),
 			createAsync: () => native.kindCreateDeviceAsync(...checked.request),
 			kindOf: (hold) => new DeviceKind(hold),
+			name: checked.name,
 			notices: checked.notices,
 			explained: (error) => explainRefusal(error, checked.part),
 		};

@@ -8,15 +8,17 @@ import { adopt } from './adopting.ts';
 import { nameKind } from './attaching.ts';
 import { Kind } from './kind.ts';
 import { checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import { debugOf } from './options.ts';
+import { debugOf, nameOf } from './options.ts';
 import { stackOf } from './stacks.ts';
 
 export interface FixedKindOptions extends KindNoticeOptions {
+	/** What to call the kind in metrics and logs: `kind.name` in every thread. Default: its `path`. */
+	name?: string;
 	/** Debug mode, as in {@link PmemKindOptions}. */
 	debug?: boolean;
 }
 
-const names = ['debug', ...noticeOptions];
+const names = ['name', 'debug', ...noticeOptions];
 
 /** The mapping of each kind. So the listener of a mapping that the caller has dropped still hears of lost pages. */
 const mappingOf = new WeakMap<FixedKind, PmemMapping>();
@@ -63,10 +65,11 @@ export class FixedKind extends Kind {
 		if (!isMapping(mapping)) throw invalidArgType('mapping', 'an instance of PmemMapping', mapping);
 		const given = requireOptions<FixedKindOptions>('options', options, names);
 		const debug = debugOf(given);
+		const name = nameOf(given);
 		const notices = checkNotices(given);
 		requireUsable(mapping);
 		const hold = native.kindCreateFixed(idOf(mapping), mapping.path ?? 'a mapping', debug);
-		const kind = adopt(hold, { notices, isShared: false }, () => new FixedKind(hold), stack);
+		const kind = adopt(hold, { notices, name, isShared: false }, () => new FixedKind(hold), stack);
 		mappingOf.set(kind, mapping);
 		return kind;
 	}

@@ -6,6 +6,7 @@ export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';
 export type { KindProgress, KindProgressOptions } from './jobs.ts';
 export { insideOf, Kind, type KindInside, type SharedKind } from './kind.ts';
 export type { KindStats, LeakReport, SizeClass, SizeClasses } from './kind-stats.ts';
+export { kinds } from './living.ts';
 export type { KindMediaError, KindMediaErrorOptions } from './losses.ts';
 export { NodeKind, type NodeKindOptions, type NumaNodeUse } from './node-kind.ts';
 export type { KindNoticeOptions } from './notices.ts';

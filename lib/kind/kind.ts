@@ -72,6 +72,8 @@ export interface SharedKind<out K extends Kind = Kind> {
 	readonly number: number;
 	/** 128 random bits, without which nobody can join the kind. */
 	readonly secret: string;
+	/** What its creator calls it. */
+	readonly name?: string;
 	/** For the compiler alone: there is no such property. */
 	readonly [ofClass]: K;
 }
@@ -132,6 +134,11 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	readonly type: 'pmem' | 'fixed' | 'device' | 'node';
 	/** The name of its class. It is on the prototypes of the classes. */
 	declare readonly [Symbol.toStringTag]: string;
+	/**
+	 * What the creator calls it, for metrics and logs: the option `name`, by default the path. It is the same in every
+	 * thread.
+	 */
+	readonly name: string;
 	/** Where the memory comes from: the directory, the file, the device or the nodes. Messages name it. */
 	readonly path: string;
 	/** How many bytes the kind can hold. */
@@ -154,6 +161,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		if (origin === undefined) throw illegalConstructor(maker);
 		const { type, path, capacity, debug, number } = hold as KindHold;
 		this.type = type;
+		this.name = origin.name ?? path;
 		this.path = path;
 		this.capacity = capacity;
 		this.debug = debug;
@@ -402,7 +410,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		this.#blocks.checkOpen();
 		const [process, secret] = native.kindShare(this.#heap.id);
 		this.#share();
-		return { type: 'daxkind.Kind', process, number: this.#number, secret } as SharedKind<this>;
+		const { name } = this;
+		return { type: 'daxkind.Kind', process, number: this.#number, secret, name } as SharedKind<this>;
 	}
 
 	/**
@@ -616,10 +625,10 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	/** What console.log shows: its properties, how full it is, and whether it is closed. */
 	[inspect.custom](depth: number, options: InspectOptions): string {
 		Kind.#check(this);
-		const { name } = this.constructor;
+		const { name: of } = this.constructor;
 		const closed = !isConnected(this);
 		const { allocated, blocks } = closed ? { allocated: 0, blocks: 0 } : this.#blocks.stats();
-		return `${name} ${inspect({ ...this, allocated, blocks, closed }, { ...options, depth })}`;
+		return `${of} ${inspect({ ...this, allocated, blocks, closed }, { ...options, depth })}`;
 	}
 
 	static {

@@ -15,6 +15,8 @@ export interface Recipe<K extends Kind> {
 	createAsync(): NativeJob<KindHold>;
 	kindOf(hold: KindHold): K;
 	readonly notices: CheckedNotices;
+	/** The option `name`. */
+	readonly name: string | undefined;
 	readonly explained: Explain;
 	/** Throws if the kind is not as the caller demands. */
 	check?(kind: K): void;
@@ -28,7 +30,12 @@ export function makeKind<K extends Kind>(recipe: Recipe<K>, stack: string): K {
 	} catch (error) {
 		throw recipe.explained(error as SystemError);
 	}
-	const kind = adopt(hold, { notices: recipe.notices, isShared: false }, () => recipe.kindOf(hold), stack);
+	const kind = adopt(
+		hold,
+		{ notices: recipe.notices, name: recipe.name, isShared: false },
+		() => recipe.kindOf(hold),
+		stack,
+	);
 	try {
 		recipe.check?.(kind);
 	} catch (error) {
@@ -47,7 +54,12 @@ export async function makeKindAsync<K extends Kind>(
 	const start = () => explainedJob(() => recipe.createAsync(), recipe.explained);
 	const discard = (unwanted: KindHold) => finish(() => native.kindCloseAsync(unwanted.id), {});
 	const hold = await finish(start, options, { progressOf, discard });
-	const kind = adopt(hold, { notices: recipe.notices, isShared: false }, () => recipe.kindOf(hold), stack);
+	const kind = adopt(
+		hold,
+		{ notices: recipe.notices, name: recipe.name, isShared: false },
+		() => recipe.kindOf(hold),
+		stack,
+	);
 	try {
 		throwIfAborted(options.signal);
 		recipe.check?.(kind);

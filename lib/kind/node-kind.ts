@@ -20,13 +20,15 @@ import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { kmemNodes, requireNodes } from './nodes.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import { debugOf, maxSizeOf } from './options.ts';
+import { debugOf, maxSizeOf, nameOf } from './options.ts';
 import { stackOf } from './stacks.ts';
 
 const policies = ['bind', 'preferred', 'interleave'] as const;
 const hugePageModes = ['default', 'always', 'never'] as const;
 
 export interface NodeKindOptions extends KindNoticeOptions {
+	/** What to call the kind in metrics and logs: `kind.name` in every thread. Default: its `path`. */
+	name?: string;
 	/**
 	 * Which of the nodes the memory comes from:
 	 * - `bind`: from these nodes alone. When they are full, the kind is out of memory (MPOL_BIND).
@@ -70,11 +72,12 @@ export interface NumaNodeUse {
 	bytes: number;
 }
 
-const names = ['policy', 'nearest', 'maxSize', 'hugePages', 'prefault', 'debug', ...noticeOptions];
+const names = ['name', 'policy', 'nearest', 'maxSize', 'hugePages', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
 interface Checked {
 	request: NodeKindRequest;
+	name: string | undefined;
 	notices: CheckedNotices;
 }
 
@@ -104,11 +107,12 @@ function checkOptions(given: unknown, options: unknown, known: string[]): Checke
 	const size = maxSizeOf(settings);
 	requireBoolean('options.prefault', prefault);
 	const debug = debugOf(settings);
+	const name = nameOf(settings);
 	const notices = checkNotices(settings);
 	const nodes = nodesFor(given, nearest);
 	const path = nodes.length === 1 ? `NUMA node ${nodes[0]}` : `NUMA nodes ${nodes.join(', ')}`;
 	const list = new Uint8Array(new Uint16Array(nodes).buffer);
-	return { request: [path, list, policyNumber, hugePageNumber, size, prefault, debug], notices };
+	return { request: [path, list, policyNumber, hugePageNumber, size, prefault, debug], name, notices };
 }
 
 /** Adds the reason to an error of native code. */
@@ -247,6 +251,7 @@ export class NodeKind extends Kind {
 			create: () => native.kindCreateNode(...checked.request),
 			createAsync: () => native.kindCreateNodeAsync(...checked.request),
 			kindOf: (hold) => new NodeKind(hold),
+			name: checked.name,
 			notices: checked.notices,
 			explained: (error) => explained(error, checked.request[0]),
 		};

@@ -1,5 +1,6 @@
 // The options that several kinds have.
 import { requireBoolean, requireSize } from '../arguments.ts';
+import { invalidArgType, invalidArgValue } from '../errors.ts';
 import { native } from '../native.ts';
 import { isDebugging } from './debug.ts';
 
@@ -17,4 +18,12 @@ export function maxSizeOf({ maxSize = 0 }: { maxSize?: number }): number {
 /** The option `debug`. */
 export function debugOf({ debug = isDebugging() }: { debug?: boolean }): boolean {
 	return requireBoolean('options.debug', debug);
+}
+
+/** The option `name`. undefined stands for the path of the kind. */
+export function nameOf({ name }: { name?: string }): string | undefined {
+	if (name === undefined) return undefined;
+	if (typeof name !== 'string') throw invalidArgType('options.name', 'of type string', name);
+	if (name === '') throw invalidArgValue('options.name', 'a string that is not empty', name);
+	return name;
 }

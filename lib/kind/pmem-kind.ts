@@ -11,7 +11,7 @@ import type { KindProgressOptions } from './jobs.ts';
 import { Kind } from './kind.ts';
 import { makeKind, makeKindAsync, type Recipe } from './making.ts';
 import { type CheckedNotices, checkNotices, type KindNoticeOptions, noticeOptions } from './notices.ts';
-import { debugOf, maxSizeOf } from './options.ts';
+import { debugOf, maxSizeOf, nameOf } from './options.ts';
 import { stackOf } from './stacks.ts';
 
 /** The default of `decayMs`, which is memkind's dirty_decay_ms, and the most it can be: a day. */
@@ -19,6 +19,8 @@ const defaultDecayMs = 10_000;
 const mostDecayMs = 86_400_000;
 
 export interface PmemKindOptions extends KindNoticeOptions {
+	/** What to call the kind in metrics and logs: `kind.name` in every thread. Default: its `path`. */
+	name?: string;
 	/**
 	 * How many bytes the kind can hold: at least 16 MiB, rounded up to 2 MiB. The file takes storage as blocks are
 	 * allocated, never more than this. Default 0: what the file system, or the quota of the directory, has.
@@ -64,7 +66,7 @@ export interface PmemKindOptions extends KindNoticeOptions {
 	debug?: boolean;
 }
 
-const names = ['maxSize', 'policy', 'decayMs', 'requireDax', 'mapSync', 'prefault', 'debug', ...noticeOptions];
+const names = ['name', 'maxSize', 'policy', 'decayMs', 'requireDax', 'mapSync', 'prefault', 'debug', ...noticeOptions];
 const asyncNames = [...names, 'signal', 'onProgress'];
 
 const policies = ['default', 'conservative'] as const;
@@ -74,6 +76,7 @@ interface Checked {
 	mapSync: boolean;
 	request: KindRequest;
 	requireDax: boolean;
+	name: string | undefined;
 	notices: CheckedNotices;
 }
 
@@ -97,6 +100,7 @@ function checkOptions(directory: string | URL, options: unknown, known: string[]
 		mapSync,
 		request: [path, maxSize, isConservative, decayMs ?? defaultDecayMs, mapSync, prefault, debug],
 		requireDax,
+		name: nameOf(given),
 		notices: checkNotices(given),
 	};
 }
@@ -229,11 +233,12 @@ export class PmemKind extends Kind {
 	}
 
 	static #recipe(checked: Checked): Recipe<PmemKind> {
-		const { request, requireDax, notices } = checked;
+		const { request, requireDax, name, notices } = checked;
 		return {
 			create: () => native.kindCreate(...request),
 			createAsync: () => native.kindCreateAsync(...request),
 			kindOf: (hold) => new PmemKind(hold),
+			name,
 			notices,
 			explained: (error) => explained(error, checked),
 			check: (kind) => {

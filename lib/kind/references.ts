@@ -26,19 +26,22 @@ function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): boolean {
 	return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }
 
-/** The numbers of a kind that `kind.share()` made. */
+/** What is in the value that `kind.share()` made. */
 interface KindNumbers {
 	process: number;
 	number: number;
 	secret: string;
+	/** undefined in a share without a name. */
+	name: string | undefined;
 }
 
 /** Checks an object that postMessage brought, and returns what is in it. It reads each property once. */
 export function requireSharedKind(value: unknown): KindNumbers {
 	if (isRecord(value)) {
-		const { type, process, number, secret } = value;
+		const { type, process, number, secret, name } = value;
 		const isShared = type === 'daxkind.Kind' && isCount(process) && isCount(number, 2 ** 32 - 1);
-		if (isShared && typeof secret === 'string') return { process, number, secret } as KindNumbers;
+		const isNamed = name === undefined || (typeof name === 'string' && name !== '');
+		if (isShared && typeof secret === 'string' && isNamed) return { process, number, secret, name } as KindNumbers;
 	}
 	throw invalidArgType('shared', 'the value that kind.share() returned', value);
 }

@@ -33,6 +33,7 @@ test('the public names are these', () => {
 		'getFsxattr',
 		'inspect',
 		'isDax',
+		'kinds',
 		'mapAnonymous',
 		'mapDevice',
 		'mapFile',

@@ -8,6 +8,7 @@ import {
 	Kind,
 	type KindPressure,
 	type KindProgress,
+	kinds,
 	mapAnonymous,
 	mapDevice,
 	mapFile,
@@ -91,7 +92,9 @@ const own: PmemKind = PmemKind.attach(shared, {
 const any: Kind = Kind.attach(shared as SharedKind);
 // A message from another thread has no type.
 PmemKind.attach(JSON.parse('{}')).granularity satisfies string;
-console.log(attached.mapping, own.dax, any.type);
+console.log(attached.mapping, own.dax, any.type, any.name satisfies string);
+kinds() satisfies Kind[];
+PmemKind.create('/dev/shm', { name: 'sessions' });
 
 // @ts-expect-error The share is another class's.
 FixedKind.attach(shared);
