@@ -30,6 +30,7 @@ export {
 export type { SystemError } from './errors.ts';
 export type { AbortableOptions, WatchableOptions } from './jobs.ts';
 export {
+	type ArrayOf,
 	type Block,
 	type BlockReference,
 	DeviceKind,
@@ -37,6 +38,8 @@ export {
 	FixedKind,
 	type FixedKindOptions,
 	Kind,
+	type KindArray,
+	type KindArrayOptions,
 	type KindMediaError,
 	type KindMediaErrorOptions,
 	type KindNoticeOptions,
@@ -59,6 +62,7 @@ export {
 	type SharedKind,
 	type SizeClass,
 	type SizeClasses,
+	type TypedArrayClass,
 } from './kind/index.ts';
 export {
 	type MapDeviceOptions,

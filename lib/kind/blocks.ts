@@ -5,6 +5,7 @@ import { requireInteger } from '../arguments.ts';
 import { daxkindError, invalidArgType, invalidState } from '../errors.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
+import { blockOfArray } from './arrays.ts';
 import { Backings } from './backings.ts';
 import { Backing, BlockBuffer, type Caller } from './block.ts';
 import { clear, copy } from './bytes.ts';
@@ -270,7 +271,9 @@ export class Blocks implements Memory {
 			if (!isView(block)) throw invalidArgType('block', 'a Buffer that this kind allocated', block);
 			throw daxkindError(
 				'ERR_DAXKIND_NOT_A_BLOCK',
-				'This Buffer is not a block of a kind. Pass the Buffer that malloc returned, not a slice or subarray of it',
+				blockOfArray(block) === undefined
+					? 'This Buffer or array is not a block of a kind. Pass what malloc or array returned, not a slice or subarray of it'
+					: 'This is an array of a kind, and the call takes Buffers. Make another array, and copy the content',
 			);
 		}
 		this.checkOpen();
@@ -285,7 +288,10 @@ export class Blocks implements Memory {
 	/** The slow half of free: checks everything. */
 	free(value: unknown): void {
 		if (value === null || value === undefined) return;
-		const block = this.held(value);
+		const under = blockOfArray(value);
+		// The fast path does not look for arrays.
+		if (under !== undefined && pushBlock(under, this.heap.cache)) return;
+		const block = this.held(under ?? value);
 		BlockBuffer.backingOf(block).sort.free(block);
 	}
 

@@ -6,6 +6,7 @@
 // V8 inlines 920 bytes of bytecode into a loop that calls them, and functions for their parts are more than that.
 import { invalidThis } from '../errors.ts';
 import { native } from '../native.ts';
+import type { KindArray } from './arrays.ts';
 import { type Backing, BlockBuffer, type Caller } from './block.ts';
 import type { Block } from './brands.ts';
 import * as codes from './codes.ts';
@@ -277,7 +278,7 @@ export abstract class Allocator {
 		return this.#slow.malloc(size, this.malloc);
 	}
 
-	free(block: Block | null | undefined): void {
+	free(block: Block | KindArray | null | undefined): void {
 		let cache: Int32Array;
 		try {
 			cache = this.#cache;

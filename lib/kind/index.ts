@@ -1,5 +1,6 @@
 // What others may use of lib/kind. It imports every class of kinds, so whoever imports it can attach to all of them.
 
+export type { ArrayOf, KindArray, KindArrayOptions, TypedArrayClass } from './arrays.ts';
 export type { Block, RawHandle } from './brands.ts';
 export { DeviceKind, type DeviceKindOptions } from './device-kind.ts';
 export { FixedKind, type FixedKindOptions } from './fixed-kind.ts';

@@ -6,6 +6,7 @@ import {
 	daxConstants,
 	FixedKind,
 	Kind,
+	type KindArray,
 	type KindPressure,
 	type KindProgress,
 	kinds,
@@ -61,6 +62,30 @@ kind.usableSize(bytes);
 kind.free(kind.view(kind.mallocRaw(10)));
 // @ts-expect-error The buffer of a mapping is no block.
 kind.free(mapFile('/dev/shm/file').buffer);
+
+// ---- Typed arrays ---------------------------------------------------------------------------------------------------
+
+const vector = kind.array(Float32Array, 128, { zero: true });
+vector satisfies Float32Array<ArrayBuffer>;
+kind.free(vector.fill(1));
+kind.free(kind.tryArray(BigUint64Array, 4));
+const vectors = new Map<string, KindArray<Float32Array>>([['key', vector]]);
+kind.free(vectors.get('key'));
+const numbers: KindArray<Float64Array> = kind.deref(kind.ref(kind.array(Float64Array, 8)), Float64Array);
+console.log(kind.usableSize(numbers), Kind.of(numbers)?.type, numbers[0]?.toFixed());
+
+// @ts-expect-error An array from elsewhere is no block.
+kind.free(new Float32Array(4));
+// @ts-expect-error A part of an array is no block.
+kind.free(vector.subarray(1));
+// @ts-expect-error Nor is a copy.
+kind.ref(vector.slice());
+// @ts-expect-error realloc returns Buffers.
+kind.realloc(vector, 10);
+// @ts-expect-error Buffer is no class of typed arrays.
+kind.array(Buffer, 10);
+// @ts-expect-error There is no such option.
+kind.array(Float32Array, 10, { zeros: true });
 
 // ---- Raw handles ----------------------------------------------------------------------------------------------------
 
