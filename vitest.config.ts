@@ -12,10 +12,21 @@ const kindTests = (...names: string[]) => names.map((name) => `test/kind/${name}
  */
 const ofAllKinds = {
 	node: kindTests(
-		...['collected', 'debug', 'defrag', 'garbage', 'magazines', 'malloc', 'moved', 'out-of-memory', 'pressure'],
+		...[
+			'arrays',
+			'collected',
+			'debug',
+			'defrag',
+			'garbage',
+			'magazines',
+			'malloc',
+			'moved',
+			'out-of-memory',
+			'pressure',
+		],
 		...['raw', 'raw-generations', 'raw.property', 'references', 'sharing', 'statistics'],
 	),
-	fixed: kindTests('collected', 'malloc', 'raw.property', 'references', 'sharing', 'statistics'),
+	fixed: kindTests('arrays', 'collected', 'malloc', 'raw.property', 'references', 'sharing', 'statistics'),
 	// The guest is slow. With more names here, `npm test -- --project vm` takes its time, and passes.
 	device: kindTests('malloc', 'references'),
 };

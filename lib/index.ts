@@ -82,3 +82,22 @@ export {
 } from './mapping/index.ts';
 export type { LostPart, MediaErrorCause } from './native/losses.ts';
 export type { Fsxattr, StatxResult } from './native/syscalls.ts';
+export {
+	RecordArray,
+	type RecordArrayField,
+	type RecordArrayOptions,
+	type RecordBytesField,
+	type RecordField,
+	type RecordFieldSpec,
+	type RecordFields,
+	type RecordNumber,
+	type RecordNumberField,
+	type RecordNumberType,
+	type RecordSchema,
+	type RecordSource,
+	type RecordSources,
+	type RecordTypedArray,
+	type RecordValue,
+	type RecordValues,
+	type SharedRecordArray,
+} from './records/index.ts';

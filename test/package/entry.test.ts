@@ -26,6 +26,7 @@ test('the public names are these', () => {
 		'OutOfMemoryError',
 		'PmemKind',
 		'PmemMapping',
+		'RecordArray',
 		'daxConstants',
 		'explain',
 		'findDaxMounts',

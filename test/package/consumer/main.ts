@@ -18,7 +18,10 @@ import {
 	PmemKind,
 	type PmemMapping,
 	type RawHandle,
+	RecordArray,
+	type RecordNumberField,
 	type SharedKind,
+	type SharedRecordArray,
 } from 'daxkind';
 import { PmemCache, type PmemCacheEviction, type PmemCacheStats, type SharedPmemCache } from 'daxkind/cache';
 import { type DaxCheck, type DaxReport, explain, inspect, type StatxResult, statx } from 'daxkind/dax';
@@ -86,6 +89,41 @@ kind.realloc(vector, 10);
 kind.array(Buffer, 10);
 // @ts-expect-error There is no such option.
 kind.array(Float32Array, 10, { zeros: true });
+
+// ---- Records --------------------------------------------------------------------------------------------------------
+
+const schema = {
+	id: 'u32',
+	count: 'i64',
+	name: { bytes: 16 },
+	vector: { type: 'f32', length: 128 },
+} as const;
+using trades = RecordArray.create(kind, schema, 1_000_000, { zero: true });
+const id: RecordNumberField = trades.fields.id;
+id.set(0, id.get(0) + 1);
+trades.fields.count.set(0, trades.fields.count.get(0) + 1n);
+trades.fields.name.set(0, 'name');
+trades.fields.name.set(0, Buffer.from(trades.fields.name.text(0)));
+trades.fields.vector.set(
+	0,
+	trades.fields.vector.view(0).map((value) => value / 2),
+);
+trades.get(0).vector satisfies Float32Array<ArrayBuffer>;
+trades.set(0, { id: 1, name: 'text', vector: [1, 2, 3] });
+const sentRecords: SharedRecordArray<typeof schema> = trades.share();
+RecordArray.attach(kind, sentRecords).fields.name.view(0) satisfies Buffer;
+RecordArray.create(kind, { price: 'f64' }, 10).fields.price.get(0) satisfies number;
+
+// @ts-expect-error A number is no bigint.
+trades.fields.count.set(0, 1);
+// @ts-expect-error There is no such field.
+trades.fields.price.get(0);
+// @ts-expect-error There is no such field here, either.
+trades.set(0, { price: 1 });
+// @ts-expect-error There is no such type.
+RecordArray.create(kind, { price: 'double' }, 10);
+// @ts-expect-error A view of a record is no block.
+kind.free(trades.fields.name.view(0));
 
 // ---- Raw handles ----------------------------------------------------------------------------------------------------
 
