@@ -22,12 +22,24 @@ export function newPhase(random) {
 
 const someSize = ({ random, phase: { span }, largest }) => random.logUniform(span[0], Math.min(span[1], largest));
 
+/** The class of the longest elements that fill so many bytes exactly. */
+const arrayClass = (size) =>
+	[BigInt64Array, Float32Array, Uint16Array].find((type) => size % type.BYTES_PER_ELEMENT === 0) ?? Int8Array;
+
+/** Makes an array of so many bytes by the method of that name. */
+function makeArray(kind, method, size, options) {
+	const type = arrayClass(size);
+	return kind[method](type, size / type.BYTES_PER_ELEMENT, options);
+}
+
 /** The calls that allocate. Each has its weight, the form of what it makes, and the call. */
 const ways = {
 	malloc: [10, 'block', (kind, size) => kind.malloc(size)],
 	tryMalloc: [5, 'block', (kind, size) => kind.tryMalloc(size)],
 	calloc: [5, 'block', (kind, size) => kind.calloc(size % 8 === 0 ? 8 : 1, size % 8 === 0 ? size / 8 : size)],
 	memalign: [5, 'block', (kind, size, alignment) => kind.memalign(alignment, size)],
+	array: [3, 'array', (kind, size) => makeArray(kind, 'array', size)],
+	tryArray: [2, 'array', (kind, size) => makeArray(kind, 'tryArray', size, { zero: true })],
 	buffer: [2, 'collected', (kind, size) => kind.buffer(size)],
 	mallocRaw: [4, 'raw', (kind, size) => kind.mallocRaw(size)],
 	tryMallocRaw: [4, 'raw', (kind, size) => kind.tryMallocRaw(size)],
@@ -40,7 +52,10 @@ function allocate(player, form, call) {
 	const alignment = operation === 'memalign' ? 2 ** (3 + random.below(21)) : 16;
 	const memory = player.attempt(size, () => call(kind, size, alignment));
 	if (memory === undefined) return makeRoom(player);
-	if (operation === 'calloc') player.expect(firstNotZero(memory) < 0, 'calloc gave a byte that is not zero');
+	if (operation === 'calloc' || operation === 'tryArray') {
+		const isZero = firstNotZero(player.memoryOf({ form, memory, size })) < 0;
+		player.expect(isZero, `${operation} gave a byte that is not zero`);
+	}
 	if (size > 0) {
 		player.keep(form, memory, size, alignment);
 	} else {
@@ -134,7 +149,10 @@ export function release(player, entry, isWhole = false) {
 		kind.free(memory);
 		const isOwn = form === 'collected' || kind.debug;
 		player.expect(!isOwn || memory.length === 0, 'a freed block with an ArrayBuffer of its own has a length', entry);
-		player.bury(memory, reference);
+		// Some calls of the misuse take Buffers only, and say so first.
+		if (form === 'array')
+			player.expectCode('ERR_DAXKIND_DOUBLE_FREE', 'free of an array again', () => kind.free(memory));
+		player.bury(form === 'array' ? undefined : memory, reference);
 	}
 	player.drop(entry);
 }
@@ -197,7 +215,7 @@ function check(player) {
 	return entry !== undefined;
 }
 
-/** Gives a block to another player, by a reference or by its handle. */
+/** Gives a block to another player, by a reference or by its handle. An array arrives as a Buffer. */
 function handOver(player, form) {
 	const entry = player.choose(form);
 	if (entry === undefined || player.send === undefined) return false;
@@ -206,7 +224,9 @@ function handOver(player, form) {
 	const place = form === 'raw' ? memory : player.kind.ref(memory);
 	player.drop(entry);
 	player.count('sent');
-	player.send({ type: form, place, entry: { id, size, alignment, madeBy, form, isReferenced: form === 'block' } });
+	const arrives = form === 'raw' ? 'raw' : 'block';
+	const sent = { id, size, alignment, madeBy, form: arrives, isReferenced: arrives === 'block' };
+	player.send({ type: arrives, place, entry: sent });
 	return true;
 }
 
@@ -328,6 +348,7 @@ export const others = [
 	['check', 44, check],
 	['hold by a view', 9, hold],
 	['hand over', 13, (player) => handOver(player, 'block')],
+	['hand over an array', 7, (player) => handOver(player, 'array')],
 	['hand over a handle', 13, (player) => handOver(player, 'raw')],
 	['race', 7, beginRace],
 	['stale reference', 7, goStale],

@@ -22,8 +22,8 @@ export class Player {
 	/** Its habits for now; see newPhase. */
 	phase;
 	/**
-	 * `form` is block, collected (the garbage collector frees it), viewed (collected, and only a view is held) or raw.
-	 * `memory` is the Buffer, or the raw handle.
+	 * `form` is block, array (a typed array), collected (the garbage collector frees it), viewed (collected, and only a
+	 * view is held) or raw. `memory` is the Buffer, the array, or the raw handle.
 	 */
 	held = [];
 	/** Bytes of all that is held. */
@@ -131,7 +131,7 @@ export class Player {
 
 	#book({ form, isReferenced, size }, by) {
 		this.bytes += by * size;
-		if (form === 'block' || form === 'raw') this.count('live', by);
+		if (form === 'block' || form === 'array' || form === 'raw') this.count('live', by);
 		if (form === 'raw' || (form === 'block' && isReferenced)) this.count('shared', by);
 	}
 
@@ -147,6 +147,7 @@ export class Player {
 	}
 
 	memoryOf({ form, memory, size }) {
+		if (form === 'array') return Buffer.from(memory.buffer, memory.byteOffset, memory.byteLength);
 		return form === 'raw' ? this.kind.view(memory, size) : memory;
 	}
 
@@ -183,7 +184,7 @@ export class Player {
 			this.expect(kind.view(memory).length >= size, 'a raw block is too short', entry);
 			return;
 		}
-		this.expect(memory.length === size, 'a block has the wrong length', entry, { length: memory.length });
+		this.expect(memory.byteLength === size, 'a block has the wrong length', entry, { length: memory.byteLength });
 		if (form === 'viewed') return;
 		this.expect(Kind.of(memory) === kind, 'Kind.of does not know a block', entry);
 		this.expect(kind.usableSize(memory) >= size, 'the usable size is too small', entry);

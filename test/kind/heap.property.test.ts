@@ -10,7 +10,18 @@ import { commandsOf, expectApart, play } from '../helpers/players.ts';
 const directory = testDirectory();
 
 const commands = commandsOf(
-	...['malloc', 'tryMalloc', 'calloc', 'memalign', 'realloc up', 'realloc down', 'realloc to 0', 'free'],
+	...[
+		'malloc',
+		'tryMalloc',
+		'array',
+		'tryArray',
+		'calloc',
+		'memalign',
+		'realloc up',
+		'realloc down',
+		'realloc to 0',
+		'free',
+	],
 	...['defragReallocate', 'usableSize', 'stale reference', 'misuse', 'stats', 'purge'],
 );
 
