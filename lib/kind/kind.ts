@@ -129,8 +129,8 @@ export interface Kind {
 	 * @param block What `malloc` and its family, `array` or `deref` returned.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE when it is neither a Buffer nor a typed array.
 	 * @throws Error ERR_DAXKIND_DOUBLE_FREE when it has been freed, or reallocated, before; ERR_DAXKIND_NOT_A_BLOCK
-	 *   when it is a Buffer or an array from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to another
-	 *   kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
+	 *   when it is a Buffer or an array from elsewhere, or a part of a block; ERR_DAXKIND_WRONG_KIND when it belongs to
+	 *   another kind; in debug mode ERR_DAXKIND_OVERRUN when something was written beside it. Nothing has changed then.
 	 * @throws Error ERR_INVALID_STATE after `close`, and for a block of `buffer` whose ArrayBuffer has been transferred.
 	 */
 	free(block: Block | KindArray | null | undefined): void;
@@ -218,7 +218,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	/**
 	 * Allocates a typed array of `length` elements: `kind.array(Float32Array, 128)`. It is an ordinary Float32Array
 	 * whose memory is a block of the kind, aligned to 16. `free` frees it, and so does `close`. It blocks as `malloc`
-	 * does. An array of up to 8 KiB costs about three times as much as a Buffer of `malloc`.
+	 * does. A short array takes about four times as long as a Buffer of `malloc`.
 	 *
 	 * `subarray`, `slice` and `map` of it give ordinary arrays, which `free` refuses. So do `realloc` and
 	 * `defragReallocate` refuse arrays: they return Buffers.

@@ -1,6 +1,7 @@
 // The blocks that hold the records of an array. They are as few as possible. No record lies in two of them, and none is
 // longer than a segment, so that an ArrayBuffer of a segment covers it.
-import { type Block, type Kind, OutOfMemoryError } from '../kind/index.ts';
+import { constants } from 'node:os';
+import { type Block, insideOf, type Kind, OutOfMemoryError } from '../kind/index.ts';
 import { native } from '../native.ts';
 
 const { segmentSize } = native.kindLayout;
@@ -14,13 +15,16 @@ export interface Parts {
 	shift: number;
 }
 
+/** How many blocks there are. */
+export function partCount(length: number, shift: number): number {
+	return Math.ceil(length / 2 ** shift);
+}
+
 /** How many bytes each of the blocks has. The last one has what is left. */
 export function partSizes(size: number, length: number, shift: number): number[] {
 	const perPart = 2 ** shift;
-	const whole = Math.floor(length / perPart);
-	const rest = length - whole * perPart;
-	const sizes = Array.from({ length: whole }, () => perPart * size);
-	return rest > 0 ? [...sizes, rest * size] : sizes;
+	const count = partCount(length, shift);
+	return Array.from({ length: count }, (_, part) => size * Math.min(perPart, length - part * perPart));
 }
 
 /** The largest shift for records of that size. */
@@ -53,6 +57,8 @@ function isFragmented(error: unknown, kind: Kind, total: number): boolean {
  * @param size From one record to the next, in bytes.
  */
 export function allocateParts(kind: Kind, size: number, length: number): Parts {
+	// There would be more blocks than an array can have, and it is clear that they do not fit.
+	if (size * length > kind.capacity) return insideOf(kind).outOfMemory(size * length, -constants.errno.ENOMEM);
 	let shift = Math.min(mostShift(size), Math.ceil(Math.log2(Math.max(1, length))));
 	for (;;) {
 		try {

@@ -11,7 +11,7 @@ import {
 } from '../errors.ts';
 import { type Block, type BlockReference, Kind } from '../kind/index.ts';
 import { type Fields, makeFields } from './fields.ts';
-import { allocateParts, mostShift, type Parts, partSizes } from './parts.ts';
+import { allocateParts, mostShift, type Parts, partCount, partSizes } from './parts.ts';
 import { layOut, type RecordLayout, type RecordSchema } from './schema.ts';
 import type { RecordFields, RecordSources, RecordValues } from './types.ts';
 
@@ -116,8 +116,8 @@ export class RecordArray<S extends RecordSchema = RecordSchema> implements Dispo
 	 * @param schema For each field its type: 'u8', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32' or 'f64' for a number, 'u64'
 	 *   or 'i64' for a bigint, `{ bytes: 16 }` for so many bytes, `{ type: 'f32', length: 128 }` for so many numbers.
 	 * @param length How many records, up to 4,294,967,295.
-	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY as `malloc`. `requested` is the length of one block. Nothing
-	 *   has changed then.
+	 * @throws OutOfMemoryError ERR_DAXKIND_OUT_OF_MEMORY as `malloc`. `requested` is the length of one block, or of
+	 *   all of them if the kind is smaller. Nothing has changed then.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, also for an unknown type or option; RangeError
 	 *   ERR_OUT_OF_RANGE, also for a record that is longer than 1 GiB; Error ERR_INVALID_STATE when the kind is closed.
 	 */
@@ -157,11 +157,10 @@ export class RecordArray<S extends RecordSchema = RecordSchema> implements Dispo
 		const layout = layOut(schema);
 		requireInteger('shared.length', length, 0, mostRecords);
 		requireInteger('shared.shift', shift, 0, mostShift(layout.size));
-		const sizes = partSizes(layout.size, length, shift);
-		if (!Array.isArray(references) || references.length !== sizes.length) {
+		if (!Array.isArray(references) || references.length !== partCount(length, shift)) {
 			throw invalidArgType('shared', expected, shared);
 		}
-		const blocks = sizes.map((size, part) => {
+		const blocks = partSizes(layout.size, length, shift).map((size, part) => {
 			const block = kind.deref(references[part]);
 			if (block.length !== size) throw invalidArgValue('shared', expected, `a block of ${block.length} bytes`);
 			return block;

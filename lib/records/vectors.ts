@@ -9,6 +9,7 @@ interface Elements {
 	readonly byteOffset: number;
 	readonly length: number;
 	set(source: ArrayLike<never>, offset: number): void;
+	slice(): unknown;
 	fill(value: never, start: number, end: number): unknown;
 }
 
@@ -79,9 +80,8 @@ export class ArrayField<A extends ArrayBufferView, View extends Elements> implem
 	}
 
 	get(index: number): A {
-		const copy = this.#make(new ArrayBuffer(this.length * this.#elementSize), 0, this.length);
-		(copy as unknown as Elements).set(this.view(index) as unknown as ArrayLike<never>, 0);
-		return copy;
+		// V8 keeps short copies in its own heap, and does not have to allocate memory elsewhere.
+		return (this.view(index) as unknown as Elements).slice() as A;
 	}
 
 	set(index: number, source: ArrayLike<number>): void {
@@ -109,6 +109,10 @@ export class BytesField extends ArrayField<NonSharedBuffer, NonSharedBuffer> imp
 		const view = column.live(index);
 		const at = column.at(index);
 		return view.subarray(at, at + this.length);
+	}
+
+	override get(index: number): NonSharedBuffer {
+		return Buffer.from(this.view(index));
 	}
 
 	override set(index: number, source: ArrayLike<number> | string): void {

@@ -180,9 +180,11 @@ for (const [where, debug] of modes) {
 			if (length > 0) expect(() => kind.free(same)).toThrow(doubleFree);
 			if (length > 0) expect(() => kind.deref(reference, Int32Array)).toThrow(code('ERR_DAXKIND_STALE_REFERENCE'));
 		}
-		const odd = kind.ref(kind.malloc(10));
+		const block = kind.malloc(10);
+		const odd = kind.ref(block);
 		expect(() => kind.deref(odd, Float64Array)).toThrow(code('ERR_OUT_OF_RANGE'));
 		expect(() => kind.deref(odd, Buffer as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+		kind.free(block);
 	});
 }
 
@@ -214,5 +216,7 @@ test('nothing can be written beside an array of debug mode, because it has its o
 	array.fill(1);
 	kind.free(array);
 	expect(array.length).toBe(0);
-	expect(kind.array(Uint16Array, 5).buffer.byteLength).toBe(10);
+	const other = kind.array(Uint16Array, 5);
+	expect(other.buffer.byteLength).toBe(10);
+	kind.free(other);
 });

@@ -229,6 +229,11 @@ test('more records than a kind can hold are an OutOfMemoryError, and leave nothi
 	for (const length of [300_000, 2 ** 32 - 1]) {
 		expect(() => RecordArray.create(kind, { rest: { bytes: 64 } }, length)).toThrow(code('ERR_DAXKIND_OUT_OF_MEMORY'));
 	}
+	const longest = { rest: { bytes: 1024 * MIB } };
+	expect(thrown(() => RecordArray.create(kind, longest, 2 ** 32 - 1))).toMatchObject({
+		code: 'ERR_DAXKIND_OUT_OF_MEMORY',
+		reason: 'limit',
+	});
 	expect(kind.stats().blocks).toBe(0);
 	const all = RecordArray.create(kind, { rest: { bytes: 64 } }, (16 * MIB) / 64);
 	expect(kind.stats().allocated).toBe(16 * MIB);
@@ -353,7 +358,13 @@ test('a share that was changed is refused, and so is one of another kind or of f
 		RecordArray.attach(of, { ...shared, ...changes } as SharedRecordArray);
 	const wrong = [
 		...[{ type: 'daxkind.Kind' }, { length: 2000 }, { length: 10 }, { shift: 3 }, { shift: 40 }, { shift: '10' }],
-		...[{ blocks: [] }, { blocks: [...shared.blocks, ...shared.blocks] }, { blocks: 'x' }, { blocks: [{}] }],
+		...[
+			{ length: 2 ** 32 - 1, shift: 0 },
+			{ blocks: [] },
+			{ blocks: [...shared.blocks, ...shared.blocks] },
+			{ blocks: 'x' },
+			{ blocks: [{}] },
+		],
 		...[{ schema: { id: 'u64' } }, { schema: null }, { length: -1 }],
 	];
 	for (const changes of wrong)
