@@ -1,4 +1,5 @@
 // Typed arrays over blocks: they are arrays of their class in every way, and blocks for the kind that made them.
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { type BlockReference, Kind, type KindArray, type TypedArrayClass } from 'daxkind';
 import { expect, test } from 'vitest';
@@ -84,6 +85,17 @@ for (const [where, debug] of modes) {
 		expect(() => kind.tryArray(Float64Array, 10)).toThrow(code('ERR_INVALID_STATE'));
 	});
 }
+
+test('whoever compares or prints an array finds an ordinary one', () => {
+	const kind = create(directory, { maxSize: 16 * MIB });
+	const array = kind.array(Float32Array, 3);
+	array.set([1, 2, 3]);
+	expect(isDeepStrictEqual(array, Float32Array.of(1, 2, 3))).toBe(true);
+	expect(inspect(array)).toBe('Float32Array(3) [ 1, 2, 3 ]');
+	expect(Reflect.ownKeys(array)).toEqual(['0', '1', '2']);
+	expect(Object.prototype.toString.call(array)).toBe('[object Float32Array]');
+	kind.free(array);
+});
 
 test('what is not cleared has the old content, and what is cleared has none, also from the thread cache', () => {
 	const kind = create(directory, { maxSize: 16 * MIB });

@@ -1,7 +1,7 @@
 // What kinds are called, and which of them are open.
 import { writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { FixedKind, Kind, kinds, mapFile, PmemKind, type SharedKind } from 'daxkind';
+import { FixedKind, Kind, kinds, mapFile, NodeKind, PmemKind, type SharedKind } from 'daxkind';
 import { expect, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { testDirectory } from '../helpers/directory.ts';
@@ -53,6 +53,9 @@ test('a name that is no name is refused', () => {
 	writeFileSync(`${directory}/fixed`, Buffer.alloc(MIB));
 	const mapping = mapFile(`${directory}/fixed`);
 	expect(() => FixedKind.create(mapping, { name: '' })).toThrow(code('ERR_INVALID_ARG_VALUE'));
+	expect(() => NodeKind.create(0, { ...small, name: '' })).toThrow(code('ERR_INVALID_ARG_VALUE'));
+	using node = NodeKind.create(0, { ...small, name: 'node' });
+	expect(node.name).toBe('node');
 	using kind = FixedKind.create(mapping, { name: 'fixed' });
 	expect(kind.name).toBe('fixed');
 });
