@@ -210,7 +210,8 @@ int Cache::get(const Key& key, Lookup lookup, char* to, size_t room, Value* valu
             if (status == 0 && !lookup.isPeek) {
                 if (queues_.policy() == Policy::kLru) {
                     const std::lock_guard<std::mutex> policyLock(policy_);
-                    queues_.use(index);
+                    // It may have been cleared since it was found. Then it stays in the list of those.
+                    if (isCurrent(entry)) queues_.use(index);
                 } else {
                     entry.noteUse();
                 }

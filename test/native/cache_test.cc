@@ -3,6 +3,7 @@
 #include "cache/cache.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <list>
@@ -436,6 +437,31 @@ void manyThreads(const Options& options) {
     }
 }
 
+// One thread uses an entry while another clears the cache. No block may be left when the clearing is over.
+void usedWhileCleared(uint64_t seed) {
+    const std::shared_ptr<Kind> kind = kindOf(16 * kMiB);
+    CacheOptions options = optionsOf(16 * kMiB, 1000, Policy::kLru);
+    options.hasAlarm = false;
+    const std::shared_ptr<Cache> cache = makeCache(kind, options);
+    const std::string name = "key";
+    const Key key = keyOf(*cache, name);
+    std::atomic<bool> isOver{false};
+    std::thread user([&] {
+        Value value;
+        char to[8];
+        while (!isOver) cache->get(key, {}, to, sizeof to, &value);
+    });
+    for (int round = 0; round < 2000; round++) {
+        CHECK(cache->set(key, "value", 5, 0, {}) == 0);
+        cache->clear();
+        while (cache->tick() == std::optional<uint32_t>(0)) {
+        }
+        CHECK(kind->heap.stats().blocks == 0, "a cleared entry has come back after %d rounds", round);
+    }
+    isOver = true;
+    user.join();
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -455,6 +481,9 @@ void testCache(const Options& options) {
 
 void testCacheThreads(const Options& options) {
     manyThreads(options);
+    Options part = options;
+    part.seconds /= 4;
+    forRounds("cache-threads", part, usedWhileCleared);
     std::printf("cache-threads: %u threads for %.1f s\n", options.threads, options.seconds);
 }
 
