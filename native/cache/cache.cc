@@ -258,8 +258,10 @@ void Cache::unpin(uint32_t index) {
         const std::lock_guard<std::mutex> policyLock(policy_);
         removedPinned_--;
         entries_.giveBack(index);
+        blocksRemoved_++;
     }
     blocks_.free(code, offset);
+    blocksFreed_++;
 }
 
 bool Cache::copy(uint32_t index, char* to, size_t length) const {
@@ -306,11 +308,13 @@ void Cache::takeLocked(Stripe& stripe, uint32_t index, const Removal* why, Remov
         return;
     }
     removed->blocks[removed->count++] = {entry.code, offsetOf(entry)};
+    blocksRemoved_++;
     entries_.giveBack(index);
 }
 
 void Cache::finish(Removed* removed) {
     for (size_t i = 0; i < removed->count; i++) blocks_.free(removed->blocks[i].code, removed->blocks[i].offset);
+    blocksFreed_ += removed->count;
     removed->count = 0;
     if (removed->entries.empty()) return;
     std::vector<std::shared_ptr<RemovalSink>> sinks;
@@ -435,6 +439,7 @@ int Cache::allocate(uint32_t code, uint64_t* offset) {
     const uint64_t bytes = wanted;
     int bad = 0;
     for (;;) {
+        const uint64_t freed = blocksFreed_;
         const int error = blocks_.allocate(code, offset);
         if (error == 0) {
             if (!blocks_.isLost(*offset, bytes) || ++bad == kBadBlocks) return 0;
@@ -442,7 +447,13 @@ int Cache::allocate(uint32_t code, uint64_t* offset) {
             blocks_.free(code, *offset);
             continue;
         }
-        if (!isOutOfMemory(error) || !evictSome(wanted)) return error;
+        if (!isOutOfMemory(error)) return error;
+        if (!evictSome(wanted)) {
+            // Nothing is left. But other threads may have freed something since the attempt, or are about to.
+            if (blocksRemoved_ == freed) return error;
+            sched_yield();
+            continue;
+        }
         // What has been freed may lie apart. Each time more is freed, so that the attempts are few.
         wanted *= 2;
     }

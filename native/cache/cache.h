@@ -231,6 +231,10 @@ class Cache : public std::enable_shared_from_this<Cache> {
     uint64_t bytes_ = 0;
     uint64_t removedPinned_ = 0;
     uint64_t removals_[kRemovals] = {};
+    // Of entries, since the cache was made. The first is raised under the policy's lock, when nobody has the block any
+    // more; the second when it is free.
+    std::atomic<uint64_t> blocksRemoved_{0};
+    std::atomic<uint64_t> blocksFreed_{0};
     int clears_ = 0;  // Since nothing was left of earlier ones.
     std::atomic<uint8_t> era_{0};
 

@@ -462,6 +462,30 @@ void usedWhileCleared(uint64_t seed) {
     user.join();
 }
 
+// Threads whose values take much of a small kind. What one of them has evicted, and is about to free, is memory that
+// the others get.
+void neverOutOfMemory(uint64_t seed) {
+    const std::shared_ptr<Kind> kind = kindOf(4 * kMiB);
+    const std::shared_ptr<Cache> cache = makeCache(kind, optionsOf(4 * kMiB, UINT32_MAX, Policy::kS3Fifo));
+    const auto work = [&](uint64_t own) {
+        context() = "cache-threads --seed " + std::to_string(seed);
+        Random random(own);
+        for (int step = 0; step < 5000; step++) {
+            const std::string name = std::to_string(random.below(100));
+            const Key key = keyOf(*cache, name);
+            Draft draft;
+            const int status = cache->begin(key, 1200 * kKiB - random.below(1000), &draft);
+            CHECK(status == 0, "status %d in step %d", status, step);
+            // Nobody looks at the content.
+            draft.length = draft.capacity;
+            CHECK(cache->publish(key, &draft, 0, {}) == 0);
+        }
+    };
+    std::thread other(work, seed + 1000);
+    work(seed);
+    other.join();
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -484,6 +508,7 @@ void testCacheThreads(const Options& options) {
     Options part = options;
     part.seconds /= 4;
     forRounds("cache-threads", part, usedWhileCleared);
+    forRounds("cache-threads", part, neverOutOfMemory);
     std::printf("cache-threads: %u threads for %.1f s\n", options.threads, options.seconds);
 }
 
