@@ -545,8 +545,11 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
             while (isOver() && !removed.isFull() && evictOne(&stripe, old, &removed)) {
             }
             const uint32_t index = isOver() ? kNone : entries_.take();
-            isFull = index == kNone && !isOver();
-            if (isFull && evictOne(&stripe, kNone, &removed)) isFull = false;
+            if (index == kNone && !isOver()) {
+                // What has been cleared, or is evicted, gives its entry back, unless it is pinned.
+                const bool hasTaken = reapOne(&stripe, &removed) || evictOne(&stripe, kNone, &removed);
+                isFull = !hasTaken && count_ == 0 && queues_.cleared() == kNone;
+            }
             if (index != kNone) {
                 Entry& entry = entries_[index];
                 entry.hash = key.hash;

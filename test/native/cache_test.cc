@@ -486,6 +486,21 @@ void neverOutOfMemory(uint64_t seed) {
     other.join();
 }
 
+// What was cleared takes entries until it is freed. They are there for new ones at once.
+void entriesOfWhatWasCleared() {
+    const std::shared_ptr<Kind> kind = kindOf(256 * kMiB);
+    CacheOptions options = optionsOf(256 * kMiB, 100'000, Policy::kS3Fifo);
+    options.hasAlarm = false;
+    const std::shared_ptr<Cache> cache = makeCache(kind, options);
+    for (int clears = 0; clears < 5; clears++) {
+        for (uint64_t i = 0; i < options.maxEntries; i++) {
+            CHECK(cache->set(keyOf(*cache, std::to_string(i)), nullptr, 0, 0, {}) == 0);
+        }
+        CHECK(cache->size() == options.maxEntries, "%llu entries", static_cast<unsigned long long>(cache->size()));
+        cache->clear();
+    }
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -497,6 +512,7 @@ void testCache(const Options& options) {
     context() = "cache";
     sortsAreDifferentKeys();
     s3FifoKeepsWhatIsUsed();
+    entriesOfWhatWasCleared();
     rounds("cache", againstModel);
     rounds("cache", lruInOrder);
     rounds("cache", wheelInTime);
