@@ -356,7 +356,8 @@ bool Cache::remove(const Key& key) {
 
 void Cache::clear() {
     // The entries stay where they are, of an era that has ended. So nobody finds them, and the alarm frees them.
-    for (;;) {
+    for (bool isEmpty = false; !isEmpty;) {
+        Removed removed;
         {
             const std::lock_guard<std::mutex> lock(policy_);
             if (queues_.cleared() == kNone) clears_ = 0;
@@ -369,8 +370,14 @@ void Cache::clear() {
                 bytes_ = 0;
                 break;
             }
+            // Then what has been stored since the last call goes one by one. That is no more work than storing it was.
+            while (!removed.isFull() && discardOne(&removed)) {
+            }
+            isEmpty = count_ == 0;
         }
-        tick();
+        const bool isIdle = removed.count == 0;
+        finish(&removed);
+        if (isIdle && !isEmpty) sched_yield();
     }
     wake(0);
 }
@@ -386,6 +393,16 @@ bool Cache::reapOne(Stripe* held, Removed* removed) {
     if (&stripe != held && !stripe.mutex.try_lock()) return false;
     takeLocked(stripe, index, nullptr, removed);
     if (&stripe != held) stripe.mutex.unlock();
+    return true;
+}
+
+bool Cache::discardOne(Removed* removed) {
+    const uint32_t index = queues_.oldest();
+    if (index == kNone) return false;
+    Stripe& stripe = index_.stripeOf(entries_[index].hash);
+    if (!stripe.mutex.try_lock()) return false;
+    takeLocked(stripe, index, nullptr, removed);
+    stripe.mutex.unlock();
     return true;
 }
 

@@ -151,7 +151,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     int set(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime);
     // Whether there was such an entry.
     bool remove(const Key& key);
-    // Removes all entries. The call takes no longer with more of them: another thread frees the blocks.
+    // Removes all entries. Another thread frees the blocks. So the call takes no longer with more of them, unless that
+    // thread has not kept up with seven calls before: then it takes as long as it took to store what has come since.
     void clear();
 
     // A value whose length is not known from the start. begin() makes room for some bytes of it; append() for more, and
@@ -205,6 +206,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // Under the policy's lock. False if nothing can be evicted now. `held` is the stripe whose lock is held.
     bool evictOne(Stripe* held, uint32_t except, Removed* removed);
     bool reapOne(Stripe* held, Removed* removed);
+    bool discardOne(Removed* removed);
     // Under no lock. Frees at least that many bytes; false if there was nothing to evict.
     bool evictSome(uint64_t bytes);
     int allocate(uint32_t code, uint64_t* offset);

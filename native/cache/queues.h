@@ -43,6 +43,14 @@ class Queues {
         const uint32_t oldest = (*entries_)[kClearedHead].newer;
         return oldest == kClearedHead ? kNone : oldest;
     }
+    // An entry of the queues that nobody has used for long, or kNone.
+    uint32_t oldest() const {
+        for (const uint32_t head : {kSmallHead, kMainHead}) {
+            const uint32_t oldest = (*entries_)[head].newer;
+            if (oldest != head) return oldest;
+        }
+        return kNone;
+    }
     // LRU only: the entry was used.
     void use(uint32_t index);
     // All entries leave the queues, and are in the list of kClearedHead from now on.

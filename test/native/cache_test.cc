@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <list>
@@ -501,6 +502,25 @@ void entriesOfWhatWasCleared() {
     }
 }
 
+// However often a cache is cleared, no call frees all that was in it before.
+void clearsInNoTime() {
+    const std::shared_ptr<Kind> kind = kindOf(64 * kMiB);
+    CacheOptions options = optionsOf(64 * kMiB, UINT32_MAX, Policy::kS3Fifo);
+    options.hasAlarm = false;
+    const std::shared_ptr<Cache> cache = makeCache(kind, options);
+    constexpr uint64_t kMany = 100'000;
+    for (uint64_t i = 0; i < kMany; i++) CHECK(cache->set(keyOf(*cache, std::to_string(i)), "", 0, 0, {}) == 0);
+    for (int clears = 0; clears < 30; clears++) {
+        for (int i = 0; i < 3; i++) CHECK(cache->set(keyOf(*cache, std::to_string(i)), "", 0, 0, {}) == 0);
+        cache->clear();
+        CHECK(cache->size() == 0 && !cache->has(keyOf(*cache, "0")));
+    }
+    CHECK(kind->heap.stats().blocks >= kMany, "clear() has freed all blocks itself");
+    while (cache->tick() == std::optional<uint32_t>(0)) {
+    }
+    CHECK(kind->heap.stats().blocks == 0);
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -513,6 +533,7 @@ void testCache(const Options& options) {
     sortsAreDifferentKeys();
     s3FifoKeepsWhatIsUsed();
     entriesOfWhatWasCleared();
+    clearsInNoTime();
     rounds("cache", againstModel);
     rounds("cache", lruInOrder);
     rounds("cache", wheelInTime);
