@@ -1,5 +1,6 @@
 #include "cache/alarm.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -12,15 +13,15 @@ using std::chrono::milliseconds;
 
 class AlarmTask final : public Task {
   public:
-    AlarmTask(std::shared_ptr<Alarm> alarm, uint64_t generation) : alarm_(std::move(alarm)), generation_(generation) {}
+    AlarmTask(std::shared_ptr<Alarm> alarm, Alarm::Clock::time_point due) : alarm_(std::move(alarm)), due_(due) {}
 
     std::optional<milliseconds> step() override {
         std::shared_ptr<Cache> cache;
         {
             const std::lock_guard<std::mutex> lock(alarm_->mutex_);
-            if (generation_ != alarm_->generation_) return std::nullopt;
             // From now on a wake() makes another task.
-            alarm_->due_ = Alarm::Clock::time_point::max();
+            std::vector<Alarm::Clock::time_point>& waiting = alarm_->waiting_;
+            waiting.erase(std::find(waiting.begin(), waiting.end(), due_));
             cache = alarm_->cache_.lock();
         }
         if (cache == nullptr) return std::nullopt;
@@ -30,18 +31,17 @@ class AlarmTask final : public Task {
 
   private:
     const std::shared_ptr<Alarm> alarm_;
-    const uint64_t generation_;
+    const Alarm::Clock::time_point due_;
 };
 
 void Alarm::wake(uint32_t inMs) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const Clock::time_point due = Clock::now() + milliseconds(inMs);
-    if (due_ <= due) return;
-    std::unique_ptr<Task> task = std::make_unique<AlarmTask>(shared_from_this(), generation_ + 1);
+    if (!waiting_.empty() && waiting_.back() <= due) return;
+    std::unique_ptr<Task> task = std::make_unique<AlarmTask>(shared_from_this(), due);
+    waiting_.push_back(due);
     // Without a thread, what has expired goes when somebody asks for it, or when its room is needed.
-    if (doInBackground(task, milliseconds(inMs)) != 0) return;
-    generation_++;
-    due_ = due;
+    if (doInBackground(task, milliseconds(inMs)) != 0) waiting_.pop_back();
 }
 
 }  // namespace daxkind::cache

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 namespace daxkind::cache {
 
@@ -23,9 +24,9 @@ class Alarm : public std::enable_shared_from_this<Alarm> {
 
     std::mutex mutex_;
     std::weak_ptr<Cache> cache_;
-    // When the next call is due. Only the task of the newest generation makes it.
-    Clock::time_point due_ = Clock::time_point::max();
-    uint64_t generation_ = 0;
+    // When the tasks that wait are due, the soonest last. There is a new one only for what is due before all of them,
+    // so they do not become more each time that something is due soon and something else is far off.
+    std::vector<Clock::time_point> waiting_;
 };
 
 }  // namespace daxkind::cache

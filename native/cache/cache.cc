@@ -27,7 +27,8 @@ constexpr uint64_t kPinnedEntries = 65536;
 constexpr uint64_t kMostEntriesEver = 1ull << 31;
 // How long a tick works.
 constexpr uint64_t kTickWorkMs = 8;
-constexpr uint64_t kLongestSleepMs = 1u << 30;
+// A task of the background that waits outlives its cache.
+constexpr uint64_t kLongestSleepMs = 60'000;
 // How many buckets list() looks at in one call.
 constexpr int kListBuckets = 1024;
 // A block is never so bad that another one would not be better; this many in a row say that something else is wrong.

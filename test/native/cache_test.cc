@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "cache/alarm.h"
 #include "content.h"
 #include "fake_clock.h"
 #include "fake_region.h"
@@ -521,6 +522,22 @@ void clearsInNoTime() {
     CHECK(kind->heap.stats().blocks == 0);
 }
 
+// Each time that something is due early, the alarm for what is due late stays the same one.
+void oneAlarmForWhatIsFar() {
+    const std::shared_ptr<Kind> kind = kindOf(16 * kMiB);
+    const std::shared_ptr<Cache> cache = makeCache(kind, optionsOf(16 * kMiB, 100, Policy::kS3Fifo));
+    Lifetime day;
+    day.freshMs = 24 * 60 * 60 * 1000;
+    CHECK(cache->set(keyOf(*cache, "far"), "", 0, 0, day) == 0);
+    // As the cache's own. Each task of the background holds it once.
+    const auto alarm = std::make_shared<cache::Alarm>(cache);
+    for (int i = 0; i < 100; i++) {
+        alarm->wake(0);
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    CHECK(alarm.use_count() <= 4, "%ld tasks wait", alarm.use_count() - 1);
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -534,6 +551,7 @@ void testCache(const Options& options) {
     s3FifoKeepsWhatIsUsed();
     entriesOfWhatWasCleared();
     clearsInNoTime();
+    oneAlarmForWhatIsFar();
     rounds("cache", againstModel);
     rounds("cache", lruInOrder);
     rounds("cache", wheelInTime);
