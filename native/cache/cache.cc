@@ -18,8 +18,10 @@ namespace {
 constexpr uint64_t kNever = UINT64_MAX;
 // How many victims whose stripes are locked are passed over before the caller lets go of its own locks.
 constexpr int kBusyVictims = 16;
-// How many entries are removed without letting go of the locks.
+// How many entries are removed without letting go of the locks, and how many bytes of their keys are copied at most,
+// beside those of one key.
 constexpr size_t kBatch = 64;
+constexpr size_t kBatchKeyBytes = 65536;
 // How many entries of the timer wheel are looked at without letting go of the locks.
 constexpr int kTimerBatch = 256;
 // Room for entries that are pinned and removed, in a cache of few entries.
@@ -78,8 +80,10 @@ struct Cache::Removed {
     };
     Block blocks[kBatch];
     size_t count = 0;
+    size_t taken = 0;  // Entries, with those that are pinned and have no block to free.
+    size_t keyBytes = 0;
     std::vector<RemovedEntry> entries;
-    bool isFull() const { return count >= kBatch - 1; }
+    bool isFull() const { return taken >= kBatch - 1 || keyBytes >= kBatchKeyBytes; }
 };
 
 uint64_t Cache::valueAt(uint32_t keyLength) {
@@ -284,6 +288,16 @@ void Cache::take(Stripe& stripe, uint32_t index, const Removal* why, Removed* re
     takeLocked(stripe, index, why, removed);
 }
 
+void Cache::describe(const Entry& entry, Removal why, Removed* removed) const {
+    const Header* const header = headerOf(entry);
+    const uint64_t length = header->keyLength;
+    const KeySort sort = header->sort;
+    if (sizeof(Header) + length > bytesOf(entry)) return;
+    std::string key(reinterpret_cast<const char*>(header + 1), length);
+    removed->keyBytes += length;
+    removed->entries.push_back({why, sort, std::move(key), bytesOf(entry)});
+}
+
 void Cache::takeLocked(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed) {
     Entry& entry = entries_[index];
     index_.remove(stripe, index);
@@ -293,17 +307,14 @@ void Cache::takeLocked(Stripe& stripe, uint32_t index, const Removal* why, Remov
         count_--;
         if (why != nullptr) {
             removals_[static_cast<int>(*why)]++;
-            const Header* const header = hasSinks_.load(std::memory_order_relaxed) ? headerOf(entry) : nullptr;
-            if (header != nullptr && sizeof(Header) + uint64_t{header->keyLength} <= bytesOf(entry)) {
-                std::string key(reinterpret_cast<const char*>(header + 1), header->keyLength);
-                removed->entries.push_back({*why, header->sort, std::move(key), bytesOf(entry)});
-            }
+            if (hasSinks_.load(std::memory_order_relaxed)) describe(entry, *why, removed);
         }
     } else {
         queues_.removeCleared(index);
     }
     wheel_.remove(index);
     entry.add(kIsRemoved);
+    removed->taken++;
     if (entry.pins > 0) {
         removedPinned_++;
         return;
@@ -376,7 +387,7 @@ void Cache::clear() {
             }
             isEmpty = count_ == 0;
         }
-        const bool isIdle = removed.count == 0;
+        const bool isIdle = removed.taken == 0;
         finish(&removed);
         if (isIdle && !isEmpty) sched_yield();
     }
@@ -443,7 +454,7 @@ bool Cache::evictSome(uint64_t bytes) {
                 if (removed.count > before) freed += Entry::bytesOfCode(removed.blocks[before].code, unitShift_);
             }
         }
-        const bool isIdle = removed.count == 0;
+        const bool isIdle = removed.taken == 0;
         finish(&removed);
         if (isIdle && !isEmpty) sched_yield();
     }
@@ -595,7 +606,7 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
                 isDone = true;
             }
         }
-        const bool isIdle = removed.count == 0;
+        const bool isIdle = removed.taken == 0;
         finish(&removed);
         if (isDone) {
             if (due != kNever) wake(due > now ? due - now : 0);
@@ -707,6 +718,7 @@ std::optional<uint32_t> Cache::tick() {
             isMore = removed.isFull() || looks < 0 || queues_.cleared() != kNone;
             next = wheel_.next();
         }
+        const bool isIdle = removed.taken == 0;
         finish(&removed);
         if (!isMore) {
             if (!next) return std::nullopt;
@@ -714,6 +726,8 @@ std::optional<uint32_t> Cache::tick() {
             return static_cast<uint32_t>(due > now ? std::min(due - now, kLongestSleepMs) : 1);
         }
         if (nowMs() - start >= kTickWorkMs) return 0;
+        // Whoever has the lock of the stripe may wait for that of the policy.
+        if (isIdle) sched_yield();
     }
 }
 

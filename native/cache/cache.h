@@ -199,7 +199,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     uint32_t findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* value, Removed* removed);
     // Takes the policy's lock.
     void take(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed);
-    // The same, under the policy's lock.
+    // What the sinks are to be told of the entry.
+    void describe(const Entry& entry, Removal why, Removed* removed) const;
+    // The same as take(), under the policy's lock.
     void takeLocked(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed);
     void fill(const Entry& entry, Value* value) const;
 

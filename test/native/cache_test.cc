@@ -538,6 +538,46 @@ void oneAlarmForWhatIsFar() {
     CHECK(alarm.use_count() <= 4, "%ld tasks wait", alarm.use_count() - 1);
 }
 
+// However many entries go at once, few go without letting others have the locks: also if they are pinned and free
+// nothing, and if their keys are long.
+void goesInSmallParts() {
+    class Parts final : public cache::RemovalSink {
+      public:
+        void removed(const std::vector<RemovedEntry>& entries) override {
+            uint64_t bytes = 0;
+            for (const RemovedEntry& entry : entries) bytes += entry.key.size();
+            mostEntries = std::max(mostEntries, entries.size());
+            mostBytes = std::max(mostBytes, bytes);
+        }
+        size_t mostEntries = 0;
+        uint64_t mostBytes = 0;
+    };
+    const std::shared_ptr<Kind> kind = kindOf(64 * kMiB);
+    const std::shared_ptr<Cache> cache =
+        makeCache(kind, optionsOf(15 * kMiB + 128 * kKiB, UINT32_MAX, Policy::kS3Fifo));
+    const auto parts = std::make_shared<Parts>();
+    cache->listen(parts);
+    const std::string large(15 * kMiB, 'x');
+    std::vector<uint32_t> pins;
+    for (int i = 0; i < 5000; i++) {
+        const std::string name = std::to_string(i);
+        const Key key = keyOf(*cache, name);
+        Value value;
+        CHECK(cache->set(key, "value", 5, 0, {}) == 0 && cache->pin(key, {}, &value) == 0);
+        pins.push_back(value.entry);
+    }
+    CHECK(cache->set(keyOf(*cache, "large"), large.data(), large.size(), 0, {}) == 0);
+    for (int i = 0; i < 20; i++) {
+        const std::string name = std::to_string(i) + std::string(200'000, 'k');
+        CHECK(cache->set(keyOf(*cache, name), "value", 5, 0, {}) == 0);
+    }
+    CHECK(cache->set(keyOf(*cache, "larger"), large.data(), large.size(), 0, {}) == 0);
+    CHECK(parts->mostEntries > 0 && parts->mostEntries <= 64, "%zu entries", parts->mostEntries);
+    CHECK(parts->mostBytes >= 200'000 && parts->mostBytes < 300'000, "%llu bytes of keys",
+          static_cast<unsigned long long>(parts->mostBytes));
+    for (const uint32_t pin : pins) cache->unpin(pin);
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -552,6 +592,7 @@ void testCache(const Options& options) {
     entriesOfWhatWasCleared();
     clearsInNoTime();
     oneAlarmForWhatIsFar();
+    goesInSmallParts();
     rounds("cache", againstModel);
     rounds("cache", lruInOrder);
     rounds("cache", wheelInTime);
