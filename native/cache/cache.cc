@@ -294,6 +294,8 @@ void Cache::describe(const Entry& entry, Removal why, Removed* removed) const {
     const KeySort sort = header->sort;
     if (sizeof(Header) + length > bytesOf(entry)) return;
     std::string key(reinterpret_cast<const char*>(header + 1), length);
+    // Zeros have taken the place of a key on a lost page.
+    if (blocks_.isLost(offsetOf(entry), sizeof(Header) + length)) return;
     removed->keyBytes += length;
     removed->entries.push_back({why, sort, std::move(key), bytesOf(entry)});
 }
@@ -647,10 +649,14 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
             return written;
         }
         each([&](const Header& header) {
+            // Read once, because the header's page may be lost just now. Then it is not listed.
+            const uint32_t length = header.keyLength;
+            if (written + 5 + length > room) return;
             to[written] = static_cast<unsigned char>(header.sort);
-            std::memcpy(to + written + 1, &header.keyLength, 4);
-            std::memcpy(to + written + 5, &header + 1, header.keyLength);
-            written += 5 + uint64_t{header.keyLength};
+            std::memcpy(to + written + 1, &length, 4);
+            std::memcpy(to + written + 5, &header + 1, length);
+            const auto offset = static_cast<uint64_t>(reinterpret_cast<const char*>(&header) - blocks_.base());
+            if (!blocks_.isLost(offset, sizeof(Header) + length)) written += 5 + uint64_t{length};
         });
         if (next < Index::kEnd)
             *cursor = number * Index::kEnd + next;

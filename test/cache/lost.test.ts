@@ -1,0 +1,46 @@
+// Memory that is lost under a cache: its file has become shorter.
+import { truncateSync, writeFileSync } from 'node:fs';
+import { FixedKind, mapFile } from 'daxkind';
+import type { PmemCacheEviction } from 'daxkind/cache';
+import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
+import { cacheFor } from '../helpers/caches.ts';
+import { until } from '../helpers/process.ts';
+import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
+
+test('entries on lost pages are misses, and no key is told that never was one', async () => {
+	const path = `${temporaryDirectory(tmpfs)}/file`;
+	writeFileSync(path, Buffer.alloc(4 * MIB, 7));
+	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	const told: PmemCacheEviction[] = [];
+	const cache = cacheFor<Buffer>(kind, { onEvict: (eviction) => told.push(eviction) });
+	const set = (from: number, to: number, ttl?: number) => {
+		for (let i = from; i < to; i++) {
+			cache.set(`key ${i}`, Buffer.alloc(i % 2000, 1), ttl === undefined ? {} : { ttl });
+		}
+	};
+	const found = (count: number) => {
+		let hits = 0;
+		for (let i = 0; i < count; i++) {
+			const value = cache.get(`key ${i}`);
+			if (value === undefined) continue;
+			hits++;
+			expect(value.equals(Buffer.alloc(i % 2000, 1))).toBe(true);
+		}
+		return hits;
+	};
+	set(0, 3000);
+	expect(found(3000)).toBeGreaterThan(2900);
+	truncateSync(path, MIB);
+	const left = found(3000);
+	expect(left).toBeGreaterThan(300);
+	expect(left).toBeLessThan(2000);
+	// The cache goes on with what is left, and the entries that cannot be read any more go like others.
+	set(2000, 6000, 50);
+	set(6000, 8000);
+	expect(found(8000)).toBeGreaterThan(0);
+	await until(() => told.length > 100);
+	expect(told.filter(({ key }) => !/^key \d+$/.test(`${key}`))).toEqual([]);
+	for (const key of cache.keys()) expect(key).toMatch(/^key \d+$/);
+	kind.close();
+});
