@@ -118,17 +118,32 @@ bool Watched::replace(uintptr_t address, bool isPoisoned) {
         if (first == 0) first = index;
         neighbours = first < index ? 1 : 0;
     }
-    if (!mapZeros(first, index)) return false;
+    // Another thread that sees the zeros must find the mark already.
+    const uint64_t count = index - first + 1;
+    const auto mark = [&](bool isLost) {
+        for (uint64_t at = first; at <= index; at++) {
+            const uint64_t bit = uint64_t{1} << (at % 64);
+            if (isLost)
+                word(kLost, at) |= bit;
+            else
+                word(kLost, at) &= ~bit;
+        }
+    };
+    lost_ += count;
+    lostEverywhere += count;
+    mark(true);
+    if (!mapZeros(first, index)) {
+        mark(false);
+        lost_ -= count;
+        lostEverywhere -= count;
+        return false;
+    }
     countPieces(1 - neighbours);
     for (uint64_t at = first; at <= index; at++) {
         const uint64_t bit = uint64_t{1} << (at % 64);
         if (isPoisoned) word(kPoisoned, at) |= bit;
         word(kUntold, at) |= bit;
-        word(kLost, at) |= bit;
     }
-    const uint64_t count = index - first + 1;
-    lost_ += count;
-    lostEverywhere += count;
     newsFrom_ = std::min(newsFrom_, first);
     newsTo_ = std::max(newsTo_, index + 1);
     hasNews_ = true;

@@ -239,6 +239,26 @@ void loseNoIncrement(uint32_t threads) {
     for (uint64_t index = 0; index < kPages; index++) CHECK(told.times(index) == 1);
 }
 
+// As increment().
+__attribute__((no_sanitize("thread"))) char look(const char* at) {
+    return __atomic_load_n(at, __ATOMIC_SEQ_CST);
+}
+
+// Who sees the zeros of a page that another thread has just lost can ask, and is told that the page is lost.
+void knowZeros(uint32_t threads) {
+    constexpr uint64_t kPages = 2000;
+    LossyFile file(kPages);
+    Watch watch;
+    CHECK(watch.begin(file.base(), file.length(), pageSize()) == 0);
+    file.truncate(0);
+    runThreads(threads, [&](uint32_t) {
+        for (uint64_t at = 0; at < file.length(); at += pageSize()) {
+            const char seen = look(file.base() + at);
+            CHECK(seen != 0 || at / pageSize() % 256 == 0 || watch.hasLost(at, 1), "page %lu", at / pageSize());
+        }
+    });
+}
+
 // Half of the threads begin and end watches, each in a file of its own. Each other thread has one watch for good, and
 // loses its pages, asks for them and maps them again.
 void beginAndEndMeanwhile(uint32_t threads, uint64_t seed) {
@@ -287,6 +307,7 @@ void testGuard(const Options& options) {
     bringBack();
     forRounds("guard", options, [&](uint64_t seed) {
         loseNoIncrement(options.threads);
+        knowZeros(options.threads);
         beginAndEndMeanwhile(options.threads, seed);
     });
 }
