@@ -1,5 +1,7 @@
 // Memory for the copies that `get` makes. Short values share an ArrayBuffer, as Node's small Buffers do, and no part of
-// it is used twice. So a copy is safe for ever, and costs no ArrayBuffer of its own.
+// it is used twice. So a copy is safe for ever, and costs no ArrayBuffer of its own. Nobody may transfer such an
+// ArrayBuffer to another thread, because that would take the memory from all other copies in it, as with Node's pool.
+import { markAsUntransferable } from 'node:worker_threads';
 
 /**
  * The first ArrayBuffer is as long as that of Node's pool, and each further one is twice as long. An ArrayBuffer stays
@@ -11,15 +13,22 @@ const mostSize = 262_144;
 /** Less than this is left over. */
 const leastRoom = 4096;
 
+function makeMemory(size: number): NonSharedBuffer {
+	const memory = Buffer.allocUnsafeSlow(size);
+	markAsUntransferable(memory.buffer);
+	return memory;
+}
+
 export class Pool {
-	memory: NonSharedBuffer = Buffer.allocUnsafeSlow(leastSize);
+	memory: NonSharedBuffer = makeMemory(leastSize);
 	/** Where the next copy goes, a multiple of 8. */
 	at = 0;
 	#size = leastSize;
 
 	/** Makes room for a copy. One that is longer than what is left gets memory of its own. */
 	prepare(): void {
-		if (this.at > this.#size - leastRoom) this.#renew();
+		// Its length is 0 if it has been transferred all the same: a byte stream of Node before 24 does not see the mark.
+		if (this.at > this.memory.length - leastRoom) this.#renew();
 	}
 
 	/** Takes the bytes that have been written at `at`. */
@@ -31,7 +40,7 @@ export class Pool {
 
 	#renew(): void {
 		this.#size = Math.min(mostSize, this.#size * 2);
-		this.memory = Buffer.allocUnsafeSlow(this.#size);
+		this.memory = makeMemory(this.#size);
 		this.at = 0;
 	}
 }

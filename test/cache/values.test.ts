@@ -215,3 +215,18 @@ test('the kind of a cache outlives its own Kind, and has its memory back when th
 	expect(kind.stats().blocks).toBe(0);
 	kind.close();
 });
+
+test('a copy survives the transfer of another one', () => {
+	const cache = newCache<Buffer>();
+	cache.set('one', Buffer.from('one'));
+	cache.set('other', Buffer.from('other'));
+	const one = cache.get('one')!;
+	const other = cache.get('other')!;
+	try {
+		structuredClone(one.buffer, { transfer: [one.buffer as ArrayBuffer] });
+	} catch (error) {
+		// Newer versions of Node say that it cannot be transferred.
+		expect((error as Error).name).toBe('DataCloneError');
+	}
+	expect(`${other} ${cache.get('one')}`).toBe('other one');
+});
