@@ -191,11 +191,7 @@ export class PmemCache<V = unknown> implements Disposable {
 		pool.prepare();
 		const status = native.cacheGet(this.#id, key, flagsOf(options), pool.memory, pool.at);
 		if (status !== 0) return this.#miss(status);
-		const length = this.#found[results.length]!;
-		const encoding = this.#found[results.encoding]!;
-		const lease = this.#found[results.lease]!;
-		if (lease >= 0) return this.#copyLeased(lease, length, encoding);
-		return decode(encoding, pool.memory, pool.take(length), length, this.#options.serializer) as V;
+		return this.#copied();
 	}
 
 	/** `get` of each key. */
@@ -356,14 +352,20 @@ export class PmemCache<V = unknown> implements Disposable {
 		if (given.ttl !== undefined) times.ttl = given.ttl;
 		if (given.staleTtl !== undefined) times.staleTtl = given.staleTtl;
 		lifetimeOf(times, this.#options);
-		const stale = this.get(key, { allowStale: true });
-		const isFresh = stale !== undefined && this.#found[results.isStale] === 0;
-		if (isFresh && !forceRefresh) return stale;
+		const pool = this.#pool;
+		pool.prepare();
+		const status = native.cacheGet(this.#id, key, takesStale, pool.memory, pool.at);
+		// Asked before the value is made, because the deserializer may look up other keys.
+		const isFresh = status === 0 && this.#found[results.isStale] === 0;
+		const stale = status === 0 ? this.#copied() : this.#miss(status);
+		if (isFresh && stale !== undefined && !forceRefresh) return stale;
+		// The caller may write into his Buffer while the fetcher works.
+		const own = typeof key === 'string' ? key : Buffer.from(key);
 		const store = (value: V) => {
-			if (this.#isOpen) this.set(key, value, times);
+			if (this.#isOpen) this.set(own, value, times);
 		};
-		const make = (aborted: AbortSignal) => fetcher(key, { signal: aborted, stale });
-		const name = nameOfKey(key);
+		const make = (aborted: AbortSignal) => fetcher(own, { signal: aborted, stale });
+		const name = nameOfKey(own);
 		if (stale === undefined || forceRefresh) return await this.#fetches.join(name, make, store, signal);
 		this.#fetches.refresh(name, make, store);
 		return stale;
@@ -483,6 +485,16 @@ export class PmemCache<V = unknown> implements Disposable {
 	#leasedView(): NonSharedBuffer {
 		const at = this.#found;
 		return this.#inside.views.plain(at[results.segment]!, at[results.offset]!, at[results.length]!);
+	}
+
+	/** The value that cacheGet has just copied, or pinned because it was too long for the pool. */
+	#copied(): V | undefined {
+		const pool = this.#pool;
+		const length = this.#found[results.length]!;
+		const encoding = this.#found[results.encoding]!;
+		const lease = this.#found[results.lease]!;
+		if (lease >= 0) return this.#copyLeased(lease, length, encoding);
+		return decode(encoding, pool.memory, pool.take(length), length, this.#options.serializer) as V;
 	}
 
 	/** Copies a value that was too long for the pool. */

@@ -1,5 +1,6 @@
 // One call for many waiters, stale values while a new one is made, and its end before its time.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PmemCacheSerializer } from 'daxkind/cache';
 import { expect, test } from 'vitest';
 import { newCache } from '../helpers/caches.ts';
 import { until } from '../helpers/process.ts';
@@ -127,4 +128,34 @@ test('an abort ends one’s own waiting, and the call when nobody waits any more
 	await sleep(1);
 	expect(cache.has('key')).toBe(false);
 	await expect(cache.fetch('key', () => 'x', { signal: AbortSignal.abort() })).rejects.toThrow();
+});
+
+test('a deserializer that looks up other keys does not make a stale value fresh', async () => {
+	const serializer: PmemCacheSerializer = {
+		serialize: (value) => Buffer.from(JSON.stringify(value)),
+		deserialize: (bytes) => {
+			cache.get('other');
+			return JSON.parse(`${bytes}`);
+		},
+	};
+	const cache = newCache<unknown>({ serializer });
+	cache.set('other', 'fresh');
+	cache.set('key', { made: 1 }, { ttl: 1, staleTtl: 60_000 });
+	await until(() => !cache.has('key'));
+	let calls = 0;
+	const fetcher = () => ({ made: 1 + ++calls });
+	expect(await cache.fetch('key', fetcher)).toEqual({ made: 1 });
+	await until(() => cache.has('key'));
+	expect([calls, await cache.fetch('key', fetcher)]).toEqual([1, { made: 2 }]);
+});
+
+test('a value is stored under the key that was asked for, whatever becomes of its Buffer', async () => {
+	const cache = newCache<string>();
+	const key = Buffer.from('one');
+	const { promise, resolve } = deferred<string>();
+	const waiting = cache.fetch(key, () => promise);
+	key.write('two');
+	resolve('value');
+	await waiting;
+	expect([cache.get(Buffer.from('one')), cache.get(Buffer.from('two'))]).toEqual(['value', undefined]);
 });
