@@ -215,9 +215,8 @@ export class PmemCache<V = unknown> implements Disposable {
 		const status = native.cachePin(this.#id, key, flagsOf(options));
 		if (status !== 0) return this.#miss(status);
 		const lease = this.#found[results.lease]!;
-		if (lease < 0) return visit(Buffer.alloc(0));
 		try {
-			const result = visit(this.#leasedView());
+			const result = visit(lease < 0 ? Buffer.alloc(0) : this.#leasedView());
 			if (typeof (result as PromiseLike<unknown> | null | undefined)?.then === 'function') {
 				throw Object.assign(
 					new TypeError(
@@ -228,7 +227,7 @@ export class PmemCache<V = unknown> implements Disposable {
 			}
 			return result;
 		} finally {
-			native.cacheUnpin(this.#id, lease);
+			if (lease >= 0) native.cacheUnpin(this.#id, lease);
 		}
 	}
 

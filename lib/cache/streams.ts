@@ -1,5 +1,6 @@
 // Values as streams.
 import { Readable, Writable } from 'node:stream';
+import { invalidState } from '../errors.ts';
 import type { PmemCacheLease } from './lease.ts';
 
 /** How much a stream copies out of the cache at once: what a stream of node:fs reads. */
@@ -7,12 +8,18 @@ const chunkSize = 65_536;
 
 /** Reads a leased value. The lease ends with the stream. */
 export function readLease(lease: PmemCacheLease): Readable {
+	const length = lease.value!.length;
 	let at = 0;
 	return new Readable({
 		highWaterMark: chunkSize,
 		read() {
 			const { value } = lease;
-			if (value === undefined || at >= value.length) {
+			// What has been read so far must not pass for the whole value.
+			if (value?.length !== length) {
+				this.destroy(invalidState('the cache was closed before its stream was at its end'));
+				return;
+			}
+			if (at >= length) {
 				this.push(null);
 				return;
 			}

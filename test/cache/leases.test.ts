@@ -109,3 +109,26 @@ test('a stream that is destroyed leaves nothing, and one that is too long says s
 	const half = cache.createReadStream('key');
 	expect(half).toBeUndefined();
 });
+
+test('a stream of a cache that is closed fails, and does not end early', async () => {
+	const cache = newCache<Buffer>();
+	cache.set('key', Buffer.alloc(MIB, 1));
+	let read = 0;
+	const reading = (async () => {
+		for await (const chunk of cache.createReadStream('key')!) {
+			read += chunk.length;
+			cache.close();
+		}
+	})();
+	await expect(reading).rejects.toMatchObject({ code: 'ERR_INVALID_STATE' });
+	expect(read).toBeLessThan(MIB);
+});
+
+test('read refuses a promise for an empty value, too', () => {
+	const cache = newCache<Buffer>();
+	cache.set('key', Buffer.alloc(0));
+	expect(() => cache.read('key', () => Promise.resolve())).toThrow(
+		expect.objectContaining({ code: 'ERR_INVALID_RETURN_VALUE' }),
+	);
+	expect(cache.read('key', ({ length }) => length)).toBe(0);
+});
