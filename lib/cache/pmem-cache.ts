@@ -65,7 +65,13 @@ let found: Float64Array | undefined;
 const listeners = new WeakMap<object, object>();
 
 /** Caches that nobody has closed. Their kinds warn. */
-const unclosed = new FinalizationRegistry<number>((id) => native.cacheClose(id));
+const unclosed = new FinalizationRegistry<number>((id) => {
+	unhearEvictions(id);
+	native.cacheClose(id);
+});
+
+/** Caches that have leases. They stay, because somebody may still use the memory of a lease that he has dropped. */
+const leasing = new Set<object>();
 
 export class PmemCache<V = unknown> implements Disposable {
 	static #origin: Origin | undefined;
@@ -82,6 +88,7 @@ export class PmemCache<V = unknown> implements Disposable {
 	#found: Float64Array;
 	#pool = new Pool();
 	#fetches = new Fetches<V>();
+	#leases = 0;
 	#isOpen = true;
 
 	/** Not for callers: see `create` and `attach`. */
@@ -244,7 +251,10 @@ export class PmemCache<V = unknown> implements Disposable {
 		const lease = this.#found[results.lease]!;
 		const isStale = this.#found[results.isStale] === 1;
 		if (lease < 0) return makeLease(Buffer.alloc(0), isStale, () => undefined);
-		return makeLease(this.#leasedView(), isStale, () => {
+		const view = this.#leasedView();
+		if (this.#leases++ === 0) leasing.add(this);
+		return makeLease(view, isStale, () => {
+			if (--this.#leases === 0) leasing.delete(this);
 			native.cacheUnpin(this.#id, lease);
 		});
 	}
@@ -445,6 +455,7 @@ export class PmemCache<V = unknown> implements Disposable {
 		if (!this.#isOpen) return;
 		this.#isOpen = false;
 		unclosed.unregister(this);
+		leasing.delete(this);
 		unhearEvictions(this.#id);
 		this.#fetches.outdateAll();
 		native.cacheClose(this.#id);

@@ -1,9 +1,12 @@
 // The memory of entries without a copy: `read`, leases and streams.
 import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
-import { expect, test } from 'vitest';
+import { PmemCache } from 'daxkind/cache';
+import { expect, onTestFinished, test } from 'vitest';
 import { MIB } from '#lib/size.js';
 import { newCache } from '../helpers/caches.ts';
+import { testDirectory } from '../helpers/directory.ts';
+import { collect } from '../helpers/garbage.ts';
 
 const code = (code: string) => expect.objectContaining({ code });
 
@@ -131,4 +134,18 @@ test('read refuses a promise for an empty value, too', () => {
 		expect.objectContaining({ code: 'ERR_INVALID_RETURN_VALUE' }),
 	);
 	expect(cache.read('key', ({ length }) => length)).toBe(0);
+});
+
+test('a lease keeps its memory when its cache is garbage', async () => {
+	let cache: PmemCache<Buffer> | undefined = PmemCache.create<Buffer>(testDirectory(), { maxSize: 16 * MIB });
+	const other = PmemCache.attach<Buffer>(cache.share());
+	onTestFinished(() => other.close());
+	cache.set('key', Buffer.alloc(100_000, 7));
+	const value = cache.lease('key')!.value!;
+	cache = undefined;
+	await collect();
+	other.clear();
+	other.set('new', Buffer.alloc(100_000, 8));
+	await collect();
+	expect([other.stats().pinned, value.every((byte) => byte === 7)]).toEqual([1, true]);
 });
