@@ -154,11 +154,11 @@ export class PmemCache<V = unknown> implements Disposable {
 		const { process, number, secret, name } = shared;
 		const kind = Kind.attach(shared.kind);
 		return PmemCache.#make(kind, String(name), checked, () => {
-			const hold = native.cacheAttach(process, number, secret);
+			const hold = native.cacheAttach(insideOf(kind).id, process, number, secret);
 			if (hold !== undefined) return hold;
 			throw daxkindError(
 				'ERR_DAXKIND_CACHE_GONE',
-				'There is no such cache in this process: every thread that held it has closed it, or another process made it',
+				'There is no such cache in this process: every thread that held it has closed it, another process made it, or it is not of that kind',
 			);
 		});
 	}

@@ -67,8 +67,8 @@ export interface Caches {
 	cacheCreate(kindId: number, maxSize: number, maxEntries: number, isLru: boolean): CacheHold | undefined;
 	/** What other threads need to join: the process's nonce and the cache's secret. */
 	cacheShare(id: number): [process: number, secret: string] | undefined;
-	/** Joins a cache. undefined if this process has none of that number with that secret. */
-	cacheAttach(process: number, number: number, secret: string): CacheHold | undefined;
+	/** Joins a cache. undefined if this process has none of that number, with that secret, on the kind of that hold. */
+	cacheAttach(kindId: number, process: number, number: number, secret: string): CacheHold | undefined;
 	/** Lets go of the cache. All leases and drafts of the hold end. */
 	cacheClose(id: number): void;
 	/**

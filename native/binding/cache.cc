@@ -94,15 +94,19 @@ napi_value share(napi_env env, napi_callback_info info) {
     return result;
 }
 
-// cacheAttach(process, number, secret)
+// cacheAttach(kindId, process, number, secret)
 napi_value attach(napi_env env, napi_callback_info info) {
-    CacheCall call(env, info, 3);
+    CacheCall call(env, info, 4);
+    const int64_t kindId = call.integer("kind");
     const uint64_t process = call.uint64("process");
     const uint32_t number = call.uint32("number");
     const std::string secret = call.string("secret");
     if (call.isRefused() || process != processNonce()) return nullptr;
     const std::shared_ptr<Cache> found = cache::findCache(number, secret);
-    return found == nullptr ? nullptr : handleOf(env, call.caches(), found);
+    Hold* const hold = call.caches().kinds().find(kindId);
+    // The places of its values are looked up in the thread's views of the kind.
+    if (found == nullptr || hold == nullptr || hold->kind.get() != &found->kind()) return nullptr;
+    return handleOf(env, call.caches(), found);
 }
 
 // cacheClose(id)

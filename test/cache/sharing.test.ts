@@ -88,3 +88,9 @@ test('a cache that nobody closed goes with the garbage', async () => {
 	expect(await inThreads(1, body, cache.share())).toEqual(['left open']);
 	expect(cache.get('key')).toBe(1);
 });
+
+test('a cache is not joined with the kind of another one', () => {
+	const one = newCache();
+	const other = newCache();
+	expect(() => PmemCache.attach({ ...one.share(), kind: other.share().kind })).toThrow(code('ERR_DAXKIND_CACHE_GONE'));
+});
