@@ -63,9 +63,10 @@ bool Blocks::push(uint32_t code, uint64_t offset) {
     return true;
 }
 
-int Blocks::allocate(uint32_t code, uint64_t* offset) {
+int Blocks::allocate(uint32_t code, bool canEvict, uint64_t* offset) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (pop(code, offset)) return 0;
+    cache_.helpsItself = canEvict;
     if (code > kRunCode) return kind_->heap.allocateRun(&cache_, unitsOf(code), kSizeQuantum, offset);
     const int error = kind_->heap.refill(&cache_, code);
     if (error != 0) return error;

@@ -25,8 +25,9 @@ class Blocks {
     char* base() const { return base_; }
     // The code of a block of that many bytes. 0 if no block of this kind can be so long.
     uint32_t codeFor(uint64_t size) const;
-    // 0, -ENOMEM or the region's error. `offset` is in bytes of the region.
-    int allocate(uint32_t code, uint64_t* offset);
+    // 0, -ENOMEM or the region's error. `offset` is in bytes of the region. Other threads are asked for the free blocks
+    // that they keep, and waited for, only if the caller can evict nothing any more.
+    int allocate(uint32_t code, bool canEvict, uint64_t* offset);
     void free(uint32_t code, uint64_t offset);
     // Makes a block shorter at its place, if it can be. Gives its code afterwards.
     uint32_t shrink(uint32_t code, uint64_t offset, uint64_t size);

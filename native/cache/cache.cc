@@ -469,9 +469,10 @@ int Cache::allocate(uint32_t code, uint64_t* offset) {
     uint64_t wanted = Entry::bytesOfCode(code, unitShift_);
     const uint64_t bytes = wanted;
     int bad = 0;
+    bool canEvict = true;
     for (;;) {
         const uint64_t freed = blocksFreed_;
-        const int error = blocks_.allocate(code, offset);
+        const int error = blocks_.allocate(code, canEvict, offset);
         if (error == 0) {
             if (!blocks_.isLost(*offset, bytes) || ++bad == kBadBlocks) return 0;
             // The heap takes the place out of use when it gets the block back.
@@ -480,9 +481,14 @@ int Cache::allocate(uint32_t code, uint64_t* offset) {
         }
         if (!isOutOfMemory(error)) return error;
         if (!evictSome(wanted)) {
-            // Nothing is left. But other threads may have freed something since the attempt, or are about to.
-            if (blocksRemoved_ == freed) return error;
-            sched_yield();
+            // Nothing is left. But other threads may have freed something since the attempt, or are about to. And those
+            // who use the kind for other things have free blocks.
+            if (blocksRemoved_ != freed)
+                sched_yield();
+            else if (canEvict)
+                canEvict = false;
+            else
+                return error;
             continue;
         }
         // What has been freed may lie apart. Each time more is freed, so that the attempts are few.

@@ -139,6 +139,7 @@ void Heap::rest(ThreadCache* cache) {
 }
 
 void Heap::bypassCaches(ThreadCache* cache, uint32_t code) {
+    if (cache->helpsItself) return;
     // From now on every thread frees blocks to the heap itself, so that the heap notices each of them.
     for (ThreadCache* each = caches_; each != nullptr; each = each->next) {
         if (!each->isBypassed) each->setLimits(0, runs_.unitShift());
@@ -320,6 +321,7 @@ bool Heap::reclaim(HeapLock& lock, ThreadCache* cache, int error) {
     const uint64_t free = runs_.freeUnits();
     drainAllLocked(cache);
     const bool hasGiven = takenBytes_ != taken || runs_.freeUnits() != free;
+    if (cache->helpsItself) return hasGiven;
     // If nothing has been freed since the last failure, the other threads were asked then.
     if (runs_.knewFailure() || (error != -ENOMEM && !isOutOfRoom(error))) return hasGiven;
     bool isAsking = false;

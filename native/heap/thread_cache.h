@@ -129,6 +129,8 @@ class ThreadCache {
     void (*wake)(void*) = nullptr;
     void* wakeData = nullptr;
     bool isReclaimRequested = false;
+    // The owner frees blocks itself when memory has run out, before other threads are asked for theirs.
+    bool helpsItself = false;
     // Whether the cache is in use, so that it may hold something, and since when (coarseMs()).
     bool isAwake = false;
     uint32_t awakeSince = 0;

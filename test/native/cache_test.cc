@@ -578,6 +578,38 @@ void goesInSmallParts() {
     for (const uint32_t pin : pins) cache->unpin(pin);
 }
 
+// Another thread uses the kind, too, and has free blocks. It is not asked for them, which takes 20 ms if it is busy, as
+// long as something can be evicted.
+void evictsBeforeItAsks() {
+    const std::shared_ptr<Kind> kind = kindOf(16 * kMiB);
+    ThreadCache other;
+    CHECK(other.open() == 0 && kind->heap.attach(&other) == 0);
+    std::atomic<int> asked{0};
+    kind->heap.setWake(&other, [](void* data) { ++*static_cast<std::atomic<int>*>(data); }, &asked);
+    CHECK(kind->heap.refill(&other, classOf(1000)) == 0);
+    {
+        const std::shared_ptr<Cache> cache = makeCache(kind, optionsOf(16 * kMiB, UINT32_MAX, Policy::kS3Fifo));
+        const std::string bytes(2 * kMiB, 'x');
+        const size_t lengths[] = {100, 3000, 30'000, 400'000, bytes.size()};
+        for (int i = 0; i < 1000; i++) {
+            CHECK(cache->set(keyOf(*cache, std::to_string(i)), bytes.data(), lengths[i % 5], 0, {}) == 0);
+        }
+        CHECK(cache->stats().removals[0] > 100 && asked == 0, "another thread was asked %d times", asked.load());
+        std::vector<uint32_t> pins;
+        for (int i = 1000; asked == 0; i++) {
+            const std::string name = std::to_string(i);
+            const Key key = keyOf(*cache, name);
+            Value value;
+            if (cache->set(key, bytes.data(), 400'000, 0, {}) != 0) break;
+            CHECK(cache->pin(key, {}, &value) == 0);
+            pins.push_back(value.entry);
+        }
+        CHECK(asked == 1, "nobody was asked when nothing was left to evict");
+        for (const uint32_t pin : pins) cache->unpin(pin);
+    }
+    kind->heap.detach(&other);
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -593,6 +625,7 @@ void testCache(const Options& options) {
     clearsInNoTime();
     oneAlarmForWhatIsFar();
     goesInSmallParts();
+    evictsBeforeItAsks();
     rounds("cache", againstModel);
     rounds("cache", lruInOrder);
     rounds("cache", wheelInTime);
