@@ -125,12 +125,16 @@ int Cache::open(const std::shared_ptr<Kind>& kind) {
     // Only the block of an empty key and an empty value is as short as a header. What has been removed but is pinned
     // needs an entry, too.
     const uint64_t room = capacity / (sizeof(Header) + kSizeQuantum) + kPinnedEntries;
-    const uint64_t most = std::min({room, 2 * std::min(options_.maxEntries, room) + kPinnedEntries, kMostEntriesEver});
-    error = entries_.open(most);
-    if (error != 0) return error;
-    const uint64_t wanted = std::min(most, options_.maxEntries);
-    error = index_.open(&entries_, stripesFor(options_, wanted), most);
-    if (error != 0) return error;
+    uint64_t most = std::min({room, 2 * std::min(options_.maxEntries, room) + kPinnedEntries, kMostEntriesEver});
+    for (;; most /= 2) {
+        error = entries_.open(most);
+        const uint32_t stripes = stripesFor(options_, std::min(most, options_.maxEntries));
+        if (error == 0) error = index_.open(&entries_, stripes, most);
+        if (error == 0) break;
+        // The process may have too few addresses for as many entries as there could be at all: by its limits, or where
+        // the kernel promises no more memory than there is. Then entries go sooner.
+        if (error != -ENOMEM || most <= 2 * kPinnedEntries) return error;
+    }
     queues_.open(&entries_, options_.policy, unitShift_);
     wheel_.open(&entries_, nowMs() / kTickMs);
     alarm_ = std::make_shared<Alarm>(weak_from_this());

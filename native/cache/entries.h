@@ -79,8 +79,9 @@ constexpr uint32_t kMostPins = UINT16_MAX;
 
 class Entries {
   public:
-    // Makes room for `most` entries. 0 or -errno (ENOMEM).
+    // Makes room for `most` entries. 0 or -errno (ENOMEM); then it may be called again.
     int open(uint64_t most) {
+        entries_.close();
         const int error = entries_.reserve(kFirstEntry + most);
         if (error != 0) return error;
         end_ = static_cast<uint32_t>(kFirstEntry + most);

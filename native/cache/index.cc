@@ -38,6 +38,8 @@ int Index::open(Entries* entries, uint32_t stripes, uint64_t most) {
     // Hashes are not spread evenly: some stripes get more entries than their share. Without room for another bucket the
     // lists of a stripe grow.
     bucketsEach_ = powerAbove(std::max<uint64_t>(4, most / stripes));
+    buckets_.close();
+    ghosts_.close();
     int error = buckets_.reserve(size_t{bucketsEach_} * stripes);
     if (error == 0) error = ghosts_.reserve(size_t{bucketsEach_} * stripes);
     if (error != 0) return error;

@@ -43,7 +43,8 @@ class alignas(64) Stripe {
 
 class Index {
   public:
-    // `stripes` is a power of two, at most kMostStripes. `most` is how many entries there can be. 0 or -errno (ENOMEM).
+    // `stripes` is a power of two, at most kMostStripes. `most` is how many entries there can be. 0 or -errno (ENOMEM);
+    // then it may be called again.
     int open(Entries* entries, uint32_t stripes, uint64_t most);
 
     uint32_t stripes() const { return stripeMask_ + 1; }

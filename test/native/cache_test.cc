@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -19,6 +20,7 @@
 #include "content.h"
 #include "fake_clock.h"
 #include "fake_region.h"
+#include "faults.h"
 #include "kinds.h"
 #include "syscalls/sizes.h"
 #include "tests.h"
@@ -610,6 +612,19 @@ void evictsBeforeItAsks() {
     kind->heap.detach(&other);
 }
 
+// Where there are not enough addresses for all entries that there could be, a cache makes do with fewer.
+void fewAddresses() {
+    // The cache reserves three tables before its thread cache.
+    for (uint32_t nth = 1; nth <= 3; nth++) {
+        const std::shared_ptr<Kind> kind = kindOf(64 * kMiB);
+        faults::arm({{faults::Call::kMmap, nth, ENOMEM, false}});
+        int error;
+        const auto cache = Cache::make(kind, optionsOf(64 * kMiB, UINT32_MAX, Policy::kS3Fifo), &error);
+        CHECK(faults::disarm() == 1 && cache != nullptr, "error %d", error);
+        CHECK(cache->set(keyOf(*cache, "key"), "value", 5, 0, {}) == 0 && cache->has(keyOf(*cache, "key")));
+    }
+}
+
 }  // namespace
 
 void testCache(const Options& options) {
@@ -626,6 +641,7 @@ void testCache(const Options& options) {
     oneAlarmForWhatIsFar();
     goesInSmallParts();
     evictsBeforeItAsks();
+    fewAddresses();
     rounds("cache", againstModel);
     rounds("cache", lruInOrder);
     rounds("cache", wheelInTime);
