@@ -33,8 +33,8 @@ export interface PmemCacheThreadOptions {
 	serializer?: PmemCacheSerializer;
 	/**
 	 * Called for each entry that the cache itself has removed, by whatever thread, in a later turn of this thread's
-	 * event loop. Not called for entries that were deleted, replaced or cleared. If 65,536 wait to be told, the oldest
-	 * of them are dropped.
+	 * event loop. Not called for entries that were deleted, replaced or cleared. If 65,536 wait to be told, or 16 MiB of
+	 * keys, the oldest of them are dropped.
 	 */
 	onEvict?: (eviction: PmemCacheEviction) => void;
 }

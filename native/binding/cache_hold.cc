@@ -12,6 +12,8 @@ namespace {
 
 // How many removed entries a thread is told of at once, at most. A thread that is busy for long misses the oldest.
 constexpr size_t kMostRemovals = 65536;
+// How long their keys are together, at most: one key may have 1 MiB.
+constexpr uint64_t kMostRemovalBytes = 16 << 20;
 
 }  // namespace
 
@@ -19,7 +21,9 @@ void RemovalQueue::removed(const std::vector<cache::RemovedEntry>& entries) {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         entries_.insert(entries_.end(), entries.begin(), entries.end());
-        while (entries_.size() > kMostRemovals) {
+        for (const cache::RemovedEntry& entry : entries) bytes_ += entry.key.size();
+        while (entries_.size() > kMostRemovals || bytes_ > kMostRemovalBytes) {
+            bytes_ -= entries_.front().key.size();
             entries_.pop_front();
             dropped_++;
         }
@@ -33,6 +37,7 @@ std::vector<cache::RemovedEntry> RemovalQueue::take(size_t most, uint64_t* dropp
     const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(std::min(most, entries_.size()));
     std::vector<cache::RemovedEntry> taken(std::make_move_iterator(entries_.begin()), std::make_move_iterator(end));
     entries_.erase(entries_.begin(), end);
+    for (const cache::RemovedEntry& entry : taken) bytes_ -= entry.key.size();
     return taken;
 }
 

@@ -31,6 +31,7 @@ class RemovalQueue final : public cache::RemovalSink {
     const std::shared_ptr<LoopCall> loopCall_;
     std::mutex mutex_;
     std::deque<cache::RemovedEntry> entries_;
+    uint64_t bytes_ = 0;  // Of their keys.
     uint64_t dropped_ = 0;
 };
 

@@ -125,3 +125,13 @@ test('clear is over at once, and its memory comes back', async () => {
 	}
 	await until(() => kind.stats().blocks === 0);
 });
+
+test('what waits to be told takes no more memory than 16 MiB of keys', async () => {
+	let told = 0;
+	const cache = newCache<string>({ onEvict: () => told++ });
+	for (let i = 0; i < 200; i++) cache.set(`${i}`.padEnd(2 ** 20 - 1, 'k'), 'value');
+	expect(cache.stats().evicted).toBeGreaterThan(150);
+	await until(() => told > 0);
+	await new Promise((resolve) => setTimeout(resolve, 50));
+	expect(told).toBe(16);
+});
