@@ -23,12 +23,14 @@ int Blocks::open(const std::shared_ptr<Kind>& kind, void (*wake)(void*), void* d
     return 0;
 }
 
-Blocks::~Blocks() {
+void Blocks::leave() {
     if (kind_ == nullptr) return;
     kind_->heap.setWake(&cache_, nullptr, nullptr);
     kind_->heap.detach(&cache_);
     if (kind_->heap.close() && kind_->decay != nullptr) kind_->decay->end();
+    // The blocks go after the thread cache.
     kind_.reset();
+    owned_.reset();
 }
 
 uint32_t Blocks::codeFor(uint64_t size) const {

@@ -19,7 +19,9 @@ class Blocks {
     // Joins the heap of a kind. `wake` is called, under the heap's lock, when serve() is to be called soon.
     // 0; -errno; or -ENOENT if the kind's last holder has just let go.
     int open(const std::shared_ptr<Kind>& kind, void (*wake)(void*), void* data);
-    ~Blocks();
+    ~Blocks() { leave(); }
+    // Leaves the heap and the kind. What is left of the blocks is freed. Nothing may be called afterwards.
+    void leave();
 
     Kind& kind() const { return *kind_; }
     char* base() const { return base_; }
@@ -40,7 +42,6 @@ class Blocks {
     bool pop(uint32_t code, uint64_t* offset);
     bool push(uint32_t code, uint64_t offset);
 
-    // What is left of the blocks is freed after the thread cache has left the heap.
     std::shared_ptr<OwnedBlocks> owned_;
     std::shared_ptr<Kind> kind_;
     std::mutex mutex_;

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "cache/alarm.h"
+#include "jobs/background.h"
 
 namespace daxkind::cache {
 
@@ -110,7 +113,7 @@ std::shared_ptr<Cache> Cache::make(const std::shared_ptr<Kind>& kind, const Cach
     CacheOptions possible = options;
     // Nothing could be stored in a cache of no entry.
     possible.maxEntries = std::max<uint64_t>(1, options.maxEntries);
-    const std::shared_ptr<Cache> cache(new Cache(possible));
+    const std::shared_ptr<Cache> cache(new Cache(possible), end);
     *error = cache->open(kind);
     return *error == 0 ? cache : nullptr;
 }
@@ -147,6 +150,23 @@ int Cache::open(const std::shared_ptr<Kind>& kind) {
 }
 
 Cache::~Cache() = default;
+
+void Cache::end(Cache* cache) {
+    class Ending final : public Task {
+      public:
+        explicit Ending(std::unique_ptr<Cache> cache) : cache_(std::move(cache)) {}
+        std::optional<std::chrono::milliseconds> step() override { return std::nullopt; }
+
+      private:
+        const std::unique_ptr<Cache> cache_;
+    };
+    std::unique_ptr<Cache> owned(cache);
+    cache->blocks_.leave();
+    // To give the entries' DRAM back takes 3 ms for each million of them, too long for an event loop. It is given back
+    // here if there is no thread for it.
+    std::unique_ptr<Task> task(new (std::nothrow) Ending(std::move(owned)));
+    if (task != nullptr) doInBackground(task);
+}
 
 // ---- Finding --------------------------------------------------------------------------------------------------------
 

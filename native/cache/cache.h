@@ -180,6 +180,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
   private:
     struct Header;
     struct Removed;
+    // The end of the last who has the cache.
+    static void end(Cache* cache);
 
     explicit Cache(const CacheOptions& options) : options_(options) {}
     int open(const std::shared_ptr<Kind>& kind);
