@@ -178,7 +178,7 @@ uint32_t Cache::find(const Stripe& stripe, const Key& key) const {
         if (header->keyLength != key.length || header->sort != key.sort) continue;
         // A block whose page has just been lost may be shorter than it says.
         if (sizeof(Header) + key.length > bytesOf(entry)) continue;
-        if (std::memcmp(header + 1, key.data, key.length) == 0) return index;
+        if (key.length == 0 || std::memcmp(header + 1, key.data, key.length) == 0) return index;
     }
     return kNone;
 }
@@ -224,7 +224,7 @@ int Cache::get(const Key& key, Lookup lookup, char* to, size_t room, Value* valu
             Entry& entry = entries_[index];
             status = 0;
             if (value->length <= room) {
-                std::memcpy(to, blocks_.base() + value->offset, value->length);
+                if (value->length > 0) std::memcpy(to, blocks_.base() + value->offset, value->length);
                 value->entry = kNone;
                 if (blocks_.isLost(offsetOf(entry), bytesOf(entry))) {
                     const Removal why = Removal::kLost;
@@ -524,7 +524,7 @@ int Cache::set(const Key& key, const void* value, size_t length, uint8_t encodin
     Draft draft;
     const int error = begin(key, length, &draft);
     if (error != 0) return error;
-    std::memcpy(blocks_.base() + draft.offset + valueAt(key.length), value, length);
+    if (length > 0) std::memcpy(blocks_.base() + draft.offset + valueAt(key.length), value, length);
     draft.length = length;
     return publish(key, &draft, encoding, lifetime);
 }
@@ -540,7 +540,7 @@ int Cache::begin(const Key& key, uint64_t expected, Draft* draft) {
     draft->keyLength = key.length;
     draft->length = 0;
     draft->capacity = bytes - valueAt(key.length);
-    std::memcpy(blocks_.base() + draft->offset + sizeof(Header), key.data, key.length);
+    if (key.length > 0) std::memcpy(blocks_.base() + draft->offset + sizeof(Header), key.data, key.length);
     return 0;
 }
 
@@ -563,7 +563,7 @@ int Cache::append(Draft* draft, const void* bytes, size_t length) {
         draft->offset = offset;
         draft->capacity = more - start;
     }
-    std::memcpy(blocks_.base() + draft->offset + start + draft->length, bytes, length);
+    if (length > 0) std::memcpy(blocks_.base() + draft->offset + start + draft->length, bytes, length);
     draft->length += length;
     return 0;
 }

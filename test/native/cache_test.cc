@@ -378,6 +378,12 @@ void sortsAreDifferentKeys() {
         }
     }
     CHECK(cache->size() == 9);
+    // An empty Buffer has no address.
+    Key none{nullptr, 0, KeySort::kBytes, 0};
+    cache->hash(&none);
+    Value value;
+    CHECK(cache->set(none, nullptr, 0, 0, {}) == 0 && cache->get(none, {}, nullptr, 0, &value) == 0);
+    CHECK(value.length == 0 && value.entry == cache::kNone && cache->remove(none));
 }
 
 // ---- Threads --------------------------------------------------------------------------------------------------------
