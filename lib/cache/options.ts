@@ -52,7 +52,7 @@ export interface PmemCacheOptions extends PmemCacheThreadOptions {
 	 * a scan. 'lru' removes the one that was used longest ago. Default 's3-fifo'.
 	 */
 	policy?: 's3-fifo' | 'lru';
-	/** A name for metrics and messages. Default: the kind's path. */
+	/** A name for metrics and messages, also of the kind that the cache makes. Default: the kind's name. */
 	name?: string;
 }
 

@@ -13,6 +13,7 @@ import { Fetches, type PmemCacheFetcher } from './fetching.ts';
 import { listKeys, nameOfKey, type PmemCacheKey } from './keys.ts';
 import { makeLease, type PmemCacheLease } from './lease.ts';
 import {
+	type CheckedOptions,
 	type CheckedThread,
 	checkGetOptions,
 	checkOptions,
@@ -130,9 +131,9 @@ export class PmemCache<V = unknown> implements Disposable {
 	 */
 	static create<V = unknown>(place: string | URL | Kind, options?: PmemCacheOptions): PmemCache<V> {
 		const checked = checkOptions(options);
-		const kind = place instanceof Kind ? Kind.attach(place.share()) : kindFor(place, checked.maxSize);
+		const kind = place instanceof Kind ? Kind.attach(place.share()) : kindFor(place, checked);
 		const most = Math.floor((kind.capacity / 16) * 15);
-		const { maxSize = most, maxEntries, isLru, name = kind.path } = checked;
+		const { maxSize = most, maxEntries, isLru, name = kind.name } = checked;
 		return PmemCache.#make(
 			kind,
 			name,
@@ -546,10 +547,11 @@ export class PmemCache<V = unknown> implements Disposable {
 }
 
 /** A kind for a cache alone. */
-function kindFor(directory: string | URL, maxSize: number | undefined): Kind {
-	if (maxSize === undefined) return PmemKind.create(directory);
+function kindFor(directory: string | URL, { maxSize, name }: CheckedOptions): Kind {
+	const named = name === undefined ? {} : { name };
+	if (maxSize === undefined) return PmemKind.create(directory, named);
 	const slack = Math.max(16 * 2 ** 20, Math.ceil(maxSize / 8));
-	return PmemKind.create(directory, { maxSize: maxSize + slack });
+	return PmemKind.create(directory, { maxSize: maxSize + slack, ...named });
 }
 
 function flagsOf(options: PmemCacheGetOptions | undefined): number {
