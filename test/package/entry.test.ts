@@ -8,6 +8,7 @@ import * as daxkind from 'daxkind';
 import * as cache from 'daxkind/cache';
 import * as dax from 'daxkind/dax';
 import * as device from 'daxkind/device';
+import * as keyv from 'daxkind/keyv';
 import * as media from 'daxkind/media';
 import * as memmap from 'daxkind/memmap';
 import * as persist from 'daxkind/persist';
@@ -89,6 +90,7 @@ test('what is about bad blocks is an entry of its own', () => {
 	expect(Object.keys(media).sort()).toEqual(['badBlocksAsync', 'badBlocksUnder', 'badRangesIn', 'repairAsync']);
 	expect(Object.keys(persist)).toEqual(['PmemLog']);
 	expect(Object.keys(cache)).toEqual(['PmemCache']);
+	expect(Object.keys(keyv).sort()).toEqual(['KeyvPmem', 'KeyvPmemStore', 'KeyvPmemV6']);
 });
 
 test('what is about the memory table is an entry of its own', () => {
@@ -140,6 +142,7 @@ test('a misspelt option is an error of every call that takes options, and names 
 		['signal', () => daxkind.setDaxFlagAsync(file, false, only('singal'))],
 		['size', () => persist.PmemLog.open(file, only('sise'))],
 		['maxSize', () => cache.PmemCache.create(kind, only('maxsize'))],
+		['maxSize', () => new keyv.KeyvPmem(directory, only('maxsize'))],
 		['length', () => daxkind.mapDevice('x', only('lenght'))],
 		['granularity', () => daxkind.mapFile(file, only('granularty'))],
 		['unit', () => media.badRangesIn([], [], only('unti'))],

@@ -13,6 +13,7 @@ const entries = [
 	'media/index',
 	'persist/index',
 	'cache/index',
+	'keyv/index',
 ].map((name) => `${root}dist/${name}.d.ts`);
 
 const strict: ts.CompilerOptions = {

@@ -26,9 +26,12 @@ import {
 import { PmemCache, type PmemCacheEviction, type PmemCacheStats, type SharedPmemCache } from 'daxkind/cache';
 import { type DaxCheck, type DaxReport, explain, inspect, type StatxResult, statx } from 'daxkind/dax';
 import { type DaxDevice, listDevices, reconfigureDeviceAsync } from 'daxkind/device';
+import { KeyvPmem, KeyvPmemV6 } from 'daxkind/keyv';
 import { type BadBlocks, badBlocksAsync, repairAsync } from 'daxkind/media';
 import { applyMemmap, type MemmapPlan, planMemmap, readMemoryTable, verifyMemmap } from 'daxkind/memmap';
 import { PmemLog, type PmemLogRecord } from 'daxkind/persist';
+import { Keyv } from 'keyv';
+import { Keyv as Keyv6, type KeyvStorageAdapter } from 'keyv-6';
 
 const onPressure = ({ reason, requested, stats }: KindPressure) => console.log(reason, requested, stats.allocated);
 using kind = PmemKind.create('/dev/shm', { maxSize: 2 ** 26, onPressure });
@@ -210,6 +213,13 @@ PmemCache.attach<string>(sharedCache).stats() satisfies PmemCacheStats;
 cache.set('key', 'text');
 // @ts-expect-error A key is a string or bytes.
 cache.get(1);
+
+const sessions = new Keyv<number>({ store: new KeyvPmem(PmemCache.create(kind), { namespace: 'sessions' }) });
+(await sessions.get('key')) satisfies number | undefined;
+new KeyvPmemV6('/dev/shm', { maxSize: 2 ** 26, ttl: 1000 }) satisfies KeyvStorageAdapter;
+new Keyv6<number>({ store: new KeyvPmem('/dev/shm') });
+// @ts-expect-error The store gives one boolean for many keys, as Keyv 5 wants it.
+new KeyvPmem('/dev/shm') satisfies KeyvStorageAdapter;
 
 // ---- The rest -------------------------------------------------------------------------------------------------------
 
