@@ -12,6 +12,7 @@ import * as keyv from 'daxkind/keyv';
 import * as media from 'daxkind/media';
 import * as memmap from 'daxkind/memmap';
 import * as persist from 'daxkind/persist';
+import * as undici from 'daxkind/undici';
 import { expect, test } from 'vitest';
 import { execFileSync } from '../helpers/children.ts';
 import { testDirectory } from '../helpers/directory.ts';
@@ -91,6 +92,7 @@ test('what is about bad blocks is an entry of its own', () => {
 	expect(Object.keys(persist)).toEqual(['PmemLog']);
 	expect(Object.keys(cache)).toEqual(['PmemCache']);
 	expect(Object.keys(keyv).sort()).toEqual(['KeyvPmem', 'KeyvPmemStore', 'KeyvPmemV6']);
+	expect(Object.keys(undici)).toEqual(['PmemCacheStore']);
 });
 
 test('what is about the memory table is an entry of its own', () => {
@@ -143,6 +145,7 @@ test('a misspelt option is an error of every call that takes options, and names 
 		['size', () => persist.PmemLog.open(file, only('sise'))],
 		['maxSize', () => cache.PmemCache.create(kind, only('maxsize'))],
 		['maxSize', () => new keyv.KeyvPmem(directory, only('maxsize'))],
+		['maxSize', () => new undici.PmemCacheStore(directory, only('maxsize'))],
 		['length', () => daxkind.mapDevice('x', only('lenght'))],
 		['granularity', () => daxkind.mapFile(file, only('granularty'))],
 		['unit', () => media.badRangesIn([], [], only('unti'))],

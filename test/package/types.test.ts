@@ -14,6 +14,7 @@ const entries = [
 	'persist/index',
 	'cache/index',
 	'keyv/index',
+	'undici/index',
 ].map((name) => `${root}dist/${name}.d.ts`);
 
 const strict: ts.CompilerOptions = {

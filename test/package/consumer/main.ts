@@ -30,8 +30,11 @@ import { KeyvPmem, KeyvPmemV6 } from 'daxkind/keyv';
 import { type BadBlocks, badBlocksAsync, repairAsync } from 'daxkind/media';
 import { applyMemmap, type MemmapPlan, planMemmap, readMemoryTable, verifyMemmap } from 'daxkind/memmap';
 import { PmemLog, type PmemLogRecord } from 'daxkind/persist';
+import { PmemCacheStore } from 'daxkind/undici';
 import { Keyv } from 'keyv';
 import { Keyv as Keyv6, type KeyvStorageAdapter } from 'keyv-6';
+import { Agent, interceptors } from 'undici';
+import { interceptors as interceptors8 } from 'undici-8';
 
 const onPressure = ({ reason, requested, stats }: KindPressure) => console.log(reason, requested, stats.allocated);
 using kind = PmemKind.create('/dev/shm', { maxSize: 2 ** 26, onPressure });
@@ -220,6 +223,12 @@ new KeyvPmemV6('/dev/shm', { maxSize: 2 ** 26, ttl: 1000 }) satisfies KeyvStorag
 new Keyv6<number>({ store: new KeyvPmem('/dev/shm') });
 // @ts-expect-error The store gives one boolean for many keys, as Keyv 5 wants it.
 new KeyvPmem('/dev/shm') satisfies KeyvStorageAdapter;
+
+const store = new PmemCacheStore(kind, { maxEntrySize: 2 ** 20, errorCallback: (error) => console.log(error.message) });
+store.on('maxSizeExceeded', ({ size, count }) => console.log(size + count));
+const agent = new Agent().compose(interceptors.cache({ store }));
+interceptors8.cache({ store });
+await agent.close();
 
 // ---- The rest -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,61 @@
+// How responses are in a PmemCache. A response is one entry, its head before its body, so there is never one without
+// the other. If it has no Vary, the entry is under the key of its method and its address. If it has one, a directory is
+// there, which lists the variants and the keys of their entries. Any of them may be evicted alone: that is a miss.
+import type { CacheKey, CacheValue } from './interface.ts';
+
+/** A response of an address that is not the same for all requests. */
+export interface Variant {
+	/** The key of its entry. */
+	id: string;
+	vary: NonNullable<CacheValue['vary']>;
+	deleteAt: number;
+}
+
+/** Byte 0: what the entry is. Bytes 1 to 4: the length of the JSON that follows. Then the body. */
+const sorts = { response: 1, directory: 2 } as const;
+const prefixSize = 5;
+
+function encode(sort: number, json: unknown): Buffer {
+	const text = JSON.stringify(json);
+	const length = Buffer.byteLength(text);
+	const bytes = Buffer.allocUnsafe(prefixSize + length);
+	bytes[0] = sort;
+	bytes.writeUInt32LE(length, 1);
+	bytes.write(text, prefixSize);
+	return bytes;
+}
+
+/** What comes before the body of a response. */
+export function encodeHead(value: CacheValue): Buffer {
+	// These and no others, whatever else the object has.
+	const { statusCode, statusMessage, headers, vary, etag, cacheControlDirectives, cachedAt, staleAt, deleteAt } = value;
+	const head = { statusCode, statusMessage, headers, vary, etag, cacheControlDirectives, cachedAt, staleAt, deleteAt };
+	return encode(sorts.response, head);
+}
+
+export const encodeDirectory = (variants: Variant[]): Buffer => encode(sorts.directory, variants);
+
+export type Entry = { head: CacheValue; bodyAt: number } | { variants: Variant[] };
+
+/** Throws a SyntaxError or a RangeError for what is no entry: a page of it may be lost. */
+export function decode(bytes: Buffer): Entry {
+	const bodyAt = prefixSize + bytes.readUInt32LE(1);
+	if (bodyAt > bytes.length) throw new RangeError('the entry is shorter than its head');
+	const json: unknown = JSON.parse(bytes.toString('utf8', prefixSize, bodyAt));
+	if (bytes[0] === sorts.directory) return { variants: json as Variant[] };
+	return { head: json as CacheValue, bodyAt };
+}
+
+/** Whether a header of a request is what it was in another one. null: the request did not have it. */
+function isSame(one: string | string[] | null | undefined, other: string | string[] | null | undefined): boolean {
+	if (one === null || one === undefined || other === null || other === undefined) {
+		return (one ?? undefined) === (other ?? undefined);
+	}
+	if (!Array.isArray(one) || !Array.isArray(other)) return one === other;
+	return one.length === other.length && one.every((value, at) => value === other[at]);
+}
+
+/** Whether a response that was selected by these headers is one for this request (RFC 9111, 4.1). */
+export function isSelected(key: CacheKey, vary: CacheValue['vary'] | null): boolean {
+	return Object.entries(vary ?? {}).every(([name, value]) => isSame(key.headers?.[name], value));
+}

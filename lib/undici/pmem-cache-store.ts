@@ -1,0 +1,253 @@
+// PmemCacheStore: where undici's cache keeps responses. entries.ts says how they are stored.
+import { EventEmitter } from 'node:events';
+import type { Writable } from 'node:stream';
+import { threadId } from 'node:worker_threads';
+import { requireOptions } from '../arguments.ts';
+import { PmemCache, type PmemCacheLease, type PmemCacheOptions } from '../cache/index.ts';
+import { unknownOption } from '../errors.ts';
+import type { Kind } from '../kind/index.ts';
+import { bodyOf } from './body.ts';
+import { decode, encodeDirectory, encodeHead, isSelected, type Variant } from './entries.ts';
+import type { CacheKey, CacheValue, GetResult } from './interface.ts';
+import {
+	checkStoreOptions,
+	optionNames,
+	type PmemCacheStoreOptions,
+	requireKey,
+	requireValue,
+	sizeNames,
+} from './options.ts';
+import { writeBody } from './writing.ts';
+
+/** The methods whose responses undici stores. */
+const storedMethods = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
+
+/** The most variants of one address. More of them than any negotiation has are mistakes, like `Vary: Cookie`. */
+const mostVariants = 256;
+
+/** Each store has a number in its thread, and each thread one in the process. */
+let stores = 0;
+
+/** No address and no method has this character. */
+const separator = '\0';
+const keyOf = (method: string, { origin, path }: CacheKey) =>
+	`undici${separator}${method}${separator}${origin}${separator}${path}`;
+
+/**
+ * undici's CacheStore, in a PmemCache: `interceptors.cache({ store: new PmemCacheStore('/mnt/pmem') })`. For undici 7
+ * and 8.
+ *
+ * `get` and `delete` do their work at once, in this thread. `get` copies a body of up to 64 KiB; a longer one is a
+ * stream over a lease, which reads 64 KiB at a time. A body that is written goes straight into the memory of the cache.
+ *
+ * Threads share responses: each makes a store over `PmemCache.attach(shared)`.
+ */
+export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheStoreLimits] }> implements Disposable {
+	/** Where the responses are. */
+	readonly cache: PmemCache;
+	#isOwn: boolean;
+	#mostCount: number;
+	#mostSize: number;
+	#mostBody: number;
+	#report: (error: Error) => void;
+	#name = `undici${separator}${separator}${threadId}.${++stores}.`;
+	#written = 0;
+	/** How many entries the cache had evicted when that was looked at last; undefined while it is known to be full. */
+	#evicted: number | undefined;
+
+	/**
+	 * It blocks as `PmemCache.create` does, if it is given a place for a cache of its own.
+	 *
+	 * @param place A cache, which may have other entries, too. Or a directory or a kind, for a cache of its own.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for the options; as `PmemCache.create`.
+	 */
+	constructor(place: PmemCache | string | URL | Kind, options?: PmemCacheStoreOptions) {
+		super();
+		const given = requireOptions<PmemCacheStoreOptions>('options', options, optionNames);
+		checkStoreOptions(given);
+		const { maxCount, maxSize, maxEntrySize = Number.POSITIVE_INFINITY, errorCallback = () => undefined } = given;
+		this.#isOwn = !(place instanceof PmemCache);
+		if (place instanceof PmemCache) {
+			const wrong = sizeNames.find((name) => given[name] !== undefined);
+			const hint = 'A store over a PmemCache takes no sizes, because the cache has them';
+			if (wrong !== undefined) throw unknownOption(`options.${wrong}`, hint);
+			this.cache = place;
+		} else {
+			const sizes: PmemCacheOptions = {};
+			// 0 stores nothing, which a cache cannot say.
+			if (maxCount) sizes.maxEntries = maxCount;
+			if (maxSize) sizes.maxSize = maxSize;
+			this.cache = PmemCache.create(place, sizes);
+		}
+		this.#mostCount = maxCount ?? this.cache.maxEntries;
+		this.#mostSize = maxSize ?? this.cache.maxSize;
+		this.#mostBody = maxEntrySize;
+		this.#report = errorCallback;
+		this.#evicted = this.cache.stats().evicted;
+	}
+
+	/**
+	 * The stored response for a request: of the same method and address, not yet to be deleted, and with the same values
+	 * of all headers that it varies with. It may be stale.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for what is no key. All else that goes wrong is a miss.
+	 */
+	get(key: CacheKey): GetResult | undefined {
+		requireKey(key);
+		return this.#attempt(() => {
+			const name = keyOf(key.method, key);
+			const found = this.#open(name);
+			if (found === undefined || !('variants' in found)) return found && this.#answer(key, found);
+			const variant = found.variants.find(({ vary, deleteAt }) => deleteAt > Date.now() && isSelected(key, vary));
+			const response = variant && this.#open(variant.id);
+			return response && !('variants' in response) ? this.#answer(key, response) : undefined;
+		});
+	}
+
+	/**
+	 * A stream that stores a response when it has been ended. It takes the place of the one that `get` gives for the
+	 * same key. If there is no room, or the body is too long, the stream destroys itself without an error.
+	 *
+	 * @returns undefined if the response cannot be stored.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for what is no key or no value.
+	 */
+	createWriteStream(key: CacheKey, value: CacheValue): Writable | undefined {
+		requireKey(key);
+		requireValue(value);
+		const ttl = value.deleteAt - Date.now();
+		if (!(ttl > 0) || this.#mostCount === 0 || this.#mostSize === 0) return undefined;
+		return this.#attempt(() => {
+			const name = keyOf(key.method, key);
+			const isVaried = Object.keys(value.vary ?? {}).length > 0;
+			const id = isVaried ? this.#name + ++this.#written : name;
+			const before = isVaried ? [] : this.#variantsAt(name);
+			const draft = this.cache.createWriteStream(id, { ttl, staleTtl: 0 });
+			draft.write(encodeHead(value));
+			const published = () => {
+				if (isVaried) this.#list(name, key, { id, vary: value.vary!, deleteAt: value.deleteAt });
+				// A response for all requests is newer than all variants.
+				for (const variant of before) this.cache.delete(variant.id);
+				this.#watchSize();
+			};
+			const failed = (error: Error & { code?: string }) => {
+				// A body that is too long is nothing to tell.
+				if (error.code !== 'ERR_DAXKIND_CACHE_TOO_LARGE') this.#report(error);
+			};
+			return writeBody({ draft, most: this.#mostBody, published, failed });
+		});
+	}
+
+	/**
+	 * Removes all responses of an address: those of all methods, and all variants.
+	 *
+	 * @throws TypeError ERR_INVALID_ARG_TYPE for what is no key.
+	 */
+	delete(key: CacheKey): void {
+		requireKey({ ...key, method: key?.method ?? '' });
+		this.#attempt(() => {
+			for (const method of new Set([...storedMethods, key.method])) {
+				const name = keyOf(method, key);
+				if (!this.cache.has(name)) continue;
+				const variants = this.#variantsAt(name);
+				this.cache.delete(name);
+				for (const { id } of variants) this.cache.delete(id);
+			}
+			return undefined;
+		});
+	}
+
+	/** Closes the cache, if this store made it. Responses that are being read end with an error. */
+	close(): void {
+		if (this.#isOwn) this.cache.close();
+	}
+
+	[Symbol.dispose](): void {
+		this.close();
+	}
+
+	/** A cache that fails must not fail the request. */
+	#attempt<T>(action: () => T): T | undefined {
+		try {
+			return action();
+		} catch (error) {
+			this.#report(error as Error);
+			return undefined;
+		}
+	}
+
+	/** Opens an entry. The lease of a response is the caller's to end. */
+	#open(name: string): { variants: Variant[] } | Response | undefined {
+		const lease = this.cache.lease(name);
+		if (lease === undefined) return undefined;
+		try {
+			const entry = decode(lease.value!);
+			if ('head' in entry) return { ...entry, lease };
+			lease.dispose();
+			return entry;
+		} catch {
+			// It has lost a page, or it is somebody else's.
+			lease.dispose();
+			return undefined;
+		}
+	}
+
+	#answer(key: CacheKey, { head, bodyAt, lease }: Response): GetResult | undefined {
+		if (!(head.deleteAt > Date.now()) || !isSelected(key, head.vary)) {
+			lease.dispose();
+			return undefined;
+		}
+		const body = bodyOf(lease, bodyAt);
+		return body && { ...head, cacheControlDirectives: head.cacheControlDirectives ?? {}, body };
+	}
+
+	/** What a directory lists. Nothing if there is none. */
+	#variantsAt(name: string): Variant[] {
+		const found = this.#open(name);
+		if (found === undefined) return [];
+		if ('variants' in found) return found.variants;
+		found.lease.dispose();
+		return [];
+	}
+
+	/**
+	 * Lists a new variant, in place of those that are for the same request. If two threads do this at once, one of the two
+	 * variants may not be listed: then it is as if it had been evicted.
+	 */
+	#list(name: string, key: CacheKey, added: Variant): void {
+		const now = Date.now();
+		const isKept = ({ vary, deleteAt }: Variant) => deleteAt > now && !isSelected(key, vary);
+		const before = this.#variantsAt(name);
+		const variants = [added, ...before.filter(isKept)].slice(0, mostVariants);
+		const ttl = Math.max(...variants.map(({ deleteAt }) => deleteAt)) - now;
+		if (ttl > 0) this.cache.set(name, encodeDirectory(variants), { ttl, staleTtl: 0 });
+		const kept = new Set(variants.map(({ id }) => id));
+		for (const { id } of before) if (!kept.has(id)) this.cache.delete(id);
+	}
+
+	/** Emits 'maxSizeExceeded' when the cache begins to evict: once, and again after it was half empty. */
+	#watchSize(): void {
+		const { evicted, bytes, entries } = this.cache.stats();
+		if (this.#evicted === undefined) {
+			const isRoomy = bytes <= this.#mostSize / 2 && entries <= this.#mostCount / 2;
+			if (isRoomy) this.#evicted = evicted;
+		} else if (evicted > this.#evicted) {
+			this.#evicted = undefined;
+			this.emit('maxSizeExceeded', { size: bytes, maxSize: this.#mostSize, count: entries, maxCount: this.#mostCount });
+		}
+	}
+}
+
+/** A response that has been opened. */
+interface Response {
+	head: CacheValue;
+	bodyAt: number;
+	lease: PmemCacheLease;
+}
+
+/** What listeners of 'maxSizeExceeded' get: how full the cache is. Sizes are in bytes. */
+export interface PmemCacheStoreLimits {
+	size: number;
+	maxSize: number;
+	count: number;
+	maxCount: number;
+}
