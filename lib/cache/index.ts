@@ -4,6 +4,7 @@ export type { PmemCacheSerializer } from './encoding.ts';
 export type { PmemCacheFetcher } from './fetching.ts';
 export type { PmemCacheKey } from './keys.ts';
 export type { PmemCacheLease } from './lease.ts';
+export { caches } from './living.ts';
 export type {
 	PmemCacheEviction,
 	PmemCacheGetOptions,

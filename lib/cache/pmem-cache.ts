@@ -8,10 +8,12 @@ import { insideOf, Kind, type KindInside, PmemKind, type SharedKind } from '../k
 import { type CacheHold, isPeek, type NativeCacheStats, results, takesStale } from '../native/caches.ts';
 import { native } from '../native.ts';
 import { decode, encode, encodings } from './encoding.ts';
+import { tellCacheClosed, tellCacheCreated } from './events.ts';
 import { hearEvictions, isChannelHeard, unhearEvictions } from './evictions.ts';
 import { Fetches, type PmemCacheFetcher } from './fetching.ts';
 import { listKeys, nameOfKey, type PmemCacheKey } from './keys.ts';
 import { makeLease, type PmemCacheLease } from './lease.ts';
+import { noteCache } from './living.ts';
 import {
 	type CheckedOptions,
 	type CheckedThread,
@@ -167,7 +169,10 @@ export class PmemCache<V = unknown> implements Disposable {
 	static #make<V>(kind: Kind, name: string, options: CheckedThread, make: () => CacheHold): PmemCache<V> {
 		try {
 			PmemCache.#origin = { hold: make(), kind, name, options };
-			return new PmemCache<V>();
+			const cache = new PmemCache<V>();
+			noteCache(cache);
+			tellCacheCreated(cache);
+			return cache;
 		} catch (error) {
 			kind.close();
 			throw error;
@@ -461,6 +466,7 @@ export class PmemCache<V = unknown> implements Disposable {
 		this.#fetches.outdateAll();
 		native.cacheClose(this.#id);
 		this.#kind.close();
+		tellCacheClosed(this);
 	}
 
 	[Symbol.dispose](): void {

@@ -2,6 +2,7 @@
 import { keepGuardArmed } from '../guard.ts';
 import type { KindHold } from '../native/kinds.ts';
 import { native } from '../native.ts';
+import { tellKindCreated } from './events.ts';
 import { noteKind } from './living.ts';
 import type { CheckedNotices } from './notices.ts';
 import { closeWhenGarbage } from './unclosed.ts';
@@ -30,6 +31,7 @@ export function adopt<K extends object>(hold: KindHold, origin: Origin, make: ()
 		const kind = make();
 		closeWhenGarbage(kind, { id: hold.id, path: hold.path, stack });
 		noteKind(kind);
+		tellKindCreated(kind);
 		return kind;
 	} catch (error) {
 		native.kindClose(hold.id);

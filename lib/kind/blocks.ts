@@ -12,6 +12,7 @@ import { clear, copy } from './bytes.ts';
 import { runCodeOf } from './codes.ts';
 import { DebugLedger, fillFreed, freedByte, leastRedZone } from './debug.ts';
 import { Empty } from './empty.ts';
+import { tellOutOfMemory } from './events.ts';
 import { isPressed, pushBlock } from './fast-path.ts';
 import { Garbage } from './garbage.ts';
 import { Guarded, makeGuarded } from './guarded.ts';
@@ -255,7 +256,9 @@ export class Blocks implements Memory {
 		else if (isOutOfRoom(status) && requested <= capacity) reason = isOutOfQuota(status) ? 'quota' : this.#fullReason;
 		const collectable = this.garbage.mostBytes;
 		const { path } = this;
-		throw outOfMemoryError({ requested, capacity, allocated, free, freeInSlabs, collectable, reason, path });
+		const error = outOfMemoryError({ requested, capacity, allocated, free, freeInSlabs, collectable, reason, path });
+		tellOutOfMemory(this.owner, error);
+		throw error;
 	}
 
 	// ---- Ending them ------------------------------------------------------------------------------------------------

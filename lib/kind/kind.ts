@@ -37,6 +37,7 @@ import type { Block, RawHandle } from './brands.ts';
 import { clear } from './bytes.ts';
 import { codeFor } from './codes.ts';
 import { warnOfLeaks } from './debug.ts';
+import { tellKindClosed } from './events.ts';
 import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
 import { type Explain, explainedJob, type KindProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
@@ -62,6 +63,8 @@ const debugCache = new Int32Array(0);
 export interface KindInside {
 	/** The number of the hold in native code. */
 	id: number;
+	/** The number of the kind in this process: the same for all holds on it. */
+	number: number;
 	/** The ArrayBuffers over its memory. */
 	views: Views;
 	/** Throws the error of an allocation of so many bytes that has failed with `status`. */
@@ -693,6 +696,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	static {
 		insideOf = (kind) => ({
 			id: kind.#heap.id,
+			number: kind.#number,
 			views: kind.#blocks.views,
 			outOfMemory: (size, status) => kind.#blocks.outOfMemory(size, status),
 		});
@@ -800,7 +804,9 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		const reconnect = disconnect(this);
 		this.#raw = undefined;
 		try {
-			return this.#blocks.close(letGo);
+			const result = this.#blocks.close(letGo);
+			tellKindClosed(this);
+			return result;
 		} catch (error) {
 			if (this.#blocks.isOpen) {
 				reconnect();
