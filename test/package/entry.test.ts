@@ -11,6 +11,7 @@ import * as device from 'daxkind/device';
 import * as keyv from 'daxkind/keyv';
 import * as media from 'daxkind/media';
 import * as memmap from 'daxkind/memmap';
+import * as metrics from 'daxkind/metrics';
 import * as persist from 'daxkind/persist';
 import * as undici from 'daxkind/undici';
 import { expect, test } from 'vitest';
@@ -93,6 +94,7 @@ test('what is about bad blocks is an entry of its own', () => {
 	expect(Object.keys(cache).sort()).toEqual(['PmemCache', 'caches']);
 	expect(Object.keys(keyv).sort()).toEqual(['KeyvPmem', 'KeyvPmemStore', 'KeyvPmemV6']);
 	expect(Object.keys(undici)).toEqual(['PmemCacheStore']);
+	expect(Object.keys(metrics)).toEqual(['collectMetrics']);
 });
 
 test('what is about the memory table is an entry of its own', () => {
@@ -132,7 +134,18 @@ test('a misspelt option is an error of every call that takes options, and names 
 	const file = fileURLToPath(import.meta.url);
 	const jobs = { singal: undefined, onProgres: undefined };
 	const mappings = { sise: 1, lenght: 1, granularty: 'page' };
-	const wrong = { ...jobs, ...mappings, unti: 1, maxsize: 1, al: true, recursiv: true, dryrun: true, rot: '/' };
+	const wrong = {
+		...jobs,
+		...mappings,
+		unti: 1,
+		maxsize: 1,
+		prefixx: 1,
+		al: true,
+		recursiv: true,
+		dryrun: true,
+		rot: '/',
+	};
+	const register = { registerMetric: () => undefined, removeSingleMetric: () => undefined };
 	const only = (name: keyof typeof wrong): object => ({ [name]: wrong[name] });
 	const calls: [nearest: string, call: () => unknown][] = [
 		['signal', () => kind.purgeAsync(only('singal'))],
@@ -146,6 +159,7 @@ test('a misspelt option is an error of every call that takes options, and names 
 		['maxSize', () => cache.PmemCache.create(kind, only('maxsize'))],
 		['maxSize', () => new keyv.KeyvPmem(directory, only('maxsize'))],
 		['maxSize', () => new undici.PmemCacheStore(directory, only('maxsize'))],
+		['prefix', () => metrics.collectMetrics(register, only('prefixx'))],
 		['length', () => daxkind.mapDevice('x', only('lenght'))],
 		['granularity', () => daxkind.mapFile(file, only('granularty'))],
 		['unit', () => media.badRangesIn([], [], only('unti'))],

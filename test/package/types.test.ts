@@ -15,6 +15,7 @@ const entries = [
 	'cache/index',
 	'keyv/index',
 	'undici/index',
+	'metrics/index',
 ].map((name) => `${root}dist/${name}.d.ts`);
 
 const strict: ts.CompilerOptions = {

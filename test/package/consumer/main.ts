@@ -29,10 +29,12 @@ import { type DaxDevice, listDevices, reconfigureDeviceAsync } from 'daxkind/dev
 import { KeyvPmem, KeyvPmemV6 } from 'daxkind/keyv';
 import { type BadBlocks, badBlocksAsync, repairAsync } from 'daxkind/media';
 import { applyMemmap, type MemmapPlan, planMemmap, readMemoryTable, verifyMemmap } from 'daxkind/memmap';
+import { collectMetrics } from 'daxkind/metrics';
 import { PmemLog, type PmemLogRecord } from 'daxkind/persist';
 import { PmemCacheStore } from 'daxkind/undici';
 import { Keyv } from 'keyv';
 import { Keyv as Keyv6, type KeyvStorageAdapter } from 'keyv-6';
+import { Registry, register } from 'prom-client';
 import { Agent, interceptors } from 'undici';
 import { interceptors as interceptors8 } from 'undici-8';
 
@@ -229,6 +231,9 @@ store.on('maxSizeExceeded', ({ size, count }) => console.log(size + count));
 const agent = new Agent().compose(interceptors.cache({ store }));
 interceptors8.cache({ store });
 await agent.close();
+
+collectMetrics(register);
+collectMetrics(new Registry(), { kinds: [kind], caches: () => [cache, store.cache], prefix: 'app_' })();
 
 // ---- The rest -------------------------------------------------------------------------------------------------------
 
