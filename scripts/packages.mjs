@@ -14,6 +14,8 @@ export function missingBuildPackages() {
 /** Programs that tests use or compare with, and their packages. The tests of a missing program are skipped. */
 const testPrograms = {
 	...{ ndctl: 'ndctl', daxctl: 'daxctl', dmsetup: 'dmsetup', 'mkfs.btrfs': 'btrfs-progs' },
+	// The second level of examples/layered-cache.
+	'redis-server': 'redis-server',
 	// To make the package's arm64 binary, and to try it with a Node for arm64, also in an arm64 guest.
 	...(process.arch === 'x64' && {
 		'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',

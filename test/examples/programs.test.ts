@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { findServer } from '../../examples/layered-cache/server.mjs';
+import { isCI } from '../../scripts/packages.mjs';
 import { spawn, spawnSync } from '../helpers/children.ts';
 
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
@@ -27,12 +29,42 @@ test.each([
 		['/dev/shm', '2'],
 		'5000 tasks by 2 workers, 500 keys, none computed twice or nearly so: true\n',
 	],
+	[
+		'fastify/main.mjs',
+		['/dev/shm'],
+		'50 requests for 5 reports: 5 were made, all answers are whole: true\n' +
+			'daxkind_cache_entries{name="reports"} 5\n' +
+			'deleted: true, 4 reports and 0 leases left\n' +
+			'closed: true\n',
+	],
 	['index.mjs', ['/dev/shm', '2000'], '2000 records, 64 bytes each, 0 of them wrong\n0 blocks left\n'],
 	['vectors/main.mjs', ['/dev/shm', '20000'], '20000 vectors of 64 numbers, 5 MB; 10 of 10 found\n'],
 ] as const)('%s', (name, args, stdout) => {
 	// The time that something takes goes to standard error.
 	const stderr = expect.stringMatching(/^(\d+ ms .*\n)?$/);
 	expect(run(name, ...args)).toEqual({ status: 0, stdout, stderr });
+});
+
+test('layered-cache/main.mjs, with the server that this machine has', ({ skip }) => {
+	// In CI scripts/packages.mjs installs one.
+	skip(findServer() === undefined && !isCI, 'neither valkey-server nor redis-server is installed');
+	expect(run('layered-cache/main.mjs')).toEqual({
+		status: 0,
+		stdout:
+			'computed 1 time, and both have it: true\n' +
+			'the second machine has it in its own memory now: true\n' +
+			'1000 more reads asked nobody else: true\n' +
+			'after a restart it comes from the second level: Ada\n' +
+			'and what is deleted is gone: true\n',
+		stderr: '',
+	});
+});
+
+test('layered-cache/main.mjs says which package is missing', () => {
+	const program = `${examples}layered-cache/main.mjs`;
+	const { status, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8', env: { PATH: '/missing' } });
+	expect(status).toBe(1);
+	expect(stderr).toContain('Fix: apt-get install redis-server');
 });
 
 test('each has its line in their README', () => {
