@@ -15,10 +15,14 @@ const programs = pages.flatMap((page) =>
 		.map((source, n) => ({ page, number: n + 1, source })),
 );
 
+/** The packages of others that programs use. */
+const others = ['cacheable', 'fastify', 'keyv', 'prom-client', 'undici'];
+
 function inProject(source: string): Promise<{ stdout: string; stderr: string }> {
 	const project = mkdtempSync(join(directory, 'project-'));
 	mkdirSync(join(project, 'node_modules'));
 	symlinkSync(root, join(project, 'node_modules/daxkind'));
+	for (const name of others) symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
 	writeFileSync(join(project, 'app.mjs'), source);
 	return execFile(process.execPath, ['app.mjs'], { cwd: project, timeout: 25_000 });
 }
