@@ -133,7 +133,8 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 				// A body that is too long is nothing to tell.
 				if (error.code !== 'ERR_DAXKIND_CACHE_TOO_LARGE') this.#report(error);
 			};
-			return writeBody({ draft, most: this.#mostBody, published, failed });
+			const isThere = () => !this.cache.closed && this.cache.has(id);
+			return writeBody({ draft, most: this.#mostBody, isThere, published, failed });
 		});
 	}
 

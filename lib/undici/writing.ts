@@ -7,7 +7,9 @@ export interface Target {
 	draft: Writable;
 	/** The longest body. */
 	most: number;
-	/** Called when the draft is an entry. */
+	/** Whether the draft is an entry. */
+	isThere(): boolean;
+	/** Called once when it is. */
 	published(): void;
 	/** Called with an error of the draft. */
 	failed(error: Error): void;
@@ -18,7 +20,7 @@ export interface Target {
  * room, it destroys itself without an error, because undici then goes on without it. If it is destroyed before its end,
  * nothing has happened.
  */
-export function writeBody({ draft, most, published, failed }: Target): Writable {
+export function writeBody({ draft, most, isThere, published, failed }: Target): Writable {
 	let written = 0;
 	const stream = new Writable({
 		write(chunk: Buffer, _encoding, callback) {
@@ -28,16 +30,24 @@ export function writeBody({ draft, most, published, failed }: Target): Writable 
 			callback();
 		},
 		final(callback) {
-			draft.end(() => {
-				// It is called after an error, too. Then the stream has been destroyed, or will be at once.
-				if (!draft.writableFinished) return;
+			let isPublished = false;
+			const publish = () => {
+				if (isPublished) return;
+				isPublished = true;
 				try {
 					published();
 				} catch (error) {
 					failed(error as Error);
 				}
+			};
+			draft.end(() => {
+				// It is called after an error, too. Then the stream has been destroyed, or will be at once.
+				if (!draft.writableFinished) return;
+				publish();
 				callback();
 			});
+			// The draft has done its work, but says so in a later turn. Who asks for the response now should find it.
+			if (isThere()) publish();
 		},
 		destroy(error, callback) {
 			draft.destroy();

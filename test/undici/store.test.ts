@@ -71,6 +71,18 @@ test('a response comes back as it was, at once', async () => {
 	expect(at.get(request({ method: 'HEAD' }))).toBeUndefined();
 });
 
+test('a response is found in the same turn in which its stream is ended', () => {
+	const at = newStore();
+	const headers = { accept: 'a' };
+	for (const vary of [undefined, headers]) {
+		const key = request({ path: `/${vary}`, headers });
+		const stream = at.createWriteStream(key, response(vary && { vary }))!;
+		stream.write('bo');
+		stream.end('dy');
+		expect(at.get(key)).toMatchObject({ body: [Buffer.from('body')] });
+	}
+});
+
 test('a response without directives has none, and one without a body has an empty one', async () => {
 	const at = newStore();
 	await store(at, request(), response());
