@@ -3,7 +3,7 @@
 import { requireOptions } from '../arguments.ts';
 import { caches as openCaches, type PmemCache } from '../cache/index.ts';
 import { invalidArgType, invalidArgValue } from '../errors.ts';
-import type { Kind } from '../kind/index.ts';
+import { type Kind, kinds as openKinds } from '../kind/index.ts';
 import {
 	cacheMetrics,
 	type Definition,
@@ -21,16 +21,13 @@ export interface MetricsRegister {
 }
 
 export interface CollectMetricsOptions {
-	/** The kinds, or a function that is asked for them at each scrape. Default: none. */
+	/** The kinds, or a function that is asked for them at each scrape. Default: the open kinds of this thread. */
 	kinds?: Iterable<Kind> | (() => Iterable<Kind>);
 	/** The caches, or a function that is asked for them at each scrape. Default: the open caches of this thread. */
 	caches?: Iterable<PmemCache> | (() => Iterable<PmemCache>);
 	/** What the names of all metrics begin with. Default 'daxkind_'. */
 	prefix?: string;
 }
-
-/** The kinds of which nobody says which. */
-const defaultKinds = (): Iterable<Kind> => [];
 
 /** Names of metrics, by https://prometheus.io/docs/concepts/data_model. */
 const namePattern = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
@@ -52,7 +49,7 @@ export function collectMetrics(register: MetricsRegister, options?: CollectMetri
 		throw invalidArgType('register', 'a registry of prom-client', register);
 	}
 	const given = requireOptions<CollectMetricsOptions>('options', options, ['kinds', 'caches', 'prefix']);
-	const { kinds = defaultKinds, caches = openCaches, prefix = 'daxkind_' } = given;
+	const { kinds = openKinds, caches = openCaches, prefix = 'daxkind_' } = given;
 	if (typeof prefix !== 'string') throw invalidArgType('options.prefix', 'of type string', prefix);
 	if (!namePattern.test(`${prefix}x`))
 		throw invalidArgValue('options.prefix', 'the beginning of a metric’s name', prefix);

@@ -70,7 +70,7 @@ export const measureKinds = (kinds: Iterable<Kind>): Measured<KindStats>[] =>
 	measure(
 		kinds,
 		(kind) => insideOf(kind).number,
-		({ path, type }) => ({ name: path, type }),
+		({ name, type }) => ({ name, type }),
 	);
 
 export const measureCaches = (caches: Iterable<PmemCache>): Measured<PmemCacheStats>[] =>

@@ -12,8 +12,8 @@ import { thrown } from '../helpers/thrown.ts';
 const directory = testDirectory();
 const code = (code: string) => expect.objectContaining({ code });
 
-function newKind(): PmemKind {
-	const kind = PmemKind.create(directory, { maxSize: 16 * MIB });
+function newKind(name = 'heap'): PmemKind {
+	const kind = PmemKind.create(directory, { maxSize: 16 * MIB, name });
 	onTestFinished(() => void kind.close());
 	return kind;
 }
@@ -27,7 +27,7 @@ test('a scrape shows what the kinds and caches are like now', async () => {
 	const register = new Registry();
 	const [kind, cache] = [newKind(), newCache({ name: 'pages' })];
 	collectMetrics(register, { kinds: [kind], caches: [cache] });
-	const labels = `name="${kind.path}",type="pmem"`;
+	const labels = 'name="heap",type="pmem"';
 	expect(await linesOf(register, 'daxkind_kind_')).toEqual([
 		`daxkind_kind_capacity_bytes{${labels}} ${kind.capacity}`,
 		`daxkind_kind_allocated_bytes{${labels}} 0`,
@@ -61,18 +61,22 @@ test('a scrape shows what the kinds and caches are like now', async () => {
 	);
 });
 
-test('by default, all open caches of this thread are shown, and closed ones vanish', async () => {
+test('by default, all open kinds and caches of this thread are shown, and closed ones vanish', async () => {
 	const register = new Registry();
 	collectMetrics(register);
 	const first = newCache({ name: 'first' });
 	const second = newCache({ name: 'second' });
-	const shown = async () =>
-		(await linesOf(register, 'daxkind_cache_entries')).map((line) => /name="([^"]*)"/.exec(line)![1]);
-	expect(await shown()).toEqual(['first', 'second']);
+	const third = newKind('third');
+	const shown = async (name: string) => (await linesOf(register, name)).map((line) => /name="([^"]*)"/.exec(line)![1]);
+	expect(await shown('daxkind_cache_entries')).toEqual(['first', 'second']);
+	// A cache has a kind of its own.
+	expect(await shown('daxkind_kind_blocks')).toEqual(['first', 'second', 'third']);
 	first.close();
-	expect(await shown()).toEqual(['second']);
+	third.close();
+	expect(await shown('daxkind_cache_entries')).toEqual(['second']);
+	expect(await shown('daxkind_kind_blocks')).toEqual(['second']);
 	second.close();
-	expect(await shown()).toEqual([]);
+	expect(await shown('daxkind_cache_entries')).toEqual([]);
 });
 
 test('those with the same labels are added up, and one that is held twice counts once', async () => {
@@ -82,7 +86,7 @@ test('those with the same labels are added up, and one that is held twice counts
 	for (const cache of caches) cache.set('key', 1);
 	const twice = PmemCache.attach(caches[0]!.share());
 	collectMetrics(register, { kinds: () => [...kinds, kinds[0]!], caches: [...caches, twice] });
-	const labels = `name="${directory}",type="pmem"`;
+	const labels = 'name="heap",type="pmem"';
 	expect(await linesOf(register, 'daxkind_kind_capacity')).toEqual([
 		`daxkind_kind_capacity_bytes{${labels}} ${2 * 16 * MIB}`,
 	]);
