@@ -535,7 +535,7 @@ void oneAlarmForWhatIsFar() {
     const std::shared_ptr<Kind> kind = kindOf(16 * kMiB);
     const std::shared_ptr<Cache> cache = makeCache(kind, optionsOf(16 * kMiB, 100, Policy::kS3Fifo));
     Lifetime day;
-    day.freshMs = 24 * 60 * 60 * 1000;
+    day.freshMs = uint64_t{24} * 60 * 60 * 1000;
     CHECK(cache->set(keyOf(*cache, "far"), "", 0, 0, day) == 0);
     // As the cache's own. Each task of the background holds it once.
     const auto alarm = std::make_shared<cache::Alarm>(cache);
