@@ -19,7 +19,7 @@ const firstVersion = { x64: '2.2.5', arm64: '2.17' };
 const moved = {
 	'libpthread.so.0': {
 		first: [
-			...['pthread_attr_setstacksize', 'pthread_create', 'pthread_once', 'pthread_sigmask'],
+			...['pthread_attr_setstacksize', 'pthread_create', 'pthread_mutex_trylock', 'pthread_once', 'pthread_sigmask'],
 			...['sem_init', 'sem_post', 'sem_timedwait', 'sem_trywait', 'sem_wait'],
 		],
 		2.12: ['pthread_setname_np'],
