@@ -81,7 +81,7 @@ const zeros = Buffer.alloc(65536);
  * @param length How many bytes of it must be zeros where there is no log.
  */
 export function contentOf(medium: LogMedium, length: number): 'log' | 'nothing' | 'other' {
-	const first = medium.at(0, Math.min(magic.length, length));
+	const first = medium.at(0, Math.min(magic.length, medium.length));
 	if (medium.length >= recordsAt && first.equals(magic)) return 'log';
 	if (first.equals(unfinished)) return 'nothing';
 	for (let at = 0; at < length; at += zeros.length) {

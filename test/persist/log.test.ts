@@ -16,6 +16,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { PmemLog, type PmemLogOptions } from 'daxkind/persist';
 import { expect, onTestFinished, test } from 'vitest';
+import { contentOf, type LogMedium } from '#lib/persist/journal.js';
 import { KIB, MIB } from '#lib/size.js';
 import { execFile } from '../helpers/children.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
@@ -50,6 +51,17 @@ test('what was appended is there when the log is opened again, in its order', ()
 	expect(texts(again, positions[3])).toEqual(['\0'.repeat(8), 'five']);
 	expect(again.append('six')).toBe(again.tail - 24);
 	expect(statSync(path)).toMatchObject({ size: MIB, mode: 0o100600 });
+});
+
+test('a log is recognised however little of what comes after it is asked about', () => {
+	const path = newPath();
+	open(path, { size: MIB }).close();
+	const bytes = readFileSync(path);
+	const medium = { length: bytes.length, at: (from: number, length: number) => bytes.subarray(from, from + length) };
+	// On a device nobody knows how long the log is before it has been found.
+	for (const length of [0, 1, MIB]) expect(contentOf(medium as LogMedium, length)).toBe('log');
+	bytes.fill(0);
+	expect(contentOf(medium as LogMedium, 0)).toBe('nothing');
 });
 
 test('no log is made in a file that has no name any more', () => {
