@@ -9,10 +9,12 @@ const mostLength = 300_000;
 /** Calls between two turns of the event loop. */
 const callsInTurn = 200;
 const mostLeases = 40;
+const mostOpen = 5;
 
 const cache = PmemCache.attach(workerData.shared);
 const random = new Random(workerData.seed);
 const leases = [];
+const open = [];
 const chance = (percent) => random.below(100) < percent;
 
 /** Keys of all sorts. Their numbers tell what their values are. */
@@ -61,9 +63,10 @@ const actions = {
 		for (let parts = random.below(5); parts >= 0; parts--) {
 			stream.write(contentOf(number, random.logUniform(1, mostLength / 4)));
 		}
-		// The others are left as they are.
+		// Some are still open when the thread is terminated. More of them would have all of the kind's memory.
 		const end = random.pick(['end', 'destroy', undefined]);
 		if (end !== undefined) stream[end]();
+		else if (open.push(stream) > mostOpen) open.shift().destroy();
 	},
 	has: (number) => cache.has(keyOf(number)),
 	delete: (number) => cache.delete(keyOf(number)),
