@@ -15,7 +15,6 @@ const cache = PmemCache.attach(workerData.shared);
 const random = new Random(workerData.seed);
 const leases = [];
 const open = [];
-const chance = (percent) => random.below(100) < percent;
 
 /** Keys of all sorts. Their numbers tell what their values are. */
 const keyOf = (number) => [`key ${number}`, `κλειδί ${number}`, Buffer.from(`key ${number}`)][number % 3];
@@ -36,7 +35,7 @@ const isSame = (value, byte) => value.subarray(1).equals(value.subarray(0, -1)) 
 
 const actions = {
 	get(number) {
-		const value = cache.get(keyOf(number), chance(20) ? { allowStale: true } : undefined);
+		const value = cache.get(keyOf(number), random.chance(0.2) ? { allowStale: true } : undefined);
 		if (value !== undefined) check(number, value, 'a copy');
 	},
 	read(number) {
@@ -54,7 +53,7 @@ const actions = {
 		lease.dispose();
 	},
 	set(number) {
-		const options = chance(30) ? { ttl: random.logUniform(1, 200), staleTtl: random.below(50) } : undefined;
+		const options = random.chance(0.3) ? { ttl: random.logUniform(1, 200), staleTtl: random.below(50) } : undefined;
 		cache.set(keyOf(number), contentOf(number, random.logUniform(1, mostLength)), options);
 	},
 	write(number) {
@@ -99,7 +98,7 @@ try {
 	for (;;) {
 		for (let i = 0; i < callsInTurn; i++, calls++) {
 			// One in 100,000.
-			const name = random.below(100_000) === 0 ? 'clear' : random.pick(wheel);
+			const name = random.chance(1e-5) ? 'clear' : random.pick(wheel);
 			actions[name](random.below(keys));
 		}
 		parentPort.postMessage({ calls });

@@ -1,22 +1,17 @@
 // What caches do: single calls, a mixed load over millions of entries, traces, and garbage collections.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { gc } from '../../gc.mjs';
 import { makeCache } from './caches.mjs';
+import { collections } from './gc.mjs';
 import { merge } from './histogram.mjs';
+import { anonymous } from './memory.mjs';
 import { mixed } from './mixed.mjs';
 import { operationsFor, time } from './timing.mjs';
 import { traces } from './traces.mjs';
 
 const keyOf = (number) => `user:${number}`;
-
-/** Anonymous memory of this process in bytes: what is in DRAM and in no file, that of tmpfs included. */
-function anonymousBytes() {
-	const [, kib] = /^RssAnon:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'));
-	return Number(kib) * 1024;
-}
 
 async function filled(cell) {
 	const cache = await makeCache(cell);
@@ -108,10 +103,10 @@ function set(cell) {
 
 /** One thread after the other's fill: workers attach to the same cache, or each has one of its own. */
 async function zipfLoad(cell) {
-	const before = anonymousBytes();
+	const before = anonymous();
 	const cache = await filled(cell);
 	gc();
-	const dram = anonymousBytes() - before;
+	const dram = anonymous() - before;
 	let results;
 	if (cell.threads === 1) {
 		const load = mixed(cache, cell);
@@ -160,16 +155,8 @@ async function trace(cell) {
 
 /** Major garbage collections with the cache full, and before. */
 async function collect(cell) {
-	const collections = () =>
-		Array.from({ length: 5 }, () => {
-			const from = performance.now();
-			gc();
-			return performance.now() - from;
-		});
-	gc();
 	const empty = collections();
 	const cache = await filled(cell);
-	gc();
 	const full = collections();
 	const again = collections();
 	await cache.end();

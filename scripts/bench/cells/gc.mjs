@@ -9,7 +9,7 @@ const turnsForSample = 2;
 const collected = 4;
 
 /** Milliseconds of some collections. One more before them removes what has just become garbage. */
-function collections() {
+export function collections() {
 	gc();
 	return Array.from({ length: collected }, () => {
 		const from = performance.now();

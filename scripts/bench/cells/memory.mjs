@@ -7,7 +7,7 @@ import { randomNumbers, uniformSize } from './sequence.mjs';
 const read = (name) => readFileSync(`/proc/self/${name}`, 'latin1');
 
 /** Bytes of anonymous memory that the process has in DRAM. */
-const anonymous = () => 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(read('status'))[1]);
+export const anonymous = () => 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(read('status'))[1]);
 const maps = () => read('maps').split('\n').length - 1;
 
 /** The DRAM of the heap's tables alone. Only their mappings refuse huge pages (lazy_array.h). */

@@ -2,8 +2,9 @@
 // is timed, and each turn of the event loop.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { newHistogram, record } from './histogram.mjs';
+import { randomNumbers } from './sequence.mjs';
 import { between, now } from './tail.mjs';
-import { randomWords, zipf } from './zipf.mjs';
+import { zipf } from './zipf.mjs';
 
 /** Calls of one turn of the event loop: a millisecond or less. */
 const callsInTurn = 200;
@@ -11,7 +12,7 @@ const callsInTurn = 200;
 const drawn = 2 ** 21;
 
 export function mixed(cache, { live, size, seed }) {
-	const words = randomWords(seed);
+	const words = randomNumbers(seed);
 	const keys = Math.ceil(live * 1.2);
 	const draw = zipf(keys, 0.99, words);
 	// The ranks are spread over the keys: the factor is a prime that divides no number of keys that is used.

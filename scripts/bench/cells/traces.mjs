@@ -1,12 +1,13 @@
 // Traces of requests: numbers of keys. `live` is how many entries the cache holds.
-import { randomWords, zipf } from './zipf.mjs';
+import { randomNumbers } from './sequence.mjs';
+import { zipf } from './zipf.mjs';
 
 const requests = 1_000_000;
 /** A tenth of the keys fits into the cache. */
 const keys = 10;
 
 function* zipfTrace({ live, seed }) {
-	const next = zipf(live * keys, 0.99, randomWords(seed));
+	const next = zipf(live * keys, 0.99, randomNumbers(seed));
 	for (let i = 0; i < requests; i++) yield next();
 }
 

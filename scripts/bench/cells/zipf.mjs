@@ -1,6 +1,10 @@
 // Keys as a service's clients ask for them: Zipf's law, in a random order of the keys.
 
-/** A generator of ranks from 0 to `count` - 1, where rank r comes in proportion to 1 / (r + 1) ** exponent. */
+/**
+ * A generator of ranks from 0 to `count` - 1, where rank r comes in proportion to 1 / (r + 1) ** exponent.
+ *
+ * @param next See randomNumbers of sequence.mjs.
+ */
 export function zipf(count, exponent, next) {
 	const sums = new Float64Array(count);
 	let sum = 0;
@@ -9,7 +13,7 @@ export function zipf(count, exponent, next) {
 		sums[i] = sum;
 	}
 	return () => {
-		const wanted = (next() / 2 ** 32) * sum;
+		const wanted = (next() / 2 ** 31) * sum;
 		let low = 0;
 		let high = count - 1;
 		while (low < high) {
@@ -18,16 +22,5 @@ export function zipf(count, exponent, next) {
 			else high = middle;
 		}
 		return low;
-	};
-}
-
-/** xorshift32. */
-export function randomWords(seed) {
-	let state = seed | 1;
-	return () => {
-		state ^= state << 13;
-		state ^= state >>> 17;
-		state ^= state << 5;
-		return state >>> 0;
 	};
 }
