@@ -68,7 +68,7 @@ export class Fetches<V> {
 		for (const name of this.#calls.keys()) this.outdate(name);
 	}
 
-	/** Whether a call is under way. */
+	/** Whether no call is under way. */
 	get isIdle(): boolean {
 		return this.#calls.size === 0;
 	}

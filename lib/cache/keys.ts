@@ -31,7 +31,8 @@ export function* listKeys(id: number, checkOpen: () => void): Generator<string |
 		const [next, written, wanted] = native.cacheList(id, cursor, batch)!;
 		for (let at = 0; at < written; ) {
 			const from = at + headSize;
-			const length = littleEndian(batch, at + 1);
+			// Both processors that daxkind runs on have the low byte first.
+			const length = batch.readUInt32LE(at + 1);
 			yield keyOf(batch[at]!, batch, from, from + length);
 			at = from + length;
 		}
@@ -39,6 +40,3 @@ export function* listKeys(id: number, checkOpen: () => void): Generator<string |
 		cursor = next;
 	}
 }
-
-/** Both processors that daxkind runs on have the low byte first. */
-const littleEndian = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at);

@@ -55,8 +55,8 @@ export interface PmemCacheFetchOptions extends PmemCacheSetOptions {
 /** What makes a cache in this thread. */
 interface Origin {
 	hold: CacheHold;
+	/** This thread's own hold on the kind. */
 	kind: Kind;
-	/** The kind is the cache's own. */
 	name: string;
 	options: CheckedThread;
 }

@@ -44,7 +44,6 @@ class CacheHold {
     ~CacheHold();
 
     cache::Cache& cache() const { return *cache_; }
-    const std::shared_ptr<cache::Cache>& shared() const { return cache_; }
 
     // Keeps a pinned entry. Gives the number of the lease.
     uint32_t lease(uint32_t entry);

@@ -253,11 +253,8 @@ int Cache::get(const Key& key, Lookup lookup, char* to, size_t room, Value* valu
 }
 
 int Cache::pin(const Key& key, Lookup lookup, Value* value) {
-    // No value has so few bytes that it would be copied.
-    const int status = get(key, lookup, nullptr, 0, value);
-    if (status != 0 || value->entry != kNone) return status;
-    // An empty value needs no memory, and so nothing that is pinned.
-    return 0;
+    // Only an empty value is as short as this, and needs no memory that could be pinned.
+    return get(key, lookup, nullptr, 0, value);
 }
 
 bool Cache::has(const Key& key) {
@@ -294,14 +291,10 @@ void Cache::unpin(uint32_t index) {
 }
 
 bool Cache::copy(uint32_t index, char* to, size_t length) const {
-    const Header* const header = wholeHeader(entries_[index]);
+    const Entry& entry = entries_[index];
+    const Header* const header = wholeHeader(entry);
     if (header == nullptr || header->valueLength != length) return false;
     std::memcpy(to, reinterpret_cast<const char*>(header) + valueAt(header->keyLength), length);
-    return isWhole(index);
-}
-
-bool Cache::isWhole(uint32_t index) const {
-    const Entry& entry = entries_[index];
     return !blocks_.isLost(offsetOf(entry), bytesOf(entry));
 }
 
@@ -710,8 +703,8 @@ CacheStats Cache::stats() {
         stats.misses += stripe.counts.misses;
         stats.sets += stripe.counts.sets;
         stats.deletes += stripe.counts.deletes;
+        stats.indexBytes += Index::bytesOf(stripe);
     }
-    stats.indexBytes = index_.bytes();
     const std::lock_guard<std::mutex> lock(policy_);
     stats.entries = count_;
     stats.bytes = bytes_;

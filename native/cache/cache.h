@@ -144,7 +144,6 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void unpin(uint32_t entry);
     // Of a pinned entry. False if a page of it is lost.
     bool copy(uint32_t entry, char* to, size_t length) const;
-    bool isWhole(uint32_t entry) const;
     bool has(const Key& key);
     // 0; -EFBIG if the cache may not hold that much; -ENOMEM, or the region's error, if there is no memory though
     // nothing is left to evict.
@@ -205,7 +204,6 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void describe(const Entry& entry, Removal why, Removed* removed) const;
     // The same as take(), under the policy's lock.
     void takeLocked(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed);
-    void fill(const Entry& entry, Value* value) const;
 
     // Under the policy's lock. False if nothing can be evicted now. `held` is the stripe whose lock is held.
     bool evictOne(Stripe* held, uint32_t except, Removed* removed);

@@ -126,13 +126,4 @@ uint64_t Index::bucketAt(const Stripe& stripe, uint64_t position, uint32_t* firs
     return (position & ~(length - 1)) + length;
 }
 
-uint64_t Index::bytes() {
-    uint64_t words = 0;
-    for (uint32_t i = 0; i <= stripeMask_; i++) {
-        const std::lock_guard<std::mutex> lock(stripes_[i].mutex);
-        words += stripes_[i].size_ + uint64_t{kGhostWays} * stripes_[i].ghostSets_;
-    }
-    return words * sizeof(uint32_t) + sizeof(Stripe) * (uint64_t{stripeMask_} + 1);
-}
-
 }  // namespace daxkind::cache

@@ -66,8 +66,10 @@ class Index {
     static constexpr uint64_t kEnd = 1ull << 32;
     uint64_t bucketAt(const Stripe& stripe, uint64_t position, uint32_t* first) const;
 
-    // Bytes of DRAM that buckets and ghosts take.
-    uint64_t bytes();
+    // Bytes of DRAM that the stripe takes, with its buckets and ghosts.
+    static uint64_t bytesOf(const Stripe& stripe) {
+        return sizeof(Stripe) + sizeof(uint32_t) * (stripe.size_ + uint64_t{kGhostWays} * stripe.ghostSets_);
+    }
 
     static constexpr uint32_t kMostStripes = 256;
 
