@@ -4,12 +4,6 @@
 
 namespace daxkind::cache {
 
-namespace {
-
-constexpr uint64_t kOffsetMask = (1ull << kSegmentShift) - 1;
-
-}  // namespace
-
 int Blocks::open(const std::shared_ptr<Kind>& kind, void (*wake)(void*), void* data) {
     int error = cache_.open();
     if (error == 0) error = kind->heap.attach(&cache_);
@@ -39,50 +33,24 @@ uint32_t Blocks::codeFor(uint64_t size) const {
     return hasCode(units) ? codeOfRun(static_cast<uint32_t>(units)) : 0;
 }
 
-bool Blocks::pop(uint32_t code, uint64_t* offset) {
-    ThreadCache::Word* const magazine = cache_.magazine(magazineOf(code));
-    const int32_t top = magazine[kMagazineTop];
-    if (top <= 0 || magazine[kMagazineCode] != static_cast<int32_t>(code)) return false;
-    const ThreadCache::Word* const entry = magazine + top;
-    *offset = uint64_t{static_cast<uint32_t>(entry[0])} << kSegmentShift | static_cast<uint32_t>(entry[1]);
-    magazine[kMagazineTop] = top - 2;
-    if (code > kRunCode) cache_.word(kCachedUnitsWord) -= static_cast<int32_t>(unitsOf(code));
-    return true;
-}
-
-bool Blocks::push(uint32_t code, uint64_t offset) {
-    ThreadCache::Word* const magazine = cache_.magazine(magazineOf(code));
-    const int32_t top = magazine[kMagazineTop] + 2;
-    if (top > magazine[kMagazineLimit] || magazine[kMagazineCode] != static_cast<int32_t>(code)) return false;
-    if (code > kRunCode) {
-        const int32_t cached = cache_.word(kCachedUnitsWord) + static_cast<int32_t>(unitsOf(code));
-        if (cached > cache_.word(kCachedUnitsLimitWord)) return false;
-        cache_.word(kCachedUnitsWord) = cached;
-    }
-    magazine[top] = static_cast<int32_t>(offset >> kSegmentShift);
-    magazine[top + 1] = static_cast<int32_t>(offset & kOffsetMask);
-    magazine[kMagazineTop] = top;
-    return true;
-}
-
 int Blocks::allocate(uint32_t code, bool canEvict, uint64_t* offset) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (pop(code, offset)) return 0;
+    if (cache_.pop(code, offset)) return 0;
     cache_.helpsItself = canEvict;
     if (code > kRunCode) return kind_->heap.allocateRun(&cache_, unitsOf(code), kSizeQuantum, offset);
     const int error = kind_->heap.refill(&cache_, code);
     if (error != 0) return error;
-    return pop(code, offset) ? 0 : -ENOMEM;
+    return cache_.pop(code, offset) ? 0 : -ENOMEM;
 }
 
 void Blocks::free(uint32_t code, uint64_t offset) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (push(code, offset)) return;
+    if (cache_.push(code, offset)) return;
     // A cache that holds no blocks of this code gives them to the heap one by one. A full magazine is drained.
     const bool isCached = code > kRunCode
                               ? static_cast<int32_t>(unitsOf(code)) <= cache_.word(kCachedUnitsLimitWord) / 2
                               : cache_.magazine(code)[kMagazineLimit] > 0;
-    if (isCached && kind_->heap.drain(&cache_, code) == 0 && push(code, offset)) return;
+    if (isCached && kind_->heap.drain(&cache_, code) == 0 && cache_.push(code, offset)) return;
     kind_->heap.free(&cache_, offset);
 }
 

@@ -39,9 +39,6 @@ class Blocks {
     void serve();
 
   private:
-    bool pop(uint32_t code, uint64_t* offset);
-    bool push(uint32_t code, uint64_t offset);
-
     std::shared_ptr<OwnedBlocks> owned_;
     std::shared_ptr<Kind> kind_;
     std::mutex mutex_;

@@ -25,11 +25,6 @@ constexpr uint32_t kWholeShares = 2;
 // its event loop answers in less than a millisecond. A thread that is busy for longer is not waited for a second time.
 constexpr std::chrono::milliseconds kPatience{20};
 
-void setEntry(ThreadCache::Word* entry, uint64_t offset) {
-    entry[0] = static_cast<int32_t>(offset >> kSegmentShift);
-    entry[1] = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
-}
-
 bool isEmpty(ThreadCache* cache) {
     for (uint32_t index = 0; index < kMagazines; index++) {
         if (cache->blocks(index) > 0) return false;
@@ -173,7 +168,7 @@ int Heap::refillLocked(HeapLock& lock, ThreadCache* cache, uint32_t sizeClass) {
     const int error = slabs_.take(lock, cache->owner, sizeClass, want, offsets, &count);
     if (error != 0) return error;
     // The last entry is popped first: in one slab, the block at the highest address.
-    for (uint32_t i = 0; i < count; i++) setEntry(cache->entry(sizeClass, i), offsets[i]);
+    for (uint32_t i = 0; i < count; i++) ThreadCache::setEntry(cache->entry(sizeClass, i), offsets[i]);
     noteTaken(cache, uint64_t{count} * classSize(sizeClass));
     magazine[kMagazineTop] = static_cast<int32_t>(2 * count);
     return 0;
@@ -258,7 +253,7 @@ void Heap::cacheRuns(ThreadCache* cache, uint32_t units) {
     const int32_t want = std::min({magazine[kMagazineLimit] / 4, room / static_cast<int32_t>(units), kFurtherRuns});
     int32_t count = 0;
     for (uint32_t start; count < want && runs_.takeIfCommitted(units, &start); count++) {
-        setEntry(cache->entry(index, static_cast<uint32_t>(count)), noteTakenRun(cache, start, units));
+        ThreadCache::setEntry(cache->entry(index, static_cast<uint32_t>(count)), noteTakenRun(cache, start, units));
     }
     magazine[kMagazineTop] = 2 * count;
     cache->word(kCachedUnitsWord) += count * static_cast<int32_t>(units);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "heap/run_allocator.h"
 #include "syscalls/sizes.h"
 
 namespace daxkind {
@@ -74,6 +75,35 @@ void ThreadCache::forgetFailures() {
     word(kFailedClassesWord) = 0;
     word(kFailedClassesWord + 1) = 0;
     word(kFailedUnitsWord) = INT32_MAX;
+}
+
+bool ThreadCache::pop(uint32_t code, uint64_t* offset) {
+    Word* const at = magazine(magazineOf(code));
+    const int32_t top = at[kMagazineTop];
+    if (top <= 0 || at[kMagazineCode] != static_cast<int32_t>(code)) return false;
+    *offset = uint64_t{static_cast<uint32_t>(at[top])} << kSegmentShift | static_cast<uint32_t>(at[top + 1]);
+    at[kMagazineTop] = top - 2;
+    if (code > kRunCode) word(kCachedUnitsWord) -= static_cast<int32_t>(unitsOf(code));
+    return true;
+}
+
+bool ThreadCache::push(uint32_t code, uint64_t offset) {
+    Word* const at = magazine(magazineOf(code));
+    const int32_t top = at[kMagazineTop] + 2;
+    if (top > at[kMagazineLimit] || at[kMagazineCode] != static_cast<int32_t>(code)) return false;
+    if (code > kRunCode) {
+        const int32_t cached = word(kCachedUnitsWord) + static_cast<int32_t>(unitsOf(code));
+        if (cached > word(kCachedUnitsLimitWord)) return false;
+        word(kCachedUnitsWord) = cached;
+    }
+    setEntry(at + top, offset);
+    at[kMagazineTop] = top;
+    return true;
+}
+
+void ThreadCache::setEntry(Word* entry, uint64_t offset) {
+    entry[0] = static_cast<int32_t>(offset >> kSegmentShift);
+    entry[1] = static_cast<int32_t>(offset & ((1ull << kSegmentShift) - 1));
 }
 
 }  // namespace daxkind

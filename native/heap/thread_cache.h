@@ -14,9 +14,9 @@
 // call of native code.
 //
 // Who may write: the owning thread, from JavaScript; native code that this thread calls, under the heap's lock; and
-// native code at the thread's end. Other threads read the counts for statistics, clear the marks of what has failed,
-// set the limits of single magazines whose blocks are lost, and set all limits to 0 when memory has run out. They do
-// that under the heap's lock.
+// native code at the thread's end. The owner of the thread cache of a PmemCache is whoever holds the lock beside it.
+// Other threads read the counts for statistics, clear the marks of what has failed, set the limits of single magazines
+// whose blocks are lost, and set all limits to 0 when memory has run out. They do that under the heap's lock.
 #pragma once
 
 #include <bitset>
@@ -107,6 +107,13 @@ class ThreadCache {
     // The two words of a block in a magazine. Block 0 has been there for longest.
     Word* entry(uint32_t index, uint32_t block) { return magazine(index) + kMagazineEntries + size_t{2} * block; }
     Word& word(uint32_t index) { return words_[index]; }
+
+    // Takes the newest block of a code out, and puts a block in, as JavaScript does. For native code that owns a cache.
+    // No number of a place may be in it. False if there is no such block, or no room.
+    bool pop(uint32_t code, uint64_t* offset);
+    bool push(uint32_t code, uint64_t offset);
+    // Writes where a block is into an entry.
+    static void setEntry(Word* entry, uint64_t offset);
 
     // Notes that the magazine was found empty. Returns whether that happened before, since forgetMisses(): then the
     // thread will need more.
