@@ -189,8 +189,7 @@ uint32_t Cache::findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* v
     Entry& entry = entries_[index];
     const Header* const header = wholeHeader(entry);
     if (header == nullptr) {
-        const Removal why = Removal::kLost;
-        take(stripe, index, &why, removed);
+        take(stripe, index, Removal::kLost, removed);
         return kNone;
     }
     value->isStale = false;
@@ -198,8 +197,7 @@ uint32_t Cache::findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* v
     if (header->freshUntil != kNever || header->until != kNever) {
         const uint64_t now = nowMs();
         if (now >= header->until) {
-            const Removal why = Removal::kExpired;
-            take(stripe, index, &why, removed);
+            take(stripe, index, Removal::kExpired, removed);
             return kNone;
         }
         value->isStale = now >= header->freshUntil;
@@ -227,8 +225,7 @@ int Cache::get(const Key& key, Lookup lookup, char* to, size_t room, Value* valu
                 if (value->length > 0) std::memcpy(to, blocks_.base() + value->offset, value->length);
                 value->entry = kNone;
                 if (blocks_.isLost(offsetOf(entry), bytesOf(entry))) {
-                    const Removal why = Removal::kLost;
-                    take(stripe, index, &why, &removed);
+                    take(stripe, index, Removal::kLost, &removed);
                     status = -ENOENT;
                 }
             } else if (entry.pins == kMostPins) {
@@ -300,7 +297,7 @@ bool Cache::copy(uint32_t index, char* to, size_t length) const {
 
 // ---- Removing -------------------------------------------------------------------------------------------------------
 
-void Cache::take(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed) {
+void Cache::take(Stripe& stripe, uint32_t index, std::optional<Removal> why, Removed* removed) {
     const std::lock_guard<std::mutex> lock(policy_);
     takeLocked(stripe, index, why, removed);
 }
@@ -317,14 +314,14 @@ void Cache::describe(const Entry& entry, Removal why, Removed* removed) const {
     removed->entries.push_back({why, sort, std::move(key), bytesOf(entry)});
 }
 
-void Cache::takeLocked(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed) {
+void Cache::takeLocked(Stripe& stripe, uint32_t index, std::optional<Removal> why, Removed* removed) {
     Entry& entry = entries_[index];
     index_.remove(stripe, index);
     if (isCurrent(entry)) {
         queues_.remove(index);
         bytes_ -= bytesOf(entry);
         count_--;
-        if (why != nullptr) {
+        if (why) {
             removals_[static_cast<int>(*why)]++;
             if (hasSinks_.load(std::memory_order_relaxed)) describe(entry, *why, removed);
         }
@@ -376,7 +373,7 @@ bool Cache::remove(const Key& key) {
         Value value;
         const uint32_t index = findLive(stripe, key, {true, true}, &value, &removed);
         if (index != kNone) {
-            take(stripe, index, nullptr, &removed);
+            take(stripe, index, std::nullopt, &removed);
             stripe.counts.deletes++;
             isThere = true;
         }
@@ -402,7 +399,7 @@ void Cache::clear() {
                 break;
             }
             // Then what has been stored since the last call goes one by one. That is no more work than storing it was.
-            while (!removed.isFull() && discardOne(&removed)) {
+            while (!removed.isFull() && tryTake(queues_.oldest(), nullptr, std::nullopt, &removed)) {
             }
             isEmpty = count_ == 0;
         }
@@ -417,41 +414,27 @@ void Cache::wake(uint64_t inMs) {
     if (options_.hasAlarm) alarm_->wake(static_cast<uint32_t>(std::min(inMs, kLongestSleepMs)));
 }
 
-bool Cache::reapOne(Stripe* held, Removed* removed) {
-    const uint32_t index = queues_.cleared();
+bool Cache::tryTake(uint32_t index, Stripe* held, std::optional<Removal> why, Removed* removed) {
     if (index == kNone) return false;
-    Stripe& stripe = index_.stripeOf(entries_[index].hash);
+    const uint32_t hash = entries_[index].hash;
+    Stripe& stripe = index_.stripeOf(hash);
     if (&stripe != held && !stripe.mutex.try_lock()) return false;
-    takeLocked(stripe, index, nullptr, removed);
+    if (why == Removal::kEvicted) index_.remember(stripe, hash, queues_.ghostOf(entries_[index]));
+    takeLocked(stripe, index, why, removed);
     if (&stripe != held) stripe.mutex.unlock();
     return true;
 }
 
-bool Cache::discardOne(Removed* removed) {
-    const uint32_t index = queues_.oldest();
-    if (index == kNone) return false;
-    Stripe& stripe = index_.stripeOf(entries_[index].hash);
-    if (!stripe.mutex.try_lock()) return false;
-    takeLocked(stripe, index, nullptr, removed);
-    stripe.mutex.unlock();
-    return true;
+bool Cache::reapOne(Stripe* held, Removed* removed) {
+    return tryTake(queues_.cleared(), held, std::nullopt, removed);
 }
 
 bool Cache::evictOne(Stripe* held, uint32_t except, Removed* removed) {
     for (int busy = 0; busy < kBusyVictims; busy++) {
         const uint32_t index = queues_.victim(except);
         if (index == kNone) return false;
-        const uint32_t hash = entries_[index].hash;
-        Stripe& stripe = index_.stripeOf(hash);
-        if (&stripe != held && !stripe.mutex.try_lock()) {
-            queues_.postpone(index);
-            continue;
-        }
-        index_.remember(stripe, hash, queues_.ghostOf(entries_[index]));
-        const Removal why = Removal::kEvicted;
-        takeLocked(stripe, index, &why, removed);
-        if (&stripe != held) stripe.mutex.unlock();
-        return true;
+        if (tryTake(index, held, Removal::kEvicted, removed)) return true;
+        queues_.postpone(index);
     }
     return false;
 }
@@ -619,7 +602,7 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
                 } else {
                     // The old entry leaves its place in the queue to the new one.
                     queues_.replace(old, index);
-                    takeLocked(stripe, old, nullptr, &removed);
+                    takeLocked(stripe, old, std::nullopt, &removed);
                 }
                 index_.add(stripe, index);
                 if (until != kNever) {
@@ -739,7 +722,7 @@ std::optional<uint32_t> Cache::tick() {
                 if (header != nullptr && header->until > now)
                     wheel_.add(index, header->until / kTickMs + 1, now / kTickMs);
                 else
-                    takeLocked(stripe, index, &why, &removed);
+                    takeLocked(stripe, index, why, &removed);
                 stripe.mutex.unlock();
             }
             while (!removed.isFull() && reapOne(nullptr, &removed)) {

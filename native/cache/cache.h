@@ -198,17 +198,19 @@ class Cache : public std::enable_shared_from_this<Cache> {
     uint32_t find(const Stripe& stripe, const Key& key) const;
     // As find(), but without what has expired or is lost.
     uint32_t findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* value, Removed* removed);
-    // Takes the policy's lock.
-    void take(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed);
+    // Takes an entry out of everything, and the policy's lock for that. `why` is for what nobody has asked for.
+    void take(Stripe& stripe, uint32_t index, std::optional<Removal> why, Removed* removed);
     // What the sinks are to be told of the entry.
     void describe(const Entry& entry, Removal why, Removed* removed) const;
     // The same as take(), under the policy's lock.
-    void takeLocked(Stripe& stripe, uint32_t index, const Removal* why, Removed* removed);
+    void takeLocked(Stripe& stripe, uint32_t index, std::optional<Removal> why, Removed* removed);
 
-    // Under the policy's lock. False if nothing can be evicted now. `held` is the stripe whose lock is held.
+    // Under the policy's lock. `held` is the stripe whose lock is held, if one is. Another stripe is locked if that
+    // needs no waiting. False if nothing can be taken now: also if `index` is kNone.
+    bool tryTake(uint32_t index, Stripe* held, std::optional<Removal> why, Removed* removed);
     bool evictOne(Stripe* held, uint32_t except, Removed* removed);
+    // Takes what has been cleared.
     bool reapOne(Stripe* held, Removed* removed);
-    bool discardOne(Removed* removed);
     // Under no lock. Frees at least that many bytes; false if there was nothing to evict.
     bool evictSome(uint64_t bytes);
     int allocate(uint32_t code, uint64_t* offset);
