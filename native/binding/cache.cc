@@ -322,10 +322,9 @@ napi_value stats(napi_env env, napi_callback_info info) {
 // setRemovalHandler(handler)
 napi_value setRemovalHandler(napi_env env, napi_callback_info info) {
     CacheCall call(env, info, 1);
-    const Napi::Value handler(env, call.object("handler"));
+    const Napi::Function handler(env, call.function("handler"));
     if (call.isRefused()) return nullptr;
-    if (!handler.IsFunction()) return throwInvalidArgType(env, "handler", "a function");
-    call.caches().setHandler(handler.As<Napi::Function>());
+    call.caches().setHandler(handler);
     return nullptr;
 }
 

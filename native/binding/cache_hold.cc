@@ -92,34 +92,29 @@ CacheTable* CacheTable::create(napi_env env, HoldTable* kinds) {
 
 CacheTable::~CacheTable() {
     const Kind::AtOnce atOnce;
-    holds_.clear();
+    holds_.all().clear();
     if (loopCall_ != nullptr) loopCall_->stop();
 }
 
 int64_t CacheTable::add(std::shared_ptr<cache::Cache> cache) {
-    holds_[++last_] = std::make_unique<CacheHold>(std::move(cache));
-    return last_;
+    return holds_.add(std::make_unique<CacheHold>(std::move(cache)));
 }
 
 void CacheTable::close(int64_t id) {
     const Kind::AtOnce atOnce;
-    lastFound_ = 0;
-    found_ = nullptr;
-    holds_.erase(id);
+    holds_.take(id);
 }
 
-bool CacheTable::listen(napi_env env, CacheHold* hold) {
+void CacheTable::listen(napi_env env, CacheHold* hold) {
     if (loopCall_ == nullptr) {
-        loopCall_ = LoopCall::create(env, [this](napi_env current) {
+        // The handler throws nothing.
+        loopCall_ = LoopCall::create(env, [this](napi_env) {
             if (!handler_.IsEmpty()) handler_.Call({});
-            // What the handler throws is for the process: a listener of the user's has thrown it.
-            static_cast<void>(current);
         });
     }
-    if (loopCall_ == nullptr) return false;
+    if (loopCall_ == nullptr) return;
     hold->removals = std::make_shared<RemovalQueue>(loopCall_);
     hold->cache().listen(hold->removals);
-    return true;
 }
 
 }  // namespace daxkind

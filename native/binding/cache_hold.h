@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "binding/loop_call.h"
+#include "binding/numbered.h"
 #include "cache/cache.h"
 
 namespace daxkind {
@@ -73,7 +74,7 @@ class CacheHold {
     uint32_t lastDraft_ = 0;
 };
 
-// The holds of one environment, by numbers that are never used again.
+// The holds of one environment, by numbers.
 class CacheTable {
   public:
     // Makes the table of this environment. The environment's end destroys it.
@@ -83,19 +84,11 @@ class CacheTable {
 
     HoldTable& kinds() const { return *kinds_; }
     // Null if there is no hold of that number, or no longer.
-    CacheHold* find(int64_t id) {
-        if (id != lastFound_) {
-            const auto at = holds_.find(id);
-            if (at == holds_.end()) return nullptr;
-            lastFound_ = id;
-            found_ = at->second.get();
-        }
-        return found_;
-    }
+    CacheHold* find(int64_t id) { return holds_.find(id); }
     int64_t add(std::shared_ptr<cache::Cache> cache);
     void close(int64_t id);
-    // Tells this thread what the cache of the hold removes. False if the environment cannot be told any more.
-    bool listen(napi_env env, CacheHold* hold);
+    // Tells this thread what the cache of the hold removes, unless the environment cannot be told any more.
+    void listen(napi_env env, CacheHold* hold);
     // Called in turns of the event loop in which there are removed entries to take out.
     void setHandler(Napi::Function handler) { handler_ = Napi::Persistent(handler); }
 
@@ -111,10 +104,7 @@ class CacheTable {
     ~CacheTable();
 
     HoldTable* const kinds_;
-    std::unordered_map<int64_t, std::unique_ptr<CacheHold>> holds_;
-    int64_t last_ = 0;
-    int64_t lastFound_ = 0;
-    CacheHold* found_ = nullptr;
+    Numbered<CacheHold> holds_;
     std::shared_ptr<LoopCall> loopCall_;
     Napi::FunctionReference handler_;
 };

@@ -158,4 +158,13 @@ napi_value Call::object(const char* name) {
     return nullptr;
 }
 
+napi_value Call::function(const char* name) {
+    if (isRefused_) return nullptr;
+    const napi_value value = next();
+    napi_valuetype type = napi_undefined;
+    if (napi_typeof(env_, value, &type) == napi_ok && type == napi_function) return value;
+    refuseType(name, "a function");
+    return nullptr;
+}
+
 }  // namespace daxkind

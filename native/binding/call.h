@@ -107,6 +107,7 @@ class Call {
     napi_value optionalArrayBuffer(const char* name);
     // Takes an object or a function.
     napi_value object(const char* name);
+    napi_value function(const char* name);
 
   protected:
     // The next argument, as it is. Null if there are no more.

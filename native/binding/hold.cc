@@ -44,7 +44,7 @@ HoldTable* HoldTable::create(napi_env env) {
 
 HoldTable::~HoldTable() {
     const Kind::AtOnce atOnce;
-    for (auto& [id, hold] : holds_) {
+    for (auto& [id, hold] : holds_.all()) {
         const std::shared_ptr<OwnedBlocks> blocks = hold->blocks;
         hold.reset();
         blocks->free();
@@ -55,7 +55,7 @@ HoldTable::~HoldTable() {
 void HoldTable::listen(napi_env env, Hold* hold) {
     if (loopCall_ == nullptr) {
         loopCall_ = LoopCall::create(env, [this](napi_env) {
-            for (const auto& [id, at] : holds_) {
+            for (const auto& [id, at] : holds_.all()) {
                 if (at->isWoken.exchange(false)) at->kind->heap.serveReclaim(at->cache.get());
             }
         });
@@ -110,22 +110,12 @@ Napi::Value HoldTable::attach(Napi::Env env, std::shared_ptr<Kind> kind) {
     hold->kind = std::move(kind);
     hold->cache = std::move(cache);
     listen(env, hold.get());
-    const int64_t id = ++last_;
-    hold->lossSink = std::make_shared<QueueSink>(LossQueue::of(env), false, id);
-    hold->kind->losses.add(hold->lossSink);
-    holds_[id] = std::move(hold);
+    Hold& added = *hold;
+    const int64_t id = holds_.add(std::move(hold));
+    added.lossSink = std::make_shared<QueueSink>(LossQueue::of(env), false, id);
+    added.kind->losses.add(added.lossSink);
     handle["id"] = static_cast<double>(id);
     return handle;
-}
-
-std::unique_ptr<Hold> HoldTable::take(int64_t id) {
-    const auto at = holds_.find(id);
-    if (at == holds_.end()) return nullptr;
-    lastFound_ = 0;
-    found_ = nullptr;
-    std::unique_ptr<Hold> hold = std::move(at->second);
-    holds_.erase(at);
-    return hold;
 }
 
 }  // namespace daxkind

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "binding/loop_call.h"
+#include "binding/numbered.h"
 #include "kind/kind.h"
 #include "kind/owned_blocks.h"
 
@@ -40,9 +41,7 @@ struct Hold {
     ~Hold();
 };
 
-// The holds of one environment, by the numbers that JavaScript knows. A number is never used again. A script that runs
-// in the middle of one of our calls can close the kind and make another one, and the rest of the call must not find the
-// new one.
+// The holds of one environment, by numbers.
 class HoldTable {
   public:
     // Makes the table of this environment. The environment's end destroys it.
@@ -55,16 +54,8 @@ class HoldTable {
     // fails. Undefined without an exception if the kind's last hold has just ended.
     Napi::Value attach(Napi::Env env, std::shared_ptr<Kind> kind);
     // Null if there is no hold of that number, or no longer.
-    Hold* find(int64_t id) {
-        if (id != lastFound_) {
-            const auto at = holds_.find(id);
-            if (at == holds_.end()) return nullptr;
-            lastFound_ = id;
-            found_ = at->second.get();
-        }
-        return found_;
-    }
-    std::unique_ptr<Hold> take(int64_t id);
+    Hold* find(int64_t id) { return holds_.find(id); }
+    std::unique_ptr<Hold> take(int64_t id) { return holds_.take(id); }
 
   private:
     HoldTable() = default;
@@ -73,11 +64,7 @@ class HoldTable {
     // Lets other threads ask this thread for what the hold's cache has.
     void listen(napi_env env, Hold* hold);
 
-    std::unordered_map<int64_t, std::unique_ptr<Hold>> holds_;
-    int64_t last_ = 0;
-    // Most calls are for the same kind as the call before. 0 and null: nothing was found before.
-    int64_t lastFound_ = 0;
-    Hold* found_ = nullptr;
+    Numbered<Hold> holds_;
     std::shared_ptr<LoopCall> loopCall_;  // Made with the first hold.
 };
 

@@ -3,7 +3,6 @@
 
 #include "binding/addon.h"
 #include "binding/call.h"
-#include "binding/errors.h"
 #include "binding/exports.h"
 #include "binding/values.h"
 
@@ -43,10 +42,9 @@ Napi::Object placeObject(Napi::Env env, const LostPlace& place, uint64_t firstHa
 // setLossHandler(handler)
 napi_value setLossHandler(napi_env env, napi_callback_info info) {
     Call call(env, info, 1);
-    const Napi::Value handler(env, call.object("handler"));
+    const Napi::Function handler(env, call.function("handler"));
     if (call.isRefused()) return nullptr;
-    if (!handler.IsFunction()) return throwInvalidArgType(env, "handler", "a function");
-    LossQueue::of(env)->setHandler(handler.As<Napi::Function>());
+    LossQueue::of(env)->setHandler(handler);
     return nullptr;
 }
 
