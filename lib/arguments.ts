@@ -41,9 +41,13 @@ export function requireOneOf<T extends string>(name: string, value: unknown, kno
 	return found;
 }
 
+export function requireFunction(name: string, value: unknown): void {
+	if (typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
+}
+
 /** A function, or nothing. */
 export function requireCallback(name: string, value: unknown): void {
-	if (value !== undefined && typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
+	if (value !== undefined) requireFunction(name, value);
 }
 
 /**

@@ -1,19 +1,12 @@
-// The caches that this thread holds and has not closed. That one is listed keeps it alive no longer.
+// The caches that this thread holds and has not closed.
+import { WeakList } from '../weak-list.ts';
 import type { PmemCache } from './pmem-cache.ts';
 
-/** A set keeps the order in which caches were made. */
-const living = new Set<WeakRef<PmemCache>>();
-/** How many caches are made before those that are garbage are forgotten. */
-let untilSweep = 64;
+const living = new WeakList<PmemCache>((cache) => !cache.closed);
 
 /** Lists a cache that was just made. */
 export function noteCache(cache: object): void {
-	untilSweep -= 1;
-	if (untilSweep <= 0) {
-		caches();
-		untilSweep = 64 + living.size;
-	}
-	living.add(new WeakRef(cache as PmemCache));
+	living.add(cache as PmemCache);
 }
 
 /**
@@ -27,11 +20,5 @@ export function noteCache(cache: object): void {
  * ```
  */
 export function caches(): PmemCache[] {
-	const open: PmemCache[] = [];
-	for (const each of living) {
-		const cache = each.deref();
-		if (cache !== undefined && !cache.closed) open.push(cache);
-		else living.delete(each);
-	}
-	return open;
+	return living.list();
 }

@@ -1,5 +1,12 @@
 // The options of caches.
-import { requireBoolean, requireCallback, requireInteger, requireOneOf, requireOptions } from '../arguments.ts';
+import {
+	requireBoolean,
+	requireCallback,
+	requireFunction,
+	requireInteger,
+	requireOneOf,
+	requireOptions,
+} from '../arguments.ts';
 import { invalidArgType, outOfRange } from '../errors.ts';
 import { defaultSerializer, type PmemCacheSerializer } from './encoding.ts';
 
@@ -95,9 +102,8 @@ function threadOptionsOf(given: Partial<PmemCacheThreadOptions>): CheckedThread 
 	const { ttl = Number.POSITIVE_INFINITY, staleTtl = 0, tooLarge = 'throw', serializer, onEvict } = given;
 	requireCallback('options.onEvict', onEvict);
 	const { serialize, deserialize } = serializer ?? defaultSerializer;
-	for (const [name, method] of Object.entries({ serialize, deserialize })) {
-		if (typeof method !== 'function') throw invalidArgType(`options.serializer.${name}`, 'of type function', method);
-	}
+	requireFunction('options.serializer.serialize', serialize);
+	requireFunction('options.serializer.deserialize', deserialize);
 	return {
 		ttl: requireTtl('options.ttl', ttl),
 		staleTtl: requireStaleTtl('options.staleTtl', staleTtl),

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
-import { requireCallback, requireOptions } from '../arguments.ts';
+import { requireFunction, requireOptions } from '../arguments.ts';
 import { daxkindError, illegalConstructor, invalidArgType, invalidState, systemError } from '../errors.ts';
 import { insideOf, Kind, type KindInside, PmemKind, type SharedKind } from '../kind/index.ts';
 import { type CacheHold, isPeek, type NativeCacheStats, results, takesStale } from '../native/caches.ts';
@@ -52,7 +52,10 @@ export interface PmemCacheFetchOptions extends PmemCacheSetOptions {
 	forceRefresh?: boolean;
 }
 
-/** What makes a cache in this thread. */
+/** This key is known here alone, so that nobody else makes caches. */
+const makersKey = Symbol('PmemCache');
+
+/** What a cache of this thread is made of. */
 interface Origin {
 	hold: CacheHold;
 	/** This thread's own hold on the kind. */
@@ -77,8 +80,6 @@ const unclosed = new FinalizationRegistry<number>((id) => {
 const leasing = new Set<object>();
 
 export class PmemCache<V = unknown> implements Disposable {
-	static #origin: Origin | undefined;
-
 	readonly name: string;
 	readonly maxSize: number;
 	readonly maxEntries: number;
@@ -95,10 +96,8 @@ export class PmemCache<V = unknown> implements Disposable {
 	#isOpen = true;
 
 	/** Not for callers: see `create` and `attach`. */
-	private constructor() {
-		const origin = PmemCache.#origin;
-		PmemCache.#origin = undefined;
-		if (origin === undefined) throw illegalConstructor('PmemCache.create(directory)');
+	private constructor(key: typeof makersKey, origin: Origin) {
+		if (key !== makersKey) throw illegalConstructor('PmemCache.create(directory)');
 		const { hold, kind, name, options } = origin;
 		this.name = name;
 		this.maxSize = hold.maxSize;
@@ -168,8 +167,7 @@ export class PmemCache<V = unknown> implements Disposable {
 
 	static #make<V>(kind: Kind, name: string, options: CheckedThread, make: () => CacheHold): PmemCache<V> {
 		try {
-			PmemCache.#origin = { hold: make(), kind, name, options };
-			const cache = new PmemCache<V>();
+			const cache = new PmemCache<V>(makersKey, { hold: make(), kind, name, options });
 			noteCache(cache);
 			tellCacheCreated(cache);
 			return cache;
@@ -564,9 +562,4 @@ function flagsOf(options: PmemCacheGetOptions | undefined): number {
 	if (options === undefined) return 0;
 	const { allowStale, peek } = checkGetOptions(options);
 	return (allowStale ? takesStale : 0) | (peek ? isPeek : 0);
-}
-
-function requireFunction(name: string, value: unknown): void {
-	if (value === undefined) throw invalidArgType(name, 'of type function', value);
-	requireCallback(name, value);
 }

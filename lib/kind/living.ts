@@ -1,20 +1,13 @@
-// The kinds that this thread holds and has not closed. That one is listed keeps it alive no longer.
+// The kinds that this thread holds and has not closed.
+import { WeakList } from '../weak-list.ts';
 import { isConnected } from './fast-path.ts';
 import type { Kind } from './kind.ts';
 
-/** A set keeps the order in which kinds were made. */
-const living = new Set<WeakRef<Kind>>();
-/** How many kinds are made before those that are garbage are forgotten. */
-let untilSweep = 64;
+const living = new WeakList<Kind>((kind) => isConnected(kind));
 
 /** Lists a kind that was just made. */
 export function noteKind(kind: object): void {
-	untilSweep -= 1;
-	if (untilSweep <= 0) {
-		kinds();
-		untilSweep = 64 + living.size;
-	}
-	living.add(new WeakRef(kind as Kind));
+	living.add(kind as Kind);
 }
 
 /**
@@ -29,11 +22,5 @@ export function noteKind(kind: object): void {
  * ```
  */
 export function kinds(): Kind[] {
-	const open: Kind[] = [];
-	for (const each of living) {
-		const kind = each.deref();
-		if (kind !== undefined && isConnected(kind)) open.push(kind);
-		else living.delete(each);
-	}
-	return open;
+	return living.list();
 }

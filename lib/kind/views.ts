@@ -3,6 +3,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { FastBuffer } from '../fast-buffer.ts';
 import { native } from '../native.ts';
+import { WeakList } from '../weak-list.ts';
 
 const { segmentSize } = native.kindLayout;
 
@@ -16,9 +17,7 @@ export class Views {
 	readonly #id: number;
 	readonly #segments: (Segment | undefined)[] = [];
 	/** The ArrayBuffers of blocks, and of tables, that are not segments. */
-	readonly #windows = new Set<WeakRef<ArrayBuffer>>();
-	/** How many windows are made before those that are garbage are forgotten. */
-	#untilSweep = 64;
+	readonly #windows = new WeakList<ArrayBuffer>();
 
 	constructor(id: number) {
 		this.#id = id;
@@ -56,12 +55,7 @@ export class Views {
 
 	/** Makes `close` detach the ArrayBuffer. */
 	keep(buffer: ArrayBuffer): ArrayBuffer {
-		this.#untilSweep -= 1;
-		if (this.#untilSweep <= 0) {
-			for (const window of this.#windows) if (window.deref() === undefined) this.#windows.delete(window);
-			this.#untilSweep = 64 + this.#windows.size;
-		}
-		this.#windows.add(new WeakRef(buffer));
+		this.#windows.add(buffer);
 		return buffer;
 	}
 
@@ -71,10 +65,7 @@ export class Views {
 		// garbage.
 		const buffers = [cache];
 		for (const segment of this.#segments) if (segment !== undefined) buffers[buffers.length] = segment.buffer;
-		for (const window of this.#windows) {
-			const buffer = window.deref();
-			if (buffer !== undefined) buffers[buffers.length] = buffer;
-		}
+		for (const window of this.#windows.list()) buffers[buffers.length] = window;
 		const result = letGo();
 		// None of this calls JavaScript, which could fail when the stack is at its end.
 		for (let i = 0; i < buffers.length; i++) native.detachArrayBuffer(buffers[i]!);
