@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
 import { requireFunction, requireOptions } from '../arguments.ts';
 import { daxkindError, illegalConstructor, invalidArgType, invalidState, systemError } from '../errors.ts';
+import { FastBuffer } from '../fast-buffer.ts';
 import { insideOf, Kind, type KindInside, PmemKind, type SharedKind } from '../kind/index.ts';
 import { type CacheHold, isPeek, type NativeCacheStats, results, takesStale } from '../native/caches.ts';
 import { native } from '../native.ts';
@@ -509,7 +510,9 @@ export class PmemCache<V = unknown> implements Disposable {
 		const encoding = this.#found[results.encoding]!;
 		const lease = this.#found[results.lease]!;
 		if (lease >= 0) return this.#copyLeased(lease, length, encoding);
-		return decode(encoding, pool.memory, pool.take(length), length, this.#options.serializer) as V;
+		const at = pool.take(length);
+		if (encoding === encodings.buffer) return new FastBuffer(pool.buffer, at, length) as V;
+		return decode(encoding, pool.memory, at, length, this.#options.serializer) as V;
 	}
 
 	/** Copies a value that was too long for the pool. */

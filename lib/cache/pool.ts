@@ -21,6 +21,8 @@ function makeMemory(size: number): NonSharedBuffer {
 
 export class Pool {
 	memory: NonSharedBuffer = makeMemory(leastSize);
+	/** The whole of `memory`. Getting it from there takes as long as half of making a Buffer. */
+	buffer: ArrayBuffer = this.memory.buffer;
 	/** Where the next copy goes, a multiple of 8. */
 	at = 0;
 	#size = leastSize;
@@ -41,6 +43,7 @@ export class Pool {
 	#renew(): void {
 		this.#size = Math.min(mostSize, this.#size * 2);
 		this.memory = makeMemory(this.#size);
+		this.buffer = this.memory.buffer;
 		this.at = 0;
 	}
 }

@@ -96,6 +96,8 @@ struct Lookup {
     bool takesStale = false;
     // It counts as no use, and in no statistics.
     bool isPeek = false;
+    // The value is about to be copied. get() sets it.
+    bool isToBeCopied = false;
 };
 
 struct CacheStats {
@@ -195,7 +197,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
 
     // What follows is called under the lock of the stripe.
     // The entry of the key. kNone if there is none.
-    uint32_t find(const Stripe& stripe, const Key& key) const;
+    uint32_t find(const Stripe& stripe, const Key& key, bool isToBeCopied = false) const;
     // As find(), but without what has expired or is lost.
     uint32_t findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* value, Removed* removed);
     // Takes an entry out of everything, and the policy's lock for that. `why` is for what nobody has asked for.

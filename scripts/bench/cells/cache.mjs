@@ -45,10 +45,13 @@ async function timeAsync(run, cell) {
 	return { operations, samples };
 }
 
-/** Calls that go round over all keys, in an order that no prefetcher knows. */
+/** The numbers below `live`, in an order that no prefetcher knows. */
+const inNoOrder = (live) => Array.from({ length: live }, (_, i) => (i * 7919) % live);
+
+/** Calls that go round over all keys. */
 async function calls(cell, callOf) {
 	const cache = await filled(cell);
-	const keys = Array.from({ length: cell.live }, (_, i) => keyOf((i * 7919) % cell.live));
+	const keys = inNoOrder(cell.live).map(keyOf);
 	let at = 0;
 	let sum = 0;
 	const nextKey = () => {
@@ -77,9 +80,10 @@ async function calls(cell, callOf) {
 
 const get = (cell) => calls(cell, (cache, nextKey) => () => cache.get(nextKey()));
 const read = (cell) => calls(cell, (cache, nextKey) => () => cache.read(nextKey(), (value) => value));
-/** The copy alone: into memory that is there already, and into a new Buffer. */
+/** The copy alone, in the same order: into memory that is there already, and into a new Buffer. */
 function copy(cell, isNew) {
-	const sources = Array.from({ length: cell.live }, (_, i) => Buffer.alloc(cell.size, i));
+	const filled = Array.from({ length: cell.live }, (_, i) => Buffer.alloc(cell.size, i));
+	const sources = inNoOrder(cell.live).map((number) => filled[number]);
 	const to = Buffer.alloc(cell.size);
 	let at = 0;
 	const run = (operations) => {
@@ -96,7 +100,7 @@ function set(cell) {
 	let number = cell.live;
 	const value = Buffer.alloc(cell.size, 1);
 	return calls(cell, (cache) => () => {
-		cache.set(keyOf(number++), cell.contestant.startsWith('daxkind') ? value : Buffer.from(value));
+		cache.set(keyOf(number++), cache.isCopying ? value : Buffer.from(value));
 		return undefined;
 	});
 }

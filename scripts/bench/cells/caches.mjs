@@ -1,4 +1,5 @@
 // The caches that are compared, all with the same three methods. `get` gives a Buffer or undefined, or a promise of one.
+// Those that are copying keep no reference to the Buffer that is stored, so that the caller may use it again.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmemCache } from 'daxkind/cache';
@@ -12,6 +13,7 @@ function pmemCache(policy) {
 	return ({ directory, live, size }) => {
 		const cache = PmemCache.create(directory, { maxSize: bytesFor(live, size), maxEntries: live, policy });
 		return {
+			isCopying: true,
 			get: (key) => cache.get(key),
 			read: (key, visit) => cache.read(key, visit),
 			set: (key, value) => cache.set(key, value),
@@ -25,7 +27,12 @@ function pmemCache(policy) {
 /** A thread's view of a shared PmemCache. */
 export function attach(shared) {
 	const cache = PmemCache.attach(shared);
-	return { get: (key) => cache.get(key), set: (key, value) => cache.set(key, value), end: () => cache.close() };
+	return {
+		isCopying: true,
+		get: (key) => cache.get(key),
+		set: (key, value) => cache.set(key, value),
+		end: () => cache.close(),
+	};
 }
 
 async function lruCache({ live }) {
@@ -60,6 +67,7 @@ async function lmdb({ directory, live, size }) {
 	const path = mkdtempSync(join(directory, 'daxkind-bench-lmdb-'));
 	const store = open({ path, encoding: 'binary', noSync: true, mapSize: 4 * bytesFor(live, size) });
 	return {
+		isCopying: true,
 		get: (key) => store.getBinary(key),
 		set: (key, value) => store.putSync(key, value),
 		async end() {

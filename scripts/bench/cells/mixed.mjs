@@ -8,8 +8,11 @@ import { zipf } from './zipf.mjs';
 
 /** Calls of one turn of the event loop: a millisecond or less. */
 const callsInTurn = 200;
-/** So many ranks are drawn before the calls begin, because drawing one takes longer than a call. */
-const drawn = 2 ** 21;
+/**
+ * So many ranks are drawn before the calls begin, because drawing one takes longer than a call. They are more than the
+ * calls of a full run. If they came again, all of their keys would be in the cache, and nothing would be evicted.
+ */
+const drawn = 2 ** 24;
 
 export function mixed(cache, { live, size, seed }) {
 	const words = randomNumbers(seed);
@@ -19,6 +22,7 @@ export function mixed(cache, { live, size, seed }) {
 	const numbers = Int32Array.from({ length: drawn }, () => (draw() * 7919) % keys);
 	const isWrite = Uint8Array.from({ length: drawn }, () => (words() % 10 === 0 ? 1 : 0));
 	const template = Buffer.alloc(size, 1);
+	const value = cache.isCopying ? () => template : () => Buffer.from(template);
 	let at = 0;
 	const run = async (operations) => {
 		const latency = newHistogram();
@@ -33,11 +37,10 @@ export function mixed(cache, { live, size, seed }) {
 				const start = now();
 				const key = `user:${numbers[at]}`;
 				if (isWrite[at] === 1) {
-					cache.set(key, Buffer.from(template));
+					cache.set(key, value());
 				} else {
 					reads++;
-					const value = cache.get(key);
-					if (value === undefined) cache.set(key, Buffer.from(template));
+					if (cache.get(key) === undefined) cache.set(key, value());
 					else hits++;
 				}
 				record(latency, between(start, now()));
