@@ -1,5 +1,8 @@
 // A lease: an entry that stays where it is until its user is done with it.
-import { illegalConstructor } from '../errors.ts';
+import type { Readable } from 'node:stream';
+import { requireInteger, requireOptions } from '../arguments.ts';
+import { illegalConstructor, invalidState } from '../errors.ts';
+import { readLease } from './streams.ts';
 
 /** This key is known here alone, so that nobody else makes leases. */
 const makersKey = Symbol('lease');
@@ -34,6 +37,24 @@ export class PmemCacheLease implements Disposable {
 	 */
 	get value(): NonSharedBuffer | undefined {
 		return this.#value;
+	}
+
+	/**
+	 * A stream of copies of the bytes, 64 KiB at a time. The lease ends when the stream has ended, is destroyed, or is
+	 * garbage.
+	 *
+	 * If the cache is closed before, the stream's error is ERR_INVALID_STATE. If the medium loses a page, it is
+	 * ERR_DAXKIND_MEDIA_ERROR.
+	 *
+	 * @param options.start The first byte that is read. Default 0.
+	 * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE for `start`.
+	 * @throws Error ERR_INVALID_STATE if the lease has ended.
+	 */
+	createReadStream(options?: { start?: number }): Readable {
+		const { start = 0 } = requireOptions<{ start?: number }>('options', options, ['start']);
+		if (this.#value === undefined) throw invalidState('the lease has ended');
+		requireInteger('options.start', start, 0, this.#value.length);
+		return readLease(this, start);
 	}
 
 	/** Ends the lease. Twice is no error. Await operations that were given `value` first. */

@@ -29,7 +29,7 @@ import {
 } from './options.ts';
 import { Pool } from './pool.ts';
 import type { PmemCacheStats } from './stats.ts';
-import { readLease, writeDraft } from './streams.ts';
+import { writeDraft } from './streams.ts';
 
 const { ENOENT, EFBIG, ENOMEM, ENOSPC, EDQUOT, EAGAIN } = constants.errno;
 
@@ -264,10 +264,12 @@ export class PmemCache<V = unknown> implements Disposable {
 		});
 	}
 
-	/** A stream of the bytes of a value, over a lease. undefined if there is no fresh entry. */
+	/**
+	 * A stream of the bytes of a value: `createReadStream` of a lease, which see for its errors. undefined if there is
+	 * no fresh entry.
+	 */
 	createReadStream(key: PmemCacheKey, options?: PmemCacheGetOptions): Readable | undefined {
-		const lease = this.lease(key, options);
-		return lease && readLease(lease);
+		return this.lease(key, options)?.createReadStream();
 	}
 
 	/** Whether there is a fresh entry. It counts as no use of the entry. */

@@ -1,37 +1,50 @@
 // Values as streams.
 import { Readable, Writable } from 'node:stream';
-import { invalidState } from '../errors.ts';
+import { daxkindError, invalidState } from '../errors.ts';
+import { native } from '../native.ts';
 import type { PmemCacheLease } from './lease.ts';
 
 /** How much a stream copies out of the cache at once: what a stream of node:fs reads. */
 const chunkSize = 65_536;
 
+/** Whoever drops a stream without destroying it does not end its lease. So it ends when the stream is garbage. */
+const dropped = new FinalizationRegistry<PmemCacheLease>((lease) => lease.dispose());
+
 /** Reads a leased value. The lease ends with the stream. */
-export function readLease(lease: PmemCacheLease): Readable {
+export function readLease(lease: PmemCacheLease, start: number): Readable {
 	const length = lease.value!.length;
-	let at = 0;
-	return new Readable({
+	let at = start;
+	/** What has been read so far must not pass for the whole value, nor zeros for what was on a lost page. */
+	const next = (): Buffer | null => {
+		const { value } = lease;
+		if (value?.length !== length) throw invalidState('the cache was closed before its stream was at its end');
+		if (at >= length) return null;
+		const part = value.subarray(at, at + chunkSize);
+		// A copy, because nobody says when the receiver is done with a chunk.
+		const chunk = Buffer.from(part);
+		if (native.isLost(part)) {
+			throw daxkindError('ERR_DAXKIND_MEDIA_ERROR', 'The medium has lost a page of the value that was being read');
+		}
+		at += chunkSize;
+		return chunk;
+	};
+	const stream = new Readable({
 		highWaterMark: chunkSize,
 		read() {
-			const { value } = lease;
-			// What has been read so far must not pass for the whole value.
-			if (value?.length !== length) {
-				this.destroy(invalidState('the cache was closed before its stream was at its end'));
-				return;
+			try {
+				this.push(next());
+			} catch (error) {
+				this.destroy(error as Error);
 			}
-			if (at >= length) {
-				this.push(null);
-				return;
-			}
-			// A copy, because nobody says when the receiver is done with a chunk.
-			this.push(Buffer.from(value.subarray(at, at + chunkSize)));
-			at += chunkSize;
 		},
 		destroy(error, callback) {
+			dropped.unregister(lease);
 			lease.dispose();
 			callback(error);
 		},
 	});
+	dropped.register(stream, lease, lease);
+	return stream;
 }
 
 /** A value that is being written. */

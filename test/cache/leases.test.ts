@@ -127,6 +127,30 @@ test('a stream of a cache that is closed fails, and does not end early', async (
 	expect(read).toBeLessThan(MIB);
 });
 
+test('a stream over a lease begins where it is told to, and ends the lease, also when it is dropped', async () => {
+	const cache = newCache<Buffer>();
+	const value = Buffer.from(Array.from({ length: 200_000 }, (_, i) => i % 251));
+	cache.set('key', value);
+	const lease = cache.lease('key')!;
+	expect(() => lease.createReadStream({ start: 200_001 })).toThrow(code('ERR_OUT_OF_RANGE'));
+	expect(() => lease.createReadStream({ start: '1' as unknown as number })).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	const stream = lease.createReadStream({ start: 123_456 });
+	cache.delete('key');
+	expect(Buffer.concat(await stream.toArray()).equals(value.subarray(123_456))).toBe(true);
+	expect([lease.value, cache.stats().pinned]).toEqual([undefined, 0]);
+	expect(() => lease.createReadStream()).toThrow(code('ERR_INVALID_STATE'));
+	cache.set('key', value);
+	expect(await cache.lease('key')!.createReadStream({ start: 200_000 }).toArray()).toEqual([]);
+	const drop = async () => {
+		cache.lease('key')!.createReadStream();
+	};
+	await drop();
+	cache.delete('key');
+	expect(cache.stats().pinned).toBe(1);
+	await collect();
+	await expect.poll(() => cache.stats().pinned).toBe(0);
+});
+
 test('read refuses a promise for an empty value, too', () => {
 	const cache = newCache<Buffer>();
 	cache.set('key', Buffer.alloc(0));

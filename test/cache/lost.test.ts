@@ -8,6 +8,28 @@ import { cacheFor } from '../helpers/caches.ts';
 import { until } from '../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
+test('a stream of a value of which a page is lost fails, and gives no zeros for it', async () => {
+	const path = `${temporaryDirectory(tmpfs)}/file`;
+	writeFileSync(path, Buffer.alloc(4 * MIB));
+	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	const cache = cacheFor<Buffer>(kind);
+	const value = Buffer.alloc(2 * MIB, 7);
+	cache.set('key', value);
+	const read: Buffer[] = [];
+	const reading = (async () => {
+		for await (const chunk of cache.createReadStream('key')!) {
+			read.push(chunk);
+			truncateSync(path, MIB);
+		}
+	})();
+	await expect(reading).rejects.toMatchObject({ code: 'ERR_DAXKIND_MEDIA_ERROR' });
+	const bytes = Buffer.concat(read);
+	expect(bytes.length).toBeGreaterThan(0);
+	expect(bytes.equals(value.subarray(0, bytes.length))).toBe(true);
+	expect(cache.createReadStream('key')).toBeUndefined();
+	kind.close();
+});
+
 test('entries on lost pages are misses, and no key is told that never was one', async () => {
 	const path = `${temporaryDirectory(tmpfs)}/file`;
 	writeFileSync(path, Buffer.alloc(4 * MIB, 7));
