@@ -4,7 +4,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { PmemCache } from 'daxkind/cache';
 import { Random } from '../random.mjs';
 
-const keys = 3000;
+/** With these the cache is too small, and evicts. */
+const keys = 8000;
 const mostLength = 300_000;
 /** Calls between two turns of the event loop. */
 const callsInTurn = 200;
