@@ -1,7 +1,8 @@
 // An HTTP service that keeps every value in a block of a pmem kind. V8's heap holds only keys and views.
 //
 // The point to copy: a block may be freed only when no response sends it any more. So each value counts the responses
-// that read it.
+// that read it. This is a store, which refuses what it has no room for. A cache, which evicts, has leases for the same
+// purpose: examples/http-cache.
 import { createServer } from 'node:http';
 import { OutOfMemoryError } from 'daxkind';
 

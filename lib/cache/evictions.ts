@@ -29,7 +29,7 @@ function tell(): void {
 }
 
 function tellOne(id: number, { cache, onEvict }: Listener): void {
-	const { entries } = native.cacheTakeRemoved(id, batch) ?? { entries: [] };
+	const entries = native.cacheTakeRemoved(id, batch) ?? [];
 	for (let at = 0; at < entries.length; at += 4) {
 		const [why, sort, bytes, size] = entries.slice(at, at + 4) as [number, number, NonSharedBuffer, number];
 		const eviction: PmemCacheEviction = { key: keyOf(sort, bytes), cause: removals[why]!, bytes: size };

@@ -196,7 +196,8 @@ export class PmemCache<V = unknown> implements Disposable {
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE if the key is neither a string nor a Uint8Array; RangeError
 	 *   ERR_OUT_OF_RANGE if it is longer than 1 MiB; what the deserializer throws.
-	 * @throws Error ERR_INVALID_STATE after `close`.
+	 * @throws Error ERR_INVALID_STATE after `close`; ERR_DAXKIND_TOO_MANY_LEASES if the entry has 65,535 of them and is
+	 *   longer than 4 KiB, because it is pinned while it is copied.
 	 */
 	get(key: PmemCacheKey, options?: PmemCacheGetOptions): V | undefined {
 		const pool = this.#pool;
@@ -275,19 +276,15 @@ export class PmemCache<V = unknown> implements Disposable {
 	/** Whether there is a fresh entry. It counts as no use of the entry. */
 	has(key: PmemCacheKey): boolean {
 		this.#checkOpen();
-		return native.cacheHas(this.#id, key);
+		return native.cacheFreshFor(this.#id, key) > 0;
 	}
 
 	/**
 	 * How many milliseconds the entry stays fresh. Infinity if it stays so for ever, 0 if it is stale or not there.
 	 */
 	getRemainingTtl(key: PmemCacheKey): number {
-		const status = native.cachePin(this.#id, key, takesStale | isPeek);
-		if (status !== 0) return this.#miss(status) ?? 0;
-		const lease = this.#found[results.lease]!;
-		const freshFor = this.#found[results.freshFor]!;
-		if (lease >= 0) native.cacheUnpin(this.#id, lease);
-		return freshFor < 0 ? Number.POSITIVE_INFINITY : freshFor;
+		this.#checkOpen();
+		return native.cacheFreshFor(this.#id, key);
 	}
 
 	// ---- Writing ----------------------------------------------------------------------------------------------------

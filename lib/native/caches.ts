@@ -23,13 +23,11 @@ export const results = {
 	encoding: 1,
 	/** 1 if the value is stale. */
 	isStale: 2,
-	/** Milliseconds for which it is still fresh. -1: for ever. */
-	freshFor: 3,
 	/** The number of the lease, if the entry has been pinned; else -1. */
-	lease: 4,
+	lease: 3,
 	/** Where the value of a pinned entry is in the kind. */
-	segment: 5,
-	offset: 6,
+	segment: 4,
+	offset: 5,
 } as const;
 
 /** Numbers, for the statistics of a cache. */
@@ -84,8 +82,8 @@ export interface Caches {
 	cacheUnpin(id: number, lease: number): number;
 	/** Copies the value of a leased entry. False if a page of it is lost. */
 	cacheCopy(id: number, lease: number, to: Uint8Array): boolean;
-	/** Whether there is a fresh entry. */
-	cacheHas(id: number, key: string | Uint8Array): boolean;
+	/** How many milliseconds the entry stays fresh. Infinity: for ever. 0: it is stale, or there is none. */
+	cacheFreshFor(id: number, key: string | Uint8Array): number;
 	/** Removes an entry. Whether there was one. */
 	cacheDelete(id: number, key: string | Uint8Array): boolean;
 	/**
@@ -132,5 +130,5 @@ export interface Caches {
 	/** From now on, what the cache removes is kept for cacheTakeRemoved. */
 	cacheListen(id: number): void;
 	/** The entries that the cache has removed: why, the sort of the key, the key and the bytes of its block, for each. */
-	cacheTakeRemoved(id: number, most: number): { dropped: number; entries: (number | NonSharedBuffer)[] } | undefined;
+	cacheTakeRemoved(id: number, most: number): (number | NonSharedBuffer)[] | undefined;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,14 +25,13 @@ using cache::Cache;
 using cache::Value;
 
 // The words of the results.
-enum Result { kLength, kEncoding, kIsStale, kFreshFor, kLease, kSegment, kOffset };
+enum Result { kLength, kEncoding, kIsStale, kLease, kSegment, kOffset };
 
 void putValue(CacheTable& table, const Value& value, double lease) {
     double* const results = table.results.get();
     results[kLength] = value.length;
     results[kEncoding] = value.encoding;
     results[kIsStale] = value.isStale ? 1 : 0;
-    results[kFreshFor] = value.freshFor == UINT64_MAX ? -1 : static_cast<double>(value.freshFor);
     results[kLease] = lease;
     results[kSegment] = static_cast<double>(value.offset >> kSegmentShift);
     results[kOffset] = static_cast<double>(value.offset & ((1ull << kSegmentShift) - 1));
@@ -176,13 +176,14 @@ napi_value copy(napi_env env, napi_callback_info info) {
     return boolean(env, isCopied);
 }
 
-// cacheHas(id, key)
-napi_value has(napi_env env, napi_callback_info info) {
+// cacheFreshFor(id, key)
+napi_value freshFor(napi_env env, napi_callback_info info) {
     CacheCall call(env, info, 2);
     CacheHold* const at = call.hold();
     const cache::Key key = call.key(at);
     if (call.isRefused()) return nullptr;
-    return boolean(env, at != nullptr && at->cache().has(key));
+    const uint64_t ms = at == nullptr ? 0 : at->cache().freshFor(key);
+    return number(env, ms == UINT64_MAX ? std::numeric_limits<double>::infinity() : static_cast<double>(ms));
 }
 
 // cacheDelete(id, key)
@@ -336,14 +337,13 @@ napi_value listen(napi_env env, napi_callback_info info) {
     return nullptr;
 }
 
-// cacheTakeRemoved(id, most): { dropped, entries: [why, sort, key, bytes, ...] }
+// cacheTakeRemoved(id, most): [why, sort, key, bytes, ...]
 napi_value takeRemoved(napi_env env, napi_callback_info info) {
     CacheCall call(env, info, 2);
     CacheHold* const at = call.hold();
     const uint32_t most = call.uint32("most");
     if (call.isRefused() || at == nullptr || at->removals == nullptr) return nullptr;
-    uint64_t dropped;
-    const std::vector<cache::RemovedEntry> taken = at->removals->take(most, &dropped);
+    const std::vector<cache::RemovedEntry> taken = at->removals->take(most);
     Napi::Array entries = Napi::Array::New(env, taken.size() * 4);
     uint32_t next = 0;
     for (const cache::RemovedEntry& entry : taken) {
@@ -352,10 +352,7 @@ napi_value takeRemoved(napi_env env, napi_callback_info info) {
         entries[next++] = Napi::Buffer<char>::Copy(env, entry.key.data(), entry.key.size());
         entries[next++] = static_cast<double>(entry.bytes);
     }
-    Napi::Object result = Napi::Object::New(env);
-    result["dropped"] = static_cast<double>(dropped);
-    result["entries"] = entries;
-    return result;
+    return entries;
 }
 
 }  // namespace
@@ -371,7 +368,7 @@ void exportCache(Napi::Env env, Napi::Object exports, CacheTable* caches) {
                      {"cachePin", pin},
                      {"cacheUnpin", unpin},
                      {"cacheCopy", copy},
-                     {"cacheHas", has},
+                     {"cacheFreshFor", freshFor},
                      {"cacheDelete", remove},
                      {"cacheSet", set},
                      {"cacheBegin", begin},

@@ -25,15 +25,13 @@ void RemovalQueue::removed(const std::vector<cache::RemovedEntry>& entries) {
         while (entries_.size() > kMostRemovals || bytes_ > kMostRemovalBytes) {
             bytes_ -= entries_.front().key.size();
             entries_.pop_front();
-            dropped_++;
         }
     }
     loopCall_->wake();
 }
 
-std::vector<cache::RemovedEntry> RemovalQueue::take(size_t most, uint64_t* dropped) {
+std::vector<cache::RemovedEntry> RemovalQueue::take(size_t most) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    *dropped = std::exchange(dropped_, 0);
     const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(std::min(most, entries_.size()));
     std::vector<cache::RemovedEntry> taken(std::make_move_iterator(entries_.begin()), std::make_move_iterator(end));
     entries_.erase(entries_.begin(), end);

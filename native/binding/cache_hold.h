@@ -25,15 +25,14 @@ class RemovalQueue final : public cache::RemovalSink {
   public:
     explicit RemovalQueue(std::shared_ptr<LoopCall> loopCall) : loopCall_(std::move(loopCall)) {}
     void removed(const std::vector<cache::RemovedEntry>& entries) override;
-    // Takes out up to `most`. `*dropped` is how many were not kept, since the last call.
-    std::vector<cache::RemovedEntry> take(size_t most, uint64_t* dropped);
+    // Takes out up to `most`.
+    std::vector<cache::RemovedEntry> take(size_t most);
 
   private:
     const std::shared_ptr<LoopCall> loopCall_;
     std::mutex mutex_;
     std::deque<cache::RemovedEntry> entries_;
     uint64_t bytes_ = 0;  // Of their keys.
-    uint64_t dropped_ = 0;
 };
 
 // What one thread has of a cache. All of it ends with the thread, however that ends.

@@ -1,6 +1,7 @@
 #include "cache/blocks.h"
 
 #include <cerrno>
+#include <mutex>
 
 namespace daxkind::cache {
 
@@ -34,7 +35,7 @@ uint32_t Blocks::codeFor(uint64_t size) const {
 }
 
 int Blocks::allocate(uint32_t code, bool canEvict, uint64_t* offset) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<Mutex> lock(mutex_);
     if (cache_.pop(code, offset)) return 0;
     cache_.helpsItself = canEvict;
     if (code > kRunCode) return kind_->heap.allocateRun(&cache_, unitsOf(code), kSizeQuantum, offset);
@@ -44,7 +45,7 @@ int Blocks::allocate(uint32_t code, bool canEvict, uint64_t* offset) {
 }
 
 void Blocks::free(uint32_t code, uint64_t offset) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<Mutex> lock(mutex_);
     if (cache_.push(code, offset)) return;
     // A cache that holds no blocks of this code gives them to the heap one by one. A full magazine is drained.
     const bool isCached = code > kRunCode
@@ -58,12 +59,12 @@ uint32_t Blocks::shrink(uint32_t code, uint64_t offset, uint64_t size) {
     if (code <= kRunCode) return code;
     const uint32_t shorter = codeFor(size > kMaxSlabSize ? size : kMaxSlabSize + 1);
     if (shorter == code) return code;
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<Mutex> lock(mutex_);
     return kind_->heap.resizeRun(&cache_, offset, unitsOf(shorter)) == 0 ? shorter : code;
 }
 
 void Blocks::serve() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<Mutex> lock(mutex_);
     kind_->heap.serveReclaim(&cache_);
 }
 

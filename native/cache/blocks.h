@@ -7,8 +7,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
+#include "cache/mutex.h"
 #include "kind/kind.h"
 #include "kind/owned_blocks.h"
 
@@ -41,7 +41,7 @@ class Blocks {
   private:
     std::shared_ptr<OwnedBlocks> owned_;
     std::shared_ptr<Kind> kind_;
-    std::mutex mutex_;
+    Mutex mutex_;
     ThreadCache cache_;
     guard::Watch* watch_ = nullptr;
     char* base_ = nullptr;

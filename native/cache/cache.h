@@ -25,6 +25,7 @@
 #include "cache/entries.h"
 #include "cache/index.h"
 #include "cache/key.h"
+#include "cache/mutex.h"
 #include "cache/queues.h"
 #include "cache/wheel.h"
 
@@ -146,7 +147,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     void unpin(uint32_t entry);
     // Of a pinned entry. False if a page of it is lost.
     bool copy(uint32_t entry, char* to, size_t length) const;
-    bool has(const Key& key);
+    // How many milliseconds the entry stays fresh. UINT64_MAX: for ever. 0: it is stale, or there is none.
+    uint64_t freshFor(const Key& key);
+    bool has(const Key& key) { return freshFor(key) > 0; }
     // 0; -EFBIG if the cache may not hold that much; -ENOMEM, or the region's error, if there is no memory though
     // nothing is left to evict.
     int set(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime);
@@ -216,6 +219,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // Under no lock. Frees at least that many bytes; false if there was nothing to evict.
     bool evictSome(uint64_t bytes);
     int allocate(uint32_t code, uint64_t* offset);
+    // Makes a draft an entry, in place of `old` unless that is kNone. Under the locks of the stripe and the policy.
+    void enter(Stripe& stripe, uint32_t index, uint32_t old, const Key& key, const Draft& draft, Removed* removed);
     // Frees blocks, tells the sinks. Under no lock.
     void finish(Removed* removed);
     // tick() is to be called in that many milliseconds.
@@ -231,7 +236,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     Blocks blocks_;
     Entries entries_;
     Index index_;
-    std::mutex policy_;
+    Mutex policy_;
     // Under the policy's lock.
     Queues queues_;
     Wheel wheel_;

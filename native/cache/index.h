@@ -10,9 +10,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
 #include "cache/entries.h"
+#include "cache/mutex.h"
 #include "cache/queues.h"
 #include "syscalls/lazy_array.h"
 
@@ -28,7 +28,7 @@ struct StripeCounts {
 
 class alignas(64) Stripe {
   public:
-    std::mutex mutex;
+    Mutex mutex;
     StripeCounts counts;
 
   private:

@@ -1,0 +1,199 @@
+// How a cache stores entries.
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+#include "cache/cache.h"
+#include "cache/inside.h"
+
+namespace daxkind::cache {
+
+namespace {
+
+// A block is never so bad that another one would not be better; this many in a row say that something else is wrong.
+constexpr int kBadBlocks = 16;
+
+uint64_t after(uint64_t now, uint64_t ms) {
+    return ms == 0 || ms > kNever - now ? kNever : now + ms;
+}
+
+bool isOutOfMemory(int error) {
+    return error == -ENOMEM || error == -ENOSPC || error == -EDQUOT;
+}
+
+}  // namespace
+
+int Cache::allocate(uint32_t code, uint64_t* offset) {
+    uint64_t wanted = Entry::bytesOfCode(code, unitShift_);
+    const uint64_t bytes = wanted;
+    int bad = 0;
+    bool canEvict = true;
+    for (;;) {
+        const uint64_t freed = blocksFreed_;
+        const int error = blocks_.allocate(code, canEvict, offset);
+        if (error == 0) {
+            if (!blocks_.isLost(*offset, bytes) || ++bad == kBadBlocks) return 0;
+            // The heap takes the place out of use when it gets the block back.
+            blocks_.free(code, *offset);
+            continue;
+        }
+        if (!isOutOfMemory(error)) return error;
+        if (!evictSome(wanted)) {
+            // Nothing is left. But other threads may have freed something since the attempt, or are about to. And those
+            // who use the kind for other things have free blocks.
+            if (blocksRemoved_ != freed)
+                sched_yield();
+            else if (canEvict)
+                canEvict = false;
+            else
+                return error;
+            continue;
+        }
+        // What has been freed may lie apart. Each time more is freed, so that the attempts are few.
+        wanted *= 2;
+    }
+}
+
+int Cache::set(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime) {
+    Draft draft;
+    const int error = begin(key, length, &draft);
+    if (error != 0) return error;
+    if (length > 0) std::memcpy(blocks_.base() + draft.offset + valueAt(key.length), value, length);
+    draft.length = length;
+    return publish(key, &draft, encoding, lifetime);
+}
+
+int Cache::begin(const Key& key, uint64_t expected, Draft* draft) {
+    if (expected > kMostValueBytes) return -EFBIG;
+    const uint32_t code = blocks_.codeFor(valueAt(key.length) + expected);
+    const uint64_t bytes = Entry::bytesOfCode(code, unitShift_);
+    if (code == 0 || bytes > options_.maxBytes) return -EFBIG;
+    const int error = allocate(code, &draft->offset);
+    if (error != 0) return error;
+    draft->code = code;
+    draft->keyLength = key.length;
+    draft->length = 0;
+    draft->capacity = bytes - valueAt(key.length);
+    if (key.length > 0) std::memcpy(blocks_.base() + draft->offset + sizeof(Header), key.data, key.length);
+    return 0;
+}
+
+int Cache::append(Draft* draft, const void* bytes, size_t length) {
+    const uint64_t start = valueAt(draft->keyLength);
+    if (draft->length + length > draft->capacity) {
+        // Doubling keeps the copies few. The last doubling may be too much for the cache.
+        const uint64_t needed = start + draft->length + length;
+        if (needed - start > kMostValueBytes) return -EFBIG;
+        uint32_t code = blocks_.codeFor(std::max(needed, std::min(2 * (start + draft->capacity), options_.maxBytes)));
+        if (Entry::bytesOfCode(code, unitShift_) > options_.maxBytes) code = blocks_.codeFor(needed);
+        const uint64_t more = Entry::bytesOfCode(code, unitShift_);
+        if (code == 0 || more > options_.maxBytes) return -EFBIG;
+        uint64_t offset;
+        const int error = allocate(code, &offset);
+        if (error != 0) return error;
+        std::memcpy(blocks_.base() + offset, blocks_.base() + draft->offset, start + draft->length);
+        blocks_.free(draft->code, draft->offset);
+        draft->code = code;
+        draft->offset = offset;
+        draft->capacity = more - start;
+    }
+    if (length > 0) std::memcpy(blocks_.base() + draft->offset + start + draft->length, bytes, length);
+    draft->length += length;
+    return 0;
+}
+
+void Cache::abandon(Draft* draft) {
+    if (draft->code != 0) blocks_.free(draft->code, draft->offset);
+    draft->code = 0;
+}
+
+void Cache::enter(Stripe& stripe, uint32_t index, uint32_t old, const Key& key, const Draft& draft, Removed* removed) {
+    Entry& entry = entries_[index];
+    entry.hash = key.hash;
+    entry.code = draft.code;
+    entry.setPlace(draft.offset / kSizeQuantum);
+    entry.pins = 0;
+    const int era = era_.load(std::memory_order_relaxed);
+    entry.state.store(static_cast<uint8_t>(era << kEraShift), std::memory_order_relaxed);
+    bytes_ += bytesOf(entry);
+    count_++;
+    if (old == kNone) {
+        queues_.add(index, index_.recall(stripe, key.hash));
+    } else {
+        // The old entry leaves its place in the queue to the new one.
+        queues_.replace(old, index);
+        takeLocked(stripe, old, std::nullopt, removed);
+    }
+    index_.add(stripe, index);
+}
+
+int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime lifetime) {
+    draft->code = blocks_.shrink(draft->code, draft->offset, valueAt(key.length) + draft->length);
+    const uint64_t bytes = Entry::bytesOfCode(draft->code, unitShift_);
+    auto* const header = reinterpret_cast<Header*>(blocks_.base() + draft->offset);
+    const uint64_t now = lifetime.freshMs == 0 ? 0 : nowMs();
+    const uint64_t freshUntil = after(now, lifetime.freshMs);
+    const uint64_t until =
+        freshUntil == kNever || lifetime.staleMs == 0 ? freshUntil : after(freshUntil, lifetime.staleMs);
+    *header = {freshUntil, until, key.length, static_cast<uint32_t>(draft->length), key.sort, encoding, {}};
+    if (blocks_.isLost(draft->offset, bytes)) {
+        // It would be a miss from the start.
+        abandon(draft);
+        remove(key);
+        return 0;
+    }
+    Stripe& stripe = index_.stripeOf(key.hash);
+    for (;;) {
+        Removed removed;
+        bool isDone = false;
+        bool isFull = false;
+        uint64_t due = kNever;
+        {
+            const std::lock_guard<Mutex> lock(stripe.mutex);
+            uint32_t old = find(stripe, key);
+            const std::lock_guard<Mutex> policyLock(policy_);
+            // It may have been cleared since it was found.
+            if (old != kNone && !isCurrent(entries_[old])) old = kNone;
+            const uint64_t oldBytes = old == kNone ? 0 : bytesOf(entries_[old]);
+            const auto isOver = [&] {
+                return bytes_ - oldBytes + bytes > options_.maxBytes ||
+                       count_ + (old == kNone ? 1 : 0) > options_.maxEntries;
+            };
+            while (isOver() && !removed.isFull() && evictOne(&stripe, old, &removed)) {
+            }
+            const uint32_t index = isOver() ? kNone : entries_.take();
+            if (index == kNone && !isOver()) {
+                // What has been cleared, or is evicted, gives its entry back, unless it is pinned.
+                const bool hasTaken = reapOne(&stripe, &removed) || evictOne(&stripe, kNone, &removed);
+                isFull = !hasTaken && count_ == 0 && queues_.cleared() == kNone;
+            }
+            if (index != kNone) {
+                enter(stripe, index, old, key, *draft, &removed);
+                if (until != kNever) {
+                    // The tick after it: then it is over.
+                    wheel_.add(index, until / kTickMs + 1, now / kTickMs);
+                    due = wheel_.next().value_or(kNever / kTickMs) * kTickMs;
+                }
+                stripe.counts.sets++;
+                isDone = true;
+            }
+        }
+        const bool isIdle = removed.taken == 0;
+        finish(&removed);
+        if (isDone) {
+            if (due != kNever) wake(due > now ? due - now : 0);
+            draft->code = 0;
+            return 0;
+        }
+        if (isFull) {
+            abandon(draft);
+            return -ENOMEM;
+        }
+        if (isIdle) sched_yield();
+    }
+}
+
+}  // namespace daxkind::cache
