@@ -147,7 +147,7 @@ bool Cache::tryTake(uint32_t index, Stripe* held, std::optional<Removal> why, Re
     if (index == kNone) return false;
     const uint32_t hash = entries_[index].hash;
     Stripe& stripe = index_.stripeOf(hash);
-    if (&stripe != held && !stripe.mutex.try_lock()) return false;
+    if (&stripe != held && !stripe.mutex.tryLock()) return false;
     if (why == Removal::kEvicted) index_.remember(stripe, hash, queues_.ghostOf(entries_[index]));
     takeLocked(stripe, index, why, removed);
     if (&stripe != held) stripe.mutex.unlock();
@@ -208,7 +208,7 @@ std::optional<uint32_t> Cache::tick() {
                 if (index == kNone) break;
                 const Entry& entry = entries_[index];
                 Stripe& stripe = index_.stripeOf(entry.hash);
-                if (!stripe.mutex.try_lock()) {
+                if (!stripe.mutex.tryLock()) {
                     wheel_.add(index, now / kTickMs + 1, now / kTickMs);
                     continue;
                 }
