@@ -2,22 +2,28 @@
 import { Readable, Writable } from 'node:stream';
 import { daxkindError, invalidState } from '../errors.ts';
 import { native } from '../native.ts';
-import type { PmemCacheLease } from './lease.ts';
 
 /** How much a stream copies out of the cache at once: what a stream of node:fs reads. */
 const chunkSize = 65_536;
 
+/** What a stream needs of a lease. */
+interface Leased {
+	readonly value: NonSharedBuffer | undefined;
+	dispose(): void;
+}
+
 /** Whoever drops a stream without destroying it does not end its lease. So it ends when the stream is garbage. */
-const dropped = new FinalizationRegistry<PmemCacheLease>((lease) => lease.dispose());
+const dropped = new FinalizationRegistry<Leased>((lease) => lease.dispose());
 
 /** Reads a leased value. The lease ends with the stream. */
-export function readLease(lease: PmemCacheLease, start: number): Readable {
+export function readLease(lease: Leased, start: number): Readable {
 	const length = lease.value!.length;
 	let at = start;
 	/** What has been read so far must not pass for the whole value, nor zeros for what was on a lost page. */
 	const next = (): Buffer | null => {
 		const { value } = lease;
-		if (value?.length !== length) throw invalidState('the cache was closed before its stream was at its end');
+		if (value?.length !== length)
+			throw invalidState('the lease ended, or the cache was closed, before the stream was at its end');
 		if (at >= length) return null;
 		const part = value.subarray(at, at + chunkSize);
 		// A copy, because nobody says when the receiver is done with a chunk.
@@ -31,11 +37,14 @@ export function readLease(lease: PmemCacheLease, start: number): Readable {
 	const stream = new Readable({
 		highWaterMark: chunkSize,
 		read() {
+			let chunk: Buffer | null;
 			try {
-				this.push(next());
+				chunk = next();
 			} catch (error) {
 				this.destroy(error as Error);
+				return;
 			}
+			this.push(chunk);
 		},
 		destroy(error, callback) {
 			dropped.unregister(lease);
