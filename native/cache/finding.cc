@@ -29,11 +29,7 @@ uint32_t Cache::find(const Stripe& stripe, const Key& key, bool isToBeCopied) co
         const Entry& entry = entries_[index];
         if (entry.hash != key.hash || !isCurrent(entry)) continue;
         const Header* const header = headerOf(entry);
-        {
-            const size_t length = std::min<size_t>(bytesOf(entry), 1088);
-            for (size_t at = 0; at < length; at += 64)
-                __builtin_prefetch(reinterpret_cast<const char*>(header) + at, 0);
-        }
+        if (isToBeCopied) prefetch<false>(reinterpret_cast<const char*>(header), bytesOf(entry));
         if (header->keyLength != key.length || header->sort != key.sort) continue;
         // A block whose page has just been lost may be shorter than it says.
         if (sizeof(Header) + key.length > bytesOf(entry)) continue;
