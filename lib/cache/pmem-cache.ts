@@ -196,15 +196,19 @@ export class PmemCache<V = unknown> implements Disposable {
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE if the key is neither a string nor a Uint8Array; RangeError
 	 *   ERR_OUT_OF_RANGE if it is longer than 1 MiB; what the deserializer throws.
-	 * @throws Error ERR_INVALID_STATE after `close`; ERR_DAXKIND_TOO_MANY_LEASES if the entry has 65,535 of them and is
-	 *   longer than 4 KiB, because it is pinned while it is copied.
+	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	get(key: PmemCacheKey, options?: PmemCacheGetOptions): V | undefined {
 		const pool = this.#pool;
 		pool.prepare();
-		const status = native.cacheGet(this.#id, key, flagsOf(options), pool.memory, pool.at);
-		if (status !== 0) return this.#miss(status);
-		return this.#copied();
+		const flags = flagsOf(options);
+		let status = native.cacheGet(this.#id, key, flags, pool.memory, pool.at);
+		// It is too long for the pool, and has all the leases that it may have.
+		while (status === -EAGAIN) {
+			pool.prepare(this.#found[results.length]);
+			status = native.cacheGet(this.#id, key, flags, pool.memory, pool.at);
+		}
+		return status === 0 ? this.#copied() : this.#miss(status);
 	}
 
 	/** `get` of each key. */
@@ -220,7 +224,7 @@ export class PmemCache<V = unknown> implements Disposable {
 	 * Buffer, they are the bytes of its encoding.
 	 *
 	 * @returns What the function returns. undefined if there is no fresh entry.
-	 * @throws As `get`; what the function throws; TypeError ERR_INVALID_RETURN_VALUE if it returns a promise, because
+	 * @throws As `lease`; what the function throws; TypeError ERR_INVALID_RETURN_VALUE if it returns a promise, because
 	 *   the memory is not there any more when the promise is settled: see `lease`.
 	 */
 	read<R>(key: PmemCacheKey, visit: (value: NonSharedBuffer) => R, options?: PmemCacheGetOptions): R | undefined {
@@ -296,8 +300,8 @@ export class PmemCache<V = unknown> implements Disposable {
 	 * It blocks as `kind.malloc` does when the kind needs storage.
 	 *
 	 * @returns Whether it was stored: false if it is too large and the option `tooLarge` is 'skip'.
-	 * @throws As `get`; Error ERR_DAXKIND_CACHE_TOO_LARGE; OutOfMemoryError if the kind has no memory though nothing is
-	 *   left to evict, because other users of the kind, or leases, have all of it.
+	 * @throws As `get`; Error ERR_DAXKIND_CACHE_TOO_LARGE; OutOfMemoryError if the kind would have no memory
+	 *   with nothing left to evict, because other users of the kind, or leases, have all of it.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE for undefined, which stands for a miss; what the serializer throws.
 	 */
 	set(key: PmemCacheKey, value: V, options?: PmemCacheSetOptions): boolean {

@@ -27,10 +27,10 @@ export class Pool {
 	at = 0;
 	#size = leastSize;
 
-	/** Makes room for a copy. One that is longer than what is left gets memory of its own. */
-	prepare(): void {
+	/** Makes room for a copy of that many bytes. Without a number, a longer one than fits gets memory of its own. */
+	prepare(room = leastRoom): void {
 		// Its length is 0 if it has been transferred all the same: a byte stream of Node before 24 does not see the mark.
-		if (this.at > this.memory.length - leastRoom) this.#renew();
+		if (this.at > this.memory.length - room) this.#renew(room);
 	}
 
 	/** Takes the bytes that have been written at `at`. */
@@ -40,9 +40,9 @@ export class Pool {
 		return at;
 	}
 
-	#renew(): void {
+	#renew(room: number): void {
 		this.#size = Math.min(mostSize, this.#size * 2);
-		this.memory = makeMemory(this.#size);
+		this.memory = makeMemory(Math.max(this.#size, room));
 		this.buffer = this.memory.buffer;
 		this.at = 0;
 	}

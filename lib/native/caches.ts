@@ -73,7 +73,7 @@ export interface Caches {
 	 * Finds an entry. Copies its value to `to`, from `offset` on, if there is room; else pins the entry, which makes a
 	 * lease. What it has found is in the results.
 	 *
-	 * @returns 0; -ENOENT; -EAGAIN if the entry has 65,535 leases.
+	 * @returns 0; -ENOENT; -EAGAIN with the length if the entry has 65,535 leases.
 	 */
 	cacheGet(id: number, key: string | Uint8Array, flags: number, to: Uint8Array, offset: number): number;
 	/** Finds an entry and pins it. An empty value is not pinned. Returns as cacheGet. */

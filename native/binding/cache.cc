@@ -37,12 +37,12 @@ void putValue(CacheTable& table, const Value& value, double lease) {
     results[kOffset] = static_cast<double>(value.offset & ((1ull << kSegmentShift) - 1));
 }
 
-// Puts what was found into the results. A pinned entry becomes a lease.
+// Puts what was found into the results. A pinned entry becomes a lease. One that cannot be pinned tells its length.
 int conclude(CacheTable& table, CacheHold& at, int status, const Value& value) {
-    if (status != 0) return status;
-    const double lease = value.entry == cache::kNone ? -1 : static_cast<double>(at.lease(value.entry));
-    putValue(table, value, lease);
-    return 0;
+    if (status != 0 && status != -EAGAIN) return status;
+    const bool isPinned = status == 0 && value.entry != cache::kNone;
+    putValue(table, value, isPinned ? static_cast<double>(at.lease(value.entry)) : -1);
+    return status;
 }
 
 napi_value handleOf(napi_env env, CacheTable& table, const std::shared_ptr<Cache>& made) {

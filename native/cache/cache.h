@@ -139,8 +139,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // Fills the hash of a key in.
     void hash(Key* key) const { key->hash = hashOf(seed_, *key) & hashMask_; }
 
-    // Copies the value to `to` if it has at most `room` bytes. Otherwise the entry is pinned. 0, -ENOENT, or -EAGAIN if
-    // the entry has 65,535 pins.
+    // Copies the value to `to` if it has at most `room` bytes. Otherwise the entry is pinned. 0, -ENOENT, or -EAGAIN
+    // with the value's length if the entry has 65,535 pins.
     int get(const Key& key, Lookup lookup, char* to, size_t room, Value* value);
     // 0 with the entry pinned, -ENOENT or -EAGAIN.
     int pin(const Key& key, Lookup lookup, Value* value);

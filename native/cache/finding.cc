@@ -100,7 +100,8 @@ int Cache::get(const Key& key, Lookup lookup, char* to, size_t room, Value* valu
                 }
             }
         }
-        if (!lookup.isPeek) (status == 0 ? stripe.counts.hits : stripe.counts.misses)++;
+        // Who is told that there are too many pins comes again.
+        if (!lookup.isPeek && status != -EAGAIN) (status == 0 ? stripe.counts.hits : stripe.counts.misses)++;
     }
     finish(&removed);
     return status;

@@ -71,6 +71,25 @@ test('65,535 leases of one entry are enough', () => {
 	expect(cache.lease('key')!.value).toHaveLength(10);
 });
 
+test.each([5000, 8192, 1_000_000])('a copy of %i bytes that have all their leases needs none', (length) => {
+	const cache = newCache<Buffer | Float64Array>();
+	const value = Buffer.alloc(length, 'value');
+	cache.set('key', value);
+	const leases = Array.from({ length: 65_535 }, () => cache.lease('key', { peek: true })!);
+	// The pool's memory is of any length, and full to any point.
+	for (let i = 0; i < 20; i++) {
+		cache.set('short', Buffer.alloc(3000, i));
+		const short = cache.get('short') as Buffer;
+		const copy = cache.get('key') as Buffer;
+		expect(copy.equals(value)).toBe(true);
+		copy.fill(255);
+		expect(short.equals(Buffer.alloc(3000, i))).toBe(true);
+	}
+	expect(cache.stats()).toMatchObject({ hits: 40, misses: 0 });
+	expect(cache.get('key', { peek: true })).toHaveLength(length);
+	for (const lease of leases) lease.dispose();
+});
+
 test('a stream writes a value of unknown length, and another reads it', async () => {
 	const cache = newCache<Buffer>();
 	const parts = Array.from({ length: 300 }, (_, i) => Buffer.alloc((i * 97) % 5000, i & 0xff));
