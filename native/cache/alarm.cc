@@ -22,6 +22,7 @@ class AlarmTask final : public Task {
             // From now on a wake() makes another task.
             std::vector<Alarm::Clock::time_point>& waiting = alarm_->waiting_;
             waiting.erase(std::find(waiting.begin(), waiting.end(), due_));
+            alarm_->noteSoonest();
             cache = alarm_->cache_.lock();
         }
         if (cache == nullptr) return std::nullopt;
@@ -34,14 +35,20 @@ class AlarmTask final : public Task {
     const Alarm::Clock::time_point due_;
 };
 
+void Alarm::noteSoonest() {
+    soonest_.store(waiting_.empty() ? Clock::time_point::max() : waiting_.back());
+}
+
 void Alarm::wake(uint32_t inMs) {
-    const std::lock_guard<std::mutex> lock(mutex_);
     const Clock::time_point due = Clock::now() + milliseconds(inMs);
+    if (soonest_.load() <= due) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (!waiting_.empty() && waiting_.back() <= due) return;
     std::unique_ptr<Task> task = std::make_unique<AlarmTask>(shared_from_this(), due);
     waiting_.push_back(due);
     // Without a thread, what has expired goes when somebody asks for it, or when its room is needed.
     if (doInBackground(task, milliseconds(inMs)) != 0) waiting_.pop_back();
+    noteSoonest();
 }
 
 }  // namespace daxkind::cache
