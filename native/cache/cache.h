@@ -150,8 +150,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // How many milliseconds the entry stays fresh. UINT64_MAX: for ever. 0: it is stale, or there is none.
     uint64_t freshFor(const Key& key);
     bool has(const Key& key) { return freshFor(key) > 0; }
-    // 0; -EFBIG if the cache may not hold that much; -ENOMEM, or the region's error, if there is no memory though
-    // nothing is left to evict.
+    // 0; -EFBIG if the cache may not hold that much; -ENOMEM, or the region's error, if there would be no memory with
+    // nothing left to evict.
     int set(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime);
     // Whether there was such an entry.
     bool remove(const Key& key);
@@ -219,6 +219,9 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // Under no lock. Frees at least that many bytes; false if there was nothing to evict.
     bool evictSome(uint64_t bytes);
     int allocate(uint32_t code, uint64_t* offset);
+    // Whether a block may not fit even if all entries were evicted, because others have the kind's memory. Only looks
+    // when evicting for it would cost a good part of the entries.
+    bool isHopeless(uint64_t bytes);
     // Makes a draft an entry, in place of `old` unless that is kNone. Under the locks of the stripe and the policy.
     void enter(Stripe& stripe, uint32_t index, uint32_t old, const Key& key, const Draft& draft, Removed* removed);
     // Frees blocks, tells the sinks. Under no lock.

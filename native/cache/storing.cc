@@ -15,6 +15,11 @@ namespace {
 
 // A block is never so bad that another one would not be better; this many in a row say that something else is wrong.
 constexpr int kBadBlocks = 16;
+// Evicting for a block of less than this part of the cache is no harm.
+constexpr uint64_t kHarmlessPart = 16;
+// How often it is looked whether there is no hope. Blocks that other threads are about to make entries cannot be
+// evicted for that moment.
+constexpr int kHopelessLooks = 3;
 
 uint64_t after(uint64_t now, uint64_t ms) {
     return ms == 0 || ms > kNever - now ? kNever : now + ms;
@@ -25,6 +30,22 @@ bool isOutOfMemory(int error) {
 }
 
 }  // namespace
+
+bool Cache::isHopeless(uint64_t bytes) {
+    for (int look = 0; look < kHopelessLooks; look++) {
+        uint64_t evictable;
+        {
+            const std::lock_guard<Mutex> lock(policy_);
+            if (bytes < bytes_ / kHarmlessPart) return false;
+            // What is on its way to the heap is in no sum.
+            if (queues_.cleared() != kNone || blocksRemoved_ != blocksFreed_) return false;
+            evictable = bytes_;
+        }
+        if (blocks_.unheldBytes() + evictable >= bytes) return false;
+        sched_yield();
+    }
+    return true;
+}
 
 int Cache::allocate(uint32_t code, uint64_t* offset) {
     uint64_t wanted = Entry::bytesOfCode(code, unitShift_);
@@ -41,6 +62,7 @@ int Cache::allocate(uint32_t code, uint64_t* offset) {
             continue;
         }
         if (!isOutOfMemory(error)) return error;
+        if (error == -ENOMEM && wanted == bytes && isHopeless(bytes)) return error;
         if (!evictSome(wanted)) {
             // Nothing is left. But other threads may have freed something since the attempt, or are about to. And those
             // who use the kind for other things have free blocks.

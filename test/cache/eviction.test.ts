@@ -70,6 +70,21 @@ test('a full kind is no error as long as something can be evicted', async () => 
 	);
 });
 
+test('nothing is evicted for a value that others leave no room for', () => {
+	const kind = PmemKind.create(directory, { maxSize: 32 * MIB });
+	onTestFinished(() => void kind.close());
+	const cache = cacheFor<Buffer>(kind, { maxSize: 32 * MIB });
+	kind.malloc(16 * MIB);
+	for (let i = 0; i < 100; i++) cache.set(`${i}`, Buffer.alloc(100_000));
+	expect(() => cache.set('key', Buffer.alloc(20 * MIB))).toThrow(
+		expect.objectContaining({ code: 'ERR_DAXKIND_OUT_OF_MEMORY' }),
+	);
+	expect(cache.stats()).toMatchObject({ entries: 100, evicted: 0 });
+	// It fits as soon as they all go.
+	expect(cache.set('key', Buffer.alloc(14 * MIB))).toBe(true);
+	expect(cache.stats()).toMatchObject({ entries: 1, evicted: 100 });
+});
+
 test('what has expired is not found, and goes without anybody asking', async () => {
 	const evictions: PmemCacheEviction[] = [];
 	const cache = newCache<string>({ ttl: 40, onEvict: (eviction) => evictions.push(eviction) });
