@@ -132,6 +132,15 @@ const exercise = (directory, { seconds, seed }) => [
 	seed,
 ];
 
+const stressOfCaches = (directory, { seconds, seed }) => [
+	process.execPath,
+	'scripts/stress-cache.mjs',
+	`--dir=${directory}`,
+	`--seconds=${Math.max(1, Math.ceil(Number(seconds)))}`,
+	`--seed=${seed}`,
+	'--threads=2',
+];
+
 async function sanitizedAddon() {
 	await launcherFor('address,undefined');
 	const built = await buildAddon('address,undefined', sharedFlags());
@@ -142,11 +151,11 @@ async function addon(options) {
 	const env = await sanitizedAddon();
 	await inDirectory(options, async (directory) => {
 		const misuse = [process.execPath, 'test/syscalls/wrong-arguments.mjs', directory];
-		for (const command of [exercise(directory, options), misuse]) {
+		for (const command of [exercise(directory, options), misuse, stressOfCaches(directory, options)]) {
 			const { status, output: log } = await runSanitized(command, env);
 			// Node may have leaks of its own, and a failed status because of them. The log says which leaks are ours.
 			const isDone =
-				status === 0 || (/LeakSanitizer: detected/.test(log) && /^\d+ rounds from seed|^{"calls"/m.test(log));
+				status === 0 || (/LeakSanitizer: detected/.test(log) && /^\d+ rounds from seed|^{"calls"|^lru: /m.test(log));
 			if (!isDone || /ERROR: AddressSanitizer|runtime error:/.test(log) || ownLeaks(log).length > 0) {
 				throw new StepError(`${command.find((part) => part.endsWith('.mjs'))} failed with status ${status}`);
 			}
