@@ -23,12 +23,16 @@ napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::sha
                          "example, has a memory cage); use Node");
         return nullptr;
     }
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    // In a worker that is being terminated Node refuses before it has taken the finalizer.
+    if (!pending && (status == napi_pending_exception || status == napi_cannot_run_js)) {
+        delete hold;
+        return nullptr;
+    }
     // Node can refuse after it has taken the finalizer (when the length is above that of its Buffers). It still calls
     // the finalizer later.
-    bool pending = false;
-    if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
-        napi_throw_error(env, nullptr, "Node cannot make an ArrayBuffer over this memory");
-    }
+    if (!pending) napi_throw_error(env, nullptr, "Node cannot make an ArrayBuffer over this memory");
     return nullptr;
 }
 

@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { explain, FixedKind, findDaxMounts, getFsxattr, isDax, Kind, mapFile, PmemKind, statx } from 'daxkind';
+import { native } from '#lib/native.js';
 import { newPhase, operate, receive, release } from '../../scripts/players/operations.mjs';
 import { Player } from '../../scripts/players/player.mjs';
 import { Random } from '../../scripts/random.mjs';
@@ -96,6 +97,30 @@ async function useThreads(directory, random) {
 	kind.close();
 }
 
+/** Runs in a worker, which is terminated in the middle of a call. From then on Node refuses to make ArrayBuffers. */
+async function beEndless({ shared }) {
+	const kind = Kind.attach(shared);
+	kind.malloc(1000);
+	parentPort.postMessage('ready');
+	// In a microtask, as most of a program's code is.
+	await null;
+	const firstHold = 1;
+	while (native.kindCollectedWindow(firstHold, 0, 0, 1000, 1) !== undefined);
+	for (;;);
+}
+
+/** What is refused at the end of a thread must not keep the kind. */
+async function endThreads(directory, random) {
+	for (let i = 0; i < 4; i++) {
+		const kind = PmemKind.create(directory, { maxSize: 16 * MiB });
+		const worker = new Worker(new URL(import.meta.url), { workerData: { shared: kind.share(), isEndless: true } });
+		await new Promise((resolve) => worker.once('message', resolve));
+		await setTimeout(random.below(5));
+		await worker.terminate();
+		kind.close();
+	}
+}
+
 async function useOneThread(directory, random) {
 	const [debug, prefault] = [random.chance(0.25), random.chance(0.25)];
 	const kind = await PmemKind.createAsync(directory, { maxSize: 16 * MiB, debug, prefault });
@@ -163,11 +188,12 @@ if (isMainThread) {
 		await useOneThread(directory, random);
 		await useFiles(directory, random);
 		await useThreads(directory, random);
+		await endThreads(directory, random);
 		globalThis.gc();
 		await setImmediate();
 		rounds++;
 	} while (performance.now() < end);
 	console.log(`${rounds} rounds from seed ${seed}`);
 } else {
-	await beWorker(workerData);
+	await (workerData.isEndless ? beEndless(workerData) : beWorker(workerData));
 }
