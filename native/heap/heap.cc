@@ -298,7 +298,12 @@ void Heap::gather(ThreadCache* cache) {
 uint64_t Heap::purge(ThreadCache* cache) {
     gather(cache);
     uint64_t given = 0;
-    while (const uint64_t bytes = purgeSome(UINT64_MAX)) given += bytes;
+    // Others may free memory as fast as it is given back.
+    while (given < capacity_) {
+        const uint64_t bytes = purgeSome(UINT64_MAX);
+        if (bytes == 0) break;
+        given += bytes;
+    }
     return given;
 }
 

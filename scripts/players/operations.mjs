@@ -308,7 +308,8 @@ function stats(player) {
 
 function purge(player) {
 	const bytes = player.kind.purge();
-	player.expect(bytes >= 0 && bytes <= player.kind.capacity, 'purge gave a strange number', undefined, { bytes });
+	// Other threads may free memory, and commit it again, meanwhile.
+	player.expect(bytes >= 0 && bytes <= 2 * player.kind.capacity, 'purge gave a strange number', undefined, { bytes });
 	return true;
 }
 
