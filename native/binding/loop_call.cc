@@ -23,7 +23,8 @@ std::shared_ptr<LoopCall> LoopCall::create(napi_env env, std::function<void(napi
         // A call that is still queued when the function is finalised comes without an environment and without a
         // context.
         if (env == nullptr) return;
-        const LoopCall& self = **static_cast<std::shared_ptr<LoopCall>*>(context);
+        LoopCall& self = **static_cast<std::shared_ptr<LoopCall>*>(context);
+        self.isQueued_ = false;
         if (self.run_ != nullptr) self.run_(env);
     };
     auto made = std::make_shared<LoopCall>();
@@ -39,6 +40,7 @@ std::shared_ptr<LoopCall> LoopCall::create(napi_env env, std::function<void(napi
 }
 
 void LoopCall::wake() {
+    if (isQueued_.exchange(true)) return;
     const std::lock_guard<std::mutex> lock(mutex_);
     if (function_ != nullptr) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
 }

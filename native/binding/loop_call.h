@@ -3,6 +3,7 @@
 
 #include <node_api.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -27,6 +28,8 @@ class LoopCall {
     std::mutex mutex_;
     // Null once the environment has ended, or after stop().
     napi_threadsafe_function function_ = nullptr;
+    // A call of the function is queued, and has not begun.
+    std::atomic<bool> isQueued_{false};
     // Only the environment's thread uses it.
     std::function<void(napi_env)> run_;
 };
