@@ -45,6 +45,12 @@ export function requireFunction(name: string, value: unknown): void {
 	if (typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
 }
 
+/** What `for … of` takes. */
+export function requireIterable<T>(name: string, value: Iterable<T>): Iterable<T> {
+	if (typeof value?.[Symbol.iterator] !== 'function') throw invalidArgType(name, 'an iterable', value);
+	return value;
+}
+
 /** A function, or nothing. */
 export function requireCallback(name: string, value: unknown): void {
 	if (value !== undefined) requireFunction(name, value);

@@ -46,6 +46,11 @@ function isSignal(value: unknown): value is AbortSignal {
 	}
 }
 
+/** A signal, or nothing. */
+export function requireSignal(name: string, value: unknown): void {
+	if (value !== undefined && !isSignal(value)) throw invalidArgType(name, 'an instance of AbortSignal', value);
+}
+
 /** Throws the signal's reason if it is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
 	if (signal !== undefined && isAbortedSignal.call(signal)) throw reasonOfSignal.call(signal);
@@ -68,9 +73,7 @@ export function checkJobOptions<Progress>(
 	known?: readonly string[],
 ): CheckedJobOptions<Progress> {
 	const { signal, onProgress } = requireOptions<WatchableOptions<Progress>>('options', options, known);
-	if (signal !== undefined && !isSignal(signal)) {
-		throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
-	}
+	requireSignal('options.signal', signal);
 	requireCallback('options.onProgress', onProgress);
 	throwIfAborted(signal);
 	return { signal, onProgress };

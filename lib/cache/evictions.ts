@@ -13,7 +13,7 @@ const channel = channelOf('daxkind:cache:evict');
 const batch = 1024;
 
 interface Listener {
-	readonly cache: object;
+	readonly cache: { readonly closed: boolean };
 	readonly onEvict: ((eviction: PmemCacheEviction) => void) | undefined;
 }
 
@@ -35,9 +35,14 @@ function tellOne(id: number, { cache, onEvict }: Listener): void {
 		const eviction: PmemCacheEviction = { key: keyOf(sort, bytes), cause: removals[why]!, bytes: size };
 		if (channel.hasSubscribers) channel.publish({ cache, ...eviction });
 		// Nobody catches an error of the listener, as with listeners of events.
-		if (onEvict !== undefined) nextTick(onEvict, eviction);
+		if (onEvict !== undefined) nextTick(tellUser, cache, onEvict, eviction);
 	}
 	if (entries.length === 4 * batch) setImmediate(tell);
+}
+
+/** A listener that closes the cache hears no more. */
+function tellUser(cache: Listener['cache'], onEvict: NonNullable<Listener['onEvict']>, eviction: PmemCacheEviction) {
+	if (!cache.closed) onEvict(eviction);
 }
 
 /** Whether somebody listens to all caches. */

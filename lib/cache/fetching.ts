@@ -6,7 +6,7 @@ export type PmemCacheFetcher<V> = (
 	context: {
 		/** Aborts when nobody waits any more. */
 		signal: AbortSignal;
-		/** The value that is stale, if there is one. */
+		/** The value that is there, if there is one: stale, or with `forceRefresh` fresh. The caller may have it, too. */
 		stale: V | undefined;
 	},
 ) => V | undefined | Promise<V | undefined>;

@@ -12,5 +12,10 @@ export type {
 	PmemCacheSetOptions,
 	PmemCacheThreadOptions,
 } from './options.ts';
-export { PmemCache, type PmemCacheFetchOptions, type SharedPmemCache } from './pmem-cache.ts';
+export {
+	PmemCache,
+	type PmemCacheFetchOptions,
+	type PmemCacheWriteOptions,
+	type SharedPmemCache,
+} from './pmem-cache.ts';
 export type { PmemCacheStats } from './stats.ts';

@@ -16,6 +16,7 @@ export let makeLease: (value: NonSharedBuffer, isStale: boolean, end: () => void
  */
 export class PmemCacheLease implements Disposable {
 	#value: NonSharedBuffer | undefined;
+	#length: number;
 	#end: () => void;
 	/** Whether the entry's `ttl` was over when the lease was made. */
 	readonly isStale: boolean;
@@ -23,6 +24,7 @@ export class PmemCacheLease implements Disposable {
 	private constructor(key: typeof makersKey, value: NonSharedBuffer, isStale: boolean, end: () => void) {
 		if (key !== makersKey) throw illegalConstructor('cache.lease(key)');
 		this.#value = value;
+		this.#length = value.length;
 		this.#end = end;
 		this.isStale = isStale;
 	}
@@ -33,10 +35,12 @@ export class PmemCacheLease implements Disposable {
 
 	/**
 	 * The bytes of the value, in the cache's memory. Nobody writes there as long as the lease lives, so do not write
-	 * there either. undefined once it has ended: what a Buffer that you have kept shows then is somebody else's.
+	 * there either. undefined once it has ended, by `dispose` or because the cache was closed: what a Buffer that you
+	 * have kept shows then is somebody else's.
 	 */
 	get value(): NonSharedBuffer | undefined {
-		return this.#value;
+		// The end of the cache has taken its length.
+		return this.#value?.length === this.#length ? this.#value : undefined;
 	}
 
 	/**
@@ -52,8 +56,8 @@ export class PmemCacheLease implements Disposable {
 	 */
 	createReadStream(options?: { start?: number }): Readable {
 		const { start = 0 } = requireOptions<{ start?: number }>('options', options, ['start']);
-		if (this.#value === undefined) throw invalidState('the lease has ended');
-		requireInteger('options.start', start, 0, this.#value.length);
+		if (this.value === undefined) throw invalidState('the lease has ended');
+		requireInteger('options.start', start, 0, this.#length);
 		return readLease(this, start);
 	}
 

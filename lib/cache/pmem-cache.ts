@@ -2,9 +2,10 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
-import { requireFunction, requireOptions } from '../arguments.ts';
+import { requireBoolean, requireFunction, requireInteger, requireIterable, requireOptions } from '../arguments.ts';
 import { daxkindError, illegalConstructor, invalidArgType, invalidState, systemError } from '../errors.ts';
 import { FastBuffer } from '../fast-buffer.ts';
+import { requireSignal } from '../jobs.ts';
 import { insideOf, Kind, type KindInside, PmemKind, type SharedKind } from '../kind/index.ts';
 import { type CacheHold, isPeek, type NativeCacheStats, results, takesStale } from '../native/caches.ts';
 import { native } from '../native.ts';
@@ -31,7 +32,7 @@ import { Pool } from './pool.ts';
 import type { PmemCacheStats } from './stats.ts';
 import { writeDraft } from './streams.ts';
 
-const { ENOENT, EFBIG, ENOMEM, ENOSPC, EDQUOT, EAGAIN } = constants.errno;
+const { ENOENT, EFBIG, ENOMEM, ENOSPC, EDQUOT, EAGAIN, EIO } = constants.errno;
 
 /** Bytes that each entry takes beside its value and its key. */
 const headerSize = 32;
@@ -45,6 +46,13 @@ export interface SharedPmemCache {
 	readonly secret: string;
 	readonly name: string;
 }
+
+export interface PmemCacheWriteOptions extends PmemCacheSetOptions {
+	/** How many bytes will be written, if that is known: room is made for them at once. Default 0. */
+	size?: number;
+}
+
+const writeNames = ['ttl', 'staleTtl', 'size'] as const;
 
 export interface PmemCacheFetchOptions extends PmemCacheSetOptions {
 	/** Ends the waiting. The fetcher's own signal aborts when nobody waits any more. */
@@ -118,6 +126,8 @@ export class PmemCache<V = unknown> implements Disposable {
 			hearEvictions(hold.id, listener);
 		}
 		unclosed.register(this, hold.id, this);
+		// Without its hold on the kind, the cache could not show its memory.
+		this.#inside.serveCache(() => this.close());
 	}
 
 	/**
@@ -192,7 +202,8 @@ export class PmemCache<V = unknown> implements Disposable {
 	 * The value of a key: a copy, which is safe for ever. undefined if there is no fresh entry.
 	 *
 	 * The key is looked up in native code, which copies the value under a lock that no other key waits for, unless it
-	 * shares one of 256. Short copies are parts of ArrayBuffers of 64 KiB, as Node's short Buffers are of 8 KiB ones.
+	 * shares one of 256. Short copies are parts of ArrayBuffers of up to 256 KiB, as Node's short Buffers are of 8 KiB
+	 * ones: copy again what you keep for long, because a part keeps the whole.
 	 *
 	 * @throws TypeError ERR_INVALID_ARG_TYPE if the key is neither a string nor a Uint8Array; RangeError
 	 *   ERR_OUT_OF_RANGE if it is longer than 1 MiB; what the deserializer throws.
@@ -213,8 +224,9 @@ export class PmemCache<V = unknown> implements Disposable {
 
 	/** `get` of each key. */
 	getMany(keys: Iterable<PmemCacheKey>, options?: PmemCacheGetOptions): (V | undefined)[] {
+		this.#checkOpen();
 		const values: (V | undefined)[] = [];
-		for (const key of keys) values.push(this.get(key, options));
+		for (const key of requireIterable('keys', keys)) values.push(this.get(key, options));
 		return values;
 	}
 
@@ -235,6 +247,8 @@ export class PmemCache<V = unknown> implements Disposable {
 		try {
 			const result = visit(lease < 0 ? Buffer.alloc(0) : this.#leasedView());
 			if (typeof (result as PromiseLike<unknown> | null | undefined)?.then === 'function') {
+				// The error below is the one to be seen.
+				(result as PromiseLike<unknown>).then(undefined, () => undefined);
 				throw Object.assign(
 					new TypeError(
 						'The function given to read returned a promise. Use lease(key), which lasts until it is disposed',
@@ -299,52 +313,66 @@ export class PmemCache<V = unknown> implements Disposable {
 	 *
 	 * It blocks as `kind.malloc` does when the kind needs storage.
 	 *
-	 * @returns Whether it was stored: false if it is too large and the option `tooLarge` is 'skip'.
+	 * @returns Whether it was stored: false if it is too large and the option `tooLarge` is 'skip', or if the medium has
+	 *   lost all memory that the kind could give. What could not be stored leaves the key without a value.
 	 * @throws As `get`; Error ERR_DAXKIND_CACHE_TOO_LARGE; OutOfMemoryError if the kind would have no memory
-	 *   with nothing left to evict, because other users of the kind, or leases, have all of it.
+	 *   with nothing left to evict, because other users of the kind, or leases, have all of it;
+	 *   ERR_DAXKIND_TOO_MANY_LEASES if leases keep more entries than the index has room for.
 	 * @throws TypeError ERR_INVALID_ARG_TYPE for undefined, which stands for a miss; what the serializer throws.
 	 */
 	set(key: PmemCacheKey, value: V, options?: PmemCacheSetOptions): boolean {
 		const { freshMs, staleMs } = lifetimeOf(options, this.#options);
 		const { bytes, encoding } = encode(value, this.#options.serializer);
+		const status = native.cacheSet(this.#id, key, bytes, encoding, freshMs, staleMs);
 		if (!this.#fetches.isIdle) this.#fetches.outdate(nameOfKey(key));
-		return this.#stored(native.cacheSet(this.#id, key, bytes, encoding, freshMs, staleMs), bytes.length);
+		return this.#stored(status, bytes.length);
 	}
 
 	/** `set` of each pair. Returns how many were stored. */
 	setMany(entries: Iterable<readonly [key: PmemCacheKey, value: V]>, options?: PmemCacheSetOptions): number {
+		this.#checkOpen();
 		let stored = 0;
-		for (const [key, value] of entries) if (this.set(key, value, options)) stored++;
+		for (const [key, value] of requireIterable('entries', entries)) if (this.set(key, value, options)) stored++;
 		return stored;
 	}
 
 	/**
-	 * A stream that writes a value of unknown length into the cache's memory. It is an entry, a Buffer, when the stream
-	 * has been ended; if it is destroyed before, nothing has happened. An error of `set` is the stream's error.
+	 * A stream that writes a value of unknown length into the cache's memory: up to an eighth of `maxSize`, and what
+	 * becomes longer is in DRAM until it is whole. It is an entry, a Buffer, when the stream has been ended; if it is
+	 * destroyed, or is garbage, before, nothing has happened. The memory of open streams is beside `maxSize`.
+	 *
+	 * An error of `set` is the stream's error, also if `tooLarge` is 'skip'; and ERR_DAXKIND_MEDIA_ERROR if the medium
+	 * has lost a page of what was written.
+	 *
+	 * @throws As `get`; TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE for the options.
 	 */
-	createWriteStream(key: PmemCacheKey, options?: PmemCacheSetOptions & { size?: number }): Writable {
-		const { size = 0, ...times } = requireOptions('options', options, [
-			'ttl',
-			'staleTtl',
-			'size',
-		]) as PmemCacheSetOptions & {
-			size?: number;
-		};
+	createWriteStream(key: PmemCacheKey, options?: PmemCacheWriteOptions): Writable {
+		const { size = 0, ...times } = requireOptions<PmemCacheWriteOptions>('options', options, writeNames);
+		requireInteger('options.size', size);
 		const { freshMs, staleMs } = lifetimeOf(times, this.#options);
-		const name = nameOfKey(key);
-		const draft = native.cacheBegin(this.#id, key, size);
-		if (draft < 0) this.#stored(draft, size, true);
+		// Refuses a wrong key now.
+		this.has(key);
+		// The caller may write into his Buffer while the stream is open.
+		const own = ownKey(key);
+		const id = this.#id;
+		let draft = -1;
 		let written = 0;
 		return writeDraft({
+			begin: () => {
+				draft = native.cacheBegin(id, own, size);
+				if (draft < 0) this.#stored(draft, size, true);
+			},
 			append: (bytes) => {
 				written += bytes.length;
-				this.#stored(native.cacheAppend(this.#id, draft, bytes), written, true);
+				this.#stored(native.cacheAppend(id, draft, bytes), written, true);
 			},
 			publish: () => {
-				this.#fetches.outdate(name);
-				this.#stored(native.cachePublish(this.#id, draft, encodings.buffer, freshMs, staleMs), written, true);
+				this.#fetches.outdate(nameOfKey(own));
+				this.#stored(native.cachePublish(id, draft, encodings.buffer, freshMs, staleMs), written, true);
 			},
-			abandon: () => native.cacheAbandon(this.#id, draft),
+			abandon: () => {
+				if (draft >= 0) native.cacheAbandon(id, draft);
+			},
 		});
 	}
 
@@ -352,9 +380,11 @@ export class PmemCache<V = unknown> implements Disposable {
 	 * The value of a key, and if there is no fresh entry, what the fetcher makes of it, which is stored. All who wait
 	 * for the same key in this thread wait for one call. If there is a stale entry, it is returned at once, and the
 	 * fetcher refreshes it for the next ones. What the fetcher gives is not stored if the key has been set or deleted by
-	 * this thread meanwhile, nor if it is undefined.
+	 * this thread meanwhile, nor if it is undefined, nor if there is no room for it.
 	 *
-	 * @throws What the fetcher throws; the signal's reason; as `get` and `set`.
+	 * All who wait get the same object. A fetcher that waits for `fetch` of its own key waits for ever.
+	 *
+	 * @throws What the fetcher throws; the signal's reason; as `get`; what the serializer throws.
 	 */
 	async fetch(
 		key: PmemCacheKey,
@@ -365,6 +395,8 @@ export class PmemCache<V = unknown> implements Disposable {
 		const known = ['ttl', 'staleTtl', 'signal', 'forceRefresh'] as const;
 		const given = requireOptions<PmemCacheFetchOptions>('options', options, known);
 		const { signal, forceRefresh = false } = given;
+		requireSignal('options.signal', signal);
+		requireBoolean('options.forceRefresh', forceRefresh);
 		const times: PmemCacheSetOptions = {};
 		if (given.ttl !== undefined) times.ttl = given.ttl;
 		if (given.staleTtl !== undefined) times.staleTtl = given.staleTtl;
@@ -377,9 +409,14 @@ export class PmemCache<V = unknown> implements Disposable {
 		const stale = status === 0 ? this.#copied() : this.#miss(status);
 		if (isFresh && stale !== undefined && !forceRefresh) return stale;
 		// The caller may write into his Buffer while the fetcher works.
-		const own = typeof key === 'string' ? key : Buffer.from(key);
+		const own = ownKey(key);
 		const store = (value: V) => {
-			if (this.#isOpen) this.set(own, value, times);
+			try {
+				if (this.#isOpen) this.set(own, value, times);
+			} catch (error) {
+				// Those who wait want the value, and do not mind whether it is kept.
+				if (!isNoRoom(error)) throw error;
+			}
 		};
 		const make = (aborted: AbortSignal) => fetcher(own, { signal: aborted, stale });
 		const name = nameOfKey(own);
@@ -434,16 +471,13 @@ export class PmemCache<V = unknown> implements Disposable {
 	}
 
 	/** The keys and copies of their values. It counts as no use of the entries. */
-	*entries(): Generator<[string | NonSharedBuffer, V], undefined> {
-		for (const key of this.keys()) {
-			const value = this.get(key, { peek: true });
-			if (value !== undefined) yield [key, value];
-		}
+	entries(): Generator<[string | NonSharedBuffer, V], undefined> {
+		return this.#entriesOf(this.keys());
 	}
 
 	/** As `entries`, without the keys. */
-	*values(): Generator<V, undefined> {
-		for (const [, value] of this.entries()) yield value;
+	values(): Generator<V, undefined> {
+		return secondOf(this.entries());
 	}
 
 	[Symbol.iterator](): Generator<[string | NonSharedBuffer, V], undefined> {
@@ -477,6 +511,8 @@ export class PmemCache<V = unknown> implements Disposable {
 
 	/** What console.log shows: its limits, and how full it is. */
 	[inspect.custom](depth: number, options: InspectOptions): string {
+		// What only has the prototype can be shown, too.
+		if (!(#isOpen in this)) return 'PmemCache {}';
 		const { name, policy, maxSize, maxEntries } = this;
 		const shown = this.#isOpen
 			? { name, policy, maxSize, maxEntries, entries: this.size, bytes: this.bytes, closed: false }
@@ -490,6 +526,13 @@ export class PmemCache<V = unknown> implements Disposable {
 	}
 
 	// ---- Slow paths -------------------------------------------------------------------------------------------------
+
+	*#entriesOf(keys: Iterable<string | NonSharedBuffer>): Generator<[string | NonSharedBuffer, V], undefined> {
+		for (const key of keys) {
+			const value = this.get(key, { peek: true });
+			if (value !== undefined) yield [key, value];
+		}
+	}
 
 	#checkOpen(): void {
 		if (!this.#isOpen) throw invalidState('the cache is closed');
@@ -542,6 +585,11 @@ export class PmemCache<V = unknown> implements Disposable {
 	#stored(status: number, length: number, isStream = false): boolean {
 		if (status >= 0) return true;
 		this.#checkOpen();
+		if (status === -EIO) {
+			// The medium has lost all memory that was to be had.
+			if (!isStream) return false;
+			throw daxkindError('ERR_DAXKIND_MEDIA_ERROR', 'The medium has lost a page of the value that was being written');
+		}
 		if (status === -EFBIG) {
 			if (this.#options.isSkipping && !isStream) return false;
 			throw daxkindError(
@@ -549,11 +597,36 @@ export class PmemCache<V = unknown> implements Disposable {
 				`A value of ${length} bytes does not fit into the cache '${this.name}', whose maxSize is ${this.maxSize} bytes`,
 			);
 		}
+		if (status === -EAGAIN) {
+			throw daxkindError(
+				'ERR_DAXKIND_TOO_MANY_LEASES',
+				'Leases have all entries that there can be; dispose some of them',
+			);
+		}
 		if (status === -ENOMEM || status === -ENOSPC || status === -EDQUOT) {
 			return this.#inside.outOfMemory(length + headerSize, status);
 		}
 		throw systemError(status, this.#kind.type === 'node' ? 'madvise' : 'fallocate', this.#kind.path);
 	}
+}
+
+function* secondOf<T>(pairs: Iterable<readonly [unknown, T]>): Generator<T, undefined> {
+	for (const [, value] of pairs) yield value;
+}
+
+/** A key that nobody else can change. */
+function ownKey(key: PmemCacheKey): PmemCacheKey {
+	return typeof key === 'string' ? key : Buffer.from(key);
+}
+
+/** Whether `set` has found no room for a value. */
+function isNoRoom(error: unknown): boolean {
+	const { code } = error as { code?: unknown };
+	return (
+		code === 'ERR_DAXKIND_CACHE_TOO_LARGE' ||
+		code === 'ERR_DAXKIND_OUT_OF_MEMORY' ||
+		code === 'ERR_DAXKIND_TOO_MANY_LEASES'
+	);
 }
 
 /** A kind for a cache alone. */

@@ -58,11 +58,17 @@ export function readLease(lease: Leased, start: number): Readable {
 
 /** A value that is being written. */
 export interface Draft {
+	/** Makes the first room for it. Nothing else is called before, nor if it throws. */
+	begin(): void;
 	/** Throws if there is no room. */
 	append(bytes: Uint8Array): void;
 	publish(): void;
+	/** Does nothing if it has not begun, or is published. */
 	abandon(): void;
 }
+
+/** A source that breaks off does not destroy what it is piped to. So the draft is abandoned when the stream is garbage. */
+const droppedDrafts = new FinalizationRegistry<Draft>((draft) => draft.abandon());
 
 /** Writes a draft, which becomes an entry when the stream has been ended. */
 export function writeDraft(draft: Draft): Writable {
@@ -75,13 +81,23 @@ export function writeDraft(draft: Draft): Writable {
 		}
 		callback();
 	};
-	return new Writable({
+	const stream = new Writable({
 		decodeStrings: true,
 		write: (chunk: Buffer, _encoding, callback) => attempt(() => draft.append(chunk), callback),
 		final: (callback) => attempt(() => draft.publish(), callback),
 		destroy(error, callback) {
+			droppedDrafts.unregister(draft);
 			draft.abandon();
 			callback(error);
 		},
 	});
+	droppedDrafts.register(stream, draft, draft);
+	// Not by a `construct` of the stream: that would put the first write, and so the end, off to another turn.
+	attempt(
+		() => draft.begin(),
+		(error) => {
+			if (error) stream.destroy(error);
+		},
+	);
+	return stream;
 }

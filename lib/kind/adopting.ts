@@ -30,7 +30,7 @@ export function adopt<K extends object>(hold: KindHold, origin: Origin, make: ()
 		untaken.set(hold, origin);
 		const kind = make();
 		closeWhenGarbage(kind, { id: hold.id, path: hold.path, stack });
-		noteKind(kind);
+		noteKind(kind, hold.number);
 		tellKindCreated(kind);
 		return kind;
 	} catch (error) {

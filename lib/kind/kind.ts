@@ -41,6 +41,7 @@ import { tellKindClosed } from './events.ts';
 import { Allocator, cacheOf, connect, disconnect, has, isAllocator, isConnected } from './fast-path.ts';
 import { type Explain, explainedJob, type KindProgressOptions, progressOf } from './jobs.ts';
 import { type KindStats, type LeakReport, leaksOf, type SizeClasses, sizeClassesOf } from './kind-stats.ts';
+import { noteOfCache } from './living.ts';
 import type { KindNoticeOptions } from './notices.ts';
 import { RawHandles } from './raw.ts';
 import { type BlockReference, requireReference } from './references.ts';
@@ -69,6 +70,8 @@ export interface KindInside {
 	views: Views;
 	/** Throws the error of an allocation of so many bytes that has failed with `status`. */
 	outOfMemory(size: number, status: number): never;
+	/** This hold is a cache's. Calls back when it is closed. */
+	serveCache(whenClosed: () => void): void;
 }
 
 export let insideOf: (kind: Kind) => KindInside;
@@ -169,6 +172,8 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 	#raw: RawHandles | undefined;
 	/** Whether other threads may hold the kind, now or later. */
 	#isShared: boolean;
+	/** Closes the cache that this hold is of. */
+	#whenClosed: (() => void) | undefined;
 	readonly #explained: Explain;
 
 	/** Not for callers: the classes of kinds have `create` and `attach`. */
@@ -699,6 +704,10 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 			number: kind.#number,
 			views: kind.#blocks.views,
 			outOfMemory: (size, status) => kind.#blocks.outOfMemory(size, status),
+			serveCache: (whenClosed) => {
+				kind.#whenClosed = whenClosed;
+				noteOfCache(kind);
+			},
 		});
 	}
 
@@ -806,6 +815,7 @@ export abstract class Kind extends FastPath implements Disposable, AsyncDisposab
 		try {
 			const result = this.#blocks.close(letGo);
 			tellKindClosed(this);
+			this.#whenClosed?.();
 			return result;
 		} catch (error) {
 			if (this.#blocks.isOpen) {

@@ -5,14 +5,26 @@ import type { Kind } from './kind.ts';
 
 const living = new WeakList<Kind>((kind) => isConnected(kind));
 
+/** The numbers of the kinds that they hold, which are the same for all holds on one. */
+const numbers = new WeakMap<Kind, number>();
+
+/** The holds of caches. Their users did not ask for them. */
+const ofCaches = new WeakSet<Kind>();
+
 /** Lists a kind that was just made. */
-export function noteKind(kind: object): void {
+export function noteKind(kind: object, number: number): void {
+	numbers.set(kind as Kind, number);
 	living.add(kind as Kind);
 }
 
+/** From now on the kind is listed only if nothing else that is listed holds the same one. */
+export function noteOfCache(kind: Kind): void {
+	ofCaches.add(kind);
+}
+
 /**
- * The kinds of this thread that are open, the oldest first: those that it created, and those that it attached to. The
- * list is for metrics. It keeps no kind alive: one that nobody else can reach is closed, with a warning, and is then
+ * The kinds of this thread that are open, the oldest first: those that it created, and those that it attached to.
+ * A kind that only caches hold is listed once; `close` of it closes its cache. The list is for metrics. It keeps no kind alive: one that nobody else can reach is closed, with a warning, and is then
  * missing here.
  *
  * ```js
@@ -22,5 +34,12 @@ export function noteKind(kind: object): void {
  * ```
  */
 export function kinds(): Kind[] {
-	return living.list();
+	const open = living.list();
+	const listed = new Set(open.filter((kind) => !ofCaches.has(kind)).map((kind) => numbers.get(kind)));
+	return open.filter((kind) => {
+		if (!ofCaches.has(kind)) return true;
+		const isFirst = !listed.has(numbers.get(kind));
+		listed.add(numbers.get(kind));
+		return isFirst;
+	});
 }

@@ -220,7 +220,10 @@ napi_value begin(napi_env env, napi_callback_info info) {
     if (at == nullptr) return number(env, -EBADF);
     CacheHold::OpenDraft open;
     const int error = at->cache().begin(key, expected, &open.draft);
-    if (error != 0) return number(env, error);
+    if (error != 0) {
+        at->cache().drop(key);
+        return number(env, error);
+    }
     open.key.assign(reinterpret_cast<const char*>(key.data), key.length);
     open.sort = key.sort;
     return number(env, static_cast<double>(at->keep(std::move(open))));
@@ -233,7 +236,10 @@ napi_value append(napi_env env, napi_callback_info info) {
     CacheHold::OpenDraft* const open = call.draft(at);
     const ByteView bytes = call.bytes("bytes");
     if (call.isRefused()) return nullptr;
-    return number(env, open == nullptr ? -EBADF : at->cache().append(&open->draft, bytes.data, bytes.length));
+    if (open == nullptr) return number(env, -EBADF);
+    const int error = at->cache().append(&open->draft, bytes.data, bytes.length);
+    if (error != 0) at->cache().drop(open->keyFor(at->cache()));
+    return number(env, error);
 }
 
 // cachePublish(id, draft, encoding, freshMs, staleMs): the draft ends, whatever the result is
@@ -246,7 +252,9 @@ napi_value publish(napi_env env, napi_callback_info info) {
     const cache::Lifetime lifetime = call.lifetime();
     if (call.isRefused()) return nullptr;
     if (open == nullptr) return number(env, -EBADF);
-    const int error = at->cache().publish(open->keyFor(at->cache()), &open->draft, encoding, lifetime);
+    const cache::Key key = open->keyFor(at->cache());
+    const int error = at->cache().publish(key, &open->draft, encoding, lifetime);
+    if (error != 0) at->cache().drop(key);
     at->cache().abandon(&open->draft);
     at->forget(name);
     return number(env, error);

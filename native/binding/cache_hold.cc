@@ -73,7 +73,10 @@ cache::Key CacheHold::OpenDraft::keyFor(const cache::Cache& cache) const {
 }
 
 uint32_t CacheHold::keep(OpenDraft draft) {
-    drafts_[++lastDraft_] = std::move(draft);
+    // Numbers come again after four billion drafts.
+    do lastDraft_++;
+    while (drafts_.count(lastDraft_) > 0);
+    drafts_[lastDraft_] = std::move(draft);
     return lastDraft_;
 }
 

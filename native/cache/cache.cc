@@ -100,8 +100,13 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
     const uint64_t now = nowMs();
     uint64_t written = 0;
     *wanted = 0;
-    for (int buckets = 0; buckets < kListBuckets && *cursor != kListEnd; buckets++) {
+    Removed lost;
+    for (int buckets = 0; buckets < kListBuckets && *cursor != kListEnd && !lost.isFull(); buckets++) {
         const auto number = static_cast<uint32_t>(*cursor / Index::kEnd);
+        if (number >= index_.stripes()) {
+            *cursor = kListEnd;
+            break;
+        }
         Stripe& stripe = index_.stripe(number);
         const std::lock_guard<Mutex> lock(stripe.mutex);
         uint32_t first;
@@ -117,7 +122,7 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
         each([&](const Header& header) { needed += 5 + uint64_t{header.keyLength}; });
         if (written + needed > room) {
             if (written == 0) *wanted = needed;
-            return written;
+            break;
         }
         each([&](const Header& header) {
             // Read once, because the header's page may be lost just now. Then it is not listed.
@@ -129,11 +134,18 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
             const auto offset = static_cast<uint64_t>(reinterpret_cast<const char*>(&header) - blocks_.base());
             if (!blocks_.isLost(offset, sizeof(Header) + length)) written += 5 + uint64_t{length};
         });
+        for (uint32_t index = first; index != kNone && !lost.isFull();) {
+            const uint32_t after = entries_[index].next;
+            if (isCurrent(entries_[index]) && wholeHeader(entries_[index]) == nullptr)
+                take(stripe, index, Removal::kLost, &lost);
+            index = after;
+        }
         if (next < Index::kEnd)
             *cursor = number * Index::kEnd + next;
         else
             *cursor = number + 1 == index_.stripes() ? kListEnd : (number + 1) * Index::kEnd;
     }
+    finish(&lost);
     return written;
 }
 

@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -113,13 +114,17 @@ struct CacheStats {
     uint64_t removals[kRemovals];
 };
 
-// A block that an entry is written into before it can be found.
+// What an entry is written into before it can be found: a block, or DRAM if the value has become long.
 struct Draft {
+    struct Free {
+        void operator()(char* memory) const { std::free(memory); }
+    };
+    std::unique_ptr<char, Free> apart;
     uint64_t offset = 0;
     uint32_t code = 0;
     uint32_t keyLength = 0;
     uint64_t length = 0;    // Of the value, so far.
-    uint64_t capacity = 0;  // How long the value may be in this block.
+    uint64_t capacity = 0;  // How long the value may be in this memory.
 };
 
 class Cache : public std::enable_shared_from_this<Cache> {
@@ -151,16 +156,20 @@ class Cache : public std::enable_shared_from_this<Cache> {
     uint64_t freshFor(const Key& key);
     bool has(const Key& key) { return freshFor(key) > 0; }
     // 0; -EFBIG if the cache may not hold that much; -ENOMEM, or the region's error, if there would be no memory with
-    // nothing left to evict.
+    // nothing left to evict; -EAGAIN if pins have all entries; -EIO if all memory that it got is lost. After an error
+    // the key has no entry.
     int set(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime);
     // Whether there was such an entry.
-    bool remove(const Key& key);
+    bool remove(const Key& key) { return removeOne(key, true); }
+    // The same for a key of which the caller could not store the value. It counts as no remove().
+    void drop(const Key& key) { removeOne(key, false); }
     // Removes all entries. Another thread frees the blocks. So the call takes no longer with more of them, unless that
-    // thread has not kept up with seven calls before: then it takes as long as it took to store what has come since.
+    // thread has not kept up with seven calls before: then it takes as long as it took to store what has come since, or
+    // as long as it takes to free what is left of those calls, whichever is less.
     void clear();
 
     // A value whose length is not known from the start. begin() makes room for some bytes of it; append() for more, and
-    // moves what has been written. Both have the errors of set().
+    // moves what has been written. All have the errors of set(), but leave the key's entry as it is.
     int begin(const Key& key, uint64_t expected, Draft* draft);
     int append(Draft* draft, const void* bytes, size_t length);
     // The draft is an entry from now on.
@@ -199,9 +208,12 @@ class Cache : public std::enable_shared_from_this<Cache> {
     bool isCurrent(const Entry& entry) const { return entry.era() == era_.load(std::memory_order_relaxed); }
 
     // What follows is called under the lock of the stripe.
-    // The entry of the key. kNone if there is none.
-    uint32_t find(const Stripe& stripe, const Key& key, bool isToBeCopied = false) const;
-    // As find(), but without what has expired or is lost.
+    // The entry of the key, or one that is lost and has the same hash: nobody can tell what its key was. kNone if there
+    // is none.
+    uint32_t find(const Stripe& stripe, const Key& key, bool isToBeCopied) const;
+    // As find(), but takes what is lost. kNone, too, if `removed` is full.
+    uint32_t findWhole(Stripe& stripe, const Key& key, bool isToBeCopied, Removed* removed);
+    // As findWhole(), but without what has expired.
     uint32_t findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* value, Removed* removed);
     // Takes an entry out of everything, and the policy's lock for that. `why` is for what nobody has asked for.
     void take(Stripe& stripe, uint32_t index, std::optional<Removal> why, Removed* removed);
@@ -210,18 +222,35 @@ class Cache : public std::enable_shared_from_this<Cache> {
     // The same as take(), under the policy's lock.
     void takeLocked(Stripe& stripe, uint32_t index, std::optional<Removal> why, Removed* removed);
 
+    // An entry that is not removed has got its first pin, or lost its last one, or is removed with pins.
+    void notePinned(const Entry& entry, bool isPinned);
+
+    bool removeOne(const Key& key, bool isCounted);
+
     // Under the policy's lock. `held` is the stripe whose lock is held, if one is. Another stripe is locked if that
-    // needs no waiting. False if nothing can be taken now: also if `index` is kNone.
+    // needs no waiting. False if it cannot be taken now.
     bool tryTake(uint32_t index, Stripe* held, std::optional<Removal> why, Removed* removed);
+    // The same with the first of those that `next` gives. What cannot be taken now lets others go before.
+    template <typename Next>
+    bool tryTakeNext(Next next, Stripe* held, std::optional<Removal> why, Removed* removed);
     bool evictOne(Stripe* held, uint32_t except, Removed* removed);
+    // Takes an entry that nobody has used for long, as clear() does.
+    bool clearOne(Removed* removed);
     // Takes what has been cleared.
     bool reapOne(Stripe* held, Removed* removed);
     // Under no lock. Frees at least that many bytes; false if there was nothing to evict.
     bool evictSome(uint64_t bytes);
     int allocate(uint32_t code, uint64_t* offset);
+    // The code of a block for a value of that length. 0 if the cache may not hold it.
+    uint32_t codeFor(uint32_t keyLength, uint64_t length) const;
+    char* valueOf(const Draft& draft) const;
+    // Makes room for a value of at least that length.
+    int grow(Draft* draft, uint64_t needed);
     // Whether a block may not fit even if all entries were evicted, because others have the kind's memory. Only looks
     // when evicting for it would cost a good part of the entries.
     bool isHopeless(uint64_t bytes);
+    // As set(), but leaves the key's entry as it is after an error.
+    int store(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime);
     // Makes a draft an entry, in place of `old` unless that is kNone. Under the locks of the stripe and the policy.
     void enter(Stripe& stripe, uint32_t index, uint32_t old, const Key& key, const Draft& draft, Removed* removed);
     // Frees blocks, tells the sinks. Under no lock.
@@ -246,6 +275,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     uint64_t count_ = 0;
     uint64_t bytes_ = 0;
     uint64_t removedPinned_ = 0;
+    // Of entries that are pinned and not removed, without short ones. Evicting them gives no memory.
+    std::atomic<uint64_t> pinnedBytes_{0};
     uint64_t removals_[kRemovals] = {};
     // Of entries, since the cache was made. The first is raised under the policy's lock, when nobody has the block any
     // more; the second when it is free.

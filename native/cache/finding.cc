@@ -30,23 +30,29 @@ uint32_t Cache::find(const Stripe& stripe, const Key& key, bool isToBeCopied) co
         if (entry.hash != key.hash || !isCurrent(entry)) continue;
         const Header* const header = headerOf(entry);
         if (isToBeCopied) prefetch<false>(reinterpret_cast<const char*>(header), bytesOf(entry));
-        if (header->keyLength != key.length || header->sort != key.sort) continue;
         // A block whose page has just been lost may be shorter than it says.
-        if (sizeof(Header) + key.length > bytesOf(entry)) continue;
-        if (key.length == 0 || std::memcmp(header + 1, key.data, key.length) == 0) return index;
+        const bool isSame = header->keyLength == key.length && header->sort == key.sort &&
+                            sizeof(Header) + key.length <= bytesOf(entry) &&
+                            (key.length == 0 || std::memcmp(header + 1, key.data, key.length) == 0);
+        if (isSame || blocks_.isLost(offsetOf(entry), bytesOf(entry))) return index;
+    }
+    return kNone;
+}
+
+uint32_t Cache::findWhole(Stripe& stripe, const Key& key, bool isToBeCopied, Removed* removed) {
+    while (!removed->isFull()) {
+        const uint32_t index = find(stripe, key, isToBeCopied);
+        if (index == kNone || wholeHeader(entries_[index]) != nullptr) return index;
+        take(stripe, index, Removal::kLost, removed);
     }
     return kNone;
 }
 
 uint32_t Cache::findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* value, Removed* removed) {
-    const uint32_t index = find(stripe, key, lookup.isToBeCopied);
+    const uint32_t index = findWhole(stripe, key, lookup.isToBeCopied, removed);
     if (index == kNone) return kNone;
     Entry& entry = entries_[index];
-    const Header* const header = wholeHeader(entry);
-    if (header == nullptr) {
-        take(stripe, index, Removal::kLost, removed);
-        return kNone;
-    }
+    const Header* const header = headerOf(entry);
     value->isStale = false;
     value->freshFor = kNever;
     if (header->freshUntil != kNever || header->until != kNever) {
@@ -88,7 +94,7 @@ int Cache::get(const Key& key, Lookup lookup, char* to, size_t room, Value* valu
             } else if (entry.pins == kMostPins) {
                 status = -EAGAIN;
             } else {
-                entry.pins++;
+                if (entry.pins++ == 0) notePinned(entry, true);
             }
             if (status == 0 && !lookup.isPeek) {
                 if (queues_.policy() == Policy::kLru) {
@@ -132,7 +138,11 @@ void Cache::unpin(uint32_t index) {
         // The hash of a pinned entry does not change.
         const std::lock_guard<Mutex> lock(index_.stripeOf(entry.hash).mutex);
         entry.pins--;
-        if (entry.pins > 0 || !entry.has(kIsRemoved)) return;
+        if (entry.pins > 0) return;
+        if (!entry.has(kIsRemoved)) {
+            notePinned(entry, false);
+            return;
+        }
         code = entry.code;
         offset = offsetOf(entry);
         const std::lock_guard<Mutex> policyLock(policy_);

@@ -60,6 +60,15 @@ inline Cache::Header* Cache::headerOf(const Entry& entry) const {
     return reinterpret_cast<Header*>(blocks_.base() + offsetOf(entry));
 }
 
+inline void Cache::notePinned(const Entry& entry, bool isPinned) {
+    // All that are shorter would hardly matter, and short ones are pinned often.
+    if (entry.code < kRunCode) return;
+    if (isPinned)
+        pinnedBytes_ += bytesOf(entry);
+    else
+        pinnedBytes_ -= bytesOf(entry);
+}
+
 inline const Cache::Header* Cache::wholeHeader(const Entry& entry) const {
     const uint64_t bytes = bytesOf(entry);
     if (blocks_.isLost(offsetOf(entry), bytes)) return nullptr;

@@ -111,10 +111,10 @@ uint32_t Queues::victim(uint32_t except) {
     }
 }
 
-void Queues::postpone(uint32_t index) {
-    const bool isInMain = (*entries_)[index].has(kIsInMain);
+void Queues::postpone(uint32_t index, bool isCleared) {
+    const uint32_t queue = (*entries_)[index].has(kIsInMain) ? kMainHead : kSmallHead;
     unlink(index);
-    link(isInMain ? kMainHead : kSmallHead, index);
+    link(isCleared ? kClearedHead : queue, index);
 }
 
 }  // namespace daxkind::cache

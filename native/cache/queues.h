@@ -59,8 +59,8 @@ class Queues {
     // The entry that should go next. It stays where it is. kNone if there is none. `except` is not chosen. The work is
     // bounded: after kMostLooks entries the next one is chosen, however often it was used.
     uint32_t victim(uint32_t except);
-    // The victim cannot be had now. It is not chosen again before others.
-    void postpone(uint32_t index);
+    // That entry cannot be had now. It is not chosen again before others of its list: that of cleared ones, or a queue.
+    void postpone(uint32_t index, bool isCleared);
     // What is to be remembered of an entry that is evicted.
     Ghost ghostOf(const Entry& entry) const {
         if (policy_ == Policy::kLru) return Ghost::kNone;

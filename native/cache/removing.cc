@@ -14,8 +14,8 @@ namespace daxkind::cache {
 
 namespace {
 
-// How many victims whose stripes are locked are passed over before the caller lets go of its own locks.
-constexpr int kBusyVictims = 16;
+// How many entries whose stripes are locked are passed over before the caller lets go of its own locks.
+constexpr int kBusyEntries = 16;
 // How many entries of the timer wheel are looked at without letting go of the locks.
 constexpr int kTimerBatch = 256;
 // How long a tick works.
@@ -60,6 +60,7 @@ void Cache::takeLocked(Stripe& stripe, uint32_t index, std::optional<Removal> wh
     entry.add(kIsRemoved);
     removed->taken++;
     if (entry.pins > 0) {
+        notePinned(entry, false);
         removedPinned_++;
         return;
     }
@@ -80,6 +81,7 @@ void Cache::finish(Removed* removed) {
         for (const std::weak_ptr<RemovalSink>& sink : sinks_) {
             if (std::shared_ptr<RemovalSink> open = sink.lock()) sinks.push_back(std::move(open));
         }
+        if (sinks.empty()) hasSinks_ = false;
     }
     for (const std::shared_ptr<RemovalSink>& sink : sinks) sink->removed(removed->entries);
     removed->entries.clear();
@@ -93,7 +95,7 @@ void Cache::listen(const std::shared_ptr<RemovalSink>& sink) {
     hasSinks_ = true;
 }
 
-bool Cache::remove(const Key& key) {
+bool Cache::removeOne(const Key& key, bool isCounted) {
     Removed removed;
     bool isThere = false;
     {
@@ -103,7 +105,7 @@ bool Cache::remove(const Key& key) {
         const uint32_t index = findLive(stripe, key, {true, true}, &value, &removed);
         if (index != kNone) {
             take(stripe, index, std::nullopt, &removed);
-            stripe.counts.deletes++;
+            if (isCounted) stripe.counts.deletes++;
             isThere = true;
         }
     }
@@ -127,8 +129,11 @@ void Cache::clear() {
                 bytes_ = 0;
                 break;
             }
-            // Then what has been stored since the last call goes one by one. That is no more work than storing it was.
-            while (!removed.isFull() && tryTake(queues_.oldest(), nullptr, std::nullopt, &removed)) {
+            // Then this ends with the first of two: what has been stored since the last call goes one by one, which is
+            // no more work than storing it was; or what is left of earlier calls does, which others do not make more.
+            while (removed.taken < kBatch / 2 && clearOne(&removed)) {
+            }
+            while (!removed.isFull() && reapOne(nullptr, &removed)) {
             }
             isEmpty = count_ == 0;
         }
@@ -144,7 +149,6 @@ void Cache::wake(uint64_t inMs) {
 }
 
 bool Cache::tryTake(uint32_t index, Stripe* held, std::optional<Removal> why, Removed* removed) {
-    if (index == kNone) return false;
     const uint32_t hash = entries_[index].hash;
     Stripe& stripe = index_.stripeOf(hash);
     if (&stripe != held && !stripe.mutex.tryLock()) return false;
@@ -154,18 +158,27 @@ bool Cache::tryTake(uint32_t index, Stripe* held, std::optional<Removal> why, Re
     return true;
 }
 
+template <typename Next>
+bool Cache::tryTakeNext(Next next, Stripe* held, std::optional<Removal> why, Removed* removed) {
+    for (int busy = 0; busy < kBusyEntries; busy++) {
+        const uint32_t index = next();
+        if (index == kNone) return false;
+        if (tryTake(index, held, why, removed)) return true;
+        queues_.postpone(index, !isCurrent(entries_[index]));
+    }
+    return false;
+}
+
+bool Cache::clearOne(Removed* removed) {
+    return tryTakeNext([&] { return queues_.oldest(); }, nullptr, std::nullopt, removed);
+}
+
 bool Cache::reapOne(Stripe* held, Removed* removed) {
-    return tryTake(queues_.cleared(), held, std::nullopt, removed);
+    return tryTakeNext([&] { return queues_.cleared(); }, held, std::nullopt, removed);
 }
 
 bool Cache::evictOne(Stripe* held, uint32_t except, Removed* removed) {
-    for (int busy = 0; busy < kBusyVictims; busy++) {
-        const uint32_t index = queues_.victim(except);
-        if (index == kNone) return false;
-        if (tryTake(index, held, Removal::kEvicted, removed)) return true;
-        queues_.postpone(index);
-    }
-    return false;
+    return tryTakeNext([&] { return queues_.victim(except); }, held, Removal::kEvicted, removed);
 }
 
 bool Cache::evictSome(uint64_t bytes) {

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "cache/cache.h"
 #include "cache/inside.h"
@@ -20,6 +22,10 @@ constexpr uint64_t kHarmlessPart = 16;
 // How often it is looked whether there is no hope. Blocks that other threads are about to make entries cannot be
 // evicted for that moment.
 constexpr int kHopelessLooks = 3;
+// A value whose length is not known is written into a block of up to this part of the cache, and beyond that in DRAM
+// until it is whole. A longer block needs a place of twice its length, in one piece, beside itself: for that all other
+// entries would have to go, and it may not be had even then.
+constexpr uint64_t kLongPart = 8;
 
 uint64_t after(uint64_t now, uint64_t ms) {
     return ms == 0 || ms > kNever - now ? kNever : now + ms;
@@ -39,7 +45,7 @@ bool Cache::isHopeless(uint64_t bytes) {
             if (bytes < bytes_ / kHarmlessPart) return false;
             // What is on its way to the heap is in no sum.
             if (queues_.cleared() != kNone || blocksRemoved_ != blocksFreed_) return false;
-            evictable = bytes_;
+            evictable = bytes_ - std::min<uint64_t>(bytes_, pinnedBytes_);
         }
         if (blocks_.unheldBytes() + evictable >= bytes) return false;
         sched_yield();
@@ -80,56 +86,95 @@ int Cache::allocate(uint32_t code, uint64_t* offset) {
 }
 
 int Cache::set(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime) {
+    const int error = store(key, value, length, encoding, lifetime);
+    // The old value is not what the key should have.
+    if (error != 0) drop(key);
+    return error;
+}
+
+int Cache::store(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime) {
     Draft draft;
     const int error = begin(key, length, &draft);
     if (error != 0) return error;
-    if (length > 0) std::memcpy(blocks_.base() + draft.offset + valueAt(key.length), value, length);
+    if (length > 0) std::memcpy(valueOf(draft), value, length);
     draft.length = length;
     return publish(key, &draft, encoding, lifetime);
 }
 
+uint32_t Cache::codeFor(uint32_t keyLength, uint64_t length) const {
+    if (length > kMostValueBytes) return 0;
+    const uint32_t code = blocks_.codeFor(valueAt(keyLength) + length);
+    return Entry::bytesOfCode(code, unitShift_) > options_.maxBytes ? 0 : code;
+}
+
+char* Cache::valueOf(const Draft& draft) const {
+    if (draft.apart != nullptr) return draft.apart.get();
+    return blocks_.base() + draft.offset + valueAt(draft.keyLength);
+}
+
 int Cache::begin(const Key& key, uint64_t expected, Draft* draft) {
-    if (expected > kMostValueBytes) return -EFBIG;
-    const uint32_t code = blocks_.codeFor(valueAt(key.length) + expected);
-    const uint64_t bytes = Entry::bytesOfCode(code, unitShift_);
-    if (code == 0 || bytes > options_.maxBytes) return -EFBIG;
+    const uint32_t code = codeFor(key.length, expected);
+    if (code == 0) return -EFBIG;
     const int error = allocate(code, &draft->offset);
     if (error != 0) return error;
     draft->code = code;
     draft->keyLength = key.length;
     draft->length = 0;
-    draft->capacity = bytes - valueAt(key.length);
+    draft->capacity = Entry::bytesOfCode(code, unitShift_) - valueAt(key.length);
     if (key.length > 0) std::memcpy(blocks_.base() + draft->offset + sizeof(Header), key.data, key.length);
     return 0;
 }
 
 int Cache::append(Draft* draft, const void* bytes, size_t length) {
-    const uint64_t start = valueAt(draft->keyLength);
+    if (length > kMostValueBytes - draft->length) return -EFBIG;
     if (draft->length + length > draft->capacity) {
-        // Doubling keeps the copies few. The last doubling may be too much for the cache.
-        const uint64_t needed = start + draft->length + length;
-        if (needed - start > kMostValueBytes) return -EFBIG;
-        uint32_t code = blocks_.codeFor(std::max(needed, std::min(2 * (start + draft->capacity), options_.maxBytes)));
-        if (Entry::bytesOfCode(code, unitShift_) > options_.maxBytes) code = blocks_.codeFor(needed);
-        const uint64_t more = Entry::bytesOfCode(code, unitShift_);
-        if (code == 0 || more > options_.maxBytes) return -EFBIG;
-        uint64_t offset;
-        const int error = allocate(code, &offset);
+        const int error = grow(draft, draft->length + length);
         if (error != 0) return error;
-        std::memcpy(blocks_.base() + offset, blocks_.base() + draft->offset, start + draft->length);
-        blocks_.free(draft->code, draft->offset);
-        draft->code = code;
-        draft->offset = offset;
-        draft->capacity = more - start;
     }
-    if (length > 0) std::memcpy(blocks_.base() + draft->offset + start + draft->length, bytes, length);
+    if (length > 0) std::memcpy(valueOf(*draft) + draft->length, bytes, length);
     draft->length += length;
     return 0;
+}
+
+int Cache::grow(Draft* draft, uint64_t needed) {
+    if (codeFor(draft->keyLength, needed) == 0) return -EFBIG;
+    // Doubling keeps the copies few.
+    const uint64_t wanted = std::max(needed, 2 * draft->capacity);
+    const uint32_t code = codeFor(draft->keyLength, wanted);
+    const uint64_t bytes = Entry::bytesOfCode(code, unitShift_);
+    if (draft->apart != nullptr) {
+        void* const memory = std::realloc(draft->apart.get(), wanted);
+        if (memory == nullptr) return -ENOMEM;
+        static_cast<void>(draft->apart.release());
+        draft->apart.reset(static_cast<char*>(memory));
+        draft->capacity = wanted;
+        return 0;
+    }
+    Draft longer;
+    const uint64_t start = valueAt(draft->keyLength);
+    if (code != 0 && bytes <= options_.maxBytes / kLongPart && allocate(code, &longer.offset) == 0) {
+        longer.code = code;
+        longer.capacity = bytes - start;
+        std::memcpy(blocks_.base() + longer.offset, blocks_.base() + draft->offset, start + draft->length);
+    } else {
+        longer.apart.reset(static_cast<char*>(std::malloc(wanted)));
+        longer.capacity = wanted;
+        if (longer.apart == nullptr) return -ENOMEM;
+        std::memcpy(longer.apart.get(), valueOf(*draft), draft->length);
+    }
+    const bool isLost = blocks_.isLost(draft->offset, Entry::bytesOfCode(draft->code, unitShift_));
+    longer.keyLength = draft->keyLength;
+    longer.length = draft->length;
+    abandon(draft);
+    *draft = std::move(longer);
+    // Zeros have taken the place of what was written.
+    return isLost ? -EIO : 0;
 }
 
 void Cache::abandon(Draft* draft) {
     if (draft->code != 0) blocks_.free(draft->code, draft->offset);
     draft->code = 0;
+    draft->apart.reset();
 }
 
 void Cache::enter(Stripe& stripe, uint32_t index, uint32_t old, const Key& key, const Draft& draft, Removed* removed) {
@@ -153,6 +198,7 @@ void Cache::enter(Stripe& stripe, uint32_t index, uint32_t old, const Key& key, 
 }
 
 int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime lifetime) {
+    if (draft->apart != nullptr) return store(key, draft->apart.get(), draft->length, encoding, lifetime);
     draft->code = blocks_.shrink(draft->code, draft->offset, valueAt(key.length) + draft->length);
     const uint64_t bytes = Entry::bytesOfCode(draft->code, unitShift_);
     auto* const header = reinterpret_cast<Header*>(blocks_.base() + draft->offset);
@@ -164,8 +210,7 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
     if (blocks_.isLost(draft->offset, bytes)) {
         // It would be a miss from the start.
         abandon(draft);
-        remove(key);
-        return 0;
+        return -EIO;
     }
     Stripe& stripe = index_.stripeOf(key.hash);
     for (;;) {
@@ -175,7 +220,7 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
         uint64_t due = kNever;
         {
             const std::lock_guard<Mutex> lock(stripe.mutex);
-            uint32_t old = find(stripe, key);
+            uint32_t old = findWhole(stripe, key, false, &removed);
             const std::lock_guard<Mutex> policyLock(policy_);
             // It may have been cleared since it was found.
             if (old != kNone && !isCurrent(entries_[old])) old = kNone;
@@ -186,8 +231,10 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
             };
             while (isOver() && !removed.isFull() && evictOne(&stripe, old, &removed)) {
             }
-            const uint32_t index = isOver() ? kNone : entries_.take();
-            if (index == kNone && !isOver()) {
+            // What findWhole() has yet to take may hide the old entry.
+            const bool hasRoom = !isOver() && !removed.isFull();
+            const uint32_t index = hasRoom ? entries_.take() : kNone;
+            if (index == kNone && hasRoom) {
                 // What has been cleared, or is evicted, gives its entry back, unless it is pinned.
                 const bool hasTaken = reapOne(&stripe, &removed) || evictOne(&stripe, kNone, &removed);
                 isFull = !hasTaken && count_ == 0 && queues_.cleared() == kNone;
@@ -212,7 +259,7 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
         }
         if (isFull) {
             abandon(draft);
-            return -ENOMEM;
+            return -EAGAIN;
         }
         if (isIdle) sched_yield();
     }

@@ -1,7 +1,8 @@
 // What kinds and caches tell on channels of node:diagnostics_channel, which caches are listed, and what they look like.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { Kind, PmemKind } from 'daxkind';
+import { Kind, kinds, PmemKind } from 'daxkind';
 import { caches, PmemCache } from 'daxkind/cache';
 import { expect, onTestFinished, test } from 'vitest';
 import { MIB } from '#lib/size.js';
@@ -105,4 +106,35 @@ test('console.log of a cache says how full it is and whether it is closed', () =
 	expect(String(cache)).toBe('[object PmemCache]');
 	cache.close();
 	expect(inspect(cache)).toMatch(/closed: true\s\}$/);
+});
+
+test('a listener that closes the cache hears no more', async () => {
+	const evicted: unknown[] = [];
+	const cache: PmemCache = newCache({
+		maxEntries: 1,
+		onEvict: (eviction) => {
+			evicted.push(eviction);
+			cache.close();
+		},
+	});
+	for (let i = 0; i < 100; i++) cache.set(`${i}`, i);
+	await until(() => evicted.length > 0);
+	await sleep(20);
+	expect(evicted).toHaveLength(1);
+});
+
+test('kinds() lists a kind that caches hold once, and whoever closes it closes the cache', () => {
+	const before = kinds();
+	const kind = PmemKind.create(testDirectory(), { maxSize: 32 * MIB });
+	const [one, two] = [PmemCache.create(kind), PmemCache.create(kind)];
+	expect(kinds()).toEqual([...before, kind]);
+	kind.close();
+	const [own, ...more] = kinds().slice(before.length);
+	expect(more).toEqual([]);
+	one.set('key', Buffer.from('value'));
+	own!.close();
+	expect([one.closed, two.closed]).toEqual([true, false]);
+	kinds().at(-1)!.close();
+	expect(two.closed).toBe(true);
+	expect(kinds()).toEqual(before);
 });

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PmemCacheSerializer } from 'daxkind/cache';
 import { expect, test } from 'vitest';
+import { MIB } from '#lib/size.js';
 import { newCache } from '../helpers/caches.ts';
 import { until } from '../helpers/process.ts';
 
@@ -158,4 +159,31 @@ test('a value is stored under the key that was asked for, whatever becomes of it
 	resolve('value');
 	await waiting;
 	expect([cache.get(Buffer.from('one')), cache.get(Buffer.from('two'))]).toEqual(['value', undefined]);
+});
+
+test('a value that there is no room for is given to those who wait for it', async () => {
+	const cache = newCache<Buffer>({ maxSize: MIB });
+	cache.set('key', Buffer.from('old'));
+	const large = Buffer.alloc(2 * MIB);
+	expect(await cache.fetch('key', () => large, { forceRefresh: true })).toBe(large);
+	expect(cache.get('key')).toBeUndefined();
+	await expect(cache.fetch('key', (() => () => 1) as never)).rejects.toThrow('could not be cloned');
+});
+
+test('what is no signal is refused before the fetcher is called', async () => {
+	const cache = newCache<number>();
+	for (const signal of [null, {}, 1, 'x', new AbortController()]) {
+		const fetching = cache.fetch('key', () => expect.fail('called'), { signal } as object);
+		await expect(fetching).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+	}
+	const forced = cache.fetch('key', () => expect.fail('called'), { forceRefresh: 'no' } as object);
+	await expect(forced).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+});
+
+test('a wrong key is refused as such while something is fetched', async () => {
+	const cache = newCache<number>();
+	const fetching = cache.fetch('key', () => sleep(10, 5));
+	expect(() => cache.set(undefined as never, 1)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+	expect(await fetching).toBe(5);
+	expect(cache.get('key')).toBe(5);
 });

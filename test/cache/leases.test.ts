@@ -1,12 +1,14 @@
 // The memory of entries without a copy: `read`, leases and streams.
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { PmemCache } from 'daxkind/cache';
+import { PmemKind } from 'daxkind';
+import { PmemCache, type PmemCacheLease } from 'daxkind/cache';
 import { expect, onTestFinished, test } from 'vitest';
 import { MIB } from '#lib/size.js';
-import { newCache } from '../helpers/caches.ts';
+import { cacheFor, newCache } from '../helpers/caches.ts';
 import { testDirectory } from '../helpers/directory.ts';
-import { collect } from '../helpers/garbage.ts';
+import { collect, collectedUntil } from '../helpers/garbage.ts';
 
 const code = (code: string) => expect.objectContaining({ code });
 
@@ -124,12 +126,67 @@ test('a stream that is destroyed leaves nothing, and one that is too long says s
 	const endless = function* () {
 		for (;;) yield Buffer.alloc(100_000);
 	};
+	cache.set('other', Buffer.from('other'));
 	await expect(pipeline(endless, cache.createWriteStream('key'))).rejects.toThrow(code('ERR_DAXKIND_CACHE_TOO_LARGE'));
-	expect(cache.get('key')!.toString()).toBe('old');
-	expect(() => cache.createWriteStream('key', { size: 2 * MIB })).toThrow(code('ERR_DAXKIND_CACHE_TOO_LARGE'));
-	cache.clear();
+	// Nobody is given the old value for the new one, which could not be stored.
+	expect(cache.get('key')).toBeUndefined();
+	expect(cache.get('other')!.toString()).toBe('other');
+	const [error] = await once(cache.createWriteStream('other', { size: 2 * MIB }), 'error');
+	expect(error).toMatchObject({ code: 'ERR_DAXKIND_CACHE_TOO_LARGE' });
+	expect(cache.stats()).toMatchObject({ entries: 0, evicted: 0, pinned: 0 });
 	const half = cache.createReadStream('key');
 	expect(half).toBeUndefined();
+});
+
+test.each([0, 100, 10 * MIB])('what set can store, a stream can, with a size of %i', async (size) => {
+	const maxSize = 32 * MIB;
+	const cache = newCache<Buffer>({ maxSize });
+	for (let i = 0; i < 1000; i++) cache.set(`${i}`, Buffer.alloc(10));
+	const part = Buffer.alloc(65_536, 'part');
+	for (const parts of [100, 300, 480]) {
+		const body = Readable.from(Array.from({ length: parts }, () => part));
+		await pipeline(body, cache.createWriteStream('body', { size }));
+		expect(cache.get('body')!.equals(Buffer.concat(Array.from({ length: parts }, () => part)))).toBe(true);
+		// It needs the room that it has at the end, and no more.
+		expect(cache.stats()).toMatchObject({ entries: 1001, evicted: 0 });
+		cache.delete('body');
+	}
+});
+
+test('a stream that is dropped gives its memory back', async () => {
+	const kind = PmemKind.create(testDirectory(), { maxSize: 32 * MIB });
+	onTestFinished(() => void kind.close());
+	const cache = cacheFor<Buffer>(kind, { maxSize: 16 * MIB });
+	for (let i = 0; i < 20; i++) cache.createWriteStream('key').write(Buffer.alloc(100_000));
+	expect(kind.stats().allocated).toBeGreaterThanOrEqual(2_000_000);
+	await collectedUntil(() => kind.stats().blocks === 0);
+});
+
+test('a lease ends with its cache', () => {
+	const cache = newCache<Buffer>();
+	cache.set('key', Buffer.alloc(100));
+	cache.set('empty', Buffer.alloc(0));
+	const leases = ['key', 'empty'].map((key) => cache.lease(key)!);
+	cache.close();
+	expect(leases[0]!.value).toBeUndefined();
+	for (const start of [0, 50]) {
+		expect(() => leases[0]!.createReadStream({ start })).toThrow(code('ERR_INVALID_STATE'));
+	}
+	for (const lease of leases) lease.dispose();
+});
+
+test('leases of more entries than there can be are refused as such', () => {
+	const cache = newCache<number>({ maxEntries: 1 });
+	const leases: PmemCacheLease[] = [];
+	const fill = () => {
+		for (let i = 0; i < 100_000; i++) {
+			cache.set(`${i}`, i);
+			leases.push(cache.lease(`${i}`)!);
+		}
+	};
+	expect(fill).toThrow(code('ERR_DAXKIND_TOO_MANY_LEASES'));
+	for (const lease of leases) lease.dispose();
+	expect(cache.set('key', 1)).toBe(true);
 });
 
 test('a stream of a cache that is closed fails, and does not end early', async () => {

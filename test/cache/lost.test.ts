@@ -1,5 +1,6 @@
 // Memory that is lost under a cache: its file has become shorter.
 import { truncateSync, writeFileSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { FixedKind, mapFile } from 'daxkind';
 import type { PmemCacheEviction } from 'daxkind/cache';
 import { expect, test } from 'vitest';
@@ -57,6 +58,11 @@ test('entries on lost pages are misses, and no key is told that never was one', 
 	const left = found(3000);
 	expect(left).toBeGreaterThan(300);
 	expect(left).toBeLessThan(2000);
+	// What is lost is no entry any more, and counted.
+	const { entries, lost, evicted } = cache.stats();
+	expect(entries).toBe(left);
+	expect(lost).toBe(3000 - evicted - left);
+	await until(() => told.some(({ cause }) => cause === 'lost'));
 	// The cache goes on with what is left, and the entries that cannot be read any more go like others.
 	set(2000, 6000, 50);
 	set(6000, 8000);
@@ -66,3 +72,48 @@ test('entries on lost pages are misses, and no key is told that never was one', 
 	for (const key of cache.keys()) expect(key).toMatch(/^key \d+$/);
 	kind.close();
 });
+
+test('entries on lost pages that nobody looks for go when the keys are listed', () => {
+	const path = `${temporaryDirectory(tmpfs)}/file`;
+	writeFileSync(path, Buffer.alloc(4 * MIB, 7));
+	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	const cache = cacheFor<Buffer>(kind);
+	for (let i = 0; i < 1000; i++) cache.set(`key ${i}`, Buffer.alloc(2000, 1));
+	truncateSync(path, MIB);
+	const keys = [...cache.keys()].length;
+	expect(keys).toBeLessThan(1000);
+	expect(cache.stats()).toMatchObject({ entries: keys, lost: 1000 - keys, evicted: 0 });
+	kind.close();
+});
+
+test('a value that gets no memory that is left is not stored, and its key has no value', () => {
+	const path = `${temporaryDirectory(tmpfs)}/file`;
+	writeFileSync(path, Buffer.alloc(4 * MIB, 7));
+	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	const cache = cacheFor<Buffer>(kind);
+	truncateSync(path, 0);
+	const stored = Array.from({ length: 100 }, (_, i) => cache.set(`key ${i}`, Buffer.alloc(100_000)));
+	expect(stored).not.toContain(true);
+	expect(cache.size).toBe(0);
+	kind.close();
+});
+
+test.each([100_000, 3 * MIB])(
+	'what is lost of %i bytes while a stream writes them is the stream’s error',
+	async (size) => {
+		const path = `${temporaryDirectory(tmpfs)}/file`;
+		writeFileSync(path, Buffer.alloc(64 * MIB, 7));
+		const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+		const cache = cacheFor<Buffer>(kind);
+		cache.set('key', Buffer.from('old'));
+		const writing = pipeline(function* () {
+			yield Buffer.alloc(size, 1);
+			truncateSync(path, 0);
+			for (let i = 0; i < 10; i++) yield Buffer.alloc(size, 1);
+		}, cache.createWriteStream('key'));
+		await expect(writing).rejects.toMatchObject({ code: 'ERR_DAXKIND_MEDIA_ERROR' });
+		expect(cache.get('key')).toBeUndefined();
+		expect([...cache.keys()]).toEqual([]);
+		kind.close();
+	},
+);

@@ -1,4 +1,6 @@
 // What is stored and found: keys and values of all sorts, their copies, and mistakes.
+
+import { inspect } from 'node:util';
 import { Kind } from 'daxkind';
 import { PmemCache } from 'daxkind/cache';
 import { expect, test } from 'vitest';
@@ -134,6 +136,7 @@ test('wrong keys, values and options are refused, and nothing has changed', () =
 			() => cache.delete(wrong),
 			() => cache.read(wrong, () => 1),
 			() => cache.lease(wrong),
+			() => cache.createWriteStream(wrong),
 		];
 		for (const use of uses) expect(use).toThrow(code('ERR_INVALID_ARG_TYPE'));
 	}
@@ -144,6 +147,13 @@ test('wrong keys, values and options are refused, and nothing has changed', () =
 	expect(() => cache.set('key', () => 1)).toThrow('could not be cloned');
 	expect(() => cache.set('key', 1, { tll: 5 } as object)).toThrow(/ttl/);
 	for (const ttl of [0, -1, Number.NaN, '5']) expect(() => cache.set('key', 1, { ttl } as object)).toThrow();
+	for (const size of [-1, '5', null]) {
+		expect(() => cache.createWriteStream('key', { size } as object)).toThrow(/options\.size/);
+	}
+	for (const wrong of [undefined, { a: 1 }]) {
+		expect(() => cache.getMany(wrong as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+		expect(() => cache.setMany(wrong as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	}
 	expect(() => cache.get('key', { allowstale: true } as object)).toThrow(/allowStale/);
 	expect(cache.get('key')).toBe(1);
 	const directory = cache.stats() && '/dev/shm';
@@ -159,10 +169,42 @@ test('a value that is larger than the cache is an error, or a miss by option', (
 	const error = thrown(() => cache.set('key', Buffer.alloc(MIB)));
 	expect(error).toMatchObject({ code: 'ERR_DAXKIND_CACHE_TOO_LARGE' });
 	expect(error.message).toContain('1048576');
-	expect(cache.get('key')).toBe('old');
+	// Nobody is given the old value for the new one.
+	expect(cache.get('key')).toBeUndefined();
 	const lenient = newCache({ maxSize: MIB, tooLarge: 'skip' });
+	lenient.set('key', 'old');
 	expect(lenient.set('key', Buffer.alloc(MIB))).toBe(false);
 	expect(lenient.get('key')).toBeUndefined();
+	expect(lenient.stats()).toMatchObject({ entries: 0, deletes: 0 });
+});
+
+test('each use of a closed cache says that it is closed', () => {
+	const cache = newCache();
+	cache.close();
+	const uses = [
+		() => cache.get('key'),
+		() => cache.getMany([]),
+		() => cache.set('key', 1),
+		() => cache.setMany([]),
+		() => cache.has('key'),
+		() => cache.delete('key'),
+		() => cache.clear(),
+		() => cache.read('key', () => 1),
+		() => cache.lease('key'),
+		() => cache.createReadStream('key'),
+		() => cache.createWriteStream('key'),
+		() => cache.keys(),
+		() => cache.entries(),
+		() => cache.values(),
+		() => cache[Symbol.iterator](),
+		() => cache.size,
+		() => cache.bytes,
+		() => cache.stats(),
+		() => cache.share(),
+	];
+	for (const use of uses) expect(use).toThrow(code('ERR_INVALID_STATE'));
+	expect(cache.closed).toBe(true);
+	expect(inspect(Object.create(PmemCache.prototype))).toBe('PmemCache {}');
 });
 
 test('a serializer of one’s own', () => {
