@@ -36,8 +36,11 @@ fastify.get('/reports/:name', async ({ params }, reply) => {
 	const key = `report:${params.name}`;
 	// One report is made for all who wait for it, and a stale one is sent while a new one is made.
 	const report = await fastify.cache.fetch(key, makeReport);
+	// The lease ends with the response's 'close', so that must be still to come. It has come already if the client has
+	// left meanwhile. It may never come to a response that has no socket yet, because it waits for an earlier one.
+	const willClose = reply.raw.socket?.destroyed === false;
 	// What is sent is leased where it is, and not copied. It stays there until the connection is done with it.
-	const lease = fastify.cache.lease(key, { allowStale: true });
+	const lease = willClose ? fastify.cache.lease(key, { allowStale: true }) : undefined;
 	if (lease !== undefined) reply.raw.once('close', () => lease.dispose());
 	return reply.type('application/json').send(lease?.value ?? report);
 });

@@ -4,6 +4,7 @@
 //     node examples/http-cache/main.mjs [DIRECTORY] [REQUESTS]
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmemCache } from 'daxkind/cache';
 
@@ -24,11 +25,14 @@ const server = createServer(async (request, response) => {
 	try {
 		const path = request.url;
 		if (!cache.has(path)) await cache.fetch(path, render);
+		// The lease ends with the response's 'close', so that must be still to come. It has come already if the client has
+		// left meanwhile. It may never come to a response that has no socket yet, because it waits for an earlier one.
+		const willClose = response.socket?.destroyed === false;
 		// From here on the page stays in its place, even if it is evicted while it is sent.
-		const lease = cache.lease(path, { allowStale: true });
+		const lease = willClose ? cache.lease(path, { allowStale: true }) : undefined;
 		if (lease === undefined) {
-			// It was evicted in between.
-			response.end(await render(path));
+			// A copy will do. The page may also have been evicted in between.
+			response.end(await cache.fetch(path, render));
 			return;
 		}
 		response.once('close', () => lease.dispose());
@@ -40,7 +44,8 @@ const server = createServer(async (request, response) => {
 });
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
-const base = `http://127.0.0.1:${server.address().port}`;
+const { port } = server.address();
+const base = `http://127.0.0.1:${port}`;
 
 let wrong = 0;
 let sent = 0;
@@ -55,7 +60,20 @@ async function client() {
 }
 await Promise.all(Array.from({ length: clients }, client));
 
-const { entries, pinned } = cache.stats();
+// Clients that ask for two pages, and leave while these are made.
+for (let i = 0; i < 5; i++) {
+	const paths = [`/left/${i}/first`, `/left/${i}/second`];
+	const socket = connect(port, '127.0.0.1');
+	socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(''));
+	await once(server, 'request');
+	socket.destroy();
+	await Promise.all(paths.map((path) => cache.fetch(path, render)));
+}
+
+const { entries } = cache.stats();
+// What has been deleted goes, unless a lease is left that keeps it.
+for (const path of cache.keys()) cache.delete(path);
+const { pinned } = cache.stats();
 console.log(
 	`${count} requests for ${entries} pages, ${wrong} of them wrong; each page was rendered once: ${rendered === entries}`,
 );

@@ -1,8 +1,9 @@
 // The examples do what they say, and a person can use the service's command line.
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { findServer } from '../../examples/layered-cache/server.mjs';
 import { isCI } from '../../scripts/packages.mjs';
 import { spawn, spawnSync } from '../helpers/children.ts';
@@ -43,6 +44,30 @@ test.each([
 	// The time that something takes goes to standard error.
 	const stderr = expect.stringMatching(/^(\d+ ms .*\n)?$/);
 	expect(run(name, ...args)).toEqual({ status: 0, stdout, stderr });
+});
+
+test('fastify/main.mjs has no lease left of clients that leave while their reports are made', async () => {
+	const child = spawn(process.execPath, [`${examples}fastify/main.mjs`, '/dev/shm', '0'], {
+		stdio: ['ignore', 'pipe', 'inherit'],
+	});
+	onTestFinished(() => void child.kill());
+	const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
+	const { origin, hostname, port } = new URL(/^\S+/.exec(line)![0]);
+	const names = ['a', 'b', 'c', 'd'];
+	// Two clients ask for two reports each, in one connection.
+	for (const two of [names.slice(0, 2), names.slice(2)]) {
+		const socket = connect(Number(port), hostname);
+		const requests = two.map((name) => `GET /reports/${name} HTTP/1.1\r\nHost: x\r\n\r\n`).join('');
+		socket.write(requests, () => void socket.destroy());
+	}
+	const metrics = async () => (await fetch(`${origin}/metrics`)).text();
+	await expect.poll(metrics, { timeout: 20_000 }).toContain('daxkind_cache_entries{name="reports"} 4\n');
+	for (const name of names) await fetch(`${origin}/reports/${name}`, { method: 'DELETE' });
+	const left = /^daxkind_cache_(entries|pinned_entries)\S* \d+$/gm;
+	expect((await metrics()).match(left)).toEqual([
+		'daxkind_cache_entries{name="reports"} 0',
+		'daxkind_cache_pinned_entries{name="reports"} 0',
+	]);
 });
 
 test('layered-cache/main.mjs, with the server that this machine has', ({ skip }) => {
