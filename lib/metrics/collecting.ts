@@ -1,9 +1,9 @@
 // `collectMetrics`: metrics of kinds and caches in a registry of prom-client. They are made here in the shape that its
 // registry reads, so nothing of prom-client is imported, and there is no second copy of it.
 import { requireOptions } from '../arguments.ts';
-import { caches as openCaches, type PmemCache } from '../cache/index.ts';
+import { caches as openCaches, PmemCache } from '../cache/index.ts';
 import { invalidArgType, invalidArgValue } from '../errors.ts';
-import { type Kind, kinds as openKinds } from '../kind/index.ts';
+import { Kind, kinds as openKinds } from '../kind/index.ts';
 import {
 	cacheMetrics,
 	type Definition,
@@ -21,9 +21,15 @@ export interface MetricsRegister {
 }
 
 export interface CollectMetricsOptions {
-	/** The kinds, or a function that is asked for them at each scrape. Default: the open kinds of this thread. */
+	/**
+	 * The kinds, of which a list is made now, or a function that is asked for them at each scrape. Default: the open kinds
+	 * of this thread.
+	 */
 	kinds?: Iterable<Kind> | (() => Iterable<Kind>);
-	/** The caches, or a function that is asked for them at each scrape. Default: the open caches of this thread. */
+	/**
+	 * The caches, of which a list is made now, or a function that is asked for them at each scrape. Default: the open
+	 * caches of this thread.
+	 */
 	caches?: Iterable<PmemCache> | (() => Iterable<PmemCache>);
 	/** What the names of all metrics begin with. Default 'daxkind_'. */
 	prefix?: string;
@@ -42,7 +48,8 @@ const namePattern = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
  * @param register A registry of prom-client: `register` or `new Registry()`.
  * @returns A function that removes the metrics.
  * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; what the registry throws if it has a metric of such a
- *   name already. Nothing has been added then.
+ *   name already. Nothing has been added then. A scrape rejects with ERR_INVALID_ARG_TYPE if a function gives what is no
+ *   list of kinds, or of caches.
  */
 export function collectMetrics(register: MetricsRegister, options?: CollectMetricsOptions): () => void {
 	if (typeof register?.registerMetric !== 'function') {
@@ -53,9 +60,11 @@ export function collectMetrics(register: MetricsRegister, options?: CollectMetri
 	if (typeof prefix !== 'string') throw invalidArgType('options.prefix', 'of type string', prefix);
 	if (!namePattern.test(`${prefix}x`))
 		throw invalidArgValue('options.prefix', 'the beginning of a metric’s name', prefix);
+	const kindsNow = listerOf('options.kinds', kinds, Kind);
+	const cachesNow = listerOf('options.caches', caches, PmemCache);
 	const metrics = [
-		...metricsOf(prefix, kindMetrics, () => measureKinds(listOf('options.kinds', kinds))),
-		...metricsOf(prefix, cacheMetrics, () => measureCaches(listOf('options.caches', caches))),
+		...metricsOf(prefix, kindMetrics, () => measureKinds(kindsNow())),
+		...metricsOf(prefix, cacheMetrics, () => measureCaches(cachesNow())),
 	];
 	const added: string[] = [];
 	const remove = () => {
@@ -74,10 +83,25 @@ export function collectMetrics(register: MetricsRegister, options?: CollectMetri
 	return remove;
 }
 
-function listOf<T>(name: string, list: Iterable<T> | (() => Iterable<T>)): Iterable<T> {
-	const found = typeof list === 'function' ? list() : list;
-	if (typeof found?.[Symbol.iterator] !== 'function') throw invalidArgType(name, 'an iterable, or a function', found);
-	return found;
+/** A class, whoever may make its objects. */
+interface Class {
+	readonly name: string;
+	[Symbol.hasInstance](value: unknown): boolean;
+}
+
+/** What gives the list at each scrape. An iterable is read now, because an iterator can be read only once. */
+function listerOf<T>(name: string, given: Iterable<T> | (() => Iterable<T>), of: Class): () => T[] {
+	if (typeof given === 'function') return () => listOf(name, given(), of);
+	const list = listOf(name, given, of);
+	return () => list;
+}
+
+function listOf<T>(name: string, given: Iterable<T>, of: Class): T[] {
+	if (typeof given?.[Symbol.iterator] !== 'function') throw invalidArgType(name, 'an iterable, or a function', given);
+	const list = [...given];
+	const wrong = list.findIndex((each) => !(each instanceof of));
+	if (wrong >= 0) throw invalidArgType(`${name}[${wrong}]`, `an instance of ${of.name}`, list[wrong]);
+	return list;
 }
 
 /** The metrics of what `measure` measures. One scrape measures once, because it asks all metrics in one turn. */

@@ -94,6 +94,16 @@ test('those with the same labels are added up, and one that is held twice counts
 	twice.close();
 });
 
+test('kinds and caches that an iterator gives are shown at each scrape', async () => {
+	const register = new Registry();
+	const [kind, cache] = [newKind(), newCache({ name: 'pages' })];
+	collectMetrics(register, { kinds: new Map([[1, kind]]).values(), caches: new Set([cache]).values() });
+	for (let scrape = 0; scrape < 2; scrape++) {
+		expect(await linesOf(register, 'daxkind_kind_blocks')).toHaveLength(1);
+		expect(await linesOf(register, 'daxkind_cache_entries')).toHaveLength(1);
+	}
+});
+
 test('other formats of prom-client have the same numbers', async () => {
 	const open = new Registry();
 	open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
@@ -142,7 +152,19 @@ test('wrong arguments are refused', async () => {
 	expect(thrown(() => collectMetrics(register, { prefix: '1' }))).toEqual(code('ERR_INVALID_ARG_VALUE'));
 	expect(thrown(() => collectMetrics(register, { prefix: 1 as never }))).toEqual(code('ERR_INVALID_ARG_TYPE'));
 	expect(() => collectMetrics(register, { cashes: [] } as object)).toThrow(/Did you mean 'caches'/);
+	const lists: unknown[] = [1, null, [1], [{}], [newKind(), undefined], 'kinds'];
+	for (const list of lists) {
+		expect(thrown(() => collectMetrics(register, { kinds: list as never }))).toEqual(code('ERR_INVALID_ARG_TYPE'));
+		expect(thrown(() => collectMetrics(register, { caches: list as never }))).toEqual(code('ERR_INVALID_ARG_TYPE'));
+	}
+	expect(() => collectMetrics(register, { caches: [newCache(), newKind()] as never })).toThrow(
+		/"options\.caches\[1\]" .* an instance of PmemCache\. Received an instance of PmemKind/,
+	);
 	expect(register.getMetricsAsArray()).toEqual([]);
-	collectMetrics(register, { caches: () => 1 as never });
-	await expect(register.metrics()).rejects.toThrow(code('ERR_INVALID_ARG_TYPE'));
+	// A function is asked at the scrape.
+	for (const list of lists) {
+		const remove = collectMetrics(register, { caches: () => list as never });
+		await expect(register.metrics()).rejects.toThrow(code('ERR_INVALID_ARG_TYPE'));
+		remove();
+	}
 });
