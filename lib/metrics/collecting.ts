@@ -17,6 +17,7 @@ import {
 /** What is used of a registry of prom-client. */
 export interface MetricsRegister {
 	registerMetric(metric: never): void;
+	getSingleMetric(name: string): unknown;
 	removeSingleMetric(name: string): void;
 }
 
@@ -66,15 +67,19 @@ export function collectMetrics(register: MetricsRegister, options?: CollectMetri
 		...metricsOf(prefix, kindMetrics, () => measureKinds(kindsNow())),
 		...metricsOf(prefix, cacheMetrics, () => measureCaches(cachesNow())),
 	];
-	const added: string[] = [];
+	const added = new Map<string, object>();
 	const remove = () => {
-		for (const name of added.splice(0)) register.removeSingleMetric(name);
+		// The registry may have been cleared, and have other metrics of these names now.
+		for (const [name, metric] of added) {
+			if (register.getSingleMetric(name) === metric) register.removeSingleMetric(name);
+		}
+		added.clear();
 	};
 	try {
 		for (const metric of metrics) {
 			const { name } = metric;
 			register.registerMetric(metric as never);
-			added.push(name);
+			added.set(name, metric);
 		}
 	} catch (error) {
 		remove();

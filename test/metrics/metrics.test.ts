@@ -146,6 +146,17 @@ test('what is returned removes the metrics, and no others', async () => {
 	expect(register.getMetricsAsArray()).toHaveLength(2);
 });
 
+test('what has been returned removes none of the metrics that came after a clear', () => {
+	const register = new Registry();
+	const old = collectMetrics(register);
+	register.clear();
+	const remove = collectMetrics(register);
+	old();
+	expect(register.getMetricsAsArray()).toHaveLength(19);
+	remove();
+	expect(register.getMetricsAsArray()).toHaveLength(0);
+});
+
 test('wrong arguments are refused', async () => {
 	const register = new Registry();
 	expect(thrown(() => collectMetrics({} as never))).toEqual(code('ERR_INVALID_ARG_TYPE'));

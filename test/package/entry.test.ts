@@ -145,7 +145,11 @@ test('a misspelt option is an error of every call that takes options, and names 
 		dryrun: true,
 		rot: '/',
 	};
-	const register = { registerMetric: () => undefined, removeSingleMetric: () => undefined };
+	const register = {
+		registerMetric: () => undefined,
+		getSingleMetric: () => undefined,
+		removeSingleMetric: () => undefined,
+	};
 	const only = (name: keyof typeof wrong): object => ({ [name]: wrong[name] });
 	const calls: [nearest: string, call: () => unknown][] = [
 		['signal', () => kind.purgeAsync(only('singal'))],
