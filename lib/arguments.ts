@@ -1,7 +1,7 @@
 // Checks the arguments of public functions. Each check returns the value in the type that the code needs, or throws one
 // of Node's ERR_* errors, which names the argument.
 import { fileURLToPath } from 'node:url';
-import { invalidArgType, invalidArgValue, outOfRange, unknownOption } from './errors.ts';
+import { invalidArgType, invalidArgValue, type Named, outOfRange, unknownOption } from './errors.ts';
 
 /** A path, as public functions take it: a string, or a file: URL. */
 export function requirePath(name: string, value: unknown): string {
@@ -75,36 +75,38 @@ function distanceOf(one: string, other: string): number {
 }
 
 /** The end of a message: which option the caller may have meant. */
-function hintFor(option: string, known: readonly string[]): string {
+function hintFor(option: string, known: readonly string[], named: Named): string {
 	const [nearest] = known
 		.map((name) => ({ name, distance: distanceOf(option, name) }))
 		.sort((one, other) => one.distance - other.distance);
 	// With more edits than these, any short word would be near any other.
 	if (nearest && nearest.distance <= Math.ceil(nearest.name.length / 3)) return `Did you mean '${nearest.name}'?`;
-	return `The options are ${known.map((name) => `'${name}'`).join(', ')}`;
+	return `The ${named}s are ${known.map((name) => `'${name}'`).join(', ')}`;
 }
 
 /**
  * Refuses an unknown own property, because a misspelt option would silently do nothing. It reads no option's value, so
  * it calls no getter. It ignores symbols and inherited properties.
  */
-function requireKnownOptions(name: string, options: object, known: readonly string[]): void {
+function requireKnownOptions(name: string, options: object, known: readonly string[], named: Named): void {
 	const unknown = Object.keys(options).find((option) => !known.includes(option));
-	if (unknown !== undefined) throw unknownOption(`${name}.${unknown}`, hintFor(unknown, known));
+	if (unknown !== undefined) throw unknownOption(`${name}.${unknown}`, hintFor(unknown, known, named), named);
 }
 
 /**
  * An object with options, or nothing.
  *
  * @param known The names of the options. Without it, the caller has checked them already.
+ * @param named What they are to the caller.
  */
 export function requireOptions<T extends object>(
 	name: string,
 	value: T | undefined,
 	known?: readonly string[],
+	named: Named = 'option',
 ): Partial<T> {
 	if (value === undefined) return {};
 	if (typeof value !== 'object' || value === null) throw invalidArgType(name, 'of type object', value);
-	if (known !== undefined) requireKnownOptions(name, value, known);
+	if (known !== undefined) requireKnownOptions(name, value, known, named);
 	return value;
 }

@@ -134,11 +134,15 @@ export function invalidArgValue(name: string, expected: string, value: unknown):
 	return coded(new TypeError(`The ${what} '${name}' must be ${expected}. Received ${shown}`), 'ERR_INVALID_ARG_VALUE');
 }
 
+/** What a caller names in an object. */
+export type Named = 'option' | 'field';
+
 /**
  * TypeError ERR_INVALID_ARG_VALUE: an option that the call does not know. `hint` says what the caller may have meant.
  */
-export function unknownOption(name: string, hint: string): TypeError & { code: string } {
-	return coded(new TypeError(`The property '${name}' is not an option. ${hint}`), 'ERR_INVALID_ARG_VALUE');
+export function unknownOption(name: string, hint: string, named: Named = 'option'): TypeError & { code: string } {
+	const expected = named === 'option' ? 'an option' : 'a field';
+	return coded(new TypeError(`The property '${name}' is not ${expected}. ${hint}`), 'ERR_INVALID_ARG_VALUE');
 }
 
 /** TypeError ERR_ILLEGAL_CONSTRUCTOR: `maker` makes the objects of the class. */

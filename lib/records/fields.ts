@@ -16,6 +16,8 @@ export interface Fields {
 	byName: object;
 	names: string[];
 	entries: [name: string, field: AnyField][];
+	/** Throws if there is no such record, or if it has no memory. */
+	check(index: number): void;
 	/** Takes the memory away from all fields. */
 	end(): void;
 }
@@ -58,6 +60,8 @@ export function makeFields(layout: RecordLayout, blocks: readonly Block[], lengt
 		byName: Object.freeze(Object.assign(Object.create(null), Object.fromEntries(entries))),
 		names: layout.fields.map(({ name }) => name),
 		entries,
+		// All columns have the same records, and a schema has a field.
+		check: (index) => void columns[0]!.live(index),
 		end: () => {
 			for (const each of columns) each.end();
 		},

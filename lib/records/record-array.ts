@@ -191,7 +191,9 @@ export class RecordArray<S extends RecordSchema = RecordSchema> implements Dispo
 		RecordArray.#check(this);
 		const { entries, names } = this.#all;
 		if (values === undefined) throw invalidArgType('values', 'an object with values of fields', values);
-		const given = requireOptions<Record<string, unknown>>('values', values as Record<string, unknown>, names);
+		const given = requireOptions<Record<string, unknown>>('values', values as Record<string, unknown>, names, 'field');
+		// Also for a record of which no field is stored.
+		this.#all.check(index);
 		for (const [name, field] of entries) {
 			const value = given[name];
 			if (value !== undefined) field.set(index, value as never);

@@ -34,7 +34,9 @@ export interface RecordArrayField<A extends ArrayBufferView, Source = ArrayLike<
 	/**
 	 * Stores elements in a record. If the source is shorter than the field, the rest becomes zeros. No object is made.
 	 *
-	 * @throws As `view`; RangeError ERR_OUT_OF_RANGE if the source is longer than the field. Nothing has changed then.
+	 * @throws As `view`; RangeError ERR_OUT_OF_RANGE if the source is longer than the field; TypeError
+	 *   ERR_INVALID_ARG_TYPE if it is no array, or has something else than numbers, or bigints for `u64` and `i64`.
+	 *   Nothing has changed then.
 	 */
 	set(index: number, source: Source): void;
 }
@@ -46,7 +48,22 @@ export interface RecordBytesField extends RecordArrayField<NonSharedBuffer, Arra
 }
 
 const isArrayLike = (value: unknown): value is ArrayLike<never> =>
-	typeof value === 'object' && value !== null && Number.isInteger((value as ArrayLike<never>).length);
+	typeof value === 'object' &&
+	value !== null &&
+	Number.isInteger((value as ArrayLike<never>).length) &&
+	(value as ArrayLike<never>).length >= 0;
+
+/**
+ * Refuses an array with an element of another type than `zero`. Two loops, because a comparison with a word that is not
+ * a constant takes several times as long.
+ */
+function requireElements(source: ArrayLike<unknown>, zero: number | bigint): void {
+	const { length } = source;
+	let i = 0;
+	if (typeof zero === 'number') while (i < length && typeof source[i] === 'number') i += 1;
+	else while (i < length && typeof source[i] === 'bigint') i += 1;
+	if (i < length) throw invalidArgType(`source[${i}]`, `of type ${typeof zero}`, source[i]);
+}
 
 /** Makes an array over a part of the memory of a view. */
 type Make<A> = (buffer: ArrayBuffer, byteOffset: number, length: number) => A;
@@ -90,8 +107,15 @@ export class ArrayField<A extends ArrayBufferView, View extends Elements> implem
 		if (!isArrayLike(source)) throw invalidArgType('source', 'an array or a typed array', source);
 		const { length } = source;
 		if (length > this.length) throw outOfRange('source', `an array of at most ${this.length} elements`, length);
+		// `set` of a typed array refuses an element when it comes to it, and has stored those before. Only another typed array
+		// it refuses at once.
+		if (!ArrayBuffer.isView(source)) requireElements(source, this.#zero);
 		const at = this.#column.at(index);
-		view.set(source as ArrayLike<never>, at);
+		try {
+			view.set(source as ArrayLike<never>, at);
+		} catch {
+			throw invalidArgType('source', `an array with elements of type ${typeof this.#zero}`, source);
+		}
 		if (length < this.length) view.fill(this.#zero, at + length, at + this.length);
 	}
 }

@@ -133,7 +133,7 @@ test('bytes are stored from Buffers, arrays and strings, and the rest becomes ze
 	expect(() => records.kind.free(view as never)).toThrow(code('ERR_DAXKIND_NOT_A_BLOCK'));
 	for (const long of ['ninebytes', 'ééééé', Buffer.alloc(9)])
 		expect(() => name.set(3, long)).toThrow(code('ERR_OUT_OF_RANGE'));
-	for (const wrong of [null, undefined, 7, {}, { length: 'x' }]) {
+	for (const wrong of [null, undefined, 7, {}, { length: 'x' }, { length: -1 }, [1, 2n], [1, '2'], [1, null]]) {
 		expect(() => name.set(3, wrong as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
 	}
 	expect(name.text(3)).toBe('vvvvvvvv');
@@ -164,6 +164,23 @@ test('a field of several numbers is a typed array of its class in each record', 
 	expect(() => floats.view(10)).toThrow(code('ERR_OUT_OF_RANGE'));
 });
 
+test('a source with an element of another type is refused, and nothing of it is stored', () => {
+	const schema = { floats: { type: 'f32', length: 2 }, bigs: { type: 'u64', length: 2 } } as const;
+	using records = RecordArray.create(kindOf(), schema, 1, { zero: true });
+	const { floats, bigs } = records.fields;
+	for (const wrong of [[5n, 'x'], [5n, 5], [5n, '5'], [5n, null], Float32Array.of(5), [5n, Symbol()]]) {
+		expect(() => bigs.set(0, wrong as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	}
+	for (const wrong of [[5, 5n], [5, '5'], [5, undefined], BigInt64Array.of(5n), { 0: 5, length: 2 }]) {
+		expect(() => floats.set(0, wrong as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+	}
+	expect(thrown(() => bigs.set(0, [5n, 'x'] as never)).message).toMatch(/"source\[1\]" .* of type bigint/);
+	expect(records.get(0)).toEqual({ floats: Float32Array.of(0, 0), bigs: BigUint64Array.of(0n, 0n) });
+	bigs.set(0, BigInt64Array.of(-1n));
+	floats.set(0, { 0: 0.5, length: 1 });
+	expect(records.get(0)).toEqual({ floats: Float32Array.of(0.5, 0), bigs: BigUint64Array.of(2n ** 64n - 1n, 0n) });
+});
+
 test('a whole record is read as an object of copies, and written in part', () => {
 	const schema = { id: 'u32', name: { bytes: 4 }, vector: { type: 'f64', length: 2 } } as const;
 	using records = RecordArray.create(kindOf(), schema, 10, { zero: true });
@@ -176,7 +193,11 @@ test('a whole record is read as an object of copies, and written in part', () =>
 	records.set(1, {});
 	expect(records.get(1)).toEqual({ id: 8, name: Buffer.from('abc\0'), vector: Float64Array.of(1, 2) });
 	expect(records.get(2).vector[0]).toBe(100);
-	expect(() => records.set(1, { di: 7 } as object)).toThrow(code('ERR_INVALID_ARG_VALUE'));
+	expect(thrown(() => records.set(1, { di: 7 } as object))).toMatchObject({
+		code: 'ERR_INVALID_ARG_VALUE',
+		message: "The property 'values.di' is not a field. The fields are 'id', 'name', 'vector'",
+	});
+	for (const [index, expected] of noIndexes) expect(() => records.set(index, {})).toThrow(code(expected));
 	expect(() => records.set(1, { id: -1 })).toThrow(code('ERR_OUT_OF_RANGE'));
 	expect(() => records.set(10, { id: 1 })).toThrow(code('ERR_OUT_OF_RANGE'));
 	for (const wrong of [null, undefined, 7])
@@ -294,7 +315,8 @@ test('freed records, and those of a closed kind, are refused', () => {
 		const calls = [
 			...[() => id.get(0), () => id.set(0, 1), () => name.get(0), () => name.view(0), () => name.text(0)],
 			...[() => name.set(0, 'x'), () => name.set(0, [1]), () => vector.get(0), () => vector.view(0)],
-			...[() => vector.set(0, [1]), () => records.get(0), () => records.set(0, { id: 1 }), () => records.share()],
+			...[() => vector.set(0, [1]), () => records.get(0), () => records.set(0, { id: 1 }), () => records.set(0, {})],
+			() => records.share(),
 		];
 		for (const call of calls) expect(call).toThrow(code('ERR_INVALID_STATE'));
 	}
