@@ -29,7 +29,7 @@ export function adopt<K extends object>(hold: KindHold, origin: Origin, make: ()
 	try {
 		untaken.set(hold, origin);
 		const kind = make();
-		closeWhenGarbage(kind, { id: hold.id, path: hold.path, stack });
+		closeWhenGarbage(kind, { id: hold.id, path: hold.path, name: origin.name, stack });
 		noteKind(kind, hold.number);
 		tellKindCreated(kind);
 		return kind;

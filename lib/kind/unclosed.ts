@@ -14,14 +14,17 @@ interface Unclosed {
 	/** The number of the hold in native code. */
 	id: number;
 	path: string;
+	/** What its creator calls it. undefined: its path. */
+	name: string | undefined;
 	/** The stack where it was made. */
 	stack: string;
 }
 
-const unclosed = new FinalizationRegistry<Unclosed>(({ id, path, stack }) => {
+const unclosed = new FinalizationRegistry<Unclosed>(({ id, path, name, stack }) => {
 	// As a rule the kind has been closed.
 	if (!native.kindForget(id)) return;
-	const words = `A kind on '${path}' became garbage before it was closed: close it, or declare it with "using"`;
+	const kind = name === undefined || name === path ? 'A kind' : `The kind '${name}'`;
+	const words = `${kind} on '${path}' became garbage before it was closed: close it, or declare it with "using"`;
 	// A process that is about to end is not warned, because it loses nothing.
 	const warn = () => process.emitWarning(words, { code: 'DAXKIND_NOT_CLOSED', detail: `It was made here:\n${stack}` });
 	startTimer(warn, patienceMs).unref();

@@ -174,11 +174,22 @@ for (const [name, make] of Object.entries(makers)) {
 				}).register(kind, undefined);
 			})();
 			await collectedUntil(() => warnings.length === 2);
-			expect(warnings[0]!.message).toContain(directory);
+			expect(warnings[0]!.message).toContain(`A kind on '${directory}' became garbage`);
 			for (const { detail } of warnings) expect(detail).toMatch(/^It was made here:\n.* at .*garbage\.test\.ts/);
 		});
 	});
 }
+
+test('the warning names a kind that has a name', async () => {
+	await warningsOf(async (warnings) => {
+		await (async () => {
+			const kind = PmemKind.create(directory, { maxSize: 16 * MIB, name: 'pages' });
+			PmemKind.attach(kind.share());
+		})();
+		await collectedUntil(() => warnings.length === 2);
+		for (const { message } of warnings) expect(message).toContain(`The kind 'pages' on '${directory}' became garbage`);
+	});
+});
 
 test('a closed kind gives no warning, and one whose blocks can be reached is not closed', async () => {
 	await warningsOf(async (warnings) => {
