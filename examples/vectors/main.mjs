@@ -6,6 +6,10 @@ import { PmemKind } from 'daxkind';
 
 const [directory = '/dev/shm', given = '1000000'] = process.argv.slice(2);
 const count = Number(given);
+if (!Number.isSafeInteger(count) || count < 1) {
+	console.error('Usage: node examples/vectors/main.mjs [DIRECTORY] [COUNT]');
+	process.exit(2);
+}
 const dimensions = 64;
 const queries = 10;
 

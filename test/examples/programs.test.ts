@@ -92,10 +92,19 @@ test('layered-cache/main.mjs says which package is missing', () => {
 	expect(stderr).toContain('Fix: apt-get install redis-server');
 });
 
-test('each has its line in their README', () => {
-	const text = readFileSync(`${examples}README.md`, 'utf8');
+test('vectors/main.mjs says how it is used if it is given no number of vectors', () => {
+	for (const count of ['abc', '0', '-1', '0.5']) {
+		const stderr = 'Usage: node examples/vectors/main.mjs [DIRECTORY] [COUNT]\n';
+		expect(run('vectors/main.mjs', '/dev/shm', count)).toEqual({ status: 2, stdout: '', stderr });
+	}
+});
+
+test('each has its line in their README, with the command that runs it', () => {
+	const lines = readFileSync(`${examples}README.md`, 'utf8').split('\n');
 	const names = readdirSync(examples).filter((name) => name !== 'README.md');
-	expect(names.filter((name) => !text.includes(`[${name}`))).toEqual([]);
+	const isThere = (name: string) =>
+		lines.some((line) => line.startsWith(`| [${name}`) && /`(node examples\/|npm start`)/.test(line));
+	expect(names.filter((name) => !isThere(name))).toEqual([]);
 });
 
 test('the service is loaded, verifies every byte, and reports', () => {
