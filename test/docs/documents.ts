@@ -14,6 +14,7 @@ const below = (directory: string): string[] =>
 export const pages: readonly string[] = [
 	...readdirSync(root).filter((name) => name.endsWith('.md')),
 	...below('docs'),
+	...below('examples'),
 ].sort();
 
 const text = (page: string) => readFileSync(join(root, page), 'utf8');

@@ -1,5 +1,5 @@
 // Links between the pages, and from the pages to files of the repository.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
 import { anchorsOf, linksOf, pages, root } from './documents.ts';
@@ -18,6 +18,21 @@ test.each(pages)('every link of %s leads somewhere', (page) => {
 		if (!existsSync(join(root, target))) return true;
 		return anchor !== undefined && !anchorsOf(target).has(anchor);
 	});
+	expect(dead).toEqual([]);
+});
+
+test('every link of a page in the package leads to a file in the package', () => {
+	const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
+	// npm packs the first two in any case.
+	const packed = ['README.md', 'LICENSE', ...files];
+	const isPacked = (path: string) => packed.some((name) => path === name || path.startsWith(`${name}/`));
+	const dead = pages.filter(isPacked).flatMap((page) =>
+		linksOf(page)
+			.filter((link) => !/^([a-z]+:|#)/.test(link))
+			.map((link) => normalize(join(dirname(page), link.replace(/#.*/, ''))))
+			.filter((target) => !isPacked(target))
+			.map((target) => `${page}: ${target}`),
+	);
 	expect(dead).toEqual([]);
 });
 
