@@ -10,10 +10,13 @@ import { pack, unpack } from './envelopes.ts';
 const keysPerTurn = 4096;
 
 /**
- * Between the namespace and the key. No namespace has it, so two namespaces have no key in common, whatever their names
+ * Before the namespace and after it. No namespace has it, so two namespaces have no key in common, whatever their names
  * are. With ':' the key 'b:c' of 'a' would be the key 'c' of 'a:b'.
  */
 const separator = '\0';
+
+/** What comes before the keys of a namespace. To have none is a namespace, too: the one of no name. */
+const prefixOf = (namespace: string | undefined) => `keyv${separator}${namespace ?? ''}${separator}`;
 
 /** The options of a PmemCache, for a store that makes its own, and the namespace. */
 export interface KeyvPmemOptions extends PmemCacheOptions {
@@ -27,6 +30,7 @@ export abstract class KeyvPmemStore extends EventEmitter implements Disposable {
 	readonly cache: PmemCache;
 	#isOwn: boolean;
 	#namespace: string | undefined;
+	#prefix = prefixOf(undefined);
 
 	constructor(place: PmemCache | string | URL | Kind, options: KeyvPmemOptions = {}) {
 		super();
@@ -60,6 +64,7 @@ export abstract class KeyvPmemStore extends EventEmitter implements Disposable {
 			}
 		}
 		this.#namespace = namespace || undefined;
+		this.#prefix = prefixOf(this.#namespace);
 	}
 
 	/** What Keyv has stored under the key: a string, or an envelope `{ value, expires }`. undefined if there is nothing. */
@@ -88,25 +93,21 @@ export abstract class KeyvPmemStore extends EventEmitter implements Disposable {
 	}
 
 	/**
-	 * Removes all entries of the namespace. Without a namespace, removes all entries of the cache, at once. With one, it
-	 * looks at all keys of the cache, in turns of a millisecond.
+	 * Removes all entries of the namespace; without one, all that were stored without one. It looks at all keys of the
+	 * cache, in turns of a millisecond.
 	 */
 	async clear(): Promise<void> {
-		if (this.#namespace === undefined) {
-			this.cache.clear();
-			return;
-		}
-		for await (const key of this.#keysOf(this.#namespace)) this.cache.delete(key);
+		for await (const key of this.#keysFrom(this.#prefix)) this.cache.delete(key);
 	}
 
 	/** The keys of a namespace, without it, and what Keyv has stored under them, in no order. */
 	async *iterator<Value>(
 		namespace: string | undefined = this.#namespace,
 	): AsyncGenerator<(string | Awaited<Value> | undefined)[], void> {
-		const skipped = namespace ? namespace.length + separator.length : 0;
-		for await (const key of this.#keysOf(namespace)) {
+		const prefix = prefixOf(namespace);
+		for await (const key of this.#keysFrom(prefix)) {
 			const value = unpack(this.cache.get(key, { peek: true })) as Awaited<Value> | undefined;
-			if (value !== undefined) yield [key.slice(skipped), value];
+			if (value !== undefined) yield [key.slice(prefix.length), value];
 		}
 	}
 
@@ -162,12 +163,11 @@ export abstract class KeyvPmemStore extends EventEmitter implements Disposable {
 	}
 
 	#keyOf(key: string): string {
-		return this.#namespace === undefined ? key : this.#namespace + separator + key;
+		return this.#prefix + key;
 	}
 
-	/** The keys of the cache that belong to a namespace. */
-	async *#keysOf(namespace: string | undefined): AsyncGenerator<string, void> {
-		const prefix = namespace ? namespace + separator : '';
+	/** The keys of the cache that begin so. */
+	async *#keysFrom(prefix: string): AsyncGenerator<string, void> {
 		let seen = 0;
 		for (const key of this.cache.keys()) {
 			if (typeof key === 'string' && key.startsWith(prefix)) yield key;
