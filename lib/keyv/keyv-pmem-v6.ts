@@ -65,7 +65,11 @@ export class KeyvPmemV6 extends KeyvPmemStore {
 
 	/** `set` of each entry, and whether it was stored. What fails is an event 'error', and false. */
 	async setMany(entries: { key: string; value?: unknown; expires?: number | undefined }[]): Promise<boolean[]> {
-		return this.putMany(entries, ({ key, value, expires }) => this.put(key, value, ttlOf(expires)));
+		return this.putMany<Entry>(entries, ({ key, value, expires, ttl }) => {
+			// Keyv 6 gives none. That of Keyv 5 would be lost, and the entry would stay for ever.
+			if (ttl !== undefined && ttl !== null) throw relativeTime('ttl', ttl);
+			return this.put(key, value, ttlOf(expires));
+		});
 	}
 
 	/** Removes entries. Whether there was one, for each key. */
@@ -74,12 +78,21 @@ export class KeyvPmemV6 extends KeyvPmemStore {
 	}
 }
 
+interface Entry {
+	key: string;
+	value?: unknown;
+	expires?: number | undefined;
+	/** What Keyv 5 would give. */
+	ttl?: number;
+}
+
+const relativeTime = (name: string, time: number) =>
+	outOfRange(name, 'a time since 1970, as Keyv 6 gives it; KeyvPmem is for Keyv 5', time);
+
 function ttlOf(expires: number | undefined): number | undefined {
 	if (expires === undefined || expires === null) return undefined;
 	const now = Date.now();
 	// If Keyv 5 had this store, nothing would ever be found in it, and nobody would know why.
-	if (expires > 0 && expires < now / 2) {
-		throw outOfRange('expires', 'a time since 1970, as Keyv 6 gives it; KeyvPmem is for Keyv 5', expires);
-	}
+	if (expires > 0 && expires < now / 2) throw relativeTime('expires', expires);
 	return expires - now;
 }

@@ -230,6 +230,24 @@ describe('the contract of Keyv 6', () => {
 		keyv.on('error', (error) => errors.push(error));
 		expect(await keyv.set('key', 'value', 60_000)).toBe(false);
 		expect(errors).toEqual([code('ERR_OUT_OF_RANGE')]);
+		const entries = [
+			{ key: 'key', value: 'value', ttl: 60_000 },
+			{ key: 'other', value: 'value' },
+		];
+		expect(await keyv.setMany(entries)).toEqual([false, true]);
+		expect(errors).toEqual([code('ERR_OUT_OF_RANGE'), code('ERR_OUT_OF_RANGE')]);
+		expect(await keyv.get('key')).toBeUndefined();
+	});
+
+	test('what was removed is said of each key, but by the bridge of all', async () => {
+		for (const [Store, removed] of [
+			[KeyvPmemV6, [true, false]],
+			[KeyvPmem, [true, true]],
+		] as const) {
+			const keyv = new Keyv6({ store: new Store(newCache()) });
+			await keyv.set('there', 1);
+			expect(await keyv.deleteMany(['there', 'absent'])).toEqual(removed);
+		}
 	});
 });
 
