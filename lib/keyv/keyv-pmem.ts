@@ -37,7 +37,10 @@ export class KeyvPmem extends KeyvPmemStore {
 		return this.putMany(entries, ({ key, value, ttl }) => this.put(key, value, ttl)) as unknown as undefined;
 	}
 
-	/** Removes entries. Whether there was one of them: that is what the test suite of Keyv 5 asks for. */
+	/**
+	 * Removes entries. Whether there was one of them: that is what the test suite of Keyv 5 asks for. The bridge of Keyv 6
+	 * says the same of each key.
+	 */
 	async deleteMany(keys: string[]): Promise<boolean> {
 		return this.remove(keys).includes(true);
 	}
