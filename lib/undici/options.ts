@@ -10,6 +10,8 @@ export interface PmemCacheStoreOptions {
 	maxCount?: number;
 	/** The most bytes, heads included, for a store that makes its own cache. Default: 15/16 of what its kind can hold. */
 	maxSize?: number;
+	/** A name for metrics and messages, for a store that makes its own cache. Default: its kind's name. */
+	name?: string;
 	/** The longest body that is stored, in bytes. Default: what the cache can hold. */
 	maxEntrySize?: number;
 	/**
@@ -19,8 +21,9 @@ export interface PmemCacheStoreOptions {
 	errorCallback?: (error: Error) => void;
 }
 
-export const sizeNames = ['maxCount', 'maxSize'] as const;
-export const optionNames = [...sizeNames, 'maxEntrySize', 'errorCallback'] as const;
+/** What only a store takes that makes its own cache. */
+export const cacheNames = ['maxCount', 'maxSize', 'name'] as const;
+export const optionNames = [...cacheNames, 'maxEntrySize', 'errorCallback'] as const;
 
 export function checkStoreOptions(given: Partial<PmemCacheStoreOptions>): void {
 	for (const name of ['maxCount', 'maxSize', 'maxEntrySize'] as const) {

@@ -10,12 +10,12 @@ import { bodyOf } from './body.ts';
 import { decode, encodeDirectory, encodeHead, isSelected, type Variant } from './entries.ts';
 import type { CacheKey, CacheValue, GetResult } from './interface.ts';
 import {
+	cacheNames,
 	checkStoreOptions,
 	optionNames,
 	type PmemCacheStoreOptions,
 	requireKey,
 	requireValue,
-	sizeNames,
 } from './options.ts';
 import { writeBody } from './writing.ts';
 
@@ -65,19 +65,20 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 		super();
 		const given = requireOptions<PmemCacheStoreOptions>('options', options, optionNames);
 		checkStoreOptions(given);
-		const { maxCount, maxSize, maxEntrySize = Number.POSITIVE_INFINITY, errorCallback = () => undefined } = given;
+		const { maxCount, maxSize, name, maxEntrySize = Number.POSITIVE_INFINITY, errorCallback = () => undefined } = given;
 		this.#isOwn = !(place instanceof PmemCache);
 		if (place instanceof PmemCache) {
-			const wrong = sizeNames.find((name) => given[name] !== undefined);
-			const hint = 'A store over a PmemCache takes no sizes, because the cache has them';
+			const wrong = cacheNames.find((one) => given[one] !== undefined);
+			const hint = 'A store over a PmemCache takes neither sizes nor a name, because the cache has them';
 			if (wrong !== undefined) throw unknownOption(`options.${wrong}`, hint);
 			this.cache = place;
 		} else {
-			const sizes: PmemCacheOptions = {};
+			const cacheOptions: PmemCacheOptions = {};
 			// 0 stores nothing, which a cache cannot say.
-			if (maxCount) sizes.maxEntries = maxCount;
-			if (maxSize) sizes.maxSize = maxSize;
-			this.cache = PmemCache.create(place, sizes);
+			if (maxCount) cacheOptions.maxEntries = maxCount;
+			if (maxSize) cacheOptions.maxSize = maxSize;
+			if (name !== undefined) cacheOptions.name = name;
+			this.cache = PmemCache.create(place, cacheOptions);
 		}
 		this.#mostCount = maxCount ?? this.cache.maxEntries;
 		this.#mostSize = maxSize ?? this.cache.maxSize;

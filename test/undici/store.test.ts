@@ -297,6 +297,11 @@ test('a body that is too long is not stored, silently', async () => {
 	expect(errors).toEqual([]);
 });
 
+test('a store gives the cache that it makes a name', () => {
+	expect(newStore({ name: 'pages' }).cache.name).toBe('pages');
+	expect(newStore().cache.name).toBe(directory);
+});
+
 test('limits of 0 store nothing', () => {
 	expect(newStore({ maxCount: 0 }).createWriteStream(request(), response())).toBeUndefined();
 	expect(newStore({ maxSize: 0 }).createWriteStream(request(), response())).toBeUndefined();
@@ -357,13 +362,16 @@ test('wrong keys, values and options are TypeErrors', () => {
 		{ maxSize: 1.5 },
 		{ maxEntrySize: '1' },
 		{ errorCallback: 1 },
+		{ name: 1 },
 		{ maxcount: 1 },
 		null,
 	];
 	for (const wrong of options) {
 		expect(thrown(() => new PmemCacheStore(directory, wrong as object))).toBeInstanceOf(TypeError);
 	}
-	expect(thrown(() => new PmemCacheStore(newCache(), { maxSize: 1 }))).toBeInstanceOf(TypeError);
+	for (const wrong of [{ maxSize: 1 }, { name: 'pages' }]) {
+		expect(thrown(() => new PmemCacheStore(newCache(), wrong))).toBeInstanceOf(TypeError);
+	}
 });
 
 test('threads share responses, and a store closes only a cache that it made', async () => {
