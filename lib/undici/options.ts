@@ -15,8 +15,8 @@ export interface PmemCacheStoreOptions {
 	/** The longest body that is stored, in bytes. Default: what the cache can hold. */
 	maxEntrySize?: number;
 	/**
-	 * Called with each error of the cache: no memory, a closed cache. The request goes on as if there were no store.
-	 * Default: nobody is told.
+	 * Called soon after each error of the cache: no memory, a closed cache. The request goes on as if there were no store.
+	 * What the callback throws is an uncaught exception. Default: nobody is told.
 	 */
 	errorCallback?: (error: Error) => void;
 }

@@ -1,5 +1,6 @@
 // PmemCacheStore: where undici's cache keeps responses. entries.ts says how they are stored.
 import { EventEmitter } from 'node:events';
+import { nextTick } from 'node:process';
 import type { Writable } from 'node:stream';
 import { threadId } from 'node:worker_threads';
 import { requireOptions } from '../arguments.ts';
@@ -83,7 +84,8 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 		this.#mostCount = maxCount ?? this.cache.maxEntries;
 		this.#mostSize = maxSize ?? this.cache.maxSize;
 		this.#mostBody = maxEntrySize;
-		this.#report = errorCallback;
+		// Nobody catches what it throws, as with listeners of events: least of all the request.
+		this.#report = (error) => nextTick(errorCallback, error);
 		this.#evicted = this.cache.stats().evicted;
 	}
 

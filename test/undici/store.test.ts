@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { PmemCache } from 'daxkind/cache';
 import {
 	type CacheKey,
@@ -330,12 +331,35 @@ test('a cache that fails is a miss, and errorCallback is told', async () => {
 	expect(at.get(request())).toBeUndefined();
 	expect(at.createWriteStream(request(), response())).toBeUndefined();
 	at.delete(request());
+	await setImmediate();
 	expect(errors.length).toBeGreaterThanOrEqual(4);
 	expect(errors.every((error) => (error as { code?: string }).code === 'ERR_INVALID_STATE')).toBe(true);
 	const quiet = newStore();
 	const tooLong = request({ path: `/${'x'.repeat(2 * MIB)}` });
 	expect(quiet.get(tooLong)).toBeUndefined();
 	expect(quiet.createWriteStream(tooLong, response())).toBeUndefined();
+});
+
+test('an errorCallback that throws fails no request', async () => {
+	const uncaught: unknown[] = [];
+	process.setUncaughtExceptionCaptureCallback((error) => uncaught.push(error));
+	onTestFinished(() => process.setUncaughtExceptionCaptureCallback(null));
+	const mistake = new Error('of the callback');
+	const at = newStore({
+		errorCallback: () => {
+			throw mistake;
+		},
+	});
+	const stream = at.createWriteStream(request(), response())!;
+	at.close();
+	expect(at.get(request())).toBeUndefined();
+	expect(at.createWriteStream(request(), response())).toBeUndefined();
+	at.delete(request());
+	stream.end('body');
+	await once(stream, 'close');
+	await setImmediate();
+	expect(uncaught.length).toBeGreaterThanOrEqual(4);
+	expect(new Set(uncaught)).toEqual(new Set([mistake]));
 });
 
 test('wrong keys, values and options are TypeErrors', () => {
