@@ -15,8 +15,11 @@ export interface Variant {
 const sorts = { response: 1, directory: 2 } as const;
 const prefixSize = 5;
 
+/** JSON has no Infinity, and would say null. The longest time that it has is as good. */
+const finite = (_name: string, value: unknown) => (value === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : value);
+
 function encode(sort: number, json: unknown): Buffer {
-	const text = JSON.stringify(json);
+	const text = JSON.stringify(json, finite);
 	const length = Buffer.byteLength(text);
 	const bytes = Buffer.allocUnsafe(prefixSize + length);
 	bytes[0] = sort;

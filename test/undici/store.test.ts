@@ -303,6 +303,20 @@ test('a store gives the cache that it makes a name', () => {
 	expect(newStore().cache.name).toBe(directory);
 });
 
+test('a response that is never to be deleted, and never stale, is served', async () => {
+	const at = newStore();
+	const never = Number.POSITIVE_INFINITY;
+	for (const vary of [undefined, { accept: 'a' }]) {
+		const key = request({ path: `/${vary}`, headers: { accept: 'a' } });
+		await store(at, key, response({ vary, staleAt: never, deleteAt: never } as Partial<CacheValue>), 'body');
+		const found = at.get(key)!;
+		expect(await bodyOf(found)).toEqual(Buffer.from('body'));
+		expect(found.staleAt).toBeGreaterThan(8.64e15);
+		expect(found.deleteAt).toBeGreaterThan(8.64e15);
+	}
+	expect([...at.cache.keys()].map((key) => at.cache.getRemainingTtl(key))).toEqual([never, never, never]);
+});
+
 test('limits of 0 store nothing', () => {
 	expect(newStore({ maxCount: 0 }).createWriteStream(request(), response())).toBeUndefined();
 	expect(newStore({ maxSize: 0 }).createWriteStream(request(), response())).toBeUndefined();
