@@ -1,9 +1,9 @@
 // How responses are in a PmemCache. A response is one entry, its head before its body, so there is never one without
-// the other. If it has no Vary, the entry is under the key of its method and its address. If it has one, a directory is
-// there, which lists the variants and the keys of their entries. Any of them may be evicted alone: that is a miss.
+// the other. The entry is under the key of its method and its address. Of responses that vary, the first is there; the
+// others have keys of their own, which a list of them has. Any entry may be evicted alone: that is a miss.
 import type { CacheKey, CacheValue } from './interface.ts';
 
-/** A response of an address that is not the same for all requests. */
+/** A response that is in the list of its address. */
 export interface Variant {
 	/** The key of its entry. */
 	id: string;
@@ -12,7 +12,7 @@ export interface Variant {
 }
 
 /** Byte 0: what the entry is. Bytes 1 to 4: the length of the JSON that follows. Then the body. */
-const sorts = { response: 1, directory: 2 } as const;
+const sorts = { response: 1, list: 2 } as const;
 const prefixSize = 5;
 
 /** JSON has no Infinity, and would say null. The longest time that it has is as good. */
@@ -36,17 +36,20 @@ export function encodeHead(value: CacheValue): Buffer {
 	return encode(sorts.response, head);
 }
 
-export const encodeDirectory = (variants: Variant[]): Buffer => encode(sorts.directory, variants);
+export const encodeList = (variants: Variant[]): Buffer => encode(sorts.list, variants);
 
 export type Entry = { head: CacheValue; bodyAt: number } | { variants: Variant[] };
 
-/** Throws a SyntaxError or a RangeError for what is no entry: a page of it may be lost. */
-export function decode(bytes: Buffer): Entry {
-	const bodyAt = prefixSize + bytes.readUInt32LE(1);
-	if (bodyAt > bytes.length) throw new RangeError('the entry is shorter than its head');
-	const json: unknown = JSON.parse(bytes.toString('utf8', prefixSize, bodyAt));
-	if (bytes[0] === sorts.directory) return { variants: json as Variant[] };
-	return { head: json as CacheValue, bodyAt };
+/** undefined for what is no entry: a page of it may be lost, or it is somebody else's. */
+export function decode(bytes: Buffer): Entry | undefined {
+	try {
+		const bodyAt = prefixSize + bytes.readUInt32LE(1);
+		if (bodyAt > bytes.length) return undefined;
+		const json: unknown = JSON.parse(bytes.toString('utf8', prefixSize, bodyAt));
+		return bytes[0] === sorts.list ? { variants: json as Variant[] } : { head: json as CacheValue, bodyAt };
+	} catch {
+		return undefined;
+	}
 }
 
 /** Whether a header of a request is what it was in another one. null: the request did not have it. */
@@ -59,6 +62,13 @@ function isSame(one: string | string[] | null | undefined, other: string | strin
 }
 
 /** Whether a response that was selected by these headers is one for this request (RFC 9111, 4.1). */
-export function isSelected(key: CacheKey, vary: CacheValue['vary'] | null): boolean {
+function isSelected(key: CacheKey, vary: CacheValue['vary'] | null): boolean {
 	return Object.entries(vary ?? {}).every(([name, value]) => isSame(key.headers?.[name], value));
 }
+
+type Times = Pick<CacheValue, 'vary' | 'deleteAt'>;
+
+export const isLive = ({ deleteAt }: Times): boolean => deleteAt > Date.now();
+
+/** Whether a response may be served for this request. */
+export const isFor = (key: CacheKey, response: Times): boolean => isLive(response) && isSelected(key, response.vary);

@@ -6,7 +6,10 @@ import type { CacheKey, CacheValue } from './interface.ts';
 
 /** The options of every store. */
 export interface PmemCacheStoreOptions {
-	/** The most responses, for a store that makes its own cache. A response that varies counts a little more. Default: no limit. */
+	/**
+	 * The most responses, for a store that makes its own cache. An address with several variants counts one more. Default:
+	 * no limit.
+	 */
 	maxCount?: number;
 	/** The most bytes, heads included, for a store that makes its own cache. Default: 15/16 of what its kind can hold. */
 	maxSize?: number;

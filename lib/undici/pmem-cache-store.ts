@@ -4,11 +4,11 @@ import { nextTick } from 'node:process';
 import type { Writable } from 'node:stream';
 import { threadId } from 'node:worker_threads';
 import { requireOptions } from '../arguments.ts';
-import { PmemCache, type PmemCacheLease, type PmemCacheOptions } from '../cache/index.ts';
+import { PmemCache, type PmemCacheOptions } from '../cache/index.ts';
 import { unknownOption } from '../errors.ts';
 import type { Kind } from '../kind/index.ts';
 import { bodyOf } from './body.ts';
-import { decode, encodeDirectory, encodeHead, isSelected, type Variant } from './entries.ts';
+import { decode, type Entry, encodeHead, encodeList, isFor, isLive, type Variant } from './entries.ts';
 import type { CacheKey, CacheValue, GetResult } from './interface.ts';
 import {
 	cacheNames,
@@ -23,8 +23,11 @@ import { writeBody } from './writing.ts';
 /** The methods whose responses undici stores. */
 const storedMethods = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
 
-/** The most variants of one address. More of them than any negotiation has are mistakes, like `Vary: Cookie`. */
-const mostVariants = 256;
+/** The most variants in a list. More of them than any negotiation has are mistakes, like `Vary: Cookie`. */
+const mostListed = 255;
+
+/** A look-up that is a part of another one. */
+const peek = { peek: true };
 
 /** Each store has a number in its thread, and each thread one in the process. */
 let stores = 0;
@@ -33,6 +36,9 @@ let stores = 0;
 const separator = '\0';
 const keyOf = (method: string, { origin, path }: CacheKey) =>
 	`undici${separator}${method}${separator}${origin}${separator}${path}`;
+const listKeyOf = (name: string) => `${name}${separator}list`;
+/** Nothing is ever there. */
+const missingKeyOf = (name: string) => `${name}${separator}`;
 
 /**
  * undici's CacheStore, in a PmemCache: `interceptors.cache({ store: new PmemCacheStore('/mnt/pmem') })`. For undici 7
@@ -53,6 +59,8 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 	#report: (error: Error) => void;
 	#name = `undici${separator}${separator}${threadId}.${++stores}.`;
 	#written = 0;
+	/** The keys under which this store is writing responses that vary. */
+	#begun = new Set<string>();
 	/** How many entries the cache had evicted when that was looked at last; undefined while it is known to be full. */
 	#evicted: number | undefined;
 
@@ -99,11 +107,17 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 		requireKey(key);
 		return this.#attempt(() => {
 			const name = keyOf(key.method, key);
-			const found = this.#open(name);
-			if (found === undefined || !('variants' in found)) return found && this.#answer(key, found);
-			const variant = found.variants.find(({ vary, deleteAt }) => deleteAt > Date.now() && isSelected(key, vary));
-			const response = variant && this.#open(variant.id);
-			return response && !('variants' in response) ? this.#answer(key, response) : undefined;
+			let id = name;
+			let found = this.#open(key, id);
+			if (found === undefined) {
+				const variant = this.#listOf(name).find((one) => isFor(key, one));
+				if (variant !== undefined) {
+					id = variant.id;
+					found = this.#open(key, id);
+				}
+			}
+			this.#count(name, found && id);
+			return found;
 		});
 	}
 
@@ -122,14 +136,16 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 		return this.#attempt(() => {
 			const name = keyOf(key.method, key);
 			const isVaried = Object.keys(value.vary ?? {}).length > 0;
-			const id = isVaried ? this.#name + ++this.#written : name;
-			const before = isVaried ? [] : this.#variantsAt(name);
+			const id = isVaried && this.#isTaken(name, key) ? this.#name + ++this.#written : name;
 			const draft = this.cache.createWriteStream(id, { ttl, staleTtl: 0 });
 			draft.write(encodeHead(value));
 			const published = () => {
-				if (isVaried) this.#list(name, key, { id, vary: value.vary!, deleteAt: value.deleteAt });
-				// A response for all requests is newer than all variants.
-				for (const variant of before) this.cache.delete(variant.id);
+				const listed = id === name ? undefined : { id, vary: value.vary!, deleteAt: value.deleteAt };
+				// A response for all requests takes the place of all variants.
+				this.#list(name, (one) => !isVaried || isFor(key, one), listed);
+				const first = listed && this.#firstOf(name);
+				// One for the same request was written at the same time.
+				if (first !== undefined && isFor(key, first)) this.cache.delete(name);
 				this.#watchSize();
 			};
 			const failed = (error: Error & { code?: string }) => {
@@ -137,7 +153,12 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 				if (error.code !== 'ERR_DAXKIND_CACHE_TOO_LARGE') this.#report(error);
 			};
 			const isThere = () => !this.cache.closed && this.cache.has(id);
-			return writeBody({ draft, most: this.#mostBody, isThere, published, failed });
+			const stream = writeBody({ draft, most: this.#mostBody, isThere, published, failed });
+			if (isVaried && id === name) {
+				this.#begun.add(name);
+				stream.once('close', () => this.#begun.delete(name));
+			}
+			return stream;
 		});
 	}
 
@@ -151,10 +172,8 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 		this.#attempt(() => {
 			for (const method of new Set([...storedMethods, key.method])) {
 				const name = keyOf(method, key);
-				if (!this.cache.has(name)) continue;
-				const variants = this.#variantsAt(name);
 				this.cache.delete(name);
-				for (const { id } of variants) this.cache.delete(id);
+				this.#list(name, () => true);
 			}
 			return undefined;
 		});
@@ -179,53 +198,69 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 		}
 	}
 
-	/** Opens an entry. The lease of a response is the caller's to end. */
-	#open(name: string): { variants: Variant[] } | Response | undefined {
-		const lease = this.cache.lease(name);
-		if (lease === undefined) return undefined;
-		try {
-			const entry = decode(lease.value!);
-			if ('head' in entry) return { ...entry, lease };
-			lease.dispose();
-			return entry;
-		} catch {
-			// It has lost a page, or it is somebody else's.
-			lease.dispose();
-			return undefined;
-		}
+	/**
+	 * Counts one request in the statistics of the cache: a miss, or a hit and a use of the response. With each use the
+	 * cache counts a hit, so a response that is in a list and its list, which both are used, are used in turns. Chance
+	 * has the turns, because requests may have an order.
+	 */
+	#count(name: string, id: string | undefined): void {
+		let used = id ?? missingKeyOf(name);
+		if (id !== undefined && id !== name && Math.random() < 0.5) used = listKeyOf(name);
+		this.cache.read(used, () => undefined);
 	}
 
-	#answer(key: CacheKey, { head, bodyAt, lease }: Response): GetResult | undefined {
-		if (!(head.deleteAt > Date.now()) || !isSelected(key, head.vary)) {
+	/** What an entry says of itself. */
+	#entryAt(id: string): Entry | undefined {
+		return this.cache.read(id, decode, peek);
+	}
+
+	/** Opens a response, if it may be served for the request. */
+	#open(key: CacheKey, id: string): GetResult | undefined {
+		const lease = this.cache.lease(id, peek);
+		if (lease === undefined) return undefined;
+		const entry = decode(lease.value!);
+		if (entry === undefined || !('head' in entry) || !isFor(key, entry.head)) {
 			lease.dispose();
 			return undefined;
 		}
+		const { head, bodyAt } = entry;
 		const body = bodyOf(lease, bodyAt);
 		return body && { ...head, cacheControlDirectives: head.cacheControlDirectives ?? {}, body };
 	}
 
-	/** What a directory lists. Nothing if there is none. */
-	#variantsAt(name: string): Variant[] {
-		const found = this.#open(name);
-		if (found === undefined) return [];
-		if ('variants' in found) return found.variants;
-		found.lease.dispose();
-		return [];
+	/** Whether the key of an address has a response for other requests, or will have one soon. */
+	#isTaken(name: string, key: CacheKey): boolean {
+		if (this.#begun.has(name)) return true;
+		const first = this.#firstOf(name);
+		return first !== undefined && isLive(first) && !isFor(key, first);
+	}
+
+	/** The head of the response under the key of an address. */
+	#firstOf(name: string): CacheValue | undefined {
+		const entry = this.#entryAt(name);
+		return entry !== undefined && 'head' in entry ? entry.head : undefined;
+	}
+
+	/** The variants in the list of an address, the newest first. */
+	#listOf(name: string): Variant[] {
+		const entry = this.#entryAt(listKeyOf(name));
+		return entry !== undefined && 'variants' in entry ? entry.variants : [];
 	}
 
 	/**
-	 * Lists a new variant, in place of those that are for the same request. If two threads do this at once, one of the two
-	 * variants may not be listed: then it is as if it had been evicted.
+	 * Removes variants from the list of an address, and from the cache, and lists a new one. If two threads do this at
+	 * once, one of two new variants may not be listed: then it is as if it had been evicted.
 	 */
-	#list(name: string, key: CacheKey, added: Variant): void {
-		const now = Date.now();
-		const isKept = ({ vary, deleteAt }: Variant) => deleteAt > now && !isSelected(key, vary);
-		const before = this.#variantsAt(name);
-		const variants = [added, ...before.filter(isKept)].slice(0, mostVariants);
-		const ttl = Math.max(...variants.map(({ deleteAt }) => deleteAt)) - now;
-		if (ttl > 0) this.cache.set(name, encodeDirectory(variants), { ttl, staleTtl: 0 });
-		const kept = new Set(variants.map(({ id }) => id));
-		for (const { id } of before) if (!kept.has(id)) this.cache.delete(id);
+	#list(name: string, isRemoved: (variant: Variant) => boolean, added?: Variant): void {
+		const before = this.#listOf(name);
+		const kept = before.filter((variant) => isLive(variant) && !isRemoved(variant));
+		if (added === undefined && kept.length === before.length) return;
+		const variants = (added === undefined ? kept : [added, ...kept]).slice(0, mostListed);
+		const ttl = Math.max(...variants.map(({ deleteAt }) => deleteAt)) - Date.now();
+		if (ttl > 0) this.cache.set(listKeyOf(name), encodeList(variants), { ttl, staleTtl: 0 });
+		else this.cache.delete(listKeyOf(name));
+		const ids = new Set(variants.map(({ id }) => id));
+		for (const { id } of before) if (!ids.has(id)) this.cache.delete(id);
 	}
 
 	/** Emits 'maxSizeExceeded' when the cache begins to evict: once, and again after it was half empty. */
@@ -239,13 +274,6 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 			this.emit('maxSizeExceeded', { size: bytes, maxSize: this.#mostSize, count: entries, maxCount: this.#mostCount });
 		}
 	}
-}
-
-/** A response that has been opened. */
-interface Response {
-	head: CacheValue;
-	bodyAt: number;
-	lease: PmemCacheLease;
 }
 
 /** What listeners of 'maxSizeExceeded' get: how full the cache is. Sizes are in bytes. */

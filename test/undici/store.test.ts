@@ -190,24 +190,94 @@ test('of very many variants the oldest go', async () => {
 	for (let i = 0; i < 300; i++) {
 		await store(at, request({ headers: { cookie: `${i}` } }), response({ vary: { cookie: `${i}` } }), `${i}`);
 	}
+	// The list has 255 of them, and the first one is not in it.
 	expect(at.cache.size).toBe(257);
-	expect(at.get(request({ headers: { cookie: '43' } }))).toBeUndefined();
-	expect(await bodyOf(at.get(request({ headers: { cookie: '44' } })))).toEqual(Buffer.from('44'));
+	expect(at.get(request({ headers: { cookie: '44' } }))).toBeUndefined();
+	for (const cookie of ['0', '45', '299']) {
+		expect(await bodyOf(at.get(request({ headers: { cookie } })))).toEqual(Buffer.from(cookie));
+	}
 });
 
-test('a directory whose variant has been evicted, and the other way round, is a miss', async () => {
+/** Stores responses for some values of Accept, one after the other. */
+async function storeVariants(at: PmemCacheStore, ...accepts: string[]) {
+	for (const accept of accepts) await store(at, accepting(accept), response({ vary: { accept } }), accept);
+}
+const accepting = (accept: string, path = '/') => request({ path, headers: { accept } });
+const areFound = (at: PmemCacheStore, accepts: string) =>
+	[...accepts].map((accept) => at.get(accepting(accept)) !== undefined);
+
+test('each of the entries of an address may be evicted alone', async () => {
 	const at = newStore();
-	const key = request({ headers: { accept: 'a' } });
-	await store(at, key, response({ vary: { accept: 'a' } }), 'body');
-	const names = [...at.cache.keys()] as string[];
-	const isDirectory = (name: string) => name.includes('GET');
-	const [listed] = names.filter((name) => !isDirectory(name));
-	at.cache.delete(listed!);
-	expect(at.get(key)).toBeUndefined();
-	await store(at, key, response({ vary: { accept: 'a' } }), 'body');
-	expect(at.get(key)).toBeDefined();
-	at.cache.delete(names.find(isDirectory)!);
-	expect(at.get(key)).toBeUndefined();
+	const evict = (isChosen: (name: string) => boolean) => {
+		for (const name of [...at.cache.keys()] as string[]) if (isChosen(name)) at.cache.delete(name);
+	};
+	const isFirst = (name: string) => name.endsWith('/');
+	const isList = (name: string) => name.endsWith('list');
+	await storeVariants(at, 'a', 'b', 'c');
+	expect(areFound(at, 'abcd')).toEqual([true, true, true, false]);
+	evict((name) => !isFirst(name) && !isList(name));
+	expect(areFound(at, 'abc')).toEqual([true, false, false]);
+	await storeVariants(at, 'b', 'c');
+	evict(isFirst);
+	expect(areFound(at, 'abc')).toEqual([false, true, true]);
+	await storeVariants(at, 'b', 'a');
+	expect(areFound(at, 'abc')).toEqual([true, true, true]);
+	// What is the first now is not in the list any more.
+	expect(at.cache.size).toBe(4);
+	evict(isList);
+	expect(areFound(at, 'abc')).toEqual([false, true, false]);
+	await storeVariants(at, 'a', 'c');
+	expect(areFound(at, 'abc')).toEqual([true, true, true]);
+});
+
+test('variants that are written at the same time are all stored', async () => {
+	const at = newStore();
+	const write = (accept: string) => at.createWriteStream(accepting(accept), response({ vary: { accept } }))!;
+	const bodies = { 1: 'a', 2: 'b', 3: 'c', 4: 'a' };
+	const streams = Object.values(bodies).map(write);
+	for (const [i, stream] of streams.entries()) stream.end(`${i}`);
+	for (const [accept, i] of Object.entries({ a: 3, b: 1, c: 2 })) {
+		expect(await bodyOf(at.get(accepting(accept)))).toEqual(Buffer.from(`${i}`));
+	}
+	// The older one for 'a' has been replaced.
+	expect(at.cache.size).toBe(4);
+});
+
+test('a request is one hit or one miss of the cache, whatever varies', async () => {
+	const at = newStore();
+	const counts = () => {
+		const { hits, misses, sets, deletes } = at.cache.stats();
+		return { hits, misses, sets, deletes };
+	};
+	await store(at, request({ path: '/plain' }), response(), 'body');
+	await storeVariants(at, 'a');
+	expect(counts()).toEqual({ hits: 0, misses: 0, sets: 2, deletes: 0 });
+	await storeVariants(at, 'b', 'c');
+	// With each of these, the list.
+	expect(counts()).toEqual({ hits: 0, misses: 0, sets: 6, deletes: 0 });
+	for (let i = 0; i < 10; i++) {
+		expect(areFound(at, 'abc')).toEqual([true, true, true]);
+		expect(at.get(request({ path: '/plain' }))).toBeDefined();
+	}
+	expect(counts()).toMatchObject({ hits: 40, misses: 0 });
+	for (let i = 0; i < 10; i++) {
+		expect(areFound(at, 'd')).toEqual([false]);
+		expect(at.get(request({ path: '/none' }))).toBeUndefined();
+	}
+	expect(counts()).toMatchObject({ hits: 40, misses: 20 });
+	at.delete(request());
+	expect(counts()).toEqual({ hits: 40, misses: 20, sets: 6, deletes: 4 });
+});
+
+test.each(['s3-fifo', 'lru'] as const)('%s: what is served counts as used, and its list, too', async (policy) => {
+	const at = new PmemCacheStore(newCache({ policy, maxEntries: 20 }));
+	await storeVariants(at, 'a', 'b', 'c');
+	for (let i = 0; i < 200; i++) {
+		// By chance all of them are uses of the list, or of the variant: once in 2 ** 19.
+		for (let j = 0; j < 20; j++) expect(areFound(at, 'ab')).toEqual([true, true]);
+		await store(at, request({ path: `/${i}` }), response(), 'body');
+	}
+	expect(areFound(at, 'abc')).toEqual([true, true, false]);
 });
 
 test('an entry that is not what it should be is a miss', async () => {
@@ -306,9 +376,9 @@ test('a store gives the cache that it makes a name', () => {
 test('a response that is never to be deleted, and never stale, is served', async () => {
 	const at = newStore();
 	const never = Number.POSITIVE_INFINITY;
-	for (const vary of [undefined, { accept: 'a' }]) {
-		const key = request({ path: `/${vary}`, headers: { accept: 'a' } });
-		await store(at, key, response({ vary, staleAt: never, deleteAt: never } as Partial<CacheValue>), 'body');
+	for (const accept of ['a', 'b']) {
+		const key = accepting(accept);
+		await store(at, key, response({ vary: { accept }, staleAt: never, deleteAt: never }), 'body');
 		const found = at.get(key)!;
 		expect(await bodyOf(found)).toEqual(Buffer.from('body'));
 		expect(found.staleAt).toBeGreaterThan(8.64e15);
@@ -333,6 +403,13 @@ test('maxSizeExceeded is emitted when the store begins to evict, once', async ()
 	at.cache.clear();
 	for (let i = 0; i < 30; i++) await store(at, request({ path: `/${i}` }), response(), 'body');
 	expect(events).toHaveLength(2);
+});
+
+test('maxCount counts a response once, if its address has no other variant', async () => {
+	const at = newStore({ maxCount: 20 });
+	for (let i = 0; i < 30; i++) await store(at, accepting('a', `/${i}`), response({ vary: { accept: 'a' } }), 'body');
+	const found = Array.from({ length: 30 }, (_, i) => at.get(accepting('a', `/${i}`)));
+	expect(found.filter((one) => one !== undefined)).toHaveLength(20);
 });
 
 test('a cache that fails is a miss, and errorCallback is told', async () => {
