@@ -1,7 +1,7 @@
 // PmemCache: a cache whose entries are in a kind, where the garbage collector does not see them.
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { type InspectOptions, inspect } from 'node:util';
+import { type InspectOptions, inspect, types } from 'node:util';
 import { requireBoolean, requireFunction, requireInteger, requireIterable, requireOptions } from '../arguments.ts';
 import { daxkindError, illegalConstructor, invalidArgType, invalidState, systemError } from '../errors.ts';
 import { FastBuffer } from '../fast-buffer.ts';
@@ -32,7 +32,9 @@ import { Pool } from './pool.ts';
 import type { PmemCacheStats } from './stats.ts';
 import { writeDraft } from './streams.ts';
 
-const { ENOENT, EFBIG, ENOMEM, ENOSPC, EDQUOT, EAGAIN, EIO } = constants.errno;
+const { ENOENT, EFBIG, ENOMEM, ENOSPC, EDQUOT, EAGAIN } = constants.errno;
+/** Not among Node's constants: "Memory page has hardware error". */
+const EHWPOISON = 133;
 
 /** Bytes that each entry takes beside its value and its key. */
 const headerSize = 32;
@@ -210,15 +212,7 @@ export class PmemCache<V = unknown> implements Disposable {
 	 * @throws Error ERR_INVALID_STATE after `close`.
 	 */
 	get(key: PmemCacheKey, options?: PmemCacheGetOptions): V | undefined {
-		const pool = this.#pool;
-		pool.prepare();
-		const flags = flagsOf(options);
-		let status = native.cacheGet(this.#id, key, flags, pool.memory, pool.at);
-		// It is too long for the pool, and has all the leases that it may have.
-		while (status === -EAGAIN) {
-			pool.prepare(this.#found[results.length]);
-			status = native.cacheGet(this.#id, key, flags, pool.memory, pool.at);
-		}
+		const status = this.#copy(key, flagsOf(options));
 		return status === 0 ? this.#copied() : this.#miss(status);
 	}
 
@@ -248,7 +242,7 @@ export class PmemCache<V = unknown> implements Disposable {
 			const result = visit(lease < 0 ? Buffer.alloc(0) : this.#leasedView());
 			if (typeof (result as PromiseLike<unknown> | null | undefined)?.then === 'function') {
 				// The error below is the one to be seen.
-				(result as PromiseLike<unknown>).then(undefined, () => undefined);
+				if (types.isPromise(result)) result.catch(() => undefined);
 				throw Object.assign(
 					new TypeError(
 						'The function given to read returned a promise. Use lease(key), which lasts until it is disposed',
@@ -401,9 +395,7 @@ export class PmemCache<V = unknown> implements Disposable {
 		if (given.ttl !== undefined) times.ttl = given.ttl;
 		if (given.staleTtl !== undefined) times.staleTtl = given.staleTtl;
 		lifetimeOf(times, this.#options);
-		const pool = this.#pool;
-		pool.prepare();
-		const status = native.cacheGet(this.#id, key, takesStale, pool.memory, pool.at);
+		const status = this.#copy(key, takesStale);
 		// Asked before the value is made, because the deserializer may look up other keys.
 		const isFresh = status === 0 && this.#found[results.isStale] === 0;
 		const stale = status === 0 ? this.#copied() : this.#miss(status);
@@ -549,7 +541,20 @@ export class PmemCache<V = unknown> implements Disposable {
 		return this.#inside.views.plain(at[results.segment]!, at[results.offset]!, at[results.length]!);
 	}
 
-	/** The value that cacheGet has just copied, or pinned because it was too long for the pool. */
+	/** Copies a value into the pool, or pins it if it is too long. 0, or why there is none. */
+	#copy(key: PmemCacheKey, flags: number): number {
+		const pool = this.#pool;
+		pool.prepare();
+		let status = native.cacheGet(this.#id, key, flags, pool.memory, pool.at);
+		// It is too long for the pool, and has all the leases that it may have.
+		while (status === -EAGAIN) {
+			pool.prepare(this.#found[results.length]);
+			status = native.cacheGet(this.#id, key, flags, pool.memory, pool.at);
+		}
+		return status;
+	}
+
+	/** The value that #copy has just copied, or pinned because it was too long for the pool. */
 	#copied(): V | undefined {
 		const pool = this.#pool;
 		const length = this.#found[results.length]!;
@@ -585,7 +590,7 @@ export class PmemCache<V = unknown> implements Disposable {
 	#stored(status: number, length: number, isStream = false): boolean {
 		if (status >= 0) return true;
 		this.#checkOpen();
-		if (status === -EIO) {
+		if (status === -EHWPOISON) {
 			// The medium has lost all memory that was to be had.
 			if (!isStream) return false;
 			throw daxkindError('ERR_DAXKIND_MEDIA_ERROR', 'The medium has lost a page of the value that was being written');

@@ -139,7 +139,7 @@ int Cache::append(Draft* draft, const void* bytes, size_t length) {
 int Cache::grow(Draft* draft, uint64_t needed) {
     if (codeFor(draft->keyLength, needed) == 0) return -EFBIG;
     // Doubling keeps the copies few.
-    const uint64_t wanted = std::max(needed, 2 * draft->capacity);
+    const uint64_t wanted = std::max(needed, std::min({2 * draft->capacity, kMostValueBytes, options_.maxBytes}));
     const uint32_t code = codeFor(draft->keyLength, wanted);
     const uint64_t bytes = Entry::bytesOfCode(code, unitShift_);
     if (draft->apart != nullptr) {
@@ -168,7 +168,7 @@ int Cache::grow(Draft* draft, uint64_t needed) {
     abandon(draft);
     *draft = std::move(longer);
     // Zeros have taken the place of what was written.
-    return isLost ? -EIO : 0;
+    return isLost ? -EHWPOISON : 0;
 }
 
 void Cache::abandon(Draft* draft) {
@@ -210,7 +210,7 @@ int Cache::publish(const Key& key, Draft* draft, uint8_t encoding, Lifetime life
     if (blocks_.isLost(draft->offset, bytes)) {
         // It would be a miss from the start.
         abandon(draft);
-        return -EIO;
+        return -EHWPOISON;
     }
     Stripe& stripe = index_.stripeOf(key.hash);
     for (;;) {
