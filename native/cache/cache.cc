@@ -101,7 +101,7 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
     uint64_t written = 0;
     *wanted = 0;
     Removed lost;
-    for (int buckets = 0; buckets < kListBuckets && *cursor != kListEnd && !lost.isFull(); buckets++) {
+    for (int buckets = 0; buckets < kListBuckets && *cursor != kListEnd; buckets++) {
         const auto number = static_cast<uint32_t>(*cursor / Index::kEnd);
         if (number >= index_.stripes()) {
             *cursor = kListEnd;
@@ -110,6 +110,15 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
         Stripe& stripe = index_.stripe(number);
         const std::lock_guard<Mutex> lock(stripe.mutex);
         uint32_t first;
+        index_.bucketAt(stripe, *cursor % Index::kEnd, &first);
+        for (uint32_t index = first; index != kNone && !lost.isFull();) {
+            const uint32_t after = entries_[index].next;
+            if (isCurrent(entries_[index]) && wholeHeader(entries_[index]) == nullptr)
+                take(stripe, index, Removal::kLost, &lost);
+            index = after;
+        }
+        // Then the next call begins with this bucket.
+        if (lost.isFull()) break;
         const uint64_t next = index_.bucketAt(stripe, *cursor % Index::kEnd, &first);
         const auto each = [&](auto visit) {
             for (uint32_t index = first; index != kNone; index = entries_[index].next) {
@@ -134,12 +143,6 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
             const auto offset = static_cast<uint64_t>(reinterpret_cast<const char*>(&header) - blocks_.base());
             if (!blocks_.isLost(offset, sizeof(Header) + length)) written += 5 + uint64_t{length};
         });
-        for (uint32_t index = first; index != kNone && !lost.isFull();) {
-            const uint32_t after = entries_[index].next;
-            if (isCurrent(entries_[index]) && wholeHeader(entries_[index]) == nullptr)
-                take(stripe, index, Removal::kLost, &lost);
-            index = after;
-        }
         if (next < Index::kEnd)
             *cursor = number * Index::kEnd + next;
         else
