@@ -567,7 +567,8 @@ void freesAroundTheBusy() {
 void draftsHaveAnEnd() {
     const std::shared_ptr<Kind> kind = kindOf(16 * kMiB);
     const std::shared_ptr<Cache> cache = makeCache(kind, optionsOf(16 * kMiB, 100, Policy::kS3Fifo));
-    const Key key = keyOf(*cache, "key");
+    const std::string name = "key";
+    const Key key = keyOf(*cache, name);
     Draft draft;
     CHECK(cache->begin(key, 1, &draft) == 0);
     CHECK(cache->append(&draft, "a", 1) == 0);
