@@ -70,6 +70,10 @@ for (let i = 0; i < 5; i++) {
 	await Promise.all(paths.map((path) => cache.fetch(path, render)));
 }
 
+// When a connection has ended, all of its leases have.
+server.close();
+server.closeAllConnections();
+await once(server, 'close');
 const { entries } = cache.stats();
 // What has been deleted goes, unless a lease is left that keeps it.
 for (const path of cache.keys()) cache.delete(path);
@@ -77,7 +81,5 @@ const { pinned } = cache.stats();
 console.log(
 	`${count} requests for ${entries} pages, ${wrong} of them wrong; each page was rendered once: ${rendered === entries}`,
 );
-server.close();
-server.closeAllConnections();
 cache.close();
 if (wrong > 0 || pinned > 0) process.exitCode = 1;

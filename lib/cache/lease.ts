@@ -35,8 +35,8 @@ export class PmemCacheLease implements Disposable {
 
 	/**
 	 * The bytes of the value, in the cache's memory. Nobody writes there as long as the lease lives, so do not write
-	 * there either. undefined once it has ended, by `dispose` or because the cache was closed: what a Buffer that you
-	 * have kept shows then is somebody else's.
+	 * there either. undefined once it has ended, by `dispose` or, unless it is empty, because the cache was closed:
+	 * what a Buffer that you have kept shows then is somebody else's.
 	 */
 	get value(): NonSharedBuffer | undefined {
 		// The end of the cache has taken its length.

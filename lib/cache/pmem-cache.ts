@@ -308,7 +308,7 @@ export class PmemCache<V = unknown> implements Disposable {
 	 * It blocks as `kind.malloc` does when the kind needs storage.
 	 *
 	 * @returns Whether it was stored: false if it is too large and the option `tooLarge` is 'skip', or if the medium has
-	 *   lost all memory that the kind could give. What could not be stored leaves the key without a value.
+	 *   lost all memory that the kind could give. A value for which there is no room leaves the key without a value.
 	 * @throws As `get`; Error ERR_DAXKIND_CACHE_TOO_LARGE; OutOfMemoryError if the kind would have no memory
 	 *   with nothing left to evict, because other users of the kind, or leases, have all of it;
 	 *   ERR_DAXKIND_TOO_MANY_LEASES if leases keep more entries than the index has room for.
@@ -351,18 +351,23 @@ export class PmemCache<V = unknown> implements Disposable {
 		const id = this.#id;
 		let draft = -1;
 		let written = 0;
+		const check = (status: number, length: number) => {
+			// The key has no entry any more.
+			if (status < 0) this.#fetches.outdate(nameOfKey(own));
+			this.#stored(status, length, true);
+		};
 		return writeDraft({
 			begin: () => {
 				draft = native.cacheBegin(id, own, size);
-				if (draft < 0) this.#stored(draft, size, true);
+				check(draft, size);
 			},
 			append: (bytes) => {
 				written += bytes.length;
-				this.#stored(native.cacheAppend(id, draft, bytes), written, true);
+				check(native.cacheAppend(id, draft, bytes), written);
 			},
 			publish: () => {
 				this.#fetches.outdate(nameOfKey(own));
-				this.#stored(native.cachePublish(id, draft, encodings.buffer, freshMs, staleMs), written, true);
+				check(native.cachePublish(id, draft, encodings.buffer, freshMs, staleMs), written);
 			},
 			abandon: () => {
 				if (draft >= 0) native.cacheAbandon(id, draft);
@@ -378,7 +383,7 @@ export class PmemCache<V = unknown> implements Disposable {
 	 *
 	 * All who wait get the same object. A fetcher that waits for `fetch` of its own key waits for ever.
 	 *
-	 * @throws What the fetcher throws; the signal's reason; as `get`; what the serializer throws.
+	 * @throws What the fetcher throws; the signal's reason; as `get`; as `set`, but for the errors that say that there is no room.
 	 */
 	async fetch(
 		key: PmemCacheKey,
@@ -626,7 +631,7 @@ function ownKey(key: PmemCacheKey): PmemCacheKey {
 
 /** Whether `set` has found no room for a value. */
 function isNoRoom(error: unknown): boolean {
-	const { code } = error as { code?: unknown };
+	const code = (error as { code?: unknown } | null | undefined)?.code;
 	return (
 		code === 'ERR_DAXKIND_CACHE_TOO_LARGE' ||
 		code === 'ERR_DAXKIND_OUT_OF_MEMORY' ||

@@ -36,7 +36,8 @@ export class Pool {
 	/** Takes the bytes that have been written at `at`. */
 	take(length: number): number {
 		const { at } = this;
-		this.at = at + ((length + 7) & ~7);
+		// A copy that was too long for a pool has all of it, and may have more bytes than & takes.
+		this.at = length > mostSize ? this.memory.length : at + ((length + 7) & ~7);
 		return at;
 	}
 

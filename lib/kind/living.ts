@@ -23,9 +23,9 @@ export function noteOfCache(kind: Kind): void {
 }
 
 /**
- * The kinds of this thread that are open, the oldest first: those that it created, and those that it attached to.
- * A kind that only caches hold is listed once; `close` of it closes its cache. The list is for metrics. It keeps no kind alive: one that nobody else can reach is closed, with a warning, and is then
- * missing here.
+ * The kinds of this thread that are open, the oldest first: those that it created, and those that it attached to. A
+ * kind that only caches hold is listed once, as one of them holds it: `close` closes that cache. The list is for
+ * metrics. It keeps no kind alive: one that nobody else can reach is closed, with a warning, and is then missing here.
  *
  * ```js
  * import { kinds } from 'daxkind';

@@ -92,7 +92,8 @@ export interface Caches {
 	 * It makes the system calls of the kind's region when the kind needs storage.
 	 *
 	 * @returns 0; -EFBIG if the cache may not hold that much; -ENOMEM, -ENOSPC, -EDQUOT if there is no memory though
-	 *   nothing is left to evict; another error of fallocate or madvise.
+	 *   nothing is left to evict; -EAGAIN if leases have all entries; -EHWPOISON if the memory that it got was lost;
+	 *   another error of fallocate or madvise. After an error the key has no entry.
 	 */
 	cacheSet(
 		id: number,
@@ -104,7 +105,7 @@ export interface Caches {
 	): number;
 	/** Begins a value of unknown length. Returns the number of a draft, or an error as cacheSet. */
 	cacheBegin(id: number, key: string | Uint8Array, expected: number): number;
-	/** Appends bytes to a draft. Returns as cacheSet. After an error the draft is as it was. */
+	/** Appends bytes to a draft. Returns as cacheSet. After an error the draft can only be abandoned. */
 	cacheAppend(id: number, draft: number, bytes: Uint8Array): number;
 	/** Makes the draft an entry. It ends, whatever the call returns, which is as cacheSet. */
 	cachePublish(id: number, draft: number, encoding: number, freshMs: number, staleMs: number): number;

@@ -109,11 +109,13 @@ export class ArrayField<A extends ArrayBufferView, View extends Elements> implem
 		if (length > this.length) throw outOfRange('source', `an array of at most ${this.length} elements`, length);
 		// `set` of a typed array refuses an element when it comes to it, and has stored those before. Only another typed array
 		// it refuses at once.
-		if (!ArrayBuffer.isView(source)) requireElements(source, this.#zero);
+		const isView = ArrayBuffer.isView(source);
+		if (!isView) requireElements(source, this.#zero);
 		const at = this.#column.at(index);
 		try {
 			view.set(source as ArrayLike<never>, at);
-		} catch {
+		} catch (error) {
+			if (!isView) throw error;
 			throw invalidArgType('source', `an array with elements of type ${typeof this.#zero}`, source);
 		}
 		if (length < this.length) view.fill(this.#zero, at + length, at + this.length);

@@ -59,8 +59,8 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 	#report: (error: Error) => void;
 	#name = `undici${separator}${separator}${threadId}.${++stores}.`;
 	#written = 0;
-	/** The keys under which this store is writing responses that vary. */
-	#begun = new Set<string>();
+	/** The streams of this store that write responses that vary, by the keys of their addresses. */
+	#begun = new Map<string, WeakRef<Writable>>();
 	/** How many entries the cache had evicted when that was looked at last; undefined while it is known to be full. */
 	#evicted: number | undefined;
 
@@ -155,8 +155,12 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 			const isThere = () => !this.cache.closed && this.cache.has(id);
 			const stream = writeBody({ draft, most: this.#mostBody, isThere, published, failed });
 			if (isVaried && id === name) {
-				this.#begun.add(name);
-				stream.once('close', () => this.#begun.delete(name));
+				// Whoever drops the stream does not close it.
+				const begun = new WeakRef(stream);
+				this.#begun.set(name, begun);
+				stream.once('close', () => {
+					if (this.#begun.get(name) === begun) this.#begun.delete(name);
+				});
 			}
 			return stream;
 		});
@@ -230,7 +234,7 @@ export class PmemCacheStore extends EventEmitter<{ maxSizeExceeded: [PmemCacheSt
 
 	/** Whether the key of an address has a response for other requests, or will have one soon. */
 	#isTaken(name: string, key: CacheKey): boolean {
-		if (this.#begun.has(name)) return true;
+		if (this.#begun.get(name)?.deref()?.destroyed === false) return true;
 		const first = this.#firstOf(name);
 		return first !== undefined && isLive(first) && !isFor(key, first);
 	}

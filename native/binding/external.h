@@ -8,7 +8,8 @@
 namespace daxkind {
 
 // An ArrayBuffer over memory of `owner`. The owner lives until the ArrayBuffer's backing store is finalised, which is
-// later than any script can reach it. Null with an exception pending where the runtime allows no such ArrayBuffer.
+// later than any script can reach it. Null with an exception pending where the runtime allows no such ArrayBuffer, and
+// without one in a worker that is being terminated.
 template <typename Owner>
 napi_value externalArrayBuffer(napi_env env, void* data, size_t length, std::shared_ptr<Owner> owner) {
     auto* const hold = new std::shared_ptr<Owner>(std::move(owner));

@@ -1,6 +1,5 @@
 #include "cache/blocks.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <mutex>
 
@@ -62,11 +61,6 @@ uint32_t Blocks::shrink(uint32_t code, uint64_t offset, uint64_t size) {
     if (shorter == code) return code;
     const std::lock_guard<Mutex> lock(mutex_);
     return kind_->heap.resizeRun(&cache_, offset, unitsOf(shorter)) == 0 ? shorter : code;
-}
-
-uint64_t Blocks::unheldBytes() const {
-    const HeapStats stats = kind_->heap.stats();
-    return stats.capacity - std::min(stats.capacity, stats.allocated + stats.lost);
 }
 
 void Blocks::serve() {

@@ -33,8 +33,6 @@ class Blocks {
     void free(uint32_t code, uint64_t offset);
     // Makes a block shorter at its place, if it can be. Gives its code afterwards.
     uint32_t shrink(uint32_t code, uint64_t offset, uint64_t size);
-    // Bytes of the kind in no block that somebody holds, wherever they are.
-    uint64_t unheldBytes() const;
     // Whether a page of that memory is lost.
     bool isLost(uint64_t offset, uint64_t length) const { return watch_ != nullptr && watch_->hasLost(offset, length); }
     // Does what the heap asks of the owners of thread caches.

@@ -156,7 +156,7 @@ class Cache : public std::enable_shared_from_this<Cache> {
     uint64_t freshFor(const Key& key);
     bool has(const Key& key) { return freshFor(key) > 0; }
     // 0; -EFBIG if the cache may not hold that much; -ENOMEM, or the region's error, if there would be no memory with
-    // nothing left to evict; -EAGAIN if pins have all entries; -EHWPOISON if all memory that it got is lost. After an
+    // nothing left to evict; -EAGAIN if pins have all entries; -EHWPOISON if all memory that it got was lost. After an
     // error the key has no entry.
     int set(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime);
     // Whether there was such an entry.

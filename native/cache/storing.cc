@@ -17,6 +17,8 @@ namespace {
 
 // A block is never so bad that another one would not be better; this many in a row say that something else is wrong.
 constexpr int kBadBlocks = 16;
+// How often a value is written anew because of a page that was not known to be bad.
+constexpr int kMostLosses = 4;
 // Evicting for a block of less than this part of the cache is no harm.
 constexpr uint64_t kHarmlessPart = 16;
 // How often it is looked whether there is no hope. Blocks that other threads are about to make entries cannot be
@@ -47,7 +49,7 @@ bool Cache::isHopeless(uint64_t bytes) {
             if (queues_.cleared() != kNone || blocksRemoved_ != blocksFreed_) return false;
             evictable = bytes_ - std::min<uint64_t>(bytes_, pinnedBytes_);
         }
-        if (blocks_.unheldBytes() + evictable >= bytes) return false;
+        if (blocks_.kind().heap.unheldBytes() + evictable >= bytes) return false;
         sched_yield();
     }
     return true;
@@ -93,12 +95,16 @@ int Cache::set(const Key& key, const void* value, size_t length, uint8_t encodin
 }
 
 int Cache::store(const Key& key, const void* value, size_t length, uint8_t encoding, Lifetime lifetime) {
-    Draft draft;
-    const int error = begin(key, length, &draft);
-    if (error != 0) return error;
-    if (length > 0) std::memcpy(valueOf(draft), value, length);
-    draft.length = length;
-    return publish(key, &draft, encoding, lifetime);
+    for (int loss = 1;; loss++) {
+        Draft draft;
+        int error = begin(key, length, &draft);
+        if (error != 0) return error;
+        if (length > 0) std::memcpy(valueOf(draft), value, length);
+        draft.length = length;
+        error = publish(key, &draft, encoding, lifetime);
+        // A page was found to be lost when it was written. The block with it is in use no more.
+        if (error != -EHWPOISON || loss == kMostLosses) return error;
+    }
 }
 
 uint32_t Cache::codeFor(uint32_t keyLength, uint64_t length) const {

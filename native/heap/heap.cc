@@ -450,4 +450,11 @@ HeapStats Heap::stats() {
     return stats;
 }
 
+uint64_t Heap::unheldBytes() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    uint64_t held = (runs_.unusableUnits() << runs_.unitShift()) + slabs_.retiredBytes();
+    for (const ClassUse& use : classUsesLocked()) held += use.bytes;
+    return capacity_ - std::min(capacity_, held);
+}
+
 }  // namespace daxkind

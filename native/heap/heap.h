@@ -214,6 +214,8 @@ class Heap {
 
     // In a conservative heap it first waits for storage that is on its way back, 15 ms at most.
     HeapStats stats();
+    // Bytes in no block that a caller holds, wherever they are, without what is lost. It waits for nothing.
+    uint64_t unheldBytes();
     // With `isWithoutCollected`, the blocks are without those that the garbage collector frees.
     ClassUses classUses(bool isWithoutCollected = false);
     // Bytes in blocks that the garbage collector frees, if callers and caches hold at least `taken` bytes. Otherwise 0.

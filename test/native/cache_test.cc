@@ -556,8 +556,12 @@ void freesAroundTheBusy() {
         for (; !isOver; copies++) cache->get(keyOf(*cache, "long"), {}, to.data(), to.size(), &value);
     });
     while (copies < 2) std::this_thread::yield();
-    for (int ticks = 0; ticks < 20; ticks++) cache->tick();
-    const uint64_t left = kind->heap.stats().blocks;
+    uint64_t left = kMany;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+    while (left >= kMany / 2 && std::chrono::steady_clock::now() < end) {
+        cache->tick();
+        left = kind->heap.stats().blocks;
+    }
     isOver = true;
     reader.join();
     CHECK(left < kMany / 2, "%llu blocks are left", static_cast<unsigned long long>(left));
