@@ -45,9 +45,9 @@ export function requireFunction(name: string, value: unknown): void {
 	if (typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
 }
 
-/** What `for … of` takes. */
-export function requireIterable<T>(name: string, value: Iterable<T>): Iterable<T> {
-	if (typeof value?.[Symbol.iterator] !== 'function') throw invalidArgType(name, 'an iterable', value);
+/** What `for … of` takes. `expected` says it to the caller. */
+export function requireIterable<T>(name: string, value: Iterable<T>, expected = 'an iterable'): Iterable<T> {
+	if (typeof value?.[Symbol.iterator] !== 'function') throw invalidArgType(name, expected, value);
 	return value;
 }
 

@@ -369,7 +369,7 @@ export class PmemCache<V = unknown> implements Disposable {
 				this.#fetches.outdate(nameOfKey(own));
 				check(native.cachePublish(id, draft, encodings.buffer, freshMs, staleMs), written);
 			},
-			abandon: () => {
+			dispose: () => {
 				if (draft >= 0) native.cacheAbandon(id, draft);
 			},
 		});
@@ -383,7 +383,8 @@ export class PmemCache<V = unknown> implements Disposable {
 	 *
 	 * All who wait get the same object. A fetcher that waits for `fetch` of its own key waits for ever.
 	 *
-	 * @throws What the fetcher throws; the signal's reason; as `get`; as `set`, but for the errors that say that there is no room.
+	 * @throws What the fetcher throws; the signal's reason; as `get`; as `set`, but for the errors that say that there is
+	 *   no room.
 	 */
 	async fetch(
 		key: PmemCacheKey,

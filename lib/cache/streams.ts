@@ -12,8 +12,11 @@ interface Leased {
 	dispose(): void;
 }
 
-/** Whoever drops a stream without destroying it does not end its lease. So it ends when the stream is garbage. */
-const dropped = new FinalizationRegistry<Leased>((lease) => lease.dispose());
+/**
+ * Whoever drops a stream does not destroy it, nor does a source that breaks off what it is piped to. So what the stream
+ * has ends when the stream is garbage. It is registered itself, because a function made beside the stream would keep it.
+ */
+const dropped = new FinalizationRegistry<{ dispose(): void }>((owned) => owned.dispose());
 
 /** Reads a leased value. The lease ends with the stream. */
 export function readLease(lease: Leased, start: number): Readable {
@@ -63,12 +66,9 @@ export interface Draft {
 	/** Throws if there is no room. */
 	append(bytes: Uint8Array): void;
 	publish(): void;
-	/** Does nothing if it has not begun, or is published. */
-	abandon(): void;
+	/** Abandons it, unless it has not begun, or is published. */
+	dispose(): void;
 }
-
-/** A source that breaks off does not destroy what it is piped to. So the draft is abandoned when the stream is garbage. */
-const droppedDrafts = new FinalizationRegistry<Draft>((draft) => draft.abandon());
 
 /** Writes a draft, which becomes an entry when the stream has been ended. */
 export function writeDraft(draft: Draft): Writable {
@@ -86,12 +86,12 @@ export function writeDraft(draft: Draft): Writable {
 		write: (chunk: Buffer, _encoding, callback) => attempt(() => draft.append(chunk), callback),
 		final: (callback) => attempt(() => draft.publish(), callback),
 		destroy(error, callback) {
-			droppedDrafts.unregister(draft);
-			draft.abandon();
+			dropped.unregister(draft);
+			draft.dispose();
 			callback(error);
 		},
 	});
-	droppedDrafts.register(stream, draft, draft);
+	dropped.register(stream, draft, draft);
 	// Not by a `construct` of the stream: that would put the first write, and so the end, off to another turn.
 	attempt(
 		() => draft.begin(),

@@ -1,6 +1,6 @@
 // `collectMetrics`: metrics of kinds and caches in a registry of prom-client. They are made here in the shape that its
 // registry reads, so nothing of prom-client is imported, and there is no second copy of it.
-import { requireOptions } from '../arguments.ts';
+import { requireIterable, requireOptions } from '../arguments.ts';
 import { caches as openCaches, PmemCache } from '../cache/index.ts';
 import { invalidArgType, invalidArgValue } from '../errors.ts';
 import { Kind, kinds as openKinds } from '../kind/index.ts';
@@ -102,8 +102,7 @@ function listerOf<T>(name: string, given: Iterable<T> | (() => Iterable<T>), of:
 }
 
 function listOf<T>(name: string, given: Iterable<T>, of: Class): T[] {
-	if (typeof given?.[Symbol.iterator] !== 'function') throw invalidArgType(name, 'an iterable, or a function', given);
-	const list = [...given];
+	const list = [...requireIterable(name, given, 'an iterable, or a function')];
 	const wrong = list.findIndex((each) => !(each instanceof of));
 	if (wrong >= 0) throw invalidArgType(`${name}[${wrong}]`, `an instance of ${of.name}`, list[wrong]);
 	return list;

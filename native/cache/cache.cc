@@ -101,22 +101,14 @@ uint64_t Cache::list(uint64_t* cursor, unsigned char* to, uint64_t room, uint64_
     uint64_t written = 0;
     *wanted = 0;
     Removed lost;
+    if (*cursor / Index::kEnd >= index_.stripes()) *cursor = kListEnd;
     for (int buckets = 0; buckets < kListBuckets && *cursor != kListEnd; buckets++) {
         const auto number = static_cast<uint32_t>(*cursor / Index::kEnd);
-        if (number >= index_.stripes()) {
-            *cursor = kListEnd;
-            break;
-        }
         Stripe& stripe = index_.stripe(number);
         const std::lock_guard<Mutex> lock(stripe.mutex);
         uint32_t first;
         index_.bucketAt(stripe, *cursor % Index::kEnd, &first);
-        for (uint32_t index = first; index != kNone && !lost.isFull();) {
-            const uint32_t after = entries_[index].next;
-            if (isCurrent(entries_[index]) && wholeHeader(entries_[index]) == nullptr)
-                take(stripe, index, Removal::kLost, &lost);
-            index = after;
-        }
+        takeLost(stripe, first, &lost);
         // Then the next call begins with this bucket.
         if (lost.isFull()) break;
         const uint64_t next = index_.bucketAt(stripe, *cursor % Index::kEnd, &first);

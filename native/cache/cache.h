@@ -202,6 +202,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     static uint64_t valueAt(uint32_t keyLength);
     uint64_t offsetOf(const Entry& entry) const { return entry.place() * kSizeQuantum; }
     uint64_t bytesOf(const Entry& entry) const { return entry.bytes(unitShift_); }
+    // Whether a page of its block is lost.
+    bool isLost(const Entry& entry) const { return blocks_.isLost(offsetOf(entry), bytesOf(entry)); }
     Header* headerOf(const Entry& entry) const;
     // Null if it makes no sense, because a page of it is lost.
     const Header* wholeHeader(const Entry& entry) const;
@@ -217,6 +219,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
     uint32_t findLive(Stripe& stripe, const Key& key, Lookup lookup, Value* value, Removed* removed);
     // Takes an entry out of everything, and the policy's lock for that. `why` is for what nobody has asked for.
     void take(Stripe& stripe, uint32_t index, std::optional<Removal> why, Removed* removed);
+    // Takes what is lost of a bucket that begins with that entry, until `removed` is full.
+    void takeLost(Stripe& stripe, uint32_t first, Removed* removed);
     // What the sinks are to be told of the entry.
     void describe(const Entry& entry, Removal why, Removed* removed) const;
     // The same as take(), under the policy's lock.

@@ -34,7 +34,7 @@ uint32_t Cache::find(const Stripe& stripe, const Key& key, bool isToBeCopied) co
         const bool isSame = header->keyLength == key.length && header->sort == key.sort &&
                             sizeof(Header) + key.length <= bytesOf(entry) &&
                             (key.length == 0 || std::memcmp(header + 1, key.data, key.length) == 0);
-        if (isSame || blocks_.isLost(offsetOf(entry), bytesOf(entry))) return index;
+        if (isSame || isLost(entry)) return index;
     }
     return kNone;
 }
@@ -87,7 +87,7 @@ int Cache::get(const Key& key, Lookup lookup, char* to, size_t room, Value* valu
             if (value->length <= room) {
                 if (value->length > 0) std::memcpy(to, blocks_.base() + value->offset, value->length);
                 value->entry = kNone;
-                if (blocks_.isLost(offsetOf(entry), bytesOf(entry))) {
+                if (isLost(entry)) {
                     take(stripe, index, Removal::kLost, &removed);
                     status = -ENOENT;
                 }
@@ -159,7 +159,7 @@ bool Cache::copy(uint32_t index, char* to, size_t length) const {
     const Header* const header = wholeHeader(entry);
     if (header == nullptr || header->valueLength != length) return false;
     std::memcpy(to, reinterpret_cast<const char*>(header) + valueAt(header->keyLength), length);
-    return !blocks_.isLost(offsetOf(entry), bytesOf(entry));
+    return !isLost(entry);
 }
 
 }  // namespace daxkind::cache

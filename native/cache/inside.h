@@ -70,14 +70,13 @@ inline void Cache::notePinned(const Entry& entry, bool isPinned) {
 }
 
 inline const Cache::Header* Cache::wholeHeader(const Entry& entry) const {
-    const uint64_t bytes = bytesOf(entry);
     const Header* const header = headerOf(entry);
     const uint32_t keyLength = header->keyLength;
     const uint32_t valueLength = header->valueLength;
     // Asked after the first look at the memory, because that is when a page is found to be lost. Zeros have taken its
     // place then.
-    if (blocks_.isLost(offsetOf(entry), bytes)) return nullptr;
-    if (keyLength > kMostKeyBytes || valueAt(keyLength) + valueLength > bytes) return nullptr;
+    if (isLost(entry)) return nullptr;
+    if (keyLength > kMostKeyBytes || valueAt(keyLength) + valueLength > bytesOf(entry)) return nullptr;
     return header;
 }
 

@@ -30,6 +30,15 @@ void Cache::take(Stripe& stripe, uint32_t index, std::optional<Removal> why, Rem
     takeLocked(stripe, index, why, removed);
 }
 
+void Cache::takeLost(Stripe& stripe, uint32_t first, Removed* removed) {
+    for (uint32_t index = first; index != kNone && !removed->isFull();) {
+        const uint32_t next = entries_[index].next;
+        if (isCurrent(entries_[index]) && wholeHeader(entries_[index]) == nullptr)
+            take(stripe, index, Removal::kLost, removed);
+        index = next;
+    }
+}
+
 void Cache::describe(const Entry& entry, Removal why, Removed* removed) const {
     const Header* const header = headerOf(entry);
     const uint64_t length = header->keyLength;

@@ -9,10 +9,17 @@ import { cacheFor } from '../helpers/caches.ts';
 import { until } from '../helpers/process.ts';
 import { temporaryDirectory, tmpfs } from '../helpers/temporary-directory.ts';
 
-test('a stream of a value of which a page is lost fails, and gives no zeros for it', async () => {
+/** A kind in a file that can be made shorter under it. Nobody is told of what it loses. */
+function kindInFile(size: number) {
 	const path = `${temporaryDirectory(tmpfs)}/file`;
-	writeFileSync(path, Buffer.alloc(4 * MIB));
-	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	writeFileSync(path, Buffer.alloc(size, 7));
+	const onMediaError = () => {};
+	const kind = FixedKind.create(mapFile(path, { onMediaError }), { onMediaError });
+	return { kind, shorten: (to: number) => truncateSync(path, to) };
+}
+
+test('a stream of a value of which a page is lost fails, and gives no zeros for it', async () => {
+	const { kind, shorten } = kindInFile(4 * MIB);
 	const cache = cacheFor<Buffer>(kind);
 	const value = Buffer.alloc(2 * MIB, 7);
 	cache.set('key', value);
@@ -20,7 +27,7 @@ test('a stream of a value of which a page is lost fails, and gives no zeros for 
 	const reading = (async () => {
 		for await (const chunk of cache.createReadStream('key')!) {
 			read.push(chunk);
-			truncateSync(path, MIB);
+			shorten(MIB);
 		}
 	})();
 	await expect(reading).rejects.toMatchObject({ code: 'ERR_DAXKIND_MEDIA_ERROR' });
@@ -32,9 +39,7 @@ test('a stream of a value of which a page is lost fails, and gives no zeros for 
 });
 
 test('entries on lost pages are misses, and no key is told that never was one', async () => {
-	const path = `${temporaryDirectory(tmpfs)}/file`;
-	writeFileSync(path, Buffer.alloc(4 * MIB, 7));
-	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	const { kind, shorten } = kindInFile(4 * MIB);
 	const told: PmemCacheEviction[] = [];
 	const cache = cacheFor<Buffer>(kind, { onEvict: (eviction) => told.push(eviction) });
 	const set = (from: number, to: number, ttl?: number) => {
@@ -54,7 +59,7 @@ test('entries on lost pages are misses, and no key is told that never was one', 
 	};
 	set(0, 3000);
 	expect(found(3000)).toBeGreaterThan(2900);
-	truncateSync(path, MIB);
+	shorten(MIB);
 	const left = found(3000);
 	expect(left).toBeGreaterThan(300);
 	expect(left).toBeLessThan(2000);
@@ -74,12 +79,10 @@ test('entries on lost pages are misses, and no key is told that never was one', 
 });
 
 test('entries on lost pages that nobody looks for go when the keys are listed', () => {
-	const path = `${temporaryDirectory(tmpfs)}/file`;
-	writeFileSync(path, Buffer.alloc(4 * MIB, 7));
-	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	const { kind, shorten } = kindInFile(4 * MIB);
 	const cache = cacheFor<Buffer>(kind);
 	for (let i = 0; i < 1000; i++) cache.set(`key ${i}`, Buffer.alloc(2000, 1));
-	truncateSync(path, MIB);
+	shorten(MIB);
 	const keys = [...cache.keys()].length;
 	expect(keys).toBeLessThan(1000);
 	expect(cache.stats()).toMatchObject({ entries: keys, lost: 1000 - keys, evicted: 0 });
@@ -87,11 +90,9 @@ test('entries on lost pages that nobody looks for go when the keys are listed', 
 });
 
 test('a value that gets no memory that is left is not stored, and its key has no value', () => {
-	const path = `${temporaryDirectory(tmpfs)}/file`;
-	writeFileSync(path, Buffer.alloc(4 * MIB, 7));
-	const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+	const { kind, shorten } = kindInFile(4 * MIB);
 	const cache = cacheFor<Buffer>(kind);
-	truncateSync(path, 0);
+	shorten(0);
 	for (let i = 0; i < 100; i++) {
 		try {
 			expect(cache.set(`key ${i}`, Buffer.alloc(100_000))).toBe(false);
@@ -107,14 +108,12 @@ test('a value that gets no memory that is left is not stored, and its key has no
 test.each([100_000, 3 * MIB])(
 	'what is lost of %i bytes while a stream writes them is the stream’s error',
 	async (size) => {
-		const path = `${temporaryDirectory(tmpfs)}/file`;
-		writeFileSync(path, Buffer.alloc(64 * MIB, 7));
-		const kind = FixedKind.create(mapFile(path, { onMediaError: () => {} }), { onMediaError: () => {} });
+		const { kind, shorten } = kindInFile(64 * MIB);
 		const cache = cacheFor<Buffer>(kind);
 		cache.set('key', Buffer.from('old'));
 		const writing = pipeline(function* () {
 			yield Buffer.alloc(size, 1);
-			truncateSync(path, 0);
+			shorten(0);
 			for (let i = 0; i < 10; i++) yield Buffer.alloc(size, 1);
 		}, cache.createWriteStream('key'));
 		await expect(writing).rejects.toMatchObject({ code: 'ERR_DAXKIND_MEDIA_ERROR' });
